@@ -1,0 +1,88 @@
+"""What a run did, written down while it happens. Thread-safe; knows nothing of dlt or HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harvest_source.errors import HarvestError
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A table left out on purpose, with the reason people read."""
+
+    account_id: int
+    table: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A table, or with ``table=""`` a whole account, that could not be read."""
+
+    account_id: int
+    table: str
+    error: HarvestError
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One page read: *rows* more of about *total* (None: not known) in *part* of a table."""
+
+    account_id: int
+    table: str
+    rows: int
+    total: int | None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Counts and findings of one run, by account and table."""
+
+    on_progress: Callable[[Progress], None] | None = None
+    rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Records read, by (table, account)."""
+    deleted: dict[tuple[str, int], int] = field(default_factory=dict)
+    whole: set[tuple[str, int]] = field(default_factory=set)
+    """(table, account) that were read from the first row to the last, with proof."""
+    emptied: set[tuple[str, int]] = field(default_factory=set)
+    """(table, account) that are read whole and turned out to have no rows at all."""
+    skipped: list[Skip] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_rows(self, table: str, account_id: int, rows: int) -> None:
+        """Count *rows* records of a table as read; zero makes the table appear in the report."""
+        with self._lock:
+            key = table, account_id
+            self.rows[key] = self.rows.get(key, 0) + rows
+
+    def add_deleted(self, table: str, account_id: int, rows: int) -> None:
+        """Count *rows* as removed from the warehouse."""
+        with self._lock:
+            key = table, account_id
+            self.deleted[key] = self.deleted.get(key, 0) + rows
+
+    def skip(self, table: str, account_id: int, reason: str) -> None:
+        """Leave a table out on purpose."""
+        with self._lock:
+            self.skipped.append(Skip(account_id, table, reason))
+
+    def fail(self, table: str, account_id: int, error: HarvestError) -> None:
+        """Note that a table could not be read."""
+        with self._lock:
+            self.failures.append(Failure(account_id, table, error))
+
+    def warn(self, message: str) -> None:
+        """Note something people should know; each message once."""
+        with self._lock:
+            if message not in self.warnings:
+                self.warnings.append(message)
+
+    def progress(self, table: str, account_id: int, rows: int, total: int | None) -> None:
+        """Tell whoever watches that a page arrived."""
+        if self.on_progress is not None:
+            self.on_progress(Progress(account_id, table, rows, total))
