@@ -1,0 +1,318 @@
+"""One Harvest account, read: pages, counts, single objects."""
+
+from __future__ import annotations
+
+import random as _random
+import threading
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+
+import httpx
+
+from harvest_source.api.http import Answer, Exchange, Requester
+from harvest_source.api.limiter import RateLimiter, never
+from harvest_source.api.limiter import report_limiter as build_report_limiter
+from harvest_source.api.links import check_link
+from harvest_source.api.pages import Page, page_cap, parse_object, parse_page
+from harvest_source.api.retry import RetryLimits
+from harvest_source.clock import Clock
+from harvest_source.errors import ResponseError, UnsafeLinkError
+
+T = TypeVar("T")
+
+PER_PAGE: Final = 2000
+"""Harvest's maximum. Always sent: the default has changed before, and docs disagree on it."""
+
+REPORT_PATIENCE_S: Final = 1200.0
+"""Reports are counted over 15 minutes, so a Retry-After may be that long."""
+
+
+class HarvestClient:
+    """
+    Reads one account; thread-safe. Build one and share it: it holds the connections.
+
+    Args:
+        account_id: Sent with every request.
+        limiter: Shared by everything that reads this account, reports aside.
+        report_limiter: The same for ``reports/``; None: one of its own.
+        transport: In place of the network, for tests.
+        on_response: Told of every try, from whatever thread made it.
+        on_warning: Told once when this machine's clock is off.
+
+    Raises:
+        ConfigError: *api_url* will not do. Nothing is sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        account_id: int,
+        auth: httpx.Auth,
+        user_agent: str,
+        clock: Clock,
+        limiter: RateLimiter,
+        report_limiter: RateLimiter | None = None,
+        transport: httpx.BaseTransport | None = None,
+        random: Callable[[], float] = _random.random,
+        limits: RetryLimits = RetryLimits(),  # noqa: B008 - frozen
+        on_response: Callable[[Exchange], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
+    ) -> None:
+        self._account_id = account_id
+        self._limiter = limiter
+        self._limits = limits
+        self._report_limiter = report_limiter or build_report_limiter(clock)
+        self._requester = Requester(
+            base_url=api_url,
+            auth=auth,
+            user_agent=user_agent,
+            limiter=limiter,
+            clock=clock,
+            random=random,
+            limits=limits,
+            transport=transport,
+            on_response=on_response,
+            on_warning=on_warning,
+            headers={"Harvest-Account-Id": str(account_id)},
+        )
+        self._root = httpx.URL(self._requester.base_url).path.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"HarvestClient({self._requester.base_url!r}, account_id={self._account_id})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; finish or close the walks first."""
+        self._requester.close()
+
+    def introduce(self, user_agent: str) -> None:
+        """From now on send *user_agent*: the contact may be known only after the first answer."""
+        self._requester.introduce(user_agent)
+
+    @property
+    def account_id(self) -> int:
+        return self._account_id
+
+    @property
+    def requests(self) -> int:
+        """Requests sent up to now, every try counted."""
+        return self._requester.requests
+
+    def fetch_page(
+        self,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str] | None = None,
+        per_page: int = PER_PAGE,
+    ) -> Page:
+        """
+        The first page of a list, or a single object.
+
+        Args:
+            path: Below the API's address: ``time_entries``.
+            key: Name of the array in the envelope; None for a single object, which is not asked
+                with ``per_page``.
+            params: Filters; never changed.
+
+        Raises:
+            AuthError: 401.
+            ForbiddenError: 403.
+            ApiError: Anything else that is no page; see :meth:`Requester.fetch`.
+        """
+        query = dict(params or {})
+        if key is not None:
+            query["per_page"] = str(per_page)
+        return self._fetch(path, self._build_walk(path, key, params), number=1, params=query)
+
+    def iter_pages(
+        self,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str] | None = None,
+        first: Page | None = None,
+    ) -> Generator[Page, None, None]:
+        """
+        All pages of a list, in order; while one is in your hands the next is under way.
+
+        Follows ``links.next`` as given and stops on null only. Not restartable. Closing the
+        iterator early drops the request under way: it ends by itself, within seconds unless the
+        server is silent.
+
+        Args:
+            first: The first page, where it has been fetched already with the same arguments.
+
+        Raises:
+            UnsafeLinkError: A link to elsewhere, or one already followed.
+            ResponseError: Far more pages than the first one announced.
+            HarvestError: As :meth:`fetch_page`; the message names the page.
+        """
+        walk = self._build_walk(path, key, params)
+        page = first or self.fetch_page(path, key=key, params=params)
+        cap = page_cap(page)
+        seen: set[str] = set()
+        while page.next_url is not None:
+            with _Ahead(partial(self._follow, walk, page, seen, cap)) as ahead:
+                yield page
+                page = ahead.result()
+        yield page
+
+    def fetch_count(self, path: str, *, key: str, params: Mapping[str, str] | None = None) -> int:
+        """
+        How many rows the list has, in one request for one row.
+
+        Raises:
+            ResponseError: Harvest did not say.
+            HarvestError: As :meth:`fetch_page`.
+        """
+        page = self.fetch_page(path, key=key, params=params, per_page=1)
+        if page.total_entries is None:
+            msg = (
+                f"Harvest answered 200 for {path} without a usable total_entries, so its rows "
+                "cannot be counted. Run the same command again; report it if it stays."
+            )
+            raise ResponseError(msg, path=f"{self._root}/{path}", status=200)
+        return page.total_entries
+
+    def fetch_object(self, path: str) -> dict[str, Any]:
+        """
+        One object, ``users/me`` or ``company``; numbers with a point become Decimal.
+
+        Raises:
+            HarvestError: As :meth:`fetch_page`.
+        """
+
+        def parse(answer: Answer) -> dict[str, Any]:
+            return parse_object(answer.body, label=path, path=f"{self._root}/{path}")
+
+        return self._requester.fetch(path, parse=parse, label=path)
+
+    def _build_walk(self, path: str, key: str | None, params: Mapping[str, str] | None) -> _Walk:
+        return _Walk(
+            path=f"{self._root}/{path}",
+            key=key,
+            label=_describe(path, params or {}),
+            is_report=path.startswith("reports/"),
+        )
+
+    def _follow(
+        self, walk: _Walk, page: Page, seen: set[str], cap: int, cancelled: Callable[[], bool]
+    ) -> Page:
+        """The page after *page*, which is not the last."""
+        url, where = page.next_url or "", f"Page {page.number} of {walk.label}"
+        try:
+            check_link(url, api_url=self._requester.base_url, seen=seen, where=where)
+        except UnsafeLinkError as error:
+            error.path = walk.path
+            raise
+        if page.number >= cap:
+            msg = (
+                f"{where} still links to another page, though the first announced far fewer. Not "
+                "going on for ever: run the same command again, and report it if it stays."
+            )
+            raise ResponseError(msg, path=walk.path, status=200)
+        seen.add(url)
+        return self._fetch(url, walk, number=page.number + 1, cancelled=cancelled)
+
+    def _fetch(
+        self,
+        url_or_path: str,
+        walk: _Walk,
+        *,
+        number: int,
+        params: Mapping[str, str] | None = None,
+        cancelled: Callable[[], bool] = never,
+    ) -> Page:
+        label = walk.label if number == 1 else f"{walk.label}, page {number}"
+
+        def parse(answer: Answer) -> Page:
+            return parse_page(
+                answer.body,
+                key=walk.key,
+                began=answer.began,
+                number=number,
+                label=label,
+                path=walk.path,
+            )
+
+        return self._requester.fetch(
+            url_or_path,
+            params,
+            parse=parse,
+            label=label,
+            limiter=self._report_limiter if walk.is_report else self._limiter,
+            limits=self._report_limits() if walk.is_report else self._limits,
+            cancelled=cancelled,
+        )
+
+    def _report_limits(self) -> RetryLimits:
+        return replace(self._limits, total_s=max(self._limits.total_s, REPORT_PATIENCE_S))
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What stays the same from page to page."""
+
+    path: str
+    key: str | None
+    label: str
+    is_report: bool
+
+
+def _describe(path: str, params: Mapping[str, str]) -> str:
+    """``time_entries, 2024-03-01 to 2024-03-31``; filters other than dates are left out."""
+    if not {"from", "to"} & params.keys():
+        return path
+    return f"{path}, {params.get('from', 'the beginning')} to {params.get('to', 'the end')}"
+
+
+class _Ahead(Generic[T]):
+    """
+    One task on a thread of its own, whose result is waited for or, on leaving early, dropped.
+
+    A thread each rather than a pool: pools are waited for when the interpreter ends, and threads
+    that wait for threads of their own pool can wait for ever.
+    """
+
+    def __init__(self, task: Callable[[Callable[[], bool]], T]) -> None:
+        self._task = task
+        self._dropped = threading.Event()
+        self._outcome: Future[T] = Future()
+        threading.Thread(target=self._run, name="harvest-next-page", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._dropped.set()
+
+    def result(self) -> T:
+        """Wait for the task; its exception is raised here."""
+        return self._outcome.result()
+
+    def _run(self) -> None:
+        try:
+            self._outcome.set_result(self._task(self._dropped.is_set))
+        except BaseException as error:  # All of it belongs to the thread that waits.
+            self._outcome.set_exception(error)

@@ -1,0 +1,123 @@
+"""How often we may ask: a sliding window, shared by all threads of one account."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from harvest_source.clock import Clock
+from harvest_source.errors import ConfigError
+
+GENERAL: Final = (97, 15.4)
+"""
+Requests and seconds. Harvest allows 100 in 15 s, counted where the requests arrive: the network
+bunches them up. 97 in 15.4 s was measured to give no 429 at all.
+"""
+
+REPORTS: Final = (97, 924.0)
+"""``/reports/`` has a budget of its own, 100 in 15 minutes: the same margins (15.4/15, 97/100)."""
+
+_ALLOWED: Final = 100
+"""What Harvest allows in 15 s; ``rate_limit`` cannot be set above."""
+
+_SHORTEST_S: Final = 0.001
+"""A wait so short that adding it changes nothing would never end."""
+
+_LONGEST_S: Final = 1.0
+"""How long a closed walk may go unnoticed while it waits for its turn."""
+
+
+class Cancelled(Exception):
+    """Nobody wants this answer any more. Never reaches a caller of this package."""
+
+
+def never() -> bool:
+    """Whoever asked still wants the answer."""
+    return False
+
+
+class RateLimiter:
+    """
+    Lets at most *requests* through in any *seconds*; thread-safe.
+
+    The window is half-open: a request leaves it exactly *seconds* after it was let through.
+    Threads that wait are served as they wake, roughly first come first served.
+
+    Args:
+        requests: At least 1.
+        seconds: Width of the window, above 0.
+
+    Raises:
+        ValueError: A number is out of its bounds.
+    """
+
+    def __init__(self, *, requests: int, seconds: float, clock: Clock) -> None:
+        if requests < 1 or not seconds > 0:
+            msg = f"A limiter needs requests >= 1 and seconds > 0, not {requests} and {seconds}."
+            raise ValueError(msg)
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sent: deque[float] = deque(maxlen=requests)
+        self._not_before = -math.inf
+
+    def acquire(self, *, cancelled: Callable[[], bool] = never) -> None:
+        """
+        Wait until a request may be sent, and count it as sent.
+
+        Raises:
+            Cancelled: *cancelled* said so while waiting; nothing is counted.
+        """
+        while (wait_s := self._take()) > 0:
+            if cancelled():
+                raise Cancelled
+            self._clock.sleep(min(max(wait_s, _SHORTEST_S), _LONGEST_S))
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody through for *seconds* from now; a longer pause under way stays."""
+        with self._lock:
+            self._not_before = max(self._not_before, self._clock.monotonic() + seconds)
+
+    def _take(self) -> float:
+        """Seconds to wait before asking again; zero or less: the turn is taken."""
+        with self._lock:
+            now = self._clock.monotonic()
+            wait_s = self._not_before - now
+            if len(self._sent) == self._sent.maxlen:
+                wait_s = max(wait_s, self._sent[0] + self._seconds - now)
+            if wait_s <= 0:
+                self._sent.append(now)
+            return wait_s
+
+
+def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
+    """
+    The limiter for everything but reports.
+
+    Args:
+        rate_limit: Requests per 15 s, 1..100; None means what Harvest allows. Values above the
+            measured safe rate are taken as that rate.
+
+    Raises:
+        ConfigError: *rate_limit* is below 1 or above what Harvest allows.
+    """
+    requests, seconds = GENERAL
+    if rate_limit is None:
+        return RateLimiter(requests=requests, seconds=seconds, clock=clock)
+    if not 1 <= rate_limit <= _ALLOWED:
+        msg = (
+            f"rate_limit is {rate_limit}; Harvest allows {_ALLOWED} requests per 15 s, and the "
+            f"setting only lowers that. Set rate_limit under [sources.harvest] to 1..{_ALLOWED}, "
+            "or leave it out."
+        )
+        raise ConfigError(msg)
+    return RateLimiter(requests=min(rate_limit, requests), seconds=seconds, clock=clock)
+
+
+def report_limiter(clock: Clock) -> RateLimiter:
+    """The limiter for ``/reports/``, which Harvest counts apart."""
+    requests, seconds = REPORTS
+    return RateLimiter(requests=requests, seconds=seconds, clock=clock)

@@ -1,0 +1,119 @@
+"""Which addresses may be asked: the configured ones, and the ``links.next`` that stay on them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Set
+from urllib.parse import unquote
+
+import httpx
+
+from harvest_source.errors import ConfigError, UnsafeLinkError, printable
+
+_PREFIXES = ("/api/v2", "/v2")
+"""Both answer at api.harvestapp.com; links have been seen with either."""
+
+
+def check_url(url: str, name: str) -> str:
+    """
+    A configured address, without trailing slash: ``https``, or ``http`` on a loopback host.
+
+    Args:
+        name: The setting's name, for the message.
+
+    Raises:
+        ConfigError: Not such an address, or it carries a user, a query or a fragment. Only scheme
+            and host are repeated: the rest may hold a password.
+    """
+    parsed = _parse(url.strip())
+    if parsed is None or parsed.scheme not in {"http", "https"}:
+        msg = f"{name} is not a web address. Set it to one like https://api.harvestapp.com/v2."
+        raise ConfigError(msg)
+    shown = printable(f"{parsed.scheme}://{parsed.host}", limit=100)
+    if "@" in _authority(url) or "?" in url or "#" in url or ".." in parsed.path.split("/"):
+        msg = f"{name} ({shown}...) may hold no user, password, query or fragment. Leave them out."
+        raise ConfigError(msg)
+    if parsed.scheme == "http" and not is_loopback(parsed.host):
+        msg = f"{name} is {shown}: the token would travel unencrypted. Use https."
+        raise ConfigError(msg)
+    return str(parsed).rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine: ``localhost``, ``127.0.0.0/8`` or ``::1``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    """Whether scheme, host and port are the same."""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
+def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answer") -> None:
+    """
+    Refuse a ``links.next`` that must not be followed.
+
+    Accepted: *api_url*'s own scheme, host and port, below its path or either of Harvest's two
+    prefixes, ``/v2/`` and ``/api/v2/``; once per walk.
+
+    Args:
+        seen: The addresses this walk has already asked, as they were given.
+        where: Who linked, for the message: ``Page 3 of time_entries``.
+
+    Raises:
+        UnsafeLinkError: Anything else. The message holds no more of the link than its host.
+    """
+    home = httpx.URL(api_url)
+    link = _parse(url)
+    if link is None or not link.scheme:
+        msg = f"{where} links to something that is no web address. Not following it."
+        raise UnsafeLinkError(msg)
+    if "@" in _authority(url) or not same_origin(link, home):
+        msg = (
+            f"{where} links to {_origin(link)}, which is not {_origin(home)}. Not following it: "
+            "the request would carry your access token."
+        )
+        raise UnsafeLinkError(msg)
+    if not _is_below(link.path, home.path):
+        msg = f"{where} links to a path outside Harvest's API on {_origin(home)}. Not following it."
+        raise UnsafeLinkError(msg)
+    if url in seen:
+        msg = (
+            f"{where} links to a page that was already read. Not going round in circles: run the "
+            "same command again, and report it if it stays."
+        )
+        raise UnsafeLinkError(msg)
+
+
+def _parse(url: str) -> httpx.URL | None:
+    """The address as it would be sent; None when different readers could differ on it."""
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        return None
+    try:
+        parsed = httpx.URL(url)
+        return parsed if parsed.host else None  # The host is decoded here, and may raise.
+    except (httpx.InvalidURL, ValueError):  # idna's own errors are ValueErrors
+        return None
+
+
+def _authority(url: str) -> str:
+    return url.partition("//")[2].partition("/")[0]
+
+
+def _origin(url: httpx.URL) -> str:
+    port = f":{url.port}" if url.port else ""
+    return printable(f"{url.scheme}://{url.host}{port}", limit=100)
+
+
+def _is_below(path: str, home: str) -> bool:
+    """Whether *path* stays below the API's own path, or the same API's other prefix."""
+    home = home.rstrip("/")
+    root = next((home.removesuffix(end) for end in _PREFIXES if home.endswith(end)), home)
+    if ".." in unquote(path).split("/"):
+        return False
+    return any(path.startswith(f"{start}/") for start in (home, *(root + p for p in _PREFIXES)))

@@ -1,0 +1,210 @@
+"""
+One answer, taken apart without reading its rows.
+
+The rows stay the bytes Harvest sent: who needs them parses them, into whatever is fastest there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from harvest_source.errors import ResponseError
+
+_ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+MAX_PAGES = 100_000
+"""No walk is longer: 200 million rows."""
+
+
+class TruncatedBody(Exception):
+    """A 200 whose JSON stops before its end: the transport's fault, so worth another try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    One page of a list, or one object.
+
+    Attributes:
+        rows: A JSON array, byte for byte as sent; valid JSON and UTF-8. A single object is an
+            array of one.
+        next_url: ``links.next`` as given; None on the last page.
+        total_entries: Rows of the whole list, as this page says; None when it does not.
+        total_pages: Pages of the whole list, as this page says; None when it does not.
+        number: Place in this walk, from 1.
+        began: Aware, UTC. No later than the moment Harvest began to read this page: the time a
+            cursor may be set to.
+    """
+
+    rows: bytes
+    next_url: str | None
+    total_entries: int | None
+    total_pages: int | None
+    number: int
+    began: datetime
+
+    @property
+    def style(self) -> Literal["cursor", "page"] | None:
+        """How the list goes on from here, seen on the link: never assumed from the docs."""
+        query = (self.next_url or "").partition("?")[2]
+        names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+        if "cursor" in names:
+            return "cursor"
+        return "page" if "page" in names else None
+
+
+def parse_page(
+    body: bytes,
+    *,
+    key: str | None,
+    began: datetime,
+    number: int = 1,
+    label: str = "the answer",
+    path: str = "",
+) -> Page:
+    """
+    Split a body into envelope and rows.
+
+    Args:
+        key: Name of the array in the envelope; None when the body is one object.
+        label: What was asked for, for messages.
+        path: Path of the request, for the error.
+
+    Raises:
+        TruncatedBody: The JSON stops before its end.
+        ResponseError: No JSON, no object, no *key*, no array under it, or no way to tell whether
+            there are more pages.
+    """
+    try:
+        envelope = _parse_envelope(body)
+        rows = _pick_rows(body, envelope, key)
+        next_url = None if key is None else _pick_next(envelope)
+    except _Odd as odd:
+        raise _build_error(label, path, str(odd)) from None
+    return Page(
+        rows=rows,
+        next_url=next_url,
+        total_entries=_pick_count(envelope, "total_entries") if key else None,
+        total_pages=_pick_count(envelope, "total_pages") if key else None,
+        number=number,
+        began=began,
+    )
+
+
+def parse_object(body: bytes, *, label: str = "the answer", path: str = "") -> dict[str, Any]:
+    """
+    Read one JSON object; numbers with a point or an exponent become Decimal.
+
+    Raises:
+        TruncatedBody: The JSON stops before its end.
+        ResponseError: No JSON, or no object.
+    """
+    try:
+        _parse_envelope(body)
+        value: dict[str, Any] = json.loads(body, parse_float=Decimal)
+    except _Odd as odd:
+        raise _build_error(label, path, str(odd)) from None
+    except (ValueError, RecursionError, ArithmeticError):
+        raise _build_error(label, path, "holds JSON that cannot be read") from None
+    return value
+
+
+def page_cap(first: Page) -> int:
+    """How many pages a walk may have before it counts as endless; lists may grow meanwhile."""
+    if first.total_pages is None:
+        return MAX_PAGES
+    return min(MAX_PAGES, max(2 * first.total_pages, first.total_pages + 50))
+
+
+class _Odd(Exception):
+    """The end of a sentence that begins with what was asked for."""
+
+
+def _build_error(label: str, path: str, what: str) -> ResponseError:
+    msg = (
+        f"Harvest answered 200 for {label}, but the body {what}. It cannot be read as an empty "
+        "table. Check api_url and the proxy; if both are right, run the same command again."
+    )
+    return ResponseError(msg, path=path, status=200)
+
+
+def _parse_envelope(body: bytes) -> dict[str, Any]:
+    """Values stay :class:`msgspec.Raw`."""
+    try:
+        envelope: dict[str, Any] = _ENVELOPE.decode(body)
+    except msgspec.ValidationError:
+        raise _Odd("is JSON of another kind than an object") from None
+    except msgspec.DecodeError as error:
+        if "truncated" in str(error) or _is_cut(body):
+            raise TruncatedBody from None
+        html = body[:200].lstrip().startswith(b"<")
+        raise _Odd("is an HTML page" if html else "is not JSON") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise _Odd("is not JSON that can be read") from None
+    return envelope
+
+
+def _is_cut(body: bytes) -> bool:
+    """Begun as an object, not ended as one. Cut after ``1.``, msgspec calls it malformed."""
+    return body.lstrip().startswith(b"{") and not body.rstrip().endswith(b"}")
+
+
+def _pick_rows(body: bytes, envelope: dict[str, Any], key: str | None) -> bytes:
+    if key is not None and key not in envelope:
+        raise _Odd(f'lacks "{key}"')
+    rows = bytes(envelope[key]) if key else b"[" + body.strip() + b"]"
+    if not rows.startswith(b"["):
+        raise _Odd(f'has no array under "{key}"')
+    if not _is_utf8(rows):
+        raise _Odd("is not UTF-8")
+    return rows
+
+
+def _is_utf8(raw: bytes) -> bool:
+    if raw.isascii():
+        return True
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _pick_next(envelope: dict[str, Any]) -> str | None:
+    """
+    ``links.next``, on which alone a walk goes on or stops.
+
+    A list without it is complete only if it says so itself: no next page, one page in all.
+    """
+    links = _read(envelope.get("links"))
+    if isinstance(links, dict) and "next" in links:
+        url = links["next"]
+        if url is None or (isinstance(url, str) and url):
+            return url
+        raise _Odd("has a links.next that is no address")
+    no_next_page = _read(envelope.get("next_page")) is None
+    if links is None and no_next_page and _pick_count(envelope, "total_pages") in {0, 1}:
+        return None
+    raise _Odd("lacks links.next, so nobody knows whether there are more pages")
+
+
+def _pick_count(envelope: dict[str, Any], name: str) -> int | None:
+    value = _read(envelope.get(name))
+    return value if type(value) is int and value >= 0 else None
+
+
+def _read(raw: Any) -> Any:
+    """A small envelope value; None when absent or unreadable."""
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None

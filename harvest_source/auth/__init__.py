@@ -1,0 +1,1 @@
+"""Who we are: tokens, and the accounts they reach. httpx, no dlt."""

@@ -1,0 +1,346 @@
+"""One account: walks, counts, objects."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.limiter import RateLimiter
+from harvest_source.errors import (
+    AuthError,
+    ConfigError,
+    ForbiddenError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    UnsafeLinkError,
+)
+from tests.clocks import FakeClock
+
+API = "https://api.harvestapp.com/v2"
+THREAD = "harvest-next-page"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def build_client(
+    handler: Handler, *, clock: FakeClock | None = None, **changes: Any
+) -> HarvestClient:
+    clock = clock or FakeClock()
+    settings: dict[str, Any] = {
+        "api_url": API,
+        "account_id": 77,
+        "auth": httpx.Auth(),
+        "user_agent": "test",
+        "clock": clock,
+        "limiter": RateLimiter(requests=97, seconds=15.4, clock=clock),
+        "transport": httpx.MockTransport(handler),
+        "random": lambda: 1.0,
+    }
+    return HarvestClient(**(settings | changes))
+
+
+def build_page(number: int, of: int, *, next_url: str | None = "default") -> httpx.Response:
+    if next_url == "default":
+        next_url = f"{API}/users?cursor=c{number + 1}&ref=next_cursor" if number < of else None
+    return httpx.Response(
+        200,
+        json={
+            "users": [{"id": number}],
+            "total_entries": of,
+            "total_pages": of,
+            "next_page": None,
+            "links": {"next": next_url},
+        },
+    )
+
+
+def number_of(request: httpx.Request) -> int:
+    return int(request.url.params.get("cursor", "c1")[1:])
+
+
+def wait_for_threads() -> None:
+    """Until no page is being fetched ahead any more."""
+    end = time.monotonic() + 5
+    while any(thread.name == THREAD for thread in threading.enumerate()):
+        assert time.monotonic() < end, "a thread hangs"
+        time.sleep(0.001)
+
+
+def test_a_walk_follows_links_as_given() -> None:
+    """First the filters and per_page=2000, then nothing but what Harvest hands out."""
+    urls: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
+        assert request.headers["Harvest-Account-Id"] == "77"
+        return build_page(number_of(request), 3)
+
+    with build_client(handler) as client:
+        pages = list(client.iter_pages("users", key="users", params={"is_active": "true"}))
+        assert client.requests == 3
+    assert urls == [
+        f"{API}/users?is_active=true&per_page=2000",
+        f"{API}/users?cursor=c2&ref=next_cursor",
+        f"{API}/users?cursor=c3&ref=next_cursor",
+    ]
+    assert [page.rows for page in pages] == [b'[{"id":1}]', b'[{"id":2}]', b'[{"id":3}]']
+    assert [page.number for page in pages] == [1, 2, 3]
+
+
+def test_a_walk_goes_on_from_a_page_in_hand() -> None:
+    """A first page that was fetched to look at its totals is not fetched again."""
+    with build_client(lambda request: build_page(number_of(request), 3)) as client:
+        first = client.fetch_page("users", key="users")
+        pages = list(client.iter_pages("users", key="users", first=first))
+        assert client.requests == 3
+    assert [page.number for page in pages] == [1, 2, 3]
+
+
+def test_a_single_object_is_one_page_without_per_page() -> None:
+    """company takes no paging."""
+    urls: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
+        return httpx.Response(200, json={"name": "Acme"})
+
+    with build_client(handler) as client:
+        pages = list(client.iter_pages("company", key=None))
+    assert urls == [f"{API}/company"]
+    assert [page.rows for page in pages] == [b'[{"name":"Acme"}]']
+
+
+def test_the_next_page_is_fetched_while_one_is_in_hand() -> None:
+    """Parsing and the network do not wait for each other; one page ahead, no more."""
+    asked: list[int] = []
+    second = threading.Event()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(number_of(request))
+        if number_of(request) == 2:
+            second.set()
+        return build_page(number_of(request), 5)
+
+    with build_client(handler) as client:
+        pages = client.iter_pages("users", key="users")
+        next(pages)
+        assert second.wait(5)
+        wait_for_threads()
+        assert asked == [1, 2]
+        assert [page.number for page in pages] == [2, 3, 4, 5]
+
+
+def test_closing_early_leaves_no_thread() -> None:
+    """A page under way is dropped, and the one after it is never asked for."""
+    asked: list[int] = []
+    go_on = threading.Event()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(number_of(request))
+        if number_of(request) == 2:
+            go_on.wait(5)
+        return build_page(number_of(request), 5)
+
+    with build_client(handler) as client:
+        pages = client.iter_pages("users", key="users")
+        next(pages)
+        pages.close()
+        go_on.set()
+        wait_for_threads()
+    assert asked in ([1], [1, 2])
+
+
+def test_closing_early_ends_retries() -> None:
+    """Nobody retries for minutes for a page that nobody wants."""
+    closed, waiting = threading.Event(), threading.Event()
+
+    class Blocking(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            waiting.set()
+            closed.wait(5)
+            super().sleep(seconds)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return build_page(1, 5) if number_of(request) == 1 else httpx.Response(503)
+
+    with build_client(handler, clock=Blocking()) as client:
+        pages = client.iter_pages("users", key="users")
+        next(pages)
+        assert waiting.wait(5)
+        pages.close()
+        closed.set()
+        wait_for_threads()
+        assert client.requests == 2
+
+
+def test_a_link_to_another_host_is_not_followed() -> None:
+    """The rows before it are in hand; the walk ends with an error, not with the last page."""
+    calls: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        calls.append(str(request.url))
+        return build_page(1, 2, next_url="https://evil.example/v2/users?page=2")
+
+    with build_client(handler) as client:
+        pages = client.iter_pages("users", key="users")
+        next(pages)
+        with pytest.raises(UnsafeLinkError, match=r"users links to https://evil\.example"):
+            next(pages)
+    assert len(calls) == 1
+
+
+def test_a_link_to_itself_ends_the_walk() -> None:
+    """Never the same twice."""
+    url = f"{API}/users?page=2"
+    with (
+        build_client(lambda _request: build_page(1, 9, next_url=url)) as client,
+        pytest.raises(UnsafeLinkError, match="Page 2 of users links to a page that was already"),
+    ):
+        list(client.iter_pages("users", key="users"))
+
+
+def test_endless_pages_end() -> None:
+    """Ever new links: far beyond what the first page announced, it is not a list any more."""
+    count = 0
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        nonlocal count
+        count += 1
+        return build_page(1, 2, next_url=f"{API}/users?cursor=c{count + 1}")
+
+    with (
+        build_client(handler) as client,
+        pytest.raises(ResponseError, match="Page 52 of users still links to another page"),
+    ):
+        list(client.iter_pages("users", key="users"))
+    assert count == 52
+
+
+def test_a_walk_goes_on_under_the_other_prefix() -> None:
+    """Harvest has handed out /api/v2/ links for /v2/ requests."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        url = f"{API.replace('/v2', '/api/v2')}/users?cursor=c2"
+        return build_page(number_of(request), 2, next_url=url if number_of(request) == 1 else None)
+
+    with build_client(handler) as client:
+        assert len(list(client.iter_pages("users", key="users"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "said"),
+    [
+        (httpx.Response(401), AuthError, "users, page 2 (401 on /v2/users, account 77)"),
+        (httpx.Response(403), ForbiddenError, "users, page 2 (403 on /v2/users, account 77)"),
+        (httpx.Response(404), ResponseError, "users, page 2"),
+        (httpx.Response(503), ServerError, "Gave up on users, page 2: 8 tries"),
+        (httpx.Response(429), RateLimitedError, "Gave up on users, page 2: 8 tries"),
+        (
+            httpx.Response(200, html="<html>"),
+            ResponseError,
+            "users, page 2, but the body is an HTML",
+        ),
+        (httpx.Response(200, json={}), ResponseError, 'users, page 2, but the body lacks "users"'),
+        (httpx.Response(200, text='{"users":['), ServerError, "Gave up on users, page 2: 8 tries"),
+    ],
+)
+def test_errors_name_the_page(response: httpx.Response, kind: type[Exception], said: str) -> None:
+    """Raised where the page is wanted, not in the thread that fetched it."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return build_page(1, 2) if number_of(request) == 1 else response
+
+    with build_client(handler) as client:
+        pages = client.iter_pages("users", key="users")
+        assert next(pages).number == 1
+        with pytest.raises(kind) as caught:
+            next(pages)
+    assert said in str(caught.value)
+    assert getattr(caught.value, "path", "/v2/users") == "/v2/users"
+
+
+def test_errors_name_the_window() -> None:
+    """Of many windows of one table, which one."""
+    params = {"from": "2024-03-01", "to": "2024-03-31", "updated_since": "2020-01-01T00:00:00Z"}
+    with (
+        build_client(lambda _request: httpx.Response(503)) as client,
+        pytest.raises(ServerError, match="Gave up on users, 2024-03-01 to 2024-03-31: ") as caught,
+    ):
+        client.fetch_page("users", key="users", params=params)
+    assert "2020" not in str(caught.value)
+
+
+def test_a_count_is_one_request_for_one_row() -> None:
+    """The total is Harvest's own."""
+    urls: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
+        return build_page(1, 4711)
+
+    with build_client(handler) as client:
+        assert client.fetch_count("users", key="users", params={"from": "2024-03-01"}) == 4711
+    assert urls == [f"{API}/users?from=2024-03-01&per_page=1"]
+
+
+@pytest.mark.parametrize("total", [None, "7", -1, True])
+def test_a_count_that_is_none_is_an_error(total: Any) -> None:
+    """No total is never zero: rows would be taken for deleted."""
+    body = {"users": [], "total_entries": total, "links": {"next": None}}
+    with (
+        build_client(lambda _request: httpx.Response(200, json=body)) as client,
+        pytest.raises(ResponseError, match="without a usable total_entries"),
+    ):
+        client.fetch_count("users", key="users")
+
+
+def test_an_object_keeps_its_decimals() -> None:
+    """Rates are money."""
+    with build_client(lambda _request: httpx.Response(200, text='{"rate":10.10}')) as client:
+        assert client.fetch_object("users/me") == {"rate": Decimal("10.10")}
+
+
+def test_params_are_not_changed() -> None:
+    """What the caller passes stays the caller's."""
+    params = {"from": "2024-03-01"}
+    with build_client(lambda _request: build_page(1, 1)) as client:
+        list(client.iter_pages("users", key="users", params=params))
+    assert params == {"from": "2024-03-01"}
+
+
+def test_reports_have_their_own_allowance() -> None:
+    """Reports neither use up the general budget nor wait for it."""
+    clock = FakeClock()
+    general = RateLimiter(requests=1, seconds=100, clock=clock)
+    reports = RateLimiter(requests=1, seconds=1000, clock=clock)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        url = f"{API}/reports/uninvoiced?page=2" if "page" not in request.url.params else None
+        return httpx.Response(200, json={"results": [], "links": {"next": url}})
+
+    with build_client(handler, clock=clock, limiter=general, report_limiter=reports) as client:
+        pages = client.iter_pages("reports/uninvoiced", key="results")
+        next(pages)
+        general.acquire()
+        assert clock.monotonic() < 1001
+        next(pages)
+    assert clock.monotonic() >= 1000
+
+
+def test_a_client_shows_no_secret() -> None:
+    """repr ends up in logs."""
+    with build_client(lambda _request: build_page(1, 1)) as client:
+        assert repr(client) == f"HarvestClient('{API}', account_id=77)"
+
+
+def test_a_bad_api_url_is_refused() -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigError, match=r"api_url is http://api\.harvestapp"):
+        build_client(lambda _request: build_page(1, 1), api_url="http://api.harvestapp.com/v2")

@@ -1,0 +1,98 @@
+"""What only a socket can show."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from harvest_source.api.http import Requester
+from harvest_source.errors import ServerError
+from tests.clocks import FakeClock
+
+
+class Served(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # Header and body in one packet; two would wait for each other.
+    peers: set[tuple[str, int]]
+
+    def do_GET(self) -> None:
+        self.peers.add(self.client_address)
+        body = b'{"half":' if self.path.startswith("/cut") else b'{"whole":1}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(b'{"whole":1}')))
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = self.path.startswith("/cut")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    Served.peers = set()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Served) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def build_requester(port: int) -> Requester:
+    return Requester(
+        base_url=f"http://127.0.0.1:{port}",
+        auth=httpx.Auth(),
+        user_agent="test",
+        limiter=None,
+        clock=FakeClock(),
+    )
+
+
+def test_a_loopback_host_is_asked_directly(
+    server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy from the environment would get the token in the clear."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with build_requester(server.server_port) as requester:
+        assert requester.get("/x").body == b'{"whole":1}'
+
+
+def test_connections_are_kept_and_shared(server: ThreadingHTTPServer) -> None:
+    """Sixteen threads, many requests, no more connections than threads."""
+    with build_requester(server.server_port) as requester:
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: requester.get("/x").body, range(160)))
+        assert requester.requests == 160
+    assert answers == [b'{"whole":1}'] * 160
+    assert len(Served.peers) <= 16
+
+
+def test_a_body_shorter_than_promised_is_a_fault(server: ThreadingHTTPServer) -> None:
+    """Cut on the wire, found out by its length."""
+    with (
+        build_requester(server.server_port) as requester,
+        pytest.raises(ServerError, match=r"8 tries .* each was cut short"),
+    ):
+        requester.get("/cut")
+
+
+def test_nobody_listening_is_said_so() -> None:
+    """A refused connection reads as one."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with (
+        build_requester(port) as requester,
+        pytest.raises(ServerError, match=r"3 tries .* found no connection .*refused"),
+    ):
+        requester.get("/x")

@@ -1,0 +1,226 @@
+"""Envelopes, good and odd."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvest_source.api.pages import (
+    MAX_PAGES,
+    Page,
+    TruncatedBody,
+    page_cap,
+    parse_object,
+    parse_page,
+)
+from harvest_source.errors import ResponseError
+
+BEGAN = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
+NEXT = "https://api.harvestapp.com/v2/users?page=2&per_page=2000&ref=next"
+
+
+def build_body(**changes: Any) -> bytes:
+    envelope = {
+        "users": [{"id": 1}, {"id": 2}],
+        "per_page": 2000,
+        "total_pages": 1,
+        "total_entries": 2,
+        "next_page": None,
+        "previous_page": None,
+        "page": 1,
+        "links": {"first": NEXT, "next": None, "previous": None, "last": NEXT},
+    } | changes
+    return json.dumps(
+        {name: value for name, value in envelope.items() if value != "absent"}
+    ).encode()
+
+
+def parse(body: bytes, key: str | None = "users") -> Page:
+    return parse_page(body, key=key, began=BEGAN, label="users, page 3", path="/v2/users")
+
+
+def test_rows_are_the_bytes_that_were_sent() -> None:
+    """Spacing, order, number spelling, escapes: nothing is rewritten on the way to the columns."""
+    rows = b'[ {"b":1.10, "a":"\\u00e9\xc3\xa9", "n":123456789012345678901234567890} ]'
+    page = parse(b'{"users":' + rows + b',"links":{"next":null},"total_entries":1}')
+    assert page.rows == rows
+
+
+def test_an_envelope_is_read() -> None:
+    """Totals, link, place and time all come with the rows."""
+    page = parse(build_body(links={"next": NEXT}, total_pages=7, total_entries=13_000))
+    assert page == Page(
+        rows=b'[{"id": 1}, {"id": 2}]',
+        next_url=NEXT,
+        total_entries=13_000,
+        total_pages=7,
+        number=1,
+        began=BEGAN,
+    )
+
+
+def test_a_single_object_is_a_list_of_one() -> None:
+    """company has no envelope; its own fields are never taken for one."""
+    page = parse(b' {"name":"Acme","total_entries":5,"links":{"next":"x"}}\n', key=None)
+    assert page.rows == b'[{"name":"Acme","total_entries":5,"links":{"next":"x"}}]'
+    assert (page.next_url, page.total_entries, page.total_pages) == (None, None, None)
+
+
+def test_an_empty_list_is_no_error() -> None:
+    """As recorded: key present, no entries, one page."""
+    page = parse(build_body(users=[], total_entries=0))
+    assert (page.rows, page.total_entries, page.next_url) == (b"[]", 0, None)
+
+
+@pytest.mark.parametrize(
+    ("next_url", "style"),
+    [
+        (None, None),
+        (NEXT, "page"),
+        ("https://h/v2/users?cursor=eyJ&ref=next_cursor", "cursor"),
+        ("https://h/v2/users?page=2&cursor=eyJ", "cursor"),
+        ("https://h/v2/users?cursor=", "cursor"),
+        ("https://h/v2/users?per_page=3", None),
+        ("https://[h/v2/users?page=2\n", "page"),
+    ],
+)
+def test_the_style_is_seen_on_the_link(next_url: str | None, style: str | None) -> None:
+    """Cursor wins over page, as with Harvest itself."""
+    assert parse(build_body(links={"next": next_url})).style == style
+
+
+def test_next_page_is_no_stop_signal() -> None:
+    """In cursor mode next_page is null on middle pages: only links.next counts."""
+    assert parse(build_body(links={"next": NEXT}, next_page=None)).next_url == NEXT
+    assert parse(build_body(links={"next": None}, next_page=2)).next_url is None
+
+
+@pytest.mark.parametrize("total", [None, "2", 2.5, -1, True, [], {}, "absent"])
+def test_odd_totals_are_unknown_totals(total: Any) -> None:
+    """A total that is no count proves nothing, and breaks nothing."""
+    page = parse(build_body(total_entries=total, total_pages=total))
+    assert (page.total_entries, page.total_pages) == (None, None)
+
+
+@pytest.mark.parametrize("links", ["absent", None])
+def test_missing_links_are_tolerated_on_a_list_of_one_page(links: Any) -> None:
+    """The list says itself that there is nothing more."""
+    assert parse(build_body(links=links)).next_url is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"links": "absent", "next_page": 2},
+        {"links": "absent", "next_page": "2"},
+        {"links": "absent", "next_page": {}},
+        {"links": "absent", "total_pages": 2},
+        {"links": "absent", "total_pages": None},
+        {"links": {}},
+        {"links": []},
+        {"links": "x"},
+        {"links": {"next": 2}},
+        {"links": {"next": ""}},
+        {"links": {"next": False}},
+    ],
+)
+def test_no_telling_whether_there_is_more_is_an_error(changes: dict[str, Any]) -> None:
+    """Taking such a page for the last would lose all after it."""
+    with pytest.raises(ResponseError, match=r"users, page 3, but the body .*links\.next"):
+        parse(build_body(**changes))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (build_body(users="absent"), 'lacks "users"'),
+        (build_body(users=None), 'has no array under "users"'),
+        (build_body(users={"id": 1}), 'has no array under "users"'),
+        (b'{"message":"hunter2"}', 'lacks "users"'),
+        (b'[{"id":1}]', "JSON of another kind than an object"),
+        (b"null", "JSON of another kind than an object"),
+        (b'"hunter2"', "JSON of another kind than an object"),
+        (b"<!DOCTYPE html><html>hunter2</html>", "is an HTML page"),
+        (b"\n <html>hunter2", "is an HTML page"),
+        (b"hunter2", "is not JSON"),
+        (b'{"users":[1,]}', "is not JSON"),
+        (b'{"users":[NaN]}', "is not JSON"),
+        (b'{"users":[]} {"hunter2":1}', "is not JSON"),
+        (b'{"users":["\xff"],"links":{"next":null}}', "is not UTF-8"),
+        (b'{"\xff":1}', "is not JSON that can be read"),
+        (b'{"users":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "is not JSON that can be read"),
+    ],
+)
+def test_a_200_that_is_no_page_is_an_error(body: bytes, said: str) -> None:
+    """Never an empty table, and the body is never shown."""
+    with pytest.raises(ResponseError, match="Harvest answered 200 for users, page 3") as caught:
+        parse(body)
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert (caught.value.path, caught.value.status) == ("/v2/users", 200)
+
+
+def test_half_a_json_is_told_from_nonsense() -> None:
+    """Cut anywhere, it is the transport's fault: worth another try."""
+    body = build_body(users=[{"id": 1, "name": "é", "hours": 1.5, "on": True}])
+    for end in range(len(body)):
+        with pytest.raises(TruncatedBody):
+            parse(body[:end])
+
+
+@given(st.binary(max_size=200))
+def test_no_body_ends_in_a_traceback(body: bytes) -> None:
+    """Whatever arrives is a page or one of two errors."""
+    with contextlib.suppress(ResponseError, TruncatedBody):
+        assert parse(body).rows
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ),
+    st.sampled_from(["links", "total_entries", "total_pages", "next_page", "users"]),
+)
+def test_no_envelope_ends_in_a_traceback(value: Any, name: str) -> None:
+    """Whatever stands in a known place of the envelope is read or refused."""
+    for links in ({"next": None}, "absent"):
+        with contextlib.suppress(ResponseError, TruncatedBody):
+            page = parse(build_body(**({"links": links} | {name: value})))
+            assert page.style in {None, "page", "cursor"}
+
+
+@pytest.mark.parametrize(
+    ("total_pages", "cap"),
+    [(1, 51), (50, 100), (1000, 2000), (None, MAX_PAGES), (10**9, MAX_PAGES)],
+)
+def test_a_walk_has_an_end(total_pages: int | None, cap: int) -> None:
+    """Lists may grow while they are read, but not without bound."""
+    page = parse(build_body(total_pages=total_pages))
+    assert page_cap(page) == cap
+
+
+def test_an_object_keeps_its_decimals() -> None:
+    """Money is never a float."""
+    assert parse_object(b'{"rate":10.10,"id":3}') == {"rate": Decimal("10.10"), "id": 3}
+
+
+def test_half_an_object_is_told_from_nonsense() -> None:
+    """As for pages."""
+    with pytest.raises(TruncatedBody):
+        parse_object(b'{"rate":10.1')
+    with pytest.raises(ResponseError, match="is an HTML page"):
+        parse_object(b"<html>")
+
+
+def test_a_number_python_will_not_read_is_refused() -> None:
+    """5,000 digits are a clean error, not a ValueError."""
+    with pytest.raises(ResponseError, match="cannot be read"):
+        parse_object(b'{"id":' + b"9" * 5000 + b"}")
