@@ -1,0 +1,123 @@
+"""
+What a table's cursor is and what it asks for next. Pure: state in, parts to read out.
+
+Stored per account and table. Times are ISO 8601, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from harvest_source.reading import Part
+from harvest_source.windows import DateWindow
+
+WIDE_EVERY: Final = timedelta(days=1)
+WIDE_OVERLAP: Final = timedelta(hours=25)
+"""Once a day the overlap is this long: transactions that took long commit with old timestamps."""
+
+OVERLAP_S: Final = 300
+LEAST_OVERLAP_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far one table of one account has been read."""
+
+    at: datetime
+    """The server's clock when the last proven read began."""
+    covered_from: date | None
+    """History is here from this day on; None: all of it."""
+    visibility: str
+    """Who read it. Another owner, or other roles, may see other rows."""
+    wide_at: datetime
+    """When the overlap was last a day long."""
+
+    def dump(self) -> dict[str, Any]:
+        """As stored in dlt's state."""
+        return {
+            "at": self.at.isoformat(),
+            "covered_from": self.covered_from.isoformat() if self.covered_from else None,
+            "visibility": self.visibility,
+            "wide_at": self.wide_at.isoformat(),
+        }
+
+
+def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
+    """Read a stored cursor; None when there is none, or none that can be understood."""
+    if not stored:
+        return None
+    try:
+        covered = stored["covered_from"]
+        return Cursor(
+            at=datetime.fromisoformat(stored["at"]).astimezone(UTC),
+            covered_from=date.fromisoformat(covered) if covered else None,
+            visibility=str(stored["visibility"]),
+            wide_at=datetime.fromisoformat(stored["wide_at"]).astimezone(UTC),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None  # Reading history again loses nothing; guessing might.
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What to read now, and what the cursor becomes when all of it is proven."""
+
+    parts: tuple[Part, ...]
+    is_whole: bool
+    """All of history within the bound is read, not only what changed."""
+    covered_from: date | None
+    is_wide: bool
+
+    def earn(self, began: datetime, visibility: str, before: Cursor | None) -> Cursor:
+        """The cursor for a proven read that began at *began*."""
+        wide_at = began if self.is_wide or before is None else before.wide_at
+        return Cursor(began, self.covered_from, visibility, wide_at)
+
+
+def plan_errand(
+    cursor: Cursor | None,
+    *,
+    visibility: str,
+    start_date: date | None,
+    overlap: timedelta,
+    now: datetime,
+) -> Errand:
+    """
+    Decide what a table has to read.
+
+    Without a cursor, or when someone else reads (old rows may come into sight with old
+    timestamps): history from *start_date* on. With one: what changed since, less the overlap,
+    whatever its date (a row moved to before *start_date* must not stay behind as it was); and
+    first the missing part of history when *start_date* moved to an earlier day.
+
+    Args:
+        start_date: Bound of history; None: all of it. Pass None for lists without date filter.
+    """
+    if cursor is None or cursor.visibility != visibility:
+        bound = start_date
+        if cursor is not None:
+            bound = _earlier(cursor.covered_from, start_date)
+        return Errand((Part(DateWindow(start=bound)),), True, bound, True)
+    is_wide = now - cursor.wide_at >= WIDE_EVERY
+    since = cursor.at - (max(WIDE_OVERLAP, overlap) if is_wide else overlap)
+    changed = Part(since=since)
+    missing = _missing(cursor.covered_from, start_date)
+    if missing is None:
+        return Errand((changed,), False, cursor.covered_from, is_wide)
+    return Errand((Part(missing), changed), False, missing.start, is_wide)
+
+
+def _missing(covered_from: date | None, start_date: date | None) -> DateWindow | None:
+    if covered_from is None:
+        return None
+    if start_date is not None and start_date >= covered_from:
+        return None
+    return DateWindow(start_date, covered_from)
+
+
+def _earlier(one: date | None, other: date | None) -> date | None:
+    """The earlier bound; None is before all days."""
+    return None if one is None or other is None else min(one, other)

@@ -1,0 +1,412 @@
+"""
+Reading a list that moves while it is read, without losing a row.
+
+A page-numbered list is a row of offsets: delete a row before the seam and everything after slides
+forward past it. So a part of a list that took more than one page counts as read only when it is
+*proven*: the same total on every page, as many distinct ids, nothing about it in the catch-up read
+that follows, and the same total once more after that. What cannot be proven is read again, and then
+cut until its parts fit one page, which is read in one go and needs no proof.
+
+The cursor such a read earns is the server's clock when it began, never the largest value it saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Final, Protocol, overload
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harvest_source.endpoints import Endpoint
+from harvest_source.errors import ResponseError
+from harvest_source.windows import ALL_DAYS, DateWindow, halve, plan
+
+ATTEMPTS: Final = 3
+"""How often a part is read before it is cut."""
+
+STEP_ROWS: Final = 100_000
+"""Rows held in memory until proven, and about the rows of one load package."""
+
+WINDOW_ROWS: Final = 50_000
+"""Rows a planned window should have: full pages, and few counts per page."""
+
+_SECOND: Final = timedelta(seconds=1)
+_DEEPEST: Final = 3
+"""Catch-ups of catch-ups; more means that Harvest changes faster than it can be read."""
+
+
+class Page(Protocol):
+    """What is needed of one response."""
+
+    @property
+    def rows(self) -> bytes: ...
+    @property
+    def total_entries(self) -> int | None: ...
+    @property
+    def began(self) -> datetime: ...
+
+
+class Client(Protocol):
+    """What is needed of the API client."""
+
+    def iter_pages(
+        self, path: str, *, key: str | None, params: Mapping[str, str]
+    ) -> Generator[Page, None, None]: ...
+    def fetch_count(self, path: str, *, key: str, params: Mapping[str, str]) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a list: days, changes since an instant, and one more filter."""
+
+    window: DateWindow = ALL_DAYS
+    since: datetime | None = None
+    only: tuple[str, int] | None = None
+    """A column and the id it must have: how a single day is cut."""
+
+    def __str__(self) -> str:
+        words = [str(self.window)]
+        if self.since is not None:
+            words.append(f"changed since {self.since:%Y-%m-%d %H:%M:%S}")
+        if self.only is not None:
+            words.append(f"{self.only[0]} {self.only[1]}")
+        return ", ".join(words)
+
+    def params(self) -> dict[str, str]:
+        """The query that asks for this part."""
+        params = self.window.params()
+        if self.since is not None:
+            params["updated_since"] = f"{self.since:%Y-%m-%dT%H:%M:%SZ}"
+        if self.only is not None:
+            column, value = self.only
+            params[column.replace("__", "_")] = str(value)
+        return params
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A part as it was read once, all pages of it."""
+
+    part: Part
+    table: pa.Table
+    """One row per id."""
+    total: int | None
+    """What every page said; None when they disagreed or did not say."""
+    began: datetime
+    pages: int
+    records: int
+    """Records received, repeated ids included."""
+
+    @property
+    def needs_proof(self) -> bool:
+        """One page is read in one go; more are not."""
+        return self.pages > 1
+
+    @property
+    def is_consistent(self) -> bool:
+        """The pages agree with each other and with what they hold."""
+        if self.needs_proof:
+            return self.total == self.table.num_rows
+        return self.total is None or self.total == self.records
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A part that should not be read in one piece, after a look at its first page."""
+
+    total: int
+    began: datetime
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a read has come to; whole once its iterator is exhausted."""
+
+    began: datetime | None = None
+    """The cursor this read earns: the server's clock before the first row was read."""
+    unproven: list[Part] = field(default_factory=list)
+    """Parts that kept moving. Their rows are delivered, but the cursor must not move."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether the cursor may move."""
+        return self.began is not None and not self.unproven
+
+
+class ListReader:
+    """
+    Reads parts of one list of one account.
+
+    Args:
+        client: Fetches pages and counts.
+        endpoint: Which list.
+        decode: Rows of one page to an Arrow table.
+        today: Last day on which the bulk of the rows is expected (sizes windows, excludes nothing).
+        cut_values: All ids a day can be cut by, for ``endpoint.cut_by``; may ask Harvest.
+        on_page: Told of every page: its rows, and the rows of the part it belongs to.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        endpoint: Endpoint,
+        decode: Callable[[bytes], pa.Table],
+        *,
+        today: date,
+        cut_values: Callable[[], Sequence[int]] = tuple,
+        on_page: Callable[[int, int | None], None] = lambda _rows, _total: None,
+        depth: int = 0,
+    ) -> None:
+        self._client = client
+        self._endpoint = endpoint
+        self._decode = decode
+        self._today = today
+        self._cut_values = cut_values
+        self._on_page = on_page
+        self._depth = depth
+
+    def iter_tables(self, part: Part, outcome: Outcome) -> Iterator[pa.Table]:
+        """
+        Yield every row of *part*, and every row that changed while it was read.
+
+        Tables have about :data:`STEP_ROWS` rows at most and no id twice; a row in a later table is
+        newer than the same row in an earlier one, or equal to it. *outcome* is whole when the
+        iterator is exhausted.
+        """
+        taken = self.take(part, most_rows=STEP_ROWS if self._endpoint.window else None)
+        outcome.began = taken.began
+        if isinstance(taken, Taken):
+            yield self._prove([part], {part: taken}, outcome)
+            return
+        for step in self._plan(part, taken.total):
+            yield self._prove(step, {}, outcome)
+        caught_up, _ = self._changed_since(taken.began)
+        yield caught_up
+
+    @overload
+    def take(self, part: Part, *, most_rows: None = None) -> Taken: ...
+    @overload
+    def take(self, part: Part, *, most_rows: int | None) -> Taken | TooLong: ...
+    def take(self, part: Part, *, most_rows: int | None = None) -> Taken | TooLong:
+        """Read all pages of *part*, or say after the first that it has more than *most_rows*."""
+        tables: list[pa.Table] = []
+        totals: set[int | None] = set()
+        began: datetime | None = None
+        with closing(self._iter_pages(part)) as pages:
+            for page in pages:
+                began = began or page.began
+                if most_rows is not None and (page.total_entries or 0) > most_rows:
+                    self._on_page(0, page.total_entries)
+                    return TooLong(page.total_entries or 0, began)
+                totals.add(page.total_entries)
+                tables.append(self._decode(page.rows))
+                self._on_page(tables[-1].num_rows, page.total_entries)
+        if began is None:
+            msg = f"{self._endpoint.name}: Harvest sent no page at all."
+            raise ResponseError(msg, path=self._endpoint.list_path)
+        return Taken(
+            part=part,
+            table=newest(tables, self._endpoint.primary_key),
+            total=totals.pop() if len(totals) == 1 else None,
+            began=began,
+            pages=len(tables),
+            records=sum(table.num_rows for table in tables),
+        )
+
+    def count(self, part: Part) -> int:
+        """How many rows Harvest says *part* has."""
+        endpoint = self._endpoint
+        return self._client.fetch_count(endpoint.list_path, key=endpoint.name, params=part.params())
+
+    def _iter_pages(self, part: Part) -> Generator[Page, None, None]:
+        endpoint = self._endpoint
+        return self._client.iter_pages(
+            endpoint.list_path, key=endpoint.envelope_key, params=part.params()
+        )
+
+    def _plan(self, part: Part, total: int) -> list[list[Part]]:
+        """Cut a long read into windows, and the windows into steps of about STEP_ROWS rows."""
+        windows = plan(
+            part.window,
+            total,
+            lambda window: self.count(replace(part, window=window)),
+            most=WINDOW_ROWS,
+            today=self._today,
+        )
+        parts = [replace(part, window=window) for window in windows]
+        size = max(STEP_ROWS // WINDOW_ROWS, 1)
+        return [parts[at : at + size] for at in range(0, len(parts), size)]
+
+    def _prove(self, parts: Sequence[Part], given: dict[Part, Taken], outcome: Outcome) -> pa.Table:
+        """Read *parts* until each is proven, cut to single pages, or given up as unproven."""
+        attempts = dict.fromkeys(parts, 0)
+        held: list[pa.Table] = []
+        waiting = list(parts)
+        while waiting:
+            suspects = [self._settle(part, attempts, given.pop(part, None)) for part in waiting]
+            held += [suspect.table for suspect in suspects]
+            in_one_go = len(attempts) == 1 and not suspects[0].needs_proof
+            moved = set() if in_one_go else self._moved(suspects, held)
+            waiting = []
+            for suspect in suspects:
+                if suspect.part in moved or not suspect.is_consistent:
+                    waiting += self._next_try(suspect, attempts, outcome)
+        return newest(held, self._endpoint.primary_key)
+
+    def _settle(self, part: Part, attempts: dict[Part, int], given: Taken | None) -> Taken:
+        """Read *part* until its pages agree with each other, or its attempts are used up."""
+        taken = given or self.take(part)
+        attempts[part] += 1
+        while not taken.is_consistent and attempts[part] < ATTEMPTS:
+            taken = self.take(part)
+            attempts[part] += 1
+        return taken
+
+    def _moved(self, suspects: Sequence[Taken], held: list[pa.Table]) -> set[Part]:
+        """The parts that changed, or may have, since they were read. Catch-up rows go to *held*."""
+        caught_up, exact = self._changed_since(min(taken.began for taken in suspects))
+        held.append(caught_up)
+        need = [taken for taken in suspects if taken.needs_proof]
+        if not exact:
+            return {taken.part for taken in need}
+        moved = {taken.part for taken in need if touches(self._endpoint, taken, caught_up)}
+        quiet = [taken for taken in need if taken.part not in moved and taken.is_consistent]
+        return moved | {taken.part for taken in quiet if self.count(taken.part) != taken.total}
+
+    def _next_try(self, taken: Taken, attempts: dict[Part, int], outcome: Outcome) -> list[Part]:
+        """What to read for a part that is not proven: itself again, its halves, or nothing."""
+        part = taken.part
+        if attempts[part] < ATTEMPTS:
+            return [part]
+        smaller = self._cut(taken) if taken.needs_proof else []
+        if not smaller:
+            outcome.unproven.append(part)
+        attempts.update(dict.fromkeys(smaller, 0))
+        return smaller
+
+    def _cut(self, taken: Taken) -> list[Part]:
+        part, window = taken.part, self._endpoint.window
+        if window is None or part.only is not None:
+            return []
+        days = pc.min_max(taken.table.column(window)).as_py()
+        if days["min"] is None:
+            return []
+        halves = halve(part.window, days["min"], days["max"])
+        if halves is None:
+            return self._cut_day(part)
+        return [replace(part, window=half) for half in halves if not half.is_empty]
+
+    def _cut_day(self, part: Part) -> list[Part]:
+        """A single day by ids; only if the ids account for every row of the day."""
+        column = self._endpoint.cut_by
+        if column is None:
+            return []
+        parts = [replace(part, only=(column, value)) for value in self._cut_values()]
+        rows = {each: self.count(each) for each in parts}
+        if sum(rows.values()) != self.count(part):
+            return []
+        return [each for each in parts if rows[each]]
+
+    def _changed_since(self, began: datetime) -> tuple[pa.Table, bool]:
+        """
+        Every row changed at *began* or later, and whether that is sure.
+
+        A catch-up of several pages needs a catch-up itself; it covers ever less time.
+        """
+        part = Part(since=began - _SECOND)  # The comparison is strictly greater.
+        if self._depth >= _DEEPEST:
+            return self.take(part).table, False
+        deeper = ListReader(
+            self._client,
+            self._endpoint,
+            self._decode,
+            today=self._today,
+            cut_values=self._cut_values,
+            depth=self._depth + 1,
+        )
+        outcome = Outcome()
+        tables = list(deeper.iter_tables(part, outcome))
+        return newest(tables, self._endpoint.primary_key), outcome.proven
+
+
+def read_whole(reader: ListReader, endpoint: Endpoint) -> Taken:
+    """
+    Read a list that has no ``updated_since``, complete or not at all.
+
+    A list of one page is read in one go; an empty one is asked for twice, because it would empty
+    the table; a longer one must have the same total on every page and once more afterwards.
+
+    Raises:
+        ResponseError: It changed under us at every attempt.
+    """
+    for _ in range(ATTEMPTS):
+        taken = reader.take(Part())
+        if endpoint.single:
+            return taken
+        is_sure = taken.is_consistent and taken.records == taken.table.num_rows
+        if is_sure and taken.table.num_rows and not taken.needs_proof:
+            return taken
+        if is_sure and reader.count(Part()) == taken.table.num_rows:
+            return taken
+    msg = (
+        f"{endpoint.name} kept changing while it was read, {ATTEMPTS} times over. "
+        "The rows loaded earlier stay as they are. Run the same command again."
+    )
+    raise ResponseError(msg, path=endpoint.list_path, attempts=ATTEMPTS)
+
+
+def newest(tables: Iterable[pa.Table], key: Sequence[str]) -> pa.Table:
+    """
+    Join *tables* and keep one row per *key*: the newest ``updated_at``, then the one read last.
+
+    Rows with a null in their key cannot be told apart and all stay.
+    """
+    joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    if joined.num_rows < 2 or not key or not _repeats(joined, key):
+        return joined
+    read = pa.array(range(joined.num_rows), pa.int64())
+    columns = [*key, *(["updated_at"] if "updated_at" in joined.column_names else [])]
+    ranked = joined.select(columns).append_column("read", read)
+    order = [(column, "ascending") for column in (*columns, "read")]
+    ranked = ranked.take(pc.sort_indices(ranked, order, null_placement="at_start"))
+    last = _last_of_each(ranked.select(list(key)))
+    positions = ranked.column("read").filter(last)
+    return joined.take(positions.take(pc.sort_indices(positions)))
+
+
+def _repeats(table: pa.Table, key: Sequence[str]) -> bool:
+    if len(key) == 1:
+        column = table.column(key[0])
+        return bool(pc.count_distinct(column, mode="all").as_py() < table.num_rows)
+    return table.group_by(list(key)).aggregate([]).num_rows < table.num_rows
+
+
+def _last_of_each(keys: pa.Table) -> pa.Array:
+    """True where the next row of the sorted *keys* has another key, or either has a null."""
+    differs = pa.array([False] * (keys.num_rows - 1), pa.bool_())
+    for column in keys.columns:
+        here = column.combine_chunks()
+        differs = pc.or_(differs, pc.fill_null(pc.not_equal(here[:-1], here[1:]), True))
+    return pa.concat_arrays([differs, pa.array([True], pa.bool_())])
+
+
+def touches(endpoint: Endpoint, taken: Taken, caught_up: pa.Table) -> bool:
+    """
+    Whether a row that changed since *taken* began is in that part now, or was when it was read.
+
+    A part told by ``updated_since`` has every row that changed since.
+    """
+    began = pa.scalar(taken.began.replace(microsecond=0), caught_up.schema.field("updated_at").type)
+    is_new = pc.greater_equal(caught_up.column("updated_at"), began)
+    changed = caught_up.filter(pc.fill_null(is_new, True))
+    if changed.num_rows == 0:
+        return False
+    ours = taken.table.column("id").combine_chunks()
+    if endpoint.window is None or pc.any(pc.is_in(changed.column("id"), value_set=ours)).as_py():
+        return True
+    days = changed.column(endpoint.window).to_pylist()
+    return any(day is None or day in taken.part.window for day in days)
