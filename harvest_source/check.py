@@ -1,0 +1,162 @@
+"""What a sync would meet: credentials, account, role, modules, limits, tables, destination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harvest_source.api.limiter import GENERAL
+from harvest_source.endpoints import Endpoint
+from harvest_source.errors import ForbiddenError, HarvestError
+from harvest_source.ledger import Ledger
+from harvest_source.run import EXIT_ORDER, Hooks, build_settings, build_target
+from harvest_source.sessions import Session, Sessions
+from harvest_source.source import choose_endpoints
+from harvest_source.warehouse import DUCKDB, Warehouse
+
+MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check."""
+
+    subject: str
+    """``credentials``, ``account``, ``role``, ``module``, ``limit``, ``table``, ``destination``."""
+    name: str
+    state: str
+    """``ok``, ``warning``, ``skipped`` or ``error``."""
+    detail: str
+    error: HarvestError | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        """The object of ``--json``."""
+        return {
+            "subject": self.subject,
+            "name": self.name,
+            "state": self.state,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """All findings, in the order they were made."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the gravest of the errors' codes."""
+        codes = {finding.error.exit_code for finding in self.findings if finding.error}
+        return next((code for code in EXIT_ORDER if code in codes), 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": "ok" if self.exit_code == 0 else "error",
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def check(
+    *,
+    destination: str = DUCKDB,
+    database: str | Path | None = None,
+    dataset: str = "harvest",
+    pipeline: str = "harvest",
+    account: Sequence[int | str] = (),
+    settings: dict[str, Any] | None = None,
+    hooks: Hooks | None = None,
+) -> CheckReport:
+    """
+    Ask Harvest one row of every table, and the destination whether it can be opened.
+
+    Raises:
+        ConfigError: Nothing was sent.
+    """
+    hooks, ledger = hooks or Hooks(), Ledger()
+    target = build_target(destination, database, dataset, pipeline)
+    overrides = {**(settings or {}), "account_id": list(account) or None}
+    resolved = build_settings(overrides, hooks=hooks, ledger=ledger)
+    sessions = Sessions(resolved.connection)
+    findings: list[Finding] = []
+    try:
+        findings += _check_accounts(sessions, resolved.connection.token_source)
+    finally:
+        sessions.close()
+    rate = resolved.connection.rate_limit
+    limit = f"{rate} requests per 15 s" if rate else f"{GENERAL[0]} requests per {GENERAL[1]} s"
+    findings.append(Finding("limit", "general", "ok", f"asks at most {limit}"))
+    findings += [Finding("clock", "skew", "warning", warning) for warning in ledger.warnings]
+    findings.append(_try("destination", str(target), lambda: _open(target)))
+    return CheckReport(tuple(findings))
+
+
+def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:
+    try:
+        account_ids = sessions.account_ids()
+    except HarvestError as error:
+        yield _error("credentials", token_source, error)
+        return
+    for account_id in account_ids:
+        try:
+            session = sessions.open(account_id)
+        except HarvestError as error:
+            yield _error("account", str(account_id), error)
+            continue
+        yield Finding("credentials", token_source, "ok", "Harvest accepts the token")
+        yield from _check_account(session)
+
+
+def _check_account(session: Session) -> Iterable[Finding]:
+    owner, account = session.owner, str(session.account_id)
+    yield Finding("account", account, "ok", f"read as {owner.name or owner.user_id}")
+    roles = ", ".join(owner.access_roles) or "none"
+    partial = "" if owner.is_administrator else ": tables may be partial without a sign of it"
+    yield Finding("role", roles, "ok" if owner.is_administrator else "warning", f"roles{partial}")
+    yield from _check_modules(session)
+    for endpoint in choose_endpoints(()):
+        yield _check_table(session, endpoint)
+
+
+def _check_modules(session: Session) -> Iterable[Finding]:
+    try:
+        company = session.client.fetch_object("company")
+    except HarvestError as error:
+        yield Finding("module", "all", "warning", f"not known: {error}")
+        return
+    for module in MODULES:
+        is_on = company.get(module)
+        detail = "on" if is_on else "off" if is_on is False else "not known"
+        yield Finding("module", module.removesuffix("_feature"), "ok", detail)
+
+
+def _check_table(session: Session, endpoint: Endpoint) -> Finding:
+    def look() -> str:
+        if endpoint.single:
+            session.client.fetch_object(endpoint.list_path)
+            return "1 row"
+        return f"{session.client.fetch_count(endpoint.list_path, key=endpoint.name):,} rows"
+
+    return _try("table", endpoint.name, look)
+
+
+def _open(target: Any) -> str:
+    Warehouse(target)
+    return "can be opened"
+
+
+def _try(subject: str, name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, name, "ok", look())
+    except ForbiddenError as error:
+        return Finding(subject, name, "skipped", str(error))
+    except HarvestError as error:
+        return _error(subject, name, error)
+
+
+def _error(subject: str, name: str, error: HarvestError) -> Finding:
+    return Finding(subject, name, "error", str(error), error)

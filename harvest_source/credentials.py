@@ -1,0 +1,39 @@
+"""Credentials and settings as dlt resolves them: ``[sources.harvest]`` of its providers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from harvest_source.cursors import OVERLAP_S
+from harvest_source.sessions import API_URL, ID_URL
+
+
+@configspec
+class HarvestCredentials(CredentialsConfiguration):
+    """A personal access token: bound to a person, revocable, without expiry."""
+
+    access_token: TSecretStrValue = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "HarvestCredentials(***)"
+
+    __str__ = __repr__
+
+
+@configspec
+class HarvestConfiguration(BaseConfiguration):
+    """Every key of ``[sources.harvest]``; what they mean is in the README."""
+
+    credentials: HarvestCredentials = None  # type: ignore[assignment]
+    account_id: Any | None = None
+    contact: str | None = None
+    start_date: Any | None = None
+    overlap: int = OVERLAP_S
+    rate_limit: int | None = None
+    exclude: Any | None = None
+    api_url: str = API_URL
+    id_url: str = ID_URL

@@ -1,0 +1,172 @@
+"""
+Rows that leave a table: kept whole in ``deleted_records``, guarded, children with them.
+
+What may be removed is decided elsewhere; this only does it, and refuses when it is too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from dlt.common.schema.typing import TTableSchemaColumns
+
+from harvest_source.arrow import ACCOUNT_ID, LOAD_ID
+from harvest_source.endpoints import Endpoint
+from harvest_source.errors import GuardError
+from harvest_source.warehouse import Warehouse
+
+DELETED_RECORDS: Final = "deleted_records"
+COLUMNS: Final[TTableSchemaColumns] = {
+    "account_id": {"data_type": "bigint", "nullable": False, "primary_key": True},
+    "table_name": {"data_type": "text", "nullable": False, "primary_key": True},
+    "id": {"data_type": "bigint", "nullable": False, "primary_key": True},
+    "detected_at": {"data_type": "timestamp", "nullable": False},
+    "restored_at": {"data_type": "timestamp"},
+    "record": {"data_type": "json"},
+}
+_FEW_ROWS: Final = 25
+"""A guard below this would stop people who tidy up a small account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """Rows of one account's table to remove: those that the load packages *seen* did not bring."""
+
+    endpoint: Endpoint
+    account_id: int
+    seen: tuple[str, ...] = ()
+    """Load ids; empty: every row of the account goes."""
+    start: date | None = None
+    """Rows dated before this day were not looked at and stay."""
+
+    def condition(self) -> tuple[str, list[Any]]:
+        """A SQL condition on the table, with its parameters."""
+        terms = [f"{ACCOUNT_ID} = %s"]
+        parameters: list[Any] = [self.account_id]
+        if self.seen:
+            terms.append(f"{LOAD_ID} NOT IN ({', '.join(['%s'] * len(self.seen))})")
+            parameters += self.seen
+        if self.start is not None and self.endpoint.window is not None:
+            terms.append(f"{self.endpoint.window} >= %s")
+            parameters.append(self.start)
+        return " AND ".join(terms), parameters
+
+
+def remove(warehouse: Warehouse, doomed: Doomed, *, limit: Decimal | None, now: datetime) -> int:
+    """
+    Move the *doomed* rows to ``deleted_records`` and take their child rows away.
+
+    Args:
+        limit: Share of the account's rows (0 to 1) that may go; None: no guard.
+
+    Returns:
+        How many rows went.
+
+    Raises:
+        GuardError: More than *limit*, and more than 25 rows. Nothing was removed.
+        DestinationError: The destination refused.
+    """
+    rows = _select(warehouse, doomed)
+    if not rows:
+        return 0
+    if limit is not None:
+        _guard(warehouse, doomed, len(rows), limit)
+    if doomed.endpoint.primary_key == ("id",):
+        kept = [_keep(doomed, row, now) for row in rows]
+        warehouse.append(DELETED_RECORDS, kept, COLUMNS)
+    _delete(warehouse, doomed)
+    return len(rows)
+
+
+def _select(warehouse: Warehouse, doomed: Doomed) -> list[dict[str, Any]]:
+    condition, parameters = doomed.condition()
+    with warehouse.sql() as client:
+        table = client.make_qualified_table_name(doomed.endpoint.name)
+        query = f"SELECT * FROM {table} WHERE {condition}"  # noqa: S608 - names are ours
+        with client.execute_query(query, *parameters) as cursor:
+            names = [column[0] for column in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        for child in doomed.endpoint.child_tables:
+            _attach_children(client, doomed, child, rows)
+    return rows
+
+
+def _attach_children(
+    client: Any, doomed: Doomed, child: str, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Put the rows of table *child* into the records they belong to."""
+    by_parent: dict[str, list[dict[str, Any]]] = {row["_dlt_id"]: [] for row in rows}
+    condition, parameters = doomed.condition()
+    table = client.make_qualified_table_name(doomed.endpoint.name)
+    query = (
+        f"SELECT * FROM {client.make_qualified_table_name(child)} WHERE _dlt_root_id IN "  # noqa: S608
+        f"(SELECT _dlt_id FROM {table} WHERE {condition}) ORDER BY _dlt_list_idx"
+    )
+    with client.execute_query(query, *parameters) as cursor:
+        names = [column[0] for column in cursor.description]
+        for values in cursor.fetchall():
+            element = dict(zip(names, values, strict=True))
+            by_parent[element["_dlt_root_id"]].append(element)
+    array = child.removeprefix(f"{doomed.endpoint.name}__")
+    for row in rows:
+        row[array] = by_parent[row["_dlt_id"]]
+
+
+def _guard(warehouse: Warehouse, doomed: Doomed, rows: int, limit: Decimal) -> None:
+    with warehouse.sql() as client:
+        table = client.make_qualified_table_name(doomed.endpoint.name)
+        query = f"SELECT COUNT(*) FROM {table} WHERE {ACCOUNT_ID} = %s"  # noqa: S608
+        with client.execute_query(query, doomed.account_id) as cursor:
+            total = cursor.fetchall()[0][0]
+    if rows <= _FEW_ROWS or rows <= limit * total:
+        return
+    msg = (
+        f"Not deleting {rows:,} of {total:,} {doomed.endpoint.name} "
+        f"({Decimal(rows) / total:.0%}, limit {limit:.0%}). A token that sees fewer rows looks "
+        "the same as a mass delete. If they are really gone: harvest-source sync --full-refresh "
+        "--max-deletes 100%"
+    )
+    raise GuardError(msg)
+
+
+def _keep(doomed: Doomed, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return {
+        "account_id": doomed.account_id,
+        "table_name": doomed.endpoint.name,
+        "id": row["id"],
+        "detected_at": now,
+        "restored_at": None,
+        "record": _plain(row),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A record as JSON can hold it, without dlt's own columns; decimals as exact text."""
+    if isinstance(value, Mapping):
+        return {n: _plain(v) for n, v in value.items() if not n.startswith("_dlt_")}
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def _delete(warehouse: Warehouse, doomed: Doomed) -> None:
+    condition, parameters = doomed.condition()
+    with warehouse.sql() as client, client.begin_transaction():
+        table = client.make_qualified_table_name(doomed.endpoint.name)
+        for child in _all_children(warehouse, doomed.endpoint):
+            name = client.make_qualified_table_name(child)
+            roots = f"SELECT _dlt_id FROM {table} WHERE {condition}"  # noqa: S608
+            client.execute_sql(f"DELETE FROM {name} WHERE _dlt_root_id IN ({roots})", *parameters)  # noqa: S608
+        client.execute_sql(f"DELETE FROM {table} WHERE {condition}", *parameters)  # noqa: S608
+
+
+def _all_children(warehouse: Warehouse, endpoint: Endpoint) -> Iterable[str]:
+    """Child tables as dlt has them: undeclared arrays have some too."""
+    tables = warehouse.pipeline.default_schema.tables
+    return [name for name, table in tables.items() if table.get("parent") == endpoint.name]

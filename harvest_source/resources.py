@@ -1,0 +1,407 @@
+"""
+From an endpoint to a dlt resource: hints, cursors and rows. Knows nothing of sockets.
+
+Tables without arrays travel as Arrow tables straight to parquet. Tables with arrays travel as
+dictionaries, because only there does dlt keep child rows with their parents, emptied lists
+included. Either way every value has been fitted to its column before dlt sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any, Final, cast
+
+import dlt
+import pyarrow as pa
+from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+from dlt.extract import DltResource
+
+from harvest_source.arrow import ACCOUNT_ID, LOAD_ID, Decoder, Fitter
+from harvest_source.clock import Clock
+from harvest_source.columns import SEPARATOR, Child, Column, Type
+from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
+from harvest_source.endpoints import BY_NAME, Endpoint
+from harvest_source.errors import ForbiddenError, HarvestError, ResponseError
+from harvest_source.fitting import PRECISION, SCALE, loads
+from harvest_source.ledger import Ledger
+from harvest_source.reading import ListReader, Outcome, Part, read_whole
+from harvest_source.sessions import Session, Sessions
+
+CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
+    "_dlt_root_id": {"data_type": "text", "nullable": False, "root_key": True},
+    "_dlt_parent_id": {"data_type": "text", "nullable": False, "parent_key": True},
+    "_dlt_list_idx": {"data_type": "bigint", "nullable": False},
+    "_dlt_id": {"data_type": "text", "nullable": False, "unique": True, "row_key": True},
+}
+"""dlt's own columns of a child table, declared so that the table can be made before its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a run reads."""
+
+    clock: Clock
+    start_date: date | None = None
+    overlap: timedelta = timedelta(minutes=5)
+    exclude: frozenset[str] = frozenset()
+    """``table.column``."""
+    full_refresh: bool = False
+    isolate: bool = False
+    """A table that fails is noted in the ledger and the others go on; otherwise it raises."""
+
+
+def build_resource(
+    endpoint: Endpoint, sessions: Sessions, options: ReadOptions, ledger: Ledger
+) -> DltResource:
+    """Build the resource of one table. No I/O."""
+    reader = TableReader(endpoint, sessions, options, ledger)
+
+    def draw() -> Iterator[Any]:  # dlt takes functions, not methods.
+        yield from reader.iter_items()
+
+    merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
+    optional: dict[str, Any] = {}
+    if endpoint.cursor is None:
+        optional["merge_key"] = ACCOUNT_ID  # The account's rows are replaced as a whole.
+    if not endpoint.record.children:
+        optional["file_format"] = "parquet"
+    resource: DltResource = dlt.resource(
+        draw,
+        name=endpoint.name,
+        primary_key=endpoint.key,
+        write_disposition=merge,
+        columns=build_hints(endpoint, reader.excluded),
+        nested_hints=build_nested_hints(endpoint, reader.excluded),
+        parallelized=True,
+        **optional,
+    )
+    return resource
+
+
+def build_hints(endpoint: Endpoint, excluded: frozenset[str] = frozenset()) -> TTableSchemaColumns:
+    """dlt's column hints of a table: types, descriptions, keys, newest wins."""
+    account = Column(ACCOUNT_ID, Type.BIGINT, "Harvest account the row belongs to")
+    hints = {c.name: _hint(c) for c in (account, *endpoint.record) if c.name not in excluded}
+    for name in endpoint.key:
+        hints[name]["nullable"] = False
+    if endpoint.cursor is not None:
+        hints[endpoint.cursor]["dedup_sort"] = "desc"
+    if not endpoint.record.children:
+        # The Arrow lane writes dlt's load id itself.
+        hints[LOAD_ID] = {"name": LOAD_ID, "data_type": "text", "nullable": False}
+    return hints
+
+
+def build_nested_hints(endpoint: Endpoint, excluded: frozenset[str] = frozenset()) -> Any:
+    """dlt's hints of a table's child tables, by the array's name; None without arrays."""
+    children = [child for child in endpoint.record.children if child.name not in excluded]
+    if not children:
+        return None
+    return {
+        child.name: dlt.mark.make_nested_hints(columns=build_child_hints(child))
+        for child in children
+    }
+
+
+def build_child_hints(child: Child) -> TTableSchemaColumns:
+    """Column hints of one child table."""
+    account = Column(ACCOUNT_ID, Type.BIGINT, "Harvest account the row belongs to")
+    hints = {column.name: _hint(column) for column in (account, *child.columns)}
+    hints.update({name: {"name": name, **hint} for name, hint in CHILD_KEYS.items()})
+    return hints
+
+
+def _hint(column: Column) -> TColumnSchema:
+    hint = _type_hint(column.name, column.type)
+    hint["description"] = column.description
+    return hint
+
+
+def _type_hint(name: str, column_type: Type) -> TColumnSchema:
+    hint: TColumnSchema = {"name": name, "data_type": cast(Any, str(column_type))}
+    if column_type is Type.DECIMAL:
+        hint |= {"precision": PRECISION, "scale": SCALE}
+    return hint
+
+
+class TableReader:
+    """Reads one table of every account into items for dlt."""
+
+    def __init__(
+        self, endpoint: Endpoint, sessions: Sessions, options: ReadOptions, ledger: Ledger
+    ) -> None:
+        self._endpoint = endpoint
+        self._sessions = sessions
+        self._options = options
+        self._ledger = ledger
+        self.excluded = excluded_columns(endpoint, options.exclude)
+
+    def iter_items(self) -> Iterator[Any]:
+        """Yield Arrow tables or lists of dictionaries; moves cursors after an account's last."""
+        yield from self._make_table()
+        for account_id in self._account_ids():
+            try:
+                yield from self._iter_account(account_id)
+            except ForbiddenError as error:
+                self._ledger.skip(self._endpoint.name, account_id, str(error))
+            except HarvestError as error:
+                if not self._options.isolate:
+                    raise
+                self._ledger.fail(self._endpoint.name, account_id, error)
+
+    def _account_ids(self) -> Sequence[int]:
+        return self._sessions.account_ids()
+
+    def _make_table(self) -> Iterator[Any]:
+        """An empty table the first time, so that models downstream stand without any rows."""
+        endpoint = self._endpoint
+        stored = _stored_columns(endpoint.name)
+        if build_hints(endpoint, self.excluded).keys() <= stored.keys():
+            return
+        if endpoint.record.children:
+            yield dlt.mark.materialize_table_schema()
+        else:
+            yield with_load_id(self._build_decoder(0).empty(), endpoint)
+
+    def _build_decoder(self, account_id: int) -> Decoder:
+        endpoint = self._endpoint
+        return Decoder(
+            endpoint.record,
+            account_id=account_id,
+            excluded=self.excluded,
+            learned=learned_columns(endpoint.name, (c.name for c in endpoint.record)),
+            rename=_rename(),
+        )
+
+    def _iter_account(self, account_id: int) -> Iterator[Any]:
+        session = self._sessions.open(account_id)
+        self._ledger.add_rows(self._endpoint.name, account_id, 0)
+        decoder = self._build_decoder(account_id)
+        lane = Lane(self._endpoint, decoder, account_id)
+        state = _account_state(account_id)
+        if self._endpoint.cursor is None:
+            tables = self._iter_whole(session, decoder, state)
+        else:
+            tables = self._iter_changes(session, decoder, state)
+        for table in tables:
+            if table.num_rows:
+                self._ledger.add_rows(self._endpoint.name, account_id, table.num_rows)
+                yield from lane.items(table)
+
+    # Lists that tell what changed.
+
+    def _iter_changes(
+        self, session: Session, decoder: Decoder, state: dict[str, Any]
+    ) -> Iterator[pa.Table]:
+        cursor = load_cursor(state.get("cursor"))
+        errand = self._plan(cursor, session)
+        reader = self._build_reader(session, decoder)
+        outcomes = []
+        for part in errand.parts:
+            outcome = Outcome()
+            yield from reader.iter_tables(part, outcome)
+            outcomes.append(outcome)
+        if all(outcome.proven for outcome in outcomes):
+            began = min(outcome.began for outcome in outcomes if outcome.began)
+            # dlt stores this with the rows just yielded, or not at all.
+            state["cursor"] = errand.earn(began, session.owner.visibility, cursor).dump()
+            if errand.is_whole:
+                self._ledger.whole.add((self._endpoint.name, session.account_id))
+        else:
+            self._ledger.warn(self._unproven(outcomes, session.account_id))
+
+    def _plan(self, cursor: Cursor | None, session: Session) -> Errand:
+        options = self._options
+        return plan_errand(
+            None if options.full_refresh else cursor,
+            visibility=session.owner.visibility,
+            start_date=options.start_date if self._endpoint.window else None,
+            overlap=options.overlap,
+            now=options.clock.now(),
+        )
+
+    def _build_reader(self, session: Session, decoder: Decoder) -> ListReader:
+        name, account_id = self._endpoint.name, session.account_id
+
+        def decode(rows: bytes) -> pa.Table:
+            table = decoder.decode(rows)
+            check_keys(table, self._endpoint)
+            return table
+
+        return ListReader(
+            session.client,
+            self._endpoint,
+            decode,
+            today=self._options.clock.now().date(),
+            cut_values=lambda: self._cut_values(session),
+            on_page=lambda rows, total: self._ledger.progress(name, account_id, rows, total),
+        )
+
+    def _cut_values(self, session: Session) -> list[int]:
+        """All ids of the list that ``cut_by`` refers to, as Harvest has them now."""
+        assert self._endpoint.cut_by is not None
+        referred = BY_NAME[self._endpoint.cut_by.removesuffix("__id") + "s"]
+        decoder = Decoder(referred.record, account_id=session.account_id)
+        reader = ListReader(
+            session.client, referred, decoder.decode, today=self._options.clock.now().date()
+        )
+        ids: list[int] = []
+        for table in reader.iter_tables(Part(), Outcome()):
+            ids += table.column("id").to_pylist()
+        return ids
+
+    def _unproven(self, outcomes: Sequence[Outcome], account_id: int) -> str:
+        parts = "; ".join(str(part) for outcome in outcomes for part in outcome.unproven)
+        return (
+            f"{self._endpoint.name} of account {account_id} kept changing while it was read "
+            f"({parts}). The rows read are loaded; the next run reads that part again."
+        )
+
+    # Lists that do not.
+
+    def _iter_whole(
+        self, session: Session, decoder: Decoder, state: dict[str, Any]
+    ) -> Iterator[pa.Table]:
+        """All rows, complete, or none: they take the place of the account's rows."""
+        endpoint = self._endpoint
+        taken = read_whole(self._build_reader(session, decoder), endpoint)
+        print_ = fingerprint(taken.table)
+        if taken.table.num_rows == 0:
+            self._ledger.emptied.add((endpoint.name, session.account_id))
+        if state.get("fingerprint") != print_ or self._options.full_refresh:
+            yield taken.table
+            state["fingerprint"] = print_
+        else:
+            self._ledger.add_rows(endpoint.name, session.account_id, taken.table.num_rows)
+
+
+class Lane:
+    """Hands the Arrow tables of one account to dlt, in the shape its table travels in."""
+
+    def __init__(self, endpoint: Endpoint, decoder: Decoder, account_id: int) -> None:
+        self._endpoint = endpoint
+        self._decoder = decoder
+        self._account_id = account_id
+        self._told: set[str] = set()
+        self._fitters: dict[str, Fitter] = {}
+
+    def items(self, table: pa.Table) -> Iterator[Any]:
+        """Yield *table* as dlt takes it, with hints for columns dlt has not heard of."""
+        if self._endpoint.record.children:
+            yield self._with_hints(self._as_records(table))
+        else:
+            yield self._with_hints(with_load_id(table, self._endpoint))
+
+    def _with_hints(self, item: Any) -> Any:
+        learned = self._decoder.learned
+        as_lists = self._decoder.arrays if self._endpoint.record.children else frozenset()
+        news = {n: t for n, t in learned.items() if n not in self._told and n not in as_lists}
+        if not news:
+            return item
+        self._told.update(news)
+        hints = {name: _type_hint(name, column_type) for name, column_type in news.items()}
+        return dlt.mark.with_hints(item, dlt.mark.make_hints(columns=hints))
+
+    def _as_records(self, table: pa.Table) -> list[dict[str, Any]]:
+        records = cast(list[dict[str, Any]], table.to_pylist())
+        for name in self._decoder.arrays & set(table.column_names):
+            for each in records:
+                if each[name] is not None:
+                    each[name] = self._as_children(name, loads(each[name].encode()))
+        return records
+
+    def _as_children(self, name: str, elements: list[Any]) -> list[dict[str, Any]]:
+        rows = [each if isinstance(each, dict) else {"value": each} for each in elements]
+        cells = self._fitter(name).place(rows)
+        return [{ACCOUNT_ID: self._account_id, **cell} for cell in cells]
+
+    def _fitter(self, name: str) -> Fitter:
+        if name not in self._fitters:
+            declared = self._declared_children.get(name, ())
+            child_table = f"{self._endpoint.name}{SEPARATOR}{name}"
+            self._fitters[name] = Fitter(
+                declared,
+                learned=learned_columns(child_table, (column.name for column in declared)),
+                rename=_rename(),
+            )
+        return self._fitters[name]
+
+    @cached_property
+    def _declared_children(self) -> Mapping[str, tuple[Column, ...]]:
+        return {child.name: child.columns for child in self._endpoint.record.children}
+
+
+def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[str]:
+    """Columns and arrays of one table that are left out: those asked for, and secret ones."""
+    asked = {name.partition(".")[2] for name in exclude if name.partition(".")[0] == endpoint.name}
+    secret = {column.name for column in endpoint.record if column.secret}
+    return frozenset(asked | secret)
+
+
+def learned_columns(table: str, declared: Any) -> dict[str, Type]:
+    """Columns of *table* that earlier runs learned, from the schema dlt keeps."""
+    known = {*declared, ACCOUNT_ID}
+    return {
+        name: Type(str(column["data_type"]))
+        for name, column in _stored_columns(table).items()
+        if name not in known
+        and not name.startswith("_dlt_")
+        and column.get("data_type") in Type.__members__.values()
+    }
+
+
+def with_load_id(table: pa.Table, endpoint: Endpoint) -> pa.Table:
+    """*table* with dlt's load id, and its keys marked as never null, as dlt's schema has them."""
+    load_id = pa.repeat(pa.scalar(_load_id(), pa.string()), table.num_rows)
+    with_id = table.append_column(LOAD_ID, load_id)
+    never_null = {*endpoint.key, LOAD_ID}
+    fields = [field.with_nullable(field.name not in never_null) for field in with_id.schema]
+    return with_id.cast(pa.schema(fields))
+
+
+def check_keys(table: pa.Table, endpoint: Endpoint) -> None:
+    """
+    Every record must have its key, or it could never be merged.
+
+    Raises:
+        ResponseError: One has not.
+    """
+    for name in endpoint.primary_key:
+        if table.column(name).null_count:
+            msg = (
+                f"Harvest sent a record of {endpoint.name} without a usable {name}. Nothing of "
+                "this read is kept. Run the same command again; if it stays, report it."
+            )
+            raise ResponseError(msg, path=endpoint.list_path, status=200)
+
+
+def fingerprint(table: pa.Table) -> str:
+    """Tells whether a table read whole is the one read last time."""
+    names = sorted(table.column_names)
+    content = repr([names, table.select(names).to_pylist()])
+    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _account_state(account_id: int) -> dict[str, Any]:
+    accounts = dlt.current.resource_state().setdefault("accounts", {})
+    return cast(dict[str, Any], accounts.setdefault(str(account_id), {}))
+
+
+def _stored_columns(table: str) -> Mapping[str, TColumnSchema]:
+    return dlt.current.source_schema().tables.get(table, {"columns": {}})["columns"]
+
+
+def _rename() -> Any:
+    return dlt.current.source_schema().naming.normalize_path
+
+
+def _load_id() -> str:
+    try:
+        return dlt.current.load_package_state()["load_id"]
+    except CurrentLoadPackageStateNotAvailable:
+        return ""  # Rows drawn by hand, outside a pipeline.

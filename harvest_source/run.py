@@ -1,0 +1,410 @@
+"""
+One whole run: read every table, load it, remove what is gone, write down what happened.
+
+Returns a report and prints nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+from dlt.common.schema.typing import TTableSchemaColumns
+
+from harvest_source import __version__
+from harvest_source.api.http import Exchange
+from harvest_source.auth.accounts import parse_account_ids
+from harvest_source.auth.tokens import BearerToken
+from harvest_source.clock import Clock, SystemClock
+from harvest_source.endpoints import BY_NAME, Endpoint
+from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
+from harvest_source.ledger import Ledger, Progress
+from harvest_source.removal import Doomed, remove
+from harvest_source.sessions import Connection, Sessions
+from harvest_source.settings import find_token_source, resolve_settings
+from harvest_source.source import Settings, build_options, build_source, choose_endpoints
+from harvest_source.warehouse import DUCKDB, Target, Warehouse
+
+SYNC_RUNS: Final = "sync_runs"
+SYNC_RUNS_COLUMNS: Final[TTableSchemaColumns] = {
+    "id": {"data_type": "text", "nullable": False, "primary_key": True},
+    "started_at": {"data_type": "timestamp", "nullable": False},
+    "ended_at": {"data_type": "timestamp", "nullable": False},
+    "status": {"data_type": "text", "nullable": False},
+    "account_ids": {"data_type": "text"},
+    "tables": {"data_type": "json"},
+    "errors": {"data_type": "json"},
+    "requests": {"data_type": "bigint"},
+    "version": {"data_type": "text"},
+}
+
+EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
+"""Which exit code stands when several apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """What one table came to in a run."""
+
+    rows: int
+    """Records read."""
+    deleted: int
+    accounts: Mapping[int, tuple[int, int]]
+    """``account_id: (rows, deleted)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a run did, as ``--json`` prints it."""
+
+    account_ids: tuple[int, ...]
+    seconds: float
+    requests: int
+    tables: Mapping[str, TableCount]
+    ledger: Ledger
+    errors: tuple[HarvestError, ...] = ()
+    """Failures that belong to no single table."""
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``partial`` (something landed, something failed) or ``error``."""
+        if not self.errors and not self.ledger.failures:
+            return "ok"
+        failed = {(f.table, f.account_id) for f in self.ledger.failures}
+        landed = any(
+            (table, account) not in failed
+            for table, count in self.tables.items()
+            for account in count.accounts
+        )
+        return "partial" if landed and not self.errors else "error"
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the gravest of the errors' codes."""
+        codes = {error.exit_code for error in self.errors}
+        codes |= {failure.error.exit_code for failure in self.ledger.failures}
+        return next((code for code in EXIT_ORDER if code in codes), 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": self.status,
+            "account_ids": list(self.account_ids),
+            "seconds": round(self.seconds, 2),
+            "requests": self.requests,
+            "tables": {name: _count_dict(count) for name, count in self.tables.items()},
+            "skipped": [
+                {"account_id": s.account_id, "table": s.table, "reason": s.reason}
+                for s in self.ledger.skipped
+            ],
+            "errors": [
+                {"account_id": None, "table": None, "type": type(e).__name__, "message": str(e)}
+                for e in self.errors
+            ]
+            + [
+                {
+                    "account_id": f.account_id,
+                    "table": f.table or None,
+                    "type": type(f.error).__name__,
+                    "message": str(f.error),
+                }
+                for f in self.ledger.failures
+            ],
+            "warnings": list(self.ledger.warnings),
+        }
+
+
+def _count_dict(count: TableCount) -> dict[str, Any]:
+    return {
+        "rows": count.rows,
+        "deleted": count.deleted,
+        "accounts": {
+            str(account): {"rows": rows, "deleted": deleted}
+            for account, (rows, deleted) in count.accounts.items()
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a caller may watch or replace."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    on_progress: Callable[[Progress], None] | None = None
+    on_response: Callable[[Exchange], None] | None = None
+
+
+def sync(
+    *,
+    destination: str = DUCKDB,
+    database: str | Path | None = None,
+    dataset: str = "harvest",
+    pipeline: str = "harvest",
+    account: Sequence[int | str] = (),
+    table: Sequence[str] = (),
+    since: Any = None,
+    full_refresh: bool = False,
+    max_deletes: str = "20%",
+    exclude: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    hooks: Hooks | None = None,
+) -> SyncReport:
+    """
+    Copy the accounts into the warehouse, table by table.
+
+    A table that fails keeps its cursor and the others go on; the report says which and why.
+
+    Args:
+        destination: Any dlt destination's name.
+        database: DuckDB file; ``harvest.duckdb`` when None. Only with DuckDB.
+        account: Accounts to read, in place of the configured ones.
+        table: Tables to read; empty: all.
+        since: ``start_date`` of this run.
+        full_refresh: Forget cursors, read everything, merge, remove what was not seen.
+        max_deletes: Share of a table that a removal may take.
+        exclude: ``table.column`` to leave out, beside the configured ones.
+        settings: Keys of ``[sources.harvest]`` that win over the configuration.
+        hooks: Clock and callbacks.
+
+    Raises:
+        ConfigError: Nothing was sent, nothing changed.
+        DestinationError: The warehouse cannot be opened. Nothing was sent.
+        HarvestError: No account could be opened. No table was touched.
+    """
+    hooks = hooks or Hooks()
+    started_at, began = hooks.clock.now(), hooks.clock.monotonic()
+    ledger = Ledger(on_progress=hooks.on_progress)
+    limit = parse_share(max_deletes)
+    endpoints = choose_endpoints(table)
+    target = build_target(destination, database, dataset, pipeline)
+    resolved = build_settings(
+        {
+            **(settings or {}),
+            "account_id": list(account) or None,
+            "start_date": since,
+        },
+        exclude=exclude,
+        full_refresh=full_refresh,
+        hooks=hooks,
+        ledger=ledger,
+    )
+    sessions = Sessions(resolved.connection)
+    try:
+        warehouse = Warehouse(target)
+        account_ids = _open_accounts(sessions, ledger)
+        run = _Run(warehouse, sessions, resolved, endpoints, ledger, limit)
+        errors = run.execute()
+        report = SyncReport(
+            account_ids=account_ids,
+            seconds=hooks.clock.monotonic() - began,
+            requests=sessions.requests,
+            tables=_count(ledger, endpoints),
+            ledger=ledger,
+            errors=tuple(errors),
+        )
+        write_run(warehouse, report, started_at, hooks.clock.now(), ledger)
+        return report
+    finally:
+        sessions.close()
+
+
+def build_target(
+    destination: str, database: str | Path | None, dataset: str, pipeline: str
+) -> Target:
+    """
+    Check where the tables are to go.
+
+    Raises:
+        ConfigError: A file for a destination that has none.
+    """
+    if destination != DUCKDB:
+        if database is not None:
+            msg = (
+                f"--database names a DuckDB file; the destination is {destination[:80]}. Leave it "
+                "out, and put that destination's credentials into .dlt/secrets.toml."
+            )
+            raise ConfigError(msg)
+        return Target(destination, None, dataset, pipeline)
+    return Target(destination, Path(database or "harvest.duckdb"), dataset, pipeline)
+
+
+def build_settings(
+    overrides: Mapping[str, Any],
+    *,
+    exclude: Sequence[str] = (),
+    full_refresh: bool = False,
+    hooks: Hooks,
+    ledger: Ledger,
+) -> Settings:
+    """
+    Everything known of Harvest, from the configuration and what the caller says on top.
+
+    Raises:
+        ConfigError: Something that cannot work. Nothing was sent.
+    """
+    config = resolve_settings(overrides)
+    options = build_options(
+        start_date=config.start_date,
+        overlap=config.overlap,
+        exclude=config.exclude,
+        full_refresh=full_refresh,
+        isolate=True,
+        clock=hooks.clock,
+    )
+    more = build_options(exclude=list(exclude)).exclude
+    connection = Connection(
+        auth=BearerToken(config.credentials.access_token),
+        account_ids=parse_account_ids(config.account_id),
+        contact=config.contact,
+        rate_limit=config.rate_limit,
+        api_url=config.api_url,
+        id_url=config.id_url,
+        token_source=find_token_source(),
+        clock=hooks.clock,
+        on_response=hooks.on_response,
+        on_warning=ledger.warn,
+    )
+    return Settings(connection, replace(options, exclude=options.exclude | more))
+
+
+def parse_share(value: str) -> Decimal:
+    """
+    A percentage as people write it: ``20%`` or ``20``. Returns a share from 0 to 1.
+
+    Raises:
+        ConfigError: Not a percentage.
+    """
+    try:
+        share = Decimal(value.strip().removesuffix("%").strip()) / 100
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not 0 <= share <= 1:
+        msg = f"--max-deletes is not a percentage: {value[:40]!r}. Write it as 20%."
+        raise ConfigError(msg)
+    return share
+
+
+def _open_accounts(sessions: Sessions, ledger: Ledger) -> tuple[int, ...]:
+    """Open every account; those that cannot be opened fail alone, unless they all do."""
+    account_ids = sessions.account_ids()
+    failures: list[HarvestError] = []
+    for account_id in account_ids:
+        try:
+            owner = sessions.open(account_id).owner
+        except HarvestError as error:
+            failures.append(error)
+            ledger.fail("", account_id, error)
+            sessions.give_up(account_id)
+            continue
+        if not owner.is_administrator:
+            roles = ", ".join(owner.access_roles) or "none"
+            ledger.warn(
+                f"The token for account {account_id} is not an administrator's (roles: {roles}). "
+                "time_entries, expenses, projects and users may be partial: Harvest leaves out "
+                "what it may not see without saying so."
+            )
+    if len(failures) == len(account_ids):
+        raise failures[0]
+    return account_ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The steps between opened accounts and a report."""
+
+    warehouse: Warehouse
+    sessions: Sessions
+    settings: Settings
+    endpoints: tuple[Endpoint, ...]
+    ledger: Ledger
+    limit: Decimal
+
+    def execute(self) -> list[HarvestError]:
+        """Load, then remove; returns what failed for all tables together."""
+        try:
+            for warning in self.warehouse.finish_pending():
+                self.ledger.warn(warning)
+            source = build_source(self.settings, self.sessions, self.ledger, self.endpoints)
+            loaded = self.warehouse.load(source)
+            self.warehouse.make_child_tables(self.endpoints)
+            self._remove_emptied()
+            if self.settings.options.full_refresh:
+                self._remove_unseen(loaded)
+        except DestinationError as error:
+            return [error]
+        return []
+
+    def _remove_emptied(self) -> None:
+        """Lists read whole that have no rows left: a merge has nothing to say that with."""
+        for table, account_id in sorted(self.ledger.emptied):
+            self._remove(Doomed(BY_NAME[table], account_id), None)
+
+    def _remove_unseen(self, loaded: Iterable[str]) -> None:
+        """After a full refresh: rows that Harvest no longer has."""
+        for table, account_id in sorted(self.ledger.whole):
+            endpoint = BY_NAME[table]
+            if not self.sessions.open(account_id).owner.is_administrator:
+                self.ledger.warn(
+                    f"Nothing was removed from account {account_id}: only an administrator's "
+                    "token sees enough to tell what is gone."
+                )
+                continue
+            start = self.settings.options.start_date if endpoint.window else None
+            self._remove(Doomed(endpoint, account_id, tuple(loaded), start), self.limit)
+
+    def _remove(self, doomed: Doomed, limit: Decimal | None) -> None:
+        now = self.settings.options.clock.now()
+        try:
+            rows = remove(self.warehouse, doomed, limit=limit, now=now)
+        except GuardError as error:
+            self.ledger.fail(doomed.endpoint.name, doomed.account_id, error)
+            return
+        self.ledger.add_deleted(doomed.endpoint.name, doomed.account_id, rows)
+
+
+def _count(ledger: Ledger, endpoints: Iterable[Endpoint]) -> dict[str, TableCount]:
+    counts = {}
+    for endpoint in endpoints:
+        accounts = {
+            account: (rows, ledger.deleted.get((endpoint.name, account), 0))
+            for (table, account), rows in sorted(ledger.rows.items())
+            if table == endpoint.name
+        }
+        if accounts:
+            rows = sum(rows for rows, _ in accounts.values())
+            deleted = sum(deleted for _, deleted in accounts.values())
+            counts[endpoint.name] = TableCount(rows, deleted, accounts)
+    return counts
+
+
+def write_run(
+    warehouse: Warehouse,
+    report: SyncReport,
+    started_at: datetime,
+    ended_at: datetime,
+    ledger: Ledger,
+) -> None:
+    """Write the run's row into ``sync_runs``; failing to is a warning, never a failure."""
+    if any(isinstance(error, DestinationError) for error in report.errors):
+        return
+    summary = report.as_dict()
+    row = {
+        "id": uuid.uuid4().hex,
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "status": report.status,
+        "account_ids": ",".join(map(str, report.account_ids)),
+        "tables": summary["tables"],
+        "errors": summary["errors"],
+        "requests": report.requests,
+        "version": __version__,
+    }
+    try:
+        warehouse.append(SYNC_RUNS, [row], SYNC_RUNS_COLUMNS)
+    except DestinationError as error:
+        ledger.warn(f"The run could not be written to {SYNC_RUNS}: {error}")

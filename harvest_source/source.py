@@ -1,0 +1,207 @@
+"""The dlt source: settings in, one resource per table out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import dlt
+import pendulum
+from dlt.extract import DltResource, DltSource
+
+from harvest_source.auth.accounts import parse_account_ids
+from harvest_source.auth.tokens import BearerToken
+from harvest_source.clock import Clock, SystemClock
+from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
+from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
+from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
+from harvest_source.errors import ConfigError
+from harvest_source.ledger import Ledger
+from harvest_source.resources import ReadOptions, build_resource
+from harvest_source.sessions import API_URL, ID_URL, Connection, Sessions
+
+NAME = "harvest"
+
+
+@dlt.source(name=NAME, section=NAME, spec=HarvestConfiguration)
+def harvest(
+    credentials: HarvestCredentials = dlt.secrets.value,
+    account_id: Any = None,
+    contact: str | None = None,
+    start_date: Any = None,
+    overlap: int = OVERLAP_S,
+    rate_limit: int | None = None,
+    exclude: Any = None,
+    api_url: str = API_URL,
+    id_url: str = ID_URL,
+) -> Iterable[DltResource]:
+    """
+    Every table of one or more Harvest accounts.
+
+    All or nothing: an error raises and nothing moves. A table that the token may not read is left
+    out with a warning in the log. No I/O until rows are drawn.
+
+    Args:
+        credentials: A personal access token, from dlt's configuration.
+        account_id: One id or several; None: the only Harvest account the token reaches.
+        contact: E-mail or URL for the User-Agent; None: the token owner's e-mail.
+        start_date: Bound of history for tables with a date; None: all of it.
+        overlap: Seconds read again before each cursor, at least 60.
+        rate_limit: Requests per 15 s, downwards only.
+        exclude: ``table.column`` names to leave out.
+        api_url: Harvest's API. Plain http only on a loopback address.
+        id_url: Harvest's identity host; not asked when *account_id* is given.
+
+    Raises:
+        ConfigError: A setting that cannot work.
+    """
+    settings = Settings(
+        connection=Connection(
+            auth=BearerToken(credentials.access_token),
+            account_ids=parse_account_ids(account_id),
+            contact=contact,
+            rate_limit=rate_limit,
+            api_url=api_url,
+            id_url=id_url,
+        ),
+        options=build_options(start_date=start_date, overlap=overlap, exclude=exclude),
+    )
+    return build_resources(settings, Sessions(settings.connection), LoggingLedger(), ENDPOINTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a run needs to know of Harvest, checked."""
+
+    connection: Connection
+    options: ReadOptions
+
+
+class LoggingLedger(Ledger):
+    """For plain dlt use, where nobody reads a report: skips and warnings go to dlt's log."""
+
+    def skip(self, table: str, account_id: int, reason: str) -> None:
+        super().skip(table, account_id, reason)
+        dlt.common.logger.warning(f"{table} of account {account_id} is left out: {reason}")
+
+    def warn(self, message: str) -> None:
+        super().warn(message)
+        dlt.common.logger.warning(message)
+
+
+def build_options(
+    *,
+    start_date: Any = None,
+    overlap: int = OVERLAP_S,
+    exclude: Any = None,
+    full_refresh: bool = False,
+    isolate: bool = False,
+    clock: Clock | None = None,
+) -> ReadOptions:
+    """
+    Check what people typed.
+
+    Raises:
+        ConfigError: Not a date, an overlap under a minute, a column that cannot be left out.
+    """
+    if overlap < LEAST_OVERLAP_S:
+        msg = (
+            f"overlap is {overlap} s; under {LEAST_OVERLAP_S} s rows can be lost, because Harvest "
+            "dates changes in whole seconds. Set it to 60 or more, or leave it out (300)."
+        )
+        raise ConfigError(msg)
+    return ReadOptions(
+        clock=clock or SystemClock(),
+        start_date=parse_date(start_date, "start_date"),
+        overlap=timedelta(seconds=overlap),
+        exclude=parse_exclude(exclude),
+        full_refresh=full_refresh,
+        isolate=isolate,
+    )
+
+
+def parse_date(value: Any, name: str) -> date | None:
+    """
+    A calendar day as people and config files write it; None for none.
+
+    Raises:
+        ConfigError: Not a day.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, date):
+        return value.date() if isinstance(value, pendulum.DateTime) else value
+    try:
+        parsed = pendulum.parse(str(value), exact=True, strict=True)
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, pendulum.DateTime) or not isinstance(parsed, date):
+        msg = f"{name} is not a day: {str(value)[:40]!r}. Write it as 2024-01-31."
+        raise ConfigError(msg)
+    return date(parsed.year, parsed.month, parsed.day)
+
+
+def parse_exclude(value: Any) -> frozenset[str]:
+    """
+    ``table.column`` names, as a list or separated by commas.
+
+    Raises:
+        ConfigError: No such table or column, or one that reading needs.
+    """
+    names = value.split(",") if isinstance(value, str) else list(value or ())
+    excluded = frozenset(str(name).strip() for name in names if str(name).strip())
+    for name in excluded:
+        _check_excluded(name)
+    return excluded
+
+
+def _check_excluded(name: str) -> None:
+    table, _, column = name.partition(".")
+    endpoint = BY_NAME.get(table)
+    if endpoint is None or column not in endpoint.record.names:
+        msg = f"There is no column {name[:80]!r} to exclude. See: harvest-source tables"
+        raise ConfigError(msg)
+    if column in (*endpoint.key, endpoint.cursor, endpoint.window):
+        msg = f"{name} cannot be excluded: without it rows cannot be told apart or merged."
+        raise ConfigError(msg)
+
+
+def choose_endpoints(names: Sequence[str]) -> tuple[Endpoint, ...]:
+    """
+    The rows of the endpoint table with these *names*; all of them when there are none.
+
+    Raises:
+        ConfigError: No such table.
+    """
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        msg = (
+            f"There is no table {unknown[0][:80]!r}. Tables: {', '.join(BY_NAME)}. "
+            "Child tables come with their parent."
+        )
+        raise ConfigError(msg)
+    return tuple(e for e in ENDPOINTS if not names or e.name in names)
+
+
+def build_resources(
+    settings: Settings, sessions: Sessions, ledger: Ledger, endpoints: Iterable[Endpoint]
+) -> list[DltResource]:
+    """One resource per endpoint, sharing sessions and ledger."""
+    # Text that looks like an instant is typed by us, once, for good; dlt must not guess again.
+    schema = dlt.current.source_schema()
+    for detection in list(schema.settings.get("detections") or ()):
+        schema.remove_type_detection(detection)
+    return [build_resource(endpoint, sessions, settings.options, ledger) for endpoint in endpoints]
+
+
+def build_source(
+    settings: Settings, sessions: Sessions, ledger: Ledger, endpoints: Iterable[Endpoint]
+) -> DltSource:
+    """The same source as :func:`harvest`, from settings that are resolved already."""
+
+    def resources() -> list[DltResource]:
+        return build_resources(settings, sessions, ledger, endpoints)
+
+    return dlt.source(resources, name=NAME, section=NAME)()
