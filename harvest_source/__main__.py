@@ -1,0 +1,29 @@
+"""``harvest-source`` and ``python -m harvest_source``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_DLT_DEFAULTS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    # Our own report says what people need; dlt's log is for --debug.
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    # Every table's request in flight at once: 16 lists at 300 ms take 0.6 s instead of 1.4 s.
+    "EXTRACT__WORKERS": "16",
+    # Loaded packages would fill the disk.
+    "LOAD__DELETE_COMPLETED_JOBS": "true",
+}
+
+
+def main() -> None:
+    """Run the command line; exits with the code the README lists."""
+    for name, value in _DLT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from harvest_source.cli import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

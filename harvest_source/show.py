@@ -1,0 +1,273 @@
+"""What people see: a progress bar and messages on stderr, tables on stdout; or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from harvest_source.endpoints import ENDPOINTS, Endpoint
+from harvest_source.ledger import Progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from harvest_source.check import CheckReport
+    from harvest_source.run import SyncReport
+
+EMPTY_REPORT: Final[Mapping[str, Any]] = {
+    "status": "error",
+    "account_ids": [],
+    "seconds": 0,
+    "requests": 0,
+    "tables": {},
+    "skipped": [],
+    "errors": [],
+    "warnings": [],
+}
+
+_LINE_EVERY_S: Final = 5.0
+_MARKS: Final = {"ok": "green", "warning": "yellow", "skipped": "yellow", "error": "red"}
+
+OnProgress = Callable[[Progress], None]
+
+
+class Wishes(Protocol):
+    """How a command was asked to speak."""
+
+    as_json: bool
+    quiet: bool
+
+
+def error_dict(kind: str, message: str) -> dict[str, Any]:
+    """One entry of ``errors`` that belongs to no table."""
+    return {"account_id": None, "table": None, "type": kind, "message": message}
+
+
+def open_log() -> None:
+    """Let dlt and us log to stderr: ``--debug``."""
+    os.environ["RUNTIME__LOG_LEVEL"] = "INFO"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+
+
+class Console:
+    """Says what a command found, the way the caller wishes."""
+
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
+
+    def error(self, message: str) -> None:
+        """A short clear refusal on stderr."""
+        _rich(stderr=True).print(f"[bold red]error:[/] {_escaped(message)}", soft_wrap=True)
+
+    def note(self, mark: str, message: str) -> None:
+        """One line on stderr, unless ``--quiet``."""
+        if not self._wishes.quiet:
+            colour = _MARKS.get(mark, "default")
+            _rich(stderr=True).print(f"[{colour}]{mark}:[/] {_escaped(message)}", soft_wrap=True)
+
+    @contextmanager
+    def progress(self) -> Iterator[OnProgress | None]:
+        """A bar on a terminal, a plain line now and then elsewhere, nothing with ``--quiet``."""
+        if self._wishes.quiet:
+            yield None
+        elif sys.stderr.isatty():
+            with _bar() as on_progress:
+                yield on_progress
+        else:
+            yield _Lines(time.monotonic).update
+
+    def sync_report(self, report: SyncReport, options: Mapping[str, Any]) -> None:
+        """The end of a sync."""
+        if self._wishes.as_json:
+            print(json.dumps(report.as_dict()))
+            return
+        for warning in report.ledger.warnings:
+            self.note("warning", warning)
+        for skip in report.ledger.skipped:
+            self.note("skipped", f"{skip.table} of account {skip.account_id}: {skip.reason}")
+        for error in report.errors:
+            self.error(str(error))
+        for failure in report.ledger.failures:
+            what = failure.table or "the whole account"
+            self.error(f"{what} of account {failure.account_id}: {failure.error}")
+        _rich().print(_sync_table(report))
+        place = options.get("database") or options.get("destination")
+        accounts = ", ".join(map(str, report.account_ids))
+        print(
+            f"{report.status}: {sum(c.rows for c in report.tables.values()):,} rows of account "
+            f"{accounts} into {place} ({options.get('dataset')}), "
+            f"{report.requests} requests, {report.seconds:.1f} s"
+        )
+
+    def check_report(self, report: CheckReport) -> None:
+        """The findings of a check."""
+        if self._wishes.as_json:
+            print(json.dumps(report.as_dict()))
+            return
+        table = _table("Subject", "Name", "State", "Detail")
+        for finding in report.findings:
+            colour = _MARKS[finding.state]
+            state = f"[{colour}]{finding.state}[/]"
+            table.add_row(finding.subject, _escaped(finding.name), state, _escaped(finding.detail))
+        _rich().print(table)
+
+    def tables(self) -> None:
+        """Every table with its columns."""
+        if self._wishes.as_json:
+            print(json.dumps({"tables": {e.name: describe(e) for e in ENDPOINTS}}))
+            return
+        console = _rich()
+        for endpoint in ENDPOINTS:
+            for table in _column_tables(endpoint):
+                console.print(table)
+                console.print()
+
+
+def describe(endpoint: Endpoint) -> dict[str, Any]:
+    """One table as data."""
+    columns = {c.name: c for c in endpoint.record if not c.secret}
+    return {
+        "key": list(endpoint.key),
+        "cursor": endpoint.cursor,
+        "permission": endpoint.permission,
+        "columns": {
+            name: {"type": str(column.type), "description": column.description}
+            for name, column in columns.items()
+        },
+        "children": {
+            f"{endpoint.name}__{child.name}": {
+                "description": child.description,
+                "columns": {
+                    column.name: {"type": str(column.type), "description": column.description}
+                    for column in child.columns
+                },
+            }
+            for child in endpoint.record.children
+        },
+    }
+
+
+class _Lines:
+    """Plain progress for logs: at most a line every few seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._counts = _Counts()
+        self._last = monotonic()
+
+    def update(self, progress: Progress) -> None:
+        self._counts.add(progress)
+        now = self._monotonic()
+        if now - self._last >= _LINE_EVERY_S:
+            self._last = now
+            print(f"{self._counts.rows:,} of about {self._counts.total:,} rows", file=sys.stderr)
+
+
+class _Counts:
+    """Rows read and expected, over all tables."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, int], int] = {}
+        self._totals: dict[tuple[str, int], int] = {}
+
+    def add(self, progress: Progress) -> None:
+        key = progress.table, progress.account_id
+        self._rows[key] = self._rows.get(key, 0) + progress.rows
+        known = max(self._totals.get(key, 0), progress.total or 0)
+        self._totals[key] = max(known, self._rows[key])
+
+    @property
+    def rows(self) -> int:
+        return sum(self._rows.values())
+
+    @property
+    def total(self) -> int:
+        return sum(self._totals.values())
+
+
+@contextmanager
+def _bar() -> Iterator[OnProgress]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    counts = _Counts()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=_rich(stderr=True), transient=True) as bar:
+        task = bar.add_task("rows", total=None, rate="")
+
+        def on_progress(progress: Progress) -> None:
+            counts.add(progress)
+            speed = bar.tasks[0].speed
+            rate = f"{speed:,.0f} rows/s" if speed else ""
+            bar.update(task, completed=counts.rows, total=counts.total, rate=rate)
+
+        yield on_progress
+
+
+def _sync_table(report: SyncReport) -> Table:
+    several = len(report.account_ids) > 1
+    headings = ["Table", "Rows read", "Deleted"]
+    table = _table(
+        *(["Account", *headings] if several else headings), numbers=("Rows read", "Deleted")
+    )
+    for name, count in report.tables.items():
+        for account, (rows, deleted) in count.accounts.items():
+            cells = [name, f"{rows:,}", f"{deleted:,}"]
+            table.add_row(*([str(account), *cells] if several else cells))
+    return table
+
+
+def _column_tables(endpoint: Endpoint) -> Iterator[Table]:
+    heading = f"{endpoint.name}  key {', '.join(endpoint.key)}  cursor {endpoint.cursor or 'none'}"
+    description = describe(endpoint)
+    yield _columns(heading, description["columns"])
+    for name, child in description["children"].items():
+        yield _columns(f"{name}  {child['description']}", child["columns"])
+
+
+def _columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> Table:
+    table = _table("Column", "Type", "Description")
+    table.title = _escaped(heading)
+    table.title_justify = "left"
+    for name, column in columns.items():
+        table.add_row(name, column["type"], _escaped(column["description"]))
+    return table
+
+
+def _table(*headings: str, numbers: tuple[str, ...] = ()) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in numbers else "left")
+    return table
+
+
+def _rich(*, stderr: bool = False) -> Any:
+    from rich.console import Console as RichConsole
+
+    return RichConsole(stderr=stderr, highlight=False, emoji=False)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
