@@ -1,0 +1,97 @@
+"""What the seeding steps share: the calendar of the account, ids and randomness."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import date
+
+from harvest_source.sandbox.endpoints import TABLES
+from harvest_source.sandbox.settings import Settings
+from harvest_source.sandbox.values import Record, day_epoch, epoch, iso
+from harvest_source.sandbox.workdays import last_workday_before
+
+Tables = dict[str, dict[int, Record]]
+
+# In the range of the ids on record; the same in every account, for nobody promises otherwise.
+FIRST_IDS = {
+    "clients": 5_735_774,
+    "contacts": 4_706_479,
+    "roles": 618_099,
+    "users": 1_782_884,
+    "tasks": 8_083_365,
+    "projects": 14_307_913,
+    "user_assignments": 125_068_553,
+    "task_assignments": 155_505_013,
+    "expense_categories": 4_195_926,
+    "expenses": 15_296_442,
+    "invoice_item_categories": 1_466_293,
+    "estimate_item_categories": 1_378_704,
+    "invoices": 13_150_403,
+    "estimates": 1_439_818,
+    "line_items": 53_334_195,
+    "retainers": 9_000_111,
+}
+STEP = 7
+SPACING_S = 97  # between creations: thousands of records still fit the account's first weeks
+
+
+@dataclass(slots=True)
+class Plan:
+    """
+    The account while it is being seeded.
+
+    Attributes:
+        today: Day number of the clock's UTC date.
+        until: The last working day before today: the newest day with seeded hours.
+        quiet_from: Unix seconds; no seeded change is later, but for today's own entries.
+        start: Unix seconds when the account was opened.
+    """
+
+    settings: Settings
+    account_id: int
+    position: int
+    today: int
+    until: int
+    quiet_from: int
+    start: int
+    tables: Tables = field(default_factory=lambda: {table: {} for table in TABLES})
+    last_ids: dict[str, int] = field(default_factory=lambda: dict(FIRST_IDS))
+
+    def rng(self, step: str) -> random.Random:
+        """A generator of its own for each step, so that one size does not reshuffle the rest."""
+        return random.Random(f"{self.settings.seed} {self.position} {step}")
+
+    def new_id(self, kind: str) -> int:
+        """The next id of a table or of a kind without one."""
+        self.last_ids[kind] += STEP
+        return self.last_ids[kind]
+
+    def add(self, table: str, record: Record) -> Record:
+        """Keep *record* in *table* and hand it back."""
+        self.tables[table][record["id"]] = record
+        return record
+
+    def all(self, table: str) -> list[Record]:
+        """The records of *table* so far, in order of creation."""
+        return list(self.tables[table].values())
+
+    def opened(self, rank: int) -> str:
+        """A creation time in the account's first weeks, later for a higher *rank*."""
+        return iso(self.start + rank * SPACING_S)
+
+
+def start_plan(settings: Settings, account_id: int, position: int) -> Plan:
+    """An empty plan for one account as of the clock's today."""
+    now = settings.clock()
+    today = date.fromordinal(719163 + epoch(now) // 86400)
+    until = last_workday_before(today).toordinal()
+    return Plan(
+        settings=settings,
+        account_id=account_id,
+        position=position,
+        today=today.toordinal(),
+        until=until,
+        quiet_from=day_epoch(until) + 23 * 3600 + 1800,
+        start=day_epoch(until - settings.years * 365 - 120) + 9 * 3600,
+    )

@@ -1,0 +1,160 @@
+"""What a simulated account is made of, and the clock it lives by."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+Role = Literal["administrator", "manager", "member"]
+Off = Literal["empty", "403", "404", "422"]
+Clock = Callable[[], datetime]
+
+MODULES = ("expense", "invoice", "estimate", "approval", "team")
+
+
+def utc_now() -> datetime:
+    """The real time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class ManualClock:
+    """
+    A clock that stands still until told otherwise. Thread-safe.
+
+    Args:
+        start: An aware moment; 2026-06-17 12:00 UTC, a Wednesday, unless given.
+    """
+
+    def __init__(self, start: datetime = datetime(2026, 6, 17, 12, tzinfo=UTC)) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            return self._now
+
+    def advance(self, seconds: float) -> datetime:
+        """Move on (or back, when negative) by *seconds*; returns the new time."""
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
+            return self._now
+
+    def set(self, moment: datetime) -> None:
+        """Jump to an aware *moment*."""
+        with self._lock:
+            self._now = moment
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most *requests* in any *seconds* (behaviour.md 3)."""
+
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """
+    Who holds a token.
+
+    Attributes:
+        user: Position of the user in each account, from 0; the account must have that many users.
+        grants: A manager's extra access roles (endpoints.yaml, user.access_roles).
+        accounts: Account ids that the token reaches; ``None`` for all.
+    """
+
+    token: str
+    user: int = 0
+    role: Role = "administrator"
+    grants: tuple[str, ...] = ()
+    accounts: tuple[int, ...] | None = None
+
+
+PEOPLE = (
+    Person("1.pt.sandbox-administrator", 0, "administrator"),
+    Person("2.pt.sandbox-manager", 1, "manager"),
+    Person("3.pt.sandbox-member", 2, "member"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    A simulated installation: how much data, who may see it, how it answers.
+
+    Sizes are per account. The same settings and clock give the same account, byte for byte.
+
+    Attributes:
+        entries: Time entries at the start, running timers included.
+        years: How far back working days reach from the clock's today.
+        empty: Only the users behind the tokens exist; every other table has no rows.
+        forecast_accounts: Accounts of the other product; listed before the Harvest ones (quirk 2).
+        limit: ``False`` switches both allowances off.
+        limit_scope: Whose requests one allowance counts. Unverified against a live account.
+        cursor_tables: Page-numbered tables that hand out a cursor all the same (quirk 28).
+        page_tables: Cursor tables served by page number.
+        wrong_account: Status for a valid token with an account it does not reach. Unverified
+            against a live account: 404 and 401 are both reported (behaviour.md 2).
+        module_off: Answer for a table whose module is off. Unverified against a live account.
+        company_needs_admin: Whether /company is 403 for others; sources conflict (behaviour.md 9).
+        default_per_page: Page size where the request names none, by table; 2000 otherwise.
+        latency_ms: Wait before every answer.
+    """
+
+    entries: int = 5000
+    seed: int = 1
+    years: int = 3
+    users: int = 12
+    clients: int = 8
+    projects: int = 20
+    tasks: int = 10
+    contacts: int = 20
+    invoices: int = 60
+    estimates: int = 16
+    expenses: int = 150
+    empty: bool = False
+    accounts: tuple[int, ...] = (1000001,)
+    forecast_accounts: tuple[int, ...] = ()
+    people: tuple[Person, ...] = PEOPLE
+    clock: Clock = utc_now
+    limit: bool = True
+    general_limit: Limit = Limit(100, 15)
+    reports_limit: Limit = Limit(100, 900)
+    limit_scope: Literal["token+account", "token", "account"] = "token+account"
+    cursor_tables: tuple[str, ...] = ()
+    page_tables: tuple[str, ...] = ()
+    wrong_account: Literal[401, 404] = 404
+    modules_off: tuple[str, ...] = ()
+    module_off: Off = "empty"
+    company_needs_admin: bool = False
+    timestamp_timers: bool = True
+    clock_24h: bool = False
+    default_per_page: Mapping[str, int] = field(default_factory=lambda: {"invoices": 100})
+    latency_ms: float = 0
+
+    def __post_init__(self) -> None:
+        _check_sizes(self)
+        unknown = sorted(set(self.modules_off) - set(MODULES))
+        if unknown:
+            msg = f"No module named {', '.join(unknown)}; there are {', '.join(MODULES)}"
+            raise ValueError(msg)
+
+
+def _check_sizes(settings: Settings) -> None:
+    least = 1 + max((person.user for person in settings.people), default=0)
+    if settings.users < least:
+        msg = f"users must be at least {least}: the tokens belong to that many"
+        raise ValueError(msg)
+    if settings.empty:
+        return
+    sizes = ("entries", "contacts", "invoices", "estimates", "expenses")
+    if any(getattr(settings, name) < 0 for name in sizes):
+        msg = f"None of {', '.join(sizes)} can be below 0"
+        raise ValueError(msg)
+    if min(settings.clients, settings.projects, settings.tasks, settings.years) < 1:
+        msg = "clients, projects, tasks and years must be at least 1; use empty=True for nothing"
+        raise ValueError(msg)

@@ -1,0 +1,39 @@
+"""Running sandboxes: one for all tests that only read, and a factory for those that change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from harvest_source.sandbox import ManualClock, Sandbox
+from tests.sandbox.reader import Reader
+
+Start = Callable[..., Reader]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Reader]:
+    """An account of 700 entries that nobody changes, without limits, on a standing clock."""
+    settings: dict[str, Any] = {"entries": 700, "clock": ManualClock(), "limit": False}
+    with Sandbox(**settings).start() as server:
+        reader = Reader(server)
+        yield reader
+        reader.client.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a sandbox of one's own; small, on a standing clock, unless told otherwise."""
+    running: list[Reader] = []
+
+    def begin(**fields: Any) -> Reader:
+        settings: dict[str, Any] = {"entries": 60, "clock": ManualClock(), "limit": False} | fields
+        running.append(Reader(Sandbox(**settings).start()))
+        return running[-1]
+
+    yield begin
+    for reader in running:
+        reader.client.close()
+        reader.server.stop()

@@ -1,0 +1,254 @@
+"""The seeded account: plausible, consistent, the same every time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from harvest_source.sandbox import TABLES, ManualClock, Settings, World
+
+REFERENCES = {
+    "client": "clients",
+    "project": "projects",
+    "user": "users",
+    "creator": "users",
+    "task": "tasks",
+    "user_assignment": "user_assignments",
+    "task_assignment": "task_assignments",
+    "expense_category": "expense_categories",
+    "invoice": "invoices",
+    "estimate": "estimates",
+}
+TIME_ENTRY = (
+    "id spent_date user user_assignment client project task task_assignment external_reference "
+    "invoice hours hours_without_timer rounded_hours notes is_locked is_explicitly_locked "
+    "locked_reason is_closed approval_status is_billed timer_started_at started_time ended_time "
+    "is_running billable budgeted billable_rate cost_rate created_at updated_at"
+)
+
+
+def build(**fields: Any) -> World:
+    """A world without a server, on a standing clock."""
+    settings: dict[str, Any] = {"entries": 900, "clock": ManualClock(), **fields}
+    return World(Settings(**settings))
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """One account that nobody changes."""
+    return build()
+
+
+def number(value: float | None) -> Decimal:
+    """A JSON number as the decimal it spells."""
+    return Decimal(str(value or 0))
+
+
+def test_the_same_seed_gives_the_same_account() -> None:
+    """Equal settings give equal rows in every table; another seed gives others."""
+    first, same, other = build(), build(), build(seed=2)
+    for table in TABLES:
+        assert first.rows(table) == same.rows(table)
+    assert first.rows("time_entries") != other.rows("time_entries")
+    assert first.rows("invoices") != other.rows("invoices")
+
+
+def test_sizes_are_as_asked() -> None:
+    """Every size of the settings is a row count."""
+    sizes = {
+        "entries": 321,
+        "users": 9,
+        "clients": 5,
+        "projects": 13,
+        "tasks": 7,
+        "contacts": 4,
+        "invoices": 23,
+        "estimates": 6,
+        "expenses": 31,
+    }
+    world = build(**sizes)
+    for name, size in sizes.items():
+        assert world.count("time_entries" if name == "entries" else name) == size
+
+
+@pytest.mark.parametrize("entries", [0, 1, 2, 7, 39, 40, 41, 1001])
+def test_any_number_of_entries_is_exact(entries: int) -> None:
+    """Also numbers that fill no week: all there, each id once, in order."""
+    rows = build(entries=entries).rows("time_entries")
+    keys = [(row["spent_date"], row["id"]) for row in rows]
+    assert len(rows) == entries == len({row["id"] for row in rows})
+    assert keys == sorted(keys, reverse=True)
+
+
+@pytest.mark.parametrize("sizes", [{"projects": 400, "users": 60}, {"clients": 1, "tasks": 1}])
+def test_large_and_tiny_dimensions_stay_in_the_past(sizes: dict[str, int]) -> None:
+    """No record is created or changed after the clock's now, however many there are."""
+    world = build(entries=200, **sizes)
+    for table in TABLES:
+        for row in world.rows(table):
+            assert row["created_at"] <= row["updated_at"] <= "2026-06-17T12:00:00Z"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_references_lead_somewhere_and_quote_the_truth(world: World, table: str) -> None:
+    """Every quoted record exists, and the quoted members are those of the original."""
+    originals = {name: {row["id"]: row for row in world.rows(name)} for name in TABLES}
+    for row in world.rows(table):
+        lines = row.get("line_items", [])
+        for source in (row, *lines):
+            for member, target in REFERENCES.items():
+                quoted = source.get(member)
+                if quoted is not None:
+                    check_quote(quoted, originals[target][quoted["id"]])
+
+
+def check_quote(quoted: dict[str, Any], original: dict[str, Any]) -> None:
+    """Each quoted member equals the original's; a person's name is put together."""
+    for name, value in quoted.items():
+        if name == "name" and "first_name" in original:
+            assert value == f"{original['first_name']} {original['last_name']}"
+        else:
+            assert value == original[name]
+
+
+def test_assignments_match_their_entry(world: World) -> None:
+    """An entry's assignments are those of its own project, person and task."""
+    staffed = {row["id"]: row for row in world.rows("user_assignments")}
+    tasked = {row["id"]: row for row in world.rows("task_assignments")}
+    projects = {row["id"]: row for row in world.rows("projects")}
+    for row in world.rows("time_entries"):
+        assert row["client"]["id"] == projects[row["project"]["id"]]["client"]["id"]
+        if row["user_assignment"]:
+            found = staffed[row["user_assignment"]["id"]]
+            assert (found["project"]["id"], found["user"]["id"]) == (
+                row["project"]["id"],
+                row["user"]["id"],
+            )
+        if row["task_assignment"]:
+            found = tasked[row["task_assignment"]["id"]]
+            assert (found["project"]["id"], found["task"]["id"]) == (
+                row["project"]["id"],
+                row["task"]["id"],
+            )
+
+
+def test_roles_and_users_agree(world: World) -> None:
+    """Users carry the names of the roles that list them."""
+    for role in world.rows("roles"):
+        listed = {row["id"] for row in world.rows("users") if role["name"] in row["roles"]}
+        assert listed == set(role["user_ids"])
+
+
+@pytest.mark.parametrize("table", ["invoices", "estimates"])
+def test_money_adds_up(world: World, table: str) -> None:
+    """Lines are quantity times price; the total is lines less discount plus both taxes."""
+    for row in world.rows(table):
+        for line in row["line_items"]:
+            product = number(line["quantity"]) * number(line["unit_price"])
+            assert abs(number(line["amount"]) - product) <= Decimal("0.005")
+        lines = sum((number(line["amount"]) for line in row["line_items"]), Decimal(0))
+        expected = lines - number(row["discount_amount"])
+        expected += number(row["tax_amount"]) + number(row["tax2_amount"])
+        assert number(row["amount"]) == expected
+        if table == "invoices":
+            assert 0 <= number(row["due_amount"]) <= number(row["amount"])
+
+
+def test_documents_have_every_variety(world: World) -> None:
+    """No lines and several; taxes, percentage and flat discounts; all states; currencies."""
+    invoices = world.rows("invoices")
+    assert {0, 1, 2, 3} <= {len(row["line_items"]) for row in invoices}
+    assert {row["state"] for row in invoices} == {"draft", "open", "paid", "closed"}
+    assert len({row["currency"] for row in invoices}) > 2
+    assert any(row["discount"] is None and row["discount_amount"] for row in invoices)
+    assert any(row["tax2_amount"] for row in invoices)
+    assert {None, 0} <= {row["tax_amount"] or row["tax_amount"] for row in invoices}
+    kinds = {(row["bill_by"], row["budget_by"]) for row in world.rows("projects")}
+    assert {by for by, _ in kinds} == {"Project", "People", "Tasks", "none"}
+    assert len({budget for _, budget in kinds}) == 6
+
+
+def test_entries_carry_every_documented_member(world: World) -> None:
+    """Undocumented-but-observed members are there too."""
+    for row in world.rows("time_entries"):
+        assert set(row) == set(TIME_ENTRY.split())
+        assert set(row["client"]) == {"id", "name", "currency"}
+        assert set(row["project"]) == {"id", "name", "code"}
+
+
+def test_entries_have_every_variety(world: World) -> None:
+    """Null assignments, links, invoices, empty and null notes, emoji, newlines, timers."""
+    rows = world.rows("time_entries")
+    notes = {row["notes"] for row in rows}
+    assert {None, ""} <= notes
+    assert any("🎉" in text for text in notes if text)
+    assert any("\n" in text for text in notes if text)
+    assert any(row["user_assignment"] is None for row in rows)
+    assert any(row["external_reference"] for row in rows)
+    assert any(row["invoice"] and row["is_billed"] and row["is_locked"] for row in rows)
+    assert {row["approval_status"] for row in rows} == {"unsubmitted", "submitted", "approved"}
+    assert any(row["is_running"] for row in rows)
+    assert any(row["billable_rate"] is None and not row["billable"] for row in rows)
+    assert min(row["id"] for row in rows) > 2**31
+
+
+def test_timestamps_tie_and_ids_do_not_follow_dates(world: World) -> None:
+    """Many rows share updated_at and spent_date; a later id may have an earlier date."""
+    rows = world.rows("time_entries")
+    assert max(Counter(row["updated_at"] for row in rows).values()) > 3
+    assert max(Counter(row["spent_date"] for row in rows).values()) > 3
+    dates = [row["spent_date"] for row in sorted(rows, key=lambda row: row["id"])]
+    assert any(later < earlier for earlier, later in pairwise(dates))
+
+
+def test_history_spans_years_and_nothing_lies_ahead(world: World) -> None:
+    """Three years of working days up to today, changed no later than the clock's now."""
+    rows = world.rows("time_entries")
+    assert rows[0]["spent_date"] == "2026-06-17"
+    assert rows[-1]["spent_date"] < "2023-07-01"
+    assert max(row["updated_at"] for row in rows) <= "2026-06-17T12:00:00Z"
+    assert all(row["created_at"] <= row["updated_at"] for row in rows)
+
+
+def test_a_quiet_account_has_no_recent_changes(world: World) -> None:
+    """But for today's few entries nothing has moved since the last working day's evening."""
+    for table in TABLES:
+        if table not in ("time_entries", "roles"):
+            assert world.count(table, updated_since="2026-06-17T00:00:00Z") == 0
+    assert world.count("time_entries", updated_since="2026-06-17T00:00:00Z") <= 12
+
+
+def test_zero_comes_as_whole_and_as_fraction(world: World) -> None:
+    """Decimals mix 0 and 0.0, 2 and 2.0, and keep three places (quirk 52, 59)."""
+    spelled = {
+        repr(line["quantity"]) for row in world.rows("invoices") for line in row["line_items"]
+    }
+    assert {"2", "1.0", "0.01"} <= spelled
+    assert {"0", "0.0"} <= {repr(row["tax_amount"]) for row in world.rows("invoices")}
+    assert 0.575 in {row["unit_price"] for row in world.rows("expense_categories")}
+
+
+def test_accounts_share_ids_but_not_rows() -> None:
+    """Two accounts use the same ids for different records: nobody promises they do not."""
+    world = build(accounts=(1000001, 1000002), entries=80)
+    first, second = (world.rows("invoices", account_id) for account_id in (1000001, 1000002))
+    assert {row["id"] for row in first} & {row["id"] for row in second}
+    assert first != second
+    assert world.company(1000001)["full_domain"] != world.company(1000002)["full_domain"]
+
+
+def test_an_empty_account_has_only_its_people() -> None:
+    """empty=True leaves the users behind the tokens and nothing else."""
+    world = build(empty=True)
+    assert {table: world.count(table) for table in TABLES if world.count(table)} == {"users": 3}
+
+
+@pytest.mark.parametrize("fields", [{"users": 2}, {"entries": -1}, {"projects": 0}])
+def test_impossible_sizes_are_refused(fields: dict[str, int]) -> None:
+    """Settings that cannot make an account say so."""
+    with pytest.raises(ValueError, match=r"users|below 0|at least 1"):
+        build(**fields)
