@@ -20,9 +20,15 @@ def main() -> None:
     """Run the command line; exits with the code the README lists."""
     for name, value in _DLT_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from harvest_source.cli import run
+    from harvest_source.cli import INTERRUPTED, run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        # Threads that still wait for an answer would hold a normal exit for minutes.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

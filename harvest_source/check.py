@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from dlt.common.configuration.exceptions import ConfigurationException
+
 from harvest_source.api.limiter import GENERAL
 from harvest_source.endpoints import Endpoint
-from harvest_source.errors import ForbiddenError, HarvestError
+from harvest_source.errors import ConfigError, ForbiddenError, HarvestError, printable
 from harvest_source.ledger import Ledger
 from harvest_source.run import EXIT_ORDER, Hooks, build_settings, build_target
 from harvest_source.sessions import Session, Sessions
 from harvest_source.source import choose_endpoints
-from harvest_source.warehouse import DUCKDB, Warehouse
+from harvest_source.warehouse import DUCKDB, Target, Warehouse
 
 MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
 
@@ -74,13 +77,15 @@ def check(
     """
     Ask Harvest one row of every table, and the destination whether it can be opened.
 
+    Writes nothing.
+
     Raises:
         ConfigError: Nothing was sent.
     """
     hooks, ledger = hooks or Hooks(), Ledger()
     target = build_target(destination, database, dataset, pipeline)
-    overrides = {**(settings or {}), "account_id": list(account) or None}
-    resolved = build_settings(overrides, hooks=hooks, ledger=ledger)
+    chosen = {"account_id": list(account)} if account else {}
+    resolved = build_settings({**(settings or {}), **chosen}, hooks=hooks, ledger=ledger)
     sessions = Sessions(resolved.connection)
     findings: list[Finding] = []
     try:
@@ -99,7 +104,7 @@ def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:
     try:
         account_ids = sessions.account_ids()
     except HarvestError as error:
-        yield _error("credentials", token_source, error)
+        yield _error("credentials", token_source or "given", error)
         return
     for account_id in account_ids:
         try:
@@ -107,7 +112,7 @@ def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:
         except HarvestError as error:
             yield _error("account", str(account_id), error)
             continue
-        yield Finding("credentials", token_source, "ok", "Harvest accepts the token")
+        yield Finding("credentials", token_source or "given", "ok", "Harvest accepts the token")
         yield from _check_account(session)
 
 
@@ -115,8 +120,11 @@ def _check_account(session: Session) -> Iterable[Finding]:
     owner, account = session.owner, str(session.account_id)
     yield Finding("account", account, "ok", f"read as {owner.name or owner.user_id}")
     roles = ", ".join(owner.access_roles) or "none"
-    partial = "" if owner.is_administrator else ": tables may be partial without a sign of it"
-    yield Finding("role", roles, "ok" if owner.is_administrator else "warning", f"roles{partial}")
+    if owner.is_administrator:
+        yield Finding("role", roles, "ok", "sees everything")
+    else:
+        detail = "time entries, expenses, projects and users may be partial without a sign of it"
+        yield Finding("role", roles, "warning", detail)
     yield from _check_modules(session)
     for endpoint in choose_endpoints(()):
         yield _check_table(session, endpoint)
@@ -144,9 +152,21 @@ def _check_table(session: Session, endpoint: Endpoint) -> Finding:
     return _try("table", endpoint.name, look)
 
 
-def _open(target: Any) -> str:
-    Warehouse(target)
-    return "can be opened"
+def _open(target: Target) -> str:
+    path = target.database
+    if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
+        return "not there yet: the first sync makes it"
+    try:
+        with Warehouse(target).sql():
+            return "can be opened"
+    except ConfigurationException as error:
+        lines = [printable(line) for line in str(error).splitlines() if line.strip()]
+        msg = (
+            f"Destination {target.destination} lacks settings: {' '.join(lines[:2])} "
+            "Put them into .dlt/secrets.toml under [destination."
+            f"{target.destination}], as dlt's documentation of that destination says."
+        )
+        raise ConfigError(msg) from error
 
 
 def _try(subject: str, name: str, look: Callable[[], str]) -> Finding:

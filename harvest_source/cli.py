@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import re
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +19,16 @@ from typing import Any, Final, TypeVar
 import click
 
 from harvest_source import __version__, show
-from harvest_source.errors import HarvestError
+from harvest_source.errors import ConfigError, HarvestError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_INTERRUPTED: Final = 130
+INTERRUPTED: Final = 130
 _BUG: Final = 1
 _USAGE: Final = 2
+_INTERRUPTED_MESSAGE: Final = (
+    "Interrupted. What was loaded stays; the same command goes on from here."
+)
 
 
 class Context:
@@ -32,39 +38,83 @@ class Context:
         self.as_json = False
         self.quiet = False
         self.debug = False
-        self.profile: str | None = None
+        self.exit_code = 0
+        """What to end with if nobody reads on."""
         self.console = show.Console(self)
+
+    def take(self, options: dict[str, Any]) -> None:
+        """Move the options that every command takes out of *options*."""
+        self.as_json |= options.pop("as_json")
+        self.quiet |= options.pop("quiet")
+        self.debug |= options.pop("debug")
+        profile = options.pop("profile")
+        if profile is not None:
+            msg = (
+                f"There is no sign-in named {profile[:40]!r}: this version keeps none. Leave "
+                "--profile out; the token comes from .dlt/secrets.toml or the environment."
+            )
+            raise ConfigError(msg)
+        if self.debug:
+            show.open_log()
 
 
 def everywhere(function: F) -> F:
-    """Add the options that every command takes."""
+    """Add the options that every command takes, and that may stand before the command too."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
     @click.option("--quiet", is_flag=True, help="Say nothing but the result and errors.")
     @click.option("--debug", is_flag=True, help="Show tracebacks and dlt's log.")
-    @click.option("--profile", metavar="NAME", help="Named sign-in.")
+    @click.option("--profile", metavar="NAME", help="Named sign-in; this version keeps none.")
     @click.pass_obj
     @functools.wraps(function)
     def wrapped(context: Context, /, **options: Any) -> Any:
-        context.as_json |= options.pop("as_json")
-        context.quiet |= options.pop("quiet")
-        context.debug |= options.pop("debug")
-        context.profile = options.pop("profile") or context.profile
-        if context.debug:
-            show.open_log()
+        context.take(options)
         return function(context, **options)
 
     return wrapped  # type: ignore[return-value]
 
 
+def check_name(_: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse a name that would be taken for a path, or that is none."""
+    if parameter.name == "pipeline" and not re.fullmatch(r"[\w-]+", value):
+        msg = "Letters, digits, - and _ only: it names a folder."
+        raise click.BadParameter(msg)
+    if not value.strip():
+        msg = "It cannot be empty. Leave it out for harvest."
+        raise click.BadParameter(msg)
+    return value
+
+
 def warehouse(function: F) -> F:
     """Add the options that say where the tables go."""
     options = (
-        click.option("--destination", default="duckdb", show_default=True, metavar="NAME"),
+        click.option(
+            "--destination",
+            default="duckdb",
+            show_default=True,
+            metavar="NAME",
+            help="Any destination of dlt.",
+        ),
         click.option("--database", metavar="PATH", help="DuckDB file.  [default: harvest.duckdb]"),
-        click.option("--dataset", default="harvest", show_default=True, metavar="NAME"),
-        click.option("--pipeline", default="harvest", show_default=True, metavar="NAME"),
-        click.option("--account", multiple=True, metavar="ID", help="May be given several times."),
+        click.option(
+            "--dataset",
+            default="harvest",
+            show_default=True,
+            metavar="NAME",
+            callback=check_name,
+            help="Schema that holds the tables.",
+        ),
+        click.option(
+            "--pipeline",
+            default="harvest",
+            show_default=True,
+            metavar="NAME",
+            callback=check_name,
+            help="dlt pipeline that keeps the cursors.",
+        ),
+        click.option(
+            "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -73,28 +123,43 @@ def warehouse(function: F) -> F:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="harvest-source")
-@click.pass_context
-def main(context: click.Context) -> None:
-    """Copy a Harvest account into DuckDB, or any dlt destination."""
-    context.ensure_object(Context)
+@everywhere
+def main(context: Context) -> None:
+    """
+    Copy a Harvest account into DuckDB, or any dlt destination.
+
+    Settings come from .dlt/config.toml and .dlt/secrets.toml in this folder, or from the
+    environment (SOURCES__HARVEST__...). Without an account, try: harvest-source sync --sandbox
+    """
 
 
 @main.command()
 @warehouse
 @click.option("--sandbox", is_flag=True, help="Use a simulated account: no token needed.")
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
-@click.option("--since", metavar="DATE", help="start_date of this run.")
+@click.option("--since", metavar="DATE", help="start_date of this run: 2024-01-31.")
 @click.option("--full-refresh", is_flag=True, help="Read everything; remove what is gone.")
-@click.option("--max-deletes", default="20%", show_default=True, metavar="PERCENT")
-@click.option("--exclude", multiple=True, metavar="COLUMN", help="table.column; repeatable.")
+@click.option(
+    "--max-deletes",
+    default="20%",
+    show_default=True,
+    metavar="PERCENT",
+    help="Share of a table that a full refresh may remove.",
+)
+@click.option(
+    "--exclude", multiple=True, metavar="COLUMN", help="Leave out table.column; repeatable."
+)
 @everywhere
 def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""
     from harvest_source.run import Hooks
     from harvest_source.run import sync as run_sync
+    from harvest_source.source import parse_date
 
+    options["since"] = parse_date(options["since"], "--since")
     with _sandboxed(sandbox, options), context.console.progress() as on_progress:
         report = run_sync(**options, hooks=Hooks(on_progress=on_progress))
+    context.exit_code = report.exit_code
     context.console.sync_report(report, options)
     return report.exit_code
 
@@ -104,11 +169,16 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
 @click.option("--sandbox", is_flag=True, help="Use a simulated account: no token needed.")
 @everywhere
 def check(context: Context, *, sandbox: bool, **options: Any) -> int:
-    """Credentials, account, role, modules, limits, permission per table, destination."""
+    """
+    Show what a sync would meet, without writing anything.
+
+    Credentials, account, role, modules, limits, permission for each table, destination.
+    """
     from harvest_source.check import check as run_check
 
     with _sandboxed(sandbox, options):
         report = run_check(**options)
+    context.exit_code = report.exit_code
     context.console.check_report(report)
     return report.exit_code
 
@@ -116,18 +186,42 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 @main.command()
 @everywhere
 def tables(context: Context) -> int:
-    """Every table: key, cursor, columns with types and descriptions."""
+    """List every table: key, cursor, columns with types."""
     context.console.tables()
     return 0
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8765, show_default=True, help="0 takes a free one.")
-@click.option("--entries", default=5000, show_default=True, help="Time entries of the account.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8765,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 takes a free one.",
+)
+@click.option(
+    "--entries",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Time entries of each account.",
+)
 @click.option("--seed", default=1, show_default=True, help="The same seed, the same account.")
-@click.option("--accounts", default=1, show_default=True, help="Number of accounts.")
-@click.option("--latency-ms", default=0.0, show_default=True, help="Wait before each answer.")
+@click.option(
+    "--accounts",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of accounts.",
+)
+@click.option(
+    "--latency-ms",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Wait before each answer.",
+)
 @click.option("--no-limit", is_flag=True, help="Without Harvest's limit of 100 requests in 15 s.")
 @click.option("--cursor-entries", is_flag=True, help="Hand out cursors for time entries.")
 @everywhere
@@ -151,7 +245,11 @@ def sandbox(
         cursor_tables=("time_entries",) if cursor_entries else (),
         **sizes,
     )
-    serve(settings, host, port, as_json=context.as_json)
+    try:
+        serve(settings, host, port, as_json=context.as_json)
+    except OSError as error:
+        msg = f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --port."
+        raise ConfigError(msg) from error
     return 0
 
 
@@ -190,18 +288,28 @@ def run(arguments: Sequence[str]) -> int:
         code = main.main(
             list(arguments), prog_name="harvest-source", standalone_mode=False, obj=context
         )
+        sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.Abort:
-        return _INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        if context.as_json:
+            return _fail(context, error, "No command was given. See: harvest-source --help", _USAGE)
+        click.echo(error.format_message(), err=True)
+        return _USAGE
     except click.ClickException as error:
-        return _fail(context, error, error.format_message(), _USAGE)
-    except KeyboardInterrupt as error:
-        message = "Interrupted. What was loaded stays; the same command goes on from here."
-        return _fail(context, error, message, _INTERRUPTED)
+        return _fail(context, error, f"{error.format_message()}{_hint(error)}", _USAGE)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _fail(context, error, _INTERRUPTED_MESSAGE, INTERRUPTED)
     except HarvestError as error:
         return _fail(context, error, str(error), error.exit_code)
+    except (BrokenPipeError, SystemExit):
+        # ``| head`` has seen enough; click and rich make it an exit with 1, which is for bugs.
+        # Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return context.exit_code
     except Exception as error:
+        if _was_interrupted(error):
+            return _fail(context, error, _INTERRUPTED_MESSAGE, INTERRUPTED)
         message = (
             f"This is a bug in harvest-source: {type(error).__name__}. Nothing that was loaded is "
             "lost. Run the same command with --debug and report what it prints."
@@ -210,11 +318,24 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C started it: dlt, closing what still ran, raises errors of its own on top."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _hint(error: click.ClickException) -> str:
+    """Where to look the right words up."""
+    asked = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+    return f" See: {asked or 'harvest-source'} --help"
+
+
 def _fail(context: Context, error: BaseException, message: str, code: int) -> int:
     if context.debug:
         traceback.print_exception(error)
     if context.as_json:
-        kind = type(error).__name__
+        kind = "KeyboardInterrupt" if code == INTERRUPTED else type(error).__name__
         print(json.dumps({**show.EMPTY_REPORT, "errors": [show.error_dict(kind, message)]}))
     else:
         context.console.error(message)

@@ -9,12 +9,13 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
+    ConfigValueCannotBeCoercedException,
 )
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from harvest_source.credentials import HarvestConfiguration
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, printable
 
 SECTIONS: Final = ("sources", "harvest")
 
@@ -43,7 +44,10 @@ def resolve_settings(overrides: Mapping[str, Any]) -> HarvestConfiguration:
     except ConfigFieldMissingException as error:
         raise ConfigError(_NOTHING_TO_SIGN_IN_WITH) from error
     except ConfigurationException as error:
-        msg = f"The settings under [sources.harvest] cannot be read: {_first_line(error)}"
+        msg = (
+            f"The settings cannot be read: {_what_is_wrong(error)}. Correct it in "
+            ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment."
+        )
         raise ConfigError(msg) from error
 
 
@@ -57,5 +61,11 @@ def find_token_source() -> str:
     return ""
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def _what_is_wrong(error: ConfigurationException) -> str:
+    """The lines of dlt's message that help; it never holds a value, so never the token."""
+    if isinstance(error, ConfigValueCannotBeCoercedException):
+        wanted = getattr(error.hint, "__name__", str(error.hint))
+        return f"{error.field_name} is not of type {wanted}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = " ".join(lines[:2]) or type(error).__name__
+    return printable(told, limit=300).rstrip(".")

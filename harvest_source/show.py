@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from harvest_source.endpoints import ENDPOINTS, Endpoint
 from harvest_source.ledger import Progress
@@ -32,6 +32,7 @@ EMPTY_REPORT: Final[Mapping[str, Any]] = {
 }
 
 _LINE_EVERY_S: Final = 5.0
+_WIDE: Final = 160
 _MARKS: Final = {"ok": "green", "warning": "yellow", "skipped": "yellow", "error": "red"}
 
 OnProgress = Callable[[Progress], None]
@@ -80,7 +81,7 @@ class Console:
             with _bar() as on_progress:
                 yield on_progress
         else:
-            yield _Lines(time.monotonic).update
+            yield Lines(time.monotonic).update
 
     def sync_report(self, report: SyncReport, options: Mapping[str, Any]) -> None:
         """The end of a sync."""
@@ -96,37 +97,31 @@ class Console:
         for failure in report.ledger.failures:
             what = failure.table or "the whole account"
             self.error(f"{what} of account {failure.account_id}: {failure.error}")
-        _rich().print(_sync_table(report))
-        place = options.get("database") or options.get("destination")
-        accounts = ", ".join(map(str, report.account_ids))
-        print(
-            f"{report.status}: {sum(c.rows for c in report.tables.values()):,} rows of account "
-            f"{accounts} into {place} ({options.get('dataset')}), "
-            f"{report.requests} requests, {report.seconds:.1f} s"
-        )
+        if report.tables:
+            _print_table(_sync_table(report))
+        print(_summary(report, options))
 
     def check_report(self, report: CheckReport) -> None:
         """The findings of a check."""
         if self._wishes.as_json:
             print(json.dumps(report.as_dict()))
             return
-        table = _table("Subject", "Name", "State", "Detail")
+        table = _table("Subject", "Name", "State", "Detail", whole=("Subject", "Name", "State"))
         for finding in report.findings:
             colour = _MARKS[finding.state]
             state = f"[{colour}]{finding.state}[/]"
             table.add_row(finding.subject, _escaped(finding.name), state, _escaped(finding.detail))
-        _rich().print(table)
+        _print_table(table)
 
     def tables(self) -> None:
         """Every table with its columns."""
         if self._wishes.as_json:
             print(json.dumps({"tables": {e.name: describe(e) for e in ENDPOINTS}}))
             return
-        console = _rich()
         for endpoint in ENDPOINTS:
             for table in _column_tables(endpoint):
-                console.print(table)
-                console.print()
+                _print_table(table)
+                print()
 
 
 def describe(endpoint: Endpoint) -> dict[str, Any]:
@@ -153,7 +148,21 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-class _Lines:
+def _summary(report: SyncReport, options: Mapping[str, Any]) -> str:
+    """What was read, from where to where, and what it took."""
+    plural = "s" if len(report.account_ids) > 1 else ""
+    accounts = ", ".join(map(str, report.account_ids))
+    rows = sum(count.rows for count in report.tables.values())
+    place = options["destination"]
+    if place == "duckdb":
+        place = options["database"] or "harvest.duckdb"
+    return (
+        f"{report.status}: {rows:,} rows of account{plural} {accounts}, into {place}, dataset "
+        f"{options['dataset']}: {report.requests} requests, {report.seconds:.1f} s"
+    )
+
+
+class Lines:
     """Plain progress for logs: at most a line every few seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -162,6 +171,7 @@ class _Lines:
         self._last = monotonic()
 
     def update(self, progress: Progress) -> None:
+        """Count one more page."""
         self._counts.add(progress)
         now = self._monotonic()
         if now - self._last >= _LINE_EVERY_S:
@@ -243,7 +253,7 @@ def _column_tables(endpoint: Endpoint) -> Iterator[Table]:
 
 
 def _columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> Table:
-    table = _table("Column", "Type", "Description")
+    table = _table("Column", "Type", "Description", whole=("Column", "Type"))
     table.title = _escaped(heading)
     table.title_justify = "left"
     for name, column in columns.items():
@@ -251,20 +261,33 @@ def _columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> Table:
     return table
 
 
-def _table(*headings: str, numbers: tuple[str, ...] = ()) -> Table:
+def _table(*headings: str, numbers: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> Table:
+    """A plain table; the columns *whole* are never cut or wrapped."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in numbers else "left")
+        justify: Literal["left", "right"] = "right" if heading in numbers else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading in whole)
     return table
+
+
+def _print_table(table: Table) -> None:
+    """On stdout, without the blanks that rich fills lines with."""
+    console = _rich()
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _rich(*, stderr: bool = False) -> Any:
     from rich.console import Console as RichConsole
 
-    return RichConsole(stderr=stderr, highlight=False, emoji=False)
+    stream = sys.stderr if stderr else sys.stdout
+    # In a file or a pipe nothing has to fit a screen, and a name cut short is useless.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    return RichConsole(stderr=stderr, highlight=False, emoji=False, width=width)
 
 
 def _escaped(text: str) -> str:

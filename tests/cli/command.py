@@ -1,0 +1,78 @@
+"""The command as tests run it: in this process for speed, or as people do, in one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harvest_source.__main__ import _DLT_DEFAULTS
+from harvest_source.sandbox import Sandbox
+
+TOKEN = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
+ACCOUNT = "SOURCES__HARVEST__ACCOUNT_ID"
+API_URL = "SOURCES__HARVEST__API_URL"
+ID_URL = "SOURCES__HARVEST__ID_URL"
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaints(self) -> str:
+        """stderr without the lines that tell how far a slow machine has come."""
+        lines = self.err.splitlines(keepends=True)
+        return "".join(line for line in lines if " of about " not in line)
+
+    @property
+    def json(self) -> Any:
+        """stdout as the one JSON object it must be."""
+        return json.loads(self.out)
+
+
+def build_settings(server: Sandbox) -> dict[str, str]:
+    """The environment of somebody whose account *server* simulates."""
+    return {
+        API_URL: server.api_url,
+        ID_URL: server.id_url,
+        ACCOUNT: str(server.account_id),
+        TOKEN: server.token,
+    }
+
+
+def build_environment(folder: Path) -> dict[str, str]:
+    """dlt's own settings for a run that leaves nothing outside *folder*."""
+    return {**_DLT_DEFAULTS, "DLT_DATA_DIR": str(folder / "dlt"), "PYTHONPATH": str(REPOSITORY)}
+
+
+def run_process(
+    *arguments: str, folder: Path, settings: Mapping[str, str], module: str = "harvest_source"
+) -> Result:
+    """Run ``python -m harvest_source`` in *folder* and wait for it."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(folder), **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without settings that somebody may have for real."""
+    ours = ("SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "COLUMNS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,0 +1,76 @@
+"""A person at a shell: an empty folder, settings in the environment, a sandbox for Harvest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest_source import cli
+from harvest_source.sandbox import ManualClock, Sandbox
+from tests.cli.command import Result, build_environment, build_settings, clean_environment
+
+Run = Callable[..., Result]
+Start = Callable[..., Sandbox]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Sandbox]:
+    """A small account that nobody changes."""
+    with Sandbox(entries=60, limit=False).start() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one, with dlt's own files beside it."""
+    for name in os.environ.keys() - clean_environment().keys():
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    for name, value in build_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(home)
+    return home
+
+
+@pytest.fixture
+def bare(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command with no settings at all."""
+    assert folder.is_dir()
+
+    def run(*arguments: str) -> Result:
+        capsys.readouterr()
+        code = cli.run(arguments)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def run(bare: Run, shared: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command with settings for the shared sandbox."""
+    for name, value in build_settings(shared).items():
+        monkeypatch.setenv(name, value)
+    return bare
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start a sandbox of one's own and point the settings at it."""
+    running: list[Sandbox] = []
+
+    def begin(**fields: Any) -> Sandbox:
+        given: dict[str, Any] = {"entries": 40, "clock": ManualClock(), "limit": False}
+        running.append(Sandbox(**{**given, **fields}).start())
+        for name, value in build_settings(running[-1]).items():
+            monkeypatch.setenv(name, value)
+        return running[-1]
+
+    yield begin
+    for server in running:
+        server.stop()

@@ -1,0 +1,264 @@
+"""Every mistake gets a short refusal that says what to do next, and the exit code of its kind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source.sandbox import Sandbox
+from tests.cli.command import ACCOUNT, API_URL, TOKEN, Result, build_settings, run_process
+from tests.cli.conftest import Run, Start
+
+SECRET = "1.pt.this-must-never-be-printed"
+LEAST_WORDS = 6
+MOST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A command line and settings that cannot work."""
+
+    name: str
+    code: int
+    says: tuple[str, ...]
+    """What the refusal must name: the culprit, and what to do."""
+    arguments: tuple[str, ...] = ("sync",)
+    settings: dict[str, str] = field(default_factory=dict)
+    """Empty text takes a setting away."""
+
+
+TEN = (
+    Mistake(
+        "bad token", 3, ("refused the access token", TOKEN, "developers"), settings={TOKEN: SECRET}
+    ),
+    Mistake("no token", 2, ("No Harvest access token", TOKEN, "--sandbox"), settings={TOKEN: ""}),
+    Mistake("account id not digits", 2, ("account_id", "digits"), settings={ACCOUNT: "acme"}),
+    Mistake("unknown account", 3, ("999", "account_id"), settings={ACCOUNT: "999"}),
+    Mistake(
+        "plain http host", 2, ("api_url", "https"), settings={API_URL: "http://example.com/v2"}
+    ),
+    Mistake("unknown table", 2, ("timesheets", "time_entries"), ("sync", "--table", "timesheets")),
+    Mistake(
+        "bad date", 2, ("--since", "yesterday", "2024-01-31"), ("sync", "--since", "yesterday")
+    ),
+    Mistake("unknown destination", 2, ("nowhere", "duckdb"), ("sync", "--destination", "nowhere")),
+    Mistake(
+        "nobody listening", 4, ("users/me", "api_url"), settings={API_URL: "http://127.0.0.1:1/v2"}
+    ),
+    Mistake("not a database", 6, ("notes.txt", "--database"), ("sync", "--database", "notes.txt")),
+)
+
+MORE = (
+    Mistake("share", 2, ("--max-deletes", "20%"), ("sync", "--max-deletes", "lots")),
+    Mistake("share above all", 2, ("--max-deletes", "20%"), ("sync", "--max-deletes", "101")),
+    Mistake(
+        "file elsewhere",
+        2,
+        ("--database", "filesystem"),
+        ("sync", "--destination", "filesystem", "--database", "a.duckdb"),
+    ),
+    Mistake(
+        "folder missing", 6, ("nowhere", "Make it"), ("sync", "--database", "nowhere/a.duckdb")
+    ),
+    Mistake("a folder", 6, ("Nothing was read",), ("sync", "--database", ".")),
+    Mistake(
+        "unknown column",
+        2,
+        ("users.shoe_size", "harvest-source tables"),
+        ("sync", "--exclude", "users.shoe_size"),
+    ),
+    Mistake(
+        "key excluded", 2, ("users.id", "cannot be excluded"), ("sync", "--exclude", "users.id")
+    ),
+    Mistake(
+        "overlap too small", 2, ("overlap", "60"), settings={"SOURCES__HARVEST__OVERLAP": "59"}
+    ),
+    Mistake(
+        "overlap no number",
+        2,
+        ("overlap", ".dlt/config.toml"),
+        settings={"SOURCES__HARVEST__OVERLAP": "long"},
+    ),
+    Mistake(
+        "rate limit too high",
+        2,
+        ("rate_limit", "100"),
+        settings={"SOURCES__HARVEST__RATE_LIMIT": "101"},
+    ),
+    Mistake("token as account", 2, ("account_id", "secrets.toml"), settings={ACCOUNT: SECRET}),
+    Mistake(
+        "token with a word", 2, ("access token", "Bearer"), settings={TOKEN: f"Bearer {SECRET}"}
+    ),
+    Mistake(
+        "start date",
+        2,
+        ("start_date", "2024-01-31"),
+        settings={"SOURCES__HARVEST__START_DATE": "2024-13-45"},
+    ),
+    Mistake("account option", 2, ("account_id", "digits"), ("sync", "--account", "acme")),
+    Mistake(
+        "unknown option",
+        2,
+        ("--tables", "harvest-source sync --help"),
+        ("sync", "--tables", "users"),
+    ),
+    Mistake("unknown command", 2, ("copy", "harvest-source --help"), ("copy",)),
+    Mistake("option without value", 2, ("--table", "--help"), ("sync", "--table")),
+    Mistake("pipeline as path", 2, ("pipeline", "folder"), ("sync", "--pipeline", "a/b")),
+    Mistake("dataset empty", 2, ("dataset", "empty"), ("sync", "--dataset", "")),
+    Mistake("profile", 2, ("work", "--profile"), ("sync", "--profile", "work")),
+    Mistake("sandbox port", 2, ("port", "65535"), ("sandbox", "--port", "70000")),
+    Mistake("sandbox entries", 2, ("entries", "-5"), ("sandbox", "--entries", "-5")),
+    Mistake("check: no token", 2, ("No Harvest access token",), ("check",), {TOKEN: ""}),
+)
+
+
+def assert_refusal(result: Result, mistake: Mistake) -> None:
+    """Short, clear, without a traceback or the token, and the right code."""
+    assert result.code == mistake.code, result
+    assert "Traceback" not in result.err
+    assert len(result.complaints.strip().splitlines()) <= MOST_LINES
+    assert len(result.err.split()) >= LEAST_WORDS
+    assert all(words in result.err for words in mistake.says), result.err
+    assert SECRET not in result.err + result.out
+    assert result.out == ""
+
+
+@pytest.fixture
+def make(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Make a mistake."""
+
+    def try_it(mistake: Mistake, *more: str) -> Result:
+        (folder / "notes.txt").write_text("Harvest hours, to be filed. " * 1000)
+        for name, value in mistake.settings.items():
+            if value:
+                monkeypatch.setenv(name, value)
+            else:
+                monkeypatch.delenv(name)
+        return run(*mistake.arguments, *more)
+
+    return try_it
+
+
+@pytest.mark.parametrize("mistake", TEN + MORE, ids=lambda mistake: mistake.name)
+def test_a_mistake_is_refused_shortly(make: Run, mistake: Mistake) -> None:
+    """At most five lines that name the culprit and the way out; the exit code of its kind."""
+    assert_refusal(make(mistake), mistake)
+
+
+@pytest.mark.parametrize("mistake", TEN, ids=lambda mistake: mistake.name)
+def test_with_json_a_refusal_is_one_object(make: Run, mistake: Mistake) -> None:
+    """``--json`` keeps its promise for errors: the contract's object on stdout, stderr empty."""
+    result = make(mistake, "--json")
+    assert result.code == mistake.code
+    assert result.err == ""
+    assert result.json["status"] == "error"
+    [error] = result.json["errors"]
+    assert error.keys() == {"account_id", "table", "type", "message"}
+    assert all(words in error["message"] for words in mistake.says)
+    assert SECRET not in result.out
+
+
+def test_nothing_is_left_behind_by_a_refusal(make: Run, folder: Path) -> None:
+    """A mistake in the settings creates no database."""
+    make(TEN[1])
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_file_that_is_no_database_stays_as_it_is(make: Run, folder: Path) -> None:
+    """The wrong file named with ``--database`` is refused, not overwritten."""
+    make(TEN[-1])
+    assert (folder / "notes.txt").read_text().startswith("Harvest hours")
+
+
+@pytest.mark.parametrize("command", ["sync", "check"])
+def test_settings_that_are_no_toml_are_named(shared: Sandbox, folder: Path, command: str) -> None:
+    """A typing error in ``.dlt/config.toml`` is a refusal that names the file."""
+    (folder / ".dlt").mkdir()
+    (folder / ".dlt" / "config.toml").write_text("[sources.harvest\n")
+    result = run_process(command, folder=folder, settings=build_settings(shared))
+    assert_refusal(result, Mistake("toml", 2, ("config.toml", "line 1")))
+
+
+def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folder: Path) -> None:
+    """The refusal of a broken ``secrets.toml`` holds no line of it."""
+    (folder / ".dlt").mkdir()
+    broken = f'[sources.harvest.credentials]\naccess_token = "{SECRET}\n'
+    (folder / ".dlt" / "secrets.toml").write_text(broken)
+    settings = build_settings(shared)
+    del settings[TOKEN]
+    result = run_process("sync", folder=folder, settings=settings)
+    assert_refusal(result, Mistake("toml", 2, ("secrets.toml",)))
+
+
+def test_a_database_in_use_is_refused(shared: Sandbox, folder: Path) -> None:
+    """A database that another process writes is left alone: exit code 6, nothing read."""
+    with duckdb.connect(str(folder / "busy.duckdb")):
+        result = run_process(
+            "sync", "--database", "busy.duckdb", folder=folder, settings=build_settings(shared)
+        )
+    assert_refusal(result, Mistake("busy", 6, ("busy.duckdb", "in use", "run again")))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that even root cannot write")
+def test_a_folder_that_cannot_be_written_is_refused(run: Run) -> None:
+    """No permission to make the database: exit code 6, with the file's name."""
+    result = run("sync", "--database", "/proc/a.duckdb")
+    assert_refusal(result, Mistake("read-only", 6, ("/proc/a.duckdb", "Nothing was read")))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_folder_is_refused(run: Run, folder: Path) -> None:
+    """The same with an ordinary folder without write permission."""
+    (folder / "fixed").mkdir(mode=0o555)
+    result = run("sync", "--database", "fixed/a.duckdb")
+    assert_refusal(result, Mistake("read-only", 6, ("fixed/a.duckdb", "Nothing was read")))
+
+
+def test_several_accounts_and_none_chosen(
+    bare: Run, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token with two accounts is refused with both named, rather than one picked."""
+    start(accounts=(1000001, 1000002))
+    monkeypatch.delenv(ACCOUNT)
+    mistake = Mistake("accounts", 2, ("1000001", "1000002", "account_id", "--account"))
+    assert_refusal(bare("sync"), mistake)
+
+
+def test_a_port_in_use_is_refused(bare: Run, shared: Sandbox) -> None:
+    """Two sandboxes cannot share a port; the second says so."""
+    port = shared.id_url.rpartition(":")[2]
+    assert_refusal(bare("sandbox", "--port", port), Mistake("port", 2, (port, "--port")))
+
+
+def test_no_command_shows_the_help(bare: Run) -> None:
+    """The bare command explains itself on stderr and counts as a usage error."""
+    result = bare()
+    assert result.code == 2
+    assert "Usage: harvest-source" in result.err
+    assert "sync" in result.err
+
+
+def test_the_real_command_refuses_alike(shared: Sandbox, folder: Path) -> None:
+    """The process's own exit code and streams are those of the tests above."""
+    settings = {**build_settings(shared), TOKEN: SECRET}
+    result = run_process("sync", folder=folder, settings=settings)
+    assert_refusal(result, TEN[0])
+
+
+def test_a_token_is_no_argument(folder: Path) -> None:
+    """No option takes a token: it would show in the process list."""
+    assert folder.is_dir()
+    done = subprocess.run(
+        [sys.executable, "-m", "harvest_source", "sync", "--token", SECRET],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert SECRET not in done.stderr + done.stdout

@@ -1,0 +1,132 @@
+"""``check``, ``tables`` and ``sandbox``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harvest_source.endpoints import ENDPOINTS
+from harvest_source.sandbox import Sandbox
+from tests.cli.command import TOKEN, build_environment, clean_environment
+from tests.cli.conftest import Run, Start
+
+
+def findings(report: dict[str, list[dict[str, str]]], subject: str) -> dict[str, str]:
+    """State by name of the findings on one *subject*."""
+    return {f["name"]: f["state"] for f in report["findings"] if f["subject"] == subject}
+
+
+def test_check_shows_everything_that_a_sync_needs(run: Run, shared: Sandbox) -> None:
+    """Where the token came from, account, role, modules, limit, each table, the destination."""
+    result = run("check")
+    assert result.code == 0
+    assert (TOKEN in result.out, str(shared.account_id) in result.out) == (True, True)
+    words = ("administrator", "invoice", "97 requests per 15.4 s", "harvest.duckdb", "60 rows")
+    assert all(word in result.out for word in words)
+    assert all(f" {endpoint.name} " in result.out for endpoint in ENDPOINTS)
+
+
+def test_check_writes_nothing(run: Run, folder: Path) -> None:
+    """A look does not make a database."""
+    assert run("check").code == 0
+    assert list(folder.iterdir()) == []
+
+
+def test_check_as_json(run: Run) -> None:
+    """One object: a status and the findings, each with subject, name, state and detail."""
+    report = run("check", "--json").json
+    assert report["status"] == "ok"
+    assert all(f.keys() == {"subject", "name", "state", "detail"} for f in report["findings"])
+    assert findings(report, "table") == {endpoint.name: "ok" for endpoint in ENDPOINTS}
+
+
+def test_check_tells_what_a_member_may_not_read(bare: Run, start: Start) -> None:
+    """Forbidden tables are marked, partial ones warned of; that is no failure."""
+    server = start()
+    server.set_role(server.token, "member")
+    result = bare("check", "--json")
+    assert result.code == 0
+    tables = findings(result.json, "table")
+    assert (tables["invoices"], tables["time_entries"]) == ("skipped", "ok")
+    assert findings(result.json, "role") == {"member": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--destination", "nowhere"), 2, "nowhere"),
+        (("--destination", "postgres"), 2, "postgres"),
+        (("--database", "notes.txt"), 6, "not a DuckDB database"),
+        (("--database", "nowhere/a.duckdb"), 6, "nowhere"),
+    ],
+)
+def test_check_tells_of_a_destination_that_does_not_work(
+    run: Run, folder: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    """The destination is tried too; what is wrong with Harvest's side is still told."""
+    (folder / "notes.txt").write_text("Harvest hours, to be filed. " * 1000)
+    result = run("check", "--json", *arguments)
+    assert result.code == code
+    assert result.json["status"] == "error"
+    [last] = [f for f in result.json["findings"] if f["subject"] == "destination"]
+    assert last["state"] == "error"
+    assert words in last["name"] + last["detail"]
+
+
+def test_check_with_a_bad_token_fails_as_sync_does(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3, the account and the reason."""
+    monkeypatch.setenv(TOKEN, "1.pt.wrong")
+    result = run("check", "--json")
+    assert result.code == 3
+    assert findings(result.json, "account") == {"1000001": "error"}
+
+
+def test_tables_shows_every_column_whole(bare: Run) -> None:
+    """Every table and child table with key, cursor and columns; no name is cut short."""
+    out = bare("tables").out
+    for endpoint in ENDPOINTS:
+        assert f"{endpoint.name}  key {', '.join(endpoint.key)}" in out
+        assert all(f" {column.name} " in out for column in endpoint.record if not column.secret)
+        assert all(child in out for child in endpoint.child_tables)
+
+
+def test_tables_as_json(bare: Run) -> None:
+    """One object: tables by name, with key, cursor, typed and described columns, children."""
+    tables = bare("tables", "--json").json["tables"]
+    assert list(tables) == [endpoint.name for endpoint in ENDPOINTS]
+    entries = tables["time_entries"]
+    assert entries["key"] == ["account_id", "id"]
+    assert entries["columns"]["hours"]["type"] == "decimal"
+    assert entries["columns"]["hours"]["description"]
+    assert "invoices__line_items" in tables["invoices"]["children"]
+
+
+def test_keys_that_open_documents_are_not_among_the_columns(bare: Run) -> None:
+    """``client_key`` and ``statement_key`` are left out of the tables, so also of this list."""
+    out = bare("tables", "--json").out
+    assert "client_key" not in out
+    assert "statement_key" not in out
+
+
+def test_the_sandbox_command_serves_until_told_to_stop(folder: Path) -> None:
+    """``sandbox --json`` says where it listens and for whom; Ctrl-C ends it in order."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "harvest_source", "sandbox", "--port", "0", "--json"],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(folder)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        said = json.loads(child.stdout.readline())
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=30) == 0
+    assert said["api_url"].startswith("http://127.0.0.1:")
+    assert said["account_ids"] == [1000001]

@@ -1,0 +1,69 @@
+"""What the command says of itself, and that it says so quickly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from harvest_source import __version__, cli
+from tests.cli.conftest import Run
+
+EVERYWHERE = {"--json", "--quiet", "--debug", "--profile"}
+WAREHOUSE = {"--destination", "--database", "--dataset", "--pipeline", "--account"}
+OPTIONS = {
+    "sync": {"--sandbox", "--table", "--since", "--full-refresh", "--max-deletes", "--exclude"}
+    | WAREHOUSE,
+    "check": WAREHOUSE,
+    "tables": set(),
+    "sandbox": {"--port", "--entries", "--seed"},
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_every_promised_option_is_there(command: str) -> None:
+    """Each command takes the options that the contract promises, and those that all take."""
+    found = {word for option in cli.main.commands[command].params for word in option.opts}
+    assert OPTIONS[command] | EVERYWHERE <= found
+
+
+@pytest.mark.parametrize("command", sorted(cli.main.commands))
+def test_every_option_is_explained(bare: Run, command: str) -> None:
+    """``--help`` shows each option of a command, with a sentence on what it does."""
+    result = bare(command, "--help")
+    assert result.code == 0
+    for option in cli.main.commands[command].params:
+        assert isinstance(option, click.Option)
+        assert option.opts[-1] in result.out
+        assert option.help, option.name
+
+
+def test_the_help_lists_every_command(bare: Run) -> None:
+    """``harvest-source --help`` names each command with what it is for."""
+    result = bare("--help")
+    assert result.code == 0
+    assert all(f"\n  {name} " in result.out for name in cli.main.commands)
+    assert "..." not in result.out.split("Commands:")[1]
+
+
+def test_the_version_is_told(bare: Run) -> None:
+    """``--version`` prints the package's version."""
+    assert bare("--version").out == f"harvest-source, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import harvest_source",
+        "from harvest_source.cli import run; run(['--help'])",
+        "from harvest_source.cli import run; run(['sync', '--help'])",
+        "from harvest_source.cli import run; run(['tables'])",
+    ],
+)
+def test_what_needs_no_dlt_does_not_load_it(statement: str) -> None:
+    """``import harvest_source``, help and ``tables`` do not pay for importing dlt."""
+    code = f"{statement}; import sys; sys.exit(sorted({{'dlt', 'duckdb'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stderr.strip(), done.returncode) == ("[]", 1)

@@ -1,0 +1,160 @@
+"""What nobody planned: our own bugs, an interrupt, a pipe that closes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harvest_source import cli
+from tests.cli.command import (
+    REPOSITORY,
+    Result,
+    build_environment,
+    build_settings,
+    clean_environment,
+)
+from tests.cli.conftest import Run, Start
+
+BROKEN = """
+import sys
+from harvest_source import cli
+
+@cli.main.command()
+@cli.everywhere
+def broken(context):
+    return 1 // 0
+
+sys.exit(cli.run(sys.argv[1:]))
+"""
+
+
+def run_broken(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line with one more command, which has a bug."""
+    return subprocess.run(
+        [sys.executable, "-c", BROKEN, "broken", *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_our_own_bug_is_called_one() -> None:
+    """Exit code 1, "bug", how to get the traceback; but no traceback."""
+    done = run_broken()
+    assert done.returncode == 1
+    assert "bug in harvest-source: ZeroDivisionError" in done.stderr
+    assert "--debug" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_where_the_bug_is() -> None:
+    """``--debug`` adds the traceback on stderr; the exit code stays."""
+    done = run_broken("--debug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "1 // 0" in done.stderr or "ZeroDivisionError" in done.stderr
+
+
+def test_a_bug_is_json_too() -> None:
+    """With ``--json`` even a bug is one object on stdout."""
+    done = run_broken("--json")
+    assert done.returncode == 1
+    assert '"type": "ZeroDivisionError"' in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_interrupt_ends_in_order(
+    start: Start, folder: Path, tmp_path: Path, as_json: bool
+) -> None:
+    """Ctrl-C while Harvest is asked: exit code 130, one line, what was loaded stays."""
+    server = start()
+    asked = threading.Event()
+    server.before_request(lambda request: asked.set() if request.table == "invoices" else None)
+    server.fault("slow_body", table="invoices")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harvest_source", "sync", *(["--json"] if as_json else [])],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(tmp_path), **build_settings(server)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert asked.wait(60)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, (out, err)
+    assert "Traceback" not in err
+    assert "Interrupted" in (out if as_json else err)
+    assert ('"type": "KeyboardInterrupt"' in out) is as_json
+    assert len(Result(130, out, err).complaints.splitlines()) <= 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_bug(folder: Path) -> None:
+    """``harvest-source tables | head -1``: one line, no complaint, exit code 0."""
+    piped = f"{sys.executable} -m harvest_source tables | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", piped],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_gets_a_progress_bar(start: Start, folder: Path, tmp_path: Path) -> None:
+    """On a terminal stderr shows rows, rate and time left; stdout stays as it is."""
+    server = start(entries=2500, latency_ms=20)
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "harvest_source", "sync", "--table", "time_entries"],
+        cwd=folder,
+        env={
+            **clean_environment(),
+            **build_environment(tmp_path),
+            **build_settings(server),
+            "TERM": "xterm",
+        },
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as child:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read_terminal(ours), b""))
+        assert child.stdout is not None
+        out = child.stdout.read().decode()
+    os.close(ours)
+    assert child.returncode == 0, shown
+    assert "/2500" in re.sub(r"\x1b\[[\d;?]*\w", "", shown.decode())
+    assert "time_entries" in out
+    assert "\x1b" not in out
+
+
+def read_terminal(descriptor: int) -> bytes:
+    """What stands in a pseudo-terminal; nothing once the other side is closed."""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # Linux says EIO where a pipe would say end of file.
+        return b""
+
+
+def test_an_interrupt_is_no_bug(bare: Run) -> None:
+    """A command that is interrupted anywhere counts as interrupted."""
+
+    @cli.main.command("interrupted")
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    try:
+        result = bare("interrupted")
+    finally:
+        del cli.main.commands["interrupted"]
+    assert result.code == 130
+    assert "the same command goes on" in result.err

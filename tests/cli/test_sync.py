@@ -1,0 +1,271 @@
+"""``harvest-source sync``: what it prints, in which form, and what it leaves in the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from harvest_source.endpoints import ENDPOINTS
+from harvest_source.ledger import Progress
+from harvest_source.sandbox import ManualClock, Sandbox
+from harvest_source.show import Lines
+from tests.cli.command import ACCOUNT, TOKEN, build_settings, run_process
+from tests.cli.conftest import Run, Start
+
+NAMES = {endpoint.name for endpoint in ENDPOINTS}
+REPORT = {
+    "status",
+    "account_ids",
+    "seconds",
+    "requests",
+    "tables",
+    "skipped",
+    "errors",
+    "warnings",
+}
+PLACE = ("--database", "warehouse.duckdb")
+
+
+def count(folder: Path, table: str, database: str = "warehouse.duckdb") -> int:
+    """Rows of *table* in the database that a command left in *folder*."""
+    catalog = Path(database).stem
+    with duckdb.connect(str(folder / database), read_only=True) as connection:
+        found = connection.execute(f"SELECT COUNT(*) FROM {catalog}.harvest.{table}").fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_people_get_a_table_and_a_last_line(run: Run, shared: Sandbox, folder: Path) -> None:
+    """stdout: rows of every table, then one line with status, account, place, requests, time."""
+    result = run("sync", *PLACE)
+    assert result.code == 0
+    assert all(f" {name} " in result.out for name in NAMES)
+    last = result.out.splitlines()[-1]
+    assert last.startswith("ok: ")
+    assert str(shared.account_id) in last
+    assert "warehouse.duckdb, dataset harvest" in last
+    assert "requests" in last
+    assert result.complaints == ""
+    assert count(folder, "time_entries") == shared.count("time_entries")
+
+
+def test_json_is_one_object_of_the_promised_shape(run: Run, shared: Sandbox) -> None:
+    """``--json``: exactly one object on stdout; rows by table and account; nothing on stderr."""
+    result = run("sync", *PLACE, "--json")
+    report = result.json
+    account = str(shared.account_id)
+    assert report.keys() == REPORT
+    assert report["status"] == "ok"
+    assert report["account_ids"] == [shared.account_id]
+    assert report["tables"].keys() == NAMES
+    entries = report["tables"]["time_entries"]
+    assert entries == {"rows": 60, "deleted": 0, "accounts": {account: {"rows": 60, "deleted": 0}}}
+    assert (report["skipped"], report["errors"], report["warnings"]) == ([], [], [])
+    assert report["requests"] >= len(NAMES)
+    assert result.complaints == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--json", "sync", "--table", "roles", *PLACE),
+        ("sync", "--json", "--table", "roles", *PLACE),
+        ("--quiet", "sync", "--json", "--table", "roles", *PLACE),
+    ],
+)
+def test_common_options_stand_before_or_after_the_command(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    """``harvest-source --json sync`` and ``harvest-source sync --json`` are the same."""
+    assert run(*arguments).json["tables"].keys() == {"roles"}
+
+
+def test_quiet_keeps_to_the_result(bare: Run, start: Start) -> None:
+    """``--quiet`` leaves out warnings and progress; the result stays."""
+    server = start()
+    server.set_role(server.token, "member")
+    loud = bare("sync", "--table", "time_entries", *PLACE)
+    quiet = bare("sync", "--table", "time_entries", "--quiet", *PLACE)
+    assert "warning: " in loud.err
+    assert quiet.err == ""
+    assert "time_entries" in quiet.out
+
+
+def test_a_second_run_reads_only_what_changed(bare: Run, start: Start, folder: Path) -> None:
+    """Run again: the edited client arrives, and nothing else of that table is read."""
+    clock = ManualClock()
+    server = start(clock=clock)
+    options = ("sync", "--table", "clients", "--json", *PLACE)
+    assert bare(*options).json["tables"]["clients"]["rows"] == server.count("clients")
+    clock.advance(3600)
+    server.edit("clients", server.rows("clients")[0]["id"], name="Renamed")
+    assert bare(*options).json["tables"]["clients"]["rows"] == 1
+    assert count(folder, "clients WHERE name = 'Renamed'") == 1
+
+
+def test_the_default_place_is_harvest_duckdb(run: Run, folder: Path) -> None:
+    """Without options the tables land in ``harvest.duckdb``, dataset ``harvest``."""
+    result = run("sync", "--table", "roles")
+    assert result.code == 0, result.err
+    assert "into harvest.duckdb, dataset harvest" in result.out
+    assert count(folder, "roles", "harvest.duckdb") == 5
+    assert run("sync", "--table", "roles").code == 0
+
+
+def test_the_sandbox_needs_no_settings(bare: Run, folder: Path) -> None:
+    """``sync --sandbox`` works in an empty folder and keeps to a database of its own."""
+    result = bare("sync", "--sandbox", "--json")
+    assert result.code == 0, result
+    assert result.json["tables"]["time_entries"]["rows"] == 5000
+    assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_sandbox.duckdb"]
+
+
+def test_a_failing_table_is_named_and_the_others_land(
+    bare: Run, start: Start, folder: Path
+) -> None:
+    """Status ``partial``, exit code 4, the table with its reason; the rest is in the database."""
+    server = start()
+    server.fault("missing_key", table="projects")
+    result = bare("sync", "--json", *PLACE)
+    assert result.code == 4
+    assert result.json["status"] == "partial"
+    [error] = result.json["errors"]
+    assert (error["account_id"], error["table"]) == (server.account_id, "projects")
+    assert error["type"] == "ResponseError"
+    assert count(folder, "clients") == server.count("clients")
+    told = bare("sync", *PLACE)
+    assert told.code == 4
+    assert f"projects of account {server.account_id}" in told.err
+    assert told.out.splitlines()[-1].startswith("partial: ")
+
+
+def test_a_forbidden_table_is_skipped_by_name(bare: Run, start: Start) -> None:
+    """403 is no failure: exit code 0, the table and the reason under ``skipped``."""
+    server = start()
+    server.set_role(server.token, "member")
+    result = bare("sync", "--json", *PLACE)
+    assert result.code == 0
+    assert result.json["status"] == "ok"
+    skipped = {skip["table"]: skip for skip in result.json["skipped"]}
+    assert "invoices" in skipped
+    assert skipped["invoices"].keys() == {"account_id", "table", "reason"}
+    assert any("not an administrator" in warning for warning in result.json["warnings"])
+    assert "skipped: invoices of account" in bare("sync", *PLACE).err
+
+
+def test_one_of_two_accounts_fails_alone(
+    bare: Run, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account the token does not reach fails by name; the other one lands."""
+    server = start()
+    monkeypatch.setenv(ACCOUNT, f"[{server.account_id}, 999]")
+    result = bare("sync", "--json", *PLACE)
+    assert result.code == 3
+    assert result.json["status"] == "partial"
+    assert [(e["account_id"], e["table"]) for e in result.json["errors"]] == [(999, None)]
+
+
+def test_two_accounts_are_counted_apart(bare: Run, start: Start) -> None:
+    """``--account`` may be repeated; people see a column for it, programs a key."""
+    start(accounts=(1000001, 1000002))
+    options = ("sync", "--table", "roles", "--account", "1000001", "--account", "1000002", *PLACE)
+    table = bare(*options)
+    assert "Account" in table.out
+    assert "accounts 1000001, 1000002" in table.out
+    rows = bare(*options, "--json").json["tables"]["roles"]
+    assert rows["accounts"].keys() == {"1000001", "1000002"}
+
+
+def test_since_bounds_the_run(bare: Run, start: Start, folder: Path) -> None:
+    """``--since`` is the ``start_date`` of one run: older entries are not read."""
+    server = start(entries=300)
+    dates = sorted(str(row["spent_date"]) for row in server.rows("time_entries"))
+    middle = dates[150]
+    expected = sum(1 for day in dates if day >= middle)
+    result = bare("sync", "--table", "time_entries", "--since", middle, "--json", *PLACE)
+    assert result.json["tables"]["time_entries"]["rows"] == expected < 300
+
+
+def test_excluded_columns_do_not_land(run: Run, folder: Path) -> None:
+    """``--exclude users.email`` leaves the column out of the table."""
+    assert run("sync", "--table", "users", "--exclude", "users.email", *PLACE).code == 0
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        described = connection.execute("DESCRIBE warehouse.harvest.users").fetchall()
+    names = {column[0] for column in described}
+    assert "first_name" in names
+    assert "email" not in names
+
+
+def test_a_full_refresh_removes_what_is_gone(bare: Run, start: Start, folder: Path) -> None:
+    """``--full-refresh`` removes a row that Harvest lost, and says so."""
+    server = start()
+    options = ("sync", "--table", "contacts", "--json", *PLACE)
+    bare(*options)
+    server.delete("contacts", server.rows("contacts")[0]["id"])
+    assert bare(*options, "--full-refresh").json["tables"]["contacts"]["deleted"] == 1
+    assert count(folder, "contacts") == server.count("contacts")
+
+
+def test_a_mass_delete_is_refused_until_allowed(bare: Run, start: Start, folder: Path) -> None:
+    """More than the share and 25 rows: exit code 5, nothing gone, unless asked for."""
+    server = start(contacts=60)
+    options = ("sync", "--table", "contacts", "--json", *PLACE)
+    bare(*options)
+    for row in server.rows("contacts")[:40]:
+        server.delete("contacts", row["id"])
+    refused = bare(*options, "--full-refresh")
+    assert refused.code == 5
+    assert refused.json["errors"][0]["type"] == "GuardError"
+    assert count(folder, "contacts") == 60
+    allowed = bare(*options, "--full-refresh", "--max-deletes", "100%")
+    assert allowed.code == 0
+    assert count(folder, "contacts") == 20
+
+
+def test_logs_get_a_plain_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where stderr is no terminal: at most one line in five seconds, with rows and the total."""
+    times = iter([0.0, 1.0, 6.0, 7.0, 12.0])
+    lines = Lines(lambda: next(times))
+    for page in range(4):
+        lines.update(Progress(1, "time_entries", 2000 if page < 3 else 500, 6500))
+    assert capsys.readouterr().err.splitlines() == [
+        "4,000 of about 6,500 rows",
+        "6,500 of about 6,500 rows",
+    ]
+
+
+def test_the_real_command_copies_an_account(shared: Sandbox, folder: Path) -> None:
+    """The process exits 0, prints its table on stdout and nothing on stderr."""
+    result = run_process("sync", *PLACE, folder=folder, settings=build_settings(shared))
+    assert (result.code, result.complaints) == (0, "")
+    assert "time_entries" in result.out
+    assert count(folder, "time_entries") == 60
+
+
+def test_settings_come_from_the_files(shared: Sandbox, folder: Path) -> None:
+    """``.dlt/config.toml`` and ``.dlt/secrets.toml`` of the current folder are read."""
+    (folder / ".dlt").mkdir()
+    (folder / ".dlt" / "config.toml").write_text(
+        f'[sources.harvest]\naccount_id = {shared.account_id}\napi_url = "{shared.api_url}"\n'
+        'exclude = ["users.email"]\n'
+    )
+    (folder / ".dlt" / "secrets.toml").write_text(
+        f'[sources.harvest.credentials]\naccess_token = "{shared.token}"\n'
+    )
+    result = run_process("sync", "--json", "--table", "users", *PLACE, folder=folder, settings={})
+    assert result.code == 0, result
+    assert result.json["tables"]["users"]["rows"] == shared.count("users")
+
+
+def test_the_token_is_nowhere(shared: Sandbox, folder: Path) -> None:
+    """Not in the output of ``--debug``, not in the database, not in dlt's working folder."""
+    settings = build_settings(shared)
+    result = run_process("sync", "--debug", *PLACE, folder=folder, settings=settings)
+    assert result.code == 0
+    assert settings[TOKEN] not in result.out + result.err
+    secret = settings[TOKEN].encode()
+    files: list[Any] = [path for path in folder.parent.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if secret in path.read_bytes()] == []
