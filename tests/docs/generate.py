@@ -1,0 +1,84 @@
+"""
+The parts of README.md that are made from the code: ``python -m tests.docs.generate``.
+
+Each stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; a test keeps them in step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from harvest_source import cli
+from harvest_source.endpoints import ENDPOINTS, Endpoint
+
+REPOSITORY = Path(__file__).parents[2]
+README = REPOSITORY / "README.md"
+REFERENCE = "https://help.getharvest.com/api-v2/"
+
+
+def build_tables() -> str:
+    """One line for each endpoint."""
+    lines = ["| Table | Child tables | Key | Read by | Who may read it |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *map(_table_line, ENDPOINTS)])
+
+
+def _table_line(endpoint: Endpoint) -> str:
+    children = ", ".join(f"`{child}`" for child in endpoint.child_tables)
+    cells = (
+        f"[`{endpoint.name}`]({REFERENCE}{endpoint.docs})",
+        children or "-",
+        f"`{', '.join(endpoint.key)}`",
+        "changes" if endpoint.cursor else "whole, every run",
+        endpoint.permission,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def build_file(path: str) -> str:
+    """A file of this repository as a fenced block."""
+    kind = "python" if path.endswith(".py") else ""
+    return f"```{kind}\n{(REPOSITORY / path).read_text()}```"
+
+
+def build_help(command: str) -> str:
+    """What ``harvest-source COMMAND --help`` prints."""
+    result = CliRunner().invoke(
+        cli.main,
+        [command, "--help"],
+        prog_name="harvest-source",
+        terminal_width=100,
+        obj=cli.Context(),
+    )
+    assert result.exit_code == 0, result.output
+    return f"```\n{result.output}```"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "tables": build_tables,
+    "sync help": partial(build_help, "sync"),
+    "first_sync.py": partial(build_file, "pipelines/first_sync.py"),
+    "one_table.py": partial(build_file, "pipelines/one_table.py"),
+    "another_destination.py": partial(build_file, "pipelines/another_destination.py"),
+    "harvest.cron": partial(build_file, "pipelines/harvest.cron"),
+}
+
+
+def fill(text: str) -> str:
+    """*text* with every part as it is now."""
+    for name, build in PARTS.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        filled = f"{begin}\n{build()}\n{end}"
+        text, found = pattern.subn(filled.replace("\\", r"\\"), text)
+        if found != 1:
+            raise SystemExit(f"README.md has {found} parts named {name!r}, not one")
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(fill(README.read_text()))
