@@ -9,7 +9,9 @@ refuses, rather than bends, whatever does not fit. A refused page goes the exact
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,8 +24,8 @@ from harvest_source.fitting import (
     PRECISION,
     SCALE,
     Misfit,
+    Path,
     as_text,
-    dumps,
     fit,
     flatten,
     learn,
@@ -33,7 +35,7 @@ from harvest_source.fitting import (
 
 ACCOUNT_ID: Final = "account_id"
 LOAD_ID: Final = "_dlt_load_id"
-_OURS: Final = frozenset({ACCOUNT_ID, LOAD_ID, "_dlt_id"})
+_DLT: Final = "_dlt_"
 
 ARROW_TYPES: Final[Mapping[Type, pa.DataType]] = {
     Type.BIGINT: pa.int64(),
@@ -45,10 +47,17 @@ ARROW_TYPES: Final[Mapping[Type, pa.DataType]] = {
     Type.JSON: pa.string(),
 }
 
-_READ_AS_TEXT: Final = frozenset({Type.DATE, Type.TIMESTAMP})
+_PLAUSIBLE: Final = 10**15
+"""
+No hours, rate or amount is larger, and Arrow's parser multiplies without looking: 3.5e29 overflows
+and comes out as 9717633079061536536625392568.231788544. Written without an exponent, what overflows
+unnoticed comes out above 1e20; with one, at random over 128 bits.
+"""
+_EARLIEST: Final = {
+    Type.DATE: pa.scalar(date.min, ARROW_TYPES[Type.DATE]),
+    Type.TIMESTAMP: pa.scalar(datetime.min.replace(tzinfo=UTC), ARROW_TYPES[Type.TIMESTAMP]),
+}
 _INSTANT_LENGTH: Final = len("2026-06-07T14:59:22Z")
-
-Path = tuple[str, ...]
 
 
 class Fitter:
@@ -75,75 +84,82 @@ class Fitter:
         learned: Mapping[str, Type] | None = None,
         rename: Callable[[str], str] = str,
     ) -> None:
-        self._excluded = excluded
         self._rename = rename
-        self._arrays = frozenset(arrays) - excluded
+        self._excluded = excluded
+        self._below_excluded = tuple(name + SEPARATOR for name in excluded)
         self._lock = threading.Lock()
-        self.declared = {c.name: c.type for c in columns if c.name not in excluded}
-        self.learned = {n: t for n, t in (learned or {}).items() if n not in excluded}
+        declared = dict.fromkeys(sorted(arrays), Type.JSON) | {c.name: c.type for c in columns}
+        self._declared = {n: t for n, t in declared.items() if not self._is_excluded(n)}
+        self._learned = {n: t for n, t in (learned or {}).items() if not self._is_excluded(n)}
+        self._paths: dict[str, Path] = {}
+
+    @property
+    def learned(self) -> dict[str, Type]:
         """Columns beyond the declared ones, ``__v_text`` columns included."""
-        self.paths: dict[str, Path] = {}
-        """Where undeclared columns lie in the record, when their name does not tell."""
+        return dict(self._learned)
 
     @property
     def known(self) -> dict[str, Type]:
-        """Every column but the arrays, declared ones first."""
-        return {**self.declared, **self.learned}
+        """Every column, declared ones first."""
+        return self._declared | self.learned
 
     @property
     def arrays(self) -> frozenset[str]:
         """Columns whose cells are JSON text of an array."""
-        return self._arrays | {n for n, t in self.learned.items() if t is Type.JSON}
+        return frozenset(name for name, type_ in self.known.items() if type_ is Type.JSON)
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where in a record the undeclared columns lie, as far as it has been seen."""
+        return dict(self._paths)
 
     def place(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The cells of *rows*, without nulls; what does not fit is text in ``__v_text`` cells."""
         with self._lock:
             return [self._place(row) for row in rows]
 
+    def _is_excluded(self, name: str) -> bool:
+        """A left-out value stays out, too, when it turns into an object one day."""
+        return name in self._excluded or name.startswith(self._below_excluded)
+
     def _place(self, row: Mapping[str, Any]) -> dict[str, Any]:
         cells: dict[str, Any] = {}
-        for (name, value), path in zip(flatten(row, self._rename), _paths(row, ()), strict=True):
-            if name in self._excluded or value is None:
+        for name, path, value in flatten(row, self._rename):
+            if value is None or self._is_excluded(name):
                 continue
-            if name in _OURS or name in cells:
+            if name in cells or name == ACCOUNT_ID or name.startswith(_DLT):
                 self._put_aside(cells, name, as_text(value))
-            elif name in self._arrays:
-                self._put_array(cells, name, value)
             else:
                 self._put(cells, name, value, path)
         return cells
 
-    def _put_array(self, cells: dict[str, Any], name: str, value: Any) -> None:
-        if isinstance(value, list):
-            cells[name] = dumps(value)
-        else:
-            self._put_aside(cells, name, as_text(value))
-
     def _put(self, cells: dict[str, Any], name: str, value: Any, path: Path) -> None:
-        column_type = self.known_type(name) or self._learn(name, value, path)
-        fitted = fit(value, column_type)
+        fitted = fit(value, self._declared.get(name) or self._learn(name, value, path))
         if isinstance(fitted, Misfit):
             self._put_aside(cells, name, fitted.text)
         else:
             cells[name] = fitted
 
-    def known_type(self, name: str) -> Type | None:
-        """The type of column *name*, if it is known."""
-        return self.declared.get(name) or self.learned.get(name)
-
     def _learn(self, name: str, value: Any, path: Path) -> Type:
-        column_type = learn(value)
-        self.learned[name] = column_type
-        if path != tuple(name.split(SEPARATOR)):
-            self.paths[name] = path
-        return column_type
+        self._paths.setdefault(name, path)
+        # A field that Harvest itself calls so must not take the type that misfits need.
+        return self._learned.setdefault(name, Type.TEXT if VARIANT in name else learn(value))
 
     def _put_aside(self, cells: dict[str, Any], name: str, text: str) -> None:
         aside, number = variant(name), 2
         while aside in cells:  # Two fields of one record that share a column name.
             aside, number = f"{variant(name)}_{number}", number + 1
-        self.learned.setdefault(aside, Type.TEXT)
+        self._learned.setdefault(aside, Type.TEXT)
         cells[aside] = text
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What Arrow's parser is told of a page, and which column each value becomes."""
+
+    schema: pa.Schema
+    columns: Mapping[Path, tuple[str, Type] | None]
+    """By path; None for a column that is left out."""
 
 
 class Decoder:
@@ -174,12 +190,12 @@ class Decoder:
             learned=learned,
             rename=rename,
         )
-        self._fields = self._build_fields()
+        self._shape = self._build_shape()
 
     @property
     def learned(self) -> Mapping[str, Type]:
         """Columns beyond the declared ones, ``__v_text`` columns included."""
-        return dict(self._fitter.learned)
+        return self._fitter.learned
 
     @property
     def arrays(self) -> frozenset[str]:
@@ -203,59 +219,58 @@ class Decoder:
         Raises:
             ResponseError: The array holds something that is not a record.
         """
-        fields = self._fields
-        if fields is not None:
+        shape = self._shape
+        if shape is not None:
             try:
-                return self._decode_fast(rows, fields)
-            except pa.ArrowInvalid:
+                return self._decode_fast(rows, shape)
+            except (pa.ArrowException, RecursionError):
                 pass  # Something does not fit as declared: the exact way sorts it out.
         return self._decode_exactly(rows)
 
     # The fast way.
 
-    def _build_fields(self) -> list[pa.Field] | None:
-        """The page's shape for Arrow's parser; None when it cannot be said (arrays, clashes)."""
-        if self._fitter.arrays:
+    def _build_shape(self) -> Shape | None:
+        """The page as Arrow's parser should find it; None if it cannot say (arrays, clashes)."""
+        known, paths = self._fitter.known, self._fitter.paths
+        if Type.JSON in known.values():
             return None
+        columns: dict[Path, tuple[str, Type] | None] = {}
         tree: dict[str, Any] = {}
-        for name, column_type in self._parsed_columns().items():
-            *parents, leaf = self._path(name)
-            branch = tree
-            for parent in parents:
-                branch = branch.setdefault(parent, {})
-                if not isinstance(branch, dict):
-                    return None
-            if leaf in branch:
+        for name, column_type in (self._hidden | known).items():
+            if VARIANT in name:
+                continue
+            path = paths.get(name) or tuple(name.split(SEPARATOR))
+            if not _plant(tree, path, column_type):
                 return None
-            branch[leaf] = column_type
-        return _struct_fields(tree)
+            columns[path] = None if name in self._hidden else (name, column_type)
+        fields = pa.list_(pa.struct(_struct_fields(tree)))
+        return Shape(pa.schema([("rows", fields)]), columns)
 
-    def _parsed_columns(self) -> dict[str, Type]:
-        known = {n: t for n, t in self._fitter.known.items() if VARIANT not in n}
-        return {**known, **self._hidden}
-
-    def _path(self, name: str) -> Path:
-        return self._fitter.paths.get(name) or tuple(name.split(SEPARATOR))
-
-    def _decode_fast(self, rows: bytes, fields: list[pa.Field]) -> pa.Table:
+    def _decode_fast(self, rows: bytes, shape: Shape) -> pa.Table:
         body = b'{"rows":' + rows + b"}"
         parsed = pj.read_json(
             pa.BufferReader(body),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
             parse_options=pj.ParseOptions(
-                explicit_schema=pa.schema([("rows", pa.list_(pa.struct(fields)))]),
-                unexpected_field_behavior="error",
+                explicit_schema=shape.schema, unexpected_field_behavior="infer"
             ),
         )
         records = parsed.column("rows").combine_chunks().flatten()
-        leaves = dict(_leaves(records, fields, ()))
-        columns = {}
-        for name, column_type in self._fitter.known.items():
-            path = self._path(name)
-            if path in leaves:
-                columns[name] = _cast_text(leaves[path], column_type)
-            else:
-                columns[name] = pa.nulls(len(records), ARROW_TYPES[column_type])
+        if records.null_count:
+            raise pa.ArrowInvalid("a null in place of a record")
+        known = self._fitter.known
+        found: dict[str, pa.Array] = {}
+        for path, values in _leaves(records, ()):
+            if path not in shape.columns:
+                if not pa.types.is_null(values.type):
+                    raise pa.ArrowInvalid("a field nobody declared, with a value")
+            elif (column := shape.columns[path]) is not None:
+                name, column_type = column
+                found[name] = _check(values, column_type)
+        columns = {
+            name: found[name] if name in found else pa.nulls(len(records), ARROW_TYPES[column_type])
+            for name, column_type in known.items()
+        }
         return self._with_account(columns, len(records))
 
     # The exact way.
@@ -263,70 +278,79 @@ class Decoder:
     def _decode_exactly(self, rows: bytes) -> pa.Table:
         try:
             parsed = loads(rows)
+            if not isinstance(parsed, list) or not all(isinstance(row, dict) for row in parsed):
+                msg = "Harvest sent a page that holds something other than records."
+                raise ResponseError(msg)
+            before = self._fitter.known, self._fitter.paths
+            cells = self._fitter.place(parsed)
         except (ValueError, RecursionError) as error:
-            msg = "Harvest sent a page whose rows are not JSON."
+            msg = "Harvest sent a page whose rows are not JSON, or nested beyond all measure."
             raise ResponseError(msg) from error
-        if not isinstance(parsed, list) or not all(isinstance(row, dict) for row in parsed):
-            msg = "Harvest sent a page that holds something other than records."
-            raise ResponseError(msg)
-        known = len(self._fitter.learned)
-        cells = self._fitter.place(parsed)
-        if len(self._fitter.learned) != known:
-            self._fields = self._build_fields()
+        if (self._fitter.known, self._fitter.paths) != before:
+            self._shape = self._build_shape()
         return self._assemble(cells)
 
     # Both ways.
 
-    def _assemble(self, cells: list[dict[str, Any]]) -> pa.Table:
-        types = dict.fromkeys(sorted(self._fitter.arrays), Type.JSON) | self._fitter.known
+    def _assemble(self, cells: Sequence[Mapping[str, Any]]) -> pa.Table:
         columns = {
             name: pa.array([cell.get(name) for cell in cells], ARROW_TYPES[column_type])
-            for name, column_type in types.items()
+            for name, column_type in self._fitter.known.items()
         }
         return self._with_account(columns, len(cells))
 
-    def _with_account(self, columns: dict[str, pa.Array], length: int) -> pa.Table:
+    def _with_account(self, columns: Mapping[str, pa.Array], length: int) -> pa.Table:
         account = pa.repeat(pa.scalar(self._account_id, pa.int64()), length)
         return pa.table({ACCOUNT_ID: account, **columns})
 
 
-def _paths(row: Mapping[str, Any], parents: Path) -> Iterable[Path]:
-    """Paths of the members that :func:`flatten` yields, in its order, under Harvest's names."""
-    for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _paths(value, (*parents, name))
-        else:
-            yield (*parents, name)
+def _plant(tree: dict[str, Any], path: Path, column_type: Type) -> bool:
+    """Put a leaf into the tree of a record's shape; False if something is in its place."""
+    *parents, leaf = path
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            return False
+    if leaf in tree:
+        return False
+    tree[leaf] = column_type
+    return True
 
 
 def _struct_fields(tree: Mapping[str, Any]) -> list[pa.Field]:
     return [
         pa.field(name, pa.struct(_struct_fields(node)))
         if isinstance(node, dict)
-        else pa.field(name, pa.string() if node in _READ_AS_TEXT else ARROW_TYPES[node])
+        else pa.field(name, pa.string() if node in _EARLIEST else ARROW_TYPES[node])
         for name, node in tree.items()
     ]
 
 
-def _leaves(
-    records: pa.StructArray, fields: Iterable[pa.Field], parents: Path
-) -> Iterable[tuple[Path, pa.Array]]:
-    for field, column in zip(fields, records.flatten(), strict=True):
-        path = (*parents, field.name)
+def _leaves(records: pa.StructArray, above: Path) -> Iterator[tuple[Path, pa.Array]]:
+    for field, values in zip(records.type, records.flatten(), strict=True):
+        path = (*above, field.name)
         if pa.types.is_struct(field.type):
-            yield from _leaves(column, field.type, path)
+            yield from _leaves(values, path)
         else:
-            yield path, column
+            yield path, values
 
 
-def _cast_text(column: pa.Array, column_type: Type) -> pa.Array:
-    """Dates and instants, which Arrow's own JSON parser would accept in looser forms."""
-    if column_type not in _READ_AS_TEXT or pa.types.is_null(column.type):
-        return column
+def _check(values: pa.Array, column_type: Type) -> pa.Array:
+    """What Arrow's parser made of a column, refused where it is laxer than :func:`fit`."""
+    if column_type is Type.DECIMAL:
+        ends = pc.min_max(values).as_py().values()
+        if any(end is not None and abs(end) >= _PLAUSIBLE for end in ends):
+            raise pa.ArrowInvalid("a decimal that may have overflowed")
+        return values
+    if column_type not in _EARLIEST:
+        return values
     if column_type is Type.TIMESTAMP:
         as_sent = pc.and_(
-            pc.equal(pc.binary_length(column), _INSTANT_LENGTH), pc.ends_with(column, "Z")
+            pc.equal(pc.binary_length(values), _INSTANT_LENGTH), pc.ends_with(values, "Z")
         )
         if pc.all(as_sent).as_py() is False:
             raise pa.ArrowInvalid("an instant in another form")
-    return column.cast(ARROW_TYPES[column_type])
+    cast = values.cast(ARROW_TYPES[column_type])
+    if pc.any(pc.less(cast, _EARLIEST[column_type])).as_py():
+        raise pa.ArrowInvalid("the year 0000")
+    return cast

@@ -18,6 +18,9 @@ WIDE_EVERY: Final = timedelta(days=1)
 WIDE_OVERLAP: Final = timedelta(hours=25)
 """Once a day the overlap is this long: transactions that took long commit with old timestamps."""
 
+_HARVEST_BEGAN: Final = datetime(2006, 1, 1, tzinfo=UTC)
+"""Nothing of Harvest is older; a cursor that is cannot be right."""
+
 OVERLAP_S: Final = 300
 LEAST_OVERLAP_S: Final = 60
 
@@ -51,14 +54,22 @@ def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
         return None
     try:
         covered = stored["covered_from"]
-        return Cursor(
-            at=datetime.fromisoformat(stored["at"]).astimezone(UTC),
-            covered_from=date.fromisoformat(covered) if covered else None,
+        cursor = Cursor(
+            at=_parse_instant(stored["at"]),
+            covered_from=None if covered is None else date.fromisoformat(covered),
             visibility=str(stored["visibility"]),
-            wide_at=datetime.fromisoformat(stored["wide_at"]).astimezone(UTC),
+            wide_at=_parse_instant(stored["wide_at"]),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None  # Reading history again loses nothing; guessing might.
+    return cursor if cursor.at >= _HARVEST_BEGAN else None
+
+
+def _parse_instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(text)
+    return instant.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +99,23 @@ def plan_errand(
     """
     Decide what a table has to read.
 
-    Without a cursor, or when someone else reads (old rows may come into sight with old
-    timestamps): history from *start_date* on. With one: what changed since, less the overlap,
-    whatever its date (a row moved to before *start_date* must not stay behind as it was); and
-    first the missing part of history when *start_date* moved to an earlier day.
+    Without a cursor, with one from the future, or when someone else reads (old rows may come into
+    sight with old timestamps): history from *start_date* on. With one: what changed since, less the
+    overlap, whatever its date (a row moved to before *start_date* must not stay behind as it was);
+    and first the missing part of history when *start_date* moved to an earlier day.
 
     Args:
         start_date: Bound of history; None: all of it. Pass None for lists without date filter.
     """
-    if cursor is None or cursor.visibility != visibility:
+    is_usable = cursor is not None and cursor.at <= now + WIDE_EVERY
+    if cursor is None or not is_usable or cursor.visibility != visibility:
         bound = start_date
         if cursor is not None:
             bound = _earlier(cursor.covered_from, start_date)
         return Errand((Part(DateWindow(start=bound)),), True, bound, True)
-    is_wide = now - cursor.wide_at >= WIDE_EVERY
-    since = cursor.at - (max(WIDE_OVERLAP, overlap) if is_wide else overlap)
-    changed = Part(since=since)
+    is_wide = abs(now - cursor.wide_at) >= WIDE_EVERY  # abs: a clock may have been set back.
+    reach = max(WIDE_OVERLAP, overlap) if is_wide else overlap
+    changed = Part(since=cursor.at - min(reach, cursor.at - _HARVEST_BEGAN))
     missing = _missing(cursor.covered_from, start_date)
     if missing is None:
         return Errand((changed,), False, cursor.covered_from, is_wide)

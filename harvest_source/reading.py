@@ -3,9 +3,15 @@ Reading a list that moves while it is read, without losing a row.
 
 A page-numbered list is a row of offsets: delete a row before the seam and everything after slides
 forward past it. So a part of a list that took more than one page counts as read only when it is
-*proven*: the same total on every page, as many distinct ids, nothing about it in the catch-up read
-that follows, and the same total once more after that. What cannot be proven is read again, and then
-cut until its parts fit one page, which is read in one go and needs no proof.
+*proven*: the same total on every page, as many distinct ids, no row on any page that changed after
+the first was asked for, nothing about it in the catch-up read that follows, and the same total once
+more after that. What cannot be proven is read again, and then cut until its parts fit one page,
+which is read in one go and needs no proof.
+
+Why that is enough: say a row is there at the end and on none of the pages. Then it slid forward
+past a seam, because rows that had been read went. The totals agree, so as many came; and since the
+ids are as many as the total, one of those that came was served, on the last page. It came after we
+began, and its ``updated_at`` says so.
 
 The cursor such a read earns is the server's clock when it began, never the largest value it saw.
 """
@@ -15,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol, overload
 
 import pyarrow as pa
@@ -35,6 +41,7 @@ WINDOW_ROWS: Final = 50_000
 """Rows a planned window should have: full pages, and few counts per page."""
 
 _SECOND: Final = timedelta(seconds=1)
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _DEEPEST: Final = 3
 """Catch-ups of catch-ups; more means that Harvest changes faster than it can be read."""
 
@@ -110,7 +117,7 @@ class Taken:
     def is_consistent(self) -> bool:
         """The pages agree with each other and with what they hold."""
         if self.needs_proof:
-            return self.total == self.table.num_rows
+            return bool(self.total == self.table.num_rows)
         return self.total is None or self.total == self.records
 
 
@@ -130,6 +137,8 @@ class Outcome:
     """The cursor this read earns: the server's clock before the first row was read."""
     unproven: list[Part] = field(default_factory=list)
     """Parts that kept moving. Their rows are delivered, but the cursor must not move."""
+    parts: int = 0
+    """How many were read; more than one when the list had to be cut."""
 
     @property
     def proven(self) -> bool:
@@ -148,6 +157,8 @@ class ListReader:
         today: Last day on which the bulk of the rows is expected (sizes windows, excludes nothing).
         cut_values: All ids a day can be cut by, for ``endpoint.cut_by``; may ask Harvest.
         on_page: Told of every page: its rows, and the rows of the part it belongs to.
+        step_rows: Rows held in memory until proven.
+        window_rows: Rows a planned window should have.
     """
 
     def __init__(
@@ -159,6 +170,8 @@ class ListReader:
         today: date,
         cut_values: Callable[[], Sequence[int]] = tuple,
         on_page: Callable[[int, int | None], None] = lambda _rows, _total: None,
+        step_rows: int = STEP_ROWS,
+        window_rows: int = WINDOW_ROWS,
         depth: int = 0,
     ) -> None:
         self._client = client
@@ -167,25 +180,51 @@ class ListReader:
         self._today = today
         self._cut_values = cut_values
         self._on_page = on_page
+        self._step_rows = step_rows
+        self._window_rows = window_rows
         self._depth = depth
 
     def iter_tables(self, part: Part, outcome: Outcome) -> Iterator[pa.Table]:
         """
         Yield every row of *part*, and every row that changed while it was read.
 
-        Tables have about :data:`STEP_ROWS` rows at most and no id twice; a row in a later table is
-        newer than the same row in an earlier one, or equal to it. *outcome* is whole when the
-        iterator is exhausted.
+        Tables have about *step_rows* rows at most and no id twice; a row in a later table is newer
+        than the same row in an earlier one, or equal to it. *outcome* is whole when the iterator is
+        exhausted.
         """
-        taken = self.take(part, most_rows=STEP_ROWS if self._endpoint.window else None)
-        outcome.began = taken.began
-        if isinstance(taken, Taken):
-            yield self._prove([part], {part: taken}, outcome)
-            return
-        for step in self._plan(part, taken.total):
-            yield self._prove(step, {}, outcome)
-        caught_up, _ = self._changed_since(taken.began)
-        yield caught_up
+        first = self.take(part, most_rows=self._step_rows if self._endpoint.window else None)
+        outcome.began = first.began
+        if isinstance(first, Taken):
+            steps, given = [[part]], {part: first}
+        else:
+            steps, given = self._plan(part, first.total), {}
+        ids: list[pa.ChunkedArray] = []
+        for step in steps:
+            table = self._prove(step, given, outcome)
+            ids.append(table.column("id"))
+            yield table
+        if outcome.parts > 1:
+            yield from self._round_off(part, ids, outcome)
+
+    def _round_off(
+        self, part: Part, ids: list[pa.ChunkedArray], outcome: Outcome
+    ) -> Iterator[pa.Table]:
+        """
+        What changed since the first of several parts was read, and whether they left a gap.
+
+        The parts together must have as many rows as Harvest says the whole has: a row without a
+        date, say, is in the list and in no window. Rows deleted meanwhile can hide such a gap.
+        """
+        assert outcome.began is not None
+        for _ in range(ATTEMPTS):
+            caught_up, _ = self._changed_since(outcome.began)
+            ids.append(caught_up.column("id"))
+            yield caught_up
+            chunks = [chunk for each in ids for chunk in each.chunks]
+            delivered = pc.count_distinct(pa.chunked_array(chunks, pa.int64())).as_py()
+            if self.count(part) <= delivered:
+                return
+        outcome.unproven.append(part)
 
     @overload
     def take(self, part: Part, *, most_rows: None = None) -> Taken: ...
@@ -229,53 +268,80 @@ class ListReader:
         )
 
     def _plan(self, part: Part, total: int) -> list[list[Part]]:
-        """Cut a long read into windows, and the windows into steps of about STEP_ROWS rows."""
+        """Cut a long read into windows, and the windows into steps of about *step_rows* rows."""
         windows = plan(
             part.window,
             total,
             lambda window: self.count(replace(part, window=window)),
-            most=WINDOW_ROWS,
+            most=self._window_rows,
             today=self._today,
         )
         parts = [replace(part, window=window) for window in windows]
-        size = max(STEP_ROWS // WINDOW_ROWS, 1)
+        size = max(self._step_rows // self._window_rows, 1)
         return [parts[at : at + size] for at in range(0, len(parts), size)]
 
     def _prove(self, parts: Sequence[Part], given: dict[Part, Taken], outcome: Outcome) -> pa.Table:
         """Read *parts* until each is proven, cut to single pages, or given up as unproven."""
         attempts = dict.fromkeys(parts, 0)
         held: list[pa.Table] = []
+        began: datetime | None = None
         waiting = list(parts)
         while waiting:
             suspects = [self._settle(part, attempts, given.pop(part, None)) for part in waiting]
             held += [suspect.table for suspect in suspects]
-            in_one_go = len(attempts) == 1 and not suspects[0].needs_proof
-            moved = set() if in_one_go else self._moved(suspects, held)
+            began = began or min(suspect.began for suspect in suspects)
+            in_one_go = len(held) == 1 and not suspects[0].needs_proof
+            moved = set() if in_one_go else self._moved(suspects, began, held)
             waiting = []
             for suspect in suspects:
-                if suspect.part in moved or not suspect.is_consistent:
+                if suspect.part in moved or not self._agrees(suspect):
                     waiting += self._next_try(suspect, attempts, outcome)
+        outcome.parts += len(attempts)
         return newest(held, self._endpoint.primary_key)
 
     def _settle(self, part: Part, attempts: dict[Part, int], given: Taken | None) -> Taken:
         """Read *part* until its pages agree with each other, or its attempts are used up."""
         taken = given or self.take(part)
         attempts[part] += 1
-        while not taken.is_consistent and attempts[part] < ATTEMPTS:
+        while not self._agrees(taken) and attempts[part] < ATTEMPTS:
             taken = self.take(part)
             attempts[part] += 1
         return taken
 
-    def _moved(self, suspects: Sequence[Taken], held: list[pa.Table]) -> set[Part]:
-        """The parts that changed, or may have, since they were read. Catch-up rows go to *held*."""
-        caught_up, exact = self._changed_since(min(taken.began for taken in suspects))
+    def _moved(self, suspects: Sequence[Taken], began: datetime, held: list[pa.Table]) -> set[Part]:
+        """
+        The parts that changed, or may have, since they were read.
+
+        *held* gets what changed since *began*, when its oldest table was begun.
+        """
+        caught_up, exact = self._changed_since(began)
         held.append(caught_up)
-        need = [taken for taken in suspects if taken.needs_proof]
+        need = [taken for taken in suspects if taken.needs_proof and self._agrees(taken)]
         if not exact:
             return {taken.part for taken in need}
-        moved = {taken.part for taken in need if touches(self._endpoint, taken, caught_up)}
-        quiet = [taken for taken in need if taken.part not in moved and taken.is_consistent]
-        return moved | {taken.part for taken in quiet if self.count(taken.part) != taken.total}
+        return {
+            taken.part
+            for taken in need
+            if self._is_stirred(taken) or self._is_touched(taken, caught_up) or self._is_off(taken)
+        }
+
+    # The clauses of the proof. Only all of them together are one.
+
+    def _agrees(self, taken: Taken) -> bool:
+        """The same total on every page, and as many ids."""
+        return taken.is_consistent
+
+    def _is_stirred(self, taken: Taken) -> bool:
+        """A row was served that changed after the first page was asked for."""
+        return has_news(taken.table, taken.began)
+
+    def _is_touched(self, taken: Taken, caught_up: pa.Table) -> bool:
+        """A row changed meanwhile that is in the part now, or was read from it."""
+        return touches(self._endpoint, taken, caught_up)
+
+    def _is_off(self, taken: Taken) -> bool:
+        """The part has another number of rows by now."""
+        return self.count(taken.part) != taken.total
 
     def _next_try(self, taken: Taken, attempts: dict[Part, int], outcome: Outcome) -> list[Part]:
         """What to read for a part that is not proven: itself again, its halves, or nothing."""
@@ -326,6 +392,8 @@ class ListReader:
             self._decode,
             today=self._today,
             cut_values=self._cut_values,
+            step_rows=self._step_rows,
+            window_rows=self._window_rows,
             depth=self._depth + 1,
         )
         outcome = Outcome()
@@ -368,11 +436,12 @@ def newest(tables: Iterable[pa.Table], key: Sequence[str]) -> pa.Table:
     joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
     if joined.num_rows < 2 or not key or not _repeats(joined, key):
         return joined
-    read = pa.array(range(joined.num_rows), pa.int64())
-    columns = [*key, *(["updated_at"] if "updated_at" in joined.column_names else [])]
-    ranked = joined.select(columns).append_column("read", read)
-    order = [(column, "ascending") for column in (*columns, "read")]
-    ranked = ranked.take(pc.sort_indices(ranked, order, null_placement="at_start"))
+    ranked = joined.select(list(key))
+    if "updated_at" in joined.column_names:
+        at = joined.column("updated_at")
+        ranked = ranked.append_column("at", pc.fill_null(at, pa.scalar(_LONG_AGO, at.type)))
+    ranked = ranked.append_column("read", pa.array(range(joined.num_rows), pa.int64()))
+    ranked = ranked.sort_by([(column, "ascending") for column in ranked.column_names])
     last = _last_of_each(ranked.select(list(key)))
     positions = ranked.column("read").filter(last)
     return joined.take(positions.take(pc.sort_indices(positions)))
@@ -382,7 +451,7 @@ def _repeats(table: pa.Table, key: Sequence[str]) -> bool:
     if len(key) == 1:
         column = table.column(key[0])
         return bool(pc.count_distinct(column, mode="all").as_py() < table.num_rows)
-    return table.group_by(list(key)).aggregate([]).num_rows < table.num_rows
+    return bool(table.group_by(list(key)).aggregate([]).num_rows < table.num_rows)
 
 
 def _last_of_each(keys: pa.Table) -> pa.Array:
@@ -400,9 +469,7 @@ def touches(endpoint: Endpoint, taken: Taken, caught_up: pa.Table) -> bool:
 
     A part told by ``updated_since`` has every row that changed since.
     """
-    began = pa.scalar(taken.began.replace(microsecond=0), caught_up.schema.field("updated_at").type)
-    is_new = pc.greater_equal(caught_up.column("updated_at"), began)
-    changed = caught_up.filter(pc.fill_null(is_new, True))
+    changed = caught_up.filter(pc.fill_null(_is_new(caught_up, taken.began), True))
     if changed.num_rows == 0:
         return False
     ours = taken.table.column("id").combine_chunks()
@@ -410,3 +477,14 @@ def touches(endpoint: Endpoint, taken: Taken, caught_up: pa.Table) -> bool:
         return True
     days = changed.column(endpoint.window).to_pylist()
     return any(day is None or day in taken.part.window for day in days)
+
+
+def has_news(table: pa.Table, began: datetime) -> bool:
+    """Whether a row of *table* says that it changed at *began* or later."""
+    return bool(pc.any(_is_new(table, began)).as_py())
+
+
+def _is_new(table: pa.Table, began: datetime) -> pa.ChunkedArray:
+    """By row; null where ``updated_at`` is. Harvest dates changes in whole seconds."""
+    at = table.column("updated_at")
+    return pc.greater_equal(at, pa.scalar(began.replace(microsecond=0), at.type))

@@ -37,12 +37,20 @@ class DateWindow:
     @property
     def is_empty(self) -> bool:
         """True when no day can be inside."""
-        return self.start is not None and self.end is not None and self.start >= self.end
+        return self.end is not None and (self.start or date.min) >= self.end
 
     @property
     def is_one_day(self) -> bool:
         """True for a window that no date can cut."""
-        return self.start is not None and self.end is not None and self.end - self.start <= _DAY
+        if self.start is None or self.end is None:
+            return self.start == date.max
+        return self.end - self.start <= _DAY
+
+    def nearest(self, day: date) -> date:
+        """*day*, or the day inside that is nearest to it."""
+        if self.start is not None and day < self.start:
+            return self.start
+        return day if self.end is None or day < self.end else self.end - _DAY
 
     def params(self) -> dict[str, str]:
         """Harvest's ``from`` and ``to``, both inclusive calendar days, ``YYYY-MM-DD``."""
@@ -65,11 +73,14 @@ def halve(window: DateWindow, first: date, last: date) -> tuple[DateWindow, Date
     """
     Cut *window* between the *first* and *last* day seen in it; open sides stay open.
 
+    Days outside, should Harvest ever serve some, count as the nearest day inside.
+
     Returns:
         None when it is a single day, which no date can cut.
     """
-    if window.is_one_day:
+    if window.is_one_day or window.is_empty:
         return None
+    first, last = window.nearest(first), window.nearest(last)
     if first >= last:
         # Everything seen is on one day: give that day a part of its own.
         cut = first if window.start is None or window.start < first else first + _DAY

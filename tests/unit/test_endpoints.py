@@ -1,0 +1,154 @@
+"""The endpoint table holds together: every row's names refer to columns of the right type."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from harvest_source.arrow import ACCOUNT_ID
+from harvest_source.columns import SEPARATOR, VARIANT, Child, Column, Record, Type
+from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
+
+every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+
+NAME = re.compile(r"[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*")
+SUFFIX_TYPES = {"_at": Type.TIMESTAMP, "_date": Type.DATE, "_on": Type.DATE}
+MONEY = ("rate", "amount", "hours", "price", "cost", "budget", "fee", "quantity", "tax", "units")
+
+
+def columns_of(record: Record) -> list[Column]:
+    return [*record.columns, *(column for child in record.children for column in child.columns)]
+
+
+def types_of(endpoint: Endpoint) -> dict[str, Type]:
+    return {column.name: column.type for column in endpoint.record}
+
+
+def test_tables_have_names_of_their_own() -> None:
+    """No two tables, child tables included, share a name."""
+    names = [name for each in ENDPOINTS for name in (each.name, *each.child_tables)]
+    assert not [name for name, times in Counter(names).items() if times > 1]
+    assert list(BY_NAME) == [each.name for each in ENDPOINTS]
+
+
+@every_endpoint
+def test_columns_have_names_of_their_own(endpoint: Endpoint) -> None:
+    """No two members of a record, or of one of its children, share a column name."""
+    record = endpoint.record
+    for names in (
+        [*(c.name for c in record.columns), *(child.name for child in record.children)],
+        *([column.name for column in child.columns] for child in record.children),
+    ):
+        assert len(set(names)) == len(names)
+
+
+@every_endpoint
+def test_names_are_as_the_warehouse_has_them(endpoint: Endpoint) -> None:
+    """Names are snake case, never one of ours, never taken for a misfit's column."""
+    names = [c.name for c in columns_of(endpoint.record)]
+    for name in [endpoint.name, *names, *(child.name for child in endpoint.record.children)]:
+        assert NAME.fullmatch(name), name
+        assert name != ACCOUNT_ID
+        assert VARIANT not in name
+
+
+@every_endpoint
+def test_no_value_lies_inside_another(endpoint: Endpoint) -> None:
+    """A column never is the parent of a nested one, nor an array's name the prefix of a column."""
+    names = {*types_of(endpoint), *(child.name for child in endpoint.record.children)}
+    inside = [(a, b) for a in names for b in names if b.startswith(a + SEPARATOR)]
+    assert inside == []
+
+
+@every_endpoint
+def test_keys_are_columns(endpoint: Endpoint) -> None:
+    """The primary key is made of whole numbers that every record has."""
+    types = types_of(endpoint)
+    assert endpoint.key[0] == ACCOUNT_ID
+    assert {types[name] for name in endpoint.primary_key} <= {Type.BIGINT}
+    assert bool(endpoint.primary_key) != endpoint.single
+
+
+@every_endpoint
+def test_cursors_are_instants(endpoint: Endpoint) -> None:
+    """What ``updated_since`` compares is a timestamp, and reading looks for it under one name."""
+    if endpoint.cursor is not None:
+        assert endpoint.cursor == "updated_at"
+        assert types_of(endpoint)[endpoint.cursor] is Type.TIMESTAMP
+        assert endpoint.primary_key == ("id",)
+
+
+@every_endpoint
+def test_windows_are_days(endpoint: Endpoint) -> None:
+    """What ``from`` and ``to`` filter is a date, and only lists with a cursor are cut by it."""
+    if endpoint.window is not None:
+        assert types_of(endpoint)[endpoint.window] is Type.DATE
+        assert endpoint.cursor is not None
+
+
+@every_endpoint
+def test_days_are_cut_by_the_id_of_another_table(endpoint: Endpoint) -> None:
+    """The ids that a day is cut by are those of a table that is read."""
+    if endpoint.cut_by is not None:
+        assert endpoint.window is not None
+        assert types_of(endpoint)[endpoint.cut_by] is Type.BIGINT
+        assert BY_NAME[endpoint.cut_by.removesuffix("__id") + "s"].primary_key == ("id",)
+
+
+@every_endpoint
+def test_modules_are_flags_of_the_company(endpoint: Endpoint) -> None:
+    """The flag that switches a table off is a column of ``company``."""
+    if endpoint.module is not None:
+        assert types_of(BY_NAME["company"])[endpoint.module] is Type.BOOL
+
+
+@every_endpoint
+def test_everything_is_described(endpoint: Endpoint) -> None:
+    """Every table says who may read it and where it is documented, every column what it holds."""
+    assert endpoint.permission
+    assert re.fullmatch(r"[a-z-]+-api(/[a-z-]+)+/", endpoint.docs)
+    members: list[Column | Child] = [*columns_of(endpoint.record), *endpoint.record.children]
+    for member in members:
+        assert member.description.strip() == member.description != ""
+        assert not member.description.endswith(".")
+
+
+@every_endpoint
+def test_types_follow_the_names(endpoint: Endpoint) -> None:
+    """Ids are bigint, ``*_at`` instants, ``*_date`` and ``*_on`` days, money and hours decimal."""
+    for column in columns_of(endpoint.record):
+        name = column.name.rpartition(SEPARATOR)[2]
+        for suffix, expected in SUFFIX_TYPES.items():
+            assert not name.endswith(suffix) or column.type is expected, column.name
+        if name == "id" and not column.name.startswith("external_reference"):
+            assert column.type is Type.BIGINT, column.name
+        if name.endswith(MONEY):
+            assert column.type in {Type.DECIMAL, Type.BOOL}, column.name
+        assert column.type is not Type.JSON
+
+
+@every_endpoint
+def test_what_opens_documents_is_secret(endpoint: Endpoint) -> None:
+    """A key that opens a page without a login is marked as secret, and no key column is."""
+    for column in columns_of(endpoint.record):
+        assert column.secret == (column.name in {"client_key", "statement_key"}), column.name
+    for child in endpoint.record.children:
+        assert not any(column.secret for column in child.columns)
+
+
+@every_endpoint
+def test_arrays_are_objects_or_plain_values(endpoint: Endpoint) -> None:
+    """A child table has the columns of its objects, or the single column ``value``."""
+    for child in endpoint.record.children:
+        names = [column.name for column in child.columns]
+        assert names
+        assert "value" not in names or names == ["value"]
+
+
+@every_endpoint
+def test_paths_stay_below_the_api(endpoint: Endpoint) -> None:
+    """Paths are relative, and the envelope's key is the table's name, or absent for one object."""
+    assert re.fullmatch(r"[a-z_]+(/[a-z_]+)*", endpoint.list_path)
+    assert endpoint.envelope_key == (None if endpoint.single else endpoint.name)
