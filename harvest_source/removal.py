@@ -56,30 +56,47 @@ class Doomed:
         return " AND ".join(terms), parameters
 
 
-def remove(warehouse: Warehouse, doomed: Doomed, *, limit: Decimal | None, now: datetime) -> int:
+def find(warehouse: Warehouse, doomed: Doomed, *, limit: Decimal | None) -> list[dict[str, Any]]:
     """
-    Move the *doomed* rows to ``deleted_records`` and take their child rows away.
+    The *doomed* rows as they are, child rows with them.
 
     Args:
         limit: Share of the account's rows (0 to 1) that may go; None: no guard.
 
-    Returns:
-        How many rows went.
-
     Raises:
-        GuardError: More than *limit*, and more than 25 rows. Nothing was removed.
+        GuardError: More than *limit*, and more than 25 rows.
         DestinationError: The destination refused.
     """
     rows = _select(warehouse, doomed)
-    if not rows:
-        return 0
-    if limit is not None:
+    if rows and limit is not None:
         _guard(warehouse, doomed, len(rows), limit)
-    if doomed.endpoint.primary_key == ("id",):
-        kept = [_keep(doomed, row, now) for row in rows]
+    return rows
+
+
+def remove(
+    warehouse: Warehouse,
+    found: Sequence[tuple[Doomed, Sequence[Mapping[str, Any]]]],
+    *,
+    now: datetime,
+) -> None:
+    """
+    Move rows that :func:`find` found to ``deleted_records`` and take them and their children away.
+
+    All are kept, in one load, before the first one goes.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    kept = [
+        _keep(doomed, row, now)
+        for doomed, rows in found
+        if doomed.endpoint.primary_key == ("id",)
+        for row in rows
+    ]
+    if kept:
         warehouse.append(DELETED_RECORDS, kept, COLUMNS)
-    _delete(warehouse, doomed)
-    return len(rows)
+    for doomed, _ in found:
+        _delete(warehouse, doomed)
 
 
 def _select(warehouse: Warehouse, doomed: Doomed) -> list[dict[str, Any]]:

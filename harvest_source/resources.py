@@ -9,6 +9,7 @@ included. Either way every value has been fitted to its column before dlt sees i
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +18,9 @@ from typing import Any, Final, cast
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.exceptions import DltException
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract import DltResource
@@ -144,15 +148,30 @@ class TableReader:
     def iter_items(self) -> Iterator[Any]:
         """Yield Arrow tables or lists of dictionaries; moves cursors after an account's last."""
         yield from self._make_table()
-        for account_id in self._account_ids():
-            try:
-                yield from self._iter_account(account_id)
-            except ForbiddenError as error:
-                self._ledger.skip(self._endpoint.name, account_id, str(error))
-            except HarvestError as error:
-                if not self._options.isolate:
-                    raise
-                self._ledger.fail(self._endpoint.name, account_id, error)
+        self._check_place()
+        with self._sessions.in_use():
+            for account_id in self._account_ids():
+                try:
+                    yield from self._iter_account(account_id)
+                except ForbiddenError as error:
+                    self._ledger.skip(self._endpoint.name, account_id, str(error))
+                except HarvestError as error:
+                    if not self._options.isolate:
+                        raise
+                    self._ledger.fail(self._endpoint.name, account_id, error)
+
+    def _check_place(self) -> None:
+        """
+        Forget how far another warehouse was read.
+
+        dlt believes whichever is newer, its working folder or the destination. Use a pipeline for
+        one database, then another, then the first again, and it goes on from the second's cursors.
+        ``sync`` never lets it come to that, and can tell a database that was moved.
+        """
+        state, place = dlt.current.resource_state(), find_place()
+        if not self._options.isolate and state.get("place", place) != place:
+            state.pop("accounts", None)
+        state["place"] = place
 
     def _account_ids(self) -> Sequence[int]:
         return self._sessions.account_ids()
@@ -385,6 +404,38 @@ def fingerprint(table: pa.Table) -> str:
     names = sorted(table.column_names)
     content = repr([names, table.select(names).to_pylist()])
     return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def find_place() -> str:
+    """
+    Tells one warehouse from another, as a digest; empty outside a pipeline.
+
+    From what is at hand: asking dlt to resolve the destination's configuration from a thread that
+    extracts breaks its own. So two databases told apart by single fields, a host, look like one.
+    """
+    try:
+        pipeline = dlt.current.pipeline()
+    except DltException:
+        return ""
+    destination = pipeline.destination
+    if destination is None:
+        return ""
+    location = destination.config_params.get("credentials")
+    if not isinstance(location, str):
+        location = _find_credentials(destination.destination_name) or ""
+    if "://" not in location and destination.destination_type.endswith(".duckdb"):
+        location = os.path.abspath(location)  # noqa: PTH100 - with none, dlt's own in this folder
+    place = (destination.destination_type, destination.destination_name, pipeline.dataset_name)
+    return hashlib.blake2b(repr((place, location)).encode(), digest_size=8).hexdigest()
+
+
+def _find_credentials(destination_name: str) -> str | None:
+    """A connection string in dlt's configuration."""
+    for provider in Container()[PluggableRunContext].providers.providers:
+        value, _ = provider.get_value("credentials", str, "", "destination", destination_name)
+        if isinstance(value, str):
+            return value
+    return None
 
 
 def _account_state(account_id: int) -> dict[str, Any]:

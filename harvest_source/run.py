@@ -24,7 +24,7 @@ from harvest_source.clock import Clock, SystemClock
 from harvest_source.endpoints import BY_NAME, Endpoint
 from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
 from harvest_source.ledger import Ledger, Progress
-from harvest_source.removal import Doomed, remove
+from harvest_source.removal import Doomed, find, remove
 from harvest_source.sessions import Connection, Sessions
 from harvest_source.settings import find_token_source, resolve_settings
 from harvest_source.source import Settings, build_options, build_source, choose_endpoints
@@ -182,19 +182,16 @@ def sync(
     limit = parse_share(max_deletes)
     endpoints = choose_endpoints(table)
     target = build_target(destination, database, dataset, pipeline)
+    said = {"account_id": list(account) or None, "start_date": since}
     resolved = build_settings(
-        {
-            **(settings or {}),
-            "account_id": list(account) or None,
-            "start_date": since,
-        },
+        {**(settings or {}), **{name: value for name, value in said.items() if value is not None}},
         exclude=exclude,
         full_refresh=full_refresh,
         hooks=hooks,
         ledger=ledger,
     )
     sessions = Sessions(resolved.connection)
-    try:
+    with sessions.in_use():
         warehouse = Warehouse(target)
         account_ids = _open_accounts(sessions, ledger)
         run = _Run(warehouse, sessions, resolved, endpoints, ledger, limit)
@@ -209,8 +206,6 @@ def sync(
         )
         write_run(warehouse, report, started_at, hooks.clock.now(), ledger)
         return report
-    finally:
-        sessions.close()
 
 
 def build_target(
@@ -341,30 +336,57 @@ class _Run:
 
     def _remove_emptied(self) -> None:
         """Lists read whole that have no rows left: a merge has nothing to say that with."""
-        for table, account_id in sorted(self.ledger.emptied):
-            self._remove(Doomed(BY_NAME[table], account_id), None)
+        emptied = sorted(self.ledger.emptied)
+        self._remove([Doomed(BY_NAME[table], account_id) for table, account_id in emptied], None)
 
     def _remove_unseen(self, loaded: Iterable[str]) -> None:
         """After a full refresh: rows that Harvest no longer has."""
-        for table, account_id in sorted(self.ledger.whole):
-            endpoint = BY_NAME[table]
-            if not self.sessions.open(account_id).owner.is_administrator:
-                self.ledger.warn(
-                    f"Nothing was removed from account {account_id}: only an administrator's "
-                    "token sees enough to tell what is gone."
-                )
-                continue
-            start = self.settings.options.start_date if endpoint.window else None
-            self._remove(Doomed(endpoint, account_id, tuple(loaded), start), self.limit)
+        seen, start = tuple(loaded), self.settings.options.start_date
+        self._remove(
+            [
+                Doomed(endpoint, account_id, seen, start if endpoint.window else None)
+                for account_id in sorted({account_id for _, account_id in self.ledger.whole})
+                for endpoint in self._telling(account_id)
+                if (endpoint.name, account_id) in self.ledger.whole
+            ],
+            self.limit,
+        )
 
-    def _remove(self, doomed: Doomed, limit: Decimal | None) -> None:
-        now = self.settings.options.clock.now()
+    def _telling(self, account_id: int) -> list[Endpoint]:
+        """The tables whose rows would be seen if they were there: fewer are evidence."""
+        session = self.sessions.open(account_id)
+        nothing = f"Nothing was removed from account {account_id}"
+        if not session.owner.is_administrator:
+            self.ledger.warn(
+                f"{nothing}: only an administrator's token sees enough to tell what is gone."
+            )
+            return []
         try:
-            rows = remove(self.warehouse, doomed, limit=limit, now=now)
-        except GuardError as error:
-            self.ledger.fail(doomed.endpoint.name, doomed.account_id, error)
-            return
-        self.ledger.add_deleted(doomed.endpoint.name, doomed.account_id, rows)
+            company = session.client.fetch_object("company")
+        except HarvestError as error:
+            self.ledger.warn(f"{nothing}: which modules are on is not known. {error}")
+            return []
+        off = [e.name for e in self.endpoints if e.module and company.get(e.module) is False]
+        if off:
+            self.ledger.warn(
+                f"{nothing} in {', '.join(off)}: their module is switched off in Harvest, and rows "
+                "that are hidden look like rows that are gone."
+            )
+        return [endpoint for endpoint in self.endpoints if endpoint.name not in off]
+
+    def _remove(self, dooms: Iterable[Doomed], limit: Decimal | None) -> None:
+        found = []
+        for doomed in dooms:
+            try:
+                rows = find(self.warehouse, doomed, limit=limit)
+            except GuardError as error:
+                self.ledger.fail(doomed.endpoint.name, doomed.account_id, error)
+                continue
+            if rows:
+                found.append((doomed, rows))
+        remove(self.warehouse, found, now=self.settings.options.clock.now())
+        for doomed, rows in found:
+            self.ledger.add_deleted(doomed.endpoint.name, doomed.account_id, len(rows))
 
 
 def _count(ledger: Ledger, endpoints: Iterable[Endpoint]) -> dict[str, TableCount]:

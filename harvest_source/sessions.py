@@ -8,7 +8,8 @@ asks ``users/me``, which every role may read and which proves token and account 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -96,6 +97,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
+        self._readers = 0
 
     def account_ids(self) -> tuple[int, ...]:
         """
@@ -141,6 +143,24 @@ class Sessions:
         for session in self._opened.values():
             if isinstance(session, Session):
                 session.client.close()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """
+        While anyone reads, sessions stay open; the last one out closes them.
+
+        In plain dlt use nobody else could. Whoever comes later opens the accounts anew.
+        """
+        with self._lock:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                if not self._readers:
+                    self.close()
+                    self._opened.clear()
 
     def _find_account(self) -> int:
         connection = self._connection

@@ -13,6 +13,7 @@ from dlt.extract import DltResource, DltSource
 
 from harvest_source.auth.accounts import parse_account_ids
 from harvest_source.auth.tokens import BearerToken
+from harvest_source.catalogs import name_catalogs
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
 from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
@@ -23,6 +24,8 @@ from harvest_source.resources import ReadOptions, build_resource
 from harvest_source.sessions import API_URL, ID_URL, Connection, Sessions
 
 NAME = "harvest"
+
+name_catalogs()
 
 
 @dlt.source(name=NAME, section=NAME, spec=HarvestConfiguration)

@@ -18,6 +18,8 @@ import duckdb
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException, UnknownDestinationModule
 from dlt.common.schema.utils import has_table_seen_data
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -60,10 +62,7 @@ class Warehouse:
             DestinationError: It is there, but cannot be used.
         """
         self.target = target
-        destination = _build_destination(target)
-        if target.database is not None:
-            _check_duckdb(target.database)
-        self.pipeline = _open_pipeline(target, destination)
+        self.pipeline = _open_pipeline(target, _build_destination(target))
 
     def finish_pending(self) -> list[str]:
         """
@@ -77,6 +76,9 @@ class Warehouse:
         if not self.pipeline.has_pending_data:
             return []
         with _as_destination_error(self):
+            if self._was_killed_while_loading():
+                self.pipeline.abort_packages()
+                return ["An earlier run was killed while it loaded; its rows are read again."]
             try:
                 self.pipeline.run()
             except PipelineStepFailed:
@@ -86,6 +88,19 @@ class Warehouse:
                     "up; its rows are read again."
                 ]
         return []
+
+    def _was_killed_while_loading(self) -> bool:
+        """
+        Whether files were being copied when the run ended.
+
+        A copy may have been complete without dlt knowing. dlt would copy it to the staging table a
+        second time, and its merge of tables with children then keeps both of each row.
+        """
+        pipeline = self.pipeline
+        return any(
+            pipeline.get_load_package_info(load_id).jobs["started_jobs"]
+            for load_id in pipeline.list_normalized_load_packages()
+        )
 
     def load(self, source: DltSource) -> list[str]:
         """
@@ -127,7 +142,8 @@ class Warehouse:
         if not missing:
             return
         with _as_destination_error(self), self.pipeline.destination_client() as client:
-            client.update_stored_schema(only_tables=missing)
+            # dlt has stored this schema with the load and believes its tables are there.
+            client.update_stored_schema(only_tables=missing, force=True)
 
     @contextlib.contextmanager
     def sql(self) -> Iterator[Any]:
@@ -137,9 +153,10 @@ class Warehouse:
 
 
 def _build_destination(target: Target) -> Any:
+    if target.database is not None:
+        catalog = _check_duckdb(target.database)
+        return _DuckDb(_build_client_class(catalog), credentials=str(target.database))
     try:
-        if target.destination == DUCKDB:
-            return dlt.destinations.duckdb(credentials=str(target.database))
         return dlt.common.destination.Destination.from_reference(target.destination)
     except (UnknownDestinationModule, DestinationException, ImportError) as error:
         msg = (
@@ -150,11 +167,56 @@ def _build_destination(target: Target) -> Any:
         raise ConfigError(msg) from error
 
 
-def _check_duckdb(path: Path) -> None:
+class _DuckDb(dlt.destinations.duckdb):
+    """
+    dlt's DuckDB, with clients that put the catalog into every table's name.
+
+    DuckDB names the catalog after the file. In ``harvest.duckdb`` it takes ``harvest.clients`` for
+    either of two things and refuses: dlt's own client cannot load a dataset named like its file.
+    """
+
+    def __init__(self, client_class: type[DuckDbClient], credentials: str) -> None:
+        super().__init__(credentials=credentials)
+        self._client_class = client_class
+
+    @property
+    def destination_type(self) -> str:
+        """dlt's own, for whoever opens the pipeline with dlt alone."""
+        return "dlt.destinations.duckdb"
+
+    @property
+    def client_class(self) -> type[DuckDbClient]:
+        return self._client_class
+
+
+def _build_client_class(catalog: str) -> type[DuckDbClient]:
+    class SqlClient(DuckDbSqlClient):
+        def catalog_name(self, quote: bool = True, casefold: bool = True) -> str:  # noqa: ARG002
+            return str(self.capabilities.escape_identifier(catalog)) if quote else catalog
+
+        def warn_if_catalog_equals_dataset_name(self) -> None:
+            """Nothing to warn of here."""
+
+    class Client(DuckDbClient):
+        def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
+            super().__init__(schema, config, capabilities)
+            plain = self.sql_client
+            self.sql_client = SqlClient(
+                plain.dataset_name, plain.staging_dataset_name, config.credentials, capabilities
+            )
+
+    return Client
+
+
+def _check_duckdb(path: Path) -> str:
+    """Open the file once; returns the catalog's name in it."""
     try:
-        duckdb.connect(str(path)).close()
+        with duckdb.connect(str(path)) as connection:
+            row = connection.execute("SELECT current_database()").fetchone()
     except duckdb.Error as error:
         raise DestinationError(_explain_duckdb(path, error)) from error
+    assert row is not None
+    return str(row[0])
 
 
 def _explain_duckdb(path: Path, error: duckdb.Error) -> str:
@@ -171,11 +233,11 @@ def _explain_duckdb(path: Path, error: duckdb.Error) -> str:
 
 def _open_pipeline(target: Target, destination: Any) -> dlt.Pipeline:
     """
-    Attach to the pipeline's working folder, unless that belongs to another warehouse.
+    Attach to the pipeline's working folder, unless somebody else left it as it is.
 
     A folder keeps cursors. Cursors of one database must never be used for another: dlt would find
     the older database behind and believe the folder. So it starts anew and restores them from the
-    destination they lie in.
+    destination they lie in. A folder that plain dlt used does not say which database it was.
     """
 
     def attach() -> dlt.Pipeline:
@@ -184,7 +246,7 @@ def _open_pipeline(target: Target, destination: Any) -> dlt.Pipeline:
     try:
         pipeline = attach()
         known = pipeline._get_state()["_local"].get(_IDENTITY)
-        if known not in (None, target.identity):
+        if known != target.identity:
             pipeline.drop()
             pipeline = attach()
         pipeline.set_local_state_val(_IDENTITY, target.identity)

@@ -1,0 +1,179 @@
+"""The source under dlt's own hands: the same tables, whatever runs it and wherever they go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pytest
+from dlt.extract import DltSource
+
+from harvest_source import harvest
+from harvest_source.endpoints import BY_NAME, ENDPOINTS
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import Lab, Row
+from tests.integration.truth import assert_equal
+
+OURS = ("sync_runs.", "deleted_records.")
+
+
+def source(lab: Lab) -> DltSource:
+    """The source of the lab's account."""
+    return harvest(account_id=lab.server.account_id, **lab.settings)
+
+
+def run(lab: Lab, *tables: str, database: Path, name: str = "plain", **options: Any) -> None:
+    """``pipeline.run(harvest())`` into a DuckDB file."""
+    with lab.working():
+        pipeline = dlt.pipeline(
+            name, destination=dlt.destinations.duckdb(str(database)), dataset_name="harvest"
+        )
+        pipeline.run(source(lab).with_resources(*tables) if tables else source(lab), **options)
+
+
+def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
+    """pipeline.run(harvest()) makes the tables, columns and rows that sync makes, twice over."""
+    lab = open_lab()
+    lab.stop_timers()
+    lab.rest()
+    assert lab.sync().status == "ok"
+    by_sync = {n: t for n, t in lab.columns().items() if not n.startswith(OURS)}
+
+    lab.database = lab.folder / "plain.duckdb"
+    run(lab, database=lab.database)
+    assert lab.columns() == by_sync
+    for endpoint in ENDPOINTS:
+        assert_equal(lab, endpoint.name)
+
+    lab.rest()
+    for table in ("time_entries", "invoices", "roles"):
+        lab.server.edit(table, lab.server.rows(table)[0]["id"], created_at="2001-02-03T04:05:06Z")
+    run(lab, database=lab.database)
+    assert lab.columns() == by_sync
+    for endpoint in ENDPOINTS:
+        assert_equal(lab, endpoint.name)
+
+
+def test_one_table(open_lab: OpenLab) -> None:
+    """with_resources reads one table, makes only that, and asks Harvest for nothing else."""
+    lab = open_lab()
+    lab.database = lab.folder / "plain.duckdb"
+    run(lab, "time_entries", database=lab.database)
+    assert {name.partition(".")[0] for name in lab.columns()} == {"time_entries"}
+    assert_equal(lab, "time_entries")
+    assert {asked.table for asked in lab.server.requests} == {"users_me", "time_entries"}
+
+
+def test_another_destination_by_name(
+    open_lab: OpenLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of a folder in place of a database: both ways that rows travel end there, exactly."""
+    lab = open_lab()
+    bucket = tmp_path / "bucket"
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(bucket))
+    tables = ("time_entries", "invoices", "clients")
+    with lab.working():
+        pipeline = dlt.pipeline("files", destination="filesystem", dataset_name="harvest")
+        pipeline.run(source(lab).with_resources(*tables), loader_file_format="parquet")
+    for table in tables:
+        rows = read_parquet(bucket / "harvest" / table)
+        assert {row["id"] for row in rows} == {row["id"] for row in lab.server.rows(table)}
+        assert len(rows) == lab.server.count(table)
+        declared = {column.name for column in BY_NAME[table].record.columns if not column.secret}
+        assert declared <= rows[0].keys()
+    lines = read_parquet(bucket / "harvest" / "invoices__line_items")
+    assert len(lines) == sum(len(row["line_items"]) for row in lab.server.rows("invoices"))
+
+
+def read_parquet(folder: Path) -> list[Row]:
+    """Every row of a folder of parquet files."""
+    with duckdb.connect() as connection:
+        query = "SELECT * FROM read_parquet(?, union_by_name = true)"
+        found = connection.execute(query, [str(folder / "*.parquet")])
+        rows: list[Row] = found.to_arrow_table().to_pylist()
+    return rows
+
+
+def test_nothing_is_asked_until_rows_are_drawn(open_lab: OpenLab) -> None:
+    """Building the source, naming its tables and choosing among them sends no request."""
+    lab = open_lab()
+    with lab.working():
+        built = source(lab)
+        assert list(built.resources) == [endpoint.name for endpoint in ENDPOINTS]
+        built.with_resources("clients", "tasks")
+    assert list(lab.server.requests) == []
+
+
+def test_rows_without_a_pipeline(open_lab: OpenLab) -> None:
+    """list(harvest().clients) gives the rows, of either way they travel, and keeps no cursor."""
+    lab = open_lab()
+    for _ in range(2):
+        with lab.working():
+            clients = drawn(list(source(lab).clients))
+            users = drawn(list(source(lab).users))
+        assert sorted(row["id"] for row in clients) == sorted(
+            row["id"] for row in lab.server.rows("clients")
+        )
+        assert {row["email"] for row in users} == {row["email"] for row in lab.server.rows("users")}
+
+
+def drawn(items: list[Any]) -> list[Row]:
+    """The rows of whatever a resource yields."""
+    rows: list[Row] = []
+    for item in items:
+        rows += item.to_pylist() if isinstance(item, pa.Table) else [item]
+    return rows
+
+
+def test_settings_do_not_leak_into_other_pipelines(open_lab: OpenLab) -> None:
+    """After a run, a pipeline of somebody else's in the same process works as dlt made it."""
+    lab = open_lab()
+    run(lab, "clients", "invoices", database=lab.folder / "plain.duckdb")
+    with lab.working():
+        other = dlt.pipeline(
+            "other",
+            destination=dlt.destinations.duckdb(str(lab.folder / "other.duckdb")),
+            dataset_name="elsewhere",
+        )
+        other.run([{"at": "2026-01-02T03:04:05Z"}], table_name="guessed")
+        other.run(pa.table({"a": [1]}), table_name="arrow")
+        columns = other.default_schema.tables
+        assert columns["guessed"]["columns"]["at"]["data_type"] == "timestamp"
+        assert columns["arrow"]["columns"].keys() == {"a"}
+
+
+@pytest.mark.parametrize("how", ["plain", "sync"])
+def test_one_pipeline_name_for_two_databases(open_lab: OpenLab, how: str) -> None:
+    """
+    The cursors of one database are never taken for another's: a fresh one gets everything, and
+    going back to the first brings what changed in between.
+    """
+    lab = open_lab()
+    lab.stop_timers()
+    first, second = lab.folder / "first.duckdb", lab.folder / "second.duckdb"
+
+    def copy(database: Path) -> None:
+        lab.rest()
+        lab.database = database
+        if how == "sync":
+            assert lab.sync("clients", "roles").status == "ok"
+        else:
+            run(lab, "clients", "roles", database=database)
+
+    def edit(name: str) -> None:
+        for table in ("clients", "roles"):
+            lab.server.edit(table, lab.server.rows(table)[0]["id"], name=name)
+
+    copy(first)
+    edit("While the first rests")
+    copy(second)
+    copy(second)
+    edit("While both rest")
+    copy(second)
+    for database in (first, second):
+        copy(database)
+        for table in ("clients", "roles"):
+            assert_equal(lab, table)

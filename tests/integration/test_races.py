@@ -1,0 +1,303 @@
+"""
+Rows that change while they are read: none is lost.
+
+Each kind of list goes through the same three runs. During the first and the second, changes are
+made between the first page and the next, by a hook that runs when the first answer is fixed and has
+not left yet. The third is quiet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harvest_source.endpoints import BY_NAME
+from harvest_source.run import SyncReport
+from harvest_source.sandbox import Request
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import Lab, Row, by_id
+from tests.integration.truth import assert_equal, differences, served
+
+ROWS = 2100
+"""A page and a bit: 2,000 rows is the most Harvest puts on one."""
+
+NEWEST, OLDEST = "2026-06-17", "2001-01-01"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A list with pages and how it hands them out."""
+
+    table: str
+    settings: dict[str, Any]
+    cursors: bool
+    """Pages are told apart by a cursor, not a number."""
+
+
+KINDS = {
+    "entries by page": Kind("time_entries", {"entries": ROWS}, False),
+    "entries by cursor": Kind(
+        "time_entries", {"entries": ROWS, "cursor_tables": ("time_entries",)}, True
+    ),
+    "expenses by page": Kind("expenses", {"expenses": ROWS}, False),
+}
+
+
+class Between:
+    """
+    Does something once, between the first page of a table and the next.
+
+    Args:
+        tick_s: What the clock moves on at every request of the table.
+    """
+
+    def __init__(self, lab: Lab, table: str, act: Callable[[], None], tick_s: float) -> None:
+        self.pages: list[Request] = []
+        self._lab, self._table, self._act, self._tick_s = lab, table, act, tick_s
+        lab.server.after_request(self)
+
+    def __call__(self, request: Request) -> None:
+        if request.table != self._table or request.params.get("per_page") == "1":
+            return
+        self.pages.append(request)
+        if len(self.pages) == 1:
+            self._act()
+        self._lab.clock.advance(self._tick_s)
+
+
+@dataclass
+class Story:
+    """What became of each kind of change."""
+
+    lab: Lab
+    kind: Kind
+    served_by: set[str]
+    """Names of the parameters that led to further pages."""
+    after_first: dict[str, Any]
+    """How the table differed from the account right after the first run."""
+    after_second: dict[str, Any]
+    after_third: dict[str, Any]
+    reports: list[SyncReport]
+    ids: dict[str, int]
+    """What was done to which record."""
+    second_of_the_edits: str
+    """When the first edit of the row edited twice was made, in the middle of the second run."""
+
+    def landed(self, what: str) -> Row:
+        """The row of the record that *what* was done to, as it is after the third run."""
+        return by_id(self.lab.table(self.kind.table))[self.ids[what]]
+
+    def now(self, what: str) -> Row:
+        """That record as served."""
+        record = self.lab.server.row(self.kind.table, self.ids[what])
+        assert record is not None
+        return record
+
+
+def compare(lab: Lab, table: str) -> dict[str, Any]:
+    account_id = lab.server.account_id
+    endpoint = BY_NAME[table]
+    return differences(endpoint, lab.table(table), served(lab, endpoint, account_id), account_id)
+
+
+def tell(lab: Lab, kind: Kind) -> Story:
+    """The three runs."""
+    server, table = lab.server, kind.table
+    lab.stop_timers()
+    lab.rest()
+    listed = [record["id"] for record in server.rows(table)]  # In the order they are served.
+    ids = {
+        "edited on a page already read": listed[10],
+        "moved to a page already read": listed[-10],
+        "moved to a page not read yet": listed[20],
+        "deleted before the seam": listed[30],
+        "edited twice in one second": listed[40],
+        "deleted on the last page": listed[-20],
+    }
+
+    def during_first() -> None:
+        # Nothing but that: whatever else moved would make the list be read again.
+        server.edit(table, ids["edited on a page already read"], notes="Edited meanwhile")
+
+    def during_second() -> None:
+        server.edit(table, ids["moved to a page already read"], spent_date=NEWEST)
+        server.edit(table, ids["moved to a page not read yet"], spent_date=OLDEST)
+        ids["created during the read"] = server.create(table, spent_date=NEWEST)["id"]
+        server.delete(table, ids["deleted before the seam"])
+        server.delete(table, ids["deleted on the last page"])
+        server.edit(table, ids["edited twice in one second"], notes="Once")
+
+    watch = Between(lab, table, during_first, tick_s=1)
+    reports = [lab.sync(table)]
+    after_first = compare(lab, table)
+    served_by = {name for request in watch.pages for name in request.params}
+    server.clear_hooks()
+
+    lab.rest()
+    server.edit_many(table, [record["id"] for record in server.rows(table)])  # One second for all.
+    lab.rest(60)
+    Between(lab, table, during_second, tick_s=0)
+    reports.append(lab.sync(table))
+    after_second = compare(lab, table)
+    server.clear_hooks()
+    second = by_id(server.rows(table))[ids["edited twice in one second"]]["updated_at"]
+
+    # The clock has not moved since the cursor was taken.
+    server.edit(table, ids["edited twice in one second"], notes="Twice")
+    lab.rest()
+    reports.append(lab.sync(table))
+    after_third = compare(lab, table)
+    return Story(lab, kind, served_by, after_first, after_second, after_third, reports, ids, second)
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=list(KINDS))
+def story(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    kind: Kind = request.param
+    with Lab(tmp_path_factory.mktemp("races"), **kind.settings) as lab:
+        yield tell(lab, kind)
+
+
+def test_list_is_served_as_meant(story: Story) -> None:
+    """The proofs below are about both styles of paging, each really served."""
+    assert ("cursor" in story.served_by) == story.kind.cursors
+    assert ("page" in story.served_by) != story.kind.cursors
+    assert [report.status for report in story.reports] == ["ok"] * 3
+    assert [report.ledger.warnings for report in story.reports] == [[]] * 3
+
+
+def test_whole_read_is_exact_at_once(story: Story) -> None:
+    """History read while a row changes: the very same run brings it as it is at the end."""
+    assert story.after_first == {}
+
+
+def test_read_of_changes_is_exact_at_once(story: Story) -> None:
+    """2,100 changes read while rows come, go and move: each lands; what is gone may be left."""
+    gone = {story.ids["deleted before the seam"], story.ids["deleted on the last page"]}
+    assert story.after_second.keys() <= {"extra"}
+    assert {key[1] for key in story.after_second.get("extra", [])} <= gone
+
+
+def test_quiet_run_ends_equal(story: Story) -> None:
+    """After a quiet run the table is the account, rows that were deleted aside."""
+    gone = {story.ids["deleted before the seam"], story.ids["deleted on the last page"]}
+    assert story.after_third.keys() <= {"extra"}
+    assert {key[1] for key in story.after_third.get("extra", [])} <= gone
+
+
+def test_row_edited_on_a_page_already_read(story: Story) -> None:
+    """Its updated_at lies inside the read: a cursor taken from the rows would pass it by."""
+    assert story.landed("edited on a page already read")["notes"] == "Edited meanwhile"
+
+
+def test_rows_that_changed_pages(story: Story) -> None:
+    """A row that moves to a page already read is on none of the pages, and lands all the same."""
+    for what in ("moved to a page already read", "moved to a page not read yet"):
+        assert story.landed(what)["spent_date"].isoformat() == story.now(what)["spent_date"]
+
+
+def test_row_created_during_the_read(story: Story) -> None:
+    """It pushes every row behind it one place on, and is itself on no page read."""
+    assert story.landed("created during the read")["id"]
+
+
+def test_rows_sharing_a_second_across_the_seam(story: Story) -> None:
+    """All rows changed in one second, on two pages: each is read again."""
+    seconds = Counter(record["updated_at"] for record in story.lab.server.rows(story.kind.table))
+    assert max(seconds.values()) >= ROWS - 5
+    assert story.reports[1].tables[story.kind.table].rows >= ROWS - 1
+
+
+def test_row_changed_in_the_second_of_the_cursor(story: Story) -> None:
+    """Edited twice in one second, the second time after the read: updated_at never tells."""
+    assert story.now("edited twice in one second")["updated_at"] == story.second_of_the_edits
+    assert story.landed("edited twice in one second")["notes"] == "Twice"
+
+
+class Restless:
+    """Edits one row whenever a second page is asked for, so many times; None: always."""
+
+    def __init__(self, lab: Lab, times: int | None) -> None:
+        self.lab, self.times, self.done = lab, times, 0
+        self.edited = [record["id"] for record in lab.server.rows("time_entries")][5:40:5]
+        lab.server.after_request(self)
+
+    def __call__(self, request: Request) -> None:
+        self.lab.clock.advance(1)
+        is_further = "page" in request.params or "cursor" in request.params
+        if request.table == "time_entries" and is_further:
+            if self.times is None or self.done < self.times:
+                entry = self.edited[self.done % len(self.edited)]
+                date = OLDEST if self.done % 2 else NEWEST
+                self.lab.server.edit("time_entries", entry, spent_date=date, notes=f"{self.done}")
+            self.done += 1
+
+
+def test_busy_list_is_cut_until_its_parts_hold_still(open_lab: OpenLab) -> None:
+    """A list that moves at every attempt is read by date in parts of one page: exact at once."""
+    lab = open_lab(entries=ROWS)
+    lab.stop_timers()
+    lab.rest()
+    Restless(lab, times=3)
+    report = lab.sync("time_entries")
+    assert (report.status, report.ledger.warnings) == ("ok", [])
+    assert any("from" in request.query for request in lab.server.requests)
+    assert_equal(lab, "time_entries")
+
+
+def test_list_that_never_holds_still_keeps_its_cursor(open_lab: OpenLab) -> None:
+    """More than a page on one day of one person, always moving: said so, and read again."""
+    lab = open_lab(entries=ROWS)
+    lab.stop_timers()
+    ids = [record["id"] for record in lab.server.rows("time_entries")]
+    user = lab.server.rows("users")[0]["id"]
+    lab.server.edit_many("time_entries", ids, spent_date="2026-03-02", user_id=user)
+    lab.rest()
+
+    def stir(request: Request) -> None:
+        lab.clock.advance(1)
+        if request.table == "time_entries" and "page" in request.params:
+            lab.server.edit("time_entries", ids[0], notes=f"At {lab.clock()}")
+
+    lab.server.after_request(stir)
+    report = lab.sync("time_entries")
+    lab.server.clear_hooks()
+    assert report.status == "ok"
+    assert "kept changing" in report.ledger.warnings[0]
+    assert len(lab.ids("time_entries")) == ROWS
+    lab.rest()
+    lab.server.reset_requests()
+    report = lab.sync("time_entries")
+    assert (report.tables["time_entries"].rows, report.ledger.warnings) == (ROWS, [])
+    assert_equal(lab, "time_entries")
+
+
+def test_row_that_moves_between_windows(open_lab: OpenLab) -> None:
+    """
+    History too long for one piece is read in windows of dates: a row that goes from one not read
+    yet to one read already lands where it is now.
+    """
+    lab = open_lab(entries=102_000)
+    server = lab.server
+    newest = server.create("time_entries", spent_date=NEWEST)["id"]
+    lab.rest()
+    wandered: list[Row] = []
+
+    def wander(request: Request) -> None:
+        is_window = "to" in request.params and request.params.get("per_page") != "1"
+        if request.table == "time_entries" and is_window and not wandered:
+            wandered.append(server.edit("time_entries", newest, spent_date=OLDEST))
+
+    server.after_request(wander)
+    report = lab.sync("time_entries")
+    assert (report.status, report.ledger.warnings) == ("ok", [])
+    assert wandered
+    query = "SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM time_entries"
+    assert lab.sql(query) == [{"rows": 102_001, "ids": 102_001}]
+    (row,) = lab.sql("SELECT spent_date FROM time_entries WHERE id = ?", newest)
+    assert row["spent_date"].isoformat() == OLDEST

@@ -1,0 +1,199 @@
+"""
+What the warehouse should hold, worked out from the records the sandbox serves.
+
+An oracle of its own: it shares the declared columns with the connector and none of its code.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from harvest_source.columns import Child, Column, Type
+from harvest_source.endpoints import BY_NAME, Endpoint
+from tests.integration.lab import Lab, Row, number
+
+SQL_TYPES = {
+    Type.BIGINT: "BIGINT",
+    Type.DECIMAL: "DECIMAL(38,9)",
+    Type.TEXT: "VARCHAR",
+    Type.BOOL: "BOOLEAN",
+    Type.DATE: "DATE",
+    Type.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def served(lab: Lab, endpoint: Endpoint, account_id: int) -> list[Row]:
+    """Every record of a table as an administrator is served it now."""
+    if not endpoint.single:
+        return lab.server.rows(endpoint.name, account_id)
+    headers = lab.server.headers | {"Harvest-Account-Id": str(account_id)}
+    url = f"{lab.server.api_url}/{endpoint.list_path}"
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request) as answer:
+        return [json.loads(answer.read(), parse_float=Decimal)]
+
+
+def expected_row(endpoint: Endpoint, record: Row, account_id: int) -> Row:
+    """The row of a main table, without dlt's columns."""
+    cells = {c.name: cell(c, lookup(record, c.name)) for c in shown(endpoint)}
+    return {"account_id": account_id, **cells}
+
+
+def shown(endpoint: Endpoint) -> list[Column]:
+    """The declared columns that are not left out for being secret."""
+    return [column for column in endpoint.record.columns if not column.secret]
+
+
+def expected_children(child: Child, record: Row, account_id: int) -> list[Row]:
+    """The rows of one array, in order, without dlt's columns other than the place in the list."""
+    elements = record.get(child.name) or []
+    return [
+        {
+            "account_id": account_id,
+            "_dlt_list_idx": place,
+            **{
+                column.name: cell(
+                    column, lookup(each, column.name) if isinstance(each, dict) else each
+                )
+                for column in child.columns
+            },
+        }
+        for place, each in enumerate(elements)
+    ]
+
+
+def lookup(record: Mapping[str, Any], name: str) -> Any:
+    """The value that column *name* stands for: ``client__id`` is member id of object client."""
+    head, _, tail = name.partition("__")
+    value = record.get(head)
+    if not tail:
+        return value
+    return lookup(value, tail) if isinstance(value, dict) else None
+
+
+def cell(column: Column, value: Any) -> Any:
+    """A served value as its column holds it."""
+    if value is None:
+        return None
+    if column.type is Type.DECIMAL:
+        return number(value)
+    if column.type is Type.DATE:
+        return date.fromisoformat(value)
+    if column.type is Type.TIMESTAMP:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    return value
+
+
+def expected_types(columns: tuple[Column, ...] | list[Column]) -> dict[str, str]:
+    """Column to SQL type for declared columns, the account's id included."""
+    return {"account_id": "BIGINT", **{c.name: SQL_TYPES[c.type] for c in columns}}
+
+
+def differences(
+    endpoint: Endpoint, rows: Iterable[Row], records: Iterable[Row], account_id: int
+) -> dict[str, Any]:
+    """
+    How one account's *rows* differ from the *records* served; empty when they are equal.
+
+    ``repeated`` keys, ``missing`` and ``extra`` ones, and ``wrong`` cells as (landed, served).
+    """
+    landed, expected = {}, {}
+    repeated = []
+    for row in rows:
+        key = tuple(row[name] for name in endpoint.key)
+        if key in landed:
+            repeated.append(key)
+        landed[key] = plain(row)
+    for record in records:
+        wanted = expected_row(endpoint, record, account_id)
+        expected[tuple(wanted[name] for name in endpoint.key)] = wanted
+    wrong = {
+        key: _wrong_cells(landed[key], wanted)
+        for key, wanted in expected.items()
+        if key in landed and landed[key] != wanted
+    }
+    found = {
+        "repeated": repeated,
+        "missing": sorted(expected.keys() - landed.keys()),
+        "extra": sorted(landed.keys() - expected.keys()),
+        "wrong": wrong,
+    }
+    return {name: each for name, each in found.items() if each}
+
+
+def child_differences(
+    child: Child,
+    parents: Iterable[Row],
+    rows: Iterable[Row],
+    records: Iterable[Row],
+    account_id: int,
+) -> dict[int, Any]:
+    """
+    How the elements of one array differ, by record id, as (landed, served); empty when equal.
+
+    Args:
+        parents: Rows of the main table, for the ids that dlt ties children to.
+        rows: Rows of the child table.
+    """
+    roots = {row["_dlt_id"]: row["id"] for row in parents}
+    landed: dict[int, list[Row]] = {}
+    for row in rows:
+        assert row["_dlt_parent_id"] == row["_dlt_root_id"]
+        kept = plain(row) | {"_dlt_list_idx": row["_dlt_list_idx"]}
+        landed.setdefault(roots.get(row["_dlt_root_id"], 0), []).append(kept)
+    expected = {r["id"]: expected_children(child, r, account_id) for r in records}
+    for elements in landed.values():
+        elements.sort(key=lambda element: int(element["_dlt_list_idx"]))
+    return {
+        key: (landed.get(key, []), expected.get(key, []))
+        for key in expected.keys() | landed.keys()
+        if landed.get(key, []) != expected.get(key, [])
+    }
+
+
+def assert_equal(
+    lab: Lab,
+    name: str,
+    *,
+    account_id: int | None = None,
+    gone: Collection[int] = (),
+    where: Any = lambda _: True,
+) -> None:
+    """
+    The account's table is what the sandbox serves now, children included.
+
+    Args:
+        gone: Ids that Harvest no longer has and that may still be there.
+        where: Which records count.
+    """
+    endpoint, account_id = BY_NAME[name], account_id or lab.server.account_id
+    records = [record for record in served(lab, endpoint, account_id) if where(record)]
+    rows = [r for r in lab.table(name, account_id=account_id) if r.get("id") not in gone]
+    assert differences(endpoint, rows, records, account_id) == {}
+    for child in endpoint.record.children:
+        roots = {row["_dlt_id"] for row in rows}
+        elements = [
+            element
+            for element in lab.table(f"{name}__{child.name}", account_id=account_id)
+            if gone == () or element["_dlt_root_id"] in roots
+        ]
+        assert child_differences(child, rows, elements, records, account_id) == {}
+
+
+def plain(row: Row) -> Row:
+    """A row without dlt's columns."""
+    return {name: value for name, value in row.items() if not name.startswith("_dlt_")}
+
+
+def _wrong_cells(landed: Row, expected: Row) -> dict[str, tuple[Any, Any]]:
+    return {
+        name: (landed.get(name), expected.get(name))
+        for name in landed.keys() | expected.keys()
+        if landed.get(name) != expected.get(name)
+    }
