@@ -38,5 +38,6 @@ def name_catalogs() -> None:
     For the whole process: the client is made deep inside dlt. Only files that could not be loaded
     into before are addressed otherwise.
     """
-    DuckDbSqlClient.catalog_name = catalog_name  # type: ignore[method-assign]
-    DuckDbSqlClient.warn_if_catalog_equals_dataset_name = _no_warning  # type: ignore[method-assign]
+    client: Any = DuckDbSqlClient
+    client.catalog_name = catalog_name
+    client.warn_if_catalog_equals_dataset_name = _no_warning

@@ -11,20 +11,21 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import dlt
 import duckdb
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException, UnknownDestinationModule
 from dlt.common.schema.utils import has_table_seen_data
-from dlt.destinations.impl.duckdb.duck import DuckDbClient
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from harvest_source.catalogs import name_catalogs
 from harvest_source.endpoints import Endpoint
-from harvest_source.errors import ConfigError, DestinationError, HarvestError
+from harvest_source.errors import ConfigError, DestinationError, HarvestError, printable
+
+E = TypeVar("E", bound=BaseException)
 
 DUCKDB: Final = "duckdb"
 _IDENTITY: Final = "harvest_source_warehouse"
@@ -61,6 +62,7 @@ class Warehouse:
             ConfigError: No such destination.
             DestinationError: It is there, but cannot be used.
         """
+        name_catalogs()
         self.target = target
         self.pipeline = _open_pipeline(target, _build_destination(target))
 
@@ -154,8 +156,8 @@ class Warehouse:
 
 def _build_destination(target: Target) -> Any:
     if target.database is not None:
-        catalog = _check_duckdb(target.database)
-        return _DuckDb(_build_client_class(catalog), credentials=str(target.database))
+        _check_duckdb(target.database)
+        return dlt.destinations.duckdb(credentials=str(target.database))
     try:
         return dlt.common.destination.Destination.from_reference(target.destination)
     except (UnknownDestinationModule, DestinationException, ImportError) as error:
@@ -167,56 +169,11 @@ def _build_destination(target: Target) -> Any:
         raise ConfigError(msg) from error
 
 
-class _DuckDb(dlt.destinations.duckdb):
-    """
-    dlt's DuckDB, with clients that put the catalog into every table's name.
-
-    DuckDB names the catalog after the file. In ``harvest.duckdb`` it takes ``harvest.clients`` for
-    either of two things and refuses: dlt's own client cannot load a dataset named like its file.
-    """
-
-    def __init__(self, client_class: type[DuckDbClient], credentials: str) -> None:
-        super().__init__(credentials=credentials)
-        self._client_class = client_class
-
-    @property
-    def destination_type(self) -> str:
-        """dlt's own, for whoever opens the pipeline with dlt alone."""
-        return "dlt.destinations.duckdb"
-
-    @property
-    def client_class(self) -> type[DuckDbClient]:
-        return self._client_class
-
-
-def _build_client_class(catalog: str) -> type[DuckDbClient]:
-    class SqlClient(DuckDbSqlClient):
-        def catalog_name(self, quote: bool = True, casefold: bool = True) -> str:  # noqa: ARG002
-            return str(self.capabilities.escape_identifier(catalog)) if quote else catalog
-
-        def warn_if_catalog_equals_dataset_name(self) -> None:
-            """Nothing to warn of here."""
-
-    class Client(DuckDbClient):
-        def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
-            super().__init__(schema, config, capabilities)
-            plain = self.sql_client
-            self.sql_client = SqlClient(
-                plain.dataset_name, plain.staging_dataset_name, config.credentials, capabilities
-            )
-
-    return Client
-
-
-def _check_duckdb(path: Path) -> str:
-    """Open the file once; returns the catalog's name in it."""
+def _check_duckdb(path: Path) -> None:
     try:
-        with duckdb.connect(str(path)) as connection:
-            row = connection.execute("SELECT current_database()").fetchone()
+        duckdb.connect(str(path)).close()
     except duckdb.Error as error:
         raise DestinationError(_explain_duckdb(path, error)) from error
-    assert row is not None
-    return str(row[0])
 
 
 def _explain_duckdb(path: Path, error: duckdb.Error) -> str:
@@ -251,8 +208,7 @@ def _open_pipeline(target: Target, destination: Any) -> dlt.Pipeline:
             pipeline = attach()
         pipeline.set_local_state_val(_IDENTITY, target.identity)
     except ConfigurationException as error:
-        msg = f"The settings of destination {target.destination} do not work: {error}"
-        raise ConfigError(msg[:400]) from error
+        raise _misconfigured(target, error) from error
     return pipeline
 
 
@@ -260,15 +216,30 @@ def _open_pipeline(target: Target, destination: Any) -> dlt.Pipeline:
 def _as_destination_error(warehouse: Warehouse) -> Iterator[None]:
     try:
         yield
-    except PipelineStepFailed as error:
+    except (
+        PipelineStepFailed,
+        ConfigurationException,
+        DestinationException,
+        duckdb.Error,
+    ) as error:
         ours = _find(error, HarvestError)
         if ours is not None:
             raise ours from error
-        if error.step == "extract":
+        unset = _find(error, ConfigurationException)
+        if unset is not None:
+            raise _misconfigured(warehouse.target, unset) from error
+        if isinstance(error, PipelineStepFailed) and error.step == "extract":
             raise
         raise _refused(warehouse, error) from error
-    except (DestinationException, duckdb.Error) as error:
-        raise _refused(warehouse, error) from error
+
+
+def _misconfigured(target: Target, error: ConfigurationException) -> ConfigError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    what = printable(" ".join(lines[:2]), limit=240)
+    return ConfigError(
+        f"Destination {target.destination} lacks settings: {what} Put them into .dlt/secrets.toml "
+        f"under [destination.{target.destination}.credentials]."
+    )
 
 
 def _refused(warehouse: Warehouse, error: BaseException) -> DestinationError:
@@ -284,7 +255,7 @@ def _refused(warehouse: Warehouse, error: BaseException) -> DestinationError:
     return DestinationError(f"The destination ({warehouse.target}) refused: {what} {pending}")
 
 
-def _find(error: BaseException | None, kind: type[HarvestError]) -> HarvestError | None:
+def _find(error: BaseException | None, kind: type[E]) -> E | None:
     """The first of *kind* along the causes of *error*."""
     while error is not None:
         if isinstance(error, kind):

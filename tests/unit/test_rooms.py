@@ -33,7 +33,7 @@ ROOMS = (
     room("api", "httpx tenacity msgspec"),
     room("auth", "httpx tenacity msgspec"),
     room("arrow reading cursors sessions", "httpx pyarrow"),
-    room("credentials resources settings source", "dlt pyarrow pendulum"),
+    room("catalogs credentials resources settings source", "dlt pyarrow pendulum"),
     room("check removal run warehouse", "dlt duckdb pyarrow pendulum"),
     room("cli show __main__ __init__", "dlt click rich"),
 )
