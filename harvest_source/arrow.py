@@ -271,7 +271,9 @@ class Decoder:
             name: found[name] if name in found else pa.nulls(len(records), ARROW_TYPES[column_type])
             for name, column_type in known.items()
         }
-        return self._with_account(columns, len(records))
+        table = self._with_account(columns, len(records))
+        table.validate(full=True)  # Arrow's parser does not look whether text is UTF-8.
+        return table
 
     # The exact way.
 

@@ -33,7 +33,7 @@ from harvest_source.endpoints import BY_NAME, Endpoint
 from harvest_source.errors import ForbiddenError, HarvestError, ResponseError
 from harvest_source.fitting import PRECISION, SCALE, loads
 from harvest_source.ledger import Ledger
-from harvest_source.reading import ListReader, Outcome, Part, read_whole
+from harvest_source.reading import WORKERS, ListReader, Outcome, Part, read_whole
 from harvest_source.sessions import Session, Sessions
 
 CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
@@ -259,6 +259,7 @@ class TableReader:
             today=self._options.clock.now().date(),
             cut_values=lambda: self._cut_values(session),
             on_page=lambda rows, total: self._ledger.progress(name, account_id, rows, total),
+            workers=WORKERS,
         )
 
     def _cut_values(self, session: Session) -> list[int]:

@@ -33,8 +33,8 @@ class Page:
     One page of a list, or one object.
 
     Attributes:
-        rows: A JSON array, byte for byte as sent; valid JSON and UTF-8. A single object is an
-            array of one.
+        rows: A JSON array, byte for byte as sent: valid JSON, though nobody has looked
+            whether its texts are UTF-8. A single object is an array of one.
         next_url: ``links.next`` as given; None on the last page.
         total_entries: Rows of the whole list, as this page says; None when it does not.
         total_pages: Pages of the whole list, as this page says; None when it does not.
@@ -162,19 +162,7 @@ def _pick_rows(body: bytes, envelope: dict[str, Any], key: str | None) -> bytes:
     rows = bytes(envelope[key]) if key else b"[" + body.strip() + b"]"
     if not rows.startswith(b"["):
         raise _Odd(f'has no array under "{key}"')
-    if not _is_utf8(rows):
-        raise _Odd("is not UTF-8")
     return rows
-
-
-def _is_utf8(raw: bytes) -> bool:
-    if raw.isascii():
-        return True
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _pick_next(envelope: dict[str, Any]) -> str | None:

@@ -24,6 +24,7 @@ from harvest_source.columns import Record, Type, bigint, decimal, flag, record, 
 from harvest_source.columns import date as day
 from harvest_source.columns import values as array_of
 from harvest_source.errors import ResponseError
+from harvest_source.records import CLIENT, INVOICE
 
 COLUMNS = (
     bigint("id", "Id"),
@@ -509,3 +510,11 @@ def test_elements_of_arrays_are_placed_by_the_same_rules() -> None:
         {"id": 7, "amount__v_text": "true", "new_field": Decimal(1)}
     ]
     assert fitter.learned == {"amount__v_text": Type.TEXT, "new_field": Type.DECIMAL}
+
+
+@pytest.mark.parametrize("declared", [CLIENT, INVOICE])
+def test_text_that_is_not_utf8_is_an_error(declared: Record) -> None:
+    """Whichever way a page takes: such text could be read from no warehouse."""
+    decoder = Decoder(declared, account_id=1)
+    with pytest.raises(ResponseError):
+        decoder.decode(b'[{"id":1,"notes":"\xff","address":"\xc3\x28"}]')

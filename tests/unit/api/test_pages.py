@@ -153,7 +153,6 @@ def test_no_telling_whether_there_is_more_is_an_error(changes: dict[str, Any]) -
         (b'{"users":[1,]}', "is not JSON"),
         (b'{"users":[NaN]}', "is not JSON"),
         (b'{"users":[]} {"hunter2":1}', "is not JSON"),
-        (b'{"users":["\xff"],"links":{"next":null}}', "is not UTF-8"),
         (b'{"\xff":1}', "is not JSON that can be read"),
         (b'{"users":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "is not JSON that can be read"),
     ],
