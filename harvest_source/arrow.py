@@ -60,6 +60,10 @@ _EARLIEST: Final = {
 _INSTANT_LENGTH: Final = len("2026-06-07T14:59:22Z")
 
 
+_OF_NUMBERS: Final = frozenset(b"0123456789.-")
+_BEFORE_NUMBERS: Final = frozenset(b":,[ \t\r\n")
+
+
 class Fitter:
     """
     Puts the values of records into columns, and learns the columns nobody declared. Thread-safe.
@@ -247,6 +251,8 @@ class Decoder:
         return Shape(pa.schema([("rows", fields)]), columns)
 
     def _decode_fast(self, rows: bytes, shape: Shape) -> pa.Table:
+        if has_negative_exponent(rows):
+            raise pa.ArrowInvalid("a number that may come out as zero")
         body = b'{"rows":' + rows + b"}"
         parsed = pj.read_json(
             pa.BufferReader(body),
@@ -335,6 +341,24 @@ def _leaves(records: pa.StructArray, above: Path) -> Iterator[tuple[Path, pa.Arr
             yield from _leaves(values, path)
         else:
             yield path, values
+
+
+def has_negative_exponent(rows: bytes) -> bool:
+    """
+    Whether a number may be written like ``1e-92``, which Arrow (26) reads as zero.
+
+    Looks around each ``e-`` only: Harvest never writes such numbers, its texts are full of it.
+    """
+    for mark in (b"e-", b"E-"):
+        at = rows.find(mark)
+        while at >= 0:
+            start = at
+            while start and rows[start - 1] in _OF_NUMBERS:
+                start -= 1
+            if start < at and rows[start - 1] in _BEFORE_NUMBERS:
+                return True
+            at = rows.find(mark, at + len(mark))
+    return False
 
 
 def _check(values: pa.Array, column_type: Type) -> pa.Array:

@@ -19,7 +19,7 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harvest_source.arrow import ACCOUNT_ID, Decoder, Fitter
+from harvest_source.arrow import ACCOUNT_ID, Decoder, Fitter, has_negative_exponent
 from harvest_source.columns import Record, Type, bigint, decimal, flag, record, text, timestamp
 from harvest_source.columns import date as day
 from harvest_source.columns import values as array_of
@@ -518,3 +518,23 @@ def test_text_that_is_not_utf8_is_an_error(declared: Record) -> None:
     decoder = Decoder(declared, account_id=1)
     with pytest.raises(ResponseError):
         decoder.decode(b'[{"id":1,"notes":"\xff","address":"\xc3\x28"}]')
+
+
+@pytest.mark.parametrize("number", ["1e-92", "0.00001E-87", "-1E-92", "1e-12"])
+def test_a_tiny_number_is_not_taken_for_zero(number: str) -> None:
+    """Arrow's parser says zero for some of them: such a page goes the exact way."""
+    table = Decoder(record(bigint("id", "Id"), decimal("hours", "Hours")), account_id=1).decode(
+        f'[{{"id":1,"hours":{number}}}]'.encode()
+    )
+    assert table.column("hours").to_pylist() == [None]
+    assert [Decimal(text) for text in table.column("hours__v_text").to_pylist()] == [
+        Decimal(number)
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows", [b'[{"notes":"re-open3e-mail"}]', b'[{"id":"a3e-4b"}]', b'[{"id":"3e-4"}]', b"[]"]
+)
+def test_texts_do_not_look_like_tiny_numbers(rows: bytes) -> None:
+    """Mail, UUIDs and quoted numbers stay on the fast way."""
+    assert not has_negative_exponent(rows)
