@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harvest_source.sandbox.endpoints import MINE
 from harvest_source.sandbox.filters import Test, quoted_ids
 from harvest_source.sandbox.plan import Tables
 from harvest_source.sandbox.settings import Person
@@ -21,6 +22,17 @@ GRANTED = {
     "tasks": frozenset({"client_and_task_manager"}),
     "invoices": INVOICERS,
     "estimates": frozenset({"estimates_manager"}),
+}
+
+
+BILLING = {
+    "invoice_messages": "invoices",
+    "invoice_payments": "invoices",
+    "estimate_messages": "estimates",
+}
+SAME_ROWS = {
+    "project_user_assignments": "user_assignments",
+    "project_task_assignments": "task_assignments",
 }
 
 
@@ -45,8 +57,13 @@ class Viewer:
         """Keys left out of every record; inferred for lists (endpoints.yaml, may_be_absent)."""
         if self.role == "administrator":
             return frozenset()
-        rates = frozenset() if "billable_rates_manager" in self.grants else BILLABLE_RATE_KEYS
+        rates = frozenset() if self.sees_rates else BILLABLE_RATE_KEYS
         return rates | COST_RATE_KEYS
+
+    @property
+    def sees_rates(self) -> bool:
+        """Whether what hours earn is shown."""
+        return self.role == "administrator" or "billable_rates_manager" in self.grants
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,11 @@ def build_viewer(person: Person, tables: Tables) -> Viewer:
     return Viewer(user["id"], "manager", frozenset(person.grants), team, managed)
 
 
+def is_manager(user: Record) -> bool:
+    """Whether a person is of the role that looks after others."""
+    return "manager" in (user.get("access_roles") or ())
+
+
 def teammates(user_id: int, tables: Tables) -> list[int]:
     """The user ids a manager looks after. Seeded as every fourth member; not on any list record."""
     members = [
@@ -106,6 +128,44 @@ def scope_of(table: str, viewer: Viewer) -> Scope | None:
     if table == "user_assignments":
         return Scope(viewer.team, viewer.managed)
     return Scope(projects=viewer.managed) if viewer.managed else None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeBelow:
+    """What a viewer sees of a nested list: which *parents* at all, and which *rows* there."""
+
+    parents: Scope = EVERYTHING
+    rows: Scope = EVERYTHING
+
+
+def scope_below(name: str, parent_id: int, viewer: Viewer) -> ScopeBelow | None:
+    """
+    What *viewer* sees of nested list *name*; ``None`` is a 403.
+
+    Unverified against a live account: a parent out of scope is a 404 here, like its own page.
+    """
+    if name == MINE or (name == "project_assignments" and parent_id == viewer.user_id):
+        return ScopeBelow()
+    if name in ("cost_rates", "teammates"):
+        return ScopeBelow() if viewer.role == "administrator" else None
+    if name == "billable_rates" and not (viewer.sees_rates and viewer.role != "member"):
+        return None
+    if name in SAME_ROWS:
+        rows = scope_of(SAME_ROWS[name], viewer)
+        return None if rows is None else ScopeBelow(rows=rows)
+    parents = scope_of(BILLING.get(name, "users"), viewer)
+    return None if parents is None else ScopeBelow(parents)
+
+
+def scope_of_report(name: str, viewer: Viewer) -> Scope | None:
+    """Rows behind report *name* that *viewer* sees; ``None`` is a 403."""
+    if name == "report_uninvoiced":
+        if viewer.role == "member":
+            return None
+        return scope_of("invoices", viewer)
+    if name == "report_project_budget":
+        return EVERYTHING if viewer.role == "administrator" else Scope(projects=viewer.managed)
+    return scope_of("time_entries", viewer)
 
 
 def _granted(table: str, viewer: Viewer) -> Scope | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from harvest_source.sandbox import references as refs
 from harvest_source.sandbox.access import EVERYTHING, Scope, scope_test
@@ -11,9 +11,12 @@ from harvest_source.sandbox.entries import EntryStore
 from harvest_source.sandbox.filters import Query, Test, build_test
 from harvest_source.sandbox.hours import QUOTED, SeededHours
 from harvest_source.sandbox.listing import Key, Listing, RecordListing, key_of
+from harvest_source.sandbox.nested import Below
 from harvest_source.sandbox.plan import STEP, Plan, start_plan
+from harvest_source.sandbox.rates import seed_rates
 from harvest_source.sandbox.recent import Recent
 from harvest_source.sandbox.seed_billing import Bills, seed_billing
+from harvest_source.sandbox.seed_documents import seed_documents
 from harvest_source.sandbox.seed_people import company, seed_people
 from harvest_source.sandbox.seed_work import bookings, seed_work
 from harvest_source.sandbox.settings import Settings
@@ -30,21 +33,26 @@ class Account:
     The rows of one account. Not thread-safe: the owner locks.
 
     Attributes:
-        tables: Every table but time entries, by id, in order of creation.
+        tables: Every table but time entries, by id, in order of creation; children hold the id of
+            their parent, which is not served.
         bills: Which project months of seeded entries are invoiced, and by which invoice.
     """
 
     def __init__(self, settings: Settings, account_id: int, position: int) -> None:
         plan = start_plan(settings, account_id, position)
+        self.settings = settings
         self.account_id = account_id
         self.company = company(settings, position)
         seed_people(plan)
         seed_work(plan)
         self.bills = seed_billing(plan)
+        seed_documents(plan)
+        seed_rates(plan)
         self.tables = plan.tables
         self._last_ids = plan.last_ids
         self._sorted: dict[str, tuple[list[Record], list[Key]]] = {}
         self._listings: Recent[RecordListing] = Recent(64)
+        self._below = Below(self.tables)
         self.entries = _seed_entries(plan, self.bills)
 
     def new_id(self, table: str) -> int:
@@ -80,28 +88,65 @@ class Account:
         return found
 
     def records(self, table: str) -> Iterator[Record]:
-        """Every record in served order; the records themselves."""
+        """
+        Every record in served order; the records themselves.
+
+        Of nested lists, parent by parent: copies that hold the id of the parent beside.
+        """
         if table == "time_entries":
             return self.entries.records()
-        return reversed(self._in_order(table)[0])
+        parent = ENDPOINTS[table].parent
+        if parent is None:
+            return reversed(self._in_order(table)[0])
+        return (
+            row | {parent.key: record["id"]}
+            for record in self.records(parent.table)
+            for row in self.below(table, record["id"])
+        )
+
+    def below(self, name: str, parent_id: int) -> list[Record]:
+        """The rows of one nested list, in served order."""
+        endpoint = ENDPOINTS[name]
+        rows = self._below.rows(name, parent_id)
+        return sorted(
+            rows,
+            key=lambda row: key_of(row, endpoint.date_field),
+            reverse=not endpoint.ascending,
+        )
 
     def listing(self, table: str, query: Query, scope: Scope = EVERYTHING) -> Listing:
         """The list that *query* asks for within *scope*, as of now."""
         test = _both(build_test(ENDPOINTS[table], query), scope_test(table, scope))
         if table == "time_entries":
             return self.entries.listing(query, scope, test)
-        key = (table, query, scope)
+        return self._listed((table, query, scope), table, test, lambda: self._in_order(table)[0])
+
+    def listing_below(
+        self, name: str, parent_id: int, query: Query, scope: Scope = EVERYTHING
+    ) -> Listing:
+        """A nested list below one parent, which need not exist."""
+        endpoint = ENDPOINTS[name]
+        test = _both(build_test(endpoint, query), scope_test(name, scope))
+        step = 1 if endpoint.ascending else -1
+        key = (name, parent_id, query, scope)
+        return self._listed(key, name, test, lambda: self.below(name, parent_id)[::step])
+
+    def _listed(
+        self, key: Hashable, name: str, test: Test, records: Callable[[], list[Record]]
+    ) -> RecordListing:
         found = self._listings.get(key)
         if found is None:
-            records = [record for record in self._in_order(table)[0] if test(record)]
-            field = ENDPOINTS[table].date_field
-            found = RecordListing(records, [key_of(record, field) for record in records])
+            endpoint = ENDPOINTS[name]
+            chosen = [record for record in records() if test(record)]
+            keys = [key_of(record, endpoint.date_field) for record in chosen]
+            found = RecordListing(chosen, keys, ascending=endpoint.ascending)
             self._listings.put(key, found)
         return found
 
     def changed(self, table: str) -> None:
         """*table* has changed in place: forget what was derived from it."""
         self._sorted.pop(table, None)
+        self._below.forget(table)
         self._listings.clear()
         if table in QUOTED:
             self.entries.quoted_changed()

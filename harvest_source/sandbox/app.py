@@ -16,7 +16,13 @@ from typing import Any, TypeVar
 from harvest_source.sandbox.control import Hook, World
 from harvest_source.sandbox.remote import control_reply
 from harvest_source.sandbox.reply import Reply
-from harvest_source.sandbox.requests import Logged, Request, build_request, unknown_params
+from harvest_source.sandbox.requests import (
+    Logged,
+    Request,
+    build_request,
+    grant_type_of,
+    unknown_params,
+)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,7 +33,7 @@ Cut = Callable[[Scope], None]
 T = TypeVar("T")
 
 HOOK_THREADS = 64
-SECRET_PARAM = re.compile(r"(access_token)=[^&]*")
+SECRET_PARAM = re.compile(r"\b(access_token|refresh_token|client_secret|code)=[^&]*")
 CONTROL_PREFIX = "/_sandbox/"
 ETAG_SAMPLE = 4096
 
@@ -104,6 +110,7 @@ class SandboxApp:
                 len(reply.body),
                 request.account_id,
                 unknown_params(request),
+                grant_type_of(request),
             )
         )
         return reply

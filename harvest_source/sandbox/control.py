@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Self
 
 from harvest_source.sandbox import edits
+from harvest_source.sandbox.access import build_viewer
 from harvest_source.sandbox.account import Account
 from harvest_source.sandbox.alterations import Change, apply_changes, build_change
 from harvest_source.sandbox.api import Api
-from harvest_source.sandbox.endpoints import ENDPOINTS, TABLES
-from harvest_source.sandbox.faults import Fault, Faults
-from harvest_source.sandbox.filters import parse_query
+from harvest_source.sandbox.control_logins import LoginControl
+from harvest_source.sandbox.endpoints import ENDPOINTS, MINE, STORED
+from harvest_source.sandbox.faults import Fault, Faults, prevents, spoil
+from harvest_source.sandbox.filters import build_test, parse_query
+from harvest_source.sandbox.nested import served
 from harvest_source.sandbox.reply import Reply
 from harvest_source.sandbox.requests import Request, RequestLog
 from harvest_source.sandbox.settings import MODULES, Role, Settings
@@ -26,7 +28,7 @@ Hook = Callable[[Request], object]
 FAULT_FIELDS = frozenset({"table", "path", "method", "account_id", "nth", "times", "probability"})
 
 
-class World:
+class World(LoginControl):
     """
     Accounts, tokens, faults and hooks behind the API; thread-safe.
 
@@ -39,14 +41,12 @@ class World:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self._accounts = {
             account_id: Account(settings, account_id, position)
             for position, account_id in enumerate(settings.accounts)
         }
-        self._api = Api(settings, self._accounts)
+        super().__init__(settings, Api(settings, self._accounts))
         self._faults = Faults(settings.seed)
-        self._lock = threading.RLock()
         self.requests = RequestLog()
         self.latency_ms = settings.latency_ms
         self.before_hooks: list[Hook] = []
@@ -59,33 +59,17 @@ class World:
         """The first account."""
         return self.settings.accounts[0]
 
-    @property
-    def token(self) -> str:
-        """The first token: an administrator's, unless the settings say otherwise."""
-        return self.settings.people[0].token
-
-    @property
-    def tokens(self) -> dict[str, str]:
-        """The first token of each role, by role; revoked ones too."""
-        return {person.role: person.token for person in reversed(self.settings.people)}
-
-    def revoke(self, token: str | None = None) -> None:
-        """Every further request with *token* (the first one) is a 401."""
-        with self._lock:
-            self._api.people.pop(token or self.token, None)
-
-    def grant(self, token: str | None = None) -> None:
-        """Undo `revoke`."""
-        with self._lock:
-            for person in self.settings.people:
-                if person.token == (token or self.token):
-                    self._api.people[person.token] = person
-
     def set_role(self, token: str, role: Role, grants: Iterable[str] = ()) -> None:
         """Give the holder of *token* another access role; touches the user in every account."""
         with self._lock:
-            person = replace(self._api.people[token], role=role, grants=tuple(grants))
-            self._api.people[token] = person
+            holder = self._api.people.get(token) or self._api.logins.owner(token)
+            if holder is None:
+                msg = "Nobody holds that token"
+                raise ValueError(msg)
+            person = replace(holder, role=role, grants=tuple(grants))
+            if person.token in self._api.people:
+                self._api.people[person.token] = person
+            self._api.logins.reassign(person)
             for account_id, account in self._accounts.items():
                 user_id = list(account.tables["users"])[person.user]
                 self.edit(
@@ -120,42 +104,84 @@ class World:
     # -- what there is -----------------------------------------------------------------------
 
     def rows(self, table: str, account_id: int | None = None) -> list[Record]:
-        """The whole table as an administrator is served it, in served order."""
+        """
+        The whole table as an administrator is served it, in served order.
+
+        Nested lists come parent by parent, the id of the parent (``invoice_id`` and the like) added
+        to each row; ``my_project_assignments`` are those of the first token, as served.
+        """
         with self._lock:
-            changes = self._api.changes.get(table, [])
-            now = epoch(self.settings.clock())
-            return [
-                clone(apply_changes(grown(record, now), changes))
-                for record in self._account(account_id).records(_known(table))
-            ]
+            return [self._shown(table, record) for record in self._records(table, account_id)]
+
+    def _records(self, table: str, account_id: int | None) -> Iterable[Record]:
+        account = self._account(account_id)
+        if _readable(table) == MINE:
+            return account.below(
+                MINE, build_viewer(self.settings.people[0], account.tables).user_id
+            )
+        return account.records(table)
+
+    def _shown(self, table: str, record: Record) -> Record:
+        now = epoch(self.settings.clock())
+        parent = ENDPOINTS[table].parent
+        held = {parent.key: record[parent.key]} if parent and parent.key in record else {}
+        plain = served(parent, record) if parent else record
+        changed = apply_changes(grown(plain, now), self._api.changes.get(table, []))
+        copied: Record = clone(changed | held)
+        return copied
+
+    def report(
+        self,
+        name: str,
+        from_: str | None = None,
+        to: str | None = None,
+        account_id: int | None = None,
+        token: str | None = None,
+        **params: Any,
+    ) -> list[Record]:
+        """
+        Every row of a report (``report_time_projects`` and the like), in served order.
+
+        Args:
+            from_: First day, ``YYYY-MM-DD``. *to*: the last one. Only project_budget has none.
+            token: Whose view; the first person's when ``None``.
+            params: The report's own, such as ``include_fixed_fee=True``.
+
+        Raises:
+            ValueError: No such report, no such parameter, a bad window, or the role is too low.
+        """
+        given = {"from": from_, "to": to, **params}
+        texts = {key: _text(value) for key, value in given.items() if value is not None}
+        with self._lock:
+            return self._api.report(name, self._account(account_id), token or self.token, texts)
 
     def row(self, table: str, record_id: int, account_id: int | None = None) -> Record | None:
         """One record as an administrator is served it; ``None`` when there is none."""
         with self._lock:
             record = self._account(account_id).get(_known(table), record_id)
-            if record is None:
-                return None
-            now = epoch(self.settings.clock())
-            shown: Record = clone(
-                apply_changes(grown(record, now), self._api.changes.get(table, []))
-            )
-            return shown
+            return None if record is None else self._shown(table, record)
 
     def count(self, table: str, account_id: int | None = None, **filters: Any) -> int:
         """
         How many rows match, with the API's own parameters (``from_`` for ``from``).
 
+        Nested lists are counted below every parent.
+
         Raises:
             ValueError: The table's list has no such parameter, or the value cannot be read.
         """
         params = {name.rstrip("_"): _text(value) for name, value in filters.items()}
-        unknown = sorted(set(params) - ENDPOINTS[_known(table)].known_params)
+        endpoint = ENDPOINTS[_readable(table)]
+        unknown = sorted(set(params) - endpoint.known_params)
         if unknown:
             msg = f"{table} cannot be filtered by {', '.join(unknown)}"
             raise ValueError(msg)
         with self._lock:
-            query = parse_query(ENDPOINTS[_known(table)], params)
-            return self._account(account_id).listing(table, query).total
+            query = parse_query(endpoint, params)
+            if endpoint.parent is None:
+                return self._account(account_id).listing(table, query).total
+            test = build_test(endpoint, query)
+            return sum(map(test, self._records(table, account_id)))
 
     def company(self, account_id: int | None = None) -> Record:
         """The company record, without its alterations."""
@@ -167,7 +193,7 @@ class World:
         with self._lock:
             return {
                 "accounts": {
-                    str(account_id): {table: self.count(table, account_id) for table in TABLES}
+                    str(account_id): {table: self.count(table, account_id) for table in STORED}
                     for account_id in self._accounts
                 },
                 "requests": self.requests.counts(),
@@ -335,7 +361,9 @@ class World:
     def answer(self, request: Request) -> Reply:
         """The answer to one request, faults included. Raises nothing but bugs."""
         with self._lock:
-            return self._faults.spoil(self._api.answer(request), request)
+            struck = self._faults.striking(request)
+            reply = Reply(200, b"{}") if prevents(struck, request) else self._api.answer(request)
+            return spoil(struck, reply, request)
 
     def _account(self, account_id: int | None) -> Account:
         found = self._accounts.get(self.account_id if account_id is None else account_id)
@@ -346,8 +374,15 @@ class World:
 
 
 def _known(table: str) -> str:
+    if table not in STORED:
+        msg = f"No table named {table}; there are {', '.join(STORED)}"
+        raise ValueError(msg)
+    return table
+
+
+def _readable(table: str) -> str:
     if table not in ENDPOINTS:
-        msg = f"No table named {table}; there are {', '.join(TABLES)}"
+        msg = f"No table named {table}; there are {', '.join(ENDPOINTS)}"
         raise ValueError(msg)
     return table
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from harvest_source.sandbox import references as refs
 from harvest_source.sandbox.account import Account
-from harvest_source.sandbox.endpoints import ENDPOINTS
+from harvest_source.sandbox.effects import Effects, delete_below, new_start
+from harvest_source.sandbox.endpoints import CHILDREN, ENDPOINTS
 from harvest_source.sandbox.filters import Query, build_test, quoted_ids
+from harvest_source.sandbox.rates import rate_record
 from harvest_source.sandbox.seed_billing import (
     estimate_record,
     expense_category_record,
@@ -18,6 +20,7 @@ from harvest_source.sandbox.seed_billing import (
     item_category_record,
     locked_reason,
 )
+from harvest_source.sandbox.seed_documents import message_record, payment_record
 from harvest_source.sandbox.seed_people import role, user_record
 from harvest_source.sandbox.seed_work import (
     Booking,
@@ -40,6 +43,7 @@ SHORTHAND = {
     "task_id": ("task", "tasks"),
     "expense_category_id": ("expense_category", "expense_categories"),
     "invoice_id": ("invoice", "invoices"),
+    "estimate_id": ("estimate", "estimates"),
 }
 
 # Deleting these is refused while time is tracked on them.
@@ -68,6 +72,16 @@ class _Picked:
             msg = f"There is nothing in {table} that a new record could refer to"
             raise EditRefusedError(msg)
         return first
+
+    def rate(self, table: str, new_id: int, at: str) -> Record:
+        """A new rate of the person named."""
+        user_id = self.one("user_id")["id"]
+        return rate_record(new_id, user_id, at, new_start(self._account, table, user_id, at))
+
+    @property
+    def owner(self) -> Record:
+        """Who does what nobody else is named for."""
+        return next(iter(self._account.tables["users"].values()))
 
 
 Maker = Callable[[_Picked, int, str], Record]
@@ -107,6 +121,17 @@ MAKERS: dict[str, Maker] = {
     "estimates": lambda by, new_id, at: estimate_record(
         new_id, by.one("client_id"), by.one("user_id"), at
     ),
+    "invoice_messages": lambda by, new_id, at: message_record(
+        new_id, "invoice_id", by.one("invoice_id"), by.owner, at
+    ),
+    "estimate_messages": lambda by, new_id, at: message_record(
+        new_id, "estimate_id", by.one("estimate_id"), by.owner, at
+    ),
+    "invoice_payments": lambda by, new_id, at: payment_record(
+        new_id, by.one("invoice_id"), by.owner, at
+    ),
+    "billable_rates": lambda by, new_id, at: by.rate("billable_rates", new_id, at),
+    "cost_rates": lambda by, new_id, at: by.rate("cost_rates", new_id, at),
 }
 
 
@@ -114,7 +139,7 @@ def create(account: Account, table: str, now: datetime, fields: Record) -> Recor
     """
     Add a record: defaults for whatever *fields* leaves out; ``client_id=`` and the like refer.
 
-    A new contact or invoice touches its client; nothing else moves.
+    A new contact or invoice touches its client, a child its parent (`Effects`); nothing else moves.
 
     Raises:
         EditRefusedError: A reference leads nowhere, or the id is taken.
@@ -135,6 +160,8 @@ def create(account: Account, table: str, now: datetime, fields: Record) -> Recor
     account.put(table, record | _implied(table, fields) | fields)
     if table in ("contacts", "invoices"):
         _touch_client(account, record, at)
+    if table in CHILDREN:
+        Effects(account, at).made(table, _found(account, table, new_id))
     return _found(account, table, new_id)
 
 
@@ -151,7 +178,8 @@ def edit(
     """
     fields = {name: _plain(value) for name, value in fields.items()}
     at = iso(epoch(now))
-    record = dict(_found(account, table, record_id))
+    old = _found(account, table, record_id)
+    record = dict(old)
     record |= _resolved(account, table, record, fields)
     record |= _implied(table, fields) | fields
     if touch and "updated_at" not in fields:
@@ -161,6 +189,8 @@ def edit(
         _rename_role(account)
     if fields.get("invoice") and table in ("time_entries", "expenses"):
         _touch_client(account, record, at)
+    if table in CHILDREN:
+        Effects(account, at).edited(table, old, record, touch)
     return _found(account, table, record_id)
 
 
@@ -171,7 +201,8 @@ def delete(
     Remove a record for good, without a trace (behaviour.md 6, deletes).
 
     A project takes its assignments, time entries and expenses along; invoices stay. A deleted
-    invoice sets free what it billed. *force* skips Harvest's own refusals.
+    invoice sets free what it billed. Children go with their parent. *force* skips Harvest's own
+    refusals.
 
     Raises:
         EditRefusedError: No such record; a client with projects, invoices or estimates; a person
@@ -183,6 +214,9 @@ def delete(
     if table == "invoices":
         _release(account, record_id, iso(epoch(now)))
     account.remove(table, record_id)
+    delete_below(account, table, record_id)
+    if table in CHILDREN:
+        Effects(account, iso(epoch(now))).deleted(table, record)
     if table == "projects":
         _delete_project_rows(account, record_id)
     if table == "roles":
@@ -224,10 +258,19 @@ def _implied(table: str, fields: Record) -> Record:
             "hours_without_timer": fields["hours"],
             "rounded_hours": rounded(fields["hours"]),
         }
+    if table == "invoice_payments":
+        implied = _payment_times(fields)
     if table in ("time_entries", "expenses") and fields.get("invoice"):
         reason = locked_reason(billed=True, approved=False, active=True)
         implied |= {"is_billed": True, "is_locked": True, "locked_reason": reason}
     return implied
+
+
+def _payment_times(fields: Record) -> Record:
+    """A payment by date is at midnight UTC of it; one by instant is dated by it."""
+    if "paid_date" in fields:
+        return {"paid_at": f"{fields['paid_date']}T00:00:00Z"}
+    return {"paid_date": fields["paid_at"][:10]} if "paid_at" in fields else {}
 
 
 def _resolved(account: Account, table: str, record: Record, fields: Record) -> Record:

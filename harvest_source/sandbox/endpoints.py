@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +9,17 @@ Style = Literal["cursor", "page"]
 
 ACTIVE = ("is_active",)
 TRACKED = ("user_id", "client_id", "project_id", "is_billed", "approval_status")
+MINE = "my_project_assignments"
+PAGING_PARAMS = frozenset({"page", "per_page", "cursor", "ref"})
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Where a nested list hangs: ``/{table}/{id}/{tail}``; *key* names the id beside a row."""
+
+    table: str
+    tail: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,34 +28,47 @@ class Endpoint:
     A list endpoint.
 
     Attributes:
-        key: Envelope key of the rows, and the table they are kept in.
+        name: What the request log calls it.
         style: Documented pagination.
         filters: Query parameters that compare a field, beside the ones below.
-        date_field: The field that ``from`` and ``to`` bound, and the order; ``None`` orders by id.
+        date_field: The field that the order goes by; ``None`` orders by id.
+        dated: Whether ``from`` and ``to`` bound *date_field*.
+        ascending: Oldest first; every other list is newest first.
         since: Whether ``updated_since`` is documented.
         module: The company flag it belongs to, without ``_feature``.
-        single: Whether ``/{table}/{id}`` exists.
+        single: Whether one row can be had by its id below the list's path.
+        parent: Set on lists that hang below one record of another table.
+        envelope: The envelope key where it is not the name.
     """
 
-    key: str
+    name: str
     style: Style
     filters: tuple[str, ...] = ()
     date_field: str | None = None
+    dated: bool = True
+    ascending: bool = False
     since: bool = True
     module: str | None = None
     single: bool = True
+    parent: Parent | None = None
+    envelope: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The envelope key of the rows."""
+        return self.envelope or self.name
 
     @property
     def known_params(self) -> frozenset[str]:
         """Query parameters that the endpoint documents."""
-        names = {"page", "per_page", "cursor", "ref", *self.filters}
+        names = {*PAGING_PARAMS, *self.filters}
         if self.since:
             names.add("updated_since")
-        return frozenset(names | ({"from", "to"} if self.date_field else set()))
+        return frozenset(names | ({"from", "to"} if self.date_field and self.dated else set()))
 
 
-ENDPOINTS = {
-    row.key: row
+LISTS = {
+    row.name: row
     for row in (
         Endpoint("clients", "cursor", ACTIVE),
         Endpoint("contacts", "cursor", ("client_id",)),
@@ -72,35 +95,91 @@ ENDPOINTS = {
     )
 }
 
-TABLES = tuple(ENDPOINTS)
-SINGLETONS = ("company", "users/me")
-REPORT_PREFIX = "reports/"
 
-API_PATH = re.compile(r"(?P<prefix>/(?:api/)?v2)/(?P<rest>[^?]*)\Z")
-IDENTITY_PATHS = frozenset({"/api/v2/accounts", "/api/v1/accounts"})
+def _dated_by_start(name: str) -> Endpoint:
+    """Rates of a person, in the order in which they held; the list takes no filter."""
+    parent = Parent("users", name, "user_id")
+    return Endpoint(name, "cursor", (), "start_date", dated=False, ascending=True, since=False,
+                    parent=parent)  # fmt: skip
+
+
+NESTED = {
+    row.name: row
+    for row in (
+        *(
+            Endpoint(f"{parent}_{tail}", "cursor", module=parent, single=False,
+                     parent=Parent(f"{parent}s", tail, f"{parent}_id"))
+            for parent, tail in (
+                ("invoice", "messages"), ("invoice", "payments"), ("estimate", "messages"),
+            )
+        ),
+        _dated_by_start("billable_rates"),
+        _dated_by_start("cost_rates"),
+        Endpoint("teammates", "cursor", since=False, single=False,
+                 parent=Parent("users", "teammates", "user_id")),
+        Endpoint("project_assignments", "cursor", single=False,
+                 parent=Parent("users", "project_assignments", "user_id")),
+        Endpoint(MINE, "page", since=False, single=False, envelope="project_assignments",
+                 parent=Parent("users", "project_assignments", "user_id")),
+        Endpoint("project_user_assignments", "page", ("user_id", *ACTIVE),
+                 envelope="user_assignments",
+                 parent=Parent("projects", "user_assignments", "project_id")),
+        Endpoint("project_task_assignments", "page", ACTIVE, envelope="task_assignments",
+                 parent=Parent("projects", "task_assignments", "project_id")),
+    )
+}  # fmt: skip
+
+ENDPOINTS = LISTS | NESTED
+TABLES = tuple(LISTS)
+CHILDREN = ("invoice_messages", "invoice_payments", "estimate_messages",
+            "billable_rates", "cost_rates")  # fmt: skip
+STORED = (*TABLES, *CHILDREN)
+SINGLETONS = ("company", "users/me")
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Where a path leads: a list, one record of it, or a single object. ``table`` names it."""
+class Report:
+    """
+    A report: totals over a window, under ``/reports/{path}``.
 
-    kind: Literal["list", "record", "company", "me"]
-    table: str
-    record_id: int | None = None
+    Attributes:
+        params: What it documents beside the window and the page.
+        dated: Whether ``from`` and ``to`` are mandatory; without them it is as of now.
+        module: The company flag it belongs to, without ``_feature``.
+    """
+
+    path: str
+    params: tuple[str, ...] = ()
+    dated: bool = True
+    module: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the request log calls it."""
+        return "report_" + self.path.replace("/", "_")
+
+    @property
+    def known_params(self) -> frozenset[str]:
+        """Query parameters that the endpoint documents."""
+        window = {"from", "to"} if self.dated else set()
+        return frozenset({"page", "per_page", "ref", *self.params, *window})
 
 
-def route(rest: str) -> Route | None:
-    """The route of a path below the version prefix; ``None`` when Harvest has no such page."""
-    if rest == "company":
-        return Route("company", "company")
-    if rest == "users/me":
-        return Route("me", "users_me")
-    name, _, tail = rest.partition("/")
-    endpoint = ENDPOINTS.get(name)
-    if endpoint is None:
-        return None
-    if not tail:
-        return Route("list", name) if rest == name else None
-    if endpoint.single and tail.isascii() and tail.isdigit():
-        return Route("record", name, int(tail))
-    return None
+FEE = ("include_fixed_fee",)
+FORECAST = (*FEE, "include_forecast")
+
+REPORTS = {
+    row.name: row
+    for row in (
+        *(
+            Report(f"expenses/{by}", module="expense")
+            for by in ("clients", "projects", "categories", "team")
+        ),
+        Report("time/clients", FEE),
+        Report("time/projects", FORECAST),
+        Report("time/tasks", FEE),
+        Report("time/team", FORECAST),
+        Report("uninvoiced", FEE, module="invoice"),
+        Report("project_budget", ACTIVE, dated=False),
+    )
+}

@@ -122,6 +122,7 @@ class EntryStore:
         self._gone: list[int] = []
         self._last_id = FIRST_ID + ID_STEP * hours.size
         self._selected: Recent[Sequence[int]] = Recent(16)
+        self._sums: Recent[list[int]] = Recent(1024)
         self._listings: Recent[EntryListing] = Recent(32)
 
     def new_id(self) -> int:
@@ -200,6 +201,24 @@ class EntryStore:
             )
             self._listings.put(key, found)
         return found
+
+    def quarters(self, first: int | None, last: int | None) -> Iterator[tuple[int, list[int]]]:
+        """
+        Rounded quarter hours of the seeded entries worked on *first* to *last*, both inclusive.
+
+        By month: months since year 0, and a sum for each booking. What a stretch of entries adds up
+        to never changes, so it is kept; entries that are gone come off at each call.
+        """
+        for month, part in self.hours.days.months(first, last):
+            sums = self._sums.get((part.start, part.stop))
+            if sums is None:
+                sums = self.hours.add_up(part)
+                self._sums.put((part.start, part.stop), sums)
+            gone = _common(part, self._gone)
+            if gone:
+                lost = self.hours.add_up(gone)
+                sums = [of_all - of_gone for of_all, of_gone in zip(sums, lost, strict=True)]
+            yield month, sums
 
     def _select(self, query: Query, scope: Scope) -> Sequence[int]:
         key = (query, scope)

@@ -42,7 +42,7 @@ class Fault:
     One injected fault and how often it has met a request.
 
     Attributes:
-        table: Only requests about it (a table, ``company``, ``users_me``, ``accounts``).
+        table: Only requests that the log calls so (a table, ``report_uninvoiced``, ...).
         path: Only paths in which this regular expression is found.
         nth: Only the n-th matching request, from 1.
         times: At most so often; ``None`` until it is cleared.
@@ -107,12 +107,21 @@ class Faults:
         self.active: list[Fault] = []
         self._chance = random.Random(self._seed)
 
-    def spoil(self, reply: Reply, request: Request) -> Reply:
-        """The answer after every fault that strikes."""
-        for fault in self.active:
-            if fault.strikes(request, self._chance):
-                reply = FAULTS[fault.name](Hit(reply, request, fault.arguments))
-        return reply
+    def striking(self, request: Request) -> list[Fault]:
+        """Those that hit this request; counts it."""
+        return [fault for fault in self.active if fault.strikes(request, self._chance)]
+
+
+def spoil(faults: list[Fault], reply: Reply, request: Request) -> Reply:
+    """The answer after *faults*."""
+    for fault in faults:
+        reply = FAULTS[fault.name](Hit(reply, request, fault.arguments))
+    return reply
+
+
+def prevents(faults: list[Fault], request: Request) -> bool:
+    """Whether the request never takes effect; matters for token requests, the only writes."""
+    return request.table == "oauth_token" and any(fault.name in PREVENTING for fault in faults)
 
 
 def _rate_limited(hit: Hit) -> Reply:
@@ -150,6 +159,16 @@ def _cut_before_headers(hit: Hit) -> Reply:
 
 def _cut_in_body(hit: Hit) -> Reply:
     return replace(hit.reply, cut_after=int(hit.get("after", len(hit.reply.body) // 2)))
+
+
+def _lost_answer(hit: Hit) -> Reply:
+    """The request takes effect and nobody hears of it: the connection breaks, or never ends."""
+    return replace(hit.reply, stall=True) if hit.get("stall", False) else _cut_before_headers(hit)
+
+
+def _oauth_error(hit: Hit) -> Reply:
+    why = hit.get("description", "Refused by a fault")
+    return replies.oauth_error(hit.get("error", "invalid_grant"), why, int(hit.get("status", 400)))
 
 
 def _half_json(hit: Hit) -> Reply:
@@ -198,9 +217,10 @@ def _envelope(change: Callable[[_Listed], None]) -> Spoil:
 
     def spoil(hit: Hit) -> Reply:
         route = hit.request.route
-        if hit.reply.status != 200 or route is None or route.kind != "list":
+        key = route.rows_key if route else None
+        if hit.reply.status != 200 or key is None:
             return hit.reply
-        listed = _Listed(hit, route.table, json.loads(hit.reply.body))
+        listed = _Listed(hit, key, json.loads(hit.reply.body))
         change(listed)
         return replace(hit.reply, body=dumps(listed.content))
 
@@ -286,6 +306,8 @@ FAULTS: dict[str, Spoil] = {
     "stall": _stall,
     "cut_before_headers": _cut_before_headers,
     "cut_in_body": _cut_in_body,
+    "lost_answer": _lost_answer,
+    "oauth_error": _oauth_error,
     "half_json": _half_json,
     "html": _instead(_html),
     "empty_body": _body(b""),
@@ -304,3 +326,29 @@ FAULTS: dict[str, Spoil] = {
     "endless": _envelope(_endless),
     "wrong_total": _envelope(_wrong_total),
 }
+
+# These stand in the way: a request that they hit never takes effect. The rest spoils the answer.
+PREVENTING = frozenset(
+    {
+        "rate_limited",
+        "rate_limited_no_retry_after",
+        "server_error",
+        "server_error_html",
+        "bad_gateway",
+        "unavailable",
+        "unavailable_html",
+        "gateway_timeout",
+        "unauthorized",
+        "token_expired",
+        "login_revoked",
+        "forbidden",
+        "not_found",
+        "not_found_html",
+        "invalid",
+        "oauth_error",
+        "stall",
+        "cut_before_headers",
+        "html",
+        "redirect",
+    }
+)

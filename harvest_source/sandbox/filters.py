@@ -46,7 +46,7 @@ def parse_query(endpoint: Endpoint, params: Mapping[str, str]) -> Query:
         RefusalError: 422 for a value that cannot be read. Unverified against a live account:
             what Harvest answers to a malformed filter is not on record.
     """
-    dated = endpoint.date_field is not None
+    dated = endpoint.date_field is not None and endpoint.dated
     fields = ((name, _value(name, params[name])) for name in endpoint.filters if name in params)
     return Query(
         first_day=_parsed("from", params, parse_day) if dated else None,

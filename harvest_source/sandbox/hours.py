@@ -215,6 +215,15 @@ class SeededHours:
             "is_billed": billed,
         }
 
+    def billed_projects(self, month: int) -> frozenset[int]:
+        """Projects whose billable hours of *month* are on an invoice that still exists."""
+        invoices = self._tables["invoices"]
+        return frozenset(
+            project_id
+            for (project_id, billed_month), bill in self._bills.items()
+            if billed_month == month and bill.invoice_id in invoices
+        )
+
     # -- many entries ------------------------------------------------------------------------
 
     def write(self, numbers: Iterable[int], hidden: frozenset[str], out: list[bytes]) -> None:
@@ -258,6 +267,16 @@ class SeededHours:
                 created + clock[second],
                 billed_at[at] or (stamps[approver[at]] if stamps else updated + clock_end[second]),
             )
+
+    def add_up(self, numbers: Iterable[int]) -> list[int]:
+        """Quarter hours, rounded entry by entry, of *numbers*: a sum for each booking."""
+        sums = [0] * len(self.bookings)
+        wheel, who, what, turns = self._wheel, self._who, self._what, len(self._wheel)
+        quarters = [int(work.amount["rounded_hours"] * 4) for work in self._works]
+        for k in numbers:
+            at = wheel[((k * WHO + who & MASK) * turns) >> 32]
+            sums[at] += quarters[((k * WHAT + what & MASK) * WORKS) >> 32]
+        return sums
 
     def select(self, window: range, want: Wanted) -> Sequence[int]:
         """The entry numbers of *window* that *want* asks for, ascending."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -66,17 +66,45 @@ def key_of_mark(mark: Mark) -> Key:
     return int(mark.get("day") or 0), int(mark["id"])
 
 
+class RowListing:
+    """A list of finished rows in served order, as of now; its cursors count rows."""
+
+    def __init__(self, rows: Sequence[Record]) -> None:
+        self._rows = rows
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
+    def mark(self, position: int) -> Mark:
+        """See `Listing.mark`."""
+        return {"id": position + 1}
+
+    def position_after(self, mark: Mark) -> int:
+        """See `Listing.position_after`."""
+        return int(mark["id"])
+
+    def body(self, start: int, stop: int, lens: Lens) -> bytes:
+        """See `Listing.body`."""
+        return b",".join(map(lens.show, self._rows[start:stop]))
+
+
 class RecordListing:
     """
     A list over records that exist as dicts.
 
     Args:
         records: In ascending order of their keys.
+        ascending: Served in that order too, rather than newest first.
     """
 
-    def __init__(self, records: Sequence[Record], keys: Sequence[Key]) -> None:
+    def __init__(
+        self, records: Sequence[Record], keys: Sequence[Key], *, ascending: bool = False
+    ) -> None:
         self._records = records
         self._keys = keys
+        self._ascending = ascending
 
     @property
     def total(self) -> int:
@@ -85,14 +113,19 @@ class RecordListing:
 
     def mark(self, position: int) -> Mark:
         """See `Listing.mark`."""
-        return mark_of(self._keys[self.total - 1 - position])
+        return mark_of(self._keys[position if self._ascending else self.total - 1 - position])
 
     def position_after(self, mark: Mark) -> int:
         """See `Listing.position_after`."""
-        return self.total - bisect_left(self._keys, key_of_mark(mark))
+        key = key_of_mark(mark)
+        if self._ascending:
+            return bisect_right(self._keys, key)
+        return self.total - bisect_left(self._keys, key)
 
     def body(self, start: int, stop: int, lens: Lens) -> bytes:
         """See `Listing.body`."""
+        if self._ascending:
+            return b",".join(map(lens.show, self._records[start:stop]))
         low, high = self.total - min(stop, self.total), self.total - min(start, self.total)
         chosen = self._records[low:high]
         return b",".join(lens.show(record) for record in reversed(chosen))

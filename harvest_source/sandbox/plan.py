@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import date
 
-from harvest_source.sandbox.endpoints import TABLES
+from harvest_source.sandbox.endpoints import STORED
 from harvest_source.sandbox.settings import Settings
 from harvest_source.sandbox.values import Record, day_epoch, epoch, iso
 from harvest_source.sandbox.workdays import last_workday_before
@@ -29,6 +29,11 @@ FIRST_IDS = {
     "estimate_item_categories": 1_378_704,
     "invoices": 13_150_403,
     "estimates": 1_439_818,
+    "invoice_messages": 53_127_204,
+    "invoice_payments": 10_112_854,
+    "estimate_messages": 2_666_236,
+    "billable_rates": 1_836_493,
+    "cost_rates": 825_301,
     "line_items": 53_334_195,
     "retainers": 9_000_111,
 }
@@ -55,7 +60,7 @@ class Plan:
     until: int
     quiet_from: int
     start: int
-    tables: Tables = field(default_factory=lambda: {table: {} for table in TABLES})
+    tables: Tables = field(default_factory=lambda: {table: {} for table in STORED})
     last_ids: dict[str, int] = field(default_factory=lambda: dict(FIRST_IDS))
 
     def rng(self, step: str) -> random.Random:

@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
             "rows",
             "row",
             "count",
+            "report",
             "create",
             "edit",
             "edit_many",
@@ -63,10 +64,15 @@ COMMANDS: dict[str, Command] = {
             "set_limit",
             "set_latency",
             "use_allowance",
+            "set_oauth",
+            "issue_code",
+            "issue_tokens",
+            "expire_access_token",
         )
     },
     "fault": _fault,
     "requests": _requests,
+    "secrets": lambda world, _: world.secrets,
     "advance": _advance,
 }
 

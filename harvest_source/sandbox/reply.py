@@ -83,6 +83,11 @@ def invalid(*problems: str) -> Reply:
     return Reply(422, dumps({"message": message}), headers=(("Hint", message),))
 
 
+def oauth_error(error: str, why: str, status: int = 400) -> Reply:
+    """A refused token request."""
+    return Reply(status, dumps({"error": error, "error_description": why}))
+
+
 def throttled(retry_after_s: int | None) -> Reply:
     """429: an HTML body and ``Retry-After`` in seconds (left out when ``None``)."""
     headers = () if retry_after_s is None else (("Retry-After", str(retry_after_s)),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-from harvest_source.sandbox.endpoints import API_PATH, ENDPOINTS, IDENTITY_PATHS, Route, route
+from harvest_source.sandbox.routes import API_PATH, IDENTITY_PATHS, Route, route
+
+AUTHORIZE_PARAMS = frozenset({"client_id", "response_type", "state", "redirect_uri"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,8 @@ class Request:
 
     Attributes:
         headers: Names in lower case.
-        table: What it is about: a table, ``company``, ``users_me``, ``accounts``; ``None`` for a
-            path that leads nowhere.
+        table: What it is about: a table, ``company``, ``users_me``, ``accounts``,
+            ``oauth_authorize``, ``oauth_token``; ``None`` for a path that leads nowhere.
     """
 
     method: str
@@ -42,10 +45,23 @@ def build_request(
     params = dict(parse_qsl(query, keep_blank_values=True))
     found = API_PATH.match(path)
     target = route(found["rest"]) if found and path not in IDENTITY_PATHS else None
-    table = "accounts" if path in IDENTITY_PATHS else target.table if target else None
+    table = IDENTITY_PATHS.get(path, target.table if target else None)
     account = headers.get("harvest-account-id", "").strip()
     account_id = int(account) if account.isascii() and account.isdigit() else None
     return Request(method, path, query, headers, body, time, params, target, table, account_id)
+
+
+def read_fields(request: Request) -> dict[str, str]:
+    """The members of a form or JSON body that are texts; nothing when it is neither."""
+    text = request.body.decode("utf-8", "replace")
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return dict(parse_qsl(text, keep_blank_values=True))
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    members = content.items() if isinstance(content, dict) else ()
+    return {name: value for name, value in members if isinstance(value, str)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,7 @@ class Logged:
         ms: Milliseconds until the answer was ready to leave, latency included.
         bytes: Size of the answer's body.
         unknown: Query parameters that the endpoint does not document.
+        grant_type: What a request to the token endpoint asked for.
     """
 
     time: datetime
@@ -70,14 +87,22 @@ class Logged:
     bytes: int
     account_id: int | None
     unknown: tuple[str, ...] = ()
+    grant_type: str | None = None
 
 
 def unknown_params(request: Request) -> tuple[str, ...]:
-    """Parameters sent to a list that its documentation does not have."""
-    if request.route is None or request.route.kind != "list":
+    """Parameters sent to a page that its documentation does not have."""
+    if request.table == "oauth_authorize":
+        return tuple(name for name in request.params if name not in AUTHORIZE_PARAMS)
+    if request.route is None:
         return tuple(request.params) if request.table else ()
-    known = ENDPOINTS[request.route.table].known_params
+    known = request.route.known_params
     return tuple(name for name in request.params if name not in known)
+
+
+def grant_type_of(request: Request) -> str | None:
+    """What a request to the token endpoint asks for; ``None`` elsewhere."""
+    return read_fields(request).get("grant_type") if request.table == "oauth_token" else None
 
 
 class RequestLog:

@@ -30,7 +30,7 @@ KINDS = (
     Kind("Tasks", "task"),
     Kind("Tasks", "task_fees"),
     Kind("People", "person"),
-    Kind("none", "none", fixed_fee=True),
+    Kind("People", "none", fixed_fee=True),
     Kind("none", "none", billable=False),
     Kind("Project", "project", monthly=True),
 )
@@ -173,6 +173,7 @@ def _project(plan: Plan, position: int, kind: Kind) -> Record:
         "code": ("", None, f"P{position:03d}")[position % 3],
         "is_active": position % 9 != 8,
         **_terms(kind, rng),
+        "show_budget_to_all": position % 5 == 1,
         "notes": (None, "", "Kick-off with the whole team")[position % 3],
         "starts_on": None if position % 2 else iso(opened)[:10],
         "ends_on": None if position % 4 else iso(plan.quiet_from + 90 * DAY_S)[:10],

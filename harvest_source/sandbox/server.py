@@ -192,6 +192,16 @@ class Sandbox(World):
         return f"{self.id_url}/v2"
 
     @property
+    def authorize_url(self) -> str:
+        """Address of the consent page."""
+        return f"{self.id_url}/oauth2/authorize"
+
+    @property
+    def token_url(self) -> str:
+        """Address of the token endpoint; ``/api/v1/`` works as well."""
+        return f"{self.id_url}/api/v2/oauth2/token"
+
+    @property
     def headers(self) -> dict[str, str]:
         """What a request as the first person to the first account needs."""
         return {
@@ -244,6 +254,8 @@ def _announce(world: World, server: Server, as_json: bool) -> None:
                 "account_ids": list(world.settings.accounts),
                 "token": world.token,
                 "tokens": world.tokens,
+                "client_id": world.app.client_id,
+                "client_secret": world.app.client_secret,
             }
         ).decode()
     else:
@@ -263,6 +275,8 @@ class SandboxProcess:
         self.id_url: str = said["id_url"]
         self.token: str = said["token"]
         self.tokens: dict[str, str] = said["tokens"]
+        self.client_id: str = said["client_id"]
+        self.client_secret: str = said["client_secret"]
         self.account_ids: list[int] = said["account_ids"]
         self.account_id = self.account_ids[0]
 

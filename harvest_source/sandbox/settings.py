@@ -73,12 +73,61 @@ class Person:
     grants: tuple[str, ...] = ()
     accounts: tuple[int, ...] | None = None
 
+    def reaches(self, account_id: int) -> bool:
+        """Whether the token is for that account too."""
+        return self.accounts is None or account_id in self.accounts
+
 
 PEOPLE = (
     Person("1.pt.sandbox-administrator", 0, "administrator"),
     Person("2.pt.sandbox-manager", 1, "manager"),
     Person("3.pt.sandbox-member", 2, "member"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """
+    An OAuth application as registered.
+
+    Attributes:
+        redirect_uri: What the address to return to has to start with; a loopback address without
+            a port allows every port.
+    """
+
+    client_id: str = "sandbox-client-id"
+    client_secret: str = "sandbox-client-secret"  # noqa: S105 - invented
+    redirect_uri: str = "http://127.0.0.1"
+    name: str = "Sandbox app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth:
+    """
+    How the identity host behaves (behaviour.md 10).
+
+    Attributes:
+        visitor: Position in ``Settings.people`` of who sits at the browser.
+        auto: Answer the consent page at once, without showing it.
+        scope: Text of ``scope`` in the redirect; the chosen accounts unless given.
+        access_s: Seconds an access token is good for.
+        code_s: Seconds a code is good for. Unverified against a live account.
+        rotate: A refresh brings a new refresh token and ends the old one; sources conflict.
+        grace_s: Seconds in which a rotated token still leads to its successor.
+        omit_refresh: A refresh answers without ``refresh_token``.
+        pkce: Enforce PKCE; its parameters are ignored otherwise, for Harvest documents none.
+    """
+
+    apps: tuple[App, ...] = (App(),)
+    visitor: int = 0
+    auto: Literal["approve", "deny"] | None = None
+    scope: str | None = None
+    access_s: int = 1_209_600
+    code_s: float = 300
+    rotate: bool = False
+    grace_s: float = 0
+    omit_refresh: bool = False
+    pkce: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +151,10 @@ class Settings:
         module_off: Answer for a table whose module is off. Unverified against a live account.
         company_needs_admin: Whether /company is 403 for others; sources conflict (behaviour.md 9).
         default_per_page: Page size where the request names none, by table; 2000 otherwise.
+        rate_touches_user: Whether a new rate moves its person's ``updated_at``. Unverified against
+            a live account, like the next two.
+        view_touches_parent: Whether a client opening a document moves its ``updated_at``.
+        child_deletion_touches_parent: Whether deleting a message or payment does.
         latency_ms: Wait before every answer.
     """
 
@@ -134,6 +187,10 @@ class Settings:
     timestamp_timers: bool = True
     clock_24h: bool = False
     default_per_page: Mapping[str, int] = field(default_factory=lambda: {"invoices": 100})
+    rate_touches_user: bool = True
+    view_touches_parent: bool = True
+    child_deletion_touches_parent: bool = False
+    oauth: OAuth = OAuth()
     latency_ms: float = 0
 
     def __post_init__(self) -> None:

@@ -62,6 +62,12 @@ def exact(value: object) -> Decimal:
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(str(value or 0))
 
 
+def amount_of(value: Any) -> Decimal:
+    """A JSON number as a decimal; whatever a test put in its place counts nothing."""
+    plain = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return exact(value) if plain else Decimal(0)
+
+
 def dumps(value: Any) -> bytes:
     """
     Compact UTF-8 JSON. Decimals become numbers with every digit they hold.
@@ -91,10 +97,14 @@ def hide(value: Record, hidden: frozenset[str]) -> Record:
     if not hidden:
         return value
     return {
-        name: hide(member, hidden) if isinstance(member, dict) else member
-        for name, member in value.items()
-        if name not in hidden
+        name: _hide_within(member, hidden) for name, member in value.items() if name not in hidden
     }
+
+
+def _hide_within(value: Any, hidden: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        return hide(value, hidden)
+    return [_hide_within(member, hidden) for member in value] if isinstance(value, list) else value
 
 
 def clone(value: Any) -> Any:

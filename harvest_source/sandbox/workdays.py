@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 
 FIRST_ID = 2_380_504_951  # an id of 2024 on record: beyond 2**31 from the first entry on
 ID_STEP = 3
@@ -84,6 +86,16 @@ class Workdays:
         low = 0 if first_day is None else bisect_left(self._ordinals, first_day)
         high = len(self.days) if last_day is None else bisect_right(self._ordinals, last_day)
         return range(self._start(low), max(self._start(low), self._start(high)))
+
+    def months(self, first_day: int | None, last_day: int | None) -> Iterator[tuple[int, range]]:
+        """`numbers` cut at the ends of months: months since year 0, and the entries in each."""
+        window = self.numbers(first_day, last_day)
+        if not window:
+            return
+        within = self.days[self.day_index(window.start) : self.day_index(window.stop - 1) + 1]
+        for month, days in groupby(within, key=lambda day: day.month):
+            inside = list(days)
+            yield month, range(inside[0].lo, inside[-1].hi)
 
     def number_from(self, key: tuple[int, int]) -> int:
         """The first entry number whose (day, id) is not below *key*."""

@@ -58,6 +58,6 @@ class Reader:
             seen.add(following)
             answer = self.get(following, token=params.get("token"))
 
-    def rows(self, table: str, **params: Any) -> list[dict[str, Any]]:
-        """Every row of a list."""
-        return [row for page in self.pages(table, **params) for row in page[table]]
+    def rows(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """Every row of a list, nested or not; its envelope key is the first one of the answer."""
+        return [row for page in self.pages(path, **params) for row in page[next(iter(page))]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import TABLES, ManualClock, Settings, World
+from harvest_source.sandbox import CHILDREN, TABLES, ManualClock, Settings, World
 
 REFERENCES = {
     "client": "clients",
@@ -51,7 +51,7 @@ def number(value: float | None) -> Decimal:
 def test_the_same_seed_gives_the_same_account() -> None:
     """Equal settings give equal rows in every table; another seed gives others."""
     first, same, other = build(), build(), build(seed=2)
-    for table in TABLES:
+    for table in (*TABLES, *CHILDREN):
         assert first.rows(table) == same.rows(table)
     assert first.rows("time_entries") != other.rows("time_entries")
     assert first.rows("invoices") != other.rows("invoices")
@@ -88,7 +88,7 @@ def test_any_number_of_entries_is_exact(entries: int) -> None:
 def test_large_and_tiny_dimensions_stay_in_the_past(sizes: dict[str, int]) -> None:
     """No record is created or changed after the clock's now, however many there are."""
     world = build(entries=200, **sizes)
-    for table in TABLES:
+    for table in (*TABLES, *CHILDREN):
         for row in world.rows(table):
             assert row["created_at"] <= row["updated_at"] <= "2026-06-17T12:00:00Z"
 
@@ -216,8 +216,8 @@ def test_history_spans_years_and_nothing_lies_ahead(world: World) -> None:
 
 def test_a_quiet_account_has_no_recent_changes(world: World) -> None:
     """But for today's few entries nothing has moved since the last working day's evening."""
-    for table in TABLES:
-        if table not in ("time_entries", "roles"):
+    for table in (*TABLES, *CHILDREN):
+        if table not in ("time_entries", "roles", "billable_rates", "cost_rates"):
             assert world.count(table, updated_since="2026-06-17T00:00:00Z") == 0
     assert world.count("time_entries", updated_since="2026-06-17T00:00:00Z") <= 12
 
@@ -244,7 +244,8 @@ def test_accounts_share_ids_but_not_rows() -> None:
 def test_an_empty_account_has_only_its_people() -> None:
     """empty=True leaves the users behind the tokens and nothing else."""
     world = build(empty=True)
-    assert {table: world.count(table) for table in TABLES if world.count(table)} == {"users": 3}
+    tables = (*TABLES, *CHILDREN)
+    assert {table: world.count(table) for table in tables if world.count(table)} == {"users": 3}
 
 
 @pytest.mark.parametrize("fields", [{"users": 2}, {"entries": -1}, {"projects": 0}])

@@ -58,6 +58,9 @@ SHAPES: dict[str, Check] = {
     "not_found": status(404),
     "not_found_html": status(404, "text/html"),
     "invalid": status(422),
+    "oauth_error": lambda answer: (
+        answer.status_code == 400 and answer.json()["error"] == "invalid_grant"
+    ),
     "slow_body": lambda answer: len(answer.json()["clients"]) == 8,
     "latency": status(200),
     "half_json": is_not_json,
@@ -82,7 +85,7 @@ SHAPES: dict[str, Check] = {
     "endless": lambda answer: next_link(answer).endswith("endless=1"),
     "wrong_total": lambda answer: answer.json()["total_entries"] == 9,
 }
-NEEDS_A_SOCKET = {"stall", "cut_before_headers", "cut_in_body", "gzip_bomb"}
+NEEDS_A_SOCKET = {"stall", "cut_before_headers", "cut_in_body", "gzip_bomb", "lost_answer"}
 
 
 @pytest.fixture(scope="module")

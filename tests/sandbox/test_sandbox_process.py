@@ -35,6 +35,8 @@ def test_the_same_vocabulary_over_http(start: Start) -> None:
     assert rows == reader.server.rows("clients")
     control(reader, "delete", table="clients", record_id=made["id"])
     assert control(reader, "count", table="clients").json() == 8
+    budgets = control(reader, "report", name="report_project_budget", is_active=True).json()
+    assert budgets == reader.server.report("report_project_budget", is_active=True)
     churned = control(reader, "churn", edits=3, seed=1).json()
     many = {"table": "time_entries", "record_ids": churned["edited"], "notes": "All"}
     assert control(reader, "edit_many", **many).json() == 3

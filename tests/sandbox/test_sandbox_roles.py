@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import TABLES, Settings
+from harvest_source.sandbox import NESTED, REPORTS, TABLES, Settings
+from harvest_source.sandbox.endpoints import ENDPOINTS
 from tests.sandbox.conftest import Start
 from tests.sandbox.reader import Reader
 
@@ -32,6 +33,31 @@ MODULES = {
     "estimate": {"estimates", "estimate_item_categories"},
 }
 
+# Lists below a record, and reports. Whose record it is matters for assignments only.
+TIME_REPORTS = {name for name in REPORTS if "_time_" in name}
+EXPENSE_REPORTS = {name for name in REPORTS if "_expenses_" in name}
+MEMBER_SEES_BELOW = {"my_project_assignments", "project_assignments of oneself"}
+MANAGER_SEES_BELOW = {
+    *MEMBER_SEES_BELOW,
+    "project_assignments",
+    "project_user_assignments",
+    "project_task_assignments",
+}
+GRANTS_BELOW = {
+    "client_and_task_manager": set(),
+    "managed_projects_invoice_drafter": {"invoice_messages", "invoice_payments"},
+    "managed_projects_invoice_manager": {"invoice_messages", "invoice_payments"},
+    "estimates_manager": {"estimate_messages"},
+    "billable_rates_manager": {"billable_rates"},
+}
+MEMBER_REPORTS = {*TIME_REPORTS, *EXPENSE_REPORTS, "report_project_budget"}
+MODULES_BELOW = {
+    "expense": EXPENSE_REPORTS,
+    "invoice": {"invoice_messages", "invoice_payments", "report_uninvoiced"},
+    "estimate": {"estimate_messages"},
+}
+YEAR: dict[str, Any] = {"from_": "2025-07-01", "to": "2026-06-17"}
+
 
 def allowed(reader: Reader, role: str) -> set[str]:
     """The tables that answer 200 to a role; every other answer has to be the recorded 403."""
@@ -44,6 +70,163 @@ def allowed(reader: Reader, role: str) -> set[str]:
             assert (answer.status_code, answer.json()) == (403, {"message": "Not authorized!"})
             assert answer.headers["Hint"] == "Not authorized!"
     return seen
+
+
+def paths_below(reader: Reader, role: str) -> dict[str, str]:
+    """An address for each nested list, below a record that *role* may see if it sees any."""
+    token = reader.server.tokens["manager" if role == "member" else role]
+    me = reader.get("users/me", token=reader.server.tokens[role]).json()["id"]
+    managed = reader.rows("projects", token=token)[0]["id"]
+    mate = reader.rows("users", token=token)[0]["id"]
+    of_projects = {
+        line["project"]["id"]: row["id"]
+        for row in reader.server.rows("invoices")
+        for line in row["line_items"]
+        if line["project"]
+    }
+    ids = {
+        "invoices": next(of_projects[row["id"]] for row in reader.rows("projects", token=token)
+                         if row["id"] in of_projects),
+        "estimates": reader.server.rows("estimates")[0]["id"],
+        "projects": managed,
+        "users": mate,
+    }  # fmt: skip
+    paths = {"my_project_assignments": "users/me/project_assignments",
+             "project_assignments of oneself": f"users/{me}/project_assignments"}  # fmt: skip
+    for name in NESTED:
+        parent = ENDPOINTS[name].parent
+        assert parent is not None
+        paths.setdefault(name, f"{parent.table}/{ids[parent.table]}/{parent.tail}")
+    manager = next(row["id"] for row in reader.server.rows("users")
+                   if "manager" in row["access_roles"])  # fmt: skip
+    return paths | {"teammates": f"users/{manager}/teammates"}
+
+
+def allowed_below(reader: Reader, role: str) -> set[str]:
+    """The nested lists that answer 200 to a role; every other answer has to be the 403."""
+    seen = set()
+    for name, path in paths_below(reader, role).items():
+        answer = reader.get(path, token=reader.server.tokens[role])
+        if answer.status_code == 200:
+            seen.add(name)
+        else:
+            assert (answer.status_code, answer.json()) == (403, {"message": "Not authorized!"})
+    return seen
+
+
+def allowed_reports(reader: Reader, role: str) -> set[str]:
+    """The reports that answer 200 to a role; every other answer has to be the 403."""
+    seen = set()
+    for name, report in REPORTS.items():
+        path, token = f"reports/{report.path}", reader.server.tokens[role]
+        answer = reader.get(path, token=token, **(YEAR if report.dated else {}))
+        if answer.status_code == 200:
+            seen.add(name)
+        else:
+            assert (answer.status_code, answer.json()) == (403, {"message": "Not authorized!"})
+    return seen
+
+
+def test_the_matrix_of_roles_and_lists_below_records(shared: Reader) -> None:
+    """Administrators everything; managers assignments; members their own assignments."""
+    every = {*NESTED, "project_assignments of oneself"}
+    assert allowed_below(shared, "administrator") == every
+    assert allowed_below(shared, "manager") == MANAGER_SEES_BELOW
+    assert allowed_below(shared, "member") == MEMBER_SEES_BELOW
+
+
+def test_the_matrix_of_roles_and_reports(shared: Reader) -> None:
+    """Everyone has the scoped ones; uninvoiced needs the invoice permission."""
+    assert allowed_reports(shared, "administrator") == set(REPORTS)
+    assert allowed_reports(shared, "manager") == MEMBER_REPORTS
+    assert allowed_reports(shared, "member") == MEMBER_REPORTS
+
+
+@pytest.mark.parametrize("grant", GRANTS_BELOW)
+def test_a_grant_opens_its_lists_below_records(start: Start, grant: str) -> None:
+    """Children follow the permission of their parent; billable rates have one of their own."""
+    reader = start()
+    reader.server.set_role(reader.server.tokens["manager"], "manager", [grant])
+    assert allowed_below(reader, "manager") == MANAGER_SEES_BELOW | GRANTS_BELOW[grant]
+    uninvoiced = {"report_uninvoiced"} if "invoice" in grant else set()
+    assert allowed_reports(reader, "manager") == MEMBER_REPORTS | uninvoiced
+
+
+def test_a_parent_out_of_sight_is_not_found(start: Start) -> None:
+    """404 below an invoice of others' projects, or a person of another team."""
+    reader = start()
+    token = reader.server.tokens["manager"]
+    grants = ["managed_projects_invoice_drafter", "billable_rates_manager"]
+    reader.server.set_role(token, "manager", grants)
+    for table, tails in (("invoices", ("messages", "payments")),
+                         ("users", ("billable_rates", "project_assignments"))):  # fmt: skip
+        seen = {row["id"] for row in reader.rows(table, token=token)}
+        every = [row["id"] for row in reader.server.rows(table)]
+        assert 0 < len(seen) < len(every)
+        for tail in tails:
+            for key in every:
+                status = reader.get(f"{table}/{key}/{tail}", token=token).status_code
+                assert status == (200 if key in seen else 404)
+
+
+@pytest.mark.parametrize("role", ["manager", "member"])
+def test_reports_are_scoped_like_their_rows(shared: Reader, role: str) -> None:
+    """They add up what the role's own lists show, and no more."""
+    token = shared.server.tokens[role]
+    entries = shared.rows("time_entries", token=token, **YEAR)
+    expenses = shared.rows("expenses", token=token, **YEAR)
+    hours: dict[int, float] = {}
+    for row in entries:
+        hours[row["user"]["id"]] = hours.get(row["user"]["id"], 0) + row["rounded_hours"]
+    rows = shared.rows("reports/time/team", token=token, **YEAR)
+    assert {row["user_id"]: row["total_hours"] for row in rows} == hours
+    spent = sum(row["total_cost"] for row in expenses)
+    rows = shared.rows("reports/expenses/clients", token=token, **YEAR)
+    assert sum(row["total_amount"] for row in rows) == pytest.approx(spent)
+    assert 0 < len(rows) <= len(expenses) < shared.server.count("expenses")
+
+
+def test_money_is_missing_from_reports_without_the_permission(start: Start) -> None:
+    """currency and billable_amount go as KEYS, one row a subject; money budgets go alike."""
+    reader = start(entries=400)
+    token = reader.server.tokens["manager"]
+    for _ in range(2):
+        for name in TIME_REPORTS:
+            rows = reader.server.report(name, "2025-07-01", "2026-06-17", token=token)
+            assert rows
+            assert not any({"currency", "billable_amount"} & set(row) for row in rows)
+        people = [row["user_id"] for row in reader.rows("reports/time/team", token=token, **YEAR)]
+        assert len(people) == len(set(people))
+        token = reader.server.tokens["member"]
+    token = reader.server.tokens["manager"]
+    for row in reader.rows("reports/project_budget", token=token):
+        by_money = row["budget_by"] in ("project_cost", "task_fees")
+        assert ("budget" in row) == ("budget_spent" in row) == (not by_money)
+    assert all("currency" in row for row in reader.rows("reports/expenses/team", token=token,
+                                                        **YEAR))  # fmt: skip
+    reader.server.set_role(token, "manager", ["billable_rates_manager"])
+    assert all("currency" in row for row in reader.rows("reports/time/team", token=token, **YEAR))
+    assert all("budget" in row for row in reader.rows("reports/project_budget", token=token))
+
+
+def test_budgets_shown_to_everyone(shared: Reader) -> None:
+    """Managers see managed projects and those shown to all; members the latter only."""
+    projects = [row for row in shared.server.rows("projects") if row["budget_by"] != "none"]
+    shown = {row["id"] for row in projects if row["show_budget_to_all"]}
+    managed = manager_view(shared)[1] & {row["id"] for row in projects}
+    for role, expected in (("manager", shown | managed), ("member", shown)):
+        rows = shared.rows("reports/project_budget", token=shared.server.tokens[role])
+        assert {row["project_id"] for row in rows} == expected != set()
+    assert shown < shown | managed < {row["id"] for row in projects}
+
+
+def test_uninvoiced_is_scoped_to_managed_projects(start: Start) -> None:
+    """With the invoice permission: the projects that the manager runs."""
+    reader = start()
+    token = reader.server.tokens["manager"]
+    reader.server.set_role(token, "manager", ["managed_projects_invoice_manager"])
+    rows = reader.rows("reports/uninvoiced", token=token, **YEAR)
+    assert {row["project_id"] for row in rows} == manager_view(reader)[1] != set()
 
 
 def test_the_matrix_of_roles_and_tables(shared: Reader) -> None:
@@ -171,6 +354,16 @@ def test_a_module_that_is_off(start: Start, module: str, off: str) -> None:
             assert answer.json()["total_entries"] > 0
         elif off == "empty":
             assert (answer.json()[table], answer.json()["total_entries"]) == ([], 0)
+        else:
+            assert answer.status_code == int(off)
+    paths = paths_below(reader, "administrator")
+    paths |= {name: f"reports/{report.path}" for name, report in REPORTS.items()}
+    for name, path in paths.items():
+        answer = reader.get(path, **YEAR)
+        if name not in MODULES_BELOW[module]:
+            assert answer.status_code == 200
+        elif off == "empty":
+            assert answer.json()["total_entries"] == 0
         else:
             assert answer.status_code == int(off)
     reader.server.set_module(f"{module}_feature", True)

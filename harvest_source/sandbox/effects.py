@@ -1,0 +1,148 @@
+"""What making, changing or deleting a child does to its parent (behaviour.md 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harvest_source.sandbox import rates
+from harvest_source.sandbox.account import Account
+from harvest_source.sandbox.endpoints import NESTED
+from harvest_source.sandbox.settings import Settings
+from harvest_source.sandbox.values import Record, amount_of, money, parse_day
+
+MESSAGES = ("invoice_messages", "estimate_messages")
+
+# What an event or an e-mail (no event) makes of a document in the states named; "" is any state.
+EVENTS: dict[str, dict[str | None, tuple[str, str, str | None]]] = {
+    "invoice_messages": {
+        None: ("draft", "open", "sent_at"),
+        "send": ("draft", "open", "sent_at"),
+        "close": ("", "closed", "closed_at"),
+        "draft": ("", "draft", None),
+        "re-open": ("", "open", None),
+    },
+    "estimate_messages": {
+        None: ("draft", "sent", "sent_at"),
+        "send": ("draft", "sent", "sent_at"),
+        "accept": ("", "accepted", "accepted_at"),
+        "decline": ("", "declined", "declined_at"),
+        "re-open": ("", "sent", None),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The consequences as of instant *at*, as the account's settings have them."""
+
+    account: Account
+    at: str
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the account."""
+        return self.account.settings
+
+    def made(self, table: str, record: Record) -> None:
+        """After a child was added."""
+        if table == "invoice_payments":
+            self._pay(record["invoice_id"], record["amount"], record, record["created_at"])
+        elif table in MESSAGES:
+            quiet = record["event_type"] == "view" and not self.settings.view_touches_parent
+            self._tell(table, record, None if quiet else record["created_at"])
+        elif table in rates.RATES:
+            self._rate(table, record["user_id"])
+
+    def edited(self, table: str, old: Record, new: Record, touch: bool) -> None:
+        """After a child changed. Unverified against a live account: Harvest has no such edit."""
+        at = self.at if touch else None
+        if table == "invoice_payments":
+            more = amount_of(new["amount"]) - amount_of(old["amount"])
+            self._pay(new["invoice_id"], more, new, at)
+        elif table in MESSAGES and at:
+            self._touch(table, new, at)
+        elif table in rates.RATES:
+            self._rate(table, new["user_id"])
+
+    def deleted(self, table: str, record: Record) -> None:
+        """
+        After a child was removed: a message leaves the state as it is (quirk 79).
+
+        Unverified against a live account: whether the parent is touched; `Settings` decides.
+        """
+        at = self.at if self.settings.child_deletion_touches_parent else None
+        if table == "invoice_payments":
+            self._pay(record["invoice_id"], -amount_of(record["amount"]), record, at)
+        elif table in MESSAGES and at:
+            self._touch(table, record, at)
+        elif table in rates.RATES:
+            self._rate(table, record["user_id"])
+
+    def _pay(self, invoice_id: int, amount: object, payment: Record, at: str | None) -> None:
+        """Recording a payment sets ``updated_at`` of the invoice to its own creation (S4)."""
+        invoice = self.account.get("invoices", invoice_id)
+        if invoice is None:
+            return
+        due = amount_of(invoice["due_amount"]) - amount_of(amount)
+        change: Record = {"due_amount": money(due)}
+        if due <= 0 and invoice["state"] == "open":
+            times = {name: payment[name] for name in ("paid_at", "paid_date")}
+            change |= {"state": "paid", **times}
+        elif due > 0 and invoice["state"] == "paid":
+            change |= {"state": "open", "paid_at": None, "paid_date": None}
+        self.account.put("invoices", invoice | change | ({"updated_at": at} if at else {}))
+
+    def _tell(self, table: str, message: Record, at: str | None) -> None:
+        parent, document = self._document(table, message)
+        change: Record = {"updated_at": at} if at else {}
+        event = EVENTS[table].get(message["event_type"])
+        if event and event[0] in ("", document["state"]):
+            _, state, moment = event
+            change["state"] = state
+            if moment:
+                change[moment] = message["created_at"]
+        self.account.put(parent, document | change)
+
+    def _touch(self, table: str, message: Record, at: str) -> None:
+        parent, document = self._document(table, message)
+        self.account.put(parent, document | {"updated_at": at})
+
+    def _document(self, table: str, message: Record) -> tuple[str, Record]:
+        parent = NESTED[table].parent
+        if parent is None:
+            raise AssertionError(table)
+        return parent.table, self.account.tables[parent.table][message[parent.key]]
+
+    def _rate(self, table: str, user_id: int) -> None:
+        """
+        Ends follow starts, and the person shows the rate that holds today; editing that field of
+        the person makes no rate.
+
+        Unverified against a live account: whether that moves the person's ``updated_at``, and what
+        it does to assignments and entries; here they keep the rate they have.
+        """
+        tables = self.account.tables
+        rates.settle(tables, table, user_id)
+        self.account.changed(table)
+        user = self.account.get("users", user_id)
+        if user is None:
+            return
+        now = rates.current(tables, table, user_id, parse_day(self.at[:10]) or 0)
+        touched = {"updated_at": self.at} if self.settings.rate_touches_user else {}
+        self.account.put("users", user | {rates.RATES[table]: now} | touched)
+
+
+def new_start(account: Account, table: str, user_id: int, at: str) -> str | None:
+    """The start of a rate made without one: today, or since ever when it is the first."""
+    return at[:10] if rates.in_order(account.tables, table, user_id) else None
+
+
+def delete_below(account: Account, table: str, record_id: int) -> None:
+    """Children go with the record they hang below."""
+    for name, endpoint in NESTED.items():
+        parent = endpoint.parent
+        if parent is None or parent.table != table or name not in account.tables:
+            continue
+        for child in list(account.tables[name].values()):
+            if child[parent.key] == record_id:
+                account.remove(name, child["id"])
