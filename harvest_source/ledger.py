@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from harvest_source.errors import HarvestError
 
@@ -28,6 +29,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Emptied:
+    """A list that was read whole and has no rows: a merge has nothing to say that with."""
+
+    table: str
+    account_id: int
+    scope: tuple[tuple[str, Any], ...] = ()
+    """Columns and values its rows would share; none: all of the account's rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """One page read: *rows* more of about *total* (None: not known) in *part* of a table."""
 
@@ -47,8 +58,7 @@ class Ledger:
     deleted: dict[tuple[str, int], int] = field(default_factory=dict)
     whole: set[tuple[str, int]] = field(default_factory=set)
     """(table, account) that were read from the first row to the last, with proof."""
-    emptied: set[tuple[str, int]] = field(default_factory=set)
-    """(table, account) that are read whole and turned out to have no rows at all."""
+    emptied: list[Emptied] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -65,6 +75,11 @@ class Ledger:
         with self._lock:
             key = table, account_id
             self.deleted[key] = self.deleted.get(key, 0) + rows
+
+    def empty(self, table: str, account_id: int, scope: Mapping[str, Any]) -> None:
+        """Note that a list read whole has no rows."""
+        with self._lock:
+            self.emptied.append(Emptied(table, account_id, tuple(scope.items())))
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
         """Leave a table out on purpose."""

@@ -79,11 +79,15 @@ class Part:
     since: datetime | None = None
     only: tuple[str, int] | None = None
     """A column and the id it must have: how a single day is cut."""
+    flag: tuple[str, str] | None = None
+    """A filter and its value, such as ``is_running``."""
 
     def __str__(self) -> str:
         words = [str(self.window)]
         if self.since is not None:
             words.append(f"changed since {self.since:%Y-%m-%d %H:%M:%S}")
+        if self.flag is not None:
+            words.append("=".join(self.flag))
         if self.only is not None:
             words.append(f"{self.only[0]} {self.only[1]}")
         return ", ".join(words)
@@ -96,7 +100,7 @@ class Part:
         if self.only is not None:
             column, value = self.only
             params[column.replace("__", "_")] = str(value)
-        return params
+        return params | dict([self.flag] if self.flag else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,7 @@ class ListReader:
         step_rows: Rows held in memory until proven.
         window_rows: Rows a planned window should have.
         workers: Parts read at once; *decode* and *on_page* are then called from several threads.
+        params: Sent with every request, beside what the part asks for.
     """
 
     def __init__(
@@ -179,6 +184,7 @@ class ListReader:
         step_rows: int = STEP_ROWS,
         window_rows: int = WINDOW_ROWS,
         workers: int = 1,
+        params: Mapping[str, str] | None = None,
         depth: int = 0,
     ) -> None:
         self._client = client
@@ -190,6 +196,7 @@ class ListReader:
         self._step_rows = step_rows
         self._window_rows = window_rows
         self._workers = workers
+        self._params = dict(params or {})
         self._depth = depth
 
     def iter_tables(self, part: Part, outcome: Outcome) -> Iterator[pa.Table]:
@@ -267,13 +274,18 @@ class ListReader:
     def count(self, part: Part) -> int:
         """How many rows Harvest says *part* has."""
         endpoint = self._endpoint
-        return self._client.fetch_count(endpoint.list_path, key=endpoint.name, params=part.params())
+        return self._client.fetch_count(
+            endpoint.list_path, key=endpoint.envelope_key or "", params=self._query(part)
+        )
 
     def _iter_pages(self, part: Part) -> Generator[Page, None, None]:
         endpoint = self._endpoint
         return self._client.iter_pages(
-            endpoint.list_path, key=endpoint.envelope_key, params=part.params()
+            endpoint.list_path, key=endpoint.envelope_key, params=self._query(part)
         )
+
+    def _query(self, part: Part) -> dict[str, str]:
+        return self._params | part.params()
 
     def _plan(self, part: Part, total: int) -> list[list[Part]]:
         """Cut a long read into windows, and the windows into steps of about *step_rows* rows."""
@@ -413,6 +425,7 @@ class ListReader:
             step_rows=self._step_rows,
             window_rows=self._window_rows,
             workers=self._workers,
+            params=self._params,
             depth=self._depth + 1,
         )
         outcome = Outcome()
@@ -420,12 +433,15 @@ class ListReader:
         return newest(tables, self._endpoint.primary_key), outcome.proven
 
 
-def read_whole(reader: ListReader, endpoint: Endpoint) -> Taken:
+def read_whole(reader: ListReader, endpoint: Endpoint, *, confirm_empty: bool = True) -> Taken:
     """
     Read a list that has no ``updated_since``, complete or not at all.
 
-    A list of one page is read in one go; an empty one is asked for twice, because it would empty
-    the table; a longer one must have the same total on every page and once more afterwards.
+    A list of one page is read in one go; a longer one must have the same total on every page and
+    once more afterwards.
+
+    Args:
+        confirm_empty: Ask for an empty list twice, because it would empty the table.
 
     Raises:
         ResponseError: It changed under us at every attempt.
@@ -435,7 +451,8 @@ def read_whole(reader: ListReader, endpoint: Endpoint) -> Taken:
         if endpoint.single:
             return taken
         is_sure = taken.is_consistent and taken.records == taken.table.num_rows
-        if is_sure and taken.table.num_rows and not taken.needs_proof:
+        is_plain = taken.table.num_rows or not confirm_empty
+        if is_sure and is_plain and not taken.needs_proof:
             return taken
         if is_sure and reader.count(Part()) == taken.table.num_rows:
             return taken

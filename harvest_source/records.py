@@ -459,3 +459,239 @@ COMPANY = record(
     flag("day_entry_notes_required", "Notes mandatory on entries; undocumented"),
     flag("approval_required", "Approval mandatory; undocumented"),
 )
+
+
+INVOICE_MESSAGE = record(
+    bigint("id", "Message id"),
+    text("sent_by", "Creator name"),
+    text("sent_by_email", "Creator email"),
+    text("sent_from", "Sender name shown"),
+    text("sent_from_email", "Sender email shown"),
+    rows(
+        "recipients",
+        "Recipients",
+        text("name", "Name"),
+        text("email", "E-mail"),
+    ),
+    text("subject", "Subject"),
+    text("body", "Body, CRLF line ends"),
+    flag("include_link_to_client_invoice", "Had a client link; deprecated by Harvest"),
+    flag("attach_pdf", "PDF attached"),
+    flag("send_me_a_copy", "Copy to sender"),
+    flag("thank_you", "Thank-you message"),
+    text("event_type", "State change made by the message; one of close, draft, re-open, send"),
+    flag("reminder", "Reminder message"),
+    date("send_reminder_on", "Planned reminder date"),
+    timestamp("created_at", "Creation time, UTC"),
+    timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
+)
+
+INVOICE_PAYMENT = record(
+    bigint("id", "Payment id"),
+    decimal("amount", "Amount in invoice currency"),
+    timestamp("paid_at", "Payment time; midnight UTC when date-only"),
+    date("paid_date", "Payment date"),
+    text("recorded_by", "Who recorded it"),
+    text("recorded_by_email", "Their email"),
+    text("notes", "Notes"),
+    text("transaction_id", "Card/PayPal reference"),
+    bigint("payment_gateway__id", "Gateway: gateway id"),
+    text("payment_gateway__name", "Gateway: gateway name"),
+    timestamp("created_at", "Creation time, UTC"),
+    timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
+)
+
+ESTIMATE_MESSAGE = record(
+    bigint("id", "Message id"),
+    text("sent_by", "Creator name"),
+    text("sent_by_email", "Creator email"),
+    text("sent_from", "Sender name shown"),
+    text("sent_from_email", "Sender email shown"),
+    rows(
+        "recipients",
+        "Recipients",
+        text("name", "Name"),
+        text("email", "E-mail"),
+    ),
+    text("subject", "Subject"),
+    text("body", "Body; may hold the literal placeholder %estimate_url%"),
+    flag("send_me_a_copy", "Copy to sender"),
+    text("event_type", "State change; one of send, accept, decline, re-open, view, invoice"),
+    timestamp("created_at", "Creation time, UTC"),
+    timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
+)
+
+BILLABLE_RATE = record(
+    bigint("id", "Rate id"),
+    decimal("amount", "Rate per hour"),
+    date("start_date", "Valid from; null = since ever (first rate)"),
+    date("end_date", "Valid to, computed by Harvest; null = open"),
+    timestamp("created_at", "Creation time, UTC"),
+    timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
+)
+
+COST_RATE = record(
+    bigint("id", "Rate id"),
+    decimal("amount", "Rate per hour"),
+    date("start_date", "Valid from; null = since ever (first rate)"),
+    date("end_date", "Valid to, computed by Harvest; null = open"),
+    timestamp("created_at", "Creation time, UTC"),
+    timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
+)
+
+TEAMMATE = record(
+    bigint("id", "Teammate's USER id"),
+    text("first_name", "First name"),
+    text("last_name", "Last name"),
+    text("email", "E-mail"),
+)
+
+PROJECT_ASSIGNMENT = record(
+    bigint("id", "Same id as the user_assignment"),
+    flag("is_active", "Always true here (endpoint returns active only)"),
+    flag("is_project_manager", "Manages the project"),
+    flag("use_default_rates", "Default rates"),
+    decimal("hourly_rate", "Rate; null where the role may not see it"),
+    decimal("budget", "Hours budget"),
+    timestamp("created_at", "Creation time, UTC"),
+    timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
+    bigint("project__id", "Project: id"),
+    text("project__name", "Project: name"),
+    text("project__code", "Project: code"),
+    flag("project__is_billable", "Project: billable; undocumented"),
+    bigint("client__id", "Client: id"),
+    text("client__name", "Client: display name at read time"),
+    text("client__currency", "Client: ISO code; undocumented"),
+    rows(
+        "task_assignments",
+        "Tasks of the project",
+        bigint("id", "Task assignment id"),
+        flag("billable", "Billable on this project"),
+        flag("is_active", "Assignment active"),
+        timestamp("created_at", "Creation time, UTC"),
+        timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
+        decimal("hourly_rate", "Rate when bill_by=Tasks"),
+        decimal("budget", "Budget when budget_by=task or task_fees"),
+        bigint("task__id", "Task: id"),
+        text("task__name", "Task: display name at read time"),
+    ),
+)
+
+REPORT_EXPENSES_CLIENTS = record(
+    bigint("client_id", "Client"),
+    text("client_name", "Client name"),
+    decimal("total_amount", "All expenses"),
+    decimal("billable_amount", "Billable part"),
+    text("currency", "ISO code; one row per subject AND currency"),
+)
+
+REPORT_EXPENSES_PROJECTS = record(
+    bigint("client_id", "Client"),
+    text("client_name", "Client name"),
+    bigint("project_id", "Project"),
+    text("project_name", "DISPLAY name with a '[CODE] ' prefix when the project has a code"),
+    decimal("total_amount", "All expenses"),
+    decimal("billable_amount", "Billable part"),
+    text("currency", "ISO code; one row per subject AND currency"),
+)
+
+REPORT_EXPENSES_CATEGORIES = record(
+    bigint("expense_category_id", "Category"),
+    text("expense_category_name", "Name"),
+    decimal("total_amount", "All expenses"),
+    decimal("billable_amount", "Billable part"),
+    text("currency", "ISO code; one row per subject AND currency"),
+)
+
+REPORT_EXPENSES_TEAM = record(
+    bigint("user_id", "Person"),
+    text("user_name", "First + last"),
+    flag("is_contractor", "Contractor"),
+    decimal("total_amount", "All expenses"),
+    decimal("billable_amount", "Billable part"),
+    text("currency", "ISO code; one row per subject AND currency"),
+)
+
+REPORT_TIME_CLIENTS = record(
+    bigint("client_id", "Client"),
+    text("client_name", "Client name"),
+    decimal("total_hours", "Sum of ROUNDED hours"),
+    decimal("billable_hours", "Billable rounded hours"),
+    text(
+        "currency",
+        "ISO code; one row per subject AND currency; null where the role may not see it",
+    ),
+    decimal("billable_amount", "Money; null where the role may not see it"),
+)
+
+REPORT_TIME_PROJECTS = record(
+    bigint("project_id", "Project"),
+    text("project_name", "DISPLAY name with a '[CODE] ' prefix when the project has a code"),
+    bigint("client_id", "Client"),
+    text("client_name", "Client name"),
+    decimal("total_hours", "Sum of ROUNDED hours"),
+    decimal("billable_hours", "Billable rounded hours"),
+    text(
+        "currency",
+        "ISO code; one row per subject AND currency; null where the role may not see it",
+    ),
+    decimal("billable_amount", "Money; null where the role may not see it"),
+    decimal("scheduled_hours", "Forecast hours; only with include_forecast; undocumented"),
+)
+
+REPORT_TIME_TASKS = record(
+    bigint("task_id", "Task"),
+    text("task_name", "Name"),
+    decimal("total_hours", "Sum of ROUNDED hours"),
+    decimal("billable_hours", "Billable rounded hours"),
+    text(
+        "currency",
+        "ISO code; one row per subject AND currency; null where the role may not see it",
+    ),
+    decimal("billable_amount", "Money; null where the role may not see it"),
+)
+
+REPORT_TIME_TEAM = record(
+    bigint("user_id", "Person"),
+    text("user_name", "First + last"),
+    flag("is_contractor", "Contractor"),
+    bigint("weekly_capacity", "SECONDS"),
+    text("avatar_url", "Image"),
+    decimal("total_hours", "Sum of ROUNDED hours"),
+    decimal("billable_hours", "Billable rounded hours"),
+    text(
+        "currency",
+        "ISO code; one row per subject AND currency; null where the role may not see it",
+    ),
+    decimal("billable_amount", "Money; null where the role may not see it"),
+    decimal("scheduled_hours", "Forecast hours; only with include_forecast; undocumented"),
+)
+
+REPORT_UNINVOICED = record(
+    bigint("client_id", "Client"),
+    text("client_name", "Client name"),
+    bigint("project_id", "Project"),
+    text("project_name", "Plain name, no code prefix"),
+    text("currency", "ISO code"),
+    decimal("total_hours", "Hours"),
+    decimal("uninvoiced_hours", "Hours not invoiced"),
+    decimal("uninvoiced_expenses", "Billable expenses not invoiced"),
+    decimal("uninvoiced_amount", "Money not invoiced"),
+)
+
+REPORT_PROJECT_BUDGET = record(
+    bigint("client_id", "Client"),
+    text("client_name", "Client name"),
+    bigint("project_id", "Project"),
+    text("project_name", "Plain name, no code prefix"),
+    flag("budget_is_monthly", "Monthly reset"),
+    text("budget_by", "Method; one of project, project_cost, task, task_fees, person, none"),
+    flag("is_active", "Project active"),
+    decimal("budget", "Hours or money; null where the role may not see it"),
+    decimal(
+        "budget_spent",
+        "Hours or money used; current month only for monthly budgets; null where the role may "
+        "not see it",
+    ),
+    decimal("budget_remaining", "May be negative; null where the role may not see it"),
+)

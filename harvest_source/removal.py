@@ -15,8 +15,9 @@ from typing import Any, Final
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.arrow import ACCOUNT_ID, LOAD_ID
-from harvest_source.endpoints import Endpoint
+from harvest_source.endpoints import BY_NAME, Endpoint
 from harvest_source.errors import GuardError
+from harvest_source.ledger import Emptied
 from harvest_source.warehouse import Warehouse
 
 DELETED_RECORDS: Final = "deleted_records"
@@ -28,6 +29,8 @@ COLUMNS: Final[TTableSchemaColumns] = {
     "restored_at": {"data_type": "timestamp"},
     "record": {"data_type": "json"},
 }
+_SCOPES: Final = 500
+"""Scopes in one statement."""
 _FEW_ROWS: Final = 25
 """A guard below this would stop people who tidy up a small account."""
 
@@ -42,6 +45,8 @@ class Doomed:
     """Load ids; empty: every row of the account goes."""
     start: date | None = None
     """Rows dated before this day were not looked at and stay."""
+    scopes: tuple[tuple[tuple[str, Any], ...], ...] = ()
+    """Only rows with all the values of one of these; empty: wherever they are."""
 
     def condition(self) -> tuple[str, list[Any]]:
         """A SQL condition on the table, with its parameters."""
@@ -50,10 +55,35 @@ class Doomed:
         if self.seen:
             terms.append(f"{LOAD_ID} NOT IN ({', '.join(['%s'] * len(self.seen))})")
             parameters += self.seen
+        if self.scopes:
+            each = [" AND ".join(f"{_quote(n)} = %s" for n, _ in scope) for scope in self.scopes]
+            terms.append("(" + " OR ".join(f"({one})" for one in each) + ")")
+            parameters += [value for scope in self.scopes for _, value in scope]
         if self.start is not None and self.endpoint.window is not None:
             terms.append(f"{self.endpoint.window} >= %s")
             parameters.append(self.start)
         return " AND ".join(terms), parameters
+
+
+def doom_emptied(emptied: Iterable[Emptied]) -> list[Doomed]:
+    """What is to go because Harvest has no rows of it any more."""
+    scopes: dict[tuple[str, int], list[tuple[tuple[str, Any], ...]]] = {}
+    for each in emptied:
+        scopes.setdefault((each.table, each.account_id), []).append(each.scope)
+    return [
+        Doomed(BY_NAME[table], account_id, scopes=tuple(filter(None, some)))
+        for (table, account_id), together in sorted(scopes.items(), key=lambda item: item[0])
+        for some in _chunks(together)
+    ]
+
+
+def _chunks(scopes: list[tuple[tuple[str, Any], ...]]) -> Iterable[list[tuple[Any, ...]]]:
+    return (scopes[at : at + _SCOPES] for at in range(0, len(scopes), _SCOPES))
+
+
+def _quote(name: str) -> str:
+    """``from`` and ``to`` are words of SQL; double quotes are its standard."""
+    return f'"{name}"'
 
 
 def find(warehouse: Warehouse, doomed: Doomed, *, limit: Decimal | None) -> list[dict[str, Any]]:
@@ -90,7 +120,7 @@ def remove(
     kept = [
         _keep(doomed, row, now)
         for doomed, rows in found
-        if doomed.endpoint.primary_key == ("id",)
+        if "id" in doomed.endpoint.primary_key
         for row in rows
     ]
     if kept:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -26,15 +24,14 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract import DltResource
 
 from harvest_source.arrow import ACCOUNT_ID, LOAD_ID, Decoder, Fitter
-from harvest_source.clock import Clock
 from harvest_source.columns import SEPARATOR, Child, Column, Type
-from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
-from harvest_source.endpoints import BY_NAME, Endpoint
-from harvest_source.errors import ForbiddenError, HarvestError, ResponseError
+from harvest_source.endpoints import Endpoint
+from harvest_source.errors import ForbiddenError, HarvestError
 from harvest_source.fitting import PRECISION, SCALE, loads
 from harvest_source.ledger import Ledger
-from harvest_source.reading import WORKERS, ListReader, Outcome, Part, read_whole
-from harvest_source.sessions import Session, Sessions
+from harvest_source.reads import READS, ReadOptions, Task
+from harvest_source.scopes import Scope
+from harvest_source.sessions import Sessions
 
 CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
     "_dlt_root_id": {"data_type": "text", "nullable": False, "root_key": True},
@@ -43,20 +40,6 @@ CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
     "_dlt_id": {"data_type": "text", "nullable": False, "unique": True, "row_key": True},
 }
 """dlt's own columns of a child table, declared so that the table can be made before its rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How a run reads."""
-
-    clock: Clock
-    start_date: date | None = None
-    overlap: timedelta = timedelta(minutes=5)
-    exclude: frozenset[str] = frozenset()
-    """``table.column``."""
-    full_refresh: bool = False
-    isolate: bool = False
-    """A table that fails is noted in the ledger and the others go on; otherwise it raises."""
 
 
 def build_resource(
@@ -71,7 +54,7 @@ def build_resource(
     merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
     optional: dict[str, Any] = {}
     if endpoint.cursor is None:
-        optional["merge_key"] = ACCOUNT_ID  # The account's rows are replaced as a whole.
+        optional["merge_key"] = (ACCOUNT_ID, *endpoint.scope)  # Replaced as a whole.
     if not endpoint.record.children:
         optional["file_format"] = "parquet"
     resource: DltResource = dlt.resource(
@@ -90,7 +73,7 @@ def build_resource(
 def build_hints(endpoint: Endpoint, excluded: frozenset[str] = frozenset()) -> TTableSchemaColumns:
     """dlt's column hints of a table: types, descriptions, keys, newest wins."""
     account = Column(ACCOUNT_ID, Type.BIGINT, "Harvest account the row belongs to")
-    hints = {c.name: _hint(c) for c in (account, *endpoint.record) if c.name not in excluded}
+    hints = {c.name: _hint(c) for c in (account, *endpoint.columns) if c.name not in excluded}
     for name in endpoint.key:
         hints[name]["nullable"] = False
     if endpoint.cursor is not None:
@@ -144,13 +127,14 @@ class TableReader:
         self._options = options
         self._ledger = ledger
         self.excluded = excluded_columns(endpoint, options.exclude)
+        self._learned: dict[str, Type] = {}
 
     def iter_items(self) -> Iterator[Any]:
         """Yield Arrow tables or lists of dictionaries; moves cursors after an account's last."""
         yield from self._make_table()
         self._check_place()
         with self._sessions.in_use():
-            for account_id in self._account_ids():
+            for account_id in self._sessions.account_ids():
                 try:
                     yield from self._iter_account(account_id)
                 except ForbiddenError as error:
@@ -173,9 +157,6 @@ class TableReader:
             state.pop("accounts", None)
         state["place"] = place
 
-    def _account_ids(self) -> Sequence[int]:
-        return self._sessions.account_ids()
-
     def _make_table(self) -> Iterator[Any]:
         """An empty table the first time, so that models downstream stand without any rows."""
         endpoint = self._endpoint
@@ -185,7 +166,8 @@ class TableReader:
         if endpoint.record.children:
             yield dlt.mark.materialize_table_schema()
         else:
-            yield with_load_id(self._build_decoder(0).empty(), endpoint)
+            scope = Scope(tuple((column.name, None) for column in endpoint.injected), "", {})
+            yield with_load_id(scope.stamp(self._build_decoder(0).empty(), endpoint), endpoint)
 
     def _build_decoder(self, account_id: int) -> Decoder:
         endpoint = self._endpoint
@@ -193,7 +175,8 @@ class TableReader:
             endpoint.record,
             account_id=account_id,
             excluded=self.excluded,
-            learned=learned_columns(endpoint.name, (c.name for c in endpoint.record)),
+            learned=learned_columns(endpoint.name, (c.name for c in endpoint.columns))
+            | self._learned,
             rename=_rename(),
         )
 
@@ -203,101 +186,12 @@ class TableReader:
         decoder = self._build_decoder(account_id)
         lane = Lane(self._endpoint, decoder, account_id)
         state = _account_state(account_id)
-        if self._endpoint.cursor is None:
-            tables = self._iter_whole(session, decoder, state)
-        else:
-            tables = self._iter_changes(session, decoder, state)
-        for table in tables:
+        task = Task(self._endpoint, session, decoder, state, self._options, self._ledger)
+        for table in READS[self._endpoint.way](task):
             if table.num_rows:
                 self._ledger.add_rows(self._endpoint.name, account_id, table.num_rows)
                 yield from lane.items(table)
-
-    # Lists that tell what changed.
-
-    def _iter_changes(
-        self, session: Session, decoder: Decoder, state: dict[str, Any]
-    ) -> Iterator[pa.Table]:
-        cursor = load_cursor(state.get("cursor"))
-        errand = self._plan(cursor, session)
-        reader = self._build_reader(session, decoder)
-        outcomes = []
-        for part in errand.parts:
-            outcome = Outcome()
-            yield from reader.iter_tables(part, outcome)
-            outcomes.append(outcome)
-        if all(outcome.proven for outcome in outcomes):
-            began = min(outcome.began for outcome in outcomes if outcome.began)
-            # dlt stores this with the rows just yielded, or not at all.
-            state["cursor"] = errand.earn(began, session.owner.visibility, cursor).dump()
-            if errand.is_whole:
-                self._ledger.whole.add((self._endpoint.name, session.account_id))
-        else:
-            self._ledger.warn(self._unproven(outcomes, session.account_id))
-
-    def _plan(self, cursor: Cursor | None, session: Session) -> Errand:
-        options = self._options
-        return plan_errand(
-            None if options.full_refresh else cursor,
-            visibility=session.owner.visibility,
-            start_date=options.start_date if self._endpoint.window else None,
-            overlap=options.overlap,
-            now=options.clock.now(),
-        )
-
-    def _build_reader(self, session: Session, decoder: Decoder) -> ListReader:
-        name, account_id = self._endpoint.name, session.account_id
-
-        def decode(rows: bytes) -> pa.Table:
-            table = decoder.decode(rows)
-            check_keys(table, self._endpoint)
-            return table
-
-        return ListReader(
-            session.client,
-            self._endpoint,
-            decode,
-            today=self._options.clock.now().date(),
-            cut_values=lambda: self._cut_values(session),
-            on_page=lambda rows, total: self._ledger.progress(name, account_id, rows, total),
-            workers=WORKERS,
-        )
-
-    def _cut_values(self, session: Session) -> list[int]:
-        """All ids of the list that ``cut_by`` refers to, as Harvest has them now."""
-        assert self._endpoint.cut_by is not None
-        referred = BY_NAME[self._endpoint.cut_by.removesuffix("__id") + "s"]
-        decoder = Decoder(referred.record, account_id=session.account_id)
-        reader = ListReader(
-            session.client, referred, decoder.decode, today=self._options.clock.now().date()
-        )
-        ids: list[int] = []
-        for table in reader.iter_tables(Part(), Outcome()):
-            ids += table.column("id").to_pylist()
-        return ids
-
-    def _unproven(self, outcomes: Sequence[Outcome], account_id: int) -> str:
-        parts = "; ".join(str(part) for outcome in outcomes for part in outcome.unproven)
-        return (
-            f"{self._endpoint.name} of account {account_id} kept changing while it was read "
-            f"({parts}). The rows read are loaded; the next run reads that part again."
-        )
-
-    # Lists that do not.
-
-    def _iter_whole(
-        self, session: Session, decoder: Decoder, state: dict[str, Any]
-    ) -> Iterator[pa.Table]:
-        """All rows, complete, or none: they take the place of the account's rows."""
-        endpoint = self._endpoint
-        taken = read_whole(self._build_reader(session, decoder), endpoint)
-        print_ = fingerprint(taken.table)
-        if taken.table.num_rows == 0:
-            self._ledger.emptied.add((endpoint.name, session.account_id))
-        if state.get("fingerprint") != print_ or self._options.full_refresh:
-            yield taken.table
-            state["fingerprint"] = print_
-        else:
-            self._ledger.add_rows(endpoint.name, session.account_id, taken.table.num_rows)
+        self._learned |= decoder.learned  # The next account's columns must have the same types.
 
 
 class Lane:
@@ -363,7 +257,7 @@ def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[s
     return frozenset(asked | secret)
 
 
-def learned_columns(table: str, declared: Any) -> dict[str, Type]:
+def learned_columns(table: str, declared: Iterable[str]) -> dict[str, Type]:
     """Columns of *table* that earlier runs learned, from the schema dlt keeps."""
     known = {*declared, ACCOUNT_ID}
     return {
@@ -382,29 +276,6 @@ def with_load_id(table: pa.Table, endpoint: Endpoint) -> pa.Table:
     never_null = {*endpoint.key, LOAD_ID}
     fields = [field.with_nullable(field.name not in never_null) for field in with_id.schema]
     return with_id.cast(pa.schema(fields))
-
-
-def check_keys(table: pa.Table, endpoint: Endpoint) -> None:
-    """
-    Every record must have its key, or it could never be merged.
-
-    Raises:
-        ResponseError: One has not.
-    """
-    for name in endpoint.primary_key:
-        if table.column(name).null_count:
-            msg = (
-                f"Harvest sent a record of {endpoint.name} without a usable {name}. Nothing of "
-                "this read is kept. Run the same command again; if it stays, report it."
-            )
-            raise ResponseError(msg, path=endpoint.list_path, status=200)
-
-
-def fingerprint(table: pa.Table) -> str:
-    """Tells whether a table read whole is the one read last time."""
-    names = sorted(table.column_names)
-    content = repr([names, table.select(names).to_pylist()])
-    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def find_place() -> str:

@@ -21,10 +21,10 @@ from harvest_source.api.http import Exchange
 from harvest_source.auth.accounts import parse_account_ids
 from harvest_source.auth.tokens import BearerToken
 from harvest_source.clock import Clock, SystemClock
-from harvest_source.endpoints import BY_NAME, Endpoint
+from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
 from harvest_source.ledger import Ledger, Progress
-from harvest_source.removal import Doomed, find, remove
+from harvest_source.removal import Doomed, doom_emptied, find, remove
 from harvest_source.sessions import Connection, Sessions
 from harvest_source.settings import find_token_source, resolve_settings
 from harvest_source.source import Settings, build_options, build_source, choose_endpoints
@@ -336,8 +336,7 @@ class _Run:
 
     def _remove_emptied(self) -> None:
         """Lists read whole that have no rows left: a merge has nothing to say that with."""
-        emptied = sorted(self.ledger.emptied)
-        self._remove([Doomed(BY_NAME[table], account_id) for table, account_id in emptied], None)
+        self._remove(doom_emptied(self.ledger.emptied), None)
 
     def _remove_unseen(self, loaded: Iterable[str]) -> None:
         """After a full refresh: rows that Harvest no longer has."""

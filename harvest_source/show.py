@@ -119,14 +119,15 @@ class Console:
             print(json.dumps({"tables": {e.name: describe(e) for e in ENDPOINTS}}))
             return
         for endpoint in ENDPOINTS:
-            for table in _column_tables(endpoint):
+            for heading, table in _column_tables(endpoint):
+                print(heading)
                 _print_table(table)
                 print()
 
 
 def describe(endpoint: Endpoint) -> dict[str, Any]:
     """One table as data."""
-    columns = {c.name: c for c in endpoint.record if not c.secret}
+    columns = {c.name: c for c in endpoint.columns if not c.secret}
     return {
         "key": list(endpoint.key),
         "cursor": endpoint.cursor,
@@ -244,18 +245,17 @@ def _sync_table(report: SyncReport) -> Table:
     return table
 
 
-def _column_tables(endpoint: Endpoint) -> Iterator[Table]:
+def _column_tables(endpoint: Endpoint) -> Iterator[tuple[str, Table]]:
+    """Every table of an endpoint under its heading, which no terminal may cut."""
     heading = f"{endpoint.name}  key {', '.join(endpoint.key)}  cursor {endpoint.cursor or 'none'}"
     description = describe(endpoint)
-    yield _columns(heading, description["columns"])
+    yield heading, _columns(description["columns"])
     for name, child in description["children"].items():
-        yield _columns(f"{name}  {child['description']}", child["columns"])
+        yield f"{name}  {child['description']}", _columns(child["columns"])
 
 
-def _columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> Table:
+def _columns(columns: Mapping[str, Mapping[str, str]]) -> Table:
     table = _table("Column", "Type", "Description", whole=("Column", "Type"))
-    table.title = _escaped(heading)
-    table.title_justify = "left"
     for name, column in columns.items():
         table.add_row(name, column["type"], _escaped(column["description"]))
     return table

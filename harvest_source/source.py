@@ -20,7 +20,8 @@ from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
 from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
 from harvest_source.errors import ConfigError
 from harvest_source.ledger import Ledger
-from harvest_source.resources import ReadOptions, build_resource
+from harvest_source.reads import ReadOptions
+from harvest_source.resources import build_resource
 from harvest_source.sessions import API_URL, ID_URL, Connection, Sessions
 
 NAME = "harvest"
@@ -71,7 +72,10 @@ def harvest(
         ),
         options=build_options(start_date=start_date, overlap=overlap, exclude=exclude),
     )
-    return build_resources(settings, Sessions(settings.connection), LoggingLedger(), ENDPOINTS)
+    resources = build_resources(settings, Sessions(settings.connection), LoggingLedger(), ENDPOINTS)
+    for resource in resources:
+        resource.selected = BY_NAME[resource.name].default
+    return resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ def _check_excluded(name: str) -> None:
 
 def choose_endpoints(names: Sequence[str]) -> tuple[Endpoint, ...]:
     """
-    The rows of the endpoint table with these *names*; all of them when there are none.
+    The rows of the endpoint table with these *names*; those on by default when there are none.
 
     Raises:
         ConfigError: No such table.
@@ -185,7 +189,7 @@ def choose_endpoints(names: Sequence[str]) -> tuple[Endpoint, ...]:
             "Child tables come with their parent."
         )
         raise ConfigError(msg)
-    return tuple(e for e in ENDPOINTS if not names or e.name in names)
+    return tuple(e for e in ENDPOINTS if (e.name in names if names else e.default))
 
 
 def build_resources(

@@ -13,6 +13,9 @@ from datetime import date, timedelta
 EARLIEST = date(2000, 1, 1)
 """Where a search for the bulk of history begins. Older rows are in the first, open window."""
 
+RECENT = timedelta(days=90)
+"""Hours this young are still being edited: reports that reach into them are read every run."""
+
 _DAY = timedelta(days=1)
 
 
@@ -145,3 +148,15 @@ def _close_ranks(
     windows[0] = DateWindow(window.start, windows[0].end)
     windows[-1] = DateWindow(windows[-1].start, window.end)
     return windows
+
+
+def report_windows(first: date, today: date) -> list[DateWindow]:
+    """
+    The calendar years from *first* to the one *today* is in, oldest first; no two share a day.
+
+    Harvest takes at most 365 days between ``from`` and ``to``: a leap year is just that. The last
+    one always ends with its year, so that its key stays the same until then.
+    """
+    years = range(first.year, today.year + 1)
+    starts = [max(first, date(year, 1, 1)) for year in years]
+    return [DateWindow(start, date(start.year + 1, 1, 1)) for start in starts]

@@ -8,14 +8,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from harvest_source.endpoints import ENDPOINTS
+from harvest_source.endpoints import DEFAULTS
 from harvest_source.ledger import Progress
 from harvest_source.sandbox import ManualClock, Sandbox
 from harvest_source.show import Lines
 from tests.cli.command import ACCOUNT, TOKEN, build_settings, run_process
 from tests.cli.conftest import Run, Start
 
-NAMES = {endpoint.name for endpoint in ENDPOINTS}
+NAMES = {endpoint.name for endpoint in DEFAULTS}
 REPORT = {
     "status",
     "account_ids",

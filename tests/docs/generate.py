@@ -14,10 +14,17 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from harvest_source import cli
-from harvest_source.endpoints import ENDPOINTS, Endpoint
+from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
+_WAYS = {
+    Way.CHANGES: "changes",
+    Way.WHOLE: "whole, every run",
+    Way.CHILDREN: "parents that moved, all of them weekly",
+    Way.WINDOWS: "years, recent ones every run, all weekly",
+    Way.SNAPSHOT: "whole, once a day",
+}
 REFERENCE = "https://help.getharvest.com/api-v2/"
 
 
@@ -33,7 +40,7 @@ def _table_line(endpoint: Endpoint) -> str:
         f"[`{endpoint.name}`]({REFERENCE}{endpoint.docs})",
         children or "-",
         f"`{', '.join(endpoint.key)}`",
-        "changes" if endpoint.cursor else "whole, every run",
+        _WAYS[endpoint.way] + ("" if endpoint.default else "; only if named"),
         endpoint.permission,
     )
     return f"| {' | '.join(cells)} |"

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from harvest_source.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.endpoints import BY_NAME, DEFAULTS
 from harvest_source.sandbox import Sandbox
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab, Row, by_id, number
@@ -307,7 +307,7 @@ def test_new_fields_have_lasting_types(across: list[Stage], table: str) -> None:
 def assert_all_declared(lab: Lab) -> None:
     """Every declared table and child table is there with its declared columns."""
     types = lab.columns()
-    for endpoint in ENDPOINTS:
+    for endpoint in DEFAULTS:
         for column, sql_type in expected_types(shown(endpoint)).items():
             assert types[f"{endpoint.name}.{column}"] == sql_type
         for child in endpoint.record.children:
@@ -328,7 +328,7 @@ def test_empty_account_has_every_table(open_lab: OpenLab) -> None:
     lab.server.edit("invoices", invoice, line_items=[line], payment_options=["ach"])
     before = lab.columns()
     assert lab.sync().status == "ok"
-    for endpoint in ENDPOINTS:
+    for endpoint in DEFAULTS:
         assert_equal(lab, endpoint.name)
     assert lab.columns() == before
 

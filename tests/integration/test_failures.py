@@ -16,7 +16,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source import harvest
-from harvest_source.endpoints import ENDPOINTS
+from harvest_source.endpoints import DEFAULTS
 from harvest_source.errors import (
     AuthError,
     HarvestError,
@@ -50,12 +50,12 @@ FAULTS: dict[str, tuple[str, type[HarvestError]]] = {
 }
 """By table: what every request of it meets in the bad run, and what that is reported as."""
 FORBIDDEN = "contacts"
-LISTS = [endpoint.name for endpoint in ENDPOINTS if not endpoint.single]
+LISTS = [endpoint.name for endpoint in DEFAULTS if not endpoint.single]
 
 
 def contents(lab: Lab) -> dict[str, list[str]]:
     """Every row of every table of Harvest's."""
-    tables = [table for e in ENDPOINTS for table in (e.name, *e.child_tables)]
+    tables = [table for e in DEFAULTS for table in (e.name, *e.child_tables)]
     return {table: sorted(map(str, lab.table(table))) for table in tables}
 
 
@@ -86,7 +86,7 @@ class Trouble:
 def wrong_tables(lab: Lab) -> dict[str, str]:
     """Tables that are not what the sandbox serves, and why."""
     wrong = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in DEFAULTS:
         try:
             assert_equal(lab, endpoint.name)
         except AssertionError as error:

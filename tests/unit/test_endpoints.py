@@ -9,7 +9,7 @@ import pytest
 
 from harvest_source.arrow import ACCOUNT_ID
 from harvest_source.columns import SEPARATOR, VARIANT, Child, Column, Record, Type
-from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
+from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint, Way
 
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
 
@@ -23,7 +23,7 @@ def columns_of(record: Record) -> list[Column]:
 
 
 def types_of(endpoint: Endpoint) -> dict[str, Type]:
-    return {column.name: column.type for column in endpoint.record}
+    return {column.name: column.type for column in endpoint.columns}
 
 
 def test_tables_have_names_of_their_own() -> None:
@@ -64,10 +64,16 @@ def test_no_value_lies_inside_another(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_keys_are_columns(endpoint: Endpoint) -> None:
-    """The primary key is made of whole numbers that every record has."""
+    """The primary key is made of columns; ids are whole numbers, what may be hidden is filled."""
     types = types_of(endpoint)
     assert endpoint.key[0] == ACCOUNT_ID
-    assert {types[name] for name in endpoint.primary_key} <= {Type.BIGINT}
+    for name in endpoint.primary_key:
+        wanted = {Type.BIGINT}
+        if name in dict(endpoint.fill):
+            wanted = {Type.TEXT}
+        elif name in endpoint.scope and endpoint.report is not None:
+            wanted = {Type.DATE}
+        assert types[name] in wanted, name
     assert bool(endpoint.primary_key) != endpoint.single
 
 
@@ -95,6 +101,21 @@ def test_days_are_cut_by_the_id_of_another_table(endpoint: Endpoint) -> None:
         assert endpoint.window is not None
         assert types_of(endpoint)[endpoint.cut_by] is Type.BIGINT
         assert BY_NAME[endpoint.cut_by.removesuffix("__id") + "s"].primary_key == ("id",)
+
+
+@every_endpoint
+def test_scopes_are_known_before_the_rows(endpoint: Endpoint) -> None:
+    """What rows of a scope share is part of their key, and no member of the record."""
+    assert set(endpoint.scope) <= set(endpoint.primary_key)
+    assert not set(endpoint.scope) & endpoint.record.names
+    if endpoint.parent is not None:
+        listed = BY_NAME[endpoint.parent.endpoint]
+        assert listed.way is Way.CHANGES
+        assert "{parent}" in endpoint.list_path
+        if endpoint.parent.having is not None:
+            assert endpoint.parent.having[0] in {child.name for child in listed.record.children}
+    if endpoint.report is not None:
+        assert BY_NAME[endpoint.report.dated_by].window is not None
 
 
 @every_endpoint
@@ -149,6 +170,7 @@ def test_arrays_are_objects_or_plain_values(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_paths_stay_below_the_api(endpoint: Endpoint) -> None:
-    """Paths are relative, and the envelope's key is the table's name, or absent for one object."""
-    assert re.fullmatch(r"[a-z_]+(/[a-z_]+)*", endpoint.list_path)
-    assert endpoint.envelope_key == (None if endpoint.single else endpoint.name)
+    """Paths are relative, and the envelope's key is a plain word, or absent for one object."""
+    path = endpoint.list_path.replace("{parent}", "parent")
+    assert re.fullmatch(r"[a-z_]+(/[a-z_]+)*", path)
+    assert (endpoint.envelope_key is None) == endpoint.single

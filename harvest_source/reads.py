@@ -1,0 +1,368 @@
+"""
+The ways a table is read: by what changed, whole, per parent, per window.
+
+Each is a generator of Arrow tables over one account. It moves the table's stored state only after
+its last row was yielded, and only when everything it promises has been read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from harvest_source.arrow import Decoder
+from harvest_source.clock import Clock
+from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
+from harvest_source.endpoints import BY_NAME, Endpoint, Way
+from harvest_source.errors import ResponseError
+from harvest_source.fitting import loads
+from harvest_source.ledger import Ledger
+from harvest_source.reading import WORKERS, ListReader, Outcome, Part, read_whole
+from harvest_source.scopes import SCOPE_ROWS, WALK_EVERY, WALK_PARENTS, Scope, Walk, in_parallel
+from harvest_source.sessions import Session
+from harvest_source.windows import EARLIEST, RECENT, DateWindow, report_windows
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a run reads."""
+
+    clock: Clock
+    start_date: date | None = None
+    overlap: timedelta = timedelta(minutes=5)
+    exclude: frozenset[str] = frozenset()
+    """``table.column``."""
+    full_refresh: bool = False
+    walk_every: timedelta = WALK_EVERY
+    """How often every parent's children are read again, moved or not."""
+    isolate: bool = False
+    """A table that fails is noted in the ledger and the others go on; otherwise it raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One table of one account, to be read now."""
+
+    endpoint: Endpoint
+    session: Session
+    decoder: Decoder
+    state: dict[str, Any]
+    """What is stored for it; changed in place."""
+    options: ReadOptions
+    ledger: Ledger
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """How the ledger names it."""
+        return self.endpoint.name, self.session.account_id
+
+    def decode(self, rows: bytes) -> pa.Table:
+        """Rows of one page as a table in which every record has its key."""
+        table = self.decoder.decode(rows)
+        check_keys(table, self.endpoint)
+        return table
+
+    def build_reader(self) -> ListReader:
+        """A reader of the task's own list."""
+        name, account_id = self.key
+        return ListReader(
+            self.session.client,
+            self.endpoint,
+            self.decode,
+            today=self.options.clock.now().date(),
+            cut_values=partial(list_ids, self),
+            on_page=lambda rows, total: self.ledger.progress(name, account_id, rows, total),
+            workers=WORKERS,
+        )
+
+    def plan(self, cursor: Cursor | None, dated: str | None) -> Errand:
+        """What to read of a list whose date column is *dated*, if it has one."""
+        return plan_errand(
+            None if self.options.full_refresh else cursor,
+            visibility=self.session.owner.visibility,
+            start_date=self.options.start_date if dated else None,
+            overlap=self.options.overlap,
+            now=self.options.clock.now(),
+        )
+
+
+Read = Callable[[Task], Iterator[pa.Table]]
+
+
+def read_changes(task: Task) -> Iterator[pa.Table]:
+    """What changed since the cursor, or history; the cursor moves when all of it is proven."""
+    cursor = load_cursor(task.state.get("cursor"))
+    errand = task.plan(cursor, task.endpoint.window)
+    reader = task.build_reader()
+    outcomes: list[Outcome] = []
+    for part in (*errand.parts, *_volatile_parts(task, errand)):
+        outcome = Outcome()
+        yield from reader.iter_tables(part, outcome)
+        outcomes.append(outcome)
+    if not all(outcome.proven for outcome in outcomes):
+        task.ledger.warn(_unproven(task, outcomes))
+        return
+    _move_cursor(task, errand, cursor, outcomes)
+    if errand.is_whole:
+        task.ledger.whole.add(task.key)
+
+
+def read_all(task: Task) -> Iterator[pa.Table]:
+    """All rows, complete, or none: they take the place of the account's rows."""
+    taken = read_whole(task.build_reader(), task.endpoint)
+    print_ = fingerprint(taken.table)
+    if taken.table.num_rows == 0:
+        task.ledger.empty(*task.key, {})
+    if task.state.get("fingerprint") == print_ and not task.options.full_refresh:
+        task.ledger.add_rows(*task.key, taken.table.num_rows)
+        return
+    yield taken.table
+    task.state["fingerprint"] = print_
+
+
+def read_children(task: Task) -> Iterator[pa.Table]:
+    """
+    The children of parents that moved, and on a schedule those of all parents, some per run.
+
+    Recording or sending a child moves its parent; deleting one may not (nobody knows): hence the
+    walk over all parents. A parent's children are read whole and replace what was there.
+    """
+    parent = task.endpoint.parent
+    assert parent is not None
+    listed = BY_NAME[parent.endpoint]
+    cursor = load_cursor(task.state.get("cursor"))
+    errand = task.plan(cursor, listed.window)
+    moved, outcomes = _list_parents(task, listed, errand)
+    walk, walked = _plan_walk(task, listed, errand, moved)
+    now = task.options.clock.now()
+    yield from _read_scopes(task, [_child_scope(task, each) for each in [*moved, *walked]])
+    if not all(outcome.proven for outcome in outcomes):
+        task.ledger.warn(_unproven(task, outcomes))
+        return
+    _move_cursor(task, errand, cursor, outcomes)
+    task.state["walk"] = (Walk(finished_at=now) if errand.is_whole else walk).dump()
+
+
+def read_windows(task: Task) -> Iterator[pa.Table]:
+    """A report by calendar years: recent ones and new ones each run, the others on the schedule."""
+    now, stored = task.options.clock.now(), dict(task.state.get("windows") or {})
+    windows = report_windows(_first_day(task, now.date()), now.date())
+    due = [each for each in windows if _is_due(stored.get(_name(each)), each, task.options)]
+    yield from _read_scopes(task, [_window_scope(task, each) for each in due])
+    task.state["windows"] = stored | {_name(each): now.isoformat() for each in due}
+
+
+def read_snapshot(task: Task) -> Iterator[pa.Table]:
+    """A report without dates, kept once per day."""
+    today = task.options.clock.now().date()
+    scope = Scope((("snapshot_date", today),), task.endpoint.list_path, {})
+    yield from _read_scopes(task, [scope])
+
+
+READS: Mapping[Way, Read] = {
+    Way.CHANGES: read_changes,
+    Way.WHOLE: read_all,
+    Way.CHILDREN: read_children,
+    Way.WINDOWS: read_windows,
+    Way.SNAPSHOT: read_snapshot,
+}
+
+
+def list_ids(task: Task) -> list[int]:
+    """All ids that a day of the task's list can be cut by, as Harvest has them now."""
+    assert task.endpoint.cut_by is not None
+    listed = BY_NAME[task.endpoint.cut_by.removesuffix("__id") + "s"]
+    return _parent_ids(task, listed, (Part(),), Outcome())
+
+
+def check_keys(table: pa.Table, endpoint: Endpoint) -> None:
+    """
+    Every record must have its key, or it could never be merged.
+
+    Raises:
+        ResponseError: One has not.
+    """
+    for name in endpoint.primary_key:
+        if table.column(name).null_count:
+            msg = (
+                f"Harvest sent a record of {endpoint.name} without a usable {name}. Nothing of "
+                "this read is kept. Run the same command again; if it stays, report it."
+            )
+            raise ResponseError(msg, path=endpoint.list_path, status=200)
+
+
+def fingerprint(table: pa.Table) -> str:
+    """Tells whether a table read whole is the one read last time."""
+    names = sorted(table.column_names)
+    content = repr([names, table.select(names).to_pylist()])
+    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _volatile_parts(task: Task, errand: Errand) -> tuple[Part, ...]:
+    """Rows that change without a new ``updated_at``, such as running timers; history has them."""
+    volatile = task.endpoint.volatile
+    return () if volatile is None or errand.is_whole else (Part(flag=volatile),)
+
+
+def _move_cursor(
+    task: Task, errand: Errand, cursor: Cursor | None, outcomes: Sequence[Outcome]
+) -> None:
+    began = min(outcome.began for outcome in outcomes if outcome.began)
+    # dlt stores this with the rows just yielded, or not at all.
+    earned = errand.earn(began, task.session.owner.visibility, cursor)
+    task.state["cursor"] = earned.dump()
+
+
+def _unproven(task: Task, outcomes: Sequence[Outcome]) -> str:
+    parts = "; ".join(str(part) for outcome in outcomes for part in outcome.unproven)
+    return (
+        f"{task.endpoint.name} of account {task.session.account_id} kept changing while it was "
+        f"read ({parts}). The rows read are loaded; the next run reads that part again."
+    )
+
+
+# Children.
+
+
+def _list_parents(task: Task, listed: Endpoint, errand: Errand) -> tuple[list[int], list[Outcome]]:
+    outcome = Outcome()
+    return _parent_ids(task, listed, errand.parts, outcome), [outcome]
+
+
+def _parent_ids(task: Task, listed: Endpoint, parts: Sequence[Part], outcome: Outcome) -> list[int]:
+    """Ids of *parts* of another list, each once, ascending."""
+    decoder = Decoder(listed.record, account_id=task.session.account_id)
+    today = task.options.clock.now().date()
+    reader = ListReader(task.session.client, listed, decoder.decode, today=today)
+    having = task.endpoint.parent.having if task.endpoint.parent else None
+    ids: set[int] = set()
+    for part in parts:
+        one = Outcome()
+        for table in reader.iter_tables(part, one):
+            ids.update(_ids_having(table, having))
+        outcome.began = min(filter(None, (outcome.began, one.began)), default=None)
+        outcome.unproven += one.unproven
+    return sorted(ids)
+
+
+def _ids_having(table: pa.Table, having: tuple[str, str] | None) -> list[int]:
+    ids: list[int] = table.column("id").to_pylist()
+    if having is None:
+        return ids
+    column, value = having
+    arrays = table.column(column).to_pylist()
+    return [
+        each
+        for each, array in zip(ids, arrays, strict=True)
+        if value in loads((array or "[]").encode())
+    ]
+
+
+def _plan_walk(
+    task: Task, listed: Endpoint, errand: Errand, moved: Sequence[int]
+) -> tuple[Walk, list[int]]:
+    """The walk as it stands after this run, and the parents it asks beside those that moved."""
+    walk, now = Walk.load(task.state.get("walk")), task.options.clock.now()
+    if errand.is_whole or not walk.is_due(now, task.options.walk_every):
+        return walk, []
+    bound = task.options.start_date if listed.window else None
+    parents = _parent_ids(task, listed, (Part(DateWindow(bound)),), Outcome())
+    asked = walk.next_parents(parents, WALK_PARENTS)
+    return walk.advance(asked, parents, now), [each for each in asked if each not in set(moved)]
+
+
+def _child_scope(task: Task, parent_id: int) -> Scope:
+    parent = task.endpoint.parent
+    assert parent is not None
+    return Scope(((parent.key, parent_id),), task.endpoint.path.format(parent=parent_id), {})
+
+
+# Reports.
+
+
+def _first_day(task: Task, today: date) -> date:
+    """Where reports begin: the bound, or the first year with rows to report on."""
+    report = task.endpoint.report
+    assert report is not None
+    if task.options.start_date is not None:
+        return task.options.start_date
+    dated = BY_NAME[report.dated_by]
+    reader = ListReader(task.session.client, dated, _no_rows, today=today)
+    year = today.year
+    while year > EARLIEST.year and reader.count(Part(DateWindow(end=date(year, 1, 1)))):
+        year -= 1
+    return date(year, 1, 1)
+
+
+def _no_rows(_rows: bytes) -> pa.Table:
+    return pa.table({})
+
+
+def _is_due(read_at: str | None, window: DateWindow, options: ReadOptions) -> bool:
+    now = options.clock.now()
+    assert window.end is not None
+    if read_at is None or options.full_refresh or window.end >= now.date() - RECENT:
+        return True
+    return now - datetime.fromisoformat(read_at) >= options.walk_every
+
+
+def _name(window: DateWindow) -> str:
+    return "/".join(window.params().values())
+
+
+def _window_scope(task: Task, window: DateWindow) -> Scope:
+    bounds = window.params()
+    values = tuple((name, date.fromisoformat(day)) for name, day in bounds.items())
+    params = {name: day.replace("-", "") for name, day in bounds.items()}
+    return Scope(values, task.endpoint.list_path, params)
+
+
+# Scopes.
+
+
+def _read_scopes(task: Task, scopes: Sequence[Scope]) -> Iterator[pa.Table]:
+    """The rows of all *scopes*, some requests at once, in tables worth loading."""
+    held: list[pa.Table] = []
+    for scope, table in in_parallel(partial(_read_scope, task), scopes):
+        if table is None:
+            continue
+        task.ledger.progress(*task.key, table.num_rows, None)
+        if table.num_rows == 0:
+            task.ledger.empty(*task.key, dict(scope.values))
+            continue
+        held.append(table)
+        if sum(each.num_rows for each in held) >= SCOPE_ROWS:
+            yield pa.concat_tables(held, promote_options="default")
+            held = []
+    if held:
+        yield pa.concat_tables(held, promote_options="default")
+
+
+def _read_scope(task: Task, scope: Scope) -> tuple[Scope, pa.Table | None]:
+    """One scope, complete; None when its parent is gone or has no such list."""
+    endpoint = replace(task.endpoint, path=scope.path)
+
+    def decode(rows: bytes) -> pa.Table:
+        table = scope.stamp(task.decoder.decode(rows), task.endpoint)
+        check_keys(table, endpoint)
+        return table
+
+    reader = ListReader(
+        task.session.client,
+        endpoint,
+        decode,
+        today=task.options.clock.now().date(),
+        params=scope.params,
+    )
+    try:
+        return scope, read_whole(reader, endpoint, confirm_empty=False).table
+    except ResponseError as error:
+        if error.status in endpoint.absent:
+            return scope, None
+        raise

@@ -1,0 +1,141 @@
+"""Lists that exist once per parent or once per window: children, rates, reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest_source.columns import SEPARATOR, Type
+from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
+from tests.integration.lab import DAY, HOUR, Lab, Row, number
+
+SIZES = {"entries": 120, "invoices": 8, "estimates": 4, "users": 6, "expenses": 20}
+CHILDREN = [e for e in ENDPOINTS if e.way is Way.CHILDREN]
+REPORTS = [e for e in ENDPOINTS if e.way is Way.WINDOWS]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A warehouse with everything that is read by scope."""
+    with Lab(tmp_path_factory.mktemp("scopes"), **SIZES) as lab:
+        report = lab.sync(*(e.name for e in ENDPOINTS if not e.default))
+        assert report.status == "ok", report.as_dict()
+        yield lab
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A small account of its own."""
+    with Lab(tmp_path, **SIZES) as lab:
+        yield lab
+
+
+def picked(endpoint: Endpoint, rows: list[Row]) -> set[tuple[Any, ...]]:
+    """Key and amounts of rows, comparable between both sides."""
+    names = [
+        c.name
+        for c in endpoint.columns
+        if c.type in {Type.BIGINT, Type.DECIMAL} and SEPARATOR not in c.name
+    ]
+    return {tuple(None if r.get(n) is None else number(r[n]) for n in names) for r in rows}
+
+
+@pytest.mark.parametrize("endpoint", CHILDREN, ids=lambda e: e.name)
+def test_every_child_lands_with_its_parent(loaded: Lab, endpoint: Endpoint) -> None:
+    """The rows of all parents, each with the id its own record lacks, keys unique."""
+    truth, landed = loaded.server.rows(endpoint.name), loaded.table(endpoint.name)
+    assert truth
+    assert len(landed) == len(truth)
+    assert picked(endpoint, landed) == picked(endpoint, truth)
+    assert len({tuple(row[name] for name in endpoint.key) for row in landed}) == len(landed)
+
+
+@pytest.mark.parametrize("endpoint", REPORTS, ids=lambda e: e.name)
+def test_reports_are_as_harvest_adds_them_up(loaded: Lab, endpoint: Endpoint) -> None:
+    """By calendar year, with the window in the key; windows touch and share no day."""
+    landed = loaded.table(endpoint.name)
+    windows = sorted({(row["from"], row["to"]) for row in landed})
+    assert windows
+    assert all((later[0] - earlier[1]).days == 1 for earlier, later in pairwise(windows))
+    assert all((to - from_).days <= 365 for from_, to in windows)
+    for from_, to in windows:
+        report = loaded.server.report(endpoint.name, from_=str(from_), to=str(to))
+        ours = [row for row in landed if (row["from"], row["to"]) == (from_, to)]
+        assert picked(endpoint, ours) == picked(endpoint, report)
+
+
+def test_a_budget_is_kept_by_the_day(loaded: Lab) -> None:
+    """A report without dates has the day it was read in its key."""
+    landed = loaded.table("report_project_budget")
+    assert {row["snapshot_date"] for row in landed} == {loaded.clock().date()}
+    assert len(landed) == len(loaded.server.report("report_project_budget"))
+
+
+def test_an_unchanged_run_asks_no_parent(lab: Lab) -> None:
+    """Only the list of parents is asked for what moved."""
+    tables = ("invoice_messages", "invoice_payments", "estimate_messages", "cost_rates")
+    lab.sync(*tables)
+    lab.rest()
+    lab.server.reset_requests()
+    assert lab.sync(*tables).status == "ok"
+    assert not set(lab.server.requests.counts()) & set(tables)
+
+
+def test_a_payment_brings_its_invoice_along(lab: Lab) -> None:
+    """A child that is recorded moves its parent, whose children are then read; no others."""
+    lab.sync("invoice_payments")
+    invoice = next(r for r in lab.server.rows("invoices") if r["state"] == "open")
+    lab.rest()
+    lab.server.create("invoice_payments", invoice_id=invoice["id"])
+    lab.server.reset_requests()
+    lab.sync("invoice_payments")
+    assert lab.server.requests.counts()["invoice_payments"] == 1
+    assert lab.ids("invoice_payments") == sorted(
+        r["id"] for r in lab.server.rows("invoice_payments")
+    )
+
+
+@pytest.mark.parametrize("table", ["invoice_payments", "invoice_messages"])
+def test_a_deleted_child_is_noticed_by_the_walk(lab: Lab, table: str) -> None:
+    """Its parent does not move: the scheduled walk over all parents finds it, the last one too."""
+    lab.sync(table)
+    parents = {row["invoice_id"] for row in lab.server.rows(table)}
+    for row in [r for r in lab.server.rows(table) if r["invoice_id"] == min(parents)]:
+        lab.server.delete(table, row["id"])
+    lab.rest(HOUR)
+    lab.sync(table)
+    assert len(lab.table(table)) > len(lab.server.rows(table))
+    lab.rest(8 * DAY)
+    lab.sync(table)
+    assert lab.ids(table) == sorted(row["id"] for row in lab.server.rows(table))
+    if table == "invoice_messages":
+        orphans = "SELECT 1 FROM invoice_messages__recipients WHERE _dlt_parent_id NOT IN "
+        assert not lab.sql(orphans + "(SELECT _dlt_id FROM invoice_messages)")
+
+
+def test_old_years_wait_for_the_schedule(tmp_path: Path) -> None:
+    """A report of a year long past is read once a week, the recent ones every run."""
+    with Lab(tmp_path, **(SIZES | {"entries": 3000})) as lab:
+        asked = []
+        for rest in (HOUR, 8 * DAY, HOUR):
+            lab.server.reset_requests()
+            lab.sync("report_time_projects")
+            asked.append(lab.server.requests.counts()["report_time_projects"])
+            lab.rest(rest)
+        every_year, recent_ones, by_schedule = asked
+        assert 0 < recent_ones < every_year == by_schedule
+
+
+def test_a_running_timer_is_read_every_run(lab: Lab) -> None:
+    """Its hours grow while its ``updated_at`` stands still."""
+    lab.sync("time_entries")
+    lab.rest(2 * HOUR)
+    lab.sync("time_entries")
+    truth = {row["id"]: row for row in lab.server.rows("time_entries") if row["is_running"]}
+    assert truth
+    landed = {row["id"]: row for row in lab.table("time_entries")}
+    assert all(landed[i]["hours"] == number(row["hours"]) for i, row in truth.items())
