@@ -157,7 +157,8 @@ class Warehouse:
 def _build_destination(target: Target) -> Any:
     if target.database is not None:
         _check_duckdb(target.database)
-        return dlt.destinations.duckdb(credentials=str(target.database))
+        # dlt would take a relative path from the folder its pipeline was first run in.
+        return dlt.destinations.duckdb(credentials=str(target.database.absolute()))
     try:
         return dlt.common.destination.Destination.from_reference(target.destination)
     except (UnknownDestinationModule, DestinationException, ImportError) as error:

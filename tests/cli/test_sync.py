@@ -114,6 +114,18 @@ def test_the_default_place_is_harvest_duckdb(run: Run, folder: Path) -> None:
     assert run("sync", "--table", "roles").code == 0
 
 
+def test_each_folder_has_a_database_of_its_own(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path is taken from the current folder, wherever the pipeline was run before."""
+    other = folder / "other"
+    other.mkdir()
+    for place in (folder, other, folder):
+        monkeypatch.chdir(place)
+        assert run("sync", "--table", "roles").code == 0
+        assert count(place, "roles", "harvest.duckdb") == 5
+
+
 def test_the_sandbox_needs_no_settings(bare: Run, folder: Path) -> None:
     """``sync --sandbox`` works in an empty folder and keeps to a database of its own."""
     result = bare("sync", "--sandbox", "--json")
