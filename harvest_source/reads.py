@@ -138,14 +138,15 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     listed = BY_NAME[parent.endpoint]
     cursor = load_cursor(task.state.get("cursor"))
     errand = task.plan(cursor, listed.window)
-    moved, outcomes = _list_parents(task, listed, errand)
+    outcome = Outcome()
+    moved = _parent_ids(task, listed, errand.parts, outcome)
     walk, walked = _plan_walk(task, listed, errand, moved)
     now = task.options.clock.now()
     yield from _read_scopes(task, [_child_scope(task, each) for each in [*moved, *walked]])
-    if not all(outcome.proven for outcome in outcomes):
-        task.ledger.warn(_unproven(task, outcomes))
+    if not outcome.proven:
+        task.ledger.warn(_unproven(task, [outcome]))
         return
-    _move_cursor(task, errand, cursor, outcomes)
+    _move_cursor(task, errand, cursor, [outcome])
     task.state["walk"] = (Walk(finished_at=now) if errand.is_whole else walk).dump()
 
 
@@ -228,11 +229,6 @@ def _unproven(task: Task, outcomes: Sequence[Outcome]) -> str:
 
 
 # Children.
-
-
-def _list_parents(task: Task, listed: Endpoint, errand: Errand) -> tuple[list[int], list[Outcome]]:
-    outcome = Outcome()
-    return _parent_ids(task, listed, errand.parts, outcome), [outcome]
 
 
 def _parent_ids(task: Task, listed: Endpoint, parts: Sequence[Part], outcome: Outcome) -> list[int]:
