@@ -13,6 +13,8 @@ _DLT_DEFAULTS = {
     "EXTRACT__WORKERS": "16",
     # Loaded packages would fill the disk.
     "LOAD__DELETE_COMPLETED_JOBS": "true",
+    # Rows left in the staging tables would be written into the database file once more.
+    "LOAD__TRUNCATE_STAGING_DATASET": "true",
 }
 
 

@@ -75,7 +75,8 @@ class Fitter:
         columns: What is declared.
         arrays: Names of the declared arrays.
         excluded: Columns left out, by warehouse name.
-        learned: Undeclared columns of earlier runs.
+        learned: Undeclared columns of earlier runs. New ones are added to it: fitters of one table
+            that share it give a field the same type, whichever meets it first.
         rename: The destination's way with names.
     """
 
@@ -85,7 +86,7 @@ class Fitter:
         *,
         arrays: Iterable[str] = (),
         excluded: frozenset[str] = frozenset(),
-        learned: Mapping[str, Type] | None = None,
+        learned: dict[str, Type] | None = None,
         rename: Callable[[str], str] = str,
     ) -> None:
         self._rename = rename
@@ -94,13 +95,14 @@ class Fitter:
         self._lock = threading.Lock()
         declared = dict.fromkeys(sorted(arrays), Type.JSON) | {c.name: c.type for c in columns}
         self._declared = {n: t for n, t in declared.items() if not self._is_excluded(n)}
-        self._learned = {n: t for n, t in (learned or {}).items() if not self._is_excluded(n)}
+        self._learned = {} if learned is None else learned
         self._paths: dict[str, Path] = {}
 
     @property
     def learned(self) -> dict[str, Type]:
         """Columns beyond the declared ones, ``__v_text`` columns included."""
-        return dict(self._learned)
+        learned = dict(self._learned)  # Others may be adding to it.
+        return {name: type_ for name, type_ in learned.items() if not self._is_excluded(name)}
 
     @property
     def known(self) -> dict[str, Type]:
@@ -182,7 +184,7 @@ class Decoder:
         *,
         account_id: int,
         excluded: frozenset[str] = frozenset(),
-        learned: Mapping[str, Type] | None = None,
+        learned: dict[str, Type] | None = None,
         rename: Callable[[str], str] = str,
     ) -> None:
         self._account_id = account_id

@@ -69,7 +69,10 @@ def everywhere(function: F) -> F:
     @functools.wraps(function)
     def wrapped(context: Context, /, **options: Any) -> Any:
         context.take(options)
-        return function(context, **options)
+        try:
+            return function(context, **options)
+        except KeyboardInterrupt as error:
+            raise click.Abort from error  # click would print an empty line on its way.
 
     return wrapped  # type: ignore[return-value]
 

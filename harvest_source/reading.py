@@ -23,29 +23,34 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import repeat
-from typing import Final, Protocol, overload
+from functools import partial
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ResponseError
-from harvest_source.windows import ALL_DAYS, DateWindow, halve, plan
+from harvest_source.streams import gather
+from harvest_source.windows import ALL_DAYS, DateWindow, gaps, halve, plan
 
 ATTEMPTS: Final = 3
 """How often a part is read before it is cut."""
 
-STEP_ROWS: Final = 100_000
-"""Rows held in memory until proven, and about the rows of one load package."""
+LONG_ROWS: Final = 20_000
+"""A part with more rows is cut into windows that are read at once."""
 
-WINDOW_ROWS: Final = 50_000
-"""Rows a planned window should have: full pages, and few counts per page."""
+WINDOW_ROWS: Final = 100_000
+"""Rows of a planned window at most, about: each costs a catch-up and a count beside its pages."""
 
-WORKERS: Final = 4
-"""Parts read at once. Two requests in flight use up Harvest's allowance at 300 ms each."""
+WORKERS: Final = 6
+"""Windows read at once. Two requests in flight use up Harvest's allowance at 300 ms each."""
+
+TABLES_WAITING: Final = 16
+"""Pages that may wait to be taken, so that memory stays bounded."""
 
 _SECOND: Final = timedelta(seconds=1)
+_DAY: Final = timedelta(days=1)
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _DEEPEST: Final = 3
 """Catch-ups of catch-ups; more means that Harvest changes faster than it can be read."""
@@ -66,7 +71,12 @@ class Client(Protocol):
     """What is needed of the API client."""
 
     def iter_pages(
-        self, path: str, *, key: str | None, params: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str],
+        most_rows: int | None,
     ) -> Generator[Page, None, None]: ...
     def fetch_count(self, path: str, *, key: str, params: Mapping[str, str]) -> int: ...
 
@@ -109,7 +119,7 @@ class Taken:
 
     part: Part
     table: pa.Table
-    """One row per id."""
+    """One row per id; only the columns that a proof needs where the rows were handed on."""
     total: int | None
     """What every page said; None when they disagreed or did not say."""
     began: datetime
@@ -134,8 +144,19 @@ class Taken:
 class TooLong:
     """A part that should not be read in one piece, after a look at its first page."""
 
+    part: Part
     total: int
     began: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How reading one part of a plan ended."""
+
+    part: Part
+    parts: int
+    """How many pieces it was read in."""
+    unproven: tuple[Part, ...]
 
 
 @dataclass(slots=True)
@@ -148,11 +169,28 @@ class Outcome:
     """Parts that kept moving. Their rows are delivered, but the cursor must not move."""
     parts: int = 0
     """How many were read; more than one when the list had to be cut."""
+    done: list[DateWindow] = field(default_factory=list)
+    """
+    Windows of a list that had to be cut whose rows are delivered and proven.
+
+    Given together with *began*, from an earlier read that was not finished: these are left out.
+    """
 
     @property
     def proven(self) -> bool:
         """Whether the cursor may move."""
         return self.began is not None and not self.unproven
+
+    def add(self, proof: Proof) -> None:
+        """Note that one part of a plan was read."""
+        self.parts += proof.parts
+        self.unproven += proof.unproven
+        if not proof.unproven:
+            self.done.append(proof.part.window)
+
+
+Emit = Callable[["pa.Table | Proof | TooLong"], None]
+"""Takes rows as they are read, and at last how it ended."""
 
 
 class ListReader:
@@ -166,9 +204,9 @@ class ListReader:
         today: Last day on which the bulk of the rows is expected (sizes windows, excludes nothing).
         cut_values: All ids a day can be cut by, for ``endpoint.cut_by``; may ask Harvest.
         on_page: Told of every page: its rows, and the rows of the part it belongs to.
-        step_rows: Rows held in memory until proven.
-        window_rows: Rows a planned window should have.
-        workers: Parts read at once; *decode* and *on_page* are then called from several threads.
+        long_rows: A part with more is cut into windows.
+        window_rows: Rows a planned window should have at most.
+        workers: Windows read at once; *decode* and *on_page* are then called from several threads.
         params: Sent with every request, beside what the part asks for.
     """
 
@@ -181,7 +219,7 @@ class ListReader:
         today: date,
         cut_values: Callable[[], Sequence[int]] = tuple,
         on_page: Callable[[int, int | None], None] = lambda _rows, _total: None,
-        step_rows: int = STEP_ROWS,
+        long_rows: int = LONG_ROWS,
         window_rows: int = WINDOW_ROWS,
         workers: int = 1,
         params: Mapping[str, str] | None = None,
@@ -193,7 +231,7 @@ class ListReader:
         self._today = today
         self._cut_values = cut_values
         self._on_page = on_page
-        self._step_rows = step_rows
+        self._long_rows = long_rows
         self._window_rows = window_rows
         self._workers = workers
         self._params = dict(params or {})
@@ -203,62 +241,122 @@ class ListReader:
         """
         Yield every row of *part*, and every row that changed while it was read.
 
-        Tables have about *step_rows* rows at most and no id twice; a row in a later table is newer
-        than the same row in an earlier one, or equal to it. *outcome* is whole when the iterator is
+        Tables come page by page as they are read, of several windows mixed; an id comes again when
+        its row changed meanwhile. The last version of a row comes last, and of versions with the
+        same ``updated_at`` the later one is right. *outcome* is whole when the iterator is
         exhausted.
         """
-        first = self.take(part, most_rows=self._step_rows if self._endpoint.window else None)
-        outcome.began = first.began
-        if isinstance(first, Taken):
-            steps, given = [[part]], {part: first}
+        if outcome.began is None:
+            held: list[pa.Table] = []
+            limit = self._long_rows if self._endpoint.window else None
+            first = self.take(part, held.append, most_rows=limit)
+            outcome.began = first.began
+            if isinstance(first, Taken):
+                yield from held
+                del held
+                yield from self._follow(partial(self._prove, first), [part], outcome)
+                if outcome.parts == 1:
+                    return
+            else:
+                yield from self._read_windows(self._plan(part, first.total), outcome)
         else:
-            steps, given = self._plan(part, first.total), {}
-        ids: list[pa.ChunkedArray] = []
-        for step in steps:
-            table = self._prove(step, given, outcome)
-            ids.append(table.column("id"))
-            yield table
-        if outcome.parts > 1:
-            yield from self._round_off(part, ids, outcome)
+            rest = [replace(part, window=gap) for gap in gaps(part.window, outcome.done)]
+            parts = [each for gap in rest for each in self._plan(gap, self.count(gap))]
+            yield from self._read_windows(parts, outcome)
+        yield from self._round_off(part, outcome)
 
-    def _round_off(
-        self, part: Part, ids: list[pa.ChunkedArray], outcome: Outcome
+    def _read_windows(self, parts: Sequence[Part], outcome: Outcome) -> Iterator[pa.Table]:
+        """Read *parts*, some at once; one that turns out far too long is cut again."""
+        limit: int | None = 2 * self._window_rows
+        while parts:
+            too_long: list[TooLong] = []
+            yield from self._follow(partial(self._read, limit), parts, outcome, too_long)
+            cut = [self._plan(each.part, each.total) for each in too_long]
+            # Days that cannot be cut any more are read whatever their length.
+            limit = None if all(len(smaller) == 1 for smaller in cut) else limit
+            parts = [each for smaller in cut for each in smaller]
+
+    def _follow(
+        self,
+        work: Callable[[Part, Emit], None],
+        parts: Sequence[Part],
+        outcome: Outcome,
+        too_long: list[TooLong] | None = None,
     ) -> Iterator[pa.Table]:
+        """Yield the rows that *work* emits for *parts*, and note the rest of what it tells."""
+        told: Iterator[pa.Table | Proof | TooLong] = gather(
+            work, parts, workers=self._workers, waiting=TABLES_WAITING
+        )
+        for each in told:
+            if isinstance(each, Proof):
+                outcome.add(each)
+            elif isinstance(each, TooLong):
+                assert too_long is not None
+                too_long.append(each)
+            else:
+                yield each
+
+    def _read(self, most_rows: int | None, part: Part, emit: Emit) -> None:
+        """One window of a plan."""
+        first = self.take(part, emit, most_rows=most_rows)
+        if isinstance(first, TooLong):
+            emit(first)
+        else:
+            self._prove(first, part, emit)
+
+    def _round_off(self, part: Part, outcome: Outcome) -> Iterator[pa.Table]:
         """
         What changed since the first of several parts was read, and whether they left a gap.
 
-        The parts together must have as many rows as Harvest says the whole has: a row without a
-        date, say, is in the list and in no window. Rows deleted meanwhile can hide such a gap.
+        The days before a seam and those after it must have as many rows as the whole: a row
+        without a date, say, is in the list and in no window.
         """
         assert outcome.began is not None
         for _ in range(ATTEMPTS):
-            caught_up, _ = self._changed_since(outcome.began)
-            ids.append(caught_up.column("id"))
-            yield caught_up
-            chunks = [chunk for each in ids for chunk in each.chunks]
-            delivered = pc.count_distinct(pa.chunked_array(chunks, pa.int64())).as_py()
-            if self.count(part) <= delivered:
+            caught_up: list[pa.Table] = []
+            _, is_sure = self._changed_since(outcome.began, caught_up.append)
+            yield from caught_up
+            if is_sure and not self._has_gap(part):
                 return
         outcome.unproven.append(part)
 
-    @overload
-    def take(self, part: Part, *, most_rows: None = None) -> Taken: ...
-    @overload
-    def take(self, part: Part, *, most_rows: int | None) -> Taken | TooLong: ...
-    def take(self, part: Part, *, most_rows: int | None = None) -> Taken | TooLong:
-        """Read all pages of *part*, or say after the first that it has more than *most_rows*."""
+    def _has_gap(self, part: Part) -> bool:
+        """Any seam will do: a row that no window shows is on neither side of it."""
+        if part.window.is_one_day:
+            return False  # Its parts were counted when it was cut.
+        seam = part.window.nearest(self._today)
+        if seam == part.window.start:
+            seam += _DAY
+        halves = [replace(part, window=half) for half in part.window.cut_at(seam)]
+        return self.count(part) != sum(self.count(half) for half in halves)
+
+    def take(
+        self, part: Part, emit: Emit | None = None, *, most_rows: int | None = None
+    ) -> Taken | TooLong:
+        """
+        Read all pages of *part*, or say after the first that it has more than *most_rows*.
+
+        Args:
+            emit: Gets the rows, page by page; what is kept then is what a proof needs.
+        """
         tables: list[pa.Table] = []
         totals: set[int | None] = set()
         began: datetime | None = None
-        with closing(self._iter_pages(part)) as pages:
+        records = 0
+        with closing(self._iter_pages(part, most_rows)) as pages:
             for page in pages:
                 began = began or page.began
                 if most_rows is not None and (page.total_entries or 0) > most_rows:
                     self._on_page(0, page.total_entries)
-                    return TooLong(page.total_entries or 0, began)
+                    return TooLong(part, page.total_entries or 0, began)
                 totals.add(page.total_entries)
-                tables.append(self._decode(page.rows))
-                self._on_page(tables[-1].num_rows, page.total_entries)
+                table = self._decode(page.rows)
+                records += table.num_rows
+                self._on_page(table.num_rows, page.total_entries)
+                if emit is not None:
+                    emit(table)
+                    table = self._marks(table)
+                tables.append(table)
         if began is None:
             msg = f"{self._endpoint.name}: Harvest sent no page at all."
             raise ResponseError(msg, path=self._endpoint.list_path)
@@ -268,8 +366,14 @@ class ListReader:
             total=totals.pop() if len(totals) == 1 else None,
             began=began,
             pages=len(tables),
-            records=sum(table.num_rows for table in tables),
+            records=records,
         )
+
+    def _marks(self, table: pa.Table) -> pa.Table:
+        """The columns that a proof looks at: far less than the rows."""
+        endpoint = self._endpoint
+        wanted = {*endpoint.primary_key, "updated_at", endpoint.window}
+        return table.select([name for name in table.column_names if name in wanted])
 
     def count(self, part: Part) -> int:
         """How many rows Harvest says *part* has."""
@@ -278,76 +382,81 @@ class ListReader:
             endpoint.list_path, key=endpoint.envelope_key or "", params=self._query(part)
         )
 
-    def _iter_pages(self, part: Part) -> Generator[Page, None, None]:
+    def _iter_pages(self, part: Part, most_rows: int | None) -> Generator[Page, None, None]:
         endpoint = self._endpoint
         return self._client.iter_pages(
-            endpoint.list_path, key=endpoint.envelope_key, params=self._query(part)
+            endpoint.list_path,
+            key=endpoint.envelope_key,
+            params=self._query(part),
+            most_rows=most_rows,
         )
 
     def _query(self, part: Part) -> dict[str, str]:
         return self._params | part.params()
 
-    def _plan(self, part: Part, total: int) -> list[list[Part]]:
-        """Cut a long read into windows, and the windows into steps of about *step_rows* rows."""
-        windows = plan(
-            part.window,
-            total,
-            lambda window: self.count(replace(part, window=window)),
-            most=self._window_rows,
-            today=self._today,
-        )
-        parts = [replace(part, window=window) for window in windows]
-        size = max(self._step_rows // self._window_rows, 1)
-        return [parts[at : at + size] for at in range(0, len(parts), size)]
+    def _plan(self, part: Part, total: int) -> list[Part]:
+        """Cut a long read into windows: as many as can be read at once, or as full as they may."""
 
-    def _prove(self, parts: Sequence[Part], given: dict[Part, Taken], outcome: Outcome) -> pa.Table:
-        """Read *parts* until each is proven, cut to single pages, or given up as unproven."""
-        attempts = dict.fromkeys(parts, 0)
-        held: list[pa.Table] = []
-        began: datetime | None = None
-        waiting = list(parts)
-        while waiting:
-            suspects = self._settle_all(waiting, attempts, given)
-            held += [suspect.table for suspect in suspects]
-            began = began or min(suspect.began for suspect in suspects)
-            in_one_go = len(held) == 1 and not suspects[0].needs_proof
-            moved = set() if in_one_go else self._moved(suspects, began, held)
-            waiting = []
-            for suspect in suspects:
-                if suspect.part in moved or not self._agrees(suspect):
-                    waiting += self._next_try(suspect, attempts, outcome)
-        outcome.parts += len(attempts)
-        return newest(held, self._endpoint.primary_key)
+        def count(windows: Sequence[DateWindow]) -> list[int]:
+            parts = [replace(part, window=window) for window in windows]
+            if self._workers == 1 or len(parts) < 2:
+                return [self.count(each) for each in parts]
+            with ThreadPoolExecutor(len(parts), thread_name_prefix="harvest-count") as pool:
+                return list(pool.map(self.count, parts))
 
-    def _settle_all(
-        self, parts: Sequence[Part], attempts: dict[Part, int], given: dict[Part, Taken]
-    ) -> list[Taken]:
-        """:meth:`_settle` each of *parts*, some at once: pages of one part wait for each other."""
-        known = [given.pop(part, None) for part in parts]
-        if self._workers == 1 or len(parts) == 1:
-            return [self._settle(p, attempts, k) for p, k in zip(parts, known, strict=True)]
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="harvest-part") as pool:
-            return list(pool.map(self._settle, parts, repeat(attempts), known))
+        size = min(max(-(-total // WORKERS), self._long_rows), self._window_rows)
+        windows = plan(part.window, total, count, size=size, today=self._today)
+        return [replace(part, window=window) for window in windows]
 
-    def _settle(self, part: Part, attempts: dict[Part, int], given: Taken | None) -> Taken:
+    def _prove(self, first: Taken, part: Part, emit: Emit) -> None:
+        """
+        Read *part* again and again until it is proven, cut to single pages, or given up.
+
+        Args:
+            first: How it was read the first time.
+        """
+        attempts = {part: 0}
+        suspects = [self._settle(part, attempts, emit, first)]
+        unproven: list[Part] = []
+        if suspects[0].needs_proof or not self._agrees(suspects[0]):
+            began = suspects[0].began
+            while suspects:
+                moved = self._moved(suspects, began, emit)
+                waiting = [
+                    again
+                    for suspect in suspects
+                    if suspect.part in moved or not self._agrees(suspect)
+                    for again in self._next_try(suspect, attempts, unproven)
+                ]
+                suspects = [self._settle(each, attempts, emit) for each in waiting]
+        emit(Proof(part, len(attempts), tuple(unproven)))
+
+    def _settle(
+        self, part: Part, attempts: dict[Part, int], emit: Emit, given: Taken | None = None
+    ) -> Taken:
         """Read *part* until its pages agree with each other, or its attempts are used up."""
-        taken = given or self.take(part)
+        taken = given or self.take_all(part, emit)
         attempts[part] += 1
         while not self._agrees(taken) and attempts[part] < ATTEMPTS:
-            taken = self.take(part)
+            taken = self.take_all(part, emit)
             attempts[part] += 1
         return taken
 
-    def _moved(self, suspects: Sequence[Taken], began: datetime, held: list[pa.Table]) -> set[Part]:
+    def take_all(self, part: Part, emit: Emit | None = None) -> Taken:
+        """Read all pages of *part*, however many."""
+        taken = self.take(part, emit)
+        assert isinstance(taken, Taken)
+        return taken
+
+    def _moved(self, suspects: Sequence[Taken], began: datetime, emit: Emit) -> set[Part]:
         """
         The parts that changed, or may have, since they were read.
 
-        *held* gets what changed since *began*, when its oldest table was begun.
+        *emit* gets what changed since *began*, when the oldest of them was begun.
         """
-        caught_up, exact = self._changed_since(began)
-        held.append(caught_up)
+        caught_up, is_sure = self._changed_since(began, emit)
         need = [taken for taken in suspects if taken.needs_proof and self._agrees(taken)]
-        if not exact:
+        if not is_sure:
             return {taken.part for taken in need}
         return {
             taken.part
@@ -373,14 +482,16 @@ class ListReader:
         """The part has another number of rows by now."""
         return self.count(taken.part) != taken.total
 
-    def _next_try(self, taken: Taken, attempts: dict[Part, int], outcome: Outcome) -> list[Part]:
+    def _next_try(
+        self, taken: Taken, attempts: dict[Part, int], unproven: list[Part]
+    ) -> list[Part]:
         """What to read for a part that is not proven: itself again, its halves, or nothing."""
         part = taken.part
         if attempts[part] < ATTEMPTS:
             return [part]
         smaller = self._cut(taken) if taken.needs_proof else []
         if not smaller:
-            outcome.unproven.append(part)
+            unproven.append(part)
         attempts.update(dict.fromkeys(smaller, 0))
         return smaller
 
@@ -407,30 +518,33 @@ class ListReader:
             return []
         return [each for each in parts if rows[each]]
 
-    def _changed_since(self, began: datetime) -> tuple[pa.Table, bool]:
+    def _changed_since(self, began: datetime, emit: Emit) -> tuple[pa.Table, bool]:
         """
-        Every row changed at *began* or later, and whether that is sure.
+        Emit every row changed at *began* or later; returns their marks, and whether that is sure.
 
         A catch-up of several pages needs a catch-up itself; it covers ever less time.
         """
         part = Part(since=began - _SECOND)  # The comparison is strictly greater.
         if self._depth >= _DEEPEST:
-            return self.take(part).table, False
+            return self.take_all(part, emit).table, False
         deeper = ListReader(
             self._client,
             self._endpoint,
             self._decode,
             today=self._today,
             cut_values=self._cut_values,
-            step_rows=self._step_rows,
+            long_rows=self._long_rows,
             window_rows=self._window_rows,
             workers=self._workers,
             params=self._params,
             depth=self._depth + 1,
         )
         outcome = Outcome()
-        tables = list(deeper.iter_tables(part, outcome))
-        return newest(tables, self._endpoint.primary_key), outcome.proven
+        marks: list[pa.Table] = []
+        for table in deeper.iter_tables(part, outcome):
+            emit(table)
+            marks.append(self._marks(table))
+        return newest(marks, self._endpoint.primary_key), outcome.proven
 
 
 def read_whole(reader: ListReader, endpoint: Endpoint, *, confirm_empty: bool = True) -> Taken:
@@ -447,7 +561,7 @@ def read_whole(reader: ListReader, endpoint: Endpoint, *, confirm_empty: bool = 
         ResponseError: It changed under us at every attempt.
     """
     for _ in range(ATTEMPTS):
-        taken = reader.take(Part())
+        taken = reader.take_all(Part())
         if endpoint.single:
             return taken
         is_sure = taken.is_consistent and taken.records == taken.table.num_rows

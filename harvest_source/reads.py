@@ -17,13 +17,14 @@ from typing import Any
 import pyarrow as pa
 
 from harvest_source.arrow import Decoder
+from harvest_source.backfill import dump_backfill, load_backfill
 from harvest_source.clock import Clock
 from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
 from harvest_source.endpoints import BY_NAME, Endpoint, Way
 from harvest_source.errors import ResponseError
 from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
-from harvest_source.reading import WORKERS, ListReader, Outcome, Part, read_whole
+from harvest_source.reading import WORKERS, ListReader, Outcome, Part, newest, read_whole
 from harvest_source.scopes import SCOPE_ROWS, WALK_EVERY, WALK_PARENTS, Scope, Walk, in_parallel
 from harvest_source.sessions import Session
 from harvest_source.windows import EARLIEST, RECENT, DateWindow, report_windows
@@ -41,6 +42,8 @@ class ReadOptions:
     full_refresh: bool = False
     walk_every: timedelta = WALK_EVERY
     """How often every parent's children are read again, moved or not."""
+    workers: int = WORKERS
+    """Windows of one table read at once."""
     isolate: bool = False
     """A table that fails is noted in the ledger and the others go on; otherwise it raises."""
 
@@ -78,7 +81,7 @@ class Task:
             today=self.options.clock.now().date(),
             cut_values=partial(list_ids, self),
             on_page=lambda rows, total: self.ledger.progress(name, account_id, rows, total),
-            workers=WORKERS,
+            workers=self.options.workers,
         )
 
     def plan(self, cursor: Cursor | None, dated: str | None) -> Errand:
@@ -101,16 +104,53 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     errand = task.plan(cursor, task.endpoint.window)
     reader = task.build_reader()
     outcomes: list[Outcome] = []
-    for part in (*errand.parts, *_volatile_parts(task, errand)):
-        outcome = Outcome()
-        yield from reader.iter_tables(part, outcome)
+    rows = 0
+    for part in errand.parts:
+        outcome = _resume(task, part)
         outcomes.append(outcome)
+        for table in reader.iter_tables(part, outcome):
+            rows += table.num_rows
+            yield table
+            _keep_progress(task, part, outcome)
+    if not errand.is_whole:  # History has them.
+        yield from _read_volatile(task, reader, outcomes)
     if not all(outcome.proven for outcome in outcomes):
         task.ledger.warn(_unproven(task, outcomes))
         return
-    _move_cursor(task, errand, cursor, outcomes)
+    task.state.pop("backfill", None)
+    _move_cursor(task, errand, cursor, outcomes, has_news=rows > 0)
     if errand.is_whole:
         task.ledger.whole.add(task.key)
+
+
+def _resume(task: Task, part: Part) -> Outcome:
+    """What an earlier run that was killed has left of *part*."""
+    if task.options.full_refresh:
+        return Outcome()  # What is not seen by this run is removed: it must see everything.
+    visibility = task.session.owner.visibility
+    return load_backfill(task.state.get("backfill"), part, visibility)
+
+
+def _keep_progress(task: Task, part: Part, outcome: Outcome) -> None:
+    if part.since is None and outcome.done and not task.options.full_refresh:
+        visibility = task.session.owner.visibility
+        task.state["backfill"] = dump_backfill(part, outcome, visibility)
+
+
+def _read_volatile(task: Task, reader: ListReader, outcomes: list[Outcome]) -> Iterator[pa.Table]:
+    """Rows that change without a new ``updated_at``, such as running timers, if they did."""
+    if task.endpoint.volatile is None:
+        return
+    outcome = Outcome()
+    tables = list(reader.iter_tables(Part(flag=task.endpoint.volatile), outcome))
+    outcomes.append(outcome)
+    table = newest(tables, task.endpoint.primary_key)
+    print_ = fingerprint(table)
+    if task.state.get("volatile") == print_:
+        task.ledger.add_rows(*task.key, table.num_rows)
+        return
+    yield table
+    task.state["volatile"] = print_
 
 
 def read_all(task: Task) -> Iterator[pa.Table]:
@@ -146,7 +186,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     if not outcome.proven:
         task.ledger.warn(_unproven(task, [outcome]))
         return
-    _move_cursor(task, errand, cursor, [outcome])
+    _move_cursor(task, errand, cursor, [outcome], has_news=bool(moved))
     task.state["walk"] = (Walk(finished_at=now) if errand.is_whole else walk).dump()
 
 
@@ -205,17 +245,25 @@ def fingerprint(table: pa.Table) -> str:
     return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def _volatile_parts(task: Task, errand: Errand) -> tuple[Part, ...]:
-    """Rows that change without a new ``updated_at``, such as running timers; history has them."""
-    volatile = task.endpoint.volatile
-    return () if volatile is None or errand.is_whole else (Part(flag=volatile),)
-
-
 def _move_cursor(
-    task: Task, errand: Errand, cursor: Cursor | None, outcomes: Sequence[Outcome]
+    task: Task,
+    errand: Errand,
+    cursor: Cursor | None,
+    outcomes: Sequence[Outcome],
+    *,
+    has_news: bool,
 ) -> None:
+    """
+    Store the cursor that a read has earned, when it is worth a load.
+
+    After a read that found nothing the old one does as well: the next read begins there, too. Once
+    a day, when the overlap is wide, it moves all the same.
+    """
+    is_as_before = cursor is not None and cursor.covered_from == errand.covered_from
+    if is_as_before and not (has_news or errand.is_wide or errand.is_whole):
+        return
     began = min(outcome.began for outcome in outcomes if outcome.began)
-    # dlt stores this with the rows just yielded, or not at all.
+    # Stored with the rows just yielded, or not at all.
     earned = errand.earn(began, task.session.owner.visibility, cursor)
     task.state["cursor"] = earned.dump()
 

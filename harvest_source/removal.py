@@ -12,23 +12,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from dlt.common.schema.typing import TTableSchemaColumns
-
 from harvest_source.arrow import ACCOUNT_ID, LOAD_ID
 from harvest_source.endpoints import BY_NAME, Endpoint
 from harvest_source.errors import GuardError
 from harvest_source.ledger import Emptied
+from harvest_source.own_tables import DELETED_RECORDS
 from harvest_source.warehouse import Warehouse
 
-DELETED_RECORDS: Final = "deleted_records"
-COLUMNS: Final[TTableSchemaColumns] = {
-    "account_id": {"data_type": "bigint", "nullable": False, "primary_key": True},
-    "table_name": {"data_type": "text", "nullable": False, "primary_key": True},
-    "id": {"data_type": "bigint", "nullable": False, "primary_key": True},
-    "detected_at": {"data_type": "timestamp", "nullable": False},
-    "restored_at": {"data_type": "timestamp"},
-    "record": {"data_type": "json"},
-}
 _SCOPES: Final = 500
 """Scopes in one statement."""
 _FEW_ROWS: Final = 25
@@ -124,7 +114,7 @@ def remove(
         for row in rows
     ]
     if kept:
-        warehouse.append(DELETED_RECORDS, kept, COLUMNS)
+        warehouse.append(DELETED_RECORDS, kept)
     for doomed, _ in found:
         _delete(warehouse, doomed)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.exceptions import DltException
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract import DltResource
@@ -26,12 +27,9 @@ from dlt.extract import DltResource
 from harvest_source.arrow import ACCOUNT_ID, LOAD_ID, Decoder, Fitter
 from harvest_source.columns import SEPARATOR, Child, Column, Type
 from harvest_source.endpoints import Endpoint
-from harvest_source.errors import ForbiddenError, HarvestError
+from harvest_source.feeds import Feed, Reading
 from harvest_source.fitting import PRECISION, SCALE, loads
-from harvest_source.ledger import Ledger
-from harvest_source.reads import READS, ReadOptions, Task
 from harvest_source.scopes import Scope
-from harvest_source.sessions import Sessions
 
 CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
     "_dlt_root_id": {"data_type": "text", "nullable": False, "root_key": True},
@@ -42,15 +40,25 @@ CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
 """dlt's own columns of a child table, declared so that the table can be made before its rows."""
 
 
-def build_resource(
-    endpoint: Endpoint, sessions: Sessions, options: ReadOptions, ledger: Ledger
-) -> DltResource:
-    """Build the resource of one table. No I/O."""
-    reader = TableReader(endpoint, sessions, options, ledger)
+def build_resource(endpoint: Endpoint, reading: Reading) -> DltResource:
+    """Build the resource of one table, read while dlt draws from it. No I/O."""
+    reader = TableReader(endpoint, reading)
 
     def draw() -> Iterator[Any]:  # dlt takes functions, not methods.
         yield from reader.iter_items()
 
+    excluded = excluded_columns(endpoint, reading.options.exclude)
+    return wrap(endpoint, draw, excluded, parallelized=True)
+
+
+def wrap(
+    endpoint: Endpoint,
+    draw: Callable[[], Iterator[Any]],
+    excluded: frozenset[str],
+    *,
+    parallelized: bool = False,
+) -> DltResource:
+    """A resource with everything dlt must know of a table."""
     merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
     optional: dict[str, Any] = {}
     if endpoint.cursor is None:
@@ -62,9 +70,9 @@ def build_resource(
         name=endpoint.name,
         primary_key=endpoint.key,
         write_disposition=merge,
-        columns=build_hints(endpoint, reader.excluded),
-        nested_hints=build_nested_hints(endpoint, reader.excluded),
-        parallelized=True,
+        columns=build_hints(endpoint, excluded),
+        nested_hints=build_nested_hints(endpoint, excluded),
+        parallelized=parallelized,
         **optional,
     )
     return resource
@@ -117,32 +125,30 @@ def _type_hint(name: str, column_type: Type) -> TColumnSchema:
 
 
 class TableReader:
-    """Reads one table of every account into items for dlt."""
+    """Reads one table of every account into items for dlt, while dlt asks for them."""
 
-    def __init__(
-        self, endpoint: Endpoint, sessions: Sessions, options: ReadOptions, ledger: Ledger
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, reading: Reading) -> None:
         self._endpoint = endpoint
-        self._sessions = sessions
-        self._options = options
-        self._ledger = ledger
-        self.excluded = excluded_columns(endpoint, options.exclude)
-        self._learned: dict[str, Type] = {}
+        self._reading = reading
+        self._excluded = excluded_columns(endpoint, reading.options.exclude)
 
     def iter_items(self) -> Iterator[Any]:
-        """Yield Arrow tables or lists of dictionaries; moves cursors after an account's last."""
-        yield from self._make_table()
+        """Yield Arrow tables or lists of dictionaries; state moves after the rows it is for."""
+        schema = dlt.current.source_schema()
+        yield from make_table(self._endpoint, self._excluded, schema)
         self._check_place()
-        with self._sessions.in_use():
-            for account_id in self._sessions.account_ids():
-                try:
-                    yield from self._iter_account(account_id)
-                except ForbiddenError as error:
-                    self._ledger.skip(self._endpoint.name, account_id, str(error))
-                except HarvestError as error:
-                    if not self._options.isolate:
-                        raise
-                    self._ledger.fail(self._endpoint.name, account_id, error)
+        learned = learned_columns(schema, self._endpoint.name, _names(self._endpoint))
+        with self._reading.sessions.in_use():
+            for account_id in self._reading.sessions.account_ids():
+                decoder = build_decoder(self._endpoint, account_id, self._excluded, schema, learned)
+                state = account_states().get(str(account_id), {})
+                feed = Feed(self._endpoint, account_id, decoder, state)
+                lane = Lane(self._endpoint, decoder, account_id, schema)
+                for batch in self._reading.iter_batches(feed):
+                    if batch.table is not None:
+                        yield from lane.items(batch.table)
+                    if batch.state is not None:
+                        account_states()[str(account_id)] = dict(batch.state)
 
     def _check_place(self) -> None:
         """
@@ -153,54 +159,50 @@ class TableReader:
         ``sync`` never lets it come to that, and can tell a database that was moved.
         """
         state, place = dlt.current.resource_state(), find_place()
-        if not self._options.isolate and state.get("place", place) != place:
+        if state.get("place", place) != place:
             state.pop("accounts", None)
         state["place"] = place
 
-    def _make_table(self) -> Iterator[Any]:
-        """An empty table the first time, so that models downstream stand without any rows."""
-        endpoint = self._endpoint
-        stored = _stored_columns(endpoint.name)
-        if build_hints(endpoint, self.excluded).keys() <= stored.keys():
-            return
-        if endpoint.record.children:
-            yield dlt.mark.materialize_table_schema()
-        else:
-            scope = Scope(tuple((column.name, None) for column in endpoint.injected), "", {})
-            yield with_load_id(scope.stamp(self._build_decoder(0).empty(), endpoint), endpoint)
 
-    def _build_decoder(self, account_id: int) -> Decoder:
-        endpoint = self._endpoint
-        return Decoder(
-            endpoint.record,
-            account_id=account_id,
-            excluded=self.excluded,
-            learned=learned_columns(endpoint.name, (c.name for c in endpoint.columns))
-            | self._learned,
-            rename=_rename(),
-        )
+def make_table(endpoint: Endpoint, excluded: frozenset[str], schema: Schema) -> Iterator[Any]:
+    """An empty table the first time, so that models downstream stand without any rows."""
+    if build_hints(endpoint, excluded).keys() <= stored_columns(schema, endpoint.name).keys():
+        return
+    if endpoint.record.children:
+        yield dlt.mark.materialize_table_schema()
+    else:
+        scope = Scope(tuple((column.name, None) for column in endpoint.injected), "", {})
+        empty = build_decoder(endpoint, 0, excluded, schema, {}).empty()
+        yield with_load_id(scope.stamp(empty, endpoint), endpoint)
 
-    def _iter_account(self, account_id: int) -> Iterator[Any]:
-        session = self._sessions.open(account_id)
-        self._ledger.add_rows(self._endpoint.name, account_id, 0)
-        decoder = self._build_decoder(account_id)
-        lane = Lane(self._endpoint, decoder, account_id)
-        state = _account_state(account_id)
-        task = Task(self._endpoint, session, decoder, state, self._options, self._ledger)
-        for table in READS[self._endpoint.way](task):
-            if table.num_rows:
-                self._ledger.add_rows(self._endpoint.name, account_id, table.num_rows)
-                yield from lane.items(table)
-        self._learned |= decoder.learned  # The next account's columns must have the same types.
+
+def build_decoder(
+    endpoint: Endpoint,
+    account_id: int,
+    excluded: frozenset[str],
+    schema: Schema,
+    learned: dict[str, Type],
+) -> Decoder:
+    """A decoder of one table's pages; those of one table share *learned*."""
+    return Decoder(
+        endpoint.record,
+        account_id=account_id,
+        excluded=excluded,
+        learned=learned,
+        rename=schema.naming.normalize_path,
+    )
 
 
 class Lane:
     """Hands the Arrow tables of one account to dlt, in the shape its table travels in."""
 
-    def __init__(self, endpoint: Endpoint, decoder: Decoder, account_id: int) -> None:
+    def __init__(
+        self, endpoint: Endpoint, decoder: Decoder, account_id: int, schema: Schema
+    ) -> None:
         self._endpoint = endpoint
         self._decoder = decoder
         self._account_id = account_id
+        self._schema = schema
         self._told: set[str] = set()
         self._fitters: dict[str, Fitter] = {}
 
@@ -240,8 +242,10 @@ class Lane:
             child_table = f"{self._endpoint.name}{SEPARATOR}{name}"
             self._fitters[name] = Fitter(
                 declared,
-                learned=learned_columns(child_table, (column.name for column in declared)),
-                rename=_rename(),
+                learned=learned_columns(
+                    self._schema, child_table, (column.name for column in declared)
+                ),
+                rename=self._schema.naming.normalize_path,
             )
         return self._fitters[name]
 
@@ -257,12 +261,12 @@ def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[s
     return frozenset(asked | secret)
 
 
-def learned_columns(table: str, declared: Iterable[str]) -> dict[str, Type]:
+def learned_columns(schema: Schema, table: str, declared: Iterable[str]) -> dict[str, Type]:
     """Columns of *table* that earlier runs learned, from the schema dlt keeps."""
     known = {*declared, ACCOUNT_ID}
     return {
         name: Type(str(column["data_type"]))
-        for name, column in _stored_columns(table).items()
+        for name, column in stored_columns(schema, table).items()
         if name not in known
         and not name.startswith("_dlt_")
         and column.get("data_type") in Type.__members__.values()
@@ -310,17 +314,18 @@ def _find_credentials(destination_name: str) -> str | None:
     return None
 
 
-def _account_state(account_id: int) -> dict[str, Any]:
-    accounts = dlt.current.resource_state().setdefault("accounts", {})
-    return cast(dict[str, Any], accounts.setdefault(str(account_id), {}))
+def account_states() -> dict[str, Any]:
+    """What is stored of the resource that dlt draws from, by account."""
+    return cast(dict[str, Any], dlt.current.resource_state().setdefault("accounts", {}))
 
 
-def _stored_columns(table: str) -> Mapping[str, TColumnSchema]:
-    return dlt.current.source_schema().tables.get(table, {"columns": {}})["columns"]
+def stored_columns(schema: Schema, table: str) -> Mapping[str, TColumnSchema]:
+    """The columns of *table* as dlt has them; none if it has no such table."""
+    return schema.tables.get(table, {"columns": {}})["columns"]
 
 
-def _rename() -> Any:
-    return dlt.current.source_schema().naming.normalize_path
+def _names(endpoint: Endpoint) -> Iterable[str]:
+    return (column.name for column in endpoint.columns)
 
 
 def _load_id() -> str:

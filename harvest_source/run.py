@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
-
-from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source import __version__
 from harvest_source.api.http import Exchange
@@ -23,25 +22,16 @@ from harvest_source.auth.tokens import BearerToken
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
+from harvest_source.feeds import PACKAGE_ROWS, Reading
 from harvest_source.ledger import Ledger, Progress
+from harvest_source.own_tables import SYNC_RUNS
+from harvest_source.packages import Packer
+from harvest_source.reading import WORKERS
 from harvest_source.removal import Doomed, doom_emptied, find, remove
 from harvest_source.sessions import Connection, Sessions
 from harvest_source.settings import find_token_source, resolve_settings
-from harvest_source.source import Settings, build_options, build_source, choose_endpoints
+from harvest_source.source import Settings, build_options, choose_endpoints
 from harvest_source.warehouse import DUCKDB, Target, Warehouse
-
-SYNC_RUNS: Final = "sync_runs"
-SYNC_RUNS_COLUMNS: Final[TTableSchemaColumns] = {
-    "id": {"data_type": "text", "nullable": False, "primary_key": True},
-    "started_at": {"data_type": "timestamp", "nullable": False},
-    "ended_at": {"data_type": "timestamp", "nullable": False},
-    "status": {"data_type": "text", "nullable": False},
-    "account_ids": {"data_type": "text"},
-    "tables": {"data_type": "json"},
-    "errors": {"data_type": "json"},
-    "requests": {"data_type": "bigint"},
-    "version": {"data_type": "text"},
-}
 
 EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
 """Which exit code stands when several apply."""
@@ -137,6 +127,10 @@ class Hooks:
     clock: Clock = field(default_factory=SystemClock)
     on_progress: Callable[[Progress], None] | None = None
     on_response: Callable[[Exchange], None] | None = None
+    package_rows: int = PACKAGE_ROWS
+    """Rows of one load, about: less needs less memory and more time."""
+    workers: int = WORKERS
+    """Windows of one table read at once: less needs less memory, and keeps progress sooner."""
 
 
 def sync(
@@ -194,7 +188,8 @@ def sync(
     with sessions.in_use():
         warehouse = Warehouse(target)
         account_ids = _open_accounts(sessions, ledger)
-        run = _Run(warehouse, sessions, resolved, endpoints, ledger, limit)
+        reading = Reading(sessions, resolved.options, ledger, package_rows=hooks.package_rows)
+        run = _Run(warehouse, reading, endpoints, limit)
         errors = run.execute()
         report = SyncReport(
             account_ids=account_ids,
@@ -264,7 +259,8 @@ def build_settings(
         on_response=hooks.on_response,
         on_warning=ledger.warn,
     )
-    return Settings(connection, replace(options, exclude=options.exclude | more))
+    exclude_all = options.exclude | more
+    return Settings(connection, replace(options, exclude=exclude_all, workers=hooks.workers))
 
 
 def parse_share(value: str) -> Decimal:
@@ -313,26 +309,41 @@ class _Run:
     """The steps between opened accounts and a report."""
 
     warehouse: Warehouse
-    sessions: Sessions
-    settings: Settings
+    reading: Reading
     endpoints: tuple[Endpoint, ...]
-    ledger: Ledger
     limit: Decimal
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the run writes down."""
+        return self.reading.ledger
 
     def execute(self) -> list[HarvestError]:
         """Load, then remove; returns what failed for all tables together."""
         try:
-            for warning in self.warehouse.finish_pending():
+            for warning in self.warehouse.restore():
                 self.ledger.warn(warning)
-            source = build_source(self.settings, self.sessions, self.ledger, self.endpoints)
-            loaded = self.warehouse.load(source)
+            loaded = self._load()
             self.warehouse.make_child_tables(self.endpoints)
             self._remove_emptied()
-            if self.settings.options.full_refresh:
+            if self.reading.options.full_refresh:
                 self._remove_unseen(loaded)
         except DestinationError as error:
             return [error]
         return []
+
+    def _load(self) -> list[str]:
+        """Read everything and load it package by package; returns the ids of the packages."""
+        options, warehouse = self.reading.options, self.warehouse
+        packer = Packer(self.endpoints, options.exclude, warehouse.schema, warehouse.source_state)
+        feeds = packer.build_feeds(self.reading.sessions.account_ids())
+        loaded: list[str] = []
+        with closing(self.reading.iter_packages(feeds)) as packages:
+            for batches in packages:
+                loaded += warehouse.load(packer.build_source(batches))
+        if packer.has_unmade:
+            loaded += warehouse.load(packer.build_source(()))
+        return loaded
 
     def _remove_emptied(self) -> None:
         """Lists read whole that have no rows left: a merge has nothing to say that with."""
@@ -340,7 +351,7 @@ class _Run:
 
     def _remove_unseen(self, loaded: Iterable[str]) -> None:
         """After a full refresh: rows that Harvest no longer has."""
-        seen, start = tuple(loaded), self.settings.options.start_date
+        seen, start = tuple(loaded), self.reading.options.start_date
         self._remove(
             [
                 Doomed(endpoint, account_id, seen, start if endpoint.window else None)
@@ -353,7 +364,7 @@ class _Run:
 
     def _telling(self, account_id: int) -> list[Endpoint]:
         """The tables whose rows would be seen if they were there: fewer are evidence."""
-        session = self.sessions.open(account_id)
+        session = self.reading.sessions.open(account_id)
         nothing = f"Nothing was removed from account {account_id}"
         if not session.owner.is_administrator:
             self.ledger.warn(
@@ -383,7 +394,7 @@ class _Run:
                 continue
             if rows:
                 found.append((doomed, rows))
-        remove(self.warehouse, found, now=self.settings.options.clock.now())
+        remove(self.warehouse, found, now=self.reading.options.clock.now())
         for doomed, rows in found:
             self.ledger.add_deleted(doomed.endpoint.name, doomed.account_id, len(rows))
 
@@ -426,6 +437,6 @@ def write_run(
         "version": __version__,
     }
     try:
-        warehouse.append(SYNC_RUNS, [row], SYNC_RUNS_COLUMNS)
+        warehouse.insert(SYNC_RUNS, row)
     except DestinationError as error:
         ledger.warn(f"The run could not be written to {SYNC_RUNS}: {error}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import dlt
 import pendulum
-from dlt.extract import DltResource, DltSource
+from dlt.extract import DltResource
 
 from harvest_source.auth.accounts import parse_account_ids
 from harvest_source.auth.tokens import BearerToken
@@ -19,6 +19,7 @@ from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
 from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
 from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
 from harvest_source.errors import ConfigError
+from harvest_source.feeds import Reading
 from harvest_source.ledger import Ledger
 from harvest_source.reads import ReadOptions
 from harvest_source.resources import build_resource
@@ -72,7 +73,9 @@ def harvest(
         ),
         options=build_options(start_date=start_date, overlap=overlap, exclude=exclude),
     )
-    resources = build_resources(settings, Sessions(settings.connection), LoggingLedger(), ENDPOINTS)
+    reading = Reading(Sessions(settings.connection), settings.options, LoggingLedger())
+    forget_detections()
+    resources = [build_resource(endpoint, reading) for endpoint in ENDPOINTS]
     for resource in resources:
         resource.selected = BY_NAME[resource.name].default
     return resources
@@ -192,23 +195,8 @@ def choose_endpoints(names: Sequence[str]) -> tuple[Endpoint, ...]:
     return tuple(e for e in ENDPOINTS if (e.name in names if names else e.default))
 
 
-def build_resources(
-    settings: Settings, sessions: Sessions, ledger: Ledger, endpoints: Iterable[Endpoint]
-) -> list[DltResource]:
-    """One resource per endpoint, sharing sessions and ledger."""
-    # Text that looks like an instant is typed by us, once, for good; dlt must not guess again.
+def forget_detections() -> None:
+    """Text that looks like an instant is typed by us, once, for good; dlt must not guess again."""
     schema = dlt.current.source_schema()
     for detection in list(schema.settings.get("detections") or ()):
         schema.remove_type_detection(detection)
-    return [build_resource(endpoint, sessions, settings.options, ledger) for endpoint in endpoints]
-
-
-def build_source(
-    settings: Settings, sessions: Sessions, ledger: Ledger, endpoints: Iterable[Endpoint]
-) -> DltSource:
-    """The same source as :func:`harvest`, from settings that are resolved already."""
-
-    def resources() -> list[DltResource]:
-        return build_resources(settings, sessions, ledger, endpoints)
-
-    return dlt.source(resources, name=NAME, section=NAME)()

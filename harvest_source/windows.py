@@ -6,9 +6,11 @@ Days are calendar days of the account; nothing here knows of zones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate, pairwise
+from typing import Final
 
 EARLIEST = date(2000, 1, 1)
 """Where a search for the bulk of history begins. Older rows are in the first, open window."""
@@ -17,6 +19,9 @@ RECENT = timedelta(days=90)
 """Hours this young are still being edited: reports that reach into them are read every run."""
 
 _DAY = timedelta(days=1)
+
+_SURVEY: Final = 5
+"""Counts a plan costs: the last of them parts history at its most recent 32nd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,60 +99,69 @@ def halve(window: DateWindow, first: date, last: date) -> tuple[DateWindow, Date
 def plan(
     window: DateWindow,
     total: int,
-    count: Callable[[DateWindow], int],
+    count: Callable[[Sequence[DateWindow]], Sequence[int]],
     *,
-    most: int,
+    size: int,
     today: date,
 ) -> list[DateWindow]:
     """
-    Cut *window* into touching windows of at most about *most* rows, oldest first.
+    Cut *window* into touching windows of about *size* rows, oldest first.
 
-    Asks *count* once per cut, so ``n`` windows cost about ``n`` requests. Counts may move while we
-    ask: sizes are a wish, coverage is exact by construction (the sides stay as *window* has them).
+    Asks *count* once, for a handful of windows: ever closer to *today*, because accounts differ
+    most in how long ago they began. Between them rows are taken to be spread evenly. Sizes are a
+    wish; coverage is exact by construction (the sides stay as *window* has them).
 
     Args:
         total: Rows in *window*.
+        count: Rows of each of several windows; all may be asked at once.
         today: Last day the bulk of history is expected on; later ones are in the last window.
     """
     low = window.start or EARLIEST
     high = window.end or today + _DAY
-    if total <= most or low >= high:
+    if total <= size or (high - low).days < 2:
         return [window]
-    leaves = list(_bisect(DateWindow(low, high), total, count, most))
-    return _close_ranks(leaves, window, most)
+    days = [low, *_survey_days(low, high), high]
+    counted = count([DateWindow(window.start, day) for day in days[1:-1]])
+    rows_before = [0, *accumulate((min(rows, total) for rows in counted), max), total]
+    cuts = _spread(list(zip(days, rows_before, strict=True)), -(-total // size))
+    sides = [window.start, *cuts, window.end]
+    return [DateWindow(start, end) for start, end in pairwise(sides)]
 
 
-def _bisect(
-    window: DateWindow, total: int, count: Callable[[DateWindow], int], most: int
-) -> Iterator[tuple[DateWindow, int]]:
-    """Yield windows and their row counts, oldest first."""
-    assert window.start is not None
-    assert window.end is not None
-    days = (window.end - window.start).days
-    if total <= most or days <= 1:
-        yield window, total
-        return
-    older, newer = window.cut_at(window.start + timedelta(days=days // 2))
-    in_older = count(older)
-    yield from _bisect(older, in_older, count, most)
-    yield from _bisect(newer, max(total - in_older, 0), count, most)
+def _survey_days(low: date, high: date) -> list[date]:
+    """Days at 1/2, 1/4, ... of the way back from *high* to *low*, oldest first."""
+    days = (high - (high - low) // 2**power for power in range(1, _SURVEY + 1))
+    return sorted({day for day in days if low < day < high})
 
 
-def _close_ranks(
-    leaves: list[tuple[DateWindow, int]], window: DateWindow, most: int
-) -> list[DateWindow]:
-    """Join neighbours that fit together, and give the ends the sides of *window*."""
-    joined: list[tuple[DateWindow, int]] = []
-    for leaf, rows in leaves:
-        if joined and joined[-1][1] + rows <= most:
-            before, rows_before = joined.pop()
-            joined.append((DateWindow(before.start, leaf.end), rows_before + rows))
-        else:
-            joined.append((leaf, rows))
-    windows = [leaf for leaf, _ in joined]
-    windows[0] = DateWindow(window.start, windows[0].end)
-    windows[-1] = DateWindow(windows[-1].start, window.end)
-    return windows
+def _spread(known: list[tuple[date, int]], parts: int) -> list[date]:
+    """The days that cut the last of *known*'s rows into equal *parts*; each once, ascending."""
+    total, cuts = known[-1][1], set()
+    for part in range(1, parts):
+        wanted = total * part / parts
+        segment = next(pair for pair in pairwise(known) if pair[1][1] >= wanted)
+        (start, before), (end, after) = segment
+        share = (wanted - before) / (after - before) if after > before else 0
+        cuts.add(start + timedelta(days=round(share * (end - start).days)))
+    return sorted(cuts - {known[0][0], known[-1][0]})
+
+
+def gaps(window: DateWindow, done: Iterable[DateWindow]) -> list[DateWindow]:
+    """The parts of *window* that none of *done* covers, oldest first."""
+    rest, start = [], window.start
+    for each in sorted(done, key=lambda each: each.start or date.min):
+        if each.start is not None and (start is None or each.start > start):
+            rest.append(DateWindow(start, _earlier(each.start, window.end)))
+        if each.end is None:
+            break
+        start = each.end if start is None else max(start, each.end)
+    else:
+        rest.append(DateWindow(start, window.end))
+    return [each for each in rest if not each.is_empty]
+
+
+def _earlier(day: date, end: date | None) -> date:
+    return day if end is None else min(day, end)
 
 
 def report_windows(first: date, today: date) -> list[DateWindow]:

@@ -30,6 +30,7 @@ from harvest_source.columns import date as day
 from harvest_source.endpoints import Endpoint
 from harvest_source.reading import (
     Client,
+    Emit,
     ListReader,
     Outcome,
     Page,
@@ -162,7 +163,12 @@ class ModelClient:
         self._requests = 0
 
     def iter_pages(
-        self, path: str, *, key: str | None, params: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str],
+        most_rows: int | None = None,
     ) -> Generator[Page, None, None]:
         after: tuple[Any, ...] | None = None
         number, is_last = 0, False
@@ -224,7 +230,7 @@ class WatchedReader(ListReader):
         client: Client,
         endpoint: Endpoint,
         *,
-        step_rows: int,
+        long_rows: int,
         window_rows: int,
         users: Sequence[int] = USERS,
         without: frozenset[str] = frozenset(),
@@ -236,7 +242,7 @@ class WatchedReader(ListReader):
             decode,
             today=FIRST_DAY + timedelta(days=DAYS - 1),
             cut_values=lambda: users,
-            step_rows=step_rows,
+            long_rows=long_rows,
             window_rows=window_rows,
         )
         self._without = without
@@ -247,8 +253,8 @@ class WatchedReader(ListReader):
         self.totals: list[int | None] = []
         """What every page said."""
 
-    def _iter_pages(self, part: Part) -> Generator[Page, None, None]:
-        pages: Iterable[Page] = super()._iter_pages(part)
+    def _iter_pages(self, part: Part, most_rows: int | None) -> Generator[Page, None, None]:
+        pages: Iterable[Page] = super()._iter_pages(part, most_rows)
         if "totals" in self._without:  # As if every page had said what the last one says.
             pages = list(pages)
             said = pages[-1].total_entries
@@ -257,14 +263,16 @@ class WatchedReader(ListReader):
             self.totals.append(page.total_entries)
             yield page
 
-    def _plan(self, part: Part, total: int) -> list[list[Part]]:
-        steps = super()._plan(part, total)
+    def _plan(self, part: Part, total: int) -> list[Part]:
+        parts = super()._plan(part, total)
         self.branches["planned"] += 1
-        self.branches["planned in several steps"] += len(steps) > 1
-        return steps
+        self.branches["planned in several windows"] += len(parts) > 1
+        return parts
 
-    def _next_try(self, taken: Taken, attempts: dict[Part, int], outcome: Outcome) -> list[Part]:
-        parts = super()._next_try(taken, attempts, outcome)
+    def _next_try(
+        self, taken: Taken, attempts: dict[Part, int], unproven: list[Part]
+    ) -> list[Part]:
+        parts = super()._next_try(taken, attempts, unproven)
         self.branches["read again"] += parts == [taken.part]
         self.branches["given up as unproven"] += not parts
         self.branches["halved by date"] += len(parts) > 1 and parts[0].only is None
@@ -276,9 +284,9 @@ class WatchedReader(ListReader):
         self.branches["a day not cut: ids do not add up"] += not parts
         return parts
 
-    def _changed_since(self, began: datetime) -> tuple[pa.Table, bool]:
+    def _changed_since(self, began: datetime, emit: Emit) -> tuple[pa.Table, bool]:
         known = self.changes()
-        table, exact = super()._changed_since(began)
+        table, exact = super()._changed_since(began, emit)
         self.caught_up.append((known, exact))
         self.branches["caught up"] += 1
         self.branches["catch-up not exact"] += not exact
@@ -430,7 +438,7 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
     reader = WatchedReader(
         ModelClient(world, unrest, per_page=chance.randint(2, 4), keyset=keyset),
         UNDATED if chance.random() < 0.25 else ENTRIES,
-        step_rows=window_rows * chance.randint(1, 3),
+        long_rows=window_rows * chance.randint(1, 3),
         window_rows=window_rows,
         users=chance.choice((USERS, USERS, USERS[1:])),
         branches=branches,
@@ -539,7 +547,7 @@ def open_stage(
             play(world, step)
 
     client = ModelClient(world, between, per_page=3)
-    return world, WatchedReader(client, UNDATED, step_rows=1000, window_rows=1000, without=without)
+    return world, WatchedReader(client, UNDATED, long_rows=1000, window_rows=1000, without=without)
 
 
 def read_script(script: Script, without: frozenset[str] = frozenset()) -> Verdict:
@@ -556,9 +564,9 @@ def read_script(script: Script, without: frozenset[str] = frozenset()) -> Verdic
 def find_objections(script: Script) -> tuple[frozenset[str], bool]:
     """The clauses that object to reading once while *script* runs, and whether a row is lost."""
     world, reader = open_stage(script)
-    taken = reader.take(Part())
+    taken = reader.take_all(Part())
     totals = list(reader.totals)
-    caught_up = reader.take(Part(since=taken.began - timedelta(seconds=1))).table
+    caught_up = reader.take_all(Part(since=taken.began - timedelta(seconds=1))).table
     count = reader.count(Part())
     objections = {
         "totals": len(set(totals)) > 1,

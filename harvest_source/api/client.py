@@ -146,7 +146,7 @@ class HarvestClient:
         *,
         key: str | None,
         params: Mapping[str, str] | None = None,
-        first: Page | None = None,
+        most_rows: int | None = None,
     ) -> Generator[Page, None, None]:
         """
         All pages of a list, in order; while one is in your hands the next is under way.
@@ -156,7 +156,8 @@ class HarvestClient:
         server is silent.
 
         Args:
-            first: The first page, where it has been fetched already with the same arguments.
+            most_rows: A list that announces more ends with its first page: nothing is fetched ahead
+                that nobody wants.
 
         Raises:
             UnsafeLinkError: A link to elsewhere, or one already followed.
@@ -164,7 +165,10 @@ class HarvestClient:
             HarvestError: As :meth:`fetch_page`; the message names the page.
         """
         walk = self._build_walk(path, key, params)
-        page = first or self.fetch_page(path, key=key, params=params)
+        page = self.fetch_page(path, key=key, params=params)
+        if most_rows is not None and (page.total_entries or 0) > most_rows:
+            yield page
+            return
         cap = page_cap(page)
         seen: set[str] = set()
         while page.next_url is not None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -70,17 +71,23 @@ def start(lab: Lab, moment: str = "::") -> subprocess.Popen[bytes]:
             *options,
         ],
         cwd=lab.folder,
-        env={
-            **os.environ,
-            "DLT_DATA_DIR": str(lab.folder / "dlt"),
-            "DLT_PROJECT_DIR": str(lab.folder),
-            "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": lab.token,
-            "SOURCES__HARVEST__API_URL": lab.server.api_url,
-            "SOURCES__HARVEST__ID_URL": lab.server.id_url,
-        },
+        env=environment(lab),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def environment(lab: Lab) -> dict[str, str]:
+    """What leads a child of ours to the sandbox."""
+    return {
+        **os.environ,
+        "DLT_DATA_DIR": str(lab.folder / "dlt"),
+        "DLT_PROJECT_DIR": str(lab.folder),
+        "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": lab.token,
+        "SOURCES__HARVEST__ACCOUNT_ID": str(lab.server.account_id),
+        "SOURCES__HARVEST__API_URL": lab.server.api_url,
+        "SOURCES__HARVEST__ID_URL": lab.server.id_url,
+    }
 
 
 def change(lab: Lab) -> None:
@@ -133,3 +140,44 @@ def test_killed_in_the_first_run_of_all(tmp_path_factory: pytest.TempPathFactory
         moment = MOMENTS["with a table copied that dlt has not noted"]
         assert start(fresh, moment).wait() == -signal.SIGKILL
         assert_heals(fresh)
+
+
+BACKFILL = """
+import os, signal
+from pathlib import Path
+from dlt.load.load import Load
+from harvest_source.run import Hooks, sync
+
+complete, done = Load.complete_package, []
+def complete_then_die(*given, **options):
+    complete(*given, **options)
+    done.append(1)
+    if len(done) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+Load.complete_package = complete_then_die
+hooks = Hooks(package_rows=10_000, workers=1)
+sync(database=Path("harvest.duckdb"), table=["time_entries"], hooks=hooks)
+"""
+
+
+def test_a_killed_backfill_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Windows that are safe are not read again, and what moved meanwhile is not lost."""
+    with Lab(tmp_path, entries=62_000, accounts=(1000001,)) as lab:
+        lab.stop_timers()
+        child = subprocess.run(
+            [sys.executable, "-c", BACKFILL], cwd=lab.folder, env=environment(lab), check=False
+        )
+        assert child.returncode == -signal.SIGKILL
+        there = lab.sql("SELECT count(*) AS n, min(id) AS first FROM time_entries")[0]
+        assert 0 < there["n"] < 62_000
+        lab.server.edit("time_entries", there["first"], notes="edited between the runs")
+        lab.rest()
+        lab.server.reset_requests()
+        assert lab.sync("time_entries").status == "ok"
+        pages = lab.server.stats()["requests"]["time_entries"]
+        assert pages < 31, "a whole read has 31 pages"
+        rows = lab.server.rows("time_entries")
+        found = lab.sql("SELECT id, notes FROM time_entries ORDER BY id")
+        assert [(row["id"], row["notes"]) for row in found] == sorted(
+            (row["id"], row["notes"]) for row in rows
+        )

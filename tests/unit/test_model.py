@@ -18,7 +18,7 @@ from tests.model_figures import (
 
 BRANCHES = {
     "planned",
-    "planned in several steps",
+    "planned in several windows",
     "read again",
     "halved by date",
     "a day cut by id",

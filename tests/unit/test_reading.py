@@ -66,7 +66,7 @@ class ScriptedClient:
         self.asked: list[Mapping[str, str] | str] = []
 
     def iter_pages(
-        self, path: str, *, key: str | None, params: Mapping[str, str]
+        self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
     ) -> Generator[Page, None, None]:
         self.asked.append(dict(params))
         yield from [self._changed] if "updated_since" in params else next(self._walks)
@@ -81,7 +81,7 @@ def reader(
     endpoint: Endpoint = ENTRIES,
     *,
     on_page: Callable[[int, int | None], None] = lambda _rows, _total: None,
-    step_rows: int = 100,
+    long_rows: int = 100,
 ) -> ListReader:
     return ListReader(
         client,
@@ -89,13 +89,13 @@ def reader(
         decode,
         today=date(2024, 3, 31),
         on_page=on_page,
-        step_rows=step_rows,
-        window_rows=step_rows,
+        long_rows=long_rows,
+        window_rows=long_rows,
     )
 
 
 def ids(*tables: pa.Table) -> list[int]:
-    return sorted(row_id for table in tables for row_id in table.column("id").to_pylist())
+    return sorted({row_id for table in tables for row_id in table.column("id").to_pylist()})
 
 
 def test_a_part_asks_in_harvests_words() -> None:
@@ -228,7 +228,9 @@ def test_a_long_read_stops_after_the_first_page() -> None:
             drawn.append(number)
             yield page([entry(number)], 500)
 
-    assert reader(ScriptedClient([walk()])).take(Part(), most_rows=499) == TooLong(500, NOON)
+    assert reader(ScriptedClient([walk()])).take(Part(), most_rows=499) == TooLong(
+        Part(), 500, NOON
+    )
     assert drawn == [0]
 
 
@@ -262,7 +264,7 @@ def test_a_gap_between_windows_is_not_proven(client: type[ModelClient], is_prove
         world.create(date(2024, 3, 1 + day), user=11)
     world.now_s = 10_000
     served = client(world, lambda _request, _is_sent: None, per_page=2)
-    cut = ListReader(served, ENTRIES, decode, today=date(2024, 3, 31), step_rows=4, window_rows=2)
+    cut = ListReader(served, ENTRIES, decode, today=date(2024, 3, 31), long_rows=4, window_rows=2)
     found = {row_id for table in cut.iter_tables(Part(), outcome) for row_id in ids(table)}
     assert outcome.parts > 1
     assert outcome.proven is is_proven

@@ -32,8 +32,11 @@ ROOMS = (
     room("errors clock columns records endpoints fitting windows ledger"),
     room("api", "httpx tenacity msgspec"),
     room("auth", "httpx tenacity msgspec"),
-    room("arrow reading cursors sessions scopes reads", "httpx pyarrow"),
-    room("catalogs credentials resources settings source", "dlt pyarrow pendulum"),
+    room("arrow backfill cursors feeds reading reads scopes sessions streams", "httpx pyarrow"),
+    room(
+        "catalogs credentials own_tables packages resources settings source",
+        "dlt pyarrow pendulum",
+    ),
     room("check removal run warehouse", "dlt duckdb pyarrow pendulum"),
     room("cli show __main__ __init__", "dlt click rich"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harvest_source.windows import ALL_DAYS, EARLIEST, DateWindow, halve, plan
+from harvest_source.windows import ALL_DAYS, EARLIEST, DateWindow, gaps, halve, plan
 
 DAY = timedelta(days=1)
 TODAY = date(2024, 6, 30)
@@ -124,45 +125,64 @@ def test_no_day_is_in_an_empty_window(window: DateWindow) -> None:
     )
 
 
+def counter(rows: list[date]) -> Callable[[Sequence[DateWindow]], list[int]]:
+    """Answers a plan's questions from *rows*."""
+    return lambda parts: [count_in(rows, part) for part in parts]
+
+
 @given(windows(), st.lists(days, max_size=60), st.integers(1, 20))
-def test_plans_cover_every_row_once(window: DateWindow, dated: list[date], most: int) -> None:
+def test_plans_cover_every_row_once(window: DateWindow, dated: list[date], size: int) -> None:
     """The parts of a plan touch, keep the window's sides, and their counts sum to its total."""
     rows = [day for day in dated if day in window]
-    parts = plan(window, len(rows), lambda part: count_in(rows, part), most=most, today=TODAY)
+    parts = plan(window, len(rows), counter(rows), size=size, today=TODAY)
     assert_covers(parts, window)
     assert not any(part.is_empty for part in parts)
     assert sum(count_in(rows, part) for part in parts) == len(rows)
 
 
-@given(st.lists(st.dates(EARLIEST, TODAY), max_size=80), st.integers(1, 20))
-def test_plans_keep_to_the_size_asked_for(rows: list[date], most: int) -> None:
-    """No part but a single day has more rows than asked for, and no two neighbours fit together."""
-    parts = plan(ALL_DAYS, len(rows), lambda part: count_in(rows, part), most=most, today=TODAY)
+@pytest.mark.parametrize("years", [1, 2, 5, 12, 24])
+def test_plans_keep_near_the_size_asked_for(years: int) -> None:
+    """However old an account is, evenly spread rows come in parts of about the size asked for."""
+    rows = [TODAY - DAY * number for number in range(365 * years)]
+    parts = plan(ALL_DAYS, len(rows), counter(rows), size=60, today=TODAY)
     sizes = [count_in(rows, part) for part in parts]
-    for part, size in zip(parts, sizes, strict=True):
-        on = {row for row in rows if row in part}
-        assert size <= most or len(on) == 1
-    assert all(a + b > most for a, b in pairwise(sizes))
+    assert max(sizes) <= 180
+    assert len(parts) <= 2 * len(rows) / 60
 
 
-@given(st.lists(st.dates(date(2014, 1, 1), TODAY), min_size=1), st.integers(1, 20))
-def test_plans_ask_little(rows: list[date], most: int) -> None:
-    """A plan costs at most one count for each halving of the days above each part."""
-    asked = []
+@given(windows_and_days(), st.integers(2, 500))
+def test_planning_again_parts_what_was_too_long(
+    case: tuple[DateWindow, date, date], total: int
+) -> None:
+    """However rows bunch up, planning the part that has them all ends at a day or two."""
+    window, day, _ = case
+    for _ in range(40):
+        parts = plan(window, total, counter([day] * total), size=1, today=TODAY)
+        assert_covers(parts, window)
+        if len(parts) == 1:
+            break
+        window = next(part for part in parts if day in part)
+    low, high = window.start or EARLIEST, window.end or TODAY + DAY
+    assert (high - low).days < 4
 
-    def count(part: DateWindow) -> int:
-        asked.append(part)
-        return count_in(rows, part)
 
-    plan(ALL_DAYS, len(rows), count, most=most, today=TODAY)
-    assert len(asked) <= 14 * (len(rows) // (most + 1))
+@given(windows(), st.integers(2, 1000))
+def test_plans_ask_little(window: DateWindow, total: int) -> None:
+    """A plan asks once, for at most five windows."""
+    asked: list[int] = []
+
+    def count(parts: Sequence[DateWindow]) -> list[int]:
+        asked.append(len(parts))
+        return [0] * len(parts)
+
+    plan(window, total, count, size=1, today=TODAY)
+    assert asked in ([], [0], [1], [2], [3], [4], [5])
 
 
-@given(windows(), st.lists(st.integers(0, 100), min_size=60, max_size=60))
+@given(windows(), st.lists(st.integers(0, 100), min_size=5, max_size=5))
 def test_counts_that_move_do_not_break_a_plan(window: DateWindow, counts: list[int]) -> None:
     """Sizes are a wish: whatever Harvest answers, the parts cover the window."""
-    answers = iter(counts)
-    parts = plan(window, 50, lambda _part: next(answers, 0), most=10, today=TODAY)
+    parts = plan(window, 50, lambda parts: counts[: len(parts)], size=10, today=TODAY)
     assert_covers(parts, window)
     assert not any(part.is_empty for part in parts)
 
@@ -170,10 +190,22 @@ def test_counts_that_move_do_not_break_a_plan(window: DateWindow, counts: list[i
 def test_what_fits_is_not_cut() -> None:
     """A window of few rows costs no count at all."""
 
-    def count(_part: DateWindow) -> int:
+    def count(_parts: Sequence[DateWindow]) -> list[int]:
         pytest.fail("nothing needs to be asked")
 
-    assert plan(ALL_DAYS, 10, count, most=10, today=TODAY) == [ALL_DAYS]
+    assert plan(ALL_DAYS, 10, count, size=10, today=TODAY) == [ALL_DAYS]
+
+
+@given(windows(), st.lists(windows(), max_size=6), days)
+def test_gaps_are_the_days_that_are_not_done(
+    window: DateWindow, done: list[DateWindow], day: date
+) -> None:
+    """Every day of a window is in something done or in exactly one gap, never in both."""
+    done = [each for each in done if not each.is_empty]
+    found = gaps(window, done)
+    is_left = day in window and not any(day in each for each in done)
+    assert sum(day in gap for gap in found) == is_left
+    assert not any(gap.is_empty for gap in found)
 
 
 def test_windows_say_what_they_are() -> None:

@@ -94,13 +94,15 @@ def test_a_walk_follows_links_as_given() -> None:
     assert [page.number for page in pages] == [1, 2, 3]
 
 
-def test_a_walk_goes_on_from_a_page_in_hand() -> None:
-    """A first page that was fetched to look at its totals is not fetched again."""
+@pytest.mark.parametrize(("most_rows", "asked"), [(2, 1), (3, 3), (None, 3)])
+def test_a_list_that_is_too_long_ends_with_its_first_page(
+    most_rows: int | None, asked: int
+) -> None:
+    """A look at how long a list is costs one request: the next page is not fetched ahead."""
     with build_client(lambda request: build_page(number_of(request), 3)) as client:
-        first = client.fetch_page("users", key="users")
-        pages = list(client.iter_pages("users", key="users", first=first))
-        assert client.requests == 3
-    assert [page.number for page in pages] == [1, 2, 3]
+        pages = list(client.iter_pages("users", key="users", most_rows=most_rows))
+        assert client.requests == asked
+    assert [page.number for page in pages] == list(range(1, asked + 1))
 
 
 def test_a_single_object_is_one_page_without_per_page() -> None:

@@ -1,0 +1,125 @@
+"""
+Tables of accounts, read at once, as one stream of batches.
+
+Reading runs on threads of its own and knows nothing of where rows go. Whoever takes the batches
+stores rows and state in the order in which they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from harvest_source.arrow import Decoder
+from harvest_source.endpoints import Endpoint
+from harvest_source.errors import ForbiddenError, HarvestError
+from harvest_source.ledger import Ledger
+from harvest_source.reads import READS, ReadOptions, Task
+from harvest_source.sessions import Sessions
+from harvest_source.streams import gather
+
+PACKAGE_ROWS: Final = 100_000
+"""Rows of one load package, about: dlt and DuckDB need memory in proportion."""
+
+WORKERS: Final = 24
+"""Tables read at once: all that are on by default."""
+
+BATCHES_WAITING: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one table of one account, or the state to keep once all before it are safe."""
+
+    endpoint: Endpoint
+    account_id: int
+    table: pa.Table | None = None
+    state: Mapping[str, Any] | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return 0 if self.table is None else int(self.table.num_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One table of one account, to be read."""
+
+    endpoint: Endpoint
+    account_id: int
+    decoder: Decoder
+    state: Mapping[str, Any]
+    """What is stored of it; never changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What all feeds of a run share."""
+
+    sessions: Sessions
+    options: ReadOptions
+    ledger: Ledger
+    workers: int = WORKERS
+    package_rows: int = PACKAGE_ROWS
+
+    def iter_packages(self, feeds: Iterable[Feed]) -> Generator[list[Batch], None, None]:
+        """
+        Read all *feeds* at once and yield what came, in lists of about *package_rows* rows.
+
+        The next ones are read while a list is in your hands. A table that fails is noted in the
+        ledger, and the others go on.
+        """
+        held: list[Batch] = []
+        batches = gather(self._read, list(feeds), workers=self.workers, waiting=BATCHES_WAITING)
+        with closing(batches):
+            for batch in batches:
+                held.append(batch)
+                if sum(each.rows for each in held) >= self.package_rows:
+                    yield held
+                    held = []
+        if held:
+            yield held
+
+    def _read(self, feed: Feed, emit: Callable[[Batch], None]) -> None:
+        for batch in self.iter_batches(feed):
+            emit(batch)
+
+    def iter_batches(self, feed: Feed) -> Iterator[Batch]:
+        """
+        Read one feed; a state follows the rows it stands for.
+
+        Raises:
+            HarvestError: Only if failures are not to be isolated.
+        """
+        name, account_id = feed.endpoint.name, feed.account_id
+        try:
+            yield from self._iter_batches(feed)
+        except ForbiddenError as error:
+            self.ledger.skip(name, account_id, str(error))
+        except HarvestError as error:
+            if not self.options.isolate:
+                raise
+            self.ledger.fail(name, account_id, error)
+
+    def _iter_batches(self, feed: Feed) -> Iterator[Batch]:
+        endpoint, account_id = feed.endpoint, feed.account_id
+        session = self.sessions.open(account_id)
+        self.ledger.add_rows(endpoint.name, account_id, 0)
+        state = deepcopy(dict(feed.state))
+        task = Task(endpoint, session, feed.decoder, state, self.options, self.ledger)
+        stored = deepcopy(state)
+        for table in READS[endpoint.way](task):
+            if state != stored:
+                stored = deepcopy(state)
+                yield Batch(endpoint, account_id, state=stored)
+            if table.num_rows:
+                self.ledger.add_rows(endpoint.name, account_id, table.num_rows)
+                yield Batch(endpoint, account_id, table=table)
+        if state != stored:
+            yield Batch(endpoint, account_id, state=state)

@@ -1,0 +1,59 @@
+"""The tables that are ours, not Harvest's: what they are called and which columns they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import dlt
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TTableSchemaColumns
+from dlt.extract import DltResource
+
+SYNC_RUNS: Final = "sync_runs"
+DELETED_RECORDS: Final = "deleted_records"
+
+COLUMNS: Final[Mapping[str, TTableSchemaColumns]] = {
+    SYNC_RUNS: {
+        "id": {"data_type": "text", "nullable": False, "primary_key": True},
+        "started_at": {"data_type": "timestamp", "nullable": False},
+        "ended_at": {"data_type": "timestamp", "nullable": False},
+        "status": {"data_type": "text", "nullable": False},
+        "account_ids": {"data_type": "text"},
+        "tables": {"data_type": "json"},
+        "errors": {"data_type": "json"},
+        "requests": {"data_type": "bigint"},
+        "version": {"data_type": "text"},
+    },
+    DELETED_RECORDS: {
+        "account_id": {"data_type": "bigint", "nullable": False, "primary_key": True},
+        "table_name": {"data_type": "text", "nullable": False, "primary_key": True},
+        "id": {"data_type": "bigint", "nullable": False, "primary_key": True},
+        "detected_at": {"data_type": "timestamp", "nullable": False},
+        "restored_at": {"data_type": "timestamp"},
+        "record": {"data_type": "json"},
+    },
+}
+
+
+def build_own_resource(table: str, rows: list[dict[str, Any]]) -> DltResource:
+    """*rows* to be merged into one of our tables; without any, the table is made all the same."""
+    columns = COLUMNS[table]
+    merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
+
+    def draw() -> Iterator[Any]:
+        yield rows or dlt.mark.materialize_table_schema()
+
+    resource: DltResource = dlt.resource(
+        draw,
+        name=table,
+        columns=columns,
+        primary_key=[name for name, hint in columns.items() if hint.get("primary_key")],
+        write_disposition=merge,
+    )
+    return resource
+
+
+def is_made(table: str, schema: Schema) -> bool:
+    """Whether dlt's *schema* has one of our tables with all its columns."""
+    return COLUMNS[table].keys() <= schema.tables.get(table, {"columns": {}})["columns"].keys()

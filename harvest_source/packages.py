@@ -1,0 +1,131 @@
+"""
+Batches that were read, as dlt sources of bounded size.
+
+``sync`` reads on its own and loads one such source after another: what is loaded is safe, and the
+next rows are read meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import dlt
+from dlt.common.schema import Schema
+from dlt.extract import DltSource
+
+from harvest_source.columns import Type
+from harvest_source.endpoints import Endpoint
+from harvest_source.feeds import Batch, Feed
+from harvest_source.own_tables import COLUMNS, build_own_resource, is_made
+from harvest_source.reading import newest
+from harvest_source.resources import (
+    Lane,
+    account_states,
+    build_decoder,
+    build_hints,
+    excluded_columns,
+    learned_columns,
+    make_table,
+    stored_columns,
+    wrap,
+)
+from harvest_source.source import NAME, forget_detections
+
+
+class Packer:
+    """
+    Turns what one run reads into dlt sources.
+
+    Args:
+        endpoints: The tables of the run.
+        exclude: ``table.column`` names to leave out.
+        schema: What dlt knows of the tables before the run.
+        state: dlt's state of the source before the run.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        exclude: frozenset[str],
+        schema: Schema,
+        state: Mapping[str, Any],
+    ) -> None:
+        self._endpoints = endpoints
+        self._excluded = {each.name: excluded_columns(each, exclude) for each in endpoints}
+        self._schema = schema
+        self._state = state
+        self._learned: dict[str, dict[str, Type]] = {}
+        self._feeds: dict[tuple[str, int], Feed] = {}
+        self._unmade = [each for each in endpoints if self._must_be_made(each)]
+        self._unmade_own = [name for name in COLUMNS if not is_made(name, schema)]
+
+    @property
+    def has_unmade(self) -> bool:
+        """Whether tables are missing that no source has made yet."""
+        return bool(self._unmade or self._unmade_own)
+
+    def build_feeds(self, account_ids: Iterable[int]) -> list[Feed]:
+        """What is to be read: every table of every account."""
+        feeds = [
+            self._build_feed(each, account) for account in account_ids for each in self._endpoints
+        ]
+        self._feeds = {(feed.endpoint.name, feed.account_id): feed for feed in feeds}
+        return feeds
+
+    def build_source(self, batches: Iterable[Batch]) -> DltSource:
+        """A source that holds *batches*, and all tables that are missing."""
+        by_table: dict[str, list[Batch]] = defaultdict(list)
+        for batch in batches:
+            by_table[batch.endpoint.name].append(batch)
+        unmade, self._unmade = self._unmade, []
+        unmade_own, self._unmade_own = self._unmade_own, []
+
+        def resources() -> list[Any]:
+            forget_detections()
+            tables = [
+                self._build_resource(each, by_table[each.name], each in unmade)
+                for each in self._endpoints
+                if each.name in by_table or each in unmade
+            ]
+            return [*tables, *(build_own_resource(name, []) for name in unmade_own)]
+
+        return dlt.source(resources, name=NAME, section=NAME)()
+
+    def _must_be_made(self, endpoint: Endpoint) -> bool:
+        wanted = build_hints(endpoint, self._excluded[endpoint.name]).keys()
+        return not wanted <= stored_columns(self._schema, endpoint.name).keys()
+
+    def _build_feed(self, endpoint: Endpoint, account_id: int) -> Feed:
+        name, excluded = endpoint.name, self._excluded[endpoint.name]
+        if name not in self._learned:
+            declared = (column.name for column in endpoint.columns)
+            self._learned[name] = learned_columns(self._schema, name, declared)
+        decoder = build_decoder(endpoint, account_id, excluded, self._schema, self._learned[name])
+        stored = self._state.get("resources", {}).get(name, {}).get("accounts", {})
+        return Feed(endpoint, account_id, decoder, stored.get(str(account_id), {}))
+
+    def _build_resource(self, endpoint: Endpoint, batches: list[Batch], is_unmade: bool) -> Any:
+        excluded = self._excluded[endpoint.name]
+
+        def draw() -> Iterator[Any]:
+            schema = dlt.current.source_schema()
+            if is_unmade:
+                yield from make_table(endpoint, excluded, schema)
+            for account_id in dict.fromkeys(batch.account_id for batch in batches):
+                yield from self._draw(endpoint, account_id, batches, schema)
+
+        return wrap(endpoint, draw, excluded)
+
+    def _draw(
+        self, endpoint: Endpoint, account_id: int, batches: Iterable[Batch], schema: Schema
+    ) -> Iterator[Any]:
+        """The rows of one account, each once, and then its state."""
+        ours = [batch for batch in batches if batch.account_id == account_id]
+        lane = Lane(endpoint, self._feeds[endpoint.name, account_id].decoder, account_id, schema)
+        if tables := [batch.table for batch in ours if batch.table is not None]:
+            yield from lane.items(newest(tables, endpoint.key))
+        for batch in ours:
+            if batch.state is not None:
+                account_states()[str(account_id)] = dict(batch.state)
