@@ -65,7 +65,7 @@ class _Gathering(Generic[T, R]):
         self._unwanted = threading.Event()
 
     def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
-        pool = ThreadPoolExecutor(min(workers, len(items)), thread_name_prefix="harvest-job")
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-job")
         try:
             for item in items:
                 pool.submit(self._do, item)
