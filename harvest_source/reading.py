@@ -43,6 +43,9 @@ LONG_ROWS: Final = 20_000
 WINDOW_ROWS: Final = 100_000
 """Rows of a planned window at most, about: each costs a catch-up and a count beside its pages."""
 
+_LEAST_WINDOWS: Final = 4
+"""A long list is cut into as many at least, to be read at once."""
+
 WORKERS: Final = 6
 """Windows read at once. Two requests in flight use up Harvest's allowance at 300 ms each."""
 
@@ -157,6 +160,8 @@ class Proof:
     parts: int
     """How many pieces it was read in."""
     unproven: tuple[Part, ...]
+    rows: int | None
+    """How many it has; None when it was not read in one piece."""
 
 
 @dataclass(slots=True)
@@ -175,6 +180,8 @@ class Outcome:
 
     Given together with *began*, from an earlier read that was not finished: these are left out.
     """
+    rows: int | None = 0
+    """The rows of all parts read; None when they were not all counted."""
 
     @property
     def proven(self) -> bool:
@@ -187,6 +194,8 @@ class Outcome:
         self.unproven += proof.unproven
         if not proof.unproven:
             self.done.append(proof.part.window)
+        if self.rows is not None:
+            self.rows = None if proof.rows is None else self.rows + proof.rows
 
 
 Emit = Callable[["pa.Table | Proof | TooLong"], None]
@@ -260,6 +269,7 @@ class ListReader:
             else:
                 yield from self._read_windows(self._plan(part, first.total), outcome)
         else:
+            outcome.rows = None
             rest = [replace(part, window=gap) for gap in gaps(part.window, outcome.done)]
             parts = [each for gap in rest for each in self._plan(gap, self.count(gap))]
             yield from self._read_windows(parts, outcome)
@@ -316,19 +326,27 @@ class ListReader:
             caught_up: list[pa.Table] = []
             _, is_sure = self._changed_since(outcome.began, caught_up.append)
             yield from caught_up
-            if is_sure and not self._has_gap(part):
+            if is_sure and not self._has_gap(part, outcome.rows):
                 return
         outcome.unproven.append(part)
 
-    def _has_gap(self, part: Part) -> bool:
-        """Any seam will do: a row that no window shows is on neither side of it."""
+    def _has_gap(self, part: Part, rows: int | None) -> bool:
+        """
+        Whether some rows are in no window, which had *rows* when they were read.
+
+        If that is not what the whole has now, it must be what both sides of a seam have: any seam
+        will do, a row that no window shows is on neither side.
+        """
+        total = self.count(part)
+        if total == rows:
+            return False
         if part.window.is_one_day:
             return False  # Its parts were counted when it was cut.
         seam = part.window.nearest(self._today)
         if seam == part.window.start:
             seam += _DAY
         halves = [replace(part, window=half) for half in part.window.cut_at(seam)]
-        return self.count(part) != sum(self.count(half) for half in halves)
+        return total != sum(self.count(half) for half in halves)
 
     def take(
         self, part: Part, emit: Emit | None = None, *, most_rows: int | None = None
@@ -404,7 +422,7 @@ class ListReader:
             with ThreadPoolExecutor(len(parts), thread_name_prefix="harvest-count") as pool:
                 return list(pool.map(self.count, parts))
 
-        size = min(max(-(-total // WORKERS), self._long_rows), self._window_rows)
+        size = min(max(-(-total // _LEAST_WINDOWS), self._long_rows), self._window_rows)
         windows = plan(part.window, total, count, size=size, today=self._today)
         return [replace(part, window=window) for window in windows]
 
@@ -416,11 +434,12 @@ class ListReader:
             first: How it was read the first time.
         """
         attempts = {part: 0}
-        suspects = [self._settle(part, attempts, emit, first)]
+        suspects = [last := self._settle(part, attempts, emit, first)]
         unproven: list[Part] = []
         if suspects[0].needs_proof or not self._agrees(suspects[0]):
             began = suspects[0].began
             while suspects:
+                last = suspects[-1]
                 moved = self._moved(suspects, began, emit)
                 waiting = [
                     again
@@ -429,7 +448,8 @@ class ListReader:
                     for again in self._next_try(suspect, attempts, unproven)
                 ]
                 suspects = [self._settle(each, attempts, emit) for each in waiting]
-        emit(Proof(part, len(attempts), tuple(unproven)))
+        rows = None if unproven or len(attempts) > 1 else last.table.num_rows
+        emit(Proof(part, len(attempts), tuple(unproven), rows))
 
     def _settle(
         self, part: Part, attempts: dict[Part, int], emit: Emit, given: Taken | None = None
