@@ -145,7 +145,7 @@ class Requester:
         limiter: Whose turn it is; None: as fast as asked.
         transport: In place of the network, for tests.
         on_response: Told of every try, from whatever thread made it.
-        on_warning: Told once when this machine's clock is off.
+        on_warning: Told once when this machine's clock is off, and once of a 429.
 
     Raises:
         ConfigError: *base_url* will not do, or proxy or certificate settings cannot be used.
@@ -175,6 +175,7 @@ class Requester:
         self._limits = limits
         self._on_response = on_response
         self._on_warning = on_warning
+        self._warned: set[str] = set()
         self._account = headers.get("Harvest-Account-Id")
         self._lock = threading.Lock()
         self._requests = 0
@@ -280,6 +281,7 @@ class Requester:
         def hold_back(fault: Fault, wait_s: float) -> None:
             if turn and fault.status == 429:
                 turn.pause(wait_s)
+                self._warn_shared()
 
         course = Course(
             label=label,
@@ -326,14 +328,28 @@ class Requester:
         return answer
 
     def _warn_skew(self, skew: timedelta) -> None:
+        self._warn(
+            "skew",
+            f"This machine's clock and Harvest's are {skew.total_seconds() / 60:.0f} minutes "
+            "apart. The earlier one counts, so nothing is lost, but rows may be read twice. "
+            "Set this machine's clock.",
+        )
+
+    def _warn_shared(self) -> None:
+        self._warn(
+            "shared",
+            "Harvest says that too many requests were made for this account, although this run "
+            "keeps below what it allows: something else uses the allowance, too. This run goes "
+            "slower; rate_limit under [sources.harvest] leaves more to others for good.",
+        )
+
+    def _warn(self, about: str, message: str) -> None:
+        """Tell whoever listens, once about each thing."""
         with self._lock:
-            warn, self._on_warning = self._on_warning, None
-        if warn:
-            warn(
-                f"This machine's clock and Harvest's are {skew.total_seconds() / 60:.0f} minutes "
-                "apart. The earlier one counts, so nothing is lost, but rows may be read twice. "
-                "Set this machine's clock."
-            )
+            is_news = about not in self._warned
+            self._warned.add(about)
+        if is_news and self._on_warning:
+            self._on_warning(message)
 
 
 class _Try:

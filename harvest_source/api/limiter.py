@@ -26,6 +26,12 @@ _ALLOWED: Final = 100
 _SHORTEST_S: Final = 0.001
 """A wait so short that adding it changes nothing would never end."""
 
+_BACK_OFF: Final = 0.6
+"""What is left of our share when Harvest says that the account asks too much."""
+
+_RECOVER: Final = 0.1
+"""The part of it that comes back with every quiet window: full speed after about a minute."""
+
 _LONGEST_S: Final = 1.0
 """How long a closed walk may go unnoticed while it waits for its turn."""
 
@@ -41,7 +47,7 @@ def never() -> bool:
 
 class RateLimiter:
     """
-    Lets at most *requests* through in any *seconds*; thread-safe.
+    Lets at most *requests* through in any *seconds*, fewer after a complaint; thread-safe.
 
     The window is half-open: a request leaves it exactly *seconds* after it was let through.
     Threads that wait are served as they wake, roughly first come first served.
@@ -63,6 +69,14 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._sent: deque[float] = deque(maxlen=requests)
         self._not_before = -math.inf
+        self._most = requests
+        self._allowed = requests
+        self._complained = self._changed = -math.inf
+
+    @property
+    def allowed(self) -> int:
+        """Requests let through in a window now: fewer while others use the allowance, too."""
+        return self._allowed
 
     def acquire(self, *, cancelled: Callable[[], bool] = never) -> None:
         """
@@ -77,20 +91,38 @@ class RateLimiter:
             self._clock.sleep(min(max(wait_s, _SHORTEST_S), _LONGEST_S))
 
     def pause(self, seconds: float) -> None:
-        """Let nobody through for *seconds* from now; a longer pause under way stays."""
+        """
+        Let nobody through for *seconds* from now; a longer pause under way stays.
+
+        Whoever sets the pause was told to wait although we kept to the allowance: somebody else
+        uses it, too. So fewer go through from then on, once for all answers of one window.
+        """
         with self._lock:
-            self._not_before = max(self._not_before, self._clock.monotonic() + seconds)
+            now = self._clock.monotonic()
+            self._not_before = max(self._not_before, now + seconds)
+            if now - self._complained >= self._seconds:
+                self._allowed = max(1, int(self._allowed * _BACK_OFF))
+                self._complained = self._changed = now
 
     def _take(self) -> float:
         """Seconds to wait before asking again; zero or less: the turn is taken."""
         with self._lock:
             now = self._clock.monotonic()
+            self._recover(now)
             wait_s = self._not_before - now
-            if len(self._sent) == self._sent.maxlen:
-                wait_s = max(wait_s, self._sent[0] + self._seconds - now)
+            if len(self._sent) >= self._allowed:
+                wait_s = max(wait_s, self._sent[-self._allowed] + self._seconds - now)
             if wait_s <= 0:
                 self._sent.append(now)
             return wait_s
+
+    def _recover(self, now: float) -> None:
+        """A step up for every window that passed without a complaint."""
+        windows = 0 if self._allowed == self._most else int((now - self._changed) // self._seconds)
+        if windows > 0:
+            step = max(1, round(self._most * _RECOVER))
+            self._allowed = min(self._most, self._allowed + windows * step)
+            self._changed += windows * self._seconds
 
 
 def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:

@@ -113,6 +113,41 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     assert clock.monotonic() == pytest.approx(15, abs=0.002)
 
 
+def test_a_complaint_slows_down_and_quiet_windows_recover() -> None:
+    """When others use the allowance, too, we take less, and try for more window by window."""
+    clock = FakeClock()
+    limiter = RateLimiter(requests=10, seconds=15, clock=clock)
+    limiter.pause(1)
+    limiter.pause(1)
+    assert limiter.allowed == 6, "answers of one window complain once"
+    clock.advance(1)
+    times = []
+    for _ in range(13):
+        limiter.acquire()
+        times.append(clock.monotonic())
+    assert [round(time) for time in times] == [1] * 6 + [15] + [16] * 6
+    assert limiter.allowed == 7
+    limiter.pause(0)
+    assert limiter.allowed == 4, "a complaint in a later window counts again"
+    clock.advance(15 * 6)
+    limiter.acquire()
+    assert limiter.allowed == 10
+    clock.advance(1000)
+    limiter.acquire()
+    assert limiter.allowed == 10, "never above the allowance"
+
+
+def test_it_never_stops_altogether() -> None:
+    """However many complaints, one request a window goes through."""
+    clock = FakeClock()
+    limiter = RateLimiter(requests=3, seconds=15, clock=clock)
+    for _ in range(5):
+        limiter.pause(0)
+        clock.advance(15)
+    assert limiter.allowed >= 1
+    limiter.acquire()
+
+
 def test_waiting_does_not_hold_the_lock() -> None:
     """While one thread waits for its turn, another can report a 429."""
 
