@@ -1,0 +1,219 @@
+"""
+How fast it is, in every respect that counts: ``python -m tests.benchmarks.speed``.
+
+A sandbox in a process of its own; each measured run is a whole process, interpreter start included,
+into a new DuckDB file unless it says otherwise. Prints one table. Name what to measure; without
+names everything but the longest. A benchmark, not a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from harvest_source.sandbox import SandboxProcess, start_process
+from tests.benchmarks.sync_speed import LIBRARIES, Measured, build_command, measure
+
+ALLOWED, WINDOW_S = 97, 15.4
+"""What the limiter lets through, and in how long."""
+
+BASELINE = [sys.executable, "-m", "tests.benchmarks.baseline_sync"]
+HEAD = f"{'':34} {'rows':>10} {'requests':>8} {'wall s':>7} {'rows/s':>8} {'CPU s':>6} {'MB':>6}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    name: str
+    run: Measured
+    notes: str = ""
+
+    def __str__(self) -> str:
+        run = self.run
+        return (
+            f"{self.name:34} {run.rows:>10,} {run.requests:>8,} {run.wall_s:>7.2f} "
+            f"{run.rate:>8,.0f} {run.cpu_s:>6.2f} {run.peak_mb:>6,.0f}  {self.notes}"
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """A sandbox and a folder to sync into."""
+
+    server: SandboxProcess
+    folder: Path
+
+    def run(self, command: list[str]) -> Measured:
+        """One whole process."""
+        self.server.control("reset_requests")
+        return measure(self.server, self.folder, command)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What the sandbox was asked by the last run."""
+        found: list[dict[str, Any]] = self.server.control("requests")
+        return [each for each in found if "_sandbox" not in each["path"]]
+
+
+@contextmanager
+def open_place(entries: int, *, limit: bool, latency_ms: float = 0) -> Iterator[Place]:
+    """A new account of *entries* time entries, and a new folder."""
+    serve = ["--entries", str(entries), "--latency-ms", str(latency_ms)]
+    with (
+        start_process(*serve, *([] if limit else ["--no-limit"])) as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield Place(server, Path(folder))
+
+
+def limited(entries: int) -> Iterator[Line]:
+    """Harvest's limit on, 300 ms a request: the limiter should be all that takes time."""
+    with open_place(entries, limit=True, latency_ms=300) as place:
+        run = place.run(build_command(True, False))
+        asked = place.requests()
+    pages = [each["bytes"] for each in asked]
+    full = sum(each > 0.9 * max(pages) for each in pages) / len(pages)
+    refused = sum(each["status"] == 429 for each in asked)
+    # The last request may go when the first of its window has left it.
+    floor_s = (len(asked) - 1) // ALLOWED * WINDOW_S
+    yield Line(
+        f"limit on, 300 ms, {entries:,}",
+        run,
+        f"limiter {floor_s:.1f} s, {run.wall_s - floor_s:+.1f} s; "
+        f"{full:.0%} full pages; {refused} x 429",
+    )
+
+
+def unlimited(entries: int, runs: int, baseline_rows: int) -> Iterator[Line]:
+    """Without limit: the connector's own speed, and the baseline's, in turn."""
+    ours, theirs = [], []
+    for _ in range(runs):
+        with open_place(entries, limit=False) as place:
+            ours.append(place.run(build_command(False, False)))
+        with open_place(baseline_rows, limit=False) as place:
+            theirs.append(place.run(BASELINE))
+    us, them = median(ours), median(theirs)
+    yield Line(f"no limit, {entries:,}, median of {runs}", us, spread(ours))
+    yield Line("baseline: dlt rest_api, parquet", them, spread(theirs))
+    yield Line("  times the baseline", replace(us, rows=0), f"{us.rate / them.rate:.1f} x")
+
+
+def unchanged(latency_ms: float, runs: int) -> Iterator[Line]:
+    """All default tables of the default account, when nothing has changed."""
+    with open_place(5000, limit=True, latency_ms=latency_ms) as place:
+        stop_timers(place.server)
+        command = build_command(True, True)
+        place.run(command)
+        found = []
+        for _ in range(runs):
+            place.server.control("set_limit", on=False)
+            place.server.control("set_limit", on=True)
+            found.append(place.run(command))
+    yield Line(f"unchanged, {latency_ms:.0f} ms, median of {runs}", median(found), spread(found))
+
+
+def changed(entries: int, runs: int) -> Iterator[Line]:
+    """2,000 changed entries into a table of *entries*, beside a run without changes."""
+    with open_place(entries, limit=False) as place:
+        stop_timers(place.server)
+        command = build_command(False, False)
+        yield Line(f"first sync, {entries:,}", place.run(command))
+        idle = [place.run(command) for _ in range(runs)]
+        moved = []
+        for seed in range(runs):
+            place.server.control("churn", edits=2000, seed=seed)
+            moved.append(place.run(command))
+    more = median(moved).wall_s - median(idle).wall_s
+    name = f"2,000 changed in {entries:,}, of {runs}"
+    yield Line(name, median(moved), f"{more:.2f} s more than unchanged; {spread(moved)}")
+
+
+def huge() -> Iterator[Line]:
+    """Ten million entries, without limit."""
+    with open_place(10_000_000, limit=False) as place:
+        run = place.run(build_command(False, False))
+        with duckdb.connect(str(place.folder / "harvest.duckdb"), read_only=True) as database:
+            query = "SELECT count(*), count(DISTINCT id) FROM harvest.harvest.time_entries"
+            found = database.execute(query).fetchall()[0]
+    yield Line("no limit, 10,000,000", run, f"in the table: {found[0]:,}, distinct {found[1]:,}")
+
+
+def stop_timers(server: SandboxProcess) -> None:
+    """The hours of a running timer grow with every second: that would be a change."""
+    for entry in server.control("rows", table="time_entries") if server_is_small(server) else ():
+        if entry["is_running"]:
+            # Untouched: a row changed a moment ago is read again for five minutes.
+            fields = {"is_running": False, "timer_started_at": None, "touch": False}
+            server.control("edit", table="time_entries", record_id=entry["id"], **fields)
+
+
+def server_is_small(server: SandboxProcess) -> bool:
+    """Millions of entries are not fetched to look for timers."""
+    return int(server.control("count", table="time_entries")) <= 50_000
+
+
+def median(runs: list[Measured]) -> Measured:
+    """The middle of each figure."""
+    return Measured(
+        rows=runs[0].rows,
+        requests=round(statistics.median(run.requests for run in runs)),
+        wall_s=statistics.median(run.wall_s for run in runs),
+        cpu_s=statistics.median(run.cpu_s for run in runs),
+        peak_mb=max(run.peak_mb for run in runs),
+    )
+
+
+def spread(runs: list[Measured]) -> str:
+    """The fastest and the slowest."""
+    return f"{min(run.wall_s for run in runs):.2f} to {max(run.wall_s for run in runs):.2f} s"
+
+
+SCENARIOS: dict[str, Callable[[], Iterator[Line]]] = {
+    "unchanged": lambda: unchanged(0, 5),
+    "unchanged-300ms": lambda: unchanged(300, 5),
+    "no-limit": lambda: unlimited(400_000, 3, 100_000),
+    "limit-400k": lambda: limited(400_000),
+    "limit-1m": lambda: limited(1_000_000),
+    "changed-50k": lambda: changed(50_000, 3),
+    "changed-5m": lambda: changed(5_000_000, 3),
+    "10m": huge,
+}
+LONGEST = {"changed-5m", "10m"}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", choices=[*SCENARIOS, []], help="left out: all but two")
+    chosen = parser.parse_args().what or [each for each in SCENARIOS if each not in LONGEST]
+    print(HEAD)
+    for name in chosen:
+        for line in SCENARIOS[name]():
+            print(line, flush=True)
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    print(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit or 'unknown'}")
+    print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
