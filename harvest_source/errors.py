@@ -6,6 +6,7 @@ Everything this package raises on purpose.
     HarvestError                  catch this to catch ours
     ├── ConfigError               you can fix it; nothing was sent (also ValueError)
     ├── AuthError                 Harvest refused the sign-in
+    │   └── SignInError           a login that cannot be made or renewed; the message says all
     ├── ApiError                  Harvest, or the way to it, failed; carries path, status, attempts
     │   ├── RateLimitedError      429 until we gave up
     │   ├── ServerError           5xx, time-outs, refused connections, until we gave up
@@ -41,6 +42,14 @@ class AuthError(HarvestError):
     """Harvest refused the token, or token and account together (401, 404 on the probe)."""
 
     exit_code = 3
+
+
+class SignInError(AuthError):
+    """
+    A login could not be made, renewed or read.
+
+    Nobody further up knows more: its message is shown as it is.
+    """
 
 
 class ApiError(HarvestError):

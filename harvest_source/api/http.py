@@ -1,4 +1,4 @@
-"""One GET at a time: turn, token, time limits, size limit, status, and what to say about it."""
+"""One request at a time: turn, token, time limits, size limit, status, what to say about it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import random as _random
 import ssl
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar, runtime_checkable
 
 import httpx
 
 from harvest_source.api.limiter import Cancelled, RateLimiter, never
 from harvest_source.api.links import check_url, is_loopback, same_origin
-from harvest_source.api.pages import TruncatedBody
+from harvest_source.api.pages import Page, TruncatedBody, count_rows
 from harvest_source.api.retry import (
     Course,
     Fault,
@@ -39,7 +39,15 @@ from harvest_source.errors import (
     printable,
 )
 
-__all__ = ["Answer", "Exchange", "Requester", "check_url", "earliest_begin", "user_agent"]
+__all__ = [
+    "Answer",
+    "Exchange",
+    "Renewable",
+    "Requester",
+    "check_url",
+    "earliest_begin",
+    "user_agent",
+]
 
 T = TypeVar("T")
 
@@ -97,6 +105,8 @@ class Exchange:
         elapsed_s: From sending to the last byte, or to the failure.
         attempt: From 1, for the same request.
         bytes: Body bytes received, decompressed.
+        account: ``Harvest-Account-Id`` as sent; None without one.
+        rows: Rows of the page; 1 for an object; None when there was no usable answer.
     """
 
     at: datetime
@@ -106,6 +116,39 @@ class Exchange:
     elapsed_s: float
     attempt: int
     bytes: int
+    account: str | None = None
+    rows: int | None = None
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """An ``httpx.Auth`` whose token can be exchanged for another when Harvest refuses it."""
+
+    def renew(self, refused: str) -> bool:
+        """
+        Whether there is now another token than *refused*, so that asking again makes sense.
+
+        Raises:
+            HarvestError: There can be none.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is asked, the same at every try."""
+
+    url: httpx.URL
+    label: str
+    method: str = "GET"
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    refuse: Callable[[int, bytes], HarvestError | None] | None = None
+    """What a status that is no 200 means; None: what it means everywhere."""
+
+    @property
+    def secrets(self) -> list[str]:
+        """What was sent in the form and may not come back in a message."""
+        return [value for name, value in (self.form or {}).items() if name != "grant_type"]
 
 
 def user_agent(version: str, contact: str | None) -> str:
@@ -134,13 +177,14 @@ def earliest_begin(
 
 class Requester:
     """
-    Sends GETs to one host with one token; thread-safe, shared by all threads of an account.
+    Asks one host with one token; thread-safe, shared by all threads of an account.
 
     Redirects are never followed, other hosts never asked, TLS always verified. Proxies and
     ``SSL_CERT_FILE`` work as in any httpx program, except that a loopback host is asked directly.
 
     Args:
         base_url: ``https``, or ``http`` on a loopback host.
+        auth: One that is :class:`Renewable` is asked for another token after a 401, once a request.
         url_name: The setting *base_url* comes from, for messages.
         limiter: Whose turn it is; None: as fast as asked.
         transport: In place of the network, for tests.
@@ -155,7 +199,7 @@ class Requester:
         self,
         *,
         base_url: str,
-        auth: httpx.Auth,
+        auth: httpx.Auth | None,
         user_agent: str,
         limiter: RateLimiter | None,
         clock: Clock,
@@ -169,6 +213,7 @@ class Requester:
     ) -> None:
         self._base_url = check_url(base_url, url_name)
         self._origin = httpx.URL(self._base_url)
+        self._auth = auth
         self._limiter = limiter
         self._clock = clock
         self._random = random
@@ -262,21 +307,53 @@ class Requester:
             UnsafeLinkError: The address is on another host; nothing was sent.
         """
         url = self._build_url(url_or_path, params)
-        label = label or url.path
-        limits = limits or self._limits
-        turn = limiter or self._limiter
+        order = _Order(url, label or url.path)
+        return self._run(order, parse, limiter or self._limiter, limits, cancelled)
+
+    def post(
+        self,
+        path: str,
+        form: Mapping[str, str],
+        *,
+        parse: Callable[[Answer], T],
+        refuse: Callable[[int, bytes], HarvestError | None],
+        label: str,
+    ) -> T:
+        """
+        Send *form*, URL-encoded, by the same rules as :meth:`fetch`.
+
+        Args:
+            refuse: Told status and body of an answer that is no 200 and not worth another try; its
+                error is raised, or what :meth:`fetch` would when it has none.
+        """
+        order = _Order(self._build_url(path, None), label, "POST", form, refuse)
+        return self._run(order, parse, self._limiter, None, never)
+
+    def _run(
+        self,
+        order: _Order,
+        parse: Callable[[Answer], T],
+        turn: RateLimiter | None,
+        limits: RetryLimits | None,
+        cancelled: Callable[[], bool],
+    ) -> T:
+        """Try until there is an answer, and with another token once after a 401."""
+        renewed = False
 
         def send(attempt: int) -> T:
-            if turn:
-                turn.acquire(cancelled=cancelled)
-            if cancelled():
-                raise Cancelled
-            answer = self._send(url, label=label, attempt=attempt, cancelled=cancelled)
-            try:
-                return parse(answer)
-            except TruncatedBody:
-                reason = "answered half a JSON body"
-                raise Fault(reason, elapsed_s=answer.elapsed_s) from None
+            nonlocal renewed
+            while True:
+                if turn:
+                    turn.acquire(cancelled=cancelled)
+                if cancelled():
+                    raise Cancelled
+                try_ = _Try(self._clock, order, attempt=attempt, account=self._account)
+                try:
+                    return self._take(try_, parse, cancelled)
+                except AuthError:
+                    if renewed or not self._renew(try_):
+                        raise
+                    renewed = True
 
         def hold_back(fault: Fault, wait_s: float) -> None:
             if turn and fault.status == 429:
@@ -284,15 +361,34 @@ class Requester:
                 self._warn_shared()
 
         course = Course(
-            label=label,
-            path=url.path,
-            limits=limits,
+            label=order.label,
+            path=order.url.path,
+            limits=limits or self._limits,
             clock=self._clock,
             random=self._random,
             on_wait=hold_back,
             cancelled=cancelled,
         )
         return course.run(send)
+
+    def _take(self, try_: _Try, parse: Callable[[Answer], T], cancelled: Callable[[], bool]) -> T:
+        """One try, reported whatever becomes of it."""
+        try:
+            answer = self._send(try_, cancelled)
+            parsed = parse(answer)
+            if self._on_response:
+                try_.rows = _count(parsed)
+            return parsed
+        except TruncatedBody:
+            raise Fault("answered half a JSON body", elapsed_s=try_.elapsed_s) from None
+        finally:
+            if self._on_response:
+                self._on_response(try_.build_exchange())
+
+    def _renew(self, try_: _Try) -> bool:
+        if try_.status != 401 or not isinstance(self._auth, Renewable):
+            return False
+        return self._auth.renew(try_.token)
 
     def _build_url(self, url_or_path: str, params: Mapping[str, str] | None) -> httpx.URL:
         if "://" not in url_or_path.partition("?")[0]:
@@ -304,23 +400,19 @@ class Requester:
             raise UnsafeLinkError(msg)
         return url.copy_merge_params(dict(params)) if params else url
 
-    def _send(
-        self, url: httpx.URL, *, label: str, attempt: int, cancelled: Callable[[], bool]
-    ) -> Answer:
-        """One try, reported whatever becomes of it."""
-        try_ = _Try(self._clock, url, label=label, attempt=attempt, account=self._account)
+    def _send(self, try_: _Try, cancelled: Callable[[], bool]) -> Answer:
+        order = try_.order
         with self._lock:
             self._requests += 1
+        stream = self._http.stream(order.method, order.url, data=order.form)
         try:
-            with _as_fault(try_), self._http.stream("GET", url) as response:
+            with _as_fault(try_), stream as response:
                 try_.take(response, cancelled)
         except Fault as fault:
             fault.unreached = fault.unreached and not self._answered
             raise
         finally:
             try_.stop()
-            if self._on_response:
-                self._on_response(try_.build_exchange())
         self._answered = True
         answer, skew = try_.judge()
         if skew > _SKEW:
@@ -355,28 +447,29 @@ class Requester:
 class _Try:
     """One request on its way: what is known of it so far."""
 
-    def __init__(
-        self, clock: Clock, url: httpx.URL, *, label: str, attempt: int, account: str | None
-    ) -> None:
+    def __init__(self, clock: Clock, order: _Order, *, attempt: int, account: str | None) -> None:
+        self.order = order
         self._clock = clock
         self._at = clock.now()
         self._started = clock.monotonic()
-        self._path = url.path
-        self._label = label
+        self._path = order.url.path
+        self._label = order.label
         self._attempt = attempt
         self._account = account
         self._headers = httpx.Headers()
-        self._secret = ""
         self._chunks: list[bytes] = []
         self._size = 0
+        self.token = ""
+        """As sent; for nothing but to be recognised."""
         self.status: int | None = None
         self.elapsed_s = 0.0
+        self.rows: int | None = None
 
     def take(self, response: httpx.Response, cancelled: Callable[[], bool]) -> None:
         """Read the body, within the limits of size and time."""
         self.status = response.status_code
         self._headers = response.headers
-        self._secret = response.request.headers.get("Authorization", "").rpartition(" ")[2]
+        self.token = response.request.headers.get("Authorization", "").rpartition(" ")[2]
         if self.status != 200:
             self._take_refusal(response)
             return
@@ -420,12 +513,14 @@ class _Try:
     def build_exchange(self) -> Exchange:
         return Exchange(
             at=self._at,
-            method="GET",
+            method=self.order.method,
             path=self._path,
             status=self.status,
             elapsed_s=self.elapsed_s,
             attempt=self._attempt,
             bytes=self._size,
+            account=self._account,
+            rows=self.rows,
         )
 
     def judge(self) -> tuple[Answer, timedelta]:
@@ -448,7 +543,9 @@ class _Try:
     def _build_refusal(self, status: int, body: bytes) -> HarvestError:
         account = f", account {self._account}" if self._account else ""
         what = f"{status} on {self._path}{account}"
-        said = _pick_message(body, secret=self._secret)
+        if self.order.refuse and (error := self.order.refuse(status, body)):
+            return error
+        said = _pick_message(body, secrets=(self.token, *self.order.secrets))
         if status == 401:
             return AuthError(
                 f"Harvest refused the sign-in for {self._label} ({what}). Either the token is "
@@ -514,12 +611,19 @@ def _describe(error: httpx.RequestError) -> str:
             return f"was cut short ({detail})"
 
 
-def _pick_message(body: bytes, *, secret: str) -> str:
+def _count(parsed: object) -> int | None:
+    """Rows of what an answer was read as."""
+    if isinstance(parsed, Page):
+        return count_rows(parsed)
+    return len(parsed) if isinstance(parsed, list) else 1
+
+
+def _pick_message(body: bytes, *, secrets: Iterable[str]) -> str:
     """
     Harvest's own reason, as ``: "Not authorized!"``; empty when it gave none that can be shown.
 
     Three shapes are known (``message``, ``error_description``, ``error``), and HTML. Raw bodies
-    are never shown, and no message that repeats the token.
+    are never shown, and no message that repeats a secret.
     """
     try:
         value: Any = json.loads(body)
@@ -529,7 +633,7 @@ def _pick_message(body: bytes, *, secret: str) -> str:
         return ""
     texts = (value.get(name) for name in ("message", "error_description", "error"))
     text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
-    if not text or (secret and secret in text):
+    if not text or any(secret and secret in text for secret in secrets):
         return ""
     return f': "{printable(text)}"'
 
@@ -541,7 +645,7 @@ def _keep(answer: Answer) -> Answer:
 def _open_client(
     host: str,
     *,
-    auth: httpx.Auth,
+    auth: httpx.Auth | None,
     headers: Mapping[str, str],
     transport: httpx.BaseTransport | None,
 ) -> httpx.Client:

@@ -18,6 +18,7 @@ import msgspec
 from harvest_source.errors import ResponseError
 
 _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 MAX_PAGES = 100_000
 """No walk is longer: 200 million rows."""
@@ -96,6 +97,11 @@ def parse_page(
         number=number,
         began=began,
     )
+
+
+def count_rows(page: Page) -> int:
+    """How many rows a page holds."""
+    return len(_ROWS.decode(page.rows))
 
 
 def parse_object(body: bytes, *, label: str = "the answer", path: str = "") -> dict[str, Any]:

@@ -29,7 +29,10 @@ _SLICE_S = 1.0
 @dataclass(frozen=True, slots=True)
 class RetryLimits:
     """
-    When to stop trying one request; the first limit reached counts. Only GET is ever sent.
+    When to stop trying one request; the first limit reached counts.
+
+    What is sent is safe to send again: GET, and the request for a token, where a lost answer has
+    either done nothing or ended the login already.
 
     Attributes:
         attempts: Tries in all, the first included.
