@@ -31,14 +31,14 @@ def room(modules: str, libraries: str = "") -> Room:
 ROOMS = (
     room("errors clock columns records endpoints fitting windows ledger"),
     room("api", "httpx tenacity msgspec"),
-    room("auth", "httpx tenacity msgspec"),
+    room("auth", "httpx tenacity msgspec cryptography filelock keyring platformdirs"),
     room("arrow backfill cursors feeds reading reads scopes sessions streams", "httpx pyarrow"),
     room(
-        "catalogs credentials own_tables packages resources settings source",
-        "dlt pyarrow pendulum",
+        "catalogs credentials own_tables packages resources settings signin source",
+        "dlt httpx pyarrow pendulum",
     ),
     room("check removal run warehouse", "dlt duckdb pyarrow pendulum"),
-    room("cli show __main__ __init__", "dlt click rich"),
+    room("cli cli_auth show show_auth __main__ __init__", "dlt click rich"),
 )
 """From the ground up. A folder counts as one module."""
 

@@ -1,0 +1,78 @@
+"""Files that only their owner reads, and that are either the old ones or the new ones."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from harvest_source.errors import ConfigError
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_FOLDER_MODE: Final = 0o700
+
+
+def make_folder(path: Path) -> None:
+    """
+    Make *path* for its owner alone, unless it is there.
+
+    Raises:
+        ConfigError: It is open to others.
+        OSError: It cannot be made.
+    """
+    path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    check_private(path)
+
+
+def check_private(path: Path) -> None:
+    """
+    Refuse a file or folder that others may read or write; what is not there is private.
+
+    Raises:
+        ConfigError: It is open to others; the message has the command that closes it.
+    """
+    if os.name != "posix" or not path.exists():
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & _OTHERS:
+        wanted = "700" if path.is_dir() else "600"
+        msg = (
+            f"{path} is open to others (mode {mode:04o}), and tokens rest there. Nothing was read "
+            f"or written. Close it: chmod {wanted} {path}"
+        )
+        raise ConfigError(msg)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """
+    Put *content* into *path*, whole or not at all, and onto the disk before returning.
+
+    Raises:
+        ConfigError: The file there is open to others.
+        OSError: It cannot be written; what was there stays.
+    """
+    check_private(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename outlive a power cut, where folders can be synced."""
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
