@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from harvest_source import __version__, show
+from harvest_source.auth.profiles import check_profile
 from harvest_source.errors import ConfigError, HarvestError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,9 +39,16 @@ class Context:
         self.as_json = False
         self.quiet = False
         self.debug = False
+        self.profile: str | None = None
+        """The named sign-in; None: what the configuration says."""
         self.exit_code = 0
         """What to end with if nobody reads on."""
         self.console = show.Console(self)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Keys of ``[sources.harvest]`` that the command line says."""
+        return {} if self.profile is None else {"auth_profile": self.profile}
 
     def take(self, options: dict[str, Any]) -> None:
         """Move the options that every command takes out of *options*."""
@@ -49,11 +57,7 @@ class Context:
         self.debug |= options.pop("debug")
         profile = options.pop("profile")
         if profile is not None:
-            msg = (
-                f"There is no sign-in named {profile[:40]!r}: this version keeps none. Leave "
-                "--profile out; the token comes from .dlt/secrets.toml or the environment."
-            )
-            raise ConfigError(msg)
+            self.profile = check_profile(profile)
         if self.debug:
             show.open_log()
 
@@ -64,7 +68,7 @@ def everywhere(function: F) -> F:
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
     @click.option("--quiet", is_flag=True, help="Say nothing but the result and errors.")
     @click.option("--debug", is_flag=True, help="Show tracebacks and dlt's log.")
-    @click.option("--profile", metavar="NAME", help="Named sign-in; this version keeps none.")
+    @click.option("--profile", metavar="NAME", help="Named sign-in, as of auth login.")
     @click.pass_obj
     @functools.wraps(function)
     def wrapped(context: Context, /, **options: Any) -> Any:
@@ -160,6 +164,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     from harvest_source.source import parse_date
 
     options["since"] = parse_date(options["since"], "--since")
+    options["settings"] = context.settings
     with _sandboxed(sandbox, options), context.console.progress() as on_progress:
         report = run_sync(**options, hooks=Hooks(on_progress=on_progress))
     context.exit_code = report.exit_code
@@ -179,6 +184,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
     from harvest_source.check import check as run_check
 
+    options["settings"] = context.settings
     with _sandboxed(sandbox, options):
         report = run_check(**options)
     context.exit_code = report.exit_code

@@ -8,15 +8,25 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
+from harvest_source.auth.oauth import TOKEN_PATH
+from harvest_source.auth.profiles import DEFAULT
 from harvest_source.cursors import OVERLAP_S
 from harvest_source.sessions import API_URL, ID_URL
 
 
 @configspec
 class HarvestCredentials(CredentialsConfiguration):
-    """A personal access token: bound to a person, revocable, without expiry."""
+    """
+    A personal access token, or an app with a refresh token; neither: a login kept in the vault.
 
-    access_token: TSecretStrValue = None  # type: ignore[assignment]
+    A personal access token is bound to a person, revocable, without expiry, and counts before the
+    others. An app without a refresh token is what ``harvest-source auth login`` signs in with.
+    """
+
+    access_token: TSecretStrValue | None = None
+    client_id: str | None = None
+    client_secret: TSecretStrValue | None = None
+    refresh_token: TSecretStrValue | None = None
 
     def __repr__(self) -> str:
         return "HarvestCredentials(***)"
@@ -37,3 +47,8 @@ class HarvestConfiguration(BaseConfiguration):
     exclude: Any | None = None
     api_url: str = API_URL
     id_url: str = ID_URL
+    oauth_token_path: str = TOKEN_PATH
+    auth_profile: str = DEFAULT
+    vault_path: str | None = None
+    token_command: str | None = None
+    access_log: str | None = None

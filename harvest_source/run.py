@@ -17,8 +17,6 @@ from typing import Any, Final
 
 from harvest_source import __version__
 from harvest_source.api.http import Exchange
-from harvest_source.auth.accounts import parse_account_ids
-from harvest_source.auth.tokens import BearerToken
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
@@ -28,9 +26,10 @@ from harvest_source.own_tables import SYNC_RUNS
 from harvest_source.packages import Packer
 from harvest_source.reading import WORKERS
 from harvest_source.removal import Doomed, doom_emptied, find, remove
-from harvest_source.sessions import Connection, Sessions
-from harvest_source.settings import find_token_source, resolve_settings
-from harvest_source.source import Settings, build_options, choose_endpoints
+from harvest_source.sessions import Sessions
+from harvest_source.settings import resolve_settings
+from harvest_source.signin import Surroundings
+from harvest_source.source import Settings, build_connection, build_options, choose_endpoints
 from harvest_source.warehouse import DUCKDB, Target, Warehouse
 
 EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
@@ -247,18 +246,8 @@ def build_settings(
         clock=hooks.clock,
     )
     more = build_options(exclude=list(exclude)).exclude
-    connection = Connection(
-        auth=BearerToken(config.credentials.access_token),
-        account_ids=parse_account_ids(config.account_id),
-        contact=config.contact,
-        rate_limit=config.rate_limit,
-        api_url=config.api_url,
-        id_url=config.id_url,
-        token_source=find_token_source(),
-        clock=hooks.clock,
-        on_response=hooks.on_response,
-        on_warning=ledger.warn,
-    )
+    around = Surroundings(hooks.clock, on_warning=ledger.warn, on_response=hooks.on_response)
+    connection = build_connection(config, around)
     exclude_all = options.exclude | more
     return Settings(connection, replace(options, exclude=exclude_all, workers=hooks.workers))
 

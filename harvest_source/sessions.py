@@ -21,7 +21,7 @@ from harvest_source.api.http import Exchange, check_url, user_agent
 from harvest_source.api.limiter import general_limiter
 from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.clock import Clock, SystemClock
-from harvest_source.errors import ApiError, AuthError, HarvestError, ResponseError
+from harvest_source.errors import ApiError, AuthError, HarvestError, ResponseError, SignInError
 
 API_URL: Final = "https://api.harvestapp.com/v2"
 ID_URL: Final = "https://id.getharvest.com"
@@ -208,6 +208,8 @@ class Sessions:
 
     def _explain(self, error: HarvestError, account_id: int) -> HarvestError:
         """The token was accepted or refused together with the account: say which is likely."""
+        if isinstance(error, SignInError):
+            return error
         status = error.status if isinstance(error, ApiError) else 401
         source = self._connection.token_source
         came_from = f" The token came from {source}." if source else ""

@@ -7,58 +7,77 @@ from typing import Any, Final
 
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import (
-    ConfigFieldMissingException,
     ConfigurationException,
     ConfigValueCannotBeCoercedException,
 )
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from harvest_source.credentials import HarvestConfiguration
+from harvest_source.auth.profiles import DEFAULT, check_profile
+from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
 from harvest_source.errors import ConfigError, printable
 
 SECTIONS: Final = ("sources", "harvest")
 
-_NOTHING_TO_SIGN_IN_WITH = (
-    "No Harvest access token was found. Make one at https://id.getharvest.com/developers and put "
-    "it into .dlt/secrets.toml as access_token under [sources.harvest.credentials], or into the "
-    "environment as SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN. Without an account: add --sandbox."
-)
+PROFILES: Final = "profiles"
+"""The section below ours that holds what belongs to one named profile alone."""
+
+CREDENTIALS: Final = "credentials"
 
 
 def resolve_settings(overrides: Mapping[str, Any]) -> HarvestConfiguration:
     """
-    Read ``[sources.harvest]``.
+    Read ``[sources.harvest]``; of a named profile, ``[sources.harvest.profiles.NAME]`` on top.
+
+    A named profile has no credentials and accounts but its own: those of the general section are
+    somebody else's.
 
     Args:
         overrides: Values that win over the providers; those that are None do not count.
 
     Raises:
-        ConfigError: No token, or a value that cannot be read.
+        ConfigError: A value that cannot be read.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return resolve_configuration(
+        config = resolve_configuration(
             HarvestConfiguration(), sections=SECTIONS, explicit_value=given or None
         )
-    except ConfigFieldMissingException as error:
-        raise ConfigError(_NOTHING_TO_SIGN_IN_WITH) from error
     except ConfigurationException as error:
         msg = (
             f"The settings cannot be read: {_what_is_wrong(error)}. Correct it in "
             ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment."
         )
         raise ConfigError(msg) from error
+    if check_profile(config.auth_profile) != DEFAULT:
+        if CREDENTIALS not in given:
+            config.credentials = read_credentials(config.auth_profile)
+        if "account_id" not in given:
+            config.account_id = find_value("account_id", config.auth_profile)[0]
+    return config
 
 
-def find_token_source() -> str:
-    """Where the access token was read from, as people would look for it. Never the token."""
-    context = Container()[PluggableRunContext]
-    for provider in context.providers.providers:
-        value, key = provider.get_value("access_token", str, "", *SECTIONS, "credentials")
+def read_credentials(profile: str) -> HarvestCredentials:
+    """The credentials of one named profile, from its own section alone."""
+    credentials = HarvestCredentials()
+    for name in HarvestCredentials.get_resolvable_fields():
+        setattr(credentials, name, find_value(name, profile, CREDENTIALS)[0])
+    return credentials
+
+
+def find_value(name: str, profile: str, *sections: str) -> tuple[Any, str]:
+    """
+    A value of a profile, and where it was read from as people would look for it.
+
+    Returns:
+        ``(None, "")`` when there is none.
+    """
+    place = SECTIONS if profile == DEFAULT else (*SECTIONS, PROFILES, profile)
+    for provider in Container()[PluggableRunContext].providers.providers:
+        value, key = provider.get_value(name, str, "", *place, *sections)
         if value is not None:
-            return key if provider.name.startswith("Env") else f"{key} in {provider.name}"
-    return ""
+            return value, key if provider.name.startswith("Env") else f"{key} in {provider.name}"
+    return None, ""
 
 
 def _what_is_wrong(error: ConfigurationException) -> str:

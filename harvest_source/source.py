@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import dlt
 import pendulum
 from dlt.extract import DltResource
 
+from harvest_source.api.access_log import AccessLog
+from harvest_source.api.http import Exchange
 from harvest_source.auth.accounts import parse_account_ids
-from harvest_source.auth.tokens import BearerToken
+from harvest_source.auth.oauth import TOKEN_PATH
+from harvest_source.auth.profiles import DEFAULT, check_profile
 from harvest_source.catalogs import name_catalogs
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
@@ -24,6 +28,8 @@ from harvest_source.ledger import Ledger
 from harvest_source.reads import ReadOptions
 from harvest_source.resources import build_resource
 from harvest_source.sessions import API_URL, ID_URL, Connection, Sessions
+from harvest_source.settings import find_value, read_credentials
+from harvest_source.signin import Surroundings, choose_sign_in
 
 NAME = "harvest"
 
@@ -41,6 +47,11 @@ def harvest(
     exclude: Any = None,
     api_url: str = API_URL,
     id_url: str = ID_URL,
+    oauth_token_path: str = TOKEN_PATH,
+    auth_profile: str = DEFAULT,
+    vault_path: str | None = None,
+    token_command: str | None = None,
+    access_log: str | None = None,
 ) -> Iterable[DltResource]:
     """
     Every table of one or more Harvest accounts.
@@ -49,7 +60,8 @@ def harvest(
     out with a warning in the log. No I/O until rows are drawn.
 
     Args:
-        credentials: A personal access token, from dlt's configuration.
+        credentials: A personal access token or an app with a refresh token, from dlt's
+            configuration; without either, what ``harvest-source auth login`` has kept.
         account_id: One id or several; None: the only Harvest account the token reaches.
         contact: E-mail or URL for the User-Agent; None: the token owner's e-mail.
         start_date: Bound of history for tables with a date; None: all of it.
@@ -57,23 +69,31 @@ def harvest(
         rate_limit: Requests per 15 s, downwards only.
         exclude: ``table.column`` names to leave out.
         api_url: Harvest's API. Plain http only on a loopback address.
-        id_url: Harvest's identity host; not asked when *account_id* is given.
+        id_url: Harvest's identity host; not asked when *account_id* and an access token are given.
+        oauth_token_path: Of the token endpoint on *id_url*.
+        auth_profile: Named sign-in; its credentials are its own section's or the vault's.
+        vault_path: Folder of kept sign-ins; None: the user's own.
+        token_command: Is handed every new refresh token on stdin.
+        access_log: File that gets a line for every request; None: no log.
 
     Raises:
         ConfigError: A setting that cannot work.
     """
+    config = HarvestConfiguration()
+    config.credentials = credentials
+    config.account_id, config.contact, config.rate_limit = account_id, contact, rate_limit
+    config.api_url, config.id_url, config.oauth_token_path = api_url, id_url, oauth_token_path
+    config.auth_profile, config.vault_path = auth_profile, vault_path
+    config.token_command, config.access_log = token_command, access_log
+    if check_profile(auth_profile) != DEFAULT:
+        config.credentials = read_credentials(auth_profile)
+        config.account_id = find_value("account_id", auth_profile)[0] or account_id
+    ledger = LoggingLedger()
     settings = Settings(
-        connection=Connection(
-            auth=BearerToken(credentials.access_token),
-            account_ids=parse_account_ids(account_id),
-            contact=contact,
-            rate_limit=rate_limit,
-            api_url=api_url,
-            id_url=id_url,
-        ),
+        connection=build_connection(config, Surroundings(on_warning=ledger.warn)),
         options=build_options(start_date=start_date, overlap=overlap, exclude=exclude),
     )
-    reading = Reading(Sessions(settings.connection), settings.options, LoggingLedger())
+    reading = Reading(Sessions(settings.connection), settings.options, ledger)
     forget_detections()
     resources = [build_resource(endpoint, reading) for endpoint in ENDPOINTS]
     for resource in resources:
@@ -87,6 +107,43 @@ class Settings:
 
     connection: Connection
     options: ReadOptions
+
+
+def build_connection(config: HarvestConfiguration, around: Surroundings) -> Connection:
+    """
+    How to reach Harvest, with the credential that counts. Sends nothing.
+
+    Raises:
+        ConfigError: A setting that cannot work, or no credential.
+        SignInError: The vault refuses the login it has.
+    """
+    if config.access_log:
+        log = AccessLog(Path(config.access_log), config.auth_profile, around.on_warning)
+        around = replace(around, on_response=_both(log, around.on_response))
+    sign_in = choose_sign_in(config, around)
+    return Connection(
+        auth=sign_in.auth,
+        account_ids=parse_account_ids(config.account_id) or sign_in.account_ids,
+        contact=config.contact,
+        rate_limit=config.rate_limit,
+        api_url=config.api_url,
+        id_url=config.id_url,
+        token_source=sign_in.source,
+        clock=around.clock,
+        on_response=around.on_response,
+        on_warning=around.on_warning,
+    )
+
+
+def _both(
+    log: Callable[[Exchange], None], other: Callable[[Exchange], None] | None
+) -> Callable[[Exchange], None]:
+    def tell(exchange: Exchange) -> None:
+        log(exchange)
+        if other is not None:
+            other(exchange)
+
+    return tell
 
 
 class LoggingLedger(Ledger):

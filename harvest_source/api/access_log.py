@@ -1,0 +1,90 @@
+"""Who asked what: one line of JSON for every request, appended to a file that does not grow on."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from harvest_source.api.http import Exchange
+
+MAX_BYTES: Final = 10 * 1024 * 1024
+"""About 60,000 requests; then a new file is begun."""
+
+KEEP: Final = 5
+"""Older files, ``access.log.1`` the youngest."""
+
+
+class AccessLog:
+    """
+    Appends every exchange to *path*; thread-safe, and several processes may share the file.
+
+    A line holds no token, query, or body: time, profile, account, method, path, status,
+    milliseconds, rows. A file that cannot be written stops nothing and is told once.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        profile: str,
+        on_warning: Callable[[str], None],
+        *,
+        max_bytes: int = MAX_BYTES,
+        keep: int = KEEP,
+    ) -> None:
+        self._path = path.expanduser().absolute()
+        self._profile = profile
+        self._on_warning = on_warning
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._lock = threading.Lock()
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Write one line."""
+        line = json.dumps(build_entry(exchange, self._profile)) + "\n"
+        try:
+            with self._lock:
+                self._append(line.encode())
+        except OSError as error:
+            self._on_warning(
+                f"The access log {self._path} cannot be written ({error.strerror}); requests of "
+                "this run are missing from it. Check access_log under [sources.harvest]."
+            )
+
+    def _append(self, line: bytes) -> None:
+        """Opened anew each time: another process may have begun a new file."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        handle = os.open(self._path, flags, 0o600)
+        try:
+            os.write(handle, line)
+            is_full = os.fstat(handle).st_size >= self._max_bytes
+        finally:
+            os.close(handle)
+        if is_full:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        for number in range(self._keep - 1, -1, -1):
+            older = self._older(number)
+            if older.exists():
+                older.replace(self._older(number + 1))
+
+    def _older(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def build_entry(exchange: Exchange, profile: str) -> dict[str, str | int | None]:
+    """What is told of one exchange."""
+    return {
+        "at": exchange.at.isoformat(timespec="milliseconds"),
+        "profile": profile,
+        "account": int(exchange.account) if exchange.account else None,
+        "method": exchange.method,
+        "path": exchange.path,
+        "status": exchange.status,
+        "ms": round(exchange.elapsed_s * 1000),
+        "rows": exchange.rows,
+    }
