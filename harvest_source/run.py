@@ -29,7 +29,13 @@ from harvest_source.removal import Doomed, doom_emptied, find, remove
 from harvest_source.sessions import Sessions
 from harvest_source.settings import resolve_settings
 from harvest_source.signin import Surroundings
-from harvest_source.source import Settings, build_connection, build_options, choose_endpoints
+from harvest_source.source import (
+    Settings,
+    build_connection,
+    build_options,
+    choose_endpoints,
+    watch,
+)
 from harvest_source.warehouse import DUCKDB, Target, Warehouse
 
 EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
@@ -247,7 +253,7 @@ def build_settings(
     )
     more = build_options(exclude=list(exclude)).exclude
     around = Surroundings(hooks.clock, on_warning=ledger.warn, on_response=hooks.on_response)
-    connection = build_connection(config, around)
+    connection = build_connection(config, watch(config, around))
     exclude_all = options.exclude | more
     return Settings(connection, replace(options, exclude=exclude_all, workers=hooks.workers))
 

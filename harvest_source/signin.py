@@ -15,8 +15,8 @@ import httpx
 
 from harvest_source import __version__
 from harvest_source.api.http import Exchange, user_agent
+from harvest_source.auth.entry import CONFIGURED, Login
 from harvest_source.auth.oauth import (
-    CONFIGURED,
     App,
     OAuthToken,
     Safe,
@@ -32,7 +32,7 @@ from harvest_source.errors import ConfigError
 from harvest_source.settings import CREDENTIALS, find_value
 
 if TYPE_CHECKING:
-    from harvest_source.auth.vault import Login, Vault
+    from harvest_source.auth.vault import Vault
 
 INSTALL: Final = "pip install 'harvest-source[oauth]'"
 _EXTRA: Final = frozenset({"cryptography", "filelock", "keyring", "platformdirs"})

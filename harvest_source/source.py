@@ -90,7 +90,7 @@ def harvest(
         config.account_id = find_value("account_id", auth_profile)[0] or account_id
     ledger = LoggingLedger()
     settings = Settings(
-        connection=build_connection(config, Surroundings(on_warning=ledger.warn)),
+        connection=build_connection(config, watch(config, Surroundings(on_warning=ledger.warn))),
         options=build_options(start_date=start_date, overlap=overlap, exclude=exclude),
     )
     reading = Reading(Sessions(settings.connection), settings.options, ledger)
@@ -117,9 +117,6 @@ def build_connection(config: HarvestConfiguration, around: Surroundings) -> Conn
         ConfigError: A setting that cannot work, or no credential.
         SignInError: The vault refuses the login it has.
     """
-    if config.access_log:
-        log = AccessLog(Path(config.access_log), config.auth_profile, around.on_warning)
-        around = replace(around, on_response=_both(log, around.on_response))
     sign_in = choose_sign_in(config, around)
     return Connection(
         auth=sign_in.auth,
@@ -133,6 +130,14 @@ def build_connection(config: HarvestConfiguration, around: Surroundings) -> Conn
         on_response=around.on_response,
         on_warning=around.on_warning,
     )
+
+
+def watch(config: HarvestConfiguration, around: Surroundings) -> Surroundings:
+    """*around*, with every request told to the access log too, if there is one."""
+    if not config.access_log:
+        return around
+    log = AccessLog(Path(config.access_log), config.auth_profile, around.on_warning)
+    return replace(around, on_response=_both(log, around.on_response))
 
 
 def _both(

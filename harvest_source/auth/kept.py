@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
-from harvest_source.auth.oauth import CONFIGURED, Tokens
+from harvest_source.auth.entry import CONFIGURED, Login
+from harvest_source.auth.oauth import Tokens
 from harvest_source.auth.profiles import build_command
-from harvest_source.auth.vault import Login, Vault, is_digest, make_digest
+from harvest_source.auth.vault import Vault, is_digest, make_digest
 from harvest_source.errors import SignInError
 
 

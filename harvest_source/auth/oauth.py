@@ -38,9 +38,6 @@ TOKEN_PATH: Final = "/api/v2/oauth2/token"  # noqa: S105 - an address
 TOKEN_LIMITS: Final = RetryLimits(attempts=6, total_s=90.0)
 """Everybody waits for a token: give up sooner than on a page of rows."""
 
-CONFIGURED: Final = "configured"
-"""In place of an account: a login that began with a refresh token of the configuration."""
-
 _LABEL: Final = "an access token"
 _MARGIN: Final = timedelta(days=1)
 """Renewed that long before its end: longer than any run. Harvest's tokens last 14 days."""

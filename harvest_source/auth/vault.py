@@ -14,7 +14,6 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,48 +23,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from filelock import FileLock, Timeout
 
+from harvest_source.auth.entry import CONFIGURED, Login
 from harvest_source.auth.keys import FilePlace, Keys, find_places
-from harvest_source.auth.oauth import CONFIGURED, Tokens
+from harvest_source.auth.oauth import Tokens
 from harvest_source.auth.private import check_private, make_folder, write_private
 from harvest_source.auth.profiles import build_command, check_profile
 from harvest_source.errors import BusyError, ConfigError, SignInError, printable
 
 FORMAT: Final = "harvest-source vault 1"
-ANY: Final = "any"
-"""In place of an account: a login of which none was chosen."""
-
 _LOCK_S: Final = 150.0
 """Longer than another process can take to renew a token."""
 
 _NONCE_BYTES: Final = 12
 _SUFFIX: Final = ".vault"
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """
-    One login with all that is known of it.
-
-    Attributes:
-        client_id: Of the app it was made with; empty for a personal access token.
-        seed: Of the configured refresh token that it began with; see :func:`make_digest`.
-    """
-
-    tokens: Tokens
-    client_id: str = ""
-    client_secret: str = field(default="", repr=False)
-    scope: str = ""
-    account_id: int | None = None
-    account_name: str = ""
-    user: str = ""
-    roles: tuple[str, ...] = ()
-    signed_in_at: datetime | None = None
-    seed: str = ""
-
-    @property
-    def is_personal(self) -> bool:
-        """Whether it is a personal access token."""
-        return not self.tokens.refresh_token
 
 
 def default_folder() -> Path:

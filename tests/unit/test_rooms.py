@@ -37,8 +37,8 @@ ROOMS = (
         "catalogs credentials own_tables packages resources settings signin source",
         "dlt httpx pyarrow pendulum",
     ),
-    room("check removal run warehouse", "dlt duckdb pyarrow pendulum"),
-    room("cli cli_auth show show_auth __main__ __init__", "dlt click rich"),
+    room("check logins removal run warehouse", "dlt duckdb pyarrow pendulum"),
+    room("cli cli_auth options show show_auth __main__ __init__", "dlt click rich"),
 )
 """From the ground up. A folder counts as one module."""
 
