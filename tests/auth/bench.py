@@ -1,0 +1,96 @@
+"""What a test of sign-ins works with: sandbox, vault, clock, and everything told meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from harvest_source.api.http import Requester
+from harvest_source.auth.entry import Login
+from harvest_source.auth.kept import VaultSafe
+from harvest_source.auth.oauth import TOKEN_PATH, App, OAuthToken, Safe, TokenEndpoint, Tokens
+from harvest_source.auth.vault import Vault
+from harvest_source.sandbox import Sandbox
+from tests.clocks import FakeClock
+
+PROFILE, ACCOUNT = "default", "1000001"
+AGENT = "auth-tests (tests@example.com)"
+
+
+@dataclass
+class Bench:
+    """One sandbox and one vault."""
+
+    server: Sandbox
+    vault: Vault
+    clock: FakeClock
+    warnings: list[str] = field(default_factory=list)
+    logins: int = 0
+
+    def app(self, **fields: Any) -> App:
+        """The registered app."""
+        known = self.server.app
+        given = {"id_url": self.server.id_url, "token_path": TOKEN_PATH} | fields
+        return App(known.client_id, known.client_secret, **given)
+
+    def issue(self, lifetime_s: float = 1_209_600) -> Tokens:
+        """Tokens as a login brings them."""
+        self.logins += 1
+        told = self.server.issue_tokens()
+        now = self.clock.now()
+        expires_at = now + timedelta(seconds=lifetime_s)
+        return Tokens(told["access_token"], told["refresh_token"], expires_at, now)
+
+    def keep(self, tokens: Tokens) -> VaultSafe:
+        """A login in the vault."""
+        app = self.app()
+        login = Login(tokens, client_id=app.client_id, client_secret=app.client_secret)
+        with self.vault.lock(PROFILE):
+            self.vault.write(PROFILE, ACCOUNT, login)
+        return VaultSafe(self.vault, PROFILE, ACCOUNT)
+
+    def token(self, safe: Safe, *, app: App | None = None, **fields: Any) -> OAuthToken:
+        """The login as httpx is handed it."""
+        endpoint = TokenEndpoint(
+            app or self.app(), user_agent=AGENT, clock=self.clock, random=lambda: 0.0, **fields
+        )
+        return OAuthToken(endpoint, safe, clock=self.clock, on_warning=self.warnings.append)
+
+    def ask(self, auth: httpx.Auth, **fields: Any) -> Any:
+        """``users/me`` with that login."""
+        with self.requester(auth, **fields) as requester:
+            return requester.fetch("users/me", parse=lambda answer: answer.body)
+
+    def requester(self, auth: httpx.Auth, **fields: Any) -> Requester:
+        """A client of the sandbox's API."""
+        given: dict[str, Any] = {
+            "base_url": self.server.api_url,
+            "auth": auth,
+            "user_agent": AGENT,
+            "limiter": None,
+            "clock": self.clock,
+            "headers": {"Harvest-Account-Id": ACCOUNT},
+        }
+        return Requester(**(given | fields))
+
+    @property
+    def refreshes(self) -> int:
+        """How often the identity host has handed out another access token."""
+        issued = sum(item.kind == "access_token" for item in self.server.issued)
+        return issued - self.logins
+
+    @property
+    def token_requests(self) -> int:
+        """Token requests in all."""
+        return self.server.requests.counts().get("oauth_token", 0)
+
+    def expire(self, tokens: Tokens) -> None:
+        """The access token is refused from now on; nobody was told when."""
+        self.server.expire_access_token(tokens.access_token)
+
+
+Make = Callable[..., Bench]

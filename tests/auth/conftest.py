@@ -1,0 +1,48 @@
+"""A simulated identity host, a vault in a folder of its own, one clock for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest_source.auth.keys import VARIABLE, FilePlace, Keys
+from harvest_source.auth.vault import Vault
+from harvest_source.sandbox import OAuth, Sandbox
+from tests.auth.bench import Bench
+from tests.clocks import START, FakeClock
+
+Start = Callable[..., Bench]
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No keyring, key or proxy of the machine's."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """An empty vault with its key in a file."""
+    folder = tmp_path / "vault"
+    return Vault(folder, keys=Keys([FilePlace(folder / "key")], lambda _: None))
+
+
+@pytest.fixture
+def start(vault: Vault) -> Iterator[Start]:
+    """Start a sandbox; keyword arguments are those of its OAuth."""
+    running: list[Sandbox] = []
+
+    def begin(**oauth: Any) -> Bench:
+        clock = FakeClock(START)
+        server = Sandbox(entries=5, limit=False, clock=clock.now, oauth=OAuth(**oauth)).start()
+        running.append(server)
+        return Bench(server, vault, clock)
+
+    yield begin
+    for server in running:
+        server.stop()

@@ -1,0 +1,447 @@
+"""Access tokens are renewed once for everybody, kept before use, and end with clear words."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harvest_source.api.http import Exchange
+from harvest_source.auth.oauth import App, Tokens
+from harvest_source.auth.safes import CommandSafe, MemorySafe
+from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
+from tests.auth.bench import ACCOUNT, PROFILE, Bench
+from tests.auth.conftest import Start
+
+DAY_S = 86_400.0
+ROOT = Path(__file__).parents[2]
+THREADS, PROCESSES = 20, 4
+
+
+def kept(bench: Bench) -> Tokens:
+    """What the vault has now."""
+    login = bench.vault.read(PROFILE, ACCOUNT)
+    assert login is not None
+    return login.tokens
+
+
+def test_a_token_that_lasts_is_used_as_it_is(start: Start) -> None:
+    """Nothing is asked of the identity host while there is more than a day left."""
+    bench = start()
+    auth = bench.token(bench.keep(bench.issue()))
+    bench.clock.advance(12.9 * DAY_S)
+    bench.ask(auth)
+    assert bench.token_requests == 0
+
+
+def test_it_is_renewed_a_day_before_its_end(start: Start) -> None:
+    """A run of hours never meets the end of a token."""
+    bench = start()
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    bench.clock.advance(13.1 * DAY_S)
+    bench.ask(auth)
+    bench.ask(auth)
+    assert bench.refreshes == 1
+    assert kept(bench).access_token != first.access_token
+    assert kept(bench).expires_at == bench.clock.now() + timedelta(days=14)
+
+
+def test_a_short_life_is_used_for_nine_tenths(start: Start) -> None:
+    """Where tokens last an hour, one is not renewed all the time."""
+    bench = start(access_s=3600)
+    auth = bench.token(bench.keep(bench.issue(3600)))
+    bench.clock.advance(3200)
+    bench.ask(auth)
+    assert bench.refreshes == 0
+    bench.clock.advance(100)
+    bench.ask(auth)
+    assert bench.refreshes == 1
+
+
+def test_a_refused_token_is_renewed_and_the_request_sent_again(start: Start) -> None:
+    """A 401 in the middle of a run: both tries are counted and reported."""
+    bench = start()
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    bench.expire(first)
+    seen: list[Exchange] = []
+    with bench.requester(auth, on_response=seen.append) as requester:
+        assert b"Ada" in requester.get("users/me").body
+        assert requester.requests == 2
+    assert [exchange.status for exchange in seen] == [401, 200]
+    assert bench.refreshes == 1
+
+
+def test_a_new_token_that_is_refused_too_ends_it(start: Start) -> None:
+    """Where the account is what is wrong, no token is exchanged again and again."""
+    bench = start()
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    bench.server.fault("unauthorized", path="/v2/users/me")
+    for _ in range(3):
+        with pytest.raises(AuthError, match="401"):
+            bench.ask(auth)
+    assert bench.refreshes == 1
+
+
+@pytest.mark.parametrize("path", ["/api/v2/oauth2/token", "/api/v1/oauth2/token"])
+def test_both_token_addresses(start: Start, path: str) -> None:
+    """Old documents name another one; either can be configured."""
+    bench = start()
+    auth = bench.token(bench.keep(Tokens(refresh_token=bench.issue().refresh_token)),
+                       app=bench.app(token_path=path))  # fmt: skip
+    bench.ask(auth)
+    assert next(entry.path for entry in bench.server.requests) == path
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "@evil.example", "https://x", "/a?b", ""])
+def test_the_token_address_stays_on_its_host(path: str) -> None:
+    """oauth_token_path is a path: the client's secret goes to id_url and nowhere else."""
+    with pytest.raises(ConfigError, match="oauth_token_path"):
+        App("id", "secret", "https://id.getharvest.com", path)
+
+
+@pytest.mark.parametrize("oauth", [{}, {"omit_refresh": True}, {"rotate": True}])
+def test_whatever_becomes_of_the_refresh_token(start: Start, oauth: dict[str, bool]) -> None:
+    """The same again, none, or another: the next refresh works all the same."""
+    bench = start(**oauth)
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    for _ in range(3):
+        bench.clock.advance(13.5 * DAY_S)
+        bench.ask(auth)
+    assert bench.refreshes == 3
+    assert (kept(bench).refresh_token == first.refresh_token) is ("rotate" not in oauth)
+
+
+@pytest.mark.parametrize("fault", ["server_error", "unavailable_html", "cut_before_headers"])
+def test_trouble_of_the_identity_host_is_waited_out(start: Start, fault: str) -> None:
+    """5xx and broken connections are tried again, as everywhere."""
+    bench = start(rotate=True)
+    auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
+    bench.server.fault(fault, table="oauth_token", times=2)
+    bench.ask(auth)
+    assert bench.refreshes == 1
+
+
+def test_lasting_trouble_is_named(start: Start) -> None:
+    """Given up with the identity host's status; not taken for a revoked login."""
+    bench = start()
+    auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
+    bench.server.fault("server_error", table="oauth_token")
+    with pytest.raises(ServerError, match="Gave up on an access token"):
+        bench.ask(auth)
+
+
+def test_a_token_that_still_works_outlasts_trouble(start: Start) -> None:
+    """Renewing early is no reason to fail: a warning, and the old token while it lasts."""
+    bench = start()
+    auth = bench.token(bench.keep(bench.issue()))
+    bench.server.fault("server_error", table="oauth_token")
+    bench.clock.advance(13.5 * DAY_S)
+    bench.ask(auth)
+    asked = bench.token_requests
+    bench.ask(auth)
+    assert bench.token_requests == asked, "not before every request"
+    [warning] = bench.warnings
+    assert "could not be renewed" in warning
+    bench.server.clear_faults()
+    bench.clock.advance(301)
+    bench.ask(auth)
+    assert bench.refreshes == 1
+
+
+def test_a_revoked_login_says_what_to_do(start: Start) -> None:
+    """invalid_grant: exit code 3, the command to type, and no token in it."""
+    bench = start()
+    first = bench.issue()
+    auth = bench.token(bench.keep(first), remedy="Sign in again: harvest-source auth login")
+    bench.server.revoke(first.refresh_token)
+    with pytest.raises(SignInError, match="harvest-source auth login") as caught:
+        bench.ask(auth)
+    assert caught.value.exit_code == 3
+    assert first.refresh_token not in str(caught.value)
+
+
+def test_a_revoked_login_is_asked_about_once(start: Start) -> None:
+    """Sixteen tables that all meet the 401 do not knock sixteen times."""
+    bench = start()
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    bench.server.revoke(first.refresh_token)
+    for _ in range(5):
+        with pytest.raises(SignInError):
+            bench.ask(auth)
+    assert bench.token_requests == 1
+
+
+def test_signing_in_again_revives_a_run(start: Start) -> None:
+    """A refresh token that the vault got meanwhile is tried, though the last one was refused."""
+    bench = start()
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    bench.server.revoke(first.refresh_token)
+    with pytest.raises(SignInError):
+        bench.ask(auth)
+    bench.keep(bench.issue())
+    bench.ask(auth)
+
+
+def test_an_app_that_is_not_known_is_told_from_a_dead_login(start: Start) -> None:
+    """invalid_client names the two settings to check, and shows neither."""
+    bench = start()
+    app = replace(bench.app(), client_secret="not-the-secret")
+    auth = bench.token(bench.keep(replace(bench.issue(), access_token="")), app=app)
+    with pytest.raises(SignInError, match=r"credentials\.client_secret") as caught:
+        bench.ask(auth)
+    assert "not-the-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(307, headers={"Location": "https://evil.example/"}), ResponseError),
+        (httpx.Response(200, json={}), ResponseError),
+        (httpx.Response(200, json={"access_token": "a b"}), ResponseError),
+        (httpx.Response(200, json={"access_token": "a", "refresh_token": "r\n"}), ResponseError),
+        (httpx.Response(200, text="<html>"), ResponseError),
+        (httpx.Response(400, json={"error": "invalid_request"}), ResponseError),
+    ],
+)
+def test_odd_answers_are_errors(
+    start: Start, answer: httpx.Response, error: type[Exception]
+) -> None:
+    """A redirect is not followed with a secret, and nothing unusable is kept."""
+    bench = start()
+    first = replace(bench.issue(), access_token="")
+    asked: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answer
+
+    auth = bench.token(bench.keep(first), transport=httpx.MockTransport(handler))
+    with pytest.raises(error):
+        bench.ask(auth)
+    assert len(asked) == 1
+    assert kept(bench) == first
+
+
+def test_an_error_never_repeats_what_was_sent(start: Start) -> None:
+    """A description that quotes the refresh token is not shown."""
+    bench = start()
+    first = replace(bench.issue(), access_token="")
+    told = {"error": "invalid_request", "error_description": f"bad {first.refresh_token}"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(400, json=told))
+    auth = bench.token(bench.keep(first), transport=transport)
+    with pytest.raises(ResponseError) as caught:
+        bench.ask(auth)
+    assert first.refresh_token not in str(caught.value)
+
+
+def test_without_a_lifetime_only_a_refusal_renews(start: Start) -> None:
+    """expires_in may be missing: the token is used until a 401."""
+    bench = start()
+    first = replace(bench.issue(), expires_at=None)
+    auth = bench.token(bench.keep(first))
+    bench.clock.advance(10 * DAY_S)
+    bench.ask(auth)
+    assert bench.refreshes == 0
+    bench.expire(first)
+    bench.ask(auth)
+    assert bench.refreshes == 1
+
+
+def test_twenty_threads_refresh_once(start: Start) -> None:
+    """All meet the same 401; one exchanges the token, the others wait and take it."""
+    bench = start(rotate=True)
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    bench.expire(first)
+    together = threading.Barrier(THREADS)
+    answers: list[bytes] = []
+
+    with bench.requester(auth) as requester:
+
+        def ask() -> None:
+            together.wait()
+            answers.append(requester.get("users/me").body)
+
+        threads = [threading.Thread(target=ask) for _ in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(answers) == THREADS
+    assert bench.token_requests == 1
+
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+from harvest_source.api.http import Requester
+from harvest_source.auth.keys import FilePlace, Keys
+from harvest_source.auth.kept import VaultSafe
+from harvest_source.auth.oauth import App, OAuthToken, TokenEndpoint
+from harvest_source.auth.vault import Vault
+from harvest_source.clock import SystemClock
+
+folder, id_url, api_url, client_id, how = sys.argv[1:]
+secret = sys.stdin.readline().strip()
+vault = Vault(Path(folder), keys=Keys([FilePlace(Path(folder) / "key")], print))
+
+
+class Killed(VaultSafe):
+    def write(self, tokens):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+safe = (Killed if how == "killed" else VaultSafe)(vault, "default", "1000001")
+clock = SystemClock()
+endpoint = TokenEndpoint(App(client_id, secret, id_url), user_agent="child", clock=clock)
+auth = OAuthToken(endpoint, safe, clock=clock)
+print("ready", flush=True)
+sys.stdin.readline()
+headers = {"Harvest-Account-Id": "1000001"}
+with Requester(base_url=api_url, auth=auth, user_agent="child", limiter=None, clock=clock,
+               headers=headers) as requester:
+    assert b"Ada" in requester.get("users/me").body
+print("done", flush=True)
+"""
+
+
+def spawn(bench: Bench, how: str = "") -> subprocess.Popen[str]:
+    """A process that waits for a line and then asks with the vault's login."""
+    server = bench.server
+    arguments = (str(bench.vault.folder), server.id_url, server.api_url, server.app.client_id, how)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert child.stdin is not None
+    child.stdin.write(server.app.client_secret + "\n")
+    child.stdin.flush()
+    return child
+
+
+def finish(child: subprocess.Popen[str]) -> tuple[str, int]:
+    """Let it go on; what it said and how it ended."""
+    said, _ = child.communicate("\n", timeout=60)
+    return said, child.returncode
+
+
+def test_four_processes_refresh_once(start: Start) -> None:
+    """They share the vault: the first one in exchanges the token, the others find the new one."""
+    bench = start(rotate=True)
+    first = bench.issue()
+    bench.keep(replace(first, expires_at=None))
+    bench.expire(first)
+    children = [spawn(bench) for _ in range(PROCESSES)]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+    assert [finish(child)[1] for child in children] == [0] * PROCESSES
+    assert bench.token_requests == 1
+
+
+@pytest.mark.parametrize("oauth", [{}, {"rotate": True, "grace_s": 3600}])
+def test_a_kill_before_the_new_token_is_kept_can_be_redone(
+    start: Start, oauth: dict[str, float]
+) -> None:
+    """SIGKILL between the answer and its write: the vault is whole, and the next run asks again."""
+    bench = start(**oauth)
+    first = replace(bench.issue(), access_token="")
+    bench.keep(first)
+    assert finish(spawn(bench, "killed"))[1] == -signal.SIGKILL
+    assert bench.refreshes == 1
+    assert kept(bench) == first
+    assert finish(spawn(bench))[1] == 0
+    assert bench.refreshes == 2
+
+
+def test_a_kill_where_tokens_rotate_at_once_ends_in_clear_words(start: Start) -> None:
+    """The successor died with the process, so signing in again is what redoes it; that works."""
+    bench = start(rotate=True)
+    bench.keep(replace(bench.issue(), access_token=""))
+    assert finish(spawn(bench, "killed"))[1] == -signal.SIGKILL
+    with pytest.raises(SignInError, match="auth login"):
+        bench.ask(bench.token(bench.keep(kept(bench))))
+    bench.ask(bench.token(bench.keep(bench.issue())))
+
+
+class Full(MemorySafe):
+    """A disk without room."""
+
+    def write(self, tokens: Tokens) -> None:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(("rotate", "says"), [(True, "sign in again"), (False, "another")])
+def test_a_token_that_cannot_be_kept_is_told(start: Start, rotate: bool, says: str) -> None:
+    """The run goes on with it, and the warning says what that means for the next."""
+    bench = start(rotate=rotate)
+    first = replace(bench.issue(), access_token="")
+    bench.ask(bench.token(Full(first)))
+    [warning] = bench.warnings
+    assert "No space left" in warning
+    assert says in warning
+
+
+def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path) -> None:
+    """On stdin, alone, and only when it is another one: for a secrets manager."""
+    bench = start(rotate=True)
+    told = tmp_path / "told"
+    safe = CommandSafe(bench.keep(replace(bench.issue(), access_token="")), f"tee -a '{told}'",
+                       bench.warnings.append)  # fmt: skip
+    auth = bench.token(safe)
+    bench.ask(auth)
+    assert told.read_text() == kept(bench).refresh_token
+    bench.server.set_oauth(rotate=False)
+    bench.clock.advance(13.5 * DAY_S)
+    bench.ask(auth)
+    assert told.read_text() == kept(bench).refresh_token
+    assert bench.refreshes == 2
+    assert bench.warnings == []
+
+
+@pytest.mark.parametrize(("command", "says"), [("false", "code 1"), ("/no/such", "not be started")])
+def test_a_command_that_fails_is_told(start: Start, command: str, says: str) -> None:
+    """The token is in the vault all the same; the warning holds no token."""
+    bench = start(rotate=True)
+    inner = bench.keep(replace(bench.issue(), access_token=""))
+    bench.ask(bench.token(CommandSafe(inner, command, bench.warnings.append)))
+    [warning] = bench.warnings
+    assert says in warning
+    assert kept(bench).refresh_token not in warning
+    assert inner.read() == kept(bench)
+
+
+def test_nothing_shows_the_tokens(start: Start) -> None:
+    """Neither repr nor str nor vars of what a debugger or a log may print; no pickle."""
+    bench = start()
+    first = bench.issue()
+    auth = bench.token(bench.keep(first))
+    bench.ask(auth)
+    app = bench.app()
+    shown = f"{auth!r} {auth} {vars(auth)} {first!r} {app!r} {bench.vault.read(PROFILE, ACCOUNT)!r}"
+    for secret in (first.access_token, first.refresh_token, app.client_secret):
+        assert secret not in shown
+    with pytest.raises(TypeError, match="neither pickled"):
+        auth.__reduce_ex__(2)

@@ -1,0 +1,384 @@
+"""What rests in the vault opens where it was put, with its key, and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest_source.auth.entry import Login
+from harvest_source.auth.keys import VARIABLE, FilePlace, Keys, VariablePlace, find_places, make_key
+from harvest_source.auth.oauth import Tokens
+from harvest_source.auth.profiles import check_profile
+from harvest_source.auth.vault import Vault, is_digest, make_digest
+from harvest_source.errors import ConfigError, HarvestError, SignInError
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
+LOGIN = Login(
+    Tokens("1001.at.access-secret", "1001.rt.refresh-secret", NOW, NOW),
+    client_id="app",
+    client_secret="client-secret",
+    scope="harvest:1000001",
+    account_id=1000001,
+    account_name="Acmé",
+    user="Ada Abbott",
+    roles=("administrator",),
+    signed_in_at=NOW,
+    seed="x:y",
+)
+SECRETS = ("access-secret", "refresh-secret", "client-secret", "Ada Abbott")
+FILE = "default.vault"
+
+
+def keep(vault: Vault, profile: str = "default", account: str = "1000001") -> None:
+    with vault.lock(profile):
+        vault.write(profile, account, LOGIN)
+
+
+def content(vault: Vault, name: str = FILE) -> Any:
+    return json.loads((vault.folder / name).read_bytes())
+
+
+def put(vault: Vault, value: Any, name: str = FILE) -> None:
+    (vault.folder / name).write_text(json.dumps(value))
+
+
+def test_a_login_comes_back_as_it_went(vault: Vault) -> None:
+    """Every field, from a vault opened anew."""
+    keep(vault)
+    again = Vault(vault.folder, keys=vault.keys)
+    assert again.read("default", "1000001") == LOGIN
+    assert again.read("default", "1000002") is None
+    assert again.read("other", "1000001") is None
+    assert again.profiles() == ["default"]
+
+
+def test_nothing_on_the_disk_is_readable(vault: Vault) -> None:
+    """Neither tokens nor names, and no two writes are alike."""
+    keep(vault)
+    first = content(vault)["logins"]["1000001"]
+    keep(vault)
+    second = content(vault)["logins"]["1000001"]
+    assert first["nonce"] != second["nonce"]
+    assert first["sealed"] != second["sealed"]
+    for path in vault.folder.iterdir():
+        assert not any(secret.encode() in path.read_bytes() for secret in SECRETS)
+        assert path.stat().st_mode & 0o077 == 0
+    assert vault.folder.stat().st_mode & 0o077 == 0
+
+
+def flip(sealed: dict[str, str], name: str) -> dict[str, str]:
+    """One bit changed."""
+    value = bytearray(base64.b64decode(sealed[name]))
+    value[0] ^= 1
+    return sealed | {name: base64.b64encode(value).decode()}
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda sealed: flip(sealed, "sealed"),
+        lambda sealed: flip(sealed, "nonce"),
+        lambda sealed: sealed | {"sealed": ""},
+        lambda sealed: sealed | {"nonce": "AAAA"},
+        lambda sealed: sealed | {"sealed": "not base64!"},
+        lambda sealed: {"sealed": sealed["sealed"]},
+        lambda _: "text",
+    ],
+)
+def test_a_login_that_was_changed_is_refused(vault: Vault, tamper: Callable[[Any], Any]) -> None:
+    """By name: profile and account, with what to do."""
+    keep(vault)
+    value = content(vault)
+    value["logins"]["1000001"] = tamper(value["logins"]["1000001"])
+    put(vault, value)
+    with pytest.raises(SignInError, match=r"profile default.*account 1000001.*auth login"):
+        vault.read("default", "1000001")
+
+
+def test_a_login_moved_to_another_account_is_refused(vault: Vault) -> None:
+    """The account is bound: what was sealed for one does not open as another's."""
+    keep(vault)
+    keep(vault, account="1000002")
+    value = content(vault)
+    logins = value["logins"]
+    logins["1000001"], logins["1000002"] = logins["1000002"], logins["1000001"]
+    put(vault, value)
+    for account in ("1000001", "1000002"):
+        with pytest.raises(SignInError, match=f"account {account}.*another profile or account"):
+            vault.read("default", account)
+
+
+def test_a_login_moved_to_another_profile_is_refused(vault: Vault) -> None:
+    """The profile is bound, too: one tenant's file does not open under another's name."""
+    keep(vault)
+    keep(vault, "work")
+    put(vault, content(vault), "work.vault")
+    with pytest.raises(SignInError, match="profile work"):
+        vault.read("work", "1000001")
+    assert vault.read("default", "1000001") == LOGIN
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "harvest-source vault 2"}', "{"])
+def test_a_file_that_is_no_vault_is_refused(vault: Vault, text: str) -> None:
+    """Half a file, or one of a later version, is not taken for an empty one."""
+    keep(vault)
+    (vault.folder / FILE).write_text(text)
+    with pytest.raises(SignInError, match="profile default"):
+        vault.read("default", "1000001")
+    with pytest.raises(SignInError):
+        keep(vault)
+
+
+def test_another_key_is_refused_by_name(vault: Vault) -> None:
+    """The message names profile, account, the key that is missing and where it was looked for."""
+    keep(vault)
+    key_id = content(vault)["logins"]["1000001"]["key"]
+    (vault.folder / "key").write_text(make_key().write())
+    with pytest.raises(ConfigError, match=f"profile default for account 1000001.*{key_id}.*key"):
+        vault.read("default", "1000001")
+
+
+def test_every_login_has_a_key_of_its_own() -> None:
+    """Derived for profile and account; the id gives nothing away."""
+    key = make_key()
+    derived = {key.derive(purpose) for purpose in (b"a", b"b")}
+    assert len(derived | {key.value}) == 3
+    assert bytes.fromhex(key.id) not in key.value
+    assert key.write() not in repr(key)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize(("name", "mode"), [("", 0o755), (FILE, 0o640), ("key", 0o604)])
+def test_what_is_open_to_others_is_refused(vault: Vault, name: str, mode: int) -> None:
+    """Reading and writing alike, with the command that closes it."""
+    keep(vault)
+    path = vault.folder / name
+    path.chmod(mode)
+    wanted = "700" if path.is_dir() else "600"
+    for attempt in (lambda: vault.read("default", "1000001"), lambda: keep(vault)):
+        with pytest.raises(ConfigError, match=f"chmod {wanted} {path}"):
+            attempt()
+
+
+def test_a_write_that_fails_leaves_the_old_login(vault: Vault) -> None:
+    """A disk that is full, here a folder that takes no new file, loses nothing."""
+    keep(vault)
+    child = (
+        "import resource, signal, sys; from pathlib import Path; from dataclasses import replace; "
+        "from tests.auth.test_vault import *; folder = Path(sys.argv[1]); "
+        "vault = Vault(folder, keys=Keys([FilePlace(folder / 'key')], print)); "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); "
+        "vault.write('default', '1000001', replace(LOGIN, user='Bob'))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", child, str(vault.folder)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert "OSError" in done.stderr
+    assert vault.read("default", "1000001") == LOGIN
+    assert not list(vault.folder.glob(".default*"))
+
+
+def test_threads_that_write_at_once_lose_no_login(vault: Vault) -> None:
+    """The profile's lock holds between read and write; the first key is made once."""
+    together = threading.Barrier(6)
+
+    def write(number: int) -> None:
+        together.wait()
+        keep(vault, account=str(number))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(1, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [vault.read("default", str(n)) for n in range(1, 7)] == [LOGIN] * 6
+
+
+def test_signing_in_anew_forgets_the_other_login(vault: Vault) -> None:
+    """One login a profile; what the configuration began stays."""
+    keep(vault, account="any")
+    keep(vault, account="configured")
+    with vault.lock("default"):
+        vault.write("default", "1000001", LOGIN, alone=True)
+    assert sorted(vault.accounts("default")) == ["1000001", "configured"]
+
+
+def test_forgetting_a_profile_leaves_the_others(vault: Vault) -> None:
+    """Logging out of one tenant is not logging out of all."""
+    keep(vault)
+    keep(vault, "work")
+    assert vault.forget("work")
+    assert not vault.forget("work")
+    assert vault.read("default", "1000001") == LOGIN
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "a.b", "a" * 65, "ä", "a b"])
+def test_a_profile_is_no_path(vault: Vault, name: str) -> None:
+    """Its name becomes a file's."""
+    with pytest.raises(ConfigError, match="--profile"):
+        check_profile(name)
+    with pytest.raises(ConfigError), vault.lock(name):
+        pass
+
+
+def test_the_key_can_be_changed(vault: Vault) -> None:
+    """Every login of every profile opens with the new key, and none with the old."""
+    keep(vault)
+    keep(vault, "work")
+    old = (vault.folder / "key").read_text()
+    before = content(vault)["logins"]["1000001"]["key"]
+    assert vault.rotate() == 2
+    assert content(vault)["logins"]["1000001"]["key"] != before
+    assert vault.read("work", "1000001") == LOGIN
+    (vault.folder / "key").write_text(old)
+    with pytest.raises(ConfigError, match="not at hand"):
+        vault.read("default", "1000001")
+
+
+def test_a_change_of_keys_that_stops_halfway_loses_nothing(vault: Vault) -> None:
+    """A login that does not open stops it: the old key stays, and the rest opens."""
+    keep(vault)
+    keep(vault, "work")
+    value = content(vault, "work.vault")
+    value["logins"]["1000001"] = flip(value["logins"]["1000001"], "sealed")
+    put(vault, value, "work.vault")
+    with pytest.raises(SignInError, match="profile work"):
+        vault.rotate()
+    assert vault.read("default", "1000001") == LOGIN
+    vault.forget("work")
+    assert vault.rotate() == 1
+    assert vault.read("default", "1000001") == LOGIN
+    assert len((vault.folder / "key").read_text().split()) == 1
+
+
+def test_a_key_of_the_environment_is_the_users_to_change(tmp_path: Path) -> None:
+    """The new one goes before the old one; without a new one the command says how."""
+    old, new = make_key(), make_key()
+    environment = {VARIABLE: old.write()}
+    place = VariablePlace(environment)
+    vault = Vault(tmp_path / "vault", keys=Keys([place], lambda _: None))
+    keep(vault)
+    with pytest.raises(ConfigError, match="before the old one"):
+        vault.rotate()
+    environment[VARIABLE] = f"{new.write()},{old.write()}"
+    assert vault.rotate() == 1
+    environment[VARIABLE] = new.write()
+    assert vault.read("default", "1000001") == LOGIN
+
+
+@pytest.mark.parametrize("text", ["short", "ä", "A" * 42, "passphrase of mine, long enough for it"])
+def test_a_bad_key_is_refused_without_being_shown(text: str) -> None:
+    """32 random bytes are wanted, and the message makes them."""
+    with pytest.raises(ConfigError, match="token_urlsafe") as caught:
+        VariablePlace({VARIABLE: text}).read()
+    assert text not in str(caught.value)
+
+
+def test_a_key_in_a_file_comes_with_a_warning(tmp_path: Path) -> None:
+    """What it protects, and what it does not; once, when the file is made."""
+    told: list[str] = []
+    vault = Vault(tmp_path / "vault", on_warning=told.append)
+    keep(vault)
+    keep(vault)
+    [warning] = told
+    assert "does not protect from who can read your files" in warning
+    assert vault.key_warning == warning
+
+
+BACKEND = '''
+import json
+from pathlib import Path
+from keyring.backend import KeyringBackend
+
+class Drawer(KeyringBackend):
+    """A keyring of the tests: a file where no other program looks."""
+    priority = 5
+    path = Path(__file__).with_name("drawer.json")
+
+    def _all(self):
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def get_password(self, service, username):
+        return self._all().get(f"{service} {username}")
+
+    def set_password(self, service, username, password):
+        self.path.write_text(json.dumps(self._all() | {f"{service} {username}": password}))
+'''
+
+
+def test_the_systems_keyring_comes_first(tmp_path: Path) -> None:
+    """Where there is one, the key is there and in no file; other vaults have others."""
+    (tmp_path / "drawer.py").write_text(BACKEND)
+    code = (
+        "import sys; from pathlib import Path; from tests.auth.test_vault import *; told = []\n"
+        "vaults = [Vault(Path(sys.argv[1]) / name, on_warning=told.append) for name in 'ab']\n"
+        "for vault in vaults: keep(vault)\n"
+        "assert vaults[0].keys.place.name.startswith('the keyring'), vaults[0].keys.place.name\n"
+        "assert vaults[0].rotate() == 1 and vaults[0].read('default', '1000001') == LOGIN\n"
+        "assert vaults[1].read('default', '1000001') == LOGIN\n"
+        "assert told == [] and not (vaults[0].folder / 'key').exists()"
+    )
+    root = Path(__file__).parents[2]
+    environment = os.environ | {
+        "PYTHON_KEYRING_BACKEND": "drawer.Drawer",
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}",
+        VARIABLE: make_key().write(),
+    }
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
+    stored = json.loads((tmp_path / "drawer.json").read_text())
+    assert len(stored) == 2
+    assert len({*stored.values()}) == 2
+
+
+def test_a_key_elsewhere_still_opens(tmp_path: Path) -> None:
+    """A login sealed at a desk with the file's key opens where the variable is set besides."""
+    folder = tmp_path / "vault"
+    vault = Vault(folder)
+    keep(vault)
+    places = find_places(folder, {VARIABLE: make_key().write()})
+    assert [place.name for place in places] == [VARIABLE, str(folder / "key")]
+    assert Vault(folder, keys=Keys(places, print)).read("default", "1000001") == LOGIN
+
+
+def test_a_seed_is_recognised_and_not_shown() -> None:
+    """Keyed anew each time, so that equal seeds look different and cannot be looked up."""
+    one, other = make_digest("seed"), make_digest("seed")
+    assert one != other
+    assert is_digest(one, "seed")
+    assert is_digest(other, "seed")
+    assert not is_digest(one, "seeds")
+    assert not is_digest("", "seed")
+
+
+def test_errors_of_the_vault_hold_no_secret(vault: Vault) -> None:
+    """Whatever is wrong with it."""
+    keep(vault)
+    key = (vault.folder / "key").read_text().strip()
+    value = content(vault)
+    value["logins"]["1000001"] = flip(value["logins"]["1000001"], "sealed")
+    put(vault, value)
+    with pytest.raises(HarvestError) as caught:
+        vault.read("default", "1000001")
+    assert key not in f"{caught.value!r} {caught.value.__cause__!r} {vault!r} {vault.keys!r}"
+    assert "secret" not in repr(replace(LOGIN))
+
+
+def test_keys_are_found_in_one_place_at_least(vault: Vault) -> None:
+    """The last resort is always the file."""
+    assert isinstance(find_places(vault.folder, {})[-1], FilePlace)
