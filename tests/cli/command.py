@@ -53,18 +53,29 @@ def build_settings(server: Sandbox) -> dict[str, str]:
 
 def build_environment(folder: Path) -> dict[str, str]:
     """dlt's own settings for a run that leaves nothing outside *folder*."""
-    return {**_DLT_DEFAULTS, "DLT_DATA_DIR": str(folder / "dlt"), "PYTHONPATH": str(REPOSITORY)}
+    return {
+        **_DLT_DEFAULTS,
+        "DLT_DATA_DIR": str(folder / "dlt"),
+        "PYTHONPATH": str(REPOSITORY),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        "NO_PROXY": "127.0.0.1",
+    }
 
 
 def run_process(
-    *arguments: str, folder: Path, settings: Mapping[str, str], module: str = "harvest_source"
+    *arguments: str,
+    folder: Path,
+    settings: Mapping[str, str],
+    module: str = "harvest_source",
+    said: str = "",
 ) -> Result:
-    """Run ``python -m harvest_source`` in *folder* and wait for it."""
+    """Run ``python -m harvest_source`` in *folder*, *said* on its stdin, and wait for it."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
         env={**clean_environment(), **build_environment(folder), **settings},
-        stdin=subprocess.DEVNULL,
+        input=said,
         capture_output=True,
         text=True,
         timeout=120,
@@ -74,5 +85,5 @@ def run_process(
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without settings that somebody may have for real."""
-    ours = ("SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "COLUMNS")
+    ours = ("SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "COLUMNS", "HARVEST_SOURCE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,0 +1,217 @@
+"""The redirect is taken from this very sign-in and nobody else, and every other end is clear."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from harvest_source.auth.login import (
+    Attempt,
+    Callback,
+    build_attempt,
+    build_page,
+    open_callback,
+    parse_redirect,
+)
+from harvest_source.errors import ConfigError, HarvestError, SignInError
+from tests.sandbox.reader import NO_CERTIFICATES
+
+ID_URL = "https://id.getharvest.com"
+BACK = "http://127.0.0.1:0/callback"
+
+
+def attempt(redirect_url: str = "http://127.0.0.1:5005/callback") -> Attempt:
+    return build_attempt(ID_URL, "app", redirect_url, pkce=False)
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, verify=NO_CERTIFICATES, trust_env=False, timeout=10)
+
+
+@contextmanager
+def browsing(url: str) -> Iterator[list[httpx.Response]]:
+    """A browser that goes to *url* meanwhile."""
+    seen: list[httpx.Response] = []
+    thread = threading.Thread(target=lambda: seen.append(get(url)))
+    thread.start()
+    yield seen
+    thread.join()
+
+
+def test_the_address_asks_for_a_code_with_a_state_of_its_own() -> None:
+    """What the documentation lists, and a state that no other try has."""
+    one, other = attempt(), attempt()
+    parts = urlsplit(one.url)
+    asked = dict(parse_qsl(parts.query))
+    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{ID_URL}/oauth2/authorize"
+    assert asked == {
+        "client_id": "app",
+        "response_type": "code",
+        "state": one.state,
+        "redirect_uri": "http://127.0.0.1:5005/callback",
+    }
+    assert len(one.state) >= 40
+    assert one.state != other.state
+    assert one.state not in repr(one).replace(one.url, "")
+
+
+def test_pkce_is_sent_only_when_asked_for() -> None:
+    """Harvest does not document it: a challenge behind an option, the verifier kept back."""
+    tried = build_attempt(ID_URL, "app", BACK, pkce=True)
+    asked = dict(parse_qsl(urlsplit(tried.url).query))
+    assert asked["code_challenge_method"] == "S256"
+    assert tried.verifier
+    assert tried.verifier not in tried.url
+    assert attempt().verifier is None
+
+
+@pytest.mark.parametrize(
+    "form", ["{0}", "?{0}", " http://127.0.0.1:5005/callback?{0}\n", "https://x.example/?{0}#_=_"]
+)
+def test_the_answer_may_be_pasted_in_any_form(form: str) -> None:
+    """The whole address, or its query; blanks and a fragment do not matter."""
+    tried = attempt()
+    consent = parse_redirect(
+        form.format(f"code=a%2Fb&scope=harvest%3A1&state={tried.state}"), tried
+    )
+    assert (consent.code, consent.scope) == ("a/b", "harvest:1")
+
+
+@pytest.mark.parametrize("query", ["", "code=a", "code=a&state=", "code=a&state=wrong", "x" * 9999])
+def test_an_answer_to_another_sign_in_is_refused(query: str) -> None:
+    """A missing state counts as a wrong one; so the code of somebody else's login is not taken."""
+    with pytest.raises(SignInError, match="its state"):
+        parse_redirect(query, attempt())
+
+
+def test_a_wrong_state_outweighs_an_error() -> None:
+    """What a stranger says of the error is not repeated."""
+    with pytest.raises(SignInError, match="its state"):
+        parse_redirect("error=access_denied&state=wrong", attempt())
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("error=access_denied&error_description=no", "denied in the browser"),
+        ("error=invalid_scope&error_description=No%1B%5B31m+such", r"invalid_scope: No \[31m such"),
+        ("error=x" + "y" * 500, "xyyy"),
+        ("scope=harvest:1", "no code"),
+        ("code=", "no code"),
+    ],
+)
+def test_a_refusal_is_told_in_its_words(query: str, says: str) -> None:
+    """Short, printable, and with the next step."""
+    tried = attempt()
+    with pytest.raises(SignInError, match=says) as caught:
+        parse_redirect(f"{query}&state={tried.state}", tried)
+    assert len(str(caught.value)) < 300
+    assert "auth login" in str(caught.value)
+
+
+def test_the_browser_is_shown_how_it_went() -> None:
+    """The last page waits for the tokens, says so, and stays in no cache."""
+    with open_callback(BACK) as callback, browsing(f"{callback.redirect_url}?code=1") as seen:
+        got: list[str] = []
+        callback.wait(10, lambda query: got.append(query) or "All <well>.")  # type: ignore[func-returns-value]
+    assert got == ["code=1"]
+    assert "<h1>Signed in</h1>" in seen[0].text
+    assert "All &lt;well&gt;." in seen[0].text
+    assert seen[0].headers["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in seen[0].headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("error", [SignInError("The code <was> refused."), ZeroDivisionError()])
+def test_a_login_that_fails_is_shown_too(error: Exception) -> None:
+    """Our own words on the page; of a bug only that there was one."""
+
+    def finish(_: str) -> str:
+        raise error
+
+    with (
+        open_callback(BACK) as callback,
+        browsing(callback.redirect_url) as seen,
+        pytest.raises(type(error)),
+    ):
+        callback.wait(10, finish)
+    assert "<h1>Not signed in</h1>" in seen[0].text
+    known = isinstance(error, HarvestError)
+    assert ("The code &lt;was&gt; refused." if known else "See the terminal") in seen[0].text
+
+
+def test_nobody_comes_back() -> None:
+    """The time limit ends it, with the next step; afterwards nobody listens."""
+    with (
+        open_callback(BACK) as callback,
+        pytest.raises(SignInError, match=r"Nobody came back.*auth login"),
+    ):
+        callback.wait(0.01, build_page_never)
+    with pytest.raises(httpx.ConnectError):
+        get(callback.redirect_url)
+
+
+def build_page_never(_: str) -> str:
+    raise AssertionError
+
+
+def visit_twice(callback: Callback) -> list[int]:
+    codes = [get(callback.redirect_url.replace("/callback", "/favicon.ico")).status_code]
+    with browsing(f"{callback.redirect_url}?first") as seen:
+        callback.wait(10, lambda _: "Good.")
+    codes += [seen[0].status_code, get(f"{callback.redirect_url}?second").status_code]
+    return codes
+
+
+def test_one_visit_counts_and_other_pages_are_none() -> None:
+    """A browser's side questions end nothing, and a second answer is not taken."""
+    with open_callback(BACK) as callback:
+        assert visit_twice(callback) == [404, 200, 410]
+
+
+def test_a_connection_that_never_asks_holds_nothing_up() -> None:
+    """Browsers open some just in case."""
+    with open_callback(BACK) as callback:
+        port = urlsplit(callback.redirect_url).port or 0
+        with socket.create_connection(("127.0.0.1", port)):
+            with browsing(callback.redirect_url) as seen:
+                callback.wait(10, lambda _: "Good.")
+            assert seen[0].status_code == 200
+
+
+def test_the_port_may_be_chosen_and_may_be_taken() -> None:
+    """Refused with the options that help, before anybody is sent to a browser."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/back"
+        with pytest.raises(ConfigError, match=r"--port.*--no-browser"), open_callback(url):
+            pass
+    with open_callback(url) as callback:
+        assert callback.redirect_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "http://example.com/",
+        "http://0.0.0.0/",
+        "http://127.0.0.1:99999/",
+        "x",
+    ],
+)
+def test_only_this_machine_is_listened_at(url: str) -> None:
+    """Another registered address has to be pasted from."""
+    with pytest.raises(ConfigError, match="--no-browser"), open_callback(url):
+        pass
+
+
+def test_pages_escape_what_they_are_given() -> None:
+    """Words from outside are text."""
+    assert "<script>" not in build_page("<script>", "<script>")

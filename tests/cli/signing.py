@@ -1,0 +1,80 @@
+"""People who sign in: an app's settings, a browser that is a script, a pasted address."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from harvest_source.sandbox import Sandbox
+from tests.cli.command import (
+    API_URL,
+    ID_URL,
+    Result,
+    build_environment,
+    clean_environment,
+)
+from tests.sandbox.reader import NO_CERTIFICATES
+
+CLIENT_ID = "SOURCES__HARVEST__CREDENTIALS__CLIENT_ID"
+CLIENT_SECRET = "SOURCES__HARVEST__CREDENTIALS__CLIENT_SECRET"
+REFRESH_TOKEN = "SOURCES__HARVEST__CREDENTIALS__REFRESH_TOKEN"
+
+VISIT = """
+import sys, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+page = opener.open(sys.argv[1], timeout=20).read().decode()
+open(sys.argv[2], "w").write(page)
+"""
+
+
+def app_settings(server: Sandbox) -> dict[str, str]:
+    """The environment of somebody with an app, who has not signed in yet."""
+    return {
+        API_URL: server.api_url,
+        ID_URL: server.id_url,
+        CLIENT_ID: server.app.client_id,
+        CLIENT_SECRET: server.app.client_secret,
+    }
+
+
+def browser(folder: Path) -> dict[str, str]:
+    """A BROWSER that follows redirects, presses nothing, and keeps the last page it saw."""
+    script = folder / "visit.py"
+    script.write_text(VISIT)
+    return {"BROWSER": f"{sys.executable} {script} %s {folder / 'page.html'}"}
+
+
+def visit(url: str) -> str:
+    """Where a browser is sent that opens *url*, of a sandbox that asks nothing."""
+    answer = httpx.get(
+        url, verify=NO_CERTIFICATES, trust_env=False, headers={"User-Agent": "browser"}
+    )
+    assert answer.status_code == 302, answer.text
+    return answer.headers["Location"]
+
+
+def paste(
+    *arguments: str, folder: Path, settings: Mapping[str, str], change: tuple[str, str] = ("", "")
+) -> Result:
+    """``auth login --no-browser``: open the address it prints, paste where that led."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harvest_source", "auth", "login", "--no-browser", *arguments],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(folder), **settings},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stderr is not None
+    said = ""
+    while not (line := child.stderr.readline()).startswith("http"):
+        assert line or child.poll() is None, said
+        said += line
+    landed = visit(line.strip()).replace(*change) if change[0] else visit(line.strip())
+    out, err = child.communicate(f"{landed}\n", timeout=60)
+    return Result(child.returncode, out, said + line + err)

@@ -1,0 +1,430 @@
+"""``harvest-source auth`` as people use it: in, out, what counts, and every refusal."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source.sandbox import OAuth, Sandbox
+from tests.cli.command import ACCOUNT, TOKEN, Result, run_process
+from tests.cli.conftest import Run, Start
+from tests.cli.signing import (
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    app_settings,
+    browser,
+    paste,
+)
+
+AUTO = OAuth(auto="approve")
+WORK_TOKEN = "SOURCES__HARVEST__PROFILES__WORK__CREDENTIALS__ACCESS_TOKEN"
+WORK_ACCOUNT = "SOURCES__HARVEST__PROFILES__WORK__ACCOUNT_ID"
+ACCESS_LOG = "SOURCES__HARVEST__ACCESS_LOG"
+
+Say = Callable[..., Result]
+
+
+@pytest.fixture
+def office(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A sandbox that consents by itself; an app is configured, and nobody signed in."""
+    assert folder.is_dir()
+    server = start(oauth=AUTO)
+    monkeypatch.delenv(TOKEN)
+    monkeypatch.delenv(ACCOUNT)
+    for name, value in app_settings(server).items():
+        monkeypatch.setenv(name, value)
+    return server
+
+
+@pytest.fixture
+def say(bare: Run, monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Run a command with something on its stdin."""
+
+    def run(text: str, *arguments: str) -> Result:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        return bare(*arguments)
+
+    return run
+
+
+def vault_files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder.parent / "data").rglob("*.vault"))
+
+
+def sign_in(server: Sandbox, say: Say, *arguments: str) -> Result:
+    """Keep an administrator's personal access token."""
+    result = say(server.token, "auth", "login", "--token", *arguments)
+    assert result.code == 0, result
+    return result
+
+
+def test_signing_in_with_a_browser(office: Sandbox, folder: Path, bare: Run) -> None:
+    """Page, tokens, account, vault; then a sync without any token in the configuration."""
+    settings = {**app_settings(office), **browser(folder)}
+    result = run_process("auth", "login", "--json", folder=folder.parent, settings=settings)
+    assert result.code == 0, result
+    assert result.json["account_id"] == office.account_id
+    assert result.json["kind"] == "oauth"
+    assert result.json["scope"] == f"harvest:{office.account_id}"
+    assert result.json["roles"] == ["administrator"]
+    assert "<h1>Signed in</h1>" in (folder / "page.html").read_text()
+    assert not any(secret in result.out + result.err for secret in office.secrets)
+    assert bare("sync", "--table", "tasks", "--json").json["status"] == "ok"
+    status = bare("auth", "status", "--check", "--json")
+    assert status.code == 0
+    assert (status.json["state"], status.json["user"]) == ("ok", result.json["user"])
+    assert bare("auth", "accounts", "--json").json["accounts"][0]["chosen"] is True
+
+
+def test_signing_in_by_pasting(office: Sandbox, folder: Path, bare: Run) -> None:
+    """For servers without a browser: the address goes out, where it led comes back."""
+    result = paste("--json", "--pkce", folder=folder.parent, settings=app_settings(office))
+    assert result.code == 0, result
+    assert result.json["account_id"] == office.account_id
+    assert "code_challenge" in result.err
+    assert bare("auth", "status", "--check").code == 0
+
+
+def test_pkce_is_redeemed_where_it_is_enforced(office: Sandbox, folder: Path) -> None:
+    """The verifier goes along with the code."""
+    office.set_oauth(pkce=True)
+    assert paste("--pkce", folder=folder.parent, settings=app_settings(office)).code == 0
+    assert paste(folder=folder.parent, settings=app_settings(office)).code == 3
+
+
+def test_an_answer_with_another_state_is_refused(office: Sandbox, folder: Path) -> None:
+    """Exit code 3, nothing kept, nothing asked of the token endpoint."""
+    result = paste(
+        folder=folder.parent, settings=app_settings(office), change=("state=", "state=x")
+    )
+    assert result.code == 3
+    assert "its state" in result.err
+    assert vault_files(folder) == []
+    assert "oauth_token" not in office.requests.counts()
+
+
+def test_a_denied_consent_is_refused(office: Sandbox, folder: Path) -> None:
+    """Denied in the browser: its page and the terminal say so; exit code 3, nothing kept."""
+    office.set_oauth(auto="deny")
+    settings = {**app_settings(office), **browser(folder)}
+    result = run_process("auth", "login", folder=folder.parent, settings=settings)
+    assert result.code == 3
+    assert "denied in the browser" in result.err
+    assert "<h1>Not signed in</h1>" in (folder / "page.html").read_text()
+    assert vault_files(folder) == []
+
+
+def test_nobody_comes_back_in_time(office: Sandbox, folder: Path) -> None:
+    """Exit code 3 after --timeout, with the command to try again."""
+    settings = {**app_settings(office), "BROWSER": "true %s"}
+    result = run_process("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
+    assert result.code == 3
+    assert "Nobody came back" in result.err
+    assert vault_files(folder) == []
+
+
+def test_a_port_that_is_taken(office: Sandbox, folder: Path, bare: Run) -> None:
+    """Exit code 2 before a browser opens."""
+    assert office.account_id
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = bare("auth", "login", "--port", str(taken.getsockname()[1]))
+    assert result.code == 2
+    assert "--port" in result.err
+    assert "oauth2/authorize" not in result.err
+    assert vault_files(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--redirect-url", "https://example.com/back"), "--no-browser"),
+        (("--redirect-url", "http://127.0.0.1/", "--port", "5005"), "Leave one of them out"),
+        (("--port", "0"), "port"),
+        (("--timeout", "0"), "timeout"),
+    ],
+)
+def test_options_that_cannot_work(
+    office: Sandbox, bare: Run, arguments: tuple[str, ...], says: str
+) -> None:
+    """Exit code 2, and nothing is sent."""
+    result = bare("auth", "login", *arguments)
+    assert result.code == 2
+    assert says in result.err
+    assert office.requests.counts() == {}
+
+
+def test_an_app_that_is_not_configured(
+    office: Sandbox, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can be asked, the missing setting is named."""
+    assert office.account_id
+    monkeypatch.delenv(CLIENT_SECRET)
+    result = say("", "auth", "login")
+    assert result.code == 2
+    assert "credentials.client_secret" in result.err
+    assert "credentials.client_id" not in result.err
+
+
+def test_a_personal_access_token_is_kept(office: Sandbox, say: Say, bare: Run) -> None:
+    """From stdin, never an argument; checked first; it then works without a configured one."""
+    assert sign_in(office, say, "--json").json["kind"] == "personal"
+    assert bare("sync", "--table", "tasks").code == 0
+    status = bare("auth", "status", "--json").json
+    assert (status["kind"], status["account_ids"]) == ("personal", [office.account_id])
+    assert "--token VALUE" not in bare("auth", "login", "--help").out
+
+
+@pytest.mark.parametrize(("token", "code"), [("1.pt.wrong", 3), ("", 2), ("a b", 2)])
+def test_a_token_that_does_not_work_is_not_kept(
+    office: Sandbox, say: Say, folder: Path, token: str, code: int
+) -> None:
+    """Refused, and not shown."""
+    assert office.account_id
+    result = say(token, "auth", "login", "--token")
+    assert result.code == code
+    assert "1.pt.wrong" not in result.err
+    assert vault_files(folder) == []
+
+
+def test_one_of_several_accounts(say: Say, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--account names it; without, the login is kept and the warning says what to do."""
+    server = start(accounts=(1000001, 1000002), forecast_accounts=(77,))
+    monkeypatch.delenv(TOKEN)
+    monkeypatch.delenv(ACCOUNT)
+    chosen = sign_in(server, say, "--account", "1000002", "--json").json
+    assert chosen["account_id"] == 1000002
+    assert [row["id"] for row in chosen["accounts"]] == [77, 1000001, 1000002]
+    unreached = say(server.token, "auth", "login", "--token", "--account", "77")
+    assert unreached.code == 2
+    assert "1000001" in unreached.err
+    undecided = sign_in(server, say)
+    assert "No account was chosen" in undecided.err
+    refused = say("", "sync")
+    assert refused.code == 2
+    assert "1000002" in refused.err
+
+
+def test_nobody_signed_in(office: Sandbox, bare: Run) -> None:
+    """status ends with 3, so that cron notices; logging out changes nothing."""
+    assert office.account_id
+    result = bare("auth", "status", "--json")
+    assert result.code == 3
+    assert result.json["state"] == "none"
+    assert bare("auth", "logout", "--json").json["forgotten"] is False
+
+
+def test_a_dead_sign_in(office: Sandbox, say: Say, bare: Run) -> None:
+    """Unasked it is kept; asked it is dead, exit code 3; a sync stops before any table."""
+    sign_in(office, say)
+    office.revoke(office.token)
+    assert bare("auth", "status").code == 0
+    result = bare("auth", "status", "--check", "--json")
+    assert (result.code, result.json["state"]) == (3, "dead")
+    assert bare("sync").code == 3
+    with duckdb.connect("harvest.duckdb") as connection:
+        assert connection.execute("FROM duckdb_tables()").fetchall() == []
+
+
+def test_harvest_being_away_is_not_a_dead_sign_in(
+    office: Sandbox, say: Say, bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 4, so that cron does not ask people to sign in."""
+    sign_in(office, say)
+    monkeypatch.setenv("SOURCES__HARVEST__API_URL", "http://127.0.0.1:1/v2")
+    result = bare("auth", "status", "--check", "--json")
+    assert (result.code, result.json["state"]) == (4, "unknown")
+
+
+def test_the_configuration_counts_before_the_vault(
+    office: Sandbox, say: Say, bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secrets manager that dlt reads is preferred; status tells which, login warns."""
+    monkeypatch.setenv(TOKEN, office.tokens["member"])
+    result = sign_in(office, say)
+    assert f"{TOKEN} still counts" in result.err
+    monkeypatch.setenv(REFRESH_TOKEN, "1.rt.other")
+    status = bare("auth", "status", "--check", "--json").json
+    assert (status["source"], status["roles"]) == (TOKEN, ["member"])
+    assert status["unused"] == [REFRESH_TOKEN]
+    monkeypatch.delenv(TOKEN)
+    monkeypatch.delenv(REFRESH_TOKEN)
+    assert bare("auth", "status", "--json").json["source"] == "the vault, profile default"
+
+
+def test_profiles_are_kept_apart(
+    office: Sandbox, say: Say, bare: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """A named one uses neither the general token and account nor another profile's login."""
+    monkeypatch.setenv(TOKEN, office.token)
+    monkeypatch.setenv(ACCOUNT, "999")
+    nobody = bare("auth", "status", "--profile", "work", "--json")
+    assert (nobody.code, nobody.json["state"]) == (3, "none")
+    refused = bare("sync", "--profile", "work")
+    assert refused.code == 2
+    assert "auth login --profile work" in refused.err
+    result = say(office.tokens["manager"], "auth", "--profile", "work", "login", "--token")
+    assert result.code == 0, result
+    status = bare("auth", "status", "--profile", "work", "--check", "--json").json
+    assert (status["roles"], status["account_ids"]) == (["manager"], [office.account_id])
+    assert bare("sync", "--profile", "work", "--table", "users").code == 0
+    assert vault_files(folder) == ["work.vault"]
+    assert bare("auth", "status", "--json").json["source"] == TOKEN
+    assert bare("auth", "logout", "--profile", "work", "--json").json["forgotten"] is True
+    assert bare("auth", "status", "--profile", "work").code == 3
+
+
+def test_a_profile_has_a_section_of_its_own(
+    office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sources.harvest.profiles.NAME: token and account for that name alone."""
+    monkeypatch.setenv(WORK_TOKEN, office.tokens["member"])
+    monkeypatch.setenv(WORK_ACCOUNT, str(office.account_id))
+    status = bare("auth", "status", "--profile", "work", "--check", "--json").json
+    assert (status["source"], status["roles"]) == (WORK_TOKEN, ["member"])
+    assert bare("auth", "status").code == 3
+
+
+def test_a_configured_refresh_token_is_only_the_beginning(
+    office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was rotated into wins, run after run, until the configuration says another."""
+    office.set_oauth(rotate=True)
+    monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
+    for _ in range(2):
+        assert bare("sync", "--table", "tasks").code == 0
+        for item in office.issued:
+            if item.kind == "access_token":
+                office.expire_access_token(item.value)
+    assert office.requests.counts()["oauth_token"] == 2
+    first = len(office.issued)
+    monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens(person=1)["refresh_token"])
+    status = bare("auth", "status", "--check", "--json").json
+    assert status["roles"] == ["manager"]
+    assert len(office.issued) == first + 4
+
+
+def test_a_revoked_login_stops_before_any_table(
+    office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """Exit code 3, no table touched or emptied, the way back named; no token in the words."""
+    tokens = office.issue_tokens()
+    monkeypatch.setenv(REFRESH_TOKEN, tokens["refresh_token"])
+    assert bare("sync", "--table", "tasks").code == 0
+    before = (folder / "harvest.duckdb").read_bytes()
+    office.revoke(tokens["refresh_token"])
+    result = bare("sync", "--table", "tasks")
+    assert result.code == 3
+    assert "put a new refresh token there" in result.err
+    assert REFRESH_TOKEN in result.err
+    assert not any(secret in result.err + result.out for secret in office.secrets)
+    assert (folder / "harvest.duckdb").read_bytes() == before
+
+
+def test_part_of_an_app_is_named(
+    office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh token without its app's secret cannot work."""
+    monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
+    monkeypatch.delenv(CLIENT_SECRET)
+    result = bare("sync")
+    assert result.code == 2
+    assert "credentials.client_secret of the app" in result.err
+
+
+def test_the_key_is_changed(office: Sandbox, say: Say, bare: Run) -> None:
+    """All profiles are sealed anew, and still work."""
+    sign_in(office, say)
+    sign_in(office, say, "--profile", "work")
+    assert bare("auth", "rotate-key", "--json").json["logins"] == 2
+    assert bare("auth", "status", "--check", "--profile", "work").code == 0
+
+
+def test_a_vault_open_to_others_is_refused(
+    office: Sandbox, say: Say, bare: Run, folder: Path
+) -> None:
+    """Exit code 2 and the command that closes it."""
+    sign_in(office, say)
+    vault = folder.parent / "data" / "harvest-source" / "vault"
+    vault.chmod(0o755)
+    result = bare("sync")
+    assert result.code == 2
+    assert f"chmod 700 {vault}" in result.err
+
+
+def test_the_access_log_of_a_sync(
+    office: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """Opt-in: one line for each request of the run, none without the setting."""
+    assert office.account_id
+    assert run("sync", "--table", "tasks").code == 0
+    assert not (folder / "access.log").exists()
+    monkeypatch.setenv(ACCESS_LOG, "access.log")
+    report = run("sync", "--table", "tasks", "--json").json
+    lines = [json.loads(line) for line in (folder / "access.log").read_text().splitlines()]
+    assert len(lines) == report["requests"]
+    assert {line["account"] for line in lines} == {office.account_id}
+    assert lines[0]["path"] == "/v2/users/me"
+
+
+IMPORTS = """
+import sys
+from harvest_source.cli import run
+code = run(sys.argv[1:])
+print(sorted({"cryptography", "keyring", "filelock", "platformdirs"} & sys.modules.keys()))
+print([name for name in sys.modules if name in ("harvest_source.auth.vault",)])
+sys.exit(code)
+"""
+
+WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"cryptography", "keyring", "filelock", "platformdirs"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from harvest_source.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def script(folder: Path, text: str) -> str:
+    (folder / "as_if.py").write_text(text)
+    return "as_if"
+
+
+def test_a_personal_access_token_never_loads_the_vault(office: Sandbox, folder: Path) -> None:
+    """Whoever has one in the configuration needs none of the extra's libraries."""
+    settings = {**app_settings(office), TOKEN: office.token}
+    result = run_process(
+        "sync", "--table", "tasks", folder=folder, settings=settings, module=script(folder, IMPORTS)
+    )
+    assert result.code == 0, result
+    assert result.out.splitlines()[-2:] == ["[]", "[]"]
+
+
+def test_without_the_extra(office: Sandbox, folder: Path) -> None:
+    """Signing in says what to install; a configured refresh token works, with a warning before."""
+    module = script(folder, WITHOUT)
+    refused = run_process(
+        "auth", "login", folder=folder, settings=app_settings(office), module=module
+    )
+    assert refused.code == 2
+    assert "harvest-source[oauth]" in refused.err
+    settings = {**app_settings(office), REFRESH_TOKEN: office.issue_tokens()["refresh_token"]}
+    result = run_process(
+        "sync", "--table", "tasks", "--json", folder=folder, settings=settings, module=module
+    )
+    assert result.code == 0, result
+    [warning] = [each for each in result.json["warnings"] if "token_command" in each]
+    assert "harvest-source[oauth]" in warning
