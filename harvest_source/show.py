@@ -54,6 +54,8 @@ def open_log() -> None:
     """Let dlt and us log to stderr: ``--debug``."""
     os.environ["RUNTIME__LOG_LEVEL"] = "INFO"
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    # At DEBUG it writes headers out, whoever asked for that level.
+    logging.getLogger("httpcore").setLevel(logging.INFO)
 
 
 class Console:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random as _random
+import re
 import ssl
 import threading
 import unicodedata
@@ -71,6 +72,9 @@ _POOL: Final = httpx.Limits(max_connections=64, max_keepalive_connections=32, ke
 
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 """One layer of these grows at most 1,000-fold per chunk read; others and stacks have no bound."""
+
+_TOKEN: Final = re.compile(r"\d\.[a-z]{2}\.[\w-]")
+"""What Harvest's tokens look like, ``1234567.pt.`` and so on: perhaps one that was sent before."""
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -623,7 +627,7 @@ def _pick_message(body: bytes, *, secrets: Iterable[str]) -> str:
     Harvest's own reason, as ``: "Not authorized!"``; empty when it gave none that can be shown.
 
     Three shapes are known (``message``, ``error_description``, ``error``), and HTML. Raw bodies
-    are never shown, and no message that repeats a secret.
+    are never shown, and no message that repeats a secret or anything that looks like one.
     """
     try:
         value: Any = json.loads(body)
@@ -633,7 +637,7 @@ def _pick_message(body: bytes, *, secrets: Iterable[str]) -> str:
         return ""
     texts = (value.get(name) for name in ("message", "error_description", "error"))
     text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
-    if not text or any(secret and secret in text for secret in secrets):
+    if not text or _TOKEN.search(text) or any(secret and secret in text for secret in secrets):
         return ""
     return f': "{printable(text)}"'
 

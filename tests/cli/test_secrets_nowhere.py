@@ -1,0 +1,148 @@
+"""A sweep: nothing that a run writes anywhere holds a secret."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import duckdb
+import pytest
+
+from harvest_source.sandbox import OAuth, Sandbox
+from tests.cli.command import TOKEN, Result, run_process
+from tests.cli.signing import REFRESH_TOKEN, app_settings, browser
+
+# As loud as it gets: every library's log, dlt's files kept, tracebacks.
+LOUD = """
+import logging, sys
+logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+from harvest_source.cli import run
+sys.exit(run(["--debug", *sys.argv[1:]]))
+"""
+KEEP_ALL = {"LOAD__DELETE_COMPLETED_JOBS": "false", "RUNTIME__LOG_LEVEL": "DEBUG"}
+
+
+@pytest.fixture
+def office() -> Iterator[Sandbox]:
+    """Refresh tokens rotate, and much goes wrong."""
+    oauth = OAuth(auto="approve", rotate=True)
+    with Sandbox(entries=40, limit=False, oauth=oauth).start() as server:
+        yield server
+
+
+def run(folder: Path, settings: dict[str, str], *arguments: str, said: str = "") -> Result:
+    (folder / "loud.py").write_text(LOUD)
+    return run_process(
+        *arguments, folder=folder, settings=KEEP_ALL | settings, module="loud", said=said
+    )
+
+
+def spoil(office: Sandbox) -> None:
+    """Trouble of every kind, and a token that dies in the middle."""
+    office.clear_faults()
+    office.fault("server_error", table="oauth_token", times=1)
+    office.fault("half_json", table="tasks", times=1)
+    office.fault("unavailable_html", table="clients", times=1)
+    office.fault("unauthorized", table="projects")
+    office.fault("forbidden", table="estimates")
+    office.fault("invalid", table="invoices", message=f"bad token {office.issued[-1].value}")
+
+
+def texts(path: Path) -> Iterator[bytes]:
+    """What a file holds, and what is packed in it."""
+    content = path.read_bytes()
+    yield content
+    if content.startswith(b"\x1f\x8b"):
+        yield gzip.decompress(content)
+
+
+def dump(database: Path) -> Iterator[str]:
+    """Every value of every table, dlt's own and their packed states among them."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
+        ).fetchall()
+        assert len(names) > 5
+        for schema, table in names:
+            for row in connection.execute(f'FROM harvest."{schema}"."{table}"').fetchall():
+                for value in row:
+                    yield str(value)
+                    yield from unpacked(value)
+
+
+def unpacked(value: object) -> Iterator[str]:
+    """dlt's state is base64 of zlib."""
+    if isinstance(value, str) and len(value) > 100:
+        try:
+            yield zlib.decompress(base64.b64decode(value, validate=True)).decode()
+        except (ValueError, zlib.error):
+            return
+
+
+def forms(secret: str) -> list[bytes]:
+    """A secret as it might be written."""
+    packed = [base64.b64encode(secret[cut:].encode())[4:-4] for cut in range(3)]
+    return [secret.encode(), quote(secret, safe="").encode(), *packed]
+
+
+def sweep(folder: Path, results: Iterable[Result], secrets: Iterable[str]) -> list[str]:
+    """Where a secret shows."""
+    places = {f"output {number}": f"{r.out}\n{r.err}".encode() for number, r in enumerate(results)}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            places |= {f"{path} {part}": text for part, text in enumerate(texts(path))}
+    places["tables"] = "\n".join(dump(folder / "harvest.duckdb")).encode()
+    assert any("pipelines" in place for place in places)
+    wanted = [(secret, form) for secret in secrets for form in forms(secret)]
+    return [
+        f"{secret[:12]}... in {place}"
+        for place, text in places.items()
+        for secret, form in wanted
+        if form in text
+    ]
+
+
+def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
+    """Sign-in, syncs with faults, a revoked login, at debug level: output, files and tables."""
+    log = {"SOURCES__HARVEST__ACCESS_LOG": str(tmp_path / "access.log")}
+    settings = {**app_settings(office), **log, **browser(tmp_path)}
+    results = [run(tmp_path, settings, "auth", "login")]
+    assert results[0].code == 0, results[0]
+    spoil(office)
+    office.expire_access_token(office.issued[-1].value)
+    results.append(run(tmp_path, settings, "sync"))
+    assert results[1].code == 3, results[1]
+    assert "Traceback" not in results[1].out
+    seed = office.issue_tokens()["refresh_token"]
+    spoil(office)
+    results.append(run(tmp_path, settings | {REFRESH_TOKEN: seed}, "sync"))
+    results.append(run(tmp_path, settings | {TOKEN: office.token}, "sync", "--json"))
+    results.append(run(tmp_path, settings, "auth", "rotate-key"))
+    for item in office.issued:
+        office.revoke(item.value)
+    results.append(run(tmp_path, settings, "sync"))
+    assert results[-1].code == 3
+    assert "Traceback" in results[-1].err
+    wrong = "1.pt.this-is-not-a-token"
+    results.append(run(tmp_path, settings, "auth", "login", "--token", said=wrong))
+    assert results[-1].code == 3
+    assert (tmp_path / "access.log").exists()
+    key = next(tmp_path.rglob("key")).read_text().strip()
+    assert sweep(tmp_path, results, [*office.secrets, wrong]) == []
+    (tmp_path / "data" / "harvest-source" / "vault" / "key").unlink()
+    assert sweep(tmp_path, results, [key]) == []
+
+
+def test_the_sweep_finds_what_it_looks_for(office: Sandbox, tmp_path: Path) -> None:
+    """Words that are there, in every kind of place."""
+    result = run(tmp_path, {**app_settings(office), TOKEN: office.token}, "sync")
+    assert result.code == 0, result
+    name = str(office.rows("clients")[0]["name"])
+    found = sweep(tmp_path, [result], [name, "users/me", "resource_state"])
+    assert any("tables" in place for place in found)
+    assert any("output 0" in place for place in found)
+    assert any("pipelines" in place for place in found)
