@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harvest_source.logins import LoginReport
     from harvest_source.signin import Surroundings
 
-_TIMEOUT_S: Final = 300.0
+_TIMEOUT_S: Final = 300
 _PASTED: Final = "http://127.0.0.1:8765/callback"
 """Nobody has to be there: its address is copied from the browser, whatever that shows."""
 
@@ -44,12 +44,15 @@ def auth(context: Context) -> None:
 @click.option("--account", metavar="ID", help="The account to remember, if there are several.")
 @click.option("--pkce", is_flag=True, help="Send a PKCE challenge; Harvest documents none.")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="Port to come back to.  [default: a free one]"
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Port to come back to.  [default: a free one]",
 )
 @click.option("--redirect-url", metavar="URL", help="As registered.  [default: http://127.0.0.1]")
 @click.option(
     "--timeout",
-    type=click.FloatRange(1),
+    type=click.IntRange(1),
     default=_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",

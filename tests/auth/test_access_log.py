@@ -62,9 +62,12 @@ def test_threads_write_whole_lines(tmp_path: Path) -> None:
     """Sixteen tables are read at once."""
     path = tmp_path / "access.log"
     log = AccessLog(path, "default", print)
-    threads = [
-        threading.Thread(target=lambda: [log(ASKED) for _ in range(20)] and None) for _ in range(8)
-    ]
+
+    def write() -> None:
+        for _ in range(20):
+            log(ASKED)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

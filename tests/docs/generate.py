@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from harvest_source import cli
 from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
+from harvest_source.options import Context
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
@@ -56,10 +57,10 @@ def build_help(command: str) -> str:
     """What ``harvest-source COMMAND --help`` prints."""
     result = CliRunner().invoke(
         cli.main,
-        [command, "--help"],
+        [*command.split(), "--help"],
         prog_name="harvest-source",
         terminal_width=100,
-        obj=cli.Context(),
+        obj=Context(),
     )
     assert result.exit_code == 0, result.output
     return f"```\n{result.output}```"
@@ -68,6 +69,7 @@ def build_help(command: str) -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "tables": build_tables,
     "sync help": partial(build_help, "sync"),
+    "auth login help": partial(build_help, "auth login"),
     "first_sync.py": partial(build_file, "pipelines/first_sync.py"),
     "one_table.py": partial(build_file, "pipelines/one_table.py"),
     "another_destination.py": partial(build_file, "pipelines/another_destination.py"),

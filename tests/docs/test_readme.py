@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from harvest_source import cli
@@ -48,6 +49,13 @@ def test_generated_parts_are_in_step() -> None:
 def test_every_command_is_documented(command: str) -> None:
     """Each command is named in the README as people would type it."""
     assert re.search(rf"`{command}`|harvest-source {command}\b", TEXT)
+
+
+def test_every_command_of_auth_is_documented() -> None:
+    """Each is named in the README as people would type it."""
+    group = cli.main.commands["auth"]
+    assert isinstance(group, click.Group)
+    assert [name for name in group.commands if f"harvest-source auth {name}" not in TEXT] == []
 
 
 def test_every_option_of_sync_is_documented() -> None:
