@@ -95,9 +95,16 @@ def check(
     rate = resolved.connection.rate_limit
     limit = f"{rate} requests per 15 s" if rate else f"{GENERAL[0]} requests per {GENERAL[1]} s"
     findings.append(Finding("limit", "general", "ok", f"asks at most {limit}"))
-    findings += [Finding("clock", "skew", "warning", warning) for warning in ledger.warnings]
+    findings += map(_tell, ledger.warnings)
     findings.append(_try("destination", str(target), lambda: _open(target)))
     return CheckReport(tuple(findings))
+
+
+def _tell(warning: str) -> Finding:
+    """What was told meanwhile: of the clock, or of how tokens are kept."""
+    if warning.startswith("This machine's clock"):
+        return Finding("clock", "skew", "warning", warning)
+    return Finding("credentials", "renewal", "warning", warning)
 
 
 def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:

@@ -58,10 +58,17 @@ def resolve_settings(overrides: Mapping[str, Any]) -> HarvestConfiguration:
 
 
 def read_credentials(profile: str) -> HarvestCredentials:
-    """The credentials of one named profile, from its own section alone."""
+    """
+    The credentials of one named profile, from its own section alone.
+
+    Only the app may be the general one: it is a program, and nobody's account.
+    """
     credentials = HarvestCredentials()
     for name in HarvestCredentials.get_resolvable_fields():
         setattr(credentials, name, find_value(name, profile, CREDENTIALS)[0])
+    if credentials.client_id is None and credentials.refresh_token is None:
+        for name in ("client_id", "client_secret"):
+            setattr(credentials, name, find_value(name, DEFAULT, CREDENTIALS)[0])
     return credentials
 
 

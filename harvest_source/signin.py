@@ -24,7 +24,7 @@ from harvest_source.auth.oauth import (
     Tokens,
 )
 from harvest_source.auth.profiles import DEFAULT, build_command
-from harvest_source.auth.safes import CommandSafe, MemorySafe, split_command
+from harvest_source.auth.safes import CommandSafe, MemorySafe
 from harvest_source.auth.tokens import BearerToken
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
@@ -194,14 +194,23 @@ def _find_safe(config: HarvestConfiguration, app: App, seed: str, around: Surrou
     if vault is not None:
         from harvest_source.auth.kept import ConfiguredSafe
 
-        why = vault.check_writable()
-        why = f"the vault {vault.folder} cannot be written: {why}" if why else ""
+        why = _explain_read_only(vault)
         safe = safe if why else ConfiguredSafe(vault, config.auth_profile, app.client_id, seed)
+    return _hand_over(safe, why, config, around)
+
+
+def _hand_over(safe: Safe, why: str, config: HarvestConfiguration, around: Surroundings) -> Safe:
+    """
+    *safe*, with the user's command if there is one; says before it matters that nothing keeps.
+
+    Args:
+        why: Nothing can be kept; empty when it can.
+    """
     if config.token_command is not None:
         return CommandSafe(safe, config.token_command, around.on_warning)
     if why:
         around.on_warning(
-            f"If Harvest exchanges the refresh token for another, that is lost with this run, and "
+            "If Harvest exchanges the refresh token for another, that is lost with this run, and "
             f"the next one has to sign in again: {why}. Or set token_command to a command that "
             "keeps it."
         )
@@ -223,14 +232,17 @@ def _open_kept(config: HarvestConfiguration, around: Surroundings) -> SignIn:
         return SignIn(bearer, "personal", profile, source, accounts, login=login)
     from harvest_source.auth.kept import VaultSafe
 
-    safe: Safe = VaultSafe(vault, profile, kept)
-    if config.token_command is not None:
-        split_command(config.token_command)
-        safe = CommandSafe(safe, config.token_command, around.on_warning)
+    kept_safe = VaultSafe(vault, profile, kept)
+    safe = _hand_over(kept_safe, _explain_read_only(vault), config, around)
     remedy = f"Sign in again: {build_command('login', profile)}"
     endpoint = build_endpoint(build_app(config, login), config, around, remedy)
     auth = OAuthToken(endpoint, safe, clock=around.clock, on_warning=around.on_warning)
     return SignIn(auth, "oauth", profile, source, accounts, safe, login)
+
+
+def _explain_read_only(vault: Vault) -> str:
+    why = vault.check_writable()
+    return f"the vault {vault.folder} cannot be written: {why}" if why else ""
 
 
 def _check_token(credentials: HarvestCredentials) -> str:

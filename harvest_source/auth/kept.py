@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from harvest_source.auth.entry import CONFIGURED, Login
@@ -21,7 +21,8 @@ class VaultSafe:
     account: str
 
     def lock(self) -> AbstractContextManager[object]:
-        return self.vault.lock(self.profile)
+        # Where nothing can be written nobody else can, either; that is told elsewhere.
+        return nullcontext() if self.vault.check_writable() else self.vault.lock(self.profile)
 
     def read(self) -> Tokens:
         return self._login().tokens

@@ -275,6 +275,7 @@ def test_profiles_are_kept_apart(
     status = bare("auth", "status", "--profile", "work", "--check", "--json").json
     assert (status["roles"], status["account_ids"]) == (["manager"], [office.account_id])
     assert bare("sync", "--profile", "work", "--table", "users").code == 0
+    assert bare("check", "--profile", "work", "--json").json["findings"][0]["state"] == "ok"
     assert vault_files(folder) == ["work.vault"]
     assert bare("auth", "status", "--json").json["source"] == TOKEN
     assert bare("auth", "logout", "--profile", "work", "--json").json["forgotten"] is True
@@ -290,6 +291,31 @@ def test_a_profile_has_a_section_of_its_own(
     status = bare("auth", "status", "--profile", "work", "--check", "--json").json
     assert (status["source"], status["roles"]) == (WORK_TOKEN, ["member"])
     assert bare("auth", "status").code == 3
+
+
+def test_profiles_may_share_an_app(office: Sandbox, folder: Path, bare: Run) -> None:
+    """The app is a program, and nobody's account: a named profile signs in with the general one."""
+    settings = {**app_settings(office), **browser(folder)}
+    arguments = ("auth", "login", "--profile", "work")
+    result = run_process(*arguments, folder=folder.parent, settings=settings)
+    assert result.code == 0, result
+    assert vault_files(folder) == ["work.vault"]
+    assert bare("auth", "status", "--check", "--profile", "work").code == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that even root cannot write")
+def test_nothing_can_be_kept(office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said before a rotated token is lost; not where a command keeps it; and no login begins."""
+    monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
+    monkeypatch.setenv("SOURCES__HARVEST__VAULT_PATH", "/proc/vault")
+    told = bare("sync", "--table", "tasks", "--json").json["warnings"]
+    assert any("the next one has to sign in again" in warning for warning in told)
+    monkeypatch.setenv("SOURCES__HARVEST__TOKEN_COMMAND", "cat")
+    told = bare("sync", "--table", "tasks", "--json").json["warnings"]
+    assert not any("sign in again" in warning for warning in told)
+    result = bare("auth", "login")
+    assert result.code == 2
+    assert "vault_path" in result.err
 
 
 def test_a_configured_refresh_token_is_only_the_beginning(
