@@ -18,6 +18,7 @@ from harvest_source.api.http import Exchange
 from harvest_source.auth.oauth import App, Tokens
 from harvest_source.auth.safes import CommandSafe, MemorySafe
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
+from harvest_source.sandbox.requests import Request
 from tests.auth.bench import ACCOUNT, PROFILE, Bench
 from tests.auth.conftest import Start
 
@@ -192,7 +193,7 @@ def test_signing_in_again_revives_a_run(start: Start) -> None:
     bench.server.revoke(first.refresh_token)
     with pytest.raises(SignInError):
         bench.ask(auth)
-    bench.keep(bench.issue())
+    bench.keep(replace(bench.issue(), access_token=""))
     bench.ask(auth)
 
 
@@ -343,12 +344,32 @@ def finish(child: subprocess.Popen[str]) -> tuple[str, int]:
     return said, child.returncode
 
 
+def hold_until_refused(bench: Bench, many: int) -> None:
+    """The identity host answers nobody before that many requests have met the 401."""
+    refused = threading.Semaphore(0)
+    met = threading.Event()
+
+    def watch(request: Request) -> None:
+        if request.table == "users_me":
+            refused.release()
+
+    def hold(request: Request) -> None:
+        if request.table == "oauth_token" and not met.is_set():
+            for _ in range(many):
+                refused.acquire(timeout=30)
+            met.set()
+
+    bench.server.after_request(watch)
+    bench.server.before_request(hold)
+
+
 def test_four_processes_refresh_once(start: Start) -> None:
     """They share the vault: the first one in exchanges the token, the others find the new one."""
     bench = start(rotate=True)
     first = bench.issue()
     bench.keep(replace(first, expires_at=None))
     bench.expire(first)
+    hold_until_refused(bench, PROCESSES)
     children = [spawn(bench) for _ in range(PROCESSES)]
     for child in children:
         assert child.stdout is not None

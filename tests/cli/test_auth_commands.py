@@ -343,6 +343,7 @@ def test_a_revoked_login_stops_before_any_table(
     """Exit code 3, no table touched or emptied, the way back named; no token in the words."""
     tokens = office.issue_tokens()
     monkeypatch.setenv(REFRESH_TOKEN, tokens["refresh_token"])
+    monkeypatch.setenv(ACCOUNT, str(office.account_id))
     assert bare("sync", "--table", "tasks").code == 0
     before = (folder / "harvest.duckdb").read_bytes()
     office.revoke(tokens["refresh_token"])
