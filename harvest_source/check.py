@@ -101,9 +101,11 @@ def check(
 
 
 def _tell(warning: str) -> Finding:
-    """What was told meanwhile: of the clock, or of how tokens are kept."""
+    """What was told meanwhile: of the clock, the allowance, or how tokens are kept."""
     if warning.startswith("This machine's clock"):
         return Finding("clock", "skew", "warning", warning)
+    if warning.startswith("Harvest says that too many"):
+        return Finding("limit", "shared", "warning", warning)
     return Finding("credentials", "renewal", "warning", warning)
 
 

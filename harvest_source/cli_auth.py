@@ -117,10 +117,10 @@ def accounts(context: Context) -> int:
 @everywhere
 def logout(context: Context) -> int:
     """Forget the sign-in that is kept; the configuration stays as it is."""
-    from harvest_source.signin import need_vault
+    from harvest_source.logins import open_vault
 
     config, around, _ = _prepare(context)
-    vault = need_vault(config, around.on_warning)
+    vault = open_vault(config, around)
     with vault.lock(config.auth_profile):
         was_there = vault.forget(config.auth_profile)
     show_auth.logout(context, config.auth_profile, was_there)
