@@ -33,6 +33,7 @@ E = TypeVar("E", bound=BaseException)
 
 DUCKDB: Final = "duckdb"
 _IDENTITY: Final = "harvest_source_warehouse"
+_MERGE: Final = "delete-insert"
 _PLAIN_SQL: Final = frozenset(
     f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
 )
@@ -227,14 +228,23 @@ def _build_destination(target: Target) -> Any:
         # dlt would take a relative path from the folder its pipeline was first run in.
         return dlt.destinations.duckdb(credentials=str(target.database.absolute()))
     try:
-        return dlt.common.destination.Destination.from_reference(target.destination)
+        found = dlt.common.destination.Destination.from_reference(target.destination)
+        can_merge = _MERGE in (found.capabilities().supported_merge_strategies or ())
     except (UnknownDestinationModule, DestinationException, ImportError) as error:
         msg = (
             f"There is no dlt destination {target.destination[:80]!r}. The default is duckdb; "
-            "others are named as dlt names them (postgres, bigquery, snowflake, filesystem, ...) "
-            "and may need their extra: pip install 'dlt[postgres]'."
+            "others are named as dlt names them (postgres, bigquery, snowflake, ...) and may need "
+            "their extra: pip install 'dlt[postgres]'."
         )
         raise ConfigError(msg) from error
+    if not can_merge:
+        msg = (
+            f"Destination {target.destination[:80]} cannot replace rows: dlt would append each one "
+            "again whenever it is read. Sync to a database (duckdb is the default), or write files "
+            "from Python, where you say how: pipeline.run(harvest(), ...)."
+        )
+        raise ConfigError(msg)
+    return found
 
 
 def _check_duckdb(path: Path) -> None:

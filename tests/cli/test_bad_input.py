@@ -64,6 +64,12 @@ MORE = (
         ("sync", "--destination", "filesystem", "--database", "a.duckdb"),
     ),
     Mistake(
+        "destination that cannot merge",
+        2,
+        ("filesystem", "pipeline.run(harvest(), ...)"),
+        ("sync", "--destination", "filesystem"),
+    ),
+    Mistake(
         "folder missing", 6, ("nowhere", "Make it"), ("sync", "--database", "nowhere/a.duckdb")
     ),
     Mistake("a folder", 6, ("Nothing was read",), ("sync", "--database", ".")),
