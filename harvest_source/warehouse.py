@@ -229,6 +229,7 @@ def _build_destination(target: Target) -> Any:
         return dlt.destinations.duckdb(credentials=str(target.database.absolute()))
     try:
         found = dlt.common.destination.Destination.from_reference(target.destination)
+        assert found is not None
         can_merge = _MERGE in (found.capabilities().supported_merge_strategies or ())
     except (UnknownDestinationModule, DestinationException, ImportError) as error:
         msg = (
