@@ -74,11 +74,18 @@ class Packer:
         self._feeds = {(feed.endpoint.name, feed.account_id): feed for feed in feeds}
         return feeds
 
-    def build_source(self, batches: Iterable[Batch]) -> DltSource:
-        """A source that holds *batches*, and all tables that are missing."""
+    def build_source(self, batches: list[Batch]) -> DltSource:
+        """
+        A source that holds *batches*, and all tables that are missing. It can be drawn from once.
+
+        Takes the batches out of their list, and lets go of rows as they are drawn: dlt's objects
+        refer to each other in circles and stay until Python looks for such circles, which it does
+        not do because of memory that is Arrow's.
+        """
         by_table: dict[str, list[Batch]] = defaultdict(list)
         for batch in batches:
             by_table[batch.endpoint.name].append(batch)
+        batches.clear()
         unmade, self._unmade = self._unmade, []
         unmade_own, self._unmade_own = self._unmade_own, []
 
@@ -113,19 +120,26 @@ class Packer:
             schema = dlt.current.source_schema()
             if is_unmade:
                 yield from make_table(endpoint, excluded, schema)
-            for account_id in dict.fromkeys(batch.account_id for batch in batches):
-                yield from self._draw(endpoint, account_id, batches, schema)
+            by_account: dict[int, list[Batch]] = defaultdict(list)
+            while batches:
+                batch = batches.pop(0)
+                by_account[batch.account_id].append(batch)
+            for account_id in list(by_account):
+                yield from self._draw(endpoint, account_id, by_account.pop(account_id), schema)
 
         return wrap(endpoint, draw, excluded)
 
     def _draw(
-        self, endpoint: Endpoint, account_id: int, batches: Iterable[Batch], schema: Schema
+        self, endpoint: Endpoint, account_id: int, batches: list[Batch], schema: Schema
     ) -> Iterator[Any]:
         """The rows of one account, each once, and then its state."""
-        ours = [batch for batch in batches if batch.account_id == account_id]
         lane = Lane(endpoint, self._feeds[endpoint.name, account_id].decoder, account_id, schema)
-        if tables := [batch.table for batch in ours if batch.table is not None]:
-            yield from lane.items(newest(tables, endpoint.key))
-        for batch in ours:
-            if batch.state is not None:
-                account_states()[str(account_id)] = dict(batch.state)
+        tables = [batch.table for batch in batches if batch.table is not None]
+        states = [batch.state for batch in batches if batch.state is not None]
+        batches.clear()
+        if tables:
+            rows = newest(tables, endpoint.key)
+            tables.clear()
+            yield from lane.items(rows)
+        for state in states:
+            account_states()[str(account_id)] = dict(state)

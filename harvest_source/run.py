@@ -337,7 +337,7 @@ class _Run:
             for batches in packages:
                 loaded += warehouse.load(packer.build_source(batches))
         if packer.has_unmade:
-            loaded += warehouse.load(packer.build_source(()))
+            loaded += warehouse.load(packer.build_source([]))
         return loaded
 
     def _remove_emptied(self) -> None:
