@@ -22,6 +22,7 @@ from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
 from harvest_source.feeds import PACKAGE_ROWS, Reading
 from harvest_source.ledger import Ledger, Progress
+from harvest_source.lock import only_sync
 from harvest_source.own_tables import SYNC_RUNS
 from harvest_source.packages import Packer
 from harvest_source.reading import WORKERS
@@ -173,6 +174,7 @@ def sync(
     Raises:
         ConfigError: Nothing was sent, nothing changed.
         DestinationError: The warehouse cannot be opened. Nothing was sent.
+        BusyError: Another sync of this pipeline is running. Nothing was sent.
         HarvestError: No account could be opened. No table was touched.
     """
     hooks = hooks or Hooks()
@@ -190,7 +192,7 @@ def sync(
         ledger=ledger,
     )
     sessions = Sessions(resolved.connection)
-    with sessions.in_use():
+    with only_sync(pipeline, now=started_at), sessions.in_use():
         warehouse = Warehouse(target)
         account_ids = _open_accounts(sessions, ledger)
         reading = Reading(sessions, resolved.options, ledger, package_rows=hooks.package_rows)
