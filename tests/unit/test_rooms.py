@@ -32,7 +32,10 @@ ROOMS = (
     room("errors clock columns records endpoints fitting windows ledger"),
     room("api", "httpx tenacity msgspec"),
     room("auth", "httpx tenacity msgspec cryptography filelock keyring platformdirs"),
-    room("arrow backfill cursors feeds reading reads scopes sessions streams", "httpx pyarrow"),
+    room(
+        "arrow backfill cursors deletions feeds reading reads scopes sessions streams",
+        "httpx pyarrow",
+    ),
     room(
         "catalogs credentials own_tables packages resources settings signin source",
         "dlt httpx pyarrow pendulum",
