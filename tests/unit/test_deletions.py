@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvest_source.deletions import FEW, Days, Findings, Search
+from harvest_source.deletions import FEW, Findings, Search
 from harvest_source.reading import ListReader, Part
 from harvest_source.windows import ALL_DAYS, DateWindow
 from tests.model_figures import (
@@ -314,30 +314,6 @@ def test_counts_that_nothing_explains_are_said_to_be() -> None:
     found = replace(stage.search(), here=13)
     assert found.is_unexplained
     assert not stage.search().is_unexplained
-
-
-@given(
-    counts=st.dictionaries(st.dates(), st.integers(1, 50), min_size=0, max_size=30),
-    start=st.none() | st.dates(),
-    end=st.none() | st.dates(),
-)
-def test_halves_touch_and_share_the_rows(
-    counts: dict[date, int], start: date | None, end: date | None
-) -> None:
-    """Each half has rows, none is in both, and neither has more than all but one day."""
-    window, days = DateWindow(start, end), Days(dict[date | None, int](counts.items()))
-    halves = days.halve(window)
-    inside = [day for day in counts if day in window]
-    if halves is None:
-        assert len(inside) < 2
-        return
-    older, newer = halves
-    assert (older.start, older.end, newer.end) == (window.start, newer.start, window.end)
-    assert days.rows(older) + days.rows(newer) == days.rows(window)
-    assert days.rows(older) > 0
-    assert days.rows(newer) > 0
-    heaviest = max(counts[day] for day in inside)
-    assert abs(days.rows(older) - days.rows(newer)) <= heaviest
 
 
 def test_parts_name_what_they_are() -> None:

@@ -29,7 +29,7 @@ def room(modules: str, libraries: str = "") -> Room:
 
 
 ROOMS = (
-    room("errors clock columns records endpoints fitting windows ledger"),
+    room("errors clock columns coverage days records endpoints fitting windows ledger"),
     room("api", "httpx tenacity msgspec"),
     room("auth", "httpx tenacity msgspec cryptography filelock keyring platformdirs"),
     room(
