@@ -98,11 +98,14 @@ def main(context: Context) -> None:
 @click.option("--since", metavar="DATE", help="start_date of this run: 2024-01-31.")
 @click.option("--full-refresh", is_flag=True, help="Read everything; remove what is gone.")
 @click.option(
+    "--deletes/--no-deletes", default=None, help="Look for deleted rows.  [default: once a day]"
+)
+@click.option(
     "--max-deletes",
     default="20%",
     show_default=True,
     metavar="PERCENT",
-    help="Share of a table that a full refresh may remove.",
+    help="Share of a table that a run may remove, beyond 25 rows.",
 )
 @click.option(
     "--exclude", multiple=True, metavar="COLUMN", help="Leave out table.column; repeatable."

@@ -10,6 +10,7 @@ from dlt.common.typing import TSecretStrValue
 
 from harvest_source.auth.oauth import TOKEN_PATH
 from harvest_source.auth.profiles import DEFAULT
+from harvest_source.coverage import REQUESTS
 from harvest_source.cursors import OVERLAP_S
 from harvest_source.sessions import API_URL, ID_URL
 
@@ -45,6 +46,9 @@ class HarvestConfiguration(BaseConfiguration):
     overlap: int = OVERLAP_S
     rate_limit: int | None = None
     exclude: Any | None = None
+    audit_requests: int = REQUESTS
+    keep_deleted_days: int | None = None
+    keep_deleted: str = "records"
     api_url: str = API_URL
     id_url: str = ID_URL
     oauth_token_path: str = TOKEN_PATH

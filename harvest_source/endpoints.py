@@ -71,6 +71,8 @@ class Endpoint:
     """The date column that ``from``/``to`` filter. None: no such parameters."""
     cut_by: str | None = None
     """The id column that can part a single day; its parameter is the name less one underscore."""
+    by_id: bool = True
+    """Whether one record can be had by its id, below the list's path."""
     module: str | None = None
     """The flag of ``company`` that switches this off."""
     envelope: str = ""
@@ -208,12 +210,14 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         name="user_assignments",
         record=records.USER_ASSIGNMENT,
+        by_id=False,
         docs="projects-api/projects/user-assignments/",
         permission="Administrator, or Manager with teammates or managed projects",
     ),
     Endpoint(
         name="task_assignments",
         record=records.TASK_ASSIGNMENT,
+        by_id=False,
         docs="projects-api/projects/task-assignments/",
         permission="Administrator, or Manager of projects",
     ),

@@ -19,7 +19,7 @@ from harvest_source.arrow import Decoder
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ForbiddenError, HarvestError
 from harvest_source.ledger import Ledger
-from harvest_source.reads import READS, ReadOptions, Task
+from harvest_source.reads import ReadOptions, Task, read
 from harvest_source.sessions import Sessions
 from harvest_source.streams import gather
 
@@ -114,7 +114,7 @@ class Reading:
         state = deepcopy(dict(feed.state))
         task = Task(endpoint, session, feed.decoder, state, self.options, self.ledger)
         stored = deepcopy(state)
-        for table in READS[endpoint.way](task):
+        for table in read(task):
             if state != stored:
                 stored = deepcopy(state)
                 yield Batch(endpoint, account_id, state=stored)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from harvest_source.errors import HarvestError
@@ -49,6 +50,42 @@ class Progress:
 
 
 @dataclass(slots=True)
+class AuditReport:
+    """What the audit of one run has come to."""
+
+    compared: int = 0
+    """Tables whose counts were compared, by account."""
+    deleted: int = 0
+    lost: int = 0
+    """Rows that were missing here and are not any more."""
+    reread: int = 0
+    """Rows that were read again."""
+    corrected: int = 0
+    """Rows read again that said something else, or were missing."""
+    oldest_read_at: datetime | None = None
+    """When the row that was read longest ago was read; None: not known."""
+
+    def run_values(self) -> dict[str, Any]:
+        """The values of the audit's columns of ``sync_runs``."""
+        return {
+            "rows_deleted": self.deleted,
+            "rows_lost": self.lost,
+            "rows_reread": self.reread,
+            "rows_corrected": self.corrected,
+            "oldest_read_at": self.oldest_read_at,
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        oldest = self.oldest_read_at and self.oldest_read_at.isoformat()
+        return {
+            "tables_compared": self.compared,
+            **self.run_values(),
+            "oldest_read_at": oldest,
+        }
+
+
+@dataclass(slots=True)
 class Ledger:
     """Counts and findings of one run, by account and table."""
 
@@ -62,6 +99,7 @@ class Ledger:
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    audit: AuditReport = field(default_factory=AuditReport)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_rows(self, table: str, account_id: int, rows: int) -> None:

@@ -24,6 +24,11 @@ COLUMNS: Final[Mapping[str, TTableSchemaColumns]] = {
         "errors": {"data_type": "json"},
         "requests": {"data_type": "bigint"},
         "version": {"data_type": "text"},
+        "rows_deleted": {"data_type": "bigint"},
+        "rows_lost": {"data_type": "bigint"},
+        "rows_reread": {"data_type": "bigint"},
+        "rows_corrected": {"data_type": "bigint"},
+        "oldest_read_at": {"data_type": "timestamp"},
     },
     DELETED_RECORDS: {
         "account_id": {"data_type": "bigint", "nullable": False, "primary_key": True},

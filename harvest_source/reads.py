@@ -19,6 +19,7 @@ import pyarrow as pa
 from harvest_source.arrow import Decoder
 from harvest_source.backfill import dump_backfill, load_backfill
 from harvest_source.clock import Clock
+from harvest_source.coverage import Audited
 from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
 from harvest_source.endpoints import BY_NAME, Endpoint, Way
 from harvest_source.errors import ResponseError
@@ -28,6 +29,15 @@ from harvest_source.reading import WORKERS, ListReader, Outcome, Part, newest, r
 from harvest_source.scopes import SCOPE_ROWS, WALK_EVERY, WALK_PARENTS, Scope, Walk, in_parallel
 from harvest_source.sessions import Session
 from harvest_source.windows import EARLIEST, RECENT, DateWindow, report_windows
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Parts of a table to be read whatever the cursor says, which stays where it is."""
+
+    parts: tuple[Part, ...]
+    audit: dict[str, Any]
+    """What to store once they were read, with proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class ReadOptions:
     """Windows of one table read at once."""
     isolate: bool = False
     """A table that fails is noted in the ledger and the others go on; otherwise it raises."""
+    again: Mapping[tuple[str, int], Again] | None = None
+    """By table and account: read just this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,18 @@ class Task:
         )
 
 
+def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, ledger: Ledger) -> Task:
+    """A task that stores nothing, for looking at a list."""
+    decoder = Decoder(endpoint.record, account_id=session.account_id)
+    return Task(endpoint, session, decoder, {}, options, ledger)
+
+
 Read = Callable[[Task], Iterator[pa.Table]]
+
+
+def read(task: Task) -> Iterator[pa.Table]:
+    """What the task's table has to say now."""
+    return (READS[task.endpoint.way] if task.options.again is None else read_again)(task)
 
 
 def read_changes(task: Task) -> Iterator[pa.Table]:
@@ -121,6 +144,23 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     _move_cursor(task, errand, cursor, outcomes, has_news=rows > 0)
     if errand.is_whole:
         task.ledger.whole.add(task.key)
+        task.state["audit"] = Audited.whole(task.options.clock.now()).dump()
+
+
+def read_again(task: Task) -> Iterator[pa.Table]:
+    """Parts that are due to be read again; remembered once all of them are proven."""
+    again = (task.options.again or {}).get(task.key)
+    if again is None:
+        return
+    reader = task.build_reader()
+    outcomes: list[Outcome] = []
+    for part in again.parts:
+        outcomes.append(Outcome())
+        yield from reader.iter_tables(part, outcomes[-1])
+    if all(outcome.proven for outcome in outcomes):
+        task.state["audit"] = again.audit
+    else:
+        task.ledger.warn(_unproven(task, outcomes))
 
 
 def _resume(task: Task, part: Part) -> Outcome:

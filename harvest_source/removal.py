@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from harvest_source.arrow import ACCOUNT_ID, LOAD_ID
 from harvest_source.endpoints import BY_NAME, Endpoint
 from harvest_source.errors import GuardError
 from harvest_source.ledger import Emptied
-from harvest_source.own_tables import DELETED_RECORDS
+from harvest_source.own_tables import DELETED_RECORDS, is_made
 from harvest_source.warehouse import Warehouse
 
 _SCOPES: Final = 500
@@ -67,6 +67,12 @@ def doom_emptied(emptied: Iterable[Emptied]) -> list[Doomed]:
     ]
 
 
+def doom_ids(endpoint: Endpoint, account_id: int, column: str, ids: Sequence[int]) -> list[Doomed]:
+    """Rows of one account with one of *ids* in *column*, in portions that one statement takes."""
+    scopes: list[tuple[tuple[str, Any], ...]] = [((column, each),) for each in ids]
+    return [Doomed(endpoint, account_id, scopes=tuple(some)) for some in _chunks(scopes)]
+
+
 def _chunks(scopes: list[tuple[tuple[str, Any], ...]]) -> Iterable[list[tuple[Any, ...]]]:
     return (scopes[at : at + _SCOPES] for at in range(0, len(scopes), _SCOPES))
 
@@ -93,11 +99,22 @@ def find(warehouse: Warehouse, doomed: Doomed, *, limit: Decimal | None) -> list
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What ``deleted_records`` holds, and how long."""
+
+    days: int | None = None
+    """None: for ever."""
+    content: bool = True
+    """False: ids only, no content."""
+
+
 def remove(
     warehouse: Warehouse,
     found: Sequence[tuple[Doomed, Sequence[Mapping[str, Any]]]],
     *,
     now: datetime,
+    keeping: Keeping = Keeping(),
 ) -> None:
     """
     Move rows that :func:`find` found to ``deleted_records`` and take them and their children away.
@@ -108,7 +125,7 @@ def remove(
         DestinationError: The destination refused.
     """
     kept = [
-        _keep(doomed, row, now)
+        _keep(doomed, row, now, keeping.content)
         for doomed, rows in found
         if "id" in doomed.endpoint.primary_key
         for row in rows
@@ -153,31 +170,89 @@ def _attach_children(
         row[array] = by_parent[row["_dlt_id"]]
 
 
+def restore(warehouse: Warehouse, endpoints: Iterable[Endpoint], *, now: datetime) -> None:
+    """
+    Mark what is in ``deleted_records`` and back in its table.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    if not _is_kept(warehouse):
+        return
+    with warehouse.sql() as client:
+        kept = client.make_qualified_table_name(DELETED_RECORDS)
+        query = f"SELECT DISTINCT table_name FROM {kept} WHERE restored_at IS NULL"  # noqa: S608
+        with client.execute_query(query) as cursor:
+            names = {name for (name,) in cursor.fetchall()}
+        for endpoint in endpoints:
+            if endpoint.name in names:
+                table = client.make_qualified_table_name(endpoint.name)
+                client.execute_sql(
+                    f"UPDATE {kept} SET restored_at = %s WHERE table_name = %s "  # noqa: S608
+                    f"AND restored_at IS NULL AND EXISTS (SELECT 1 FROM {table} AS back "
+                    f"WHERE back.id = {kept}.id AND back.account_id = {kept}.account_id)",
+                    now,
+                    endpoint.name,
+                )
+
+
+def forget(warehouse: Warehouse, keeping: Keeping, *, now: datetime) -> None:
+    """
+    Drop what ``deleted_records`` has held for longer than it should.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    if keeping.days is None or not _is_kept(warehouse):
+        return
+    with warehouse.sql() as client:
+        kept = client.make_qualified_table_name(DELETED_RECORDS)
+        since = now - timedelta(days=keeping.days)
+        client.execute_sql(f"DELETE FROM {kept} WHERE detected_at < %s", since)  # noqa: S608
+
+
+def _is_kept(warehouse: Warehouse) -> bool:
+    """Whether anything was ever put into ``deleted_records``."""
+    return is_made(DELETED_RECORDS, warehouse.schema)
+
+
 def _guard(warehouse: Warehouse, doomed: Doomed, rows: int, limit: Decimal) -> None:
     with warehouse.sql() as client:
         table = client.make_qualified_table_name(doomed.endpoint.name)
         query = f"SELECT COUNT(*) FROM {table} WHERE {ACCOUNT_ID} = %s"  # noqa: S608
         with client.execute_query(query, doomed.account_id) as cursor:
             total = cursor.fetchall()[0][0]
+    guard(doomed.endpoint, rows, total, limit, "--full-refresh")
+
+
+def guard(
+    endpoint: Endpoint, rows: int, total: int, limit: Decimal, option: str = "--deletes"
+) -> None:
+    """
+    Refuse to remove *rows* of *total* if that is more than *limit* of them, and more than 25.
+
+    Raises:
+        GuardError: Names the command that removes them all the same, with *option*.
+    """
     if rows <= _FEW_ROWS or rows <= limit * total:
         return
     msg = (
-        f"Not deleting {rows:,} of {total:,} {doomed.endpoint.name} "
+        f"Not deleting {rows:,} of {total:,} {endpoint.name} "
         f"({Decimal(rows) / total:.0%}, limit {limit:.0%}). A token that sees fewer rows looks "
-        "the same as a mass delete. If they are really gone: harvest-source sync --full-refresh "
+        f"the same as a mass delete. If they are really gone: harvest-source sync {option} "
         "--max-deletes 100%"
     )
     raise GuardError(msg)
 
 
-def _keep(doomed: Doomed, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _keep(doomed: Doomed, row: Mapping[str, Any], now: datetime, content: bool) -> dict[str, Any]:
     return {
         "account_id": doomed.account_id,
         "table_name": doomed.endpoint.name,
         "id": row["id"],
         "detected_at": now,
         "restored_at": None,
-        "record": _plain(row),
+        "record": _plain(row) if content else None,
     }
 
 

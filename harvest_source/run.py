@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from harvest_source import __version__
 from harvest_source.api.http import Exchange
+from harvest_source.audit import Audit, AuditOptions, build_audit_options
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
@@ -34,6 +35,7 @@ from harvest_source.source import (
     Settings,
     build_connection,
     build_options,
+    build_upkeep,
     choose_endpoints,
     watch,
 )
@@ -112,6 +114,7 @@ class SyncReport:
                 for f in self.ledger.failures
             ],
             "warnings": list(self.ledger.warnings),
+            "audit": self.ledger.audit.as_dict(),
         }
 
 
@@ -149,6 +152,7 @@ def sync(
     table: Sequence[str] = (),
     since: Any = None,
     full_refresh: bool = False,
+    deletes: bool | None = None,
     max_deletes: str = "20%",
     exclude: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
@@ -166,6 +170,7 @@ def sync(
         table: Tables to read; empty: all.
         since: ``start_date`` of this run.
         full_refresh: Forget cursors, read everything, merge, remove what was not seen.
+        deletes: Look for deleted rows: None once a day, True now, False not.
         max_deletes: Share of a table that a removal may take.
         exclude: ``table.column`` to leave out, beside the configured ones.
         settings: Keys of ``[sources.harvest]`` that win over the configuration.
@@ -196,7 +201,7 @@ def sync(
         warehouse = Warehouse(target)
         account_ids = _open_accounts(sessions, ledger)
         reading = Reading(sessions, resolved.options, ledger, package_rows=hooks.package_rows)
-        run = _Run(warehouse, reading, endpoints, limit)
+        run = _Run(warehouse, reading, endpoints, build_audit_options(resolved, deletes, limit))
         errors = run.execute()
         report = SyncReport(
             account_ids=account_ids,
@@ -257,7 +262,8 @@ def build_settings(
     around = Surroundings(hooks.clock, on_warning=ledger.warn, on_response=hooks.on_response)
     connection = build_connection(config, watch(config, around))
     exclude_all = options.exclude | more
-    return Settings(connection, replace(options, exclude=exclude_all, workers=hooks.workers))
+    options = replace(options, exclude=exclude_all, workers=hooks.workers)
+    return Settings(connection, options, build_upkeep(config))
 
 
 def parse_share(value: str) -> Decimal:
@@ -308,7 +314,7 @@ class _Run:
     warehouse: Warehouse
     reading: Reading
     endpoints: tuple[Endpoint, ...]
-    limit: Decimal
+    audit: AuditOptions
 
     @property
     def ledger(self) -> Ledger:
@@ -325,6 +331,7 @@ class _Run:
             self._remove_emptied()
             if self.reading.options.full_refresh:
                 self._remove_unseen(loaded)
+            Audit(self.warehouse, self.reading, self.endpoints, self.audit).run()
         except DestinationError as error:
             return [error]
         return []
@@ -356,7 +363,7 @@ class _Run:
                 for endpoint in self._telling(account_id)
                 if (endpoint.name, account_id) in self.ledger.whole
             ],
-            self.limit,
+            self.audit.limit,
         )
 
     def _telling(self, account_id: int) -> list[Endpoint]:
@@ -391,7 +398,8 @@ class _Run:
                 continue
             if rows:
                 found.append((doomed, rows))
-        remove(self.warehouse, found, now=self.reading.options.clock.now())
+        now = self.reading.options.clock.now()
+        remove(self.warehouse, found, now=now, keeping=self.audit.keeping)
         for doomed, rows in found:
             self.ledger.add_deleted(doomed.endpoint.name, doomed.account_id, len(rows))
 
@@ -432,6 +440,7 @@ def write_run(
         "errors": summary["errors"],
         "requests": report.requests,
         "version": __version__,
+        **ledger.audit.run_values(),
     }
     try:
         warehouse.insert(SYNC_RUNS, row)

@@ -19,6 +19,7 @@ from harvest_source.auth.oauth import TOKEN_PATH
 from harvest_source.auth.profiles import DEFAULT, check_profile
 from harvest_source.catalogs import name_catalogs
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.coverage import REQUESTS
 from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
 from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
 from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
@@ -102,11 +103,24 @@ def harvest(
 
 
 @dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What a whole run does beside reading; plain dlt use does none of it."""
+
+    audit_requests: int = REQUESTS
+    """Pages read again a day, for each account; 0: none."""
+    keep_deleted_days: int | None = None
+    """How long ``deleted_records`` keeps a row; None: for ever."""
+    keep_content: bool = True
+    """False: of a deleted row only its id is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a run needs to know of Harvest, checked."""
 
     connection: Connection
     options: ReadOptions
+    upkeep: Upkeep = Upkeep()
 
 
 def build_connection(config: HarvestConfiguration, around: Surroundings) -> Connection:
@@ -192,6 +206,23 @@ def build_options(
         full_refresh=full_refresh,
         isolate=isolate,
     )
+
+
+def build_upkeep(config: HarvestConfiguration) -> Upkeep:
+    """
+    Check the keys that plain dlt use has no use for.
+
+    Raises:
+        ConfigError: Numbers below 0, or no such way of keeping.
+    """
+    for name in ("audit_requests", "keep_deleted_days"):
+        if (getattr(config, name) or 0) < 0:
+            msg = f"{name} is {getattr(config, name)}. It cannot be below 0."
+            raise ConfigError(msg)
+    if config.keep_deleted not in ("records", "ids"):
+        msg = f'keep_deleted is {config.keep_deleted[:40]!r}. It can be "records" or "ids".'
+        raise ConfigError(msg)
+    return Upkeep(config.audit_requests, config.keep_deleted_days, config.keep_deleted == "records")
 
 
 def parse_date(value: Any, name: str) -> date | None:

@@ -95,7 +95,7 @@ class Stage:
             decode,
             today=FIRST_DAY + timedelta(days=DAYS),
             cut_values=lambda: USERS,
-            step_rows=10_000,
+            long_rows=10_000,
             window_rows=10_000,
         )
         search = Search(

@@ -40,7 +40,10 @@ ROOMS = (
         "catalogs credentials own_tables packages resources settings signin source",
         "dlt httpx pyarrow pendulum",
     ),
-    room("check lock logins removal run warehouse", "dlt duckdb filelock pyarrow pendulum"),
+    room(
+        "audit check copies lock logins removal run warehouse",
+        "dlt duckdb filelock pyarrow pendulum",
+    ),
     room("cli cli_auth options show show_auth __main__ __init__", "dlt click rich"),
 )
 """From the ground up. A folder counts as one module."""

@@ -1,0 +1,461 @@
+"""The daily audit: deleted rows leave, lost rows come back, and everything is read again in turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import log2
+from typing import Any
+
+import duckdb
+import pytest
+
+from harvest_source.run import SyncReport
+from harvest_source.sandbox import Request
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import DAY, Lab, Row, by_id
+from tests.integration.truth import assert_equal
+
+NO_REREAD = {"audit_requests": 0}
+ENTRIES = 21_000
+
+
+def tamper(lab: Lab, statement: str) -> None:
+    """Change the warehouse behind everybody's back."""
+    with duckdb.connect(str(lab.database)) as connection:
+        (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
+        connection.execute(f'USE "{catalog}".harvest')
+        connection.execute(statement)
+
+
+def requests_of(report: SyncReport, lab: Lab) -> int:
+    """Requests the sandbox counted, which must be those that were reported."""
+    counted = len(list(lab.server.requests))
+    assert counted == report.requests
+    return counted
+
+
+def sync_fresh(lab: Lab, *tables: str, **options: Any) -> tuple[SyncReport, int]:
+    """A run, and the requests it sent."""
+    lab.server.reset_requests()
+    report = lab.sync(*tables, **options)
+    return report, requests_of(report, lab)
+
+
+def kept(lab: Lab) -> list[Row]:
+    return lab.table("deleted_records")
+
+
+def once(lab: Lab, matches: Callable[[Request], bool], act: Callable[[], object]) -> None:
+    """Do something before the first request that *matches* is answered."""
+    done: list[Request] = []
+
+    def hook(request: Request) -> None:
+        if matches(request) and not done:
+            done.append(request)
+            act()
+
+    lab.server.before_request(hook)
+
+
+def is_count(request: Request, table: str = "time_entries") -> bool:
+    return request.table == table and request.params.get("per_page") == "1"
+
+
+def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
+    """They are looked for without being asked, a day after the last time, and kept whole."""
+    lab = open_lab()
+    lab.sync()
+    lab.stop_timers()
+    row = lab.server.rows("time_entries")[3]["id"]
+    before = by_id(lab.table("time_entries"))[row]
+    lab.server.delete("time_entries", row)
+    lab.rest()
+    assert lab.sync().ledger.audit.compared == 0
+    assert row in lab.ids("time_entries")
+    lab.rest(DAY)
+    report = lab.sync()
+    assert report.status == "ok"
+    assert report.tables["time_entries"].deleted == 1
+    assert_equal(lab, "time_entries")
+    (record,) = kept(lab)
+    assert (record["table_name"], record["id"], record["restored_at"]) == (
+        "time_entries",
+        row,
+        None,
+    )
+    assert json.loads(record["record"])["notes"] == before["notes"]
+    runs = lab.sql("SELECT rows_deleted FROM sync_runs ORDER BY started_at")
+    assert [run["rows_deleted"] for run in runs] == [0, 0, 1]
+
+
+def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
+    """Compared and read again today: until tomorrow a run asks only for what changed."""
+    lab = open_lab()
+    lab.sync()
+    lab.rest()
+    _, plain = sync_fresh(lab)
+    lab.rest(DAY)
+    _, audited = sync_fresh(lab)
+    lab.rest()
+    _, after = sync_fresh(lab)
+    assert after == plain
+    assert plain < audited <= plain + 13 + 20
+
+
+def test_asked_for_or_not_wanted(open_lab: OpenLab) -> None:
+    """``--deletes`` looks now; ``--no-deletes`` never."""
+    lab = open_lab()
+    lab.sync("clients", "expenses")
+    lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
+    lab.rest(DAY)
+    assert lab.sync("expenses", deletes=False).tables["expenses"].deleted == 0
+    lab.rest()
+    assert lab.sync("expenses", deletes=True).tables["expenses"].deleted == 1
+    assert_equal(lab, "expenses")
+
+
+@pytest.fixture(scope="module")
+def long_lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An account with eleven pages of entries, read and at rest."""
+    with Lab(tmp_path_factory.mktemp("long"), entries=ENTRIES) as lab:
+        lab.sync("time_entries", settings=NO_REREAD)
+        lab.stop_timers()
+        lab.rest()
+        lab.sync("time_entries", settings=NO_REREAD)
+        yield lab
+
+
+@pytest.mark.parametrize("deletions", [0, 1, 7, 100])
+def test_cost_in_requests(long_lab: Lab, deletions: int) -> None:
+    """One request to compare; d deletions take about d times the logarithm of history more."""
+    lab = long_lab
+    lab.rest()
+    _, plain = sync_fresh(lab, "time_entries", deletes=False, settings=NO_REREAD)
+    gone = lab.server.churn(deletions=deletions, seed=deletions)["deleted"]
+    report, searched = sync_fresh(lab, "time_entries", deletes=True, settings=NO_REREAD)
+    assert report.tables["time_entries"].deleted == deletions
+    assert not set(gone) & set(lab.ids("time_entries"))
+    assert len(lab.ids("time_entries")) == lab.server.count("time_entries")
+    pages = ENTRIES / 2000
+    extra = searched - plain - 1
+    if deletions == 0:
+        assert extra == 0
+    elif deletions <= 7:
+        assert extra <= 2 + deletions * (log2(pages) + 3)
+    else:
+        # Half full on average, each window is counted once and listed twice.
+        assert extra <= 2 + 3 * 2 * pages
+
+
+def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
+    """A manager sees fewer rows than the administrator did: none of them is gone."""
+    lab = open_lab()
+    lab.sync()
+    before = {name: lab.ids(name) for name in ("time_entries", "projects", "users")}
+    lab.server.set_role(lab.token, "manager")
+    lab.rest(DAY)
+    report = lab.sync(deletes=True)
+    assert {name: lab.ids(name) for name in before} == before
+    assert any("administrator" in warning for warning in report.ledger.warnings)
+
+
+@pytest.mark.parametrize("role", ["manager", "member"])
+def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, role: Any) -> None:
+    """Counts, lists and 404s all say that rows are gone; the token's owner has other roles now."""
+    lab = open_lab()
+    lab.sync("time_entries", settings=NO_REREAD)
+    before = lab.ids("time_entries")
+    lab.rest(DAY)
+    once(lab, is_count, lambda: lab.server.set_role(lab.token, role))
+    report = lab.sync("time_entries", settings=NO_REREAD, max_deletes="100%")
+    assert lab.ids("time_entries") == before
+    assert any("other roles" in warning for warning in report.ledger.warnings)
+
+
+def test_another_user_deletes_nothing_at_first(open_lab: OpenLab) -> None:
+    """Who reads for the first time reads history again; only from then on can rows be missed."""
+    lab = open_lab()
+    lab.sync("expenses")
+    row = lab.server.rows("expenses")[0]["id"]
+    lab.server.delete("expenses", row)
+    lab.server.set_role("2.pt.sandbox-manager", "administrator")
+    lab.token = "2.pt.sandbox-manager"
+    lab.rest(DAY)
+    lab.sync("expenses", deletes=True)
+    assert row in lab.ids("expenses")
+    lab.rest(DAY)
+    lab.sync("expenses", deletes=True)
+    assert row not in lab.ids("expenses")
+
+
+def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
+    """What goes while we look does no harm, and is gone by the next time at the latest."""
+    lab = open_lab(entries=4500)
+    lab.sync("time_entries", settings=NO_REREAD)
+    lab.stop_timers()
+    listed = [record["id"] for record in lab.server.rows("time_entries")]
+    lab.server.delete("time_entries", listed[10])
+    lab.rest(DAY)
+    once(
+        lab,
+        lambda request: is_count(request) and "to" in request.params,
+        lambda: lab.server.delete("time_entries", listed[-10]),
+    )
+    report = lab.sync("time_entries", settings=NO_REREAD)
+    assert report.ledger.warnings == []
+    assert set(lab.ids("time_entries")) >= {row["id"] for row in lab.server.rows("time_entries")}
+    lab.rest(DAY)
+    lab.sync("time_entries", settings=NO_REREAD)
+    assert_equal(lab, "time_entries")
+
+
+def test_rows_that_move_while_we_look_stay(open_lab: OpenLab) -> None:
+    """Created, moved to another year and edited between the counts: none is taken for deleted."""
+    lab = open_lab(entries=4500)
+    lab.sync("time_entries", settings=NO_REREAD)
+    lab.stop_timers()
+    listed = [record["id"] for record in lab.server.rows("time_entries")]
+    lab.server.delete("time_entries", listed[10])
+    lab.rest(DAY)
+
+    def move() -> None:
+        for row in listed[20:60]:
+            lab.server.edit("time_entries", row, spent_date="2001-01-01")
+        lab.server.create("time_entries", spent_date="2026-06-17")
+
+    once(lab, lambda request: is_count(request) and "to" in request.params, move)
+    report = lab.sync("time_entries", settings=NO_REREAD, max_deletes="100%")
+    assert report.tables["time_entries"].deleted <= 1
+    lab.server.clear_hooks()
+    lab.rest(DAY)
+    lab.sync("time_entries", settings=NO_REREAD)
+    assert_equal(lab, "time_entries")
+
+
+def test_a_deleted_project_takes_its_rows_along(open_lab: OpenLab) -> None:
+    """Entries, expenses and assignments go with it, the many confirmed in lists."""
+    lab = open_lab(entries=3000)
+    lab.sync()
+    lab.stop_timers()
+    entries = lab.sql("SELECT project__id AS id, COUNT(*) AS n FROM time_entries GROUP BY 1")
+    project, rows = max(((row["id"], row["n"]) for row in entries), key=lambda each: each[1])
+    lab.server.delete("projects", project)
+    lab.rest(DAY)
+    report, asked = sync_fresh(lab, settings=NO_REREAD, max_deletes="50%")
+    assert report.status == "ok", report.as_dict()
+    assert report.tables["projects"].deleted == 1
+    assert report.tables["time_entries"].deleted == rows > 100
+    assert asked < 100
+    for table in ("time_entries", "expenses", "user_assignments", "task_assignments"):
+        assert lab.sql(f"SELECT 1 FROM {table} WHERE project__id = {project}") == []
+    assert_equal(lab, "projects")
+    assert_equal(lab, "time_entries")
+
+
+def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
+    """More than a fifth and more than 25 rows: exit 5, nothing gone there; others go on."""
+    lab = open_lab(entries=200)
+    lab.sync()
+    for record in lab.server.rows("time_entries")[:60]:
+        lab.server.delete("time_entries", record["id"])
+    lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
+    lab.rest(DAY)
+    report = lab.sync()
+    assert report.exit_code == 5
+    assert report.tables["time_entries"].deleted == 0
+    assert report.tables["expenses"].deleted == 1
+    assert len(lab.ids("time_entries")) == 200
+    (failure,) = report.ledger.failures
+    assert "60 of 200 time_entries (30%, limit 20%)" in str(failure.error)
+    assert "sync --deletes --max-deletes 100%" in str(failure.error)
+    lab.rest()
+    assert lab.sync(deletes=True, max_deletes="100%").tables["time_entries"].deleted == 60
+    assert len(lab.ids("time_entries")) == 140
+
+
+def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
+    """Line items, messages and payments of an invoice: gone, and kept with it."""
+    lab = open_lab()
+    tables = ("invoices", "invoice_messages", "invoice_payments")
+    lab.sync(*tables)
+    paid = lab.sql(
+        "SELECT invoice_id AS id FROM invoice_payments WHERE invoice_id IN "
+        "(SELECT invoice_id FROM invoice_messages) LIMIT 1"
+    )[0]["id"]
+    below = {
+        name: lab.sql(f"SELECT id FROM {name} WHERE invoice_id = {paid}") for name in tables[1:]
+    }
+    lab.server.delete("invoices", paid, force=True)
+    lab.rest(DAY)
+    lab.sync(*tables, settings=NO_REREAD)
+    for name in tables[1:]:
+        assert below[name]
+        assert lab.sql(f"SELECT id FROM {name} WHERE invoice_id = {paid}") == []
+    assert_equal(lab, "invoices")
+    names = {record["table_name"] for record in kept(lab)}
+    assert names == set(tables)
+    (invoice,) = [r for r in kept(lab) if r["table_name"] == "invoices"]
+    assert json.loads(invoice["record"])["line_items"]
+
+
+def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
+    """Its record is kept, with the time it was seen again."""
+    lab = open_lab()
+    lab.sync("clients")
+    record = lab.server.create("clients", name="Short-lived")
+    lab.rest()
+    lab.sync("clients")
+    lab.server.delete("clients", record["id"])
+    lab.rest()
+    assert lab.sync("clients", deletes=True).tables["clients"].deleted == 1
+    lab.server.create("clients", id=record["id"], name="Back")
+    lab.rest()
+    lab.sync("clients")
+    (row,) = kept(lab)
+    assert row["restored_at"] == lab.clock()
+    assert_equal(lab, "clients")
+    lab.server.delete("clients", record["id"])
+    lab.rest()
+    lab.sync("clients", deletes=True)
+    (row,) = kept(lab)
+    assert row["restored_at"] is None
+
+
+def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
+    """``keep_deleted = "ids"`` keeps no content; ``keep_deleted_days`` bounds how long."""
+    lab = open_lab()
+    settings = {"keep_deleted": "ids", "keep_deleted_days": 30}
+    lab.sync("expenses", settings=settings)
+    first, second = (record["id"] for record in lab.server.rows("expenses")[:2])
+    lab.server.delete("expenses", first)
+    lab.rest(DAY)
+    lab.sync("expenses", settings=settings)
+    assert [(row["id"], row["record"]) for row in kept(lab)] == [(first, None)]
+    lab.server.delete("expenses", second)
+    lab.rest(31 * DAY)
+    lab.sync("expenses", settings=settings)
+    assert [row["id"] for row in kept(lab)] == [second]
+
+
+def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> None:
+    """Its lists are empty; the rows are hidden, not gone."""
+    lab = open_lab()
+    lab.sync("expenses")
+    lab.server.set_module("expense", False)
+    lab.rest(DAY)
+    report = lab.sync("expenses", max_deletes="100%")
+    assert len(lab.ids("expenses")) == 150
+    assert any("switched off" in warning for warning in report.ledger.warnings)
+
+
+def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
+    """Older rows, wherever they come from, are neither counted nor removed."""
+    lab = open_lab(entries=300)
+    lab.sync("time_entries")
+    days = sorted(row["spent_date"] for row in lab.table("time_entries"))
+    settings = {"start_date": str(days[150]), **NO_REREAD}
+    lab.stop_timers()
+    old, new = (r["id"] for r in (lab.server.rows("time_entries")[i] for i in (-1, 0)))
+    lab.server.delete("time_entries", old)
+    lab.server.delete("time_entries", new)
+    lab.rest(DAY)
+    assert lab.sync("time_entries", settings=settings).tables["time_entries"].deleted == 1
+    assert old in lab.ids("time_entries")
+    assert new not in lab.ids("time_entries")
+
+
+def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
+    """People type years like 0201 and 9999: a row there is found like any other."""
+    lab = open_lab(entries=2500)
+    odd = [
+        lab.server.create("time_entries", spent_date=day)["id"]
+        for day in ("0201-03-04", "9999-12-31")
+    ]
+    lab.sync("time_entries", settings=NO_REREAD)
+    lab.stop_timers()
+    for row in odd:
+        lab.server.delete("time_entries", row)
+    lab.rest(DAY)
+    assert lab.sync("time_entries", settings=NO_REREAD).tables["time_entries"].deleted == 2
+    assert_equal(lab, "time_entries")
+
+
+def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
+    """Harvest has rows that we lack though nothing changed: loudly, and they come back."""
+    lab = open_lab(entries=4500)
+    lab.sync("time_entries", "clients", settings=NO_REREAD)
+    lab.stop_timers()
+    lab.rest()
+    lab.sync("time_entries", settings=NO_REREAD)
+    tamper(lab, "DELETE FROM time_entries WHERE id = (SELECT MIN(id) FROM time_entries)")
+    tamper(lab, "DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
+    lab.rest(DAY)
+    report = lab.sync("time_entries", "clients", settings=NO_REREAD)
+    assert sum("lacked 1 rows" in warning for warning in report.ledger.warnings) == 2
+    assert (report.ledger.audit.lost, report.ledger.audit.corrected) == (2, 2)
+    assert_equal(lab, "time_entries")
+    assert_equal(lab, "clients")
+    (run,) = lab.sql("SELECT rows_lost FROM sync_runs ORDER BY started_at DESC LIMIT 1")
+    assert run["rows_lost"] == 2
+
+
+def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
+    """A client is renamed: Harvest does not touch its entries. A day later they have the name."""
+    lab = open_lab(entries=300)
+    lab.sync()
+    lab.stop_timers()
+    lab.rest()
+    lab.sync()
+    client = lab.table("projects")[0]["client__id"]
+    lab.server.edit("clients", client, name="Renamed")
+    stale = lab.sql(f"SELECT COUNT(*) AS n FROM time_entries WHERE client__id = {client}")[0]["n"]
+    lab.rest(DAY)
+    report = lab.sync()
+    assert report.ledger.audit.corrected >= stale > 0
+    for table in ("time_entries", "expenses", "projects", "contacts"):
+        assert_equal(lab, table)
+    (run,) = lab.sql("SELECT * FROM sync_runs ORDER BY started_at DESC LIMIT 1")
+    assert run["rows_corrected"] == report.ledger.audit.corrected
+    assert run["oldest_read_at"] == lab.clock()
+
+
+def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
+    """So many pages a day and no more; after enough days every row was read again."""
+    lab, settings = long_lab, {"audit_requests": 3}
+    lab.rest(DAY)
+    lab.sync("time_entries", settings=NO_REREAD)
+    _, plain = sync_fresh(lab, "time_entries", settings=NO_REREAD)
+    began, days = lab.clock(), 0
+    oldest = None
+    while oldest is None or oldest < began:
+        lab.rest(DAY)
+        days += 1
+        report, asked = sync_fresh(lab, "time_entries", settings=settings)
+        assert asked <= plain + 1 + 3
+        oldest = report.ledger.audit.oldest_read_at
+    assert days <= 7
+
+
+def test_audits_that_harvest_does_not_answer(open_lab: OpenLab) -> None:
+    """Nothing is removed; a warning by itself, a failure when it was asked for."""
+    lab = open_lab()
+    lab.sync("expenses")
+    lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
+    lab.rest(DAY)
+
+    def sync(**options: Any) -> SyncReport:
+        lab.server.clear_hooks()
+        lab.server.clear_faults()
+        once(
+            lab,
+            lambda request: is_count(request, "expenses"),
+            lambda: lab.server.fault("server_error", table="expenses"),
+        )
+        return lab.sync("expenses", settings=NO_REREAD, **options)
+
+    report = sync()
+    assert report.exit_code == 0
+    assert any("was not audited" in warning for warning in report.ledger.warnings)
+    assert sync(deletes=True).exit_code == 4
+    assert len(lab.ids("expenses")) == 150
