@@ -7,15 +7,13 @@ history: the windows that were read longest ago are read again, within a share o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
-
-from dlt.common.schema.utils import has_table_seen_data
 
 from harvest_source.copies import Digest, TableCopy, count_corrected
 from harvest_source.coverage import (
@@ -34,7 +32,7 @@ from harvest_source.errors import GuardError, HarvestError, ResponseError
 from harvest_source.feeds import Reading
 from harvest_source.ledger import AuditReport, Ledger
 from harvest_source.packages import Packer
-from harvest_source.reading import Part
+from harvest_source.reading import ListReader, Part
 from harvest_source.reads import Again, Task, build_task
 from harvest_source.removal import Doomed, Keeping, doom_ids, find, forget, guard, remove, restore
 from harvest_source.sessions import Session, parse_owner
@@ -68,14 +66,16 @@ def build_audit_options(settings: Settings, deletes: bool | None, limit: Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """One table of one account, to be compared."""
 
     endpoint: Endpoint
     session: Session
-    cursor: Cursor
     audited: Audited
     copy: TableCopy
+    reader: ListReader
+    since: datetime
+    """Changes from then on may not be merged yet."""
     search: Search
 
     @property
@@ -133,7 +133,7 @@ class Audit:
     # What is due.
 
     def _run_account(self, session: Session) -> None:
-        looks = [look for e in self._endpoints if (look := self._look(e, session))]
+        looks = self.looks(session)
         counted: dict[Place, tuple[Days, int]] = {}
         findings: dict[Place, Findings] = {}
         if self._may_delete(session):
@@ -143,7 +143,40 @@ class Audit:
             self._remove_gone(session, [each for each in due if each.place in findings], findings)
         self._plan(looks, findings)
 
-    def _look(self, endpoint: Endpoint, session: Session) -> _Look | None:
+    def looks(self, session: Session) -> list[Look]:
+        """The tables that can be compared: merged, and by the one who merges now."""
+        return [look for each in self._endpoints if (look := self._look(each, session))]
+
+    def mend(
+        self, session: Session, parts: Mapping[str, Sequence[Part]], counted: Collection[str]
+    ) -> None:
+        """
+        Read *parts* again, by table; and look for rows that are gone or lost in tables *counted*.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        looks = [look for look in self.looks(session) if look.endpoint.name in {*parts, *counted}]
+        findings: dict[Place, Findings] = {}
+        if counted and self._may_delete(session):
+            for look in looks:
+                if look.endpoint.name in counted:
+                    self._try(look, partial(self._compare, {}, findings))
+            found = [look for look in looks if look.place in findings]
+            self._remove_gone(session, found, findings)
+        for look in looks:
+            lost = findings[look.place].lost if look.place in findings else ()
+            again = dict.fromkeys((*parts.get(look.endpoint.name, ()), *lost))
+            self._schedule(look, list(again), look.audited)
+        self._read_again()
+
+    def _schedule(self, look: Look, parts: list[Part], audited: Audited) -> None:
+        """Have *parts* read again, and *audited* stored once they were."""
+        self._again[look.place] = Again(tuple(parts), audited.dump())
+        if parts:
+            self._before[look.place] = (look.copy, parts, look.copy.digests(parts))
+
+    def _look(self, endpoint: Endpoint, session: Session) -> Look | None:
         """A table that was merged in this run, by whoever merged it last time."""
         place = endpoint.name, session.account_id
         failed = {(each.table, each.account_id) for each in self._ledger.failures}
@@ -158,21 +191,16 @@ class Audit:
 
     def _build_look(
         self, endpoint: Endpoint, session: Session, cursor: Cursor, audited: Audited
-    ) -> _Look:
+    ) -> Look:
         options = self._reading.options
         starts = [day for day in (cursor.covered_from, options.start_date) if day is not None]
         bound = max(starts, default=None) if endpoint.window else None
         copy = TableCopy(self._warehouse, endpoint, session.account_id, bound)
         task = build_task(endpoint, session, options, Ledger())
-        search = Search(
-            task.build_reader(),
-            endpoint,
-            copy,
-            partial(_ask, task) if endpoint.by_id else None,
-            since=cursor.at - options.overlap,
-            bound=bound,
-        )
-        return _Look(endpoint, session, cursor, audited, copy, search)
+        reader, since = task.build_reader(), cursor.at - options.overlap
+        ask = partial(_ask, task) if endpoint.by_id else None
+        search = Search(reader, endpoint, copy, ask, since=since, bound=bound)
+        return Look(endpoint, session, audited, copy, reader, since, search)
 
     def _state(self, place: Place) -> Mapping[str, Any]:
         table, account_id = place
@@ -200,10 +228,10 @@ class Audit:
             )
         return False
 
-    def _is_count_due(self, look: _Look) -> bool:
+    def _is_count_due(self, look: Look) -> bool:
         return bool(self._options.deletes) or is_due(look.audited.counted_at, self._now)
 
-    def _try(self, look: _Look, work: Callable[[_Look], None]) -> None:
+    def _try(self, look: Look, work: Callable[[Look], None]) -> None:
         """What Harvest does not answer spoils one table; asked for by name, it is a failure."""
         try:
             work(look)
@@ -221,7 +249,7 @@ class Audit:
         self,
         counted: dict[Place, tuple[Days, int]],
         findings: dict[Place, Findings],
-        look: _Look,
+        look: Look,
     ) -> None:
         here, there = counted[look.place] = look.search.count()
         self.report.compared += 1
@@ -230,7 +258,7 @@ class Audit:
         findings[look.place] = found = look.search.run(here, there)
         self._tell(look, found)
 
-    def _is_off(self, look: _Look) -> bool:
+    def _is_off(self, look: Look) -> bool:
         """Rows that are hidden because their module is switched off look like rows gone."""
         module = look.endpoint.module
         if module is None or look.session.client.fetch_object("company").get(module) is not False:
@@ -242,7 +270,7 @@ class Audit:
         )
         return True
 
-    def _tell(self, look: _Look, found: Findings) -> None:
+    def _tell(self, look: Look, found: Findings) -> None:
         what = f"{look.endpoint.name} of account {look.session.account_id}"
         if found.missing:
             self._ledger.warn(
@@ -267,7 +295,7 @@ class Audit:
     # Removal.
 
     def _remove_gone(
-        self, session: Session, looks: Sequence[_Look], findings: Mapping[Place, Findings]
+        self, session: Session, looks: Sequence[Look], findings: Mapping[Place, Findings]
     ) -> None:
         going = [look for look in looks if findings[look.place].gone]
         if not going or not self._is_still_the_same(session):
@@ -288,16 +316,14 @@ class Audit:
             self._ledger.add_deleted(doomed.endpoint.name, doomed.account_id, len(rows))
             self.report.deleted += len(rows)
 
-    def _doom(self, look: _Look, gone: Sequence[int]) -> list[Doomed]:
+    def _doom(self, look: Look, gone: Sequence[int]) -> list[Doomed]:
         """The rows, and those of other tables that hang below them."""
-        tables = self._warehouse.pipeline.default_schema.tables
         below = [
             endpoint
             for endpoint in ENDPOINTS
             if endpoint.parent is not None
             and endpoint.parent.endpoint == look.endpoint.name
-            and endpoint.name in tables
-            and has_table_seen_data(tables[endpoint.name])
+            and self._warehouse.has_table(endpoint.name)
         ]
         dooms = doom_ids(look.endpoint, look.session.account_id, "id", gone)
         for endpoint in below:
@@ -322,7 +348,7 @@ class Audit:
 
     # Reading again.
 
-    def _plan(self, looks: Sequence[_Look], findings: Mapping[Place, Findings]) -> None:
+    def _plan(self, looks: Sequence[Look], findings: Mapping[Place, Findings]) -> None:
         """What to read again of one account, and what to remember of its tables."""
         due = all(is_due(look.audited.reread_at, self._now) for look in looks)
         held = [
@@ -348,10 +374,7 @@ class Audit:
                 self._now if found is not None else look.audited.counted_at,
                 self._now if rolling else look.audited.reread_at,
             )
-            parts = [*rolling, *lost]
-            self._again[look.place] = Again(tuple(parts), audited.dump())
-            if parts:
-                self._before[look.place] = (look.copy, parts, look.copy.digests(parts))
+            self._schedule(look, [*rolling, *lost], audited)
             self.report.lost += found.missing if found else 0
 
     def _read_again(self) -> None:

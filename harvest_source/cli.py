@@ -150,6 +150,33 @@ main.add_command(auth)
 
 
 @main.command()
+@warehouse
+@click.option("--sandbox", is_flag=True, help="Use a simulated account: no token needed.")
+@click.option("--fix", is_flag=True, help="Read again what differs, then compare once more.")
+@click.option(
+    "--max-deletes",
+    default="20%",
+    show_default=True,
+    metavar="PERCENT",
+    help="Share of a table that --fix may remove, beyond 25 rows.",
+)
+@everywhere
+def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
+    """
+    Compare the warehouse with Harvest's own totals, without writing anything.
+
+    Rows by table and year, hours and amounts by project and year, invoices by their lines.
+    """
+    from harvest_source.verify import verify as run_verify
+
+    with _sandboxed(sandbox, options):
+        report = run_verify(**options)
+    context.exit_code = report.exit_code
+    context.console.verify_report(report)
+    return report.exit_code
+
+
+@main.command()
 @everywhere
 def tables(context: Context) -> int:
     """List every table: key, cursor, columns with types."""

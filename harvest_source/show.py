@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from harvest_source.check import CheckReport
     from harvest_source.run import SyncReport
+    from harvest_source.verify import Comparison, VerifyReport
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
     "status": "error",
@@ -33,7 +34,14 @@ EMPTY_REPORT: Final[Mapping[str, Any]] = {
 
 _LINE_EVERY_S: Final = 5.0
 _WIDE: Final = 160
-_MARKS: Final = {"ok": "green", "warning": "yellow", "skipped": "yellow", "error": "red"}
+_MARKS: Final = {
+    "ok": "green",
+    "warning": "yellow",
+    "skipped": "yellow",
+    "information": "yellow",
+    "error": "red",
+    "differs": "red",
+}
 
 OnProgress = Callable[[Progress], None]
 
@@ -114,6 +122,24 @@ class Console:
             state = f"[{colour}]{finding.state}[/]"
             table.add_row(finding.subject, _escaped(finding.name), state, _escaped(finding.detail))
         _print_table(table)
+
+    def verify_report(self, report: VerifyReport) -> None:
+        """What was compared, and all that is not equal."""
+        if self._wishes.as_json:
+            print(json.dumps(report.as_dict()))
+            return
+        for warning in report.ledger.warnings:
+            self.note("warning", warning)
+        for failure in report.ledger.failures:
+            self.error(f"{failure.table} of account {failure.account_id}: {failure.error}")
+        _print_table(_verify_table(report))
+        counts = report.as_dict()["compared"]
+        print(
+            f"{counts['ok']:,} equal, {counts['differs']:,} differ, {counts['information']:,} "
+            f"cannot be told: {report.requests} requests"
+        )
+        if report.differences and not report.mended:
+            self.note("warning", "To read again what differs: harvest-source verify --fix")
 
     def tables(self) -> None:
         """Every table with its columns."""
@@ -245,6 +271,30 @@ def _sync_table(report: SyncReport) -> Table:
             cells = [name, f"{rows:,}", f"{deleted:,}"]
             table.add_row(*([str(account), *cells] if several else cells))
     return table
+
+
+def _verify_table(report: VerifyReport) -> Table:
+    """Equal numbers are added up by table and check; every other one has a line of its own."""
+    headings = ("Account", "Table", "Check", "Scope", "Here", "Harvest", "State", "Detail")
+    table = _table(*headings, numbers=("Here", "Harvest"), whole=headings[:-1])
+    groups: dict[tuple[int, str, str], list[Comparison]] = {}
+    for each in report.comparisons:
+        groups.setdefault((each.account_id, each.table, each.check), []).append(each)
+    for (account_id, name, check), found in groups.items():
+        same = [each for each in found if each.state == "ok"]
+        if same:
+            cells = (str(account_id), name, check, f"{len(same)} compared", "", "")
+            table.add_row(*cells, _marked("ok"), "")
+        for each in found:
+            if each.state != "ok":
+                numbers = (f"{each.here.normalize():,f}", f"{each.there.normalize():,f}")
+                cells = (str(account_id), name, check, each.scope, *numbers)
+                table.add_row(*cells, _marked(each.state), _escaped(each.detail))
+    return table
+
+
+def _marked(state: str) -> str:
+    return f"[{_MARKS[state]}]{state}[/]"
 
 
 def _column_tables(endpoint: Endpoint) -> Iterator[tuple[str, Table]]:

@@ -92,6 +92,24 @@ class Warehouse:
         self.pipeline.config.restore_from_destination = False
         return warnings
 
+    def follow(self) -> list[str]:
+        """
+        Bring the pipeline's folder up to what the destination holds, and write nothing there.
+
+        Returns:
+            Warnings, for people.
+        """
+        pending = self.pipeline.has_pending_data
+        with _as_destination_error(self):
+            self.pipeline.sync_destination()
+        waits = "What an earlier run read waits to be loaded: harvest-source sync loads it."
+        return [waits] if pending else []
+
+    def has_table(self, name: str) -> bool:
+        """Whether a table is in the destination, as far as dlt knows."""
+        tables = self.schema.tables
+        return name in tables and has_table_seen_data(tables[name])
+
     def _finish_pending(self) -> list[str]:
         if not self.pipeline.has_pending_data:
             return []
