@@ -163,9 +163,10 @@ main.add_command(auth)
 @everywhere
 def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
-    Compare the warehouse with Harvest's own totals, without writing anything.
+    Compare the warehouse with Harvest's own totals.
 
-    Rows by table and year, hours and amounts by project and year, invoices by their lines.
+    Rows by table and year, hours and amounts by project and year, invoices by their lines. Writes
+    nothing without --fix.
     """
     from harvest_source.verify import verify as run_verify
 

@@ -75,6 +75,21 @@ class AuditReport:
             "oldest_read_at": self.oldest_read_at,
         }
 
+    @property
+    def was_due(self) -> bool:
+        """Whether anything was compared or read again."""
+        return bool(self.compared or self.reread)
+
+    def describe(self) -> str:
+        """One line for people."""
+        oldest = self.oldest_read_at
+        since = f"; every row was read since {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
+        return (
+            f"{self.compared} tables compared with Harvest, {self.deleted:,} rows deleted, "
+            f"{self.lost:,} found missing, {self.reread:,} read again, {self.corrected:,} of them "
+            f"corrected{since}"
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
         oldest = self.oldest_read_at and self.oldest_read_at.isoformat()

@@ -102,6 +102,8 @@ class Console:
             self.note("warning", warning)
         for skip in report.ledger.skipped:
             self.note("skipped", f"{skip.table} of account {skip.account_id}: {skip.reason}")
+        if report.ledger.audit.was_due:
+            self.note("audit", report.ledger.audit.describe())
         for error in report.errors:
             self.error(str(error))
         for failure in report.ledger.failures:

@@ -69,6 +69,7 @@ def build_help(command: str) -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "tables": build_tables,
     "sync help": partial(build_help, "sync"),
+    "verify help": partial(build_help, "verify"),
     "auth login help": partial(build_help, "auth login"),
     "first_sync.py": partial(build_file, "pipelines/first_sync.py"),
     "one_table.py": partial(build_file, "pipelines/one_table.py"),

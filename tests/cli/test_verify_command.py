@@ -1,0 +1,54 @@
+"""``harvest-source verify``, and what a sync says of its audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from tests.cli.conftest import Run
+
+
+def remove_a_client(folder: Path) -> None:
+    with duckdb.connect(str(folder / "harvest.duckdb")) as connection:
+        connection.execute("USE harvest.harvest")
+        connection.execute("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
+
+
+def test_verify_shows_what_differs_and_mends_it(run: Run, folder: Path) -> None:
+    """Exit 5 and a line for each difference; with ``--fix`` it is gone, and 0."""
+    assert run("sync", "--quiet", "--table", "clients").code == 0
+    assert run("verify").code == 0
+    remove_a_client(folder)
+    result = run("verify")
+    assert result.code == 5
+    assert "clients" in result.out
+    assert "0 equal, 1 differ, 0 cannot be told" in result.out
+    assert "harvest-source verify --fix" in result.err
+    report = run("verify", "--json").json
+    (finding,) = report["findings"]
+    assert (report["status"], finding["state"]) == ("error", "differs")
+    assert int(finding["there"]) - int(finding["here"]) == 1
+    mended = run("verify", "--fix", "--json")
+    assert (mended.code, mended.json["mended"]) == (0, True)
+    assert run("verify", "--quiet").err == ""
+
+
+def test_verify_without_a_warehouse(run: Run, folder: Path) -> None:
+    """Nothing to verify is a mistake of the caller's, and no file is made."""
+    result = run("verify")
+    assert result.code == 2
+    assert "no warehouse harvest.duckdb" in " ".join(result.err.split())
+    assert list(folder.iterdir()) == []
+
+
+def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
+    """Asked to look for deleted rows, it also finds the one that is missing here."""
+    assert run("sync", "--quiet", "--table", "clients").code == 0
+    remove_a_client(folder)
+    result = run("sync", "--table", "clients", "--deletes")
+    assert result.code == 0
+    assert "lacked 1 rows" in result.err
+    assert "audit: 1 tables compared with Harvest, 0 rows deleted, 1 found missing" in result.err
+    report = run("sync", "--table", "clients", "--deletes", "--json").json
+    assert (report["audit"]["tables_compared"], report["audit"]["rows_lost"]) == (1, 0)
