@@ -90,15 +90,6 @@ class AuditReport:
             f"corrected{since}"
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """As ``--json`` prints it."""
-        oldest = self.oldest_read_at and self.oldest_read_at.isoformat()
-        return {
-            "tables_compared": self.compared,
-            **self.run_values(),
-            "oldest_read_at": oldest,
-        }
-
 
 @dataclass(slots=True)
 class Ledger:

@@ -114,7 +114,6 @@ class SyncReport:
                 for f in self.ledger.failures
             ],
             "warnings": list(self.ledger.warnings),
-            "audit": self.ledger.audit.as_dict(),
         }
 
 

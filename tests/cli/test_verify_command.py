@@ -50,5 +50,3 @@ def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
     assert result.code == 0
     assert "lacked 1 rows" in result.err
     assert "audit: 1 tables compared with Harvest, 0 rows deleted, 1 found missing" in result.err
-    report = run("sync", "--table", "clients", "--deletes", "--json").json
-    assert (report["audit"]["tables_compared"], report["audit"]["rows_lost"]) == (1, 0)
