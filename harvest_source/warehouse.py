@@ -88,8 +88,7 @@ class Warehouse:
         warnings = self._finish_pending()
         with _as_destination_error(self), self._held():
             self.pipeline.sync_destination()
-        # Every load would ask again.
-        self.pipeline.config.restore_from_destination = False
+        self.pipeline._state_restored = True  # run() would ask once more.
         return warnings
 
     def follow(self) -> list[str]:
