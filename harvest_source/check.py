@@ -166,7 +166,7 @@ def _open(target: Target) -> str:
     if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
         return "not there yet: the first sync makes it"
     try:
-        with Warehouse(target).sql():
+        with Warehouse(target, wait_s=0).sql():
             return "can be opened"
     except ConfigurationException as error:
         lines = [printable(line) for line in str(error).splitlines() if line.strip()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
@@ -13,6 +13,9 @@ from harvest_source.auth.profiles import DEFAULT
 from harvest_source.coverage import REQUESTS
 from harvest_source.cursors import OVERLAP_S
 from harvest_source.sessions import API_URL, ID_URL
+
+WAIT_S: Final = 60
+"""For a DuckDB file: long enough for a query or a copy, short enough for a person who waits."""
 
 
 @configspec
@@ -49,6 +52,7 @@ class HarvestConfiguration(BaseConfiguration):
     audit_requests: int = REQUESTS
     keep_deleted_days: int | None = None
     keep_deleted: str = "records"
+    destination_wait: int = WAIT_S
     api_url: str = API_URL
     id_url: str = ID_URL
     oauth_token_path: str = TOKEN_PATH

@@ -25,49 +25,74 @@ def is_ahead(pipeline: dlt.Pipeline) -> bool:
     """
     Whether the working folder has cursors that the destination does not know of.
 
-    State travels with the rows it stands for. So when nothing is pending, such a folder has seen
-    rows that are not there: somebody put an older copy of the database back, or another database
-    in its place.
+    State travels with the rows it stands for, and each package brings the next version of it. A
+    folder that is further has seen rows that are not there: somebody put an older copy of the
+    database back, or another one in its place, or removed it.
     """
     state = pipeline.state
     if NAME not in state.get("sources", {}) or not pipeline.config.restore_from_destination:
         return False
+    pending = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
     with pipeline.destination_client() as client:
         if not isinstance(client, WithStateSync):
             return False
-        try:
-            there = load_pipeline_state_from_destination(pipeline.pipeline_name, client)
-        except DestinationUndefinedEntity:
-            return True
-    return there is None or there["_state_version"] < state["_state_version"]
+        return _stored_version(pipeline, client) + len(pending) < state["_state_version"]
+
+
+def _stored_version(pipeline: dlt.Pipeline, client: WithStateSync) -> int:
+    """Version of the state at the destination; 0 when there is none."""
+    try:
+        stored = load_pipeline_state_from_destination(pipeline.pipeline_name, client)
+    except DestinationUndefinedEntity:
+        return 0
+    return stored["_state_version"] if stored else 0
+
+
+def remake_own_tables(pipeline: dlt.Pipeline) -> None:
+    """Make dlt's and our own tables again, where only they are gone: no row of Harvest's is."""
+    if pipeline.default_schema_name is None:
+        return
+    schema = pipeline.default_schema
+    with pipeline.destination_client() as client:
+        if not client.is_storage_initialized():
+            return
+        own = [name for name in _find_missing(schema, client) if _root(schema, name) not in BY_NAME]
+        if own:
+            client.update_stored_schema(only_tables=own, force=True)
 
 
 def remake_tables(pipeline: dlt.Pipeline) -> list[str]:
     """
-    Make tables and columns again that somebody dropped; what was in them is read again.
+    Make tables and columns of Harvest's again that somebody dropped, for their rows to come again.
 
     Returns:
-        The names of Harvest's tables to be read again.
+        The names of the tables to be read from the beginning.
     """
     if pipeline.default_schema_name is None:
         return []
     schema = pipeline.default_schema
     with pipeline.destination_client() as client:
-        missing = sorted(_find_missing(schema, client))
-        own = [name for name in missing if _root(schema, name) not in BY_NAME]
-        if own:
-            client.update_stored_schema(only_tables=own, force=True)
-    lost = sorted({_root(schema, name) for name in missing} & BY_NAME.keys())
-    if not lost:
+        missing = [name for name in _find_missing(schema, client) if _root(schema, name) in BY_NAME]
+    if not missing:
         return []
-    # Cursors first, and at the destination: killed in between, the next run finds the table
+    lost = sorted({_root(schema, name) for name in missing})
+    # Cursors first, and at the destination, too: killed in between, the next run finds the table
     # missing still.
     _forget(pipeline, lost)
     with pipeline.destination_client() as client:
-        client.update_stored_schema(
-            only_tables=[name for name in missing if name not in own], force=True
-        )
+        _empty_orphans(schema, client, missing)
+        client.update_stored_schema(only_tables=missing, force=True)
     return lost
+
+
+def _empty_orphans(schema: Schema, client: JobClientBase, missing: Iterable[str]) -> None:
+    """Rows whose parents are gone would stay for ever beside those that come again."""
+    assert isinstance(client, SqlJobClientBase)
+    gone = set(missing)
+    for name, table in schema.tables.items():
+        if name not in gone and has_table_seen_data(table) and _root(schema, name) in gone - {name}:
+            qualified = client.sql_client.make_qualified_table_name(name)
+            client.sql_client.execute_sql(f"DELETE FROM {qualified}")  # noqa: S608 - dlt's name
 
 
 def _find_missing(schema: Schema, client: JobClientBase) -> Iterator[str]:

@@ -11,9 +11,6 @@ import duckdb
 
 from harvest_source.clock import Clock
 
-WAIT_S: Final = 60
-"""Long enough for a query or a copy of the file, short enough for a person who waits."""
-
 _AGAIN_S: Final = 1.0
 _HOLDER: Final = re.compile(r"(?P<program>[^\s\"]+) \(PID (?P<pid>\d+)\)")
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")

@@ -19,6 +19,7 @@ from harvest_source import __version__
 from harvest_source.api.http import Exchange
 from harvest_source.audit import Audit, AuditOptions, build_audit_options
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.credentials import WAIT_S
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
 from harvest_source.feeds import PACKAGE_ROWS, Reading
@@ -197,7 +198,12 @@ def sync(
     )
     sessions = Sessions(resolved.connection)
     with only_sync(pipeline, now=started_at), sessions.in_use():
-        warehouse = Warehouse(target)
+        warehouse = Warehouse(
+            target,
+            clock=hooks.clock,
+            wait_s=resolved.destination_wait_s,
+            on_warning=ledger.warn,
+        )
         account_ids = _open_accounts(sessions, ledger)
         reading = Reading(sessions, resolved.options, ledger, package_rows=hooks.package_rows)
         run = _Run(warehouse, reading, endpoints, build_audit_options(resolved, deletes, limit))
@@ -261,8 +267,12 @@ def build_settings(
     around = Surroundings(hooks.clock, on_warning=ledger.warn, on_response=hooks.on_response)
     connection = build_connection(config, watch(config, around))
     exclude_all = options.exclude | more
-    options = replace(options, exclude=exclude_all, workers=hooks.workers)
-    return Settings(connection, options, build_upkeep(config))
+    return Settings(
+        connection,
+        replace(options, exclude=exclude_all, workers=hooks.workers),
+        build_upkeep(config),
+        destination_wait_s=check_wait(config.destination_wait),
+    )
 
 
 def parse_share(value: str) -> Decimal:
@@ -280,6 +290,19 @@ def parse_share(value: str) -> Decimal:
         msg = f"--max-deletes is not a percentage: {value[:40]!r}. Write it as 20%."
         raise ConfigError(msg)
     return share
+
+
+def check_wait(seconds: int) -> int:
+    """
+    How long to wait for a DuckDB file that another process holds.
+
+    Raises:
+        ConfigError: Less than nothing.
+    """
+    if seconds < 0:
+        msg = f"destination_wait is {seconds} s. Set it to 0 or more, or leave it out ({WAIT_S})."
+        raise ConfigError(msg)
+    return seconds
 
 
 def _open_accounts(sessions: Sessions, ledger: Ledger) -> tuple[int, ...]:

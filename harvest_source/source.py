@@ -20,7 +20,7 @@ from harvest_source.auth.profiles import DEFAULT, check_profile
 from harvest_source.catalogs import name_catalogs
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.coverage import REQUESTS
-from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
+from harvest_source.credentials import WAIT_S, HarvestConfiguration, HarvestCredentials
 from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
 from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
 from harvest_source.errors import ConfigError
@@ -121,6 +121,7 @@ class Settings:
     connection: Connection
     options: ReadOptions
     upkeep: Upkeep = Upkeep()
+    destination_wait_s: float = WAIT_S
 
 
 def build_connection(config: HarvestConfiguration, around: Surroundings) -> Connection:

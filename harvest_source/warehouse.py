@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,15 +18,26 @@ from typing import Any, Final, TypeVar
 import dlt
 import duckdb
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.destination.exceptions import DestinationException, UnknownDestinationModule
+from dlt.common.destination.exceptions import (
+    DestinationException,
+    DestinationTransientException,
+    UnknownDestinationModule,
+)
+from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.schema import Schema
+from dlt.common.schema.exceptions import SchemaException
 from dlt.common.schema.utils import has_table_seen_data
+from dlt.common.storages.exceptions import StorageException
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.catalogs import name_catalogs
+from harvest_source.clock import Clock, SystemClock
+from harvest_source.credentials import WAIT_S
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ConfigError, DestinationError, HarvestError, printable
+from harvest_source.healing import is_ahead, remake_own_tables, remake_tables
+from harvest_source.opening import explain_duckdb, open_duckdb
 from harvest_source.own_tables import build_own_resource, is_made
 from harvest_source.source import NAME as SOURCE
 
@@ -34,6 +46,7 @@ E = TypeVar("E", bound=BaseException)
 DUCKDB: Final = "duckdb"
 _IDENTITY: Final = "harvest_source_warehouse"
 _MERGE: Final = "delete-insert"
+_UNTOUCHED: Final = "Nothing was read and nothing changed."
 _PLAIN_SQL: Final = frozenset(
     f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
 )
@@ -63,9 +76,21 @@ class Target:
 class Warehouse:
     """One dlt pipeline to one :class:`Target`."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        clock: Clock | None = None,
+        wait_s: float = WAIT_S,
+        on_warning: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """
         Open the pipeline and look whether the destination can be written.
+
+        Args:
+            clock: Waits while another process holds a DuckDB file.
+            wait_s: For how long at most, each time it is opened.
+            on_warning: Told what people should know.
 
         Raises:
             ConfigError: No such destination.
@@ -73,7 +98,12 @@ class Warehouse:
         """
         name_catalogs()
         self.target = target
-        self.pipeline = _open_pipeline(target, _build_destination(target))
+        self._clock = clock or SystemClock()
+        self._wait_s = wait_s
+        self._warn = on_warning
+        if target.database is not None:
+            self._open(target.database, _UNTOUCHED).close()
+        self.pipeline = self._attach()
 
     def restore(self) -> list[str]:
         """
@@ -85,9 +115,23 @@ class Warehouse:
         Returns:
             Warnings, for people.
         """
-        warnings = self._finish_pending()
+        warnings = []
         with _as_destination_error(self), self._held():
+            remake_own_tables(self.pipeline)
+            if is_ahead(self.pipeline):
+                self._start_anew()
+                warnings.append(
+                    f"{self.target} is not as the last run left it: an older copy, or a new one. "
+                    "What it lacks is read again."
+                )
+            warnings += self._finish_pending()
             self.pipeline.sync_destination()
+            remade = remake_tables(self.pipeline)
+        if remade:
+            warnings.append(
+                f"Not in {self.target} any more, or not with every column: {', '.join(remade)}. "
+                "Made again, and read again from the beginning."
+            )
         self.pipeline._state_restored = True  # run() would ask once more.
         return warnings
 
@@ -112,19 +156,41 @@ class Warehouse:
     def _finish_pending(self) -> list[str]:
         if not self.pipeline.has_pending_data:
             return []
-        with _as_destination_error(self), self._held():
+        try:
             if self._was_killed_while_loading():
                 self.pipeline.abort_packages()
                 return ["An earlier run was killed while it loaded; its rows are read again."]
-            try:
-                self.pipeline.run()
-            except PipelineStepFailed:
-                self.pipeline.abort_packages()
-                return [
-                    "An unfinished load of an earlier run could not be completed and was given "
-                    "up; its rows are read again."
-                ]
+            self.pipeline.run()
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            self._give_up_pending()
+            return [
+                "An unfinished load of an earlier run could not be completed and was given up; "
+                "its rows are read again."
+            ]
         return []
+
+    def _give_up_pending(self) -> None:
+        """Abort what is pending; the whole working folder, if not even that can be read."""
+        try:
+            self.pipeline.abort_packages()
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            self._start_anew()
+
+    def _attach(self) -> dlt.Pipeline:
+        try:
+            return _open_pipeline(self.target, _build_destination(self.target), self._warn)
+        except OSError as error:
+            msg = f"dlt's working folder cannot be used: {error}. {_UNTOUCHED}"
+            raise DestinationError(msg) from error
+
+    def _start_anew(self) -> None:
+        """Forget the working folder: what it should hold is read from the destination."""
+        self.pipeline.drop()
+        self.pipeline = self._attach()
 
     @property
     def schema(self) -> Schema:
@@ -207,9 +273,27 @@ class Warehouse:
         if self.target.database is None:
             yield
             return
-        with duckdb.connect(str(self.target.database)) as connection:
+        with self._open(self.target.database, self._what_is_kept()) as connection:
             connection.execute("SET threads = 1")
             yield
+
+    def _open(self, path: Path, kept: str) -> duckdb.DuckDBPyConnection:
+        """The DuckDB file, once nobody else holds it."""
+        try:
+            return open_duckdb(
+                path, clock=self._clock, wait_s=self._wait_s, on_wait=self._tell_of_holder
+            )
+        except duckdb.Error as error:
+            what = explain_duckdb(path, error, wait_s=self._wait_s, kept=kept)
+            raise DestinationError(what) from error
+
+    def _tell_of_holder(self, holder: str) -> None:
+        self._warn(f"{self.target} was in use by {holder}; this run waited for it.")
+
+    def _what_is_kept(self) -> str:
+        if self.pipeline.has_pending_data:
+            return "What was read waits in dlt's working folder; the next run loads it first."
+        return "Nothing is lost: the next run reads it again."
 
     def make_child_tables(self, endpoints: Iterable[Endpoint]) -> None:
         """
@@ -237,7 +321,7 @@ class Warehouse:
     @contextlib.contextmanager
     def sql(self) -> Iterator[Any]:
         """A SQL client of the destination, if it has one."""
-        with _as_destination_error(self), self.pipeline.sql_client() as client:
+        with _as_destination_error(self), self._held(), self.pipeline.sql_client() as client:
             yield client
 
 
@@ -247,7 +331,6 @@ def _as_parameter(value: Any) -> Any:
 
 def _build_destination(target: Target) -> Any:
     if target.database is not None:
-        _check_duckdb(target.database)
         # dlt would take a relative path from the folder its pipeline was first run in.
         return dlt.destinations.duckdb(credentials=str(target.database.absolute()))
     try:
@@ -271,28 +354,11 @@ def _build_destination(target: Target) -> Any:
     return found
 
 
-def _check_duckdb(path: Path) -> None:
-    try:
-        duckdb.connect(str(path)).close()
-    except duckdb.Error as error:
-        raise DestinationError(_explain_duckdb(path, error)) from error
-
-
-def _explain_duckdb(path: Path, error: duckdb.Error) -> str:
-    text = " ".join(str(error).split())
-    kept = "Nothing was read and nothing changed."
-    if "not a valid DuckDB" in text or "database file" in text:
-        return f"{path} is not a DuckDB database. {kept} Name another file with --database."
-    if "lock" in text.lower():
-        return f"{path} is in use by another process: {text[:200]} {kept} Close it, then run again."
-    if not path.parent.exists():
-        return f"The folder {path.parent} does not exist. {kept} Make it, or name another file."
-    return f"DuckDB cannot open {path}: {text[:200]} {kept}"
-
-
-def _open_pipeline(target: Target, destination: Any) -> dlt.Pipeline:
+def _open_pipeline(
+    target: Target, destination: Any, on_warning: Callable[[str], None]
+) -> dlt.Pipeline:
     """
-    Attach to the pipeline's working folder, unless somebody else left it as it is.
+    Attach to the pipeline's working folder, unless it is broken or somebody else left it as it is.
 
     A folder keeps cursors. Cursors of one database must never be used for another: dlt would find
     the older database behind and believe the folder. So it starts anew and restores them from the
@@ -303,6 +369,12 @@ def _open_pipeline(target: Target, destination: Any) -> dlt.Pipeline:
         return dlt.pipeline(target.pipeline, destination=destination, dataset_name=target.dataset)
 
     try:
+        if _is_broken(attach):
+            shutil.rmtree(Path(get_dlt_pipelines_dir(), target.pipeline))
+            on_warning(
+                "dlt's working folder was damaged, by a full disk perhaps. It is made anew from "
+                "what the destination holds."
+            )
         pipeline = attach()
         known = pipeline._get_state()["_local"].get(_IDENTITY)
         if known != target.identity:
@@ -314,6 +386,27 @@ def _open_pipeline(target: Target, destination: Any) -> dlt.Pipeline:
     return pipeline
 
 
+def _is_broken(attach: Callable[[], dlt.Pipeline]) -> bool:
+    """Whether state or schemas of the working folder cannot be read."""
+    try:
+        pipeline = attach()
+        for name in pipeline.schema_names:
+            _ = pipeline.schemas[name]
+    except (ValueError, KeyError, TypeError, SchemaException, StorageException):
+        return True
+    return False
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether trying again later may help: a full disk, a lock, a network; not a bad package."""
+    if _find(error, FileNotFoundError) is not None:
+        return False
+    return any(
+        _find(error, kind) is not None
+        for kind in (DestinationError, DestinationTransientException, duckdb.IOException, OSError)
+    )
+
+
 @contextlib.contextmanager
 def _as_destination_error(warehouse: Warehouse) -> Iterator[None]:
     try:
@@ -323,6 +416,7 @@ def _as_destination_error(warehouse: Warehouse) -> Iterator[None]:
         ConfigurationException,
         DestinationException,
         duckdb.Error,
+        OSError,
     ) as error:
         ours = _find(error, HarvestError)
         if ours is not None:
@@ -330,7 +424,8 @@ def _as_destination_error(warehouse: Warehouse) -> Iterator[None]:
         unset = _find(error, ConfigurationException)
         if unset is not None:
             raise _misconfigured(warehouse.target, unset) from error
-        if isinstance(error, PipelineStepFailed) and error.step == "extract":
+        is_step = isinstance(error, PipelineStepFailed) and error.step == "extract"
+        if is_step and _find(error, OSError) is None:
             raise
         raise _refused(warehouse, error) from error
 
@@ -348,13 +443,10 @@ def _refused(warehouse: Warehouse, error: BaseException) -> DestinationError:
     cause: BaseException = error
     while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
         cause = cause.exception
-    pending = (
-        "What was read waits in the pipeline's folder and is loaded first by the next run."
-        if warehouse.pipeline.has_pending_data
-        else "Nothing is lost: the next run reads it again."
-    )
     what = " ".join(str(cause).split())[:300]
-    return DestinationError(f"The destination ({warehouse.target}) refused: {what} {pending}")
+    return DestinationError(
+        f"The destination ({warehouse.target}) refused: {what} {warehouse._what_is_kept()}"
+    )
 
 
 def _find(error: BaseException | None, kind: type[E]) -> E | None:

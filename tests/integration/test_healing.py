@@ -7,12 +7,22 @@ Nothing here may take a step by hand, and in the end the tables are the account'
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
 
+import duckdb
 import pytest
 
-from harvest_source.run import SyncReport
+from harvest_source.clock import Clock
+from harvest_source.errors import DestinationError
+from harvest_source.run import Hooks, SyncReport
+from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab
+from tests.integration.lab import DAY, Lab
 from tests.integration.truth import assert_equal
 
 TABLES = ("time_entries", "invoices", "clients", "roles")
@@ -58,3 +68,195 @@ def test_a_lost_folder_is_restored(lab: Lab) -> None:
     assert report.status == "ok"
     assert rows_read(report) == 2, "the one that changed and the new one"
     assert_whole(lab)
+
+
+def alter(lab: Lab, statement: str) -> None:
+    """Something done to the database by hand."""
+    with duckdb.connect(str(lab.database)) as connection:
+        (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
+        connection.execute(f'USE "{catalog}".harvest; {statement}')
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("DROP TABLE clients", "clients"),
+        ("DROP TABLE invoices", "invoices"),
+        ("DROP TABLE invoices__line_items", "invoices"),
+        ("ALTER TABLE time_entries DROP COLUMN notes", "time_entries"),
+    ],
+)
+def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> None:
+    """dlt believes that it is there: it is missed, made again and read from the beginning."""
+    alter(lab, statement)
+    report = lab.sync(*TABLES)
+    assert report.status == "ok"
+    (warning,) = report.ledger.warnings
+    assert table in warning
+    assert rows_read(report, table) == len(lab.server.rows(table))
+    others = {"clients", "time_entries"} - {table}
+    assert all(rows_read(report, other) < 5 for other in others)
+    assert_whole(lab)
+
+
+@pytest.mark.parametrize(
+    "table", ["sync_runs", "_dlt_loads", "_dlt_version", "_dlt_pipeline_state"]
+)
+def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
+    """Our own tables, and dlt's: none of them can stop a run for good."""
+    alter(lab, f"DROP TABLE {table}")
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+    assert lab.sql(f"SELECT count(*) AS n FROM {table}")[0]["n"] > 0
+
+
+def test_a_table_that_is_not_asked_for_comes_back_too(lab: Lab) -> None:
+    """Dropped by hand, made again by a run of other tables: its history is not forgotten."""
+    alter(lab, "DROP TABLE clients")
+    assert lab.sync("time_entries").status == "ok"
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+
+
+def test_a_deleted_file_is_filled_again(lab: Lab) -> None:
+    """The working folder's cursors do not count for a database that is gone."""
+    lab.database.unlink()
+    report = lab.sync(*TABLES)
+    assert report.status == "ok"
+    assert rows_read(report) == len(lab.server.rows("time_entries"))
+    assert_whole(lab)
+
+
+def test_an_older_copy_is_brought_up_to_date(lab: Lab, tmp_path: Path) -> None:
+    """Yesterday's copy put back: the cursors that lie in it count, not those of the folder."""
+    backup = tmp_path / "backup.duckdb"
+    shutil.copy(lab.database, backup)
+    assert lab.sync(*TABLES).status == "ok"
+    change(lab)
+    assert lab.sync(*TABLES).status == "ok"
+    lab.rest(2 * DAY)
+    shutil.copy(backup, lab.database)
+    report = lab.sync(*TABLES)
+    assert report.status == "ok"
+    assert "not as the last run left it" in report.ledger.warnings[0]
+    assert rows_read(report) < 5
+    assert_whole(lab)
+
+
+@pytest.mark.parametrize("name", ["state.json", "*.schema.json"])
+@pytest.mark.parametrize("content", [None, "", '{"half":'])
+def test_a_damaged_folder_is_made_anew(lab: Lab, name: str, content: str | None) -> None:
+    """Files that a full disk or a power cut left empty, half or not at all."""
+    for file in (lab.folder / "dlt").rglob(name):
+        file.unlink()
+        if content is not None:
+            file.write_text(content)
+    report = lab.sync(*TABLES)
+    assert report.status == "ok"
+    assert rows_read(report) == 2
+    assert_whole(lab)
+
+
+# A database that others hold.
+
+READER = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def reading(lab: Lab) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that has the database open."""
+    command = [sys.executable, "-c", READER, str(lab.database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        yield reader
+        reader.kill()
+
+
+class OwnClock:
+    """Time of its own: sleeping moves it on, and tells."""
+
+    def __init__(self, now: Callable[[], datetime], on_sleep: Callable[[float], None]) -> None:
+        self._now = now
+        self._on_sleep = on_sleep
+        self._slept = 0.0
+
+    def now(self) -> datetime:
+        return self._now()
+
+    def monotonic(self) -> float:
+        return self._slept
+
+    def sleep(self, seconds: float) -> None:
+        self._slept += seconds
+        self._on_sleep(self._slept)
+
+
+def test_a_reader_is_waited_for(lab: Lab) -> None:
+    """A file that is free again within destination_wait costs time and nothing else."""
+    with reading(lab) as reader:
+
+        def leave(slept: float) -> None:
+            if slept >= 10:
+                reader.kill()
+                reader.wait()
+
+        report = lab.sync(*TABLES, hooks=Hooks(clock=OwnClock(lab.clock, leave)))
+    assert report.status == "ok"
+    assert str(reader.pid) in report.ledger.warnings[0]
+    assert_whole(lab)
+
+
+@pytest.mark.parametrize(("settings", "seconds"), [({}, 60), ({"destination_wait": 5}, 5)])
+def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], seconds: int) -> None:
+    """After destination_wait: exit 6 and the PID; nothing was asked, the next run has it all."""
+    slept: list[float] = []
+    lab.server.reset_requests()
+    with reading(lab) as reader, pytest.raises(DestinationError) as caught:
+        lab.sync(*TABLES, settings=settings, hooks=Hooks(clock=OwnClock(lab.clock, slept.append)))
+    assert f"(PID {reader.pid})" in str(caught.value)
+    assert (caught.value.exit_code, slept[-1]) == (6, seconds)
+    assert lab.server.stats()["requests"] == {}
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+
+
+def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
+    """While Harvest is asked the file is free, and anybody may open it before the rows go in."""
+    with ExitStack() as readers:
+        came: list[subprocess.Popen[bytes]] = []
+
+        def come(request: Request) -> None:
+            if request.table == "clients":
+                came.append(readers.enter_context(reading(lab)))
+
+        def leave(_: float) -> None:
+            came[0].kill()
+            came[0].wait()
+
+        lab.server.before_request(come)
+        report = lab.sync(*TABLES, hooks=Hooks(clock=OwnClock(lab.clock, leave)))
+    lab.server.clear_hooks()
+    assert report.status == "ok"
+    assert str(came[0].pid) in report.ledger.warnings[0]
+    assert_whole(lab)
+
+
+# Clocks.
+
+
+@pytest.mark.parametrize("days", [-20_000, -400, 400])
+def test_a_clock_that_was_set_wrong_loses_nothing(lab: Lab, days: int) -> None:
+    """This machine's clock goes back or ahead for a run: whatever it dates, nothing is missed."""
+    clock: Clock = OwnClock(lambda: lab.clock() + timedelta(days=days), lambda _: None)
+    for wrong in (True, False, False):
+        change(lab)
+        report = lab.sync(*TABLES, **({"hooks": Hooks(clock=clock)} if wrong else {}))
+        assert report.status == "ok"
+        for table in TABLES:
+            assert_equal(lab, table)
