@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from dlt.common.destination.exceptions import (
     UnknownDestinationModule,
 )
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.runtime import signals
 from dlt.common.schema import Schema
 from dlt.common.schema.exceptions import SchemaException
 from dlt.common.schema.utils import has_table_seen_data
@@ -47,6 +49,13 @@ DUCKDB: Final = "duckdb"
 _IDENTITY: Final = "harvest_source_warehouse"
 _MERGE: Final = "delete-insert"
 _UNTOUCHED: Final = "Nothing was read and nothing changed."
+_NO_SPACE: Final = "No space left"
+_PASSING: Final = re.compile(
+    rf"{_NO_SPACE}|set lock on|Out of Memory|Permission denied|Read-only file|Input/output error"
+)
+"""What an error of files says that has to do with the machine and not with the rows."""
+_RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
+"""How the last lines of a traceback begin."""
 _PLAIN_SQL: Final = frozenset(
     f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
 )
@@ -162,7 +171,7 @@ class Warehouse:
                 return ["An earlier run was killed while it loaded; its rows are read again."]
             self.pipeline.run()
         except Exception as error:
-            if _may_pass(error):
+            if _may_pass(self.target, error):
                 raise
             self._give_up_pending()
             return [
@@ -176,7 +185,7 @@ class Warehouse:
         try:
             self.pipeline.abort_packages()
         except Exception as error:
-            if _may_pass(error):
+            if _may_pass(self.target, error):
                 raise
             self._start_anew()
 
@@ -271,11 +280,13 @@ class Warehouse:
         the other core reads on.
         """
         if self.target.database is None:
-            yield
+            with _heeding_signals():
+                yield
             return
         with self._open(self.target.database, self._what_is_kept()) as connection:
             connection.execute("SET threads = 1")
-            yield
+            with _heeding_signals():
+                yield
 
     def _open(self, path: Path, kept: str) -> duckdb.DuckDBPyConnection:
         """The DuckDB file, once nobody else holds it."""
@@ -392,19 +403,34 @@ def _is_broken(attach: Callable[[], dlt.Pipeline]) -> bool:
         pipeline = attach()
         for name in pipeline.schema_names:
             _ = pipeline.schemas[name]
+        _ = pipeline.has_pending_data
     except (ValueError, KeyError, TypeError, SchemaException, StorageException):
         return True
     return False
 
 
-def _may_pass(error: Exception) -> bool:
+def _may_pass(target: Target, error: Exception) -> bool:
     """Whether trying again later may help: a full disk, a lock, a network; not a bad package."""
-    if _find(error, FileNotFoundError) is not None:
-        return False
-    return any(
-        _find(error, kind) is not None
-        for kind in (DestinationError, DestinationTransientException, duckdb.IOException, OSError)
-    )
+    if _find(error, DestinationError) is not None or _PASSING.search(str(error)):
+        return True
+    # dlt takes every error of a DuckDB file for one that may pass, a broken package included.
+    is_remote = target.database is None
+    return is_remote and _find(error, DestinationTransientException) is not None
+
+
+@contextlib.contextmanager
+def _heeding_signals() -> Iterator[None]:
+    """
+    Ctrl-C ends the run once what is being written is written.
+
+    dlt would only not begin the next job, call that a failed load, and forget it after the last.
+    """
+    with signals.intercepted_signals():
+        try:
+            yield
+        finally:
+            if signals.was_signal_received():
+                raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -443,10 +469,20 @@ def _refused(warehouse: Warehouse, error: BaseException) -> DestinationError:
     cause: BaseException = error
     while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
         cause = cause.exception
-    what = " ".join(str(cause).split())[:300]
-    return DestinationError(
-        f"The destination ({warehouse.target}) refused: {what} {warehouse._what_is_kept()}"
-    )
+    what = f"The destination ({warehouse.target}) refused: {_last_words(str(cause))}"
+    kept = warehouse._what_is_kept()
+    if _NO_SPACE in str(cause):
+        return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
+    return DestinationError(f"{what} {kept}")
+
+
+def _last_words(text: str) -> str:
+    """What a failed job said in the end, out of the traceback that dlt reports."""
+    said = list(_RAISED.finditer(text))
+    if said and "Traceback" in text:
+        text = text[said[-1].end() :]
+    line = printable(text, limit=300)
+    return line if line.endswith((".", "!", "?")) else f"{line}."
 
 
 def _find(error: BaseException | None, kind: type[E]) -> E | None:
