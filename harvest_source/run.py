@@ -21,7 +21,13 @@ from harvest_source.audit import Audit, AuditOptions, build_audit_options
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.credentials import WAIT_S
 from harvest_source.endpoints import Endpoint
-from harvest_source.errors import ConfigError, DestinationError, GuardError, HarvestError
+from harvest_source.errors import (
+    ConfigError,
+    DestinationError,
+    GuardError,
+    HarvestError,
+    printable,
+)
 from harvest_source.feeds import PACKAGE_ROWS, Reading
 from harvest_source.ledger import Ledger, Progress
 from harvest_source.lock import only_sync
@@ -204,7 +210,19 @@ def sync(
             wait_s=resolved.destination_wait_s,
             on_warning=ledger.warn,
         )
-        account_ids = _open_accounts(sessions, ledger)
+        try:
+            account_ids = _open_accounts(sessions, ledger)
+        except HarvestError as error:
+            report = SyncReport(
+                account_ids=resolved.connection.account_ids or (),
+                seconds=hooks.clock.monotonic() - began,
+                requests=sessions.requests,
+                tables={},
+                ledger=ledger,
+                errors=() if ledger.failures else (error,),
+            )
+            _write_refused_run(warehouse, report, started_at, hooks.clock.now(), ledger)
+            raise
         reading = Reading(sessions, resolved.options, ledger, package_rows=hooks.package_rows)
         run = _Run(warehouse, reading, endpoints, build_audit_options(resolved, deletes, limit))
         errors = run.execute()
@@ -441,6 +459,21 @@ def _count(ledger: Ledger, endpoints: Iterable[Endpoint]) -> dict[str, TableCoun
     return counts
 
 
+def _write_refused_run(
+    warehouse: Warehouse,
+    report: SyncReport,
+    started_at: datetime,
+    ended_at: datetime,
+    ledger: Ledger,
+) -> None:
+    """:func:`write_run` for a run that has not come to the warehouse yet."""
+    try:
+        warehouse.restore()
+    except HarvestError:
+        return  # The sign-in is what people have to mend first.
+    write_run(warehouse, report, started_at, ended_at, ledger)
+
+
 def write_run(
     warehouse: Warehouse,
     report: SyncReport,
@@ -466,5 +499,5 @@ def write_run(
     }
     try:
         warehouse.insert(SYNC_RUNS, row)
-    except DestinationError as error:
-        ledger.warn(f"The run could not be written to {SYNC_RUNS}: {error}")
+    except Exception as error:  # Everything else is done: no reason left to fail.
+        ledger.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")

@@ -185,9 +185,12 @@ class Sessions:
         client = self._build_client(account_id, connection.contact)
         try:
             owner = parse_owner(client.fetch_object("users/me"))
-        except (AuthError, ResponseError) as error:
+        except HarvestError as error:
             client.close()
-            raise self._explain(error, account_id) from error
+            explained = self._explain(error, account_id)
+            if explained is error:
+                raise
+            raise explained from error
         if connection.contact is None and owner.email:
             client.introduce(user_agent(__version__, owner.email))
         return Session(client, owner)

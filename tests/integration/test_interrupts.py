@@ -101,7 +101,7 @@ def test_an_interrupt_leaves_in_order(lab: Lab, moment: str) -> None:
 def test_an_interrupt_waits_for_nobody(lab: Lab, fault: str) -> None:
     """Not for an answer that never comes, nor for the end of a pause that Harvest asked for."""
     children: Queue[subprocess.Popen[str]] = Queue()
-    waiting: list[str] = []
+    waiting: list[str | None] = []
 
     def interrupt(request: Request) -> None:
         waiting.append(request.table)

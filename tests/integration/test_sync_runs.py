@@ -1,0 +1,107 @@
+"""``sync_runs``: a row for every run that reached the warehouse, whatever became of it."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+import pytest
+
+from harvest_source.errors import AuthError, ServerError
+from harvest_source.sandbox import Request
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import Lab, Row
+
+TABLES = ("clients", "roles")
+
+
+@pytest.fixture
+def lab(open_lab: OpenLab) -> Lab:
+    """A small account."""
+    return open_lab(entries=20, invoices=0)
+
+
+def last_run(lab: Lab) -> Row:
+    """The newest row, its JSON read."""
+    (row,) = lab.sql("SELECT * FROM sync_runs ORDER BY started_at DESC, ended_at DESC LIMIT 1")
+    return row | {name: json.loads(row[name]) for name in ("tables", "errors")}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_refused_sign_in_is_written(lab: Lab, is_first: bool) -> None:
+    """The very first run too: who looks at the table sees why there is nothing else."""
+    if not is_first:
+        lab.sync(*TABLES)
+        lab.rest()
+    lab.server.revoke()
+    with pytest.raises(AuthError):
+        lab.sync(*TABLES)
+    run = last_run(lab)
+    assert (run["status"], run["tables"]) == ("error", {})
+    assert [error["type"] for error in run["errors"]] == ["AuthError"]
+    assert run["account_ids"] == str(lab.server.account_id)
+    lab.server.grant()
+    lab.rest()
+    assert lab.sync(*TABLES).status == "ok"
+    assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))
+
+
+def test_harvest_out_of_reach_is_written(lab: Lab) -> None:
+    """No account could be opened: the row names each."""
+    lab.sync(*TABLES)
+    lab.rest()
+    lab.server.fault("unavailable")
+    with pytest.raises(ServerError):
+        lab.sync(*TABLES)
+    run = last_run(lab)
+    assert run["status"] == "error"
+    assert run["errors"][0]["account_id"] == lab.server.account_id
+
+
+def test_a_partial_run_is_written(lab: Lab) -> None:
+    """What landed and what failed, by table."""
+    lab.server.fault("html", table="roles")
+    lab.sync(*TABLES)
+    run = last_run(lab)
+    assert (run["status"], run["errors"][0]["table"]) == ("partial", "roles")
+    assert run["tables"]["clients"]["rows"] == len(lab.server.rows("clients"))
+
+
+def test_a_guarded_run_is_written(lab: Lab) -> None:
+    """A guard that refused is a failure like any other."""
+    for _ in range(60):
+        lab.server.create("tasks")
+    lab.sync("tasks")
+    lab.rest()
+    for record in lab.server.rows("tasks"):
+        lab.server.delete("tasks", record["id"], force=True)
+    report = lab.sync("tasks", full_refresh=True)
+    assert report.exit_code == 5
+    assert [error["type"] for error in last_run(lab)["errors"]] == ["GuardError"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW sync_runs AS SELECT 1 AS id",
+        "CREATE TABLE sync_runs (id INTEGER, nothing TEXT)",
+    ],
+)
+def test_a_lost_row_never_fails_the_sync(lab: Lab, statement: str) -> None:
+    """Whatever is in the table's place: the rows of Harvest's tables are what counts."""
+    lab.sync(*TABLES)
+    lab.rest()
+
+    def spoil(request: Request) -> None:
+        if request.table != "clients":
+            return
+        with duckdb.connect(str(lab.database)) as connection:
+            (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
+            connection.execute(f'USE "{catalog}".harvest; DROP TABLE sync_runs; {statement}')
+
+    lab.server.after_request(spoil)
+    lab.server.create("clients")
+    report = lab.sync(*TABLES)
+    assert (report.status, report.exit_code) == ("ok", 0)
+    assert "sync_runs" in report.ledger.warnings[0]
+    assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))
