@@ -11,8 +11,15 @@ from typing import Any, Final
 from dlt.common.configuration.exceptions import ConfigurationException
 
 from harvest_source.api.limiter import GENERAL
-from harvest_source.endpoints import Endpoint
-from harvest_source.errors import ConfigError, ForbiddenError, HarvestError, printable
+from harvest_source.endpoints import BY_NAME, Endpoint, Parent
+from harvest_source.errors import (
+    ConfigError,
+    ForbiddenError,
+    HarvestError,
+    ResponseError,
+    printable,
+)
+from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
 from harvest_source.run import EXIT_ORDER, Hooks, build_settings, build_target
 from harvest_source.sessions import Session, Sessions
@@ -156,9 +163,31 @@ def _check_table(session: Session, endpoint: Endpoint) -> Finding:
         if endpoint.single:
             session.client.fetch_object(endpoint.list_path)
             return "1 row"
-        return f"{session.client.fetch_count(endpoint.list_path, key=endpoint.name):,} rows"
+        if endpoint.parent is not None:
+            return _look_below(session, endpoint, endpoint.parent)
+        return f"{_count(session, endpoint.list_path, endpoint):,} rows"
 
     return _try("table", endpoint.name, look)
+
+
+def _look_below(session: Session, endpoint: Endpoint, parent: Parent) -> str:
+    """A list that exists once per parent: that of the newest one stands for all."""
+    listed = BY_NAME[parent.endpoint]
+    page = session.client.fetch_page(listed.list_path, key=listed.envelope_key, per_page=1)
+    newest = next(iter(loads(page.rows)), None)
+    if newest is None:
+        return f"no {listed.name} to have any"
+    try:
+        rows = _count(session, endpoint.list_path.format(parent=newest["id"]), endpoint)
+    except ResponseError as error:
+        if error.status not in endpoint.absent:
+            raise
+        rows = 0
+    return f"{rows:,} rows below the newest of {listed.name}"
+
+
+def _count(session: Session, path: str, endpoint: Endpoint) -> int:
+    return session.client.fetch_count(path, key=endpoint.envelope_key or "")
 
 
 def _open(target: Target) -> str:

@@ -228,6 +228,8 @@ def read_children(task: Task) -> Iterator[pa.Table]:
         return
     _move_cursor(task, errand, cursor, [outcome], has_news=bool(moved))
     task.state["walk"] = (Walk(finished_at=now) if errand.is_whole else walk).dump()
+    if errand.is_whole and errand.covered_from is None:
+        task.ledger.whole.add(task.key)
 
 
 def read_windows(task: Task) -> Iterator[pa.Table]:

@@ -166,8 +166,8 @@ class Settings:
     projects: int = 20
     tasks: int = 10
     contacts: int = 20
-    invoices: int = 60
-    estimates: int = 16
+    invoices: int = 12
+    estimates: int = 6
     expenses: int = 150
     empty: bool = False
     accounts: tuple[int, ...] = (1000001,)
