@@ -48,6 +48,8 @@ class Column:
     description: str
     secret: bool = False
     """Opens a document without a login: left out unless asked for."""
+    of: str = ""
+    """Table whose ``id`` it holds, in the same account; empty: none that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,9 @@ def record(*members: Column | Child) -> Record:
     )
 
 
-def bigint(name: str, description: str) -> Column:
-    """Declare a 64-bit whole number."""
-    return Column(name, Type.BIGINT, description)
+def bigint(name: str, description: str, *, of: str = "") -> Column:
+    """Declare a 64-bit whole number, perhaps the id *of* a record in another table."""
+    return Column(name, Type.BIGINT, description, of=of)
 
 
 def decimal(name: str, description: str) -> Column:
@@ -123,6 +125,6 @@ def rows(name: str, description: str, *columns: Column) -> Child:
     return Child(name, description, columns)
 
 
-def values(name: str, description: str, column: Type = Type.TEXT) -> Child:
-    """Declare an array of plain values."""
-    return Child(name, description, (Column("value", column, description),))
+def values(name: str, description: str, column: Type = Type.TEXT, *, of: str = "") -> Child:
+    """Declare an array of plain values, perhaps ids *of* records in another table."""
+    return Child(name, description, (Column("value", column, description, of=of),))

@@ -49,6 +49,15 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A column that holds the ``id`` of another table's row. Drawn, never enforced."""
+
+    table: str
+    column: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One list (or single object) that Harvest serves, and the table it becomes."""
 
@@ -85,8 +94,6 @@ class Endpoint:
     """Statuses that mean a parent is gone, or has no such list."""
     volatile: tuple[str, str] | None = None
     """A filter for rows that change without a new ``updated_at``: read again every run."""
-    references: tuple[tuple[str, str], ...] = ()
-    """Columns that hold another table's id, with that table: drawn, never enforced."""
     default: bool = True
     """False: read only when asked for by name."""
 
@@ -103,7 +110,8 @@ class Endpoint:
     def injected(self) -> tuple[Column, ...]:
         """Columns that the records lack and the request knows."""
         if self.parent is not None:
-            return (bigint(self.parent.key, f"Id of the row's parent in {self.parent.endpoint}"),)
+            listed = self.parent.endpoint
+            return (bigint(self.parent.key, f"Id of the row's parent in {listed}", of=listed),)
         if self.way is Way.SNAPSHOT:
             return (date("snapshot_date", "Day on which the report was read, UTC"),)
         if self.way is Way.WINDOWS:
@@ -137,6 +145,14 @@ class Endpoint:
     def key(self) -> tuple[str, ...]:
         """The whole primary key: nobody promises that ids are unique across accounts."""
         return ("account_id", *self.primary_key)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What the columns of this table and its child tables refer to."""
+        columns = [(self.name, column) for column in self.columns]
+        for child in self.record.children:
+            columns += [(f"{self.name}__{child.name}", column) for column in child.columns]
+        return tuple(Reference(table, c.name, c.of) for table, c in columns if c.of)
 
     @property
     def child_tables(self) -> tuple[str, ...]:

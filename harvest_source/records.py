@@ -23,9 +23,13 @@ from harvest_source.columns import (
 TIME_ENTRY = record(
     bigint("id", "Entry id"),
     date("spent_date", "Day worked (user's calendar day)"),
-    bigint("user__id", "Who worked: id"),
+    bigint("user__id", "Who worked: id", of="users"),
     text("user__name", "Who worked: display name at read time"),
-    bigint("user_assignment__id", "User assignment at read time: user assignment id"),
+    bigint(
+        "user_assignment__id",
+        "User assignment at read time: user assignment id",
+        of="user_assignments",
+    ),
     flag(
         "user_assignment__is_project_manager",
         "User assignment at read time: manages this project",
@@ -46,15 +50,19 @@ TIME_ENTRY = record(
         "User assignment at read time: rate for this person on the project; null where the "
         "role may not see it",
     ),
-    bigint("client__id", "Client: id"),
+    bigint("client__id", "Client: id", of="clients"),
     text("client__name", "Client: display name at read time"),
     text("client__currency", "Client: ISO code; undocumented"),
-    bigint("project__id", "Project: id"),
+    bigint("project__id", "Project: id", of="projects"),
     text("project__name", "Project: display name at read time"),
     text("project__code", "Project: project code, an empty text or null when unset; undocumented"),
-    bigint("task__id", "Task: id"),
+    bigint("task__id", "Task: id", of="tasks"),
     text("task__name", "Task: display name at read time"),
-    bigint("task_assignment__id", "Task assignment at read time: task assignment id"),
+    bigint(
+        "task_assignment__id",
+        "Task assignment at read time: task assignment id",
+        of="task_assignments",
+    ),
     flag("task_assignment__billable", "Task assignment at read time: billable on this project"),
     flag("task_assignment__is_active", "Task assignment at read time: assignment active"),
     timestamp("task_assignment__created_at", "Task assignment at read time: creation time"),
@@ -73,7 +81,7 @@ TIME_ENTRY = record(
     text("external_reference__permalink", "Link to a ticket in another tool: URL"),
     text("external_reference__service", "Link to a ticket in another tool: host of the tool"),
     text("external_reference__service_icon_url", "Link to a ticket in another tool: icon URL"),
-    bigint("invoice__id", "Invoice that billed it: id"),
+    bigint("invoice__id", "Invoice that billed it: id", of="invoices"),
     text("invoice__number", "Invoice that billed it: number"),
     decimal("hours", "Hours; for a running entry grows with the clock at read time"),
     decimal("hours_without_timer", "Hours before the running timer was last started"),
@@ -108,19 +116,23 @@ TIME_ENTRY = record(
 
 EXPENSE = record(
     bigint("id", "Expense id"),
-    bigint("client__id", "Client: id"),
+    bigint("client__id", "Client: id", of="clients"),
     text("client__name", "Client: display name at read time"),
     text("client__currency", "Client: ISO code"),
-    bigint("project__id", "Project: id"),
+    bigint("project__id", "Project: id", of="projects"),
     text("project__name", "Project: name"),
     text("project__code", "Project: code"),
-    bigint("expense_category__id", "Category: id"),
+    bigint("expense_category__id", "Category: id", of="expense_categories"),
     text("expense_category__name", "Category: name"),
     decimal("expense_category__unit_price", "Category: price per unit"),
     text("expense_category__unit_name", "Category: unit"),
-    bigint("user__id", "Who recorded it: id"),
+    bigint("user__id", "Who recorded it: id", of="users"),
     text("user__name", "Who recorded it: display name at read time"),
-    bigint("user_assignment__id", "User assignment at read time: user assignment id"),
+    bigint(
+        "user_assignment__id",
+        "User assignment at read time: user assignment id",
+        of="user_assignments",
+    ),
     flag(
         "user_assignment__is_project_manager",
         "User assignment at read time: manages this project",
@@ -145,7 +157,7 @@ EXPENSE = record(
     text("receipt__file_name", "Attachment: file name"),
     bigint("receipt__file_size", "Attachment: bytes"),
     text("receipt__content_type", "Attachment: MIME type"),
-    bigint("invoice__id", "Invoice that billed it: id"),
+    bigint("invoice__id", "Invoice that billed it: id", of="invoices"),
     text("invoice__number", "Invoice that billed it: number"),
     text("notes", "Notes"),
     decimal("units", "Quantity"),
@@ -164,7 +176,7 @@ EXPENSE = record(
 
 PROJECT = record(
     bigint("id", "Project id"),
-    bigint("client__id", "Client: id"),
+    bigint("client__id", "Client: id", of="clients"),
     text("client__name", "Client: display name at read time"),
     text("client__currency", "Client: ISO code"),
     text("name", "Name"),
@@ -208,7 +220,7 @@ CLIENT = record(
 
 CONTACT = record(
     bigint("id", "Contact id"),
-    bigint("client__id", "Owning client: id"),
+    bigint("client__id", "Owning client: id", of="clients"),
     text("client__name", "Owning client: display name at read time"),
     text("title", "Job title / salutation"),
     text("first_name", "First name"),
@@ -270,14 +282,14 @@ USER = record(
 ROLE = record(
     bigint("id", "Role id"),
     text("name", "Name (labels, no permissions)"),
-    values("user_ids", "Members; [] when empty", Type.BIGINT),
+    values("user_ids", "Members; [] when empty", Type.BIGINT, of="users"),
     timestamp("created_at", "Creation time, UTC"),
     timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
 )
 
 INVOICE = record(
     bigint("id", "Invoice id"),
-    bigint("client__id", "Billed client: id"),
+    bigint("client__id", "Billed client: id", of="clients"),
     text("client__name", "Billed client: display name at read time"),
     rows(
         "line_items",
@@ -290,13 +302,13 @@ INVOICE = record(
         decimal("amount", "Quantity x unit_price"),
         flag("taxed", "First tax applies"),
         flag("taxed2", "Second tax applies"),
-        bigint("project__id", "Project of the line: project id"),
+        bigint("project__id", "Project of the line: project id", of="projects"),
         text("project__name", "Project of the line: project name"),
         text("project__code", "Project of the line: project code (empty text or null when unset)"),
     ),
-    bigint("estimate__id", "Source estimate: estimate id"),
+    bigint("estimate__id", "Source estimate: estimate id", of="estimates"),
     bigint("retainer__id", "Source retainer: retainer id"),
-    bigint("creator__id", "User who created it: id"),
+    bigint("creator__id", "User who created it: id", of="users"),
     text("creator__name", "User who created it: display name at read time"),
     text("client_key", "Key of the public invoice page and PDF", secret=True),
     text("number", "Invoice number"),
@@ -330,7 +342,7 @@ INVOICE = record(
 
 ESTIMATE = record(
     bigint("id", "Estimate id"),
-    bigint("client__id", "Client: id"),
+    bigint("client__id", "Client: id", of="clients"),
     text("client__name", "Client: display name at read time"),
     rows(
         "line_items",
@@ -344,7 +356,7 @@ ESTIMATE = record(
         flag("taxed", "First tax applies"),
         flag("taxed2", "Second tax applies"),
     ),
-    bigint("creator__id", "User who created it: id"),
+    bigint("creator__id", "User who created it: id", of="users"),
     text("creator__name", "User who created it: display name at read time"),
     text("client_key", "Public URL key (/client/estimates/<key>)", secret=True),
     text("number", "Number, string"),
@@ -396,10 +408,10 @@ EXPENSE_CATEGORY = record(
 
 TASK_ASSIGNMENT = record(
     bigint("id", "Assignment id"),
-    bigint("project__id", "Project: id"),
+    bigint("project__id", "Project: id", of="projects"),
     text("project__name", "Project: name"),
     text("project__code", "Project: code"),
-    bigint("task__id", "Task: id"),
+    bigint("task__id", "Task: id", of="tasks"),
     text("task__name", "Task: display name at read time"),
     flag("is_active", "Active"),
     flag("billable", "Billable"),
@@ -411,10 +423,10 @@ TASK_ASSIGNMENT = record(
 
 USER_ASSIGNMENT = record(
     bigint("id", "Assignment id; equals the id in project_assignments"),
-    bigint("project__id", "Project: id"),
+    bigint("project__id", "Project: id", of="projects"),
     text("project__name", "Project: name"),
     text("project__code", "Project: code"),
-    bigint("user__id", "Person: id"),
+    bigint("user__id", "Person: id", of="users"),
     text("user__name", "Person: display name at read time"),
     flag("is_active", "False = removed from the project"),
     flag("is_project_manager", "Manages the project"),
@@ -540,14 +552,14 @@ COST_RATE = record(
 )
 
 TEAMMATE = record(
-    bigint("id", "Teammate's USER id"),
+    bigint("id", "Teammate's USER id", of="users"),
     text("first_name", "First name"),
     text("last_name", "Last name"),
     text("email", "E-mail"),
 )
 
 PROJECT_ASSIGNMENT = record(
-    bigint("id", "Same id as the user_assignment"),
+    bigint("id", "Same id as the user_assignment", of="user_assignments"),
     flag("is_active", "Always true here (endpoint returns active only)"),
     flag("is_project_manager", "Manages the project"),
     flag("use_default_rates", "Default rates"),
@@ -555,30 +567,30 @@ PROJECT_ASSIGNMENT = record(
     decimal("budget", "Hours budget"),
     timestamp("created_at", "Creation time, UTC"),
     timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
-    bigint("project__id", "Project: id"),
+    bigint("project__id", "Project: id", of="projects"),
     text("project__name", "Project: name"),
     text("project__code", "Project: code"),
     flag("project__is_billable", "Project: billable; undocumented"),
-    bigint("client__id", "Client: id"),
+    bigint("client__id", "Client: id", of="clients"),
     text("client__name", "Client: display name at read time"),
     text("client__currency", "Client: ISO code; undocumented"),
     rows(
         "task_assignments",
         "Tasks of the project",
-        bigint("id", "Task assignment id"),
+        bigint("id", "Task assignment id", of="task_assignments"),
         flag("billable", "Billable on this project"),
         flag("is_active", "Assignment active"),
         timestamp("created_at", "Creation time, UTC"),
         timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
         decimal("hourly_rate", "Rate when bill_by=Tasks"),
         decimal("budget", "Budget when budget_by=task or task_fees"),
-        bigint("task__id", "Task: id"),
+        bigint("task__id", "Task: id", of="tasks"),
         text("task__name", "Task: display name at read time"),
     ),
 )
 
 REPORT_EXPENSES_CLIENTS = record(
-    bigint("client_id", "Client"),
+    bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
     decimal("total_amount", "All expenses"),
     decimal("billable_amount", "Billable part"),
@@ -586,9 +598,9 @@ REPORT_EXPENSES_CLIENTS = record(
 )
 
 REPORT_EXPENSES_PROJECTS = record(
-    bigint("client_id", "Client"),
+    bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
-    bigint("project_id", "Project"),
+    bigint("project_id", "Project", of="projects"),
     text("project_name", "DISPLAY name with a '[CODE] ' prefix when the project has a code"),
     decimal("total_amount", "All expenses"),
     decimal("billable_amount", "Billable part"),
@@ -596,7 +608,7 @@ REPORT_EXPENSES_PROJECTS = record(
 )
 
 REPORT_EXPENSES_CATEGORIES = record(
-    bigint("expense_category_id", "Category"),
+    bigint("expense_category_id", "Category", of="expense_categories"),
     text("expense_category_name", "Name"),
     decimal("total_amount", "All expenses"),
     decimal("billable_amount", "Billable part"),
@@ -604,7 +616,7 @@ REPORT_EXPENSES_CATEGORIES = record(
 )
 
 REPORT_EXPENSES_TEAM = record(
-    bigint("user_id", "Person"),
+    bigint("user_id", "Person", of="users"),
     text("user_name", "First + last"),
     flag("is_contractor", "Contractor"),
     decimal("total_amount", "All expenses"),
@@ -613,7 +625,7 @@ REPORT_EXPENSES_TEAM = record(
 )
 
 REPORT_TIME_CLIENTS = record(
-    bigint("client_id", "Client"),
+    bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
     decimal("total_hours", "Sum of ROUNDED hours"),
     decimal("billable_hours", "Billable rounded hours"),
@@ -625,9 +637,9 @@ REPORT_TIME_CLIENTS = record(
 )
 
 REPORT_TIME_PROJECTS = record(
-    bigint("project_id", "Project"),
+    bigint("project_id", "Project", of="projects"),
     text("project_name", "DISPLAY name with a '[CODE] ' prefix when the project has a code"),
-    bigint("client_id", "Client"),
+    bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
     decimal("total_hours", "Sum of ROUNDED hours"),
     decimal("billable_hours", "Billable rounded hours"),
@@ -640,7 +652,7 @@ REPORT_TIME_PROJECTS = record(
 )
 
 REPORT_TIME_TASKS = record(
-    bigint("task_id", "Task"),
+    bigint("task_id", "Task", of="tasks"),
     text("task_name", "Name"),
     decimal("total_hours", "Sum of ROUNDED hours"),
     decimal("billable_hours", "Billable rounded hours"),
@@ -652,7 +664,7 @@ REPORT_TIME_TASKS = record(
 )
 
 REPORT_TIME_TEAM = record(
-    bigint("user_id", "Person"),
+    bigint("user_id", "Person", of="users"),
     text("user_name", "First + last"),
     flag("is_contractor", "Contractor"),
     bigint("weekly_capacity", "SECONDS"),
@@ -668,9 +680,9 @@ REPORT_TIME_TEAM = record(
 )
 
 REPORT_UNINVOICED = record(
-    bigint("client_id", "Client"),
+    bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
-    bigint("project_id", "Project"),
+    bigint("project_id", "Project", of="projects"),
     text("project_name", "Plain name, no code prefix"),
     text("currency", "ISO code"),
     decimal("total_hours", "Hours"),
@@ -680,9 +692,9 @@ REPORT_UNINVOICED = record(
 )
 
 REPORT_PROJECT_BUDGET = record(
-    bigint("client_id", "Client"),
+    bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
-    bigint("project_id", "Project"),
+    bigint("project_id", "Project", of="projects"),
     text("project_name", "Plain name, no code prefix"),
     flag("budget_is_monthly", "Monthly reset"),
     text("budget_by", "Method; one of project, project_cost, task, task_fees, person, none"),

@@ -72,6 +72,7 @@ def wrap(
         write_disposition=merge,
         columns=build_hints(endpoint, excluded),
         nested_hints=build_nested_hints(endpoint, excluded),
+        references=build_references(endpoint.columns, excluded),
         parallelized=parallelized,
         **optional,
     )
@@ -98,7 +99,9 @@ def build_nested_hints(endpoint: Endpoint, excluded: frozenset[str] = frozenset(
     if not children:
         return None
     return {
-        child.name: dlt.mark.make_nested_hints(columns=build_child_hints(child))
+        child.name: dlt.mark.make_nested_hints(
+            columns=build_child_hints(child), references=build_references(child.columns)
+        )
         for child in children
     }
 
@@ -109,6 +112,19 @@ def build_child_hints(child: Child) -> TTableSchemaColumns:
     hints = {column.name: _hint(column) for column in (account, *child.columns)}
     hints.update({name: {"name": name, **hint} for name, hint in CHILD_KEYS.items()})
     return hints
+
+
+def build_references(columns: Iterable[Column], excluded: frozenset[str] = frozenset()) -> Any:
+    """dlt's references of a table's columns: for whoever draws or models it, never enforced."""
+    return [
+        {
+            "referenced_table": column.of,
+            "columns": [ACCOUNT_ID, column.name],
+            "referenced_columns": [ACCOUNT_ID, "id"],
+        }
+        for column in columns
+        if column.of and column.name not in excluded
+    ]
 
 
 def _hint(column: Column) -> TColumnSchema:

@@ -14,7 +14,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from harvest_source import cli
-from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
+from harvest_source.endpoints import DEFAULTS, ENDPOINTS, Endpoint, Way
 from harvest_source.options import Context
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,6 +47,23 @@ def _table_line(endpoint: Endpoint) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def build_diagram() -> str:
+    """Tables read by default and what refers to what, for Mermaid."""
+    tables = {name for each in DEFAULTS for name in (each.name, *each.child_tables)}
+    lines = [
+        f"    {each.name} ||--o{{ {child} : has" for each in DEFAULTS for child in each.child_tables
+    ]
+    lines += [
+        f"    {reference.to} |o--o{{ {reference.table} : {reference.column}"
+        for each in DEFAULTS
+        for reference in each.references
+        if reference.to in tables
+    ]
+    drawn = {name for line in lines for name in line.split()}
+    alone = [f"    {name}" for name in sorted(tables - drawn)]
+    return "\n".join(["```mermaid", "erDiagram", *lines, *alone, "```"])
+
+
 def build_file(path: str) -> str:
     """A file of this repository as a fenced block."""
     kind = "python" if path.endswith(".py") else ""
@@ -68,6 +85,7 @@ def build_help(command: str) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "tables": build_tables,
+    "diagram": build_diagram,
     "sync help": partial(build_help, "sync"),
     "verify help": partial(build_help, "verify"),
     "auth login help": partial(build_help, "auth login"),

@@ -10,10 +10,10 @@ import pytest
 
 from harvest_source import cli
 from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
-from harvest_source.endpoints import ENDPOINTS
+from harvest_source.endpoints import DEFAULTS, ENDPOINTS
 from harvest_source.errors import HarvestError
 from tests.cli.command import run_process
-from tests.docs.generate import PARTS, README, REPOSITORY, fill
+from tests.docs.generate import PARTS, README, REPOSITORY, build_diagram, fill
 
 TEXT = README.read_text()
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -115,6 +115,16 @@ def plain(output: str) -> list[str]:
     """Lines without blanks at the end and without what differs from run to run."""
     lines = [line.rstrip() for line in output.strip("\n").splitlines() if line.strip()]
     return [re.sub(r"\d+ requests, [\d.]+ s", "N requests, N s", line) for line in lines]
+
+
+def test_the_diagram_shows_every_reference() -> None:
+    """A line for each reference between tables read by default, and no table is left out."""
+    diagram = build_diagram()
+    for endpoint in DEFAULTS:
+        for name in (endpoint.name, *endpoint.child_tables):
+            assert re.search(rf"\b{name}\b", diagram), name
+        for each in endpoint.references:
+            assert f" {each.to} |o--o{{ {each.table} : {each.column}\n" in diagram
 
 
 def test_no_part_is_forgotten() -> None:

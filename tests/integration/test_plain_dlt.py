@@ -57,6 +57,20 @@ def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
         assert_equal(lab, endpoint.name)
 
 
+def test_dlt_knows_the_references(open_lab: OpenLab) -> None:
+    """The schema says which column holds which table's id, child tables included."""
+    lab = open_lab()
+    with lab.working():
+        tables = source(lab).discover_schema().tables
+    known = {
+        (name, each["columns"][1], each["referenced_table"])
+        for name, table in tables.items()
+        for each in table.get("references") or ()
+        if (each["columns"][0], each["referenced_columns"]) == ("account_id", ["account_id", "id"])
+    }
+    assert known == {(r.table, r.column, r.to) for e in DEFAULTS for r in e.references}
+
+
 def test_one_table(open_lab: OpenLab) -> None:
     """with_resources reads one table, makes only that, and asks Harvest for nothing else."""
     lab = open_lab()

@@ -15,6 +15,17 @@ every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each:
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)*")
 SUFFIX_TYPES = {"_at": Type.TIMESTAMP, "_date": Type.DATE, "_on": Type.DATE}
+NO_REFERENCE = {
+    "external_reference__id": "another tool's",
+    "external_reference__group_id": "another tool's",
+    "external_reference__account_id": "another tool's",
+    "payment_gateway__id": "Harvest lists no gateways",
+    "retainer__id": "Harvest lists no retainers",
+    "recurring_invoice_id": "Harvest lists no templates",
+    "transaction_id": "the payment provider's",
+    "employee_id": "the customer's own",
+}
+"""Columns named like an id of another table, and why none is."""
 MONEY = ("rate", "amount", "hours", "price", "cost", "budget", "fee", "quantity", "tax", "units")
 
 
@@ -123,6 +134,32 @@ def test_modules_are_flags_of_the_company(endpoint: Endpoint) -> None:
     """The flag that switches a table off is a column of ``company``."""
     if endpoint.module is not None:
         assert types_of(BY_NAME["company"])[endpoint.module] is Type.BOOL
+
+
+@every_endpoint
+def test_references_lead_to_ids(endpoint: Endpoint) -> None:
+    """What a column is the id of is a table with such ids, read as such a column's type."""
+    tables = {endpoint.name: list(endpoint.columns)}
+    tables |= {
+        f"{endpoint.name}__{child.name}": list(child.columns) for child in endpoint.record.children
+    }
+    for reference in endpoint.references:
+        assert BY_NAME[reference.to].primary_key == ("id",)
+        (column,) = [c for c in tables[reference.table] if c.name == reference.column]
+        assert column.type is types_of(BY_NAME[reference.to])["id"]
+
+
+@every_endpoint
+def test_every_id_says_whose_it_is(endpoint: Endpoint) -> None:
+    """A column named like an id refers to a table, or there is a reason why it cannot."""
+    for column in [*endpoint.columns, *columns_of(endpoint.record)]:
+        if column.name.endswith("_id"):
+            assert bool(column.of) != (column.name in NO_REFERENCE), column.name
+
+
+def test_reasons_for_no_reference_are_needed() -> None:
+    """The list of exceptions names nothing that is not there."""
+    assert set(NO_REFERENCE) <= {c.name for each in ENDPOINTS for c in columns_of(each.record)}
 
 
 @every_endpoint
