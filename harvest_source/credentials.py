@@ -12,6 +12,7 @@ from harvest_source.auth.oauth import TOKEN_PATH
 from harvest_source.auth.profiles import DEFAULT
 from harvest_source.coverage import REQUESTS
 from harvest_source.cursors import OVERLAP_S
+from harvest_source.scopes import WALK_EVERY
 from harvest_source.sessions import API_URL, ID_URL
 
 WAIT_S: Final = 60
@@ -49,6 +50,8 @@ class HarvestConfiguration(BaseConfiguration):
     overlap: int = OVERLAP_S
     rate_limit: int | None = None
     exclude: Any | None = None
+    include: Any | None = None
+    full_walk: int = WALK_EVERY.days
     audit_requests: int = REQUESTS
     keep_deleted_days: int | None = None
     keep_deleted: str = "records"

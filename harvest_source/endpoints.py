@@ -543,3 +543,8 @@ BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 DEFAULTS = tuple(endpoint for endpoint in ENDPOINTS if endpoint.default)
 """What is read when nothing is asked for by name."""
+
+SECRETS = frozenset(
+    f"{e.name}.{column.name}" for e in ENDPOINTS for column in e.record if column.secret
+)
+"""``table.column`` of what opens documents without a login: left out unless asked for."""

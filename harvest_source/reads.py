@@ -21,7 +21,7 @@ from harvest_source.backfill import dump_backfill, load_backfill
 from harvest_source.clock import Clock
 from harvest_source.coverage import Audited
 from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
-from harvest_source.endpoints import BY_NAME, Endpoint, Way
+from harvest_source.endpoints import BY_NAME, SECRETS, Endpoint, Way
 from harvest_source.errors import ResponseError
 from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
@@ -47,7 +47,7 @@ class ReadOptions:
     clock: Clock
     start_date: date | None = None
     overlap: timedelta = timedelta(minutes=5)
-    exclude: frozenset[str] = frozenset()
+    exclude: frozenset[str] = SECRETS
     """``table.column``."""
     full_refresh: bool = False
     walk_every: timedelta = WALK_EVERY

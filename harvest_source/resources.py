@@ -276,10 +276,9 @@ class Lane:
 
 
 def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[str]:
-    """Columns and arrays of one table that are left out: those asked for, and secret ones."""
-    asked = {name.partition(".")[2] for name in exclude if name.partition(".")[0] == endpoint.name}
-    secret = {column.name for column in endpoint.record if column.secret}
-    return frozenset(asked | secret)
+    """Columns and arrays of one table that are left out."""
+    names = (name.partition(".") for name in exclude)
+    return frozenset(column for table, _, column in names if table == endpoint.name)
 
 
 def learned_columns(schema: Schema, table: str, declared: Iterable[str]) -> dict[str, Type]:

@@ -45,6 +45,7 @@ from harvest_source.source import (
     build_options,
     build_upkeep,
     choose_endpoints,
+    parse_exclude,
     watch,
 )
 from harvest_source.warehouse import DUCKDB, Target, Warehouse
@@ -278,14 +279,15 @@ def build_settings(
         start_date=config.start_date,
         overlap=config.overlap,
         exclude=config.exclude,
+        include=config.include,
+        full_walk=config.full_walk,
         full_refresh=full_refresh,
         isolate=True,
         clock=hooks.clock,
     )
-    more = build_options(exclude=list(exclude)).exclude
     around = Surroundings(hooks.clock, on_warning=ledger.warn, on_response=hooks.on_response)
     connection = build_connection(config, watch(config, around))
-    exclude_all = options.exclude | more
+    exclude_all = options.exclude | parse_exclude(list(exclude))
     return Settings(
         connection,
         replace(options, exclude=exclude_all, workers=hooks.workers),

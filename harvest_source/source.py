@@ -22,12 +22,13 @@ from harvest_source.clock import Clock, SystemClock
 from harvest_source.coverage import REQUESTS
 from harvest_source.credentials import WAIT_S, HarvestConfiguration, HarvestCredentials
 from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
-from harvest_source.endpoints import BY_NAME, ENDPOINTS, Endpoint
+from harvest_source.endpoints import BY_NAME, ENDPOINTS, SECRETS, Endpoint
 from harvest_source.errors import ConfigError
 from harvest_source.feeds import Reading
 from harvest_source.ledger import Ledger
 from harvest_source.reads import ReadOptions
 from harvest_source.resources import build_resource
+from harvest_source.scopes import WALK_EVERY
 from harvest_source.sessions import API_URL, ID_URL, Connection, Sessions
 from harvest_source.settings import find_value, read_credentials
 from harvest_source.signin import Surroundings, choose_sign_in
@@ -46,6 +47,8 @@ def harvest(
     overlap: int = OVERLAP_S,
     rate_limit: int | None = None,
     exclude: Any = None,
+    include: Any = None,
+    full_walk: int = WALK_EVERY.days,
     api_url: str = API_URL,
     id_url: str = ID_URL,
     oauth_token_path: str = TOKEN_PATH,
@@ -69,6 +72,8 @@ def harvest(
         overlap: Seconds read again before each cursor, at least 60.
         rate_limit: Requests per 15 s, downwards only.
         exclude: ``table.column`` names to leave out.
+        include: ``table.column`` names left out otherwise: keys that open documents.
+        full_walk: Days between two walks over all parents of messages, payments and rates.
         api_url: Harvest's API. Plain http only on a loopback address.
         id_url: Harvest's identity host; not asked when *account_id* and an access token are given.
         oauth_token_path: Of the token endpoint on *id_url*.
@@ -92,7 +97,13 @@ def harvest(
     ledger = LoggingLedger()
     settings = Settings(
         connection=build_connection(config, watch(config, Surroundings(on_warning=ledger.warn))),
-        options=build_options(start_date=start_date, overlap=overlap, exclude=exclude),
+        options=build_options(
+            start_date=start_date,
+            overlap=overlap,
+            exclude=exclude,
+            include=include,
+            full_walk=full_walk,
+        ),
     )
     reading = Reading(Sessions(settings.connection), settings.options, ledger)
     forget_detections()
@@ -183,6 +194,8 @@ def build_options(
     start_date: Any = None,
     overlap: int = OVERLAP_S,
     exclude: Any = None,
+    include: Any = None,
+    full_walk: int = WALK_EVERY.days,
     full_refresh: bool = False,
     isolate: bool = False,
     clock: Clock | None = None,
@@ -191,7 +204,8 @@ def build_options(
     Check what people typed.
 
     Raises:
-        ConfigError: Not a date, an overlap under a minute, a column that cannot be left out.
+        ConfigError: Not a date, an overlap under a minute, a walk every no days, a column that
+            cannot be left out or put in.
     """
     if overlap < LEAST_OVERLAP_S:
         msg = (
@@ -199,11 +213,15 @@ def build_options(
             "dates changes in whole seconds. Set it to 60 or more, or leave it out (300)."
         )
         raise ConfigError(msg)
+    if full_walk < 1:
+        msg = f"full_walk is {full_walk}: it is a number of days, 1 or more. Leave it out for 7."
+        raise ConfigError(msg)
     return ReadOptions(
         clock=clock or SystemClock(),
         start_date=parse_date(start_date, "start_date"),
         overlap=timedelta(seconds=overlap),
-        exclude=parse_exclude(exclude),
+        exclude=(SECRETS - parse_include(include)) | parse_exclude(exclude),
+        walk_every=timedelta(days=full_walk),
         full_refresh=full_refresh,
         isolate=isolate,
     )
@@ -254,11 +272,32 @@ def parse_exclude(value: Any) -> frozenset[str]:
     Raises:
         ConfigError: No such table or column, or one that reading needs.
     """
-    names = value.split(",") if isinstance(value, str) else list(value or ())
-    excluded = frozenset(str(name).strip() for name in names if str(name).strip())
+    excluded = _parse_names(value)
     for name in excluded:
         _check_excluded(name)
     return excluded
+
+
+def parse_include(value: Any) -> frozenset[str]:
+    """
+    ``table.column`` names of what is left out unless asked for, as :func:`parse_exclude`.
+
+    Raises:
+        ConfigError: A column that is not left out, or not there.
+    """
+    included = _parse_names(value)
+    for name in included - SECRETS:
+        msg = (
+            f"{name[:80]} is not left out, or not there. What can be included: "
+            f"{', '.join(sorted(SECRETS))}."
+        )
+        raise ConfigError(msg)
+    return included
+
+
+def _parse_names(value: Any) -> frozenset[str]:
+    names = value.split(",") if isinstance(value, str) else list(value or ())
+    return frozenset(str(name).strip() for name in names if str(name).strip())
 
 
 def _check_excluded(name: str) -> None:

@@ -1,0 +1,81 @@
+"""What the settings of a run change in what is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harvest_source.errors import ConfigError
+from harvest_source.source import build_options
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import DAY
+
+
+def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None:
+    """``include`` brings the columns named and no other; asked for later, a refresh fills them."""
+    lab = open_lab()
+    lab.sync("invoices", "clients")
+    asked = {"include": ["invoices.client_key"]}
+    lab.rest()
+    lab.sync("invoices", "clients", full_refresh=True, settings=asked)
+    truth = {row["id"]: row["client_key"] for row in lab.server.rows("invoices")}
+    assert all(truth.values())
+    assert {row["id"]: row["client_key"] for row in lab.table("invoices")} == truth
+    assert "statement_key" not in lab.columns("clients")
+
+
+def test_what_is_left_out_by_name_stays_out(open_lab: OpenLab) -> None:
+    """A column both included and excluded is left out: the careful wish wins."""
+    lab = open_lab()
+    both = {"include": "clients.statement_key", "exclude": "clients.statement_key"}
+    lab.sync("clients", settings=both)
+    assert "statement_key" not in lab.columns("clients")
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ({"include": ["clients.name"]}, "not left out"),
+        ({"include": ["nowhere.client_key"]}, "not there"),
+        ({"full_walk": 0}, "1 or more"),
+    ],
+)
+def test_settings_that_cannot_work(setting: dict[str, Any], word: str) -> None:
+    """They are refused before anything is sent, with what would work."""
+    with pytest.raises(ConfigError, match=word):
+        build_options(**setting)
+
+
+def test_a_full_walk_as_often_as_set(open_lab: OpenLab) -> None:
+    """A payment deleted without a trace is found after the days that ``full_walk`` says."""
+    lab = open_lab(invoices=6)
+    lab.sync("invoice_payments", settings={"full_walk": 2})
+    gone = lab.server.rows("invoice_payments")[0]["id"]
+    lab.server.delete("invoice_payments", gone)
+    found = []
+    for days in (1, 1.5):
+        lab.rest(days * DAY)
+        lab.sync("invoice_payments", settings={"full_walk": 2})
+        found.append(gone in lab.ids("invoice_payments"))
+    assert found == [True, False]
+
+
+def test_a_full_refresh_asks_every_parent(open_lab: OpenLab) -> None:
+    """Children deleted without a trace, and those of parents that are gone, leave at once."""
+    lab = open_lab(invoices=6)
+    lab.sync("invoices", "invoice_payments", "invoice_messages")
+    payment = lab.server.rows("invoice_payments")[0]
+    lab.server.delete("invoice_payments", payment["id"])
+    message = next(
+        row
+        for row in lab.server.rows("invoice_messages")
+        if row["invoice_id"] != payment["invoice_id"]
+    )
+    lab.server.delete("invoices", message["invoice_id"], force=True)
+    lab.rest()
+    report = lab.sync("invoices", "invoice_payments", "invoice_messages", full_refresh=True)
+    assert report.status == "ok"
+    for table in ("invoice_payments", "invoice_messages"):
+        assert lab.ids(table) == sorted(row["id"] for row in lab.server.rows(table))
+    assert message["id"] not in lab.ids("invoice_messages")
