@@ -23,6 +23,7 @@ from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
 from harvest_source.run import EXIT_ORDER, Hooks, build_settings, build_target
 from harvest_source.sessions import Session, Sessions
+from harvest_source.sight import explain_off
 from harvest_source.source import choose_endpoints
 from harvest_source.warehouse import DUCKDB, Target, Warehouse
 
@@ -167,6 +168,8 @@ def _check_table(session: Session, endpoint: Endpoint) -> Finding:
             return _look_below(session, endpoint, endpoint.parent)
         return f"{_count(session, endpoint.list_path, endpoint):,} rows"
 
+    if reason := explain_off(endpoint, session):
+        return Finding("table", endpoint.name, "skipped", reason)
     return _try("table", endpoint.name, look)
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from harvest_source.reading import Part
+from harvest_source.sight import covers
 from harvest_source.windows import DateWindow
 
 WIDE_EVERY: Final = timedelta(days=1)
@@ -99,16 +100,19 @@ def plan_errand(
     """
     Decide what a table has to read.
 
-    Without a cursor, with one from the future, or when someone else reads (old rows may come into
-    sight with old timestamps): history from *start_date* on. With one: what changed since, less the
-    overlap, whatever its date (a row moved to before *start_date* must not stay behind as it was);
-    and first the missing part of history when *start_date* moved to an earlier day.
+    Without a cursor, with one from the future, or when whoever reads may see more than whoever read
+    before (old rows come into sight with old timestamps): history from *start_date* on. Who sees
+    less gains nothing by it, and would write emptiness over rates that are hidden from them.
+
+    With a cursor: what changed since, less the overlap, whatever its date (a row moved to before
+    *start_date* must not stay behind as it was); and first the missing part of history when
+    *start_date* moved to an earlier day.
 
     Args:
         start_date: Bound of history; None: all of it. Pass None for lists without date filter.
     """
     is_usable = cursor is not None and cursor.at <= now + WIDE_EVERY
-    if cursor is None or not is_usable or cursor.visibility != visibility:
+    if cursor is None or not is_usable or not covers(cursor.visibility, visibility):
         bound = start_date
         if cursor is not None:
             bound = _earlier(cursor.covered_from, start_date)

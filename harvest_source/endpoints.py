@@ -94,6 +94,10 @@ class Endpoint:
     """Statuses that mean a parent is gone, or has no such list."""
     volatile: tuple[str, str] | None = None
     """A filter for rows that change without a new ``updated_at``: read again every run."""
+    own: bool = False
+    """Everyone sees all of it: it is about whoever asks."""
+    in_part: bool = False
+    """What is shown below a parent depends on the role; of other lists it is all, or a 403."""
     default: bool = True
     """False: read only when asked for by name."""
 
@@ -363,6 +367,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         primary_key=("user_id", "id"),
         cursor=None,
         absent=_GONE,
+        in_part=True,
         default=False,  # Repeats user_assignments and task_assignments, active ones only.
         docs="users-api/users/project-assignments/",
         permission="Administrator, or Manager with teammates; everyone their own",
@@ -373,6 +378,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="users/me/project_assignments",
         envelope="project_assignments",
         cursor=None,
+        own=True,
         default=False,  # For members, who may read neither projects nor tasks.
         docs="users-api/users/project-assignments/",
         permission="Everyone",
@@ -386,6 +392,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         primary_key=("project_id", "id"),
         cursor=None,
         absent=_GONE,
+        in_part=True,
         default=False,  # The same rows as user_assignments.
         docs="projects-api/projects/user-assignments/",
         permission="As user_assignments",
@@ -399,6 +406,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         primary_key=("project_id", "id"),
         cursor=None,
         absent=_GONE,
+        in_part=True,
         default=False,  # The same rows as task_assignments.
         docs="projects-api/projects/task-assignments/",
         permission="As task_assignments",

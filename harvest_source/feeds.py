@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from harvest_source.arrow import Decoder
 from harvest_source.endpoints import Endpoint
-from harvest_source.errors import ForbiddenError, HarvestError
+from harvest_source.errors import HarvestError
 from harvest_source.ledger import Ledger
 from harvest_source.reads import ReadOptions, Task, read
 from harvest_source.sessions import Sessions
+from harvest_source.sight import explain_off, explain_skip, lost_sight, was_read
 from harvest_source.streams import gather
 
 PACKAGE_ROWS: Final = 100_000
@@ -100,17 +101,34 @@ class Reading:
         name, account_id = feed.endpoint.name, feed.account_id
         try:
             yield from self._iter_batches(feed)
-        except ForbiddenError as error:
-            self.ledger.skip(name, account_id, str(error))
         except HarvestError as error:
-            if not self.options.isolate:
+            if reason := self._explain(feed, error):
+                self._skip(feed, reason)
+            elif not self.options.isolate:
                 raise
-            self.ledger.fail(name, account_id, error)
+            else:
+                self.ledger.fail(name, account_id, error)
+
+    def _explain(self, feed: Feed, error: HarvestError) -> str | None:
+        try:
+            session = self.sessions.open(feed.account_id)
+        except HarvestError:
+            return None
+        return explain_skip(feed.endpoint, session, error)
+
+    def _skip(self, feed: Feed, reason: str) -> None:
+        """Leave a table out; more is said when it could be read before."""
+        self.ledger.skip(feed.endpoint.name, feed.account_id, reason)
+        if was_read(feed.state):
+            self.ledger.warn(lost_sight(feed.endpoint, feed.account_id, reason))
 
     def _iter_batches(self, feed: Feed) -> Iterator[Batch]:
         endpoint, account_id = feed.endpoint, feed.account_id
         session = self.sessions.open(account_id)
         self.ledger.add_rows(endpoint.name, account_id, 0)
+        if reason := explain_off(endpoint, session):
+            self._skip(feed, reason)
+            return
         state = deepcopy(dict(feed.state))
         task = Task(endpoint, session, feed.decoder, state, self.options, self.ledger)
         stored = deepcopy(state)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from harvest_source.ledger import Ledger
 from harvest_source.reading import WORKERS, ListReader, Outcome, Part, newest, read_whole
 from harvest_source.scopes import SCOPE_ROWS, WALK_EVERY, WALK_PARENTS, Scope, Walk, in_parallel
 from harvest_source.sessions import Session
+from harvest_source.sight import Seen, covers, left_alone, sees_less
 from harvest_source.windows import EARLIEST, RECENT, DateWindow, report_windows
 
 
@@ -96,8 +97,42 @@ class Task:
             workers=self.options.workers,
         )
 
+    def see(self, table: pa.Table) -> Seen:
+        """*table*, to be remembered in place of its rows."""
+        by = self.session.owner.visibility
+        return Seen(self.options.clock.now(), by, table.num_rows, fingerprint(table))
+
+    def may_replace(self, before: Seen, rows: int) -> bool:
+        """Whether *rows* of this session may take the place of what was read *before*."""
+        return before.may_give_way(self.endpoint, self.session.owner, rows)
+
+    def sees_no_less_than(self, cursor: Cursor) -> bool:
+        """Whether this session sees all that whoever moved *cursor* saw."""
+        return covers(self.session.owner.visibility, cursor.visibility)
+
+    def leave_alone(self, what: str) -> None:
+        """Tell people that a list stays as it was loaded."""
+        self.ledger.warn(left_alone(self.endpoint, self.session.account_id, what))
+
+    def accepts(self, before: Seen | None, table: pa.Table, what: str) -> bool:
+        """Whether *table* takes the place of what was read *before*."""
+        if before is not None and not self.may_replace(before, table.num_rows):
+            self.leave_alone(what)
+            return False
+        if before and before.digest == fingerprint(table) and not self.options.full_refresh:
+            self.ledger.add_rows(*self.key, table.num_rows)
+            return False
+        return True
+
+    def note_empty(self, scope: Mapping[str, Any]) -> None:
+        """A list without rows empties what was loaded of it, if this token would see any."""
+        if self.session.owner.is_administrator or self.endpoint.own:
+            self.ledger.empty(*self.key, scope)
+
     def plan(self, cursor: Cursor | None, dated: str | None) -> Errand:
         """What to read of a list whose date column is *dated*, if it has one."""
+        if cursor is not None and not self.sees_no_less_than(cursor):
+            self.ledger.warn(sees_less(self.session.account_id))
         return plan_errand(
             None if self.options.full_refresh else cursor,
             visibility=self.session.owner.visibility,
@@ -195,15 +230,16 @@ def _read_volatile(task: Task, reader: ListReader, outcomes: list[Outcome]) -> I
 
 def read_all(task: Task) -> Iterator[pa.Table]:
     """All rows, complete, or none: they take the place of the account's rows."""
-    taken = read_whole(task.build_reader(), task.endpoint)
-    print_ = fingerprint(taken.table)
-    if taken.table.num_rows == 0:
-        task.ledger.empty(*task.key, {})
-    if task.state.get("fingerprint") == print_ and not task.options.full_refresh:
-        task.ledger.add_rows(*task.key, taken.table.num_rows)
+    before = Seen.load(task.state.get("seen"))
+    if before is not None and not task.may_replace(before, before.rows):
+        task.leave_alone("all of it")
         return
-    yield taken.table
-    task.state["fingerprint"] = print_
+    table = read_whole(task.build_reader(), task.endpoint).table
+    if table.num_rows == 0:
+        task.note_empty({})
+    if task.accepts(before, table, "all of it"):
+        yield table
+        task.state["seen"] = task.see(table).dump()
 
 
 def read_children(task: Task) -> Iterator[pa.Table]:
@@ -217,15 +253,22 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     assert parent is not None
     listed = BY_NAME[parent.endpoint]
     cursor = load_cursor(task.state.get("cursor"))
+    if task.endpoint.in_part and cursor is not None and not task.sees_no_less_than(cursor):
+        task.leave_alone("all of it")
+        return
     errand = task.plan(cursor, listed.window)
     outcome = Outcome()
     moved = _parent_ids(task, listed, errand.parts, outcome)
     walk, walked = _plan_walk(task, listed, errand, moved)
     now = task.options.clock.now()
-    yield from _read_scopes(task, [_child_scope(task, each) for each in [*moved, *walked]])
+    kept = Kept(task, "parents") if task.endpoint.in_part else None
+    scopes = [_child_scope(task, each) for each in [*moved, *walked]]
+    yield from _read_scopes(task, scopes, kept)
     if not outcome.proven:
         task.ledger.warn(_unproven(task, [outcome]))
         return
+    if kept is not None:
+        kept.store()
     _move_cursor(task, errand, cursor, [outcome], has_news=bool(moved))
     task.state["walk"] = (Walk(finished_at=now) if errand.is_whole else walk).dump()
     if errand.is_whole and errand.covered_from is None:
@@ -234,18 +277,25 @@ def read_children(task: Task) -> Iterator[pa.Table]:
 
 def read_windows(task: Task) -> Iterator[pa.Table]:
     """A report by calendar years: recent ones and new ones each run, the others on the schedule."""
-    now, stored = task.options.clock.now(), dict(task.state.get("windows") or {})
-    windows = report_windows(_first_day(task, now.date()), now.date())
-    due = [each for each in windows if _is_due(stored.get(_name(each)), each, task.options)]
-    yield from _read_scopes(task, [_window_scope(task, each) for each in due])
-    task.state["windows"] = stored | {_name(each): now.isoformat() for each in due}
+    today = task.options.clock.now().date()
+    windows = report_windows(_first_day(task, today), today)
+    kept = Kept(task, "windows")
+    due = [each for each in windows if _is_due(kept.before(_name(each)), each, task)]
+    seen = [each for each in due if kept.may_be_read(_name(each))]
+    yield from _read_scopes(task, [_window_scope(task, each) for each in seen], kept)
+    kept.store()
+    if task.options.full_refresh and task.options.start_date is None:
+        task.ledger.whole.add(task.key)
 
 
 def read_snapshot(task: Task) -> Iterator[pa.Table]:
     """A report without dates, kept once per day."""
     today = task.options.clock.now().date()
-    scope = Scope((("snapshot_date", today),), task.endpoint.list_path, {})
-    yield from _read_scopes(task, [scope])
+    kept = Kept(task, "windows")
+    if kept.may_be_read(today.isoformat()):
+        scope = Scope((("snapshot_date", today),), task.endpoint.list_path, {})
+        yield from _read_scopes(task, [scope], kept)
+        kept.store(only=today.isoformat())
 
 
 READS: Mapping[Way, Read] = {
@@ -390,12 +440,14 @@ def _no_rows(_rows: bytes) -> pa.Table:
     return pa.table({})
 
 
-def _is_due(read_at: str | None, window: DateWindow, options: ReadOptions) -> bool:
-    now = options.clock.now()
+def _is_due(before: Seen | None, window: DateWindow, task: Task) -> bool:
+    now = task.options.clock.now()
     assert window.end is not None
-    if read_at is None or options.full_refresh or window.end >= now.date() - RECENT:
+    if before is None or task.options.full_refresh or window.end >= now.date() - RECENT:
         return True
-    return now - datetime.fromisoformat(read_at) >= options.walk_every
+    if not covers(before.by, task.session.owner.visibility):
+        return True  # More may have come into sight.
+    return now - before.at >= task.options.walk_every
 
 
 def _name(window: DateWindow) -> str:
@@ -412,15 +464,64 @@ def _window_scope(task: Task, window: DateWindow) -> Scope:
 # Scopes.
 
 
-def _read_scopes(task: Task, scopes: Sequence[Scope]) -> Iterator[pa.Table]:
+class Kept:
+    """
+    What is remembered of lists that are replaced one by one, and whether they may be.
+
+    Args:
+        name: Key of the table's state; below it one entry per list.
+    """
+
+    def __init__(self, task: Task, name: str) -> None:
+        self._task = task
+        self._name = name
+        self._stored: dict[str, Any] = dict(task.state.get(name) or {})
+
+    def before(self, scope: str) -> Seen | None:
+        """The list as it was read last."""
+        return Seen.load(self._stored.get(scope))
+
+    def may_be_read(self, scope: str) -> bool:
+        """Whether reading it now can be of use; otherwise people are told."""
+        before = self.before(scope)
+        if before is None or self._task.may_replace(before, before.rows):
+            return True
+        self._task.leave_alone(scope)
+        return False
+
+    def accepts(self, scope: Scope, table: pa.Table) -> bool:
+        """Whether *table* takes the place of the list, because it may and is another."""
+        name, task = str(scope), self._task
+        before, seen = self.before(name), task.see(table)
+        is_news = task.accepts(before, table, name)
+        if is_news or (before and self._is_older(before, seen)):
+            self._stored[name] = seen.dump()
+        return is_news
+
+    def _is_older(self, before: Seen, seen: Seen) -> bool:
+        """Whether to remember that nothing changed; not every run: each change of state loads."""
+        is_same = before.digest == seen.digest
+        return is_same and seen.at - before.at >= self._task.options.walk_every
+
+    def store(self, only: str | None = None) -> None:
+        """Remember it with the rows just yielded; of one list *only*, if named."""
+        kept = {n: each for n, each in self._stored.items() if only is None or n == only}
+        self._task.state[self._name] = kept
+
+
+def _read_scopes(
+    task: Task, scopes: Sequence[Scope], kept: Kept | None = None
+) -> Iterator[pa.Table]:
     """The rows of all *scopes*, some requests at once, in tables worth loading."""
     held: list[pa.Table] = []
     for scope, table in in_parallel(partial(_read_scope, task), scopes):
         if table is None:
             continue
         task.ledger.progress(*task.key, table.num_rows, None)
+        if kept is not None and not kept.accepts(scope, table):
+            continue
         if table.num_rows == 0:
-            task.ledger.empty(*task.key, dict(scope.values))
+            task.note_empty(dict(scope.values))
             continue
         held.append(table)
         if sum(each.num_rows for each in held) >= SCOPE_ROWS:

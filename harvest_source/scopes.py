@@ -44,6 +44,9 @@ class Scope:
     """Relative to the API's base."""
     params: Mapping[str, str]
 
+    def __str__(self) -> str:
+        return "/".join(str(value) for _, value in self.values)
+
     def stamp(self, table: pa.Table, endpoint: Endpoint) -> pa.Table:
         """Give every row of *table* the scope's values, and hidden key columns their stand-ins."""
         types = {column.name: ARROW_TYPES[column.type] for column in endpoint.injected}

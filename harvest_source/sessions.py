@@ -70,12 +70,33 @@ class Owner:
         return f"{self.user_id}:{','.join(sorted(self.access_roles))}"
 
 
+class Company:
+    """What ``company`` says of one account's modules: asked once, when first wanted."""
+
+    def __init__(self, client: HarvestClient) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._flags: Mapping[str, Any] | None = None
+
+    def flag(self, name: str) -> bool | None:
+        """Whether a module is on; None when this token is not told. Raises nothing."""
+        with self._lock:
+            if self._flags is None:
+                try:
+                    self._flags = self._client.fetch_object("company")
+                except HarvestError:
+                    self._flags = {}  # Whoever reads the table itself says what happened.
+            value = self._flags.get(name)
+        return value if isinstance(value, bool) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One account, ready to be read."""
 
     client: HarvestClient
     owner: Owner
+    company: Company
 
     @property
     def account_id(self) -> int:
@@ -193,7 +214,7 @@ class Sessions:
             raise explained from error
         if connection.contact is None and owner.email:
             client.introduce(user_agent(__version__, owner.email))
-        return Session(client, owner)
+        return Session(client, owner, Company(client))
 
     def _build_client(self, account_id: int, contact: str | None) -> HarvestClient:
         connection = self._connection

@@ -103,10 +103,19 @@ def test_someone_else_reads_all_that_was_covered(
     covered_from: date | None, start: date | None, bound: date | None
 ) -> None:
     """Old rows may come into sight with old timestamps: no bound may leave them as they were."""
-    planned = errand(cursor(covered_from=covered_from), start=start, owner="8:manager")
-    assert planned.parts == (history(bound),)
-    assert planned.is_whole
-    assert planned.covered_from == bound
+    before = cursor(covered_from=covered_from, visibility="7:manager")
+    for owner in ("8:manager", "7:administrator", "7:manager,people_manager"):
+        planned = errand(before, start=start, owner=owner)
+        assert planned.parts == (history(bound),)
+        assert planned.is_whole
+        assert planned.covered_from == bound
+
+
+@pytest.mark.parametrize("owner", ["7:manager", "8:member", "9:administrator"])
+def test_who_sees_no_more_reads_no_history(owner: str) -> None:
+    """After an administrator nothing comes into sight, and what is hidden must not overwrite."""
+    planned = errand(cursor(visibility="7:administrator"), owner=owner)
+    assert planned.parts == (Part(since=AN_HOUR_AGO - OVERLAP),)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ ROOMS = (
     room("api", "httpx tenacity msgspec"),
     room("auth", "httpx tenacity msgspec cryptography filelock keyring platformdirs"),
     room(
-        "arrow backfill cursors deletions feeds reading reads scopes sessions streams",
+        "arrow backfill cursors deletions feeds reading reads scopes sessions sight streams",
         "httpx pyarrow",
     ),
     room(
