@@ -52,6 +52,7 @@ class HarvestConfiguration(BaseConfiguration):
     exclude: Any | None = None
     include: Any | None = None
     full_walk: int = WALK_EVERY.days
+    history: Any | None = None
     audit_requests: int = REQUESTS
     keep_deleted_days: int | None = None
     keep_deleted: str = "records"

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import dlt
 from dlt.common.exceptions import DltException
+from dlt.common.typing import TLoaderFileFormat
 from dlt.extract.hints import HintsMeta
 from dlt.extract.items import DataItemWithMeta
 
-EXACT: Final = "insert_values"
+EXACT: Final[TLoaderFileFormat] = "insert_values"
 """Slower than parquet, and exact wherever there is SQL."""
 
 
@@ -22,7 +23,7 @@ def iter_exact(items: Iterable[Any]) -> Iterator[Any]:
     """*items*, the first with a hint for dlt where its own choice of format is not exact."""
     waiting = iter(items)
     for first in waiting:
-        yield _hinted(first) if _goes_by_csv() else first
+        yield _hinted(first) if choose_format() == EXACT else first
         break
     yield from waiting
 
@@ -34,9 +35,11 @@ def _hinted(item: Any) -> Any:
     return dlt.mark.with_hints(item, dlt.mark.make_hints(file_format=EXACT))
 
 
-def _goes_by_csv() -> bool:
+def choose_format() -> TLoaderFileFormat:
+    """The format for Arrow tables in the pipeline that is running."""
     try:
         destination = dlt.current.pipeline().destination
     except DltException:  # Rows drawn by hand, outside a pipeline.
-        return False
-    return destination is not None and destination.destination_type.endswith(".postgres")
+        return "parquet"
+    is_postgres = destination and destination.destination_type.endswith(".postgres")
+    return EXACT if is_postgres else "parquet"

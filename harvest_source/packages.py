@@ -18,6 +18,7 @@ from dlt.extract import DltSource
 from harvest_source.columns import Type
 from harvest_source.endpoints import Endpoint
 from harvest_source.feeds import Batch, Feed
+from harvest_source.history import Versions
 from harvest_source.own_tables import COLUMNS, build_own_resource, is_made
 from harvest_source.reading import newest
 from harvest_source.resources import (
@@ -43,6 +44,7 @@ class Packer:
         exclude: ``table.column`` names to leave out.
         schema: What dlt knows of the tables before the run.
         state: dlt's state of the source before the run.
+        history: Tables of which every version is kept.
     """
 
     def __init__(
@@ -51,11 +53,17 @@ class Packer:
         exclude: frozenset[str],
         schema: Schema,
         state: Mapping[str, Any],
+        history: frozenset[str] = frozenset(),
     ) -> None:
         self._endpoints = endpoints
         self._excluded = {each.name: excluded_columns(each, exclude) for each in endpoints}
         self._schema = schema
         self._state = state
+        self._versions = {
+            each.name: Versions(each, self._excluded[each.name])
+            for each in endpoints
+            if each.name in history
+        }
         self._learned: dict[str, dict[str, Type]] = {}
         self._feeds: dict[tuple[str, int], Feed] = {}
         self._unmade = [each for each in endpoints if self._must_be_made(each)]
@@ -111,7 +119,11 @@ class Packer:
             self._learned[name] = learned_columns(self._schema, name, declared)
         decoder = build_decoder(endpoint, account_id, excluded, self._schema, self._learned[name])
         stored = self._state.get("resources", {}).get(name, {}).get("accounts", {})
-        return Feed(endpoint, account_id, decoder, stored.get(str(account_id), {}))
+        versions = self._versions.get(name)
+        is_new = versions is not None and versions.must_begin(self._schema)
+        return Feed(
+            endpoint, account_id, decoder, {} if is_new else stored.get(str(account_id), {})
+        )
 
     def _build_resource(self, endpoint: Endpoint, batches: list[Batch], is_unmade: bool) -> Any:
         excluded = self._excluded[endpoint.name]
@@ -141,5 +153,9 @@ class Packer:
             rows = newest(tables, endpoint.key)
             tables.clear()
             yield from lane.items(rows)
+            if versions := self._versions.get(endpoint.name):
+                yield from versions.iter_items(
+                    [rows], self._feeds[endpoint.name, account_id].decoder
+                )
         for state in states:
             account_states()[str(account_id)] = dict(state)

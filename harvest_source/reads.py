@@ -50,6 +50,8 @@ class ReadOptions:
     overlap: timedelta = timedelta(minutes=5)
     exclude: frozenset[str] = SECRETS
     """``table.column``."""
+    history: frozenset[str] = frozenset()
+    """Tables of which every version is kept."""
     full_refresh: bool = False
     walk_every: timedelta = WALK_EVERY
     """How often every parent's children are read again, moved or not."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import dlt
 import pyarrow as pa
@@ -41,9 +41,23 @@ CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
 """dlt's own columns of a child table, declared so that the table can be made before its rows."""
 
 
-def build_resource(endpoint: Endpoint, reading: Reading) -> DltResource:
-    """Build the resource of one table, read while dlt draws from it. No I/O."""
-    reader = TableReader(endpoint, reading)
+class Versions(Protocol):
+    """What is needed of a table's history."""
+
+    def must_begin(self, schema: Schema) -> bool: ...
+    def iter_items(self, tables: Sequence[pa.Table], decoder: Decoder) -> Iterator[Any]: ...
+
+
+def build_resource(
+    endpoint: Endpoint, reading: Reading, versions: Versions | None = None
+) -> DltResource:
+    """
+    Build the resource of one table, read while dlt draws from it. No I/O.
+
+    Args:
+        versions: Keeps the table's history, too.
+    """
+    reader = TableReader(endpoint, reading, versions)
 
     def draw() -> Iterator[Any]:  # dlt takes functions, not methods.
         yield from reader.iter_items()
@@ -133,12 +147,13 @@ def build_references(columns: Iterable[Column], excluded: frozenset[str] = froze
 
 
 def _hint(column: Column) -> TColumnSchema:
-    hint = _type_hint(column.name, column.type)
+    hint = type_hint(column.name, column.type)
     hint["description"] = column.description
     return hint
 
 
-def _type_hint(name: str, column_type: Type) -> TColumnSchema:
+def type_hint(name: str, column_type: Type) -> TColumnSchema:
+    """dlt's hint of a column's name and type."""
     hint: TColumnSchema = {"name": name, "data_type": cast(Any, str(column_type))}
     if column_type is Type.DECIMAL:
         hint |= {"precision": PRECISION, "scale": SCALE}
@@ -148,9 +163,12 @@ def _type_hint(name: str, column_type: Type) -> TColumnSchema:
 class TableReader:
     """Reads one table of every account into items for dlt, while dlt asks for them."""
 
-    def __init__(self, endpoint: Endpoint, reading: Reading) -> None:
+    def __init__(
+        self, endpoint: Endpoint, reading: Reading, versions: Versions | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._reading = reading
+        self._versions = versions
         self._excluded = excluded_columns(endpoint, reading.options.exclude)
 
     def iter_items(self) -> Iterator[Any]:
@@ -159,17 +177,25 @@ class TableReader:
         yield from make_table(self._endpoint, self._excluded, schema)
         self._check_place()
         learned = learned_columns(schema, self._endpoint.name, _names(self._endpoint))
+        is_new = self._versions is not None and self._versions.must_begin(schema)
         with self._reading.sessions.in_use():
             for account_id in self._reading.sessions.account_ids():
                 decoder = build_decoder(self._endpoint, account_id, self._excluded, schema, learned)
-                state = account_states().get(str(account_id), {})
+                state = {} if is_new else account_states().get(str(account_id), {})
                 feed = Feed(self._endpoint, account_id, decoder, state)
-                lane = Lane(self._endpoint, decoder, account_id, schema)
-                for batch in self._reading.iter_batches(feed):
-                    if batch.table is not None:
-                        yield from lane.items(batch.table)
-                    if batch.state is not None:
-                        account_states()[str(account_id)] = dict(batch.state)
+                yield from self._iter_account(feed, schema)
+
+    def _iter_account(self, feed: Feed, schema: Schema) -> Iterator[Any]:
+        lane = Lane(self._endpoint, feed.decoder, feed.account_id, schema)
+        held: list[pa.Table] = []
+        for batch in self._reading.iter_batches(feed):
+            if batch.table is not None:
+                yield from lane.items(batch.table)
+                held += [batch.table] if self._versions else []
+            if batch.state is not None:
+                account_states()[str(feed.account_id)] = dict(batch.state)
+        if self._versions is not None:
+            yield from self._versions.iter_items(held, feed.decoder)
 
     def _check_place(self) -> None:
         """
@@ -241,7 +267,7 @@ class Lane:
         if not news:
             return item
         self._told.update(news)
-        hints = {name: _type_hint(name, column_type) for name, column_type in news.items()}
+        hints = {name: type_hint(name, column_type) for name, column_type in news.items()}
         return dlt.mark.with_hints(item, dlt.mark.make_hints(columns=hints))
 
     def _as_records(self, table: pa.Table) -> list[dict[str, Any]]:

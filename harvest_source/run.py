@@ -21,6 +21,7 @@ from harvest_source.audit import Audit, AuditOptions, build_audit_options
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.comments import write_comments
 from harvest_source.credentials import WAIT_S
+from harvest_source.endings import end_versions
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import (
     ConfigError,
@@ -30,6 +31,7 @@ from harvest_source.errors import (
     printable,
 )
 from harvest_source.feeds import PACKAGE_ROWS, Reading
+from harvest_source.history import Versions
 from harvest_source.ledger import Ledger, Progress
 from harvest_source.lock import only_sync
 from harvest_source.own_tables import SYNC_RUNS
@@ -281,6 +283,7 @@ def build_settings(
         exclude=config.exclude,
         include=config.include,
         full_walk=config.full_walk,
+        history=config.history,
         full_refresh=full_refresh,
         isolate=True,
         clock=hooks.clock,
@@ -376,6 +379,7 @@ class _Run:
             if self.reading.options.full_refresh:
                 self._remove_unseen(loaded)
             Audit(self.warehouse, self.reading, self.endpoints, self.audit).run()
+            self._end_versions()
         except DestinationError as error:
             return [error]
         return []
@@ -383,7 +387,13 @@ class _Run:
     def _load(self) -> list[str]:
         """Read everything and load it package by package; returns the ids of the packages."""
         options, warehouse = self.reading.options, self.warehouse
-        packer = Packer(self.endpoints, options.exclude, warehouse.schema, warehouse.source_state)
+        packer = Packer(
+            self.endpoints,
+            options.exclude,
+            warehouse.schema,
+            warehouse.source_state,
+            options.history,
+        )
         feeds = packer.build_feeds(self.reading.sessions.account_ids())
         loaded: list[str] = []
         with closing(self.reading.iter_packages(feeds)) as packages:
@@ -392,6 +402,14 @@ class _Run:
         if packer.has_unmade:
             loaded += warehouse.load(packer.build_source([]))
         return loaded
+
+    def _end_versions(self) -> None:
+        """What was removed from a table holds no longer in its history."""
+        options = self.reading.options
+        lost = {table for (table, _), rows in self.ledger.deleted.items() if rows}
+        gone = [Versions(e) for e in self.endpoints if e.name in lost & options.history]
+        if gone:
+            end_versions(self.warehouse, gone, now=options.clock.now())
 
     def _describe(self) -> None:
         """Comments are a courtesy: a warehouse that refuses them is in order otherwise."""

@@ -25,9 +25,10 @@ from harvest_source.cursors import LEAST_OVERLAP_S, OVERLAP_S
 from harvest_source.endpoints import BY_NAME, ENDPOINTS, SECRETS, Endpoint
 from harvest_source.errors import ConfigError
 from harvest_source.feeds import Reading
+from harvest_source.history import Versions, may_have_history
 from harvest_source.ledger import Ledger
 from harvest_source.reads import ReadOptions
-from harvest_source.resources import build_resource
+from harvest_source.resources import build_resource, excluded_columns
 from harvest_source.scopes import WALK_EVERY
 from harvest_source.sessions import API_URL, ID_URL, Connection, Sessions
 from harvest_source.settings import find_value, read_credentials
@@ -49,6 +50,7 @@ def harvest(
     exclude: Any = None,
     include: Any = None,
     full_walk: int = WALK_EVERY.days,
+    history: Any = None,
     api_url: str = API_URL,
     id_url: str = ID_URL,
     oauth_token_path: str = TOKEN_PATH,
@@ -74,6 +76,7 @@ def harvest(
         exclude: ``table.column`` names to leave out.
         include: ``table.column`` names left out otherwise: keys that open documents.
         full_walk: Days between two walks over all parents of messages, payments and rates.
+        history: Tables of which every version is kept, in ``<table>_history``.
         api_url: Harvest's API. Plain http only on a loopback address.
         id_url: Harvest's identity host; not asked when *account_id* and an access token are given.
         oauth_token_path: Of the token endpoint on *id_url*.
@@ -103,11 +106,15 @@ def harvest(
             exclude=exclude,
             include=include,
             full_walk=full_walk,
+            history=history,
         ),
     )
     reading = Reading(Sessions(settings.connection), settings.options, ledger)
     forget_detections()
-    resources = [build_resource(endpoint, reading) for endpoint in ENDPOINTS]
+    resources = [
+        build_resource(endpoint, reading, build_versions(endpoint, settings.options))
+        for endpoint in ENDPOINTS
+    ]
     for resource in resources:
         resource.selected = BY_NAME[resource.name].default
     return resources
@@ -189,6 +196,13 @@ class LoggingLedger(Ledger):
         dlt.common.logger.warning(message)
 
 
+def build_versions(endpoint: Endpoint, options: ReadOptions) -> Versions | None:
+    """The history of one table, if it is to be kept."""
+    if endpoint.name not in options.history:
+        return None
+    return Versions(endpoint, excluded_columns(endpoint, options.exclude))
+
+
 def build_options(
     *,
     start_date: Any = None,
@@ -196,6 +210,7 @@ def build_options(
     exclude: Any = None,
     include: Any = None,
     full_walk: int = WALK_EVERY.days,
+    history: Any = None,
     full_refresh: bool = False,
     isolate: bool = False,
     clock: Clock | None = None,
@@ -222,6 +237,7 @@ def build_options(
         overlap=timedelta(seconds=overlap),
         exclude=(SECRETS - parse_include(include)) | parse_exclude(exclude),
         walk_every=timedelta(days=full_walk),
+        history=parse_history(history),
         full_refresh=full_refresh,
         isolate=isolate,
     )
@@ -293,6 +309,23 @@ def parse_include(value: Any) -> frozenset[str]:
         )
         raise ConfigError(msg)
     return included
+
+
+def parse_history(value: Any) -> frozenset[str]:
+    """
+    Names of tables, as a list or separated by commas.
+
+    Raises:
+        ConfigError: No such table, or one whose rows are dated by themselves.
+    """
+    named = _parse_names(value)
+    for name in named:
+        endpoint = BY_NAME.get(name)
+        if endpoint is None or not may_have_history(endpoint):
+            possible = ", ".join(each.name for each in ENDPOINTS if may_have_history(each))
+            msg = f"No history can be kept of {name[:80]!r}. It can be of: {possible}."
+            raise ConfigError(msg)
+    return named
 
 
 def _parse_names(value: Any) -> frozenset[str]:

@@ -66,7 +66,7 @@ def build_diagram() -> str:
 
 def build_file(path: str) -> str:
     """A file of this repository as a fenced block."""
-    kind = "python" if path.endswith(".py") else ""
+    kind = {".py": "python", ".sql": "sql"}.get(Path(path).suffix, "")
     return f"```{kind}\n{(REPOSITORY / path).read_text()}```"
 
 
@@ -92,6 +92,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "first_sync.py": partial(build_file, "pipelines/first_sync.py"),
     "one_table.py": partial(build_file, "pipelines/one_table.py"),
     "another_destination.py": partial(build_file, "pipelines/another_destination.py"),
+    "rates_by_day.sql": partial(build_file, "pipelines/rates_by_day.sql"),
     "harvest.cron": partial(build_file, "pipelines/harvest.cron"),
 }
 

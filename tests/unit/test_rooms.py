@@ -37,11 +37,11 @@ ROOMS = (
         "httpx pyarrow",
     ),
     room(
-        "catalogs credentials formats own_tables packages resources settings signin source",
+        "catalogs credentials formats history own_tables packages resources settings signin source",
         "dlt httpx pyarrow pendulum",
     ),
     room(
-        "audit check comments copies healing lock logins opening removal run verify warehouse",
+        "audit check comments copies endings healing lock logins opening removal run verify warehouse",
         "dlt duckdb filelock pyarrow pendulum",
     ),
     room("cli cli_auth options show show_auth __main__ __init__", "dlt click rich"),

@@ -1,0 +1,173 @@
+"""Every version of a row, for tables asked for, and what held on a day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dlt
+import pytest
+
+from harvest_source import harvest
+from harvest_source.errors import ConfigError
+from harvest_source.source import parse_history
+from tests.docs.generate import REPOSITORY
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import DAY, Lab, Row, number
+from tests.integration.truth import assert_equal
+
+ACCOUNTS = (1000001, 1000002)
+WISH = {"history": ["projects", "users"]}
+
+
+def versions(lab: Lab, table: str, record_id: int, account_id: int = ACCOUNTS[0]) -> list[Row]:
+    """The versions of one record, oldest first."""
+    return lab.sql(
+        f"SELECT * FROM {table}_history WHERE (account_id, id) = (?, ?) ORDER BY valid_from",
+        account_id,
+        record_id,
+    )
+
+
+def assert_current(lab: Lab, table: str) -> None:
+    """The open versions are the rows of the table, one each."""
+    names = ", ".join(name for name in lab.columns(table) if not name.startswith("_dlt"))
+    query = f"SELECT {names} FROM {table}%s ORDER BY account_id, id"
+    assert lab.sql(query % "") == lab.sql(query % "_history WHERE valid_to IS NULL")
+
+
+def test_every_version_is_kept(open_lab: OpenLab) -> None:
+    """An edit closes the version before and opens one; what was not read stays open, and once."""
+    lab = open_lab(accounts=ACCOUNTS)
+    lab.sync("projects", "users", settings=WISH)
+    project = lab.server.rows("projects")[0]
+    for name in ("Second", "Third", project["name"]):
+        lab.rest()
+        lab.server.edit("projects", project["id"], name=name)
+        assert lab.sync("projects", "users", settings=WISH).status == "ok"
+        assert_current(lab, "projects")
+    kept = versions(lab, "projects", project["id"])
+    assert [row["name"] for row in kept] == [project["name"], "Second", "Third", project["name"]]
+    assert [row["valid_to"] for row in kept] == [*(row["valid_from"] for row in kept[1:]), None]
+    others = lab.sql("SELECT COUNT(*) AS n FROM projects_history WHERE valid_to IS NOT NULL")
+    assert others == [{"n": 3}]
+    assert len(versions(lab, "projects", project["id"], ACCOUNTS[1])) == 1
+    assert {row["account_id"] for row in lab.table("users_history")} == set(ACCOUNTS)
+
+
+def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
+    """The daily overlap and a full refresh read rows that did not change: nothing is added."""
+    lab = open_lab()
+    lab.sync("projects", "users", settings=WISH)
+    before = [lab.table("projects_history"), lab.table("users_history")]
+    lab.rest(2 * DAY)
+    lab.sync("projects", "users", settings=WISH)
+    lab.sync("projects", "users", settings=WISH, full_refresh=True)
+    assert [lab.table("projects_history"), lab.table("users_history")] == before
+
+
+def test_a_row_that_is_gone_has_no_open_version(open_lab: OpenLab) -> None:
+    """A full refresh removes it from the table, and its last version ends then."""
+    lab = open_lab(accounts=ACCOUNTS)
+    lab.sync("projects", settings=WISH)
+    gone = lab.server.rows("projects")[0]["id"]
+    lab.server.delete("projects", gone, force=True)
+    lab.rest()
+    lab.sync("projects", settings=WISH, full_refresh=True)
+    (last,) = versions(lab, "projects", gone)
+    assert last["valid_to"] == lab.clock()
+    assert_current(lab, "projects")
+
+
+def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
+    """A person whose roles change has another version, with the roles as JSON."""
+    lab = open_lab()
+    lab.sync("users", settings=WISH)
+    user = next(row for row in lab.server.rows("users") if row["roles"])
+    lab.rest()
+    lab.server.edit("users", user["id"], roles=["Night watch"])
+    lab.sync("users", settings=WISH)
+    old, new = versions(lab, "users", user["id"])
+    assert (old["roles"] != new["roles"], new["roles"]) == (True, '["Night watch"]')
+
+
+def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> None:
+    """The table is read from its first row on, so that every row has a version to begin with."""
+    lab = open_lab()
+    lab.sync("projects")
+    lab.rest()
+    lab.sync("projects", settings=WISH)
+    assert len(lab.table("projects_history")) == len(lab.table("projects"))
+    assert_equal(lab, "projects")
+
+
+def test_a_field_that_appears_is_no_version(open_lab: OpenLab) -> None:
+    """Only rows in which Harvest says something new get one; the new column is there."""
+    lab = open_lab()
+    lab.sync("projects", settings=WISH)
+    lab.rest(2 * DAY)
+    edited = lab.server.rows("projects")[0]["id"]
+    lab.server.alter("projects", "set_field", name="brand_new", value=None)
+    lab.server.edit("projects", edited, notes="Edited")
+    lab.sync("projects", settings=WISH)
+    closed = [row for row in lab.table("projects_history") if row["valid_to"]]
+    assert [row["id"] for row in closed] == [edited]
+
+
+def test_history_with_plain_dlt(open_lab: OpenLab) -> None:
+    """``harvest(history=...)`` keeps the same versions."""
+    lab = open_lab()
+    lab.database = lab.folder / "plain.duckdb"
+    project = lab.server.rows("projects")[0]
+    for name in (project["name"], "Second"):
+        lab.server.edit("projects", project["id"], name=name)
+        lab.rest()
+        with lab.working():
+            pipeline = dlt.pipeline(
+                "plain",
+                destination=dlt.destinations.duckdb(str(lab.database)),
+                dataset_name="harvest",
+            )
+            wish: Any = {**lab.settings, "history": "projects"}
+            source = harvest(account_id=lab.server.account_id, **wish)
+            pipeline.run(source.with_resources("projects"))
+    assert [row["name"] for row in versions(lab, "projects", project["id"])] == [
+        project["name"],
+        "Second",
+    ]
+    assert_current(lab, "projects")
+
+
+def test_which_rate_held_on_which_day(open_lab: OpenLab) -> None:
+    """The query to copy tells the rates of every entry, on both sides of a change of rate."""
+    lab = open_lab()
+    entries = sorted(lab.server.rows("time_entries"), key=lambda row: str(row["spent_date"]))
+    user, day = entries[-1]["user"]["id"], entries[-1]["spent_date"]
+    changed = {"billable_rates": 321, "cost_rates": 123.456}
+    for table, amount in changed.items():
+        lab.server.create(table, user_id=user, amount=amount, start_date=day)
+    lab.sync("time_entries", "billable_rates", "cost_rates")
+    query = (REPOSITORY / "pipelines" / "rates_by_day.sql").read_text()
+    landed = {row["id"]: row for row in lab.sql(query)}
+    assert len(landed) == len(entries)
+    for entry in entries:
+        for table, column in (("billable_rates", "billable_rate"), ("cost_rates", "cost_rate")):
+            rates = [
+                row
+                for row in lab.server.rows(table)
+                if row["user_id"] == entry["user"]["id"]
+                and (row["start_date"] or "") <= entry["spent_date"]
+                and (row["end_date"] is None or entry["spent_date"] <= row["end_date"])
+            ]
+            held = number(rates[0]["amount"]) if rates else None
+            assert (len(rates) <= 1, landed[entry["id"]][column]) == (True, held)
+    mine = [landed[e["id"]] for e in entries if e["user"]["id"] == user]
+    assert {str(row["spent_date"]) >= day for row in mine} == {True, False}
+    for row in mine:
+        assert (row["cost_rate"] == number(123.456)) is (str(row["spent_date"]) >= day)
+
+
+@pytest.mark.parametrize("name", ["time_entries", "nowhere", "company"])
+def test_tables_without_history(name: str) -> None:
+    """What is dated by itself, or not there, is refused with the names that work."""
+    with pytest.raises(ConfigError, match="projects"):
+        parse_history([name])
