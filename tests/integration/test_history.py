@@ -104,11 +104,15 @@ def test_a_field_that_appears_is_no_version(open_lab: OpenLab) -> None:
     """Only rows in which Harvest says something new get one; the new column is there."""
     lab = open_lab()
     lab.sync("projects", settings=WISH)
-    lab.rest(2 * DAY)
     edited = lab.server.rows("projects")[0]["id"]
-    lab.server.alter("projects", "set_field", name="brand_new", value=None)
+
+    def appear(record: Row) -> Row:
+        return record | {"brand_new": "yes" if record["id"] == edited else None}
+
+    lab.server.alter("projects", appear)
+    lab.rest()
     lab.server.edit("projects", edited, notes="Edited")
-    lab.sync("projects", settings=WISH)
+    lab.sync("projects", settings=WISH, full_refresh=True)
     closed = [row for row in lab.table("projects_history") if row["valid_to"]]
     assert [row["id"] for row in closed] == [edited]
 
