@@ -385,7 +385,13 @@ class Audit:
         options = replace(self._reading.options, again=self._again, full_refresh=False)
         reading, warehouse = replace(self._reading, options=options), self._warehouse
         endpoints = [endpoint for endpoint in self._endpoints if endpoint.name in names]
-        packer = Packer(endpoints, options.exclude, warehouse.schema, warehouse.source_state)
+        packer = Packer(
+            endpoints,
+            options.exclude,
+            warehouse.schema,
+            warehouse.source_state,
+            options.history,
+        )
         feeds = packer.build_feeds(self._sessions.account_ids())
         wanted = [feed for feed in feeds if (feed.endpoint.name, feed.account_id) in self._again]
         with closing(reading.iter_packages(wanted)) as packages:

@@ -41,7 +41,8 @@ ROOMS = (
         "dlt httpx pyarrow pendulum",
     ),
     room(
-        "audit check comments copies endings healing lock logins opening removal run verify warehouse",
+        "audit check comments copies endings healing lock logins opening removal run verify "
+        "warehouse",
         "dlt duckdb filelock pyarrow pendulum",
     ),
     room("cli cli_auth options show show_auth __main__ __init__", "dlt click rich"),
