@@ -78,8 +78,8 @@ def wrap(
     optional: dict[str, Any] = {}
     if endpoint.cursor is None:
         optional["merge_key"] = (ACCOUNT_ID, *endpoint.scope)  # Replaced as a whole.
-    if not endpoint.record.children:
-        optional["file_format"] = "parquet"
+    # SQL text, dlt's default for dictionaries, cannot hold NUL: dlt would leave it out.
+    optional["file_format"] = "parquet"
 
     def draw_exact() -> Iterator[Any]:
         yield from iter_exact(draw())

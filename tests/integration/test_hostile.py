@@ -1,0 +1,239 @@
+"""
+What nobody sends on purpose: names like SQL, ours or each other's, values beyond every column.
+
+The whole path, sandbox to DuckDB and back, in both lanes: tables without arrays travel as Arrow
+tables, those with arrays as dictionaries.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harvest_source.errors import ResponseError
+from tests.integration.conftest import OpenLab
+from tests.integration.lab import Lab, Row, by_id
+from tests.integration.truth import assert_equal
+
+ARROW, DICTS = "clients", "invoices"
+LANES = (ARROW, DICTS)
+TEXT = {ARROW: "address", DICTS: "notes"}
+
+TEXTS = {
+    "quotes": "O'Brien \"the\" `one` \\ \\' $$ %s {} ;",
+    "sql": "'; DROP TABLE clients; --",
+    "lines": "one\ntwo\r\nthree\u2028four\ttab",
+    "nul": "before\x00after",
+    "emoji": "\U0001f41d\U0001f468\u200d\U0001f469\u200d\U0001f467 e\u0301 \u202eright\u202c",
+    "surrogate": "lone \ud800 half",
+    "a megabyte": "x\U0001f41d" * 210_000,
+    "only blanks": "  \t ",
+    "like a null": "NULL",
+    "like json": '{"a": [1, "b"]}',
+}
+
+FIELDS: Mapping[str, Any] = {
+    "account_id": 77,
+    "_dlt_load_id": "mine",
+    "_dlt_id": "mine, too",
+    "id__v_text": "a code",
+    "name__v_text": 5,
+    "newField": "camel",
+    "new_field": "snake",
+    "New Field": "spaced",
+    'quo"ted': "quoted",
+    "'; DROP TABLE clients; --": "dropped",
+    "line\nbreak": 1,
+    "nul\x00name": 2,
+    "\U0001f41d": "bee",
+    "select": "word",
+    "x" * 200: "long",
+    "": "nameless",
+    "deep": {"a": {"b": {"c": {"d": {"e": {"f": "down"}}}}}},
+    "fine": Decimal("0.12345678901234567890"),
+    "huge": 2**80,
+    "tiny": Decimal("1e-30"),
+    "first_day": "0001-01-01",
+    "last_day": "9999-12-31",
+    "first_instant": "0001-01-01T00:00:00Z",
+    "last_instant": "9999-12-31T23:59:59Z",
+}
+
+
+@pytest.fixture
+def lab(open_lab: OpenLab) -> Lab:
+    """A small account, loaded."""
+    lab = open_lab(entries=20, invoices=6, clients=4)
+    lab.sync(*LANES)
+    lab.rest()
+    return lab
+
+
+def touch(lab: Lab, table: str) -> None:
+    """Have every record of *table* read again."""
+    lab.server.edit_many(table, [row["id"] for row in lab.server.rows(table)])
+    lab.rest()
+
+
+def leaves(value: Any) -> list[Any]:
+    """Every scalar below *value*."""
+    if isinstance(value, Mapping):
+        return [leaf for inner in value.values() for leaf in leaves(inner)]
+    return [value]
+
+
+@pytest.mark.parametrize("table", LANES)
+def test_texts_arrive_as_they_are(lab: Lab, table: str) -> None:
+    """One record for each; a lone half of a pair, which no database holds, as its escape."""
+    records = [lab.server.create(table) for _ in TEXTS]
+    for record, text in zip(records, TEXTS.values(), strict=True):
+        change: dict[str, Any] = {TEXT[table]: text}
+        lab.server.edit(table, record["id"], **change)
+    lab.rest()
+    assert lab.sync(*LANES).status == "ok"
+    landed = by_id(lab.table(table))
+    for record, text in zip(records, TEXTS.values(), strict=True):
+        kept = text.encode("utf-8", "backslashreplace").decode()
+        assert landed[record["id"]][TEXT[table]] == kept
+
+
+@pytest.mark.parametrize("table", LANES)
+def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
+    """Named like ours, like SQL, like each other: every value is in its row, somewhere, exactly."""
+    lab.server.alter(table, lambda record: {**record, **FIELDS})
+    touch(lab, table)
+    report = lab.sync(*LANES)
+    assert (report.status, report.ledger.warnings) == ("ok", [])
+    for row in lab.table(table):
+        assert row["account_id"] == lab.server.account_id
+        assert row["_dlt_load_id"] != "mine"
+        found = set(map(spell, row.values()))
+        lost = [leaf for leaf in leaves(FIELDS) if spell(leaf) not in found]
+        assert lost == []
+    touch(lab, table)
+    assert lab.sync(*LANES).status == "ok"
+
+
+def spell(value: Any) -> str:
+    """A value as one text, whatever type its column has."""
+    if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
+        return format(Decimal(str(value)).normalize(), "f")
+    if isinstance(value, date):
+        return value.isoformat().replace("+00:00", "Z").replace(" ", "T")
+    try:
+        return format(Decimal(value).normalize(), "f")
+    except (ArithmeticError, TypeError, ValueError):
+        return str(value)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab, day: str) -> None:
+    """People type such years; windows, cursors and checks go on around them."""
+    lab = open_lab(entries=60, invoices=6)
+    lab.stop_timers()
+    for record in lab.server.rows("time_entries")[:3]:
+        lab.server.edit("time_entries", record["id"], spent_date=day)
+    lab.server.edit("invoices", lab.server.rows("invoices")[0]["id"], issue_date=day)
+    lab.rest()
+    for options in ({}, {"full_refresh": True}, {"deletes": True}):
+        report = lab.sync("time_entries", "invoices", **options)
+        assert (report.status, report.ledger.failures) == ("ok", [])
+        lab.rest()
+        assert_equal(lab, "time_entries")
+        assert_equal(lab, "invoices")
+
+
+@pytest.mark.parametrize("table", LANES)
+@pytest.mark.parametrize(
+    "fault", ["repeated_rows", "endless", "gzip_bomb", "next_cycle", "list_body", "wrong_total"]
+)
+def test_bad_answers_lose_and_double_nothing(lab: Lab, table: str, fault: str) -> None:
+    """Ids twice in one page, lists without end, bombs: an error of ours, and all rows stay."""
+    more = {"mb": 300} if fault == "gzip_bomb" else {}
+    lab.server.fault(fault, table=table, **more)
+    touch(lab, table)
+    report = lab.sync(*LANES)
+    for failure in report.ledger.failures:
+        assert failure.table == table
+        assert isinstance(failure.error, ResponseError)
+    assert len(lab.ids(table)) == len(set(lab.ids(table))) == len(lab.server.rows(table))
+    lab.server.clear_faults()
+    lab.rest()
+    assert lab.sync(*LANES).status == "ok"
+    for each in LANES:
+        assert_equal(lab, each)
+
+
+@pytest.mark.parametrize("table", LANES)
+def test_nesting_beyond_measure_is_an_error_of_ours(lab: Lab, table: str) -> None:
+    """Never the interpreter's: the other tables land."""
+    deep: Any = 1
+    for _ in range(400):
+        deep = {"a": deep}
+    lab.server.alter(table, lambda record: {**record, "deep": deep})
+    touch(lab, table)
+    report = lab.sync(*LANES)
+    assert report.exit_code in (0, 4), report.errors
+    assert {failure.table for failure in report.ledger.failures} <= {table}
+
+
+# Any value in any field, through the whole path and back.
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=12).map(
+        lambda number: Decimal(format(number, "f"))
+    )
+    | st.text(st.characters(codec="utf-8"), max_size=20)
+    | st.sampled_from(["2026-01-01", "2026-01-01T00:00:00Z", "1.50", "007", "true", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.text("abcXY_ ", max_size=4), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+fields = st.sampled_from(["name", "is_active", "currency", "bonus", "Bonus", "extra_field", "at"])
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One warehouse for all pages: what one made of a field binds the next."""
+    with Lab(tmp_path_factory.mktemp("fuzzed"), entries=5, invoices=3, clients=4) as lab:
+        lab.sync("clients")
+        yield lab
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.lists(st.dictionaries(fields, values, max_size=4), min_size=4, max_size=4))
+def test_any_value_in_any_field_is_kept(fuzzed: Lab, changes: list[Row]) -> None:
+    """No page stops a run, and every scalar that was sent is in its row."""
+    records = fuzzed.server.rows("clients")
+    by_record = dict(zip((r["id"] for r in records), changes, strict=False))
+    fuzzed.server.clear_alterations()
+    fuzzed.server.alter("clients", lambda r: {**r, **by_record.get(r["id"], {})})
+    touch(fuzzed, "clients")
+    report = fuzzed.sync("clients")
+    assert (report.status, report.errors) == ("ok", ())
+    landed = by_id(fuzzed.table("clients"))
+    for record_id, change in by_record.items():
+        found = set(map(spell, landed[record_id].values()))
+        for value in change.values():
+            for leaf in leaves(value):
+                text = json.dumps(leaf, default=str) if isinstance(leaf, bool | list) else leaf
+                kept = leaf is None or spell(leaf) in found or spell(text) in found
+                assert kept or isinstance(leaf, list), (leaf, found)
