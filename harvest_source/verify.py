@@ -157,7 +157,12 @@ def verify(
     resolved = build_settings(overrides, hooks=hooks, ledger=ledger)
     sessions = Sessions(resolved.connection)
     with only_sync(pipeline, now=hooks.clock.now()), sessions.in_use():
-        warehouse = Warehouse(target)
+        warehouse = Warehouse(
+            target,
+            clock=hooks.clock,
+            wait_s=resolved.destination_wait_s,
+            on_warning=ledger.warn,
+        )
         for warning in warehouse.restore() if fix else warehouse.follow():
             ledger.warn(warning)
         reading = Reading(sessions, resolved.options, ledger)
