@@ -181,7 +181,8 @@ class Audit:
         place = endpoint.name, session.account_id
         failed = {(each.table, each.account_id) for each in self._ledger.failures}
         skipped = {(each.table, each.account_id) for each in self._ledger.skipped}
-        if endpoint.way is not Way.CHANGES or place in failed | skipped | self._ledger.whole:
+        unsure = failed | skipped | self._ledger.whole | self._ledger.strangers
+        if endpoint.way is not Way.CHANGES or place in unsure:
             return None
         state = self._state(place)
         cursor = load_cursor(state.get("cursor"))

@@ -99,6 +99,8 @@ class Ledger:
     rows: dict[tuple[str, int], int] = field(default_factory=dict)
     """Records read, by (table, account)."""
     deleted: dict[tuple[str, int], int] = field(default_factory=dict)
+    strangers: set[tuple[str, int]] = field(default_factory=set)
+    """(table, account) that somebody else read last time: fewer rows say nothing."""
     whole: set[tuple[str, int]] = field(default_factory=set)
     """(table, account) that were read from the first row to the last, with proof."""
     emptied: list[Emptied] = field(default_factory=list)

@@ -161,6 +161,8 @@ def read(task: Task) -> Iterator[pa.Table]:
 def read_changes(task: Task) -> Iterator[pa.Table]:
     """What changed since the cursor, or history; the cursor moves when all of it is proven."""
     cursor = load_cursor(task.state.get("cursor"))
+    if cursor is not None and cursor.visibility != task.session.owner.visibility:
+        task.ledger.strangers.add(task.key)
     errand = task.plan(cursor, task.endpoint.window)
     reader = task.build_reader()
     outcomes: list[Outcome] = []
@@ -353,13 +355,16 @@ def _move_cursor(
     After a read that found nothing the old one does as well: the next read begins there, too. Once
     a day, when the overlap is wide, it moves all the same.
     """
-    is_as_before = cursor is not None and cursor.covered_from == errand.covered_from
+    visibility = task.session.owner.visibility
+    is_as_before = cursor is not None and (cursor.covered_from, cursor.visibility) == (
+        errand.covered_from,
+        visibility,
+    )
     if is_as_before and not (has_news or errand.is_wide or errand.is_whole):
         return
     began = min(outcome.began for outcome in outcomes if outcome.began)
     # Stored with the rows just yielded, or not at all.
-    earned = errand.earn(began, task.session.owner.visibility, cursor)
-    task.state["cursor"] = earned.dump()
+    task.state["cursor"] = errand.earn(began, visibility, cursor).dump()
 
 
 def _unproven(task: Task, outcomes: Sequence[Outcome]) -> str:
