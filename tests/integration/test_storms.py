@@ -170,7 +170,7 @@ def run(examples: int, steps: int) -> None:
 
 def test_after_any_storm_the_warehouse_is_the_account() -> None:
     """Whatever happened, in whatever order, one quiet run makes every cell right."""
-    run(examples=5, steps=8)
+    run(examples=3, steps=6)
 
 
 if __name__ == "__main__":
