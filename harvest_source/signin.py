@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harvest_source.auth.vault import Vault
 
 INSTALL: Final = "pip install 'harvest-source[oauth]'"
-_EXTRA: Final = frozenset({"cryptography", "filelock", "keyring", "platformdirs"})
+_EXTRA: Final = frozenset({"cryptography", "keyring", "platformdirs"})
 
 _NOTHING: Final = (
     "No Harvest access token was found. Make one at https://id.getharvest.com/developers and put "
