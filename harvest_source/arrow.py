@@ -8,6 +8,7 @@ refuses, rather than bends, whatever does not fit. A refused page goes the exact
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ _EARLIEST: Final = {
 _INSTANT_LENGTH: Final = len("2026-06-07T14:59:22Z")
 
 
+_EXPONENT: Final = "[eE]-[0-9]"
 _OF_NUMBERS: Final = frozenset(b"0123456789.-")
 _BEFORE_NUMBERS: Final = frozenset(b":,[ \t\r\n")
 
@@ -349,18 +351,24 @@ def has_negative_exponent(rows: bytes) -> bool:
     """
     Whether a number may be written like ``1e-92``, which Arrow (26) reads as zero.
 
-    Looks around each ``e-`` only: Harvest never writes such numbers, its texts are full of it.
+    Looks around each ``e-1`` only: Harvest never writes such numbers, its texts may hold them.
     """
-    for mark in (b"e-", b"E-"):
-        at = rows.find(mark)
-        while at >= 0:
-            start = at
-            while start and rows[start - 1] in _OF_NUMBERS:
-                start -= 1
-            if start < at and rows[start - 1] in _BEFORE_NUMBERS:
-                return True
-            at = rows.find(mark, at + len(mark))
+    # Far faster than Python's own search, and other threads go on meanwhile.
+    if not pc.any(pc.match_substring_regex(_as_array(rows), _EXPONENT)).as_py():
+        return False
+    for found in re.finditer(_EXPONENT.encode(), rows):
+        start = at = found.start()
+        while start and rows[start - 1] in _OF_NUMBERS:
+            start -= 1
+        if start < at and rows[start - 1] in _BEFORE_NUMBERS:
+            return True
     return False
+
+
+def _as_array(text: bytes) -> pa.Array:
+    """One value, not copied."""
+    offsets = pa.array([0, len(text)], pa.int64()).buffers()[1]
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(text)])
 
 
 def _check(values: pa.Array, column_type: Type) -> pa.Array:

@@ -36,6 +36,7 @@ from harvest_source.reading import ListReader, Part
 from harvest_source.reads import Again, Task, build_task
 from harvest_source.removal import Doomed, Keeping, doom_ids, find, forget, guard, remove, restore
 from harvest_source.sessions import Session, parse_owner
+from harvest_source.sight import may_hide
 from harvest_source.source import Settings
 from harvest_source.warehouse import Warehouse
 
@@ -118,8 +119,6 @@ class Audit:
         Raises:
             DestinationError: The destination refused.
         """
-        if not self._warehouse.can_delete:
-            return self.report
         for account_id in self._sessions.account_ids():
             self._run_account(self._sessions.open(account_id))
         self._read_again()
@@ -254,22 +253,11 @@ class Audit:
     ) -> None:
         here, there = counted[look.place] = look.search.count()
         self.report.compared += 1
-        if here.total != there and self._is_off(look):
+        if here.total != there and (why := may_hide(look.endpoint, look.session)):
+            self._ledger.warn(why)
             return
         findings[look.place] = found = look.search.run(here, there)
         self._tell(look, found)
-
-    def _is_off(self, look: Look) -> bool:
-        """Rows that are hidden because their module is switched off look like rows gone."""
-        module = look.endpoint.module
-        if module is None or look.session.client.fetch_object("company").get(module) is not False:
-            return False
-        self._ledger.warn(
-            f"Nothing was removed from {look.endpoint.name} of account {look.session.account_id}: "
-            "its module is switched off in Harvest, and rows that are hidden look like rows that "
-            "are gone."
-        )
-        return True
 
     def _tell(self, look: Look, found: Findings) -> None:
         what = f"{look.endpoint.name} of account {look.session.account_id}"

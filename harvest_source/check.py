@@ -21,7 +21,8 @@ from harvest_source.errors import (
 )
 from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
-from harvest_source.run import EXIT_ORDER, Hooks, build_settings, build_target
+from harvest_source.reports import EXIT_ORDER
+from harvest_source.run import Hooks, build_settings, build_target
 from harvest_source.sessions import Session, Sessions
 from harvest_source.sight import explain_off
 from harvest_source.source import choose_endpoints

@@ -11,6 +11,18 @@ from typing import Any
 from harvest_source.errors import HarvestError
 
 
+def error_dict(
+    error: HarvestError, account_id: int | None = None, table: str = ""
+) -> dict[str, Any]:
+    """An error as ``--json`` and ``sync_runs`` name it; without account or table, of the run."""
+    return {
+        "account_id": account_id,
+        "table": table or None,
+        "type": type(error).__name__,
+        "message": str(error),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """A table left out on purpose, with the reason people read."""
@@ -27,6 +39,10 @@ class Failure:
     account_id: int
     table: str
     error: HarvestError
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` and ``sync_runs`` name it."""
+        return error_dict(self.error, self.account_id, self.table)
 
 
 @dataclass(frozen=True, slots=True)

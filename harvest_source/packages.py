@@ -133,9 +133,9 @@ class Packer:
             if is_unmade:
                 yield from make_table(endpoint, excluded, schema)
             by_account: dict[int, list[Batch]] = defaultdict(list)
-            while batches:
-                batch = batches.pop(0)
+            for batch in batches:
                 by_account[batch.account_id].append(batch)
+            batches.clear()
             for account_id in list(by_account):
                 yield from self._draw(endpoint, account_id, by_account.pop(account_id), schema)
 

@@ -78,8 +78,6 @@ def wrap(
     optional: dict[str, Any] = {}
     if endpoint.cursor is None:
         optional["merge_key"] = (ACCOUNT_ID, *endpoint.scope)  # Replaced as a whole.
-    # SQL text, dlt's default for dictionaries, cannot hold NUL: dlt would leave it out.
-    optional["file_format"] = "parquet"
 
     def draw_exact() -> Iterator[Any]:
         yield from iter_exact(draw())
@@ -93,6 +91,8 @@ def wrap(
         nested_hints=build_nested_hints(endpoint, excluded),
         references=build_references(endpoint.columns, excluded),
         parallelized=parallelized,
+        # SQL text, dlt's default for dictionaries, cannot hold NUL: dlt would leave it out.
+        file_format="parquet",
         **optional,
     )
     return resource

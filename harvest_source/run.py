@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from harvest_source import __version__
 from harvest_source.api.http import Exchange
@@ -38,8 +37,10 @@ from harvest_source.own_tables import SYNC_RUNS
 from harvest_source.packages import Packer
 from harvest_source.reading import WORKERS
 from harvest_source.removal import Doomed, doom_emptied, find, remove
+from harvest_source.reports import SyncReport, count_tables
 from harvest_source.sessions import Sessions
 from harvest_source.settings import resolve_settings
+from harvest_source.sight import may_hide
 from harvest_source.signin import Surroundings
 from harvest_source.source import (
     Settings,
@@ -51,92 +52,6 @@ from harvest_source.source import (
     watch,
 )
 from harvest_source.warehouse import DUCKDB, Target, Warehouse
-
-EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
-"""Which exit code stands when several apply."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableCount:
-    """What one table came to in a run."""
-
-    rows: int
-    """Records read."""
-    deleted: int
-    accounts: Mapping[int, tuple[int, int]]
-    """``account_id: (rows, deleted)``."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """What a run did, as ``--json`` prints it."""
-
-    account_ids: tuple[int, ...]
-    seconds: float
-    requests: int
-    tables: Mapping[str, TableCount]
-    ledger: Ledger
-    errors: tuple[HarvestError, ...] = ()
-    """Failures that belong to no single table."""
-
-    @property
-    def status(self) -> str:
-        """``ok``, ``partial`` (something landed, something failed) or ``error``."""
-        if not self.errors and not self.ledger.failures:
-            return "ok"
-        failed = {(f.table, f.account_id) for f in self.ledger.failures}
-        landed = any(
-            (table, account) not in failed
-            for table, count in self.tables.items()
-            for account in count.accounts
-        )
-        return "partial" if landed and not self.errors else "error"
-
-    @property
-    def exit_code(self) -> int:
-        """0, or the gravest of the errors' codes."""
-        codes = {error.exit_code for error in self.errors}
-        codes |= {failure.error.exit_code for failure in self.ledger.failures}
-        return next((code for code in EXIT_ORDER if code in codes), 0)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The object of ``--json``."""
-        return {
-            "status": self.status,
-            "account_ids": list(self.account_ids),
-            "seconds": round(self.seconds, 2),
-            "requests": self.requests,
-            "tables": {name: _count_dict(count) for name, count in self.tables.items()},
-            "skipped": [
-                {"account_id": s.account_id, "table": s.table, "reason": s.reason}
-                for s in self.ledger.skipped
-            ],
-            "errors": [
-                {"account_id": None, "table": None, "type": type(e).__name__, "message": str(e)}
-                for e in self.errors
-            ]
-            + [
-                {
-                    "account_id": f.account_id,
-                    "table": f.table or None,
-                    "type": type(f.error).__name__,
-                    "message": str(f.error),
-                }
-                for f in self.ledger.failures
-            ],
-            "warnings": list(self.ledger.warnings),
-        }
-
-
-def _count_dict(count: TableCount) -> dict[str, Any]:
-    return {
-        "rows": count.rows,
-        "deleted": count.deleted,
-        "accounts": {
-            str(account): {"rows": rows, "deleted": deleted}
-            for account, (rows, deleted) in count.accounts.items()
-        },
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +108,8 @@ def sync(
         HarvestError: No account could be opened. No table was touched.
     """
     hooks = hooks or Hooks()
-    started_at, began = hooks.clock.now(), hooks.clock.monotonic()
     ledger = Ledger(on_progress=hooks.on_progress)
+    record = _Record(hooks.clock, ledger)
     limit = parse_share(max_deletes)
     endpoints = choose_endpoints(table)
     target = build_target(destination, database, dataset, pipeline)
@@ -207,7 +122,7 @@ def sync(
         ledger=ledger,
     )
     sessions = Sessions(resolved.connection)
-    with only_sync(pipeline, now=started_at), sessions.in_use():
+    with only_sync(pipeline, now=record.started_at), sessions.in_use():
         warehouse = Warehouse(
             target,
             clock=hooks.clock,
@@ -217,29 +132,43 @@ def sync(
         try:
             account_ids = _open_accounts(sessions, ledger)
         except HarvestError as error:
-            report = SyncReport(
-                account_ids=resolved.connection.account_ids or (),
-                seconds=hooks.clock.monotonic() - began,
-                requests=sessions.requests,
-                tables={},
-                ledger=ledger,
-                errors=() if ledger.failures else (error,),
-            )
-            _write_refused_run(warehouse, report, started_at, hooks.clock.now(), ledger)
+            chosen = resolved.connection.account_ids
+            refused = record.close(sessions, chosen, errors=() if ledger.failures else (error,))
+            _write_refused_run(warehouse, refused)
             raise
         reading = Reading(sessions, resolved.options, ledger, package_rows=hooks.package_rows)
         run = _Run(warehouse, reading, endpoints, build_audit_options(resolved, deletes, limit))
         errors = run.execute()
-        report = SyncReport(
+        report = record.close(sessions, account_ids, endpoints, errors)
+        write_run(warehouse, report)
+        return report
+
+
+class _Record:
+    """One run from its first moment on."""
+
+    def __init__(self, clock: Clock, ledger: Ledger) -> None:
+        self.started_at, self._began = clock.now(), clock.monotonic()
+        self._clock, self._ledger = clock, ledger
+
+    def close(
+        self,
+        sessions: Sessions,
+        account_ids: tuple[int, ...],
+        endpoints: Iterable[Endpoint] = (),
+        errors: Iterable[HarvestError] = (),
+    ) -> SyncReport:
+        """The report of the run, which ends now."""
+        return SyncReport(
             account_ids=account_ids,
-            seconds=hooks.clock.monotonic() - began,
+            started_at=self.started_at,
+            ended_at=self._clock.now(),
+            seconds=self._clock.monotonic() - self._began,
             requests=sessions.requests,
-            tables=_count(ledger, endpoints),
-            ledger=ledger,
+            tables=count_tables(self._ledger, endpoints),
+            ledger=self._ledger,
             errors=tuple(errors),
         )
-        write_run(warehouse, report, started_at, hooks.clock.now(), ledger)
-        return report
 
 
 def build_target(
@@ -438,24 +367,16 @@ class _Run:
     def _telling(self, account_id: int) -> list[Endpoint]:
         """The tables whose rows would be seen if they were there: fewer are evidence."""
         session = self.reading.sessions.open(account_id)
-        nothing = f"Nothing was removed from account {account_id}"
         if not session.owner.is_administrator:
             self.ledger.warn(
-                f"{nothing}: only an administrator's token sees enough to tell what is gone."
+                f"Nothing was removed from account {account_id}: only an administrator's token "
+                "sees enough to tell what is gone."
             )
             return []
-        try:
-            company = session.client.fetch_object("company")
-        except HarvestError as error:
-            self.ledger.warn(f"{nothing}: which modules are on is not known. {error}")
-            return []
-        off = [e.name for e in self.endpoints if e.module and company.get(e.module) is False]
-        if off:
-            self.ledger.warn(
-                f"{nothing} in {', '.join(off)}: their module is switched off in Harvest, and rows "
-                "that are hidden look like rows that are gone."
-            )
-        return [endpoint for endpoint in self.endpoints if endpoint.name not in off]
+        hidden = {e.name: why for e in self.endpoints if (why := may_hide(e, session))}
+        for why in hidden.values():
+            self.ledger.warn(why)
+        return [endpoint for endpoint in self.endpoints if endpoint.name not in hidden]
 
     def _remove(self, dooms: Iterable[Doomed], limit: Decimal | None) -> None:
         found = []
@@ -473,60 +394,33 @@ class _Run:
             self.ledger.add_deleted(doomed.endpoint.name, doomed.account_id, len(rows))
 
 
-def _count(ledger: Ledger, endpoints: Iterable[Endpoint]) -> dict[str, TableCount]:
-    counts = {}
-    for endpoint in endpoints:
-        accounts = {
-            account: (rows, ledger.deleted.get((endpoint.name, account), 0))
-            for (table, account), rows in sorted(ledger.rows.items())
-            if table == endpoint.name
-        }
-        if accounts:
-            rows = sum(rows for rows, _ in accounts.values())
-            deleted = sum(deleted for _, deleted in accounts.values())
-            counts[endpoint.name] = TableCount(rows, deleted, accounts)
-    return counts
-
-
-def _write_refused_run(
-    warehouse: Warehouse,
-    report: SyncReport,
-    started_at: datetime,
-    ended_at: datetime,
-    ledger: Ledger,
-) -> None:
+def _write_refused_run(warehouse: Warehouse, report: SyncReport) -> None:
     """:func:`write_run` for a run that has not come to the warehouse yet."""
     try:
         warehouse.restore()
     except HarvestError:
         return  # The sign-in is what people have to mend first.
-    write_run(warehouse, report, started_at, ended_at, ledger)
+    write_run(warehouse, report)
 
 
-def write_run(
-    warehouse: Warehouse,
-    report: SyncReport,
-    started_at: datetime,
-    ended_at: datetime,
-    ledger: Ledger,
-) -> None:
+def write_run(warehouse: Warehouse, report: SyncReport) -> None:
     """Write the run's row into ``sync_runs``; failing to is a warning, never a failure."""
     if any(isinstance(error, DestinationError) for error in report.errors):
         return
     summary = report.as_dict()
     row = {
         "id": uuid.uuid4().hex,
-        "started_at": started_at,
-        "ended_at": ended_at,
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
         "status": report.status,
         "account_ids": ",".join(map(str, report.account_ids)),
         "tables": summary["tables"],
         "errors": summary["errors"],
         "requests": report.requests,
         "version": __version__,
-        **ledger.audit.run_values(),
+        **report.ledger.audit.run_values(),
     }
     try:
         warehouse.insert(SYNC_RUNS, row)
     except Exception as error:  # Everything else is done: no reason left to fail.
-        ledger.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
+        report.ledger.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harvest_source.check import CheckReport
-    from harvest_source.run import SyncReport
+    from harvest_source.reports import SyncReport
     from harvest_source.verify import Comparison, VerifyReport
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {

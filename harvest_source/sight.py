@@ -90,6 +90,17 @@ def explain_off(endpoint: Endpoint, session: Session) -> str | None:
     )
 
 
+def may_hide(endpoint: Endpoint, session: Session) -> str | None:
+    """Why rows of *endpoint* that are not served are no evidence; None if they are."""
+    if endpoint.module is None or session.company.flag(endpoint.module):
+        return None
+    return (
+        f"Nothing was removed from {endpoint.name} of account {session.account_id}: as far as this "
+        "token is told, its module is switched off in Harvest, and rows that are hidden look like "
+        "rows that are gone."
+    )
+
+
 def explain_skip(endpoint: Endpoint, session: Session | None, error: HarvestError) -> str | None:
     """
     Why a table is left out that could not be read; None when *error* is a failure.

@@ -24,7 +24,8 @@ from harvest_source.feeds import Reading
 from harvest_source.ledger import Ledger
 from harvest_source.lock import only_sync
 from harvest_source.reading import Outcome, Part
-from harvest_source.run import EXIT_ORDER, Hooks, build_settings, build_target, parse_share
+from harvest_source.reports import EXIT_ORDER
+from harvest_source.run import Hooks, build_settings, build_target, parse_share
 from harvest_source.sessions import Session, Sessions
 from harvest_source.warehouse import DUCKDB, Warehouse
 from harvest_source.windows import DateWindow
@@ -107,15 +108,7 @@ class VerifyReport:
             "mended": self.mended,
             "compared": {state: counts[state] for state in (OK, DIFFERS, INFORMATION)},
             "findings": [each.as_dict() for each in self.comparisons],
-            "errors": [
-                {
-                    "account_id": failure.account_id,
-                    "table": failure.table or None,
-                    "type": type(failure.error).__name__,
-                    "message": str(failure.error),
-                }
-                for failure in self.ledger.failures
-            ],
+            "errors": [failure.as_dict() for failure in self.ledger.failures],
             "warnings": list(self.ledger.warnings),
         }
 

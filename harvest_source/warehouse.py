@@ -227,12 +227,6 @@ class Warehouse:
             for load_id in pipeline.list_normalized_load_packages()
         )
 
-    @property
-    def can_delete(self) -> bool:
-        """Whether rows can be replaced and taken out: files that are only added to cannot."""
-        capabilities = self.pipeline.destination.capabilities()
-        return "delete-insert" in (capabilities.supported_merge_strategies or ())
-
     def load(self, source: DltSource) -> list[str]:
         """
         Run *source* and return the ids of the load packages it made.

@@ -205,10 +205,9 @@ def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folde
 
 def test_a_database_in_use_is_refused(shared: Sandbox, folder: Path) -> None:
     """A database that another process writes is left alone: exit code 6, nothing read."""
+    settings = build_settings(shared) | {"SOURCES__HARVEST__DESTINATION_WAIT": "0"}
     with duckdb.connect(str(folder / "busy.duckdb")):
-        result = run_process(
-            "sync", "--database", "busy.duckdb", folder=folder, settings=build_settings(shared)
-        )
+        result = run_process("sync", "--database", "busy.duckdb", folder=folder, settings=settings)
     assert_refusal(result, Mistake("busy", 6, ("busy.duckdb", "in use", "run again")))
 
 

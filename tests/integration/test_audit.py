@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from harvest_source.run import SyncReport
+from harvest_source.reports import SyncReport
 from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, Lab, Row, by_id

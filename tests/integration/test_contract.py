@@ -17,7 +17,7 @@ import pytest
 
 from harvest_source.columns import Child, Column, Type
 from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
-from harvest_source.run import SyncReport
+from harvest_source.reports import SyncReport
 from harvest_source.sandbox import CHILDREN, TABLES
 from tests.integration.lab import DAY, Lab, Row, by_id
 from tests.integration.truth import (

@@ -24,7 +24,7 @@ from harvest_source.errors import (
     ServerError,
     UnsafeLinkError,
 )
-from harvest_source.run import SyncReport
+from harvest_source.reports import SyncReport
 from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, HOUR, Lab, Row

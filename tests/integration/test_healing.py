@@ -19,7 +19,8 @@ import pytest
 
 from harvest_source.clock import Clock
 from harvest_source.errors import DestinationError
-from harvest_source.run import Hooks, SyncReport
+from harvest_source.reports import SyncReport
+from harvest_source.run import Hooks
 from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab

@@ -20,7 +20,7 @@ from queue import Queue
 import pytest
 
 from harvest_source.errors import DestinationError
-from harvest_source.run import SyncReport
+from harvest_source.reports import SyncReport
 from harvest_source.sandbox import Request
 from tests.integration.lab import DAY, Lab
 from tests.integration.test_healing import TABLES, assert_whole, change, lab, reading, rows_read

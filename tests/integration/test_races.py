@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harvest_source.endpoints import BY_NAME
-from harvest_source.run import SyncReport
+from harvest_source.reports import SyncReport
 from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab, Row, by_id

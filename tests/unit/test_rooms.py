@@ -41,8 +41,8 @@ ROOMS = (
         "dlt httpx pyarrow pendulum",
     ),
     room(
-        "audit check comments copies endings healing lock logins opening removal run verify "
-        "warehouse",
+        "audit check comments copies endings healing lock logins opening removal reports "
+        "run verify warehouse",
         "dlt duckdb filelock pyarrow pendulum",
     ),
     room("cli cli_auth options show show_auth __main__ __init__", "dlt click rich"),
