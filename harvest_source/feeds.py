@@ -22,10 +22,14 @@ from harvest_source.ledger import Ledger
 from harvest_source.reads import ReadOptions, Task, read
 from harvest_source.sessions import Sessions
 from harvest_source.sight import explain_off, explain_skip, lost_sight, was_read
-from harvest_source.streams import gather
+from harvest_source.streams import QUIET, gather
 
 PACKAGE_ROWS: Final = 100_000
 """Rows of one load package, about: dlt and DuckDB need memory in proportion."""
+
+QUIET_S: Final = 0.25
+QUIET_ROWS: Final = 10_000
+"""Rows that are worth a load of their own when nothing comes: the allowance is used up."""
 
 WORKERS: Final = 24
 """Tables read at once: all that are on by default."""
@@ -77,13 +81,22 @@ class Reading:
         ledger, and the others go on.
         """
         held: list[Batch] = []
-        batches = gather(self._read, list(feeds), workers=self.workers, waiting=BATCHES_WAITING)
+        rows = 0
+        batches = gather(
+            self._read,
+            list(feeds),
+            workers=self.workers,
+            waiting=BATCHES_WAITING,
+            quiet_s=QUIET_S,
+        )
         with closing(batches):
             for batch in batches:
-                held.append(batch)
-                if sum(each.rows for each in held) >= self.package_rows:
+                if batch is not QUIET:
+                    held.append(batch)
+                    rows += batch.rows
+                if rows >= (QUIET_ROWS if batch is QUIET else self.package_rows):
                     yield held
-                    held = []
+                    held, rows = [], 0
         if held:
             yield held
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -31,8 +31,8 @@ import pyarrow.compute as pc
 
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ResponseError
-from harvest_source.streams import gather
-from harvest_source.windows import ALL_DAYS, DateWindow, gaps, halve, plan
+from harvest_source.streams import QUIET, gather
+from harvest_source.windows import ALL_DAYS, DateWindow, Sample, gaps, halve, plan
 
 ATTEMPTS: Final = 3
 """How often a part is read before it is cut."""
@@ -43,11 +43,16 @@ LONG_ROWS: Final = 20_000
 WINDOW_ROWS: Final = 100_000
 """Rows of a planned window at most, about: each costs a catch-up and a count beside its pages."""
 
-_LEAST_WINDOWS: Final = 4
-"""A long list is cut into as many at least, to be read at once."""
+_FAR_TOO_LONG: Final = 1.5
+"""How many times the rows planned a window may have before it is cut again, at a page's cost."""
 
-WORKERS: Final = 6
-"""Windows read at once. Two requests in flight use up Harvest's allowance at 300 ms each."""
+WORKERS: Final = 5
+"""
+Windows read at once, which should end at once: a long list is cut into a multiple of so many.
+
+Two requests in flight use up Harvest's allowance at 300 ms each. Each window costs three requests
+that bring few rows.
+"""
 
 TABLES_WAITING: Final = 16
 """Pages that may wait to be taken, so that memory stays bounded."""
@@ -150,6 +155,7 @@ class TooLong:
     part: Part
     total: int
     began: datetime
+    sample: Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +204,7 @@ class Outcome:
             self.rows = None if proof.rows is None else self.rows + proof.rows
 
 
-Emit = Callable[["pa.Table | Proof | TooLong"], None]
+Emit = Callable[["pa.Table | Proof"], None]
 """Takes rows as they are read, and at last how it ended."""
 
 
@@ -267,52 +273,61 @@ class ListReader:
                 if outcome.parts == 1:
                     return
             else:
-                yield from self._read_windows(self._plan(part, first.total), outcome)
+                size = self._size(first.total)
+                yield from self._follow(
+                    partial(self._read, size), self._cut_long(size, first), outcome
+                )
         else:
             outcome.rows = None
             rest = [replace(part, window=gap) for gap in gaps(part.window, outcome.done)]
-            parts = [each for gap in rest for each in self._plan(gap, self.count(gap))]
-            yield from self._read_windows(parts, outcome)
+            yield from self._follow(partial(self._read, self._window_rows), rest, outcome)
         yield from self._round_off(part, outcome)
-
-    def _read_windows(self, parts: Sequence[Part], outcome: Outcome) -> Iterator[pa.Table]:
-        """Read *parts*, some at once; one that turns out far too long is cut again."""
-        limit: int | None = 2 * self._window_rows
-        while parts:
-            too_long: list[TooLong] = []
-            yield from self._follow(partial(self._read, limit), parts, outcome, too_long)
-            cut = [self._plan(each.part, each.total) for each in too_long]
-            # Days that cannot be cut any more are read whatever their length.
-            limit = None if all(len(smaller) == 1 for smaller in cut) else limit
-            parts = [each for smaller in cut for each in smaller]
 
     def _follow(
         self,
-        work: Callable[[Part, Emit], None],
+        work: Callable[[Part, Emit], Sequence[Part] | None],
         parts: Sequence[Part],
         outcome: Outcome,
-        too_long: list[TooLong] | None = None,
     ) -> Iterator[pa.Table]:
-        """Yield the rows that *work* emits for *parts*, and note the rest of what it tells."""
-        told: Iterator[pa.Table | Proof | TooLong] = gather(
-            work, parts, workers=self._workers, waiting=TABLES_WAITING
-        )
+        """Yield the rows that *work* emits for *parts*, and note how reading each ended."""
+        told = gather(work, parts, workers=self._workers, waiting=TABLES_WAITING)
         for each in told:
             if isinstance(each, Proof):
                 outcome.add(each)
-            elif isinstance(each, TooLong):
-                assert too_long is not None
-                too_long.append(each)
-            else:
+            elif each is not QUIET:
                 yield each
 
-    def _read(self, most_rows: int | None, part: Part, emit: Emit) -> None:
-        """One window of a plan."""
-        first = self.take(part, emit, most_rows=most_rows)
+    def _read(self, size: int, part: Part, emit: Emit) -> Sequence[Part] | None:
+        """Read one window of a plan; returns what it is cut into if it has far more than *size*."""
+        is_fixed = part.window.is_one_day
+        first = self.take(part, emit, most_rows=None if is_fixed else int(_FAR_TOO_LONG * size))
         if isinstance(first, TooLong):
-            emit(first)
-        else:
-            self._prove(first, part, emit)
+            return self._cut_long(size, first)
+        self._prove(first, part, emit)
+        return None
+
+    def _size(self, total: int) -> int:
+        """Rows of a window, if *total* are cut into as many as are read at once, or a multiple."""
+        rounds = -(-total // (WORKERS * self._window_rows))
+        return max(-(-total // (WORKERS * rounds)), min(self._long_rows, self._window_rows))
+
+    def _cut_long(self, size: int, found: TooLong) -> list[Part]:
+        part = found.part
+
+        def count(windows: Sequence[DateWindow]) -> list[int]:
+            return self._count_all([replace(part, window=window) for window in windows])
+
+        windows = plan(part.window, found.total, found.sample, count, size=size, today=self._today)
+        return [replace(part, window=window) for window in windows]
+
+    def _count_all(self, parts: Sequence[Part]) -> list[int]:
+        if self._workers == 1:
+            return [self.count(each) for each in parts]
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="harvest-count")
+        try:
+            return list(pool.map(self.count, parts))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C must not wait for answers.
 
     def _round_off(self, part: Part, outcome: Outcome) -> Iterator[pa.Table]:
         """
@@ -324,20 +339,33 @@ class ListReader:
         assert outcome.began is not None
         for _ in range(ATTEMPTS):
             caught_up: list[pa.Table] = []
-            _, is_sure = self._changed_since(outcome.began, caught_up.append)
+            with self._counting(part) as count:
+                _, is_sure = self._changed_since(outcome.began, caught_up.append)
+                total = count()
             yield from caught_up
-            if is_sure and not self._has_gap(part, outcome.rows):
+            if is_sure and not self._has_gap(part, total, outcome.rows):
                 return
         outcome.unproven.append(part)
 
-    def _has_gap(self, part: Part, rows: int | None) -> bool:
+    @contextmanager
+    def _counting(self, part: Part) -> Iterator[Callable[[], int]]:
+        """Have *part* counted while something else is asked, where several may be asked at once."""
+        if self._workers == 1:
+            yield partial(self.count, part)
+            return
+        pool = ThreadPoolExecutor(1, thread_name_prefix="harvest-count")
+        try:
+            yield pool.submit(self.count, part).result
+        finally:
+            pool.shutdown(wait=False)  # Ctrl-C must not wait for an answer.
+
+    def _has_gap(self, part: Part, total: int, rows: int | None) -> bool:
         """
         Whether some rows are in no window, which had *rows* when they were read.
 
-        If that is not what the whole has now, it must be what both sides of a seam have: any seam
+        If that is not the *total* of the whole, it must be what both sides of a seam have: any seam
         will do, a row that no window shows is on neither side.
         """
-        total = self.count(part)
         if total == rows:
             return False
         if part.window.is_one_day:
@@ -346,7 +374,7 @@ class ListReader:
         if seam == part.window.start:
             seam += _DAY
         halves = [replace(part, window=half) for half in part.window.cut_at(seam)]
-        return total != sum(self.count(half) for half in halves)
+        return self.count(part) != sum(self.count(half) for half in halves)
 
     def take(
         self, part: Part, emit: Emit | None = None, *, most_rows: int | None = None
@@ -364,11 +392,11 @@ class ListReader:
         with closing(self._iter_pages(part, most_rows)) as pages:
             for page in pages:
                 began = began or page.began
+                table = self._decode(page.rows)
                 if most_rows is not None and (page.total_entries or 0) > most_rows:
                     self._on_page(0, page.total_entries)
-                    return TooLong(part, page.total_entries or 0, began)
+                    return TooLong(part, page.total_entries or 0, began, self._sample(table))
                 totals.add(page.total_entries)
-                table = self._decode(page.rows)
                 records += table.num_rows
                 self._on_page(table.num_rows, page.total_entries)
                 if emit is not None:
@@ -393,6 +421,11 @@ class ListReader:
         wanted = {*endpoint.primary_key, "updated_at", endpoint.window}
         return table.select([name for name in table.column_names if name in wanted])
 
+    def _sample(self, table: pa.Table) -> Sample:
+        assert self._endpoint.window is not None
+        days = pc.min_max(table.column(self._endpoint.window)).as_py()
+        return Sample(table.num_rows, days["min"] or self._today, days["max"] or self._today)
+
     def count(self, part: Part) -> int:
         """How many rows Harvest says *part* has."""
         endpoint = self._endpoint
@@ -411,20 +444,6 @@ class ListReader:
 
     def _query(self, part: Part) -> dict[str, str]:
         return self._params | part.params()
-
-    def _plan(self, part: Part, total: int) -> list[Part]:
-        """Cut a long read into windows: as many as can be read at once, or as full as they may."""
-
-        def count(windows: Sequence[DateWindow]) -> list[int]:
-            parts = [replace(part, window=window) for window in windows]
-            if self._workers == 1 or len(parts) < 2:
-                return [self.count(each) for each in parts]
-            with ThreadPoolExecutor(len(parts), thread_name_prefix="harvest-count") as pool:
-                return list(pool.map(self.count, parts))
-
-        size = min(max(-(-total // _LEAST_WINDOWS), self._long_rows), self._window_rows)
-        windows = plan(part.window, total, count, size=size, today=self._today)
-        return [replace(part, window=window) for window in windows]
 
     def _prove(self, first: Taken, part: Part, emit: Emit) -> None:
         """

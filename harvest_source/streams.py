@@ -5,16 +5,29 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+Work = Callable[[T, Callable[[R], None]], Sequence[T] | None]
+
 _LOOK_UP_S: Final = 0.2
 """How often a job that waits for room looks whether anyone still wants its findings."""
+
+
+class Quiet(Enum):
+    """Nothing came for a while."""
+
+    QUIET = "quiet"
+
+
+QUIET: Final = Quiet.QUIET
 
 
 class _Unwanted(Exception):
@@ -22,19 +35,21 @@ class _Unwanted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class _End(Generic[T]):
     """The last that is heard of a job."""
 
+    more: Sequence[T] = ()
     error: BaseException | None = None
 
 
 def gather(
-    work: Callable[[T, Callable[[R], None]], None],
+    work: Work[T, R],
     items: Sequence[T],
     *,
     workers: int,
     waiting: int,
-) -> Generator[R, None, None]:
+    quiet_s: float | None = None,
+) -> Generator[R | Quiet, None, None]:
     """
     Yield what ``work(item, emit)`` emits for each of *items*, as it comes.
 
@@ -43,58 +58,69 @@ def gather(
     as does closing the iterator; neither waits for them.
 
     Args:
+        work: Returns further items, if what it was given turned out to be several.
         workers: Jobs at once; 1 runs them in this thread, one after the other, and holds what one
             of them emits until it is done.
         waiting: Findings that may wait to be taken.
+        quiet_s: Yield :data:`QUIET` whenever nothing came for so long; None: never.
     """
     if workers == 1:
-        for item in items:
+        left = deque(items)
+        while left:
             found: list[R] = []
-            work(item, found.append)
+            left.extend(work(left.popleft(), found.append) or ())
             yield from found
         return
-    yield from _Gathering[T, R](work, waiting).run(items, workers)
+    yield from _Gathering[T, R](work, waiting, quiet_s).run(items, workers)
 
 
 class _Gathering(Generic[T, R]):
     """One run of :func:`gather` with threads."""
 
-    def __init__(self, work: Callable[[T, Callable[[R], None]], None], waiting: int) -> None:
+    def __init__(self, work: Work[T, R], waiting: int, quiet_s: float | None) -> None:
         self._work = work
-        self._found: queue.Queue[R | _End] = queue.Queue(waiting)
+        self._quiet_s = quiet_s
+        self._found: queue.Queue[R | _End[T]] = queue.Queue(waiting)
         self._unwanted = threading.Event()
 
-    def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
+    def run(self, items: Sequence[T], workers: int) -> Iterator[R | Quiet]:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-job")
         try:
-            for item in items:
-                pool.submit(self._do, item)
-            yield from self._take(len(items))
+            yield from self._take(pool, items)
         finally:
             self._unwanted.set()
             # Ctrl-C must not wait for an answer that is under way.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _take(self, jobs: int) -> Iterator[R]:
+    def _take(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> Iterator[R | Quiet]:
+        jobs = self._begin(pool, items)
         while jobs:
-            finding = self._found.get()
+            try:
+                finding = self._found.get(timeout=self._quiet_s)
+            except queue.Empty:
+                yield QUIET
+                continue
             if not isinstance(finding, _End):
                 yield finding
             elif finding.error is not None:
                 raise finding.error
             else:
-                jobs -= 1
+                jobs += self._begin(pool, finding.more) - 1
+
+    def _begin(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> int:
+        for item in items:
+            pool.submit(self._do, item)
+        return len(items)
 
     def _do(self, item: T) -> None:
         try:
-            self._work(item, self._put)
-            self._put(_End())
+            self._put(_End(self._work(item, self._put) or ()))
         except _Unwanted:
             pass
         except BaseException as error:  # It belongs to whoever iterates.
-            self._put_if_wanted(_End(error))
+            self._put_if_wanted(_End(error=error))
 
-    def _put(self, finding: R | _End) -> None:
+    def _put(self, finding: R | _End[T]) -> None:
         while not self._unwanted.is_set():
             try:
                 self._found.put(finding, timeout=_LOOK_UP_S)
@@ -103,6 +129,6 @@ class _Gathering(Generic[T, R]):
             return
         raise _Unwanted
 
-    def _put_if_wanted(self, finding: _End) -> None:
+    def _put_if_wanted(self, finding: _End[T]) -> None:
         with contextlib.suppress(_Unwanted):
             self._put(finding)

@@ -10,18 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate, pairwise
-from typing import Final
 
 EARLIEST = date(2000, 1, 1)
-"""Where a search for the bulk of history begins. Older rows are in the first, open window."""
+"""Where the bulk of history is not sought any more. Older rows are in the first, open window."""
 
 RECENT = timedelta(days=90)
 """Hours this young are still being edited: reports that reach into them are read every run."""
 
 _DAY = timedelta(days=1)
-
-_SURVEY: Final = 5
-"""Counts a plan costs: the last of them parts history at its most recent 32nd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +46,9 @@ class DateWindow:
     @property
     def is_one_day(self) -> bool:
         """True for a window that no date can cut."""
-        if self.start is None or self.end is None:
+        if self.end is None:
             return self.start == date.max
-        return self.end - self.start <= _DAY
+        return self.end - (self.start or date.min) <= _DAY
 
     def nearest(self, day: date) -> date:
         """*day*, or the day inside that is nearest to it."""
@@ -91,59 +87,74 @@ def halve(window: DateWindow, first: date, last: date) -> tuple[DateWindow, Date
     first, last = window.nearest(first), window.nearest(last)
     if first >= last:
         # Everything seen is on one day: give that day a part of its own.
-        cut = first if window.start is None or window.start < first else first + _DAY
+        cut = first if (window.start or date.min) < first else first + _DAY
         return window.cut_at(cut)
     return window.cut_at(first + (last - first) // 2 + _DAY)
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some rows of a window, its newest as Harvest orders them, and the days they lie on."""
+
+    rows: int
+    first: date
+    last: date
+
+
+Count = Callable[[Sequence[DateWindow]], Sequence[int]]
+"""Rows of each of several windows; all may be asked at once."""
+
+
 def plan(
-    window: DateWindow,
-    total: int,
-    count: Callable[[Sequence[DateWindow]], Sequence[int]],
-    *,
-    size: int,
-    today: date,
+    window: DateWindow, total: int, sample: Sample, count: Count, *, size: int, today: date
 ) -> list[DateWindow]:
     """
     Cut *window* into touching windows of about *size* rows, oldest first.
 
-    Asks *count* once, for a handful of windows: ever closer to *today*, because accounts differ
-    most in how long ago they began. Between them rows are taken to be spread evenly. Sizes are a
-    wish; coverage is exact by construction (the sides stay as *window* has them).
+    Takes history to be as dense as the *sample* is, counts what that would come to, and evens it
+    out: windows read at once should end at once. Sizes are a wish all the same; coverage is exact
+    by construction (the sides stay as *window* has them).
 
     Args:
         total: Rows in *window*.
-        count: Rows of each of several windows; all may be asked at once.
-        today: Last day the bulk of history is expected on; later ones are in the last window.
+        count: Called once, at most, for one window less than there will be.
+        today: Last day the bulk of history is expected on; later ones are in the last part.
+
+    Returns:
+        Two windows at least, unless it is a single day, which no date can cut.
     """
-    low = window.start or EARLIEST
-    high = window.end or today + _DAY
-    if total <= size or (high - low).days < 2:
+    if window.is_one_day:
         return [window]
-    days = [low, *_survey_days(low, high), high]
-    counted = count([DateWindow(window.start, day) for day in days[1:-1]])
-    rows_before = [0, *accumulate((min(rows, total) for rows in counted), max), total]
-    cuts = _spread(list(zip(days, rows_before, strict=True)), -(-total // size))
-    sides = [window.start, *cuts, window.end]
-    return [DateWindow(start, end) for start, end in pairwise(sides)]
+    first, last = (window.nearest(min(day, today)) for day in (sample.first, sample.last))
+    days = ((last - first).days + 1) * total / max(sample.rows, 1)
+    days = min(days, (last - (window.start or min(EARLIEST, first))).days + 1)
+    low, parts = last + _DAY - timedelta(days=round(days)), min(-(-total // size), int(days))
+    guessed = _inside(window, _spread([(low, 0), (last + _DAY, total)], parts))
+    if not guessed:
+        return list(halve(window, first, last) or ())
+    counted = count([DateWindow(window.start, day) for day in guessed])
+    rows_before = accumulate((min(rows, total) for rows in counted), max)
+    known = {low: 0, **dict(zip(guessed, rows_before, strict=True)), last + _DAY: total}
+    cuts = _inside(window, _spread(sorted(known.items()), parts)) or guessed
+    return [DateWindow(*sides) for sides in pairwise([window.start, *cuts, window.end])]
 
 
-def _survey_days(low: date, high: date) -> list[date]:
-    """Days at 1/2, 1/4, ... of the way back from *high* to *low*, oldest first."""
-    days = (high - (high - low) // 2**power for power in range(1, _SURVEY + 1))
-    return sorted({day for day in days if low < day < high})
-
-
-def _spread(known: list[tuple[date, int]], parts: int) -> list[date]:
-    """The days that cut the last of *known*'s rows into equal *parts*; each once, ascending."""
-    total, cuts = known[-1][1], set()
+def _spread(known: Sequence[tuple[date, int]], parts: int) -> list[date]:
+    """The days that cut the rows known to lie before some days into equal *parts*."""
+    total, cuts = known[-1][1], []
     for part in range(1, parts):
         wanted = total * part / parts
-        segment = next(pair for pair in pairwise(known) if pair[1][1] >= wanted)
-        (start, before), (end, after) = segment
+        (start, before), (end, after) = next(
+            pair for pair in pairwise(known) if pair[1][1] >= wanted
+        )
         share = (wanted - before) / (after - before) if after > before else 0
-        cuts.add(start + timedelta(days=round(share * (end - start).days)))
-    return sorted(cuts - {known[0][0], known[-1][0]})
+        cuts.append(start + timedelta(days=round(share * (end - start).days)))
+    return cuts
+
+
+def _inside(window: DateWindow, days: Iterable[date]) -> list[date]:
+    """The *days* at which *window* can be cut, each once, ascending."""
+    return sorted({day for day in days if day in window and day != (window.start or date.min)})
 
 
 def gaps(window: DateWindow, done: Iterable[DateWindow]) -> list[DateWindow]:

@@ -36,10 +36,11 @@ from harvest_source.reading import (
     Page,
     Part,
     Taken,
+    TooLong,
     has_news,
     touches,
 )
-from harvest_source.windows import DateWindow
+from harvest_source.windows import ALL_DAYS, DateWindow
 
 START = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 FIRST_DAY = date(2024, 1, 1)
@@ -263,10 +264,10 @@ class WatchedReader(ListReader):
             self.totals.append(page.total_entries)
             yield page
 
-    def _plan(self, part: Part, total: int) -> list[Part]:
-        parts = super()._plan(part, total)
+    def _cut_long(self, size: int, found: TooLong) -> list[Part]:
+        parts = super()._cut_long(size, found)
         self.branches["planned"] += 1
-        self.branches["planned in several windows"] += len(parts) > 1
+        self.branches["planned again: far too long"] += found.part.window != ALL_DAYS
         return parts
 
     def _next_try(

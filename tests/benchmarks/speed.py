@@ -118,11 +118,8 @@ def unchanged(latency_ms: float, runs: int) -> Iterator[Line]:
         stop_timers(place.server)
         command = build_command(True, True)
         place.run(command)
-        found = []
-        for _ in range(runs):
-            place.server.control("set_limit", on=False)
-            place.server.control("set_limit", on=True)
-            found.append(place.run(command))
+        place.run(command)  # Within 15 s of the first: it has to wait for the allowance.
+        found = [place.run(command) for _ in range(runs)]
     yield Line(f"unchanged, {latency_ms:.0f} ms, median of {runs}", median(found), spread(found))
 
 

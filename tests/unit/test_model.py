@@ -18,7 +18,7 @@ from tests.model_figures import (
 
 BRANCHES = {
     "planned",
-    "planned in several windows",
+    "planned again: far too long",
     "read again",
     "halved by date",
     "a day cut by id",

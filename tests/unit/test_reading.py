@@ -25,7 +25,7 @@ from harvest_source.reading import (
     read_whole,
     touches,
 )
-from harvest_source.windows import DateWindow
+from harvest_source.windows import DateWindow, Sample
 from tests.model_figures import ENTRIES, UNDATED, ModelClient, ModelPage, Row, World, decode
 
 NOON = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
@@ -229,7 +229,7 @@ def test_a_long_read_stops_after_the_first_page() -> None:
             yield page([entry(number)], 500)
 
     assert reader(ScriptedClient([walk()])).take(Part(), most_rows=499) == TooLong(
-        Part(), 500, NOON
+        Part(), 500, NOON, Sample(1, date(2024, 3, 1), date(2024, 3, 1))
     )
     assert drawn == [0]
 

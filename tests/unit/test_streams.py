@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from harvest_source.streams import gather
+from harvest_source.streams import QUIET, gather
 
 
 def count_up(most: int, emit: Callable[[tuple[int, int]], None]) -> None:
@@ -23,7 +23,8 @@ def test_everything_arrives_in_each_jobs_order(workers: int, waiting: int) -> No
     jobs = [3, 1, 0, 40, 7]
     found = list(gather(count_up, jobs, workers=workers, waiting=waiting))
     for most in jobs:
-        assert [number for job, number in found if job == most] == list(range(most))
+        mine = [each[1] for each in found if each is not QUIET and each[0] == most]
+        assert mine == list(range(most))
     assert len(found) == sum(jobs)
 
 
@@ -62,3 +63,31 @@ def test_a_job_that_is_ahead_waits_and_ends_when_unwanted() -> None:
         assert next(findings) == 0
     assert ended.wait(60)
     assert len(emitted) < 10
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
+    """What it returns is done, too, and so on."""
+
+    def work(number: int, emit: Callable[[int], None]) -> list[int] | None:
+        emit(number)
+        return [number // 2] * 2 if number > 1 else None
+
+    found = list(gather(work, [4, 3], workers=workers, waiting=10))
+    assert sorted(each for each in found if each is not QUIET) == [1] * 6 + [2, 2, 3, 4]
+
+
+def test_silence_is_told() -> None:
+    """While nothing comes whoever waits may do something else."""
+    go_on = threading.Event()
+
+    def work(number: int, emit: Callable[[int], None]) -> None:
+        assert go_on.wait(60)
+        emit(number)
+
+    heard = []
+    for each in gather(work, [1], workers=2, waiting=1, quiet_s=0.01):
+        heard.append(each)
+        go_on.set()
+    assert heard[0] is QUIET
+    assert heard[-1] == 1

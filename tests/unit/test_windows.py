@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harvest_source.windows import ALL_DAYS, EARLIEST, DateWindow, gaps, halve, plan
+from harvest_source.windows import ALL_DAYS, EARLIEST, DateWindow, Sample, gaps, halve, plan
 
 DAY = timedelta(days=1)
 TODAY = date(2024, 6, 30)
@@ -20,6 +20,7 @@ odd_days = st.sampled_from(
 )
 days = st.one_of(odd_days, st.dates(date(2023, 1, 1), TODAY), st.dates())
 sides = st.none() | days
+counts = st.integers(0, 2000)
 
 
 @st.composite
@@ -125,75 +126,98 @@ def test_no_day_is_in_an_empty_window(window: DateWindow) -> None:
     )
 
 
+PAGE = 20
+
+
+def sample(rows: list[date], window: DateWindow) -> Sample:
+    """What Harvest's first page of *window* shows of *rows*: the newest."""
+    page = sorted((row for row in rows if row in window), reverse=True)[:PAGE]
+    return Sample(len(page), page[-1], page[0]) if page else Sample(0, TODAY, TODAY)
+
+
 def counter(rows: list[date]) -> Callable[[Sequence[DateWindow]], list[int]]:
     """Answers a plan's questions from *rows*."""
     return lambda parts: [count_in(rows, part) for part in parts]
 
 
-@given(windows(), st.lists(days, max_size=60), st.integers(1, 20))
-def test_plans_cover_every_row_once(window: DateWindow, dated: list[date], size: int) -> None:
-    """The parts of a plan touch, keep the window's sides, and their counts sum to its total."""
-    rows = [day for day in dated if day in window]
-    parts = plan(window, len(rows), counter(rows), size=size, today=TODAY)
-    assert_covers(parts, window)
-    assert not any(part.is_empty for part in parts)
-    assert sum(count_in(rows, part) for part in parts) == len(rows)
+def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[DateWindow], int]:
+    """Windows as they are read at last, and how many were cut again on the way."""
+    left, parts, cuts = [window], [], -1
+    while left:
+        each = left.pop(0)
+        total = count_in(rows, each)
+        if total <= 1.5 * size or each.is_one_day:
+            parts.append(each)
+            continue
+        smaller = plan(each, total, sample(rows, each), counter(rows), size=size, today=TODAY)
+        assert_covers(smaller, each)
+        left[:0] = smaller
+        cuts += 1
+    return parts, cuts
 
 
-@pytest.mark.parametrize("years", [1, 2, 5, 12, 24])
-def test_plans_keep_near_the_size_asked_for(years: int) -> None:
-    """However old an account is, evenly spread rows come in parts of about the size asked for."""
-    rows = [TODAY - DAY * number for number in range(365 * years)]
-    parts = plan(ALL_DAYS, len(rows), counter(rows), size=60, today=TODAY)
-    sizes = [count_in(rows, part) for part in parts]
-    assert max(sizes) <= 180
-    assert len(parts) <= 2 * len(rows) / 60
-
-
-@given(windows_and_days(), st.integers(2, 500))
-def test_planning_again_parts_what_was_too_long(
-    case: tuple[DateWindow, date, date], total: int
+@given(
+    windows(),
+    st.integers(1, 10**8),
+    st.builds(lambda rows, seen: Sample(rows, *sorted(seen)), counts, st.tuples(days, days)),
+    st.integers(1, 10**6),
+    st.lists(counts, min_size=1, max_size=9),
+)
+def test_whatever_a_sample_says_plans_cover(
+    window: DateWindow, total: int, shown: Sample, size: int, said: list[int]
 ) -> None:
-    """However rows bunch up, planning the part that has them all ends at a day or two."""
-    window, day, _ = case
-    for _ in range(40):
-        parts = plan(window, total, counter([day] * total), size=1, today=TODAY)
-        assert_covers(parts, window)
-        if len(parts) == 1:
-            break
-        window = next(part for part in parts if day in part)
-    low, high = window.start or EARLIEST, window.end or TODAY + DAY
-    assert (high - low).days < 4
-
-
-@given(windows(), st.integers(2, 1000))
-def test_plans_ask_little(window: DateWindow, total: int) -> None:
-    """A plan asks once, for at most five windows."""
+    """The parts touch, keep the window's sides, have a day each, and are smaller than it was."""
     asked: list[int] = []
 
     def count(parts: Sequence[DateWindow]) -> list[int]:
         asked.append(len(parts))
-        return [0] * len(parts)
+        return [said[number % len(said)] for number in range(len(parts))]
 
-    plan(window, total, count, size=1, today=TODAY)
-    assert asked in ([], [0], [1], [2], [3], [4], [5])
-
-
-@given(windows(), st.lists(st.integers(0, 100), min_size=5, max_size=5))
-def test_counts_that_move_do_not_break_a_plan(window: DateWindow, counts: list[int]) -> None:
-    """Sizes are a wish: whatever Harvest answers, the parts cover the window."""
-    parts = plan(window, 50, lambda parts: counts[: len(parts)], size=10, today=TODAY)
+    parts = plan(window, total, shown, count, size=size, today=TODAY)
+    assert len(asked) <= 1
+    assert sum(asked) <= max(0, -(-total // size) - 1)
     assert_covers(parts, window)
     assert not any(part.is_empty for part in parts)
+    assert (parts == [window]) == window.is_one_day
+    assert len(parts) <= max(2, -(-total // size))
 
 
-def test_what_fits_is_not_cut() -> None:
-    """A window of few rows costs no count at all."""
+@given(windows(), st.lists(days, max_size=60), st.integers(1, 20))
+def test_plans_come_to_an_end(window: DateWindow, dated: list[date], size: int) -> None:
+    """However rows bunch up: every row is in one part, and no part of days is far too long."""
+    rows = [day for day in dated if day in window]
+    parts, _ = plan_all(rows, window, size)
+    assert_covers(parts, window)
+    assert sum(count_in(rows, part) for part in parts) == len(rows)
 
-    def count(_parts: Sequence[DateWindow]) -> list[int]:
-        pytest.fail("nothing needs to be asked")
 
-    assert plan(ALL_DAYS, 10, count, size=10, today=TODAY) == [ALL_DAYS]
+@pytest.mark.parametrize("years", [1, 2, 5, 12, 24])
+def test_even_history_is_cut_once_and_evenly(years: int) -> None:
+    """However old an account is: parts of about the size asked for, and nothing is cut again."""
+    rows = [TODAY - DAY * number for number in range(365 * years)]
+    parts, cuts = plan_all(rows, ALL_DAYS, 60)
+    assert cuts == 0
+    assert max(count_in(rows, part) for part in parts) <= 66
+    assert len(parts) <= 1.1 * len(rows) / 60 + 1
+
+
+@pytest.mark.parametrize(
+    "ages",
+    [
+        pytest.param([n**2 // 100 for n in range(500)], id="growing"),
+        pytest.param([int(70 * n**0.5) for n in range(500)], id="shrinking"),
+        pytest.param([2000 + n for n in range(500)], id="ended years ago"),
+        pytest.param([0] * 20 + [7000 + n % 5 for n in range(480)], id="all on a few old days"),
+        pytest.param([-14_000, -3000, *range(496), 10_000, 600_000], id="typing errors"),
+    ],
+)
+def test_uneven_history_is_cut_again_a_few_times(ages: list[int]) -> None:
+    """Each time costs a page; parts are as long as asked for all the same."""
+    rows = [TODAY - DAY * age for age in ages]
+    parts, cuts = plan_all(rows, ALL_DAYS, 60)
+    assert cuts <= 9
+    assert len(parts) <= 40
+    assert max(count_in(rows, part) for part in parts if not part.is_one_day) <= 90
 
 
 @given(windows(), st.lists(windows(), max_size=6), days)
