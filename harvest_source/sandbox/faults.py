@@ -220,8 +220,11 @@ def _envelope(change: Callable[[_Listed], None]) -> Spoil:
         key = route.rows_key if route else None
         if hit.reply.status != 200 or key is None:
             return hit.reply
-        listed = _Listed(hit, key, json.loads(hit.reply.body))
-        change(listed)
+        try:
+            listed = _Listed(hit, key, json.loads(hit.reply.body))
+            change(listed)
+        except (ValueError, LookupError, TypeError):
+            return hit.reply  # Another fault has spoilt it already.
         return replace(hit.reply, body=dumps(listed.content))
 
     return spoil

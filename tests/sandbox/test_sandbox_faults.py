@@ -111,6 +111,22 @@ def test_a_fault_has_its_shape(reader: Reader, name: str) -> None:
     assert len(reader.get("clients").json()["clients"]) == 8
 
 
+SPOILT = ("half_json", "html", "empty_body", "list_body", "missing_key", "null_rows")
+EDITING = ("missing_key", "null_rows", "repeated_rows", "next_to_itself", "endless", "wrong_total")
+
+
+@pytest.mark.parametrize("second", EDITING)
+@pytest.mark.parametrize("first", SPOILT)
+def test_two_faults_may_hit_one_answer(reader: Reader, first: str, second: str) -> None:
+    """The second does what it can with what the first has left, and never ends in a crash."""
+    reader.server.fault(first, table="clients")
+    reader.server.fault(second, table="clients")
+    try:
+        assert reader.get("clients").status_code == 200
+    finally:
+        reader.server.clear_faults()
+
+
 def test_a_connection_cut_before_the_headers(reader: Reader) -> None:
     """The client sees the connection close without an answer."""
     reader.server.fault("cut_before_headers", times=1)
