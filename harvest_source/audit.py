@@ -28,7 +28,7 @@ from harvest_source.cursors import Cursor, load_cursor
 from harvest_source.days import Days
 from harvest_source.deletions import Findings, Search, count_parts
 from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
-from harvest_source.errors import GuardError, HarvestError, ResponseError
+from harvest_source.errors import GuardError, HarvestError, ResponseError, counted
 from harvest_source.feeds import Reading
 from harvest_source.ledger import AuditReport, Ledger
 from harvest_source.packages import Packer
@@ -263,10 +263,10 @@ class Audit:
         what = f"{look.endpoint.name} of account {look.session.account_id}"
         if found.missing:
             self._ledger.warn(
-                f"{what} lacked {found.missing:,} rows that Harvest has and that had not changed "
-                f"since they should have been read ({count_parts(found.lost)}). That part is read "
-                "again now. If this happens without anybody having changed the warehouse, report "
-                "it: it is a bug."
+                f"{what} lacked {counted(found.missing, 'row')} that Harvest has and that had not "
+                f"changed since they should have been read ({count_parts(found.lost)}). That part "
+                "is read again now. If this happens without anybody having changed the warehouse, "
+                "report it: it is a bug."
             )
         if found.open:
             windows = count_parts(map(Part, found.open))
@@ -276,9 +276,9 @@ class Audit:
             )
         if found.is_unexplained:
             self._ledger.warn(
-                f"{what} has {found.here:,} rows and Harvest counts {found.there:,}, but their "
-                "lists agree. Nothing was changed. To read it all: harvest-source sync --table "
-                f"{look.endpoint.name} --full-refresh"
+                f"{what} has {counted(found.here, 'row')} and Harvest counts {found.there:,}, but "
+                "their lists agree. Nothing was changed. To read it all: harvest-source sync "
+                f"--table {look.endpoint.name} --full-refresh"
             )
 
     # Removal.

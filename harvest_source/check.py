@@ -17,6 +17,7 @@ from harvest_source.errors import (
     ForbiddenError,
     HarvestError,
     ResponseError,
+    counted,
     printable,
 )
 from harvest_source.fitting import loads
@@ -167,7 +168,7 @@ def _check_table(session: Session, endpoint: Endpoint) -> Finding:
             return "1 row"
         if endpoint.parent is not None:
             return _look_below(session, endpoint, endpoint.parent)
-        return _rows(_count(session, endpoint.list_path, endpoint))
+        return counted(_count(session, endpoint.list_path, endpoint), "row")
 
     if reason := explain_off(endpoint, session):
         return Finding("table", endpoint.name, "skipped", reason)
@@ -187,11 +188,7 @@ def _look_below(session: Session, endpoint: Endpoint, parent: Parent) -> str:
         if error.status not in endpoint.absent:
             raise
         rows = 0
-    return f"{_rows(rows)} below the newest of {listed.name}"
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+    return f"{counted(rows, 'row')} below the newest of {listed.name}"
 
 
 def _count(session: Session, path: str, endpoint: Endpoint) -> int:

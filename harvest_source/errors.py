@@ -111,6 +111,11 @@ class BusyError(HarvestError):
     exit_code = 7
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``1,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: object, *, limit: int = 200) -> str:
     """
     Text from outside, fit for one line of a message: no control characters, at most *limit* long.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from harvest_source.auth.profiles import build_command
+from harvest_source.errors import counted
 from harvest_source.show import print_rows
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def rotation(context: Context, count: int, place: str) -> None:
     if context.as_json:
         print(json.dumps({"status": "ok", "logins": count, "key": place}))
         return
-    print(f"ok: {count} sign-in{'' if count == 1 else 's'} sealed with the new key in {place}")
+    print(f"ok: {counted(count, 'sign-in')} sealed with the new key in {place}")
 
 
 def _print_accounts(found: Sequence[Mapping[str, Any]]) -> None:

@@ -48,5 +48,5 @@ def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
     remove_a_client(folder)
     result = run("sync", "--table", "clients", "--deletes")
     assert result.code == 0
-    assert "lacked 1 rows" in result.err
+    assert "lacked 1 row that" in result.err
     assert "audit: 1 tables compared with Harvest, 0 rows deleted, 1 found missing" in result.err

@@ -397,7 +397,7 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     tamper(lab, "DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
     lab.rest(DAY)
     report = lab.sync("time_entries", "clients", settings=NO_REREAD)
-    assert sum("lacked 1 rows" in warning for warning in report.ledger.warnings) == 2
+    assert sum("lacked 1 row that" in warning for warning in report.ledger.warnings) == 2
     assert (report.ledger.audit.lost, report.ledger.audit.corrected) == (2, 2)
     assert_equal(lab, "time_entries")
     assert_equal(lab, "clients")
