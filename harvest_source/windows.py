@@ -6,10 +6,12 @@ Days are calendar days of the account; nothing here knows of zones.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate, pairwise
+from typing import Final
 
 EARLIEST = date(2000, 1, 1)
 """Where the bulk of history is not sought any more. Older rows are in the first, open window."""
@@ -18,6 +20,9 @@ RECENT = timedelta(days=90)
 """Hours this young are still being edited: reports that reach into them are read every run."""
 
 _DAY = timedelta(days=1)
+
+_MOST: Final = 500
+"""Windows of one plan, each of which costs a count: parts of longer lists are cut again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,8 @@ def plan(
     first, last = (window.nearest(min(day, today)) for day in (sample.first, sample.last))
     days = ((last - first).days + 1) * total / max(sample.rows, 1)
     days = min(days, (last - (window.start or min(EARLIEST, first))).days + 1)
-    low, parts = last + _DAY - timedelta(days=round(days)), min(-(-total // size), int(days))
+    low = last + _DAY - timedelta(days=round(days))
+    parts = min(-(-total // size), int(days), _MOST)
     guessed = _inside(window, _spread([(low, 0), (last + _DAY, total)], parts))
     if not guessed:
         return list(halve(window, first, last) or ())
@@ -141,12 +147,11 @@ def plan(
 
 def _spread(known: Sequence[tuple[date, int]], parts: int) -> list[date]:
     """The days that cut the rows known to lie before some days into equal *parts*."""
-    total, cuts = known[-1][1], []
+    rows, cuts = [before for _, before in known], []
     for part in range(1, parts):
-        wanted = total * part / parts
-        (start, before), (end, after) = next(
-            pair for pair in pairwise(known) if pair[1][1] >= wanted
-        )
+        wanted = rows[-1] * part / parts
+        at = bisect_left(rows, wanted, lo=1)
+        (start, before), (end, after) = known[at - 1], known[at]
         share = (wanted - before) / (after - before) if after > before else 0
         cuts.append(start + timedelta(days=round(share * (end - start).days)))
     return cuts
