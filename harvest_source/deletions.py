@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol
 from harvest_source.days import Days
 from harvest_source.endpoints import Endpoint
 from harvest_source.reading import ListReader, Outcome, Part
-from harvest_source.scopes import in_parallel
+from harvest_source.streams import in_parallel
 from harvest_source.windows import ALL_DAYS, EARLIEST, DateWindow
 
 PAGE_ROWS: Final = 2000

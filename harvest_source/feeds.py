@@ -22,7 +22,7 @@ from harvest_source.ledger import Ledger
 from harvest_source.reads import ReadOptions, Task, read
 from harvest_source.sessions import Sessions
 from harvest_source.sight import explain_off, explain_skip, lost_sight, was_read
-from harvest_source.streams import QUIET, gather
+from harvest_source.streams import gather
 
 PACKAGE_ROWS: Final = 100_000
 """Rows of one load package, about: dlt and DuckDB need memory in proportion."""
@@ -87,20 +87,20 @@ class Reading:
             list(feeds),
             workers=self.workers,
             waiting=BATCHES_WAITING,
-            quiet_s=QUIET_S,
+            silence=(QUIET_S, None),
         )
         with closing(batches):
             for batch in batches:
-                if batch is not QUIET:
+                if batch is not None:
                     held.append(batch)
                     rows += batch.rows
-                if rows >= (QUIET_ROWS if batch is QUIET else self.package_rows):
+                if rows >= (QUIET_ROWS if batch is None else self.package_rows):
                     yield held
                     held, rows = [], 0
         if held:
             yield held
 
-    def _read(self, feed: Feed, emit: Callable[[Batch], None]) -> None:
+    def _read(self, feed: Feed, emit: Callable[[Batch | None], None]) -> None:
         for batch in self.iter_batches(feed):
             emit(batch)
 

@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ResponseError
-from harvest_source.streams import QUIET, gather
+from harvest_source.streams import gather, in_parallel
 from harvest_source.windows import ALL_DAYS, DateWindow, Sample, gaps, halve, plan
 
 ATTEMPTS: Final = 3
@@ -298,7 +298,7 @@ class ListReader:
         for each in told:
             if isinstance(each, Proof):
                 outcome.add(each)
-            elif each is not QUIET:
+            else:
                 yield each
 
     def _read(self, size: int, part: Part, emit: Emit) -> Sequence[Part] | None:
@@ -320,19 +320,11 @@ class ListReader:
         part = found.part
 
         def count(windows: Sequence[DateWindow]) -> list[int]:
-            return self._count_all([replace(part, window=window) for window in windows])
+            parts = [replace(part, window=window) for window in windows]
+            return list(in_parallel(self.count, parts, workers=self._workers))
 
         windows = plan(part.window, found.total, found.sample, count, size=size, today=self._today)
         return [replace(part, window=window) for window in windows]
-
-    def _count_all(self, parts: Sequence[Part]) -> list[int]:
-        if self._workers == 1:
-            return [self.count(each) for each in parts]
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="harvest-count")
-        try:
-            return list(pool.map(self.count, parts))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C must not wait for answers.
 
     def _round_off(self, part: Part, outcome: Outcome) -> Iterator[pa.Table]:
         """
@@ -379,7 +371,7 @@ class ListReader:
         if seam == part.window.start:
             seam += _DAY
         halves = [replace(part, window=half) for half in part.window.cut_at(seam)]
-        return self.count(part) != sum(self.count(half) for half in halves)
+        return total != sum(self.count(half) for half in halves)
 
     def take(
         self, part: Part, emit: Emit | None = None, *, most_rows: int | None = None

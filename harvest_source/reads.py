@@ -26,9 +26,17 @@ from harvest_source.errors import ResponseError
 from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
 from harvest_source.reading import WORKERS, ListReader, Outcome, Part, newest, read_whole
-from harvest_source.scopes import SCOPE_ROWS, WALK_EVERY, WALK_PARENTS, Scope, Walk, in_parallel
+from harvest_source.scopes import (
+    SCOPE_ROWS,
+    SCOPES_AT_ONCE,
+    WALK_EVERY,
+    WALK_PARENTS,
+    Scope,
+    Walk,
+)
 from harvest_source.sessions import Session
 from harvest_source.sight import Seen, covers, left_alone, sees_less
+from harvest_source.streams import in_parallel
 from harvest_source.windows import EARLIEST, RECENT, DateWindow, report_windows
 
 
@@ -521,7 +529,7 @@ def _read_scopes(
 ) -> Iterator[pa.Table]:
     """The rows of all *scopes*, some requests at once, in tables worth loading."""
     held: list[pa.Table] = []
-    for scope, table in in_parallel(partial(_read_scope, task), scopes):
+    for scope, table in in_parallel(partial(_read_scope, task), scopes, workers=SCOPES_AT_ONCE):
         if table is None:
             continue
         task.ledger.progress(*task.key, table.num_rows, None)

@@ -7,20 +7,16 @@ An empty one leaves nothing to merge, so it is named, to be deleted by whoever c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvest_source.arrow import ARROW_TYPES
 from harvest_source.endpoints import Endpoint
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 WALK_EVERY: Final = timedelta(days=7)
 """Deleting a child may leave its parent as it was: so every parent is asked once in a while."""
@@ -31,7 +27,7 @@ WALK_PARENTS: Final = 50
 SCOPE_ROWS: Final = 20_000
 """Rows worth handing on together: a list per parent is small."""
 
-WORKERS: Final = 8
+SCOPES_AT_ONCE: Final = 8
 """Requests in flight at once; more cannot be had from Harvest's allowance at 1 s per request."""
 
 
@@ -110,25 +106,3 @@ class Walk:
 
 def _parse(stored: str | None) -> datetime | None:
     return datetime.fromisoformat(stored) if stored else None
-
-
-def in_parallel(
-    work: Callable[[T], R], items: Sequence[T], *, workers: int = WORKERS
-) -> Iterator[R]:
-    """
-    ``map(work, items)`` with *workers* at once, in order; at most twice that many results wait.
-
-    The first exception is raised where its result would come; items not begun are not begun.
-    """
-    with ThreadPoolExecutor(workers, thread_name_prefix="harvest-scope") as pool:
-        waiting: list[Future[R]] = []
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -6,10 +6,9 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -19,15 +18,6 @@ Work = Callable[[T, Callable[[R], None]], Sequence[T] | None]
 
 _LOOK_UP_S: Final = 0.2
 """How often a job that waits for room looks whether anyone still wants its findings."""
-
-
-class Quiet(Enum):
-    """Nothing came for a while."""
-
-    QUIET = "quiet"
-
-
-QUIET: Final = Quiet.QUIET
 
 
 class _Unwanted(Exception):
@@ -48,8 +38,8 @@ def gather(
     *,
     workers: int,
     waiting: int,
-    quiet_s: float | None = None,
-) -> Generator[R | Quiet, None, None]:
+    silence: tuple[float, R] | None = None,
+) -> Generator[R, None, None]:
     """
     Yield what ``work(item, emit)`` emits for each of *items*, as it comes.
 
@@ -62,7 +52,7 @@ def gather(
         workers: Jobs at once; 1 runs them in this thread, one after the other, and holds what one
             of them emits until it is done.
         waiting: Findings that may wait to be taken.
-        quiet_s: Yield :data:`QUIET` whenever nothing came for so long; None: never.
+        silence: Seconds, and what to yield whenever nothing came for so long; needs threads.
     """
     if workers == 1:
         left = deque(items)
@@ -71,19 +61,39 @@ def gather(
             left.extend(work(left.popleft(), found.append) or ())
             yield from found
         return
-    yield from _Gathering[T, R](work, waiting, quiet_s).run(items, workers)
+    yield from _Gathering[T, R](work, waiting, silence).run(items, workers)
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> Iterator[R]:
+    """
+    ``map(work, items)`` with *workers* at once, in order; at most twice that many results wait.
+
+    The first exception is raised where its result would come; items not begun are not begun.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-map")
+    waiting: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        # Ctrl-C must not wait for an answer that is under way.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Gathering(Generic[T, R]):
     """One run of :func:`gather` with threads."""
 
-    def __init__(self, work: Work[T, R], waiting: int, quiet_s: float | None) -> None:
+    def __init__(self, work: Work[T, R], waiting: int, silence: tuple[float, R] | None) -> None:
         self._work = work
-        self._quiet_s = quiet_s
+        self._silence = silence
         self._found: queue.Queue[R | _End[T]] = queue.Queue(waiting)
         self._unwanted = threading.Event()
 
-    def run(self, items: Sequence[T], workers: int) -> Iterator[R | Quiet]:
+    def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-job")
         try:
             yield from self._take(pool, items)
@@ -92,20 +102,25 @@ class _Gathering(Generic[T, R]):
             # Ctrl-C must not wait for an answer that is under way.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _take(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> Iterator[R | Quiet]:
+    def _take(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> Iterator[R]:
         jobs = self._begin(pool, items)
         while jobs:
-            try:
-                finding = self._found.get(timeout=self._quiet_s)
-            except queue.Empty:
-                yield QUIET
-                continue
+            finding = self._next()
             if not isinstance(finding, _End):
                 yield finding
             elif finding.error is not None:
                 raise finding.error
             else:
                 jobs += self._begin(pool, finding.more) - 1
+
+    def _next(self) -> R | _End[T]:
+        if self._silence is None:
+            return self._found.get()
+        seconds, nothing = self._silence
+        try:
+            return self._found.get(timeout=seconds)
+        except queue.Empty:
+            return nothing
 
     def _begin(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> int:
         for item in items:

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from harvest_source.streams import QUIET, gather
+from harvest_source.streams import gather
 
 
 def count_up(most: int, emit: Callable[[tuple[int, int]], None]) -> None:
@@ -23,7 +23,7 @@ def test_everything_arrives_in_each_jobs_order(workers: int, waiting: int) -> No
     jobs = [3, 1, 0, 40, 7]
     found = list(gather(count_up, jobs, workers=workers, waiting=waiting))
     for most in jobs:
-        mine = [each[1] for each in found if each is not QUIET and each[0] == most]
+        mine = [number for job, number in found if job == most]
         assert mine == list(range(most))
     assert len(found) == sum(jobs)
 
@@ -74,7 +74,7 @@ def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
         return [number // 2] * 2 if number > 1 else None
 
     found = list(gather(work, [4, 3], workers=workers, waiting=10))
-    assert sorted(each for each in found if each is not QUIET) == [1] * 6 + [2, 2, 3, 4]
+    assert sorted(found) == [1] * 6 + [2, 2, 3, 4]
 
 
 def test_silence_is_told() -> None:
@@ -86,8 +86,8 @@ def test_silence_is_told() -> None:
         emit(number)
 
     heard = []
-    for each in gather(work, [1], workers=2, waiting=1, quiet_s=0.01):
+    for each in gather(work, [1], workers=2, waiting=1, silence=(0.01, 0)):
         heard.append(each)
         go_on.set()
-    assert heard[0] is QUIET
+    assert heard[0] == 0
     assert heard[-1] == 1

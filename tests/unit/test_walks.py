@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvest_source.endpoints import BY_NAME
-from harvest_source.scopes import Scope, Walk, in_parallel
+from harvest_source.scopes import Scope, Walk
+from harvest_source.streams import in_parallel
 from harvest_source.windows import report_windows
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

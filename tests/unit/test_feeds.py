@@ -1,0 +1,58 @@
+"""When rows are handed on: in packages of a bounded size, and sooner while nothing comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import cast
+
+import pyarrow as pa
+
+from harvest_source.endpoints import BY_NAME
+from harvest_source.feeds import Batch, Feed, Reading
+from harvest_source.ledger import Ledger
+from harvest_source.reads import ReadOptions
+from harvest_source.sessions import Sessions
+
+PAGE = pa.table({"id": pa.array(range(2000), pa.int64())})
+
+
+@dataclass(frozen=True, slots=True)
+class Bursts(Reading):
+    """Reads so many pages, then waits until it is told to go on, as Harvest's limit has it."""
+
+    pages: tuple[int, ...] = ()
+    go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def iter_batches(self, feed: Feed) -> Iterator[Batch]:
+        for place, pages in enumerate(self.pages):
+            if place:
+                assert self.go_on.acquire(timeout=60)
+            for _ in range(pages):
+                yield Batch(BY_NAME["time_entries"], 1, table=PAGE)
+
+
+def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> list[int]:
+    """The rows of each package."""
+    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), Ledger(), pages=pages)
+    packages: list[int] = []
+    with closing(reading.iter_packages([cast("Feed", None)])) as found:
+        for batches in found:
+            packages.append(sum(batch.rows for batch in batches))
+            on_package(reading, sum(packages))
+    return packages
+
+
+def test_rows_do_not_wait_for_the_limit() -> None:
+    """What came is loaded while nothing comes: it need not be loaded at the end."""
+
+    def on_package(reading: Bursts, rows: int) -> None:
+        if rows == 140_000:
+            reading.go_on.release()
+
+    packages = read((70, 4), on_package)
+    assert max(packages) <= 100_000
+    assert packages[-1] == 8_000
+    assert sum(packages) == 148_000
