@@ -94,11 +94,16 @@ class Reading:
                 if batch is not None:
                     held.append(batch)
                     rows += batch.rows
-                if rows >= (QUIET_ROWS if batch is None else self.package_rows):
+                if self._is_due(rows, is_quiet=batch is None):
                     yield held
                     held, rows = [], 0
         if held:
             yield held
+
+    def _is_due(self, rows: int, *, is_quiet: bool) -> bool:
+        """Whether to load *rows* now: there are many, or nothing comes, or nothing will."""
+        waits = is_quiet or (self.sessions.have_waited and not self.ledger.pages.left)
+        return rows >= (QUIET_ROWS if waits else self.package_rows)
 
     def _read(self, feed: Feed, emit: Callable[[Batch | None], None]) -> None:
         for batch in self.iter_batches(feed):

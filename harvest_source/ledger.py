@@ -65,6 +65,36 @@ class Progress:
     total: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class PageCounts:
+    """Rows read and expected, over all tables, as far as pages say."""
+
+    _rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    _totals: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def add(self, progress: Progress) -> None:
+        """Count one more page."""
+        key = progress.table, progress.account_id
+        self._rows[key] = self._rows.get(key, 0) + progress.rows
+        known = max(self._totals.get(key, 0), progress.total or 0)
+        self._totals[key] = max(known, self._rows[key])
+
+    @property
+    def rows(self) -> int:
+        """Rows read."""
+        return sum(self._rows.values())
+
+    @property
+    def total(self) -> int:
+        """Rows read and still to come, about."""
+        return sum(self._totals.values())
+
+    @property
+    def left(self) -> int:
+        """Rows still to come, about."""
+        return self.total - self.rows
+
+
 @dataclass(slots=True)
 class AuditReport:
     """What the audit of one run has come to."""
@@ -124,6 +154,7 @@ class Ledger:
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     audit: AuditReport = field(default_factory=AuditReport)
+    pages: PageCounts = field(default_factory=PageCounts)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_rows(self, table: str, account_id: int, rows: int) -> None:
@@ -161,5 +192,8 @@ class Ledger:
 
     def progress(self, table: str, account_id: int, rows: int, total: int | None) -> None:
         """Tell whoever watches that a page arrived."""
+        progress = Progress(account_id, table, rows, total)
+        with self._lock:
+            self.pages.add(progress)
         if self.on_progress is not None:
-            self.on_progress(Progress(account_id, table, rows, total))
+            self.on_progress(progress)

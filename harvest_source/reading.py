@@ -18,13 +18,14 @@ The cursor such a read earns is the server's clock when it began, never the larg
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,6 +58,9 @@ A long list is cut into as many windows as are read at once, to end at once, or 
 Each costs three requests that bring few rows. So that they stay below a tenth, only as many are
 read at once as have so many rows each; but a few always.
 """
+
+LAST_ROWS: Final = 12_000
+"""Windows with no more rows to come are waited for, to be proven together by one catch-up."""
 
 TABLES_WAITING: Final = 16
 """Pages that may wait to be taken, so that memory stays bounded."""
@@ -208,8 +212,35 @@ class Outcome:
             self.rows = None if proof.rows is None else self.rows + proof.rows
 
 
-Emit = Callable[["pa.Table | Proof"], None]
-"""Takes rows as they are read, and at last how it ended."""
+Emit = Callable[["pa.Table | Proof | Taken"], None]
+"""Takes rows as they are read, and at last how it ended, or what is still to be proven."""
+
+
+_Work = Callable[[Part, Emit], Sequence[Part] | None]
+
+
+class _Pace:
+    """How many rows of each window of a plan are still to come, as far as its pages say."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._lock = threading.Lock()
+        self._left = dict.fromkeys(parts, math.inf)
+
+    def has_at_most(self, rows: float) -> bool:
+        """Whether no window has more than so many *rows* to come."""
+        with self._lock:
+            return all(left <= rows for left in self._left.values())
+
+    def note(self, part: Part, left: float) -> None:
+        """*part* has *left* rows to come."""
+        with self._lock:
+            self._left[part] = left
+
+    def replace(self, part: Part, parts: Iterable[Part]) -> None:
+        """*part* is read as *parts* instead."""
+        with self._lock:
+            del self._left[part]
+            self._left.update(dict.fromkeys(parts, math.inf))
 
 
 class ListReader:
@@ -225,6 +256,7 @@ class ListReader:
         on_page: Told of every page: its rows, and the rows of the part it belongs to.
         long_rows: A part with more is cut into windows.
         window_rows: Rows a planned window should have at most.
+        last_rows: A window is proven alone when another has more rows to come.
         workers: Windows read at once; *decode* and *on_page* are then called from several threads.
         params: Sent with every request, beside what the part asks for.
     """
@@ -240,6 +272,7 @@ class ListReader:
         on_page: Callable[[int, int | None], None] = lambda _rows, _total: None,
         long_rows: int = LONG_ROWS,
         window_rows: int = WINDOW_ROWS,
+        last_rows: float = LAST_ROWS,
         workers: int = 1,
         params: Mapping[str, str] | None = None,
         depth: int = 0,
@@ -252,6 +285,7 @@ class ListReader:
         self._on_page = on_page
         self._long_rows = long_rows
         self._window_rows = window_rows
+        self._last_rows = last_rows
         self._workers = workers
         self._params = dict(params or {})
         self._depth = depth
@@ -276,38 +310,54 @@ class ListReader:
                 yield from self._follow(partial(self._prove, first), [part], outcome)
                 if outcome.parts == 1:
                     return
+                held = []
             else:
                 size = self._size(first.total)
-                yield from self._follow(
-                    partial(self._read, size), self._cut_long(size, first), outcome
-                )
+                parts = self._cut_long(size, first)
+                held = yield from self._follow(self._reading(size, parts), parts, outcome)
         else:
             outcome.rows = None
-            rest = [replace(part, window=gap) for gap in gaps(part.window, outcome.done)]
-            yield from self._follow(partial(self._read, self._window_rows), rest, outcome)
-        yield from self._round_off(part, outcome)
+            parts = [replace(part, window=gap) for gap in gaps(part.window, outcome.done)]
+            held = yield from self._follow(self._reading(self._window_rows, parts), parts, outcome)
+        yield from self._finish(part, held, outcome)
 
     def _follow(
-        self,
-        work: Callable[[Part, Emit], Sequence[Part] | None],
-        parts: Sequence[Part],
-        outcome: Outcome,
-    ) -> Iterator[pa.Table]:
-        """Yield the rows that *work* emits for *parts*, and note how reading each ended."""
+        self, work: _Work, parts: Sequence[Part], outcome: Outcome
+    ) -> Generator[pa.Table, None, list[Taken]]:
+        """
+        Yield the rows that *work* emits for *parts*, and note how reading each ended.
+
+        Returns:
+            What is still to be proven.
+        """
+        held: list[Taken] = []
         told = gather(work, parts, workers=self._workers, waiting=TABLES_WAITING)
         for each in told:
             if isinstance(each, Proof):
                 outcome.add(each)
+            elif isinstance(each, Taken):
+                held.append(each)
             else:
                 yield each
+        return held
 
-    def _read(self, size: int, part: Part, emit: Emit) -> Sequence[Part] | None:
+    def _reading(self, size: int, parts: Sequence[Part]) -> _Work:
+        """Read the windows of one plan, of about *size* rows each."""
+        return partial(self._read, size, _Pace(parts))
+
+    def _read(self, size: int, pace: _Pace, part: Part, emit: Emit) -> Sequence[Part] | None:
         """Read one window of a plan; returns what it is cut into if it has far more than *size*."""
         is_fixed = part.window.is_one_day
-        first = self.take(part, emit, most_rows=None if is_fixed else int(_FAR_TOO_LONG * size))
+        most_rows = None if is_fixed else int(_FAR_TOO_LONG * size)
+        first = self.take(part, emit, most_rows=most_rows, on_left=partial(pace.note, part))
         if isinstance(first, TooLong):
-            return self._cut_long(size, first)
-        self._prove(first, part, emit)
+            parts = self._cut_long(size, first)
+            pace.replace(part, parts)
+            return parts
+        if first.needs_proof and self._agrees(first) and pace.has_at_most(self._last_rows):
+            emit(first)
+        else:
+            self._prove(first, part, emit)
         return None
 
     def _size(self, total: int) -> int:
@@ -320,41 +370,46 @@ class ListReader:
         part = found.part
 
         def count(windows: Sequence[DateWindow]) -> list[int]:
-            parts = [replace(part, window=window) for window in windows]
-            return list(in_parallel(self.count, parts, workers=self._workers))
+            return self._ask(
+                [partial(self.count, replace(part, window=window)) for window in windows]
+            )
 
         windows = plan(part.window, found.total, found.sample, count, size=size, today=self._today)
         return [replace(part, window=window) for window in windows]
 
-    def _round_off(self, part: Part, outcome: Outcome) -> Iterator[pa.Table]:
+    def _finish(
+        self, part: Part, held: Sequence[Taken], outcome: Outcome
+    ) -> Generator[pa.Table, None, None]:
         """
         What changed since the first of several parts was read, and whether they left a gap.
 
         The days before a seam and those after it must have as many rows as the whole: a row
         without a date, say, is in the list and in no window.
+
+        Args:
+            held: What is still to be proven, by the same catch-up: it covers more than theirs.
         """
         assert outcome.began is not None
-        for _ in range(ATTEMPTS):
+        for _ in range(ATTEMPTS + bool(held)):
             caught_up: list[pa.Table] = []
-            with self._counting(part) as count:
-                _, is_sure = self._changed_since(outcome.began, caught_up.append)
-                total = count()
+            changed, is_sure = self._changed_since(outcome.began, caught_up.append)
             yield from caught_up
-            if is_sure and not self._has_gap(part, total, outcome.rows):
+            checks = [
+                partial(self._has_moved, taken, changed if is_sure else None) for taken in held
+            ]
+            total, *moved = self._ask([partial(self.count, part), *checks])
+            again = []
+            for taken, has_moved in zip(held, moved, strict=True):
+                if has_moved:
+                    again.append(taken.part)
+                else:
+                    outcome.add(Proof(taken.part, 1, (), taken.table.num_rows))
+            if again:
+                yield from self._follow(partial(self._prove, None), again, outcome)
+                held = ()
+            elif is_sure and not self._has_gap(part, total, outcome.rows):
                 return
         outcome.unproven.append(part)
-
-    @contextmanager
-    def _counting(self, part: Part) -> Iterator[Callable[[], int]]:
-        """Have *part* counted while something else is asked, where several may be asked at once."""
-        if self._workers == 1:
-            yield partial(self.count, part)
-            return
-        pool = ThreadPoolExecutor(1, thread_name_prefix="harvest-count")
-        try:
-            yield pool.submit(self.count, part).result
-        finally:
-            pool.shutdown(wait=False)  # Ctrl-C must not wait for an answer.
 
     def _has_gap(self, part: Part, total: int, rows: int | None) -> bool:
         """
@@ -374,13 +429,19 @@ class ListReader:
         return total != sum(self.count(half) for half in halves)
 
     def take(
-        self, part: Part, emit: Emit | None = None, *, most_rows: int | None = None
+        self,
+        part: Part,
+        emit: Emit | None = None,
+        *,
+        most_rows: int | None = None,
+        on_left: Callable[[int], None] = lambda _: None,
     ) -> Taken | TooLong:
         """
         Read all pages of *part*, or say after the first that it has more than *most_rows*.
 
         Args:
             emit: Gets the rows, page by page; what is kept then is what a proof needs.
+            on_left: Told after each page how many rows are still to come.
         """
         tables: list[pa.Table] = []
         totals: set[int | None] = set()
@@ -396,6 +457,7 @@ class ListReader:
                 totals.add(page.total_entries)
                 records += table.num_rows
                 self._on_page(table.num_rows, page.total_entries)
+                on_left((page.total_entries or 0) - records)
                 if emit is not None:
                     emit(table)
                     table = self._marks(table)
@@ -423,6 +485,11 @@ class ListReader:
         days = pc.min_max(table.column(self._endpoint.window)).as_py()
         return Sample(table.num_rows, days["min"] or self._today, days["max"] or self._today)
 
+    def _ask(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The answers, asked for at once if that may be: one for each window, and for the whole."""
+        workers = 1 if self._workers == 1 else self._workers + 1
+        return list(in_parallel(lambda ask: ask(), questions, workers=workers))
+
     def count(self, part: Part) -> int:
         """How many rows Harvest says *part* has."""
         endpoint = self._endpoint
@@ -442,14 +509,14 @@ class ListReader:
     def _query(self, part: Part) -> dict[str, str]:
         return self._params | part.params()
 
-    def _prove(self, first: Taken, part: Part, emit: Emit) -> None:
+    def _prove(self, first: Taken | None, part: Part, emit: Emit) -> None:
         """
         Read *part* again and again until it is proven, cut to single pages, or given up.
 
         Args:
-            first: How it was read the first time.
+            first: How it was read the first time; None: so that it could not be proven.
         """
-        attempts = {part: 0}
+        attempts = {part: 0 if first else 1}
         suspects = [last := self._settle(part, attempts, emit, first)]
         unproven: list[Part] = []
         if suspects[0].needs_proof or not self._agrees(suspects[0]):
@@ -491,14 +558,22 @@ class ListReader:
         *emit* gets what changed since *began*, when the oldest of them was begun.
         """
         caught_up, is_sure = self._changed_since(began, emit)
-        need = [taken for taken in suspects if taken.needs_proof and self._agrees(taken)]
-        if not is_sure:
-            return {taken.part for taken in need}
         return {
             taken.part
-            for taken in need
-            if self._is_stirred(taken) or self._is_touched(taken, caught_up) or self._is_off(taken)
+            for taken in suspects
+            if taken.needs_proof
+            and self._agrees(taken)
+            and self._has_moved(taken, caught_up if is_sure else None)
         }
+
+    def _has_moved(self, taken: Taken, caught_up: pa.Table | None) -> bool:
+        """Whether a part changed since it was read, or may have: None is no exact catch-up."""
+        return (
+            caught_up is None
+            or self._is_stirred(taken)
+            or self._is_touched(taken, caught_up)
+            or self._is_off(taken)
+        )
 
     # The clauses of the proof. Only all of them together are one.
 
@@ -571,6 +646,7 @@ class ListReader:
             cut_values=self._cut_values,
             long_rows=self._long_rows,
             window_rows=self._window_rows,
+            last_rows=self._last_rows,
             workers=self._workers,
             params=self._params,
             depth=self._depth + 1,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from harvest_source.endpoints import ENDPOINTS, Endpoint
-from harvest_source.ledger import Progress
+from harvest_source.ledger import PageCounts, Progress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -198,7 +198,7 @@ class Lines:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._counts = _Counts()
+        self._counts = PageCounts()
         self._last = monotonic()
 
     def update(self, progress: Progress) -> None:
@@ -208,28 +208,6 @@ class Lines:
         if now - self._last >= _LINE_EVERY_S:
             self._last = now
             print(f"{self._counts.rows:,} of about {self._counts.total:,} rows", file=sys.stderr)
-
-
-class _Counts:
-    """Rows read and expected, over all tables."""
-
-    def __init__(self) -> None:
-        self._rows: dict[tuple[str, int], int] = {}
-        self._totals: dict[tuple[str, int], int] = {}
-
-    def add(self, progress: Progress) -> None:
-        key = progress.table, progress.account_id
-        self._rows[key] = self._rows.get(key, 0) + progress.rows
-        known = max(self._totals.get(key, 0), progress.total or 0)
-        self._totals[key] = max(known, self._rows[key])
-
-    @property
-    def rows(self) -> int:
-        return sum(self._rows.values())
-
-    @property
-    def total(self) -> int:
-        return sum(self._totals.values())
 
 
 @contextmanager
@@ -242,7 +220,7 @@ def _bar() -> Iterator[OnProgress]:
     )
     from rich.progress import Progress as Bar
 
-    counts = _Counts()
+    counts = PageCounts()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -69,7 +69,11 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
     ``map(work, items)`` with *workers* at once, in order; at most twice that many results wait.
 
     The first exception is raised where its result would come; items not begun are not begun.
+    With one of them, that is this thread.
     """
+    if workers == 1:
+        yield from map(work, items)
+        return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-map")
     waiting: deque[Future[R]] = deque()
     try:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations, combinations_with_replacement, product
-from math import floor
+from math import floor, inf
 from time import perf_counter
 from typing import Any
 
@@ -29,6 +29,7 @@ from harvest_source.columns import bigint, record, text, timestamp
 from harvest_source.columns import date as day
 from harvest_source.endpoints import Endpoint
 from harvest_source.reading import (
+    LAST_ROWS,
     Client,
     Emit,
     ListReader,
@@ -233,6 +234,7 @@ class WatchedReader(ListReader):
         *,
         long_rows: int,
         window_rows: int,
+        last_rows: float = LAST_ROWS,
         users: Sequence[int] = USERS,
         without: frozenset[str] = frozenset(),
         branches: Counter[str] | None = None,
@@ -245,6 +247,7 @@ class WatchedReader(ListReader):
             cut_values=lambda: users,
             long_rows=long_rows,
             window_rows=window_rows,
+            last_rows=last_rows,
         )
         self._without = without
         self.branches = Counter[str]() if branches is None else branches
@@ -284,6 +287,15 @@ class WatchedReader(ListReader):
         self.branches["a day cut by id"] += bool(parts)
         self.branches["a day not cut: ids do not add up"] += not parts
         return parts
+
+    def _finish(
+        self, part: Part, held: Sequence[Taken], outcome: Outcome
+    ) -> Generator[pa.Table, None, None]:
+        proven = len(outcome.done)
+        yield from super()._finish(part, held, outcome)
+        self.branches["several proven by the last catch-up"] += len(held) > 1
+        self.branches["one proven by the last catch-up"] += len(held) == 1
+        self.branches["unproven by the last catch-up"] += len(outcome.done) < proven + len(held)
 
     def _changed_since(self, began: datetime, emit: Emit) -> tuple[pa.Table, bool]:
         known = self.changes()
@@ -441,6 +453,7 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
         UNDATED if chance.random() < 0.25 else ENTRIES,
         long_rows=window_rows * chance.randint(1, 3),
         window_rows=window_rows,
+        last_rows=chance.choice((0, inf)),
         users=chance.choice((USERS, USERS, USERS[1:])),
         branches=branches,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random as _random
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 PER_PAGE: Final = 2000
 """Harvest's maximum. Always sent: the default has changed before, and docs disagree on it."""
+
+_SHORT_PAGES: Final = 10
 
 REPORT_PATIENCE_S: Final = 1200.0
 """Reports are counted over 15 minutes, so a Retry-After may be that long."""
@@ -107,6 +110,11 @@ class HarvestClient:
     @property
     def account_id(self) -> int:
         return self._account_id
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether a request waited because Harvest's allowance was used up."""
+        return self._limiter.has_waited
 
     @property
     def requests(self) -> int:
@@ -232,7 +240,9 @@ class HarvestClient:
             )
             raise ResponseError(msg, path=walk.path, status=200)
         seen.add(url)
-        return self._fetch(url, walk, number=page.number + 1, cancelled=cancelled)
+        return self._fetch(
+            url, walk, number=page.number + 1, urgency=_urgency(page), cancelled=cancelled
+        )
 
     def _fetch(
         self,
@@ -241,6 +251,7 @@ class HarvestClient:
         *,
         number: int,
         params: Mapping[str, str] | None = None,
+        urgency: float = math.inf,
         cancelled: Callable[[], bool] = never,
     ) -> Page:
         label = walk.label if number == 1 else f"{walk.label}, page {number}"
@@ -262,6 +273,7 @@ class HarvestClient:
             label=label,
             limiter=self._report_limiter if walk.is_report else self._limiter,
             limits=self._report_limits() if walk.is_report else self._limits,
+            urgency=urgency,
             cancelled=cancelled,
         )
 
@@ -277,6 +289,16 @@ class _Walk:
     key: str | None
     label: str
     is_report: bool
+
+
+def _urgency(page: Page) -> float:
+    """
+    Of the page after *page*: the pages left of a long list, so that such lists end together.
+
+    A short list does not wait for long ones: the sooner it ends, the less it changes meanwhile.
+    """
+    pages = math.ceil((page.total_entries or 0) / PER_PAGE)
+    return pages - page.number if pages > _SHORT_PAGES else math.inf
 
 
 def _describe(path: str, params: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random as _random
 import re
 import ssl
@@ -289,6 +290,7 @@ class Requester:
         label: str = "",
         limiter: RateLimiter | None = None,
         limits: RetryLimits | None = None,
+        urgency: float = math.inf,
         cancelled: Callable[[], bool] = never,
     ) -> T:
         """
@@ -301,6 +303,7 @@ class Requester:
             label: What is asked for, for messages; the path when empty.
             limiter: In place of the Requester's own, for this request.
             limits: In place of the Requester's own, for this request.
+            urgency: Of requests that wait for their turn, the most urgent goes first.
             cancelled: Looked at while waiting and reading.
 
         Raises:
@@ -312,7 +315,7 @@ class Requester:
         """
         url = self._build_url(url_or_path, params)
         order = _Order(url, label or url.path)
-        return self._run(order, parse, limiter or self._limiter, limits, cancelled)
+        return self._run(order, parse, limiter or self._limiter, limits, urgency, cancelled)
 
     def post(
         self,
@@ -331,7 +334,7 @@ class Requester:
                 error is raised, or what :meth:`fetch` would when it has none.
         """
         order = _Order(self._build_url(path, None), label, "POST", form, refuse)
-        return self._run(order, parse, self._limiter, None, never)
+        return self._run(order, parse, self._limiter, None, math.inf, never)
 
     def _run(
         self,
@@ -339,6 +342,7 @@ class Requester:
         parse: Callable[[Answer], T],
         turn: RateLimiter | None,
         limits: RetryLimits | None,
+        urgency: float,
         cancelled: Callable[[], bool],
     ) -> T:
         """Try until there is an answer, and with another token once after a 401."""
@@ -348,7 +352,7 @@ class Requester:
             nonlocal renewed
             while True:
                 if turn:
-                    turn.acquire(cancelled=cancelled)
+                    turn.acquire(urgency=urgency, cancelled=cancelled)
                 if cancelled():
                     raise Cancelled
                 try_ = _Try(self._clock, order, attempt=attempt, account=self._account)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from harvest_source.clock import Clock
@@ -50,7 +51,8 @@ class RateLimiter:
     Lets at most *requests* through in any *seconds*, fewer after a complaint; thread-safe.
 
     The window is half-open: a request leaves it exactly *seconds* after it was let through.
-    Threads that wait are served as they wake, roughly first come first served.
+    Of the threads that wait, the most urgent goes first; equals are served as they wake, roughly
+    first come first served.
 
     Args:
         requests: At least 1.
@@ -68,6 +70,8 @@ class RateLimiter:
         self._clock = clock
         self._lock = threading.Lock()
         self._sent: deque[float] = deque(maxlen=requests)
+        self._waiting: list[float] = []
+        self._has_waited = False
         self._not_before = -math.inf
         self._most = requests
         self._allowed = requests
@@ -78,17 +82,36 @@ class RateLimiter:
         """Requests let through in a window now: fewer while others use the allowance, too."""
         return self._allowed
 
-    def acquire(self, *, cancelled: Callable[[], bool] = never) -> None:
+    @property
+    def has_waited(self) -> bool:
+        """Whether the allowance has been used up, ever."""
+        return self._has_waited
+
+    def acquire(self, *, urgency: float = math.inf, cancelled: Callable[[], bool] = never) -> None:
         """
         Wait until a request may be sent, and count it as sent.
 
         Raises:
             Cancelled: *cancelled* said so while waiting; nothing is counted.
         """
-        while (wait_s := self._take()) > 0:
-            if cancelled():
-                raise Cancelled
-            self._clock.sleep(min(max(wait_s, _SHORTEST_S), _LONGEST_S))
+        if self._take(urgency) <= 0:
+            return
+        with self._in_line(urgency):
+            while (wait_s := self._take(urgency)) > 0:
+                if cancelled():
+                    raise Cancelled
+                self._clock.sleep(min(max(wait_s, _SHORTEST_S), _LONGEST_S))
+
+    @contextmanager
+    def _in_line(self, urgency: float) -> Iterator[None]:
+        with self._lock:
+            self._has_waited = True
+            self._waiting.append(urgency)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.remove(urgency)
 
     def pause(self, seconds: float) -> None:
         """
@@ -104,14 +127,17 @@ class RateLimiter:
                 self._allowed = max(1, int(self._allowed * _BACK_OFF))
                 self._complained = self._changed = now
 
-    def _take(self) -> float:
+    def _take(self, urgency: float) -> float:
         """Seconds to wait before asking again; zero or less: the turn is taken."""
         with self._lock:
             now = self._clock.monotonic()
             self._recover(now)
             wait_s = self._not_before - now
-            if len(self._sent) >= self._allowed:
-                wait_s = max(wait_s, self._sent[-self._allowed] + self._seconds - now)
+            left = self._allowed - sum(other > urgency for other in self._waiting)
+            if left < 1:
+                wait_s = max(wait_s, _LONGEST_S)
+            elif len(self._sent) >= left:
+                wait_s = max(wait_s, self._sent[-left] + self._seconds - now)
             if wait_s <= 0:
                 self._sent.append(now)
             return wait_s

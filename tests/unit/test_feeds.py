@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import pyarrow as pa
+import pytest
 
 from harvest_source.endpoints import BY_NAME
 from harvest_source.feeds import Batch, Feed, Reading
@@ -30,13 +31,28 @@ class Bursts(Reading):
         for place, pages in enumerate(self.pages):
             if place:
                 assert self.go_on.acquire(timeout=60)
+            self.ledger.progress("time_entries", 1, 2000 * pages, 2000 * sum(self.pages))
             for _ in range(pages):
                 yield Batch(BY_NAME["time_entries"], 1, table=PAGE)
 
 
-def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> list[int]:
+class Waited(Sessions):
+    """Harvest's allowance has been used up, or not yet."""
+
+    def __init__(self, *, have_waited: bool) -> None:
+        self._have_waited = have_waited
+
+    @property
+    def have_waited(self) -> bool:
+        return self._have_waited
+
+
+def read(
+    pages: tuple[int, ...], on_package: Callable[[Bursts, int], None], *, have_waited: bool = False
+) -> list[int]:
     """The rows of each package."""
-    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), Ledger(), pages=pages)
+    sessions = Waited(have_waited=have_waited)
+    reading = Bursts(sessions, cast("ReadOptions", None), Ledger(), pages=pages)
     packages: list[int] = []
     with closing(reading.iter_packages([cast("Feed", None)])) as found:
         for batches in found:
@@ -56,3 +72,14 @@ def test_rows_do_not_wait_for_the_limit() -> None:
     assert max(packages) <= 100_000
     assert packages[-1] == 8_000
     assert sum(packages) == 148_000
+
+
+@pytest.mark.parametrize("have_waited", [True, False])
+def test_the_last_rows_do_not_wait_for_their_proof(have_waited: bool) -> None:
+    """
+    Where the limit takes the time, they are loaded as soon as they are there.
+
+    Where it does not, rows wait to be taken, and would be taken in small pieces.
+    """
+    packages = read((9,), lambda *_: None, have_waited=have_waited)
+    assert packages == ([10_000, 8_000] if have_waited else [18_000])

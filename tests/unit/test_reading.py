@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from math import inf
 
 import pyarrow as pa
 import pytest
@@ -26,7 +27,17 @@ from harvest_source.reading import (
     touches,
 )
 from harvest_source.windows import DateWindow, Sample
-from tests.model_figures import ENTRIES, UNDATED, ModelClient, ModelPage, Row, World, decode
+from tests.model_figures import (
+    ENTRIES,
+    FIRST_DAY,
+    UNDATED,
+    ModelClient,
+    ModelPage,
+    Row,
+    WatchedReader,
+    World,
+    decode,
+)
 
 NOON = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 WHOLE = replace(UNDATED, name="roles", cursor=None)
@@ -269,6 +280,26 @@ def test_a_gap_between_windows_is_not_proven(client: type[ModelClient], is_prove
     assert outcome.parts > 1
     assert outcome.proven is is_proven
     assert found == set(range(101 if is_proven else 102, 109))
+
+
+@pytest.mark.parametrize(("last_rows", "catch_ups"), [(inf, 1), (0, 4)])
+def test_windows_that_end_together_are_proven_together(last_rows: float, catch_ups: int) -> None:
+    """One catch-up tells of all of them what changed; one that has long been read is proven."""
+    world, outcome = World(), Outcome()
+    for number in range(16):
+        world.create(FIRST_DAY + timedelta(days=number // 4), user=11)
+    world.now_s = 10_000
+    cut = WatchedReader(
+        ModelClient(world, lambda _request, _is_sent: None, per_page=2),
+        ENTRIES,
+        long_rows=4,
+        window_rows=4,
+        last_rows=last_rows,
+    )
+    found = {row_id for table in cut.iter_tables(Part(), outcome) for row_id in ids(table)}
+    assert found == set(range(101, 117))
+    assert outcome.proven
+    assert (outcome.parts, len(cut.caught_up)) == (4, catch_ups)
 
 
 @pytest.mark.parametrize(("known", "is_proven"), [((11, 12), True), ((11,), False)])

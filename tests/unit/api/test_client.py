@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.limiter import RateLimiter
+from harvest_source.api.limiter import RateLimiter, never
 from harvest_source.errors import (
     AuthError,
     ConfigError,
@@ -103,6 +104,36 @@ def test_a_list_that_is_too_long_ends_with_its_first_page(
         pages = list(client.iter_pages("users", key="users", most_rows=most_rows))
         assert client.requests == asked
     assert [page.number for page in pages] == list(range(1, asked + 1))
+
+
+@pytest.mark.parametrize(
+    ("pages", "urgencies"),
+    [
+        (3, [math.inf] * 3),
+        (10, [math.inf] * 10),
+        (12, [math.inf, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+    ],
+)
+def test_the_longest_list_goes_first(pages: int, urgencies: list[float]) -> None:
+    """Of long lists the one with most pages left, so that they end together; short ones at once."""
+
+    class Noting(RateLimiter):
+        def acquire(
+            self, *, urgency: float = math.inf, cancelled: Callable[[], bool] = never
+        ) -> None:
+            noted.append(urgency)
+            super().acquire(urgency=urgency, cancelled=cancelled)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        page = build_page(number_of(request), pages).json()
+        return httpx.Response(200, json=page | {"total_entries": pages * 2000})
+
+    noted: list[float] = []
+    clock = FakeClock()
+    limiter = Noting(requests=97, seconds=15.4, clock=clock)
+    with build_client(handler, clock=clock, limiter=limiter) as client:
+        assert len(list(client.iter_pages("users", key="users"))) == pages
+    assert noted == urgencies
 
 
 def test_a_single_object_is_one_page_without_per_page() -> None:

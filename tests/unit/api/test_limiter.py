@@ -73,8 +73,8 @@ def test_threads_share_the_window() -> None:
     taken: list[float] = []
 
     class Noting(RateLimiter):
-        def _take(self) -> float:
-            wait_s = super()._take()
+        def _take(self, urgency: float) -> float:
+            wait_s = super()._take(urgency)
             if wait_s <= 0:
                 taken.append(self._sent[-1])
             return wait_s
@@ -185,6 +185,51 @@ def test_a_dropped_wait_takes_no_turn() -> None:
         limiter.acquire(cancelled=lambda: True)
     limiter.acquire()
     assert clock.monotonic() == pytest.approx(10, abs=0.002)
+
+
+@pytest.mark.parametrize(("urgency", "goes_at"), [(0, 14), (1, 10), (2, 10)])
+def test_a_turn_is_left_to_who_is_more_urgent(urgency: float, goes_at: float) -> None:
+    """Two turns come free at 10 and at 14: while somebody waits, only his equals take the first."""
+
+    class Meeting(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            self.slept.append(seconds)
+            if len(self.slept) == 1:  # He who waits sleeps, and somebody else asks.
+                limiter.acquire(urgency=urgency)
+                went_at.append(self.monotonic())
+            else:
+                self.advance(seconds)
+
+    went_at: list[float] = []
+    clock = Meeting()
+    limiter = RateLimiter(requests=2, seconds=10, clock=clock)
+    limiter.acquire(urgency=1)
+    clock.advance(4)
+    limiter.acquire(urgency=1)
+    assert not limiter.has_waited
+    limiter.acquire(urgency=1)
+    assert went_at == [pytest.approx(goes_at, abs=0.002)]
+    assert limiter.has_waited
+
+
+def test_a_crowd_of_more_urgent_ones_is_waited_for() -> None:
+    """When they are as many as there are turns, none is taken from them, however long it takes."""
+
+    class Meeting(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            self.slept.append(seconds)
+            if len(self.slept) == 1:
+                with pytest.raises(Cancelled):
+                    limiter.acquire(urgency=1, cancelled=lambda: clock.monotonic() > 60)
+            else:
+                self.advance(seconds)
+
+    clock = Meeting()
+    limiter = RateLimiter(requests=1, seconds=10, clock=clock)
+    limiter.acquire(urgency=2)
+    limiter.acquire(urgency=2)
+    assert max(clock.slept) <= 10
+    assert len(clock.slept) < 100, "no busy loop"
 
 
 @pytest.mark.parametrize(("requests", "seconds"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
