@@ -59,7 +59,7 @@ def write_comments(warehouse: Warehouse) -> None:
     if not (pipeline.destination and pipeline.destination.destination_type.endswith(DESTINATIONS)):
         return
     written = dict(_read_written(pipeline))
-    known, described = pipeline.default_schema.tables, describe_tables()
+    known, described = warehouse.schema.tables, describe_tables()
     tables = {
         name: list(_comments(name, table, described))
         for name, table in known.items()

@@ -21,7 +21,7 @@ from harvest_source.endpoints import BY_NAME
 from harvest_source.source import NAME
 
 
-def is_ahead(pipeline: dlt.Pipeline) -> bool:
+def is_ahead(pipeline: dlt.Pipeline, client: JobClientBase) -> bool:
     """
     Whether the working folder has cursors that the destination does not know of.
 
@@ -33,10 +33,9 @@ def is_ahead(pipeline: dlt.Pipeline) -> bool:
     if NAME not in state.get("sources", {}) or not pipeline.config.restore_from_destination:
         return False
     pending = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
-    with pipeline.destination_client() as client:
-        if not isinstance(client, WithStateSync):
-            return False
-        return _stored_version(pipeline, client) + len(pending) < state["_state_version"]
+    if not isinstance(client, WithStateSync):
+        return False
+    return _stored_version(pipeline, client) + len(pending) < state["_state_version"]
 
 
 def _stored_version(pipeline: dlt.Pipeline, client: WithStateSync) -> int:
@@ -48,17 +47,13 @@ def _stored_version(pipeline: dlt.Pipeline, client: WithStateSync) -> int:
     return stored["_state_version"] if stored else 0
 
 
-def remake_own_tables(pipeline: dlt.Pipeline) -> None:
+def remake_own_tables(schema: Schema, client: JobClientBase) -> None:
     """Make dlt's and our own tables again, where only they are gone: no row of Harvest's is."""
-    if pipeline.default_schema_name is None:
+    if not client.is_storage_initialized():
         return
-    schema = pipeline.default_schema
-    with pipeline.destination_client() as client:
-        if not client.is_storage_initialized():
-            return
-        own = [name for name in _find_missing(schema, client) if _root(schema, name) not in BY_NAME]
-        if own:
-            client.update_stored_schema(only_tables=own, force=True)
+    own = [name for name in _find_missing(schema, client) if _root(schema, name) not in BY_NAME]
+    if own:
+        client.update_stored_schema(only_tables=own, force=True)
 
 
 def remake_tables(pipeline: dlt.Pipeline) -> list[str]:

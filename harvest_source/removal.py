@@ -280,5 +280,5 @@ def _delete(warehouse: Warehouse, doomed: Doomed) -> None:
 
 def _all_children(warehouse: Warehouse, endpoint: Endpoint) -> Iterable[str]:
     """Child tables as dlt has them: undeclared arrays have some too."""
-    tables = warehouse.pipeline.default_schema.tables
+    tables = warehouse.schema.tables
     return [name for name, table in tables.items() if table.get("parent") == endpoint.name]

@@ -303,7 +303,8 @@ class _Run:
                 self.ledger.warn(warning)
             loaded = self._load()
             self.warehouse.make_child_tables(self.endpoints)
-            self._describe()
+            if loaded:
+                self._describe()
             self._remove_emptied()
             if self.reading.options.full_refresh:
                 self._remove_unseen(loaded)

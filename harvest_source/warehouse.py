@@ -110,6 +110,7 @@ class Warehouse:
         self._clock = clock or SystemClock()
         self._wait_s = wait_s
         self._warn = on_warning
+        self._schema: Schema | None = None
         if target.database is not None:
             self._open(target.database, _UNTOUCHED).close()
         self.pipeline = self._attach()
@@ -125,9 +126,8 @@ class Warehouse:
             Warnings, for people.
         """
         warnings = []
-        with _as_destination_error(self), self._held():
-            remake_own_tables(self.pipeline)
-            if is_ahead(self.pipeline):
+        with self._changing():
+            if self._is_ahead():
                 self._start_anew()
                 warnings.append(
                     f"{self.target} is not as the last run left it: an older copy, or a new one. "
@@ -154,6 +154,7 @@ class Warehouse:
         pending = self.pipeline.has_pending_data
         with _as_destination_error(self):
             self.pipeline.sync_destination()
+        self._schema = None
         waits = "What an earlier run read waits to be loaded: harvest-source sync loads it."
         return [waits] if pending else []
 
@@ -161,6 +162,16 @@ class Warehouse:
         """Whether a table is in the destination, as far as dlt knows."""
         tables = self.schema.tables
         return name in tables and has_table_seen_data(tables[name])
+
+    def _is_ahead(self) -> bool:
+        """Whether the folder has cursors that the destination lacks; our own tables are mended."""
+        has_tables = self.pipeline.default_schema_name is not None
+        if not has_tables and not self.source_state:
+            return False
+        with self.pipeline.destination_client() as client:
+            if has_tables:
+                remake_own_tables(self.schema, client)
+            return is_ahead(self.pipeline, client)
 
     def _finish_pending(self) -> list[str]:
         if not self.pipeline.has_pending_data:
@@ -204,10 +215,10 @@ class Warehouse:
     @property
     def schema(self) -> Schema:
         """The tables as dlt knows them; an empty schema before the first load."""
-        pipeline = self.pipeline
-        if pipeline.default_schema_name is None:
-            return Schema(SOURCE)
-        return pipeline.default_schema
+        if self._schema is None:  # dlt reads and checks the file each time it is asked.
+            has_one = self.pipeline.default_schema_name is not None
+            self._schema = self.pipeline.default_schema if has_one else Schema(SOURCE)
+        return self._schema
 
     @property
     def source_state(self) -> Mapping[str, Any]:
@@ -235,12 +246,12 @@ class Warehouse:
             HarvestError: One that the source raised, as it is.
             DestinationError: The destination refused; the package stays pending.
         """
-        with _as_destination_error(self), self._held():
+        with self._changing():
             return list(self.pipeline.run(source).loads_ids)
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
-        with _as_destination_error(self), self._held():
+        with self._changing():
             self.pipeline.run(build_own_resource(table, rows))
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
@@ -263,6 +274,15 @@ class Warehouse:
                 f"INSERT INTO {into} ({names}) VALUES ({marks})",  # noqa: S608 - names are ours
                 *(_as_parameter(value) for value in values.values()),
             )
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """While dlt may change tables, and with them its schema."""
+        try:
+            with _as_destination_error(self), self._held():
+                yield
+        finally:
+            self._schema = None
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -306,7 +326,7 @@ class Warehouse:
 
         dlt creates a child table with its first row; models downstream need it before.
         """
-        schema = self.pipeline.default_schema
+        schema = self.schema
         missing = [
             name
             for endpoint in endpoints
@@ -315,11 +335,7 @@ class Warehouse:
         ]
         if not missing:
             return
-        with (
-            _as_destination_error(self),
-            self._held(),
-            self.pipeline.destination_client() as client,
-        ):
+        with self._changing(), self.pipeline.destination_client() as client:
             # dlt has stored this schema with the load and believes its tables are there.
             client.update_stored_schema(only_tables=missing, force=True)
 
@@ -374,13 +390,14 @@ def _open_pipeline(
         return dlt.pipeline(target.pipeline, destination=destination, dataset_name=target.dataset)
 
     try:
-        if _is_broken(attach):
+        pipeline = _attach_if_whole(attach)
+        if pipeline is None:
             shutil.rmtree(Path(get_dlt_pipelines_dir(), target.pipeline))
             on_warning(
                 "dlt's working folder was damaged, by a full disk perhaps. It is made anew from "
                 "what the destination holds."
             )
-        pipeline = attach()
+            pipeline = attach()
         known = pipeline._get_state()["_local"].get(_IDENTITY)
         if known != target.identity:
             pipeline.drop()
@@ -391,16 +408,16 @@ def _open_pipeline(
     return pipeline
 
 
-def _is_broken(attach: Callable[[], dlt.Pipeline]) -> bool:
-    """Whether state or schemas of the working folder cannot be read."""
+def _attach_if_whole(attach: Callable[[], dlt.Pipeline]) -> dlt.Pipeline | None:
+    """The pipeline; None when state or schemas of the working folder cannot be read."""
     try:
         pipeline = attach()
         for name in pipeline.schema_names:
             _ = pipeline.schemas[name]
         _ = pipeline.has_pending_data
     except (ValueError, KeyError, TypeError, SchemaException, StorageException):
-        return True
-    return False
+        return None
+    return pipeline
 
 
 def _may_pass(target: Target, error: Exception) -> bool:
