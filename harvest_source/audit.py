@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
+from harvest_source.arguments import Settings
 from harvest_source.copies import Digest, TableCopy, count_corrected
 from harvest_source.coverage import (
     REQUESTS,
@@ -32,12 +33,13 @@ from harvest_source.errors import GuardError, HarvestError, ResponseError, count
 from harvest_source.feeds import Reading
 from harvest_source.ledger import AuditReport, Ledger
 from harvest_source.packages import Packer
-from harvest_source.reading import ListReader, Part
-from harvest_source.reads import Again, Task, build_task
+from harvest_source.parts import Part
+from harvest_source.read_options import Again
+from harvest_source.reading import ListReader
+from harvest_source.reads import Task, build_task
 from harvest_source.removal import Doomed, Keeping, doom_ids, find, forget, guard, remove, restore
 from harvest_source.sessions import Session, parse_owner
 from harvest_source.sight import may_hide
-from harvest_source.source import Settings
 from harvest_source.warehouse import Warehouse
 
 _NOT_FOUND: Final = 404

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from harvest_source.reading import Outcome, Part
+from harvest_source.parts import Part
+from harvest_source.reading import Outcome
 from harvest_source.windows import DateWindow
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from dlt.common.configuration.exceptions import ConfigurationException
 
 from harvest_source.api.limiter import GENERAL
+from harvest_source.arguments import Hooks, build_settings, choose_endpoints
 from harvest_source.endpoints import BY_NAME, Endpoint, Parent
 from harvest_source.errors import (
     ConfigError,
@@ -23,11 +24,10 @@ from harvest_source.errors import (
 from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
 from harvest_source.reports import EXIT_ORDER
-from harvest_source.run import Hooks, build_settings, build_target
 from harvest_source.sessions import Session, Sessions
 from harvest_source.sight import explain_off
-from harvest_source.source import choose_endpoints
-from harvest_source.warehouse import DUCKDB, Target, Warehouse
+from harvest_source.targets import DUCKDB, Target, build_target
+from harvest_source.warehouse import Warehouse
 
 MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
 

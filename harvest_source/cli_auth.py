@@ -148,9 +148,9 @@ def _prepare(
     Args:
         tell: Say them at once, too.
     """
+    from harvest_source.arguments import watch
     from harvest_source.settings import resolve_settings
     from harvest_source.signin import Surroundings
-    from harvest_source.source import watch
 
     warnings: list[str] = []
 

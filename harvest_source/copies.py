@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from harvest_source.arrow import ACCOUNT_ID
 from harvest_source.endpoints import Endpoint
-from harvest_source.reading import Part
+from harvest_source.parts import Part
 from harvest_source.warehouse import Warehouse
 from harvest_source.windows import ALL_DAYS, DateWindow
 

@@ -12,7 +12,7 @@ from harvest_source.auth.oauth import TOKEN_PATH
 from harvest_source.auth.profiles import DEFAULT
 from harvest_source.coverage import REQUESTS
 from harvest_source.cursors import OVERLAP_S
-from harvest_source.scopes import WALK_EVERY
+from harvest_source.read_options import WALK_EVERY
 from harvest_source.sessions import API_URL, ID_URL
 
 WAIT_S: Final = 60

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from harvest_source.reading import Part
+from harvest_source.parts import Part
 from harvest_source.sight import covers
 from harvest_source.windows import DateWindow
 

@@ -23,7 +23,8 @@ from typing import Any, Final, Protocol
 
 from harvest_source.days import Days
 from harvest_source.endpoints import Endpoint
-from harvest_source.reading import ListReader, Outcome, Part
+from harvest_source.parts import Part
+from harvest_source.reading import ListReader, Outcome
 from harvest_source.streams import in_parallel
 from harvest_source.windows import ALL_DAYS, EARLIEST, DateWindow
 

@@ -111,6 +111,11 @@ class Endpoint:
         return Way.CHANGES if self.cursor else Way.WHOLE
 
     @property
+    def may_have_history(self) -> bool:
+        """Tables of things that are named and renamed; not of what is dated by itself."""
+        return self.way is Way.CHANGES and self.window is None
+
+    @property
     def injected(self) -> tuple[Column, ...]:
         """Columns that the records lack and the request knows."""
         if self.parent is not None:

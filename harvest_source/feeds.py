@@ -19,13 +19,11 @@ from harvest_source.arrow import Decoder
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import HarvestError
 from harvest_source.ledger import Ledger
-from harvest_source.reads import ReadOptions, Task, read
+from harvest_source.read_options import PACKAGE_ROWS, ReadOptions
+from harvest_source.reads import Task, read
 from harvest_source.sessions import Sessions
 from harvest_source.sight import explain_off, explain_skip, lost_sight, was_read
 from harvest_source.streams import gather
-
-PACKAGE_ROWS: Final = 100_000
-"""Rows of one load package, about: dlt and DuckDB need memory in proportion."""
 
 QUIET_S: Final = 0.25
 QUIET_ROWS: Final = 10_000

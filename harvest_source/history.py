@@ -19,7 +19,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.arrow import LOAD_ID, Decoder
 from harvest_source.columns import Type
-from harvest_source.endpoints import Endpoint, Way
+from harvest_source.endpoints import Endpoint
 from harvest_source.formats import choose_format
 from harvest_source.reading import newest
 from harvest_source.resources import build_hints, stored_columns, type_hint, with_load_id
@@ -32,11 +32,6 @@ _SCD2: Final[Any] = {
     "validity_column_names": ["valid_from", "valid_to"],
     "row_version_column_name": DIGEST,
 }
-
-
-def may_have_history(endpoint: Endpoint) -> bool:
-    """Tables of things that are named and renamed; not of what is dated by itself."""
-    return endpoint.way is Way.CHANGES and endpoint.window is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harvest_source import __version__
 from harvest_source.api.http import user_agent
+from harvest_source.arguments import build_connection
 from harvest_source.auth.accounts import (
     Account,
     choose_account,
@@ -36,7 +37,6 @@ from harvest_source.signin import (
     find_vault,
     need_vault,
 )
-from harvest_source.source import build_connection
 
 if TYPE_CHECKING:
     from harvest_source.auth.vault import Vault

@@ -32,8 +32,9 @@ import pyarrow.compute as pc
 
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ResponseError
+from harvest_source.parts import WORKERS, Part
 from harvest_source.streams import gather, in_parallel
-from harvest_source.windows import ALL_DAYS, DateWindow, Sample, gaps, halve, plan
+from harvest_source.windows import DateWindow, Sample, gaps, halve, plan
 
 ATTEMPTS: Final = 3
 """How often a part is read before it is cut."""
@@ -46,9 +47,6 @@ WINDOW_ROWS: Final = 125_000
 
 _FAR_TOO_LONG: Final = 1.5
 """How many times the rows planned a window may have before it is cut again, at a page's cost."""
-
-WORKERS: Final = 8
-"""Windows read at once: what Harvest allows in 15 s is asked within five, at 300 ms a request."""
 
 _FEWEST: Final = 5
 _ROWS_EACH: Final = 75_000
@@ -95,38 +93,6 @@ class Client(Protocol):
         most_rows: int | None,
     ) -> Generator[Page, None, None]: ...
     def fetch_count(self, path: str, *, key: str, params: Mapping[str, str]) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a list: days, changes since an instant, and one more filter."""
-
-    window: DateWindow = ALL_DAYS
-    since: datetime | None = None
-    only: tuple[str, int] | None = None
-    """A column and the id it must have: how a single day is cut."""
-    flag: tuple[str, str] | None = None
-    """A filter and its value, such as ``is_running``."""
-
-    def __str__(self) -> str:
-        words = [str(self.window)]
-        if self.since is not None:
-            words.append(f"changed since {self.since:%Y-%m-%d %H:%M:%S}")
-        if self.flag is not None:
-            words.append("=".join(self.flag))
-        if self.only is not None:
-            words.append(f"{self.only[0]} {self.only[1]}")
-        return ", ".join(words)
-
-    def params(self) -> dict[str, str]:
-        """The query that asks for this part."""
-        params = self.window.params()
-        if self.since is not None:
-            params["updated_since"] = f"{self.since:%Y-%m-%dT%H:%M:%SZ}"
-        if self.only is not None:
-            column, value = self.only
-            params[column.replace("__", "_")] = str(value)
-        return params | dict([self.flag] if self.flag else [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -18,18 +18,18 @@ import pyarrow as pa
 
 from harvest_source.arrow import Decoder
 from harvest_source.backfill import dump_backfill, load_backfill
-from harvest_source.clock import Clock
 from harvest_source.coverage import Audited
 from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
-from harvest_source.endpoints import BY_NAME, SECRETS, Endpoint, Way
+from harvest_source.endpoints import BY_NAME, Endpoint, Way
 from harvest_source.errors import ResponseError
 from harvest_source.fitting import loads
 from harvest_source.ledger import Ledger
-from harvest_source.reading import WORKERS, ListReader, Outcome, Part, newest, read_whole
+from harvest_source.parts import Part
+from harvest_source.read_options import ReadOptions
+from harvest_source.reading import ListReader, Outcome, newest, read_whole
 from harvest_source.scopes import (
     SCOPE_ROWS,
     SCOPES_AT_ONCE,
-    WALK_EVERY,
     WALK_PARENTS,
     Scope,
     Walk,
@@ -38,37 +38,6 @@ from harvest_source.sessions import Session
 from harvest_source.sight import Seen, covers, left_alone, sees_less
 from harvest_source.streams import in_parallel
 from harvest_source.windows import EARLIEST, RECENT, DateWindow, report_windows
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Parts of a table to be read whatever the cursor says, which stays where it is."""
-
-    parts: tuple[Part, ...]
-    audit: dict[str, Any]
-    """What to store once they were read, with proof."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How a run reads."""
-
-    clock: Clock
-    start_date: date | None = None
-    overlap: timedelta = timedelta(minutes=5)
-    exclude: frozenset[str] = SECRETS
-    """``table.column``."""
-    history: frozenset[str] = frozenset()
-    """Tables of which every version is kept."""
-    full_refresh: bool = False
-    walk_every: timedelta = WALK_EVERY
-    """How often every parent's children are read again, moved or not."""
-    workers: int = WORKERS
-    """Windows of one table read at once."""
-    isolate: bool = False
-    """A table that fails is noted in the ledger and the others go on; otherwise it raises."""
-    again: Mapping[tuple[str, int], Again] | None = None
-    """By table and account: read just this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from harvest_source.clock import Clock
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import HarvestError
 from harvest_source.ledger import Ledger, error_dict
+from harvest_source.sessions import Sessions
 
 EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
 """Which exit code stands when several apply."""
@@ -105,3 +107,30 @@ def count_tables(ledger: Ledger, endpoints: Iterable[Endpoint]) -> dict[str, Tab
             deleted = sum(deleted for _, deleted in accounts.values())
             counts[endpoint.name] = TableCount(rows, deleted, accounts)
     return counts
+
+
+class RunRecord:
+    """One run from its first moment on."""
+
+    def __init__(self, clock: Clock, ledger: Ledger) -> None:
+        self.started_at, self._began = clock.now(), clock.monotonic()
+        self._clock, self._ledger = clock, ledger
+
+    def close(
+        self,
+        sessions: Sessions,
+        account_ids: tuple[int, ...],
+        endpoints: Iterable[Endpoint] = (),
+        errors: Iterable[HarvestError] = (),
+    ) -> SyncReport:
+        """The report of the run, which ends now."""
+        return SyncReport(
+            account_ids=account_ids,
+            started_at=self.started_at,
+            ended_at=self._clock.now(),
+            seconds=self._clock.monotonic() - self._began,
+            requests=sessions.requests,
+            tables=count_tables(self._ledger, endpoints),
+            ledger=self._ledger,
+            errors=tuple(errors),
+        )

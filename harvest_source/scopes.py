@@ -18,9 +18,6 @@ import pyarrow.compute as pc
 from harvest_source.arrow import ARROW_TYPES
 from harvest_source.endpoints import Endpoint
 
-WALK_EVERY: Final = timedelta(days=7)
-"""Deleting a child may leave its parent as it was: so every parent is asked once in a while."""
-
 WALK_PARENTS: Final = 50
 """Parents of a scheduled walk per table and run: half of what 15 seconds allow."""
 

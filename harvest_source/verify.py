@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from harvest_source.arguments import Hooks, build_settings, parse_share
 from harvest_source.arrow import ACCOUNT_ID
 from harvest_source.audit import Audit, Look, build_audit_options
 from harvest_source.copies import as_day
@@ -23,11 +24,12 @@ from harvest_source.errors import ConfigError, ForbiddenError, HarvestError, Res
 from harvest_source.feeds import Reading
 from harvest_source.ledger import Ledger
 from harvest_source.lock import only_sync
-from harvest_source.reading import Outcome, Part
+from harvest_source.parts import Part
+from harvest_source.reading import Outcome
 from harvest_source.reports import EXIT_ORDER
-from harvest_source.run import Hooks, build_settings, build_target, parse_share
 from harvest_source.sessions import Session, Sessions
-from harvest_source.warehouse import DUCKDB, Warehouse
+from harvest_source.targets import DUCKDB, build_target
+from harvest_source.warehouse import Warehouse
 from harvest_source.windows import DateWindow
 
 OK: Final = "ok"

@@ -12,7 +12,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -42,10 +41,10 @@ from harvest_source.healing import is_ahead, remake_own_tables, remake_tables
 from harvest_source.opening import explain_duckdb, open_duckdb
 from harvest_source.own_tables import build_own_resource, is_made
 from harvest_source.source import NAME as SOURCE
+from harvest_source.targets import Target
 
 E = TypeVar("E", bound=BaseException)
 
-DUCKDB: Final = "duckdb"
 _IDENTITY: Final = "harvest_source_warehouse"
 _MERGE: Final = "delete-insert"
 _UNTOUCHED: Final = "Nothing was read and nothing changed."
@@ -60,26 +59,6 @@ _PLAIN_SQL: Final = frozenset(
     f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
 )
 """Destinations that take a row with JSON as text by a plain INSERT."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the tables go."""
-
-    destination: str = DUCKDB
-    database: Path | None = None
-    """File of an embedded destination (DuckDB only)."""
-    dataset: str = "harvest"
-    pipeline: str = "harvest"
-
-    @property
-    def identity(self) -> str:
-        """Two targets with different identities never share a cursor."""
-        place = str(self.database.absolute()) if self.database else ""
-        return "|".join((self.destination, place, self.dataset))
-
-    def __str__(self) -> str:
-        return str(self.database) if self.database else f"{self.destination}, {self.dataset}"
 
 
 class Warehouse:

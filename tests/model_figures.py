@@ -28,6 +28,7 @@ from harvest_source.arrow import ARROW_TYPES
 from harvest_source.columns import bigint, record, text, timestamp
 from harvest_source.columns import date as day
 from harvest_source.endpoints import Endpoint
+from harvest_source.parts import Part
 from harvest_source.reading import (
     LAST_ROWS,
     Client,
@@ -35,7 +36,6 @@ from harvest_source.reading import (
     ListReader,
     Outcome,
     Page,
-    Part,
     Taken,
     TooLong,
     has_news,

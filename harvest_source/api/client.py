@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import random as _random
-import threading
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Self
 
 import httpx
 
+from harvest_source.ahead import Ahead
 from harvest_source.api.http import Answer, Exchange, Requester
 from harvest_source.api.limiter import RateLimiter, never
 from harvest_source.api.limiter import report_limiter as build_report_limiter
@@ -22,8 +21,6 @@ from harvest_source.api.pages import Page, page_cap, parse_object, parse_page
 from harvest_source.api.retry import RetryLimits
 from harvest_source.clock import Clock
 from harvest_source.errors import ResponseError, UnsafeLinkError
-
-T = TypeVar("T")
 
 PER_PAGE: Final = 2000
 """Harvest's maximum. Always sent: the default has changed before, and docs disagree on it."""
@@ -180,7 +177,7 @@ class HarvestClient:
         cap = page_cap(page)
         seen: set[str] = set()
         while page.next_url is not None:
-            with _Ahead(partial(self._follow, walk, page, seen, cap)) as ahead:
+            with Ahead(partial(self._follow, walk, page, seen, cap)) as ahead:
                 yield page
                 page = ahead.result()
         yield page
@@ -306,39 +303,3 @@ def _describe(path: str, params: Mapping[str, str]) -> str:
     if not {"from", "to"} & params.keys():
         return path
     return f"{path}, {params.get('from', 'the beginning')} to {params.get('to', 'the end')}"
-
-
-class _Ahead(Generic[T]):
-    """
-    One task on a thread of its own, whose result is waited for or, on leaving early, dropped.
-
-    A thread each rather than a pool: pools are waited for when the interpreter ends, and threads
-    that wait for threads of their own pool can wait for ever.
-    """
-
-    def __init__(self, task: Callable[[Callable[[], bool]], T]) -> None:
-        self._task = task
-        self._dropped = threading.Event()
-        self._outcome: Future[T] = Future()
-        threading.Thread(target=self._run, name="harvest-next-page", daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._dropped.set()
-
-    def result(self) -> T:
-        """Wait for the task; its exception is raised here."""
-        return self._outcome.result()
-
-    def _run(self) -> None:
-        try:
-            self._outcome.set_result(self._task(self._dropped.is_set))
-        except BaseException as error:  # All of it belongs to the thread that waits.
-            self._outcome.set_exception(error)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvest_source.cursors import Cursor, Errand, load_cursor, plan_errand
-from harvest_source.reading import Part
+from harvest_source.parts import Part
 from harvest_source.windows import ALL_DAYS, DateWindow
 
 NOW = datetime(2024, 6, 30, 12, 0, tzinfo=UTC)

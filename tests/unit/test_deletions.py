@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvest_source.deletions import FEW, Findings, Search
-from harvest_source.reading import ListReader, Part
+from harvest_source.parts import Part
+from harvest_source.reading import ListReader
 from harvest_source.windows import ALL_DAYS, DateWindow
 from tests.model_figures import (
     DAYS,

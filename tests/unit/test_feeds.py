@@ -14,7 +14,7 @@ import pytest
 from harvest_source.endpoints import BY_NAME
 from harvest_source.feeds import Batch, Feed, Reading
 from harvest_source.ledger import Ledger
-from harvest_source.reads import ReadOptions
+from harvest_source.read_options import ReadOptions
 from harvest_source.sessions import Sessions
 
 PAGE = pa.table({"id": pa.array(range(2000), pa.int64())})

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from harvest_source.endpoints import Endpoint
 from harvest_source.errors import ResponseError
+from harvest_source.parts import Part
 from harvest_source.reading import (
     ListReader,
     Outcome,
     Page,
-    Part,
     Taken,
     TooLong,
     has_news,

@@ -29,7 +29,10 @@ def room(modules: str, libraries: str = "") -> Room:
 
 
 ROOMS = (
-    room("errors clock columns coverage days records endpoints fitting windows ledger"),
+    room(
+        "ahead errors clock columns coverage days records endpoints fitting imports ledger parts "
+        "read_options windows"
+    ),
     room("api", "httpx tenacity msgspec"),
     room("auth", "httpx tenacity msgspec cryptography filelock keyring platformdirs"),
     room(
@@ -37,12 +40,13 @@ ROOMS = (
         "httpx pyarrow",
     ),
     room(
-        "catalogs credentials formats history own_tables packages resources settings signin source",
+        "arguments catalogs credentials formats history own_tables packages resources settings "
+        "signin source targets",
         "dlt httpx pyarrow pendulum",
     ),
     room(
         "audit check comments copies endings healing lock logins opening removal reports "
-        "run verify warehouse",
+        "run steps verify warehouse",
         "dlt duckdb filelock pyarrow pendulum",
     ),
     room("cli cli_auth options show show_auth __main__ __init__", "dlt click rich"),
