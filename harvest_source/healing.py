@@ -7,7 +7,7 @@ asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import dlt
 from dlt.common.destination.client import JobClientBase, WithStateSync
@@ -47,29 +47,31 @@ def _stored_version(pipeline: dlt.Pipeline, client: WithStateSync) -> int:
     return stored["_state_version"] if stored else 0
 
 
-def remake_own_tables(schema: Schema, client: JobClientBase) -> None:
-    """Make dlt's and our own tables again, where only they are gone: no row of Harvest's is."""
-    if not client.is_storage_initialized():
-        return
-    own = [name for name in _find_missing(schema, client) if _root(schema, name) not in BY_NAME]
-    if own:
+def remake_own_tables(schema: Schema, client: JobClientBase) -> list[str]:
+    """
+    Make dlt's and our own tables again, where only they are gone: no row of Harvest's is.
+
+    Returns:
+        Tables of Harvest's that are gone, or not there with every column.
+    """
+    missing = list(_find_missing(schema, client))
+    theirs = [name for name in missing if _root(schema, name) in BY_NAME]
+    own = [name for name in missing if name not in theirs]
+    if own and client.is_storage_initialized():
         client.update_stored_schema(only_tables=own, force=True)
+    return theirs
 
 
-def remake_tables(pipeline: dlt.Pipeline) -> list[str]:
+def remake_tables(pipeline: dlt.Pipeline, missing: Sequence[str]) -> list[str]:
     """
     Make tables and columns of Harvest's again that somebody dropped, for their rows to come again.
 
     Returns:
         The names of the tables to be read from the beginning.
     """
-    if pipeline.default_schema_name is None:
-        return []
-    schema = pipeline.default_schema
-    with pipeline.destination_client() as client:
-        missing = [name for name in _find_missing(schema, client) if _root(schema, name) in BY_NAME]
     if not missing:
         return []
+    schema = pipeline.default_schema
     lost = sorted({_root(schema, name) for name in missing})
     # Cursors first, and at the destination, too: killed in between, the next run finds the table
     # missing still.

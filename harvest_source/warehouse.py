@@ -90,6 +90,7 @@ class Warehouse:
         self._wait_s = wait_s
         self._warn = on_warning
         self._schema: Schema | None = None
+        self.has_loaded = False
         if target.database is not None:
             self._open(target.database, _UNTOUCHED).close()
         self.pipeline = self._attach()
@@ -106,7 +107,9 @@ class Warehouse:
         """
         warnings = []
         with self._changing():
-            if self._is_ahead():
+            state, pending = self.pipeline.state, self.pipeline.has_pending_data
+            is_ahead, missing = self._compare()
+            if is_ahead:
                 self._start_anew()
                 warnings.append(
                     f"{self.target} is not as the last run left it: an older copy, or a new one. "
@@ -114,7 +117,9 @@ class Warehouse:
                 )
             warnings += self._finish_pending()
             self.pipeline.sync_destination()
-            remade = remake_tables(self.pipeline)
+            if is_ahead or pending or self.pipeline.state != state:
+                _, missing = self._compare()
+            remade = remake_tables(self.pipeline, missing)
         if remade:
             warnings.append(
                 f"Not in {self.target} any more, or not with every column: {', '.join(remade)}. "
@@ -142,15 +147,20 @@ class Warehouse:
         tables = self.schema.tables
         return name in tables and has_table_seen_data(tables[name])
 
-    def _is_ahead(self) -> bool:
-        """Whether the folder has cursors that the destination lacks; our own tables are mended."""
-        has_tables = self.pipeline.default_schema_name is not None
-        if not has_tables and not self.source_state:
-            return False
+    def _compare(self) -> tuple[bool, list[str]]:
+        """
+        What the folder knows with what the destination holds; our own tables are mended.
+
+        Returns:
+            Whether it has cursors that the destination lacks, and the tables of Harvest's that are
+            not there as they should be.
+        """
+        self._schema = None
+        if self.pipeline.default_schema_name is None and not self.source_state:
+            return False, []
         with self.pipeline.destination_client() as client:
-            if has_tables:
-                remake_own_tables(self.schema, client)
-            return is_ahead(self.pipeline, client)
+            missing = remake_own_tables(self.schema, client)
+            return is_ahead(self.pipeline, client), missing
 
     def _finish_pending(self) -> list[str]:
         if not self.pipeline.has_pending_data:
@@ -159,6 +169,7 @@ class Warehouse:
             if self._was_killed_while_loading():
                 self.pipeline.abort_packages()
                 return ["An earlier run was killed while it loaded; its rows are read again."]
+            self.has_loaded = True
             self.pipeline.run()
         except Exception as error:
             if _may_pass(self.target, error):
@@ -226,6 +237,7 @@ class Warehouse:
             DestinationError: The destination refused; the package stays pending.
         """
         with self._changing():
+            self.has_loaded = True
             return list(self.pipeline.run(source).loads_ids)
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:

@@ -215,14 +215,14 @@ def test_a_reader_is_waited_for(lab: Lab) -> None:
 
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 60), ({"destination_wait": 5}, 5)])
 def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], seconds: int) -> None:
-    """After destination_wait: exit 6 and the PID; nothing was asked, the next run has it all."""
+    """After destination_wait: exit 6 and the PID; no table was asked for, the next run has it."""
     slept: list[float] = []
     lab.server.reset_requests()
     with reading(lab) as reader, pytest.raises(DestinationError) as caught:
         lab.sync(*TABLES, settings=settings, hooks=Hooks(clock=OwnClock(lab.clock, slept.append)))
     assert f"(PID {reader.pid})" in str(caught.value)
     assert (caught.value.exit_code, slept[-1]) == (6, seconds)
-    assert lab.server.stats()["requests"] == {}
+    assert lab.server.stats()["requests"].keys() <= {"users_me"}
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
 
