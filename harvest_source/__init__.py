@@ -2,7 +2,7 @@
 Copies a Harvest (getharvest.com) account into DuckDB, or any dlt destination.
 
 Reading order: ``endpoints`` and ``records`` say what there is, ``reading`` how it is read without
-losing a row, ``resources`` hands it to dlt, ``run`` does it all, ``cli`` is for people.
+losing a row, ``resources`` hands it to dlt, ``run`` and ``steps`` do it all, ``cli`` is for people.
 """
 
 from __future__ import annotations

@@ -25,9 +25,12 @@ from harvest_source.sessions import Sessions
 from harvest_source.sight import explain_off, explain_skip, lost_sight, was_read
 from harvest_source.streams import gather
 
-QUIET_S: Final = 0.25
+LOOK_S: Final = 0.05
+QUIET_LOOKS: Final = 5
+"""Nothing came so many times: the allowance is used up. Once is enough when nothing is left."""
+
 QUIET_ROWS: Final = 10_000
-"""Rows that are worth a load of their own when nothing comes: the allowance is used up."""
+"""Rows that are worth a load of their own then."""
 
 WORKERS: Final = 24
 """Tables read at once: all that are on by default."""
@@ -79,29 +82,31 @@ class Reading:
         ledger, and the others go on.
         """
         held: list[Batch] = []
-        rows = 0
+        rows = looks = 0
         batches = gather(
             self._read,
             list(feeds),
             workers=self.workers,
             waiting=BATCHES_WAITING,
-            silence=(QUIET_S, None),
+            silence=(LOOK_S, None),
         )
         with closing(batches):
             for batch in batches:
+                looks += 1
                 if batch is not None:
                     held.append(batch)
                     rows += batch.rows
-                if self._is_due(rows, is_quiet=batch is None):
+                    looks = 0
+                if self._is_due(rows, looks):
                     yield held
                     held, rows = [], 0
         if held:
             yield held
 
-    def _is_due(self, rows: int, *, is_quiet: bool) -> bool:
-        """Whether to load *rows* now: there are many, or nothing comes, or nothing will."""
-        waits = is_quiet or (self.sessions.have_waited and not self.ledger.pages.left)
-        return rows >= (QUIET_ROWS if waits else self.package_rows)
+    def _is_due(self, rows: int, looks: int) -> bool:
+        """Whether to load *rows*, when nothing came the last so many *looks*."""
+        is_quiet = looks >= (QUIET_LOOKS if self.ledger.pages.left else 1)
+        return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
     def _read(self, feed: Feed, emit: Callable[[Batch | None], None]) -> None:
         for batch in self.iter_batches(feed):

@@ -159,11 +159,6 @@ class Sessions:
         """Requests sent by all sessions opened."""
         return sum(s.client.requests for s in self._opened.values() if isinstance(s, Session))
 
-    @property
-    def have_waited(self) -> bool:
-        """Whether Harvest's allowance has been used up: then it is what takes the time."""
-        return any(isinstance(s, Session) and s.client.has_waited for s in self._opened.values())
-
     def close(self) -> None:
         """Close every connection."""
         for session in self._opened.values():

@@ -51,7 +51,7 @@ class Steps:
                 self.ledger.warn(warning)
             loaded = self._load()
             self.warehouse.make_child_tables(self.endpoints)
-            if loaded:
+            if self.warehouse.has_loaded:
                 self._describe()
             self._remove_emptied()
             if self.reading.options.full_refresh:

@@ -109,11 +109,6 @@ class HarvestClient:
         return self._account_id
 
     @property
-    def has_waited(self) -> bool:
-        """Whether a request waited because Harvest's allowance was used up."""
-        return self._limiter.has_waited
-
-    @property
     def requests(self) -> int:
         """Requests sent up to now, every try counted."""
         return self._requester.requests

@@ -71,7 +71,6 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._sent: deque[float] = deque(maxlen=requests)
         self._waiting: list[float] = []
-        self._has_waited = False
         self._not_before = -math.inf
         self._most = requests
         self._allowed = requests
@@ -81,11 +80,6 @@ class RateLimiter:
     def allowed(self) -> int:
         """Requests let through in a window now: fewer while others use the allowance, too."""
         return self._allowed
-
-    @property
-    def has_waited(self) -> bool:
-        """Whether the allowance has been used up, ever."""
-        return self._has_waited
 
     def acquire(self, *, urgency: float = math.inf, cancelled: Callable[[], bool] = never) -> None:
         """
@@ -105,7 +99,6 @@ class RateLimiter:
     @contextmanager
     def _in_line(self, urgency: float) -> Iterator[None]:
         with self._lock:
-            self._has_waited = True
             self._waiting.append(urgency)
         try:
             yield

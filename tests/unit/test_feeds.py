@@ -36,23 +36,9 @@ class Bursts(Reading):
                 yield Batch(BY_NAME["time_entries"], 1, table=PAGE)
 
 
-class Waited(Sessions):
-    """Harvest's allowance has been used up, or not yet."""
-
-    def __init__(self, *, have_waited: bool) -> None:
-        self._have_waited = have_waited
-
-    @property
-    def have_waited(self) -> bool:
-        return self._have_waited
-
-
-def read(
-    pages: tuple[int, ...], on_package: Callable[[Bursts, int], None], *, have_waited: bool = False
-) -> list[int]:
+def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> list[int]:
     """The rows of each package."""
-    sessions = Waited(have_waited=have_waited)
-    reading = Bursts(sessions, cast("ReadOptions", None), Ledger(), pages=pages)
+    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), Ledger(), pages=pages)
     packages: list[int] = []
     with closing(reading.iter_packages([cast("Feed", None)])) as found:
         for batches in found:
@@ -74,12 +60,11 @@ def test_rows_do_not_wait_for_the_limit() -> None:
     assert sum(packages) == 148_000
 
 
-@pytest.mark.parametrize("have_waited", [True, False])
-def test_the_last_rows_do_not_wait_for_their_proof(have_waited: bool) -> None:
-    """
-    Where the limit takes the time, they are loaded as soon as they are there.
-
-    Where it does not, rows wait to be taken, and would be taken in small pieces.
-    """
-    packages = read((9,), lambda *_: None, have_waited=have_waited)
-    assert packages == ([10_000, 8_000] if have_waited else [18_000])
+@pytest.mark.parametrize(("left", "looks"), [(2000, 5), (0, 1)])
+def test_the_last_rows_do_not_wait_for_their_proof(left: int, looks: int) -> None:
+    """A silence is waited for, to be sure that it is one; not when all rows have come."""
+    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), Ledger())
+    reading.ledger.progress("time_entries", 1, 98_000, 98_000 + left)
+    assert [reading._is_due(98_000, number) for number in range(7)].index(True) == looks
+    assert not reading._is_due(9_999, 100), "a load costs the same, whatever is in it"
+    assert reading._is_due(100_000, 0)
