@@ -26,7 +26,7 @@ from harvest_source.errors import (
 from tests.clocks import FakeClock
 
 API = "https://api.harvestapp.com/v2"
-THREAD = "harvest-next-page"
+THREAD = "harvest-ahead"
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
