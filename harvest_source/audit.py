@@ -124,7 +124,7 @@ class Audit:
         for account_id in self._sessions.account_ids():
             self._run_account(self._sessions.open(account_id))
         self._read_again()
-        if self._warehouse.has_loaded:
+        if self._warehouse.owes:
             restore(self._warehouse, self._endpoints, now=self._now)
         forget(self._warehouse, self._options.keeping, now=self._now)
         self.report.oldest_read_at = min(

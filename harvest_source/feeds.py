@@ -26,6 +26,8 @@ from harvest_source.sight import explain_off, explain_skip, lost_sight, was_read
 from harvest_source.streams import gather
 
 LOOK_S: Final = 0.05
+"""How long nothing comes until somebody looks whether rows had better be loaded."""
+
 QUIET_LOOKS: Final = 5
 """Nothing came so many times: the allowance is used up. Once is enough when nothing is left."""
 
@@ -105,7 +107,7 @@ class Reading:
 
     def _is_due(self, rows: int, looks: int) -> bool:
         """Whether to load *rows*, when nothing came the last so many *looks*."""
-        is_quiet = looks >= (QUIET_LOOKS if self.ledger.pages.left else 1)
+        is_quiet = looks >= (1 if self.ledger.pages.left == 0 else QUIET_LOOKS)
         return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
     def _read(self, feed: Feed, emit: Callable[[Batch | None], None]) -> None:

@@ -70,14 +70,15 @@ class PageCounts:
     """Rows read and expected, over all tables, as far as pages say."""
 
     _rows: dict[tuple[str, int], int] = field(default_factory=dict)
-    _totals: dict[tuple[str, int], int] = field(default_factory=dict)
+    _announced: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def add(self, progress: Progress) -> None:
         """Count one more page."""
         key = progress.table, progress.account_id
         self._rows[key] = self._rows.get(key, 0) + progress.rows
-        known = max(self._totals.get(key, 0), progress.total or 0)
-        self._totals[key] = max(known, self._rows[key])
+        known = self._announced.get(key, 0)
+        more = progress.rows if progress.total is None else progress.total - known
+        self._announced[key] = known + max(more, 0)
 
     @property
     def rows(self) -> int:
@@ -87,12 +88,13 @@ class PageCounts:
     @property
     def total(self) -> int:
         """Rows read and still to come, about."""
-        return sum(self._totals.values())
+        return sum(max(rows, self._announced[key]) for key, rows in self._rows.items())
 
     @property
-    def left(self) -> int:
-        """Rows still to come, about."""
-        return self.total - self.rows
+    def left(self) -> int | None:
+        """Rows still to come, about; None when more came than any list announced."""
+        left = [self._announced[key] - rows for key, rows in self._rows.items()]
+        return None if min(left, default=0) < 0 else sum(left)
 
 
 @dataclass(slots=True)

@@ -58,7 +58,11 @@ read at once as have so many rows each; but a few always.
 """
 
 LAST_ROWS: Final = 12_000
-"""Windows with no more rows to come are waited for, to be proven together by one catch-up."""
+"""
+Windows with at most so many rows to come are waited for, to be proven together by one catch-up.
+
+So a run that is killed at the very end may have to read all windows of the last round again.
+"""
 
 TABLES_WAITING: Final = 16
 """Pages that may wait to be taken, so that memory stays bounded."""
@@ -188,14 +192,16 @@ _Work = Callable[[Part, Emit], Sequence[Part] | None]
 class _Pace:
     """How many rows of each window of a plan are still to come, as far as its pages say."""
 
-    def __init__(self, parts: Iterable[Part]) -> None:
+    def __init__(self, parts: Iterable[Part], last_rows: float) -> None:
         self._lock = threading.Lock()
         self._left = dict.fromkeys(parts, math.inf)
+        self._last_rows = last_rows
 
-    def has_at_most(self, rows: float) -> bool:
-        """Whether no window has more than so many *rows* to come."""
+    @property
+    def is_ending(self) -> bool:
+        """Whether no window has more than *last_rows* to come."""
         with self._lock:
-            return all(left <= rows for left in self._left.values())
+            return all(left <= self._last_rows for left in self._left.values())
 
     def note(self, part: Part, left: float) -> None:
         """*part* has *left* rows to come."""
@@ -280,11 +286,18 @@ class ListReader:
             else:
                 size = self._size(first.total)
                 parts = self._cut_long(size, first)
-                held = yield from self._follow(self._reading(size, parts), parts, outcome)
+                held = yield from self._follow(
+                    partial(self._read, size, _Pace(parts, self._last_rows)), parts, outcome
+                )
         else:
             outcome.rows = None
             parts = [replace(part, window=gap) for gap in gaps(part.window, outcome.done)]
-            held = yield from self._follow(self._reading(self._window_rows, parts), parts, outcome)
+            held = yield from self._follow(
+                # Each is proven by itself: since the first attempt began much may have changed.
+                partial(self._read, self._window_rows, _Pace(parts, -math.inf)),
+                parts,
+                outcome,
+            )
         yield from self._finish(part, held, outcome)
 
     def _follow(
@@ -307,10 +320,6 @@ class ListReader:
                 yield each
         return held
 
-    def _reading(self, size: int, parts: Sequence[Part]) -> _Work:
-        """Read the windows of one plan, of about *size* rows each."""
-        return partial(self._read, size, _Pace(parts))
-
     def _read(self, size: int, pace: _Pace, part: Part, emit: Emit) -> Sequence[Part] | None:
         """Read one window of a plan; returns what it is cut into if it has far more than *size*."""
         is_fixed = part.window.is_one_day
@@ -320,7 +329,7 @@ class ListReader:
             parts = self._cut_long(size, first)
             pace.replace(part, parts)
             return parts
-        if first.needs_proof and self._agrees(first) and pace.has_at_most(self._last_rows):
+        if first.needs_proof and self._agrees(first) and pace.is_ending:
             emit(first)
         else:
             self._prove(first, part, emit)
@@ -370,9 +379,9 @@ class ListReader:
                     again.append(taken.part)
                 else:
                     outcome.add(Proof(taken.part, 1, (), taken.table.num_rows))
+            held = ()
             if again:
                 yield from self._follow(partial(self._prove, None), again, outcome)
-                held = ()
             elif is_sure and not self._has_gap(part, total, outcome.rows):
                 return
         outcome.unproven.append(part)

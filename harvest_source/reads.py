@@ -151,6 +151,7 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
             rows += table.num_rows
             yield table
             _keep_progress(task, part, outcome)
+        _keep_progress(task, part, outcome)
     if not errand.is_whole:  # History has them.
         yield from _read_volatile(task, reader, outcomes)
     if not all(outcome.proven for outcome in outcomes):

@@ -111,14 +111,14 @@ def sync(
 
 
 def _open_accounts(
-    sessions: Sessions, ledger: Ledger, _is_dropped: Callable[[], bool]
+    sessions: Sessions, ledger: Ledger, is_dropped: Callable[[], bool]
 ) -> tuple[int, ...]:
     """Open every account; those that cannot be opened fail alone, unless they all do."""
     account_ids = sessions.account_ids()
     failures: list[HarvestError] = []
     for account_id in account_ids:
         try:
-            owner = sessions.open(account_id).owner
+            owner = sessions.open(account_id, cancelled=is_dropped).owner
         except HarvestError as error:
             failures.append(error)
             ledger.fail("", account_id, error)

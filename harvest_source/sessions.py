@@ -18,7 +18,7 @@ import httpx
 from harvest_source import __version__
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.http import Exchange, check_url, user_agent
-from harvest_source.api.limiter import general_limiter
+from harvest_source.api.limiter import Cancelled, general_limiter, never
 from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.errors import ApiError, AuthError, HarvestError, ResponseError, SignInError
@@ -116,6 +116,8 @@ class Sessions:
         check_url(connection.id_url, "id_url")
         self._connection = connection
         self._lock = threading.Lock()
+        self._door = threading.Lock()
+        """Of its own: whoever leaves must not wait for an account that is being opened."""
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
         self._readers = 0
@@ -133,17 +135,18 @@ class Sessions:
                 self._ids = (self._find_account(),)
             return self._ids
 
-    def open(self, account_id: int) -> Session:
+    def open(self, account_id: int, *, cancelled: Callable[[], bool] = never) -> Session:
         """
         The session of one account.
 
         Raises:
             AuthError: Harvest refuses the token, or knows no such account for it.
             ApiError: Harvest does not answer. The same error again at every later call.
+            Cancelled: *cancelled* said so while Harvest was asked.
         """
         with self._lock:
             if account_id not in self._opened:
-                self._opened[account_id] = self._try_open(account_id)
+                self._opened[account_id] = self._try_open(account_id, cancelled)
             opened = self._opened[account_id]
         if isinstance(opened, HarvestError):
             raise opened
@@ -161,7 +164,7 @@ class Sessions:
 
     def close(self) -> None:
         """Close every connection."""
-        for session in self._opened.values():
+        for session in list(self._opened.values()):
             if isinstance(session, Session):
                 session.client.close()
 
@@ -172,12 +175,12 @@ class Sessions:
 
         In plain dlt use nobody else could. Whoever comes later opens the accounts anew.
         """
-        with self._lock:
+        with self._door:
             self._readers += 1
         try:
             yield
         finally:
-            with self._lock:
+            with self._door:
                 self._readers -= 1
                 if not self._readers:
                     self.close()
@@ -195,17 +198,20 @@ class Sessions:
         )
         return choose_account(accounts).id
 
-    def _try_open(self, account_id: int) -> Session | HarvestError:
+    def _try_open(self, account_id: int, cancelled: Callable[[], bool]) -> Session | HarvestError:
         try:
-            return self._open(account_id)
+            return self._open(account_id, cancelled)
         except HarvestError as error:
             return error
 
-    def _open(self, account_id: int) -> Session:
+    def _open(self, account_id: int, cancelled: Callable[[], bool]) -> Session:
         connection = self._connection
         client = self._build_client(account_id, connection.contact)
         try:
-            owner = parse_owner(client.fetch_object("users/me"))
+            owner = parse_owner(client.fetch_object("users/me", cancelled=cancelled))
+        except Cancelled:
+            client.close()
+            raise
         except HarvestError as error:
             client.close()
             explained = self._explain(error, account_id)

@@ -51,13 +51,14 @@ class Steps:
                 self.ledger.warn(warning)
             loaded = self._load()
             self.warehouse.make_child_tables(self.endpoints)
-            if self.warehouse.has_loaded:
+            if self.warehouse.owes:
                 self._describe()
             self._remove_emptied()
             if self.reading.options.full_refresh:
                 self._remove_unseen(loaded)
             Audit(self.warehouse, self.reading, self.endpoints, self.audit).run()
             self._end_versions()
+            self.warehouse.settle()
         except DestinationError as error:
             return [error]
         return []

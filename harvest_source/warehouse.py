@@ -45,6 +45,7 @@ from harvest_source.targets import Target
 
 E = TypeVar("E", bound=BaseException)
 
+_OWED: Final = "harvest_source_owed"
 _IDENTITY: Final = "harvest_source_warehouse"
 _MERGE: Final = "delete-insert"
 _UNTOUCHED: Final = "Nothing was read and nothing changed."
@@ -90,7 +91,6 @@ class Warehouse:
         self._wait_s = wait_s
         self._warn = on_warning
         self._schema: Schema | None = None
-        self.has_loaded = False
         if target.database is not None:
             self._open(target.database, _UNTOUCHED).close()
         self.pipeline = self._attach()
@@ -108,8 +108,8 @@ class Warehouse:
         warnings = []
         with self._changing():
             state, pending = self.pipeline.state, self.pipeline.has_pending_data
-            is_ahead, missing = self._compare()
-            if is_ahead:
+            is_older, missing = self._compare()
+            if is_older:
                 self._start_anew()
                 warnings.append(
                     f"{self.target} is not as the last run left it: an older copy, or a new one. "
@@ -117,7 +117,7 @@ class Warehouse:
                 )
             warnings += self._finish_pending()
             self.pipeline.sync_destination()
-            if is_ahead or pending or self.pipeline.state != state:
+            if is_older or pending or self.pipeline.state != state:
                 _, missing = self._compare()
             remade = remake_tables(self.pipeline, missing)
         if remade:
@@ -169,7 +169,7 @@ class Warehouse:
             if self._was_killed_while_loading():
                 self.pipeline.abort_packages()
                 return ["An earlier run was killed while it loaded; its rows are read again."]
-            self.has_loaded = True
+            self._owe(True)
             self.pipeline.run()
         except Exception as error:
             if _may_pass(self.target, error):
@@ -201,6 +201,19 @@ class Warehouse:
         """Forget the working folder: what it should hold is read from the destination."""
         self.pipeline.drop()
         self.pipeline = self._attach()
+
+    @property
+    def owes(self) -> bool:
+        """Whether something was loaded, by this run or one before, that :meth:`settle` awaits."""
+        return bool(self.pipeline._get_state()["_local"].get(_OWED))
+
+    def settle(self) -> None:
+        """What follows a load is done: comments, and marks on rows that are back."""
+        self._owe(False)
+
+    def _owe(self, owes: bool) -> None:
+        if self.owes != owes:
+            self.pipeline.set_local_state_val(_OWED, owes)
 
     @property
     def schema(self) -> Schema:
@@ -237,7 +250,7 @@ class Warehouse:
             DestinationError: The destination refused; the package stays pending.
         """
         with self._changing():
-            self.has_loaded = True
+            self._owe(True)
             return list(self.pipeline.run(source).loads_ids)
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:

@@ -26,6 +26,7 @@ PER_PAGE: Final = 2000
 """Harvest's maximum. Always sent: the default has changed before, and docs disagree on it."""
 
 _SHORT_PAGES: Final = 10
+"""A list with no more is read before long ones: these can wait."""
 
 REPORT_PATIENCE_S: Final = 1200.0
 """Reports are counted over 15 minutes, so a Retry-After may be that long."""
@@ -194,18 +195,22 @@ class HarvestClient:
             raise ResponseError(msg, path=f"{self._root}/{path}", status=200)
         return page.total_entries
 
-    def fetch_object(self, path: str) -> dict[str, Any]:
+    def fetch_object(self, path: str, *, cancelled: Callable[[], bool] = never) -> dict[str, Any]:
         """
         One object, ``users/me`` or ``company``; numbers with a point become Decimal.
 
+        Args:
+            cancelled: Looked at while waiting and reading.
+
         Raises:
             HarvestError: As :meth:`fetch_page`.
+            Cancelled: *cancelled* said so.
         """
 
         def parse(answer: Answer) -> dict[str, Any]:
             return parse_object(answer.body, label=path, path=f"{self._root}/{path}")
 
-        return self._requester.fetch(path, parse=parse, label=path)
+        return self._requester.fetch(path, parse=parse, label=path, cancelled=cancelled)
 
     def _build_walk(self, path: str, key: str | None, params: Mapping[str, str] | None) -> _Walk:
         return _Walk(

@@ -38,7 +38,7 @@ _LONGEST_S: Final = 1.0
 
 
 class Cancelled(Exception):
-    """Nobody wants this answer any more. Never reaches a caller of this package."""
+    """Nobody wants this answer any more. Reaches nobody but who said so."""
 
 
 def never() -> bool:

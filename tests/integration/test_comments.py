@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dlt
 import duckdb
 
 from harvest_source.columns import VARIANT
@@ -65,6 +66,24 @@ def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
     lab.database.unlink()
     lab.sync("clients")
     assert declared(BY_NAME["clients"]).items() <= comments(lab).items()
+
+
+def test_a_killed_run_leaves_its_comments_to_the_next(open_lab: OpenLab) -> None:
+    """They come after the load: a run that finds nothing new owes them all the same."""
+    lab = open_lab()
+    lab.sync("clients")
+    with duckdb.connect(str(lab.database)) as connection:
+        connection.execute("COMMENT ON COLUMN harvest.harvest.clients.name IS NULL")
+    lab.rest(HOUR)
+    lab.sync("clients")
+    assert comments(lab)["clients.name"] is None, "an unchanged run looks at nothing"
+    pipeline = dlt.attach("harvest", pipelines_dir=str(lab.folder / "dlt" / "pipelines"))
+    pipeline.set_local_state_val("harvest_source_owed", True)
+    pipeline.set_local_state_val("harvest_source_comments", {})
+    lab.rest(HOUR)
+    lab.sync("clients")
+    assert comments(lab)["clients.name"]
+    assert pipeline.get_local_state_val("harvest_source_owed") is False
 
 
 def test_an_unchanged_run_writes_no_comment(open_lab: OpenLab) -> None:

@@ -274,11 +274,20 @@ def test_a_gap_between_windows_is_not_proven(client: type[ModelClient], is_prove
     for day in range(8):
         world.create(date(2024, 3, 1 + day), user=11)
     world.now_s = 10_000
-    served = client(world, lambda _request, _is_sent: None, per_page=2)
-    cut = ListReader(served, ENTRIES, decode, today=date(2024, 3, 31), long_rows=4, window_rows=2)
+    served = client(world, lambda _request, _is_sent: None, per_page=1)
+    cut = ListReader(
+        served,
+        ENTRIES,
+        decode,
+        today=date(2024, 3, 31),
+        long_rows=4,
+        window_rows=2,
+        last_rows=inf,
+    )
     found = {row_id for table in cut.iter_tables(Part(), outcome) for row_id in ids(table)}
     assert outcome.parts > 1
     assert outcome.proven is is_proven
+    assert (len(outcome.done), outcome.rows) == (outcome.parts, len(found)), "each window once"
     assert found == set(range(101 if is_proven else 102, 109))
 
 
