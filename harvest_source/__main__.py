@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-_DLT_DEFAULTS = {
+DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     # Our own report says what people need; dlt's log is for --debug.
     "RUNTIME__LOG_LEVEL": "CRITICAL",
@@ -16,11 +16,17 @@ _DLT_DEFAULTS = {
     # Rows left in the staging tables would be written into the database file once more.
     "LOAD__TRUNCATE_STAGING_DATASET": "true",
 }
+"""Of dlt and of Arrow; what the environment says goes."""
+
+if sys.platform == "linux" and os.uname().machine == "x86_64":
+    # Gives memory back sooner: a million entries peak at 0.8 GB instead of 0.9. Elsewhere it may
+    # be missing, or built for another size of pages.
+    DEFAULTS["ARROW_DEFAULT_MEMORY_POOL"] = "jemalloc"
 
 
 def main() -> None:
     """Run the command line; exits with the code the README lists."""
-    for name, value in _DLT_DEFAULTS.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from harvest_source.cli import INTERRUPTED, run
 

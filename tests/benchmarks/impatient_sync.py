@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 
-from harvest_source.__main__ import _DLT_DEFAULTS
+from harvest_source.__main__ import DEFAULTS
 from harvest_source.clock import SystemClock
 
 
@@ -34,7 +34,7 @@ class ImpatientClock(SystemClock):
 
 def main() -> None:
     """Sync the tables named as arguments, all without, and print the report."""
-    for name, value in _DLT_DEFAULTS.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from harvest_source.run import Hooks, sync
 

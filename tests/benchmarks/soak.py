@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import Queue
 from subprocess import Popen
 
-from harvest_source.__main__ import _DLT_DEFAULTS
+from harvest_source.__main__ import DEFAULTS
 from harvest_source.errors import HarvestError
 from harvest_source.sandbox import Request
 from tests.integration.lab import DAY, HOUR, Lab
@@ -163,7 +163,7 @@ def main() -> int:
     parser.add_argument("--entries", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    for name, value in _DLT_DEFAULTS.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     began = time.monotonic()
     with (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvest_source.__main__ import _DLT_DEFAULTS
+from harvest_source.__main__ import DEFAULTS
 from harvest_source.sandbox import Sandbox
 
 TOKEN = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
@@ -54,7 +54,7 @@ def build_settings(server: Sandbox) -> dict[str, str]:
 def build_environment(folder: Path) -> dict[str, str]:
     """dlt's own settings for a run that leaves nothing outside *folder*."""
     return {
-        **_DLT_DEFAULTS,
+        **DEFAULTS,
         "DLT_DATA_DIR": str(folder / "dlt"),
         "PYTHONPATH": str(REPOSITORY),
         "XDG_DATA_HOME": str(folder / "data"),
