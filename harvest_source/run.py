@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harvest_source.ahead import Ahead
+from harvest_source.ahead import ahead
 from harvest_source.arguments import Hooks, build_settings, choose_endpoints, parse_share
 from harvest_source.errors import HarvestError
 from harvest_source.imports import without_gc
@@ -83,7 +83,7 @@ def sync(
     with (
         only_sync(pipeline, now=record.started_at),
         sessions.in_use(),
-        Ahead(partial(_open_accounts, sessions, ledger)) as opening,
+        ahead(partial(_open_accounts, sessions, ledger)) as opening,
     ):
         with without_gc():
             from harvest_source.steps import build_steps

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from harvest_source.ahead import Ahead
+from harvest_source.ahead import ahead
 from harvest_source.api.http import Answer, Exchange, Requester
 from harvest_source.api.limiter import RateLimiter, never
 from harvest_source.api.limiter import report_limiter as build_report_limiter
@@ -173,9 +173,9 @@ class HarvestClient:
         cap = page_cap(page)
         seen: set[str] = set()
         while page.next_url is not None:
-            with Ahead(partial(self._follow, walk, page, seen, cap)) as ahead:
+            with ahead(partial(self._follow, walk, page, seen, cap)) as following:
                 yield page
-                page = ahead.result()
+                page = following.result()
         yield page
 
     def fetch_count(self, path: str, *, key: str, params: Mapping[str, str] | None = None) -> int:
