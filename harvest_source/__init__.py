@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from harvest_source.run import sync
-    from harvest_source.source import harvest
+    from harvest_source.load.source import harvest
+    from harvest_source.operations.sync import sync
 
 __all__ = ["__version__", "harvest", "sync"]
 
@@ -21,11 +21,11 @@ __all__ = ["__version__", "harvest", "sync"]
 def __getattr__(name: str) -> Any:
     """Import dlt (0.4 s) only for those who use it."""
     if name == "harvest":
-        from harvest_source.source import harvest
+        from harvest_source.load.source import harvest
 
         return harvest
     if name == "sync":
-        from harvest_source.run import sync
+        from harvest_source.operations.sync import sync
 
         return sync
     msg = f"module {__name__!r} has no attribute {name!r}"

@@ -28,7 +28,7 @@ def main() -> None:
     """Run the command line; exits with the code the README lists."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from harvest_source.cli import INTERRUPTED, run
+    from harvest_source.cli.main import INTERRUPTED, run
 
     code = run(sys.argv[1:])
     if code == INTERRUPTED:

@@ -24,24 +24,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from harvest_source.arrow import ARROW_TYPES
-from harvest_source.columns import bigint, record, text, timestamp
-from harvest_source.columns import date as day
-from harvest_source.endpoints import Endpoint
-from harvest_source.parts import Part
-from harvest_source.reading import (
+from harvest_source.decode.decoder import ARROW_TYPES
+from harvest_source.extract.list_reader import (
     LAST_ROWS,
     Client,
     Emit,
     ListReader,
-    Outcome,
     Page,
-    Taken,
+    ReadResult,
+    SliceRead,
     TooLong,
     has_news,
     touches,
 )
-from harvest_source.windows import ALL_DAYS, DateWindow
+from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
+from harvest_source.schema.columns import bigint, record, text, timestamp
+from harvest_source.schema.columns import date as day
+from harvest_source.schema.endpoint import Endpoint
 
 START = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 FIRST_DAY = date(2024, 1, 1)
@@ -257,7 +256,7 @@ class WatchedReader(ListReader):
         self.totals: list[int | None] = []
         """What every page said."""
 
-    def _iter_pages(self, part: Part, most_rows: int | None) -> Generator[Page, None, None]:
+    def _iter_pages(self, part: Slice, most_rows: int | None) -> Generator[Page, None, None]:
         pages: Iterable[Page] = super()._iter_pages(part, most_rows)
         if "totals" in self._without:  # As if every page had said what the last one says.
             pages = list(pages)
@@ -267,29 +266,29 @@ class WatchedReader(ListReader):
             self.totals.append(page.total_entries)
             yield page
 
-    def _cut_long(self, size: int, found: TooLong) -> list[Part]:
+    def _cut_long(self, size: int, found: TooLong) -> list[Slice]:
         parts = super()._cut_long(size, found)
         self.branches["planned"] += 1
         self.branches["planned again: far too long"] += found.part.window != ALL_DAYS
         return parts
 
     def _next_try(
-        self, taken: Taken, attempts: dict[Part, int], unproven: list[Part]
-    ) -> list[Part]:
+        self, taken: SliceRead, attempts: dict[Slice, int], unproven: list[Slice]
+    ) -> list[Slice]:
         parts = super()._next_try(taken, attempts, unproven)
         self.branches["read again"] += parts == [taken.part]
         self.branches["given up as unproven"] += not parts
         self.branches["halved by date"] += len(parts) > 1 and parts[0].only is None
         return parts
 
-    def _cut_day(self, part: Part) -> list[Part]:
+    def _cut_day(self, part: Slice) -> list[Slice]:
         parts = super()._cut_day(part)
         self.branches["a day cut by id"] += bool(parts)
         self.branches["a day not cut: ids do not add up"] += not parts
         return parts
 
     def _finish(
-        self, part: Part, held: Sequence[Taken], outcome: Outcome
+        self, part: Slice, held: Sequence[SliceRead], outcome: ReadResult
     ) -> Generator[pa.Table, None, None]:
         proven = len(outcome.done)
         yield from super()._finish(part, held, outcome)
@@ -305,24 +304,24 @@ class WatchedReader(ListReader):
         self.branches["catch-up not exact"] += not exact
         return table, exact
 
-    def _agrees(self, taken: Taken) -> bool:
+    def _agrees(self, taken: SliceRead) -> bool:
         if "ids" in self._without and taken.needs_proof:
             return taken.total is not None
         agrees = super()._agrees(taken)
         self.branches["pages disagree"] += not agrees
         return agrees
 
-    def _is_stirred(self, taken: Taken) -> bool:
+    def _is_stirred(self, taken: SliceRead) -> bool:
         found = "news" not in self._without and super()._is_stirred(taken)
         self.branches["news on a page"] += found
         return found
 
-    def _is_touched(self, taken: Taken, caught_up: pa.Table) -> bool:
+    def _is_touched(self, taken: SliceRead, caught_up: pa.Table) -> bool:
         found = "catch-up" not in self._without and super()._is_touched(taken, caught_up)
         self.branches["news in the catch-up"] += found
         return found
 
-    def _is_off(self, taken: Taken) -> bool:
+    def _is_off(self, taken: SliceRead) -> bool:
         found = "count" not in self._without and super()._is_off(taken)
         self.branches["another count afterwards"] += found
         return found
@@ -341,14 +340,14 @@ def _parse(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "user__id": row["user"]["id"], "spent_date": on, "updated_at": at}
 
 
-Copy = dict[int, tuple[date, int, str]]
+WarehouseCopy = dict[int, tuple[date, int, str]]
 """What a warehouse holds, by id."""
 
 
-def merge(tables: Iterable[pa.Table], into: Mapping[int, Any] | None = None) -> Copy:
+def merge(tables: Iterable[pa.Table], into: Mapping[int, Any] | None = None) -> WarehouseCopy:
     """Tables as a warehouse merges them: the newest ``updated_at`` wins, then the later table."""
     newest: dict[int, datetime] = {}
-    copy: Copy = dict(into or {})
+    copy: WarehouseCopy = dict(into or {})
     for table in tables:
         for row in table.to_pylist():
             row_id, at = row["id"], row["updated_at"]
@@ -435,13 +434,13 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
         world.create(any_day(chance), chance.choice(USERS))
     world.now_s = 10_000 + chance.random()
     kind = chance.choice(("whole", "whole", "bounded", "changes"))
-    copy: Copy = {}
-    part = Part()
+    copy: WarehouseCopy = {}
+    part = Slice()
     if kind == "bounded":
-        part = Part(DateWindow(start=FIRST_DAY + timedelta(days=chance.randint(0, DAYS))))
+        part = Slice(DateWindow(start=FIRST_DAY + timedelta(days=chance.randint(0, DAYS))))
     elif kind == "changes":
         copy = {row.id: row.cells() for row in world.rows.values()}
-        part = Part(since=START + timedelta(seconds=world.now_s - 60))
+        part = Slice(since=START + timedelta(seconds=world.now_s - 60))
         Unrest(chance, world, budget=chance.randint(0, 20), rate=1)(0, False)
         world.now_s += chance.choice((0.1, 30, 3000))
     budget, rate = chance.choice(MOODS)
@@ -458,7 +457,7 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
         branches=branches,
     )
     reader.changes = lambda: world.changes
-    outcome = Outcome()
+    outcome = ReadResult()
     copy = merge(reader.iter_tables(part, outcome), copy)
     if not outcome.proven:
         return Verdict(proven=False)
@@ -469,11 +468,16 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
 
 
 def _judge(
-    reader: ListReader, part: Part, read: Outcome, world: World, copy: Copy, late: frozenset[int]
+    reader: ListReader,
+    part: Slice,
+    read: ReadResult,
+    world: World,
+    copy: WarehouseCopy,
+    late: frozenset[int],
 ) -> Verdict:
     """Compare after the next read, which is undisturbed."""
     assert read.began is not None
-    since, outcome = Part(since=read.began - timedelta(seconds=60)), Outcome()
+    since, outcome = Slice(since=read.began - timedelta(seconds=60)), ReadResult()
     copy = merge(reader.iter_tables(since, outcome), copy)
     assert outcome.proven
     assert copy.keys() <= world.rows.keys() | world.deleted
@@ -487,7 +491,7 @@ def _judge(
 
 
 def _late(
-    world: World, part: Part, copy: Copy, caught_up: Sequence[tuple[int, bool]]
+    world: World, part: Slice, copy: WarehouseCopy, caught_up: Sequence[tuple[int, bool]]
 ) -> frozenset[int]:
     """Rows whose last change was before the last catch-up, and that the copy has not."""
     known, is_sure = caught_up[-1] if caught_up else (0, False)
@@ -498,7 +502,7 @@ def _late(
     return frozenset(missing | _wrong(world, copy) & {row.id for row in rows})
 
 
-def _wrong(world: World, copy: Copy) -> set[int]:
+def _wrong(world: World, copy: WarehouseCopy) -> set[int]:
     return {i for i in copy.keys() & world.rows.keys() if copy[i] != world.rows[i].cells()}
 
 
@@ -533,11 +537,11 @@ def play(world: World, step: str) -> None:
     """Do one letter of a script."""
     first = [i for i in range(101, 107) if i in world.rows]
     created = [i for i in world.rows if i > 106]
-    behind, ahead = FIRST_DAY - timedelta(days=world.changes), FIRST_DAY + timedelta(days=99)
+    behind, run_ahead = FIRST_DAY - timedelta(days=world.changes), FIRST_DAY + timedelta(days=99)
     if step == "B":
         world.create(behind, USERS[0])
     elif step == "F":
-        world.create(ahead, USERS[0])
+        world.create(run_ahead, USERS[0])
     elif step == "U" and created:
         world.delete(max(created))
     elif step == "M" and first:
@@ -567,21 +571,21 @@ def open_stage(
 def read_script(script: Script, without: frozenset[str] = frozenset()) -> Verdict:
     """Let the reader, less some clauses, read while *script* runs."""
     world, reader = open_stage(script, without)
-    outcome = Outcome()
-    copy = merge(reader.iter_tables(Part(), outcome))
+    outcome = ReadResult()
+    copy = merge(reader.iter_tables(Slice(), outcome))
     if not outcome.proven:
         return Verdict(proven=False)
     world.now_s += 5
-    return _judge(reader, Part(), outcome, world, copy, frozenset())
+    return _judge(reader, Slice(), outcome, world, copy, frozenset())
 
 
 def find_objections(script: Script) -> tuple[frozenset[str], bool]:
     """The clauses that object to reading once while *script* runs, and whether a row is lost."""
     world, reader = open_stage(script)
-    taken = reader.take_all(Part())
+    taken = reader.take_all(Slice())
     totals = list(reader.totals)
-    caught_up = reader.take_all(Part(since=taken.began - timedelta(seconds=1))).table
-    count = reader.count(Part())
+    caught_up = reader.take_all(Slice(since=taken.began - timedelta(seconds=1))).table
+    count = reader.count(Slice())
     objections = {
         "totals": len(set(totals)) > 1,
         "ids": totals[-1] != taken.table.num_rows,

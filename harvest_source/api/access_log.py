@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from harvest_source.api.http import Exchange
+from harvest_source.api.requester import Exchange
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 """About 60,000 requests; then a new file is begun."""

@@ -12,18 +12,16 @@ from typing import Any, Final, Self
 
 import httpx
 
-from harvest_source.ahead import ahead
-from harvest_source.api.http import Answer, Exchange, Requester
-from harvest_source.api.limiter import RateLimiter, never
-from harvest_source.api.limiter import report_limiter as build_report_limiter
-from harvest_source.api.links import check_link
 from harvest_source.api.pages import Page, page_cap, parse_object, parse_page
+from harvest_source.api.rate_limit import RateLimiter, never
+from harvest_source.api.rate_limit import report_limiter as build_report_limiter
+from harvest_source.api.requester import Answer, Exchange, Requester
 from harvest_source.api.retry import RetryLimits
+from harvest_source.api.urls import check_link
 from harvest_source.clock import Clock
+from harvest_source.concurrency import run_ahead
+from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import ResponseError, UnsafeLinkError
-
-PER_PAGE: Final = 2000
-"""Harvest's maximum. Always sent: the default has changed before, and docs disagree on it."""
 
 _SHORT_PAGES: Final = 10
 """A list with no more is read before long ones: these can wait."""
@@ -120,7 +118,7 @@ class HarvestClient:
         *,
         key: str | None,
         params: Mapping[str, str] | None = None,
-        per_page: int = PER_PAGE,
+        per_page: int = PAGE_ROWS,
     ) -> Page:
         """
         The first page of a list, or a single object.
@@ -173,7 +171,7 @@ class HarvestClient:
         cap = page_cap(page)
         seen: set[str] = set()
         while page.next_url is not None:
-            with ahead(partial(self._follow, walk, page, seen, cap)) as following:
+            with run_ahead(partial(self._follow, walk, page, seen, cap)) as following:
                 yield page
                 page = following.result()
         yield page
@@ -212,8 +210,8 @@ class HarvestClient:
 
         return self._requester.fetch(path, parse=parse, label=path, cancelled=cancelled)
 
-    def _build_walk(self, path: str, key: str | None, params: Mapping[str, str] | None) -> _Walk:
-        return _Walk(
+    def _build_walk(self, path: str, key: str | None, params: Mapping[str, str] | None) -> _List:
+        return _List(
             path=f"{self._root}/{path}",
             key=key,
             label=_describe(path, params or {}),
@@ -221,7 +219,7 @@ class HarvestClient:
         )
 
     def _follow(
-        self, walk: _Walk, page: Page, seen: set[str], cap: int, cancelled: Callable[[], bool]
+        self, walk: _List, page: Page, seen: set[str], cap: int, cancelled: Callable[[], bool]
     ) -> Page:
         """The page after *page*, which is not the last."""
         url, where = page.next_url or "", f"Page {page.number} of {walk.label}"
@@ -244,7 +242,7 @@ class HarvestClient:
     def _fetch(
         self,
         url_or_path: str,
-        walk: _Walk,
+        walk: _List,
         *,
         number: int,
         params: Mapping[str, str] | None = None,
@@ -279,7 +277,7 @@ class HarvestClient:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
+class _List:
     """What stays the same from page to page."""
 
     path: str
@@ -294,7 +292,7 @@ def _urgency(page: Page) -> float:
 
     A short list does not wait for long ones: the sooner it ends, the less it changes meanwhile.
     """
-    pages = math.ceil((page.total_entries or 0) / PER_PAGE)
+    pages = math.ceil((page.total_entries or 0) / PAGE_ROWS)
     return pages - page.number if pages > _SHORT_PAGES else math.inf
 
 

@@ -153,7 +153,7 @@ def _parse_envelope(body: bytes) -> dict[str, Any]:
         html = body[:200].lstrip().startswith(b"<")
         raise _Odd("is an HTML page" if html else "is not JSON") from None
     except (UnicodeDecodeError, RecursionError):
-        raise _Odd("is not JSON that can be read") from None
+        raise _Odd("is not JSON") from None
     return envelope
 
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from harvest_source.api.limiter import Cancelled, never
+from harvest_source.api.rate_limit import Cancelled, never
 from harvest_source.clock import Clock
 from harvest_source.errors import ApiError, RateLimitedError, ServerError
 
@@ -51,7 +51,7 @@ class RetryLimits:
     cap_s: float = 30.0
 
 
-class Fault(Exception):
+class TransientFailure(Exception):
     """
     One try that failed in a way another try may mend.
 
@@ -113,7 +113,7 @@ def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
 
 
 def choose_wait(
-    fault: Fault, tries: int, *, limits: RetryLimits, random: Callable[[], float]
+    fault: TransientFailure, tries: int, *, limits: RetryLimits, random: Callable[[], float]
 ) -> float:
     """
     Seconds to wait after the *tries*-th try failed.
@@ -127,7 +127,7 @@ def choose_wait(
 
 
 def is_over(
-    fault: Fault, tries: int, *, spent_s: float, wait_s: float, limits: RetryLimits
+    fault: TransientFailure, tries: int, *, spent_s: float, wait_s: float, limits: RetryLimits
 ) -> bool:
     """Whether to give up instead of waiting *wait_s* and trying again."""
     if tries >= limits.attempts or spent_s + wait_s > limits.total_s:
@@ -136,7 +136,7 @@ def is_over(
 
 
 def build_give_up(
-    faults: list[Fault], *, label: str, path: str, spent_s: float, limits: RetryLimits
+    faults: list[TransientFailure], *, label: str, path: str, spent_s: float, limits: RetryLimits
 ) -> ApiError:
     """The error that ends a request: what, how often, how long, answered what, what to do."""
     last, tries = faults[-1], len(faults)
@@ -160,7 +160,7 @@ def build_give_up(
     return kind(f"{said} {advice}", path=path, status=last.status, attempts=tries)
 
 
-def _describe(faults: list[Fault]) -> str:
+def _describe(faults: list[TransientFailure]) -> str:
     """``each answered 429 (last Retry-After 15 s)``, ``5 answered 503, 3 timed out``."""
     counts = Counter(fault.reason for fault in faults)
     if len(faults) == 1:
@@ -176,7 +176,7 @@ def _describe(faults: list[Fault]) -> str:
     return f"{text} ({'last ' if len(faults) > 1 else ''}Retry-After {last})"
 
 
-class Course:
+class RetryLoop:
     """
     The tries of one request, up to now. Not thread-safe: one request, one thread.
 
@@ -194,7 +194,7 @@ class Course:
         limits: RetryLimits,
         clock: Clock,
         random: Callable[[], float],
-        on_wait: Callable[[Fault, float], None],
+        on_wait: Callable[[TransientFailure, float], None],
         cancelled: Callable[[], bool] = never,
     ) -> None:
         self._label = label
@@ -204,7 +204,7 @@ class Course:
         self._random = random
         self._on_wait = on_wait
         self._cancelled = cancelled
-        self._faults: list[Fault] = []
+        self._faults: list[TransientFailure] = []
         self._spent_s = 0.0
 
     def run(self, send: Callable[[int], T]) -> T:
@@ -217,7 +217,7 @@ class Course:
             Cancelled: Nobody wants the answer any more.
         """
         retrying = Retrying(
-            retry=retry_if_exception_type(Fault),
+            retry=retry_if_exception_type(TransientFailure),
             wait=self._wait,
             stop=self._stop,
             before_sleep=self._before_sleep,

@@ -1,1 +1,1 @@
-"""Who we are: tokens, and the accounts they reach. httpx, no dlt."""
+"""Tokens, sign-ins and the places that keep them; sessions of the accounts they reach."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from harvest_source.api.http import Answer, Exchange, Requester
 from harvest_source.api.pages import parse_object
+from harvest_source.api.requester import Answer, Exchange, Requester
 from harvest_source.api.retry import RetryLimits
 from harvest_source.clock import Clock
 from harvest_source.errors import AuthError, ConfigError, ResponseError, printable

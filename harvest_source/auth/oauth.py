@@ -19,10 +19,11 @@ from typing import Any, Final, NoReturn, Protocol
 
 import httpx
 
-from harvest_source.api.http import Answer, Exchange, Requester
 from harvest_source.api.pages import parse_object
+from harvest_source.api.requester import Answer, Exchange, Requester
 from harvest_source.api.retry import RetryLimits
 from harvest_source.clock import Clock
+from harvest_source.defaults import TOKEN_PATH
 from harvest_source.errors import (
     ApiError,
     ConfigError,
@@ -31,9 +32,6 @@ from harvest_source.errors import (
     SignInError,
     printable,
 )
-
-TOKEN_PATH: Final = "/api/v2/oauth2/token"  # noqa: S105 - an address
-"""Older documents and tools use ``/api/v1/``; both answer."""
 
 TOKEN_LIMITS: Final = RetryLimits(attempts=6, total_s=90.0)
 """Everybody waits for a token: give up sooner than on a page of rows."""
@@ -101,7 +99,7 @@ class Tokens:
         return not self.access_token or (self.expires_at is not None and now >= self.expires_at)
 
 
-class Safe(Protocol):
+class TokenStore(Protocol):
     """Where the tokens of one login rest between runs."""
 
     def lock(self) -> AbstractContextManager[object]:
@@ -285,7 +283,7 @@ class OAuthToken(httpx.Auth):
     def __init__(
         self,
         endpoint: TokenEndpoint,
-        safe: Safe,
+        safe: TokenStore,
         *,
         clock: Clock,
         on_warning: Callable[[str], None] | None = None,

@@ -23,11 +23,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from filelock import FileLock, Timeout
 
-from harvest_source.auth.entry import CONFIGURED, Login
-from harvest_source.auth.keys import FilePlace, Keys, find_places
 from harvest_source.auth.oauth import Tokens
-from harvest_source.auth.private import check_private, make_folder, write_private
-from harvest_source.auth.profiles import build_command, check_profile
+from harvest_source.auth.private_files import check_private, make_folder, write_private
+from harvest_source.auth.saved_login import (
+    CONFIGURED,
+    SavedLogin,
+    build_auth_command,
+    check_profile,
+)
+from harvest_source.auth.vault_keys import FilePlace, Keys, find_places
 from harvest_source.errors import BusyError, ConfigError, SignInError, printable
 
 FORMAT: Final = "harvest-source vault 1"
@@ -88,7 +92,7 @@ class Vault:
         """The accounts, as text, that *profile* has logins for."""
         return list(self._load(profile))
 
-    def read(self, profile: str, account: str) -> Login | None:
+    def read(self, profile: str, account: str) -> SavedLogin | None:
         """
         A login; None when there is none.
 
@@ -99,7 +103,7 @@ class Vault:
         sealed = self._load(profile).get(account)
         return None if sealed is None else self._open(profile, account, sealed)
 
-    def write(self, profile: str, account: str, login: Login, *, alone: bool = False) -> None:
+    def write(self, profile: str, account: str, login: SavedLogin, *, alone: bool = False) -> None:
         """
         Keep a login; on the disk when this returns. Hold the lock of *profile*.
 
@@ -210,7 +214,7 @@ class Vault:
         content = {"format": FORMAT, "profile": profile, "logins": logins}
         write_private(self._path(profile), json.dumps(content, indent=1).encode())
 
-    def _seal(self, profile: str, account: str, login: Login) -> dict[str, str]:
+    def _seal(self, profile: str, account: str, login: SavedLogin) -> dict[str, str]:
         with self._lock(".key"):  # Two that make the first key at once would lose one.
             key = self.keys.sealing()
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -223,7 +227,7 @@ class Vault:
             "sealed": base64.b64encode(sealed).decode(),
         }
 
-    def _open(self, profile: str, account: str, sealed: Any) -> Login:
+    def _open(self, profile: str, account: str, sealed: Any) -> SavedLogin:
         where = f"account {account}" if account.isdigit() else account
         try:
             key_id, nonce, text = (sealed[name] for name in ("key", "nonce", "sealed"))
@@ -236,7 +240,7 @@ class Vault:
                 f"The login of profile {profile} for {where} was sealed with key "
                 f"{printable(key_id, limit=12)}, which is not at hand (looked in: "
                 f"{self.keys.looked_in}). Bring that key back, or sign in again: "
-                f"{build_command('login', profile)}"
+                f"{build_auth_command('login', profile)}"
             )
             raise ConfigError(msg)
         bound = _bind(profile, account)
@@ -271,12 +275,13 @@ def _bind(profile: str, account: str) -> bytes:
 def _broken(profile: str, why: str) -> SignInError:
     msg = (
         f"The vault refuses profile {profile}: {why}. Nothing was sent. Forget it and sign in "
-        f"again: {build_command('logout', profile)}, then {build_command('login', profile)}"
+        f"again: {build_auth_command('logout', profile)}, then "
+        f"{build_auth_command('login', profile)}"
     )
     return SignInError(msg)
 
 
-def _to_json(login: Login) -> dict[str, Any]:
+def _to_json(login: SavedLogin) -> dict[str, Any]:
     tokens = login.tokens
     return {
         "access_token": tokens.access_token,
@@ -295,8 +300,8 @@ def _to_json(login: Login) -> dict[str, Any]:
     }
 
 
-def _from_json(content: Mapping[str, Any]) -> Login:
-    return Login(
+def _from_json(content: Mapping[str, Any]) -> SavedLogin:
+    return SavedLogin(
         tokens=Tokens(
             content["access_token"],
             content["refresh_token"],

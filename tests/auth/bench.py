@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 
-from harvest_source.api.http import Requester
-from harvest_source.auth.entry import Login
-from harvest_source.auth.kept import VaultSafe
-from harvest_source.auth.oauth import TOKEN_PATH, App, OAuthToken, Safe, TokenEndpoint, Tokens
+from harvest_source.api.requester import Requester
+from harvest_source.auth.oauth import App, OAuthToken, TokenEndpoint, Tokens, TokenStore
+from harvest_source.auth.saved_login import SavedLogin
 from harvest_source.auth.vault import Vault
+from harvest_source.auth.vault_token_store import VaultTokenStore
+from harvest_source.defaults import TOKEN_PATH
 from harvest_source.sandbox import Sandbox
 from tests.clocks import FakeClock
 
@@ -45,15 +46,15 @@ class Bench:
         expires_at = now + timedelta(seconds=lifetime_s)
         return Tokens(told["access_token"], told["refresh_token"], expires_at, now)
 
-    def keep(self, tokens: Tokens) -> VaultSafe:
+    def keep(self, tokens: Tokens) -> VaultTokenStore:
         """A login in the vault."""
         app = self.app()
-        login = Login(tokens, client_id=app.client_id, client_secret=app.client_secret)
+        login = SavedLogin(tokens, client_id=app.client_id, client_secret=app.client_secret)
         with self.vault.lock(PROFILE):
             self.vault.write(PROFILE, ACCOUNT, login)
-        return VaultSafe(self.vault, PROFILE, ACCOUNT)
+        return VaultTokenStore(self.vault, PROFILE, ACCOUNT)
 
-    def token(self, safe: Safe, *, app: App | None = None, **fields: Any) -> OAuthToken:
+    def token(self, safe: TokenStore, *, app: App | None = None, **fields: Any) -> OAuthToken:
         """The login as httpx is handed it."""
         endpoint = TokenEndpoint(
             app or self.app(), user_agent=AGENT, clock=self.clock, random=lambda: 0.0, **fields

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harvest_source.auth.keys import VARIABLE, FilePlace, Keys
 from harvest_source.auth.vault import Vault
+from harvest_source.auth.vault_keys import VARIABLE, FilePlace, Keys
 from harvest_source.sandbox import OAuth, Sandbox
 from tests.auth.bench import Bench
 from tests.clocks import START, FakeClock

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from harvest_source.auth.login import (
+from harvest_source.auth.browser_login import (
     Attempt,
     Callback,
     build_attempt,

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harvest_source.api.http import Exchange
+from harvest_source.api.requester import Exchange
 from harvest_source.auth.oauth import App, Tokens
-from harvest_source.auth.safes import CommandSafe, MemorySafe
+from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
 from harvest_source.sandbox.requests import Request
 from tests.auth.bench import ACCOUNT, PROFILE, Bench
@@ -289,9 +289,9 @@ def test_twenty_threads_refresh_once(start: Start) -> None:
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from harvest_source.api.http import Requester
-from harvest_source.auth.keys import FilePlace, Keys
-from harvest_source.auth.kept import VaultSafe
+from harvest_source.api.requester import Requester
+from harvest_source.auth.vault_keys import FilePlace, Keys
+from harvest_source.auth.vault_token_store import VaultSafe
 from harvest_source.auth.oauth import App, OAuthToken, TokenEndpoint
 from harvest_source.auth.vault import Vault
 from harvest_source.clock import SystemClock
@@ -407,7 +407,7 @@ def test_a_kill_where_tokens_rotate_at_once_ends_in_clear_words(start: Start) ->
     bench.ask(bench.token(bench.keep(bench.issue())))
 
 
-class Full(MemorySafe):
+class Full(MemoryTokenStore):
     """A disk without room."""
 
     def write(self, tokens: Tokens) -> None:
@@ -429,8 +429,8 @@ def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path)
     """On stdin, alone, and only when it is another one: for a secrets manager."""
     bench = start(rotate=True)
     told = tmp_path / "told"
-    safe = CommandSafe(bench.keep(replace(bench.issue(), access_token="")), f"tee -a '{told}'",
-                       bench.warnings.append)  # fmt: skip
+    kept = bench.keep(replace(bench.issue(), access_token=""))
+    safe = CommandTokenStore(kept, f"tee -a '{told}'", bench.warnings.append)
     auth = bench.token(safe)
     bench.ask(auth)
     assert told.read_text() == kept(bench).refresh_token
@@ -447,7 +447,7 @@ def test_a_command_that_fails_is_told(start: Start, command: str, says: str) -> 
     """The token is in the vault all the same; the warning holds no token."""
     bench = start(rotate=True)
     inner = bench.keep(replace(bench.issue(), access_token=""))
-    bench.ask(bench.token(CommandSafe(inner, command, bench.warnings.append)))
+    bench.ask(bench.token(CommandTokenStore(inner, command, bench.warnings.append)))
     [warning] = bench.warnings
     assert says in warning
     assert kept(bench).refresh_token not in warning

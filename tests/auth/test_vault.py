@@ -16,15 +16,21 @@ from typing import Any
 
 import pytest
 
-from harvest_source.auth.entry import Login
-from harvest_source.auth.keys import VARIABLE, FilePlace, Keys, VariablePlace, find_places, make_key
 from harvest_source.auth.oauth import Tokens
-from harvest_source.auth.profiles import check_profile
+from harvest_source.auth.saved_login import SavedLogin, check_profile
 from harvest_source.auth.vault import Vault, is_digest, make_digest
+from harvest_source.auth.vault_keys import (
+    VARIABLE,
+    FilePlace,
+    Keys,
+    VariablePlace,
+    find_places,
+    make_key,
+)
 from harvest_source.errors import ConfigError, HarvestError, SignInError
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
-LOGIN = Login(
+LOGIN = SavedLogin(
     Tokens("1001.at.access-secret", "1001.rt.refresh-secret", NOW, NOW),
     client_id="app",
     client_secret="client-secret",

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harvest_source.reports import SyncReport
-from harvest_source.run import sync
+from harvest_source.operations.run_report import SyncReport
+from harvest_source.operations.sync import sync
 from harvest_source.sandbox import SandboxProcess, start_process
 
 DELETIONS = (0, 1, 7, 1000)

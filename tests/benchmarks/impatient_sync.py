@@ -36,7 +36,7 @@ def main() -> None:
     """Sync the tables named as arguments, all without, and print the report."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from harvest_source.run import Hooks, sync
+    from harvest_source.operations.sync import Hooks, sync
 
     report = sync(table=sys.argv[1:], hooks=Hooks(clock=ImpatientClock()))
     print(json.dumps(report.as_dict()))

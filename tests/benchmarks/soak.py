@@ -144,7 +144,7 @@ class Storm:
         for is_full in (False, True):
             report = self.lab.sync(*TABLES, full_refresh=is_full, max_deletes="100%")
             if report.status != "ok":
-                told = [f"{f.table}: {f.error}" for f in report.ledger.failures]
+                told = [f"{f.table}: {f.error}" for f in report.run_log.failures]
                 self.wrong.append(f"after {number}: {report.status} {told} {report.errors}")
             self.lab.rest(SETTLED_S)
         for table in TABLES:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harvest_source import cli
+from harvest_source.cli import main as cli
 from harvest_source.sandbox import ManualClock, Sandbox
 from tests.cli.command import Result, build_environment, build_settings, clean_environment
 

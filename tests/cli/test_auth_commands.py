@@ -416,7 +416,7 @@ def test_the_access_log_of_a_sync(
 
 IMPORTS = """
 import sys
-from harvest_source.cli import run
+from harvest_source.cli.main import run
 code = run(sys.argv[1:])
 print(sorted({"cryptography", "keyring", "platformdirs"} & sys.modules.keys()))
 print([name for name in sys.modules if name in ("harvest_source.auth.vault",)])
@@ -433,7 +433,7 @@ class Missing(MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
-from harvest_source.cli import run
+from harvest_source.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 

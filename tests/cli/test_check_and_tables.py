@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harvest_source.endpoints import DEFAULTS, ENDPOINTS
 from harvest_source.sandbox import Sandbox
+from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
 from tests.cli.command import TOKEN, build_environment, clean_environment
 from tests.cli.conftest import Run, Start
 
@@ -28,7 +28,7 @@ def test_check_shows_everything_that_a_sync_needs(run: Run, shared: Sandbox) -> 
     assert (TOKEN in result.out, str(shared.account_id) in result.out) == (True, True)
     words = ("administrator", "invoice", "97 requests per 15.4 s", "harvest.duckdb", "60 rows")
     assert all(word in result.out for word in words)
-    assert all(f" {endpoint.name} " in result.out for endpoint in DEFAULTS)
+    assert all(f" {endpoint.name} " in result.out for endpoint in DEFAULT_ENDPOINTS)
 
 
 def test_check_writes_nothing(run: Run, folder: Path) -> None:
@@ -42,7 +42,7 @@ def test_check_as_json(run: Run) -> None:
     report = run("check", "--json").json
     assert report["status"] == "ok"
     assert all(f.keys() == {"subject", "name", "state", "detail"} for f in report["findings"])
-    assert findings(report, "table") == {endpoint.name: "ok" for endpoint in DEFAULTS}
+    assert findings(report, "table") == {endpoint.name: "ok" for endpoint in DEFAULT_ENDPOINTS}
 
 
 def test_check_tells_what_a_member_may_not_read(bare: Run, start: Start) -> None:

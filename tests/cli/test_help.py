@@ -8,7 +8,8 @@ import sys
 import click
 import pytest
 
-from harvest_source import __version__, cli
+from harvest_source._version import __version__
+from harvest_source.cli import main as cli
 from tests.cli.conftest import Run
 
 EVERYWHERE = {"--json", "--quiet", "--debug", "--profile"}
@@ -57,9 +58,9 @@ def test_the_version_is_told(bare: Run) -> None:
     "statement",
     [
         "import harvest_source",
-        "from harvest_source.cli import run; run(['--help'])",
-        "from harvest_source.cli import run; run(['sync', '--help'])",
-        "from harvest_source.cli import run; run(['tables'])",
+        "from harvest_source.cli.main import run; run(['--help'])",
+        "from harvest_source.cli.main import run; run(['sync', '--help'])",
+        "from harvest_source.cli.main import run; run(['tables'])",
     ],
 )
 def test_what_needs_no_dlt_does_not_load_it(statement: str) -> None:

@@ -20,7 +20,7 @@ from tests.cli.signing import REFRESH_TOKEN, app_settings, browser
 LOUD = """
 import logging, sys
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-from harvest_source.cli import run
+from harvest_source.cli.main import run
 sys.exit(run(["--debug", *sys.argv[1:]]))
 """
 KEEP_ALL = {"LOAD__DELETE_COMPLETED_JOBS": "false", "RUNTIME__LOG_LEVEL": "DEBUG"}

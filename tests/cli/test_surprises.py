@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harvest_source import cli
+from harvest_source.cli import main as cli
 from tests.cli.command import (
     REPOSITORY,
     Result,
@@ -24,7 +24,7 @@ from tests.cli.conftest import Run, Start
 
 BROKEN = """
 import sys
-from harvest_source import cli
+from harvest_source.cli import main as cli
 
 @cli.main.command()
 @cli.everywhere

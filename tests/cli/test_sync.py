@@ -8,14 +8,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from harvest_source.endpoints import DEFAULTS
-from harvest_source.ledger import Progress
+from harvest_source.cli.console import Lines
+from harvest_source.extract.run_log import Progress
 from harvest_source.sandbox import ManualClock, Sandbox
-from harvest_source.show import Lines
+from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from tests.cli.command import ACCOUNT, TOKEN, build_settings, run_process
 from tests.cli.conftest import Run, Start
 
-NAMES = {endpoint.name for endpoint in DEFAULTS}
+NAMES = {endpoint.name for endpoint in DEFAULT_ENDPOINTS}
 REPORT = {
     "status",
     "account_ids",

@@ -13,18 +13,19 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from harvest_source import cli
-from harvest_source.endpoints import DEFAULTS, ENDPOINTS, Endpoint, Way
-from harvest_source.options import Context
+from harvest_source.cli import main as cli
+from harvest_source.cli.options import Context
+from harvest_source.schema.endpoint import Endpoint, ReadStrategy
+from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
 _WAYS = {
-    Way.CHANGES: "changes",
-    Way.WHOLE: "whole, every run",
-    Way.CHILDREN: "parents that moved, all of them weekly",
-    Way.WINDOWS: "years, recent ones every run, all weekly",
-    Way.SNAPSHOT: "whole, once a day",
+    ReadStrategy.CHANGES: "changes",
+    ReadStrategy.WHOLE: "whole, every run",
+    ReadStrategy.CHILDREN: "parents that moved, all of them weekly",
+    ReadStrategy.WINDOWS: "years, recent ones every run, all weekly",
+    ReadStrategy.SNAPSHOT: "whole, once a day",
 }
 REFERENCE = "https://help.getharvest.com/api-v2/"
 
@@ -49,13 +50,15 @@ def _table_line(endpoint: Endpoint) -> str:
 
 def build_diagram() -> str:
     """Tables read by default and what refers to what, for Mermaid."""
-    tables = {name for each in DEFAULTS for name in (each.name, *each.child_tables)}
+    tables = {name for each in DEFAULT_ENDPOINTS for name in (each.name, *each.child_tables)}
     lines = [
-        f"    {each.name} ||--o{{ {child} : has" for each in DEFAULTS for child in each.child_tables
+        f"    {each.name} ||--o{{ {child} : has"
+        for each in DEFAULT_ENDPOINTS
+        for child in each.child_tables
     ]
     lines += [
         f"    {reference.to} |o--o{{ {reference.table} : {reference.column}"
-        for each in DEFAULTS
+        for each in DEFAULT_ENDPOINTS
         for reference in each.references
         if reference.to in tables
     ]

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from harvest_source import cli
-from harvest_source.credentials import HarvestConfiguration, HarvestCredentials
-from harvest_source.endpoints import DEFAULTS, ENDPOINTS
+from harvest_source.cli import main as cli
+from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.errors import HarvestError
+from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
 from tests.cli.command import run_process
 from tests.docs.generate import PARTS, README, REPOSITORY, build_diagram, fill
 
@@ -120,7 +120,7 @@ def plain(output: str) -> list[str]:
 def test_the_diagram_shows_every_reference() -> None:
     """A line for each reference between tables read by default, and no table is left out."""
     diagram = build_diagram()
-    for endpoint in DEFAULTS:
+    for endpoint in DEFAULT_ENDPOINTS:
         for name in (endpoint.name, *endpoint.child_tables):
             assert re.search(rf"\b{name}\b", diagram), name
         for each in endpoint.references:

@@ -15,8 +15,8 @@ import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
-from harvest_source.reports import SyncReport
-from harvest_source.run import Hooks, sync
+from harvest_source.operations.run_report import SyncReport
+from harvest_source.operations.sync import Hooks, sync
 from harvest_source.sandbox import TABLES, ManualClock, Sandbox
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from harvest_source.reports import SyncReport
+from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, Lab, Row, by_id
@@ -71,7 +71,7 @@ def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
     before = by_id(lab.table("time_entries"))[row]
     lab.server.delete("time_entries", row)
     lab.rest()
-    assert lab.sync("time_entries", "clients").ledger.audit.compared == 0
+    assert lab.sync("time_entries", "clients").run_log.audit.compared == 0
     assert row in lab.ids("time_entries")
     lab.rest(DAY)
     report = lab.sync("time_entries", "clients")
@@ -158,7 +158,7 @@ def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
     lab.rest(DAY)
     report = lab.sync(*before, deletes=True)
     assert {name: lab.ids(name) for name in before} == before
-    assert any("administrator" in warning for warning in report.ledger.warnings)
+    assert any("administrator" in warning for warning in report.run_log.warnings)
 
 
 @pytest.mark.parametrize("role", ["manager", "member"])
@@ -171,7 +171,7 @@ def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, ro
     once(lab, is_count, lambda: lab.server.set_role(lab.token, role))
     report = lab.sync("time_entries", settings=NO_REREAD, max_deletes="100%")
     assert lab.ids("time_entries") == before
-    assert any("other roles" in warning for warning in report.ledger.warnings)
+    assert any("other roles" in warning for warning in report.run_log.warnings)
 
 
 def test_another_user_deletes_nothing_at_first(open_lab: OpenLab) -> None:
@@ -204,7 +204,7 @@ def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
         lambda: lab.server.delete("time_entries", listed[-10]),
     )
     report = lab.sync("time_entries", settings=NO_REREAD)
-    assert report.ledger.warnings == []
+    assert report.run_log.warnings == []
     assert set(lab.ids("time_entries")) >= {row["id"] for row in lab.server.rows("time_entries")}
     lab.rest(DAY)
     lab.sync("time_entries", settings=NO_REREAD)
@@ -268,7 +268,7 @@ def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
     assert report.tables["time_entries"].deleted == 0
     assert report.tables["expenses"].deleted == 1
     assert len(lab.ids("time_entries")) == 200
-    (failure,) = report.ledger.failures
+    (failure,) = report.run_log.failures
     assert "60 of 200 time_entries (30%, limit 20%)" in str(failure.error)
     assert "sync --deletes --max-deletes 100%" in str(failure.error)
     lab.rest()
@@ -351,7 +351,7 @@ def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> Non
     lab.rest(DAY)
     report = lab.sync("expenses", max_deletes="100%")
     assert len(lab.ids("expenses")) == 150
-    assert any("switched off" in warning for warning in report.ledger.warnings)
+    assert any("switched off" in warning for warning in report.run_log.warnings)
 
 
 def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
@@ -397,8 +397,8 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     tamper(lab, "DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
     lab.rest(DAY)
     report = lab.sync("time_entries", "clients", settings=NO_REREAD)
-    assert sum("lacked 1 row that" in warning for warning in report.ledger.warnings) == 2
-    assert (report.ledger.audit.lost, report.ledger.audit.corrected) == (2, 2)
+    assert sum("lacked 1 row that" in warning for warning in report.run_log.warnings) == 2
+    assert (report.run_log.audit.lost, report.run_log.audit.corrected) == (2, 2)
     assert_equal(lab, "time_entries")
     assert_equal(lab, "clients")
     (run,) = lab.sql("SELECT rows_lost FROM sync_runs ORDER BY started_at DESC LIMIT 1")
@@ -416,11 +416,11 @@ def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
     stale = lab.sql(f"SELECT COUNT(*) AS n FROM time_entries WHERE client__id = {client}")[0]["n"]
     lab.rest(DAY)
     report = lab.sync(*tables)
-    assert report.ledger.audit.corrected >= stale > 0
+    assert report.run_log.audit.corrected >= stale > 0
     for table in ("time_entries", "expenses", "projects", "contacts"):
         assert_equal(lab, table)
     (run,) = lab.sql("SELECT * FROM sync_runs ORDER BY started_at DESC LIMIT 1")
-    assert run["rows_corrected"] == report.ledger.audit.corrected
+    assert run["rows_corrected"] == report.run_log.audit.corrected
     assert run["oldest_read_at"] == lab.clock()
 
 
@@ -440,7 +440,7 @@ def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
         if days == 1:  # What is old by then waits for tomorrow.
             lab.rest()
             assert sync_fresh(lab, "time_entries", settings=settings)[1] == plain
-        oldest = report.ledger.audit.oldest_read_at
+        oldest = report.run_log.audit.oldest_read_at
     assert days <= 7
 
 
@@ -463,6 +463,6 @@ def test_audits_that_harvest_does_not_answer(open_lab: OpenLab) -> None:
 
     report = sync()
     assert report.exit_code == 0
-    assert any("was not audited" in warning for warning in report.ledger.warnings)
+    assert any("was not audited" in warning for warning in report.run_log.warnings)
     assert sync(deletes=True).exit_code == 4
     assert len(lab.ids("expenses")) == 150

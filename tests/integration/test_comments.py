@@ -5,8 +5,9 @@ from __future__ import annotations
 import dlt
 import duckdb
 
-from harvest_source.columns import VARIANT
-from harvest_source.endpoints import BY_NAME, DEFAULTS, Endpoint
+from harvest_source.schema.columns import VARIANT
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import HOUR, Lab
 
@@ -33,9 +34,9 @@ def declared(endpoint: Endpoint) -> dict[str, str]:
 def test_every_table_and_column_is_described(open_lab: OpenLab) -> None:
     """Each table has a comment after one sync, and each column the description declared."""
     lab = open_lab()
-    assert lab.sync().ledger.warnings == []
+    assert lab.sync().run_log.warnings == []
     found = comments(lab)
-    for endpoint in DEFAULTS:
+    for endpoint in DEFAULT_ENDPOINTS:
         for table in (endpoint.name, *endpoint.child_tables):
             assert found[table]
             assert found[f"{table}.account_id"] == "Harvest account the row belongs to"

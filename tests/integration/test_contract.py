@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from harvest_source.columns import Child, Column, Type
-from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
-from harvest_source.reports import SyncReport
+from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import CHILDREN, TABLES
+from harvest_source.schema.columns import Child, Column, Type
+from harvest_source.schema.endpoint import Endpoint, ReadStrategy
+from harvest_source.schema.endpoints import ENDPOINTS
 from tests.integration.lab import DAY, Lab, Row, by_id
 from tests.integration.truth import (
     child_differences,
@@ -39,7 +40,7 @@ DLT_CHILD_KEYS = {"_dlt_root_id", "_dlt_parent_id", "_dlt_list_idx", "_dlt_id"}
 
 EDITABLE = [e for e in ENDPOINTS if e.name in (*TABLES, *CHILDREN)]
 """Tables with records of their own; the others show these from another side."""
-BY_CHANGES = [e for e in ENDPOINTS if e.way is Way.CHANGES]
+BY_CHANGES = [e for e in ENDPOINTS if e.way is ReadStrategy.CHANGES]
 
 Place = tuple[str, int]
 """A table and an account."""
@@ -254,7 +255,11 @@ def test_second_run_reads_only_what_the_overlap_asks_for(story: Story, endpoint:
     rows = story.unchanged.report.tables[endpoint.name].rows
     records = [row for account in ACCOUNTS for row in story.first.records(endpoint, account)]
     this_year = [row for row in records if row.get("to") == "2026-12-31"]
-    costs = {Way.WHOLE: records, Way.SNAPSHOT: records, Way.WINDOWS: this_year}
+    costs = {
+        ReadStrategy.WHOLE: records,
+        ReadStrategy.SNAPSHOT: records,
+        ReadStrategy.WINDOWS: this_year,
+    }
     assert rows == len(costs.get(endpoint.way, []))
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from harvest_source.endpoints import BY_NAME, DEFAULTS
 from harvest_source.sandbox import Sandbox
+from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab, Row, by_id, number
 from tests.integration.truth import assert_equal, expected_types, shown
@@ -182,10 +182,10 @@ class Stage:
 def run_stage(lab: Lab, *, full_refresh: bool = False) -> Stage:
     """Sync, and look for everything."""
     report = lab.sync(*TABLES, full_refresh=full_refresh)
-    messages = [f"{f.table}: {f.error}" for f in report.ledger.failures] + list(
+    messages = [f"{f.table}: {f.error}" for f in report.run_log.failures] + list(
         map(str, report.errors)
     )
-    stage = Stage(report.status, lab.columns(), [*messages, *report.ledger.warnings])
+    stage = Stage(report.status, lab.columns(), [*messages, *report.run_log.warnings])
     names = {name.partition(".")[0] for name in stage.types}
     for table in TABLES:
         children: dict[str, dict[str, list[Row]]] = {}
@@ -307,7 +307,7 @@ def test_new_fields_have_lasting_types(across: list[Stage], table: str) -> None:
 def assert_all_declared(lab: Lab) -> None:
     """Every declared table and child table is there with its declared columns."""
     types = lab.columns()
-    for endpoint in DEFAULTS:
+    for endpoint in DEFAULT_ENDPOINTS:
         for column, sql_type in expected_types(shown(endpoint)).items():
             assert types[f"{endpoint.name}.{column}"] == sql_type
         for child in endpoint.record.children:
@@ -328,7 +328,7 @@ def test_empty_account_has_every_table(open_lab: OpenLab) -> None:
     lab.server.edit("invoices", invoice, line_items=[line], payment_options=["ach"])
     before = lab.columns()
     assert lab.sync().status == "ok"
-    for endpoint in DEFAULTS:
+    for endpoint in DEFAULT_ENDPOINTS:
         assert_equal(lab, endpoint.name)
     assert lab.columns() == before
 
@@ -339,7 +339,7 @@ def test_forbidden_tables_are_made_too(open_lab: OpenLab) -> None:
     lab.token = lab.server.tokens["member"]
     report = lab.sync()
     assert report.exit_code == 0
-    skipped = {skip.table for skip in report.ledger.skipped}
+    skipped = {skip.table for skip in report.run_log.skipped}
     assert "roles" in skipped
     assert "time_entries" not in skipped
     assert_all_declared(lab)

@@ -16,7 +16,6 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source import harvest
-from harvest_source.endpoints import DEFAULTS
 from harvest_source.errors import (
     AuthError,
     HarvestError,
@@ -24,8 +23,9 @@ from harvest_source.errors import (
     ServerError,
     UnsafeLinkError,
 )
-from harvest_source.reports import SyncReport
+from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
+from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, HOUR, Lab, Row
 from tests.integration.truth import assert_equal
@@ -50,14 +50,14 @@ FAULTS: dict[str, tuple[str, type[HarvestError]]] = {
 }
 """By table: what every request of it meets in the bad run, and what that is reported as."""
 FORBIDDEN = "contacts"
-LISTS = [endpoint.name for endpoint in DEFAULTS if not endpoint.single]
-BELOW = {e.name for e in DEFAULTS if e.parent and e.parent.endpoint in FAULTS}
+LISTS = [endpoint.name for endpoint in DEFAULT_ENDPOINTS if not endpoint.single]
+BELOW = {e.name for e in DEFAULT_ENDPOINTS if e.parent and e.parent.endpoint in FAULTS}
 """Tables read parent by parent, whose list of parents cannot be read."""
 
 
 def contents(lab: Lab) -> dict[str, list[str]]:
     """Every row of every table of Harvest's."""
-    tables = [table for e in DEFAULTS for table in (e.name, *e.child_tables)]
+    tables = [table for e in DEFAULT_ENDPOINTS for table in (e.name, *e.child_tables)]
     return {table: sorted(map(str, lab.table(table))) for table in tables}
 
 
@@ -88,7 +88,7 @@ class Trouble:
 def wrong_tables(lab: Lab) -> dict[str, str]:
     """Tables that are not what the sandbox serves, and why."""
     wrong = {}
-    for endpoint in DEFAULTS:
+    for endpoint in DEFAULT_ENDPOINTS:
         try:
             assert_equal(lab, endpoint.name)
         except AssertionError as error:
@@ -149,7 +149,7 @@ def trouble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trouble]:
 @pytest.mark.parametrize(("table", "error"), [(t, error) for t, (_, error) in FAULTS.items()])
 def test_failed_table_is_named(trouble: Trouble, table: str, error: type[HarvestError]) -> None:
     """Each table that could not be read is reported with what happened to it."""
-    (failure,) = [f for f in trouble.faulty.ledger.failures if f.table == table]
+    (failure,) = [f for f in trouble.faulty.run_log.failures if f.table == table]
     assert type(failure.error) is error
     assert failure.account_id == trouble.lab.server.account_id
 
@@ -174,14 +174,14 @@ def test_other_tables_land(trouble: Trouble) -> None:
     assert trouble.after_faulty["time_entries"] != trouble.before["time_entries"]
     assert trouble.faulty.tables["time_entries"].rows > 0
     assert (trouble.faulty.status, trouble.faulty.exit_code) == ("partial", 4)
-    assert {f.table for f in trouble.faulty.ledger.failures} == FAULTS.keys() | BELOW
+    assert {f.table for f in trouble.faulty.run_log.failures} == FAULTS.keys() | BELOW
     runs = trouble.lab.sql("SELECT status FROM sync_runs ORDER BY started_at")
     assert [run["status"] for run in runs[:3]] == ["ok", "partial", "ok"]
 
 
 def test_forbidden_table_is_skipped_not_failed(trouble: Trouble) -> None:
     """A 403 is a table this token may not read: named with the reason, no failure."""
-    (skip,) = trouble.faulty.ledger.skipped
+    (skip,) = trouble.faulty.run_log.skipped
     assert skip.table == FORBIDDEN
     assert skip.reason
 
@@ -190,7 +190,7 @@ def test_refused_token_empties_nothing(trouble: Trouble) -> None:
     """A 401 in the middle of a run is never an empty list: no row leaves any table."""
     assert trouble.refused.exit_code == 3
     assert trouble.refused.status in ("partial", "error")
-    assert {type(f.error) for f in trouble.refused.ledger.failures} == {AuthError}
+    assert {type(f.error) for f in trouble.refused.run_log.failures} == {AuthError}
     for table, rows in trouble.before_refused.items():
         assert len(trouble.after_refused[table]) == len(rows)
 
@@ -254,7 +254,7 @@ def test_accounts_fail_alone(two: Lab) -> None:
     two.rest(TEN_MINUTES)
     report = two.sync("clients", "roles", account=[STRANGE, SECOND, FIRST])
     assert (report.status, report.exit_code) == ("partial", 3)
-    failed = {(f.table, f.account_id, type(f.error)) for f in report.ledger.failures}
+    failed = {(f.table, f.account_id, type(f.error)) for f in report.run_log.failures}
     assert failed == {("", STRANGE, AuthError), ("clients", SECOND, ServerError)}
     assert_equal(two, "clients", account_id=FIRST)
     assert "Renamed" not in {r["name"] for r in two.table("clients", account_id=SECOND)}
@@ -315,9 +315,9 @@ def test_switched_off_module_keeps_its_rows(open_lab: OpenLab, how: str) -> None
     lab.rest()
     report = lab.sync(*tables)
     assert (report.status, report.exit_code) == ("ok", 0)
-    assert {skip.table for skip in report.ledger.skipped} == set(tables[:2])
-    assert all("switched off" in skip.reason for skip in report.ledger.skipped)
-    assert all(f"{table} of account" in str(report.ledger.warnings) for table in tables[:2])
+    assert {skip.table for skip in report.run_log.skipped} == set(tables[:2])
+    assert all("switched off" in skip.reason for skip in report.run_log.skipped)
+    assert all(f"{table} of account" in str(report.run_log.warnings) for table in tables[:2])
     lab.rest()
     report = lab.sync(*tables, full_refresh=True)
     assert report.exit_code == 0
@@ -333,8 +333,8 @@ def test_wider_role_reads_history_again(open_lab: OpenLab) -> None:
     lab.rest()
     lab.token = lab.server.tokens["manager"]
     report = lab.sync("time_entries", "projects", "roles")
-    assert "not an administrator" in report.ledger.warnings[0]
-    assert [skip.table for skip in report.ledger.skipped] == ["roles"]
+    assert "not an administrator" in report.run_log.warnings[0]
+    assert [skip.table for skip in report.run_log.skipped] == ["roles"]
     assert 0 < len(lab.ids("time_entries")) < 300
     lab.server.set_role(lab.token, "administrator")
     lab.rest(TEN_MINUTES)
@@ -431,7 +431,7 @@ def test_guard_refuses_a_mass_removal(open_lab: OpenLab) -> None:
     report = lab.sync("contacts", "tasks", full_refresh=True)
     assert (report.status, report.exit_code) == ("partial", 5)
     assert "Not deleting 30 of 100 contacts (30%, limit 20%)" in str(
-        report.ledger.failures[0].error
+        report.run_log.failures[0].error
     )
     assert lab.ids("contacts") == sorted(contacts)
     assert_equal(lab, "tasks")
@@ -450,7 +450,7 @@ def test_full_refresh_of_others_than_administrators_removes_nothing(open_lab: Op
     lab.rest()
     report = lab.sync("time_entries", full_refresh=True, max_deletes="100%")
     assert report.status == "ok"
-    assert any("Nothing was removed" in warning for warning in report.ledger.warnings)
+    assert any("Nothing was removed" in warning for warning in report.run_log.warnings)
     assert len(lab.ids("time_entries")) == 100
 
 

@@ -19,8 +19,8 @@ import pytest
 
 from harvest_source.clock import Clock
 from harvest_source.errors import DestinationError
-from harvest_source.reports import SyncReport
-from harvest_source.run import Hooks
+from harvest_source.operations.run_report import SyncReport
+from harvest_source.operations.sync import Hooks
 from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab
@@ -54,7 +54,7 @@ def assert_whole(lab: Lab) -> None:
         assert_equal(lab, table)
     lab.rest()
     report = lab.sync(*TABLES)
-    assert (report.status, report.ledger.warnings) == ("ok", [])
+    assert (report.status, report.run_log.warnings) == ("ok", [])
 
 
 def rows_read(report: SyncReport, table: str = "time_entries") -> int:
@@ -92,7 +92,7 @@ def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> Non
     alter(lab, statement)
     report = lab.sync(*TABLES)
     assert report.status == "ok"
-    (warning,) = report.ledger.warnings
+    (warning,) = report.run_log.warnings
     assert table in warning
     assert rows_read(report, table) == len(lab.server.rows(table))
     others = {"clients", "time_entries"} - {table}
@@ -139,7 +139,7 @@ def test_an_older_copy_is_brought_up_to_date(lab: Lab, tmp_path: Path) -> None:
     shutil.copy(backup, lab.database)
     report = lab.sync(*TABLES)
     assert report.status == "ok"
-    assert "not as the last run left it" in report.ledger.warnings[0]
+    assert "not as the last run left it" in report.run_log.warnings[0]
     assert rows_read(report) < 5
     assert_whole(lab)
 
@@ -209,7 +209,7 @@ def test_a_reader_is_waited_for(lab: Lab) -> None:
 
         report = lab.sync(*TABLES, hooks=Hooks(clock=OwnClock(lab.clock, leave)))
     assert report.status == "ok"
-    assert str(reader.pid) in report.ledger.warnings[0]
+    assert str(reader.pid) in report.run_log.warnings[0]
     assert_whole(lab)
 
 
@@ -244,7 +244,7 @@ def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
         report = lab.sync(*TABLES, hooks=Hooks(clock=OwnClock(lab.clock, leave)))
     lab.server.clear_hooks()
     assert report.status == "ok"
-    assert str(came[0].pid) in report.ledger.warnings[0]
+    assert str(came[0].pid) in report.run_log.warnings[0]
     assert_whole(lab)
 
 

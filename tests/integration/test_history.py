@@ -8,8 +8,8 @@ import dlt
 import pytest
 
 from harvest_source import harvest
-from harvest_source.arguments import parse_history
 from harvest_source.errors import ConfigError
+from harvest_source.load.settings import parse_history
 from tests.docs.generate import REPOSITORY
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, Lab, Row, number

@@ -110,7 +110,7 @@ def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
     lab.server.alter(table, lambda record: {**record, **FIELDS})
     touch(lab, table)
     report = lab.sync(*LANES)
-    assert (report.status, report.ledger.warnings) == ("ok", [])
+    assert (report.status, report.run_log.warnings) == ("ok", [])
     for row in lab.table(table):
         assert row["account_id"] == lab.server.account_id
         assert row["_dlt_load_id"] != "mine"
@@ -144,7 +144,7 @@ def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab, day: str) -> None:
     lab.rest()
     for options in ({}, {"full_refresh": True}, {"deletes": True}):
         report = lab.sync("time_entries", "invoices", **options)
-        assert (report.status, report.ledger.failures) == ("ok", [])
+        assert (report.status, report.run_log.failures) == ("ok", [])
         lab.rest()
         assert_equal(lab, "time_entries")
         assert_equal(lab, "invoices")
@@ -160,7 +160,7 @@ def test_bad_answers_lose_and_double_nothing(lab: Lab, table: str, fault: str) -
     lab.server.fault(fault, table=table, **more)
     touch(lab, table)
     report = lab.sync(*LANES)
-    for failure in report.ledger.failures:
+    for failure in report.run_log.failures:
         assert failure.table == table
         assert isinstance(failure.error, ResponseError)
     assert len(lab.ids(table)) == len(set(lab.ids(table))) == len(lab.server.rows(table))
@@ -181,7 +181,7 @@ def test_nesting_beyond_measure_is_an_error_of_ours(lab: Lab, table: str) -> Non
     touch(lab, table)
     report = lab.sync(*LANES)
     assert report.exit_code in (0, 4), report.errors
-    assert {failure.table for failure in report.ledger.failures} <= {table}
+    assert {failure.table for failure in report.run_log.failures} <= {table}
 
 
 # Any value in any field, through the whole path and back.

@@ -20,7 +20,7 @@ from queue import Queue
 import pytest
 
 from harvest_source.errors import DestinationError
-from harvest_source.reports import SyncReport
+from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
 from tests.integration.lab import DAY, Lab
 from tests.integration.test_healing import TABLES, assert_whole, change, lab, reading, rows_read
@@ -49,12 +49,12 @@ main()
 LOADED = "dlt.load.load:Load:complete_package"
 EXTRACTED = "dlt.pipeline.pipeline:Pipeline:normalize"
 MOMENTS = {
-    "at the start": "harvest_source.warehouse:Warehouse:restore",
+    "at the start": "harvest_source.warehouse.warehouse:Warehouse:restore",
     "between extract and normalize": EXTRACTED,
     "between normalize and load": "dlt.pipeline.pipeline:Pipeline:load",
     "while a table is copied": "dlt.load.load:Load:create_followup_jobs",
     "with every table merged": LOADED,
-    "while the run is written down": "harvest_source.warehouse:Warehouse:insert",
+    "while the run is written down": "harvest_source.warehouse.warehouse:Warehouse:insert",
 }
 
 
@@ -168,7 +168,7 @@ def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
         lab.sync(*TABLES)
     lab.rest()
     report = lab.sync(*TABLES)
-    assert (report.status, report.ledger.warnings) == ("ok", [])
+    assert (report.status, report.run_log.warnings) == ("ok", [])
     assert rows_read(report) == 0
     assert_whole(lab)
 

@@ -146,7 +146,7 @@ BACKFILL = """
 import os, signal
 from pathlib import Path
 from dlt.load.load import Load
-from harvest_source.run import Hooks, sync
+from harvest_source.operations.sync import Hooks, sync
 
 complete, done = Load.complete_package, []
 def complete_then_die(*given, **options):

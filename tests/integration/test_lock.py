@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.errors import BusyError
-from harvest_source.lock import only_sync
+from harvest_source.warehouse.lock import only_sync
 from tests.integration.conftest import OpenLab
 
 NOW = datetime(2026, 6, 17, 12, tzinfo=UTC)
@@ -21,7 +21,7 @@ HOLD = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from harvest_source.lock import only_sync
+from harvest_source.warehouse.lock import only_sync
 with only_sync("harvest", now=datetime(2026, 6, 17, 12, tzinfo=UTC), folder=Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -60,7 +60,7 @@ def test_a_token_that_dies_in_the_middle(open_lab: OpenLab, settings: Settings) 
 
     lab.server.before_request(strike)
     report = lab.sync(settings=given)
-    assert (report.status, report.ledger.failures) == ("ok", [])
+    assert (report.status, report.run_log.failures) == ("ok", [])
     assert lab.ids("time_entries") == sorted(row["id"] for row in lab.server.rows("time_entries"))
     assert refreshes(lab) == 2, "one to begin with, one for the 401"
 
@@ -81,8 +81,8 @@ def test_a_login_revoked_in_the_middle(open_lab: OpenLab, settings: Settings) ->
     lab.server.before_request(strike)
     report = lab.sync(settings=given)
     assert report.exit_code == 3
-    assert "time_entries" in {failure.table for failure in report.ledger.failures}
-    assert all(isinstance(failure.error, SignInError) for failure in report.ledger.failures)
+    assert "time_entries" in {failure.table for failure in report.run_log.failures}
+    assert all(isinstance(failure.error, SignInError) for failure in report.run_log.failures)
     assert lab.ids("time_entries") == before
     [row] = lab.sql("SELECT errors FROM sync_runs ORDER BY started_at DESC LIMIT 1")
     assert "SignInError" in str(row["errors"])
@@ -97,7 +97,7 @@ def test_an_account_that_the_login_lost_fails_alone(open_lab: OpenLab, settings:
     ]
     report = lab.sync("tasks", settings=given)
     assert (report.status, report.exit_code) == ("partial", 3)
-    assert [failure.account_id for failure in report.ledger.failures] == [1000001]
+    assert [failure.account_id for failure in report.run_log.failures] == [1000001]
     assert lab.ids("tasks", account_id=1000002)
 
 

@@ -12,7 +12,7 @@ import pytest
 from dlt.extract import DltSource
 
 from harvest_source import harvest
-from harvest_source.endpoints import BY_NAME, DEFAULTS
+from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab, Row
 from tests.integration.truth import assert_equal
@@ -45,7 +45,7 @@ def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
     lab.database = lab.folder / "plain.duckdb"
     run(lab, database=lab.database)
     assert lab.columns() == by_sync
-    for endpoint in DEFAULTS:
+    for endpoint in DEFAULT_ENDPOINTS:
         assert_equal(lab, endpoint.name)
 
     lab.rest()
@@ -53,7 +53,7 @@ def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
         lab.server.edit(table, lab.server.rows(table)[0]["id"], created_at="2001-02-03T04:05:06Z")
     run(lab, database=lab.database)
     assert lab.columns() == by_sync
-    for endpoint in DEFAULTS:
+    for endpoint in DEFAULT_ENDPOINTS:
         assert_equal(lab, endpoint.name)
 
 
@@ -68,7 +68,7 @@ def test_dlt_knows_the_references(open_lab: OpenLab) -> None:
         for each in table.get("references") or ()
         if (each["columns"][0], each["referenced_columns"]) == ("account_id", ["account_id", "id"])
     }
-    assert known == {(r.table, r.column, r.to) for e in DEFAULTS for r in e.references}
+    assert known == {(r.table, r.column, r.to) for e in DEFAULT_ENDPOINTS for r in e.references}
 
 
 def test_one_table(open_lab: OpenLab) -> None:
@@ -116,7 +116,7 @@ def test_nothing_is_asked_until_rows_are_drawn(open_lab: OpenLab) -> None:
     lab = open_lab()
     with lab.working():
         built = source(lab)
-        assert list(built.selected_resources) == [endpoint.name for endpoint in DEFAULTS]
+        assert list(built.selected_resources) == [endpoint.name for endpoint in DEFAULT_ENDPOINTS]
         built.with_resources("clients", "tasks")
     assert list(lab.server.requests) == []
 

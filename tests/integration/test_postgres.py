@@ -12,8 +12,8 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from harvest_source.columns import Type
-from harvest_source.endpoints import BY_NAME
+from harvest_source.schema.columns import Type
+from harvest_source.schema.endpoints import BY_NAME
 from tests.integration.lab import Lab, Row
 from tests.integration.truth import child_differences, differences, served, shown
 
@@ -78,7 +78,7 @@ def test_a_sync_into_postgres(
         lab.rest()
         options = {"destination": "postgres", "database": None}
         report = lab.sync(*TABLES, **options)
-        assert (report.status, report.ledger.warnings) == ("ok", [])
+        assert (report.status, report.run_log.warnings) == ("ok", [])
         assert_equal(address, lab)
         assert_described(address)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from harvest_source.endpoints import BY_NAME
-from harvest_source.reports import SyncReport
+from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
+from harvest_source.schema.endpoints import BY_NAME
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab, Row, by_id
 from tests.integration.truth import assert_equal, differences, served
@@ -168,7 +168,7 @@ def test_list_is_served_as_meant(story: Story) -> None:
     assert ("cursor" in story.served_by) == story.kind.cursors
     assert ("page" in story.served_by) != story.kind.cursors
     assert [report.status for report in story.reports] == ["ok"] * 3
-    assert [report.ledger.warnings for report in story.reports] == [[]] * 3
+    assert [report.run_log.warnings for report in story.reports] == [[]] * 3
 
 
 def test_whole_read_is_exact_at_once(story: Story) -> None:
@@ -245,7 +245,7 @@ def test_busy_list_is_cut_until_its_parts_hold_still(open_lab: OpenLab) -> None:
     lab.rest()
     Restless(lab, times=3)
     report = lab.sync("time_entries")
-    assert (report.status, report.ledger.warnings) == ("ok", [])
+    assert (report.status, report.run_log.warnings) == ("ok", [])
     assert any("from" in request.query for request in lab.server.requests)
     assert_equal(lab, "time_entries")
 
@@ -268,12 +268,12 @@ def test_list_that_never_holds_still_keeps_its_cursor(open_lab: OpenLab) -> None
     report = lab.sync("time_entries")
     lab.server.clear_hooks()
     assert report.status == "ok"
-    assert "kept changing" in report.ledger.warnings[0]
+    assert "kept changing" in report.run_log.warnings[0]
     assert len(lab.ids("time_entries")) == ROWS
     lab.rest()
     lab.server.reset_requests()
     report = lab.sync("time_entries")
-    assert (report.tables["time_entries"].rows, report.ledger.warnings) == (ROWS, [])
+    assert (report.tables["time_entries"].rows, report.run_log.warnings) == (ROWS, [])
     assert_equal(lab, "time_entries")
 
 
@@ -295,7 +295,7 @@ def test_row_that_moves_between_windows(open_lab: OpenLab) -> None:
 
     server.after_request(wander)
     report = lab.sync("time_entries")
-    assert (report.status, report.ledger.warnings) == ("ok", [])
+    assert (report.status, report.run_log.warnings) == ("ok", [])
     assert wandered
     query = "SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM time_entries"
     assert lab.sql(query) == [{"rows": 102_001, "ids": 102_001}]

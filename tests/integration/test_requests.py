@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harvest_source.api.limiter import GENERAL
+from harvest_source.api.rate_limit import GENERAL
 from tests.integration.lab import HOUR, Lab
 
 UNCHANGED = 30

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harvest_source.endpoints import BY_NAME, DEFAULTS, ENDPOINTS
+from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS, ENDPOINTS
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, HOUR, Lab, Row
 from tests.integration.truth import assert_equal
@@ -39,7 +39,7 @@ def test_what_lands_for_a_lower_role(open_lab: OpenLab, role: str, readable: set
     told: dict[str, Any] = lab.sync().as_dict()
     assert (told["status"], told["errors"]) == ("ok", [])
     skipped = {each["table"]: each["reason"] for each in told["skipped"]}
-    assert set(skipped) == {e.name for e in DEFAULTS} - readable
+    assert set(skipped) == {e.name for e in DEFAULT_ENDPOINTS} - readable
     assert all("403" in reason for reason in skipped.values())
     (warning,) = told["warnings"]
     assert f"not an administrator's (roles: {role})" in warning
@@ -64,7 +64,7 @@ def test_a_lower_role_empties_nothing(open_lab: OpenLab) -> None:
         if not full_refresh:
             assert [table for table in before if after[table] != before[table]] == []
         assert all(len(after[table]) >= len(rows) for table, rows in before.items())
-        told = " ".join(report.ledger.warnings)
+        told = " ".join(report.run_log.warnings)
         assert "sees less than the one that loaded it before" in told
         assert "report_time_projects of account 1000001" in told
         assert "tasks of account 1000001 was loaded before and cannot be read any more" in told
@@ -82,7 +82,7 @@ def test_reports_go_on_where_the_token_sees_everything_again(open_lab: OpenLab) 
         lab.server.delete("time_entries", entry["id"], force=True)
     lab.rest(8 * DAY)
     report = lab.sync("report_time_projects")
-    assert report.ledger.warnings == []
+    assert report.run_log.warnings == []
     assert_equal(lab, "report_time_projects")
 
 
@@ -104,10 +104,10 @@ def test_children_come_into_sight_with_the_role(open_lab: OpenLab) -> None:
     lab = open_lab(**SMALL)
     tables = ("invoice_payments", "billable_rates", "cost_rates", "project_user_assignments")
     lab.token = lab.server.tokens["manager"]
-    assert {skip.table for skip in lab.sync(*tables).ledger.skipped} == set(tables[:3])
+    assert {skip.table for skip in lab.sync(*tables).run_log.skipped} == set(tables[:3])
     lab.server.set_role(lab.token, "administrator")
     lab.rest()
-    assert lab.sync(*tables).ledger.skipped == []
+    assert lab.sync(*tables).run_log.skipped == []
     for table in tables:
         assert_equal(lab, table)
 
@@ -145,11 +145,11 @@ def test_a_switched_off_module(open_lab: OpenLab, how: str) -> None:
     assert contents(lab, *tables) == before
     loaded = {each for each in tables if BY_NAME[each].module == "invoice_feature"}
     lost = {warning.partition(" ")[0] for warning in told["warnings"]}
-    assert (first.ledger.warnings, lost) == ([], loaded)
+    assert (first.run_log.warnings, lost) == ([], loaded)
     lab.server.set_module("invoice", True)
     lab.server.set_module("expense", True)
     lab.rest()
-    assert lab.sync(*tables).ledger.skipped == []
+    assert lab.sync(*tables).run_log.skipped == []
     for name in tables:
         assert_equal(lab, name)
 
@@ -171,7 +171,7 @@ def test_a_missing_list_of_a_module_that_is_on_is_a_failure(open_lab: OpenLab) -
     lab.server.fault("not_found", table="expenses")
     report = lab.sync("expenses", "clients")
     assert (report.status, report.exit_code) == ("partial", 4)
-    assert [failure.table for failure in report.ledger.failures] == ["expenses"]
+    assert [failure.table for failure in report.run_log.failures] == ["expenses"]
 
 
 def test_two_accounts_one_of_which_fails(open_lab: OpenLab) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from harvest_source.columns import SEPARATOR, Type
-from harvest_source.endpoints import ENDPOINTS, Endpoint, Way
+from harvest_source.schema.columns import SEPARATOR, Type
+from harvest_source.schema.endpoint import Endpoint, ReadStrategy
+from harvest_source.schema.endpoints import ENDPOINTS
 from tests.integration.lab import DAY, HOUR, Lab, Row, number
 
 SIZES = {"entries": 120, "invoices": 8, "estimates": 4, "users": 6, "expenses": 20}
-CHILDREN = [e for e in ENDPOINTS if e.way is Way.CHILDREN]
-REPORTS = [e for e in ENDPOINTS if e.way is Way.WINDOWS]
+CHILDREN = [e for e in ENDPOINTS if e.way is ReadStrategy.CHILDREN]
+REPORTS = [e for e in ENDPOINTS if e.way is ReadStrategy.WINDOWS]
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harvest_source.arguments import build_options
 from harvest_source.errors import ConfigError
+from harvest_source.load.settings import build_options
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from harvest_source.errors import HarvestError
-from harvest_source.run import Hooks
+from harvest_source.operations.sync import Hooks
 from harvest_source.sandbox import EditRefusedError
 from tests.integration.lab import DAY, HOUR, Lab
 from tests.integration.test_healing import OwnClock
@@ -142,7 +142,7 @@ class Storms(RuleBasedStateMachine):
         try:
             self.lab.rest(2 * HOUR)
             report = self.lab.sync(*TABLES, deletes=True, max_deletes="100%")
-            assert report.status == "ok", (report.errors, report.ledger.failures)
+            assert report.status == "ok", (report.errors, report.run_log.failures)
             for table in TABLES:
                 assert_equal(self.lab, table)
         finally:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harvest_source.errors import ConfigError
-from harvest_source.run import Hooks
-from harvest_source.verify import Comparison, VerifyReport, verify
+from harvest_source.operations.sync import Hooks
+from harvest_source.operations.verify import Comparison, VerifyReport, verify
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab
 from tests.integration.test_audit import tamper
@@ -50,7 +50,7 @@ def test_an_equal_warehouse_has_no_findings(open_lab: OpenLab) -> None:
     lab = read(open_lab(entries=400))
     before = lab.sql("SELECT COUNT(*) AS n FROM sync_runs")
     report = run(lab)
-    assert (report.exit_code, report.differences, report.ledger.warnings) == (0, [], [])
+    assert (report.exit_code, report.differences, report.run_log.warnings) == (0, [], [])
     checks = {each.check for each in report.comparisons if each.state == "ok"}
     assert checks == {"rows", "hours", "amount", "invoice total"}
     hours = [each.there for each in report.comparisons if each.check == "hours"]

@@ -13,8 +13,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from harvest_source.columns import Child, Column, Type
-from harvest_source.endpoints import BY_NAME, Endpoint
+from harvest_source.schema.columns import Child, Column, Type
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import BY_NAME
 from tests.integration.lab import Lab, Row, number
 
 SQL_TYPES = {

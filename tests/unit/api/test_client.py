@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.limiter import RateLimiter, never
+from harvest_source.api.rate_limit import RateLimiter, never
 from harvest_source.errors import (
     AuthError,
     ConfigError,

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from harvest_source.api.http import Requester
+from harvest_source.api.requester import Requester
 from harvest_source.errors import ServerError
 from tests.clocks import FakeClock
 

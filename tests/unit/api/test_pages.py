@@ -153,8 +153,8 @@ def test_no_telling_whether_there_is_more_is_an_error(changes: dict[str, Any]) -
         (b'{"users":[1,]}', "is not JSON"),
         (b'{"users":[NaN]}', "is not JSON"),
         (b'{"users":[]} {"hunter2":1}', "is not JSON"),
-        (b'{"\xff":1}', "is not JSON that can be read"),
-        (b'{"users":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "is not JSON that can be read"),
+        (b'{"\xff":1}', "is not JSON"),
+        (b'{"users":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "is not JSON"),
     ],
 )
 def test_a_200_that_is_no_page_is_an_error(body: bytes, said: str) -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.api.limiter import Cancelled
+from harvest_source.api.rate_limit import Cancelled
 from harvest_source.api.retry import (
-    Course,
-    Fault,
     RetryLimits,
+    RetryLoop,
+    TransientFailure,
     build_give_up,
     choose_wait,
     is_over,
@@ -28,14 +28,14 @@ NOW = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 LIMITS = RetryLimits(attempts=4, total_s=100)
 
 
-def throttled(retry_after_s: float | None = None) -> Fault:
-    return Fault("answered 429", status=429, retry_after_s=retry_after_s)
+def throttled(retry_after_s: float | None = None) -> TransientFailure:
+    return TransientFailure("answered 429", status=429, retry_after_s=retry_after_s)
 
 
 def build_course(
     clock: FakeClock, limits: RetryLimits = LIMITS, *, cancelled: bool = False
-) -> Course:
-    return Course(
+) -> RetryLoop:
+    return RetryLoop(
         label="time_entries, page 3",
         path="/v2/time_entries",
         limits=limits,
@@ -125,13 +125,13 @@ def test_backoff_is_full_jitter_below_a_doubling_cap(tries: int, dice: float) ->
         (throttled(), 1, 99, 1, False),
         (throttled(), 1, 99, 1.5, True),
         (throttled(101), 1, 0, 101, True),
-        (Fault("found no connection", unreached=True), 2, 0, 1, False),
-        (Fault("found no connection", unreached=True), 3, 0, 1, True),
-        (Fault("found no connection"), 3, 0, 1, False),
+        (TransientFailure("found no connection", unreached=True), 2, 0, 1, False),
+        (TransientFailure("found no connection", unreached=True), 3, 0, 1, True),
+        (TransientFailure("found no connection"), 3, 0, 1, False),
     ],
 )
 def test_the_first_limit_reached_counts(
-    fault: Fault, tries: int, spent_s: float, wait_s: float, over: bool
+    fault: TransientFailure, tries: int, spent_s: float, wait_s: float, over: bool
 ) -> None:
     """Tries, seconds (the coming wait included), and a host that has never answered."""
     assert is_over(fault, tries, spent_s=spent_s, wait_s=wait_s, limits=LIMITS) is over
@@ -152,7 +152,7 @@ def test_giving_up_on_429_says_everything() -> None:
 
 def test_giving_up_on_mixed_faults_counts_each() -> None:
     """Different faults are counted by kind; the last decides the type."""
-    faults = [throttled(), throttled(), Fault("timed out")]
+    faults = [throttled(), throttled(), TransientFailure("timed out")]
     error = build_give_up(faults, label="users", path="", spent_s=9, limits=LIMITS)
     assert isinstance(error, ServerError)
     assert "3 tries in 9 s, 2 answered 429, 1 timed out." in str(error)
@@ -192,7 +192,7 @@ def test_time_in_tries_counts_towards_the_total() -> None:
         nonlocal count
         count += 1
         clock.advance(60)
-        raise Fault("timed out", elapsed_s=60)
+        raise TransientFailure("timed out", elapsed_s=60)
 
     with pytest.raises(ServerError, match=r"2 tries in 120 s, each timed out"):
         build_course(clock).run(send)
@@ -206,7 +206,7 @@ def test_queueing_for_our_own_allowance_costs_no_patience() -> None:
     def send(attempt: int) -> str:
         clock.advance(900)
         if attempt < 4:
-            raise Fault("answered 503", status=503, elapsed_s=1)
+            raise TransientFailure("answered 503", status=503, elapsed_s=1)
         return "answer"
 
     assert build_course(clock).run(send) == "answer"

@@ -14,7 +14,7 @@ from harvest_source.auth.accounts import (
     harvest_accounts,
     parse_account_ids,
 )
-from harvest_source.auth.tokens import BearerToken
+from harvest_source.auth.bearer import BearerToken
 from harvest_source.errors import AuthError, ConfigError, ResponseError
 from tests.clocks import FakeClock
 

@@ -1,0 +1,275 @@
+"""
+Signing in: the address to open, and what the redirect brings back.
+
+The browser comes back either to a page of this process, on a loopback address, or to nobody, and
+then its address is pasted.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from harvest_source.api.requester import check_url
+from harvest_source.api.urls import is_loopback
+from harvest_source.errors import ConfigError, HarvestError, SignInError, printable
+
+CALLBACK_PATH: Final = "/callback"
+_ANSWER_S: Final = 120.0
+"""How long the browser waits for the last page, while the code is redeemed."""
+_SHOW_S: Final = 5.0
+"""How long the command waits for the browser to take that page."""
+_SILENCE_S: Final = 10.0
+"""How long a connection may be open without a request: browsers open some just in case."""
+_LONGEST: Final = 8192
+_AGAIN: Final = "Nothing was stored. Sign in again: harvest-source auth login"
+
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title><link rel="icon" href="data:,">
+<style>body {{ font: 1.1em/1.5 sans-serif; margin: 15vh auto; max-width: 32em; padding: 1em }}\
+</style></head>
+<body><h1>{title}</h1><p>{text}</p><p>You can close this window.</p></body>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """
+    One try to sign in.
+
+    Attributes:
+        url: To be opened in a browser.
+        redirect_url: Where the browser is sent afterwards.
+        state: What comes back if the answer is to this very try.
+        verifier: Proof of PKCE; None without it.
+    """
+
+    url: str
+    redirect_url: str
+    state: str = field(repr=False)
+    verifier: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the redirect brings: a code, good once, and what it is for."""
+
+    code: str = field(repr=False)
+    scope: str
+
+
+def build_attempt(id_url: str, client_id: str, redirect_url: str, *, pkce: bool) -> Attempt:
+    """
+    A try with a random state.
+
+    Args:
+        pkce: Send a challenge too. Harvest does not document it.
+    """
+    state = secrets.token_urlsafe(32)
+    asked = {
+        "client_id": client_id,
+        "response_type": "code",
+        "state": state,
+        "redirect_uri": redirect_url,
+    }
+    verifier = secrets.token_urlsafe(48) if pkce else None
+    if verifier:
+        digest = hashlib.sha256(verifier.encode()).digest()
+        asked["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        asked["code_challenge_method"] = "S256"
+    url = f"{check_url(id_url, 'id_url')}/oauth2/authorize?{urlencode(asked)}"
+    return Attempt(url, redirect_url, state, verifier)
+
+
+def parse_redirect(address: str, attempt: Attempt) -> Consent:
+    """
+    What came back, from the address the browser was sent to or its query alone.
+
+    Raises:
+        SignInError: It answers another try, is a refusal, or has no code.
+    """
+    query = address.strip().partition("#")[0]
+    if "?" in query:
+        query = query.partition("?")[2]
+    found = dict(parse_qsl(query[:_LONGEST], keep_blank_values=True))
+    if not hmac.compare_digest(found.get("state", "").encode(), attempt.state.encode()):
+        msg = (
+            "The answer is not to this sign-in: its state is missing or another's. It may come "
+            f"from an older window, or from somebody else's page. {_AGAIN}"
+        )
+        raise SignInError(msg)
+    if "error" in found:
+        raise SignInError(_explain(found["error"], found.get("error_description", "")))
+    if not found.get("code"):
+        msg = f"The answer brings no code. {_AGAIN}"
+        raise SignInError(msg)
+    return Consent(found["code"], printable(found.get("scope", "")))
+
+
+def _explain(name: str, description: str) -> str:
+    if name == "access_denied":
+        return f"Access was denied in the browser. {_AGAIN}"
+    said = f": {printable(description, limit=120)}" if description else ""
+    return f"Harvest refused the sign-in ({printable(name, limit=40)}{said}). {_AGAIN}"
+
+
+class Callback:
+    """
+    The page the browser comes back to: on a loopback address, for one visit.
+
+    Opened by :func:`open_callback`.
+    """
+
+    def __init__(self, redirect_url: str) -> None:
+        self.redirect_url = redirect_url
+        self._visits: queue.Queue[str] = queue.Queue()
+        self._page: queue.Queue[str] = queue.Queue()
+        self._taken = threading.Lock()
+        self.shown = threading.Event()
+        """The last page is out."""
+
+    def wait(self, timeout_s: float, finish: Callable[[str], str]) -> None:
+        """
+        Wait for the browser, *finish* the login with its query, and show how it went.
+
+        Args:
+            finish: Returns what to say on the last page.
+
+        Raises:
+            SignInError: Nobody came in time.
+            HarvestError: What *finish* raised; the page says it too.
+        """
+        try:
+            query = self._visits.get(timeout=timeout_s)
+        except queue.Empty:
+            msg = f"Nobody came back from the browser within {timeout_s:.0f} s. {_AGAIN}"
+            raise SignInError(msg) from None
+        title, text = "Not signed in", "See the terminal."
+        try:
+            title, text = "Signed in", finish(query)
+        except HarvestError as error:
+            text = str(error)
+            raise
+        finally:
+            self._page.put(build_page(title, text))
+            self.shown.wait(_SHOW_S)
+
+    def visit(self, query: str) -> str | None:
+        """Answer a visit with the last page; None for all but the first."""
+        if not self._taken.acquire(blocking=False):
+            return None
+        self._visits.put(query)
+        try:
+            return self._page.get(timeout=_ANSWER_S)
+        except queue.Empty:
+            return build_page("Not signed in", "It took too long. See the terminal.")
+
+
+@contextmanager
+def open_callback(redirect_url: str) -> Iterator[Callback]:
+    """
+    Listen at *redirect_url*; with port 0, at a free port that the callback then names.
+
+    Raises:
+        ConfigError: Not http on a loopback address, or the port is taken.
+    """
+    parts = urlsplit(redirect_url)
+    host = parts.hostname or ""
+    try:
+        port = 80 if parts.port is None else parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme != "http" or not is_loopback(host) or ":" in host or port < 0 or parts.query:
+        msg = (
+            "Only http://127.0.0.1 can be listened at, or another address of this machine. For "
+            "any other redirect URL add --no-browser, and paste where it led."
+        )
+        raise ConfigError(msg)
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        server = _Server((address, port), _Visitor)
+    except OSError as error:
+        msg = (
+            f"Cannot listen at {address}:{port} ({error.strerror}). Name another --port, or leave "
+            "it out for a free one; or add --no-browser."
+        )
+        raise ConfigError(msg) from error
+    path = parts.path or "/"
+    server.path = path
+    server.callback = Callback(f"http://{host}:{server.server_address[1]}{path}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.callback
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def build_page(title: str, text: str) -> str:
+    """The page that ends a login."""
+    return _PAGE.format(title=escape(title), text=escape(text))
+
+
+class _Server(ThreadingHTTPServer):
+    """One visit counts; connections that never ask anything are not waited for."""
+
+    daemon_threads = True
+    block_on_close = False
+    callback: Callback
+    path: str
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that does not wait for its page is not worth a traceback."""
+
+
+class _Visitor(BaseHTTPRequestHandler):
+    """Answers GETs of the one path; logs nothing, for the code is in the address."""
+
+    timeout = _SILENCE_S
+    server_version = "harvest-source"
+    sys_version = ""
+    server: _Server
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if path != self.server.path or len(self.path) > _LONGEST:
+            self._answer(404, build_page("Not here", "This page only ends a sign-in."))
+            return
+        page = self.server.callback.visit(query)
+        if page is None:
+            self._answer(410, build_page("Too late", "This sign-in has ended already."))
+        else:
+            try:
+                self._answer(200, page)
+            finally:
+                self.server.callback.shown.set()
+
+    def _answer(self, status: int, page: str) -> None:
+        body = page.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
+        """Say nothing."""

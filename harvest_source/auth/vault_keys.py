@@ -1,0 +1,256 @@
+"""
+The vault's keys and where they rest: the system's keyring, the environment, or a file.
+
+Keys are written as text, newest first, with commas between: the first one seals, every one opens.
+That is all that changing a key takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import keyring
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringError
+
+from harvest_source.auth.private_files import check_private, write_private
+from harvest_source.errors import ConfigError
+
+VARIABLE: Final = "HARVEST_SOURCE_VAULT_KEY"
+SERVICE: Final = "harvest-source"
+SIZE: Final = 32
+"""Bytes: AES-256."""
+
+_LEAST_PRIORITY: Final = 1
+"""keyring's own bound of backends that may be used unasked: below it are none and plain text."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """One master key. Nothing is sealed with it: every login has a key derived from it."""
+
+    value: bytes
+
+    @property
+    def id(self) -> str:
+        """Names the key without telling it."""
+        return self.derive(b"key id").hex()[:8]
+
+    def derive(self, purpose: bytes) -> bytes:
+        """A key of :data:`SIZE` bytes for one *purpose*."""
+        info = b"harvest-source vault 1\0" + purpose
+        return HKDF(algorithm=SHA256(), length=SIZE, salt=None, info=info).derive(self.value)
+
+    def write(self) -> str:
+        """The key as text."""
+        return base64.urlsafe_b64encode(self.value).rstrip(b"=").decode()
+
+
+def make_key() -> Key:
+    """A new key, from the system's randomness."""
+    return Key(secrets.token_bytes(SIZE))
+
+
+def parse_keys(text: str, where: str) -> tuple[Key, ...]:
+    """
+    Keys from text, in its order.
+
+    Raises:
+        ConfigError: Something in it is no key. The text is not repeated.
+    """
+    return tuple(_parse_key(part.strip(), where) for part in text.split(",") if part.strip())
+
+
+def _parse_key(text: str, where: str) -> Key:
+    try:
+        value = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        value = b""
+    if len(value) != SIZE:
+        msg = (
+            f"{where} holds no key: {SIZE} random bytes in base64 are wanted. Make one: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+        raise ConfigError(msg)
+    return Key(value)
+
+
+class KeyPlace(Protocol):
+    """Somewhere that keys rest."""
+
+    name: str
+
+    def read(self) -> tuple[Key, ...]:
+        """The keys there, newest first; none is no error."""
+        ...
+
+    def write(self, keys: Sequence[Key]) -> None:
+        """
+        Put *keys* there in place of all that are.
+
+        Raises:
+            ConfigError: Nobody but the user can.
+        """
+        ...
+
+
+class KeyringPlace:
+    """
+    The operating system's keyring.
+
+    Args:
+        folder: The vault's: each vault has a key of its own.
+    """
+
+    def __init__(self, backend: KeyringBackend, folder: Path) -> None:
+        self.name = f"the keyring ({backend.name})"
+        self._backend = backend
+        self._user = f"vault {folder}"
+
+    def read(self) -> tuple[Key, ...]:
+        try:
+            text = self._backend.get_password(SERVICE, self._user) or ""
+        except (KeyringError, OSError):
+            return ()
+        return parse_keys(text, self.name)
+
+    def write(self, keys: Sequence[Key]) -> None:
+        try:
+            self._backend.set_password(SERVICE, self._user, ",".join(key.write() for key in keys))
+        except (KeyringError, OSError) as error:
+            msg = (
+                f"{self.name} takes no key ({type(error).__name__}). Unlock it, or set {VARIABLE}."
+            )
+            raise ConfigError(msg) from error
+
+
+class VariablePlace:
+    """The environment; only the user changes what is there."""
+
+    name = VARIABLE
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def read(self) -> tuple[Key, ...]:
+        return parse_keys(self._environment.get(VARIABLE, ""), self.name)
+
+    def write(self, keys: Sequence[Key]) -> None:  # noqa: ARG002 - as every place
+        msg = (
+            f"The vault's key comes from {VARIABLE}, which only you can change. Put a new key "
+            "before the old one, with a comma between, and run harvest-source auth rotate-key; "
+            "then take the old one away. A new key: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+        raise ConfigError(msg)
+
+
+class FilePlace:
+    """A file beside the vault."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def read(self) -> tuple[Key, ...]:
+        check_private(self._path)
+        try:
+            return parse_keys(self._path.read_text("ascii").replace("\n", ","), self.name)
+        except FileNotFoundError:
+            return ()
+        except (UnicodeDecodeError, OSError) as error:
+            msg = f"The vault's key cannot be read from {self.name} ({type(error).__name__})."
+            raise ConfigError(msg) from error
+
+    def write(self, keys: Sequence[Key]) -> None:
+        write_private(self._path, "".join(f"{key.write()}\n" for key in keys).encode())
+
+    @property
+    def warning(self) -> str:
+        """What a key in a file is worth."""
+        return (
+            f"The vault's key lies beside it, in {self.name}, readable by you alone. That protects "
+            "a copy of the vault without the key (a backup, a stray upload). It does not protect "
+            "from who can read your files: then use the system's keyring, or set "
+            f"{VARIABLE} from a secrets manager."
+        )
+
+
+def find_places(
+    folder: Path, environment: Mapping[str, str] = os.environ, backend: KeyringBackend | None = None
+) -> tuple[KeyPlace, ...]:
+    """Where keys are looked for, the one for new keys first: keyring, environment, file."""
+    backend = backend or keyring.get_keyring()
+    places: list[KeyPlace] = []
+    if backend.priority >= _LEAST_PRIORITY:
+        places.append(KeyringPlace(backend, folder))
+    if environment.get(VARIABLE, "").strip():
+        places.append(VariablePlace(environment))
+    return (*places, FilePlace(folder / "key"))
+
+
+class Keys:
+    """
+    All keys of one vault.
+
+    Args:
+        places: As of :func:`find_places`.
+        on_warning: Told when a new key goes into a file.
+    """
+
+    def __init__(self, places: Sequence[KeyPlace], on_warning: Callable[[str], None]) -> None:
+        self._places = tuple(places)
+        self._on_warning = on_warning
+
+    @property
+    def place(self) -> KeyPlace:
+        """Where the key that seals rests."""
+        return self._places[0]
+
+    @property
+    def looked_in(self) -> str:
+        """The names of all places, for messages."""
+        return ", ".join(place.name for place in self._places)
+
+    def find(self, key_id: str) -> Key | None:
+        """The key with that id, wherever it is."""
+        return next((key for p in self._places for key in p.read() if key.id == key_id), None)
+
+    def sealing(self) -> Key:
+        """The key for what is written now; made if there is none. Hold the vault's lock."""
+        keys = self.place.read()
+        if keys:
+            return keys[0]
+        self.place.write([make_key()])
+        if isinstance(self.place, FilePlace):
+            self._on_warning(self.place.warning)
+        return self.place.read()[0]
+
+    def begin_rotation(self) -> Key:
+        """
+        Put a new key before the old ones; one that the user has put there counts.
+
+        Raises:
+            ConfigError: Only the user can, and has not.
+        """
+        keys = self.place.read()
+        if not (isinstance(self.place, VariablePlace) and len(keys) > 1):
+            self.place.write([make_key(), *keys])
+        return self.sealing()
+
+    def end_rotation(self) -> None:
+        """Forget all keys but the newest, once nothing is sealed with them."""
+        if not isinstance(self.place, VariablePlace):
+            self.place.write(self.place.read()[:1])
+        for place in self._places[1:]:
+            if isinstance(place, FilePlace) and place.read():
+                place.write([])

@@ -1,0 +1,1 @@
+"""Settings and credentials, as dlt's configuration providers hold them."""

@@ -1,0 +1,390 @@
+"""
+Pages into Arrow tables: every declared column, the declared types, nothing lost.
+
+Two ways in, one result. The fast way lets Arrow parse the page straight into the declared types; it
+refuses, rather than bends, whatever does not fit. A refused page goes the exact way, value by value
+(:mod:`harvest_source.decode.coerce`), which also learns columns nobody declared.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from harvest_source.decode.coerce import (
+    PRECISION,
+    SCALE,
+    Misfit,
+    Path,
+    as_text,
+    fit,
+    flatten,
+    learn,
+    loads,
+    variant,
+)
+from harvest_source.errors import ResponseError
+from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR, VARIANT, Column, Record, Type
+
+_DLT: Final = "_dlt_"
+
+ARROW_TYPES: Final[Mapping[Type, pa.DataType]] = {
+    Type.BIGINT: pa.int64(),
+    Type.DECIMAL: pa.decimal128(PRECISION, SCALE),
+    Type.TEXT: pa.string(),
+    Type.BOOL: pa.bool_(),
+    Type.DATE: pa.date32(),
+    Type.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    Type.JSON: pa.string(),
+}
+
+_PLAUSIBLE: Final = 10**15
+"""
+No hours, rate or amount is larger, and Arrow's parser multiplies without looking: 3.5e29 overflows
+and comes out as 9717633079061536536625392568.231788544. Written without an exponent, what overflows
+unnoticed comes out above 1e20; with one, at random over 128 bits.
+"""
+_EARLIEST: Final = {
+    Type.DATE: pa.scalar(date.min, ARROW_TYPES[Type.DATE]),
+    Type.TIMESTAMP: pa.scalar(datetime.min.replace(tzinfo=UTC), ARROW_TYPES[Type.TIMESTAMP]),
+}
+_INSTANT_LENGTH: Final = len("2026-06-07T14:59:22Z")
+
+
+_EXPONENT: Final = "[eE]-[0-9]"
+_OF_NUMBERS: Final = frozenset(b"0123456789.-")
+_BEFORE_NUMBERS: Final = frozenset(b":,[ \t\r\n")
+
+
+class ColumnFitter:
+    """
+    Puts the values of records into columns, and learns the columns nobody declared. Thread-safe.
+
+    An undeclared field becomes a column with the type of its first value and keeps that type for
+    good: *learned* carries it from run to run.
+
+    Args:
+        columns: What is declared.
+        arrays: Names of the declared arrays.
+        excluded: Columns left out, by warehouse name.
+        learned: Undeclared columns of earlier runs. New ones are added to it: fitters of one table
+            that share it give a field the same type, whichever meets it first.
+        rename: The destination's way with names.
+    """
+
+    def __init__(
+        self,
+        columns: Iterable[Column],
+        *,
+        arrays: Iterable[str] = (),
+        excluded: frozenset[str] = frozenset(),
+        learned: dict[str, Type] | None = None,
+        rename: Callable[[str], str] = str,
+    ) -> None:
+        self._rename = rename
+        self._excluded = excluded
+        self._below_excluded = tuple(name + SEPARATOR for name in excluded)
+        self._lock = threading.Lock()
+        declared = dict.fromkeys(sorted(arrays), Type.JSON) | {c.name: c.type for c in columns}
+        self._declared = {n: t for n, t in declared.items() if not self._is_excluded(n)}
+        self._learned = {} if learned is None else learned
+        self._paths: dict[str, Path] = {}
+
+    @property
+    def learned(self) -> dict[str, Type]:
+        """Columns beyond the declared ones, ``__v_text`` columns included."""
+        learned = dict(self._learned)  # Others may be adding to it.
+        return {name: type_ for name, type_ in learned.items() if not self._is_excluded(name)}
+
+    @property
+    def known(self) -> dict[str, Type]:
+        """Every column, declared ones first."""
+        return self._declared | self.learned
+
+    @property
+    def arrays(self) -> frozenset[str]:
+        """Columns whose cells are JSON text of an array."""
+        return frozenset(name for name, type_ in self.known.items() if type_ is Type.JSON)
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where in a record the undeclared columns lie, as far as it has been seen."""
+        return dict(self._paths)
+
+    def place(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The cells of *rows*, without nulls; what does not fit is text in ``__v_text`` cells."""
+        with self._lock:
+            return [self._place(row) for row in rows]
+
+    def _is_excluded(self, name: str) -> bool:
+        """A left-out value stays out, too, when it turns into an object one day."""
+        return name in self._excluded or name.startswith(self._below_excluded)
+
+    def _place(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        cells: dict[str, Any] = {}
+        for name, path, value in flatten(row, self._rename):
+            if value is None or self._is_excluded(name):
+                continue
+            if name in cells or name == ACCOUNT_ID or name.startswith(_DLT):
+                self._put_aside(cells, name, as_text(value))
+            else:
+                self._put(cells, name, value, path)
+        return cells
+
+    def _put(self, cells: dict[str, Any], name: str, value: Any, path: Path) -> None:
+        fitted = fit(value, self._declared.get(name) or self._learn(name, value, path))
+        if isinstance(fitted, Misfit):
+            self._put_aside(cells, name, fitted.text)
+        else:
+            cells[name] = fitted
+
+    def _learn(self, name: str, value: Any, path: Path) -> Type:
+        self._paths.setdefault(name, path)
+        # A field that Harvest itself calls so must not take the type that misfits need.
+        return self._learned.setdefault(name, Type.TEXT if VARIANT in name else learn(value))
+
+    def _put_aside(self, cells: dict[str, Any], name: str, text: str) -> None:
+        aside, number = variant(name), 2
+        while aside in cells:  # Two fields of one record that share a column name.
+            aside, number = f"{variant(name)}_{number}", number + 1
+        self._learned.setdefault(aside, Type.TEXT)
+        cells[aside] = text
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What Arrow's parser is told of a page, and which column each value becomes."""
+
+    schema: pa.Schema
+    columns: Mapping[Path, tuple[str, Type] | None]
+    """By path; None for a column that is left out."""
+
+
+class Decoder:
+    """
+    Turns the rows of one account's table into Arrow tables. Thread-safe.
+
+    Args:
+        record: What is declared.
+        account_id: Goes into every row.
+        excluded, learned, rename: As for :class:`Fitter`.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        *,
+        account_id: int,
+        excluded: frozenset[str] = frozenset(),
+        learned: dict[str, Type] | None = None,
+        rename: Callable[[str], str] = str,
+    ) -> None:
+        self._account_id = account_id
+        self._hidden = {c.name: c.type for c in record.columns if c.name in excluded}
+        self._fitter = ColumnFitter(
+            record.columns,
+            arrays=(child.name for child in record.children),
+            excluded=excluded,
+            learned=learned,
+            rename=rename,
+        )
+        self._shape = self._build_shape()
+
+    @property
+    def learned(self) -> Mapping[str, Type]:
+        """Columns beyond the declared ones, ``__v_text`` columns included."""
+        return self._fitter.learned
+
+    @property
+    def arrays(self) -> frozenset[str]:
+        """Columns of :meth:`decode`'s tables that hold JSON text of an array."""
+        return self._fitter.arrays
+
+    def empty(self) -> pa.Table:
+        """A table without rows and with every column known now."""
+        return self._assemble([])
+
+    def decode(self, rows: bytes) -> pa.Table:
+        """
+        Parse one page.
+
+        Args:
+            rows: A JSON array of records, as Harvest sent it.
+
+        Returns:
+            ``account_id``, the declared columns, the learned ones; one row per record, in order.
+
+        Raises:
+            ResponseError: The array holds something that is not a record.
+        """
+        shape = self._shape
+        if shape is not None:
+            try:
+                return self._decode_fast(rows, shape)
+            except (pa.ArrowException, RecursionError):
+                pass  # Something does not fit as declared: the exact way sorts it out.
+        return self._decode_exactly(rows)
+
+    # The fast way.
+
+    def _build_shape(self) -> Shape | None:
+        """The page as Arrow's parser should find it; None if it cannot say (arrays, clashes)."""
+        known, paths = self._fitter.known, self._fitter.paths
+        if Type.JSON in known.values():
+            return None
+        columns: dict[Path, tuple[str, Type] | None] = {}
+        tree: dict[str, Any] = {}
+        for name, column_type in (self._hidden | known).items():
+            if VARIANT in name:
+                continue
+            path = paths.get(name) or tuple(name.split(SEPARATOR))
+            if not _plant(tree, path, column_type):
+                return None
+            columns[path] = None if name in self._hidden else (name, column_type)
+        fields = pa.list_(pa.struct(_struct_fields(tree)))
+        return Shape(pa.schema([("rows", fields)]), columns)
+
+    def _decode_fast(self, rows: bytes, shape: Shape) -> pa.Table:
+        if has_negative_exponent(rows):
+            raise pa.ArrowInvalid("a number that may come out as zero")
+        body = b'{"rows":' + rows + b"}"
+        parsed = pj.read_json(
+            pa.BufferReader(body),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
+            parse_options=pj.ParseOptions(
+                explicit_schema=shape.schema, unexpected_field_behavior="infer"
+            ),
+        )
+        records = parsed.column("rows").combine_chunks().flatten()
+        if records.null_count:
+            raise pa.ArrowInvalid("a null in place of a record")
+        known = self._fitter.known
+        found: dict[str, pa.Array] = {}
+        for path, values in _leaves(records, ()):
+            if path not in shape.columns:
+                if not pa.types.is_null(values.type):
+                    raise pa.ArrowInvalid("a field nobody declared, with a value")
+            elif (column := shape.columns[path]) is not None:
+                name, column_type = column
+                found[name] = _check(values, column_type)
+        columns = {
+            name: found[name] if name in found else pa.nulls(len(records), ARROW_TYPES[column_type])
+            for name, column_type in known.items()
+        }
+        table = self._with_account(columns, len(records))
+        table.validate(full=True)  # Arrow's parser does not look whether text is UTF-8.
+        return table
+
+    # The exact way.
+
+    def _decode_exactly(self, rows: bytes) -> pa.Table:
+        try:
+            parsed = loads(rows)
+            if not isinstance(parsed, list) or not all(isinstance(row, dict) for row in parsed):
+                msg = "Harvest sent a page that holds something other than records."
+                raise ResponseError(msg)
+            before = self._fitter.known, self._fitter.paths
+            cells = self._fitter.place(parsed)
+        except (ValueError, RecursionError) as error:
+            msg = "Harvest sent a page whose rows are not JSON, or nested beyond all measure."
+            raise ResponseError(msg) from error
+        if (self._fitter.known, self._fitter.paths) != before:
+            self._shape = self._build_shape()
+        return self._assemble(cells)
+
+    # Both ways.
+
+    def _assemble(self, cells: Sequence[Mapping[str, Any]]) -> pa.Table:
+        columns = {
+            name: pa.array([cell.get(name) for cell in cells], ARROW_TYPES[column_type])
+            for name, column_type in self._fitter.known.items()
+        }
+        return self._with_account(columns, len(cells))
+
+    def _with_account(self, columns: Mapping[str, pa.Array], length: int) -> pa.Table:
+        account = pa.repeat(pa.scalar(self._account_id, pa.int64()), length)
+        return pa.table({ACCOUNT_ID: account, **columns})
+
+
+def _plant(tree: dict[str, Any], path: Path, column_type: Type) -> bool:
+    """Put a leaf into the tree of a record's shape; False if something is in its place."""
+    *parents, leaf = path
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            return False
+    if leaf in tree:
+        return False
+    tree[leaf] = column_type
+    return True
+
+
+def _struct_fields(tree: Mapping[str, Any]) -> list[pa.Field]:
+    return [
+        pa.field(name, pa.struct(_struct_fields(node)))
+        if isinstance(node, dict)
+        else pa.field(name, pa.string() if node in _EARLIEST else ARROW_TYPES[node])
+        for name, node in tree.items()
+    ]
+
+
+def _leaves(records: pa.StructArray, above: Path) -> Iterator[tuple[Path, pa.Array]]:
+    for field, values in zip(records.type, records.flatten(), strict=True):
+        path = (*above, field.name)
+        if pa.types.is_struct(field.type):
+            yield from _leaves(values, path)
+        else:
+            yield path, values
+
+
+def has_negative_exponent(rows: bytes) -> bool:
+    """
+    Whether a number may be written like ``1e-92``, which Arrow (26) reads as zero.
+
+    Looks around each ``e-1`` only: Harvest never writes such numbers, its texts may hold them.
+    """
+    # Far faster than Python's own search, and other threads go on meanwhile.
+    if not pc.any(pc.match_substring_regex(_as_array(rows), _EXPONENT)).as_py():
+        return False
+    for found in re.finditer(_EXPONENT.encode(), rows):
+        start = at = found.start()
+        while start and rows[start - 1] in _OF_NUMBERS:
+            start -= 1
+        if start < at and rows[start - 1] in _BEFORE_NUMBERS:
+            return True
+    return False
+
+
+def _as_array(text: bytes) -> pa.Array:
+    """One value, not copied."""
+    offsets = pa.array([0, len(text)], pa.int64()).buffers()[1]
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(text)])
+
+
+def _check(values: pa.Array, column_type: Type) -> pa.Array:
+    """What Arrow's parser made of a column, refused where it is laxer than :func:`fit`."""
+    if column_type is Type.DECIMAL:
+        ends = pc.min_max(values).as_py().values()
+        if any(end is not None and abs(end) >= _PLAUSIBLE for end in ends):
+            raise pa.ArrowInvalid("a decimal that may have overflowed")
+        return values
+    if column_type not in _EARLIEST:
+        return values
+    if column_type is Type.TIMESTAMP:
+        as_sent = pc.and_(
+            pc.equal(pc.binary_length(values), _INSTANT_LENGTH), pc.ends_with(values, "Z")
+        )
+        if pc.all(as_sent).as_py() is False:
+            raise pa.ArrowInvalid("an instant in another form")
+    cast = values.cast(ARROW_TYPES[column_type])
+    if pc.any(pc.less(cast, _EARLIEST[column_type])).as_py():
+        raise pa.ArrowInvalid("the year 0000")
+    return cast

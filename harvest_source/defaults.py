@@ -1,0 +1,42 @@
+"""Default settings and fixed limits that more than one module needs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+API_URL: Final = "https://api.harvestapp.com/v2"
+"""Harvest's API."""
+
+ID_URL: Final = "https://id.getharvest.com"
+"""Harvest's identity host: browser sign-in, tokens, list of accounts."""
+
+TOKEN_PATH: Final = "/api/v2/oauth2/token"  # noqa: S105 - a path
+"""Path of the token endpoint on the identity host. ``/api/v1/oauth2/token`` answers too."""
+
+PROFILE: Final = "default"
+"""Name of the sign-in that is used when no profile is named."""
+
+PAGE_ROWS: Final = 2000
+"""Harvest's largest page. A list that fits in one page is read atomically."""
+
+OVERLAP_S: Final = 300
+"""Seconds that are read again before each cursor."""
+
+LEAST_OVERLAP_S: Final = 60
+"""Smallest overlap: Harvest dates changes in whole seconds, and replicas lag."""
+
+SWEEP_EVERY: Final = timedelta(days=7)
+"""How often the children of all parents are read: deleting a child may not move its parent."""
+
+AUDIT_REQUESTS: Final = 20
+"""Pages read again per day and account: 200,000 rows in five days, 1,200,000 in thirty."""
+
+PACKAGE_ROWS: Final = 100_000
+"""Approximate rows per load package: dlt and DuckDB need memory in proportion."""
+
+WINDOW_WORKERS: Final = 8
+"""Windows of one list read in parallel: at 300 ms a request, eight use Harvest's limit fully."""
+
+DESTINATION_WAIT_S: Final = 60
+"""Seconds to wait for a DuckDB file that another process has open."""

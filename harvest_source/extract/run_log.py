@@ -1,0 +1,201 @@
+"""What a run did, written down while it happens. Thread-safe; knows nothing of dlt or HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from harvest_source.errors import HarvestError
+
+
+def error_dict(
+    error: HarvestError, account_id: int | None = None, table: str = ""
+) -> dict[str, Any]:
+    """An error as ``--json`` and ``sync_runs`` name it; without account or table, of the run."""
+    return {
+        "account_id": account_id,
+        "table": table or None,
+        "type": type(error).__name__,
+        "message": str(error),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A table left out on purpose, with the reason people read."""
+
+    account_id: int
+    table: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A table, or with ``table=""`` a whole account, that could not be read."""
+
+    account_id: int
+    table: str
+    error: HarvestError
+
+    def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` and ``sync_runs`` name it."""
+        return error_dict(self.error, self.account_id, self.table)
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """A list that was read whole and has no rows: a merge has nothing to say that with."""
+
+    table: str
+    account_id: int
+    scope: tuple[tuple[str, Any], ...] = ()
+    """Columns and values its rows would share; none: all of the account's rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One page read: *rows* more of about *total* (None: not known) in *part* of a table."""
+
+    account_id: int
+    table: str
+    rows: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageCounts:
+    """Rows read and expected, over all tables, as far as pages say."""
+
+    _rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    _announced: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def add(self, progress: Progress) -> None:
+        """Count one more page."""
+        key = progress.table, progress.account_id
+        self._rows[key] = self._rows.get(key, 0) + progress.rows
+        known = self._announced.get(key, 0)
+        more = progress.rows if progress.total is None else progress.total - known
+        self._announced[key] = known + max(more, 0)
+
+    @property
+    def rows(self) -> int:
+        """Rows read."""
+        return sum(self._rows.values())
+
+    @property
+    def total(self) -> int:
+        """Rows read and still to come, about."""
+        return sum(max(rows, self._announced[key]) for key, rows in self._rows.items())
+
+    @property
+    def left(self) -> int | None:
+        """Rows still to come, about; None when more came than any list announced."""
+        left = [self._announced[key] - rows for key, rows in self._rows.items()]
+        return None if min(left, default=0) < 0 else sum(left)
+
+
+@dataclass(slots=True)
+class AuditReport:
+    """What the audit of one run has come to."""
+
+    compared: int = 0
+    """Tables whose counts were compared, by account."""
+    deleted: int = 0
+    lost: int = 0
+    """Rows that were missing here and are not any more."""
+    reread: int = 0
+    """Rows that were read again."""
+    corrected: int = 0
+    """Rows read again that said something else, or were missing."""
+    oldest_read_at: datetime | None = None
+    """When the row that was read longest ago was read; None: not known."""
+
+    def run_values(self) -> dict[str, Any]:
+        """The values of the audit's columns of ``sync_runs``."""
+        return {
+            "rows_deleted": self.deleted,
+            "rows_lost": self.lost,
+            "rows_reread": self.reread,
+            "rows_corrected": self.corrected,
+            "oldest_read_at": self.oldest_read_at,
+        }
+
+    @property
+    def was_due(self) -> bool:
+        """Whether anything was compared or read again."""
+        return bool(self.compared or self.reread)
+
+    def describe(self) -> str:
+        """One line for people."""
+        oldest = self.oldest_read_at
+        since = f"; every row was read since {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
+        return (
+            f"{self.compared} tables compared with Harvest, {self.deleted:,} rows deleted, "
+            f"{self.lost:,} found missing, {self.reread:,} read again, {self.corrected:,} of them "
+            f"corrected{since}"
+        )
+
+
+@dataclass(slots=True)
+class RunLog:
+    """Counts and findings of one run, by account and table."""
+
+    on_progress: Callable[[Progress], None] | None = None
+    rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Records read, by (table, account)."""
+    deleted: dict[tuple[str, int], int] = field(default_factory=dict)
+    strangers: set[tuple[str, int]] = field(default_factory=set)
+    """(table, account) that somebody else read last time: fewer rows say nothing."""
+    whole: set[tuple[str, int]] = field(default_factory=set)
+    """(table, account) that were read from the first row to the last, with proof."""
+    emptied: list[Emptied] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    audit: AuditReport = field(default_factory=AuditReport)
+    pages: PageCounts = field(default_factory=PageCounts)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_rows(self, table: str, account_id: int, rows: int) -> None:
+        """Count *rows* records of a table as read; zero makes the table appear in the report."""
+        with self._lock:
+            key = table, account_id
+            self.rows[key] = self.rows.get(key, 0) + rows
+
+    def add_deleted(self, table: str, account_id: int, rows: int) -> None:
+        """Count *rows* as removed from the warehouse."""
+        with self._lock:
+            key = table, account_id
+            self.deleted[key] = self.deleted.get(key, 0) + rows
+
+    def empty(self, table: str, account_id: int, scope: Mapping[str, Any]) -> None:
+        """Note that a list read whole has no rows."""
+        with self._lock:
+            self.emptied.append(Emptied(table, account_id, tuple(scope.items())))
+
+    def skip(self, table: str, account_id: int, reason: str) -> None:
+        """Leave a table out on purpose."""
+        with self._lock:
+            self.skipped.append(Skip(account_id, table, reason))
+
+    def fail(self, table: str, account_id: int, error: HarvestError) -> None:
+        """Note that a table could not be read."""
+        with self._lock:
+            self.failures.append(Failure(account_id, table, error))
+
+    def warn(self, message: str) -> None:
+        """Note something people should know; each message once."""
+        with self._lock:
+            if message not in self.warnings:
+                self.warnings.append(message)
+
+    def progress(self, table: str, account_id: int, rows: int, total: int | None) -> None:
+        """Tell whoever watches that a page arrived."""
+        progress = Progress(account_id, table, rows, total)
+        with self._lock:
+            self.pages.add(progress)
+        if self.on_progress is not None:
+            self.on_progress(progress)

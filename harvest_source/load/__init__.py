@@ -1,0 +1,1 @@
+"""The dlt source: resources, hints and load packages. Opens no sockets."""

@@ -1,0 +1,226 @@
+"""What a sync would meet: credentials, account, role, modules, limits, tables, destination."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from dlt.common.configuration.exceptions import ConfigurationException
+
+from harvest_source.api.rate_limit import GENERAL
+from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.decode.coerce import loads
+from harvest_source.errors import (
+    ConfigError,
+    ForbiddenError,
+    HarvestError,
+    ResponseError,
+    counted,
+    printable,
+)
+from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.visibility import explain_off
+from harvest_source.load.settings import Hooks, build_settings, choose_endpoints
+from harvest_source.operations.run_report import EXIT_ORDER
+from harvest_source.schema.endpoint import Endpoint, Parent
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.target import DUCKDB, Target, build_target
+from harvest_source.warehouse.warehouse import Warehouse
+
+MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check."""
+
+    subject: str
+    """``credentials``, ``account``, ``role``, ``module``, ``limit``, ``table``, ``destination``."""
+    name: str
+    state: str
+    """``ok``, ``warning``, ``skipped`` or ``error``."""
+    detail: str
+    error: HarvestError | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        """The object of ``--json``."""
+        return {
+            "subject": self.subject,
+            "name": self.name,
+            "state": self.state,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """All findings, in the order they were made."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the gravest of the errors' codes."""
+        codes = {finding.error.exit_code for finding in self.findings if finding.error}
+        return next((code for code in EXIT_ORDER if code in codes), 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": "ok" if self.exit_code == 0 else "error",
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def check(
+    *,
+    destination: str = DUCKDB,
+    database: str | Path | None = None,
+    dataset: str = "harvest",
+    pipeline: str = "harvest",
+    account: Sequence[int | str] = (),
+    settings: dict[str, Any] | None = None,
+    hooks: Hooks | None = None,
+) -> CheckReport:
+    """
+    Ask Harvest one row of every table, and the destination whether it can be opened.
+
+    Writes nothing.
+
+    Raises:
+        ConfigError: Nothing was sent.
+    """
+    hooks, run_log = hooks or Hooks(), RunLog()
+    target = build_target(destination, database, dataset, pipeline)
+    chosen = {"account_id": list(account)} if account else {}
+    resolved = build_settings({**(settings or {}), **chosen}, hooks=hooks, run_log=run_log)
+    sessions = Sessions(resolved.connection)
+    findings: list[Finding] = []
+    try:
+        findings += _check_accounts(sessions, resolved.connection.token_source)
+    finally:
+        sessions.close()
+    rate = resolved.connection.rate_limit
+    limit = f"{rate} requests per 15 s" if rate else f"{GENERAL[0]} requests per {GENERAL[1]} s"
+    findings.append(Finding("limit", "general", "ok", f"asks at most {limit}"))
+    findings += map(_tell, run_log.warnings)
+    findings.append(_try("destination", str(target), lambda: _open(target)))
+    return CheckReport(tuple(findings))
+
+
+def _tell(warning: str) -> Finding:
+    """What was told meanwhile: of the clock, the allowance, or how tokens are kept."""
+    if warning.startswith("This machine's clock"):
+        return Finding("clock", "skew", "warning", warning)
+    if warning.startswith("Harvest says that too many"):
+        return Finding("limit", "shared", "warning", warning)
+    return Finding("credentials", "renewal", "warning", warning)
+
+
+def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:
+    try:
+        account_ids = sessions.account_ids()
+    except HarvestError as error:
+        yield _error("credentials", token_source or "given", error)
+        return
+    for account_id in account_ids:
+        try:
+            session = sessions.open(account_id)
+        except HarvestError as error:
+            yield _error("account", str(account_id), error)
+            continue
+        yield Finding("credentials", token_source or "given", "ok", "Harvest accepts the token")
+        yield from _check_account(session)
+
+
+def _check_account(session: Session) -> Iterable[Finding]:
+    owner, account = session.owner, str(session.account_id)
+    yield Finding("account", account, "ok", f"read as {owner.name or owner.user_id}")
+    roles = ", ".join(owner.access_roles) or "none"
+    if owner.is_administrator:
+        yield Finding("role", roles, "ok", "sees everything")
+    else:
+        detail = "time entries, expenses, projects and users may be partial without a sign of it"
+        yield Finding("role", roles, "warning", detail)
+    yield from _check_modules(session)
+    for endpoint in choose_endpoints(()):
+        yield _check_table(session, endpoint)
+
+
+def _check_modules(session: Session) -> Iterable[Finding]:
+    try:
+        company = session.client.fetch_object("company")
+    except HarvestError as error:
+        yield Finding("module", "all", "warning", f"not known: {error}")
+        return
+    for module in MODULES:
+        is_on = company.get(module)
+        detail = "on" if is_on else "off" if is_on is False else "not known"
+        yield Finding("module", module.removesuffix("_feature"), "ok", detail)
+
+
+def _check_table(session: Session, endpoint: Endpoint) -> Finding:
+    def look() -> str:
+        if endpoint.single:
+            session.client.fetch_object(endpoint.list_path)
+            return "1 row"
+        if endpoint.parent is not None:
+            return _look_below(session, endpoint, endpoint.parent)
+        return counted(_count(session, endpoint.list_path, endpoint), "row")
+
+    if reason := explain_off(endpoint, session):
+        return Finding("table", endpoint.name, "skipped", reason)
+    return _try("table", endpoint.name, look)
+
+
+def _look_below(session: Session, endpoint: Endpoint, parent: Parent) -> str:
+    """A list that exists once per parent: that of the newest one stands for all."""
+    listed = BY_NAME[parent.endpoint]
+    page = session.client.fetch_page(listed.list_path, key=listed.envelope_key, per_page=1)
+    newest = next(iter(loads(page.rows)), None)
+    if newest is None:
+        return f"no {listed.name} to have any"
+    try:
+        rows = _count(session, endpoint.list_path.format(parent=newest["id"]), endpoint)
+    except ResponseError as error:
+        if error.status not in endpoint.absent:
+            raise
+        rows = 0
+    return f"{counted(rows, 'row')} below the newest of {listed.name}"
+
+
+def _count(session: Session, path: str, endpoint: Endpoint) -> int:
+    return session.client.fetch_count(path, key=endpoint.envelope_key or "")
+
+
+def _open(target: Target) -> str:
+    path = target.database
+    if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
+        return "not there yet: the first sync makes it"
+    try:
+        with Warehouse(target, wait_s=0).sql():
+            return "can be opened"
+    except ConfigurationException as error:
+        lines = [printable(line) for line in str(error).splitlines() if line.strip()]
+        msg = (
+            f"Destination {target.destination} lacks settings: {' '.join(lines[:2])} "
+            "Put them into .dlt/secrets.toml under [destination."
+            f"{target.destination}], as dlt's documentation of that destination says."
+        )
+        raise ConfigError(msg) from error
+
+
+def _try(subject: str, name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, name, "ok", look())
+    except ForbiddenError as error:
+        return Finding(subject, name, "skipped", str(error))
+    except HarvestError as error:
+        return _error(subject, name, error)
+
+
+def _error(subject: str, name: str, error: HarvestError) -> Finding:
+    return Finding(subject, name, "error", str(error), error)

@@ -1,0 +1,136 @@
+"""What a whole run did, as people and ``--json`` get it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from harvest_source.auth.sessions import Sessions
+from harvest_source.clock import Clock
+from harvest_source.errors import HarvestError
+from harvest_source.extract.run_log import RunLog, error_dict
+from harvest_source.schema.endpoint import Endpoint
+
+EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
+"""Which exit code stands when several apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """What one table came to in a run."""
+
+    rows: int
+    """Records read."""
+    deleted: int
+    accounts: Mapping[int, tuple[int, int]]
+    """``account_id: (rows, deleted)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a run did, as ``--json`` prints it."""
+
+    account_ids: tuple[int, ...]
+    started_at: datetime
+    ended_at: datetime
+    seconds: float
+    requests: int
+    tables: Mapping[str, TableCount]
+    run_log: RunLog
+    errors: tuple[HarvestError, ...] = ()
+    """Failures that belong to no single table."""
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``partial`` (something landed, something failed) or ``error``."""
+        if not self.errors and not self.run_log.failures:
+            return "ok"
+        failed = {(f.table, f.account_id) for f in self.run_log.failures}
+        landed = any(
+            (table, account) not in failed
+            for table, count in self.tables.items()
+            for account in count.accounts
+        )
+        return "partial" if landed and not self.errors else "error"
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the gravest of the errors' codes."""
+        codes = {error.exit_code for error in self.errors}
+        codes |= {failure.error.exit_code for failure in self.run_log.failures}
+        return next((code for code in EXIT_ORDER if code in codes), 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": self.status,
+            "account_ids": list(self.account_ids),
+            "seconds": round(self.seconds, 2),
+            "requests": self.requests,
+            "tables": {name: _count_dict(count) for name, count in self.tables.items()},
+            "skipped": [
+                {"account_id": s.account_id, "table": s.table, "reason": s.reason}
+                for s in self.run_log.skipped
+            ],
+            "errors": [
+                *(error_dict(error) for error in self.errors),
+                *(failure.as_dict() for failure in self.run_log.failures),
+            ],
+            "warnings": list(self.run_log.warnings),
+        }
+
+
+def _count_dict(count: TableCount) -> dict[str, Any]:
+    return {
+        "rows": count.rows,
+        "deleted": count.deleted,
+        "accounts": {
+            str(account): {"rows": rows, "deleted": deleted}
+            for account, (rows, deleted) in count.accounts.items()
+        },
+    }
+
+
+def count_tables(run_log: RunLog, endpoints: Iterable[Endpoint]) -> dict[str, TableCount]:
+    """What each of *endpoints* came to, those that were read."""
+    counts = {}
+    for endpoint in endpoints:
+        accounts = {
+            account: (rows, run_log.deleted.get((endpoint.name, account), 0))
+            for (table, account), rows in sorted(run_log.rows.items())
+            if table == endpoint.name
+        }
+        if accounts:
+            rows = sum(rows for rows, _ in accounts.values())
+            deleted = sum(deleted for _, deleted in accounts.values())
+            counts[endpoint.name] = TableCount(rows, deleted, accounts)
+    return counts
+
+
+class RunRecord:
+    """One run from its first moment on."""
+
+    def __init__(self, clock: Clock, run_log: RunLog) -> None:
+        self.started_at, self._began = clock.now(), clock.monotonic()
+        self._clock, self._ledger = clock, run_log
+
+    def close(
+        self,
+        sessions: Sessions,
+        account_ids: tuple[int, ...],
+        endpoints: Iterable[Endpoint] = (),
+        errors: Iterable[HarvestError] = (),
+    ) -> SyncReport:
+        """The report of the run, which ends now."""
+        return SyncReport(
+            account_ids=account_ids,
+            started_at=self.started_at,
+            ended_at=self._clock.now(),
+            seconds=self._clock.monotonic() - self._began,
+            requests=sessions.requests,
+            tables=count_tables(self._ledger, endpoints),
+            run_log=self._ledger,
+            errors=tuple(errors),
+        )

@@ -1,0 +1,1 @@
+"""What Harvest has: endpoints, records and columns, as data. Standard library only."""

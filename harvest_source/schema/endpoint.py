@@ -1,0 +1,168 @@
+"""
+The types of the endpoint table: what one row says of a list that Harvest serves.
+
+If a row needs an ``if`` anywhere else, :class:`Endpoint` lacks a field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harvest_source.schema.columns import Column, Record, bigint, date
+
+
+class ReadStrategy(StrEnum):
+    """How a table is read."""
+
+    CHANGES = "changes"
+    """By ``updated_since``."""
+    WHOLE = "whole"
+    """All rows, in place of the account's."""
+    CHILDREN = "children"
+    """One list per parent, in place of the parent's rows."""
+    WINDOWS = "windows"
+    """A report of one calendar year, in place of that year's rows."""
+    SNAPSHOT = "snapshot"
+    """A report without dates, in place of the day's rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Whose list a child's list is."""
+
+    endpoint: str
+    key: str
+    """The column with the parent's id, which the records lack."""
+    having: tuple[str, str] | None = None
+    """An array of the parent and a value in it, without which it has no such list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report is drawn from."""
+
+    dated_by: str
+    """The list whose dates it covers."""
+    is_snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A column that holds the ``id`` of another table's row. Drawn, never enforced."""
+
+    table: str
+    column: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One list (or single object) that Harvest serves, and the table it becomes."""
+
+    name: str
+    """Table name: Harvest's own word."""
+    record: Record
+    docs: str
+    """Page of Harvest's API reference."""
+    permission: str
+    """Who may read it, as documented."""
+    path: str = ""
+    """Relative to the API's base; empty means *name*."""
+    single: bool = False
+    """One object without an envelope, not a list."""
+    primary_key: tuple[str, ...] = ("id",)
+    """Beside ``account_id``; empty when the account has one row."""
+    cursor: str | None = "updated_at"
+    """The column ``updated_since`` compares. None: no such parameter, read whole every time."""
+    window: str | None = None
+    """The date column that ``from``/``to`` filter. None: no such parameters."""
+    cut_by: str | None = None
+    """The id column that can part a single day; its parameter is the name less one underscore."""
+    by_id: bool = True
+    """Whether one record can be had by its id, below the list's path."""
+    module: str | None = None
+    """The flag of ``company`` that switches this off."""
+    envelope: str = ""
+    """The key that holds the rows; empty means *name*."""
+    parent: Parent | None = None
+    report: Report | None = None
+    fill: tuple[tuple[str, str], ...] = ()
+    """What stands in a key column that Harvest hides from some roles."""
+    absent: tuple[int, ...] = ()
+    """Statuses that mean a parent is gone, or has no such list."""
+    volatile: tuple[str, str] | None = None
+    """A filter for rows that change without a new ``updated_at``: read again every run."""
+    own: bool = False
+    """Everyone sees all of it: it is about whoever asks."""
+    in_part: bool = False
+    """What is shown below a parent depends on the role; of other lists it is all, or a 403."""
+    default: bool = True
+    """False: read only when asked for by name."""
+
+    @property
+    def way(self) -> ReadStrategy:
+        """How it is read."""
+        if self.parent is not None:
+            return ReadStrategy.CHILDREN
+        if self.report is not None:
+            return ReadStrategy.SNAPSHOT if self.report.is_snapshot else ReadStrategy.WINDOWS
+        return ReadStrategy.CHANGES if self.cursor else ReadStrategy.WHOLE
+
+    @property
+    def may_have_history(self) -> bool:
+        """Tables of things that are named and renamed; not of what is dated by itself."""
+        return self.way is ReadStrategy.CHANGES and self.window is None
+
+    @property
+    def injected(self) -> tuple[Column, ...]:
+        """Columns that the records lack and the request knows."""
+        if self.parent is not None:
+            listed = self.parent.endpoint
+            return (bigint(self.parent.key, f"Id of the row's parent in {listed}", of=listed),)
+        if self.way is ReadStrategy.SNAPSHOT:
+            return (date("snapshot_date", "Day on which the report was read, UTC"),)
+        if self.way is ReadStrategy.WINDOWS:
+            return (
+                date("from", "First day the report covers"),
+                date("to", "Last day the report covers"),
+            )
+        return ()
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """Columns whose rows are read together and replaced together, beside ``account_id``."""
+        return tuple(column.name for column in self.injected)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Every column but ``account_id``: what the request knows, then the record's."""
+        return (*self.injected, *self.record.columns)
+
+    @property
+    def list_path(self) -> str:
+        """Path to ask, relative to the API's base."""
+        return self.path or self.name
+
+    @property
+    def envelope_key(self) -> str | None:
+        """The key that holds the rows; None for a single object."""
+        return None if self.single else self.envelope or self.name
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The whole primary key: nobody promises that ids are unique across accounts."""
+        return ("account_id", *self.primary_key)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What the columns of this table and its child tables refer to."""
+        columns = [(self.name, column) for column in self.columns]
+        for child in self.record.children:
+            columns += [(f"{self.name}__{child.name}", column) for column in child.columns]
+        return tuple(Reference(table, c.name, c.of) for table, c in columns if c.of)
+
+    @property
+    def child_tables(self) -> tuple[str, ...]:
+        """Tables of this row's arrays."""
+        return tuple(f"{self.name}__{child.name}" for child in self.record.children)

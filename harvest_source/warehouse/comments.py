@@ -1,0 +1,108 @@
+"""
+Descriptions as the warehouse's own comments, for whoever opens it without this package.
+
+Written after a load, and only for tables that have changed since: an unchanged run sends nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from dlt.common.schema.typing import TTableSchema
+from dlt.common.schema.utils import has_table_seen_data
+
+from harvest_source.schema.columns import LOAD_ID, VARIANT
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.warehouse.warehouse import Warehouse
+
+DESTINATIONS: Final = ("duckdb", "postgres")
+"""Destinations that were tried, by the end of their type's name."""
+
+_WRITTEN: Final = "harvest_source_comments"
+_DOCS: Final = "https://help.getharvest.com/api-v2/"
+_DLT: Final[Mapping[str, str]] = {
+    LOAD_ID: "The load that brought the row: load_id of _dlt_loads",
+    "_dlt_id": "dlt's id of the row",
+    "_dlt_root_id": "_dlt_id of the row of the main table",
+    "_dlt_parent_id": "_dlt_id of the row that the array is in",
+    "_dlt_list_idx": "Place in the array, from 0",
+}
+
+
+def describe_tables(endpoints: Iterable[Endpoint] = ENDPOINTS) -> dict[str, str]:
+    """What each table and child table holds, in a sentence or two."""
+    found = {}
+    for endpoint in endpoints:
+        words = endpoint.name.removeprefix("report_").replace("_", " ")
+        what = f"Harvest's report on {words}" if endpoint.report else f"Harvest's {words}"
+        key = ", ".join(endpoint.key)
+        found[endpoint.name] = f"{what}. Key: {key}. Fields: {_DOCS}{endpoint.docs}"
+        for child in endpoint.record.children:
+            found[f"{endpoint.name}__{child.name}"] = (
+                f"{child.description}: one row per element of {child.name} in {endpoint.name}, "
+                "joined on _dlt_parent_id = _dlt_id"
+            )
+    return found
+
+
+def write_comments(warehouse: Warehouse) -> None:
+    """
+    Bring the comments of all tables that exist in step with the schema, where comments exist.
+
+    Raises:
+        DestinationError: The destination refused. The tables are as they were.
+    """
+    pipeline = warehouse.pipeline
+    if not (pipeline.destination and pipeline.destination.destination_type.endswith(DESTINATIONS)):
+        return
+    written = dict(_read_written(pipeline))
+    known, described = warehouse.schema.tables, describe_tables()
+    tables = {
+        name: list(_comments(name, table, described))
+        for name, table in known.items()
+        if name in described and has_table_seen_data(known[table.get("parent") or name])
+    }
+    digests = {name: _digest(comments) for name, comments in tables.items()}
+    stale = [name for name, digest in digests.items() if written.get(name) != digest]
+    if not stale:
+        return
+    with warehouse.sql() as client, client.begin_transaction():
+        for name in stale:
+            client.execute_sql(";".join(_statements(client, name, tables[name])))
+    pipeline.set_local_state_val(_WRITTEN, written | {name: digests[name] for name in stale})
+
+
+def _comments(
+    name: str, table: TTableSchema, described: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """``(column, comment)``; the table's own comes first, for column ``""``."""
+    yield "", described[name]
+    for column, hint in table["columns"].items():
+        text = hint.get("description") or _DLT.get(column)
+        if text is None and column.endswith(VARIANT):
+            text = f"What did not fit {column.removesuffix(VARIANT)}, exactly as Harvest sent it"
+        if text is not None and hint.get("data_type"):
+            yield column, text
+
+
+def _statements(client: Any, table: str, comments: Iterable[tuple[str, str]]) -> Iterator[str]:
+    name, quote = client.make_qualified_table_name(table), client.escape_column_name
+    for column, text in comments:
+        what = f"COLUMN {name}.{quote(column)}" if column else f"TABLE {name}"
+        yield f"COMMENT ON {what} IS '{text.replace(chr(39), 2 * chr(39))}'"
+
+
+def _digest(comments: Iterable[tuple[str, str]]) -> str:
+    return hashlib.blake2b(repr(list(comments)).encode(), digest_size=8).hexdigest()
+
+
+def _read_written(pipeline: Any) -> Mapping[str, str]:
+    """Which comments were written, by table; kept in the working folder, gone with it."""
+    try:
+        stored = pipeline.get_local_state_val(_WRITTEN)
+    except KeyError:
+        return {}
+    return stored if isinstance(stored, Mapping) else {}

@@ -1,0 +1,586 @@
+"""One GET: what is sent, what is made of the answer, and what an error says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import ssl
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from harvest_source.api.pages import TruncatedBody, parse_object
+from harvest_source.api.rate_limit import RateLimiter
+from harvest_source.api.requester import (
+    BODY_S,
+    MAX_BODY_BYTES,
+    Answer,
+    Exchange,
+    Requester,
+    earliest_begin,
+    user_agent,
+)
+from harvest_source.api.retry import RetryLimits
+from harvest_source.errors import (
+    AuthError,
+    ConfigError,
+    ForbiddenError,
+    HarvestError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    UnsafeLinkError,
+)
+from tests.clocks import START, FakeClock
+
+API = "https://api.harvestapp.com/v2"
+TOKEN = "1234567.pt.very-secret"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Bearer(httpx.Auth):
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+        request.headers["Authorization"] = f"Bearer {TOKEN}"
+        yield request
+
+
+class Chunks(httpx.SyncByteStream):
+    """A body in pieces, each taking its time, perhaps broken off at the end."""
+
+    def __init__(
+        self,
+        *chunks: bytes,
+        clock: FakeClock | None = None,
+        delay_s: float = 0.0,
+        error: Exception | None = None,
+    ) -> None:
+        self._chunks = chunks
+        self._clock = clock
+        self._delay_s = delay_s
+        self._error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            if self._clock:
+                self._clock.advance(self._delay_s)
+            yield chunk
+        if self._error:
+            raise self._error
+
+
+class Noting(RateLimiter):
+    """Keeps what it was told to pause for."""
+
+    def __init__(self, *, requests: int, seconds: float, clock: FakeClock) -> None:
+        super().__init__(requests=requests, seconds=seconds, clock=clock)
+        self.paused: list[float] = []
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        super().pause(seconds)
+
+
+def build_requester(
+    handler: Handler, *, clock: FakeClock | None = None, **changes: Any
+) -> Requester:
+    settings: dict[str, Any] = {
+        "base_url": API,
+        "auth": Bearer(),
+        "user_agent": "harvest-source/0.1.0 (me@example.com)",
+        "limiter": None,
+        "clock": clock or FakeClock(),
+        "random": lambda: 1.0,
+        "transport": httpx.MockTransport(handler),
+        "headers": {"Harvest-Account-Id": "77"},
+    }
+    return Requester(**(settings | changes))
+
+
+def answer_with(*answers: httpx.Response | Exception) -> Handler:
+    """One after the other; the last one for ever."""
+    left = list(answers)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return handler
+
+
+def fail(handler: Handler, kind: type[HarvestError], **changes: Any) -> HarvestError:
+    """The error that a get ends with, checked for secrets."""
+    with build_requester(handler, **changes) as requester, pytest.raises(kind) as caught:
+        requester.get("time_entries", {"updated_since": "2024-02-02T02:02:02Z"})
+    text = str(caught.value)
+    assert TOKEN not in text
+    assert "2024-02-02" not in text
+    return caught.value
+
+
+def test_what_is_sent() -> None:
+    """GET without a body, token, account, user agent, and the query as given."""
+    sent: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, content=b"{}")
+
+    with build_requester(handler) as requester:
+        requester.get("time_entries", {"updated_since": "2024-01-01T00:00:00Z", "per_page": "2000"})
+        requester.get(f"{API}/users?cursor=eyJ%3D%3D&a=b+c&x=%2B")
+    first, second = sent
+    assert (first.method, first.content) == ("GET", b"")
+    assert (
+        str(first.url) == f"{API}/time_entries?updated_since=2024-01-01T00%3A00%3A00Z&per_page=2000"
+    )
+    assert str(second.url) == f"{API}/users?cursor=eyJ%3D%3D&a=b+c&x=%2B"
+    assert first.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert first.headers["Harvest-Account-Id"] == "77"
+    assert first.headers["User-Agent"] == "harvest-source/0.1.0 (me@example.com)"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/v2/users",
+        "http://api.harvestapp.com/v2/users",
+        "https://api.harvestapp.com:444/v2/users",
+        "https://api.harvestapp.com@evil.example/v2/users",
+    ],
+)
+def test_another_host_is_never_asked(url: str) -> None:
+    """Whatever hands over an address, the token stays with the configured host."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(request.url)
+
+    with build_requester(handler) as requester, pytest.raises(UnsafeLinkError):
+        requester.get(url)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
+def test_redirects_are_not_followed(status: int) -> None:
+    """The token would go along."""
+    requests: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(status, headers={"Location": "https://evil.example/?t=hunter2"})
+
+    error = fail(handler, ResponseError)
+    assert "redirect" in str(error)
+    assert "hunter2" not in str(error)
+    assert len(requests) == 1
+
+
+def test_401_names_both_causes() -> None:
+    """A missing or wrong account looks exactly like a bad token."""
+    body = {"error": "invalid_token", "error_description": f"{TOKEN} is expired"}
+    error = fail(answer_with(httpx.Response(401, json=body)), AuthError)
+    assert "401 on /v2/time_entries, account 77" in str(error)
+    assert "token is wrong" in str(error)
+    assert "account id is missing" in str(error)
+
+
+def test_403_repeats_harvests_reason() -> None:
+    """Role and switched-off module are told apart by nobody but Harvest."""
+    handler = answer_with(httpx.Response(403, json={"message": "Not authorized!"}))
+    error = fail(handler, ForbiddenError)
+    assert "may not read /v2/time_entries (403 on /v2/time_entries, account 77)" in str(error)
+    assert '"Not authorized!"' in str(error)
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 408, 410, 422])
+def test_other_refusals_end_at_once(status: int) -> None:
+    """Nothing is sent twice, and status and attempt come along."""
+    requests: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(status, json={"message": "Invalid per_page parameter"})
+
+    error = fail(handler, ResponseError)
+    assert isinstance(error, ResponseError)
+    assert '"Invalid per_page parameter"' in str(error)
+    assert (error.status, error.attempts, error.path) == (status, 1, "/v2/time_entries")
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"message":"too many\\n  lines\\u0007"}', '"too many lines"'),
+        (b'{"error":"Not Found","status":404}', '"Not Found"'),
+        (b'{"error":"x","error_description":"longer"}', '"longer"'),
+        (json.dumps({"message": "x" * 5000}).encode(), f'"{"x" * 197}..."'),
+        (b'{"message":"see https://h/p?token=hunter2 now"}', '"see https://h/p?... now"'),
+        (json.dumps({"message": f"bad {TOKEN}"}).encode(), ""),
+        (b'{"message":{"hunter2":1}}', ""),
+        (b'["hunter2"]', ""),
+        (b"<html>hunter2</html>", ""),
+        (b'{"message":"hunter2', ""),
+        (b"[" * 100_000, ""),
+        (b"\xff\xfe", ""),
+        (b"", ""),
+    ],
+)
+def test_reasons_are_shown_short_and_clean(body: bytes, shown: str) -> None:
+    """One line of Harvest's own words, or nothing; never a raw body, query or token."""
+    error = fail(answer_with(httpx.Response(404, content=body)), ResponseError)
+    assert "hunter2" not in str(error)
+    assert shown in str(error)
+    assert str(error).count('"') == (2 if shown else 0)
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206])
+def test_other_successes_are_no_answers(status: int) -> None:
+    """A list is a 200, or it is not a list: part of one least of all."""
+    fail(answer_with(httpx.Response(status, content=b'{"time_entries":[]}')), ResponseError)
+
+
+def test_a_429_waits_as_told_and_holds_the_others_back() -> None:
+    """Retry-After is for everyone who shares the allowance."""
+    clock = FakeClock()
+    limiter = Noting(requests=97, seconds=15.4, clock=clock)
+    handler = answer_with(
+        httpx.Response(429, headers={"Retry-After": "15"}, html="<html>Throttled</html>"),
+        httpx.Response(200, content=b"{}"),
+    )
+    with build_requester(handler, clock=clock, limiter=limiter) as requester:
+        assert requester.get("users").body == b"{}"
+    assert limiter.paused == [15]
+    assert clock.monotonic() == pytest.approx(15, abs=0.01)
+
+
+def test_a_503_pauses_nobody_else() -> None:
+    """A server fault is not about the allowance."""
+    clock = FakeClock()
+    limiter = Noting(requests=97, seconds=15.4, clock=clock)
+    handler = answer_with(httpx.Response(503), httpx.Response(200, content=b"{}"))
+    with build_requester(handler, clock=clock, limiter=limiter) as requester:
+        requester.get("users")
+    assert limiter.paused == []
+    assert clock.monotonic() == pytest.approx(0.5)
+
+
+def test_retry_after_as_a_date_is_read_by_the_servers_clock() -> None:
+    """Ours may be wrong by minutes."""
+    clock = FakeClock(START - timedelta(hours=1))
+    handler = answer_with(
+        httpx.Response(
+            429,
+            headers={
+                "Date": "Fri, 01 Mar 2024 12:00:00 GMT",
+                "Retry-After": "Fri, 01 Mar 2024 12:00:20 GMT",
+            },
+        ),
+        httpx.Response(200, content=b"{}"),
+    )
+    with build_requester(handler, clock=clock) as requester:
+        requester.get("users")
+    assert clock.monotonic() == pytest.approx(20, abs=0.01)
+
+
+def test_429_for_ever_is_given_up() -> None:
+    """Limits of tries hold, and the error says how it went."""
+    handler = answer_with(httpx.Response(429, headers={"Retry-After": "15"}))
+    error = fail(handler, RateLimitedError)
+    assert "8 tries in 105 s, each answered 429 (last Retry-After 15 s)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (httpx.Response(500), "answered 500"),
+        (httpx.Response(503, html="<html>"), "answered 503"),
+        (httpx.ReadTimeout("slow"), "timed out"),
+        (httpx.ReadError("reset by peer"), "was cut short (reset by peer)"),
+        (httpx.RemoteProtocolError("peer closed"), "was cut short (peer closed)"),
+        (httpx.ReadError(""), "was cut short (ReadError)"),
+    ],
+)
+def test_faults_are_tried_again_then_given_up(fault: httpx.Response | Exception, said: str) -> None:
+    """One fault costs a wait; the same fault eight times ends it."""
+    requester = build_requester(answer_with(fault, httpx.Response(200, content=b"{}")))
+    with requester:
+        assert requester.get("users").body == b"{}"
+        assert requester.requests == 2
+    error = fail(answer_with(fault), ServerError)
+    assert f"8 tries in 62 s, each {said}." in str(error)
+
+
+def test_nobody_there_is_given_up_soon() -> None:
+    """A host that has never answered is probably the wrong one."""
+    error = fail(answer_with(httpx.ConnectError("[Errno 111] Connection refused")), ServerError)
+    assert "3 tries in 2 s, each found no connection ([Errno 111] Connection refused)." in str(
+        error
+    )
+    assert "Check api_url" in str(error)
+
+
+def test_a_host_that_has_answered_gets_full_patience() -> None:
+    """A network that goes away for a while in the middle of a long run comes back."""
+    down = [httpx.ConnectError("down")] * 6
+    handler = answer_with(
+        httpx.Response(200, content=b"{}"), *down, httpx.Response(200, content=b"{}")
+    )
+    with build_requester(handler) as requester:
+        requester.get("users")
+        assert requester.get("users").body == b"{}"
+        assert requester.requests == 8
+
+
+def test_an_untrusted_certificate_is_not_tried_again() -> None:
+    """It will not get better; the message says what to set."""
+    cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    cause.verify_message = "self-signed certificate"
+    calls: list[int] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        calls.append(1)
+        raise httpx.ConnectError("failed", request=request) from cause
+
+    error = fail(handler, ServerError)
+    assert "not trusted (self-signed certificate)" in str(error)
+    assert "SSL_CERT_FILE" in str(error)
+    assert len(calls) == 1
+
+
+def test_a_body_cut_short_is_tried_again() -> None:
+    """A connection lost inside a body is a fault like any other."""
+    cut = httpx.Response(200, stream=Chunks(b'{"a":', error=httpx.ReadError("reset")))
+    with build_requester(answer_with(cut, httpx.Response(200, content=b"{}"))) as requester:
+        assert requester.get("users").body == b"{}"
+
+
+def test_half_a_json_is_tried_again() -> None:
+    """A proxy may end a body neatly in its middle."""
+
+    def parse(answer: Answer) -> dict[str, Any]:
+        return parse_object(answer.body)
+
+    handler = answer_with(
+        httpx.Response(200, content=b'{"a":'), httpx.Response(200, content=b'{"a":1}')
+    )
+    with build_requester(handler) as requester:
+        assert requester.fetch("users", parse=parse) == {"a": 1}
+    with (
+        build_requester(answer_with(httpx.Response(200, content=b'{"a":'))) as requester,
+        pytest.raises(ServerError, match="8 tries in 62 s, each answered half a JSON body"),
+    ):
+        requester.fetch("users", parse=parse)
+
+
+def test_a_trickling_body_ends() -> None:
+    """Each read is in time, the whole is not: tried again, and given up within the total."""
+    clock = FakeClock()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Chunks(*[b" "] * 1000, clock=clock, delay_s=30))
+
+    error = fail(handler, ServerError, clock=clock)
+    assert f"body not complete after {BODY_S:.0f} s" in str(error)
+    assert clock.monotonic() < 500
+
+
+def test_a_trickling_error_does_not_hold_us_up() -> None:
+    """Of an error the status counts; its body gets seconds."""
+    clock = FakeClock()
+    stream = Chunks(*[b" "] * 1000, clock=clock, delay_s=30)
+    fail(lambda _request: httpx.Response(404, stream=stream), ResponseError, clock=clock)
+    assert clock.monotonic() == 30
+
+
+def test_an_error_with_a_broken_body_is_still_that_error() -> None:
+    """Decided by status first."""
+    stream = Chunks(b'{"mess', error=httpx.ReadError("reset"))
+    fail(lambda _request: httpx.Response(401, stream=stream), AuthError)
+
+
+def test_a_body_beyond_the_limit_is_refused() -> None:
+    """Memory is bounded whatever is sent; asking again would bring it again."""
+    mega = b" " * 2**20
+    stream = Chunks(*[mega] * (MAX_BODY_BYTES // 2**20 + 1))
+    error = fail(lambda _request: httpx.Response(200, stream=stream), ResponseError)
+    assert "more than 256 MB" in str(error)
+
+
+def test_a_gzip_bomb_is_refused() -> None:
+    """The limit counts what comes out, not what goes over the wire."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(b" " * 2**20) for _ in range(260)) + packer.flush()
+    pieces = [bomb[at : at + 4096] for at in range(0, len(bomb), 4096)]
+    response = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Chunks(*pieces))
+    assert "more than 256 MB" in str(fail(lambda _request: response, ResponseError))
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress"])
+def test_compressions_not_asked_for_are_refused(encoding: str) -> None:
+    """Stacks and other kinds can grow beyond any limit within one chunk."""
+    response = httpx.Response(200, headers={"Content-Encoding": encoding}, stream=Chunks(b"x"))
+    assert "compression" in str(fail(lambda _request: response, ResponseError))
+
+
+def test_gzip_is_unpacked() -> None:
+    """Asked for, and read."""
+    packed = gzip.compress(b'{"a":1}')
+    response = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Chunks(packed))
+    with build_requester(lambda _request: response) as requester:
+        assert requester.get("users").body == b'{"a":1}'
+
+
+def test_broken_gzip_is_tried_again() -> None:
+    """Damage on the way."""
+    broken = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Chunks(b"nonsense"))
+    with build_requester(answer_with(broken, httpx.Response(200, content=b"{}"))) as requester:
+        assert requester.get("users").body == b"{}"
+
+
+def test_every_try_is_told() -> None:
+    """Progress, counters and an access log see failures too, and no query."""
+    clock = FakeClock()
+    told: list[Exchange] = []
+    handler = answer_with(
+        httpx.Response(503), httpx.ReadTimeout("slow"), httpx.Response(200, content=b'{"a":1}')
+    )
+    with build_requester(handler, clock=clock, on_response=told.append) as requester:
+        requester.get("users", {"page": "2"})
+        assert requester.requests == 3
+    assert [(e.attempt, e.status, e.bytes) for e in told] == [
+        (1, 503, 0),
+        (2, None, 0),
+        (3, 200, 7),
+    ]
+    assert {(e.method, e.path) for e in told} == {("GET", "/v2/users")}
+    assert [e.at - START for e in told] == [timedelta(seconds=s) for s in (0, 0.5, 1.5)]
+
+
+SENT = datetime(2024, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "elapsed_s", "expected"),
+    [
+        ({"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, 3, SENT - timedelta(seconds=3)),
+        ({"Date": "Fri, 01 Mar 2024 11:00:00 GMT"}, 3, SENT - timedelta(seconds=3603)),
+        ({"Date": "Fri, 01 Mar 2024 13:00:00 GMT"}, 3, SENT),
+        ({"Date": "Fri, 01 Mar 2024 11:00:00 GMT", "Age": "0"}, 3, SENT),
+        ({"Date": "Fri, 01 Mar 2024 11:00:00 GMT", "Age": "3600"}, 3, SENT),
+        ({"Date": "yesterday"}, 3, SENT),
+        ({}, 3, SENT),
+    ],
+)
+def test_began_is_the_earlier_clock(
+    headers: dict[str, str], elapsed_s: float, expected: datetime
+) -> None:
+    """Too early re-reads, too late loses; a cached answer's date says nothing."""
+    began, _ = earliest_begin(httpx.Headers(headers), sent_at=SENT, elapsed_s=elapsed_s)
+    assert began == expected
+
+
+def test_answers_carry_when_they_began() -> None:
+    """The duration of the very try that was answered is taken off, earlier tries are not."""
+    clock = FakeClock()
+    date = "Fri, 01 Mar 2024 12:00:00 GMT"
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        stream = Chunks(b"{", b"}", clock=clock, delay_s=4)
+        return httpx.Response(200, headers={"Date": date}, stream=stream)
+
+    with build_requester(handler, clock=clock) as requester:
+        answer = requester.get("users")
+    assert answer.began == START - timedelta(seconds=8)
+    assert answer.elapsed_s == 8
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clocks_far_apart_are_warned_of_once(hours: int) -> None:
+    """Either way round; the earlier one still counts."""
+    clock = FakeClock(START + timedelta(hours=hours))
+    warnings: list[str] = []
+    response = httpx.Response(200, headers={"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, content=b"{}")
+    with build_requester(
+        lambda _request: response, clock=clock, on_warning=warnings.append
+    ) as requester:
+        assert requester.get("users").began == min(START, clock.now())
+        requester.get("users")
+    assert len(warnings) == 1
+    assert "60 minutes apart" in warnings[0]
+
+
+def test_clocks_close_together_are_not_warned_of() -> None:
+    """Five minutes are ordinary."""
+    clock = FakeClock(START + timedelta(minutes=4))
+    warnings: list[str] = []
+    response = httpx.Response(200, headers={"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, content=b"{}")
+    with build_requester(
+        lambda _request: response, clock=clock, on_warning=warnings.append
+    ) as requester:
+        requester.get("users")
+    assert warnings == []
+
+
+def test_limits_are_an_argument() -> None:
+    """Whoever is in a hurry says so."""
+    limits = RetryLimits(attempts=2)
+    assert "2 tries in" in str(fail(answer_with(httpx.Response(503)), ServerError, limits=limits))
+
+
+def test_a_requester_shows_no_secret() -> None:
+    """repr and vars end up in tracebacks."""
+    with build_requester(answer_with(httpx.Response(200))) as requester:
+        assert repr(requester) == f"Requester('{API}')"
+        assert TOKEN not in str(vars(requester))
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://api.harvestapp.com/v2", "https://u:p@api.harvestapp.com/v2", "nonsense"]
+)
+def test_a_bad_address_is_refused_before_anything_is_sent(base_url: str) -> None:
+    """By the name of its setting."""
+    with pytest.raises(ConfigError, match="id_url"):
+        build_requester(answer_with(httpx.Response(200)), base_url=base_url, url_name="id_url")
+
+
+def test_unusable_proxy_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of an unknown kind is a setting to mend, and its password is not shown."""
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://user:hunter2@proxy.example")
+    with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
+        build_requester(answer_with(httpx.Response(200)), transport=None)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_certificate_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundle is looked for when the client is built, not at the first request."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    with pytest.raises(ConfigError, match="SSL_CERT_FILE"):
+        build_requester(answer_with(httpx.Response(200)), transport=None)
+
+
+@pytest.mark.parametrize(
+    ("contact", "expected"),
+    [
+        ("me@example.com", "harvest-source/0.1.0 (me@example.com)"),
+        (None, "harvest-source/0.1.0"),
+        ("  ", "harvest-source/0.1.0"),
+        ("Jörg <j@example.com>", "harvest-source/0.1.0 (Jorg <j@example.com>)"),
+        ("a\r\nX-Evil: 1", "harvest-source/0.1.0 (a X-Evil: 1)"),
+        ("(a) \\ (b", "harvest-source/0.1.0 (a b)"),
+        ("日本", "harvest-source/0.1.0"),
+    ],
+)
+def test_user_agent_is_one_plain_line(contact: str | None, expected: str) -> None:
+    """Whatever the contact holds, it makes no second header and no broken comment."""
+    assert user_agent("0.1.0", contact) == expected
+
+
+def test_truncated_body_is_private() -> None:
+    """Callers see ServerError; the marker for another try never gets out."""
+    assert not issubclass(TruncatedBody, HarvestError)

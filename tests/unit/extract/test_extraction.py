@@ -1,0 +1,70 @@
+"""When rows are handed on: in packages of a bounded size, and sooner while nothing comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import cast
+
+import pyarrow as pa
+import pytest
+
+from harvest_source.auth.sessions import Sessions
+from harvest_source.extract.extraction import Batch, Extraction, TableFeed
+from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.run_log import RunLog
+from harvest_source.schema.endpoints import BY_NAME
+
+PAGE = pa.table({"id": pa.array(range(2000), pa.int64())})
+
+
+@dataclass(frozen=True, slots=True)
+class Bursts(Extraction):
+    """Reads so many pages, then waits until it is told to go on, as Harvest's limit has it."""
+
+    pages: tuple[int, ...] = ()
+    go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
+        for place, pages in enumerate(self.pages):
+            if place:
+                assert self.go_on.acquire(timeout=60)
+            self.run_log.progress("time_entries", 1, 2000 * pages, 2000 * sum(self.pages))
+            for _ in range(pages):
+                yield Batch(BY_NAME["time_entries"], 1, table=PAGE)
+
+
+def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> list[int]:
+    """The rows of each package."""
+    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
+    packages: list[int] = []
+    with closing(reading.iter_packages([cast("TableFeed", None)])) as found:
+        for batches in found:
+            packages.append(sum(batch.rows for batch in batches))
+            on_package(reading, sum(packages))
+    return packages
+
+
+def test_rows_do_not_wait_for_the_limit() -> None:
+    """What came is loaded while nothing comes: it need not be loaded at the end."""
+
+    def on_package(reading: Bursts, rows: int) -> None:
+        if rows == 140_000:
+            reading.go_on.release()
+
+    packages = read((70, 4), on_package)
+    assert max(packages) <= 100_000
+    assert packages[-1] == 8_000
+    assert sum(packages) == 148_000
+
+
+@pytest.mark.parametrize(("left", "looks"), [(2000, 5), (0, 1)])
+def test_the_last_rows_do_not_wait_for_their_proof(left: int, looks: int) -> None:
+    """A silence is waited for, to be sure that it is one; not when all rows have come."""
+    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
+    reading.run_log.progress("time_entries", 1, 98_000, 98_000 + left)
+    assert [reading._is_due(98_000, number) for number in range(7)].index(True) == looks
+    assert not reading._is_due(9_999, 100), "a load costs the same, whatever is in it"
+    assert reading._is_due(100_000, 0)

@@ -1,0 +1,242 @@
+"""Windows touch, never overlap and cover every day, however they are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from harvest_source.extract.slices import ALL_DAYS, DateWindow
+from harvest_source.extract.window_plan import EARLIEST, Sample, gaps, halve, plan_windows
+
+DAY = timedelta(days=1)
+TODAY = date(2024, 6, 30)
+
+odd_days = st.sampled_from(
+    [date.min, date(201, 5, 1), EARLIEST, TODAY, TODAY + DAY, date(2062, 1, 1), date.max]
+)
+days = st.one_of(odd_days, st.dates(date(2023, 1, 1), TODAY), st.dates())
+sides = st.none() | days
+counts = st.integers(0, 2000)
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> DateWindow:
+    start, end = draw(sides), draw(sides)
+    if start is not None and end is not None and start > end:
+        start, end = end, start
+    return DateWindow(start, None if end in {start, date.min} else end)
+
+
+@st.composite
+def windows_and_days(draw: st.DrawFn) -> tuple[DateWindow, date, date]:
+    """A window and two days in it, in order; often the same or the first and last."""
+    window = draw(windows())
+    low, high = window.nearest(date.min), window.nearest(date.max)
+    inside = st.sampled_from([low, high]) | st.dates(low, high)
+    first, last = sorted((draw(inside), draw(inside)))
+    return window, first, last
+
+
+def count_in(rows: list[date], window: DateWindow) -> int:
+    """What Harvest would say: by its inclusive bounds, not by ours."""
+    params = window.params()
+    first = date.fromisoformat(params.get("from", date.min.isoformat()))
+    last = date.fromisoformat(params.get("to", date.max.isoformat()))
+    return sum(first <= row <= last for row in rows)
+
+
+def assert_covers(parts: list[DateWindow], whole: DateWindow) -> None:
+    """*parts* touch in order, and their ends are the sides of *whole*."""
+    assert parts[0].start == whole.start
+    assert parts[-1].end == whole.end
+    for older, newer in pairwise(parts):
+        assert older.end == newer.start is not None
+
+
+@given(windows(), days)
+def test_a_day_is_inside_exactly_when_harvest_says_so(window: DateWindow, day: date) -> None:
+    """Our half-open days and Harvest's inclusive ``from`` and ``to`` mean the same."""
+    assert (day in window) == (count_in([day], window) == 1)
+
+
+def test_what_is_asked_is_inclusive() -> None:
+    """The last day asked for is the one before the end, and years have four digits."""
+    window = DateWindow(date(201, 1, 1), date(2024, 3, 1))
+    assert window.params() == {"from": "0201-01-01", "to": "2024-02-29"}
+    assert ALL_DAYS.params() == {}
+
+
+@given(windows_and_days())
+def test_cutting_loses_no_day(case: tuple[DateWindow, date, date]) -> None:
+    """Every day of a window is in exactly one of its two parts, at whatever day it is cut."""
+    window, day, _ = case
+    older, newer = window.cut_at(day)
+    for each in (day, day - DAY if day > date.min else day, date.min, date.max):
+        assert (each in older) + (each in newer) == (each in window)
+
+
+@given(windows(), days, days)
+def test_halves_cover_and_are_smaller(window: DateWindow, first: date, last: date) -> None:
+    """Halves touch and cover, even for days Harvest should not have served in this window."""
+    halves = halve(window, first, last)
+    if halves is None:
+        assert window.is_one_day
+        return
+    assert_covers(list(halves), window)
+    older, newer = halves
+    assert older != window
+    assert newer != window
+
+
+@given(windows_and_days())
+def test_halving_parts_the_rows_it_saw(case: tuple[DateWindow, date, date]) -> None:
+    """Rows on two days come apart at once."""
+    window, first, last = case
+    assume(first < last)
+    halves = halve(window, first, last)
+    assert halves is not None
+    assert first in halves[0]
+    assert last in halves[1]
+
+
+@given(windows_and_days())
+def test_halving_ends_at_a_single_day(case: tuple[DateWindow, date, date]) -> None:
+    """A window whose rows are all on one day is down to that day after two cuts."""
+    window, day, _ = case
+    for _ in range(3):
+        halves = halve(window, day, day)
+        if halves is None:
+            break
+        window = next(half for half in halves if day in half)
+    assert window.is_one_day
+    assert halve(window, day, day) is None
+
+
+@given(windows())
+def test_no_day_is_in_an_empty_window(window: DateWindow) -> None:
+    """Only windows with a day in them can be asked for."""
+    assert any(
+        day in window
+        for day in (window.start, window.end and window.end - DAY, TODAY)
+        if isinstance(day, date)
+    )
+
+
+PAGE = 20
+
+
+def sample(rows: list[date], window: DateWindow) -> Sample:
+    """What Harvest's first page of *window* shows of *rows*: the newest."""
+    page = sorted((row for row in rows if row in window), reverse=True)[:PAGE]
+    return Sample(len(page), page[-1], page[0]) if page else Sample(0, TODAY, TODAY)
+
+
+def counter(rows: list[date]) -> Callable[[Sequence[DateWindow]], list[int]]:
+    """Answers a plan's questions from *rows*."""
+    return lambda parts: [count_in(rows, part) for part in parts]
+
+
+def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[DateWindow], int]:
+    """Windows as they are read at last, and how many were cut again on the way."""
+    left, parts, cuts = [window], [], -1
+    while left:
+        each = left.pop(0)
+        total = count_in(rows, each)
+        if total <= 1.5 * size or each.is_one_day:
+            parts.append(each)
+            continue
+        smaller = plan_windows(
+            each, total, sample(rows, each), counter(rows), size=size, today=TODAY
+        )
+        assert_covers(smaller, each)
+        left[:0] = smaller
+        cuts += 1
+    return parts, cuts
+
+
+@given(
+    windows(),
+    st.integers(1, 10**8),
+    st.builds(lambda rows, seen: Sample(rows, *sorted(seen)), counts, st.tuples(days, days)),
+    st.integers(1, 10**6),
+    st.lists(counts, min_size=1, max_size=9),
+)
+def test_whatever_a_sample_says_plans_cover(
+    window: DateWindow, total: int, shown: Sample, size: int, said: list[int]
+) -> None:
+    """The parts touch, keep the window's sides, have a day each, and are smaller than it was."""
+    asked: list[int] = []
+
+    def count(parts: Sequence[DateWindow]) -> list[int]:
+        asked.append(len(parts))
+        return [said[number % len(said)] for number in range(len(parts))]
+
+    parts = plan_windows(window, total, shown, count, size=size, today=TODAY)
+    assert len(asked) <= 1
+    assert sum(asked) <= max(0, -(-total // size) - 1)
+    assert_covers(parts, window)
+    assert not any(part.is_empty for part in parts)
+    assert (parts == [window]) == window.is_one_day
+    assert len(parts) <= max(2, -(-total // size))
+
+
+@given(windows(), st.lists(days, max_size=60), st.integers(1, 20))
+def test_plans_come_to_an_end(window: DateWindow, dated: list[date], size: int) -> None:
+    """However rows bunch up: every row is in one part, and no part of days is far too long."""
+    rows = [day for day in dated if day in window]
+    parts, _ = plan_all(rows, window, size)
+    assert_covers(parts, window)
+    assert sum(count_in(rows, part) for part in parts) == len(rows)
+
+
+@pytest.mark.parametrize("years", [1, 2, 5, 12, 24])
+def test_even_history_is_cut_once_and_evenly(years: int) -> None:
+    """However old an account is: parts of about the size asked for, and nothing is cut again."""
+    rows = [TODAY - DAY * number for number in range(365 * years)]
+    parts, cuts = plan_all(rows, ALL_DAYS, 60)
+    assert cuts == 0
+    assert max(count_in(rows, part) for part in parts) <= 66
+    assert len(parts) <= 1.1 * len(rows) / 60 + 1
+
+
+@pytest.mark.parametrize(
+    "ages",
+    [
+        pytest.param([n**2 // 100 for n in range(500)], id="growing"),
+        pytest.param([int(70 * n**0.5) for n in range(500)], id="shrinking"),
+        pytest.param([2000 + n for n in range(500)], id="ended years ago"),
+        pytest.param([0] * 20 + [7000 + n % 5 for n in range(480)], id="all on a few old days"),
+        pytest.param([-14_000, -3000, *range(496), 10_000, 600_000], id="typing errors"),
+    ],
+)
+def test_uneven_history_is_cut_again_a_few_times(ages: list[int]) -> None:
+    """Each time costs a page; parts are as long as asked for all the same."""
+    rows = [TODAY - DAY * age for age in ages]
+    parts, cuts = plan_all(rows, ALL_DAYS, 60)
+    assert cuts <= 9
+    assert len(parts) <= 40
+    assert max(count_in(rows, part) for part in parts if not part.is_one_day) <= 90
+
+
+@given(windows(), st.lists(windows(), max_size=6), days)
+def test_gaps_are_the_days_that_are_not_done(
+    window: DateWindow, done: list[DateWindow], day: date
+) -> None:
+    """Every day of a window is in something done or in exactly one gap, never in both."""
+    done = [each for each in done if not each.is_empty]
+    found = gaps(window, done)
+    is_left = day in window and not any(day in each for each in done)
+    assert sum(day in gap for gap in found) == is_left
+    assert not any(gap.is_empty for gap in found)
+
+
+def test_windows_say_what_they_are() -> None:
+    """Messages name open sides in words."""
+    assert str(ALL_DAYS) == "all days"
+    assert str(DateWindow(None, TODAY)) == "the beginning to 2024-06-30"
+    assert str(DateWindow(TODAY)) == "2024-06-30 to the end"

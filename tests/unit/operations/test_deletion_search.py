@@ -1,0 +1,323 @@
+"""The search for deleted rows, against a model list that changes between any two requests."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from math import log2
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harvest_source.extract.list_reader import ListReader
+from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
+from harvest_source.operations.deletion_search import FEW, Findings, Search
+from tests.model_figures import (
+    DAYS,
+    ENTRIES,
+    FIRST_DAY,
+    MOODS,
+    START,
+    UNDATED,
+    USERS,
+    ModelClient,
+    Unrest,
+    World,
+    any_day,
+    decode,
+)
+
+PAGE = 3
+
+
+@dataclass
+class ModelCopy:
+    """A warehouse's table: ids and their days."""
+
+    days: dict[int, date | None]
+    bound: date | None = None
+    is_dated: bool = True
+
+    def count_days(self) -> Mapping[date | None, int]:
+        counts: dict[date | None, int] = {}
+        for day in self._within().values():
+            key = day if self.is_dated else None
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+    def ids(self, windows: Sequence[DateWindow]) -> Mapping[int, date | None]:
+        return {
+            row: day
+            for row, day in self._within().items()
+            if any(window == ALL_DAYS or day in window for window in windows)
+        }
+
+    def _within(self) -> dict[int, date | None]:
+        bound = self.bound
+        return {
+            row: day
+            for row, day in self.days.items()
+            if bound is None or (day is not None and day >= bound)
+        }
+
+
+@dataclass
+class Stage:
+    """A world, the copy of it that was merged a moment ago, and a search between them."""
+
+    world: World
+    copy: ModelCopy
+    merged_s: float
+    between: Callable[[int, bool], None] = lambda _number, _is_sent: None
+    asked: list[int] = field(default_factory=list)
+    requests: int = 0
+
+    def search(self, *, page_rows: int = PAGE, by_id: bool = True) -> Findings:
+        endpoint = ENTRIES if self.copy.is_dated else UNDATED
+
+        def between(number: int, is_sent: bool) -> None:
+            self.requests += not is_sent
+            self.between(number, is_sent)
+
+        def ask(row: int) -> dict[str, Any] | None:
+            between(len(self.asked), False)
+            self.asked.append(row)
+            found = self.world.rows.get(row)
+            return {"id": row, "spent_date": str(found.day)} if found else None
+
+        reader = ListReader(
+            ModelClient(self.world, between, per_page=page_rows),
+            endpoint,
+            decode,
+            today=FIRST_DAY + timedelta(days=DAYS),
+            cut_values=lambda: USERS,
+            long_rows=10_000,
+            window_rows=10_000,
+        )
+        search = Search(
+            reader,
+            endpoint,
+            self.copy,
+            ask if by_id else None,
+            since=START + timedelta(seconds=self.merged_s - 60),
+            bound=self.copy.bound,
+            page_rows=page_rows,
+            workers=1,
+        )
+        return search.run(*search.count())
+
+
+def open_stage(rows: int, chance: random.Random, *, days: int = DAYS) -> Stage:
+    """*rows* rows, all of them in the copy."""
+    world = World()
+    for _ in range(rows):
+        day = any_day(chance) if days == DAYS else FIRST_DAY + timedelta(chance.randrange(days))
+        world.create(day, chance.choice(USERS))
+    world.now_s = 10_000.0
+    return Stage(world, ModelCopy({row.id: row.day for row in world.rows.values()}), 10_000.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    mood=st.sampled_from(MOODS),
+    rows=st.integers(0, 30),
+    ghosts=st.integers(0, 12),
+    lost=st.integers(0, 3),
+    is_dated=st.booleans(),
+    by_id=st.booleans(),
+    bound=st.none() | st.integers(0, DAYS),
+)
+def test_no_row_that_stands_is_taken_for_deleted(
+    seed: int,
+    mood: tuple[int, float],
+    rows: int,
+    ghosts: int,
+    lost: int,
+    is_dated: bool,
+    by_id: bool,
+    bound: int | None,
+) -> None:
+    """Whatever is created, edited, moved or deleted between requests: only deleted rows go."""
+    chance = random.Random(seed)
+    stage = open_stage(rows, chance)
+    world, copy = stage.world, stage.copy
+    copy.is_dated = is_dated
+    copy.bound = None if bound is None or not is_dated else FIRST_DAY + timedelta(days=bound)
+    for row in chance.sample(sorted(world.rows), min(ghosts, len(world.rows))):
+        world.delete(row)
+    for row in chance.sample(sorted(world.rows), min(lost, len(world.rows))):
+        del copy.days[row]
+    budget, rate = mood
+    unrest = Unrest(chance, world, budget=budget, rate=rate)
+    stage.between = unrest
+    found = stage.search(by_id=by_id)
+    assert found.gone <= world.deleted
+    assert found.gone <= copy.days.keys()
+
+    # The next time it is quiet, and all is found: updates are merged first, as in a run.
+    unrest.budget = 0
+    changed = {row.id: row.day for row in world.rows.values() if row.changed_s > 9_900}
+    copy.days |= {row: day for row, day in changed.items() if row not in world.deleted}
+    world.now_s += 1000
+    stage.merged_s = world.now_s
+    _settle(stage, by_id=by_id)
+    within = {row.id for row in world.rows.values() if copy.bound is None or row.day >= copy.bound}
+    assert set(copy.ids([ALL_DAYS])) == within
+
+
+def _settle(stage: Stage, *, by_id: bool) -> None:
+    """Search in a quiet world, do as the findings say, until the counts are even."""
+    world, copy = stage.world, stage.copy
+    for _ in range(40):
+        found = stage.search(by_id=by_id)
+        if found.here == found.there:
+            # As many lost as deleted cancel out; the rolling re-read brings what was lost.
+            copy.days |= {row.id: row.day for row in world.rows.values()}
+            if len(copy.ids([ALL_DAYS])) == found.there:
+                return
+            continue
+        assert found.gone or found.lost, found
+        for row in found.gone:
+            del copy.days[row]
+        for part in found.lost:
+            copy.days |= {r.id: r.day for r in world.rows.values() if r.day in part.window}
+    pytest.fail("the copy does not come to rest")
+
+
+def test_equal_counts_cost_one_request() -> None:
+    """Nothing deleted: nothing else is asked."""
+    stage = open_stage(500, random.Random(1), days=200)
+    assert stage.search() == Findings(500, 500)
+    assert stage.requests == 1
+
+
+@pytest.mark.parametrize("deletions", [1, 2, 7])
+def test_cost_grows_with_deletions_and_the_logarithm_of_history(deletions: int) -> None:
+    """A count for each halving, then one page, one answer, and one look at what changed."""
+    stage = open_stage(4000, random.Random(2), days=1000)
+    gone = random.Random(3).sample(sorted(stage.world.rows), deletions)
+    for row in gone:
+        stage.world.delete(row)
+    found = stage.search(page_rows=20)
+    assert found.gone == set(gone)
+    assert stage.requests <= 2 + deletions * (log2(4000 / 20) + 1 + 2)
+
+
+def test_a_row_moved_to_another_day_is_not_deleted() -> None:
+    """Two windows differ; the row is missing from one list, and its change is known."""
+    stage = open_stage(40, random.Random(4), days=40)
+    row, gone = sorted(stage.world.rows, key=lambda each: stage.world.rows[each].day)[:2]
+    stage.world.move(row, FIRST_DAY + timedelta(days=39))
+    stage.world.delete(gone)
+    found = stage.search(by_id=False)
+    assert found.gone == {gone}
+    assert found.moved == 1
+
+
+def test_a_deletion_between_the_counts_does_no_harm() -> None:
+    """The half that was not asked for looks one row short; only what is gone is found."""
+    stage = open_stage(40, random.Random(5), days=40)
+    first, second = sorted(stage.world.rows)[:2]
+    stage.world.delete(first)
+
+    def between(number: int, is_sent: bool) -> None:
+        if number == 1 and not is_sent:
+            stage.world.delete(second)
+
+    stage.between = between
+    assert stage.search().gone <= {first, second}
+    stage.between = lambda _number, _is_sent: None
+    assert stage.search().gone == {first, second}
+
+
+def test_many_are_confirmed_in_a_second_list() -> None:
+    """Beyond a few, two lists are cheaper than a question for each, and ask no question."""
+    stage = open_stage(60, random.Random(13), days=4)
+    gone = [row for row in stage.world.rows if stage.world.rows[row].day == FIRST_DAY]
+    gone += [row for row in stage.world.rows if row not in gone][:20]
+    for row in gone:
+        stage.world.delete(row)
+    assert len(gone) > FEW
+    found = stage.search(page_rows=20)
+    assert found.gone == set(gone)
+    assert stage.asked == []
+
+
+def test_many_are_not_taken_for_deleted_when_another_list_has_them() -> None:
+    """A row that stands on another day is missing from both lists of its old one."""
+    stage = open_stage(60, random.Random(14), days=10)
+    row, *others = sorted(stage.world.rows, key=lambda each: stage.world.rows[each].day)
+    stage.copy.days[row] = FIRST_DAY + timedelta(days=9)
+    for other in others[:30]:
+        stage.world.delete(other)
+    found = stage.search(page_rows=20)
+    assert found.gone == set(others[:30])
+    assert any(stage.world.rows[row].day in part.window for part in found.lost)
+
+
+def test_what_we_lost_is_to_be_read_again() -> None:
+    """A row that Harvest has and we have not, though nothing changed: its window."""
+    stage = open_stage(40, random.Random(6), days=40)
+    row = sorted(stage.world.rows)[20]
+    day = stage.copy.days.pop(row)
+    found = stage.search()
+    assert not found.gone
+    assert found.missing == 1
+    assert [day in part.window for part in found.lost] == [True]
+
+
+def test_a_row_that_stands_on_another_day_is_read_again() -> None:
+    """Moved without a new updated_at: asking for it by id says where it is now."""
+    stage = open_stage(40, random.Random(7), days=40)
+    row = sorted(stage.world.rows)[3]
+    actual = stage.copy.days[row]
+    stage.copy.days[row] = FIRST_DAY + timedelta(days=300)
+    stage.copy.days[0] = FIRST_DAY + timedelta(days=301)  # Gone, so that the totals differ at all.
+    found = stage.search()
+    assert found.gone == {0}
+    assert any(actual in part.window for part in found.lost)
+
+
+def test_rows_without_a_day_are_asked_for_by_id() -> None:
+    """They are in the total and in no window."""
+    stage = open_stage(40, random.Random(8), days=40)
+    stage.copy.days[7] = None
+    found = stage.search()
+    assert found.gone == {7}
+
+
+def test_a_list_that_keeps_moving_leaves_its_window_open() -> None:
+    """What cannot be proven is left for the next run, and nothing is removed for it."""
+    stage = open_stage(12, random.Random(9))
+    for row in sorted(stage.world.rows)[:2]:
+        stage.world.delete(row)
+    stage.copy.is_dated = False
+
+    def between(_number: int, _is_sent: bool) -> None:
+        stage.world.now_s += 1.1
+        stage.world.edit(max(stage.world.rows))
+
+    stage.between = between
+    found = stage.search(by_id=False)
+    assert found.open
+    assert not found.gone
+
+
+def test_counts_that_nothing_explains_are_said_to_be() -> None:
+    """Harvest's total and its list disagree: nothing is done, and it is said."""
+    stage = open_stage(12, random.Random(11))
+    found = replace(stage.search(), here=13)
+    assert found.is_unexplained
+    assert not stage.search().is_unexplained
+
+
+def test_parts_name_what_they_are() -> None:
+    """The parts to read again are plain windows: nothing is filtered."""
+    stage = open_stage(10, random.Random(12))
+    del stage.copy.days[min(stage.copy.days)]
+    assert all(part == Slice(part.window) for part in stage.search().lost)

@@ -1,0 +1,93 @@
+"""Jobs on threads: everything arrives, in each job's order, and nobody runs on unwanted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from harvest_source.concurrency import gather
+
+
+def count_up(most: int, emit: Callable[[tuple[int, int]], None]) -> None:
+    for number in range(most):
+        emit((most, number))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("waiting", [1, 100])
+def test_everything_arrives_in_each_jobs_order(workers: int, waiting: int) -> None:
+    """Jobs overtake each other; what one emits does not."""
+    jobs = [3, 1, 0, 40, 7]
+    found = list(gather(count_up, jobs, workers=workers, waiting=waiting))
+    for most in jobs:
+        mine = [number for job, number in found if job == most]
+        assert mine == list(range(most))
+    assert len(found) == sum(jobs)
+
+
+def test_no_jobs_no_findings() -> None:
+    """Nothing to do is done at once."""
+    assert list(gather(count_up, [], workers=3, waiting=1)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_first_error_is_raised(workers: int) -> None:
+    """What was found before it has been taken; the error is the job's own."""
+
+    def work(number: int, emit: Callable[[int], None]) -> None:
+        emit(number)
+        if number == 2:
+            raise LookupError(number)
+
+    with pytest.raises(LookupError, match="2"):
+        list(gather(work, [1, 2, 3], workers=workers, waiting=10))
+
+
+def test_a_job_that_is_ahead_waits_and_ends_when_unwanted() -> None:
+    """Memory stays bounded, and closing the iterator ends the jobs."""
+    ended = threading.Event()
+    emitted = []
+
+    def work(_: int, emit: Callable[[int], None]) -> None:
+        try:
+            for number in range(1000):
+                emit(number)
+                emitted.append(number)
+        finally:
+            ended.set()
+
+    with closing(gather(work, [0], workers=2, waiting=2)) as findings:
+        assert next(findings) == 0
+    assert ended.wait(60)
+    assert len(emitted) < 10
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
+    """What it returns is done, too, and so on."""
+
+    def work(number: int, emit: Callable[[int], None]) -> list[int] | None:
+        emit(number)
+        return [number // 2] * 2 if number > 1 else None
+
+    found = list(gather(work, [4, 3], workers=workers, waiting=10))
+    assert sorted(found) == [1] * 6 + [2, 2, 3, 4]
+
+
+def test_silence_is_told() -> None:
+    """While nothing comes whoever waits may do something else."""
+    go_on = threading.Event()
+
+    def work(number: int, emit: Callable[[int], None]) -> None:
+        assert go_on.wait(60)
+        emit(number)
+
+    heard = []
+    for each in gather(work, [1], workers=2, waiting=1, silence=(0.01, 0)):
+        heard.append(each)
+        go_on.set()
+    assert heard[0] == 0
+    assert heard[-1] == 1
