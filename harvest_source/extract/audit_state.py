@@ -1,24 +1,17 @@
 """
-When each part of a table was last read, changed or not; and which parts are due to be read again.
+When each window of a table was last read in full: the audit's stored value.
 
-``updated_at`` does not show everything, so every row is read again once in a while: the windows
-that were read longest ago, as many a day as a share of the allowance lets. Pure.
+Kept in dlt's state per account and table, under ``audit``. Times are ISO 8601, UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from harvest_source.defaults import PAGE_ROWS
-from harvest_source.extract.day_counts import DayCounts
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
-
-DAILY: Final = timedelta(days=1)
-
-_Side = DateWindow | None
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,17 +26,17 @@ class ReadWindow:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was read when: windows that touch, oldest days first, all days together."""
+    """When each day was last read: windows that touch, oldest days first, together all days."""
 
     seen: tuple[ReadWindow, ...]
 
     @classmethod
     def whole(cls, at: datetime) -> Coverage:
-        """All of it was read at *at*."""
+        """Every day was read at *at*."""
         return cls((ReadWindow(ALL_DAYS, at),))
 
     def read(self, window: DateWindow, at: datetime) -> Coverage:
-        """The coverage once *window* was read at *at*."""
+        """The coverage after *window* was read at *at*."""
         pieces: list[ReadWindow] = []
         for each in self.seen:
             before, rest = _cut(each.window, window.start)
@@ -53,8 +46,17 @@ class Coverage:
             pieces += [ReadWindow(after, each.at)] if after else []
         return Coverage(tuple(_join(pieces)))
 
+    def oldest(self, bound: date | None = None) -> ReadWindow | None:
+        """The window read longest ago; days before *bound* are left out."""
+        within = [
+            ReadWindow(inside, each.at)
+            for each in self.seen
+            if (inside := _cut(each.window, bound)[1]) is not None
+        ]
+        return min(within, key=lambda each: each.at, default=None)
+
     def dump(self) -> list[list[str | None]]:
-        """As stored: first day and time; a window ends where the next begins."""
+        """As stored: first day and time of each window, which ends where the next begins."""
         return [
             [each.window.start.isoformat() if each.window.start else None, each.at.isoformat()]
             for each in self.seen
@@ -64,7 +66,7 @@ class Coverage:
 def _cut(
     window: DateWindow | None, day: date | None
 ) -> tuple[DateWindow | None, DateWindow | None]:
-    """The days of *window* before *day*, and the others; None for no days at all."""
+    """The days of *window* before *day*, and the others; None stands for no days."""
     if window is None or day is None:
         return None, window
     if window.end is not None and window.end <= day:
@@ -75,7 +77,7 @@ def _cut(
 
 
 def _join(pieces: Iterable[ReadWindow]) -> list[ReadWindow]:
-    """Neighbours read at the same time are one."""
+    """Join neighbours that were read at the same time."""
     joined: list[ReadWindow] = []
     for piece in pieces:
         if joined and joined[-1].at == piece.at:
@@ -87,17 +89,17 @@ def _join(pieces: Iterable[ReadWindow]) -> list[ReadWindow]:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What is stored of one table of one account."""
+    """The audit's state of one table of one account."""
 
     coverage: Coverage
     counted_at: datetime
-    """When its rows were last compared with Harvest's."""
+    """When its rows were last counted and compared with Harvest's count."""
     reread_at: datetime
-    """When a part of it was last read again."""
+    """When a window of it was last read again."""
 
     @classmethod
     def whole(cls, at: datetime) -> Audited:
-        """All of it was read just now, with proof."""
+        """The state after a proven read of the whole table at *at*."""
         return cls(Coverage.whole(at), at, at)
 
     def dump(self) -> dict[str, Any]:
@@ -110,7 +112,7 @@ class Audited:
 
 
 def load_audited(stored: Mapping[str, Any] | None) -> Audited:
-    """Read what is stored; what cannot be understood was never audited."""
+    """Parse *stored*; missing or malformed state counts as never audited: that costs only reads."""
     try:
         stored = stored or {}
         starts = [None if day is None else date.fromisoformat(day) for day, _ in stored["seen"]]
@@ -126,75 +128,3 @@ def load_audited(stored: Mapping[str, Any] | None) -> Audited:
 
 def _parse(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def is_due(at: datetime, now: datetime) -> bool:
-    """Whether a day has passed since *at*; a clock that was set back counts, too."""
-    return abs(now - at) >= DAILY
-
-
-@dataclass(frozen=True, slots=True)
-class RereadCandidate:
-    """A table as it stands."""
-
-    name: str
-    coverage: Coverage
-    days: DayCounts
-    is_dated: bool
-    bound: date | None = None
-    """Rows dated before are not read again."""
-
-    def oldest(self) -> ReadWindow | None:
-        """What was read longest ago, within the bound."""
-        within = [
-            ReadWindow(inside, each.at)
-            for each in self.coverage.seen
-            if (inside := _cut(each.window, self.bound)[1]) is not None
-        ]
-        return min(within, key=lambda each: each.at, default=None)
-
-
-def plan_rereads(
-    tables: Sequence[RereadCandidate], requests: int, now: datetime
-) -> tuple[list[tuple[str, DateWindow]], Mapping[str, Coverage]]:
-    """
-    Choose what to read again: always what was read longest ago, in windows of about a page.
-
-    Nothing that was read within a day is chosen. What cannot be cut and takes more than all
-    *requests* is chosen only as the first, and then alone.
-
-    Returns:
-        Table and window, in the order chosen, and the coverage of the tables once all are read.
-    """
-    chosen: list[tuple[str, DateWindow]] = []
-    waiting = {table.name: table for table in tables}
-    coverage: dict[str, Coverage] = {}
-    spent = 0
-    while waiting and spent < requests:
-        oldest = {name: seen for name, table in waiting.items() if (seen := table.oldest())}
-        name = min(oldest, key=lambda each: oldest[each].at, default=None)
-        if name is None or not is_due(oldest[name].at, now):
-            break
-        table = waiting[name]
-        window, cost = _next_window(table, oldest[name].window)
-        if chosen and spent + cost > requests:
-            del waiting[name]  # Its turn comes first tomorrow.
-            continue
-        chosen.append((name, window))
-        spent += cost
-        coverage[name] = table.coverage.read(window, now)
-        waiting[name] = RereadCandidate(
-            name, coverage[name], table.days, table.is_dated, table.bound
-        )
-    return chosen, coverage
-
-
-def _next_window(table: RereadCandidate, oldest: DateWindow) -> tuple[DateWindow, int]:
-    """What to read of a table next, and about how many requests that takes."""
-    if table.is_dated:
-        window = table.days.first(oldest, PAGE_ROWS)
-        rows = table.days.rows(window)
-    else:
-        window, rows = ALL_DAYS, table.days.total
-    pages = max(-(-rows // PAGE_ROWS), 1)
-    return window, pages if pages == 1 else pages + 2  # What proves a longer read.

@@ -18,15 +18,8 @@ from typing import Any, Final
 from harvest_source.auth.sessions import Session, parse_owner
 from harvest_source.defaults import AUDIT_REQUESTS
 from harvest_source.errors import GuardError, HarvestError, ResponseError, counted
-from harvest_source.extract.audit_state import (
-    Audited,
-    RereadCandidate,
-    is_due,
-    load_audited,
-    plan_rereads,
-)
+from harvest_source.extract.audit_state import Audited, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
-from harvest_source.extract.day_counts import DayCounts
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.options import Reread
@@ -36,7 +29,9 @@ from harvest_source.extract.strategies import Task, build_task
 from harvest_source.extract.visibility import may_hide
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.load.settings import Settings
+from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import Findings, Search, count_parts
+from harvest_source.operations.reread_schedule import RereadCandidate, is_due, plan_rereads
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.schema.endpoints import ENDPOINTS
 from harvest_source.warehouse.removal import (
@@ -419,4 +414,4 @@ def _ask(task: Task, row: int) -> Mapping[str, Any] | None:
 
 def _oldest(stored: tuple[Audited, date | None]) -> Any:
     audited, bound = stored
-    return RereadCandidate("", audited.coverage, DayCounts({}), True, bound).oldest()
+    return audited.coverage.oldest(bound)

@@ -23,10 +23,10 @@ from typing import Any, Final, Protocol
 
 from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import PAGE_ROWS
-from harvest_source.extract.day_counts import DayCounts
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.window_plan import EARLIEST
+from harvest_source.operations.day_counts import DayCounts
 from harvest_source.schema.endpoint import Endpoint
 
 WORKERS: Final = 4

@@ -1,4 +1,4 @@
-"""How many rows there are on each day: what windows are cut by."""
+"""How many rows of a table are dated on each day: the basis for cutting windows by rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from harvest_source.extract.slices import DateWindow
 
 
 class DayCounts:
-    """Rows by day, to be added up and halved."""
+    """
+    Rows by day, as prefix sums: the rows of any window cost two binary searches.
+
+    Args:
+        counts: Rows by day; under None the rows without a date.
+    """
 
     def __init__(self, counts: Mapping[date | None, int]) -> None:
         self._days = sorted(day for day in counts if day is not None)
@@ -20,7 +25,7 @@ class DayCounts:
 
     @property
     def total(self) -> int:
-        """All rows, those without a day too."""
+        """All rows, those without a date included."""
         return self._before[-1] + self.undated
 
     def rows(self, window: DateWindow) -> int:
@@ -30,12 +35,12 @@ class DayCounts:
 
     def halve(self, window: DateWindow) -> tuple[DateWindow, DateWindow] | None:
         """
-        Cut *window* where about half of its rows are on each side; open sides stay open.
+        Cut *window* so that each half has about half of its rows; open sides stay open.
 
-        By rows, not by days: people type years like 0201 and 9999.
+        The cut is by rows and not by days, because entries are dated 0201 or 9999 by mistake.
 
         Returns:
-            None when all of them are on one day.
+            None when all of its rows are on one day.
         """
         low, high = self._span(window)
         if high - low < 2:
@@ -47,13 +52,14 @@ class DayCounts:
         return window.cut_at(self._days[min(at, high - 1)])
 
     def first(self, window: DateWindow, rows: int) -> DateWindow:
-        """The first days of *window* that have at most *rows* rows, or the first day with any."""
+        """The first days of *window* with at most *rows* rows, or up to its first day with any."""
         low, high = self._span(window)
         at = bisect_right(self._before, self._before[low] + rows, low + 1, high + 1) - 1
         at = max(at, low + 1)
         return window if at >= high else window.cut_at(self._days[at])[0]
 
     def _span(self, window: DateWindow) -> tuple[int, int]:
+        """Indices of the days inside *window*: from the first to one past the last."""
         low = 0 if window.start is None else bisect_left(self._days, window.start)
         high = len(self._days) if window.end is None else bisect_left(self._days, window.end)
         return low, max(low, high)

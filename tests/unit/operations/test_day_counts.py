@@ -7,8 +7,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.extract.day_counts import DayCounts
 from harvest_source.extract.slices import DateWindow
+from harvest_source.operations.day_counts import DayCounts
 
 COUNTS = st.dictionaries(st.dates(), st.integers(1, 50), min_size=0, max_size=30)
 SIDE = st.none() | st.dates()

@@ -1,0 +1,89 @@
+"""
+Which windows of which tables an audit reads again.
+
+``updated_at`` does not show every change, so every row is read again from time to time: the windows
+that were read longest ago first, as many a day as a fixed number of requests allows. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from harvest_source.defaults import PAGE_ROWS
+from harvest_source.extract.audit_state import Coverage, ReadWindow
+from harvest_source.extract.slices import ALL_DAYS, DateWindow
+from harvest_source.operations.day_counts import DayCounts
+
+DAILY: Final = timedelta(days=1)
+
+_PROOF_REQUESTS: Final = 2
+"""A read of several pages is proven by a catch-up and a count."""
+
+
+def is_due(at: datetime, now: datetime) -> bool:
+    """Whether at least a day lies between *at* and *now*; a clock that was set back counts too."""
+    return abs(now - at) >= DAILY
+
+
+@dataclass(frozen=True, slots=True)
+class RereadCandidate:
+    """A table of one account that may be read again."""
+
+    name: str
+    coverage: Coverage
+    days: DayCounts
+    is_dated: bool
+    """Whether its list can be filtered by date."""
+    bound: date | None = None
+    """Rows dated earlier are not read again."""
+
+    def oldest(self) -> ReadWindow | None:
+        """The window that was read longest ago, within the bound."""
+        return self.coverage.oldest(self.bound)
+
+
+def plan_rereads(
+    tables: Sequence[RereadCandidate], requests: int, now: datetime
+) -> tuple[list[tuple[str, DateWindow]], Mapping[str, Coverage]]:
+    """
+    Choose what to read again: always the rows read longest ago, in windows of about one page.
+
+    Rows read less than a day ago are not chosen. A list that cannot be cut by date and needs more
+    than all *requests* is chosen only as the first, and then alone.
+
+    Returns:
+        Table and window in the order chosen, and the tables' coverage once all of them are read.
+    """
+    chosen: list[tuple[str, DateWindow]] = []
+    waiting = {table.name: table for table in tables}
+    coverage: dict[str, Coverage] = {}
+    spent = 0
+    while waiting and spent < requests:
+        oldest = {name: read for name, table in waiting.items() if (read := table.oldest())}
+        name = min(oldest, key=lambda each: oldest[each].at, default=None)
+        if name is None or not is_due(oldest[name].at, now):
+            break
+        table = waiting[name]
+        window, cost = _next_window(table, oldest[name].window)
+        if chosen and spent + cost > requests:
+            del waiting[name]  # Being the oldest, it is the first to be chosen tomorrow.
+            continue
+        chosen.append((name, window))
+        spent += cost
+        coverage[name] = table.coverage.read(window, now)
+        waiting[name] = replace(table, coverage=coverage[name])
+    return chosen, coverage
+
+
+def _next_window(table: RereadCandidate, oldest: DateWindow) -> tuple[DateWindow, int]:
+    """The window of *table* to read next, and about how many requests reading it takes."""
+    if table.is_dated:
+        window = table.days.first(oldest, PAGE_ROWS)
+        rows = table.days.rows(window)
+    else:
+        window, rows = ALL_DAYS, table.days.total
+    pages = max(-(-rows // PAGE_ROWS), 1)
+    return window, pages if pages == 1 else pages + _PROOF_REQUESTS
