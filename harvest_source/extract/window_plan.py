@@ -86,7 +86,9 @@ def plan_windows(
     parts = min(-(-total // size), int(days), _MOST)
     guessed = _inside(window, _spread([(low, 0), (last + _DAY, total)], parts))
     if not guessed:
-        return list(halve(window, first, last) or ())
+        # By the sample's own days, not capped at today: rows dated in 2062 would otherwise be
+        # looked for one day after the other, at one request each.
+        return list(halve(window, sample.first, sample.last) or ())
     counted = count([DateWindow(window.start, day) for day in guessed])
     rows_before = accumulate((min(rows, total) for rows in counted), max)
     known = {low: 0, **dict(zip(guessed, rows_before, strict=True)), last + _DAY: total}

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
@@ -156,6 +156,7 @@ def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[Date
         assert_covers(smaller, each)
         left[:0] = smaller
         cuts += 1
+        assert cuts <= len(rows), "each cut costs a request"
     return parts, cuts
 
 
@@ -185,6 +186,8 @@ def test_whatever_a_sample_says_plans_cover(
     assert len(parts) <= max(2, -(-total // size))
 
 
+@example(ALL_DAYS, [date(2062, 1, 1), date(2062, 1, 3)], 1)
+@example(ALL_DAYS, [date(201, 1, 1), date(201, 1, 3)], 1)
 @given(windows(), st.lists(days, max_size=60), st.integers(1, 20))
 def test_plans_come_to_an_end(window: DateWindow, dated: list[date], size: int) -> None:
     """However rows bunch up: every row is in one part, and no part of days is far too long."""
