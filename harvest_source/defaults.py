@@ -40,3 +40,6 @@ WINDOW_WORKERS: Final = 8
 
 DESTINATION_WAIT_S: Final = 60
 """Seconds to wait for a DuckDB file that another process has open."""
+
+MAX_DELETES: Final = "20%"
+"""Largest share of a table that one run may remove, beyond 25 rows."""

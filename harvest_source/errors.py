@@ -1,33 +1,41 @@
 """
-Everything this package raises on purpose.
+Every error this package raises on purpose.
 
 ::
 
-    HarvestError                  catch this to catch ours
-    ├── ConfigError               you can fix it; nothing was sent (also ValueError)
-    ├── AuthError                 Harvest refused the sign-in
-    │   └── SignInError           a login that cannot be made or renewed; the message says all
-    ├── ApiError                  Harvest, or the way to it, failed; carries path, status, attempts
-    │   ├── RateLimitedError      429 until we gave up
-    │   ├── ServerError           5xx, time-outs, refused connections, until we gave up
-    │   ├── ForbiddenError        403: this token may not read that
-    │   ├── ResponseError         an answer that cannot be a right one
-    │   └── UnsafeLinkError       a next link that must not be followed
-    ├── DestinationError          the warehouse refused; says what stays pending
+    HarvestError                  catch this to catch all of them
+    ├── ConfigError               settings or arguments; nothing was sent (also ValueError)
+    ├── RemoteError               Harvest refused, or gave no usable answer
+    │   ├── AuthError             Harvest refused the sign-in
+    │   │   └── SignInError       a login cannot be made, renewed or read; the message says it all
+    │   └── ApiError              carries path, status and attempts
+    │       ├── RateLimitedError  429 until we gave up
+    │       ├── ServerError       5xx, time-outs, refused connections, until we gave up
+    │       ├── ForbiddenError    403: this token may not read that
+    │       └── ResponseError     an answer that cannot be right
+    │           └── UnsafeLinkError   a next link that must not be followed
+    ├── DestinationError          the warehouse refused; the message says what stays pending
     ├── GuardError                a guard stopped a destructive step
     └── BusyError                 another sync of this pipeline is running
 
-Messages have three parts: what happened and to what, what we know, what to do next. None of them
-ever holds a token, a query string or a response body.
+A message has three parts: what happened and to what, what is known, what to do next. It never holds
+a token, a query string or a response body.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class HarvestError(Exception):
-    """The root of every error this package raises on purpose."""
+    """
+    The root of every error this package raises on purpose.
+
+    Attributes:
+        exit_code: What the command line ends with.
+    """
 
     exit_code: ClassVar[int] = 1
 
@@ -38,7 +46,13 @@ class ConfigError(HarvestError, ValueError):
     exit_code = 2
 
 
-class AuthError(HarvestError):
+class RemoteError(HarvestError):
+    """Harvest's API or identity host refused, or gave no usable answer. Raised as a subclass."""
+
+    exit_code = 4
+
+
+class AuthError(RemoteError):
     """Harvest refused the token, or token and account together (401, 404 on the probe)."""
 
     exit_code = 3
@@ -48,11 +62,11 @@ class SignInError(AuthError):
     """
     A login could not be made, renewed or read.
 
-    Nobody further up knows more: its message is shown as it is.
+    The message is complete: callers show it as it is and add nothing.
     """
 
 
-class ApiError(HarvestError):
+class ApiError(RemoteError):
     """
     A request that Harvest did not answer usefully.
 
@@ -61,8 +75,6 @@ class ApiError(HarvestError):
         status: Last HTTP status; None when no answer came.
         attempts: How many times it was sent.
     """
-
-    exit_code = 4
 
     def __init__(
         self, message: str, *, path: str = "", status: int | None = None, attempts: int = 1
@@ -111,6 +123,37 @@ class BusyError(HarvestError):
     exit_code = 7
 
 
+def find_cause(error: BaseException | None, kind: type[E]) -> E | None:
+    """
+    The first exception of type *kind* among *error* and what led to it; None if there is none.
+
+    Follows ``__cause__``, and ``__context__`` where an exception was raised without ``from``.
+    """
+    while error is not None:
+        if isinstance(error, kind):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def error_dict(
+    error: BaseException, *, account_id: int | None = None, table: str = "", message: str = ""
+) -> dict[str, Any]:
+    """
+    One entry of ``errors`` in ``--json`` and ``sync_runs``.
+
+    Args:
+        account_id, table: What the error belongs to; without them, to the whole run.
+        message: Replaces the error's own text.
+    """
+    return {
+        "account_id": account_id,
+        "table": table or None,
+        "type": type(error).__name__,
+        "message": message or str(error),
+    }
+
+
 def counted(number: int, noun: str) -> str:
     """``1 row``, ``1,000 rows``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -118,9 +161,10 @@ def counted(number: int, noun: str) -> str:
 
 def printable(text: object, *, limit: int = 200) -> str:
     """
-    Text from outside, fit for one line of a message: no control characters, at most *limit* long.
+    Text from outside as one line of a message: no control characters, at most *limit* characters.
 
-    Whatever follows a question mark in something that looks like an address is left out.
+    In a word that looks like an address, everything after the question mark is left out: a query
+    may hold a secret.
     """
     words = "".join(char if char.isprintable() else " " for char in str(text)[: 4 * limit]).split()
     line = " ".join(

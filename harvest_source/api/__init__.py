@@ -1,1 +1,1 @@
-"""HTTP requests to one Harvest account: pages, counts, single objects. Knows nothing of dlt."""
+"""HTTP for one Harvest account: pages, counts, single objects. Knows nothing of dlt."""

@@ -1,4 +1,4 @@
-"""Who asked what: one line of JSON for every request, appended to a file that does not grow on."""
+"""The access log: one line of JSON for every request, in files of bounded size."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from harvest_source.api.requester import Exchange
+from harvest_source.api.http_context import Exchange
 
 MAX_BYTES: Final = 10 * 1024 * 1024
-"""About 60,000 requests; then a new file is begun."""
+"""Size at which a new file is begun: about 60,000 requests."""
 
 KEEP: Final = 5
-"""Older files, ``access.log.1`` the youngest."""
+"""Older files that stay; ``access.log.1`` is the youngest."""
 
 
 class AccessLog:
     """
     Appends every exchange to *path*; thread-safe, and several processes may share the file.
 
-    A line holds no token, query, or body: time, profile, account, method, path, status,
-    milliseconds, rows. A file that cannot be written stops nothing and is told once.
+    A line holds time, profile, account, method, path, status, milliseconds and rows; never a token,
+    a query or a body. When the file cannot be written the run goes on with a warning.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class AccessLog:
         self._lock = threading.Lock()
 
     def __call__(self, exchange: Exchange) -> None:
-        """Write one line."""
+        """Append one line."""
         line = json.dumps(build_entry(exchange, self._profile)) + "\n"
         try:
             with self._lock:
@@ -55,7 +55,7 @@ class AccessLog:
             )
 
     def _append(self, line: bytes) -> None:
-        """Opened anew each time: another process may have begun a new file."""
+        """Open the file for each line: another process may have begun a new one."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         handle = os.open(self._path, flags, 0o600)
         try:
@@ -64,20 +64,20 @@ class AccessLog:
         finally:
             os.close(handle)
         if is_full:
-            self._begin_anew()
+            self._rotate()
 
-    def _begin_anew(self) -> None:
+    def _rotate(self) -> None:
         for number in range(self._keep - 1, -1, -1):
-            older = self._older(number)
-            if older.exists():
-                older.replace(self._older(number + 1))
+            current = self._numbered(number)
+            if current.exists():
+                current.replace(self._numbered(number + 1))
 
-    def _older(self, number: int) -> Path:
+    def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
 
 
 def build_entry(exchange: Exchange, profile: str) -> dict[str, str | int | None]:
-    """What is told of one exchange."""
+    """The JSON object of one exchange."""
     return {
         "at": exchange.at.isoformat(timespec="milliseconds"),
         "profile": profile,

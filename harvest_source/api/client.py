@@ -1,83 +1,71 @@
-"""One Harvest account, read: pages, counts, single objects."""
+"""Reads one Harvest account: pages, counts, single objects."""
 
 from __future__ import annotations
 
 import math
-import random as _random
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
 
-from harvest_source.api.pages import Page, page_cap, parse_object, parse_page
+from harvest_source.api.attempt import Answer
+from harvest_source.api.http_context import HttpContext
+from harvest_source.api.listing import (
+    LinkChecker,
+    ListRequest,
+    build_list_request,
+    next_page_urgency,
+)
+from harvest_source.api.pages import Page, parse_object, parse_page
 from harvest_source.api.rate_limit import RateLimiter, never
 from harvest_source.api.rate_limit import report_limiter as build_report_limiter
-from harvest_source.api.requester import Answer, Exchange, Requester
-from harvest_source.api.retry import RetryLimits
-from harvest_source.api.urls import check_link
-from harvest_source.clock import Clock
+from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
 from harvest_source.concurrency import run_ahead
 from harvest_source.defaults import PAGE_ROWS
-from harvest_source.errors import ResponseError, UnsafeLinkError
-
-_SHORT_PAGES: Final = 10
-"""A list with no more is read before long ones: these can wait."""
+from harvest_source.errors import ResponseError
 
 REPORT_PATIENCE_S: Final = 1200.0
-"""Reports are counted over 15 minutes, so a Retry-After may be that long."""
+"""Harvest counts reports over 15 minutes, so a Retry-After may be that long."""
 
 
 class HarvestClient:
     """
-    Reads one account; thread-safe. Build one and share it: it holds the connections.
+    Reads one account; thread-safe. Build one per account and share it: it holds the connections.
 
     Args:
         account_id: Sent with every request.
         limiter: Shared by everything that reads this account, reports aside.
         report_limiter: The same for ``reports/``; None: one of its own.
-        transport: In place of the network, for tests.
-        on_response: Told of every try, from whatever thread made it.
-        on_warning: Told once when this machine's clock is off.
 
     Raises:
-        ConfigError: *api_url* will not do. Nothing is sent.
+        ConfigError: *api_url* cannot be used. Nothing is sent.
     """
 
     def __init__(
         self,
-        *,
         api_url: str,
+        http: HttpContext,
+        *,
         account_id: int,
         auth: httpx.Auth,
-        user_agent: str,
-        clock: Clock,
         limiter: RateLimiter,
         report_limiter: RateLimiter | None = None,
-        transport: httpx.BaseTransport | None = None,
-        random: Callable[[], float] = _random.random,
-        limits: RetryLimits = RetryLimits(),  # noqa: B008 - frozen
-        on_response: Callable[[Exchange], None] | None = None,
-        on_warning: Callable[[str], None] | None = None,
     ) -> None:
         self._account_id = account_id
-        self._limiter = limiter
-        self._limits = limits
-        self._report_limiter = report_limiter or build_report_limiter(clock)
+        limits = http.retry_limits
+        self._reports = SendOptions(
+            limiter=report_limiter or build_report_limiter(http.clock),
+            retry_limits=replace(limits, total_s=max(limits.total_s, REPORT_PATIENCE_S)),
+        )
         self._requester = Requester(
-            base_url=api_url,
+            api_url,
+            http,
             auth=auth,
-            user_agent=user_agent,
             limiter=limiter,
-            clock=clock,
-            random=random,
-            limits=limits,
-            transport=transport,
-            on_response=on_response,
-            on_warning=on_warning,
-            headers={"Harvest-Account-Id": str(account_id)},
+            headers={ACCOUNT_HEADER: str(account_id)},
         )
         self._root = httpx.URL(self._requester.base_url).path.rstrip("/")
 
@@ -96,12 +84,12 @@ class HarvestClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; finish or close the walks first."""
+        """Close all connections; exhaust or close the iterators of pages first."""
         self._requester.close()
 
-    def introduce(self, user_agent: str) -> None:
-        """From now on send *user_agent*: the contact may be known only after the first answer."""
-        self._requester.introduce(user_agent)
+    def set_user_agent(self, user_agent: str) -> None:
+        """Send *user_agent* from now on: the contact may be known only after the first answer."""
+        self._requester.set_user_agent(user_agent)
 
     @property
     def account_id(self) -> int:
@@ -109,7 +97,7 @@ class HarvestClient:
 
     @property
     def requests(self) -> int:
-        """Requests sent up to now, every try counted."""
+        """Requests sent up to now; every attempt counts."""
         return self._requester.requests
 
     def fetch_page(
@@ -125,19 +113,20 @@ class HarvestClient:
 
         Args:
             path: Below the API's address: ``time_entries``.
-            key: Name of the array in the envelope; None for a single object, which is not asked
-                with ``per_page``.
+            key: Name of the array in the envelope; None for a single object, which is asked for
+                without ``per_page``.
             params: Filters; never changed.
 
         Raises:
             AuthError: 401.
             ForbiddenError: 403.
-            ApiError: Anything else that is no page; see :meth:`Requester.fetch`.
+            ApiError: Anything else that is not a page; see :meth:`Requester.fetch`.
         """
         query = dict(params or {})
         if key is not None:
             query["per_page"] = str(per_page)
-        return self._fetch(path, self._build_walk(path, key, params), number=1, params=query)
+        request = build_list_request(self._root, path, key, params)
+        return self._fetch(path, request, number=1, params=query)
 
     def iter_pages(
         self,
@@ -148,30 +137,29 @@ class HarvestClient:
         most_rows: int | None = None,
     ) -> Generator[Page, None, None]:
         """
-        All pages of a list, in order; while one is in your hands the next is under way.
+        All pages of a list, in order; while the caller has one, the next is being fetched.
 
         Follows ``links.next`` as given and stops on null only. Not restartable. Closing the
         iterator early drops the request under way: it ends by itself, within seconds unless the
         server is silent.
 
         Args:
-            most_rows: A list that announces more ends with its first page: nothing is fetched ahead
-                that nobody wants.
+            most_rows: A list that announces more rows ends with its first page, and no other page
+                is fetched.
 
         Raises:
             UnsafeLinkError: A link to elsewhere, or one already followed.
             ResponseError: Far more pages than the first one announced.
             HarvestError: As :meth:`fetch_page`; the message names the page.
         """
-        walk = self._build_walk(path, key, params)
+        request = build_list_request(self._root, path, key, params)
         page = self.fetch_page(path, key=key, params=params)
         if most_rows is not None and (page.total_entries or 0) > most_rows:
             yield page
             return
-        cap = page_cap(page)
-        seen: set[str] = set()
+        links = LinkChecker(request, page, api_url=self._requester.base_url)
         while page.next_url is not None:
-            with run_ahead(partial(self._follow, walk, page, seen, cap)) as following:
+            with run_ahead(partial(self._follow, request, links, page)) as following:
                 yield page
                 page = following.result()
         yield page
@@ -198,106 +186,58 @@ class HarvestClient:
         One object, ``users/me`` or ``company``; numbers with a point become Decimal.
 
         Args:
-            cancelled: Looked at while waiting and reading.
+            cancelled: Polled while waiting and reading.
 
         Raises:
             HarvestError: As :meth:`fetch_page`.
-            Cancelled: *cancelled* said so.
+            Cancelled: *cancelled* returned True.
         """
 
         def parse(answer: Answer) -> dict[str, Any]:
             return parse_object(answer.body, label=path, path=f"{self._root}/{path}")
 
-        return self._requester.fetch(path, parse=parse, label=path, cancelled=cancelled)
-
-    def _build_walk(self, path: str, key: str | None, params: Mapping[str, str] | None) -> _List:
-        return _List(
-            path=f"{self._root}/{path}",
-            key=key,
-            label=_describe(path, params or {}),
-            is_report=path.startswith("reports/"),
-        )
+        options = SendOptions(cancelled=cancelled)
+        return self._requester.fetch(path, parse=parse, label=path, options=options)
 
     def _follow(
-        self, walk: _List, page: Page, seen: set[str], cap: int, cancelled: Callable[[], bool]
+        self, request: ListRequest, links: LinkChecker, page: Page, cancelled: Callable[[], bool]
     ) -> Page:
-        """The page after *page*, which is not the last."""
-        url, where = page.next_url or "", f"Page {page.number} of {walk.label}"
-        try:
-            check_link(url, api_url=self._requester.base_url, seen=seen, where=where)
-        except UnsafeLinkError as error:
-            error.path = walk.path
-            raise
-        if page.number >= cap:
-            msg = (
-                f"{where} still links to another page, though the first announced far fewer. Not "
-                "going on for ever: run the same command again, and report it if it stays."
-            )
-            raise ResponseError(msg, path=walk.path, status=200)
-        seen.add(url)
+        """The page after *page*."""
         return self._fetch(
-            url, walk, number=page.number + 1, urgency=_urgency(page), cancelled=cancelled
+            links.check(page),
+            request,
+            number=page.number + 1,
+            urgency=next_page_urgency(page),
+            cancelled=cancelled,
         )
 
     def _fetch(
         self,
         url_or_path: str,
-        walk: _List,
+        request: ListRequest,
         *,
         number: int,
         params: Mapping[str, str] | None = None,
         urgency: float = math.inf,
         cancelled: Callable[[], bool] = never,
     ) -> Page:
-        label = walk.label if number == 1 else f"{walk.label}, page {number}"
+        label = request.describe_page(number)
 
         def parse(answer: Answer) -> Page:
             return parse_page(
                 answer.body,
-                key=walk.key,
+                key=request.key,
                 began=answer.began,
                 number=number,
                 label=label,
-                path=walk.path,
+                path=request.path,
             )
 
+        options = self._reports if request.is_report else SendOptions()
         return self._requester.fetch(
             url_or_path,
             params,
             parse=parse,
             label=label,
-            limiter=self._report_limiter if walk.is_report else self._limiter,
-            limits=self._report_limits() if walk.is_report else self._limits,
-            urgency=urgency,
-            cancelled=cancelled,
+            options=replace(options, urgency=urgency, cancelled=cancelled),
         )
-
-    def _report_limits(self) -> RetryLimits:
-        return replace(self._limits, total_s=max(self._limits.total_s, REPORT_PATIENCE_S))
-
-
-@dataclass(frozen=True, slots=True)
-class _List:
-    """What stays the same from page to page."""
-
-    path: str
-    key: str | None
-    label: str
-    is_report: bool
-
-
-def _urgency(page: Page) -> float:
-    """
-    Of the page after *page*: the pages left of a long list, so that such lists end together.
-
-    A short list does not wait for long ones: the sooner it ends, the less it changes meanwhile.
-    """
-    pages = math.ceil((page.total_entries or 0) / PAGE_ROWS)
-    return pages - page.number if pages > _SHORT_PAGES else math.inf
-
-
-def _describe(path: str, params: Mapping[str, str]) -> str:
-    """``time_entries, 2024-03-01 to 2024-03-31``; filters other than dates are left out."""
-    if not {"from", "to"} & params.keys():
-        return path
-    return f"{path}, {params.get('from', 'the beginning')} to {params.get('to', 'the end')}"

@@ -1,7 +1,7 @@
 """
-One answer, taken apart without reading its rows.
+Splits one answer into envelope and rows without parsing the rows.
 
-The rows stay the bytes Harvest sent: who needs them parses them, into whatever is fastest there.
+The rows stay the bytes Harvest sent: the decoder parses them straight into Arrow.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 MAX_PAGES = 100_000
-"""No walk is longer: 200 million rows."""
+"""Longest list that is followed: 200 million rows."""
 
 
 class TruncatedBody(Exception):
-    """A 200 whose JSON stops before its end: the transport's fault, so worth another try."""
+    """A 200 whose JSON stops before its end: lost in transport, so worth another attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Page:
     One page of a list, or one object.
 
     Attributes:
-        rows: A JSON array, byte for byte as sent: valid JSON, though nobody has looked
-            whether its texts are UTF-8. A single object is an array of one.
+        rows: A JSON array, byte for byte as sent. It is valid JSON; whether its texts are UTF-8
+            has not been checked. A single object is an array of one.
         next_url: ``links.next`` as given; None on the last page.
         total_entries: Rows of the whole list, as this page says; None when it does not.
         total_pages: Pages of the whole list, as this page says; None when it does not.
-        number: Place in this walk, from 1.
-        began: Aware, UTC. No later than the moment Harvest began to read this page: the time a
-            cursor may be set to.
+        number: Position in the list, from 1.
+        began: Aware, UTC. No later than the moment Harvest began to read this page, so a cursor
+            may be set to it.
     """
 
     rows: bytes
@@ -53,7 +53,7 @@ class Page:
 
     @property
     def style(self) -> Literal["cursor", "page"] | None:
-        """How the list goes on from here, seen on the link: never assumed from the docs."""
+        """How the list is paged, seen on the link; the docs do not say it reliably."""
         query = (self.next_url or "").partition("?")[2]
         names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
         if "cursor" in names:
@@ -80,15 +80,15 @@ def parse_page(
 
     Raises:
         TruncatedBody: The JSON stops before its end.
-        ResponseError: No JSON, no object, no *key*, no array under it, or no way to tell whether
-            there are more pages.
+        ResponseError: Not JSON, not an object, no *key*, no array under it, or no way to tell
+            whether there are more pages.
     """
     try:
         envelope = _parse_envelope(body)
         rows = _pick_rows(body, envelope, key)
         next_url = None if key is None else _pick_next(envelope)
-    except _Odd as odd:
-        raise _build_error(label, path, str(odd)) from None
+    except _UnusableBody as error:
+        raise _build_error(label, path, str(error)) from None
     return Page(
         rows=rows,
         next_url=next_url,
@@ -110,27 +110,31 @@ def parse_object(body: bytes, *, label: str = "the answer", path: str = "") -> d
 
     Raises:
         TruncatedBody: The JSON stops before its end.
-        ResponseError: No JSON, or no object.
+        ResponseError: Not JSON, or not an object.
     """
     try:
         _parse_envelope(body)
         value: dict[str, Any] = json.loads(body, parse_float=Decimal)
-    except _Odd as odd:
-        raise _build_error(label, path, str(odd)) from None
+    except _UnusableBody as error:
+        raise _build_error(label, path, str(error)) from None
     except (ValueError, RecursionError, ArithmeticError):
         raise _build_error(label, path, "holds JSON that cannot be read") from None
     return value
 
 
-def page_cap(first: Page) -> int:
-    """How many pages a walk may have before it counts as endless; lists may grow meanwhile."""
+def max_pages(first: Page) -> int:
+    """
+    How many pages a list may have, judged by its first one, before it counts as endless.
+
+    Generous, because a list may grow while it is read.
+    """
     if first.total_pages is None:
         return MAX_PAGES
     return min(MAX_PAGES, max(2 * first.total_pages, first.total_pages + 50))
 
 
-class _Odd(Exception):
-    """The end of a sentence that begins with what was asked for."""
+class _UnusableBody(Exception):
+    """What is wrong with a body, as the end of a sentence that begins with "the body"."""
 
 
 def _build_error(label: str, path: str, what: str) -> ResponseError:
@@ -146,47 +150,52 @@ def _parse_envelope(body: bytes) -> dict[str, Any]:
     try:
         envelope: dict[str, Any] = _ENVELOPE.decode(body)
     except msgspec.ValidationError:
-        raise _Odd("is JSON of another kind than an object") from None
+        raise _UnusableBody("is JSON of another kind than an object") from None
     except msgspec.DecodeError as error:
         if "truncated" in str(error) or _is_cut(body):
             raise TruncatedBody from None
         html = body[:200].lstrip().startswith(b"<")
-        raise _Odd("is an HTML page" if html else "is not JSON") from None
+        raise _UnusableBody("is an HTML page" if html else "is not JSON") from None
     except (UnicodeDecodeError, RecursionError):
-        raise _Odd("is not JSON") from None
+        raise _UnusableBody("is not JSON") from None
     return envelope
 
 
 def _is_cut(body: bytes) -> bool:
-    """Begun as an object, not ended as one. Cut after ``1.``, msgspec calls it malformed."""
+    """
+    Whether an object begins and does not end.
+
+    msgspec calls a body malformed, and does not say truncated, when it was cut after ``1.``.
+    """
     return body.lstrip().startswith(b"{") and not body.rstrip().endswith(b"}")
 
 
 def _pick_rows(body: bytes, envelope: dict[str, Any], key: str | None) -> bytes:
     if key is not None and key not in envelope:
-        raise _Odd(f'lacks "{key}"')
+        raise _UnusableBody(f'lacks "{key}"')
     rows = bytes(envelope[key]) if key else b"[" + body.strip() + b"]"
     if not rows.startswith(b"["):
-        raise _Odd(f'has no array under "{key}"')
+        raise _UnusableBody(f'has no array under "{key}"')
     return rows
 
 
 def _pick_next(envelope: dict[str, Any]) -> str | None:
     """
-    ``links.next``, on which alone a walk goes on or stops.
+    ``links.next``: an address means another page, null means the last one.
 
-    A list without it is complete only if it says so itself: no next page, one page in all.
+    A list without ``links`` is complete only if it says so itself: no ``next_page``, one page in
+    all.
     """
     links = _read(envelope.get("links"))
     if isinstance(links, dict) and "next" in links:
         url = links["next"]
         if url is None or (isinstance(url, str) and url):
             return url
-        raise _Odd("has a links.next that is no address")
+        raise _UnusableBody("has a links.next that is not an address")
     no_next_page = _read(envelope.get("next_page")) is None
     if links is None and no_next_page and _pick_count(envelope, "total_pages") in {0, 1}:
         return None
-    raise _Odd("lacks links.next, so nobody knows whether there are more pages")
+    raise _UnusableBody("lacks links.next, so it cannot be told whether there are more pages")
 
 
 def _pick_count(envelope: dict[str, Any], name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""How often we may ask: a sliding window, shared by all threads of one account."""
+"""The request allowance: a sliding window, shared by all threads that read one account."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from harvest_source.errors import ConfigError
 
 GENERAL: Final = (97, 15.4)
 """
-Requests and seconds. Harvest allows 100 in 15 s, counted where the requests arrive: the network
-bunches them up. 97 in 15.4 s was measured to give no 429 at all.
+Requests and seconds. Harvest allows 100 in 15 s, counted where the requests arrive, and the network
+can bunch them up. 97 in 15.4 s gave no 429 when measured against a server with that limit.
 """
 
 REPORTS: Final = (97, 924.0)
-"""``/reports/`` has a budget of its own, 100 in 15 minutes: the same margins (15.4/15, 97/100)."""
+"""``/reports/`` has its own allowance, 100 in 15 minutes: the same margins (15.4/15, 97/100)."""
 
 _ALLOWED: Final = 100
 """What Harvest allows in 15 s; ``rate_limit`` cannot be set above."""
 
 _SHORTEST_S: Final = 0.001
-"""A wait so short that adding it changes nothing would never end."""
+"""Lower bound of a wait: adding a shorter one may leave a float clock unchanged for ever."""
 
 _BACK_OFF: Final = 0.6
-"""What is left of our share when Harvest says that the account asks too much."""
+"""Factor on our share of the allowance after a 429."""
 
 _RECOVER: Final = 0.1
-"""The part of it that comes back with every quiet window: full speed after about a minute."""
+"""Part of the full share that returns with every window without a 429: about a minute in all."""
 
-_LONGEST_S: Final = 1.0
-"""How long a closed walk may go unnoticed while it waits for its turn."""
+_POLL_S: Final = 1.0
+"""Longest time a cancelled request goes on waiting for its turn before it notices."""
 
 
 class Cancelled(Exception):
-    """Nobody wants this answer any more. Reaches nobody but who said so."""
+    """The request was cancelled. Only the code that cancelled it sees this."""
 
 
 def never() -> bool:
-    """Whoever asked still wants the answer."""
+    """The default of ``cancelled``: the request is never cancelled."""
     return False
 
 
 class RateLimiter:
     """
-    Lets at most *requests* through in any *seconds*, fewer after a complaint; thread-safe.
+    Admits at most *requests* in any *seconds*, fewer after a 429; thread-safe.
 
-    The window is half-open: a request leaves it exactly *seconds* after it was let through.
-    Of the threads that wait, the most urgent goes first; equals are served as they wake, roughly
-    first come first served.
+    The window is half-open: a request leaves it exactly *seconds* after it was admitted. Of the
+    threads that wait, the most urgent goes first; equals go as they wake, roughly in the order they
+    came.
 
     Args:
         requests: At least 1.
@@ -72,13 +72,13 @@ class RateLimiter:
         self._sent: deque[float] = deque(maxlen=requests)
         self._waiting: list[float] = []
         self._not_before = -math.inf
-        self._most = requests
+        self._full_share = requests
         self._allowed = requests
-        self._complained = self._changed = -math.inf
+        self._reduced_at = self._changed_at = -math.inf
 
     @property
     def allowed(self) -> int:
-        """Requests let through in a window now: fewer while others use the allowance, too."""
+        """Requests admitted in a window now: fewer while other programs use the allowance, too."""
         return self._allowed
 
     def acquire(self, *, urgency: float = math.inf, cancelled: Callable[[], bool] = never) -> None:
@@ -86,7 +86,7 @@ class RateLimiter:
         Wait until a request may be sent, and count it as sent.
 
         Raises:
-            Cancelled: *cancelled* said so while waiting; nothing is counted.
+            Cancelled: *cancelled* returned True while waiting; nothing is counted.
         """
         if self._take(urgency) <= 0:
             return
@@ -94,7 +94,7 @@ class RateLimiter:
             while (wait_s := self._take(urgency)) > 0:
                 if cancelled():
                     raise Cancelled
-                self._clock.sleep(min(max(wait_s, _SHORTEST_S), _LONGEST_S))
+                self._clock.sleep(min(max(wait_s, _SHORTEST_S), _POLL_S))
 
     @contextmanager
     def _in_line(self, urgency: float) -> Iterator[None]:
@@ -108,27 +108,27 @@ class RateLimiter:
 
     def pause(self, seconds: float) -> None:
         """
-        Let nobody through for *seconds* from now; a longer pause under way stays.
+        Admit no request for *seconds* from now; a longer pause that is under way stays.
 
-        Whoever sets the pause was told to wait although we kept to the allowance: somebody else
-        uses it, too. So fewer go through from then on, once for all answers of one window.
+        Called after a 429. This limiter kept to the allowance, so another program uses it as well:
+        fewer requests are admitted from now on, reduced once for all 429s of one window.
         """
         with self._lock:
             now = self._clock.monotonic()
             self._not_before = max(self._not_before, now + seconds)
-            if now - self._complained >= self._seconds:
+            if now - self._reduced_at >= self._seconds:
                 self._allowed = max(1, int(self._allowed * _BACK_OFF))
-                self._complained = self._changed = now
+                self._reduced_at = self._changed_at = now
 
     def _take(self, urgency: float) -> float:
-        """Seconds to wait before asking again; zero or less: the turn is taken."""
+        """Seconds to wait before the next call; zero or less: the request is admitted."""
         with self._lock:
             now = self._clock.monotonic()
             self._recover(now)
             wait_s = self._not_before - now
             left = self._allowed - sum(other > urgency for other in self._waiting)
             if left < 1:
-                wait_s = max(wait_s, _LONGEST_S)
+                wait_s = max(wait_s, _POLL_S)
             elif len(self._sent) >= left:
                 wait_s = max(wait_s, self._sent[-left] + self._seconds - now)
             if wait_s <= 0:
@@ -136,21 +136,23 @@ class RateLimiter:
             return wait_s
 
     def _recover(self, now: float) -> None:
-        """A step up for every window that passed without a complaint."""
-        windows = 0 if self._allowed == self._most else int((now - self._changed) // self._seconds)
+        """Raise the share by one step for every window that passed without a 429."""
+        if self._allowed == self._full_share:
+            return
+        windows = int((now - self._changed_at) // self._seconds)
         if windows > 0:
-            step = max(1, round(self._most * _RECOVER))
-            self._allowed = min(self._most, self._allowed + windows * step)
-            self._changed += windows * self._seconds
+            step = max(1, round(self._full_share * _RECOVER))
+            self._allowed = min(self._full_share, self._allowed + windows * step)
+            self._changed_at += windows * self._seconds
 
 
 def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
     """
-    The limiter for everything but reports.
+    The limiter of one account for everything but reports.
 
     Args:
-        rate_limit: Requests per 15 s, 1..100; None means what Harvest allows. Values above the
-            measured safe rate are taken as that rate.
+        rate_limit: Requests per 15 s, 1..100; None: what Harvest allows. Values above
+            :data:`GENERAL` count as that.
 
     Raises:
         ConfigError: *rate_limit* is below 1 or above what Harvest allows.
@@ -169,6 +171,6 @@ def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
 
 
 def report_limiter(clock: Clock) -> RateLimiter:
-    """The limiter for ``/reports/``, which Harvest counts apart."""
+    """The limiter of one account for ``/reports/``, which Harvest counts separately."""
     requests, seconds = REPORTS
     return RateLimiter(requests=requests, seconds=seconds, clock=clock)

@@ -1,4 +1,4 @@
-"""Which addresses may be asked: the configured ones, and the ``links.next`` that stay on them."""
+"""Which addresses may get requests: the configured ones, and ``links.next`` that stay on them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PREFIXES = ("/api/v2", "/v2")
 
 def check_url(url: str, name: str) -> str:
     """
-    A configured address, without trailing slash: ``https``, or ``http`` on a loopback host.
+    A configured address without its trailing slash: ``https``, or ``http`` on a loopback host.
 
     Args:
         name: The setting's name, for the message.
 
     Raises:
-        ConfigError: Not such an address, or it carries a user, a query or a fragment. Only scheme
-            and host are repeated: the rest may hold a password.
+        ConfigError: Not such an address, or it carries a user, a query or a fragment. The message
+            repeats scheme and host only: the rest may hold a password.
     """
     parsed = _parse(url.strip())
     if parsed is None or parsed.scheme not in {"http", "https"}:
@@ -59,11 +59,11 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
     Refuse a ``links.next`` that must not be followed.
 
     Accepted: *api_url*'s own scheme, host and port, below its path or either of Harvest's two
-    prefixes, ``/v2/`` and ``/api/v2/``; once per walk.
+    prefixes, ``/v2/`` and ``/api/v2/``; each address once per list.
 
     Args:
-        seen: The addresses this walk has already asked, as they were given.
-        where: Who linked, for the message: ``Page 3 of time_entries``.
+        seen: The addresses of this list that were already followed, as they were given.
+        where: What holds the link, for the message: ``Page 3 of time_entries``.
 
     Raises:
         UnsafeLinkError: Anything else. The message holds no more of the link than its host.
@@ -71,7 +71,7 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
     home = httpx.URL(api_url)
     link = _parse(url)
     if link is None or not link.scheme:
-        msg = f"{where} links to something that is no web address. Not following it."
+        msg = f"{where} links to something that is not a web address. Not following it."
         raise UnsafeLinkError(msg)
     if "@" in _authority(url) or not same_origin(link, home):
         msg = (
@@ -91,7 +91,7 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
 
 
 def _parse(url: str) -> httpx.URL | None:
-    """The address as it would be sent; None when different readers could differ on it."""
+    """The address as it would be sent; None when two parsers could read it differently."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         return None
     try:

@@ -1,24 +1,21 @@
-"""Which accounts a token reaches, and which of them is meant."""
+"""The accounts a token reaches, and which one to read."""
 
 from __future__ import annotations
 
-import random as _random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from harvest_source.api.attempt import Answer
+from harvest_source.api.http_context import HttpContext
 from harvest_source.api.pages import parse_object
-from harvest_source.api.requester import Answer, Exchange, Requester
-from harvest_source.api.retry import RetryLimits
-from harvest_source.clock import Clock
+from harvest_source.api.requester import Requester
 from harvest_source.errors import AuthError, ConfigError, ResponseError, printable
 
 _PATH = "/api/v2/accounts"
 _LABEL = "the list of accounts"
-_LARGEST_ID = 2**63 - 1
-_WHERE = "Set account_id under [sources.harvest] in .dlt/config.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,45 +32,24 @@ class Account:
     product: str
 
 
-def fetch_accounts(
-    id_url: str,
-    *,
-    auth: httpx.Auth,
-    user_agent: str,
-    clock: Clock,
-    transport: httpx.BaseTransport | None = None,
-    random: Callable[[], float] = _random.random,
-    limits: RetryLimits = RetryLimits(),  # noqa: B008 - frozen
-    on_response: Callable[[Exchange], None] | None = None,
-) -> list[Account]:
+def fetch_accounts(id_url: str, auth: httpx.Auth, http: HttpContext) -> list[Account]:
     """
-    Every account the token reaches, in Harvest's order, Forecast's among them.
+    Every account the token reaches, Forecast's included, in Harvest's order.
 
     Args:
         id_url: The identity host: ``https://id.getharvest.com``.
 
     Raises:
-        ConfigError: *id_url* will not do; nothing was sent.
+        ConfigError: *id_url* cannot be used; nothing was sent.
         AuthError: The token was refused.
         ApiError: No usable answer.
     """
-    with Requester(
-        base_url=id_url,
-        url_name="id_url",
-        auth=auth,
-        user_agent=user_agent,
-        limiter=None,
-        clock=clock,
-        random=random,
-        limits=limits,
-        transport=transport,
-        on_response=on_response,
-    ) as requester:
+    with Requester(id_url, http, auth=auth, url_name="id_url") as requester:
         return requester.fetch(_PATH, parse=_parse_accounts, label=_LABEL)
 
 
 def harvest_accounts(accounts: Iterable[Account]) -> list[Account]:
-    """Those of the product Harvest: the first of the list is often Forecast's."""
+    """The accounts of the product Harvest. The first one a token reaches is often Forecast's."""
     return [account for account in accounts if account.product == "harvest"]
 
 
@@ -92,7 +68,7 @@ def choose_account(accounts: Sequence[Account]) -> Account:
         names = ", ".join(f"{account.id} {account.name}".strip() for account in found)
         msg = (
             f"This token reaches {len(found)} Harvest accounts and none was chosen: {names}. "
-            f"{_WHERE}, or pass --account."
+            "Set account_id under [sources.harvest] in .dlt/config.toml, or pass --account."
         )
         raise ConfigError(msg)
     others = f", only {len(accounts)} of other products" if accounts else ""
@@ -101,52 +77,6 @@ def choose_account(accounts: Sequence[Account]) -> Account:
         "account: https://id.getharvest.com/developers."
     )
     raise AuthError(msg)
-
-
-def parse_account_ids(value: object) -> tuple[int, ...]:
-    """
-    Account ids as people write them: ``1``, ``"1"``, ``"1,2"``, ``"[1, 2]"``, ``[1, "2"]``.
-
-    Returns:
-        Each id once, in the order given; empty for None.
-
-    Raises:
-        ConfigError: Anything else. The message never repeats the value: tokens end up here.
-    """
-    if value is None:
-        return ()
-    parts = list(value) if isinstance(value, list | tuple) else _split(value)
-    if not parts:
-        msg = f"account_id is empty. {_WHERE}, or leave it out."
-        raise ConfigError(msg)
-    return tuple(dict.fromkeys(_parse_id(part) for part in parts))
-
-
-def _split(value: object) -> list[object]:
-    if not isinstance(value, str):
-        return [value]
-    text = value.strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    return [part.strip().strip("'\"") for part in text.split(",")] if text.strip() else []
-
-
-def _parse_id(part: object) -> int:
-    if isinstance(part, str) and ".pt." in part:
-        msg = (
-            "account_id holds an access token. Move it to credentials.access_token in "
-            ".dlt/secrets.toml, and put the account's number in account_id."
-        )
-        raise ConfigError(msg)
-    digits = str(part).strip() if isinstance(part, str | int) else ""
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-        msg = f"account_id is not a number, or a list of numbers. {_WHERE}: digits only."
-        raise ConfigError(msg)
-    number = int(digits)
-    if not 0 < number <= _LARGEST_ID:
-        msg = f"account_id is out of range: {number}. {_WHERE} to the number Harvest shows."
-        raise ConfigError(msg)
-    return number
 
 
 def _parse_accounts(answer: Answer) -> list[Account]:

@@ -1,4 +1,4 @@
-"""Tokens that can be used but not read."""
+"""A bearer token that can be sent and cannot be read."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from harvest_source.errors import ConfigError
 
 class BearerToken(httpx.Auth):
     """
-    A personal access token (or any bearer token) as httpx wants it.
+    A personal access token (or any bearer token) in the form httpx takes.
 
-    It shows up in no ``repr``, ``vars`` or pickle. It does not know its host: it goes wherever it
-    is told, and only :class:`harvest_source.api.requester.Requester` tells it, for one host.
+    It shows in no ``repr``, ``vars`` or pickle. It would be sent to any host; only
+    :class:`harvest_source.api.requester.Requester` uses it, and that asks one host.
 
     Args:
         token: Blanks around it are dropped, so that it may come from a file.
 
     Raises:
-        ConfigError: Empty, or with characters no token has. The message does not repeat it.
+        ConfigError: Empty, or with characters that no token has. The message does not repeat it.
     """
 
     __slots__ = ("_header",)
@@ -33,7 +33,7 @@ class BearerToken(httpx.Auth):
         return "BearerToken(***)"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        msg = "A BearerToken is neither pickled nor copied: the token would lie open."
+        msg = "A BearerToken cannot be pickled or copied: its token would be readable."
         raise TypeError(msg)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:

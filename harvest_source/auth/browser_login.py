@@ -1,8 +1,8 @@
 """
-Signing in: the address to open, and what the redirect brings back.
+Browser sign-in: the address to open, and the answer that the redirect brings back.
 
-The browser comes back either to a page of this process, on a loopback address, or to nobody, and
-then its address is pasted.
+The redirect leads either to a page that this process serves on a loopback address, or to an address
+that is not served; then the user pastes that address.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from harvest_source.api.requester import check_url
-from harvest_source.api.urls import is_loopback
+from harvest_source.api.urls import check_url, is_loopback
 from harvest_source.errors import ConfigError, HarvestError, SignInError, printable
 
-CALLBACK_PATH: Final = "/callback"
 _ANSWER_S: Final = 120.0
-"""How long the browser waits for the last page, while the code is redeemed."""
+"""Seconds the browser waits for the last page, while the code is redeemed."""
+
 _SHOW_S: Final = 5.0
-"""How long the command waits for the browser to take that page."""
+"""Seconds the command waits until the browser has received that page."""
+
 _SILENCE_S: Final = 10.0
-"""How long a connection may be open without a request: browsers open some just in case."""
-_LONGEST: Final = 8192
+"""Seconds a connection may be open without a request: browsers open some in advance."""
+
+_MAX_QUERY: Final = 8192
+"""Longest request path, in characters; Harvest's redirect has about 200."""
+
 _AGAIN: Final = "Nothing was stored. Sign in again: harvest-source auth login"
 
 _PAGE: Final = """<!DOCTYPE html>
@@ -46,15 +49,15 @@ _PAGE: Final = """<!DOCTYPE html>
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class LoginRequest:
     """
-    One try to sign in.
+    One request to sign in.
 
     Attributes:
-        url: To be opened in a browser.
+        url: The address to open in a browser.
         redirect_url: Where the browser is sent afterwards.
-        state: What comes back if the answer is to this very try.
-        verifier: Proof of PKCE; None without it.
+        state: Random text; the answer to this request, and no other, brings it back.
+        verifier: PKCE's; None without PKCE.
     """
 
     url: str
@@ -65,21 +68,23 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the redirect brings: a code, good once, and what it is for."""
+    """What the redirect brings: a code that can be redeemed once, and its scope."""
 
     code: str = field(repr=False)
     scope: str
 
 
-def build_attempt(id_url: str, client_id: str, redirect_url: str, *, pkce: bool) -> Attempt:
+def build_login_request(
+    id_url: str, client_id: str, redirect_url: str, *, pkce: bool
+) -> LoginRequest:
     """
-    A try with a random state.
+    A request with a random state.
 
     Args:
-        pkce: Send a challenge too. Harvest does not document it.
+        pkce: Send a challenge too. Unverified against a live account: Harvest documents no PKCE.
     """
     state = secrets.token_urlsafe(32)
-    asked = {
+    query = {
         "client_id": client_id,
         "response_type": "code",
         "state": state,
@@ -88,33 +93,36 @@ def build_attempt(id_url: str, client_id: str, redirect_url: str, *, pkce: bool)
     verifier = secrets.token_urlsafe(48) if pkce else None
     if verifier:
         digest = hashlib.sha256(verifier.encode()).digest()
-        asked["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        asked["code_challenge_method"] = "S256"
-    url = f"{check_url(id_url, 'id_url')}/oauth2/authorize?{urlencode(asked)}"
-    return Attempt(url, redirect_url, state, verifier)
+        query["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        query["code_challenge_method"] = "S256"
+    url = f"{check_url(id_url, 'id_url')}/oauth2/authorize?{urlencode(query)}"
+    return LoginRequest(url, redirect_url, state, verifier)
 
 
-def parse_redirect(address: str, attempt: Attempt) -> Consent:
+def parse_redirect(address: str, request: LoginRequest) -> Consent:
     """
-    What came back, from the address the browser was sent to or its query alone.
+    Read the answer to *request*.
+
+    Args:
+        address: The address the browser was sent to, or its query alone.
 
     Raises:
-        SignInError: It answers another try, is a refusal, or has no code.
+        SignInError: The answer belongs to another request, is a refusal, or has no code.
     """
     query = address.strip().partition("#")[0]
     if "?" in query:
         query = query.partition("?")[2]
-    found = dict(parse_qsl(query[:_LONGEST], keep_blank_values=True))
-    if not hmac.compare_digest(found.get("state", "").encode(), attempt.state.encode()):
+    found = dict(parse_qsl(query[:_MAX_QUERY], keep_blank_values=True))
+    if not hmac.compare_digest(found.get("state", "").encode(), request.state.encode()):
         msg = (
-            "The answer is not to this sign-in: its state is missing or another's. It may come "
-            f"from an older window, or from somebody else's page. {_AGAIN}"
+            "The answer does not belong to this sign-in: its state is missing or different. It "
+            f"may come from an older browser window, or from another site. {_AGAIN}"
         )
         raise SignInError(msg)
     if "error" in found:
         raise SignInError(_explain(found["error"], found.get("error_description", "")))
     if not found.get("code"):
-        msg = f"The answer brings no code. {_AGAIN}"
+        msg = f"The answer has no code. {_AGAIN}"
         raise SignInError(msg)
     return Consent(found["code"], printable(found.get("scope", "")))
 
@@ -128,9 +136,12 @@ def _explain(name: str, description: str) -> str:
 
 class Callback:
     """
-    The page the browser comes back to: on a loopback address, for one visit.
+    The page on a loopback address that the browser is sent back to; answers one visit.
 
-    Opened by :func:`open_callback`.
+    Built by :func:`open_callback`.
+
+    Attributes:
+        shown: Set when the last page was sent.
     """
 
     def __init__(self, redirect_url: str) -> None:
@@ -139,23 +150,22 @@ class Callback:
         self._page: queue.Queue[str] = queue.Queue()
         self._taken = threading.Lock()
         self.shown = threading.Event()
-        """The last page is out."""
 
     def wait(self, timeout_s: float, finish: Callable[[str], str]) -> None:
         """
-        Wait for the browser, *finish* the login with its query, and show how it went.
+        Wait for the browser, finish the login with its query, and show the result.
 
         Args:
-            finish: Returns what to say on the last page.
+            finish: Called with the query; returns the text of the last page.
 
         Raises:
-            SignInError: Nobody came in time.
-            HarvestError: What *finish* raised; the page says it too.
+            SignInError: The browser did not come back in time.
+            HarvestError: What *finish* raised; the page shows its message.
         """
         try:
             query = self._visits.get(timeout=timeout_s)
         except queue.Empty:
-            msg = f"Nobody came back from the browser within {timeout_s:.0f} s. {_AGAIN}"
+            msg = f"The browser did not come back within {timeout_s:.0f} s. {_AGAIN}"
             raise SignInError(msg) from None
         title, text = "Not signed in", "See the terminal."
         try:
@@ -181,10 +191,14 @@ class Callback:
 @contextmanager
 def open_callback(redirect_url: str) -> Iterator[Callback]:
     """
-    Listen at *redirect_url*; with port 0, at a free port that the callback then names.
+    Serve *redirect_url* while the block runs.
+
+    Args:
+        redirect_url: ``http`` on a loopback address. With port 0 a free port is taken; the
+            callback's own ``redirect_url`` names it.
 
     Raises:
-        ConfigError: Not http on a loopback address, or the port is taken.
+        ConfigError: Not ``http`` on a loopback address, or the port is taken.
     """
     parts = urlsplit(redirect_url)
     host = parts.hostname or ""
@@ -194,8 +208,8 @@ def open_callback(redirect_url: str) -> Iterator[Callback]:
         port = -1
     if parts.scheme != "http" or not is_loopback(host) or ":" in host or port < 0 or parts.query:
         msg = (
-            "Only http://127.0.0.1 can be listened at, or another address of this machine. For "
-            "any other redirect URL add --no-browser, and paste where it led."
+            "Only http://127.0.0.1, or another loopback address, can be served. For any other "
+            "redirect URL add --no-browser, and paste the address you were sent to."
         )
         raise ConfigError(msg)
     address = "127.0.0.1" if host == "localhost" else host
@@ -221,12 +235,12 @@ def open_callback(redirect_url: str) -> Iterator[Callback]:
 
 
 def build_page(title: str, text: str) -> str:
-    """The page that ends a login."""
+    """The HTML page that ends a login."""
     return _PAGE.format(title=escape(title), text=escape(text))
 
 
 class _Server(ThreadingHTTPServer):
-    """One visit counts; connections that never ask anything are not waited for."""
+    """Does not wait for connections that never send a request."""
 
     daemon_threads = True
     block_on_close = False
@@ -234,11 +248,11 @@ class _Server(ThreadingHTTPServer):
     path: str
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that does not wait for its page is not worth a traceback."""
+        """Print no traceback when the browser closes a connection early."""
 
 
 class _Visitor(BaseHTTPRequestHandler):
-    """Answers GETs of the one path; logs nothing, for the code is in the address."""
+    """Answers GETs of the one path; logs nothing, because the code is in the address."""
 
     timeout = _SILENCE_S
     server_version = "harvest-source"
@@ -247,7 +261,7 @@ class _Visitor(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        if path != self.server.path or len(self.path) > _LONGEST:
+        if path != self.server.path or len(self.path) > _MAX_QUERY:
             self._answer(404, build_page("Not here", "This page only ends a sign-in."))
             return
         page = self.server.callback.visit(query)
@@ -272,4 +286,4 @@ class _Visitor(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
-        """Say nothing."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""Files that only their owner reads, and that are either the old ones or the new ones."""
+"""Files that only their owner can read, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _FOLDER_MODE: Final = 0o700
 
 def make_folder(path: Path) -> None:
     """
-    Make *path* for its owner alone, unless it is there.
+    Create *path* with access for its owner only, unless it exists.
 
     Raises:
-        ConfigError: It is open to others.
-        OSError: It cannot be made.
+        ConfigError: It is accessible to others.
+        OSError: It cannot be created.
     """
     path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     check_private(path)
@@ -28,10 +28,10 @@ def make_folder(path: Path) -> None:
 
 def check_private(path: Path) -> None:
     """
-    Refuse a file or folder that others may read or write; what is not there is private.
+    Refuse a file or folder that others may read or write; one that does not exist is accepted.
 
     Raises:
-        ConfigError: It is open to others; the message has the command that closes it.
+        ConfigError: It is accessible to others; the message has the command that changes that.
     """
     if os.name != "posix" or not path.exists():
         return
@@ -39,7 +39,7 @@ def check_private(path: Path) -> None:
     if mode & _OTHERS:
         wanted = "700" if path.is_dir() else "600"
         msg = (
-            f"{path} is open to others (mode {mode:04o}), and tokens rest there. Nothing was read "
+            f"{path} is open to others (mode {mode:04o}), and it holds tokens. Nothing was read "
             f"or written. Close it: chmod {wanted} {path}"
         )
         raise ConfigError(msg)
@@ -47,10 +47,10 @@ def check_private(path: Path) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """
-    Put *content* into *path*, whole or not at all, and onto the disk before returning.
+    Replace the content of *path*, whole or not at all; it is on the disk when this returns.
 
     Raises:
-        ConfigError: The file there is open to others.
+        ConfigError: The existing file is accessible to others.
         OSError: It cannot be written; what was there stays.
     """
     check_private(path)
@@ -68,7 +68,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a rename outlive a power cut, where folders can be synced."""
+    """Make a rename survive a power failure, where folders can be synced."""
     if os.name != "posix":
         return
     handle = os.open(path, os.O_RDONLY)

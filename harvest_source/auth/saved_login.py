@@ -1,4 +1,4 @@
-"""One sign-in as it is kept, and the names of profiles that keep sign-ins apart."""
+"""A saved login, and the names of the profiles that keep logins apart."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from harvest_source.auth.oauth import Tokens
+from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError, printable
 
 CONFIGURED: Final = "configured"
-"""In place of an account: a login that began with a refresh token of the configuration."""
+"""Instead of an account: the login that began with the configured refresh token."""
 
 ANY: Final = "any"
-"""In place of an account: a login of which none was chosen."""
+"""Instead of an account: a login for which no account was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedLogin:
     """
-    One login with all that is known of it.
+    One login with everything that is known about it.
 
     Attributes:
         client_id: Of the app it was made with; empty for a personal access token.
-        seed: Of the configured refresh token that it began with; see `vault.make_digest`.
+        account_id: The account to read; None when none was chosen.
+        user: The token owner's name.
+        roles: The token owner's access roles in the account.
+        seed: Digest of the configured refresh token it began with; see :func:`sealing.make_digest`.
     """
 
     tokens: Tokens
@@ -50,10 +53,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 def check_profile(name: str) -> str:
     """
-    *name*, if it can be a profile's.
+    *name*, if it can name a profile: it becomes the name of a file and of a configuration section.
 
     Raises:
-        ConfigError: It cannot: it names a file and a section of the configuration.
+        ConfigError: It cannot.
     """
     if not _NAME.fullmatch(name):
         msg = (
@@ -64,5 +67,5 @@ def check_profile(name: str) -> str:
 
 
 def build_auth_command(verb: str, profile: str) -> str:
-    """What to type to do *verb* to *profile*: ``harvest-source auth login --profile work``."""
+    """The command to type: ``harvest-source auth login --profile work``."""
     return f"harvest-source auth {verb}" + ("" if profile == PROFILE else f" --profile {profile}")

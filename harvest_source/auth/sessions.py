@@ -1,5 +1,5 @@
 """
-From settings to accounts that can be read.
+Opens the accounts to read.
 
 A session is one account with its client and what is known of the token's owner there. Opening it
 asks ``users/me``, which every role may read and which proves token and account id together.
@@ -10,17 +10,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
 
-from harvest_source._version import __version__
 from harvest_source.api.client import HarvestClient
+from harvest_source.api.http_context import HttpContext
 from harvest_source.api.rate_limit import Cancelled, general_limiter, never
-from harvest_source.api.requester import Exchange, check_url, user_agent
+from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
-from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import API_URL, ID_URL
 from harvest_source.errors import ApiError, AuthError, HarvestError, ResponseError, SignInError
 
@@ -29,28 +28,28 @@ _NOT_FOUND: Final = 404
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach Harvest, and as whom."""
+    """
+    How to reach Harvest, and with which token.
+
+    Attributes:
+        http: Without a contact, the token owner's e-mail is used once it is known.
+        account_ids: Accounts to read; empty: the only Harvest account the token reaches.
+        rate_limit: Requests per 15 s; None: what Harvest allows.
+        token_source: Where the token came from, for error messages. Never the token.
+    """
 
     auth: httpx.Auth
+    http: HttpContext
     account_ids: tuple[int, ...] = ()
-    """Empty: the only Harvest account the token reaches."""
-    contact: str | None = None
-    """For the User-Agent; None: the token owner's e-mail."""
     rate_limit: int | None = None
-    """Requests per 15 s; None: what Harvest allows."""
     api_url: str = API_URL
     id_url: str = ID_URL
     token_source: str = ""
-    """Where the token came from, for error messages. Never the token."""
-    clock: Clock = field(default_factory=SystemClock)
-    transport: httpx.BaseTransport | None = None
-    on_response: Callable[[Exchange], None] | None = None
-    on_warning: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who the token belongs to in one account, from ``users/me``."""
+    """The token's owner in one account, from ``users/me``."""
 
     user_id: int
     name: str
@@ -59,17 +58,17 @@ class Owner:
 
     @property
     def is_administrator(self) -> bool:
-        """Administrators see everything; everyone else perhaps a part, with no sign of it."""
+        """Administrators see every row. For other roles rows may be missing without a sign."""
         return "administrator" in self.access_roles
 
     @property
     def visibility(self) -> str:
-        """Changes when this token may come to see other rows than before."""
+        """A text that changes when the token may see other rows than before."""
         return f"{self.user_id}:{','.join(sorted(self.access_roles))}"
 
 
 class Company:
-    """What ``company`` says of one account's modules: asked once, when first wanted."""
+    """The modules of one account, from ``company``: fetched once, at the first use."""
 
     def __init__(self, client: HarvestClient) -> None:
         self._client = client
@@ -77,20 +76,20 @@ class Company:
         self._flags: Mapping[str, Any] | None = None
 
     def flag(self, name: str) -> bool | None:
-        """Whether a module is on; None when this token is not told. Raises nothing."""
+        """Whether a module is on; None when this token may not read that. Raises nothing."""
         with self._lock:
             if self._flags is None:
                 try:
                     self._flags = self._client.fetch_object("company")
                 except HarvestError:
-                    self._flags = {}  # Whoever reads the table itself says what happened.
+                    self._flags = {}  # Reading the table ``company`` reports the error.
             value = self._flags.get(name)
         return value if isinstance(value, bool) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One account, ready to be read."""
+    """One account, open for reading."""
 
     client: HarvestClient
     owner: Owner
@@ -104,9 +103,12 @@ class Session:
 
 class Sessions:
     """
-    Opens the accounts of one :class:`Connection`, each once, however many threads ask.
+    Opens the accounts of one :class:`Connection`; thread-safe, and each account is opened once.
 
-    Opening happens at the first use, not before: building a source does no I/O.
+    An account is opened at its first use: building a source does no I/O.
+
+    Raises:
+        ConfigError: ``api_url`` or ``id_url`` cannot be used.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -114,19 +116,20 @@ class Sessions:
         check_url(connection.id_url, "id_url")
         self._connection = connection
         self._lock = threading.Lock()
-        self._door = threading.Lock()
-        """Of its own: whoever leaves must not wait for an account that is being opened."""
+        self._readers_lock = threading.Lock()
+        """Separate from ``_lock``, which is held while an account is opened: a reader that leaves
+        (Ctrl-C) must not wait for Harvest's answer."""
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
         self._readers = 0
 
     def account_ids(self) -> tuple[int, ...]:
         """
-        The accounts to read; asks Harvest when none was chosen.
+        The accounts to read; fetched from Harvest when none was chosen.
 
         Raises:
             ConfigError: The token reaches several accounts and none was chosen.
-            AuthError: It reaches none, or is refused.
+            AuthError: The token reaches no account, or is refused.
         """
         with self._lock:
             if not self._ids and not self._opened:
@@ -139,8 +142,8 @@ class Sessions:
 
         Raises:
             AuthError: Harvest refuses the token, or knows no such account for it.
-            ApiError: Harvest does not answer. The same error again at every later call.
-            Cancelled: *cancelled* said so while Harvest was asked.
+            ApiError: Harvest gives no usable answer. Later calls raise the same error.
+            Cancelled: *cancelled* returned True while Harvest was asked.
         """
         with self._lock:
             if account_id not in self._opened:
@@ -151,13 +154,13 @@ class Sessions:
         return opened
 
     def give_up(self, account_id: int) -> None:
-        """Leave one account out of :meth:`account_ids` from now on."""
+        """Remove one account from :meth:`account_ids`."""
         with self._lock:
             self._ids = tuple(each for each in self._ids if each != account_id)
 
     @property
     def requests(self) -> int:
-        """Requests sent by all sessions opened."""
+        """Requests sent by all open sessions."""
         return sum(s.client.requests for s in self._opened.values() if isinstance(s, Session))
 
     def close(self) -> None:
@@ -169,16 +172,17 @@ class Sessions:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """
-        While anyone reads, sessions stay open; the last one out closes them.
+        Keep sessions open while a reader is inside; the last one to leave closes them.
 
-        In plain dlt use nobody else could. Whoever comes later opens the accounts anew.
+        In plain dlt use no other code knows when reading ends. A later reader opens the accounts
+        again.
         """
-        with self._door:
+        with self._readers_lock:
             self._readers += 1
         try:
             yield
         finally:
-            with self._door:
+            with self._readers_lock:
                 self._readers -= 1
                 if not self._readers:
                     self.close()
@@ -186,14 +190,7 @@ class Sessions:
 
     def _find_account(self) -> int:
         connection = self._connection
-        accounts = fetch_accounts(
-            connection.id_url,
-            auth=connection.auth,
-            user_agent=user_agent(__version__, connection.contact),
-            clock=connection.clock,
-            transport=connection.transport,
-            on_response=connection.on_response,
-        )
+        accounts = fetch_accounts(connection.id_url, connection.auth, connection.http)
         return choose_account(accounts).id
 
     def _try_open(self, account_id: int, cancelled: Callable[[], bool]) -> Session | HarvestError:
@@ -203,8 +200,8 @@ class Sessions:
             return error
 
     def _open(self, account_id: int, cancelled: Callable[[], bool]) -> Session:
-        connection = self._connection
-        client = self._build_client(account_id, connection.contact)
+        http = self._connection.http
+        client = self._build_client(account_id)
         try:
             owner = parse_owner(client.fetch_object("users/me", cancelled=cancelled))
         except Cancelled:
@@ -216,26 +213,22 @@ class Sessions:
             if explained is error:
                 raise
             raise explained from error
-        if connection.contact is None and owner.email:
-            client.introduce(user_agent(__version__, owner.email))
+        if http.contact is None and owner.email:
+            client.set_user_agent(replace(http, contact=owner.email).user_agent)
         return Session(client, owner, Company(client))
 
-    def _build_client(self, account_id: int, contact: str | None) -> HarvestClient:
+    def _build_client(self, account_id: int) -> HarvestClient:
         connection = self._connection
         return HarvestClient(
-            api_url=connection.api_url,
+            connection.api_url,
+            connection.http,
             account_id=account_id,
             auth=connection.auth,
-            user_agent=user_agent(__version__, contact),
-            clock=connection.clock,
-            limiter=general_limiter(connection.clock, connection.rate_limit),
-            transport=connection.transport,
-            on_response=connection.on_response,
-            on_warning=connection.on_warning,
+            limiter=general_limiter(connection.http.clock, connection.rate_limit),
         )
 
     def _explain(self, error: HarvestError, account_id: int) -> HarvestError:
-        """The token was accepted or refused together with the account: say which is likely."""
+        """Harvest checks token and account together: say which of them is likely to be wrong."""
         if isinstance(error, SignInError):
             return error
         status = error.status if isinstance(error, ApiError) else 401

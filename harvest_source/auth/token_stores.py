@@ -1,4 +1,4 @@
-"""Where tokens can rest without a vault: in memory, or with a command of the user's."""
+"""Where the tokens of a login are kept between runs; here: in memory, or with a user's command."""
 
 from __future__ import annotations
 
@@ -6,17 +6,38 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from typing import Final, Protocol
 
-from harvest_source.auth.oauth import Tokens, TokenStore
+from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.errors import ConfigError
 
 COMMAND_S: Final = 60.0
-"""Longer than any secrets manager takes; everybody waits meanwhile."""
+"""Seconds a token command may take; longer than any secrets manager. Every thread waits for it."""
+
+
+class TokenStore(Protocol):
+    """Keeps the tokens of one login between runs."""
+
+    def lock(self) -> AbstractContextManager[object]:
+        """Keep other processes out while a token is exchanged."""
+        ...
+
+    def read(self) -> Tokens:
+        """The tokens as they are now, perhaps renewed by another process."""
+        ...
+
+    def write(self, tokens: Tokens) -> None:
+        """
+        Store *tokens*; they survive a crash after this returns.
+
+        Raises:
+            OSError: They could not be stored.
+        """
+        ...
 
 
 class MemoryTokenStore:
-    """Tokens of this process: what they are renewed to dies with it."""
+    """Keeps tokens for this process only: a renewed token is lost when it ends."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -33,13 +54,13 @@ class MemoryTokenStore:
 
 class CommandTokenStore:
     """
-    Another safe, and a command that is handed every new refresh token on its stdin.
+    Another store, and a command that gets every new refresh token on its stdin.
 
-    The token is all there is on stdin, without a line end. The command's output is dropped, for it
-    may repeat what it read.
+    Stdin holds the token alone, without a line end. The command's output is dropped, because it may
+    repeat the token.
 
     Args:
-        command: Split as a shell would; run without one.
+        command: Split as a shell would split it; run without a shell.
 
     Raises:
         ConfigError: *command* cannot be split.
@@ -68,6 +89,7 @@ class CommandTokenStore:
         try:
             self._inner.write(tokens)
         finally:
+            # Also when the inner store failed: the command may be the only one that keeps it.
             if tokens.refresh_token != old:
                 self._hand_over(tokens.refresh_token)
 

@@ -1,8 +1,8 @@
 """
-The vault's keys and where they rest: the system's keyring, the environment, or a file.
+The vault's keys and where they are kept: the system's keyring, the environment, or a file.
 
-Keys are written as text, newest first, with commas between: the first one seals, every one opens.
-That is all that changing a key takes.
+Keys are written as text, newest first, separated by commas. The first one seals; each of them opens
+what it has sealed, so a new key can be put before the old one at any time.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ SIZE: Final = 32
 """Bytes: AES-256."""
 
 _LEAST_PRIORITY: Final = 1
-"""keyring's own bound of backends that may be used unasked: below it are none and plain text."""
+"""keyring's own bound for backends to use by default; below it are "none" and plain text."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
-    """One master key. Nothing is sealed with it: every login has a key derived from it."""
+    """One master key. It seals nothing itself: every login has a key derived from it."""
 
     value: bytes
 
     @property
     def id(self) -> str:
-        """Names the key without telling it."""
+        """Identifies the key without revealing it."""
         return self.derive(b"key id").hex()[:8]
 
     def derive(self, purpose: bytes) -> bytes:
@@ -56,16 +56,19 @@ class Key:
 
 
 def make_key() -> Key:
-    """A new key, from the system's randomness."""
+    """A new random key."""
     return Key(secrets.token_bytes(SIZE))
 
 
 def parse_keys(text: str, where: str) -> tuple[Key, ...]:
     """
-    Keys from text, in its order.
+    Keys from text, in the order given.
+
+    Args:
+        where: Where the text came from, for the message.
 
     Raises:
-        ConfigError: Something in it is no key. The text is not repeated.
+        ConfigError: A part of it is not a key. The text is not repeated.
     """
     return tuple(_parse_key(part.strip(), where) for part in text.split(",") if part.strip())
 
@@ -77,7 +80,7 @@ def _parse_key(text: str, where: str) -> Key:
         value = b""
     if len(value) != SIZE:
         msg = (
-            f"{where} holds no key: {SIZE} random bytes in base64 are wanted. Make one: "
+            f"{where} holds no key: {SIZE} random bytes in base64 are needed. Make one: "
             "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
         raise ConfigError(msg)
@@ -85,20 +88,20 @@ def _parse_key(text: str, where: str) -> Key:
 
 
 class KeyPlace(Protocol):
-    """Somewhere that keys rest."""
+    """A place that keeps keys."""
 
     name: str
 
     def read(self) -> tuple[Key, ...]:
-        """The keys there, newest first; none is no error."""
+        """The keys there, newest first; empty when there are none."""
         ...
 
     def write(self, keys: Sequence[Key]) -> None:
         """
-        Put *keys* there in place of all that are.
+        Replace all keys there with *keys*.
 
         Raises:
-            ConfigError: Nobody but the user can.
+            ConfigError: Only the user can change them.
         """
         ...
 
@@ -108,7 +111,7 @@ class KeyringPlace:
     The operating system's keyring.
 
     Args:
-        folder: The vault's: each vault has a key of its own.
+        folder: The vault's, which names the entry: each vault has its own key.
     """
 
     def __init__(self, backend: KeyringBackend, folder: Path) -> None:
@@ -127,14 +130,13 @@ class KeyringPlace:
         try:
             self._backend.set_password(SERVICE, self._user, ",".join(key.write() for key in keys))
         except (KeyringError, OSError) as error:
-            msg = (
-                f"{self.name} takes no key ({type(error).__name__}). Unlock it, or set {VARIABLE}."
-            )
+            why = type(error).__name__
+            msg = f"{self.name} takes no key ({why}). Unlock it, or set {VARIABLE}."
             raise ConfigError(msg) from error
 
 
 class VariablePlace:
-    """The environment; only the user changes what is there."""
+    """The environment, which only the user changes."""
 
     name = VARIABLE
 
@@ -144,7 +146,7 @@ class VariablePlace:
     def read(self) -> tuple[Key, ...]:
         return parse_keys(self._environment.get(VARIABLE, ""), self.name)
 
-    def write(self, keys: Sequence[Key]) -> None:  # noqa: ARG002 - as every place
+    def write(self, keys: Sequence[Key]) -> None:  # noqa: ARG002 - the protocol has it
         msg = (
             f"The vault's key comes from {VARIABLE}, which only you can change. Put a new key "
             "before the old one, with a comma between, and run harvest-source auth rotate-key; "
@@ -155,7 +157,7 @@ class VariablePlace:
 
 
 class FilePlace:
-    """A file beside the vault."""
+    """A file in the vault's folder."""
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
@@ -176,11 +178,12 @@ class FilePlace:
 
     @property
     def warning(self) -> str:
-        """What a key in a file is worth."""
+        """What a key in a file protects from, and what not."""
         return (
-            f"The vault's key lies beside it, in {self.name}, readable by you alone. That protects "
-            "a copy of the vault without the key (a backup, a stray upload). It does not protect "
-            "from who can read your files: then use the system's keyring, or set "
+            f"The vault's key is stored beside it, in {self.name}, readable by you alone. That "
+            "protects a copy of the vault without the key (a backup, an upload by mistake). It "
+            "does not protect from anything that can read your files: for that use the system's "
+            "keyring, or set "
             f"{VARIABLE} from a secrets manager."
         )
 
@@ -188,7 +191,7 @@ class FilePlace:
 def find_places(
     folder: Path, environment: Mapping[str, str] = os.environ, backend: KeyringBackend | None = None
 ) -> tuple[KeyPlace, ...]:
-    """Where keys are looked for, the one for new keys first: keyring, environment, file."""
+    """The places to look for keys: keyring, environment, file. New keys go into the first."""
     backend = backend or keyring.get_keyring()
     places: list[KeyPlace] = []
     if backend.priority >= _LEAST_PRIORITY:
@@ -203,8 +206,8 @@ class Keys:
     All keys of one vault.
 
     Args:
-        places: As of :func:`find_places`.
-        on_warning: Told when a new key goes into a file.
+        places: As :func:`find_places` returns them; new keys go into the first.
+        on_warning: Called when a new key goes into a file.
     """
 
     def __init__(self, places: Sequence[KeyPlace], on_warning: Callable[[str], None]) -> None:
@@ -213,7 +216,7 @@ class Keys:
 
     @property
     def place(self) -> KeyPlace:
-        """Where the key that seals rests."""
+        """The place of the key that seals."""
         return self._places[0]
 
     @property
@@ -222,11 +225,11 @@ class Keys:
         return ", ".join(place.name for place in self._places)
 
     def find(self, key_id: str) -> Key | None:
-        """The key with that id, wherever it is."""
+        """The key with that id from any place; None when no place has it."""
         return next((key for p in self._places for key in p.read() if key.id == key_id), None)
 
     def sealing(self) -> Key:
-        """The key for what is written now; made if there is none. Hold the vault's lock."""
+        """The key that seals; created if there is none. Hold the vault's key lock."""
         keys = self.place.read()
         if keys:
             return keys[0]
@@ -237,10 +240,10 @@ class Keys:
 
     def begin_rotation(self) -> Key:
         """
-        Put a new key before the old ones; one that the user has put there counts.
+        Put a new key before the old ones, unless the user has done so in the environment.
 
         Raises:
-            ConfigError: Only the user can, and has not.
+            ConfigError: The keys are in the environment, and there is only one.
         """
         keys = self.place.read()
         if not (isinstance(self.place, VariablePlace) and len(keys) > 1):
@@ -248,7 +251,7 @@ class Keys:
         return self.sealing()
 
     def end_rotation(self) -> None:
-        """Forget all keys but the newest, once nothing is sealed with them."""
+        """Drop all keys but the newest. Call it when nothing is sealed with the others."""
         if not isinstance(self.place, VariablePlace):
             self.place.write(self.place.read()[:1])
         for place in self._places[1:]:

@@ -1,26 +1,27 @@
-"""Logins of the vault as :class:`harvest_source.auth.oauth.Safe`."""
+"""Token stores that keep their tokens in the vault."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from harvest_source.auth.oauth import Tokens
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin, build_auth_command
-from harvest_source.auth.vault import Vault, is_digest, make_digest
+from harvest_source.auth.sealing import is_digest, make_digest
+from harvest_source.auth.token_endpoint import Tokens
+from harvest_source.auth.vault import Vault
 from harvest_source.errors import SignInError
 
 
 @dataclass(frozen=True, slots=True)
 class VaultTokenStore:
-    """A login that ``harvest-source auth login`` made."""
+    """Keeps the tokens of a login that ``harvest-source auth login`` made."""
 
     vault: Vault
     profile: str
     account: str
 
     def lock(self) -> AbstractContextManager[object]:
-        # Where nothing can be written nobody else can, either; that is told elsewhere.
+        # In a read-only vault no other process can write either. sign_in warns about it.
         return nullcontext() if self.vault.check_writable() else self.vault.lock(self.profile)
 
     def read(self) -> Tokens:
@@ -34,7 +35,7 @@ class VaultTokenStore:
         login = self.vault.read(self.profile, self.account)
         if login is None:
             msg = (
-                f"Profile {self.profile} was signed out meanwhile. Sign in again: "
+                f"Profile {self.profile} was signed out during this run. Sign in again: "
                 f"{build_auth_command('login', self.profile)}"
             )
             raise SignInError(msg)
@@ -44,9 +45,9 @@ class VaultTokenStore:
 @dataclass(frozen=True, slots=True)
 class SeededTokenStore:
     """
-    A login that began with a refresh token of the configuration.
+    Keeps the tokens that a configured refresh token (the seed) was exchanged for.
 
-    What that was exchanged for counts, until the configuration says another; the same app's.
+    They count until the configuration has another refresh token or another app.
     """
 
     vault: Vault
@@ -61,7 +62,7 @@ class SeededTokenStore:
         login = self.vault.read(self.profile, CONFIGURED)
         if login is None or login.client_id != self.client_id:
             return Tokens(refresh_token=self.seed)
-        # The second: a token_command has put the newest one into the configuration.
+        # Equal to the newest token: a token_command has put it into the configuration.
         if is_digest(login.seed, self.seed) or login.tokens.refresh_token == self.seed:
             return login.tokens
         return Tokens(refresh_token=self.seed)

@@ -15,10 +15,10 @@ from harvest_source.cli.options import Context, everywhere
 from harvest_source.errors import ConfigError
 
 if TYPE_CHECKING:
+    from harvest_source.api.http_context import HttpContext
     from harvest_source.auth.accounts import Account
-    from harvest_source.auth.browser_login import Attempt
-    from harvest_source.auth.oauth import App
-    from harvest_source.config.sign_in import HttpContext
+    from harvest_source.auth.browser_login import LoginRequest
+    from harvest_source.auth.token_endpoint import App
     from harvest_source.config.spec import HarvestConfiguration
     from harvest_source.operations.login import LoginReport
 
@@ -67,8 +67,8 @@ def login(context: Context, *, token: bool, account: str | None, **how: Any) -> 
     http://127.0.0.1, and put its credentials.client_id and credentials.client_secret into
     .dlt/secrets.toml. No option takes a token: it would show in the process list.
     """
-    from harvest_source.auth.oauth import Tokens
     from harvest_source.auth.saved_login import SavedLogin
+    from harvest_source.auth.token_endpoint import Tokens
     from harvest_source.operations.login import open_vault, settle_login
 
     config, around, _ = _prepare(context)
@@ -148,9 +148,8 @@ def _prepare(
     Args:
         tell: Say them at once, too.
     """
-    from harvest_source.config.resolve import resolve_settings
-    from harvest_source.config.sign_in import HttpContext
-    from harvest_source.load.settings import watch
+    from harvest_source.config.resolve import read_configuration
+    from harvest_source.load.settings import build_http_context
 
     warnings: list[str] = []
 
@@ -160,8 +159,8 @@ def _prepare(
             if tell:
                 context.console.note("warning", message)
 
-    config = resolve_settings(context.settings)
-    return config, watch(config, HttpContext(on_warning=warn)), warnings
+    config = read_configuration(context.settings)
+    return config, build_http_context(config, on_warning=warn), warnings
 
 
 def _log_in(
@@ -176,28 +175,34 @@ def _log_in(
     redirect_url: str | None,
     timeout: float,
 ) -> Any:
-    from harvest_source.auth.browser_login import build_attempt, open_callback, parse_redirect
+    from harvest_source.auth.browser_login import (
+        build_login_request,
+        open_callback,
+        parse_redirect,
+    )
     from harvest_source.operations.login import finish_login
 
     app = _find_app(config)
     made = []
 
-    def finish(attempt: Attempt, answer: str) -> str:
-        consent = parse_redirect(answer, attempt)
-        made.append(finish_login(config, vault, app, attempt, consent, around))
+    def finish(request: LoginRequest, answer: str) -> str:
+        consent = parse_redirect(answer, request)
+        made.append(finish_login(config, vault, app, request, consent, around))
         return "harvest-source has what it needs. The rest is in the terminal."
 
     if no_browser:
         address = redirect_url or (f"http://127.0.0.1:{port}/callback" if port else _PASTED)
-        attempt = build_attempt(config.id_url, app.client_id, address, pkce=pkce)
-        show_auth.address(attempt.url, by_hand=True)
-        finish(attempt, _read_line("The address you were sent to, all of it"))
+        request = build_login_request(config.id_url, app.client_id, address, pkce=pkce)
+        show_auth.address(request.url, by_hand=True)
+        finish(request, _read_line("The address you were sent to, all of it"))
         return made[0]
     with open_callback(_listen_at(redirect_url, port)) as callback:
-        attempt = build_attempt(config.id_url, app.client_id, callback.redirect_url, pkce=pkce)
-        show_auth.address(attempt.url, by_hand=False)
-        _open_browser(attempt.url, context)
-        callback.wait(timeout, lambda query: finish(attempt, query))
+        request = build_login_request(
+            config.id_url, app.client_id, callback.redirect_url, pkce=pkce
+        )
+        show_auth.address(request.url, by_hand=False)
+        _open_browser(request.url, context)
+        callback.wait(timeout, lambda query: finish(request, query))
     return made[0]
 
 

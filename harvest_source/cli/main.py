@@ -117,7 +117,7 @@ def main(context: Context) -> None:
 def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""
     with _importing():
-        from harvest_source.load.settings import parse_date
+        from harvest_source.config.parse import parse_date
         from harvest_source.operations.sync import Hooks
         from harvest_source.operations.sync import sync as run_sync
 

@@ -1,17 +1,13 @@
-"""Settings of a run, from dlt's configuration providers and what the caller says on top."""
+"""Reads ``[sources.harvest]`` from dlt's configuration providers, for one profile."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.exceptions import (
-    ConfigurationException,
-    ConfigValueCannotBeCoercedException,
-)
-from dlt.common.configuration.resolve import resolve_configuration
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+import dlt
+from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolve_configuration
+from dlt.common.configuration.exceptions import ConfigurationException
 
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
@@ -21,20 +17,24 @@ from harvest_source.errors import ConfigError, printable
 SECTIONS: Final = ("sources", "harvest")
 
 PROFILES: Final = "profiles"
-"""The section below ours that holds what belongs to one named profile alone."""
+"""The section below ours that holds the settings of each named profile."""
 
 CREDENTIALS: Final = "credentials"
 
 
-def resolve_settings(overrides: Mapping[str, Any]) -> HarvestConfiguration:
+def read_configuration(
+    overrides: Mapping[str, Any], *, sections: tuple[str, ...] = SECTIONS
+) -> HarvestConfiguration:
     """
-    Read ``[sources.harvest]``; of a named profile, ``[sources.harvest.profiles.NAME]`` on top.
+    The settings of ``[sources.harvest]``, values not yet checked.
 
-    A named profile has no credentials and accounts but its own: those of the general section are
-    somebody else's.
+    A named profile has its own credentials and accounts, from ``[sources.harvest.profiles.NAME]``
+    or from *overrides*. Those of the general section belong to the default profile: they are never
+    used for another one, or a run would read a foreign account.
 
     Args:
-        overrides: Values that win over the providers; those that are None do not count.
+        overrides: Values by key that win over the providers; None does not count.
+        sections: Where the providers look; empty: where dlt's current context says.
 
     Raises:
         ConfigError: A value that cannot be read.
@@ -42,27 +42,29 @@ def resolve_settings(overrides: Mapping[str, Any]) -> HarvestConfiguration:
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         config = resolve_configuration(
-            HarvestConfiguration(), sections=SECTIONS, explicit_value=given or None
+            HarvestConfiguration(), sections=sections, explicit_value=given or None
         )
     except ConfigurationException as error:
         msg = (
-            f"The settings cannot be read: {_what_is_wrong(error)}. Correct it in "
+            f"The settings cannot be read: {_explain(error)}. Correct it in "
             ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment."
         )
         raise ConfigError(msg) from error
-    if check_profile(config.auth_profile) != PROFILE:
+    profile = check_profile(config.auth_profile)
+    if profile != PROFILE:
         if CREDENTIALS not in given:
-            config.credentials = read_credentials(config.auth_profile)
+            config.credentials = read_profile_credentials(profile)
         if "account_id" not in given:
-            config.account_id = find_value("account_id", config.auth_profile)[0]
+            config.account_id = find_value("account_id", profile)[0]
     return config
 
 
-def read_credentials(profile: str) -> HarvestCredentials:
+def read_profile_credentials(profile: str) -> HarvestCredentials:
     """
-    The credentials of one named profile, from its own section alone.
+    The credentials of one named profile, from its own section.
 
-    Only the app may be the general one: it is a program, and nobody's account.
+    Only the app may come from the general section, where the profile has neither app nor refresh
+    token: an app is a program and belongs to no account.
     """
     credentials = HarvestCredentials()
     for name in HarvestCredentials.get_resolvable_fields():
@@ -75,24 +77,29 @@ def read_credentials(profile: str) -> HarvestCredentials:
 
 def find_value(name: str, profile: str, *sections: str) -> tuple[Any, str]:
     """
-    A value of a profile, and where it was read from as people would look for it.
+    A value of a profile, and the place it was found, in words for people.
 
     Returns:
         ``(None, "")`` when there is none.
     """
     place = SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile)
-    for provider in Container()[PluggableRunContext].providers.providers:
+    for provider in dlt.config.config_providers:
         value, key = provider.get_value(name, str, "", *place, *sections)
         if value is not None:
             return value, key if provider.name.startswith("Env") else f"{key} in {provider.name}"
     return None, ""
 
 
-def _what_is_wrong(error: ConfigurationException) -> str:
-    """The lines of dlt's message that help; it never holds a value, so never the token."""
+def name_section(profile: str) -> str:
+    """The section of a profile: ``sources.harvest.profiles.work``."""
+    return ".".join(SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile))
+
+
+def _explain(error: ConfigurationException) -> str:
+    """The first lines of dlt's message, which hold no value and so no token."""
     if isinstance(error, ConfigValueCannotBeCoercedException):
         wanted = getattr(error.hint, "__name__", str(error.hint))
         return f"{error.field_name} is not of type {wanted}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = " ".join(lines[:2]) or type(error).__name__
-    return printable(told, limit=300).rstrip(".")
+    text = " ".join(lines[:2]) or type(error).__name__
+    return printable(text, limit=300).rstrip(".")

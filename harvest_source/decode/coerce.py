@@ -1,9 +1,7 @@
 """
-Values into columns, exactly: a value either fits its column without change or goes, as text, to
-``<column>__v_text``.
+Values into columns, exactly: a value that does not fit its column goes to ``<column>__v_text``.
 
-Pure functions over what :func:`loads` gives. Nothing is rounded, cut or dropped here: that is the
-rule every function below serves.
+Pure functions over what :func:`loads` returns. None of them rounds, cuts or drops anything.
 """
 
 from __future__ import annotations
@@ -30,21 +28,21 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-"""What Arrow's own parser takes for a decimal when it is sent as text."""
+"""The texts that Arrow's own parser accepts as a decimal."""
 
 Path = tuple[str, ...]
-"""Harvest's own names from a record down to one of its values."""
+"""Harvest's own member names from a record down to one value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A value its column cannot hold, as exact text."""
+    """A value that its column cannot hold, as exact text."""
 
     text: str
 
 
 class Repeated(dict[str, Any]):
-    """An object that names a member twice: legal in JSON, and a plain dict would lose one."""
+    """An object with a repeated member: legal in JSON, and a plain dict would keep only one."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -52,7 +50,7 @@ class Repeated(dict[str, Any]):
 
 
 class Digits(str):
-    """A number whose exponent no Decimal holds, as its digits."""
+    """A number whose exponent is beyond Decimal's range, as it was written."""
 
 
 def loads(body: bytes) -> Any:
@@ -92,8 +90,8 @@ def flatten(
     Two values may share a column: after renaming, or because a member came twice.
 
     Args:
-        rename: The destination's way with names, applied to each member's name.
-        above, prefix: Where *row* lies, for objects in objects.
+        rename: The destination's naming convention, applied to each member's name.
+        above, prefix: Path and column prefix of *row*, for objects in objects.
     """
     for name, value in _members(row):
         path = (*above, _well_formed(name))
@@ -127,9 +125,9 @@ def as_text(value: Any) -> str:
 
 def learn(value: Any) -> Type:
     """
-    The type of a column nobody declared, from its first value that is not null.
+    The type of an undeclared column, from its first value that is not null.
 
-    Any number makes a decimal: the next one may have a fraction.
+    Every number makes a decimal: the next one may have a fraction.
     """
     if isinstance(value, bool):
         return Type.BOOL
@@ -141,7 +139,7 @@ def learn(value: Any) -> Type:
 
 
 def variant(column: str) -> str:
-    """The column for values of *column* that do not fit it."""
+    """The column that takes the values which do not fit *column*."""
     return column if column.endswith(VARIANT) else column + VARIANT
 
 
@@ -166,7 +164,7 @@ def _parse_fraction(digits: str) -> Decimal | Digits:
 
 
 def _well_formed(value: str) -> str:
-    """Lone surrogates are legal in JSON and nowhere else: keep them as their escapes."""
+    """Lone surrogates are legal in JSON and in no encoding: keep them as their escapes."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -188,14 +186,14 @@ def _fit_decimal(value: Any) -> Decimal | None:
 
 
 def _exactly(value: Any, unit: Decimal) -> Decimal | None:
-    """A number with the decimals of *unit*; None when that takes rounding or over 38 digits."""
+    """A number with the decimals of *unit*; None when it needs rounding or more than 38 digits."""
     if isinstance(value, bool):
         return None
     try:
         number = Decimal(value).quantize(unit, context=_EXACT)
     except (Inexact, InvalidOperation):
         return None
-    return number or Decimal(0)  # Without the sign and the exponent that a zero may have.
+    return number or Decimal(0)  # A zero loses its sign and exponent.
 
 
 def _fit_text(value: Any) -> str | None:

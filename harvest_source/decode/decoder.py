@@ -1,16 +1,15 @@
 """
-Pages into Arrow tables: every declared column, the declared types, nothing lost.
+Pages into Arrow tables: every declared column in its declared type, every value exact.
 
-Two ways in, one result. The fast way lets Arrow parse the page straight into the declared types; it
-refuses, rather than bends, whatever does not fit. A refused page goes the exact way, value by value
-(:mod:`harvest_source.decode.coerce`), which also learns columns nobody declared.
+There are two ways with one result. On the fast way Arrow parses the page straight into the declared
+types, and any value that does not fit makes it fail. Such a page then goes the exact way, value by
+value (:mod:`harvest_source.decode.coerce`), which also learns columns that are not declared.
 """
 
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -19,22 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from harvest_source.decode.coerce import (
-    PRECISION,
-    SCALE,
-    Misfit,
-    Path,
-    as_text,
-    fit,
-    flatten,
-    learn,
-    loads,
-    variant,
-)
+from harvest_source.decode.coerce import PRECISION, SCALE, Path, loads
+from harvest_source.decode.column_fitter import ColumnFitter
 from harvest_source.errors import ResponseError
-from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR, VARIANT, Column, Record, Type
-
-_DLT: Final = "_dlt_"
+from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR, VARIANT, Record, Type
 
 ARROW_TYPES: Final[Mapping[Type, pa.DataType]] = {
     Type.BIGINT: pa.int64(),
@@ -48,124 +35,36 @@ ARROW_TYPES: Final[Mapping[Type, pa.DataType]] = {
 
 _PLAUSIBLE: Final = 10**15
 """
-No hours, rate or amount is larger, and Arrow's parser multiplies without looking: 3.5e29 overflows
-and comes out as 9717633079061536536625392568.231788544. Written without an exponent, what overflows
-unnoticed comes out above 1e20; with one, at random over 128 bits.
+Decimals from here on go the exact way: no hours, rate or amount is that large, and Arrow's parser
+does not check for overflow. It reads 3.5e29 as 9717633079061536536625392568.231788544. A number
+written without an exponent that overflows comes out above 1e20; one with an exponent can come out
+as any 128-bit value.
 """
+
 _EARLIEST: Final = {
     Type.DATE: pa.scalar(date.min, ARROW_TYPES[Type.DATE]),
     Type.TIMESTAMP: pa.scalar(datetime.min.replace(tzinfo=UTC), ARROW_TYPES[Type.TIMESTAMP]),
 }
+"""Python's first moment. Arrow reads the year 0000, which the exact way does not accept."""
+
 _INSTANT_LENGTH: Final = len("2026-06-07T14:59:22Z")
 
-
 _EXPONENT: Final = "[eE]-[0-9]"
-_OF_NUMBERS: Final = frozenset(b"0123456789.-")
-_BEFORE_NUMBERS: Final = frozenset(b":,[ \t\r\n")
-
-
-class ColumnFitter:
-    """
-    Puts the values of records into columns, and learns the columns nobody declared. Thread-safe.
-
-    An undeclared field becomes a column with the type of its first value and keeps that type for
-    good: *learned* carries it from run to run.
-
-    Args:
-        columns: What is declared.
-        arrays: Names of the declared arrays.
-        excluded: Columns left out, by warehouse name.
-        learned: Undeclared columns of earlier runs. New ones are added to it: fitters of one table
-            that share it give a field the same type, whichever meets it first.
-        rename: The destination's way with names.
-    """
-
-    def __init__(
-        self,
-        columns: Iterable[Column],
-        *,
-        arrays: Iterable[str] = (),
-        excluded: frozenset[str] = frozenset(),
-        learned: dict[str, Type] | None = None,
-        rename: Callable[[str], str] = str,
-    ) -> None:
-        self._rename = rename
-        self._excluded = excluded
-        self._below_excluded = tuple(name + SEPARATOR for name in excluded)
-        self._lock = threading.Lock()
-        declared = dict.fromkeys(sorted(arrays), Type.JSON) | {c.name: c.type for c in columns}
-        self._declared = {n: t for n, t in declared.items() if not self._is_excluded(n)}
-        self._learned = {} if learned is None else learned
-        self._paths: dict[str, Path] = {}
-
-    @property
-    def learned(self) -> dict[str, Type]:
-        """Columns beyond the declared ones, ``__v_text`` columns included."""
-        learned = dict(self._learned)  # Others may be adding to it.
-        return {name: type_ for name, type_ in learned.items() if not self._is_excluded(name)}
-
-    @property
-    def known(self) -> dict[str, Type]:
-        """Every column, declared ones first."""
-        return self._declared | self.learned
-
-    @property
-    def arrays(self) -> frozenset[str]:
-        """Columns whose cells are JSON text of an array."""
-        return frozenset(name for name, type_ in self.known.items() if type_ is Type.JSON)
-
-    @property
-    def paths(self) -> dict[str, Path]:
-        """Where in a record the undeclared columns lie, as far as it has been seen."""
-        return dict(self._paths)
-
-    def place(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The cells of *rows*, without nulls; what does not fit is text in ``__v_text`` cells."""
-        with self._lock:
-            return [self._place(row) for row in rows]
-
-    def _is_excluded(self, name: str) -> bool:
-        """A left-out value stays out, too, when it turns into an object one day."""
-        return name in self._excluded or name.startswith(self._below_excluded)
-
-    def _place(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        cells: dict[str, Any] = {}
-        for name, path, value in flatten(row, self._rename):
-            if value is None or self._is_excluded(name):
-                continue
-            if name in cells or name == ACCOUNT_ID or name.startswith(_DLT):
-                self._put_aside(cells, name, as_text(value))
-            else:
-                self._put(cells, name, value, path)
-        return cells
-
-    def _put(self, cells: dict[str, Any], name: str, value: Any, path: Path) -> None:
-        fitted = fit(value, self._declared.get(name) or self._learn(name, value, path))
-        if isinstance(fitted, Misfit):
-            self._put_aside(cells, name, fitted.text)
-        else:
-            cells[name] = fitted
-
-    def _learn(self, name: str, value: Any, path: Path) -> Type:
-        self._paths.setdefault(name, path)
-        # A field that Harvest itself calls so must not take the type that misfits need.
-        return self._learned.setdefault(name, Type.TEXT if VARIANT in name else learn(value))
-
-    def _put_aside(self, cells: dict[str, Any], name: str, text: str) -> None:
-        aside, number = variant(name), 2
-        while aside in cells:  # Two fields of one record that share a column name.
-            aside, number = f"{variant(name)}_{number}", number + 1
-        self._learned.setdefault(aside, Type.TEXT)
-        cells[aside] = text
+_NUMBER_BYTES: Final = frozenset(b"0123456789.-")
+_BEFORE_NUMBER: Final = frozenset(b":,[ \t\r\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What Arrow's parser is told of a page, and which column each value becomes."""
+    """
+    What a page looks like to Arrow's parser.
+
+    Attributes:
+        columns: Name and type of the column by the value's path; None: the column is left out.
+    """
 
     schema: pa.Schema
     columns: Mapping[Path, tuple[str, Type] | None]
-    """By path; None for a column that is left out."""
 
 
 class Decoder:
@@ -173,9 +72,9 @@ class Decoder:
     Turns the rows of one account's table into Arrow tables. Thread-safe.
 
     Args:
-        record: What is declared.
-        account_id: Goes into every row.
-        excluded, learned, rename: As for :class:`Fitter`.
+        record: The declared columns and arrays.
+        account_id: Written into every row.
+        excluded, learned, rename: As for :class:`ColumnFitter`.
     """
 
     def __init__(
@@ -200,7 +99,7 @@ class Decoder:
 
     @property
     def learned(self) -> Mapping[str, Type]:
-        """Columns beyond the declared ones, ``__v_text`` columns included."""
+        """Columns that are not declared, ``__v_text`` columns included."""
         return self._fitter.learned
 
     @property
@@ -230,13 +129,13 @@ class Decoder:
             try:
                 return self._decode_fast(rows, shape)
             except (pa.ArrowException, RecursionError):
-                pass  # Something does not fit as declared: the exact way sorts it out.
+                pass  # A value does not fit its declared type: the exact way finds out which.
         return self._decode_exactly(rows)
 
     # The fast way.
 
     def _build_shape(self) -> Shape | None:
-        """The page as Arrow's parser should find it; None if it cannot say (arrays, clashes)."""
+        """The shape to expect; None when Arrow cannot be told it (arrays, clashing paths)."""
         known, paths = self._fitter.known, self._fitter.paths
         if Type.JSON in known.values():
             return None
@@ -271,7 +170,7 @@ class Decoder:
         for path, values in _leaves(records, ()):
             if path not in shape.columns:
                 if not pa.types.is_null(values.type):
-                    raise pa.ArrowInvalid("a field nobody declared, with a value")
+                    raise pa.ArrowInvalid("an undeclared field with a value")
             elif (column := shape.columns[path]) is not None:
                 name, column_type = column
                 found[name] = _check(values, column_type)
@@ -280,7 +179,7 @@ class Decoder:
             for name, column_type in known.items()
         }
         table = self._with_account(columns, len(records))
-        table.validate(full=True)  # Arrow's parser does not look whether text is UTF-8.
+        table.validate(full=True)  # Arrow's parser does not check that text is UTF-8.
         return table
 
     # The exact way.
@@ -294,7 +193,7 @@ class Decoder:
             before = self._fitter.known, self._fitter.paths
             cells = self._fitter.place(parsed)
         except (ValueError, RecursionError) as error:
-            msg = "Harvest sent a page whose rows are not JSON, or nested beyond all measure."
+            msg = "Harvest sent a page whose rows are not JSON, or nested too deeply to read."
             raise ResponseError(msg) from error
         if (self._fitter.known, self._fitter.paths) != before:
             self._shape = self._build_shape()
@@ -315,7 +214,7 @@ class Decoder:
 
 
 def _plant(tree: dict[str, Any], path: Path, column_type: Type) -> bool:
-    """Put a leaf into the tree of a record's shape; False if something is in its place."""
+    """Put a leaf into the tree of a record's shape; False if its place is taken."""
     *parents, leaf = path
     for parent in parents:
         tree = tree.setdefault(parent, {})
@@ -349,28 +248,34 @@ def has_negative_exponent(rows: bytes) -> bool:
     """
     Whether a number may be written like ``1e-92``, which Arrow (26) reads as zero.
 
-    Looks around each ``e-1`` only: Harvest never writes such numbers, its texts may hold them.
+    Only the surroundings of each ``e-1`` are examined: Harvest does not write such numbers, but its
+    texts may contain them.
     """
-    # Far faster than Python's own search, and other threads go on meanwhile.
+    # Arrow's search is far faster than Python's, and it releases the GIL.
     if not pc.any(pc.match_substring_regex(_as_array(rows), _EXPONENT)).as_py():
         return False
     for found in re.finditer(_EXPONENT.encode(), rows):
         start = at = found.start()
-        while start and rows[start - 1] in _OF_NUMBERS:
+        while start and rows[start - 1] in _NUMBER_BYTES:
             start -= 1
-        if start < at and rows[start - 1] in _BEFORE_NUMBERS:
+        if start < at and rows[start - 1] in _BEFORE_NUMBER:
             return True
     return False
 
 
 def _as_array(text: bytes) -> pa.Array:
-    """One value, not copied."""
+    """A binary array of one value, without a copy."""
     offsets = pa.array([0, len(text)], pa.int64()).buffers()[1]
     return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(text)])
 
 
 def _check(values: pa.Array, column_type: Type) -> pa.Array:
-    """What Arrow's parser made of a column, refused where it is laxer than :func:`fit`."""
+    """
+    A parsed column in its final type.
+
+    Raises:
+        pa.ArrowInvalid: Arrow accepted a value that :func:`coerce.fit` would not.
+    """
     if column_type is Type.DECIMAL:
         ends = pc.min_max(values).as_py().values()
         if any(end is not None and abs(end) >= _PLAUSIBLE for end in ends):

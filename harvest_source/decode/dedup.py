@@ -1,4 +1,4 @@
-"""Which of several versions of a row counts."""
+"""Keeps one version of each row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 def keep_newest(tables: Iterable[pa.Table], key: Sequence[str]) -> pa.Table:
     """
-    Join *tables* and keep one row per *key*: the newest ``updated_at``, then the one read last.
+    Concatenate *tables* and keep one row per *key*: the newest ``updated_at``, then the last read.
 
-    Rows with a null in their key cannot be told apart and all stay.
+    The rows keep their order. Rows with a null in their key cannot be told apart: all of them stay.
     """
     joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
     if joined.num_rows < 2 or not key or not _repeats(joined, key):
@@ -40,7 +40,7 @@ def _repeats(table: pa.Table, key: Sequence[str]) -> bool:
 
 
 def _last_of_each(keys: pa.Table) -> pa.Array:
-    """True where the next row of the sorted *keys* has another key, or either has a null."""
+    """True where the next row of the sorted *keys* differs, or either of the two has a null."""
     differs = pa.array([False] * (keys.num_rows - 1), pa.bool_())
     for column in keys.columns:
         here = column.combine_chunks()

@@ -25,7 +25,8 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt.extract import DltResource
 
 from harvest_source.decode.coerce import PRECISION, SCALE, loads
-from harvest_source.decode.decoder import ColumnFitter, Decoder
+from harvest_source.decode.column_fitter import ColumnFitter
+from harvest_source.decode.decoder import Decoder
 from harvest_source.extract.extraction import Extraction, TableFeed
 from harvest_source.extract.replaced_lists import Scope
 from harvest_source.load.file_format import iter_exact

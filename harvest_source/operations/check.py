@@ -12,6 +12,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 
 from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
 from harvest_source.errors import (
     ConfigError,
@@ -23,7 +24,7 @@ from harvest_source.errors import (
 )
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.visibility import explain_off
-from harvest_source.load.settings import Hooks, build_settings, choose_endpoints
+from harvest_source.load.settings import Hooks, RunArguments, build_settings
 from harvest_source.operations.run_report import EXIT_ORDER
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
@@ -95,8 +96,7 @@ def check(
     """
     hooks, run_log = hooks or Hooks(), RunLog()
     target = build_target(destination, database, dataset, pipeline)
-    chosen = {"account_id": list(account)} if account else {}
-    resolved = build_settings({**(settings or {}), **chosen}, hooks=hooks, run_log=run_log)
+    resolved = build_settings(RunArguments(settings=settings, account=account), hooks, run_log)
     sessions = Sessions(resolved.connection)
     findings: list[Finding] = []
     try:
@@ -146,7 +146,7 @@ def _check_account(session: Session) -> Iterable[Finding]:
         detail = "time entries, expenses, projects and users may be partial without a sign of it"
         yield Finding("role", roles, "warning", detail)
     yield from _check_modules(session)
-    for endpoint in choose_endpoints(()):
+    for endpoint in parse_tables(()):
         yield _check_table(session, endpoint)
 
 

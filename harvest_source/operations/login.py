@@ -11,28 +11,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from harvest_source._version import __version__
-from harvest_source.api.requester import user_agent
+from harvest_source.api.http_context import HttpContext
 from harvest_source.auth.accounts import (
     Account,
     choose_account,
     fetch_accounts,
     harvest_accounts,
-    parse_account_ids,
 )
 from harvest_source.auth.bearer import BearerToken
-from harvest_source.auth.browser_login import Attempt, Consent
-from harvest_source.auth.oauth import App, Tokens
+from harvest_source.auth.browser_login import Consent, LoginRequest
 from harvest_source.auth.saved_login import ANY, SavedLogin, build_auth_command
 from harvest_source.auth.sessions import Connection, Owner, Sessions
-from harvest_source.config.sign_in import (
-    HttpContext,
-    SignIn,
-    build_endpoint,
-    choose_sign_in,
-    find_vault,
-    need_vault,
-)
+from harvest_source.auth.token_endpoint import App, TokenEndpoint, Tokens
+from harvest_source.config.parse import parse_account_ids
+from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.errors import ApiError, AuthError, ConfigError, HarvestError
 from harvest_source.load.settings import build_connection
@@ -147,9 +139,9 @@ def open_vault(config: HarvestConfiguration, around: HttpContext) -> Vault:
     The vault, ready to be written: before anybody is sent to a browser.
 
     Raises:
-        ConfigError: It cannot be, or its libraries are not installed.
+        ConfigError: It cannot be.
     """
-    vault = need_vault(config, around.on_warning)
+    vault = build_vault(config, around.on_warning)
     if why := vault.check_writable():
         msg = (
             f"The vault {vault.folder} cannot be written: {why}. Set vault_path under "
@@ -163,7 +155,7 @@ def finish_login(
     config: HarvestConfiguration,
     vault: Vault,
     app: App,
-    attempt: Attempt,
+    request: LoginRequest,
     consent: Consent,
     around: HttpContext,
 ) -> SavedLogin:
@@ -174,8 +166,7 @@ def finish_login(
         SignInError: The code or the app was refused; nothing was kept.
         ApiError: No usable answer; nothing was kept.
     """
-    endpoint = build_endpoint(app, config, around, "")
-    tokens = endpoint.redeem(consent.code, attempt.verifier)
+    tokens = TokenEndpoint(app, around).redeem(consent.code, request.verifier)
     login = SavedLogin(
         tokens,
         client_id=app.client_id,
@@ -208,7 +199,7 @@ def settle_login(
         ApiError: Harvest did not answer.
     """
     auth = BearerToken(login.tokens.access_token)
-    accounts = _fetch_accounts(config, auth, around)
+    accounts = fetch_accounts(config.id_url, auth, around)
     chosen = pick_account(accounts, account or config.account_id, ask)
     profile = config.auth_profile
     if chosen is None:
@@ -267,7 +258,7 @@ def list_accounts(config: HarvestConfiguration, around: HttpContext) -> list[dic
     """
     connection = build_connection(config, around)
     chosen = set(connection.account_ids)
-    accounts = _fetch_accounts(config, connection.auth, around)
+    accounts = fetch_accounts(config.id_url, connection.auth, around)
     return [account_dict(each, each.id if each.id in chosen else None) for each in accounts]
 
 
@@ -281,19 +272,17 @@ def look_up(
         warnings: What was told meanwhile; the report takes it along.
         ask: Ask Harvest whether it still works.
     """
-    vault = find_vault(config, around.on_warning)
-    report = StatusReport(config.auth_profile, "none")
-    if vault is not None:
-        report = replace(report, vault=str(vault.folder))
+    vault = build_vault(config, around.on_warning)
+    report = StatusReport(config.auth_profile, "none", vault=str(vault.folder))
     try:
-        report = replace(report, profiles=tuple(vault.profiles()) if vault else ())
+        report = replace(report, profiles=tuple(vault.profiles()))
         sign_in = choose_sign_in(config, around)
-        tokens = sign_in.safe.read() if sign_in.safe else None
+        tokens = sign_in.store.read() if sign_in.store else None
     except HarvestError as error:
         state = "none" if isinstance(error, ConfigError) else "dead"
         return replace(report, state=state, error=error, warnings=tuple(warnings))
     report = replace(report, state="kept", sign_in=sign_in, tokens=tokens)
-    if vault is not None and vault.accounts(config.auth_profile):
+    if vault.accounts(config.auth_profile):
         if vault.key_warning:
             around.on_warning(vault.key_warning)
         report = replace(report, key=vault.keys.place.name)
@@ -313,8 +302,8 @@ def _ask_harvest(
     except HarvestError as error:
         state = "dead" if isinstance(error, AuthError) else "unknown"
         return replace(report, state=state, error=error)
-    safe = report.sign_in.safe if report.sign_in else None
-    return replace(report, state="ok", owners=owners, tokens=safe.read() if safe else None)
+    store = report.sign_in.store if report.sign_in else None
+    return replace(report, state="ok", owners=owners, tokens=store.read() if store else None)
 
 
 def _keep(vault: Vault, profile: str, account: str, login: SavedLogin) -> None:
@@ -329,30 +318,15 @@ def _keep(vault: Vault, profile: str, account: str, login: SavedLogin) -> None:
         raise ConfigError(msg) from error
 
 
-def _fetch_accounts(config: HarvestConfiguration, auth: Any, around: HttpContext) -> list[Account]:
-    return fetch_accounts(
-        config.id_url,
-        auth=auth,
-        user_agent=user_agent(__version__, config.contact),
-        clock=around.clock,
-        transport=around.transport,
-        on_response=around.on_response,
-    )
-
-
 def _fetch_owner(
     config: HarvestConfiguration, auth: BearerToken, account_id: int, around: HttpContext
 ) -> Owner:
     connection = Connection(
         auth=auth,
+        http=around,
         account_ids=(account_id,),
-        contact=config.contact,
         api_url=config.api_url,
         id_url=config.id_url,
-        clock=around.clock,
-        transport=around.transport,
-        on_response=around.on_response,
-        on_warning=around.on_warning,
     )
     sessions = Sessions(connection)
     with sessions.in_use():

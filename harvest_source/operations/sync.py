@@ -14,9 +14,11 @@ from typing import Any
 
 from harvest_source.auth.sessions import Sessions
 from harvest_source.concurrency import run_ahead
+from harvest_source.config.parse import parse_tables
+from harvest_source.defaults import MAX_DELETES
 from harvest_source.errors import HarvestError
 from harvest_source.extract.run_log import RunLog
-from harvest_source.load.settings import Hooks, build_settings, choose_endpoints, parse_share
+from harvest_source.load.settings import Hooks, RunArguments, build_settings
 from harvest_source.operations.run_report import RunRecord, SyncReport
 from harvest_source.startup import without_gc
 from harvest_source.warehouse.lock import only_sync
@@ -36,7 +38,7 @@ def sync(
     since: Any = None,
     full_refresh: bool = False,
     deletes: bool | None = None,
-    max_deletes: str = "20%",
+    max_deletes: str = MAX_DELETES,
     exclude: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
@@ -68,17 +70,18 @@ def sync(
     hooks = hooks or Hooks()
     run_log = RunLog(on_progress=hooks.on_progress)
     record = RunRecord(hooks.clock, run_log)
-    limit = parse_share(max_deletes)
-    endpoints = choose_endpoints(table)
+    endpoints = parse_tables(table)
     target = build_target(destination, database, dataset, pipeline)
-    said = {"account_id": list(account) or None, "start_date": since}
-    resolved = build_settings(
-        {**(settings or {}), **{name: value for name, value in said.items() if value is not None}},
+    arguments = RunArguments(
+        settings=settings,
+        account=account,
+        since=since,
         exclude=exclude,
         full_refresh=full_refresh,
-        hooks=hooks,
-        run_log=run_log,
+        deletes=deletes,
+        max_deletes=max_deletes,
     )
+    resolved = build_settings(arguments, hooks, run_log)
     sessions = Sessions(resolved.connection)
     with (
         only_sync(pipeline, now=record.started_at),
@@ -95,8 +98,8 @@ def sync(
             sessions,
             run_log,
             package_rows=hooks.package_rows,
-            deletes=deletes,
-            limit=limit,
+            deletes=resolved.upkeep.deletes,
+            limit=resolved.upkeep.max_deletes,
         )
         try:
             account_ids = opening.result()

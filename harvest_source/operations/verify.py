@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.auth.sessions import Session, Sessions
-from harvest_source.errors import ConfigError, ForbiddenError, HarvestError, ResponseError
+from harvest_source.defaults import MAX_DELETES
+from harvest_source.errors import ConfigError, ForbiddenError, RemoteError, ResponseError
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.slices import DateWindow, Slice
-from harvest_source.load.settings import Hooks, build_settings, parse_share
+from harvest_source.load.settings import Hooks, RunArguments, build_settings
 from harvest_source.operations.audit import Audit, AuditedTable, build_audit_options
 from harvest_source.operations.run_report import EXIT_ORDER
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -122,7 +123,7 @@ def verify(
     pipeline: str = "harvest",
     account: Sequence[int | str] = (),
     fix: bool = False,
-    max_deletes: str = "20%",
+    max_deletes: str = MAX_DELETES,
     settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> VerifyReport:
@@ -142,13 +143,12 @@ def verify(
         HarvestError: No account could be opened.
     """
     hooks, run_log = hooks or Hooks(), RunLog()
-    limit = parse_share(max_deletes)
     target = build_target(destination, database, dataset, pipeline)
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database} to verify. Make it: harvest-source sync"
         raise ConfigError(msg)
-    overrides = {**(settings or {}), **({"account_id": list(account)} if account else {})}
-    resolved = build_settings(overrides, hooks=hooks, run_log=run_log)
+    arguments = RunArguments(settings=settings, account=account, max_deletes=max_deletes)
+    resolved = build_settings(arguments, hooks, run_log)
     sessions = Sessions(resolved.connection)
     with only_sync(pipeline, now=hooks.clock.now()), sessions.in_use():
         warehouse = Warehouse(
@@ -160,7 +160,7 @@ def verify(
         for warning in warehouse.restore() if fix else warehouse.follow():
             run_log.warn(warning)
         reading = Extraction(sessions, resolved.options, run_log)
-        options = build_audit_options(resolved, None, limit)
+        options = build_audit_options(resolved, None, resolved.upkeep.max_deletes)
 
         def compare() -> list[Comparison]:
             audit = Audit(warehouse, reading, DEFAULT_ENDPOINTS, options)
@@ -215,9 +215,7 @@ class _Account:
             yield from comparisons
         except ForbiddenError as error:
             self.run_log.warn(f"{table} of account {account_id} cannot be compared: {error}")
-        except HarvestError as error:
-            if error.exit_code not in (3, 4):
-                raise
+        except RemoteError as error:
             self.run_log.fail(table, account_id, error)
 
     def _compare(

@@ -2,8 +2,8 @@
 What a column is, and what a record is made of.
 
 One declaration (:mod:`harvest_source.schema.records`) feeds the Arrow schema, dlt's hints, the
-README and the warehouse's column comments. Nested objects are declared flat, under the names users see in the
-warehouse: ``client.name`` is ``client__name``.
+README and the warehouse's column comments. Nested objects are declared flat, under the names users
+see in the warehouse: ``client.name`` is ``client__name``.
 """
 
 from __future__ import annotations

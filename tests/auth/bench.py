@@ -9,9 +9,12 @@ from typing import Any
 
 import httpx
 
+from harvest_source.api.http_context import HttpContext
 from harvest_source.api.requester import Requester
-from harvest_source.auth.oauth import App, OAuthToken, TokenEndpoint, Tokens, TokenStore
+from harvest_source.auth.oauth import OAuthToken
 from harvest_source.auth.saved_login import SavedLogin
+from harvest_source.auth.token_endpoint import App, TokenEndpoint, Tokens
+from harvest_source.auth.token_stores import TokenStore
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_token_store import VaultTokenStore
 from harvest_source.defaults import TOKEN_PATH
@@ -19,7 +22,7 @@ from harvest_source.sandbox import Sandbox
 from tests.clocks import FakeClock
 
 PROFILE, ACCOUNT = "default", "1000001"
-AGENT = "auth-tests (tests@example.com)"
+CONTACT = "tests@example.com"
 
 
 @dataclass
@@ -56,9 +59,9 @@ class Bench:
 
     def token(self, safe: TokenStore, *, app: App | None = None, **fields: Any) -> OAuthToken:
         """The login as httpx is handed it."""
-        endpoint = TokenEndpoint(
-            app or self.app(), user_agent=AGENT, clock=self.clock, random=lambda: 0.0, **fields
-        )
+        remedy = {"remedy": fields.pop("remedy")} if "remedy" in fields else {}
+        http = self.http(random=lambda: 0.0, **fields)
+        endpoint = TokenEndpoint(app or self.app(), http, **remedy)
         return OAuthToken(endpoint, safe, clock=self.clock, on_warning=self.warnings.append)
 
     def ask(self, auth: httpx.Auth, **fields: Any) -> Any:
@@ -68,15 +71,12 @@ class Bench:
 
     def requester(self, auth: httpx.Auth, **fields: Any) -> Requester:
         """A client of the sandbox's API."""
-        given: dict[str, Any] = {
-            "base_url": self.server.api_url,
-            "auth": auth,
-            "user_agent": AGENT,
-            "limiter": None,
-            "clock": self.clock,
-            "headers": {"Harvest-Account-Id": ACCOUNT},
-        }
-        return Requester(**(given | fields))
+        headers = {"Harvest-Account-Id": ACCOUNT}
+        return Requester(self.server.api_url, self.http(**fields), auth=auth, headers=headers)
+
+    def http(self, **fields: Any) -> HttpContext:
+        """What its requests share."""
+        return HttpContext(clock=self.clock, contact=CONTACT, **fields)
 
     @property
     def refreshes(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harvest_source.api.access_log import AccessLog
-from harvest_source.api.requester import Exchange
+from harvest_source.api.http_context import Exchange
 from harvest_source.auth.bearer import BearerToken
 from harvest_source.errors import ServerError
 from tests.auth.conftest import Start

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from harvest_source.auth.browser_login import (
-    Attempt,
     Callback,
-    build_attempt,
+    LoginRequest,
+    build_login_request,
     build_page,
     open_callback,
     parse_redirect,
@@ -26,8 +26,8 @@ ID_URL = "https://id.getharvest.com"
 BACK = "http://127.0.0.1:0/callback"
 
 
-def attempt(redirect_url: str = "http://127.0.0.1:5005/callback") -> Attempt:
-    return build_attempt(ID_URL, "app", redirect_url, pkce=False)
+def attempt(redirect_url: str = "http://127.0.0.1:5005/callback") -> LoginRequest:
+    return build_login_request(ID_URL, "app", redirect_url, pkce=False)
 
 
 def get(url: str) -> httpx.Response:
@@ -63,7 +63,7 @@ def test_the_address_asks_for_a_code_with_a_state_of_its_own() -> None:
 
 def test_pkce_is_sent_only_when_asked_for() -> None:
     """Harvest does not document it: a challenge behind an option, the verifier kept back."""
-    tried = build_attempt(ID_URL, "app", BACK, pkce=True)
+    tried = build_login_request(ID_URL, "app", BACK, pkce=True)
     asked = dict(parse_qsl(urlsplit(tried.url).query))
     assert asked["code_challenge_method"] == "S256"
     assert tried.verifier
@@ -149,7 +149,7 @@ def test_nobody_comes_back() -> None:
     """The time limit ends it, with the next step; afterwards nobody listens."""
     with (
         open_callback(BACK) as callback,
-        pytest.raises(SignInError, match=r"Nobody came back.*auth login"),
+        pytest.raises(SignInError, match=r"The browser did not come back.*auth login"),
     ):
         callback.wait(0.01, build_page_never)
     with pytest.raises(httpx.ConnectError):

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harvest_source.api.requester import Exchange
-from harvest_source.auth.oauth import App, Tokens
+from harvest_source.api.http_context import Exchange
+from harvest_source.auth.token_endpoint import App, Tokens
 from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
 from harvest_source.sandbox.requests import Request
@@ -289,11 +289,13 @@ def test_twenty_threads_refresh_once(start: Start) -> None:
 CHILD = """
 import os, signal, sys
 from pathlib import Path
+from harvest_source.api.http_context import HttpContext
 from harvest_source.api.requester import Requester
-from harvest_source.auth.vault_keys import FilePlace, Keys
-from harvest_source.auth.vault_token_store import VaultSafe
-from harvest_source.auth.oauth import App, OAuthToken, TokenEndpoint
+from harvest_source.auth.oauth import OAuthToken
+from harvest_source.auth.token_endpoint import App, TokenEndpoint
 from harvest_source.auth.vault import Vault
+from harvest_source.auth.vault_keys import FilePlace, Keys
+from harvest_source.auth.vault_token_store import VaultTokenStore
 from harvest_source.clock import SystemClock
 
 folder, id_url, api_url, client_id, how = sys.argv[1:]
@@ -301,20 +303,20 @@ secret = sys.stdin.readline().strip()
 vault = Vault(Path(folder), keys=Keys([FilePlace(Path(folder) / "key")], print))
 
 
-class Killed(VaultSafe):
+class Killed(VaultTokenStore):
     def write(self, tokens):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-safe = (Killed if how == "killed" else VaultSafe)(vault, "default", "1000001")
+store = (Killed if how == "killed" else VaultTokenStore)(vault, "default", "1000001")
 clock = SystemClock()
-endpoint = TokenEndpoint(App(client_id, secret, id_url), user_agent="child", clock=clock)
-auth = OAuthToken(endpoint, safe, clock=clock)
+http = HttpContext(clock=clock)
+endpoint = TokenEndpoint(App(client_id, secret, id_url), http)
+auth = OAuthToken(endpoint, store, clock=clock)
 print("ready", flush=True)
 sys.stdin.readline()
 headers = {"Harvest-Account-Id": "1000001"}
-with Requester(base_url=api_url, auth=auth, user_agent="child", limiter=None, clock=clock,
-               headers=headers) as requester:
+with Requester(api_url, http, auth=auth, headers=headers) as requester:
     assert b"Ada" in requester.get("users/me").body
 print("done", flush=True)
 """
@@ -429,8 +431,8 @@ def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path)
     """On stdin, alone, and only when it is another one: for a secrets manager."""
     bench = start(rotate=True)
     told = tmp_path / "told"
-    kept = bench.keep(replace(bench.issue(), access_token=""))
-    safe = CommandTokenStore(kept, f"tee -a '{told}'", bench.warnings.append)
+    inner = bench.keep(replace(bench.issue(), access_token=""))
+    safe = CommandTokenStore(inner, f"tee -a '{told}'", bench.warnings.append)
     auth = bench.token(safe)
     bench.ask(auth)
     assert told.read_text() == kept(bench).refresh_token
@@ -464,5 +466,5 @@ def test_nothing_shows_the_tokens(start: Start) -> None:
     shown = f"{auth!r} {auth} {vars(auth)} {first!r} {app!r} {bench.vault.read(PROFILE, ACCOUNT)!r}"
     for secret in (first.access_token, first.refresh_token, app.client_secret):
         assert secret not in shown
-    with pytest.raises(TypeError, match="neither pickled"):
+    with pytest.raises(TypeError, match="cannot be pickled"):
         auth.__reduce_ex__(2)

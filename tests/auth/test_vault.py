@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from harvest_source.auth.oauth import Tokens
 from harvest_source.auth.saved_login import SavedLogin, check_profile
-from harvest_source.auth.vault import Vault, is_digest, make_digest
+from harvest_source.auth.sealing import is_digest, make_digest
+from harvest_source.auth.token_endpoint import Tokens
+from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_keys import (
     VARIABLE,
     FilePlace,
@@ -305,7 +306,7 @@ def test_a_key_in_a_file_comes_with_a_warning(tmp_path: Path) -> None:
     keep(vault)
     keep(vault)
     [warning] = told
-    assert "does not protect from who can read your files" in warning
+    assert "does not protect from anything that can read your files" in warning
     assert vault.key_warning == warning
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import dlt
-import pytest
 
 from harvest_source import harvest
-from harvest_source.errors import ConfigError
-from harvest_source.load.settings import parse_history
 from tests.docs.generate import REPOSITORY
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, Lab, Row, number
@@ -168,10 +165,3 @@ def test_which_rate_held_on_which_day(open_lab: OpenLab) -> None:
     assert {str(row["spent_date"]) >= day for row in mine} == {True, False}
     for row in mine:
         assert (row["cost_rate"] == number(123.456)) is (str(row["spent_date"]) >= day)
-
-
-@pytest.mark.parametrize("name", ["time_entries", "nowhere", "company"])
-def test_tables_without_history(name: str) -> None:
-    """What is dated by itself, or not there, is refused with the names that work."""
-    with pytest.raises(ConfigError, match="projects"):
-        parse_history([name])

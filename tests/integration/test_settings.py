@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
-from harvest_source.errors import ConfigError
-from harvest_source.load.settings import build_options
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY
 
@@ -31,20 +25,6 @@ def test_what_is_left_out_by_name_stays_out(open_lab: OpenLab) -> None:
     both = {"include": "clients.statement_key", "exclude": "clients.statement_key"}
     lab.sync("clients", settings=both)
     assert "statement_key" not in lab.columns("clients")
-
-
-@pytest.mark.parametrize(
-    ("setting", "word"),
-    [
-        ({"include": ["clients.name"]}, "not left out"),
-        ({"include": ["nowhere.client_key"]}, "not there"),
-        ({"full_walk": 0}, "1 or more"),
-    ],
-)
-def test_settings_that_cannot_work(setting: dict[str, Any], word: str) -> None:
-    """They are refused before anything is sent, with what would work."""
-    with pytest.raises(ConfigError, match=word):
-        build_options(**setting)
 
 
 def test_a_full_walk_as_often_as_set(open_lab: OpenLab) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from harvest_source.api.client import HarvestClient
+from harvest_source.api.http_context import HttpContext
 from harvest_source.api.rate_limit import RateLimiter, never
 from harvest_source.errors import (
     AuthError,
@@ -31,20 +32,29 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def build_client(
-    handler: Handler, *, clock: FakeClock | None = None, **changes: Any
+    handler: Handler,
+    *,
+    clock: FakeClock | None = None,
+    api_url: str = API,
+    limiter: RateLimiter | None = None,
+    report_limiter: RateLimiter | None = None,
+    **changes: Any,
 ) -> HarvestClient:
+    """A client of the account 77; *changes* are fields of its :class:`HttpContext`."""
     clock = clock or FakeClock()
-    settings: dict[str, Any] = {
-        "api_url": API,
-        "account_id": 77,
-        "auth": httpx.Auth(),
-        "user_agent": "test",
+    given: dict[str, Any] = {
         "clock": clock,
-        "limiter": RateLimiter(requests=97, seconds=15.4, clock=clock),
         "transport": httpx.MockTransport(handler),
         "random": lambda: 1.0,
     }
-    return HarvestClient(**(settings | changes))
+    return HarvestClient(
+        api_url,
+        HttpContext(**(given | changes)),
+        account_id=77,
+        auth=httpx.Auth(),
+        limiter=limiter or RateLimiter(requests=97, seconds=15.4, clock=clock),
+        report_limiter=report_limiter,
+    )
 
 
 def build_page(number: int, of: int, *, next_url: str | None = "default") -> httpx.Response:

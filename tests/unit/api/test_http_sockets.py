@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
+from harvest_source.api.http_context import HttpContext
 from harvest_source.api.requester import Requester
 from harvest_source.errors import ServerError
 from tests.clocks import FakeClock
@@ -46,13 +47,8 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 
 def build_requester(port: int) -> Requester:
-    return Requester(
-        base_url=f"http://127.0.0.1:{port}",
-        auth=httpx.Auth(),
-        user_agent="test",
-        limiter=None,
-        clock=FakeClock(),
-    )
+    http = HttpContext(clock=FakeClock())
+    return Requester(f"http://127.0.0.1:{port}", http, auth=httpx.Auth())
 
 
 def test_a_loopback_host_is_asked_directly(

@@ -16,7 +16,7 @@ from harvest_source.api.pages import (
     MAX_PAGES,
     Page,
     TruncatedBody,
-    page_cap,
+    max_pages,
     parse_object,
     parse_page,
 )
@@ -203,7 +203,7 @@ def test_no_envelope_ends_in_a_traceback(value: Any, name: str) -> None:
 def test_a_walk_has_an_end(total_pages: int | None, cap: int) -> None:
     """Lists may grow while they are read, but not without bound."""
     page = parse(build_body(total_pages=total_pages))
-    assert page_cap(page) == cap
+    assert max_pages(page) == cap
 
 
 def test_an_object_keeps_its_decimals() -> None:

@@ -13,18 +13,17 @@ from typing import Any
 import httpx
 import pytest
 
+from harvest_source._version import __version__
+from harvest_source.api.attempt import BODY_S, MAX_BODY_BYTES, Answer, earliest_begin
+from harvest_source.api.http_context import (
+    Exchange,
+    HttpContext,
+    RetryLimits,
+    build_user_agent,
+)
 from harvest_source.api.pages import TruncatedBody, parse_object
 from harvest_source.api.rate_limit import RateLimiter
-from harvest_source.api.requester import (
-    BODY_S,
-    MAX_BODY_BYTES,
-    Answer,
-    Exchange,
-    Requester,
-    earliest_begin,
-    user_agent,
-)
-from harvest_source.api.retry import RetryLimits
+from harvest_source.api.requester import Requester
 from harvest_source.errors import (
     AuthError,
     ConfigError,
@@ -85,19 +84,28 @@ class Noting(RateLimiter):
 
 
 def build_requester(
-    handler: Handler, *, clock: FakeClock | None = None, **changes: Any
+    handler: Handler,
+    *,
+    base_url: str = API,
+    limiter: RateLimiter | None = None,
+    url_name: str = "api_url",
+    **changes: Any,
 ) -> Requester:
-    settings: dict[str, Any] = {
-        "base_url": API,
-        "auth": Bearer(),
-        "user_agent": "harvest-source/0.1.0 (me@example.com)",
-        "limiter": None,
-        "clock": clock or FakeClock(),
+    """A requester of the account 77; *changes* are fields of its :class:`HttpContext`."""
+    given: dict[str, Any] = {
+        "clock": FakeClock(),
+        "contact": "me@example.com",
         "random": lambda: 1.0,
         "transport": httpx.MockTransport(handler),
-        "headers": {"Harvest-Account-Id": "77"},
     }
-    return Requester(**(settings | changes))
+    return Requester(
+        base_url,
+        HttpContext(**(given | changes)),
+        auth=Bearer(),
+        limiter=limiter,
+        headers={"Harvest-Account-Id": "77"},
+        url_name=url_name,
+    )
 
 
 def answer_with(*answers: httpx.Response | Exception) -> Handler:
@@ -142,7 +150,7 @@ def test_what_is_sent() -> None:
     assert str(second.url) == f"{API}/users?cursor=eyJ%3D%3D&a=b+c&x=%2B"
     assert first.headers["Authorization"] == f"Bearer {TOKEN}"
     assert first.headers["Harvest-Account-Id"] == "77"
-    assert first.headers["User-Agent"] == "harvest-source/0.1.0 (me@example.com)"
+    assert first.headers["User-Agent"] == f"harvest-source/{__version__} (me@example.com)"
 
 
 @pytest.mark.parametrize(
@@ -530,7 +538,9 @@ def test_clocks_close_together_are_not_warned_of() -> None:
 def test_limits_are_an_argument() -> None:
     """Whoever is in a hurry says so."""
     limits = RetryLimits(attempts=2)
-    assert "2 tries in" in str(fail(answer_with(httpx.Response(503)), ServerError, limits=limits))
+    assert "2 tries in" in str(
+        fail(answer_with(httpx.Response(503)), ServerError, retry_limits=limits)
+    )
 
 
 def test_a_requester_shows_no_secret() -> None:
@@ -578,7 +588,7 @@ def test_a_missing_certificate_file_is_named(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_user_agent_is_one_plain_line(contact: str | None, expected: str) -> None:
     """Whatever the contact holds, it makes no second header and no broken comment."""
-    assert user_agent("0.1.0", contact) == expected
+    assert build_user_agent("0.1.0", contact) == expected
 
 
 def test_truncated_body_is_private() -> None:

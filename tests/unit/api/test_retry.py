@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvest_source.api.http_context import HttpContext, RetryLimits
 from harvest_source.api.rate_limit import Cancelled
 from harvest_source.api.retry import (
-    RetryLimits,
     RetryLoop,
     TransientFailure,
-    build_give_up,
+    build_final_error,
     choose_wait,
-    is_over,
+    is_exhausted,
     is_retryable,
     parse_http_date,
     parse_retry_after,
@@ -32,15 +32,13 @@ def throttled(retry_after_s: float | None = None) -> TransientFailure:
     return TransientFailure("answered 429", status=429, retry_after_s=retry_after_s)
 
 
-def build_course(
+def build_retry_loop(
     clock: FakeClock, limits: RetryLimits = LIMITS, *, cancelled: bool = False
 ) -> RetryLoop:
     return RetryLoop(
         label="time_entries, page 3",
         path="/v2/time_entries",
-        limits=limits,
-        clock=clock,
-        random=lambda: 1.0,
+        http=HttpContext(clock=clock, random=lambda: 1.0, retry_limits=limits),
         on_wait=lambda _fault, _wait: None,
         cancelled=lambda: cancelled,
     )
@@ -134,12 +132,12 @@ def test_the_first_limit_reached_counts(
     fault: TransientFailure, tries: int, spent_s: float, wait_s: float, over: bool
 ) -> None:
     """Tries, seconds (the coming wait included), and a host that has never answered."""
-    assert is_over(fault, tries, spent_s=spent_s, wait_s=wait_s, limits=LIMITS) is over
+    assert is_exhausted(fault, tries, spent_s=spent_s, wait_s=wait_s, limits=LIMITS) is over
 
 
 def test_giving_up_on_429_says_everything() -> None:
     """What, how often, in how long, answered what, why perhaps, what next."""
-    error = build_give_up(
+    error = build_final_error(
         [throttled(15)] * 6, label="time_entries", path="/v2/x", spent_s=94.4, limits=LIMITS
     )
     assert isinstance(error, RateLimitedError)
@@ -153,7 +151,7 @@ def test_giving_up_on_429_says_everything() -> None:
 def test_giving_up_on_mixed_faults_counts_each() -> None:
     """Different faults are counted by kind; the last decides the type."""
     faults = [throttled(), throttled(), TransientFailure("timed out")]
-    error = build_give_up(faults, label="users", path="", spent_s=9, limits=LIMITS)
+    error = build_final_error(faults, label="users", path="", spent_s=9, limits=LIMITS)
     assert isinstance(error, ServerError)
     assert "3 tries in 9 s, 2 answered 429, 1 timed out." in str(error)
 
@@ -161,7 +159,9 @@ def test_giving_up_on_mixed_faults_counts_each() -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(900.0, "900 s"), (math.inf, "for ever")])
 def test_giving_up_on_a_long_retry_after_says_so(seconds: float, shown: str) -> None:
     """A wait beyond our patience ends the request at once."""
-    error = build_give_up([throttled(seconds)], label="users", path="", spent_s=0, limits=LIMITS)
+    error = build_final_error(
+        [throttled(seconds)], label="users", path="", spent_s=0, limits=LIMITS
+    )
     assert f"1 try in 0 s, answered 429 (Retry-After {shown}). That is more than the 100 s" in str(
         error
     )
@@ -178,7 +178,7 @@ def test_a_course_ends_with_the_first_answer() -> None:
             raise throttled(10)
         return "answer"
 
-    assert build_course(clock).run(send) == "answer"
+    assert build_retry_loop(clock).run(send) == "answer"
     assert seen == [1, 2, 3]
     assert clock.monotonic() == pytest.approx(20)
 
@@ -195,7 +195,7 @@ def test_time_in_tries_counts_towards_the_total() -> None:
         raise TransientFailure("timed out", elapsed_s=60)
 
     with pytest.raises(ServerError, match=r"2 tries in 120 s, each timed out"):
-        build_course(clock).run(send)
+        build_retry_loop(clock).run(send)
     assert count == 2
 
 
@@ -209,7 +209,7 @@ def test_queueing_for_our_own_allowance_costs_no_patience() -> None:
             raise TransientFailure("answered 503", status=503, elapsed_s=1)
         return "answer"
 
-    assert build_course(clock).run(send) == "answer"
+    assert build_retry_loop(clock).run(send) == "answer"
 
 
 def test_other_exceptions_pass_at_once() -> None:
@@ -220,7 +220,7 @@ def test_other_exceptions_pass_at_once() -> None:
         raise KeyError(attempt)
 
     with pytest.raises(KeyError, match="1"):
-        build_course(clock).run(send)
+        build_retry_loop(clock).run(send)
     assert clock.slept == []
 
 
@@ -232,5 +232,5 @@ def test_a_dropped_course_stops_waiting() -> None:
         raise throttled(50)
 
     with pytest.raises(Cancelled):
-        build_course(clock, cancelled=True).run(send)
+        build_retry_loop(clock, cancelled=True).run(send)
     assert clock.slept == []

@@ -65,9 +65,9 @@ def test_it_cannot_be_read() -> None:
         assert "very-secret" not in text
 
 
-def test_it_is_neither_pickled_nor_copied() -> None:
+def test_it_cannot_be_pickled_or_copied() -> None:
     """A pickle of it would be the token in a file."""
     token = BearerToken(TOKEN)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="neither pickled nor copied"):
+        with pytest.raises(TypeError, match="cannot be pickled or copied"):
             attempt(token)

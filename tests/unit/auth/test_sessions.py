@@ -7,6 +7,7 @@ import threading
 import httpx
 import pytest
 
+from harvest_source.api.http_context import HttpContext
 from harvest_source.api.rate_limit import Cancelled
 from harvest_source.auth.sessions import Connection, Sessions
 from tests.clocks import FakeClock
@@ -26,9 +27,8 @@ def test_whoever_leaves_does_not_wait_for_an_account_that_is_being_opened() -> N
             sessions.open(1, cancelled=dropped.is_set)
         ended.set()
 
-    sessions = Sessions(
-        Connection(httpx.Auth(), clock=FakeClock(), transport=httpx.MockTransport(handler))
-    )
+    http = HttpContext(clock=FakeClock(), transport=httpx.MockTransport(handler))
+    sessions = Sessions(Connection(httpx.Auth(), http))
     with sessions.in_use():
         threading.Thread(target=open_account, daemon=True).start()
         assert asked.wait(60)

@@ -19,7 +19,8 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harvest_source.decode.decoder import ColumnFitter, Decoder, has_negative_exponent
+from harvest_source.decode.column_fitter import ColumnFitter
+from harvest_source.decode.decoder import Decoder, has_negative_exponent
 from harvest_source.errors import ResponseError
 from harvest_source.schema.columns import (
     ACCOUNT_ID,

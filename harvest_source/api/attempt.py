@@ -1,0 +1,281 @@
+"""One attempt at a request: reading the answer within limits, and what its status means."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import httpx
+
+from harvest_source.api.http_client import CONNECT_S
+from harvest_source.api.http_context import Exchange
+from harvest_source.api.rate_limit import Cancelled
+from harvest_source.api.retry import (
+    TransientFailure,
+    is_retryable,
+    parse_http_date,
+    parse_retry_after,
+)
+from harvest_source.clock import Clock
+from harvest_source.errors import (
+    AuthError,
+    ForbiddenError,
+    HarvestError,
+    ResponseError,
+    printable,
+)
+
+BODY_S: Final = 180.0
+"""Seconds for one body, first byte to last: a server that trickles would otherwise never end."""
+
+MAX_BODY_BYTES: Final = 256 * 1024 * 1024
+"""Decompressed. A full page is 2.5 MB; 2,000 rows with notes of 100 kB still pass."""
+
+_MAX_REFUSAL_BYTES: Final = 64 * 1024
+"""Only a short message of an error's body is used."""
+
+_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+"""
+One layer of these grows at most 1,000-fold per chunk read, so the size limit holds. Others, and
+several layers, can outgrow any limit within one chunk.
+"""
+
+_TOKEN: Final = re.compile(r"\d\.[a-z]{2}\.[\w-]")
+"""What Harvest's tokens look like (``1234567.pt.``...): perhaps one from an earlier request."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSpec:
+    """
+    What is asked for, the same in every attempt.
+
+    Attributes:
+        label: For messages: ``time_entries, page 3``.
+        form: Body of a POST.
+        explain: Maps status and body of a refusal to its error; None from it, or no function: the
+            status means what it means everywhere.
+    """
+
+    url: httpx.URL
+    label: str
+    method: str = "GET"
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    explain: Callable[[int, bytes], HarvestError | None] | None = None
+
+    @property
+    def secrets(self) -> list[str]:
+        """Values sent in the form, which no message may repeat."""
+        return [value for name, value in (self.form or {}).items() if name != "grant_type"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    A response with status 200.
+
+    Attributes:
+        body: Decompressed.
+        began: Aware, UTC: see :func:`earliest_begin`.
+        elapsed_s: From sending to the body's last byte.
+        clock_skew: How far this machine's clock and the server's are apart, never negative.
+    """
+
+    body: bytes
+    began: datetime
+    elapsed_s: float
+    clock_skew: timedelta = timedelta(0)
+
+
+def earliest_begin(
+    headers: httpx.Headers, *, sent_at: datetime, elapsed_s: float
+) -> tuple[datetime, timedelta]:
+    """
+    When Harvest can have begun to read at the earliest, and how far the two clocks are apart.
+
+    The earlier of our clock at sending and the ``Date`` header less the duration of the request: a
+    cursor that is too early reads some rows again, one that is too late loses rows. ``Date`` does
+    not count when ``Age`` says that the answer came from a cache.
+    """
+    date = None if "age" in headers else parse_http_date(headers.get("date"))
+    if date is None:
+        return sent_at, timedelta(0)
+    theirs = date - timedelta(seconds=elapsed_s)
+    return min(theirs, sent_at), abs(theirs - sent_at)
+
+
+class Attempt:
+    """
+    One sending of a request, from its first moment to its outcome.
+
+    Args:
+        number: From 1, for the same request.
+        account: ``Harvest-Account-Id`` as sent; None without one.
+
+    Attributes:
+        token: As sent; compared with later tokens, never shown.
+        status: None until an answer came.
+        elapsed_s: From sending to :meth:`stop`.
+        rows: For the :class:`Exchange`; None until the answer was parsed.
+    """
+
+    def __init__(
+        self, clock: Clock, spec: RequestSpec, *, number: int, account: str | None
+    ) -> None:
+        self.spec = spec
+        self.token = ""
+        self.status: int | None = None
+        self.elapsed_s = 0.0
+        self.rows: int | None = None
+        self._clock = clock
+        self._sent_at = clock.now()
+        self._started = clock.monotonic()
+        self._path = spec.url.path
+        self._number = number
+        self._account = account
+        self._headers = httpx.Headers()
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def read(self, response: httpx.Response, cancelled: Callable[[], bool]) -> None:
+        """
+        Read the body, within the limits of size and time.
+
+        Raises:
+            ResponseError: The body is too large, or compressed in a way that has no bound.
+            TransientFailure: The body takes longer than :data:`BODY_S`.
+            Cancelled: *cancelled* returned True.
+        """
+        self.status = response.status_code
+        self._headers = response.headers
+        self.token = response.request.headers.get("Authorization", "").rpartition(" ")[2]
+        is_readable = response.headers.get("Content-Encoding", "").strip().lower() in _ENCODINGS
+        if self.status != 200:
+            if is_readable:
+                self._read_refusal(response)
+            return
+        if not is_readable:
+            raise self._build_error("with a compression that was not asked for. Check the proxy.")
+        deadline = self._started + BODY_S
+        for chunk in response.iter_bytes():
+            self._keep(chunk)
+            if self._size > MAX_BODY_BYTES:
+                size = f"{MAX_BODY_BYTES // 2**20} MB"
+                raise self._build_error(f"with more than {size}. Not reading on.")
+            if cancelled():
+                raise Cancelled
+            if self._clock.monotonic() > deadline:
+                msg = f"answered too slowly (body not complete after {BODY_S:.0f} s)"
+                raise TransientFailure(msg, elapsed_s=self.stop())
+
+    def stop(self) -> float:
+        """Set and return :attr:`elapsed_s`."""
+        self.elapsed_s = self._clock.monotonic() - self._started
+        return self.elapsed_s
+
+    def build_answer(self) -> Answer:
+        """
+        The answer, if the status is 200.
+
+        Raises:
+            TransientFailure: 429 or 5xx.
+            AuthError: 401.
+            ForbiddenError: 403.
+            ResponseError: Any other status.
+            HarvestError: What the request's own ``explain`` made of the status.
+        """
+        status, body = self.status or 0, b"".join(self._chunks)
+        if is_retryable(status):
+            now = parse_http_date(self._headers.get("Date")) or self._clock.now()
+            raise TransientFailure(
+                f"answered {status}",
+                status=status,
+                retry_after_s=parse_retry_after(self._headers.get("Retry-After"), now=now),
+                elapsed_s=self.elapsed_s,
+            )
+        if status != 200:
+            raise self._build_refusal(status, body)
+        began, skew = earliest_begin(self._headers, sent_at=self._sent_at, elapsed_s=self.elapsed_s)
+        return Answer(body, began, self.elapsed_s, skew)
+
+    def build_exchange(self) -> Exchange:
+        """What ``on_response`` gets."""
+        return Exchange(
+            at=self._sent_at,
+            method=self.spec.method,
+            path=self._path,
+            status=self.status,
+            elapsed_s=self.elapsed_s,
+            attempt=self._number,
+            bytes=self._size,
+            account=self._account,
+            rows=self.rows,
+        )
+
+    def _read_refusal(self, response: httpx.Response) -> None:
+        """The start of an error's body. The status decides, so a broken transfer is no matter."""
+        deadline = self._started + CONNECT_S
+        try:
+            for chunk in response.iter_bytes():
+                self._keep(chunk)
+                if self._size > _MAX_REFUSAL_BYTES or self._clock.monotonic() > deadline:
+                    return
+        except httpx.RequestError:
+            return
+
+    def _keep(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+
+    def _build_refusal(self, status: int, body: bytes) -> HarvestError:
+        if self.spec.explain and (error := self.spec.explain(status, body)):
+            return error
+        account = f", account {self._account}" if self._account else ""
+        what = f"{status} on {self._path}{account}"
+        if status == 401:
+            return AuthError(
+                f"Harvest refused the sign-in for {self.spec.label} ({what}). Either the token is "
+                "wrong, expired or revoked, or the account id is missing or not one of the "
+                "token's: Harvest answers both alike. Check account_id under [sources.harvest], "
+                "or make a new token at https://id.getharvest.com/developers."
+            )
+        said = pick_message(body, secrets=(self.token, *self.spec.secrets))
+        if status == 403:
+            msg = (
+                f"This token may not read {self.spec.label} ({what}){said}. Its owner's role does "
+                "not allow it, or the module is switched off in Harvest."
+            )
+            return ForbiddenError(msg, path=self._path, status=status, attempts=self._number)
+        if 300 <= status < 400:
+            return self._build_error(
+                f"with a redirect ({what}). Not following it: the request would carry your "
+                "access token. Check api_url and id_url."
+            )
+        return self._build_error(f"with an error that trying again does not mend ({what}){said}.")
+
+    def _build_error(self, how: str) -> ResponseError:
+        msg = f"Harvest answered {self.spec.label} {how}"
+        return ResponseError(msg, path=self._path, status=self.status, attempts=self._number)
+
+
+def pick_message(body: bytes, *, secrets: Iterable[str]) -> str:
+    """
+    Harvest's own reason, as ``: "Not authorized!"``; empty when it gave none that can be shown.
+
+    Three shapes are known (``message``, ``error_description``, ``error``), and HTML. A raw body is
+    never shown, nor a message that repeats a secret or anything that looks like one.
+    """
+    try:
+        value: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(value, dict):
+        return ""
+    texts = (value.get(name) for name in ("message", "error_description", "error"))
+    text = next((text for text in texts if isinstance(text, str) and text.strip()), "")
+    if not text or _TOKEN.search(text) or any(secret and secret in text for secret in secrets):
+        return ""
+    return f': "{printable(text)}"'

@@ -1,0 +1,108 @@
+"""One list and the links between its pages: what stays the same, and what may be followed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from harvest_source.api.pages import Page, max_pages
+from harvest_source.api.urls import check_link
+from harvest_source.defaults import PAGE_ROWS
+from harvest_source.errors import ResponseError, UnsafeLinkError
+
+_SHORT_PAGES: Final = 10
+"""A list of at most so many pages is read before longer ones, which can wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """
+    A list, or a single object, as it is asked for.
+
+    Attributes:
+        path: As in Harvest's links, with the API's prefix: ``/v2/time_entries``.
+        key: Name of the array in the envelope; None for a single object.
+        label: For messages: ``time_entries, 2024-03-01 to 2024-03-31``.
+        is_report: Harvest counts ``reports/`` against an allowance of their own.
+    """
+
+    path: str
+    key: str | None
+    label: str
+    is_report: bool
+
+    def describe_page(self, number: int) -> str:
+        """The label of one page; the first is called like the list."""
+        return self.label if number == 1 else f"{self.label}, page {number}"
+
+
+def build_list_request(
+    root: str, path: str, key: str | None, params: Mapping[str, str] | None
+) -> ListRequest:
+    """
+    A :class:`ListRequest`.
+
+    Args:
+        root: Path of the API's address: ``/v2``.
+        path: Below it: ``time_entries``.
+    """
+    label = describe_list(path, params or {})
+    return ListRequest(f"{root}/{path}", key, label, path.startswith("reports/"))
+
+
+def describe_list(path: str, params: Mapping[str, str]) -> str:
+    """``time_entries, 2024-03-01 to 2024-03-31``; filters other than dates are left out."""
+    if not {"from", "to"} & params.keys():
+        return path
+    return f"{path}, {params.get('from', 'the beginning')} to {params.get('to', 'the end')}"
+
+
+class LinkChecker:
+    """
+    Decides which ``links.next`` of one list may be followed. One list, one checker.
+
+    Args:
+        first: The list's first page, whose counts bound the number of pages.
+        api_url: Links must stay below it.
+    """
+
+    def __init__(self, request: ListRequest, first: Page, *, api_url: str) -> None:
+        self._request = request
+        self._api_url = api_url
+        self._max_pages = max_pages(first)
+        self._followed: set[str] = set()
+
+    def check(self, page: Page) -> str:
+        """
+        The address of the page after *page*, which has one; not to be followed a second time.
+
+        Raises:
+            UnsafeLinkError: A link to elsewhere, or one already followed.
+            ResponseError: Far more pages than the first one announced.
+        """
+        url, where = page.next_url or "", f"Page {page.number} of {self._request.label}"
+        try:
+            check_link(url, api_url=self._api_url, seen=self._followed, where=where)
+        except UnsafeLinkError as error:
+            error.path = self._request.path
+            raise
+        if page.number >= self._max_pages:
+            msg = (
+                f"{where} still links to another page, though the first announced far fewer. Not "
+                "going on for ever: run the same command again, and report it if it stays."
+            )
+            raise ResponseError(msg, path=self._request.path, status=200)
+        self._followed.add(url)
+        return url
+
+
+def next_page_urgency(page: Page) -> float:
+    """
+    Urgency of the page after *page*: of a long list the pages left, so that all end together.
+
+    A short list never waits for long ones: the sooner it ends, the fewer changes it can meet.
+    """
+    pages = math.ceil((page.total_entries or 0) / PAGE_ROWS)
+    return pages - page.number if pages > _SHORT_PAGES else math.inf

@@ -1,0 +1,281 @@
+"""
+Values of the configuration and of the command line, checked before anything is sent.
+
+Pure functions from what people write to typed values. Each raises :class:`ConfigError` with the
+setting's name and how to write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import pendulum
+
+from harvest_source.defaults import DESTINATION_WAIT_S, LEAST_OVERLAP_S, OVERLAP_S, SWEEP_EVERY
+from harvest_source.errors import ConfigError
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS, SECRET_COLUMNS
+
+_LARGEST_ID: Final = 2**63 - 1
+_SET_ACCOUNT: Final = "Set account_id under [sources.harvest] in .dlt/config.toml"
+
+
+def parse_list(value: Any) -> list[Any]:
+    """
+    The items of a list as people and providers write it, the same for every setting.
+
+    A list or tuple, ``a,b``, or ``["a", "b"]`` as text: the environment has no other way. Items of
+    a text come without blanks and quotes around them, empty ones included; any other value is an
+    item itself.
+
+    Returns:
+        An empty list for None, blank text and ``[]``.
+    """
+    if value is None:
+        return []
+    if isinstance(value, list | tuple):
+        return list(value)
+    if not isinstance(value, str):
+        return [value]
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    if not text.strip():
+        return []
+    return [item.strip().strip("'\"").strip() for item in text.split(",")]
+
+
+def parse_account_ids(value: Any) -> tuple[int, ...]:
+    """
+    Account ids, as :func:`parse_list` reads lists: ``1``, ``"1,2"``, ``[1, "2"]``.
+
+    Returns:
+        Each id once, in the order given; empty for None.
+
+    Raises:
+        ConfigError: Anything else. The message never repeats the value, which may be a token that
+            was put in the wrong place.
+    """
+    items = parse_list(value)
+    if not items and value is not None:
+        msg = f"account_id is empty. {_SET_ACCOUNT}, or leave it out."
+        raise ConfigError(msg)
+    return tuple(dict.fromkeys(_parse_account_id(item) for item in items))
+
+
+def _parse_account_id(item: Any) -> int:
+    if isinstance(item, str) and ".pt." in item:
+        msg = (
+            "account_id holds an access token. Move it to credentials.access_token in "
+            ".dlt/secrets.toml, and put the account's number in account_id."
+        )
+        raise ConfigError(msg)
+    digits = str(item).strip() if isinstance(item, str | int) else ""
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        msg = f"account_id is not a number, or a list of numbers. {_SET_ACCOUNT}: digits only."
+        raise ConfigError(msg)
+    number = int(digits)
+    if not 0 < number <= _LARGEST_ID:
+        msg = f"account_id is out of range: {number}. {_SET_ACCOUNT} to the number Harvest shows."
+        raise ConfigError(msg)
+    return number
+
+
+def parse_date(value: Any, name: str) -> date | None:
+    """
+    A calendar day: a date, or ``2024-01-31`` as text. None for None and empty text.
+
+    Of a datetime, which TOML can hold, the date counts.
+
+    Args:
+        name: The setting's name, for the message.
+
+    Raises:
+        ConfigError: Not a day.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, date):
+        return value.date() if isinstance(value, datetime) else value
+    try:
+        parsed = pendulum.parse(str(value), exact=True, strict=True)
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, datetime) or not isinstance(parsed, date):
+        msg = f"{name} is not a day: {str(value)[:40]!r}. Write it as 2024-01-31."
+        raise ConfigError(msg)
+    return date(parsed.year, parsed.month, parsed.day)
+
+
+def parse_exclude(value: Any) -> frozenset[str]:
+    """
+    Columns to leave out: a list of ``table.column``.
+
+    Raises:
+        ConfigError: No such table or column, or one without which rows cannot be merged.
+    """
+    excluded = _parse_names(value)
+    for name in sorted(excluded):
+        table, _, column = name.partition(".")
+        endpoint = BY_NAME.get(table)
+        if endpoint is None or column not in endpoint.record.names:
+            msg = f"There is no column {name[:80]!r} to exclude. See: harvest-source tables"
+            raise ConfigError(msg)
+        if column in (*endpoint.key, endpoint.cursor, endpoint.window):
+            msg = f"{name} cannot be excluded: without it rows cannot be told apart or merged."
+            raise ConfigError(msg)
+    return excluded
+
+
+def parse_include(value: Any) -> frozenset[str]:
+    """
+    Columns that are left out unless they are asked for: a list of ``table.column``.
+
+    Raises:
+        ConfigError: A column that does not exist, or that is not left out.
+    """
+    included = _parse_names(value)
+    for name in sorted(included - SECRET_COLUMNS):
+        msg = (
+            f"{name[:80]} is not left out, or not there. What can be included: "
+            f"{', '.join(sorted(SECRET_COLUMNS))}."
+        )
+        raise ConfigError(msg)
+    return included
+
+
+def parse_history(value: Any) -> frozenset[str]:
+    """
+    Tables of which every version is kept: a list of names.
+
+    Raises:
+        ConfigError: No such table, or one whose rows carry their own dates of validity.
+    """
+    named = _parse_names(value)
+    for name in sorted(named):
+        endpoint = BY_NAME.get(name)
+        if endpoint is None or not endpoint.may_have_history:
+            possible = ", ".join(each.name for each in ENDPOINTS if each.may_have_history)
+            msg = f"No history can be kept of {name[:80]!r}. It can be of: {possible}."
+            raise ConfigError(msg)
+    return named
+
+
+def _parse_names(value: Any) -> frozenset[str]:
+    names = (str(item).strip() for item in parse_list(value))
+    return frozenset(name for name in names if name)
+
+
+def parse_tables(names: Sequence[str]) -> tuple[Endpoint, ...]:
+    """
+    The endpoints of these tables, in the order of the endpoint table; without names, the defaults.
+
+    Raises:
+        ConfigError: No such table.
+    """
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        msg = (
+            f"There is no table {unknown[0][:80]!r}. Tables: {', '.join(BY_NAME)}. "
+            "Child tables come with their parent."
+        )
+        raise ConfigError(msg)
+    return tuple(e for e in ENDPOINTS if (e.name in names if names else e.default))
+
+
+def parse_share(value: str) -> Decimal:
+    """
+    A percentage, ``20%`` or ``20``, as a share from 0 to 1.
+
+    Raises:
+        ConfigError: Not a percentage.
+    """
+    try:
+        share = Decimal(value.strip().removesuffix("%").strip()) / 100
+    except InvalidOperation:
+        share = Decimal(-1)
+    if share.is_nan() or not 0 <= share <= 1:  # Comparing NaN would raise.
+        msg = f"--max-deletes is not a percentage: {value[:40]!r}. Write it as 20%."
+        raise ConfigError(msg)
+    return share
+
+
+def parse_overlap(seconds: int) -> timedelta:
+    """
+    How much is read again before each cursor.
+
+    Raises:
+        ConfigError: Less than :data:`LEAST_OVERLAP_S` seconds.
+    """
+    if seconds < LEAST_OVERLAP_S:
+        msg = (
+            f"overlap is {seconds} s; under {LEAST_OVERLAP_S} s rows can be lost, because Harvest "
+            f"dates changes in whole seconds. Set it to {LEAST_OVERLAP_S} or more, or leave it out "
+            f"({OVERLAP_S})."
+        )
+        raise ConfigError(msg)
+    return timedelta(seconds=seconds)
+
+
+def parse_full_walk(days: int) -> timedelta:
+    """
+    How often the children of all parents are read.
+
+    Raises:
+        ConfigError: Less than a day.
+    """
+    if days < 1:
+        msg = (
+            f"full_walk is {days}: it is a number of days, 1 or more. Leave it out for "
+            f"{SWEEP_EVERY.days}."
+        )
+        raise ConfigError(msg)
+    return timedelta(days=days)
+
+
+def parse_destination_wait(seconds: int) -> int:
+    """
+    How long to wait for a DuckDB file that another process has open, in seconds.
+
+    Raises:
+        ConfigError: A negative number.
+    """
+    if seconds < 0:
+        msg = (
+            f"destination_wait is {seconds} s. Set it to 0 or more, or leave it out for "
+            f"{DESTINATION_WAIT_S}."
+        )
+        raise ConfigError(msg)
+    return seconds
+
+
+def parse_count(value: int | None, name: str) -> int | None:
+    """
+    A number that cannot be negative; None stays None.
+
+    Args:
+        name: The setting's name, for the message.
+
+    Raises:
+        ConfigError: A negative number.
+    """
+    if value is not None and value < 0:
+        msg = f"{name} is {value}. It cannot be below 0."
+        raise ConfigError(msg)
+    return value
+
+
+def parse_keep_deleted(value: str) -> bool:
+    """
+    Whether ``deleted_records`` keeps the content of a deleted row: ``records`` or ``ids``.
+
+    Raises:
+        ConfigError: Neither of the two.
+    """
+    if value not in ("records", "ids"):
+        msg = f'keep_deleted is {value[:40]!r}. It can be "records" or "ids".'
+        raise ConfigError(msg)
+    return value == "records"
