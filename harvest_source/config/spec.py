@@ -23,16 +23,20 @@ from harvest_source.defaults import (
 @configspec
 class HarvestCredentials(CredentialsConfiguration):
     """
-    A personal access token, or an app with a refresh token; neither: a login kept in the vault.
+    A personal access token, or an OAuth app with a refresh token. Neither: a sign-in in the vault.
 
-    A personal access token is bound to a person, revocable, without expiry, and counts before the
-    others. An app without a refresh token is what ``harvest-source auth login`` signs in with.
+    The access token takes precedence, then the refresh token, then what ``harvest-source auth
+    login`` saved. The docstring below each key is its text in ``docs/configuration.md``.
     """
 
     access_token: TSecretStrValue | None = None
+    """Personal access token. Takes precedence over every other credential."""
     client_id: str | None = None
+    """Client id of your OAuth app, for `auth login` and for `refresh_token`."""
     client_secret: TSecretStrValue | None = None
+    """Client secret of your OAuth app."""
     refresh_token: TSecretStrValue | None = None
+    """OAuth refresh token to start from. Default: the sign-in that `auth login` saved."""
 
     def __repr__(self) -> str:
         return "HarvestCredentials(***)"
@@ -42,26 +46,74 @@ class HarvestCredentials(CredentialsConfiguration):
 
 @configspec
 class HarvestConfiguration(BaseConfiguration):
-    """Every key of ``[sources.harvest]``; what they mean is in the README."""
+    """
+    Every key of ``[sources.harvest]``.
+
+    The docstring below each key is its text in ``docs/configuration.md``; a last sentence that
+    begins with "Default:" fills the column of defaults where the value here is None.
+    """
 
     credentials: HarvestCredentials = None  # type: ignore[assignment]
     account_id: Any | None = None
+    """
+    One account id, or several: a list, or `1,2` in the environment. Default: the only Harvest
+    account that the token reaches.
+    """
     contact: str | None = None
+    """
+    E-mail address or URL for the User-Agent header, which Harvest asks for. Default: the token
+    owner's e-mail address.
+    """
     start_date: Any | None = None
+    """
+    Limits history: time entries and expenses by spent date, invoices and estimates by issue date.
+    Every other table is read whole. Default: all history.
+    """
     overlap: int = OVERLAP_S
+    """Seconds that are read again before each cursor, at least 60."""
     rate_limit: int | None = None
+    """
+    Requests per 15 seconds, 1 to 100, to leave a part of the allowance to other programs. Default:
+    what Harvest allows.
+    """
     exclude: Any | None = None
+    """Columns to leave out, for example `["users.cost_rate"]`."""
     include: Any | None = None
+    """
+    Columns to load that are left out otherwise: `invoices.client_key`, `estimates.client_key`,
+    `clients.statement_key`.
+    """
     full_walk: int = SWEEP_EVERY.days
+    """
+    Days between two reads of the messages, payments and rates of all invoices, estimates and
+    people, changed or not.
+    """
     history: Any | None = None
+    """Tables of which every version is kept, for example `["projects", "users", "tasks"]`."""
     audit_requests: int = AUDIT_REQUESTS
+    """Pages per account that the daily audit reads again, changed or not; 0 for none."""
     keep_deleted_days: int | None = None
+    """Days that `deleted_records` keeps a row. Default: without limit."""
     keep_deleted: str = "records"
+    """`"ids"` keeps the ids of deleted rows without their content."""
     destination_wait: int = DESTINATION_WAIT_S
+    """Seconds to wait for a DuckDB file that another process holds open."""
     api_url: str = API_URL
+    """Base URL of Harvest's API."""
     id_url: str = ID_URL
+    """Harvest's identity host, used for OAuth and when `account_id` is not set."""
     oauth_token_path: str = TOKEN_PATH
+    """Path of the token endpoint on `id_url`; older apps may need `/api/v1/oauth2/token`."""
     auth_profile: str = PROFILE
+    """Named sign-in, as `--profile`."""
     vault_path: str | None = None
+    """Folder of saved sign-ins. Default: your data folder."""
     token_command: str | None = None
+    """
+    Command that stores every new refresh token, which it gets on stdin; run without a shell.
+    """
     access_log: str | None = None
+    """
+    File that gets one line of JSON per request. A new file is begun every 10 MB, and five older
+    ones are kept. Default: no log.
+    """
