@@ -7,7 +7,7 @@ from typing import Any
 import dlt
 
 from harvest_source import harvest
-from tests.docs.generate import REPOSITORY
+from tests.docs.pages import REPOSITORY
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import DAY, Lab, Row, number
 from tests.integration.truth import assert_equal

@@ -1,0 +1,177 @@
+"""
+Real output of the commands that the documents show.
+
+The commands run in one folder, against a sandbox whose clock stands still: the same rows every day.
+A part ``output`` shows what the ``sh`` block before it prints; ``output 6..1`` its first six lines
+and its last one. ``<!-- run: COMMAND -->`` runs a command that is not shown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from harvest_source.cli import main as cli
+from harvest_source.sandbox import ManualClock, Sandbox
+from harvest_source.warehouse.target import DUCKDB, build_target
+from tests.cli.command import build_environment, build_settings, clean_environment
+
+_STEP: Final = re.compile(
+    r"^ *```sh\n(?P<commands>.*?)^ *```$|^<!-- begin (?P<output>output[^\n]*) -->$"
+    r"|^<!-- run: (?P<hidden>[^\n]+) -->$",
+    re.MULTILINE | re.DOTALL,
+)
+_BIN: Final = ".venv/bin/"
+"""Where the README has the command; it is on the path elsewhere."""
+_WIDTH: Final = "120"
+"""Columns of the terminal."""
+DATABASE: Final = str(build_target(DUCKDB, None, "harvest", "harvest").database)
+"""The default file."""
+_FIRST_SYNCS: Final = {
+    "harvest-source sync": DATABASE,
+    "harvest-source sync --sandbox": "harvest_sandbox.duckdb",
+}
+"""Commands that make a warehouse, and its file. One run stands for both: only names differ."""
+_MASKS: Final = (
+    (re.compile(r"\d+ requests"), "N requests"),
+    (re.compile(r"\b[\d.]+ s\b"), "N s"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:N"),
+)
+_SHOWN_CODES: Final = frozenset({0, 5})
+"""5: ``verify`` found the difference that a page shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A folder where a person types commands."""
+
+    home: Path
+    server: Sandbox
+    first_sync: str = ""
+    """What the first sync printed."""
+
+    @property
+    def _saved(self) -> Path:
+        return self.home.with_name("saved")
+
+    def save(self) -> None:
+        """Keep the folder as it is, for :meth:`restore`."""
+        shutil.copytree(self.home, self._saved)
+
+    def restore(self) -> None:
+        """Bring the folder back to where it was saved."""
+        shutil.rmtree(self.home)
+        shutil.copytree(self._saved, self.home)
+
+    @contextlib.contextmanager
+    def entered(self, **more: str | None) -> Iterator[None]:
+        """Be in the folder, with the person's settings and *more*; None removes one."""
+        before = dict(os.environ)
+        settings = {
+            **clean_environment(),
+            **build_environment(self.home),
+            **build_settings(self.server),
+            "COLUMNS": _WIDTH,
+            **more,
+        }
+        os.environ.clear()
+        os.environ.update({name: value for name, value in settings.items() if value is not None})
+        try:
+            with contextlib.chdir(self.home):
+                yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def run(self, command: str) -> str:
+        """Run *command*; returns what it printed on stdout."""
+        if self.first_sync and command in _FIRST_SYNCS:
+            return self.first_sync.replace(DATABASE, _FIRST_SYNCS[command])
+        program, *arguments = shlex.split(command)
+        if program == "harvest-source":
+            return self._run_ours(arguments)
+        program = sys.executable if program == "python" else program
+        with self.entered():
+            done = subprocess.run([program, *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        return done.stdout
+
+    def _run_ours(self, arguments: list[str]) -> str:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            self.entered(),
+        ):
+            status = cli.run(arguments)
+        assert status in _SHOWN_CODES, f"{arguments}\n{out.getvalue()}\n{err.getvalue()}"
+        return out.getvalue()
+
+
+@contextlib.contextmanager
+def open_session(folder: Path) -> Iterator[Session]:
+    """A new session in *folder*, which is empty, with the warehouses of the README's commands."""
+    home = folder / "home"
+    home.mkdir()
+    with Sandbox(clock=ManualClock(), limit=False).start() as server:
+        session = Session(home, server)
+        session = replace(session, first_sync=session.run("harvest-source sync"))
+        for name in set(_FIRST_SYNCS.values()) - {DATABASE}:
+            shutil.copy(home / DATABASE, home / name)
+        session.save()
+        yield session
+
+
+Outputs = Mapping[Path, Sequence[str]]
+"""Bodies of the output parts of each document, in order."""
+
+
+def collect(documents: Mapping[Path, str], session: Session) -> Outputs:
+    """Run the commands of all *documents* whose output is shown, each document in a new folder."""
+    found = {}
+    for document, text in documents.items():
+        session.restore()
+        found[document] = list(_iter_outputs(text, session))
+    return found
+
+
+def _iter_outputs(text: str, session: Session) -> Iterator[str]:
+    command = ""
+    for step in _STEP.finditer(text):
+        if step["commands"]:
+            command = last_command(step["commands"])
+        elif step["hidden"]:
+            session.run(step["hidden"])
+        else:
+            yield _build_block(session.run(command), step["output"].removeprefix("output").strip())
+
+
+def last_command(block: str) -> str:
+    """The last command of an ``sh`` block, without the folder it is in."""
+    return block.strip().splitlines()[-1].split("&&")[-1].strip().removeprefix(_BIN)
+
+
+def _build_block(printed: str, wanted: str) -> str:
+    """A fenced block of the lines *wanted*: ``6..1``, or empty for all."""
+    lines = [line.rstrip() for line in printed.strip("\n").splitlines()]
+    if wanted:
+        first, last = map(int, wanted.split(".."))
+        lines = [*lines[:first], "...", *filter(None, lines[len(lines) - last :])]
+    return "\n".join(("```text", *lines, "```"))
+
+
+def mask(text: str) -> str:
+    """*text* without what differs from run to run: times, ports, numbers of requests."""
+    for pattern, replacement in _MASKS:
+        text = pattern.sub(replacement, text)
+    return text

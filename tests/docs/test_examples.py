@@ -1,0 +1,165 @@
+"""
+What the documents show of a terminal, their queries, and the files in ``pipelines/``, all run.
+
+One module, because all of it uses the warehouse that the README's commands make.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.docs.blocks import iter_blocks
+from tests.docs.commands import check_ours
+from tests.docs.generate import fill_outputs
+from tests.docs.outputs import DATABASE, Outputs, Session, collect, mask, open_session
+from tests.docs.pages import DOCUMENTS, REPOSITORY, relative
+
+PIPELINES = REPOSITORY / "pipelines"
+LONGEST = 30
+TEXTS = {document: document.read_text() for document in DOCUMENTS}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The outputs of all documents, and a folder with the warehouses of the README's commands."""
+
+    session: Session
+    outputs: Outputs
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
+    """Every command of the documents whose output is shown."""
+    with open_session(tmp_path_factory.mktemp("docs")) as session:
+        yield Examples(session, collect(TEXTS, session))
+
+
+@pytest.fixture
+def home(examples: Examples) -> Path:
+    """The folder of a person who has typed the README's commands."""
+    examples.session.restore()
+    return examples.session.home
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_outputs_are_real(examples: Examples, document: Path) -> None:
+    """Each output in a document is the real one, times and numbers of requests aside."""
+    text = TEXTS[document]
+    assert mask(fill_outputs(text, examples.outputs[document])) == mask(text)
+
+
+def test_queries_run(home: Path) -> None:
+    """Each hand-written query finds rows, as it stands."""
+    queries = [b.text for text in TEXTS.values() for b in iter_blocks(text) if b.kind == "sql"]
+    assert queries
+    with duckdb.connect(str(home / "harvest_sandbox.duckdb"), read_only=True) as connection:
+        for query in queries:
+            assert connection.execute(query).fetchall(), query
+
+
+@pytest.mark.parametrize("script", sorted(PIPELINES.glob("*.py")), ids=lambda path: path.name)
+def test_scripts_are_short(script: Path) -> None:
+    """A script to copy is read in half a minute."""
+    assert len(script.read_text().splitlines()) < LONGEST
+
+
+def run_script(session: Session, name: str, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run a file of ``pipelines/`` as ``python NAME`` does; returns exit code and stdout."""
+    out = io.StringIO()
+    with session.entered(**environment), contextlib.redirect_stdout(out):
+        before, sys.argv = sys.argv, [name, *arguments]
+        try:
+            runpy.run_path(str(PIPELINES / name), run_name="__main__")
+        except SystemExit as end:
+            return int(end.code or 0), out.getvalue()
+        finally:
+            sys.argv = before
+    return 0, out.getvalue()
+
+
+def test_first_sync(examples: Examples, home: Path) -> None:
+    """It syncs into the default database, names a table that fails, and exits as the command."""
+    server = examples.session.server
+    server.fault("missing_key", table="projects")
+    code, out = run_script(examples.session, "first_sync.py")
+    server.clear_faults()
+    assert code == 4
+    assert "projects failed: " in out
+    assert "time_entries " in out
+    assert count(home / DATABASE, "sync_runs") == 2
+
+
+def test_one_table(examples: Examples, home: Path) -> None:
+    """Time entries alone, by plain dlt, and a question answered."""
+    code, out = run_script(examples.session, "one_table.py")
+    assert code == 0
+    assert len([line for line in out.splitlines() if line.endswith(" h")]) == 3
+    entries = count(home / "hours.duckdb", "time_entries")
+    assert entries == count(home / DATABASE, "time_entries")
+
+
+def test_another_destination_by_name(examples: Examples, home: Path) -> None:
+    """The destination named lands the same tables; its settings are dlt's own."""
+    url = (home / "bucket").as_uri()
+    code, _ = run_script(
+        examples.session,
+        "another_destination.py",
+        "filesystem",
+        DESTINATION__FILESYSTEM__BUCKET_URL=url,
+    )
+    assert code == 0
+    files = str(home / "bucket" / "harvest" / "time_entries" / "*.parquet")
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT COUNT(*) FROM read_parquet(?)", [files]).fetchone()
+    assert found == (count(home / DATABASE, "time_entries"),)
+
+
+def test_the_cron_line(tmp_path: Path) -> None:
+    """cron's command, run by a shell as cron would, calls a real command and appends to the log."""
+    lines = (PIPELINES / "harvest.cron").read_text().splitlines()
+    [line] = [line for line in lines if line[:1].isdigit()]
+    *when, command = line.split(maxsplit=5)
+    assert len(when) == 5
+    entry = tmp_path / "harvest" / ".venv" / "bin" / "harvest-source"
+    entry.parent.mkdir(parents=True)
+    entry.write_text('#!/bin/sh\necho "$@"\n')
+    entry.chmod(0o755)
+    for _ in range(2):
+        subprocess.run(["/bin/sh", "-c", command], env={"HOME": str(tmp_path)}, check=True)
+    first, second = (tmp_path / "harvest" / "sync.log").read_text().splitlines()
+    assert first == second
+    check_ours(first.split())
+
+
+def test_the_settings_to_copy_are_read(examples: Examples, home: Path) -> None:
+    """``.dlt/config.toml`` and the filled-in example of secrets work as they stand."""
+    (home / ".dlt").mkdir()
+    config = (REPOSITORY / ".dlt" / "config.toml").read_text()
+    (home / ".dlt" / "config.toml").write_text(config)
+    example = (REPOSITORY / ".dlt" / "example.secrets.toml").read_text()
+    assert "1234567.pt.your-token" in example
+    filled = example.replace("1234567.pt.your-token", examples.session.server.token)
+    (home / ".dlt" / "secrets.toml").write_text(filled)
+    command = [sys.executable, "-m", "harvest_source", "auth", "status", "--check", "--json"]
+    with examples.session.entered(SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN=None):
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "secrets.toml" in done.stdout
+
+
+def count(database: Path, table: str) -> int:
+    """Rows of *table* in dataset ``harvest`` of *database*."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        name = f"{database.stem}.harvest.{table}"
+        found = connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,79 @@
+"""The pages that repeat the code repeat all of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
+from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
+from tests.docs import reference
+from tests.docs.pages import FOLDER
+
+COMMANDS = dict(reference.iter_commands())
+
+
+def read(page: str) -> str:
+    return (FOLDER / f"{page}.md").read_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_documented(command: str) -> None:
+    """docs/command-line.md shows the help of each command, with each of its options."""
+    text = read("command-line")
+    assert f"<!-- begin help {command} -->" in text
+    shown = text.split(f"<!-- begin help {command} -->")[1].split("<!-- end help")[0]
+    for parameter in COMMANDS[command].params:
+        assert parameter.opts[-1] in shown
+
+
+def test_every_key_is_documented_with_its_default() -> None:
+    """docs/configuration.md has one line for each key that is read, and no other."""
+    lines = re.findall(r"^\| `([\w.]+)` \| (.+) \| (.+) \|$", read("configuration"), re.MULTILINE)
+    documented = {name: default for name, _, default in lines}
+    fields = HarvestConfiguration.get_resolvable_fields().keys() - {"credentials"}
+    secrets = {f"credentials.{name}" for name in HarvestCredentials.get_resolvable_fields()}
+    assert documented.keys() == fields | secrets
+    for name in fields:
+        default = getattr(HarvestConfiguration, name)
+        assert default is None or documented[name] == f"`{default}`"
+
+
+def test_every_table_and_column_is_documented() -> None:
+    """docs/tables.md has a line for each table, docs/columns.md for each of its columns."""
+    sections = re.split(r"^##+ ", read("columns"), flags=re.MULTILINE)
+    columns = {
+        name: set(re.findall(r"^\| `(\w+)`", body, re.MULTILINE))
+        for name, body in map(split_section, sections)
+    }
+    for endpoint in ENDPOINTS:
+        assert f"| [`{endpoint.name}`]" in read("tables")
+        assert columns[endpoint.name] == {column.name for column in endpoint.columns}
+        for child in endpoint.record.children:
+            found = columns[f"{endpoint.name}__{child.name}"]
+            assert found == {column.name for column in child.columns}
+
+
+def split_section(section: str) -> tuple[str, str]:
+    """Heading and body."""
+    heading, _, body = section.partition("\n")
+    return heading, body
+
+
+def test_the_diagram_shows_every_reference() -> None:
+    """A line for each reference between tables read by default, and no table is left out."""
+    diagram = reference.build_diagram()
+    for endpoint in DEFAULT_ENDPOINTS:
+        for name in (endpoint.name, *endpoint.child_tables):
+            assert re.search(rf"\b{name}\b", diagram), name
+        for each in endpoint.references:
+            assert f" {each.to} |o--o{{ {each.table} : {each.column}\n" in diagram
+
+
+def test_every_exit_code_is_documented() -> None:
+    """docs/command-line.md has the codes that our errors carry, success, bug and interrupt."""
+    section = read("command-line").split("| Exit code | Meaning |")[1]
+    assert (
+        set(map(int, re.findall(r"^\| (\d+) \|", section, re.MULTILINE))) == reference.exit_codes()
+    )
