@@ -1,7 +1,7 @@
 """
 Which file format carries Arrow tables to a destination without changing a value on the way.
 
-dlt would send them to PostgreSQL as CSV, where its COPY takes every empty text for null.
+To PostgreSQL dlt would send them as CSV, and its COPY takes every empty text for null.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dlt.extract.hints import HintsMeta
 from dlt.extract.items import DataItemWithMeta
 
 EXACT: Final[TLoaderFileFormat] = "insert_values"
-"""Slower than parquet, and exact wherever there is SQL."""
+"""Slower than parquet, and exact in every SQL destination."""
 
 
 def iter_exact(items: Iterable[Any]) -> Iterator[Any]:
-    """*items*, the first with a hint for dlt where its own choice of format is not exact."""
+    """Yield *items*; the first one tells dlt the format, where dlt's own choice is not exact."""
     waiting = iter(items)
     for first in waiting:
-        yield _hinted(first) if choose_format() == EXACT else first
+        yield _with_exact_format(first) if choose_format() == EXACT else first
         break
     yield from waiting
 
 
-def _hinted(item: Any) -> Any:
+def _with_exact_format(item: Any) -> Any:
     if isinstance(item, DataItemWithMeta) and isinstance(item.meta, HintsMeta):
         item.meta.hints["file_format"] = EXACT
         return item

@@ -1,14 +1,15 @@
 """
 Every version of a row, beside the table that holds the last one: ``projects_history``.
 
-dlt's scd2 merges it, told by a digest of the row's content, so that an unchanged row that is read
-again makes no version. The whole key is its merge key: rows that a run did not read stay open.
+dlt's scd2 merges the versions. A digest of the row's content identifies a version, so an unchanged
+row that is read again adds none. The merge key is the whole key: dlt closes a version only when
+another version of the same row arrives, so rows that a run did not read stay open.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,41 +20,44 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
+from harvest_source.load.encoder import with_load_id
 from harvest_source.load.file_format import choose_format
-from harvest_source.load.resources import build_hints, stored_columns, type_hint, with_load_id
+from harvest_source.load.hints import build_hints, load_id_hint, stored_columns, type_hint
 from harvest_source.schema.columns import LOAD_ID, Type
 from harvest_source.schema.endpoint import Endpoint
 
+VALID_FROM: Final = "valid_from"
+VALID_TO: Final = "valid_to"
 DIGEST: Final = "_dlt_id"
-"""dlt tells versions apart by this column."""
+"""Holds the digest: dlt tells versions apart by this column."""
 _SCD2: Final[Any] = {
     "disposition": "merge",
     "strategy": "scd2",
-    "validity_column_names": ["valid_from", "valid_to"],
+    "validity_column_names": [VALID_FROM, VALID_TO],
     "row_version_column_name": DIGEST,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
-    """The history of one table."""
+class TableHistory:
+    """The versions of one table's rows."""
 
     endpoint: Endpoint
     excluded: frozenset[str] = frozenset()
 
     @property
     def table(self) -> str:
-        """Where the versions are."""
+        """Name of the table that holds the versions."""
         return f"{self.endpoint.name}_history"
 
     def must_begin(self, schema: Schema) -> bool:
         """Whether there is no version yet: then the table is read from its first row on."""
         return not stored_columns(schema, self.table)
 
-    def iter_items(self, tables: Sequence[pa.Table], decoder: Decoder) -> Iterator[Any]:
-        """The rows of *tables*, each key once, as an item for dlt that goes into the history."""
+    def encode(self, tables: Sequence[pa.Table], decoder: Decoder) -> list[Any]:
+        """The rows of *tables*, each key once, as one item for dlt; none if there are no tables."""
         if not tables:
-            return
+            return []
         rows = keep_newest(tables, self.endpoint.key)
         digests = pa.array(map(_digest, rows.to_pylist()), pa.string())
         column = pa.field(DIGEST, pa.string(), nullable=False)
@@ -65,7 +69,7 @@ class Versions:
             write_disposition=_SCD2,
             file_format=choose_format(),
         )
-        yield dlt.mark.with_hints(rows, hints, create_table_variant=True)
+        return [dlt.mark.with_hints(rows, hints, create_table_variant=True)]
 
     def _build_columns(self, decoder: Decoder, names: frozenset[str]) -> TTableSchemaColumns:
         columns = build_hints(self.endpoint, self.excluded)
@@ -77,11 +81,11 @@ class Versions:
         for child in self.endpoint.record.children:
             if child.name in columns:
                 columns[child.name]["description"] = f"{child.description}, as JSON"
-        columns[LOAD_ID] = {"name": LOAD_ID, "data_type": "text", "nullable": False}
+        columns[LOAD_ID] = load_id_hint()
         return columns
 
 
 def _digest(row: dict[str, Any]) -> str:
-    """Of the row's content. A column that is null is like one that is not there yet."""
+    """Digest of a row's content. A null column counts like one that does not exist yet."""
     content = repr([(name, row[name]) for name in sorted(row) if row[name] is not None])
     return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()

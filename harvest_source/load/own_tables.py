@@ -1,4 +1,4 @@
-"""The tables that are ours, not Harvest's: what they are called and which columns they have."""
+"""The tables of this package itself, beside Harvest's: their names and columns."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COLUMNS: Final[Mapping[str, TTableSchemaColumns]] = {
 
 
 def build_own_resource(table: str, rows: list[dict[str, Any]]) -> DltResource:
-    """*rows* to be merged into one of our tables; without any, the table is made all the same."""
+    """A resource that merges *rows* into one of our tables; without rows it makes the table."""
     columns = COLUMNS[table]
     merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
 

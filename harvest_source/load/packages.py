@@ -1,8 +1,8 @@
 """
 Batches that were read, as dlt sources of bounded size.
 
-``sync`` reads on its own and loads one such source after another: what is loaded is safe, and the
-next rows are read meanwhile.
+``sync`` reads by itself and loads one such source after another: what is loaded is safe while the
+next rows are read.
 """
 
 from __future__ import annotations
@@ -17,20 +17,17 @@ from dlt.extract import DltSource
 
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.extract.extraction import Batch, TableFeed
-from harvest_source.load.history import Versions
-from harvest_source.load.own_tables import COLUMNS, build_own_resource, is_made
-from harvest_source.load.resources import (
-    DltEncoder,
-    account_states,
-    build_decoder,
-    build_hints,
+from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
+from harvest_source.load.hints import (
+    disable_type_detection,
     excluded_columns,
+    is_declared,
     learned_columns,
-    make_table,
-    stored_columns,
-    wrap,
 )
-from harvest_source.load.source import NAME, forget_detections
+from harvest_source.load.history import TableHistory
+from harvest_source.load.own_tables import COLUMNS, build_own_resource, is_made
+from harvest_source.load.resources import wrap
+from harvest_source.load.state import SOURCE, current_accounts, stored_accounts
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
 
@@ -44,7 +41,7 @@ class PackageBuilder:
         exclude: ``table.column`` names to leave out.
         schema: What dlt knows of the tables before the run.
         state: dlt's state of the source before the run.
-        history: Tables of which every version is kept.
+        history: Names of tables of which every version is kept.
     """
 
     def __init__(
@@ -59,14 +56,16 @@ class PackageBuilder:
         self._excluded = {each.name: excluded_columns(each, exclude) for each in endpoints}
         self._schema = schema
         self._state = state
-        self._versions = {
-            each.name: Versions(each, self._excluded[each.name])
+        self._histories = {
+            each.name: TableHistory(each, self._excluded[each.name])
             for each in endpoints
             if each.name in history
         }
         self._learned: dict[str, dict[str, Type]] = {}
         self._feeds: dict[tuple[str, int], TableFeed] = {}
-        self._unmade = [each for each in endpoints if self._must_be_made(each)]
+        self._unmade = [
+            each for each in endpoints if not is_declared(schema, each, self._excluded[each.name])
+        ]
         self._unmade_own = [name for name in COLUMNS if not is_made(name, schema)]
 
     @property
@@ -84,11 +83,11 @@ class PackageBuilder:
 
     def build_source(self, batches: list[Batch]) -> DltSource:
         """
-        A source that holds *batches*, and all tables that are missing. It can be drawn from once.
+        A source that holds *batches* and makes all missing tables. It can be drawn from once.
 
-        Takes the batches out of their list, and lets go of rows as they are drawn: dlt's objects
-        refer to each other in circles and stay until Python looks for such circles, which it does
-        not do because of memory that is Arrow's.
+        Empties the list *batches* and releases rows as they are drawn. dlt's objects refer to each
+        other in cycles that only Python's cycle collector frees, and the collector does not run
+        because of memory that belongs to Arrow.
         """
         by_table: dict[str, list[Batch]] = defaultdict(list)
         for batch in batches:
@@ -98,7 +97,7 @@ class PackageBuilder:
         unmade_own, self._unmade_own = self._unmade_own, []
 
         def resources() -> list[Any]:
-            forget_detections()
+            disable_type_detection()
             tables = [
                 self._build_resource(each, by_table[each.name], each in unmade)
                 for each in self._endpoints
@@ -106,11 +105,7 @@ class PackageBuilder:
             ]
             return [*tables, *(build_own_resource(name, []) for name in unmade_own)]
 
-        return dlt.source(resources, name=NAME, section=NAME)()
-
-    def _must_be_made(self, endpoint: Endpoint) -> bool:
-        wanted = build_hints(endpoint, self._excluded[endpoint.name]).keys()
-        return not wanted <= stored_columns(self._schema, endpoint.name).keys()
+        return dlt.source(resources, name=SOURCE, section=SOURCE)()
 
     def _build_feed(self, endpoint: Endpoint, account_id: int) -> TableFeed:
         name, excluded = endpoint.name, self._excluded[endpoint.name]
@@ -118,12 +113,11 @@ class PackageBuilder:
             declared = (column.name for column in endpoint.columns)
             self._learned[name] = learned_columns(self._schema, name, declared)
         decoder = build_decoder(endpoint, account_id, excluded, self._schema, self._learned[name])
-        stored = self._state.get("resources", {}).get(name, {}).get("accounts", {})
-        versions = self._versions.get(name)
-        is_new = versions is not None and versions.must_begin(self._schema)
-        return TableFeed(
-            endpoint, account_id, decoder, {} if is_new else stored.get(str(account_id), {})
-        )
+        history = self._histories.get(name)
+        if history is not None and history.must_begin(self._schema):
+            return TableFeed(endpoint, account_id, decoder, {})
+        state = stored_accounts(self._state, name).get(str(account_id), {})
+        return TableFeed(endpoint, account_id, decoder, state)
 
     def _build_resource(self, endpoint: Endpoint, batches: list[Batch], is_unmade: bool) -> Any:
         excluded = self._excluded[endpoint.name]
@@ -131,7 +125,7 @@ class PackageBuilder:
         def draw() -> Iterator[Any]:
             schema = dlt.current.source_schema()
             if is_unmade:
-                yield from make_table(endpoint, excluded, schema)
+                yield from iter_empty_table(endpoint, excluded, schema)
             by_account: dict[int, list[Batch]] = defaultdict(list)
             for batch in batches:
                 by_account[batch.account_id].append(batch)
@@ -144,20 +138,17 @@ class PackageBuilder:
     def _draw(
         self, endpoint: Endpoint, account_id: int, batches: list[Batch], schema: Schema
     ) -> Iterator[Any]:
-        """The rows of one account, each once, and then its state."""
-        lane = DltEncoder(
-            endpoint, self._feeds[endpoint.name, account_id].decoder, account_id, schema
-        )
+        """The rows of one account, each key once, and then the account's state."""
+        decoder = self._feeds[endpoint.name, account_id].decoder
+        encoder = DltEncoder(endpoint, decoder, account_id, schema)
         tables = [batch.table for batch in batches if batch.table is not None]
         states = [batch.state for batch in batches if batch.state is not None]
         batches.clear()
         if tables:
             rows = keep_newest(tables, endpoint.key)
             tables.clear()
-            yield from lane.items(rows)
-            if versions := self._versions.get(endpoint.name):
-                yield from versions.iter_items(
-                    [rows], self._feeds[endpoint.name, account_id].decoder
-                )
+            yield encoder.encode(rows)
+            if history := self._histories.get(endpoint.name):
+                yield from history.encode([rows], decoder)
         for state in states:
-            account_states()[str(account_id)] = dict(state)
+            current_accounts()[str(account_id)] = dict(state)

@@ -15,18 +15,18 @@ from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.duckdb_catalog import name_catalogs
-from harvest_source.load.history import Versions
-from harvest_source.load.resources import build_resource, excluded_columns
+from harvest_source.load.hints import disable_type_detection, excluded_columns
+from harvest_source.load.history import TableHistory
+from harvest_source.load.resources import build_resource
 from harvest_source.load.settings import Hooks, RunArguments, build_settings
+from harvest_source.load.state import SOURCE
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
-
-NAME = "harvest"
 
 name_catalogs()
 
 
-@dlt.source(name=NAME, section=NAME, spec=BaseConfiguration)
+@dlt.source(name=SOURCE, section=SOURCE, spec=BaseConfiguration)
 def harvest(
     credentials: HarvestCredentials | Mapping[str, str] | None = None,
     account_id: Any = None,
@@ -86,9 +86,9 @@ def harvest(
     arguments = RunArguments(settings=given, isolate=False)
     settings = build_settings(arguments, Hooks(), run_log, sections=())
     reading = Extraction(Sessions(settings.connection), settings.options, run_log)
-    forget_detections()
+    disable_type_detection()
     resources = [
-        build_resource(endpoint, reading, build_versions(endpoint, settings.options))
+        build_resource(endpoint, reading, build_history(endpoint, settings.options))
         for endpoint in ENDPOINTS
     ]
     for resource in resources:
@@ -97,7 +97,7 @@ def harvest(
 
 
 class DltRunLog(RunLog):
-    """For plain dlt use, where nobody reads a report: skips and warnings go to dlt's log."""
+    """For plain dlt use, which has no report: skips and warnings go to dlt's log."""
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
         super().skip(table, account_id, reason)
@@ -108,15 +108,8 @@ class DltRunLog(RunLog):
         dlt.common.logger.warning(message)
 
 
-def build_versions(endpoint: Endpoint, options: ReadOptions) -> Versions | None:
+def build_history(endpoint: Endpoint, options: ReadOptions) -> TableHistory | None:
     """The history of one table, if it is to be kept."""
     if endpoint.name not in options.history:
         return None
-    return Versions(endpoint, excluded_columns(endpoint, options.exclude))
-
-
-def forget_detections() -> None:
-    """Text that looks like an instant is typed by us, once, for good; dlt must not guess again."""
-    schema = dlt.current.source_schema()
-    for detection in list(schema.settings.get("detections") or ()):
-        schema.remove_type_detection(detection)
+    return TableHistory(endpoint, excluded_columns(endpoint, options.exclude))

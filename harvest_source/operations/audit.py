@@ -29,6 +29,7 @@ from harvest_source.extract.strategies import Task, build_task
 from harvest_source.extract.visibility import may_hide
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.load.settings import Settings
+from harvest_source.load.state import stored_accounts
 from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import Findings, Search, count_parts
 from harvest_source.operations.reread_schedule import RereadCandidate, is_due, plan_rereads
@@ -212,7 +213,7 @@ class Audit:
 
     def _state(self, place: Place) -> Mapping[str, Any]:
         table, account_id = place
-        accounts = self._states.get("resources", {}).get(table, {}).get("accounts", {})
+        accounts = stored_accounts(self._states, table)
         state: Mapping[str, Any] = accounts.get(str(account_id), {})
         return state
 

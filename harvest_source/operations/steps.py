@@ -16,7 +16,7 @@ from harvest_source.errors import DestinationError, GuardError, HarvestError, pr
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.visibility import may_hide
-from harvest_source.load.history import Versions
+from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.load.settings import Settings
@@ -86,7 +86,7 @@ class Steps:
         """What was removed from a table holds no longer in its history."""
         options = self.reading.options
         lost = {table for (table, _), rows in self.run_log.deleted.items() if rows}
-        gone = [Versions(e) for e in self.endpoints if e.name in lost & options.history]
+        gone = [TableHistory(e) for e in self.endpoints if e.name in lost & options.history]
         if gone:
             end_versions(self.warehouse, gone, now=options.clock.now())
 

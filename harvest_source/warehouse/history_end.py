@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from harvest_source.load.history import Versions
+from harvest_source.load.history import TableHistory
 from harvest_source.warehouse.warehouse import Warehouse
 
 
-def end_versions(warehouse: Warehouse, histories: Iterable[Versions], *, now: datetime) -> None:
+def end_versions(warehouse: Warehouse, histories: Iterable[TableHistory], *, now: datetime) -> None:
     """
     Close the open versions of rows that their tables do not have any more.
 

@@ -17,7 +17,7 @@ from dlt.common.schema.utils import get_root_table, has_table_seen_data
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
-from harvest_source.load.source import NAME
+from harvest_source.load.state import forget_tables, source_state
 from harvest_source.schema.endpoints import BY_NAME
 
 
@@ -30,7 +30,7 @@ def is_ahead(pipeline: dlt.Pipeline, client: JobClientBase) -> bool:
     database back, or another one in its place, or removed it.
     """
     state = pipeline.state
-    if NAME not in state.get("sources", {}) or not pipeline.config.restore_from_destination:
+    if not source_state(state) or not pipeline.config.restore_from_destination:
         return False
     pending = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
     if not isinstance(client, WithStateSync):
@@ -115,8 +115,6 @@ def _root(schema: Schema, table: str) -> str:
 def _forget(pipeline: dlt.Pipeline, tables: Iterable[str]) -> None:
     """Take away what is stored of *tables*, here and at the destination."""
     with pipeline.managed_state(extract_state=True) as state:
-        resources = state.get("sources", {}).get(NAME, {}).get("resources", {})
-        for table in tables:
-            resources.pop(table, None)
+        forget_tables(state, tables)
     pipeline.normalize()
     pipeline.load()

@@ -1,0 +1,136 @@
+"""
+Decoded rows in the shape in which dlt takes them.
+
+Tables without arrays travel as Arrow tables, straight to parquet. Tables with arrays travel as
+dictionaries: only there does dlt keep child rows with their parents and remove the children of an
+array that became empty. In both shapes every value has been fitted to its column before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, cast
+
+import dlt
+import pyarrow as pa
+from dlt.common.schema import Schema
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+
+from harvest_source.decode.coerce import loads
+from harvest_source.decode.column_fitter import ColumnFitter
+from harvest_source.decode.decoder import Decoder
+from harvest_source.extract.replaced_lists import Scope
+from harvest_source.load.hints import is_declared, learned_columns, type_hint
+from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, Column, Type
+from harvest_source.schema.endpoint import Endpoint
+
+
+class DltEncoder:
+    """Turns the Arrow tables of one account and table into items for dlt."""
+
+    def __init__(
+        self, endpoint: Endpoint, decoder: Decoder, account_id: int, schema: Schema
+    ) -> None:
+        self._endpoint = endpoint
+        self._decoder = decoder
+        self._account_id = account_id
+        self._schema = schema
+        self._hinted: set[str] = set()
+        self._fitters: dict[str, ColumnFitter] = {}
+
+    def encode(self, table: pa.Table) -> Any:
+        """One item for dlt, with hints for columns that dlt has not been told of yet."""
+        if self._endpoint.record.children:
+            return self._with_hints(self._as_records(table))
+        return self._with_hints(with_load_id(table, self._endpoint))
+
+    def _with_hints(self, item: Any) -> Any:
+        learned = self._decoder.learned
+        as_lists = self._decoder.arrays if self._endpoint.record.children else frozenset()
+        new = {n: t for n, t in learned.items() if n not in self._hinted and n not in as_lists}
+        if not new:
+            return item
+        self._hinted.update(new)
+        hints = {name: type_hint(name, column_type) for name, column_type in new.items()}
+        return dlt.mark.with_hints(item, dlt.mark.make_hints(columns=hints))
+
+    def _as_records(self, table: pa.Table) -> list[dict[str, Any]]:
+        records = cast(list[dict[str, Any]], table.to_pylist())
+        for name in self._decoder.arrays & set(table.column_names):
+            for record in records:
+                if record[name] is not None:
+                    record[name] = self._as_children(name, loads(record[name].encode()))
+        return records
+
+    def _as_children(self, name: str, elements: list[Any]) -> list[dict[str, Any]]:
+        rows = [each if isinstance(each, dict) else {"value": each} for each in elements]
+        cells = self._fitter(name).place(rows)
+        return [{ACCOUNT_ID: self._account_id, **cell} for cell in cells]
+
+    def _fitter(self, name: str) -> ColumnFitter:
+        if name not in self._fitters:
+            declared = self._declared_children.get(name, ())
+            child_table = f"{self._endpoint.name}{SEPARATOR}{name}"
+            self._fitters[name] = ColumnFitter(
+                declared,
+                learned=learned_columns(
+                    self._schema, child_table, (column.name for column in declared)
+                ),
+                rename=self._schema.naming.normalize_path,
+            )
+        return self._fitters[name]
+
+    @cached_property
+    def _declared_children(self) -> Mapping[str, tuple[Column, ...]]:
+        return {child.name: child.columns for child in self._endpoint.record.children}
+
+
+def build_decoder(
+    endpoint: Endpoint,
+    account_id: int,
+    excluded: frozenset[str],
+    schema: Schema,
+    learned: dict[str, Type],
+) -> Decoder:
+    """A decoder of one table's pages. Decoders of the same table share the dict *learned*."""
+    return Decoder(
+        endpoint.record,
+        account_id=account_id,
+        excluded=excluded,
+        learned=learned,
+        rename=schema.naming.normalize_path,
+    )
+
+
+def iter_empty_table(endpoint: Endpoint, excluded: frozenset[str], schema: Schema) -> Iterator[Any]:
+    """
+    The item that makes dlt create the table, unless *schema* has it with every column.
+
+    An account without rows gets all declared tables too: models downstream need them.
+    """
+    if is_declared(schema, endpoint, excluded):
+        return
+    if endpoint.record.children:
+        yield dlt.mark.materialize_table_schema()
+    else:
+        # The mark would make dlt's load id nullable, and Arrow rows could never follow.
+        scope = Scope(tuple((column.name, None) for column in endpoint.injected), "", {})
+        empty = build_decoder(endpoint, 0, excluded, schema, {}).empty()
+        yield with_load_id(scope.stamp(empty, endpoint), endpoint)
+
+
+def with_load_id(table: pa.Table, endpoint: Endpoint) -> pa.Table:
+    """*table* with dlt's load id, and its keys marked as never null, as in dlt's schema."""
+    load_id = pa.repeat(pa.scalar(_load_id(), pa.string()), table.num_rows)
+    with_id = table.append_column(LOAD_ID, load_id)
+    never_null = {*endpoint.key, LOAD_ID}
+    fields = [field.with_nullable(field.name not in never_null) for field in with_id.schema]
+    return with_id.cast(pa.schema(fields))
+
+
+def _load_id() -> str:
+    try:
+        return dlt.current.load_package_state()["load_id"]
+    except CurrentLoadPackageStateNotAvailable:
+        return ""  # Rows drawn by hand, outside a pipeline.

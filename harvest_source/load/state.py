@@ -1,0 +1,98 @@
+"""
+dlt's state of our source: one entry per table, and in it one state per account.
+
+The state of an account is made by the ``extract`` room: cursors, progress, audits. This module only
+knows where it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.exceptions import DltException
+
+SOURCE: Final = "harvest"
+"""Name and configuration section of the dlt source."""
+
+_ACCOUNTS: Final = "accounts"
+_PLACE: Final = "place"
+
+
+def current_accounts() -> dict[str, Any]:
+    """State by account id, of the table that dlt is extracting. Writing to it changes the state."""
+    return cast(dict[str, Any], dlt.current.resource_state().setdefault(_ACCOUNTS, {}))
+
+
+def stored_accounts(source_state: Mapping[str, Any], table: str) -> Mapping[str, Any]:
+    """State by account id, of one table, in the *source_state* of an earlier run."""
+    accounts: Mapping[str, Any] = (
+        source_state.get("resources", {}).get(table, {}).get(_ACCOUNTS, {})
+    )
+    return accounts
+
+
+def source_state(pipeline_state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a pipeline's state that belongs to our source; empty if it never ran."""
+    state: Mapping[str, Any] = pipeline_state.get("sources", {}).get(SOURCE, {})
+    return state
+
+
+def forget_tables(pipeline_state: Mapping[str, Any], tables: Iterable[str]) -> None:
+    """Remove everything stored of *tables*: they are read from their first row again."""
+    resources = source_state(pipeline_state).get("resources", {})
+    for table in tables:
+        resources.pop(table, None)
+
+
+def forget_other_warehouse() -> None:
+    """
+    Drop the cursors of the table being extracted if they were made for another warehouse.
+
+    dlt trusts the newer state, whether it comes from the working folder or from the destination. A
+    pipeline that is used for one database, then for another, then for the first again would go on
+    from the second's cursors. ``sync`` never gets there: it checks the target when it attaches.
+    """
+    state, place = dlt.current.resource_state(), _digest_of_warehouse()
+    if state.get(_PLACE, place) != place:
+        state.pop(_ACCOUNTS, None)
+    state[_PLACE] = place
+
+
+def _digest_of_warehouse() -> str:
+    """
+    A digest that tells one warehouse from another; empty outside a pipeline.
+
+    Only what is known without resolving the destination's configuration: resolving it in a thread
+    that extracts breaks dlt's own resolution. So two servers whose credentials are given field by
+    field look alike.
+    """
+    try:
+        pipeline = dlt.current.pipeline()
+    except DltException:
+        return ""
+    destination = pipeline.destination
+    if destination is None:
+        return ""
+    location = destination.config_params.get("credentials")
+    if not isinstance(location, str):
+        location = _find_credentials(destination.destination_name) or ""
+    if "://" not in location and destination.destination_type.endswith(".duckdb"):
+        # Without a path, dlt takes a file in the current folder.
+        location = os.path.abspath(location)  # noqa: PTH100
+    place = (destination.destination_type, destination.destination_name, pipeline.dataset_name)
+    return hashlib.blake2b(repr((place, location)).encode(), digest_size=8).hexdigest()
+
+
+def _find_credentials(destination_name: str) -> str | None:
+    """A connection string in dlt's configuration."""
+    for provider in Container()[PluggableRunContext].providers.providers:
+        value, _ = provider.get_value("credentials", str, "", "destination", destination_name)
+        if isinstance(value, str):
+            return value
+    return None

@@ -1,0 +1,149 @@
+"""
+Errors of dlt, DuckDB and the operating system, as errors of ours.
+
+Every failure of the destination leaves the warehouse as a :class:`DestinationError` that says what
+became of the data.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import duckdb
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.exceptions import DestinationException, DestinationTransientException
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from harvest_source.errors import ConfigError, DestinationError, HarvestError, printable
+from harvest_source.warehouse.duckdb_file import is_locked
+from harvest_source.warehouse.target import Target
+
+E = TypeVar("E", bound=BaseException)
+
+_MACHINE: Final = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EROFS,
+    errno.EIO,
+)
+"""Error numbers that concern the machine and not the rows: the same package may load later."""
+_INNER: Final = ("exception", "client_exception", "job_exception", "dbapi_exception")
+"""Attributes in which dlt's exceptions keep the exception that they stand for."""
+_RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
+"""How the last lines of a traceback begin."""
+
+
+@contextmanager
+def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> Iterator[None]:
+    """
+    Turn failures of dlt and of the destination into errors of ours.
+
+    Args:
+        describe_kept: Called on failure: a sentence that says what became of the data.
+
+    Raises:
+        HarvestError: One that the source raised inside dlt, unchanged.
+        ConfigError: The destination lacks settings.
+        DestinationError: Anything else that the destination refused.
+    """
+    try:
+        yield
+    except (
+        PipelineStepFailed,
+        ConfigurationException,
+        DestinationException,
+        duckdb.Error,
+        OSError,
+    ) as error:
+        ours = find_cause(error, HarvestError)
+        if ours is not None:
+            raise ours from error
+        unset = find_cause(error, ConfigurationException)
+        if unset is not None:
+            raise build_settings_error(target, unset) from error
+        is_step = isinstance(error, PipelineStepFailed) and error.step == "extract"
+        if is_step and find_cause(error, OSError) is None:
+            raise  # Extracting does not touch the destination: this is a bug of the source.
+        raise _build_refusal(target, error, describe_kept()) from error
+
+
+def may_pass(target: Target, error: Exception) -> bool:
+    """Whether trying again later may help: a full disk, a lock, a network; not a bad package."""
+    causes = list(_iter_causes(error))
+    if any(isinstance(each, DestinationError) or _is_of_machine(each) for each in causes):
+        return True
+    # dlt calls every error of a DuckDB file transient, a broken package included.
+    is_remote = target.database is None
+    return is_remote and any(isinstance(each, DestinationTransientException) for each in causes)
+
+
+def build_settings_error(target: Target, error: ConfigurationException) -> ConfigError:
+    """The destination lacks settings: which ones, and where to put them."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    what = printable(" ".join(lines[:2]), limit=240)
+    return ConfigError(
+        f"Destination {target.destination} lacks settings: {what} Put them into .dlt/secrets.toml "
+        f"under [destination.{target.destination}.credentials]."
+    )
+
+
+def find_cause(error: BaseException, kind: type[E]) -> E | None:
+    """The first exception of *kind* among *error* and its causes."""
+    return next((each for each in _iter_causes(error) if isinstance(each, kind)), None)
+
+
+def _iter_causes(error: BaseException) -> Iterator[BaseException]:
+    """*error* and everything that it was raised from or stands for, each once."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [getattr(each, name, None) for name in _INNER]
+            waiting.append(each.__cause__ or each.__context__)
+
+
+def _is_of_machine(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        return True
+    if isinstance(error, duckdb.IOException):
+        return is_locked(error) or any(_says(error, number) for number in _MACHINE)
+    return isinstance(error, OSError) and error.errno in _MACHINE
+
+
+def _says(error: duckdb.IOException, number: int) -> bool:
+    """DuckDB's I/O errors carry no number, but end in the system's words for it."""
+    return os.strerror(number) in str(error)
+
+
+def _build_refusal(target: Target, error: BaseException, kept: str) -> DestinationError:
+    cause: BaseException = error
+    while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
+        cause = cause.exception
+    what = f"The destination ({target}) refused: {_last_words(str(cause))}"
+    if any(_is_disk_full(each) for each in _iter_causes(error)):
+        return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
+    return DestinationError(f"{what} {kept}")
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    if isinstance(error, duckdb.IOException):
+        return _says(error, errno.ENOSPC)
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC
+
+
+def _last_words(text: str) -> str:
+    """The message of a failed job, out of the traceback in which dlt reports it."""
+    found = list(_RAISED.finditer(text))
+    if found and "Traceback" in text:
+        text = text[found[-1].end() :]
+    line = printable(text, limit=300)
+    return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -1,0 +1,211 @@
+"""
+dlt's pipeline and its working folder: attaching, starting anew, what waits there to be loaded.
+
+The working folder keeps cursors, schemas and load packages. The destination keeps cursors and
+schemas too, with the rows they belong to, so a folder can always be made anew from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.exceptions import DestinationException, UnknownDestinationModule
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.schema.exceptions import SchemaException
+from dlt.common.storages.exceptions import StorageException
+
+from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.warehouse.failures import build_settings_error, may_pass
+from harvest_source.warehouse.target import Target
+
+UNTOUCHED: Final = "Nothing was read and nothing changed."
+
+_OWED: Final = "harvest_source_owed"
+_IDENTITY: Final = "harvest_source_warehouse"
+_MERGE: Final = "delete-insert"
+
+
+class PipelineFolder:
+    """
+    The pipeline of one target, attached to its working folder.
+
+    Attributes:
+        pipeline: dlt's object; another one after :meth:`start_anew`.
+    """
+
+    def __init__(self, target: Target, on_warning: Callable[[str], None]) -> None:
+        """
+        Attach, unless the folder is damaged or belongs to another warehouse: then start anew.
+
+        Raises:
+            ConfigError: No such destination, or it lacks settings.
+            DestinationError: The folder cannot be used.
+        """
+        self._target = target
+        self._warn = on_warning
+        self.pipeline = self._open()
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether packages of an earlier run wait to be loaded."""
+        return bool(self.pipeline.has_pending_data)
+
+    @property
+    def owes(self) -> bool:
+        """Whether a load still awaits what follows it, whichever run loaded."""
+        return bool(_get_local(self.pipeline, _OWED))
+
+    def owe(self, owes: bool) -> None:
+        """Remember whether a load awaits what follows it."""
+        if self.owes != owes:
+            self.pipeline.set_local_state_val(_OWED, owes)
+
+    def describe_kept(self) -> str:
+        """What a failure leaves behind: a sentence for a message."""
+        if self.has_pending:
+            return "What was read waits in dlt's working folder; the next run loads it first."
+        return "Nothing is lost: the next run reads it again."
+
+    def start_anew(self) -> None:
+        """Empty the working folder. It is restored from the destination."""
+        self.pipeline.drop()
+        self.pipeline = self._open()
+
+    def finish_pending(self) -> list[str]:
+        """
+        Load what an earlier run left behind; give it up if it can never load.
+
+        Rows of a package that is given up are read again: dlt restores the cursors with it.
+
+        Returns:
+            Warnings, for people.
+        """
+        if not self.has_pending:
+            return []
+        try:
+            if self._was_killed_while_loading():
+                self.pipeline.abort_packages()
+                return ["An earlier run was killed while it loaded; its rows are read again."]
+            self.owe(True)
+            self.pipeline.run()
+        except Exception as error:
+            if may_pass(self._target, error):
+                raise
+            self._give_up_pending()
+            return [
+                "An unfinished load of an earlier run could not be completed and was given up; "
+                "its rows are read again."
+            ]
+        return []
+
+    def _give_up_pending(self) -> None:
+        """Abort what is pending; start anew if dlt cannot even read it."""
+        try:
+            self.pipeline.abort_packages()
+        except Exception as error:
+            if may_pass(self._target, error):
+                raise
+            self.start_anew()
+
+    def _was_killed_while_loading(self) -> bool:
+        """
+        Whether files were being copied when the run ended.
+
+        A copy may have been complete without dlt knowing. dlt would copy it to the staging table a
+        second time, and its merge of tables with children then keeps both of each row.
+        """
+        pipeline = self.pipeline
+        return any(
+            pipeline.get_load_package_info(load_id).jobs["started_jobs"]
+            for load_id in pipeline.list_normalized_load_packages()
+        )
+
+    def _open(self) -> dlt.Pipeline:
+        destination = build_destination(self._target)
+        try:
+            return self._attach_to_own_folder(destination)
+        except ConfigurationException as error:
+            raise build_settings_error(self._target, error) from error
+        except OSError as error:
+            msg = f"dlt's working folder cannot be used: {error}. {UNTOUCHED}"
+            raise DestinationError(msg) from error
+
+    def _attach_to_own_folder(self, destination: Any) -> dlt.Pipeline:
+        """
+        Attach to the folder if it was made for this very target; empty it otherwise.
+
+        Cursors of one database must never be used for another: dlt would find the older database
+        behind and trust the folder. A folder that plain dlt used does not say which database it
+        was made for.
+        """
+        target = self._target
+        pipeline = self._attach_if_whole(destination)
+        if pipeline is None:
+            shutil.rmtree(Path(get_dlt_pipelines_dir(), target.pipeline))
+            self._warn(
+                "dlt's working folder was damaged, by a full disk perhaps. It is made anew from "
+                "what the destination holds."
+            )
+            pipeline = self._attach(destination)
+        if _get_local(pipeline, _IDENTITY) != target.identity:
+            pipeline.drop()
+            pipeline = self._attach(destination)
+        pipeline.set_local_state_val(_IDENTITY, target.identity)
+        return pipeline
+
+    def _attach_if_whole(self, destination: Any) -> dlt.Pipeline | None:
+        """The pipeline; None when state or schemas of the working folder cannot be read."""
+        try:
+            pipeline = self._attach(destination)
+            for name in pipeline.schema_names:
+                _ = pipeline.schemas[name]
+            _ = pipeline.has_pending_data
+        except (ValueError, KeyError, TypeError, SchemaException, StorageException):
+            return None
+        return pipeline
+
+    def _attach(self, destination: Any) -> dlt.Pipeline:
+        return dlt.pipeline(
+            self._target.pipeline, destination=destination, dataset_name=self._target.dataset
+        )
+
+
+def build_destination(target: Target) -> Any:
+    """
+    dlt's destination of *target*.
+
+    Raises:
+        ConfigError: dlt has no such destination, or it cannot merge.
+    """
+    if target.database is not None:
+        # dlt would take a relative path from the folder its pipeline was first run in.
+        return dlt.destinations.duckdb(credentials=str(target.database.absolute()))
+    try:
+        found = dlt.common.destination.Destination.from_reference(target.destination)
+        assert found is not None
+        can_merge = _MERGE in (found.capabilities().supported_merge_strategies or ())
+    except (UnknownDestinationModule, DestinationException, ImportError) as error:
+        msg = (
+            f"There is no dlt destination {target.destination[:80]!r}. The default is duckdb; "
+            "others are named as dlt names them (postgres, bigquery, snowflake, ...) and may need "
+            "their extra: pip install 'dlt[postgres]'."
+        )
+        raise ConfigError(msg) from error
+    if not can_merge:
+        msg = (
+            f"Destination {target.destination[:80]} cannot replace rows: dlt would append each one "
+            "again whenever it is read. Sync to a database (duckdb is the default), or write files "
+            "from Python, where you say how: pipeline.run(harvest(), ...)."
+        )
+        raise ConfigError(msg)
+    return found
+
+
+def _get_local(pipeline: dlt.Pipeline, key: str) -> Any:
+    """A value kept in the working folder alone; None when there is none."""
+    return pipeline._get_state()["_local"].get(key)
