@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
@@ -19,7 +18,7 @@ from harvest_source.api.listing import (
     build_list_request,
     next_page_urgency,
 )
-from harvest_source.api.pages import Page, parse_object, parse_page
+from harvest_source.api.pages import Page, parse_object
 from harvest_source.api.rate_limit import RateLimiter, never
 from harvest_source.api.rate_limit import report_limiter as build_report_limiter
 from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
@@ -54,7 +53,7 @@ class HarvestClient:
         limiter: RateLimiter,
         report_limiter: RateLimiter | None = None,
     ) -> None:
-        self._account_id = account_id
+        self.account_id: Final = account_id
         limits = http.retry_limits
         self._reports = SendOptions(
             limiter=report_limiter or build_report_limiter(http.clock),
@@ -70,17 +69,12 @@ class HarvestClient:
         self._root = httpx.URL(self._requester.base_url).path.rstrip("/")
 
     def __repr__(self) -> str:
-        return f"HarvestClient({self._requester.base_url!r}, account_id={self._account_id})"
+        return f"HarvestClient({self._requester.base_url!r}, account_id={self.account_id})"
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -90,10 +84,6 @@ class HarvestClient:
     def set_user_agent(self, user_agent: str) -> None:
         """Send *user_agent* from now on: the contact may be known only after the first answer."""
         self._requester.set_user_agent(user_agent)
-
-    @property
-    def account_id(self) -> int:
-        return self._account_id
 
     @property
     def requests(self) -> int:
@@ -221,23 +211,11 @@ class HarvestClient:
         urgency: float = math.inf,
         cancelled: Callable[[], bool] = never,
     ) -> Page:
-        label = request.describe_page(number)
-
-        def parse(answer: Answer) -> Page:
-            return parse_page(
-                answer.body,
-                key=request.key,
-                began=answer.began,
-                number=number,
-                label=label,
-                path=request.path,
-            )
-
         options = self._reports if request.is_report else SendOptions()
         return self._requester.fetch(
             url_or_path,
             params,
-            parse=parse,
-            label=label,
+            parse=partial(request.parse_page, number),
+            label=request.label_page(number),
             options=replace(options, urgency=urgency, cancelled=cancelled),
         )

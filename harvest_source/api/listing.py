@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harvest_source.api.pages import Page, max_pages
+from harvest_source.api.attempt import Answer
+from harvest_source.api.pages import Page, max_pages, parse_page
 from harvest_source.api.urls import check_link
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import ResponseError, UnsafeLinkError
@@ -33,9 +34,26 @@ class ListRequest:
     label: str
     is_report: bool
 
-    def describe_page(self, number: int) -> str:
+    def label_page(self, number: int) -> str:
         """The label of one page; the first is called like the list."""
         return self.label if number == 1 else f"{self.label}, page {number}"
+
+    def parse_page(self, number: int, answer: Answer) -> Page:
+        """
+        Read page *number* from its answer.
+
+        Raises:
+            TruncatedBody: The JSON stops before its end.
+            ResponseError: It is not a page.
+        """
+        return parse_page(
+            answer.body,
+            key=self.key,
+            began=answer.began,
+            number=number,
+            label=self.label_page(number),
+            path=self.path,
+        )
 
 
 def build_list_request(

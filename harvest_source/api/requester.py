@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Final, Protocol, Self, TypeVar, runtime_checkable
 
 import httpx
 
 from harvest_source.api.attempt import Answer, Attempt, RequestSpec
-from harvest_source.api.http_client import open_client, translated_errors
+from harvest_source.api.http_client import open_client
 from harvest_source.api.http_context import HttpContext, RetryLimits
-from harvest_source.api.pages import Page, TruncatedBody, count_rows
 from harvest_source.api.rate_limit import Cancelled, RateLimiter, never
 from harvest_source.api.retry import RetryLoop, TransientFailure
-from harvest_source.api.urls import check_url, same_origin
-from harvest_source.errors import AuthError, HarvestError, UnsafeLinkError, printable
+from harvest_source.api.sender import Sender
+from harvest_source.api.urls import build_url, check_url
+from harvest_source.errors import AuthError, HarvestError
 
 T = TypeVar("T")
 
 ACCOUNT_HEADER: Final = "Harvest-Account-Id"
-
-_MAX_SKEW: Final = timedelta(minutes=5)
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -70,7 +66,6 @@ class Requester:
 
     Args:
         base_url: ``https``, or ``http`` on a loopback host.
-        http: Its ``on_warning`` gets one warning about this machine's clock, and one about 429s.
         auth: A :class:`Renewable` one is asked for another token after a 401, once per request.
         limiter: Counts and delays every attempt; None: no limit.
         headers: Sent with every request, beside those every request has.
@@ -91,23 +86,22 @@ class Requester:
         url_name: str = "api_url",
     ) -> None:
         self.base_url: Final = check_url(base_url, url_name)
-        self._origin = httpx.URL(self.base_url)
         self._http = http
         self._auth = auth
         self._limiter = limiter
         self._account = headers.get(ACCOUNT_HEADER)
-        self._lock = threading.Lock()
-        self._requests = 0
-        self._has_answered = False
-        self._warnings = _Warnings(http.on_warning)
         fixed = {
             "User-Agent": http.user_agent,
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
         }
         self._client = open_client(
-            self._origin.host, auth=auth, headers={**fixed, **headers}, transport=http.transport
+            httpx.URL(self.base_url).host,
+            auth=auth,
+            headers={**fixed, **headers},
+            transport=http.transport,
         )
+        self._sender = Sender(self._client, http)
 
     def __repr__(self) -> str:
         return f"Requester({self.base_url!r})"
@@ -115,12 +109,7 @@ class Requester:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -134,14 +123,7 @@ class Requester:
     @property
     def requests(self) -> int:
         """Requests sent up to now; every attempt counts."""
-        with self._lock:
-            return self._requests
-
-    def get(
-        self, url_or_path: str, params: Mapping[str, str] | None = None, *, label: str = ""
-    ) -> Answer:
-        """:meth:`fetch`, with the body as it is."""
-        return self.fetch(url_or_path, params, parse=lambda answer: answer, label=label)
+        return self._sender.requests
 
     def fetch(
         self,
@@ -169,7 +151,7 @@ class Requester:
             UnsafeLinkError: The address is on another host; nothing was sent.
             Cancelled: ``options.cancelled`` returned True.
         """
-        url = self._build_url(url_or_path, params)
+        url = build_url(self.base_url, url_or_path, params)
         return self._run(RequestSpec(url, label or url.path), parse, options)
 
     def post(
@@ -188,18 +170,8 @@ class Requester:
             explain: Gets status and body of a refusal and returns its error; None: the error that
                 :meth:`fetch` would raise.
         """
-        url = self._build_url(path, None)
-        return self._run(RequestSpec(url, label, "POST", form, explain), parse, SendOptions())
-
-    def _build_url(self, url_or_path: str, params: Mapping[str, str] | None) -> httpx.URL:
-        if "://" not in url_or_path.partition("?")[0]:
-            url_or_path = f"{self.base_url}/{url_or_path.lstrip('/')}"
-        url = httpx.URL(url_or_path)
-        if not same_origin(url, self._origin):
-            host = printable(url.host, limit=100)
-            msg = f"Not asking {host}, which is not {self._origin.host}: it would get the token."
-            raise UnsafeLinkError(msg)
-        return url.copy_merge_params(dict(params)) if params else url
+        spec = RequestSpec(build_url(self.base_url, path), label, "POST", form, explain)
+        return self._run(spec, parse, SendOptions())
 
     def _run(self, spec: RequestSpec, parse: Callable[[Answer], T], options: SendOptions) -> T:
         """Send until there is an answer; after a 401, once more with another token."""
@@ -215,7 +187,7 @@ class Requester:
                     raise Cancelled
                 attempt = Attempt(self._http.clock, spec, number=number, account=self._account)
                 try:
-                    return self._send(attempt, parse, options.cancelled)
+                    return self._sender.send(attempt, parse, options.cancelled)
                 except AuthError:
                     if is_renewed or not self._renew(attempt):
                         raise
@@ -224,7 +196,7 @@ class Requester:
         def pause_others(failure: TransientFailure, wait_s: float) -> None:
             if limiter and failure.status == 429:
                 limiter.pause(wait_s)
-                self._warnings.warn_shared_allowance()
+                self._sender.warn_of_shared_allowance()
 
         limits = options.retry_limits or self._http.retry_limits
         retry_loop = RetryLoop(
@@ -240,79 +212,3 @@ class Requester:
         if attempt.status != 401 or not isinstance(self._auth, Renewable):
             return False
         return self._auth.renew(attempt.token)
-
-    def _send(
-        self, attempt: Attempt, parse: Callable[[Answer], T], cancelled: Callable[[], bool]
-    ) -> T:
-        """One attempt; ``on_response`` is called with whatever came of it."""
-        on_response = self._http.on_response
-        try:
-            parsed = parse(self._receive(attempt, cancelled))
-            if on_response:
-                attempt.rows = _count(parsed)
-            return parsed
-        except TruncatedBody:
-            raise TransientFailure(
-                "answered half a JSON body", elapsed_s=attempt.elapsed_s
-            ) from None
-        finally:
-            if on_response:
-                on_response(attempt.build_exchange())
-
-    def _receive(self, attempt: Attempt, cancelled: Callable[[], bool]) -> Answer:
-        spec = attempt.spec
-        with self._lock:
-            self._requests += 1
-        stream = self._client.stream(spec.method, spec.url, data=spec.form)
-        try:
-            with translated_errors(attempt.stop), stream as response:
-                attempt.read(response, cancelled)
-        except TransientFailure as failure:
-            failure.unreached = failure.unreached and not self._has_answered
-            raise
-        finally:
-            attempt.stop()
-        self._has_answered = True
-        answer = attempt.build_answer()
-        if answer.clock_skew > _MAX_SKEW:
-            self._warnings.warn_skew(answer.clock_skew)
-        return answer
-
-
-class _Warnings:
-    """What a Requester warns of: each thing once, however often it happens. Thread-safe."""
-
-    def __init__(self, on_warning: Callable[[str], None]) -> None:
-        self._on_warning = on_warning
-        self._lock = threading.Lock()
-        self._given: set[str] = set()
-
-    def warn_skew(self, skew: timedelta) -> None:
-        self._warn(
-            "skew",
-            f"This machine's clock and Harvest's are {skew.total_seconds() / 60:.0f} minutes "
-            "apart. The earlier one counts, so nothing is lost, but rows may be read twice. "
-            "Set this machine's clock.",
-        )
-
-    def warn_shared_allowance(self) -> None:
-        self._warn(
-            "shared",
-            "Harvest says that too many requests were made for this account, although this run "
-            "keeps below what it allows: something else uses the allowance, too. This run goes "
-            "slower; rate_limit under [sources.harvest] leaves more to others for good.",
-        )
-
-    def _warn(self, topic: str, message: str) -> None:
-        with self._lock:
-            is_new = topic not in self._given
-            self._given.add(topic)
-        if is_new:
-            self._on_warning(message)
-
-
-def _count(parsed: object) -> int | None:
-    """Rows of a parsed answer."""
-    if isinstance(parsed, Page):
-        return count_rows(parsed)
-    return len(parsed) if isinstance(parsed, list) else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from urllib.parse import unquote
 
 import httpx
@@ -47,6 +47,29 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def build_url(
+    base_url: str, url_or_path: str, params: Mapping[str, str] | None = None
+) -> httpx.URL:
+    """
+    The address of one request.
+
+    Args:
+        url_or_path: Below *base_url*, or a full address, which stays as it is.
+        params: Query; None or empty leaves the address as it is.
+
+    Raises:
+        UnsafeLinkError: The address is not on *base_url*'s host.
+    """
+    if "://" not in url_or_path.partition("?")[0]:
+        url_or_path = f"{base_url}/{url_or_path.lstrip('/')}"
+    url, base = httpx.URL(url_or_path), httpx.URL(base_url)
+    if not same_origin(url, base):
+        host = printable(url.host, limit=100)
+        msg = f"Not asking {host}, which is not {base.host}: it would get the token."
+        raise UnsafeLinkError(msg)
+    return url.copy_merge_params(dict(params)) if params else url
 
 
 def same_origin(one: httpx.URL, other: httpx.URL) -> bool:

@@ -94,7 +94,7 @@ def test_every_try_is_told_with_its_rows(start: Start, tmp_path: Path) -> None:
     with bench.requester(auth, on_response=log, random=lambda: 0.0) as requester:
         requester.fetch("users?per_page=5", parse=lambda _: [1, 2, 3])
         with pytest.raises(ServerError):
-            requester.get("company")
+            requester.fetch("company", parse=lambda _: None)
     found = [
         (line["path"], line["status"], line["rows"]) for line in lines(tmp_path / "access.log")
     ]

@@ -76,7 +76,7 @@ def test_a_refused_token_is_renewed_and_the_request_sent_again(start: Start) -> 
     bench.expire(first)
     seen: list[Exchange] = []
     with bench.requester(auth, on_response=seen.append) as requester:
-        assert b"Ada" in requester.get("users/me").body
+        assert b"Ada" in requester.fetch("users/me", parse=lambda answer: answer.body)
         assert requester.requests == 2
     assert [exchange.status for exchange in seen] == [401, 200]
     assert bench.refreshes == 1
@@ -275,7 +275,7 @@ def test_twenty_threads_refresh_once(start: Start) -> None:
 
         def ask() -> None:
             together.wait()
-            answers.append(requester.get("users/me").body)
+            answers.append(requester.fetch("users/me", parse=lambda answer: answer.body))
 
         threads = [threading.Thread(target=ask) for _ in range(THREADS)]
         for thread in threads:
@@ -317,7 +317,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 headers = {"Harvest-Account-Id": "1000001"}
 with Requester(api_url, http, auth=auth, headers=headers) as requester:
-    assert b"Ada" in requester.get("users/me").body
+    assert b"Ada" in requester.fetch("users/me", parse=lambda answer: answer.body)
 print("done", flush=True)
 """
 

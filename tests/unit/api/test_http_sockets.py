@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
+from harvest_source.api.attempt import Answer
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.requester import Requester
 from harvest_source.errors import ServerError
@@ -51,6 +52,11 @@ def build_requester(port: int) -> Requester:
     return Requester(f"http://127.0.0.1:{port}", http, auth=httpx.Auth())
 
 
+def get(requester: Requester, url: str, params: dict[str, str] | None = None) -> Answer:
+    """The answer as it is."""
+    return requester.fetch(url, params, parse=lambda answer: answer)
+
+
 def test_a_loopback_host_is_asked_directly(
     server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,14 +66,14 @@ def test_a_loopback_host_is_asked_directly(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     with build_requester(server.server_port) as requester:
-        assert requester.get("/x").body == b'{"whole":1}'
+        assert get(requester, "/x").body == b'{"whole":1}'
 
 
 def test_connections_are_kept_and_shared(server: ThreadingHTTPServer) -> None:
     """Sixteen threads, many requests, no more connections than threads."""
     with build_requester(server.server_port) as requester:
         with ThreadPoolExecutor(16) as pool:
-            answers = list(pool.map(lambda _: requester.get("/x").body, range(160)))
+            answers = list(pool.map(lambda _: get(requester, "/x").body, range(160)))
         assert requester.requests == 160
     assert answers == [b'{"whole":1}'] * 160
     assert len(Served.peers) <= 16
@@ -79,7 +85,7 @@ def test_a_body_shorter_than_promised_is_a_fault(server: ThreadingHTTPServer) ->
         build_requester(server.server_port) as requester,
         pytest.raises(ServerError, match=r"8 tries .* each was cut short"),
     ):
-        requester.get("/cut")
+        get(requester, "/cut")
 
 
 def test_nobody_listening_is_said_so() -> None:
@@ -91,4 +97,4 @@ def test_nobody_listening_is_said_so() -> None:
         build_requester(port) as requester,
         pytest.raises(ServerError, match=r"3 tries .* found no connection .*refused"),
     ):
-        requester.get("/x")
+        get(requester, "/x")

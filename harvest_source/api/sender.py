@@ -1,0 +1,120 @@
+"""Sends single attempts over one httpx client, counts them, and calls back with each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, TypeVar
+
+import httpx
+
+from harvest_source.api.attempt import Answer, Attempt
+from harvest_source.api.http_client import translated_errors
+from harvest_source.api.http_context import HttpContext
+from harvest_source.api.pages import Page, TruncatedBody, count_rows
+from harvest_source.api.retry import TransientFailure
+
+T = TypeVar("T")
+
+_MAX_SKEW: Final = timedelta(minutes=5)
+
+
+class Sender:
+    """
+    Sends attempts, from any number of threads.
+
+    Args:
+        http: Its ``on_response`` gets every attempt; its ``on_warning`` one warning about this
+            machine's clock, and one about 429s.
+    """
+
+    def __init__(self, client: httpx.Client, http: HttpContext) -> None:
+        self._client = client
+        self._on_response = http.on_response
+        self._on_warning = http.on_warning
+        self._lock = threading.Lock()
+        self._warned_of: set[str] = set()
+        self._requests = 0
+        self._has_answered = False
+
+    @property
+    def requests(self) -> int:
+        """Attempts sent up to now."""
+        with self._lock:
+            return self._requests
+
+    def send(
+        self, attempt: Attempt, parse: Callable[[Answer], T], cancelled: Callable[[], bool]
+    ) -> T:
+        """
+        Send one attempt and parse its answer.
+
+        Raises:
+            TransientFailure: Another attempt may succeed.
+            HarvestError: None would.
+            Cancelled: *cancelled* returned True while the body was read.
+        """
+        try:
+            parsed = parse(self._receive(attempt, cancelled))
+            if self._on_response:
+                attempt.rows = _count(parsed)
+            return parsed
+        except TruncatedBody:
+            raise TransientFailure(
+                "answered half a JSON body", elapsed_s=attempt.elapsed_s
+            ) from None
+        finally:
+            if self._on_response:
+                self._on_response(attempt.build_exchange())
+
+    def _receive(self, attempt: Attempt, cancelled: Callable[[], bool]) -> Answer:
+        spec = attempt.spec
+        with self._lock:
+            self._requests += 1
+        stream = self._client.stream(spec.method, spec.url, data=spec.form)
+        try:
+            with translated_errors(attempt.stop), stream as response:
+                attempt.read(response, cancelled)
+        except TransientFailure as failure:
+            failure.unreached = failure.unreached and not self._has_answered
+            raise
+        finally:
+            attempt.stop()
+        self._has_answered = True
+        answer = attempt.build_answer()
+        if answer.clock_skew > _MAX_SKEW:
+            self._warn_of_skew(answer.clock_skew)
+        return answer
+
+    def _warn_of_skew(self, skew: timedelta) -> None:
+        self._warn(
+            "skew",
+            f"This machine's clock and Harvest's are {skew.total_seconds() / 60:.0f} minutes "
+            "apart. The earlier one counts, so nothing is lost, but rows may be read twice. "
+            "Set this machine's clock.",
+        )
+
+    def warn_of_shared_allowance(self) -> None:
+        """Warn, after a 429, that another program uses this account's allowance as well."""
+        self._warn(
+            "shared",
+            "Harvest says that too many requests were made for this account, although this run "
+            "keeps below what it allows: something else uses the allowance, too. This run goes "
+            "slower; rate_limit under [sources.harvest] leaves more to others for good.",
+        )
+
+    def _warn(self, topic: str, message: str) -> None:
+        """Warn once of each topic."""
+        with self._lock:
+            is_new = topic not in self._warned_of
+            self._warned_of.add(topic)
+        if is_new:
+            self._on_warning(message)
+
+
+def _count(parsed: object) -> int | None:
+    """Rows of a parsed answer."""
+    if isinstance(parsed, Page):
+        return count_rows(parsed)
+    return len(parsed) if isinstance(parsed, list) else 1
