@@ -23,8 +23,8 @@ _LABEL: Final = "an access token"
 _MARGIN: Final = timedelta(days=1)
 """How long before its end a token is renewed: longer than any run. Harvest's last 14 days."""
 
-_LONGEST_LIFE_S: Final = 10**9
-"""A longer ``expires_in`` is taken for nonsense, and would overflow dates."""
+_LIFE_DIGITS: Final = 9
+"""An ``expires_in`` with more digits (31 years) is taken for nonsense; it would overflow dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,5 +215,6 @@ def is_token_text(text: str) -> bool:
 def _parse_seconds(value: object) -> int | None:
     """A lifetime; None when absent or implausible: then only a 401 says that the token ended."""
     text = str(value)
-    is_number = text.isascii() and text.isdigit()
-    return int(text) if is_number and 0 < int(text) < _LONGEST_LIFE_S else None
+    if not (text.isascii() and text.isdigit() and len(text) <= _LIFE_DIGITS):
+        return None
+    return int(text) or None

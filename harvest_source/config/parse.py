@@ -20,6 +20,12 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS, SECRET_COLUMNS
 
 _LARGEST_ID: Final = 2**63 - 1
+_MOST: Final = 10**9
+"""No number of ours is larger. As seconds, 31 years: dates can be shifted by it."""
+
+_MOST_DAYS: Final = 36_500
+"""A hundred years: larger shifts leave the range of dates."""
+
 _SET_ACCOUNT: Final = "Set account_id under [sources.harvest] in .dlt/config.toml"
 
 
@@ -99,7 +105,7 @@ def parse_date(value: Any, name: str) -> date | None:
     if value is None or value == "":
         return None
     if isinstance(value, date):
-        return value.date() if isinstance(value, datetime) else value
+        return date(value.year, value.month, value.day)  # Not tomlkit's or pendulum's subclass.
     try:
         parsed = pendulum.parse(str(value), exact=True, strict=True)
     except ValueError:
@@ -186,7 +192,7 @@ def parse_tables(names: Sequence[str]) -> tuple[Endpoint, ...]:
     return tuple(e for e in ENDPOINTS if (e.name in names if names else e.default))
 
 
-def parse_share(value: str) -> Decimal:
+def parse_share(value: Any) -> Decimal:
     """
     A percentage, ``20%`` or ``20``, as a share from 0 to 1.
 
@@ -194,22 +200,26 @@ def parse_share(value: str) -> Decimal:
         ConfigError: Not a percentage.
     """
     try:
-        share = Decimal(value.strip().removesuffix("%").strip()) / 100
+        share = Decimal(str(value).strip().removesuffix("%").strip()) / 100
     except InvalidOperation:
         share = Decimal(-1)
     if share.is_nan() or not 0 <= share <= 1:  # Comparing NaN would raise.
-        msg = f"--max-deletes is not a percentage: {value[:40]!r}. Write it as 20%."
+        msg = f"--max-deletes is not a percentage: {str(value)[:40]!r}. Write it as 20%."
         raise ConfigError(msg)
     return share
 
 
-def parse_overlap(seconds: int) -> timedelta:
+def parse_overlap(value: Any) -> timedelta:
     """
     How much is read again before each cursor.
 
+    Args:
+        value: Seconds, at least :data:`LEAST_OVERLAP_S`.
+
     Raises:
-        ConfigError: Less than :data:`LEAST_OVERLAP_S` seconds.
+        ConfigError: Fewer, or not a whole number.
     """
+    seconds = _parse_whole_number(value, "overlap")
     if seconds < LEAST_OVERLAP_S:
         msg = (
             f"overlap is {seconds} s; under {LEAST_OVERLAP_S} s rows can be lost, because Harvest "
@@ -220,13 +230,17 @@ def parse_overlap(seconds: int) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def parse_full_walk(days: int) -> timedelta:
+def parse_full_walk(value: Any) -> timedelta:
     """
     How often the children of all parents are read.
 
+    Args:
+        value: Days, at least 1.
+
     Raises:
-        ConfigError: Less than a day.
+        ConfigError: Fewer, or not a whole number.
     """
+    days = _parse_whole_number(value, "full_walk", most=_MOST_DAYS)
     if days < 1:
         msg = (
             f"full_walk is {days}: it is a number of days, 1 or more. Leave it out for "
@@ -236,13 +250,14 @@ def parse_full_walk(days: int) -> timedelta:
     return timedelta(days=days)
 
 
-def parse_destination_wait(seconds: int) -> int:
+def parse_destination_wait(value: Any) -> int:
     """
     How long to wait for a DuckDB file that another process has open, in seconds.
 
     Raises:
-        ConfigError: A negative number.
+        ConfigError: A negative number, or not a whole one.
     """
+    seconds = _parse_whole_number(value, "destination_wait")
     if seconds < 0:
         msg = (
             f"destination_wait is {seconds} s. Set it to 0 or more, or leave it out for "
@@ -252,23 +267,27 @@ def parse_destination_wait(seconds: int) -> int:
     return seconds
 
 
-def parse_count(value: int | None, name: str) -> int | None:
+def parse_audit_requests(value: Any) -> int:
     """
-    A number that cannot be negative; None stays None.
-
-    Args:
-        name: The setting's name, for the message.
+    Pages read again per day and account.
 
     Raises:
-        ConfigError: A negative number.
+        ConfigError: A negative number, or not a whole one.
     """
-    if value is not None and value < 0:
-        msg = f"{name} is {value}. It cannot be below 0."
-        raise ConfigError(msg)
-    return value
+    return _parse_count(value, "audit_requests")
 
 
-def parse_keep_deleted(value: str) -> bool:
+def parse_keep_deleted_days(value: Any) -> int | None:
+    """
+    Days that ``deleted_records`` keeps a row; None: for ever.
+
+    Raises:
+        ConfigError: A negative number, or not a whole one.
+    """
+    return None if value is None else _parse_count(value, "keep_deleted_days", most=_MOST_DAYS)
+
+
+def parse_keep_deleted(value: Any) -> bool:
     """
     Whether ``deleted_records`` keeps the content of a deleted row: ``records`` or ``ids``.
 
@@ -276,6 +295,35 @@ def parse_keep_deleted(value: str) -> bool:
         ConfigError: Neither of the two.
     """
     if value not in ("records", "ids"):
-        msg = f'keep_deleted is {value[:40]!r}. It can be "records" or "ids".'
+        msg = f'keep_deleted is {str(value)[:40]!r}. It can be "records" or "ids".'
         raise ConfigError(msg)
-    return value == "records"
+    return str(value) == "records"
+
+
+def parse_rate_limit(value: Any) -> int | None:
+    """
+    Requests per 15 s; None: what Harvest allows. :func:`general_limiter` checks the range.
+
+    Raises:
+        ConfigError: Not a whole number.
+    """
+    return None if value is None else _parse_whole_number(value, "rate_limit", most=None)
+
+
+def _parse_count(value: Any, name: str, *, most: int = _MOST) -> int:
+    number = _parse_whole_number(value, name, most=most)
+    if number < 0:
+        msg = f"{name} is {number}. It cannot be below 0."
+        raise ConfigError(msg)
+    return number
+
+
+def _parse_whole_number(value: Any, name: str, *, most: int | None = _MOST) -> int:
+    """dlt converts what providers hold; what a caller gives comes here as it is."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{name} is not a whole number: {str(value)[:40]!r}."
+        raise ConfigError(msg)
+    if most is not None and value > most:
+        msg = f"{name} is too large. It can be up to {most}."
+        raise ConfigError(msg)
+    return value

@@ -42,7 +42,7 @@ class SignIn:
     The credential that a run uses.
 
     Attributes:
-        source: Where it was found, for people. Never its value.
+        source: Where it was found, for people; empty when the caller gave it. Never its value.
         account_ids: The account chosen at login; empty when none was.
         store: Where its tokens are kept; None for a personal access token.
         login: As the vault has it; None for a credential of the configuration.
@@ -77,7 +77,7 @@ def choose_sign_in(config: HarvestConfiguration, http: HttpContext) -> SignIn:
             auth=BearerToken(credentials.access_token),
             kind="personal",
             profile=profile,
-            source=find_value("access_token", profile, CREDENTIALS)[1],
+            source=_find_source("access_token", credentials.access_token, profile),
             unused=(unused,) if unused else (),
         )
     if credentials.refresh_token is not None:
@@ -125,7 +125,10 @@ def _use_configured_refresh_token(config: HarvestConfiguration, http: HttpContex
     seed = _check_refresh_token(config.credentials)
     app, profile = build_app(config), config.auth_profile
     store = _find_seeded_store(config, app, seed, http.on_warning)
-    source = find_value("refresh_token", profile, CREDENTIALS)[1] or "credentials.refresh_token"
+    source = (
+        _find_source("refresh_token", config.credentials.refresh_token, profile)
+        or "credentials.refresh_token"
+    )
     remedy = (
         f"It began with {source}: put a new refresh token there, or remove it and sign in: "
         f"{build_auth_command('login', profile)}"
@@ -138,6 +141,12 @@ def _use_configured_refresh_token(config: HarvestConfiguration, http: HttpContex
         source=source,
         store=store,
     )
+
+
+def _find_source(name: str, value: object, profile: str) -> str:
+    """The place where a provider has *value*; empty when the caller gave it."""
+    found, source = find_value(name, profile, CREDENTIALS)
+    return source if found == value else ""
 
 
 def _find_seeded_store(

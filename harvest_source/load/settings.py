@@ -14,7 +14,7 @@ from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.parse import (
     parse_account_ids,
-    parse_count,
+    parse_audit_requests,
     parse_date,
     parse_destination_wait,
     parse_exclude,
@@ -22,7 +22,9 @@ from harvest_source.config.parse import (
     parse_history,
     parse_include,
     parse_keep_deleted,
+    parse_keep_deleted_days,
     parse_overlap,
+    parse_rate_limit,
     parse_share,
 )
 from harvest_source.config.resolve import SECTIONS, read_configuration
@@ -192,7 +194,7 @@ def build_connection(config: HarvestConfiguration, http: HttpContext) -> Connect
         auth=sign_in.auth,
         http=http,
         account_ids=parse_account_ids(config.account_id) or sign_in.account_ids,
-        rate_limit=config.rate_limit,
+        rate_limit=parse_rate_limit(config.rate_limit),
         api_url=config.api_url,
         id_url=config.id_url,
         token_source=sign_in.source,
@@ -221,8 +223,8 @@ def _build_upkeep(config: HarvestConfiguration, arguments: RunArguments) -> Upke
     return Upkeep(
         deletes=arguments.deletes,
         max_deletes=parse_share(arguments.max_deletes),
-        audit_requests=parse_count(config.audit_requests, "audit_requests") or 0,
-        keep_deleted_days=parse_count(config.keep_deleted_days, "keep_deleted_days"),
+        audit_requests=parse_audit_requests(config.audit_requests),
+        keep_deleted_days=parse_keep_deleted_days(config.keep_deleted_days),
         keep_content=parse_keep_deleted(config.keep_deleted),
     )
 

@@ -2,10 +2,246 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
-from harvest_source.config.parse import parse_account_ids
+import pendulum
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvest_source.config.parse import (
+    parse_account_ids,
+    parse_audit_requests,
+    parse_date,
+    parse_destination_wait,
+    parse_exclude,
+    parse_full_walk,
+    parse_history,
+    parse_include,
+    parse_keep_deleted,
+    parse_keep_deleted_days,
+    parse_list,
+    parse_overlap,
+    parse_rate_limit,
+    parse_share,
+    parse_tables,
+)
 from harvest_source.errors import ConfigError
+from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, SECRET_COLUMNS
+
+RATE, DEFAULT_RATE = "users.cost_rate", "users.default_hourly_rate"
+
+SPELLINGS: list[Any] = [
+    ["{0}", "{1}"],
+    ("{0}", "{1}"),
+    "{0},{1}",
+    " {0} , {1} ",
+    '["{0}", "{1}"]',
+    '["{0}","{1}"]',
+    "['{0}', '{1}']",
+    "[{0}, {1}]",
+]
+"""Every way to write a list of two."""
+
+
+def spell(form: Any, *items: str) -> Any:
+    """A list of *items* written as *form*."""
+    if isinstance(form, str):
+        return form.format(*items)
+    return type(form)(each.format(*items) for each in form)
+
+
+@pytest.mark.parametrize("form", SPELLINGS)
+def test_every_setting_reads_lists_alike(form: Any) -> None:
+    """What works for one list works for each: the environment can hold text only."""
+    assert parse_list(spell(form, "a", "b")) == ["a", "b"]
+    assert parse_account_ids(spell(form, "7", "8")) == (7, 8)
+    assert parse_exclude(spell(form, RATE, DEFAULT_RATE)) == {RATE, DEFAULT_RATE}
+    one, other = sorted(SECRET_COLUMNS)[:2]
+    assert parse_include(spell(form, one, other)) == {one, other}
+    assert parse_history(spell(form, "projects", "clients")) == {"projects", "clients"}
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "[]", "[ ]", [], ()])
+def test_an_empty_list_names_nothing(value: Any) -> None:
+    """Leaving a key out and leaving it empty are the same for names."""
+    assert parse_list(value) == []
+    assert parse_exclude(value) == parse_include(value) == parse_history(value) == frozenset()
+
+
+def test_anything_else_is_one_item() -> None:
+    """A number in a TOML file is a list of one."""
+    assert parse_list(7) == [7]
+    assert parse_list("a") == ["a"]
+
+
+def test_blank_names_are_dropped() -> None:
+    """A comma too many names nothing."""
+    assert parse_exclude(f"{RATE}, ,") == {RATE}
+
+
+@pytest.mark.parametrize(
+    "name", ["users", "users.nothing", "nowhere.id", "users.", ".id", "x" * 999]
+)
+def test_columns_that_are_not_there_cannot_be_excluded(name: str) -> None:
+    """A misspelt name would leave the column in: it is refused, and cut in the message."""
+    with pytest.raises(ConfigError, match="harvest-source tables") as caught:
+        parse_exclude(name)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("name", ["users.id", "users.updated_at", "time_entries.spent_date"])
+def test_columns_that_reading_needs_cannot_be_excluded(name: str) -> None:
+    """Key, cursor and date: without them rows cannot be merged, or are lost."""
+    with pytest.raises(ConfigError, match="cannot be excluded"):
+        parse_exclude([name])
+
+
+@pytest.mark.parametrize("name", ["clients.name", "nowhere.client_key", "client_key"])
+def test_only_columns_left_out_can_be_included(name: str) -> None:
+    """The message lists those that can."""
+    with pytest.raises(ConfigError, match=r"invoices\.client_key"):
+        parse_include([name])
+
+
+@pytest.mark.parametrize("name", ["time_entries", "nowhere", "company"])
+def test_tables_without_history(name: str) -> None:
+    """What is dated by itself, or does not exist, is refused with the names that work."""
+    with pytest.raises(ConfigError, match="projects"):
+        parse_history([name])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("2024-01-31", date(2024, 1, 31)),
+        ("20240131", date(2024, 1, 31)),
+        (date(2024, 1, 31), date(2024, 1, 31)),
+        (datetime(2024, 1, 31, 23, 59), date(2024, 1, 31)),  # noqa: DTZ001 - as TOML has it
+        (pendulum.datetime(2024, 1, 31, 23), date(2024, 1, 31)),
+    ],
+)
+def test_days(value: Any, expected: date | None) -> None:
+    """As text, or as a TOML date or datetime; never with a time of day."""
+    day = parse_date(value, "start_date")
+    assert day == expected
+    assert type(day) in (date, type(None))
+
+
+@pytest.mark.parametrize(
+    "value", ["yesterday", "2024-02-30", "2024-01-31T10:00:00Z", "31.01.2024", "P1D", 0, True, " "]
+)
+def test_what_is_not_a_day_is_refused(value: Any) -> None:
+    """By the setting's name, with a day that would work."""
+    with pytest.raises(ConfigError, match=r"start_date is not a day: .* 2024-01-31"):
+        parse_date(value, "start_date")
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_day_or_refused(text: str) -> None:
+    """No text ends in a traceback."""
+    with suppress(ConfigError):
+        assert type(parse_date(text, "start_date")) in (date, type(None))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("20%", "0.2"),
+        ("20", "0.2"),
+        (" 20 % ", "0.2"),
+        ("0", "0"),
+        ("100%", "1"),
+        ("0.5%", "0.005"),
+    ],
+)
+def test_percentages(value: str, expected: str) -> None:
+    """With or without the sign; exact."""
+    assert parse_share(value) == Decimal(expected)
+
+
+@pytest.mark.parametrize("value", ["", "-1", "101", "a lot", "20%%", "nan", "inf", None, "1" * 999])
+def test_what_is_not_a_percentage_is_refused(value: Any) -> None:
+    """A share beyond 0..100 % would switch the guard off, or never let anything go."""
+    with pytest.raises(ConfigError, match="--max-deletes is not a percentage"):
+        parse_share(value)
+
+
+def test_tables_by_name_keep_the_order_of_the_endpoint_table() -> None:
+    """Parents come before children, however they were named; without names, the defaults."""
+    assert [each.name for each in parse_tables(["clients", "time_entries"])] == [
+        "time_entries",
+        "clients",
+    ]
+    assert parse_tables(()) == DEFAULT_ENDPOINTS
+
+
+def test_an_unknown_table_is_refused() -> None:
+    """The message lists the tables."""
+    with pytest.raises(ConfigError, match=r"no table 'entries'.*time_entries"):
+        parse_tables(["clients", "entries"])
+
+
+@pytest.mark.parametrize(("value", "expected"), [(60, 60), (300, 300), (10**9, 10**9)])
+def test_an_overlap_is_a_minute_or_more(value: int, expected: int) -> None:
+    """In seconds."""
+    assert parse_overlap(value) == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize(
+    ("parse", "value", "says"),
+    [
+        (parse_overlap, 59, "under 60 s rows can be lost"),
+        (parse_overlap, -1, "under 60 s"),
+        (parse_overlap, 10**12, "overlap is too large"),
+        (parse_full_walk, 0, "full_walk is 0: it is a number of days, 1 or more"),
+        (parse_full_walk, 10**9, "full_walk is too large"),
+        (parse_destination_wait, -1, "destination_wait is -1 s"),
+        (parse_audit_requests, -1, "audit_requests is -1. It cannot be below 0"),
+        (parse_keep_deleted_days, -1, "keep_deleted_days is -1"),
+        (parse_keep_deleted_days, 10**9, "keep_deleted_days is too large"),
+        (parse_keep_deleted, "all", '"records" or "ids"'),
+        (parse_keep_deleted, 5, '"records" or "ids"'),
+    ],
+)
+def test_numbers_out_of_range_are_refused(parse: Any, value: Any, says: str) -> None:
+    """By the setting's name, before a date overflows or a loop never waits."""
+    with pytest.raises(ConfigError) as caught:
+        parse(value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parse", "name"),
+    [
+        (parse_overlap, "overlap"),
+        (parse_full_walk, "full_walk"),
+        (parse_destination_wait, "destination_wait"),
+        (parse_audit_requests, "audit_requests"),
+        (parse_keep_deleted_days, "keep_deleted_days"),
+        (parse_rate_limit, "rate_limit"),
+    ],
+)
+@pytest.mark.parametrize("value", ["300", 300.0, True, [300]])
+def test_what_is_not_a_whole_number_is_refused(parse: Any, name: str, value: Any) -> None:
+    """A caller's values are not converted as a provider's are: a wrong type is no traceback."""
+    with pytest.raises(ConfigError, match=f"{name} is not a whole number"):
+        parse(value)
+
+
+def test_numbers_in_range() -> None:
+    """The smallest ones, and those that may be left out."""
+    assert parse_full_walk(1) == timedelta(days=1)
+    assert parse_destination_wait(0) == 0
+    assert parse_audit_requests(0) == 0
+    assert (parse_keep_deleted_days(None), parse_keep_deleted_days(0)) == (None, 0)
+    assert (parse_rate_limit(None), parse_rate_limit(50)) == (None, 50)
+    assert (parse_keep_deleted("records"), parse_keep_deleted("ids")) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""Which settings count, by profile and by what the caller gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dlt.common.configuration import resolve_configuration
+
+from harvest_source.config.resolve import (
+    find_value,
+    name_section,
+    read_configuration,
+    read_profile_credentials,
+)
+from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
+from harvest_source.defaults import API_URL, OVERLAP_S, PROFILE
+from harvest_source.errors import ConfigError
+from tests.unit.conftest import Configure
+
+pytestmark = pytest.mark.usefixtures("configure")
+
+GENERAL, WORK = "1.pt.general-secret", "2.pt.work-secret"
+
+
+def test_defaults_hold_where_nothing_is_set() -> None:
+    """An empty configuration is no error: credentials may be in the vault."""
+    config = read_configuration({})
+    assert (config.overlap, config.api_url, config.auth_profile) == (OVERLAP_S, API_URL, PROFILE)
+    assert config.credentials.access_token is None
+    assert config.account_id is None
+
+
+def test_a_callers_value_wins_and_none_does_not_count(configure: Configure) -> None:
+    """None means "as configured"."""
+    configure(contact="configured@example.com", overlap="600")
+    config = read_configuration({"contact": "given@example.com", "overlap": None})
+    assert (config.contact, config.overlap) == ("given@example.com", 600)
+
+
+@pytest.mark.parametrize("given", [{"access_token": WORK}, HarvestCredentials()])
+def test_credentials_can_be_given(configure: Configure, given: Any) -> None:
+    """As a mapping, or as the specification; they win over configured ones."""
+    if isinstance(given, HarvestCredentials):
+        given.access_token = WORK
+    configure(credentials__access_token=GENERAL)
+    assert read_configuration({"credentials": given}).credentials.access_token == WORK
+
+
+def test_a_named_profile_has_its_own_credentials_and_accounts(configure: Configure) -> None:
+    """All other settings are shared."""
+    configure(credentials__access_token=GENERAL, account_id="1", contact="me@example.com")
+    configure("work", credentials__access_token=WORK, account_id="2")
+    config = read_configuration({"auth_profile": "work"})
+    assert config.credentials.access_token == WORK
+    assert (config.account_id, config.contact) == ("2", "me@example.com")
+
+
+def test_a_named_profile_never_falls_back_to_the_general_one(configure: Configure) -> None:
+    """A token or account of the general section would read what belongs to the other profile."""
+    configure(credentials__access_token=GENERAL, credentials__refresh_token="r", account_id="1")
+    config = read_configuration({"auth_profile": "work"})
+    assert config.credentials.access_token is None
+    assert config.credentials.refresh_token is None
+    assert config.account_id is None
+
+
+def test_what_a_caller_gives_counts_for_a_named_profile(configure: Configure) -> None:
+    """Even an account that the general section names as well."""
+    configure(credentials__access_token=GENERAL, account_id="1")
+    configure("work", credentials__access_token=WORK, account_id="2")
+    given = {"auth_profile": "work", "account_id": "1", "credentials": {"access_token": "3.pt.x"}}
+    config = read_configuration(given)
+    assert (config.account_id, config.credentials.access_token) == ("1", "3.pt.x")
+
+
+def test_a_profile_can_be_configured(configure: Configure) -> None:
+    """``auth_profile`` in the general section chooses as ``--profile`` does."""
+    configure(auth_profile="work")
+    configure("work", credentials__access_token=WORK)
+    assert read_configuration({}).credentials.access_token == WORK
+
+
+def test_the_app_is_shared_by_profiles(configure: Configure) -> None:
+    """An app is a program and belongs to no account; a profile with an app of its own keeps it."""
+    configure(credentials__client_id="app", credentials__client_secret="secret")
+    shared = read_profile_credentials("work")
+    assert (shared.client_id, shared.client_secret) == ("app", "secret")
+    configure("work", credentials__client_id="own")
+    own = read_profile_credentials("work")
+    assert (own.client_id, own.client_secret) == ("own", None)
+
+
+def test_a_refresh_token_never_meets_another_app(configure: Configure) -> None:
+    """It is good with the app that it was made with, and no other."""
+    configure(credentials__client_id="app", credentials__client_secret="secret")
+    configure("work", credentials__refresh_token="r")
+    assert read_profile_credentials("work").client_id is None
+
+
+@pytest.mark.parametrize("name", ["../work", "", "a b", "x" * 65, ".hidden"])
+def test_a_profile_that_cannot_be_named_is_refused(name: str) -> None:
+    """Its name becomes a file and a section."""
+    with pytest.raises(ConfigError, match="--profile"):
+        read_configuration({"auth_profile": name})
+
+
+def test_a_value_that_cannot_be_read_is_named(configure: Configure) -> None:
+    """By key and wanted type, and never with the value: it may be a token in the wrong place."""
+    configure(overlap="very-secret")
+    with pytest.raises(ConfigError, match="overlap is not of type int") as caught:
+        read_configuration({})
+    assert "very-secret" not in str(caught.value)
+
+
+def test_a_value_and_where_it_was_found(configure: Configure) -> None:
+    """The place is what people look for: an environment variable, or a key and its file."""
+    configure(credentials__access_token=GENERAL)
+    configure("work", account_id="2")
+    place = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
+    assert find_value("access_token", PROFILE, "credentials") == (GENERAL, place)
+    assert find_value("account_id", "work")[1] == "SOURCES__HARVEST__PROFILES__WORK__ACCOUNT_ID"
+    assert find_value("account_id", PROFILE) == (None, "")
+
+
+def test_sections_by_profile() -> None:
+    """As written in a TOML file."""
+    assert name_section(PROFILE) == "sources.harvest"
+    assert name_section("work") == "sources.harvest.profiles.work"
+
+
+def test_dlt_resolves_the_credentials_to_our_type(configure: Configure, tmp_path: Path) -> None:
+    """A type that is imported for type checkers only makes dlt hand out a marker in its place."""
+    configure(credentials__access_token=GENERAL, vault_path=str(tmp_path))
+    config = resolve_configuration(HarvestConfiguration(), sections=("sources", "harvest"))
+    assert type(config.credentials) is HarvestCredentials
+    assert GENERAL not in f"{config.credentials!r} {config.credentials}"
