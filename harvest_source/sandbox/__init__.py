@@ -1,20 +1,26 @@
 """
 A simulated Harvest account over real HTTP.
 
-Written from the API's documented and recorded behaviour alone; shares no code with the connector,
-so that a misreading on one side shows. Start reading at `server.Sandbox`, then `control.World`
-(what can be done to it), `api` and `serving` (how a request is answered), `hours` and `entries`
-(how millions of rows are served without being stored), `report_rows`, and `identity` (OAuth).
+It is written from the documented and recorded behaviour of Harvest's API alone and shares no code
+with the connector: if both shared an error, no test would find it.
+
+Four rooms, each of which imports only those before it: ``data`` (accounts and their records),
+``oauth`` (logins and tokens), ``serve`` (from a request to an answer), ``control`` (what tests do
+to it). Reading order: `control.sandbox.Sandbox`, `control.world.World`, `serve.api.Api`,
+`serve.call.Call`, `data.account.Account`, `data.entries.seeded.SeededEntries`.
 """
 
-from harvest_source.sandbox.alterations import CHANGES
-from harvest_source.sandbox.control import World
-from harvest_source.sandbox.edits import EditRefusedError
+from harvest_source.sandbox.control.alterations import CHANGES
+from harvest_source.sandbox.control.lookup import EditRefusedError
+from harvest_source.sandbox.control.process import SandboxProcess, start_process
+from harvest_source.sandbox.control.sandbox import Sandbox, serve
+from harvest_source.sandbox.control.world import World
 from harvest_source.sandbox.endpoints import CHILDREN, NESTED, REPORTS, TABLES
-from harvest_source.sandbox.faults import FAULTS, Fault
-from harvest_source.sandbox.logins import Issued
-from harvest_source.sandbox.requests import Logged, Request
-from harvest_source.sandbox.server import Sandbox, SandboxProcess, serve, start_process
+from harvest_source.sandbox.oauth.logins import Issued
+from harvest_source.sandbox.serve.fault_kinds import FAULTS
+from harvest_source.sandbox.serve.faults import Fault
+from harvest_source.sandbox.serve.request_log import Logged
+from harvest_source.sandbox.serve.requests import Request
 from harvest_source.sandbox.settings import App, Limit, ManualClock, OAuth, Person, Settings
 
 __all__ = [

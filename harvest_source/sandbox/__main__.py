@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from harvest_source.sandbox.server import LOOPBACK, serve
+from harvest_source.sandbox.control.sandbox import serve
+from harvest_source.sandbox.serve.server import LOOPBACK
 from harvest_source.sandbox.settings import Settings
 
 FIRST_ACCOUNT = 1000001
@@ -20,10 +21,10 @@ def build_parser() -> argparse.ArgumentParser:
                  "invoices", "estimates", "expenses", "years"):  # fmt: skip
         parser.add_argument(f"--{size}", type=int, default=getattr(default, size))
     parser.add_argument("--accounts", type=int, default=1, help="how many accounts")
-    parser.add_argument("--latency-ms", type=float, default=0, help="wait before every answer")
-    parser.add_argument("--no-limit", action="store_true", help="no 429, ever")
+    parser.add_argument("--latency-ms", type=float, default=0, help="delay before every answer")
+    parser.add_argument("--no-limit", action="store_true", help="without rate limits")
     parser.add_argument("--cursor-entries", action="store_true", help="time entries by cursor")
-    parser.add_argument("--json", action="store_true", help="say where as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 

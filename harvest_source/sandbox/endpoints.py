@@ -1,4 +1,9 @@
-"""What the simulated API serves: one row per endpoint (endpoints.yaml). Data, no behaviour."""
+"""
+The endpoints of the simulated API, one row each, as the API facts describe them.
+
+Data only. ``endpoints.yaml``, ``behaviour.md`` and ``quirks.md``, which this package cites, are the
+collected facts about Harvest's API.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,12 @@ PAGING_PARAMS = frozenset({"page", "per_page", "cursor", "ref"})
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """Where a nested list hangs: ``/{table}/{id}/{tail}``; *key* names the id beside a row."""
+    """
+    The place of a nested list: ``/{table}/{id}/{tail}``.
+
+    Attributes:
+        key: Member that holds the id of the parent in a stored row; it is never served (quirk 62).
+    """
 
     table: str
     tail: str
@@ -28,17 +38,17 @@ class Endpoint:
     A list endpoint.
 
     Attributes:
-        name: What the request log calls it.
+        name: Its name in the request log.
         style: Documented pagination.
-        filters: Query parameters that compare a field, beside the ones below.
-        date_field: The field that the order goes by; ``None`` orders by id.
+        filters: Query parameters that compare a field of the record.
+        date_field: The field that sorts the list; ``None`` sorts by id.
         dated: Whether ``from`` and ``to`` bound *date_field*.
         ascending: Oldest first; every other list is newest first.
         since: Whether ``updated_since`` is documented.
-        module: The company flag it belongs to, without ``_feature``.
-        single: Whether one row can be had by its id below the list's path.
-        parent: Set on lists that hang below one record of another table.
-        envelope: The envelope key where it is not the name.
+        module: The company flag that switches it off, without ``_feature``.
+        single: Whether ``{path}/{id}`` serves one record.
+        parent: Set on lists below one record of another table.
+        envelope: The envelope key where it differs from the name.
     """
 
     name: str
@@ -55,7 +65,7 @@ class Endpoint:
 
     @property
     def key(self) -> str:
-        """The envelope key of the rows."""
+        """The envelope member that holds the rows."""
         return self.envelope or self.name
 
     @property
@@ -97,7 +107,7 @@ LISTS = {
 
 
 def _dated_by_start(name: str) -> Endpoint:
-    """Rates of a person, in the order in which they held; the list takes no filter."""
+    """Rates of a user, ordered by the day they start; the list takes no filter."""
     parent = Parent("users", name, "user_id")
     return Endpoint(name, "cursor", (), "start_date", dated=False, ascending=True, since=False,
                     parent=parent)  # fmt: skip
@@ -131,10 +141,11 @@ NESTED = {
 
 ENDPOINTS = LISTS | NESTED
 TABLES = tuple(LISTS)
+"""Top-level lists."""
 CHILDREN = ("invoice_messages", "invoice_payments", "estimate_messages",
             "billable_rates", "cost_rates")  # fmt: skip
+"""Nested lists with rows of their own; the other nested lists are views of top-level tables."""
 STORED = (*TABLES, *CHILDREN)
-SINGLETONS = ("company", "users/me")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +154,9 @@ class Report:
     A report: totals over a window, under ``/reports/{path}``.
 
     Attributes:
-        params: What it documents beside the window and the page.
-        dated: Whether ``from`` and ``to`` are mandatory; without them it is as of now.
-        module: The company flag it belongs to, without ``_feature``.
+        params: Its own documented query parameters, apart from the window and the paging.
+        dated: Whether ``from`` and ``to`` are mandatory; an undated report is as of now.
+        module: The company flag that switches it off, without ``_feature``.
     """
 
     path: str
@@ -155,7 +166,7 @@ class Report:
 
     @property
     def name(self) -> str:
-        """What the request log calls it."""
+        """Its name in the request log."""
         return "report_" + self.path.replace("/", "_")
 
     @property

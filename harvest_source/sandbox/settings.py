@@ -1,4 +1,4 @@
-"""What a simulated account is made of, and the clock it lives by."""
+"""Settings of a simulated installation, and the clock it runs on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def utc_now() -> datetime:
 
 class ManualClock:
     """
-    A clock that stands still until told otherwise. Thread-safe.
+    A clock that moves only when it is told to. Thread-safe.
 
     Args:
         start: An aware moment; 2026-06-17 12:00 UTC, a Wednesday, unless given.
@@ -59,10 +59,10 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Person:
     """
-    Who holds a token.
+    The holder of a personal access token.
 
     Attributes:
-        user: Position of the user in each account, from 0; the account must have that many users.
+        user: Position of the user in each account, from 0; the account must have enough users.
         grants: A manager's extra access roles (endpoints.yaml, user.access_roles).
         accounts: Account ids that the token reaches; ``None`` for all.
     """
@@ -74,7 +74,7 @@ class Person:
     accounts: tuple[int, ...] | None = None
 
     def reaches(self, account_id: int) -> bool:
-        """Whether the token is for that account too."""
+        """Whether the token gives access to that account."""
         return self.accounts is None or account_id in self.accounts
 
 
@@ -91,8 +91,8 @@ class App:
     An OAuth application as registered.
 
     Attributes:
-        redirect_uri: What the address to return to has to start with; a loopback address without
-            a port allows every port.
+        redirect_uri: Required start of every redirect address; a loopback address without a port
+            allows every port.
     """
 
     client_id: str = "sandbox-client-id"
@@ -107,15 +107,15 @@ class OAuth:
     How the identity host behaves (behaviour.md 10).
 
     Attributes:
-        visitor: Position in ``Settings.people`` of who sits at the browser.
-        auto: Answer the consent page at once, without showing it.
-        scope: Text of ``scope`` in the redirect; the chosen accounts unless given.
-        access_s: Seconds an access token is good for.
-        code_s: Seconds a code is good for. Unverified against a live account.
-        rotate: A refresh brings a new refresh token and ends the old one; sources conflict.
-        grace_s: Seconds in which a rotated token still leads to its successor.
-        omit_refresh: A refresh answers without ``refresh_token``.
-        pkce: Enforce PKCE; its parameters are ignored otherwise, for Harvest documents none.
+        visitor: Position in ``Settings.people`` of the person at the browser.
+        auto: Decide at once instead of showing the consent page.
+        scope: Text of ``scope`` in the redirect; lists the chosen accounts when ``None``.
+        access_s: Lifetime of an access token, in seconds.
+        code_s: Lifetime of a code, in seconds. Unverified against a live account.
+        rotate: A refresh returns a new refresh token and ends the old one; sources conflict.
+        grace_s: Seconds in which a rotated token still returns its successor.
+        omit_refresh: The answer to a refresh has no ``refresh_token``.
+        pkce: Enforce PKCE; otherwise its parameters are ignored, because Harvest documents none.
     """
 
     apps: tuple[App, ...] = (App(),)
@@ -133,29 +133,29 @@ class OAuth:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """
-    A simulated installation: how much data, who may see it, how it answers.
+    A simulated installation: how much data, who may see it, how the server answers.
 
     Sizes are per account. The same settings and clock give the same account, byte for byte.
 
     Attributes:
-        entries: Time entries at the start, running timers included.
-        years: How far back working days reach from the clock's today.
+        entries: Time entries at the start, including running timers.
+        years: How many years of working days there are up to the clock's today.
         empty: Only the users behind the tokens exist; every other table has no rows.
         forecast_accounts: Accounts of the other product; listed before the Harvest ones (quirk 2).
-        limit: ``False`` switches both allowances off.
-        limit_scope: Whose requests one allowance counts. Unverified against a live account.
-        cursor_tables: Page-numbered tables that hand out a cursor all the same (quirk 28).
+        limit: ``False`` switches both rate limits off.
+        limit_scope: Which requests share one rate limit. Unverified against a live account.
+        cursor_tables: Page-numbered tables that return a cursor all the same (quirk 28).
         page_tables: Cursor tables served by page number.
         wrong_account: Status for a valid token with an account it does not reach. Unverified
             against a live account: 404 and 401 are both reported (behaviour.md 2).
         module_off: Answer for a table whose module is off. Unverified against a live account.
         company_needs_admin: Whether /company is 403 for others; sources conflict (behaviour.md 9).
         default_per_page: Page size where the request names none, by table; 2000 otherwise.
-        rate_touches_user: Whether a new rate moves its person's ``updated_at``. Unverified against
+        rate_touches_user: Whether a new rate moves its user's ``updated_at``. Unverified against
             a live account, like the next two.
         view_touches_parent: Whether a client opening a document moves its ``updated_at``.
         child_deletion_touches_parent: Whether deleting a message or payment does.
-        latency_ms: Wait before every answer.
+        latency_ms: Delay before every answer.
     """
 
     entries: int = 5000
@@ -204,7 +204,7 @@ class Settings:
 def _check_sizes(settings: Settings) -> None:
     least = 1 + max((person.user for person in settings.people), default=0)
     if settings.users < least:
-        msg = f"users must be at least {least}: the tokens belong to that many"
+        msg = f"users must be at least {least}: the tokens belong to that many users"
         raise ValueError(msg)
     if settings.empty:
         return

@@ -18,7 +18,7 @@ from harvest_source.api.http_context import Exchange
 from harvest_source.auth.token_endpoint import App, Tokens
 from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
-from harvest_source.sandbox.requests import Request
+from harvest_source.sandbox import Request
 from tests.auth.bench import ACCOUNT, PROFILE, Bench
 from tests.auth.conftest import Start
 

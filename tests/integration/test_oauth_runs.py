@@ -10,7 +10,7 @@ import pytest
 
 from harvest_source import harvest
 from harvest_source.errors import SignInError
-from harvest_source.sandbox.requests import Request
+from harvest_source.sandbox import Request
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from harvest_source.sandbox import ManualClock, Sandbox
-from tests.sandbox.reader import Reader
-
-Start = Callable[..., Reader]
+from tests.sandbox.reader import Reader, Start
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -61,3 +62,7 @@ class Reader:
     def rows(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """Every row of a list, nested or not; its envelope key is the first one of the answer."""
         return [row for page in self.pages(path, **params) for row in page[next(iter(page))]]
+
+
+Start = Callable[..., Reader]
+"""The fixture that starts a sandbox with the given settings."""

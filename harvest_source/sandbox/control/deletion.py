@@ -1,0 +1,92 @@
+"""Deleting records."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from harvest_source.sandbox.control.implied import update_role_names
+from harvest_source.sandbox.control.lookup import EditRefusedError, find
+from harvest_source.sandbox.data.account import Account
+from harvest_source.sandbox.data.effects import Effects, delete_below
+from harvest_source.sandbox.data.query import Query, build_test, quoted_ids
+from harvest_source.sandbox.data.records.billing import locked_reason
+from harvest_source.sandbox.data.values import Record, epoch, iso
+from harvest_source.sandbox.endpoints import CHILDREN, ENDPOINTS
+
+TRACKED = {"users": "user_id", "tasks": "task_id"}
+"""Tables whose records cannot be deleted while time is tracked on them, and the filter for it."""
+
+
+def delete(
+    account: Account, table: str, record_id: int, now: datetime, *, force: bool = False
+) -> None:
+    """
+    Delete a record for good, without a trace (behaviour.md 6, deletes).
+
+    A project takes its assignments, time entries and expenses along; invoices stay. What a deleted
+    invoice billed is open again. Children go with their parent. *force* skips Harvest's own
+    refusals.
+
+    Raises:
+        EditRefusedError: No such record; a client with projects, invoices or estimates; a user or
+            task with tracked time.
+    """
+    record = find(account, table, record_id)
+    at = iso(epoch(now))
+    if not force:
+        _check_free(account, table, record_id)
+    if table == "invoices":
+        _release(account, record_id, at)
+    account.remove(table, record_id)
+    delete_below(account, table, record_id)
+    if table in CHILDREN:
+        Effects(account, at).after_delete(table, record)
+    if table == "projects":
+        _delete_project_rows(account, record_id)
+    if table == "roles":
+        update_role_names(account)
+    if table == "users":
+        for other in account.tables["roles"].values():
+            other["user_ids"] = [user for user in other["user_ids"] if user != record["id"]]
+        account.changed("roles")
+
+
+def _check_free(account: Account, table: str, record_id: int) -> None:
+    if table == "clients":
+        quoting = ("projects", "invoices", "estimates")
+        if any(
+            record_id in quoted_ids(record, "client")
+            for other in quoting
+            for record in account.tables[other].values()
+        ):
+            msg = f"Client {record_id} has projects, invoices or estimates"
+            raise EditRefusedError(msg)
+    name = TRACKED.get(table)
+    if name and account.listing("time_entries", Query(fields=((name, record_id),))).total:
+        msg = f"{table} {record_id} has tracked time"
+        raise EditRefusedError(msg)
+
+
+def _delete_project_rows(account: Account, project_id: int) -> None:
+    query = Query(fields=(("project_id", project_id),))
+    account.entries.remove_where(query, build_test(ENDPOINTS["time_entries"], query))
+    for table in ("expenses", "user_assignments", "task_assignments"):
+        for record in list(account.tables[table].values()):
+            if project_id in quoted_ids(record, "project"):
+                account.remove(table, record["id"])
+
+
+def _release(account: Account, invoice_id: int, at: str) -> None:
+    """Unverified against a live account: whether the released rows are touched; here they are."""
+    free: Record = {"invoice": None, "is_billed": False, "updated_at": at}
+    billed = [row for row in account.entries.records() if invoice_id in quoted_ids(row, "invoice")]
+    for record in billed:
+        account.put("time_entries", record | free | _lock(record))
+    for record in list(account.tables["expenses"].values()):
+        if invoice_id in quoted_ids(record, "invoice"):
+            account.put("expenses", record | free | _lock(record))
+
+
+def _lock(record: Record) -> Record:
+    reason = locked_reason(billed=False, approved=record["is_closed"], active=True)
+    return {"is_locked": reason is not None, "locked_reason": reason}

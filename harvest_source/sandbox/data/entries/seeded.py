@@ -1,0 +1,200 @@
+"""
+The seeded time entries: any number of them, computed when read.
+
+The contents of an entry follow from its number k alone: day and id from `Workdays`, everything else
+from a few multiplicative hashes of k into small tables. Here an entry is built as a record;
+`writer` joins JSON fragments of the same records, several hundred thousand rows a second, and
+`selection` finds the entries that a request asks for.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harvest_source.sandbox.data import references as refs
+from harvest_source.sandbox.data.entries.bills import Bill, Bills
+from harvest_source.sandbox.data.entries.work import REFERENCES, build_references, build_work
+from harvest_source.sandbox.data.entries.workdays import (
+    SUBMITTED_FOR_S,
+    SUBMITTED_FROM_S,
+    Block,
+    Day,
+    Workdays,
+)
+from harvest_source.sandbox.data.records.billing import locked_reason
+from harvest_source.sandbox.data.records.time_entries import rate_members
+from harvest_source.sandbox.data.records.work import Booking
+from harvest_source.sandbox.data.values import Record, Tables, day_epoch, iso
+
+MASK = 0xFFFFFFFF
+WHO = 2654435761  # multipliers: odd, near 2**32 over the golden ratio and kin, so that
+WHAT = 2246822519  # neighbours land far apart and every table index is used alike
+WORKS = 997
+UNASSIGNED = 509  # one entry in this many has lost its assignments (quirk 51)
+UNASSIGNED_REST = 17
+APPROVED_AFTER_DAYS = 3
+APPROVERS = 4  # the approvals of a week fall in this many seconds: ties by the hundred
+
+QUOTED = (
+    "clients",
+    "projects",
+    "tasks",
+    "users",
+    "user_assignments",
+    "task_assignments",
+    "invoices",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """
+    What all seeded entries of an account have in common.
+
+    Attributes:
+        approved_until: Unix seconds; weeks whose approval falls before it are approved.
+        timers: Whether entries have start and end times.
+    """
+
+    seed: int
+    approved_until: int
+    timers: bool
+    clock_24h: bool
+
+
+class SeededEntries:
+    """
+    Entries 0..N-1 of one account, sorted by (spent date, id). Reads the tables, never writes.
+
+    Args:
+        tables: The live tables that entries quote: names are those at read time.
+
+    Attributes:
+        wheel: Position in ``bookings`` by hash: some bookings are more frequent than others.
+        works: Contents by hash.
+        references: External references by place.
+        who: Random offset of the hash into ``wheel``; *what*, of the one into ``works``.
+    """
+
+    def __init__(
+        self,
+        days: Workdays,
+        bookings: Sequence[Booking],
+        bills: Bills,
+        tables: Tables,
+        style: Style,
+    ) -> None:
+        rng = random.Random(f"hours {style.seed}")
+        self.days = days
+        self.bookings = bookings
+        self.bills = bills
+        self.tables = tables
+        self.size = days.entries
+        self.who, self.what = rng.getrandbits(32), rng.getrandbits(32)
+        self.wheel = [at for at in range(len(bookings)) for _ in range(rng.choice((1, 1, 2, 4)))]
+        self.works = [
+            build_work(rng, timers=style.timers, clock_24h=style.clock_24h) for _ in range(WORKS)
+        ]
+        self.references = build_references()
+        self._approved_until = style.approved_until
+
+    def booking_index(self, k: int) -> int:
+        """Position in ``bookings`` of entry *k*."""
+        return self.wheel[((k * WHO + self.who & MASK) * len(self.wheel)) >> 32]
+
+    def record(self, k: int) -> Record:
+        """Entry *k* in full, as an administrator sees it."""
+        day = self.days.day_of(k)
+        booked = self.bookings[self.booking_index(k)]
+        work = self.works[((k * WHAT + self.what & MASK) * WORKS) >> 32]
+        return {
+            "id": self.days.id_of(k, day),
+            "spent_date": iso(day_epoch(day.ordinal))[:10],
+            **self.quotes(booked, bare=k % UNASSIGNED == UNASSIGNED_REST),
+            "external_reference": self.references[k % REFERENCES],
+            "invoice": self.invoice(booked, day.month),
+            **work.amount,
+            **self.state(booked, day.month, self.is_approved(day.block)),
+            **work.timer,
+            **rate_members(booked),
+            "created_at": iso(self.created(k, day)),
+            "updated_at": iso(self.updated(k, day)),
+        }
+
+    def quotes(self, booked: Booking, *, bare: bool = False) -> Record:
+        """The quoted records of a booking; a *bare* one has no assignments."""
+        tables = self.tables
+        project = tables["projects"].get(booked.project_id, {"id": booked.project_id})
+        user = tables["users"].get(booked.user_id)
+        task = tables["tasks"].get(booked.task_id, {"id": booked.task_id})
+        staffed = tables["user_assignments"].get(booked.user_assignment_id or 0)
+        tasked = tables["task_assignments"].get(booked.task_assignment_id or 0)
+        if bare:
+            staffed = tasked = None
+        return {
+            "user": refs.person(user) if user else {"id": booked.user_id, "name": None},
+            "user_assignment": refs.user_assignment(staffed) if staffed else None,
+            "client": project.get("client"),
+            "project": refs.coded(project),
+            "task": refs.named(task),
+            "task_assignment": refs.task_assignment(tasked) if tasked else None,
+        }
+
+    def bill(self, booked: Booking, month: int) -> Bill | None:
+        """The bill of a booking's hours of *month*, also after its invoice was deleted."""
+        return self.bills.get((booked.project_id, month)) if booked.billable else None
+
+    def invoice(self, booked: Booking, month: int) -> Record | None:
+        """The quoted invoice of a booking's hours of *month*, if it exists."""
+        bill = self.bill(booked, month)
+        invoice = self.tables["invoices"].get(bill.invoice_id) if bill else None
+        return refs.numbered(invoice) if invoice else None
+
+    def state(self, booked: Booking, month: int, approved: bool) -> Record:
+        """The members that say whether an entry is invoiced, approved and locked."""
+        billed = self.invoice(booked, month) is not None
+        project = self.tables["projects"].get(booked.project_id, {})
+        active = project.get("is_active") is not False
+        return {
+            "is_locked": billed or approved or not active,
+            "is_explicitly_locked": False,
+            "locked_reason": locked_reason(billed=billed, approved=approved, active=active),
+            "is_closed": approved,
+            "approval_status": "approved" if approved else "unsubmitted",
+            "is_billed": billed,
+        }
+
+    def billed_projects(self, month: int) -> frozenset[int]:
+        """Projects whose billable hours of *month* are on an invoice that exists."""
+        invoices = self.tables["invoices"]
+        return frozenset(
+            project_id
+            for (project_id, billed_month), bill in self.bills.items()
+            if billed_month == month and bill.invoice_id in invoices
+        )
+
+    def created(self, k: int, day: Day) -> int:
+        """Unix seconds of creation: timesheets are filled on the last day of the week."""
+        block = day.block
+        place = (k - day.lo) * block.width + day.slot
+        return day_epoch(block.last_day) + SUBMITTED_FROM_S + place * SUBMITTED_FOR_S // block.size
+
+    def updated(self, k: int, day: Day) -> int:
+        """Unix seconds of the last change: invoicing, else approval, else creation."""
+        booked = self.bookings[self.booking_index(k)]
+        bill = self.bill(booked, day.month)
+        if bill:
+            return bill.at
+        if self.is_approved(day.block):
+            return self.approval(day.block) + booked.user_id % APPROVERS
+        return self.created(k, day)
+
+    def approval(self, block: Block) -> int:
+        """Unix seconds from which the approvals of a week fall."""
+        return day_epoch(block.last_day + APPROVED_AFTER_DAYS) + 9 * 3600
+
+    def is_approved(self, block: Block) -> bool:
+        """Whether the week is approved by now."""
+        return self.approval(block) < self._approved_until

@@ -1,0 +1,47 @@
+"""The varied contents of seeded time entries: hours, notes, timers, links to other tools."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cache
+
+from harvest_source.sandbox.data import words
+from harvest_source.sandbox.data.records.time_entries import (
+    clock_text,
+    hour_members,
+    reference_record,
+    timer_members,
+)
+from harvest_source.sandbox.data.values import Record
+
+REFERENCES = 1088
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Members that depend on the work alone, in the two runs in which they stand in a record."""
+
+    amount: Record
+    timer: Record
+
+
+def build_work(rng: random.Random, *, timers: bool, clock_24h: bool) -> Work:
+    """Some piece of work, its hours in one of the usual lengths."""
+    minutes = rng.choice((15, 30, 45, 60, 90, 100, 125, 240, 480, 7))
+    hours = 0 if rng.random() < 0.01 else round(minutes / 60, 2)
+    start = rng.randrange(8 * 60, 15 * 60)
+    clocked = timers and rng.random() < 0.9
+    return Work(
+        amount=hour_members(hours) | {"notes": rng.choice(words.NOTES)},
+        timer=timer_members(
+            clock_text(start, clock_24h) if clocked else None,
+            clock_text(start + minutes, clock_24h) if clocked else None,
+        ),
+    )
+
+
+@cache
+def build_references() -> list[Record | None]:
+    """External references by place; most places have none. Shared: do not modify."""
+    return [reference_record(at) if at % 17 == 3 else None for at in range(REFERENCES)]

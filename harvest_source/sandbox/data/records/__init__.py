@@ -1,0 +1,1 @@
+"""Templates of single records, with every member that Harvest serves."""

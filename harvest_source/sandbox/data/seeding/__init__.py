@@ -1,0 +1,1 @@
+"""The rows that a new account starts with."""

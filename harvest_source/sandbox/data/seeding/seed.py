@@ -1,0 +1,34 @@
+"""The order of the seeding steps."""
+
+from __future__ import annotations
+
+from harvest_source.sandbox.data.entries.bills import Bills
+from harvest_source.sandbox.data.seeding.categories import seed_categories
+from harvest_source.sandbox.data.seeding.documents import seed_documents
+from harvest_source.sandbox.data.seeding.estimates import seed_estimates
+from harvest_source.sandbox.data.seeding.expenses import seed_expenses
+from harvest_source.sandbox.data.seeding.invoices import seed_invoices
+from harvest_source.sandbox.data.seeding.people import seed_people
+from harvest_source.sandbox.data.seeding.plan import Plan
+from harvest_source.sandbox.data.seeding.rates import seed_rates
+from harvest_source.sandbox.data.seeding.work import seed_work
+
+
+def seed_tables(plan: Plan) -> Bills:
+    """
+    Fill every table of *plan* except time entries.
+
+    Returns:
+        Which project months are invoiced; time entries follow it.
+    """
+    seed_people(plan)
+    if plan.settings.empty:
+        return {}
+    seed_work(plan)
+    seed_categories(plan)
+    seed_estimates(plan)
+    bills = seed_invoices(plan)
+    seed_expenses(plan, bills)
+    seed_documents(plan)
+    seed_rates(plan)
+    return bills

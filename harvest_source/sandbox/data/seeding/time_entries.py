@@ -1,0 +1,57 @@
+"""Seeding step: the computed time entries of the past, and stored ones of today."""
+
+from __future__ import annotations
+
+from harvest_source.sandbox.data.entries.bills import Bills
+from harvest_source.sandbox.data.entries.seeded import SeededEntries, Style
+from harvest_source.sandbox.data.entries.store import EntryStore
+from harvest_source.sandbox.data.entries.workdays import Workdays
+from harvest_source.sandbox.data.records.time_entries import clock_text, entry_record, hour_members
+from harvest_source.sandbox.data.seeding.plan import Plan
+from harvest_source.sandbox.data.seeding.work import list_bookings
+from harvest_source.sandbox.data.values import DAY_S, Record, day_epoch, epoch, iso
+
+RUNNING = 3
+MOST_OF_TODAY = 12
+TODAY_SHARE = 40  # one entry in this many is today's own
+
+
+def seed_entries(plan: Plan, bills: Bills) -> EntryStore:
+    """All entries of the account; none where no booking is possible."""
+    settings = plan.settings
+    bookings = list_bookings(plan)
+    total = settings.entries if bookings else 0
+    of_today = min(total // TODAY_SHARE, len(bookings), MOST_OF_TODAY)
+    style = Style(
+        seed=settings.seed,
+        approved_until=0 if "approval" in settings.modules_off else plan.quiet_from,
+        timers=settings.timestamp_timers,
+        clock_24h=settings.clock_24h,
+    )
+    days = Workdays(total - of_today, settings.years, plan.until, settings.seed)
+    store = EntryStore(SeededEntries(days, bookings, bills, plan.tables, style))
+    for position in range(of_today):
+        store.put(_entry_of_today(plan, store, position))
+    return store
+
+
+def _entry_of_today(plan: Plan, store: EntryStore, position: int) -> Record:
+    """An entry since midnight UTC, created before the clock's now; the first few still run."""
+    now = epoch(plan.settings.clock())
+    midnight = day_epoch(plan.today)
+    at = midnight + (now - midnight) * (position + 1) // 32
+    seeded = store.seeded
+    booked = seeded.bookings[position * 7 % len(seeded.bookings)]
+    record = entry_record(store.new_id(), seeded.quotes(booked), booked, iso(at))
+    running = position < RUNNING
+    timers = plan.settings.timestamp_timers
+    started = clock_text(at % DAY_S // 60, plan.settings.clock_24h) if timers else None
+    record |= hour_members(0.25 * position)
+    return record | {
+        "timer_started_at": iso(at) if running else None,
+        "started_time": started,
+        "ended_time": None if running else started,
+        "is_running": running,
+        "notes": None if running else "Today",
+        "approval_status": "submitted" if position > 2 * RUNNING else "unsubmitted",
+    }

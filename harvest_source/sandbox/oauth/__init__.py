@@ -1,0 +1,1 @@
+"""The identity host: consent, codes, tokens and the list of accounts. No HTTP."""

@@ -1,0 +1,1 @@
+"""The HTTP server: from a request to an answer, including limits and injected faults."""

@@ -1,0 +1,46 @@
+"""The identity host over HTTP."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from harvest_source.sandbox.data.values import dumps
+from harvest_source.sandbox.oauth.consent import Asked, Redirect
+from harvest_source.sandbox.oauth.identity import Identity
+from harvest_source.sandbox.oauth.logins import GrantRefusedError
+from harvest_source.sandbox.serve import reply as replies
+from harvest_source.sandbox.serve.reply import HTML, Reply, oauth_error
+from harvest_source.sandbox.serve.requests import Request, read_fields
+
+
+def answer_identity(identity: Identity, request: Request) -> Reply:
+    """The answer to a request for the consent page or the token endpoint."""
+    if request.table == "oauth_token":
+        return _token(identity, request) if request.method == "POST" else replies.unknown_page()
+    found = identity.authorize(_read_asked(request), request.time)
+    if isinstance(found, Redirect):
+        return Reply(302, b"", HTML, (("Location", found.location),))
+    return Reply(found.status, found.html.encode(), HTML)
+
+
+def _read_asked(request: Request) -> Asked:
+    if request.method != "POST":
+        return Asked(dict(request.params))
+    fields = parse_qs(request.body.decode("utf-8", "replace"))
+    chosen = frozenset(int(text) for text in fields.get("account", []) if text.isdigit())
+    return Asked({name: found[0] for name, found in fields.items()}, True, chosen)
+
+
+def _token(identity: Identity, request: Request) -> Reply:
+    """
+    The answer of the token endpoint; every refusal is ``{error, error_description}``.
+
+    Unverified against a live account: the statuses, 401 for a bad client and 400 otherwise
+    (RFC 6749).
+    """
+    try:
+        content = identity.grant(read_fields(request), request.time)
+    except GrantRefusedError as refused:
+        status = 401 if refused.error == "invalid_client" else 400
+        return oauth_error(refused.error, refused.why, status)
+    return Reply(200, dumps(content))

@@ -1,0 +1,1 @@
+"""The reports, computed from the account's rows."""

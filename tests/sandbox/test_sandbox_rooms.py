@@ -1,0 +1,82 @@
+"""The rooms of the sandbox: imports go one way, and files, classes and constructors stay small."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+
+from tests.structure import DEFAULT_FOLDER, Source, find_imports, read_package
+
+SANDBOX = "sandbox"
+FLOORS = (
+    frozenset({"settings", "endpoints"}),
+    frozenset({"data"}),
+    frozenset({"oauth"}),
+    frozenset({"serve"}),
+    frozenset({"control"}),
+    frozenset({"__init__", "__main__"}),
+)
+"""From the ground up: a room imports itself and the floors below."""
+
+LIBRARIES = {"serve": {"uvicorn"}}
+"""Libraries besides the standard one, by room."""
+
+FILE_LINES, CLASS_LINES, ARGUMENTS = 400, 200, 6
+
+SOURCES = [source for source in read_package(DEFAULT_FOLDER) if source.room == SANDBOX]
+MODULES = [source.module for source in SOURCES]
+
+
+def room_of(module: str) -> str:
+    """``data`` of ``sandbox.data.values``; ``__init__`` of the package itself."""
+    return [*module.split("."), "__init__"][1]
+
+
+def floor_of(module: str) -> int:
+    """The floor of a module's room, from 0."""
+    return next(at for at, rooms in enumerate(FLOORS) if room_of(module) in rooms)
+
+
+def test_imports_go_one_way() -> None:
+    """A module imports its own room and the rooms below it."""
+    against = {
+        (source.module, module)
+        for source in SOURCES
+        for module in find_imports(source, MODULES)
+        if room_of(module) != room_of(source.module) and floor_of(module) >= floor_of(source.module)
+    }
+    assert not against
+
+
+def find_names(source: Source) -> Iterator[str]:
+    """The full names of everything that a file imports."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source.module} imports relatively; this reads full names"
+            yield node.module or ""
+
+
+def test_the_sandbox_imports_nothing_of_the_connector() -> None:
+    """If client and server shared code, an error in it would pass every test."""
+    foreign = {
+        (source.module, name)
+        for source in SOURCES
+        for name in find_names(source)
+        if not name.startswith("harvest_source.sandbox.")
+        and name.partition(".")[0] not in sys.stdlib_module_names
+        and name.partition(".")[0] not in LIBRARIES.get(room_of(source.module), set())
+    }
+    assert not foreign
+
+
+def test_files_and_classes_stay_small() -> None:
+    """A newcomer can read a file, a class and a constructor at one go."""
+    assert not [source.module for source in SOURCES if source.lines > FILE_LINES]
+    classes = [block for source in SOURCES for block in source.classes()]
+    assert not [block.place for block in classes if block.lines > CLASS_LINES]
+    functions = [block for source in SOURCES for block in source.functions()]
+    makers = [block for block in functions if block.place.endswith(":__init__")]
+    assert not [block.place for block in makers if block.arguments - 1 > ARGUMENTS]
