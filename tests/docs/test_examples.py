@@ -141,22 +141,6 @@ def test_the_cron_line(tmp_path: Path) -> None:
     check_ours(first.split())
 
 
-def test_the_settings_to_copy_are_read(examples: Examples, home: Path) -> None:
-    """``.dlt/config.toml`` and the filled-in example of secrets work as they stand."""
-    (home / ".dlt").mkdir()
-    config = (REPOSITORY / ".dlt" / "config.toml").read_text()
-    (home / ".dlt" / "config.toml").write_text(config)
-    example = (REPOSITORY / ".dlt" / "example.secrets.toml").read_text()
-    assert "1234567.pt.your-token" in example
-    filled = example.replace("1234567.pt.your-token", examples.session.server.token)
-    (home / ".dlt" / "secrets.toml").write_text(filled)
-    command = [sys.executable, "-m", "harvest_source", "auth", "status", "--check", "--json"]
-    with examples.session.entered(SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN=None):
-        done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    assert "secrets.toml" in done.stdout
-
-
 def count(database: Path, table: str) -> int:
     """Rows of *table* in dataset ``harvest`` of *database*."""
     with duckdb.connect(str(database), read_only=True) as connection:

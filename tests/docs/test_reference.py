@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from typing import Any
 
 import pytest
 
+from harvest_source.__main__ import DEFAULTS
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
 from tests.docs import reference
-from tests.docs.pages import FOLDER
+from tests.docs.pages import FOLDER, REPOSITORY
 
 COMMANDS = dict(reference.iter_commands())
 
@@ -77,3 +80,28 @@ def test_every_exit_code_is_documented() -> None:
     assert (
         set(map(int, re.findall(r"^\| (\d+) \|", section, re.MULTILINE))) == reference.exit_codes()
     )
+
+
+def read_settings(name: str) -> Any:
+    """A file of ``.dlt``, its examples that are commented out included."""
+    text = (REPOSITORY / ".dlt" / name).read_text()
+    return tomllib.loads(re.sub(r"^# (?=\w+ = |\[)", "", text, flags=re.MULTILINE))
+
+
+def test_the_settings_to_copy_are_keys() -> None:
+    """Every key in ``.dlt/config.toml`` and in the example of secrets is one that is read."""
+    settings = read_settings("config.toml")["sources"]["harvest"]
+    secrets = read_settings("example.secrets.toml")["sources"]["harvest"]
+    known = {key.name for key in reference.read_keys()}
+    assert settings.keys() <= known
+    for section in (secrets, *secrets["profiles"].values()):
+        assert {f"credentials.{name}" for name in section["credentials"]} <= known
+
+
+def test_dlt_scripts_run_with_the_settings_of_the_command() -> None:
+    """``.dlt/config.toml`` sets for plain dlt what the command sets for itself."""
+    settings = read_settings("config.toml")
+    for name, value in DEFAULTS.items():
+        section, _, key = name.lower().partition("__")
+        if key and key != "log_level":  # A script has no report of its own: it warns.
+            assert settings[section][key] == tomllib.loads(f"value = {value}")["value"], name
