@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harvest_source.operations.check import CheckReport
+    from harvest_source.operations.comparisons import Comparison
     from harvest_source.operations.run_report import SyncReport
-    from harvest_source.operations.verify import Comparison, VerifyReport
+    from harvest_source.operations.verify import VerifyReport
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
     "status": "error",

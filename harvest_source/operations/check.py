@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,10 +22,10 @@ from harvest_source.errors import (
     counted,
     printable,
 )
-from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.visibility import explain_off
-from harvest_source.load.settings import Hooks, RunArguments, build_settings
-from harvest_source.operations.run_report import EXIT_ORDER
+from harvest_source.load.settings import Hooks, RunArguments
+from harvest_source.operations.run import open_run
+from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.target import DUCKDB, Target, build_target
@@ -66,7 +66,7 @@ class CheckReport:
     def exit_code(self) -> int:
         """0, or the gravest of the errors' codes."""
         codes = {finding.error.exit_code for finding in self.findings if finding.error}
-        return next((code for code in EXIT_ORDER if code in codes), 0)
+        return choose_exit_code(codes)
 
     def as_dict(self) -> dict[str, Any]:
         """The object of ``--json``."""
@@ -83,7 +83,7 @@ def check(
     dataset: str = "harvest",
     pipeline: str = "harvest",
     account: Sequence[int | str] = (),
-    settings: dict[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> CheckReport:
     """
@@ -94,21 +94,23 @@ def check(
     Raises:
         ConfigError: Nothing was sent.
     """
-    hooks, run_log = hooks or Hooks(), RunLog()
     target = build_target(destination, database, dataset, pipeline)
-    resolved = build_settings(RunArguments(settings=settings, account=account), hooks, run_log)
-    sessions = Sessions(resolved.connection)
+    run = open_run(target, RunArguments(settings, account), hooks)
+    connection = run.settings.connection
     findings: list[Finding] = []
-    try:
-        findings += _check_accounts(sessions, resolved.connection.token_source)
-    finally:
-        sessions.close()
-    rate = resolved.connection.rate_limit
-    limit = f"{rate} requests per 15 s" if rate else f"{GENERAL[0]} requests per {GENERAL[1]} s"
-    findings.append(Finding("limit", "general", "ok", f"asks at most {limit}"))
-    findings += map(_tell, run_log.warnings)
+    with run.sessions.in_use():
+        findings += _check_accounts(run.sessions, connection.token_source)
+    findings.append(_describe_limit(connection.rate_limit))
+    findings += map(_tell, run.run_log.warnings)
     findings.append(_try("destination", str(target), lambda: _open(target)))
     return CheckReport(tuple(findings))
+
+
+def _describe_limit(rate_limit: int | None) -> Finding:
+    limit = f"{rate_limit} requests per 15 s"
+    if not rate_limit:
+        limit = f"{GENERAL[0]} requests per {GENERAL[1]} s"
+    return Finding("limit", "general", "ok", f"asks at most {limit}")
 
 
 def _tell(warning: str) -> Finding:

@@ -1,23 +1,23 @@
 """
-Which rows Harvest no longer has, by arithmetic; and which we lack.
+Which rows Harvest no longer has, found by counting; and which rows are missing here.
 
-Harvest deletes without a trace, but it counts: once updates are merged, rows here less rows there
-are rows deleted there, in any window of days. So the total is compared; windows that differ are
-halved until they fit one page; only there are ids read. No deletion costs one request, ``d`` of
-them about ``d`` times the logarithm of history.
+Harvest deletes without a trace, but it counts: once updates are merged, the rows here less the rows
+there are the rows deleted there, in any window of days. So the totals are compared first; windows
+that differ are halved until they fit one page, and only there are ids read. Without deletions that
+costs one request; *d* deletions cost about *d* times the logarithm of the number of days.
 
-Things move while we count. What keeps a row that was created, moved or edited meanwhile from being
-taken for a deleted one is not the counts, which only say where to look. A row counts as gone when
-it is missing from the list of its day, read complete, and asking for it by its id says 404. Where
-that would take too many requests, a second list taken afterwards has to lack it, too, it must be in
-no other list, and no change since the merge may mention it. Both lists are of the days that the
-warehouse knows the row by: were it moved without a new ``updated_at``, only asking would tell.
+Rows are created, moved and edited while this counts. The counts only say where to look, so such a
+row is never taken for a deleted one: a row counts as gone when it is missing from the complete list
+of its day and asking for it by its id answers 404. Where asking would take too many requests, a
+second list read afterwards must lack it too, no other list may have it, and no change since the
+merge may mention it. Both lists cover the day that the warehouse has for the row: if the row had
+been moved without a new ``updated_at``, only asking by id would tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -30,29 +30,55 @@ from harvest_source.operations.day_counts import DayCounts
 from harvest_source.schema.endpoint import Endpoint
 
 WORKERS: Final = 4
-_LEAVES: Final = 20
+"""Windows read in parallel."""
+_BATCH: Final = 20
 """Windows whose ids are in memory at once."""
 FEW: Final = 25
-"""Rows of a table that are worth asking for one by one: 404 is the better evidence."""
+"""Up to so many absent rows are asked for by id, because 404 is the better evidence."""
 
 
 class WarehouseCopy(Protocol):
-    """What the warehouse has of one table of one account, not looking beyond the bound."""
+    """The warehouse's rows of one table of one account, those dated before ``bound`` left out."""
+
+    @property
+    def bound(self) -> date | None:
+        """First day looked at; None: all days."""
+        ...
 
     def count_days(self) -> Mapping[date | None, int]:
-        """Rows by day; under None those without one, or all rows of a table without dates."""
+        """Rows by day; under None the undated ones, or all rows of a table without dates."""
         ...
 
     def ids(self, windows: Sequence[DateWindow]) -> Mapping[int, date | None]:
-        """Ids with their day, of rows in any of *windows*; rows without a day are in ALL_DAYS."""
+        """Ids with their day, of rows in any of *windows*; undated rows are in ALL_DAYS only."""
         ...
 
 
-Ask = Callable[[int], Mapping[str, Any] | None]
-"""The record with this id as Harvest has it now; None when it says 404."""
+FetchRecord = Callable[[int], Mapping[str, Any] | None]
+"""Fetches the record with this id as Harvest has it now; None when Harvest answers 404."""
 
 
-def differing(
+@dataclass(frozen=True, slots=True)
+class TablePair:
+    """One table of one account, as Harvest lists it and as the warehouse has it."""
+
+    endpoint: Endpoint
+    reader: ListReader
+    """Reads the table's list."""
+    copy: WarehouseCopy
+    """Updates are merged into it."""
+    fetch_record: FetchRecord | None
+    """None when Harvest has no path for single records of this list."""
+    since: datetime
+    """Before the merged read began: later changes may not be in the copy yet."""
+
+    @property
+    def root(self) -> DateWindow:
+        """The days that are compared."""
+        return DateWindow(start=self.copy.bound if self.endpoint.window else None)
+
+
+def iter_differing(
     window: DateWindow,
     here: DayCounts,
     there: int,
@@ -61,13 +87,15 @@ def differing(
     page_rows: int = PAGE_ROWS,
 ) -> Iterator[DateWindow]:
     """
-    Windows of at most about *page_rows* rows, or of one day, in which the counts differ.
+    Yield windows of at most about *page_rows* rows, or of one day, in which the counts differ.
 
-    Asks *count* once per cut. Counts that moved meanwhile send us to windows where nothing is to be
-    found, or past some where something is: that is found the next time.
+    Calls *count* once per cut. If the counts move meanwhile, a yielded window may turn out equal,
+    or a differing one may be missed: the next audit finds it.
 
     Args:
+        here: Rows of the warehouse by day.
         there: Rows that Harvest has in *window*.
+        count: Asks Harvest how many rows a window has.
     """
     rows = here.rows(window)
     if rows == there:
@@ -78,88 +106,72 @@ def differing(
         return
     older, newer = halves
     in_older = count(older)
-    yield from differing(older, here, in_older, count, page_rows=page_rows)
-    yield from differing(newer, here, max(there - in_older, 0), count, page_rows=page_rows)
+    yield from iter_differing(older, here, in_older, count, page_rows=page_rows)
+    yield from iter_differing(newer, here, max(there - in_older, 0), count, page_rows=page_rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What comparing one table has come to."""
+    """The result of comparing one table."""
 
     here: int
+    """Rows in the warehouse."""
     there: int
     """Rows that Harvest counted, before anything was compared."""
     gone: frozenset[int] = frozenset()
-    """Ids that Harvest no longer has; sure."""
+    """Ids that Harvest no longer has, with the evidence described above."""
     lost: tuple[Slice, ...] = ()
-    """What to read again: Harvest has rows there that we lack, or have otherwise."""
+    """What to read again: rows there are missing here, or are dated otherwise."""
     missing: int = 0
-    """Rows that we lack."""
+    """Rows that are missing here."""
     open: tuple[DateWindow, ...] = ()
-    """Windows that kept moving: left for the next time."""
+    """Windows that kept changing: left for the next audit."""
     moved: int = 0
     """Rows that changed since they were merged."""
 
     @property
     def is_unexplained(self) -> bool:
-        """The counts differ, and nothing that could be looked at does."""
+        """Whether the counts differ although nothing was found that differs."""
         found = self.gone or self.lost or self.open or self.moved
         return self.here != self.there and not found
 
 
 @dataclass(slots=True)
-class _Notes:
-    """What is known so far."""
+class _Evidence:
+    """What one search has found so far."""
 
     absent: dict[int, DateWindow] = field(default_factory=dict)
-    """Not in the list of their window."""
+    """Rows here that Harvest's list of their window lacks."""
     gone: set[int] = field(default_factory=set)
-    """Asked for by id: 404."""
+    """Absent rows whose id answered 404."""
     absent_twice: set[int] = field(default_factory=set)
+    """Absent rows that a second list lacks too."""
     missing: dict[int, DateWindow] = field(default_factory=dict)
+    """Rows in Harvest's list of a window that are not here."""
     stale: dict[int, DateWindow] = field(default_factory=dict)
-    """Rows that stand, but not on the day we have for them."""
+    """Rows that exist, but on another day than the one stored here; with their real window."""
     open: list[DateWindow] = field(default_factory=list)
 
 
-class Search:
+class DeletionSearch:
     """
     Compares one table of one account with Harvest.
 
     Args:
-        reader: Of the table's list.
-        endpoint: Which table.
-        copy: What the warehouse has of it, updates merged.
-        ask: Asks for one record; None when the list has no such path.
-        since: Before the merge's read began: changes from then on are taken into account.
-        bound: First day looked at; None: all.
-        workers: Windows read at once.
+        page_rows: Rows that one request brings.
+        workers: Windows read in parallel.
     """
 
     def __init__(
-        self,
-        reader: ListReader,
-        endpoint: Endpoint,
-        copy: WarehouseCopy,
-        ask: Ask | None,
-        *,
-        since: datetime,
-        bound: date | None = None,
-        page_rows: int = PAGE_ROWS,
-        workers: int = WORKERS,
+        self, table: TablePair, *, page_rows: int = PAGE_ROWS, workers: int = WORKERS
     ) -> None:
-        self._reader = reader
-        self._endpoint = endpoint
-        self._copy = copy
-        self._ask = ask
-        self._since = since
-        self._root = DateWindow(start=bound if endpoint.window else None)
-        self._page_rows = page_rows
-        self._workers = workers
+        self._table = table
+        self._reader, self._copy = table.reader, table.copy
+        self._page_rows, self._workers = page_rows, workers
 
     def count(self) -> tuple[DayCounts, int]:
         """Rows here by day, and rows there: one request."""
-        return DayCounts(self._copy.count_days()), self._count(self._root)
+        return DayCounts(self._copy.count_days()), self._count(self._table.root)
 
     def run(self, here: DayCounts, there: int) -> Findings:
         """
@@ -170,120 +182,115 @@ class Search:
         """
         if here.total == there:
             return Findings(here.total, there)
-        notes = _Notes()
-        windows = list(self._differing(here, there, notes))
-        for at in range(0, len(windows), _LEAVES):
-            self._compare(windows[at : at + _LEAVES], notes)
-        self._confirm(notes)
-        return self._conclude(here, there, notes)
+        found = _Evidence()
+        windows = list(self._iter_differing(here, there, found))
+        for at in range(0, len(windows), _BATCH):
+            self._compare(windows[at : at + _BATCH], found)
+        self._confirm(found)
+        return self._conclude(here, there, found)
 
     def _count(self, window: DateWindow) -> int:
         return self._reader.count(Slice(window))
 
-    def _differing(self, here: DayCounts, there: int, notes: _Notes) -> Iterator[DateWindow]:
-        root, size = self._root, self._page_rows
-        if self._endpoint.window is None or max(here.total, there) <= size:
+    def _iter_differing(
+        self, here: DayCounts, there: int, found: _Evidence
+    ) -> Iterator[DateWindow]:
+        root, size = self._table.root, self._page_rows
+        if self._table.endpoint.window is None or max(here.total, there) <= size:
             yield root
         elif not here.undated:
-            yield from differing(root, here, there, self._count, page_rows=size)
+            yield from iter_differing(root, here, there, self._count, page_rows=size)
         else:
-            # Rows without a day are in the total and in no window: both halves must be asked for.
+            # Undated rows are in the total and in no window, so the count of one half does not
+            # follow from the other's: both are asked for.
             halves = here.halve(root) or root.cut_at(EARLIEST)
             counts = [self._count(half) for half in halves]
             for half, rows in zip(halves, counts, strict=True):
-                yield from differing(half, here, rows, self._count, page_rows=size)
+                yield from iter_differing(half, here, rows, self._count, page_rows=size)
             if there - sum(counts) != here.undated:
-                self._compare_undated(notes)
+                self._compare_undated(found)
 
-    def _compare_undated(self, notes: _Notes) -> None:
+    def _compare_undated(self, found: _Evidence) -> None:
+        """No list holds undated rows alone, so the only evidence is to ask for each by id."""
         undated = [row for row, day in self._copy.ids([ALL_DAYS]).items() if day is None]
-        if len(undated) > FEW or self._ask is None:
-            notes.open.append(ALL_DAYS)
+        if len(undated) > FEW or self._table.fetch_record is None:
+            found.open.append(ALL_DAYS)
         else:
-            notes.absent |= dict.fromkeys(undated, ALL_DAYS)
+            found.absent |= dict.fromkeys(undated, ALL_DAYS)
 
-    def _compare(self, windows: Sequence[DateWindow], notes: _Notes) -> None:
+    def _compare(self, windows: Sequence[DateWindow], found: _Evidence) -> None:
         """Read the ids of each of *windows*, and note those that are on one side only."""
         here = self._copy.ids(windows)
-        lists = self._list_all(windows)
-        for window, listed in zip(windows, lists, strict=True):
+        for window, listed in self._iter_lists(windows):
             if listed is None:
-                notes.open.append(window)
+                found.open.append(window)
                 continue
             ours = {row for row, day in here.items() if window == ALL_DAYS or day in window}
-            notes.missing |= dict.fromkeys(listed - ours, window)
-            notes.absent |= dict.fromkeys(ours - listed, window)
+            found.missing |= dict.fromkeys(listed - ours, window)
+            found.absent |= dict.fromkeys(ours - listed, window)
 
-    def _confirm(self, notes: _Notes) -> None:
-        """Get the second evidence: the few are asked for, the many looked for in a second list."""
-        absent = {row: at for row, at in notes.absent.items() if row not in notes.missing}
-        if self._ask is not None and len(absent) <= FEW:
+    def _confirm(self, found: _Evidence) -> None:
+        """Get the second evidence: ask for a few by id, look for many in a second list."""
+        absent = {row: at for row, at in found.absent.items() if row not in found.missing}
+        if self._table.fetch_record is not None and len(absent) <= FEW:
             for row in absent:
-                self._ask_for(row, notes)
+                self._ask_for(row, self._table.fetch_record, found)
             return
-        windows = list(dict.fromkeys(absent.values()))
-        lists = self._list_all(windows)
-        for window, listed in zip(windows, lists, strict=True):
+        for window, listed in self._iter_lists(list(dict.fromkeys(absent.values()))):
             if listed is None:
-                notes.open.append(window)
+                found.open.append(window)
             else:
-                notes.absent_twice |= {row for row, at in absent.items() if at == window} - listed
+                found.absent_twice |= {row for row, at in absent.items() if at == window} - listed
 
-    def _list_all(self, windows: Sequence[DateWindow]) -> Iterator[set[int] | None]:
-        if self._workers == 1:
-            return map(self._list, windows)
-        return in_parallel(self._list, windows, workers=self._workers)
+    def _iter_lists(
+        self, windows: Sequence[DateWindow]
+    ) -> Iterator[tuple[DateWindow, set[int] | None]]:
+        lists = in_parallel(self._list_ids, windows, workers=self._workers)
+        return zip(windows, lists, strict=True)
 
-    def _list(self, window: DateWindow) -> set[int] | None:
-        """All ids in *window*; None when the list kept moving. More may be in, never fewer."""
-        outcome = ReadResult()
-        ids = _ids(self._reader, Slice(window), outcome)
-        return ids if outcome.proven else None
+    def _list_ids(self, window: DateWindow) -> set[int] | None:
+        """All ids in *window*, perhaps more and never fewer; None when the list kept changing."""
+        result = ReadResult()
+        ids = _read_ids(self._reader, Slice(window), result)
+        return ids if result.proven else None
 
-    def _ask_for(self, row: int, notes: _Notes) -> None:
-        if self._ask is None:
-            return
-        record = self._ask(row)
+    def _ask_for(self, row: int, fetch_record: FetchRecord, found: _Evidence) -> None:
+        record = fetch_record(row)
         if record is None:
-            notes.gone.add(row)
+            found.gone.add(row)
         else:
-            notes.stale[row] = _day_of(record, self._endpoint)
+            found.stale[row] = _find_day(record, self._table.endpoint)
 
-    def _conclude(self, here: DayCounts, there: int, notes: _Notes) -> Findings:
+    def _conclude(self, here: DayCounts, there: int, found: _Evidence) -> Findings:
         """Leave out what changed since the merge: the next run merges it."""
-        outcome = ReadResult()
-        moved = _ids(self._reader, Slice(since=self._since), outcome)
-        if not outcome.proven:
-            return Findings(
-                here.total,
-                there,
-                gone=frozenset(notes.gone),
-                open=(*notes.open, self._root),
-                moved=len(moved),
-            )
-        missing = {row: window for row, window in notes.missing.items() if row not in moved}
-        stale = {row: window for row, window in notes.stale.items() if row not in moved}
+        result = ReadResult()
+        moved = _read_ids(self._reader, Slice(since=self._table.since), result)
+        so_far = Findings(
+            here.total, there, frozenset(found.gone), open=tuple(found.open), moved=len(moved)
+        )
+        if not result.proven:
+            # Which rows changed is not known: only the ids that answered 404 are sure.
+            return replace(so_far, open=(*found.open, self._table.root))
+        missing = {row: window for row, window in found.missing.items() if row not in moved}
+        stale = {row: window for row, window in found.stale.items() if row not in moved}
         windows = dict.fromkeys((*missing.values(), *stale.values()))
-        return Findings(
-            here.total,
-            there,
-            gone=frozenset(notes.gone | (notes.absent_twice - moved)),
+        return replace(
+            so_far,
+            gone=so_far.gone | (found.absent_twice - moved),
             lost=tuple(map(Slice, windows)),
             missing=len(missing),
-            open=tuple(notes.open),
-            moved=len(moved),
         )
 
 
-def _ids(reader: ListReader, part: Slice, outcome: ReadResult) -> set[int]:
+def _read_ids(reader: ListReader, part: Slice, result: ReadResult) -> set[int]:
     ids: set[int] = set()
-    for table in reader.iter_tables(part, outcome):
+    for table in reader.iter_tables(part, result):
         ids.update(table.column("id").to_pylist())
     return ids
 
 
-def _day_of(record: Mapping[str, Any], endpoint: Endpoint) -> DateWindow:
-    """The window of the one day that *record* is dated; all days when it is not."""
+def _find_day(record: Mapping[str, Any], endpoint: Endpoint) -> DateWindow:
+    """The window of the one day on which *record* is dated; all days when it is undated."""
     try:
         day = date.fromisoformat(str(record[endpoint.window or ""]))
     except (KeyError, ValueError):
@@ -291,9 +298,8 @@ def _day_of(record: Mapping[str, Any], endpoint: Endpoint) -> DateWindow:
     return DateWindow(day, None if day == date.max else day + timedelta(days=1))
 
 
-def count_parts(parts: Iterable[Slice]) -> str:
-    """``2 windows, the first 2024-01-01 to 2024-01-09``, for messages."""
-    windows = list(parts)
-    if len(windows) == 1:
-        return str(windows[0])
-    return f"{len(windows)} windows, the first {windows[0]}"
+def describe_slices(slices: Sequence[Slice]) -> str:
+    """``2 windows, the first 2024-01-01 to 2024-01-09``, for messages; at least one slice."""
+    if len(slices) == 1:
+        return str(slices[0])
+    return f"{len(slices)} windows, the first {slices[0]}"

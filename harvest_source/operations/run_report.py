@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from harvest_source.auth.sessions import Sessions
-from harvest_source.clock import Clock
 from harvest_source.errors import HarvestError
 from harvest_source.extract.run_log import RunLog, error_dict
+from harvest_source.operations.run import Run
 from harvest_source.schema.endpoint import Endpoint
 
 EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
-"""Which exit code stands when several apply."""
+"""Exit codes, the gravest first: which one stands when several apply."""
+
+
+def choose_exit_code(codes: Collection[int]) -> int:
+    """The gravest of *codes*; 0 when there are none."""
+    return next((code for code in EXIT_ORDER if code in codes), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class TableCount:
-    """What one table came to in a run."""
+    """What a run read from one table and removed from it."""
 
     rows: int
     """Records read."""
@@ -60,7 +64,7 @@ class SyncReport:
         """0, or the gravest of the errors' codes."""
         codes = {error.exit_code for error in self.errors}
         codes |= {failure.error.exit_code for failure in self.run_log.failures}
-        return next((code for code in EXIT_ORDER if code in codes), 0)
+        return choose_exit_code(codes)
 
     def as_dict(self) -> dict[str, Any]:
         """The object of ``--json``."""
@@ -94,7 +98,7 @@ def _count_dict(count: TableCount) -> dict[str, Any]:
 
 
 def count_tables(run_log: RunLog, endpoints: Iterable[Endpoint]) -> dict[str, TableCount]:
-    """What each of *endpoints* came to, those that were read."""
+    """The counts of each of *endpoints* that was read."""
     counts = {}
     for endpoint in endpoints:
         accounts = {
@@ -109,28 +113,21 @@ def count_tables(run_log: RunLog, endpoints: Iterable[Endpoint]) -> dict[str, Ta
     return counts
 
 
-class RunRecord:
-    """One run from its first moment on."""
-
-    def __init__(self, clock: Clock, run_log: RunLog) -> None:
-        self.started_at, self._began = clock.now(), clock.monotonic()
-        self._clock, self._ledger = clock, run_log
-
-    def close(
-        self,
-        sessions: Sessions,
-        account_ids: tuple[int, ...],
-        endpoints: Iterable[Endpoint] = (),
-        errors: Iterable[HarvestError] = (),
-    ) -> SyncReport:
-        """The report of the run, which ends now."""
-        return SyncReport(
-            account_ids=account_ids,
-            started_at=self.started_at,
-            ended_at=self._clock.now(),
-            seconds=self._clock.monotonic() - self._began,
-            requests=sessions.requests,
-            tables=count_tables(self._ledger, endpoints),
-            run_log=self._ledger,
-            errors=tuple(errors),
-        )
+def build_report(
+    run: Run,
+    account_ids: tuple[int, ...],
+    endpoints: Iterable[Endpoint] = (),
+    errors: Iterable[HarvestError] = (),
+) -> SyncReport:
+    """The report of *run*, which ends now."""
+    clock = run.hooks.clock
+    return SyncReport(
+        account_ids=account_ids,
+        started_at=run.started_at,
+        ended_at=clock.now(),
+        seconds=clock.monotonic() - run.started_s,
+        requests=run.sessions.requests,
+        tables=count_tables(run.run_log, endpoints),
+        run_log=run.run_log,
+        errors=tuple(errors),
+    )

@@ -1,8 +1,8 @@
 """
-One whole run. Returns a report and prints nothing.
+One whole run: read what changed, merge it, remove what is gone. Returns a report, prints nothing.
 
-Knows neither Arrow nor the warehouse until Harvest has been asked who we are: their libraries are
-imported while it answers.
+Neither Arrow nor DuckDB is imported before Harvest was asked who the token's owner is: importing
+them takes about as long as the answer.
 """
 
 from __future__ import annotations
@@ -10,19 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harvest_source.auth.sessions import Sessions
+from harvest_source.auth.sessions import Owner
 from harvest_source.concurrency import run_ahead
 from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import MAX_DELETES
 from harvest_source.errors import HarvestError
-from harvest_source.extract.run_log import RunLog
-from harvest_source.load.settings import Hooks, RunArguments, build_settings
-from harvest_source.operations.run_report import RunRecord, SyncReport
+from harvest_source.load.settings import Hooks, RunArguments
+from harvest_source.operations.run import Run, open_run
+from harvest_source.operations.run_report import SyncReport, build_report
+from harvest_source.schema.endpoint import Endpoint
 from harvest_source.startup import without_gc
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.target import DUCKDB, build_target
+
+if TYPE_CHECKING:
+    from harvest_source.operations.sync_steps import SyncSteps
 
 __all__ = ["Hooks", "sync"]
 
@@ -51,27 +55,25 @@ def sync(
     Args:
         destination: Any dlt destination's name.
         database: DuckDB file; ``harvest.duckdb`` when None. Only with DuckDB.
+        dataset: Schema that holds the tables.
+        pipeline: dlt pipeline that keeps the cursors.
         account: Accounts to read, in place of the configured ones.
-        table: Tables to read; empty: all.
+        table: Tables to read; empty: all that are on by default.
         since: ``start_date`` of this run.
         full_refresh: Forget cursors, read everything, merge, remove what was not seen.
-        deletes: Look for deleted rows: None once a day, True now, False not.
-        max_deletes: Share of a table that a removal may take.
-        exclude: ``table.column`` to leave out, beside the configured ones.
+        deletes: Look for deleted rows: None once a day, True now, False never.
+        max_deletes: Percentage of a table that one removal may take.
+        exclude: ``table.column`` names to leave out, beside the configured ones.
         settings: Keys of ``[sources.harvest]`` that win over the configuration.
         hooks: Clock and callbacks.
 
     Raises:
         ConfigError: Nothing was sent, nothing changed.
-        DestinationError: The warehouse cannot be opened. No table was asked for.
+        DestinationError: The warehouse cannot be opened. No table was read.
         BusyError: Another sync of this pipeline is running. Nothing was sent.
         HarvestError: No account could be opened. No table was touched.
     """
-    hooks = hooks or Hooks()
-    run_log = RunLog(on_progress=hooks.on_progress)
-    record = RunRecord(hooks.clock, run_log)
     endpoints = parse_tables(table)
-    target = build_target(destination, database, dataset, pipeline)
     arguments = RunArguments(
         settings=settings,
         account=account,
@@ -81,59 +83,63 @@ def sync(
         deletes=deletes,
         max_deletes=max_deletes,
     )
-    resolved = build_settings(arguments, hooks, run_log)
-    sessions = Sessions(resolved.connection)
-    with (
-        only_sync(pipeline, now=record.started_at),
-        sessions.in_use(),
-        run_ahead(partial(_open_accounts, sessions, run_log)) as opening,
-    ):
-        with without_gc():
-            from harvest_source.operations.steps import build_steps
-        hooks.on_imported()
-        steps = build_steps(
-            target,
-            endpoints,
-            resolved,
-            sessions,
-            run_log,
-            package_rows=hooks.package_rows,
-            deletes=resolved.upkeep.deletes,
-            limit=resolved.upkeep.max_deletes,
-        )
+    run = open_run(build_target(destination, database, dataset, pipeline), arguments, hooks)
+    with only_sync(pipeline, now=run.started_at), run.sessions.in_use():
+        return _run(run, endpoints)
+
+
+def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncReport:
+    with run_ahead(partial(_open_accounts, run)) as opening:
+        steps = _build_steps(run, endpoints)
         try:
             account_ids = opening.result()
         except HarvestError as error:
-            chosen = resolved.connection.account_ids
-            refused = record.close(sessions, chosen, errors=() if run_log.failures else (error,))
-            steps.write_refused_run(refused)
+            chosen = run.settings.connection.account_ids
+            # A failure that the run log has, account by account, is not said twice.
+            errors = () if run.run_log.failures else (error,)
+            steps.write_refused_run(build_report(run, chosen, errors=errors))
             raise
-        report = record.close(sessions, account_ids, endpoints, steps.execute())
+        report = build_report(run, account_ids, endpoints, steps.execute())
         steps.write_run(report)
         return report
 
 
-def _open_accounts(
-    sessions: Sessions, run_log: RunLog, is_dropped: Callable[[], bool]
-) -> tuple[int, ...]:
-    """Open every account; those that cannot be opened fail alone, unless they all do."""
-    account_ids = sessions.account_ids()
+def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:
+    with without_gc():
+        from harvest_source.operations.sync_steps import SyncSteps
+        from harvest_source.operations.workspace import open_workspace
+    run.hooks.on_imported()
+    return SyncSteps(open_workspace(run, endpoints))
+
+
+def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...]:
+    """
+    Open every account. One that cannot be opened fails alone.
+
+    Raises:
+        HarvestError: None of them can be opened.
+    """
+    account_ids = run.sessions.account_ids()
     failures: list[HarvestError] = []
     for account_id in account_ids:
         try:
-            owner = sessions.open(account_id, cancelled=is_dropped).owner
+            owner = run.sessions.open(account_id, cancelled=is_cancelled).owner
         except HarvestError as error:
             failures.append(error)
-            run_log.fail("", account_id, error)
-            sessions.give_up(account_id)
+            run.run_log.fail("", account_id, error)
+            run.sessions.give_up(account_id)
             continue
         if not owner.is_administrator:
-            roles = ", ".join(owner.access_roles) or "none"
-            run_log.warn(
-                f"The token for account {account_id} is not an administrator's (roles: {roles}). "
-                "time_entries, expenses, projects and users may be partial: Harvest leaves out "
-                "what it may not see without saying so."
-            )
+            run.run_log.warn(_explain_partial(account_id, owner))
     if len(failures) == len(account_ids):
         raise failures[0]
     return account_ids
+
+
+def _explain_partial(account_id: int, owner: Owner) -> str:
+    roles = ", ".join(owner.access_roles) or "none"
+    return (
+        f"The token for account {account_id} is not an administrator's (roles: {roles}). "
+        "time_entries, expenses, projects and users may be partial: Harvest leaves out what it "
+        "may not see without saying so."
+    )

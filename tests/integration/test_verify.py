@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from harvest_source.errors import ConfigError
+from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.sync import Hooks
-from harvest_source.operations.verify import Comparison, VerifyReport, verify
+from harvest_source.operations.verify import VerifyReport, verify
 from tests.integration.conftest import OpenLab
 from tests.integration.lab import Lab
 from tests.integration.test_audit import tamper

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
-from harvest_source.operations.deletion_search import FEW, Findings, Search
+from harvest_source.operations.deletion_search import FEW, DeletionSearch, Findings, TablePair
 from tests.model_figures import (
     DAYS,
     ENTRIES,
@@ -98,16 +98,9 @@ class Stage:
             long_rows=10_000,
             window_rows=10_000,
         )
-        search = Search(
-            reader,
-            endpoint,
-            self.copy,
-            ask if by_id else None,
-            since=START + timedelta(seconds=self.merged_s - 60),
-            bound=self.copy.bound,
-            page_rows=page_rows,
-            workers=1,
-        )
+        since = START + timedelta(seconds=self.merged_s - 60)
+        pair = TablePair(endpoint, reader, self.copy, ask if by_id else None, since)
+        search = DeletionSearch(pair, page_rows=page_rows, workers=1)
         return search.run(*search.count())
 
 

@@ -1,0 +1,134 @@
+"""The tables that an audit can compare: merged in this run, by the owner who merged them before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from harvest_source.auth.sessions import Session
+from harvest_source.errors import ResponseError
+from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
+from harvest_source.extract.cursor import Cursor, load_cursor
+from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.strategies import Task, build_task
+from harvest_source.load.state import stored_accounts
+from harvest_source.operations.day_counts import DayCounts
+from harvest_source.operations.deletion_search import TablePair
+from harvest_source.operations.reread_schedule import RereadCandidate
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoint import Endpoint, ReadStrategy
+from harvest_source.warehouse.table_copy import TableCopy
+
+Place = tuple[str, int]
+"""A table's name and an account's id."""
+
+_NOT_FOUND: Final = 404
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedTable:
+    """One table of one account that can be compared with Harvest."""
+
+    endpoint: Endpoint
+    session: Session
+    audited: Audited
+    """When it was counted and read before."""
+    copy: TableCopy
+    pair: TablePair
+    """The same copy, beside Harvest's list."""
+
+    @property
+    def place(self) -> Place:
+        """Table and account."""
+        return self.endpoint.name, self.session.account_id
+
+    @property
+    def candidate(self) -> RereadCandidate:
+        """The table as the schedule of re-reads sees it; counts its rows by day."""
+        return RereadCandidate(
+            self.endpoint.name,
+            self.audited.coverage,
+            DayCounts(self.copy.count_days()),
+            self.endpoint.window is not None,
+            self.copy.bound,
+        )
+
+
+def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:
+    """
+    The tables of one account whose rows here and there can be compared.
+
+    Left out: tables that failed or were skipped in this run, that were just read whole, that are
+    read by another way than by changes, and that a token with another visibility merged.
+    """
+    log, sources = workspace.run_log, workspace.warehouse.source_state
+    unsure = {(each.table, each.account_id) for each in log.failures}
+    unsure |= {(each.table, each.account_id) for each in log.skipped} | log.whole | log.strangers
+    tables = []
+    for endpoint in workspace.endpoints:
+        place = endpoint.name, session.account_id
+        if endpoint.way is not ReadStrategy.CHANGES or place in unsure:
+            continue
+        state = _find_state(sources, place)
+        cursor = load_cursor(state.get("cursor"))
+        if cursor is not None and cursor.visibility == session.owner.visibility:
+            audited = load_audited(state.get("audit"))
+            tables.append(_build_table(workspace, endpoint, session, cursor, audited))
+    return tables
+
+
+def find_oldest_read(workspace: Workspace) -> datetime | None:
+    """When the row that was read longest ago was read; None: not known."""
+    return min((read.at for read in _iter_oldest(workspace)), default=None)
+
+
+def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
+    """The window that was read longest ago, of every table that is read by changes."""
+    sources = workspace.warehouse.source_state
+    for account_id in workspace.sessions.account_ids():
+        for endpoint in workspace.endpoints:
+            state = _find_state(sources, (endpoint.name, account_id))
+            cursor = load_cursor(state.get("cursor"))
+            if endpoint.way is not ReadStrategy.CHANGES or cursor is None:
+                continue
+            oldest = load_audited(state.get("audit")).coverage.oldest(cursor.covered_from)
+            if oldest is not None:
+                yield oldest
+
+
+def _find_state(sources: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
+    table, account_id = place
+    state: Mapping[str, Any] = stored_accounts(sources, table).get(str(account_id), {})
+    return state
+
+
+def _build_table(
+    workspace: Workspace, endpoint: Endpoint, session: Session, cursor: Cursor, audited: Audited
+) -> AuditedTable:
+    options = workspace.extraction.options
+    starts = [day for day in (cursor.covered_from, options.start_date) if day is not None]
+    bound = max(starts, default=None) if endpoint.window else None
+    copy = TableCopy(workspace.warehouse, endpoint, session.account_id, bound)
+    pair = _build_pair(endpoint, session, options, cursor, copy)
+    return AuditedTable(endpoint, session, audited, copy, pair)
+
+
+def _build_pair(
+    endpoint: Endpoint, session: Session, options: ReadOptions, cursor: Cursor, copy: TableCopy
+) -> TablePair:
+    task = build_task(endpoint, session, options, RunLog())  # Its pages are no progress of the run.
+    ask = partial(_fetch_record, task) if endpoint.by_id else None
+    return TablePair(endpoint, task.build_reader(), copy, ask, cursor.at - options.overlap)
+
+
+def _fetch_record(task: Task, record_id: int) -> Mapping[str, Any] | None:
+    try:
+        return task.session.client.fetch_object(f"{task.endpoint.list_path}/{record_id}")
+    except ResponseError as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise

@@ -1,0 +1,83 @@
+"""Rows that changed in Harvest since they were merged: no difference that anyone has to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.slices import Slice
+from harvest_source.operations.audit_tables import AuditedTable
+from harvest_source.operations.queries import select_rows
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.columns import ACCOUNT_ID
+
+_BATCH: Final = 500
+"""Ids in one SQL statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row as the warehouse has it and as Harvest has it now."""
+
+    here: Mapping[str, Any] | None
+    """None: it is new."""
+    there: Mapping[str, Any]
+
+    @property
+    def versions(self) -> Iterator[Mapping[str, Any]]:
+        """Both versions, or the only one."""
+        if self.here is not None:
+            yield self.here
+        yield self.there
+
+
+def find_changed_rows(
+    workspace: Workspace, table: AuditedTable, columns: Sequence[str]
+) -> list[ChangedRow]:
+    """
+    The rows of *table* that changed since the merge.
+
+    Args:
+        columns: What is needed of each version, beside ``id`` and ``updated_at``.
+
+    Raises:
+        HarvestError: Harvest did not answer, or the destination refused.
+    """
+    there: dict[int, dict[str, Any]] = {}
+    for page in table.pair.reader.iter_tables(Slice(since=table.pair.since), ReadResult()):
+        there |= {row["id"]: row for row in page.to_pylist()}
+    here = _select(workspace, table, sorted(there), columns)
+    changed = (ChangedRow(here.get(key), row) for key, row in there.items())
+    return [
+        each for each in changed if each.here is None or not _is_same_instant(each.here, each.there)
+    ]
+
+
+def _select(
+    workspace: Workspace, table: AuditedTable, ids: Sequence[int], columns: Sequence[str]
+) -> dict[int, dict[str, Any]]:
+    names = ", ".join(f'"{name}"' for name in dict.fromkeys(("id", "updated_at", *columns)))
+    found: dict[int, dict[str, Any]] = {}
+    for at in range(0, len(ids), _BATCH):
+        some = ids[at : at + _BATCH]
+        query = (
+            f"SELECT {names} FROM {{{table.endpoint.name}}} "  # noqa: S608 - names are ours
+            f"WHERE {ACCOUNT_ID} = %s AND id IN ({', '.join(['%s'] * len(some))})"
+        )
+        rows = select_rows(workspace.warehouse, query, table.session.account_id, *some)
+        found |= {row["id"]: row for row in rows}
+    return found
+
+
+def _is_same_instant(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both say the same ``updated_at``; some destinations hand out text or naive UTC."""
+    instants = [
+        each if isinstance(each, datetime) else datetime.fromisoformat(str(each))
+        for each in (one["updated_at"], other["updated_at"])
+        if each is not None
+    ]
+    aware = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in instants]
+    return len(aware) == 2 and aware[0] == aware[1]

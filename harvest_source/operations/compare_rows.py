@@ -1,0 +1,89 @@
+"""Row counts of a table, in all and by year."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+
+from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.operations.audit_tables import AuditedTable
+from harvest_source.operations.changed_rows import ChangedRow
+from harvest_source.operations.comparisons import Comparison
+from harvest_source.warehouse.table_copy import as_day
+
+Days = Mapping[date | None, int]
+"""Rows by day; under None the undated ones, or all rows of a table without dates."""
+
+
+def compare_rows(table: AuditedTable, changed: Sequence[ChangedRow]) -> Iterator[Comparison]:
+    """
+    Compare the rows of *table* in all and, if its list takes dates, by year.
+
+    Args:
+        changed: Rows that changed since the merge; counted as Harvest has them now.
+
+    Raises:
+        HarvestError: Harvest did not answer, or the destination refused.
+    """
+    stored = table.copy.count_days()
+    days = apply_changes(stored, changed, day_column=table.endpoint.window, root=table.pair.root)
+    yield _compare(table, "all", sum(days.values()), table.pair.root)
+    if table.endpoint.window is not None:
+        for window in list_year_windows(table.pair.root, stored):
+            yield _compare(table, name_window(window), count_within(window, days), window)
+
+
+def _compare(table: AuditedTable, scope: str, rows: int, window: DateWindow) -> Comparison:
+    return Comparison(
+        account_id=table.session.account_id,
+        table=table.endpoint.name,
+        check="rows",
+        scope=scope,
+        here=Decimal(rows),
+        there=Decimal(table.pair.reader.count(Slice(window))),
+    )
+
+
+def apply_changes(
+    stored: Days, changed: Iterable[ChangedRow], *, day_column: str | None, root: DateWindow
+) -> Days:
+    """
+    Rows by day once the changes are merged.
+
+    Args:
+        day_column: What a row is dated by; None for a table without dates.
+        root: The days that are compared; rows dated outside do not count.
+    """
+    days = Counter(stored)
+    for each in changed:
+        for row, change in ((each.here, -1), (each.there, 1)):
+            day = as_day(row[day_column]) if row is not None and day_column else None
+            if row is not None and (day_column is None or day in root):
+                days[day] += change
+    return days
+
+
+def list_year_windows(root: DateWindow, days: Days) -> list[DateWindow]:
+    """Windows that touch and fill *root*: each year with rows, and what lies between and beyond."""
+    years = sorted({day.year for day in days if day is not None})
+    firsts = {each for year in years for each in (year, year + 1) if each <= date.max.year}
+    cuts = [date(year, 1, 1) for year in sorted(firsts)]
+    inside = [cut for cut in cuts if root.start is None or cut > root.start]
+    starts: list[date | None] = [root.start, *inside]
+    ends: list[date | None] = [*inside, None]
+    return [DateWindow(start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+def name_window(window: DateWindow) -> str:
+    """``2024`` for a year, else its days."""
+    start, end = window.start, window.end
+    if start and end and start.year + 1 == end.year and (end.month, end.day) == (1, 1):
+        return str(start.year)
+    return str(window)
+
+
+def count_within(window: DateWindow, days: Days) -> int:
+    """Rows dated in *window*."""
+    return sum(rows for day, rows in days.items() if day is not None and day in window)

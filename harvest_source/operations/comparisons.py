@@ -1,0 +1,81 @@
+"""One figure in the warehouse beside the same figure in Harvest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from harvest_source.extract.slices import Slice
+
+HALF_CENT: Final = Decimal("0.005")
+"""Sums that Harvest reports are rounded to cents, and to hundredths of an hour."""
+
+
+class State(StrEnum):
+    """The result of one comparison."""
+
+    OK = "ok"
+    DIFFERS = "differs"
+    INFORMATION = "information"
+    """The figures differ, and for a known reason that may be right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One figure here and there."""
+
+    account_id: int
+    table: str
+    check: str
+    """``rows``, ``hours``, ``amount`` or ``invoice total``."""
+    scope: str
+    """What was counted or added up: ``2024``, ``project 17, 2024``."""
+    here: Decimal
+    there: Decimal
+    tolerance: Decimal = Decimal(0)
+    """Largest difference that still counts as equal."""
+    excuse: str = ""
+    """Why the figures may differ although nothing is wrong; empty: they must be equal."""
+    slices: tuple[Slice, ...] = ()
+    """What to read again to mend a difference; empty: the table is counted again."""
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the figures differ by no more than the tolerance."""
+        return abs(self.here - self.there) <= self.tolerance
+
+    @property
+    def state(self) -> State:
+        """What the figures say."""
+        if self.is_equal:
+            return State.OK
+        return State.INFORMATION if self.excuse else State.DIFFERS
+
+    @property
+    def detail(self) -> str:
+        """Why the figures differ, if that is known."""
+        return "" if self.is_equal else self.excuse
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``; numbers as exact text."""
+        return {
+            "account_id": self.account_id,
+            "table": self.table,
+            "check": self.check,
+            "scope": self.scope,
+            "here": _plain(self.here),
+            "there": _plain(self.there),
+            "state": str(self.state),
+            "detail": self.detail,
+        }
+
+
+def as_number(value: Any) -> Decimal:
+    """*value* as Harvest or the warehouse hands it out, exactly; None is zero."""
+    return Decimal(0) if value is None else Decimal(str(value))
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize(), "f")

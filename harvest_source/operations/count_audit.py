@@ -1,0 +1,142 @@
+"""Comparing row counts with Harvest's: which rows are gone there, which are missing here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from harvest_source.auth.sessions import Session, parse_owner
+from harvest_source.errors import GuardError, HarvestError, RemoteError, counted
+from harvest_source.extract.slices import Slice
+from harvest_source.extract.visibility import may_hide
+from harvest_source.operations.audit_tables import AuditedTable, Place
+from harvest_source.operations.deletion_search import DeletionSearch, Findings, describe_slices
+from harvest_source.operations.row_removal import RowRemoval
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.warehouse.removal import RowsToDelete, guard, rows_to_delete_by_id
+
+
+@dataclass(slots=True)
+class CountAudit:
+    """Compares the counts of one account's tables, and removes the rows that are gone."""
+
+    workspace: Workspace
+    session: Session
+    findings: dict[Place, Findings] = field(default_factory=dict)
+    """Of the tables that could be compared."""
+
+    def run(self, tables: Sequence[AuditedTable]) -> None:
+        """
+        Compare *tables* and remove the rows that Harvest no longer has.
+
+        A table that Harvest does not answer for is left alone: a failure when the caller asked for
+        the comparison, else a warning.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        for table in tables:
+            try:
+                self._compare(table)
+            except RemoteError as error:
+                self._report_unanswered(table, error)
+        self._remove_gone([table for table in tables if table.place in self.findings])
+
+    def find_lost(self, table: AuditedTable) -> tuple[Slice, ...]:
+        """Slices of *table* in which Harvest has rows that are missing here."""
+        found = self.findings.get(table.place)
+        return found.lost if found else ()
+
+    def _report_unanswered(self, table: AuditedTable, error: RemoteError) -> None:
+        log = self.workspace.run_log
+        if self.workspace.upkeep.deletes:
+            log.fail(*table.place, error)
+        else:
+            log.warn(f"{table.endpoint.name} was not audited: {error}")
+
+    def _compare(self, table: AuditedTable) -> None:
+        log, search = self.workspace.run_log, DeletionSearch(table.pair)
+        here, there = search.count()
+        log.audit.compared += 1
+        if here.total != there and (reason := may_hide(table.endpoint, table.session)):
+            log.warn(reason)
+            return
+        found = self.findings[table.place] = search.run(here, there)
+        for warning in explain_findings(table.endpoint.name, self.session.account_id, found):
+            log.warn(warning)
+
+    def _remove_gone(self, tables: Sequence[AuditedTable]) -> None:
+        going = [table for table in tables if self.findings[table.place].gone]
+        if not going or not self._sees_the_same():
+            return
+        removal = RowRemoval(self.workspace)
+        for table in going:
+            found = self.findings[table.place]
+            try:
+                guard(
+                    table.endpoint, len(found.gone), found.here, self.workspace.upkeep.max_deletes
+                )
+            except GuardError as error:
+                self.workspace.run_log.fail(*table.place, error)
+                continue
+            removal.add(self._list_gone(table, sorted(found.gone)))
+        self.workspace.run_log.audit.deleted += removal.execute()
+
+    def _list_gone(self, table: AuditedTable, gone: Sequence[int]) -> list[RowsToDelete]:
+        """The rows *gone*, and the rows of other tables that belong to them."""
+        account_id = self.session.account_id
+        rows = rows_to_delete_by_id(table.endpoint, account_id, "id", gone)
+        for endpoint in ENDPOINTS:
+            parent = endpoint.parent
+            if parent is None or parent.endpoint != table.endpoint.name:
+                continue
+            if self.workspace.warehouse.has_table(endpoint.name):
+                rows += rows_to_delete_by_id(endpoint, account_id, parent.key, gone)
+        return rows
+
+    def _sees_the_same(self) -> bool:
+        """
+        Ask Harvest again who the token's owner is.
+
+        A role that shrinks while rows are compared makes rows disappear, and their ids answer 404.
+        """
+        session, log = self.session, self.workspace.run_log
+        try:
+            owner = parse_owner(session.client.fetch_object("users/me"))
+        except HarvestError as error:
+            log.warn(f"Nothing was removed from account {session.account_id}: {error}")
+            return False
+        if owner.visibility == session.owner.visibility:
+            return True
+        log.warn(
+            f"Nothing was removed from account {session.account_id}: the token's owner has other "
+            "roles than when the run began, and may see fewer rows."
+        )
+        return False
+
+
+def explain_findings(table: str, account_id: int, found: Findings) -> list[str]:
+    """What people are told of one table's comparison; nothing when it explains itself."""
+    place = f"{table} of account {account_id}"
+    messages = []
+    if found.missing:
+        messages.append(
+            f"{place} lacked {counted(found.missing, 'row')} that Harvest has and that had not "
+            f"changed since they should have been read ({describe_slices(found.lost)}). That part "
+            "is read again now. If nothing but harvest-source changes the warehouse, report this: "
+            "it is a bug."
+        )
+    if found.open:
+        windows = describe_slices([Slice(window) for window in found.open])
+        messages.append(
+            f"{place} kept changing while it was compared with Harvest ({windows}). Nothing was "
+            "removed there; the next run compares it again."
+        )
+    if found.is_unexplained:
+        messages.append(
+            f"{place} has {counted(found.here, 'row')} and Harvest counts {found.there:,}, but "
+            "their lists agree. Nothing was changed. To read it all: harvest-source sync "
+            f"--table {table} --full-refresh"
+        )
+    return messages

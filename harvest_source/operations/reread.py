@@ -1,0 +1,55 @@
+"""Reading windows of tables again, and counting what that corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.options import Reread
+from harvest_source.extract.slices import Slice
+from harvest_source.operations.audit_tables import AuditedTable, Place
+from harvest_source.operations.loading import load_rereads
+from harvest_source.operations.workspace import Workspace
+from harvest_source.warehouse.table_copy import Digest, TableCopy, count_corrected
+
+
+@dataclass(slots=True)
+class Rereading:
+    """Slices of tables that one step of a run reads again together."""
+
+    workspace: Workspace
+    _rereads: dict[Place, Reread] = field(default_factory=dict)
+    _before: list[tuple[TableCopy, list[Slice], dict[int, Digest]]] = field(default_factory=list)
+    """The slices of each table, with a digest of every row that they hold before the read."""
+
+    def add(self, table: AuditedTable, slices: Iterable[Slice], audited: Audited) -> None:
+        """
+        Note *slices* of *table* to be read again; without any, only *audited* is stored.
+
+        Args:
+            audited: Stored with the table's cursor once all slices were read with proof.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        listed = list(slices)
+        self._rereads[table.place] = Reread(tuple(listed), audited.dump())
+        if listed:
+            self._before.append((table.copy, listed, table.copy.digests(listed)))
+
+    def execute(self) -> None:
+        """
+        Read the slices, merge them, and count in the run's report what was not as it should be.
+
+        Raises:
+            DestinationError: The destination refused; what was read stays pending.
+        """
+        if not self._rereads:
+            return
+        load_rereads(self.workspace, self._rereads)
+        report = self.workspace.run_log.audit
+        for copy, slices, before in self._before:
+            after = copy.digests(slices)
+            report.reread += len(after)
+            report.corrected += count_corrected(before, after)

@@ -1,0 +1,45 @@
+"""
+Opening a run: every operation gets its target, settings, sessions and run log from here.
+
+Knows neither Arrow nor DuckDB: ``sync`` imports them while Harvest answers its first request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from harvest_source.auth.sessions import Sessions
+from harvest_source.extract.run_log import RunLog
+from harvest_source.load.settings import Hooks, RunArguments, Settings, build_settings
+from harvest_source.warehouse.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every operation starts from. Nothing was sent and the warehouse is not open yet."""
+
+    target: Target
+    settings: Settings
+    sessions: Sessions
+    run_log: RunLog
+    hooks: Hooks
+    started_at: datetime
+    started_s: float
+    """``hooks.clock.monotonic()`` when the run began."""
+
+
+def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None) -> Run:
+    """
+    Resolve the settings of a run and prepare its sessions. Sends nothing.
+
+    Raises:
+        ConfigError: A setting or an argument that cannot work, or no credential.
+        SignInError: The vault cannot trust the login it has.
+    """
+    hooks = hooks or Hooks()
+    started_at, started_s = hooks.clock.now(), hooks.clock.monotonic()
+    run_log = RunLog(on_progress=hooks.on_progress)
+    settings = build_settings(arguments, hooks, run_log)
+    sessions = Sessions(settings.connection)
+    return Run(target, settings, sessions, run_log, hooks, started_at, started_s)

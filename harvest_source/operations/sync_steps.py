@@ -1,0 +1,142 @@
+"""
+The steps of a sync once its accounts are open: load, remove, audit, record the run.
+
+Imported by :func:`harvest_source.operations.sync.sync` while Harvest answers the first request,
+because it needs Arrow, DuckDB and all of dlt.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harvest_source._version import __version__
+from harvest_source.auth.sessions import Session
+from harvest_source.errors import DestinationError, HarvestError, printable
+from harvest_source.extract.visibility import may_hide
+from harvest_source.load.history import TableHistory
+from harvest_source.load.own_tables import SYNC_RUNS
+from harvest_source.operations.audit import run_audit
+from harvest_source.operations.loading import load_tables
+from harvest_source.operations.row_removal import RowRemoval
+from harvest_source.operations.run_report import SyncReport
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.comments import write_comments
+from harvest_source.warehouse.history_end import end_versions
+from harvest_source.warehouse.removal import RowsToDelete, rows_to_delete_of_emptied
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSteps:
+    """What a sync does with an open warehouse."""
+
+    workspace: Workspace
+
+    def execute(self) -> list[HarvestError]:
+        """Run every step in order; returns the failures that belong to no single table."""
+        workspace = self.workspace
+        warehouse = workspace.warehouse
+        try:
+            for warning in warehouse.restore():
+                workspace.run_log.warn(warning)
+            load_ids = load_tables(workspace)
+            warehouse.make_child_tables(workspace.endpoints)
+            if warehouse.owes:
+                self._write_comments()
+            self._remove_emptied()
+            if workspace.extraction.options.full_refresh:
+                self._remove_unseen(load_ids)
+            run_audit(workspace)
+            self._end_versions()
+            warehouse.settle()
+        except DestinationError as error:
+            return [error]
+        return []
+
+    def write_run(self, report: SyncReport) -> None:
+        """Write the run's row into ``sync_runs``; a failure to do so is only a warning."""
+        if any(isinstance(error, DestinationError) for error in report.errors):
+            return
+        try:
+            self.workspace.warehouse.insert(SYNC_RUNS, _build_row(report))
+        except Exception as error:  # The rows are loaded: a missing record of it fails nothing.
+            report.run_log.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
+
+    def write_refused_run(self, report: SyncReport) -> None:
+        """As :meth:`write_run`, for a run that ended before :meth:`execute`."""
+        try:
+            self.workspace.warehouse.restore()
+        except HarvestError:
+            return  # The refused sign-in is reported; the warehouse can wait for the next run.
+        self.write_run(report)
+
+    def _write_comments(self) -> None:
+        """A warehouse that refuses comments is complete without them."""
+        try:
+            write_comments(self.workspace.warehouse)
+        except DestinationError as error:
+            self.workspace.run_log.warn(
+                f"Tables and columns could not be given their comments. {error}"
+            )
+
+    def _remove_emptied(self) -> None:
+        """Remove the rows of lists that were read whole and are empty now: a merge brings none."""
+        removal = RowRemoval(self.workspace)
+        removal.add(rows_to_delete_of_emptied(self.workspace.run_log.emptied))
+        removal.execute()
+
+    def _remove_unseen(self, load_ids: Iterable[str]) -> None:
+        """After a full refresh, remove the rows that no load package of this run brought."""
+        log, removal = self.workspace.run_log, RowRemoval(self.workspace)
+        seen, start = tuple(load_ids), self.workspace.extraction.options.start_date
+        for account_id in sorted({account_id for _, account_id in log.whole}):
+            unseen = (
+                RowsToDelete(endpoint, account_id, seen, start if endpoint.window else None)
+                for endpoint in self._find_complete(account_id)
+                if (endpoint.name, account_id) in log.whole
+            )
+            removal.add(unseen, limit=self.workspace.upkeep.max_deletes)
+        removal.execute()
+
+    def _find_complete(self, account_id: int) -> list[Endpoint]:
+        """The tables in which a row that was not served is gone, and not hidden from this token."""
+        session, log = self.workspace.sessions.open(account_id), self.workspace.run_log
+        if not session.owner.is_administrator:
+            log.warn(
+                f"Nothing was removed from account {account_id}: only an administrator's token "
+                "sees enough to tell what is gone."
+            )
+            return []
+        return [endpoint for endpoint in self.workspace.endpoints if self._shows(endpoint, session)]
+
+    def _shows(self, endpoint: Endpoint, session: Session) -> bool:
+        reason = may_hide(endpoint, session)
+        if reason:
+            self.workspace.run_log.warn(reason)
+        return reason is None
+
+    def _end_versions(self) -> None:
+        """Close the open history version of every removed row."""
+        options, deleted = self.workspace.extraction.options, self.workspace.run_log.deleted
+        tables = {table for (table, _), rows in deleted.items() if rows} & options.history
+        histories = [TableHistory(each) for each in self.workspace.endpoints if each.name in tables]
+        if histories:
+            end_versions(self.workspace.warehouse, histories, now=self.workspace.now())
+
+
+def _build_row(report: SyncReport) -> dict[str, object]:
+    summary = report.as_dict()
+    return {
+        "id": uuid.uuid4().hex,
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
+        "status": report.status,
+        "account_ids": ",".join(map(str, report.account_ids)),
+        "tables": summary["tables"],
+        "errors": summary["errors"],
+        "requests": report.requests,
+        "version": __version__,
+        **report.run_log.audit.run_values(),
+    }

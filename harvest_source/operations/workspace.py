@@ -1,0 +1,76 @@
+"""What the steps of a run share once the warehouse is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.extract.extraction import Extraction
+from harvest_source.extract.run_log import RunLog
+from harvest_source.load.settings import Upkeep
+from harvest_source.operations.run import Run
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.removal import Keeping
+from harvest_source.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """An open warehouse, how the run reads, and the tables it works on."""
+
+    warehouse: Warehouse
+    extraction: Extraction
+    endpoints: tuple[Endpoint, ...]
+    upkeep: Upkeep
+
+    @property
+    def run_log(self) -> RunLog:
+        """What the run writes down."""
+        return self.extraction.run_log
+
+    @property
+    def sessions(self) -> Sessions:
+        """The accounts of the run."""
+        return self.extraction.sessions
+
+    def open_sessions(self) -> Iterator[Session]:
+        """
+        Yield the session of every account that was not given up.
+
+        Raises:
+            HarvestError: An account cannot be opened.
+        """
+        for account_id in self.sessions.account_ids():
+            yield self.sessions.open(account_id)
+
+    @property
+    def keeping(self) -> Keeping:
+        """What ``deleted_records`` holds, and how long."""
+        return Keeping(self.upkeep.keep_deleted_days, self.upkeep.keep_content)
+
+    def now(self) -> datetime:
+        """Wall time by the run's clock."""
+        return self.extraction.options.clock.now()
+
+
+def open_workspace(run: Run, endpoints: tuple[Endpoint, ...]) -> Workspace:
+    """
+    Open the warehouse of *run* and put together what its steps need.
+
+    Raises:
+        ConfigError: No such destination.
+        DestinationError: The destination cannot be opened.
+    """
+    settings = run.settings
+    warehouse = Warehouse(
+        run.target,
+        clock=run.hooks.clock,
+        wait_s=settings.destination_wait_s,
+        on_warning=run.run_log.warn,
+    )
+    extraction = Extraction(
+        run.sessions, settings.options, run.run_log, package_rows=run.hooks.package_rows
+    )
+    return Workspace(warehouse, extraction, endpoints, settings.upkeep)
