@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import combinations, combinations_with_replacement, product
 from math import floor, inf
 from time import perf_counter
@@ -25,19 +26,28 @@ from typing import Any
 import pyarrow as pa
 
 from harvest_source.decode.decoder import ARROW_TYPES
-from harvest_source.extract.list_reader import (
-    LAST_ROWS,
-    Client,
+from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.proof import (
+    CaughtUp,
+    Clauses,
+    Prover,
+    changed_during_read,
+    count_changed,
+    is_affected,
+    pages_agree,
+)
+from harvest_source.extract.slice_reader import (
     Emit,
-    ListReader,
-    Page,
-    ReadResult,
+    ListClient,
+    ListPage,
+    ListSource,
     SliceRead,
+    SliceReader,
     TooLong,
-    has_news,
-    touches,
 )
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
+from harvest_source.extract.window_counts import WindowCounter
+from harvest_source.extract.window_plan import LAST_ROWS, WindowSettings
 from harvest_source.schema.columns import bigint, record, text, timestamp
 from harvest_source.schema.columns import date as day
 from harvest_source.schema.endpoint import Endpoint
@@ -81,15 +91,19 @@ class Row:
         return floor(self.changed_s)
 
     def json(self) -> str:
-        at = START + timedelta(seconds=self.updated_s)
         return (
             f'{{"id":{self.id},"spent_date":"{self.day}","user":{{"id":{self.user}}},'
-            f'"notes":"{self.notes}","updated_at":"{at:%Y-%m-%dT%H:%M:%SZ}"}}'
+            f'"notes":"{self.notes}","updated_at":"{_instant(self.updated_s)}"}}'
         )
 
     def cells(self) -> tuple[date, int, str]:
         """What a copy of this row must hold."""
         return self.day, self.user, self.notes
+
+
+@cache
+def _instant(second: int) -> str:
+    return f"{START + timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(slots=True)
@@ -100,10 +114,11 @@ class World:
     deleted: set[int] = field(default_factory=set)
     now_s: float = 0.0
     changes: int = 0
+    last_id: int = 100
 
     def create(self, on: date, user: int) -> int:
         """Make a row; ids only grow."""
-        new = max((*self.rows, *self.deleted, 100)) + 1
+        self.last_id = new = self.last_id + 1
         self.rows[new] = Row(new, on, user, "", 0.0)
         self._touch(new)
         return new
@@ -170,7 +185,7 @@ class ModelClient:
         key: str | None,
         params: Mapping[str, str],
         most_rows: int | None = None,
-    ) -> Generator[Page, None, None]:
+    ) -> Generator[ListPage, None, None]:
         after: tuple[Any, ...] | None = None
         number, is_last = 0, False
         while not is_last:
@@ -205,11 +220,14 @@ class ModelClient:
         """What a list with these filters holds now, in its order."""
         rows: Iterable[Row] = self._world.rows.values()
         if "from" in params:
-            rows = [row for row in rows if row.day >= date.fromisoformat(params["from"])]
+            first = date.fromisoformat(params["from"])
+            rows = [row for row in rows if row.day >= first]
         if "to" in params:
-            rows = [row for row in rows if row.day <= date.fromisoformat(params["to"])]
+            last = date.fromisoformat(params["to"])
+            rows = [row for row in rows if row.day <= last]
         if "user_id" in params:
-            rows = [row for row in rows if row.user == int(params["user_id"])]
+            user = int(params["user_id"])
+            rows = [row for row in rows if row.user == user]
         if "updated_since" in params:
             since = datetime.fromisoformat(params["updated_since"])
             since_s = int((since - START).total_seconds())
@@ -217,18 +235,120 @@ class ModelClient:
         return sorted(rows, key=self._place, reverse=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Which clauses of the proof are switched off, and what the reader did."""
+
+    without: frozenset[str] = frozenset()
+    """Of ``totals``, ``ids``, ``news``, ``catch-up``, ``count``."""
+    branches: Counter[str] = field(default_factory=Counter)
+    """How often each branch of the reader ran."""
+    totals: list[int | None] = field(default_factory=list)
+    """What every page reported."""
+    caught_up: list[tuple[int, bool]] = field(default_factory=list)
+    """For each catch-up: the changes made before it began, and whether it was proven."""
+
+    def build_clauses(self) -> Clauses:
+        """The clauses of the proof, counted when they object, without those switched off."""
+        return Clauses(
+            self._pages_agree, self._changed_during_read, self._is_affected, self._count_changed
+        )
+
+    def _pages_agree(self, read: SliceRead) -> bool:
+        if "ids" in self.without and read.needs_proof:
+            return read.total is not None
+        agree = pages_agree(read)
+        self.branches["pages disagree"] += not agree
+        return agree
+
+    def _changed_during_read(self, read: SliceRead) -> bool:
+        found = "news" not in self.without and changed_during_read(read)
+        self.branches["news on a page"] += found
+        return found
+
+    def _is_affected(self, read: SliceRead, changed: pa.Table, endpoint: Endpoint) -> bool:
+        found = "catch-up" not in self.without and is_affected(read, changed, endpoint)
+        self.branches["news in the catch-up"] += found
+        return found
+
+    def _count_changed(self, read: SliceRead, count: Callable[[Slice], int]) -> bool:
+        found = "count" not in self.without and count_changed(read, count)
+        self.branches["another count afterwards"] += found
+        return found
+
+
+class WatchedSliceReader(SliceReader):
+    """Records what every page reports as the total."""
+
+    def __init__(self, source: ListSource, today: date, watch: Watch) -> None:
+        super().__init__(source, today=today)
+        self._watch = watch
+
+    def _iter_pages(self, slice_: Slice, most_rows: int | None) -> Generator[ListPage, None, None]:
+        pages: Iterable[ListPage] = super()._iter_pages(slice_, most_rows)
+        if "totals" in self._watch.without:  # As if every page reported what the last one reports.
+            pages = list(pages)
+            last = pages[-1].total_entries
+            pages = [ModelPage(page.rows, last, page.began) for page in pages]
+        for page in pages:
+            self._watch.totals.append(page.total_entries)
+            yield page
+
+
+class WatchedProver(Prover):
+    """Counts what follows a read that is not proven."""
+
+    def __init__(
+        self,
+        reader: SliceReader,
+        catch_up: Callable[[datetime, Emit], CaughtUp],
+        watch: Watch,
+    ) -> None:
+        super().__init__(reader, catch_up, watch.build_clauses())
+        self._branches = watch.branches
+
+    def _next_slices(self, read: SliceRead, attempts: Any) -> list[Slice]:
+        slices = super()._next_slices(read, attempts)
+        self._branches["read again"] += slices == [read.slice]
+        self._branches["given up as unproven"] += not slices
+        self._branches["halved by date"] += len(slices) > 1 and slices[0].only is None
+        return slices
+
+    def _split_day(self, slice_: Slice) -> list[Slice]:
+        slices = super()._split_day(slice_)
+        self._branches["a day cut by id"] += bool(slices)
+        self._branches["a day not cut: ids do not add up"] += not slices
+        return slices
+
+
+class WatchedCounter(WindowCounter):
+    """Counts plans."""
+
+    def __init__(self, reader: SliceReader, settings: WindowSettings, watch: Watch) -> None:
+        super().__init__(reader, settings)
+        self._branches = watch.branches
+
+    def plan(self, size: int, found: TooLong) -> list[Slice]:
+        slices = super().plan(size, found)
+        self._branches["planned"] += 1
+        self._branches["planned again: far too long"] += found.slice.window != ALL_DAYS
+        return slices
+
+
 class WatchedReader(ListReader):
     """
-    The reader, telling which of its branches ran; *without* switches clauses of the proof off.
+    The list reader, recording which of its branches ran.
+
+    The readers of its catch-ups are not watched and use every clause.
 
     Args:
-        users: Whose ids are known for cutting a day.
-        without: Of ``totals``, ``ids``, ``news``, ``catch-up``, ``count``.
+        users: The ids known for splitting a day.
+        without: Clauses of the proof to switch off, as in :class:`Watch`.
     """
 
     def __init__(
         self,
-        client: Client,
+        client: ListClient,
         endpoint: Endpoint,
         *,
         long_rows: int,
@@ -238,93 +358,34 @@ class WatchedReader(ListReader):
         without: frozenset[str] = frozenset(),
         branches: Counter[str] | None = None,
     ) -> None:
-        super().__init__(
-            client,
-            endpoint,
-            decode,
-            today=FIRST_DAY + timedelta(days=DAYS - 1),
-            cut_values=lambda: users,
-            long_rows=long_rows,
-            window_rows=window_rows,
-            last_rows=last_rows,
-        )
-        self._without = without
-        self.branches = Counter[str]() if branches is None else branches
-        self.caught_up: list[tuple[int, bool]] = []
-        """Changes known when each catch-up was begun, and whether it is sure of them."""
+        source = ListSource(client, endpoint, decode, split_ids=lambda: users)
+        last_day = FIRST_DAY + timedelta(days=DAYS - 1)
+        settings = WindowSettings(last_day, long_rows, window_rows, last_rows)
+        super().__init__(source, settings)
+        self.watch = Watch(without, Counter[str]() if branches is None else branches)
+        self.slices = WatchedSliceReader(source, last_day, self.watch)
+        self._reader = self.slices
+        self._prover = WatchedProver(self.slices, self.catch_up, self.watch)
+        self._counter = WatchedCounter(self.slices, settings, self.watch)
         self.changes: Callable[[], int] = int
-        self.totals: list[int | None] = []
-        """What every page said."""
+        """How many changes the world has seen."""
 
-    def _iter_pages(self, part: Slice, most_rows: int | None) -> Generator[Page, None, None]:
-        pages: Iterable[Page] = super()._iter_pages(part, most_rows)
-        if "totals" in self._without:  # As if every page had said what the last one says.
-            pages = list(pages)
-            said = pages[-1].total_entries
-            pages = [ModelPage(page.rows, said, page.began) for page in pages]
-        for page in pages:
-            self.totals.append(page.total_entries)
-            yield page
-
-    def _cut_long(self, size: int, found: TooLong) -> list[Slice]:
-        parts = super()._cut_long(size, found)
-        self.branches["planned"] += 1
-        self.branches["planned again: far too long"] += found.part.window != ALL_DAYS
-        return parts
-
-    def _next_try(
-        self, taken: SliceRead, attempts: dict[Slice, int], unproven: list[Slice]
-    ) -> list[Slice]:
-        parts = super()._next_try(taken, attempts, unproven)
-        self.branches["read again"] += parts == [taken.part]
-        self.branches["given up as unproven"] += not parts
-        self.branches["halved by date"] += len(parts) > 1 and parts[0].only is None
-        return parts
-
-    def _cut_day(self, part: Slice) -> list[Slice]:
-        parts = super()._cut_day(part)
-        self.branches["a day cut by id"] += bool(parts)
-        self.branches["a day not cut: ids do not add up"] += not parts
-        return parts
+    def catch_up(self, began: datetime, emit: Emit) -> CaughtUp:
+        known = self.changes()
+        caught_up = super().catch_up(began, emit)
+        self.watch.caught_up.append((known, caught_up.is_proven))
+        self.watch.branches["caught up"] += 1
+        self.watch.branches["catch-up not exact"] += not caught_up.is_proven
+        return caught_up
 
     def _finish(
-        self, part: Slice, held: Sequence[SliceRead], outcome: ReadResult
+        self, slice_: Slice, deferred: Sequence[SliceRead], result: ReadResult
     ) -> Generator[pa.Table, None, None]:
-        proven = len(outcome.done)
-        yield from super()._finish(part, held, outcome)
-        self.branches["several proven by the last catch-up"] += len(held) > 1
-        self.branches["one proven by the last catch-up"] += len(held) == 1
-        self.branches["unproven by the last catch-up"] += len(outcome.done) < proven + len(held)
-
-    def _changed_since(self, began: datetime, emit: Emit) -> tuple[pa.Table, bool]:
-        known = self.changes()
-        table, exact = super()._changed_since(began, emit)
-        self.caught_up.append((known, exact))
-        self.branches["caught up"] += 1
-        self.branches["catch-up not exact"] += not exact
-        return table, exact
-
-    def _agrees(self, taken: SliceRead) -> bool:
-        if "ids" in self._without and taken.needs_proof:
-            return taken.total is not None
-        agrees = super()._agrees(taken)
-        self.branches["pages disagree"] += not agrees
-        return agrees
-
-    def _is_stirred(self, taken: SliceRead) -> bool:
-        found = "news" not in self._without and super()._is_stirred(taken)
-        self.branches["news on a page"] += found
-        return found
-
-    def _is_touched(self, taken: SliceRead, caught_up: pa.Table) -> bool:
-        found = "catch-up" not in self._without and super()._is_touched(taken, caught_up)
-        self.branches["news in the catch-up"] += found
-        return found
-
-    def _is_off(self, taken: SliceRead) -> bool:
-        found = "count" not in self._without and super()._is_off(taken)
-        self.branches["another count afterwards"] += found
-        return found
+        proven, branches = len(result.done), self.watch.branches
+        yield from super()._finish(slice_, deferred, result)
+        branches["several proven by the last catch-up"] += len(deferred) > 1
+        branches["one proven by the last catch-up"] += len(deferred) == 1
+        branches["unproven by the last catch-up"] += len(result.done) < proven + len(deferred)
 
 
 SCHEMA = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in ENTRIES.record])
@@ -461,7 +522,7 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
     copy = merge(reader.iter_tables(part, outcome), copy)
     if not outcome.proven:
         return Verdict(proven=False)
-    late = _late(world, part, copy, reader.caught_up)
+    late = _late(world, part, copy, reader.watch.caught_up)
     unrest.budget = 0
     world.now_s += 5
     return _judge(reader, part, outcome, world, copy, late)
@@ -582,19 +643,19 @@ def read_script(script: Script, without: frozenset[str] = frozenset()) -> Verdic
 def find_objections(script: Script) -> tuple[frozenset[str], bool]:
     """The clauses that object to reading once while *script* runs, and whether a row is lost."""
     world, reader = open_stage(script)
-    taken = reader.take_all(Slice())
-    totals = list(reader.totals)
-    caught_up = reader.take_all(Slice(since=taken.began - timedelta(seconds=1))).table
+    read = reader.slices.read_all(Slice())
+    totals = list(reader.watch.totals)
+    changed = reader.slices.read_all(Slice(since=read.began - timedelta(seconds=1))).table
     count = reader.count(Slice())
     objections = {
         "totals": len(set(totals)) > 1,
-        "ids": totals[-1] != taken.table.num_rows,
-        "news": has_news(taken.table, taken.began),
-        "catch-up": touches(UNDATED, taken, caught_up),
+        "ids": totals[-1] != read.table.num_rows,
+        "news": changed_during_read(read),
+        "catch-up": is_affected(read, changed, UNDATED),
         "count": count != totals[-1],
     }
-    read = merge([taken.table]).keys()
-    lost = any(row.changed_s < 9_999 and row.id not in read for row in world.rows.values())
+    ids = merge([read.table]).keys()
+    lost = any(row.changed_s < 9_999 and row.id not in ids for row in world.rows.values())
     return frozenset(name for name, objects in objections.items() if objects), lost
 
 

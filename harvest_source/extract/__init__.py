@@ -1,1 +1,1 @@
-"""How lists are read without losing a row. Knows nothing of dlt or of destinations."""
+"""Reading Harvest's lists without losing a row. Begin with ``extraction``, then ``strategies``."""

@@ -1,8 +1,9 @@
 """
-How far a first read of a long list has come, so that a killed one goes on from there.
+Progress of a first read of a long list, so that an interrupted one continues where it stopped.
 
-Stored per account and table until the read is whole. The catch-up at its end reaches back to when
-its first attempt began, however many processes it took.
+Kept in dlt's state per account and table, under ``backfill``, until the read is complete. The
+catch-up at its end reaches back to the beginning of the first attempt, however many processes the
+read takes.
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.slices import DateWindow, Slice
 
 
-def dump_backfill(part: Slice, outcome: ReadResult, visibility: str) -> dict[str, Any]:
-    """As stored in dlt's state: what is read, by whom, since when, which windows are safe."""
-    assert outcome.began is not None
+def dump_backfill(slice_: Slice, result: ReadResult, visibility: str) -> dict[str, Any]:
+    """As stored in dlt's state: what is read, by which token, since when, and what is done."""
+    assert result.began is not None
     return {
-        "window": _dump(part.window),
+        "window": _dump(slice_.window),
         "visibility": visibility,
-        "began": outcome.began.isoformat(),
-        "done": [_dump(window) for window in _join(outcome.done)],
+        "began": result.began.isoformat(),
+        "done": [_dump(window) for window in _join(result.done)],
     }
 
 
-def load_backfill(stored: Mapping[str, Any] | None, part: Slice, visibility: str) -> ReadResult:
-    """What is left of *part*: all of it, unless *stored* is of the same days and reader."""
-    if not stored or part.since is not None:
+def load_backfill(stored: Mapping[str, Any] | None, slice_: Slice, visibility: str) -> ReadResult:
+    """The progress made with *slice_*; none if *stored* is of other days or another visibility."""
+    if not stored or slice_.since is not None:
         return ReadResult()
     try:
-        is_same = _load(stored["window"]) == part.window and stored["visibility"] == visibility
+        is_same = _load(stored["window"]) == slice_.window and stored["visibility"] == visibility
         began = datetime.fromisoformat(stored["began"]).astimezone(UTC)
         done = [_load(window) for window in stored["done"]]
     except (KeyError, TypeError, ValueError):
-        return ReadResult()  # Reading it again loses nothing; guessing might.
+        return ReadResult()  # All of it is read again, which loses nothing. A guess might.
     return ReadResult(began=began, done=done) if is_same and done else ReadResult()
 
 
 def _join(windows: Iterable[DateWindow]) -> list[DateWindow]:
-    """Neighbours as one: a read of ten million rows has hundreds."""
+    """Join neighbours: a read of ten million rows has hundreds of windows."""
     joined: list[DateWindow] = []
     for window in sorted(windows, key=lambda each: each.start or date.min):
         if joined and joined[-1].end is not None and joined[-1].end == window.start:

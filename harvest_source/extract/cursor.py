@@ -1,7 +1,7 @@
 """
-What a table's cursor is and what it asks for next. Pure: state in, parts to read out.
+The cursor of a table, and what to read next because of it. Pure.
 
-Stored per account and table. Times are ISO 8601, UTC.
+Kept in dlt's state per account and table, under ``cursor``. Times are ISO 8601, UTC.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from harvest_source.extract.visibility import covers
 
 WIDE_EVERY: Final = timedelta(days=1)
 WIDE_OVERLAP: Final = timedelta(hours=25)
-"""Once a day the overlap is this long: transactions that took long commit with old timestamps."""
+"""
+Overlap of one read a day: a long transaction commits rows with an ``updated_at`` from its start.
+
+25 hours, so that two wide reads a day apart leave no gap.
+"""
 
 _HARVEST_BEGAN: Final = datetime(2006, 1, 1, tzinfo=UTC)
-"""Nothing of Harvest is older; a cursor that is cannot be right."""
+"""Harvest has no older data, so an older cursor is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,13 @@ class Cursor:
     """How far one table of one account has been read."""
 
     at: datetime
-    """The server's clock when the last proven read began."""
+    """Harvest's clock when the last proven read began."""
     covered_from: date | None
-    """History is here from this day on; None: all of it."""
+    """First day of the history that was read; None: all of it."""
     visibility: str
-    """Who read it. Another owner, or other roles, may see other rows."""
+    """``Owner.visibility`` of the token that read it: other owners and roles see other rows."""
     wide_at: datetime
-    """When the overlap was last a day long."""
+    """When the last read with the wide overlap began."""
 
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""
@@ -46,7 +50,7 @@ class Cursor:
 
 
 def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
-    """Read a stored cursor; None when there is none, or none that can be understood."""
+    """Parse a stored cursor; None when it is missing, malformed or older than Harvest."""
     if not stored:
         return None
     try:
@@ -58,7 +62,7 @@ def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
             wide_at=_parse_instant(stored["wide_at"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
-        return None  # Reading history again loses nothing; guessing might.
+        return None  # History is read again, which loses nothing. A guessed cursor might.
     return cursor if cursor.at >= _HARVEST_BEGAN else None
 
 
@@ -71,16 +75,17 @@ def _parse_instant(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """What to read now, and what the cursor becomes when all of it is proven."""
+    """What to read now, and what the cursor becomes once all of it is proven."""
 
-    parts: tuple[Slice, ...]
+    slices: tuple[Slice, ...]
     is_whole: bool
-    """All of history within the bound is read, not only what changed."""
+    """Whether all of history within the bound is read, and not only what changed."""
     covered_from: date | None
     is_wide: bool
+    """Whether the overlap is the wide one."""
 
     def earn(self, began: datetime, visibility: str, before: Cursor | None) -> Cursor:
-        """The cursor for a proven read that began at *began*."""
+        """The cursor after a proven read that began at *began*."""
         wide_at = began if self.is_wide or before is None else before.wide_at
         return Cursor(began, self.covered_from, visibility, wide_at)
 
@@ -94,18 +99,20 @@ def plan_read(
     now: datetime,
 ) -> ReadPlan:
     """
-    Decide what a table has to read.
+    Decide what to read of a table.
 
-    Without a cursor, with one from the future, or when whoever reads may see more than whoever read
-    before (old rows come into sight with old timestamps): history from *start_date* on. Who sees
-    less gains nothing by it, and would write emptiness over rates that are hidden from them.
+    All history from *start_date* on, if there is no cursor, if it lies in the future, or if this
+    token may see rows that the token before it did not: those come with old timestamps. A lower
+    role does not read history again: rates that it may not see arrive as null and would overwrite
+    known values.
 
-    With a cursor: what changed since, less the overlap, whatever its date (a row moved to before
-    *start_date* must not stay behind as it was); and first the missing part of history when
-    *start_date* moved to an earlier day.
+    Otherwise the rows changed since the cursor less the overlap, whatever their date: a row that
+    moved to a day before *start_date* must not keep its old values. If *start_date* was moved to an
+    earlier day, the missing part of history is read as well, before the changes.
 
     Args:
-        start_date: Bound of history; None: all of it. Pass None for lists without date filter.
+        visibility: ``Owner.visibility`` of the token that reads now.
+        start_date: First day of history to read; None for all of it, and for lists without dates.
     """
     is_usable = cursor is not None and cursor.at <= now + WIDE_EVERY
     if cursor is None or not is_usable or not covers(cursor.visibility, visibility):
@@ -123,6 +130,7 @@ def plan_read(
 
 
 def _missing(covered_from: date | None, start_date: date | None) -> DateWindow | None:
+    """The days from *start_date* on that were not read yet."""
     if covered_from is None:
         return None
     if start_date is not None and start_date >= covered_from:

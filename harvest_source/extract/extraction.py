@@ -1,8 +1,8 @@
 """
-Tables of accounts, read at once, as one stream of batches.
+Reads all tables of all accounts in parallel, as one stream of batches.
 
-Reading runs on threads of its own and knows nothing of where rows go. Whoever takes the batches
-stores rows and state in the order in which they come.
+The threads that read know nothing of where the rows go. The consumer stores rows and state in the
+order in which the batches come.
 """
 
 from __future__ import annotations
@@ -22,28 +22,39 @@ from harvest_source.defaults import PACKAGE_ROWS
 from harvest_source.errors import HarvestError
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
-from harvest_source.extract.strategies import Task, read
-from harvest_source.extract.visibility import explain_off, explain_skip, lost_sight, was_read
+from harvest_source.extract.strategies import read
+from harvest_source.extract.task import Task
+from harvest_source.extract.visibility import (
+    describe_lost_access,
+    explain_off,
+    explain_skip,
+    was_read,
+)
 from harvest_source.schema.endpoint import Endpoint
 
-LOOK_S: Final = 0.05
-"""How long nothing comes until somebody looks whether rows had better be loaded."""
+POLL_S: Final = 0.05
+"""Poll interval, in seconds, for deciding whether to flush buffered rows."""
 
-QUIET_LOOKS: Final = 5
-"""Nothing came so many times: the allowance is used up. Once is enough when nothing is left."""
+QUIET_POLLS: Final = 5
+"""
+Polls without a batch after which reading counts as paused: Harvest's rate limit is used up.
+
+One poll is enough when no rows are left to come.
+"""
 
 QUIET_ROWS: Final = 10_000
-"""Rows that are worth a load of their own then."""
+"""Buffered rows that are worth a load of their own while reading is paused."""
 
-WORKERS: Final = 24
-"""Tables read at once: all that are on by default."""
+TABLE_WORKERS: Final = 24
+"""Tables read in parallel: as many as are read by default."""
 
 BATCHES_WAITING: Final = 32
+"""Batches read ahead of the consumer at most, which bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one table of one account, or the state to keep once all before it are safe."""
+    """Rows of one table of one account, or its state once all earlier batches are safe."""
 
     endpoint: Endpoint
     account_id: int
@@ -52,63 +63,64 @@ class Batch:
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """The number of rows; 0 for a state."""
         return 0 if self.table is None else int(self.table.num_rows)
 
 
 @dataclass(frozen=True, slots=True)
 class TableFeed:
-    """One table of one account, to be read."""
+    """One table of one account that is to be read."""
 
     endpoint: Endpoint
     account_id: int
     decoder: Decoder
     state: Mapping[str, Any]
-    """What is stored of it; never changed."""
+    """The table's stored state; never changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What all feeds of a run share."""
+    """How a run reads: the accounts, the options and the run log that all its tables share."""
 
     sessions: Sessions
     options: ReadOptions
     run_log: RunLog
-    workers: int = WORKERS
+    workers: int = TABLE_WORKERS
     package_rows: int = PACKAGE_ROWS
+    """Rows per package, approximately."""
 
     def iter_packages(self, feeds: Iterable[TableFeed]) -> Generator[list[Batch], None, None]:
         """
-        Read all *feeds* at once and yield what came, in lists of about *package_rows* rows.
+        Read all *feeds* in parallel; yield their batches in packages of about *package_rows* rows.
 
-        The next ones are read while a list is in your hands. A table that fails is noted in the
-        ledger, and the others go on.
+        Reading continues while the consumer has a package. A table that fails is recorded in the
+        run log, and the others continue.
         """
-        held: list[Batch] = []
-        rows = looks = 0
+        package: list[Batch] = []
+        rows = polls = 0
         batches = gather(
             self._read,
             list(feeds),
             workers=self.workers,
             waiting=BATCHES_WAITING,
-            silence=(LOOK_S, None),
+            silence=(POLL_S, None),
         )
         with closing(batches):
             for batch in batches:
-                looks += 1
+                polls += 1
                 if batch is not None:
-                    held.append(batch)
+                    package.append(batch)
                     rows += batch.rows
-                    looks = 0
-                if self._is_due(rows, looks):
-                    yield held
-                    held, rows = [], 0
-        if held:
-            yield held
+                    polls = 0
+                if self._is_due(rows, polls):
+                    yield package
+                    package, rows = [], 0
+        if package:
+            yield package
 
-    def _is_due(self, rows: int, looks: int) -> bool:
-        """Whether to load *rows*, when nothing came the last so many *looks*."""
-        is_quiet = looks >= (1 if self.run_log.pages.left == 0 else QUIET_LOOKS)
+    def _is_due(self, rows: int, polls: int) -> bool:
+        """Whether to load *rows* buffered rows, after *polls* polls without a batch."""
+        is_quiet = polls >= (1 if self.run_log.pages.left == 0 else QUIET_POLLS)
         return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
     def _read(self, feed: TableFeed, emit: Callable[[Batch | None], None]) -> None:
@@ -117,10 +129,10 @@ class Extraction:
 
     def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
         """
-        Read one feed; a state follows the rows it stands for.
+        Read one feed; a state comes after the rows it stands for.
 
         Raises:
-            HarvestError: Only if failures are not to be isolated.
+            HarvestError: The table could not be read, and ``options.isolate`` is off.
         """
         name, account_id = feed.endpoint.name, feed.account_id
         try:
@@ -141,10 +153,10 @@ class Extraction:
         return explain_skip(feed.endpoint, session, error)
 
     def _skip(self, feed: TableFeed, reason: str) -> None:
-        """Leave a table out; more is said when it could be read before."""
+        """Skip a table; if it was loaded before, warn that its rows are no longer updated."""
         self.run_log.skip(feed.endpoint.name, feed.account_id, reason)
         if was_read(feed.state):
-            self.run_log.warn(lost_sight(feed.endpoint, feed.account_id, reason))
+            self.run_log.warn(describe_lost_access(feed.endpoint, feed.account_id, reason))
 
     def _iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
         endpoint, account_id = feed.endpoint, feed.account_id

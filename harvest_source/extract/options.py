@@ -8,18 +8,18 @@ from datetime import date, timedelta
 from typing import Any
 
 from harvest_source.clock import Clock
-from harvest_source.defaults import SWEEP_EVERY, WINDOW_WORKERS
+from harvest_source.defaults import OVERLAP_S, SWEEP_EVERY, WINDOW_WORKERS
 from harvest_source.extract.slices import Slice
 from harvest_source.schema.endpoints import SECRET_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """Parts of a table to be read whatever the cursor says, which stays where it is."""
+    """Slices of a table that are read again regardless of its cursor, which does not move."""
 
-    parts: tuple[Slice, ...]
+    slices: tuple[Slice, ...]
     audit: dict[str, Any]
-    """What to store once they were read, with proof."""
+    """The table's new ``audit`` state, stored once all slices are read and proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,20 @@ class ReadOptions:
 
     clock: Clock
     start_date: date | None = None
-    overlap: timedelta = timedelta(minutes=5)
+    """First day of history that is read, for lists with a date filter; None: all of it."""
+    overlap: timedelta = timedelta(seconds=OVERLAP_S)
+    """Time before each cursor that is read again."""
     exclude: frozenset[str] = SECRET_COLUMNS
-    """``table.column``."""
+    """Columns that are left out, as ``table.column``."""
     history: frozenset[str] = frozenset()
     """Tables of which every version is kept."""
     full_refresh: bool = False
-    walk_every: timedelta = SWEEP_EVERY
-    """How often every parent's children are read again, moved or not."""
+    """Ignore cursors and progress: what this run does not see is removed afterwards."""
+    sweep_every: timedelta = SWEEP_EVERY
+    """How often the children of every parent are read, changed or not, and reports of old years."""
     workers: int = WINDOW_WORKERS
-    """Windows of one table read at once."""
+    """Windows of one table read in parallel."""
     isolate: bool = False
-    """A table that fails is noted in the ledger and the others go on; otherwise it raises."""
-    again: Mapping[tuple[str, int], Reread] | None = None
-    """By table and account: read just this."""
+    """Whether a table that fails is recorded in the run log; otherwise it raises."""
+    rereads: Mapping[tuple[str, int], Reread] | None = None
+    """If given, nothing else is read: the slices to read again, by table and account."""

@@ -1,36 +1,162 @@
 """
-Reading lists that exist once per parent or once per window: children, rates, reports.
+Lists without ``updated_since``: each is read whole and takes the place of what was loaded of it.
 
-Each such list is a *scope*: it is read whole and takes the place of what the warehouse has of it.
-An empty one leaves nothing to merge, so it is named, to be deleted by whoever can.
+Some exist once per account (roles), some once per parent (an invoice's payments) or per window (a
+report of one year): the latter are told apart by their :class:`Scope`. A list is only replaced by a
+complete read, and only if this token sees at least what the token saw that read the list before.
+An empty list leaves no row to merge, so it is recorded in the run log: its rows are deleted there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harvest_source.concurrency import in_parallel
 from harvest_source.decode.decoder import ARROW_TYPES
+from harvest_source.errors import ResponseError
+from harvest_source.extract.proof import ATTEMPTS, pages_agree
+from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
+from harvest_source.extract.slices import Slice
+from harvest_source.extract.task import Task, check_keys
+from harvest_source.extract.visibility import covers
 from harvest_source.schema.endpoint import Endpoint
 
-WALK_PARENTS: Final = 50
-"""Parents of a scheduled walk per table and run: half of what 15 seconds allow."""
-
 SCOPE_ROWS: Final = 20_000
-"""Rows worth handing on together: a list per parent is small."""
+"""Rows of small lists that are joined into one table before they are handed on."""
 
-SCOPES_AT_ONCE: Final = 8
-"""Requests in flight at once; more cannot be had from Harvest's allowance at 1 s per request."""
+SCOPE_WORKERS: Final = 8
+"""Lists read in parallel. At 1 s a request more would exceed Harvest's 100 requests in 15 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRead:
+    """What is remembered of a list in place of its rows, since it was read last."""
+
+    at: datetime
+    by: str
+    """``Owner.visibility`` of the token that read it."""
+    rows: int
+    digest: str
+    """The :func:`fingerprint` of its rows."""
+
+    def dump(self) -> dict[str, Any]:
+        """As stored in dlt's state."""
+        return {
+            "at": self.at.isoformat(),
+            "by": self.by,
+            "rows": self.rows,
+            "digest": self.digest,
+        }
+
+    @classmethod
+    def load(cls, stored: Any) -> LastRead | None:
+        """Parse what was stored; None when it is missing or malformed."""
+        try:
+            at = datetime.fromisoformat(stored["at"])
+            last_read = cls(at, str(stored["by"]), int(stored["rows"]), str(stored["digest"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+        return last_read if at.tzinfo is not None else None
+
+
+def fingerprint(table: pa.Table) -> str:
+    """A digest of a table's content, whatever the order of its columns."""
+    names = sorted(table.column_names)
+    content = repr([names, table.select(names).to_pylist()])
+    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def may_replace(task: Task, before: LastRead, rows: int) -> bool:
+    """
+    Whether *rows* rows read now may take the place of what was read *before*.
+
+    Always for an administrator, who sees every row, and for a list about the token's owner.
+    Otherwise only if this token sees at least what the former one saw, and no fewer rows came.
+    """
+    if task.session.owner.is_administrator or task.endpoint.own:
+        return True
+    return covers(task.visibility, before.by) and rows >= before.rows
+
+
+def accepts(task: Task, before: LastRead | None, table: pa.Table, what: str) -> bool:
+    """Whether *table* is loaded in place of what was read *before*: it may be, and it differs."""
+    if before is not None and not may_replace(task, before, table.num_rows):
+        task.warn_kept(what)
+        return False
+    if before and before.digest == fingerprint(table) and not task.options.full_refresh:
+        task.run_log.add_rows(*task.key, table.num_rows)
+        return False
+    return True
+
+
+def remember(task: Task, table: pa.Table) -> LastRead:
+    """What to store of *table*, read now."""
+    return LastRead(task.options.clock.now(), task.visibility, table.num_rows, fingerprint(table))
+
+
+def note_empty(task: Task, scope: Mapping[str, Any]) -> None:
+    """Record that a list is empty, if this token would see its rows if there were any."""
+    if task.session.owner.is_administrator or task.endpoint.own:
+        task.run_log.empty(*task.key, scope)
+
+
+def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
+    """
+    Read a list without ``updated_since``, complete or not at all.
+
+    A list of one page is complete if it holds as many distinct ids as it announces. A longer one
+    must announce the same total on every page, and a count taken afterwards must confirm it. There
+    is no catch-up to prove more.
+
+    Args:
+        confirm_empty: Count an empty list once more, because it would empty the table.
+
+    Raises:
+        ResponseError: The list changed during every attempt.
+    """
+    endpoint = reader.endpoint
+    for _ in range(ATTEMPTS):
+        read = reader.read_all(Slice())
+        if endpoint.single:
+            return read
+        is_consistent = pages_agree(read) and read.records == read.table.num_rows
+        is_plain = read.table.num_rows or not confirm_empty
+        if is_consistent and is_plain and not read.needs_proof:
+            return read
+        if is_consistent and reader.count(Slice()) == read.table.num_rows:
+            return read
+    msg = (
+        f"{endpoint.name} kept changing while it was read, {ATTEMPTS} times over. "
+        "The rows loaded earlier are kept. Run the same command again."
+    )
+    raise ResponseError(msg, path=endpoint.list_path, attempts=ATTEMPTS)
+
+
+def read_all(task: Task) -> Iterator[pa.Table]:
+    """Read all rows of an account's list; they take the place of the account's rows."""
+    before = LastRead.load(task.state.get("seen"))
+    if before is not None and not may_replace(task, before, before.rows):
+        task.warn_kept("all of it")
+        return
+    table = read_whole(task.build_slice_reader()).table
+    if table.num_rows == 0:
+        note_empty(task, {})
+    if accepts(task, before, table, "all of it"):
+        yield table
+        task.state["seen"] = remember(task, table).dump()
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What tells one list from the next: the columns and values that all of its rows share."""
+    """One of several lists of a table: the columns and values that all of its rows share."""
 
     values: tuple[tuple[str, Any], ...]
     path: str
@@ -41,7 +167,11 @@ class Scope:
         return "/".join(str(value) for _, value in self.values)
 
     def stamp(self, table: pa.Table, endpoint: Endpoint) -> pa.Table:
-        """Give every row of *table* the scope's values, and hidden key columns their stand-ins."""
+        """
+        Add the scope's columns to *table*, and fill key columns that are hidden from some roles.
+
+        Records of children and reports do not say which parent or window they belong to (quirk 62).
+        """
         types = {column.name: ARROW_TYPES[column.type] for column in endpoint.injected}
         for name, value in self.values:
             constant = pa.repeat(pa.scalar(value, types[name]), table.num_rows)
@@ -52,54 +182,97 @@ class Scope:
         return table
 
 
-@dataclass(frozen=True, slots=True)
-class ParentSweep:
-    """A scheduled walk over all parents, a few per run."""
+class StoredLists:
+    """
+    What is remembered of the scopes of one table, and whether they may be replaced.
 
-    finished_at: datetime | None = None
-    began: datetime | None = None
-    after: int | None = None
-    """Last parent asked in the walk under way; parents are asked in the order of their ids."""
+    Args:
+        task: The table.
+        name: The key in the table's state; below it there is one entry per scope.
+    """
 
-    @classmethod
-    def load(cls, stored: Mapping[str, Any] | None) -> ParentSweep:
-        """Read a stored walk; one that cannot be understood begins anew."""
-        stored = stored or {}
-        try:
-            return cls(
-                finished_at=_parse(stored.get("finished_at")),
-                began=_parse(stored.get("began")),
-                after=int(stored["after"]) if stored.get("after") is not None else None,
-            )
-        except (TypeError, ValueError):
-            return cls()
+    def __init__(self, task: Task, name: str) -> None:
+        self._task = task
+        self._name = name
+        self._stored: dict[str, Any] = dict(task.state.get(name) or {})
 
-    def dump(self) -> dict[str, Any]:
-        """As stored in dlt's state."""
-        return {
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
-            "began": self.began.isoformat() if self.began else None,
-            "after": self.after,
-        }
+    def before(self, scope: str) -> LastRead | None:
+        """What is remembered of the last read of *scope*."""
+        return LastRead.load(self._stored.get(scope))
 
-    def is_due(self, now: datetime, every: timedelta) -> bool:
-        """Whether a walk is under way or should begin."""
-        return self.began is not None or self.finished_at is None or now - self.finished_at >= every
+    def may_be_read(self, scope: str) -> bool:
+        """Whether reading *scope* now can replace anything; if not, a warning is recorded."""
+        before = self.before(scope)
+        if before is None or may_replace(self._task, before, before.rows):
+            return True
+        self._task.warn_kept(scope)
+        return False
 
-    def next_parents(self, parents: Iterable[int], most: int) -> list[int]:
-        """The next parents to ask, at most *most*."""
-        after = self.after
-        rest = sorted(each for each in set(parents) if after is None or each > after)
-        return rest[:most]
+    def accepts(self, scope: Scope, table: pa.Table) -> bool:
+        """Whether *table* is loaded in place of what was read of *scope* before."""
+        name, task = str(scope), self._task
+        before, now = self.before(name), remember(task, table)
+        is_accepted = accepts(task, before, table, name)
+        if is_accepted or (before and self._is_outdated(before, now)):
+            self._stored[name] = now.dump()
+        return is_accepted
 
-    def advance(self, asked: Sequence[int], parents: Iterable[int], now: datetime) -> ParentSweep:
-        """The walk after *asked* were read and are safe."""
-        began = self.began or now
-        last = asked[-1] if asked else self.after
-        if any(last is None or each > last for each in parents):
-            return ParentSweep(self.finished_at, began, last)
-        return ParentSweep(finished_at=began)
+    def _is_outdated(self, before: LastRead, now: LastRead) -> bool:
+        """
+        Whether to store that the rows are still the same.
+
+        Not in every run: a change of state costs a load, even without rows.
+        """
+        is_same = before.digest == now.digest
+        return is_same and now.at - before.at >= self._task.options.sweep_every
+
+    def store(self, only: str | None = None) -> None:
+        """Store what is remembered, with the rows just yielded; of scope *only*, if given."""
+        kept = {n: each for n, each in self._stored.items() if only is None or n == only}
+        self._task.state[self._name] = kept
 
 
-def _parse(stored: str | None) -> datetime | None:
-    return datetime.fromisoformat(stored) if stored else None
+def read_scopes(
+    task: Task, scopes: Sequence[Scope], stored: StoredLists | None = None
+) -> Iterator[pa.Table]:
+    """
+    Read all *scopes*, several in parallel, and yield their rows in tables of a size worth loading.
+
+    Args:
+        stored: What is remembered of them; None: every list is loaded, changed or not.
+    """
+    tables: list[pa.Table] = []
+    for scope, table in in_parallel(partial(_read_scope, task), scopes, workers=SCOPE_WORKERS):
+        if table is None:
+            continue
+        task.run_log.progress(*task.key, table.num_rows, None)
+        if stored is not None and not stored.accepts(scope, table):
+            continue
+        if table.num_rows == 0:
+            note_empty(task, dict(scope.values))
+            continue
+        tables.append(table)
+        if sum(each.num_rows for each in tables) >= SCOPE_ROWS:
+            yield pa.concat_tables(tables, promote_options="default")
+            tables = []
+    if tables:
+        yield pa.concat_tables(tables, promote_options="default")
+
+
+def _read_scope(task: Task, scope: Scope) -> tuple[Scope, pa.Table | None]:
+    """All rows of one scope; None when its parent is gone or has no such list."""
+    endpoint = replace(task.endpoint, path=scope.path)
+
+    def decode(rows: bytes) -> pa.Table:
+        table = scope.stamp(task.decoder.decode(rows), task.endpoint)
+        check_keys(table, endpoint)
+        return table
+
+    source = ListSource(task.session.client, endpoint, decode, scope.params)
+    try:
+        read = read_whole(SliceReader(source, today=task.today), confirm_empty=False)
+    except ResponseError as error:
+        if error.status in endpoint.absent:
+            return scope, None
+        raise
+    return scope, read.table

@@ -1,4 +1,8 @@
-"""What a run did, written down while it happens. Thread-safe; knows nothing of dlt or HTTP."""
+"""
+What a run did, recorded while it runs: rows, skips, failures, warnings. Thread-safe.
+
+Knows nothing of dlt or HTTP.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from harvest_source.errors import HarvestError
-
-
-def error_dict(
-    error: HarvestError, account_id: int | None = None, table: str = ""
-) -> dict[str, Any]:
-    """An error as ``--json`` and ``sync_runs`` name it; without account or table, of the run."""
-    return {
-        "account_id": account_id,
-        "table": table or None,
-        "type": type(error).__name__,
-        "message": str(error),
-    }
+from harvest_source.errors import HarvestError, error_dict
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A table left out on purpose, with the reason people read."""
+    """A table that was not read on purpose, with the reason shown to users."""
 
     account_id: int
     table: str
@@ -34,30 +26,30 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A table, or with ``table=""`` a whole account, that could not be read."""
+    """A table that could not be read; with ``table=""`` a whole account."""
 
     account_id: int
     table: str
     error: HarvestError
 
     def as_dict(self) -> dict[str, Any]:
-        """As ``--json`` and ``sync_runs`` name it."""
-        return error_dict(self.error, self.account_id, self.table)
+        """As ``--json`` and ``sync_runs`` show it."""
+        return error_dict(self.error, account_id=self.account_id, table=self.table)
 
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """A list that was read whole and has no rows: a merge has nothing to say that with."""
+    """A list that was read whole and has no rows. A merge without rows deletes nothing."""
 
     table: str
     account_id: int
     scope: tuple[tuple[str, Any], ...] = ()
-    """Columns and values its rows would share; none: all of the account's rows."""
+    """Columns and values that its rows would share; none: all rows of the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One page read: *rows* more of about *total* (None: not known) in *part* of a table."""
+    """One page was read: *rows* rows of a list of about *total* rows (None: not known)."""
 
     account_id: int
     table: str
@@ -67,13 +59,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class PageCounts:
-    """Rows read and expected, over all tables, as far as pages say."""
+    """Rows read and expected over all tables, as far as their pages say."""
 
     _rows: dict[tuple[str, int], int] = field(default_factory=dict)
     _announced: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def add(self, progress: Progress) -> None:
-        """Count one more page."""
+        """Count a page."""
         key = progress.table, progress.account_id
         self._rows[key] = self._rows.get(key, 0) + progress.rows
         known = self._announced.get(key, 0)
@@ -87,34 +79,35 @@ class PageCounts:
 
     @property
     def total(self) -> int:
-        """Rows read and still to come, about."""
+        """Rows read and still to come, approximately."""
         return sum(max(rows, self._announced[key]) for key, rows in self._rows.items())
 
     @property
     def left(self) -> int | None:
-        """Rows still to come, about; None when more came than any list announced."""
+        """Rows still to come, approximately; None when more came than were announced."""
         left = [self._announced[key] - rows for key, rows in self._rows.items()]
         return None if min(left, default=0) < 0 else sum(left)
 
 
 @dataclass(slots=True)
 class AuditReport:
-    """What the audit of one run has come to."""
+    """The result of one run's audit."""
 
     compared: int = 0
-    """Tables whose counts were compared, by account."""
+    """Tables whose counts were compared, each account's counted separately."""
     deleted: int = 0
+    """Rows deleted in Harvest and removed here."""
     lost: int = 0
-    """Rows that were missing here and are not any more."""
+    """Rows that Harvest had and the warehouse lacked, and that were read again."""
     reread: int = 0
     """Rows that were read again."""
     corrected: int = 0
-    """Rows read again that said something else, or were missing."""
+    """Rows read again that differed or were missing, though ``updated_at`` had not changed."""
     oldest_read_at: datetime | None = None
-    """When the row that was read longest ago was read; None: not known."""
+    """When the row was read whose last read is longest ago; None: not known."""
 
     def run_values(self) -> dict[str, Any]:
-        """The values of the audit's columns of ``sync_runs``."""
+        """The values of the audit's columns in ``sync_runs``."""
         return {
             "rows_deleted": self.deleted,
             "rows_lost": self.lost,
@@ -129,7 +122,7 @@ class AuditReport:
         return bool(self.compared or self.reread)
 
     def describe(self) -> str:
-        """One line for people."""
+        """A summary in one line."""
         oldest = self.oldest_read_at
         since = f"; every row was read since {oldest:%Y-%m-%d %H:%M} UTC" if oldest else ""
         return (
@@ -141,16 +134,17 @@ class AuditReport:
 
 @dataclass(slots=True)
 class RunLog:
-    """Counts and findings of one run, by account and table."""
+    """Counts and findings of one run. Keys are (table, account)."""
 
     on_progress: Callable[[Progress], None] | None = None
     rows: dict[tuple[str, int], int] = field(default_factory=dict)
-    """Records read, by (table, account)."""
+    """Records read."""
     deleted: dict[tuple[str, int], int] = field(default_factory=dict)
-    strangers: set[tuple[str, int]] = field(default_factory=set)
-    """(table, account) that somebody else read last time: fewer rows say nothing."""
+    """Rows removed from the warehouse."""
+    read_by_others: set[tuple[str, int]] = field(default_factory=set)
+    """Tables last read with another token or role: fewer rows are no evidence of deletions."""
     whole: set[tuple[str, int]] = field(default_factory=set)
-    """(table, account) that were read from the first row to the last, with proof."""
+    """Tables read from the first row to the last, with proof."""
     emptied: list[Emptied] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -160,7 +154,7 @@ class RunLog:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_rows(self, table: str, account_id: int, rows: int) -> None:
-        """Count *rows* records of a table as read; zero makes the table appear in the report."""
+        """Count *rows* records as read; zero makes the table appear in the report."""
         with self._lock:
             key = table, account_id
             self.rows[key] = self.rows.get(key, 0) + rows
@@ -172,28 +166,28 @@ class RunLog:
             self.deleted[key] = self.deleted.get(key, 0) + rows
 
     def empty(self, table: str, account_id: int, scope: Mapping[str, Any]) -> None:
-        """Note that a list read whole has no rows."""
+        """Record that a list was read whole and has no rows."""
         with self._lock:
             self.emptied.append(Emptied(table, account_id, tuple(scope.items())))
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
-        """Leave a table out on purpose."""
+        """Record that a table is not read on purpose."""
         with self._lock:
             self.skipped.append(Skip(account_id, table, reason))
 
     def fail(self, table: str, account_id: int, error: HarvestError) -> None:
-        """Note that a table could not be read."""
+        """Record that a table could not be read."""
         with self._lock:
             self.failures.append(Failure(account_id, table, error))
 
     def warn(self, message: str) -> None:
-        """Note something people should know; each message once."""
+        """Record a message for the user; a repeated one is recorded once."""
         with self._lock:
             if message not in self.warnings:
                 self.warnings.append(message)
 
     def progress(self, table: str, account_id: int, rows: int, total: int | None) -> None:
-        """Tell whoever watches that a page arrived."""
+        """Count a page and report it to ``on_progress``."""
         progress = Progress(account_id, table, rows, total)
         with self._lock:
             self.pages.add(progress)

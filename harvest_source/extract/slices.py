@@ -1,4 +1,8 @@
-"""Slices of a list: half-open windows of days, changes since an instant, one more filter."""
+"""
+What can be asked of a Harvest list: a half-open window of days, changes since an instant, filters.
+
+Pure values. Harvest's inclusive ``from`` and ``to`` appear in :meth:`DateWindow.params` only.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,12 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class DateWindow:
-    """The days ``[start, end)``. None leaves a side open: people type years like 0201 and 2062."""
+    """
+    The calendar days ``[start, end)``; None leaves a side open.
+
+    A window over all of history has to be open on both sides: entries are dated 0201 or 2062 by
+    mistake, and must be read too.
+    """
 
     start: date | None = None
     end: date | None = None
@@ -29,24 +38,24 @@ class DateWindow:
 
     @property
     def is_empty(self) -> bool:
-        """True when no day can be inside."""
+        """Whether the window has no day in it."""
         return self.end is not None and (self.start or date.min) >= self.end
 
     @property
     def is_one_day(self) -> bool:
-        """True for a window that no date can cut."""
+        """Whether the window is a single day, which no date can cut."""
         if self.end is None:
             return self.start == date.max
         return self.end - (self.start or date.min) <= _DAY
 
     def nearest(self, day: date) -> date:
-        """*day*, or the day inside that is nearest to it."""
+        """*day* if it is inside, otherwise the day inside that is nearest to it."""
         if self.start is not None and day < self.start:
             return self.start
         return day if self.end is None or day < self.end else self.end - _DAY
 
     def params(self) -> dict[str, str]:
-        """Harvest's ``from`` and ``to``, both inclusive calendar days, ``YYYY-MM-DD``."""
+        """Harvest's ``from`` and ``to``: inclusive calendar days, ``YYYY-MM-DD``."""
         params = {}
         if self.start is not None:
             params["from"] = self.start.isoformat()
@@ -55,7 +64,7 @@ class DateWindow:
         return params
 
     def cut_at(self, day: date) -> tuple[DateWindow, DateWindow]:
-        """The days before *day*, and *day* and after. They touch and never overlap."""
+        """The days before *day*, and *day* with those after it. They touch and never overlap."""
         return DateWindow(self.start, day), DateWindow(day, self.end)
 
 
@@ -64,14 +73,15 @@ ALL_DAYS = DateWindow()
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of a list: days, changes since an instant, and one more filter."""
+    """The rows of a list that pass some filters. Without any: the whole list."""
 
     window: DateWindow = ALL_DAYS
     since: datetime | None = None
+    """Rows with ``updated_at`` after this instant; Harvest's comparison is strictly greater."""
     only: tuple[str, int] | None = None
-    """A column and the id it must have: how a single day is cut."""
+    """A column and the id it must have. Splits a single day."""
     flag: tuple[str, str] | None = None
-    """A filter and its value, such as ``is_running``."""
+    """Another filter and its value, such as ``is_running`` and ``true``."""
 
     def __str__(self) -> str:
         words = [str(self.window)]
@@ -84,9 +94,11 @@ class Slice:
         return ", ".join(words)
 
     def params(self) -> dict[str, str]:
-        """The query that asks for this part."""
+        """The query parameters that ask for this slice."""
         params = self.window.params()
         if self.since is not None:
+            # Whole seconds and a "Z" are the only documented form. Fractions are cut off, which
+            # asks for more rows and never for fewer.
             params["updated_since"] = f"{self.since:%Y-%m-%dT%H:%M:%SZ}"
         if self.only is not None:
             column, value = self.only

@@ -1,37 +1,42 @@
 """
-Who sees what, and what follows: which tables are left out and why, and what may be replaced.
+What a token may see, and what follows: which tables are skipped and why, and what is no evidence.
 
-Harvest shows a lower role fewer rows, or an empty list, with no sign that it did. So fewer rows are
-evidence only when whoever reads them sees no less than whoever read the rows that they replace.
+Harvest shows a lower role fewer rows, or an empty list, without saying so (quirks 11 and 12). Fewer
+rows are evidence of deletions only if the token that reads now sees at least what the token saw
+that read the rows before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from harvest_source.auth.sessions import Owner, Session
+from harvest_source.auth.sessions import Session
 from harvest_source.errors import ForbiddenError, HarvestError, ResponseError
 from harvest_source.schema.endpoint import Endpoint
 
 _RANKS: Final[Mapping[str, int]] = {"member": 0, "manager": 1, "administrator": 2}
 _HIGHEST: Final = max(_RANKS.values())
+
 _OFF: Final = (404, 422)
-"""What Harvest may answer where a module is off, beside 403 and an empty list: nobody knows."""
+"""
+Possible answers for a switched-off module, in addition to 403 and an empty list (quirk 14).
+
+Unverified against a live account: which of them Harvest sends.
+"""
 
 _STORED: Final = ("cursor", "backfill", "seen", "windows", "walk")
-"""Keys of a table's state, of which at least one is there once it was read."""
+"""Keys of a table's state. At least one of them is set once the table was read."""
 
 
-def covers(sight: str, other: str) -> bool:
+def covers(visibility: str, other: str) -> bool:
     """
-    Whether *sight* shows at least what *other* showed; both are an ``Owner.visibility``.
+    Whether a token with *visibility* sees at least the rows that one with *other* sees.
 
-    Administrators see everything. Beyond that, only one person's roles can be compared.
+    Both are an ``Owner.visibility``. An administrator sees every row. Otherwise only tokens of the
+    same person can be compared, by their roles.
     """
-    user, rank, grants = _parse(sight)
+    user, rank, grants = _parse(visibility)
     if rank == _HIGHEST:
         return True
     other_user, other_rank, other_grants = _parse(other)
@@ -39,74 +44,39 @@ def covers(sight: str, other: str) -> bool:
 
 
 def _parse(visibility: str) -> tuple[str, int, frozenset[str]]:
+    """The user id, the rank of the highest role, and the grants beside the roles."""
     user, _, listed = visibility.partition(":")
     roles = frozenset(filter(None, listed.split(",")))
     return user, max((_RANKS.get(role, 0) for role in roles), default=0), roles - _RANKS.keys()
 
 
-@dataclass(frozen=True, slots=True)
-class LastRead:
-    """A list that is replaced as a whole, as it was read last."""
-
-    at: datetime
-    by: str
-    """The reader's ``Owner.visibility``."""
-    rows: int
-    digest: str
-
-    def dump(self) -> dict[str, Any]:
-        """As stored in dlt's state."""
-        return {
-            "at": self.at.isoformat(),
-            "by": self.by,
-            "rows": self.rows,
-            "digest": self.digest,
-        }
-
-    @classmethod
-    def load(cls, stored: Any) -> LastRead | None:
-        """Read what was stored; None when there is nothing, or nothing that can be understood."""
-        try:
-            at = datetime.fromisoformat(stored["at"])
-            seen = cls(at, str(stored["by"]), int(stored["rows"]), str(stored["digest"]))
-        except (KeyError, TypeError, ValueError):
-            return None
-        return seen if at.tzinfo is not None else None
-
-    def may_give_way(self, endpoint: Endpoint, owner: Owner, rows: int) -> bool:
-        """Whether *rows* that *owner* was served may take the place of what was seen."""
-        if owner.is_administrator or endpoint.own:
-            return True
-        return covers(owner.visibility, self.by) and rows >= self.rows
-
-
 def explain_off(endpoint: Endpoint, session: Session) -> str | None:
-    """Why *endpoint* need not be asked, if its module is known to be switched off."""
+    """Why *endpoint* is not requested: its module is switched off. None: it is on, or not known."""
     if endpoint.module is None or session.company.flag(endpoint.module) is not False:
         return None
     return (
-        f"the {_words(endpoint)} module is switched off in Harvest ({endpoint.module} of company). "
-        "Switch it on in Harvest's settings to read it."
+        f"the {_module_name(endpoint)} module is switched off in Harvest ({endpoint.module} of "
+        "company). Switch it on in Harvest's settings to read it."
     )
 
 
 def may_hide(endpoint: Endpoint, session: Session) -> str | None:
-    """Why rows of *endpoint* that are not served are no evidence; None if they are."""
+    """Why missing rows of *endpoint* are no evidence of deletions; None if they are."""
     if endpoint.module is None or session.company.flag(endpoint.module):
         return None
     return (
         f"Nothing was removed from {endpoint.name} of account {session.account_id}: as far as this "
-        "token is told, its module is switched off in Harvest, and rows that are hidden look like "
-        "rows that are gone."
+        "token can tell, its module is switched off in Harvest, and hidden rows look like deleted "
+        "ones."
     )
 
 
 def explain_skip(endpoint: Endpoint, session: Session | None, error: HarvestError) -> str | None:
     """
-    Why a table is left out that could not be read; None when *error* is a failure.
+    Why a table is skipped that could not be read; None when *error* is a failure.
 
-    Unverified against a live account: the answer for a switched-off module. Where ``company`` says
-    that it is on, 404 and 422 are what they seem.
+    A 403 is a missing permission. A 404 or 422 may be a switched-off module, unless ``company``
+    says that the module is on.
     """
     if isinstance(error, ForbiddenError):
         return str(error)
@@ -115,41 +85,42 @@ def explain_skip(endpoint: Endpoint, session: Session | None, error: HarvestErro
     if error.status not in _OFF or session.company.flag(endpoint.module):
         return None
     return (
-        f"Harvest answered {error.status}, as it may where the {_words(endpoint)} module is "
+        f"Harvest answered {error.status}, as it may where the {_module_name(endpoint)} module is "
         "switched off. Whether it is cannot be seen: this token may not read company."
     )
 
 
-def _words(endpoint: Endpoint) -> str:
+def _module_name(endpoint: Endpoint) -> str:
     return (endpoint.module or "").removesuffix("_feature")
 
 
 def was_read(state: Mapping[str, Any]) -> bool:
-    """Whether what is stored of a table says that it was read before."""
+    """Whether a table's stored state shows that it was read before."""
     return any(state.get(name) for name in _STORED)
 
 
-def lost_sight(endpoint: Endpoint, account_id: int, reason: str) -> str:
-    """What people are told when a table that was loaded cannot be read any more."""
+def describe_lost_access(endpoint: Endpoint, account_id: int, reason: str) -> str:
+    """The warning for a table that was loaded before and is skipped now."""
     return (
         f"{endpoint.name} of account {account_id} was loaded before and cannot be read any more: "
-        f"{reason} Its rows stay as they were and grow old."
+        f"{reason} Its existing rows are kept but no longer updated."
     )
 
 
-def left_alone(endpoint: Endpoint, account_id: int, what: str) -> str:
-    """What people are told when fewer rows were served than may be believed."""
+def describe_kept_list(endpoint: Endpoint, account_id: int, what: str) -> str:
+    """The warning for a list that is not replaced, because this token sees less of it."""
     return (
-        f"{endpoint.name} of account {account_id} ({what}) stays as it was: this token is not an "
-        "administrator's and sees less than was loaded. Read it with the token that loaded it, or "
-        "an administrator's."
+        f"{endpoint.name} of account {account_id} ({what}) is kept as it was loaded: this token is "
+        "not an administrator's and sees less than the one that loaded it. Read it with that token "
+        "or with an administrator's."
     )
 
 
-def sees_less(account_id: int) -> str:
-    """What people are told when a token of a lower role goes on where another one was."""
+def describe_lower_role(account_id: int) -> str:
+    """The warning for a token that continues where a token with more visibility was."""
     return (
         f"The token for account {account_id} sees less than the one that loaded it before. Rows it "
-        "does not see grow old, and rows that change lose what it may not see, such as rates. Use "
-        "the former token, or an administrator's: what changed meanwhile is then read again."
+        "does not see are no longer updated, and rows that change lose the values it may not see, "
+        "such as rates. Use the former token or an administrator's: what changed meanwhile is then "
+        "read again."
     )

@@ -1,7 +1,7 @@
 """
-Date windows: half-open inside; Harvest's inclusive ``from``/``to`` only in ``DateWindow.params``.
+How a long list is cut into date windows of about equal size. Pure.
 
-Days are calendar days of the account; nothing here knows of zones.
+Days are calendar days as Harvest stores them, without a time zone.
 """
 
 from __future__ import annotations
@@ -13,42 +13,65 @@ from datetime import date, timedelta
 from itertools import accumulate, pairwise
 from typing import Final
 
+from harvest_source.defaults import WINDOW_WORKERS
 from harvest_source.extract.slices import DateWindow
 
-EARLIEST = date(2000, 1, 1)
-"""Where the bulk of history is not sought any more. Older rows are in the first, open window."""
+LONG_ROWS: Final = 20_000
+"""A slice with more rows is cut into windows that are read in parallel."""
 
-RECENT = timedelta(days=90)
-"""Hours this young are still being edited: reports that reach into them are read every run."""
+WINDOW_ROWS: Final = 125_000
+"""Upper bound of a planned window's rows, about: progress is stored per finished window."""
 
-_DAY = timedelta(days=1)
+LAST_ROWS: Final = 12_000
+"""
+When no window has more rows to come, finished windows wait to be proven by one common catch-up.
 
-_MOST: Final = 500
-"""Windows of one plan, each of which costs a count: parts of longer lists are cut again."""
+The price: if the run is killed at that moment, the windows of the last round are read again.
+"""
+
+EARLIEST: Final = date(2000, 1, 1)
+"""Windows are planned from this day on. Older rows are in the first window, which is open."""
+
+_FEWEST_WINDOWS: Final = 5
+_ROWS_PER_WORKER: Final = 75_000
+"""
+A long list is cut into as many windows as are read in parallel, or a multiple, so that they end
+at about the same time. Each window costs three requests that bring few rows. To keep those below a
+tenth of all requests, there is one window in parallel for every so many rows, but never fewer than
+a few.
+"""
+
+_MOST_WINDOWS: Final = 500
+"""Windows of one plan, each of which costs a count. Windows of longer lists are cut again."""
+
+_DAY: Final = timedelta(days=1)
 
 
-def halve(window: DateWindow, first: date, last: date) -> tuple[DateWindow, DateWindow] | None:
-    """
-    Cut *window* between the *first* and *last* day seen in it; open sides stay open.
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """How one list is cut into windows, and how many of them are read in parallel."""
 
-    Days outside, should Harvest ever serve some, count as the nearest day inside.
+    today: date
+    """Last day on which most rows are expected. Sizes windows; excludes nothing."""
+    long_rows: int = LONG_ROWS
+    """A slice with more rows is cut into windows."""
+    window_rows: int = WINDOW_ROWS
+    """Rows a planned window should have at most."""
+    last_rows: float = LAST_ROWS
+    """A finished window is proven at once while another has more rows to come."""
+    workers: int = 1
+    """Windows read in parallel, each on a thread of its own when there are several."""
 
-    Returns:
-        None when it is a single day, which no date can cut.
-    """
-    if window.is_one_day or window.is_empty:
-        return None
-    first, last = window.nearest(first), window.nearest(last)
-    if first >= last:
-        # Everything seen is on one day: give that day a part of its own.
-        cut = first if (window.start or date.min) < first else first + _DAY
-        return window.cut_at(cut)
-    return window.cut_at(first + (last - first) // 2 + _DAY)
+    def rows_per_window(self, total: int) -> int:
+        """Rows of each window when *total* rows are cut into one or several full rounds."""
+        parallel = min(max(total // _ROWS_PER_WORKER, _FEWEST_WINDOWS), WINDOW_WORKERS)
+        rounds = -(-total // (parallel * self.window_rows))
+        return max(-(-total // (parallel * rounds)), min(self.long_rows, self.window_rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some rows of a window, its newest as Harvest orders them, and the days they lie on."""
+    """The first page of a window, which has its newest rows: their number and days."""
 
     rows: int
     first: date
@@ -56,7 +79,7 @@ class Sample:
 
 
 Count = Callable[[Sequence[DateWindow]], Sequence[int]]
-"""Rows of each of several windows; all may be asked at once."""
+"""The number of rows in each of several windows. The windows may be counted in parallel."""
 
 
 def plan_windows(
@@ -65,17 +88,17 @@ def plan_windows(
     """
     Cut *window* into touching windows of about *size* rows, oldest first.
 
-    Takes history to be as dense as the *sample* is, counts what that would come to, and evens it
-    out: windows read at once should end at once. Sizes are a wish all the same; coverage is exact
-    by construction (the sides stay as *window* has them).
+    Assumes that all days have as many rows as those of the *sample*, counts the windows that follow
+    from that, and evens out their sizes. Sizes are approximate. Coverage is exact by construction:
+    the windows touch, and the outer sides are those of *window*.
 
     Args:
         total: Rows in *window*.
-        count: Called once, at most, for one window less than there will be.
-        today: Last day the bulk of history is expected on; later ones are in the last part.
+        count: Called at most once, for one window less than are returned.
+        today: Last day on which most rows are expected; rows dated later are in the last window.
 
     Returns:
-        Two windows at least, unless it is a single day, which no date can cut.
+        At least two windows, or *window* alone if it is a single day, which no date can cut.
     """
     if window.is_one_day:
         return [window]
@@ -83,8 +106,8 @@ def plan_windows(
     days = ((last - first).days + 1) * total / max(sample.rows, 1)
     days = min(days, (last - (window.start or min(EARLIEST, first))).days + 1)
     low = last + _DAY - timedelta(days=round(days))
-    parts = min(-(-total // size), int(days), _MOST)
-    guessed = _inside(window, _spread([(low, 0), (last + _DAY, total)], parts))
+    windows = min(-(-total // size), int(days), _MOST_WINDOWS)
+    guessed = _inside(window, _spread([(low, 0), (last + _DAY, total)], windows))
     if not guessed:
         # By the sample's own days, not capped at today: rows dated in 2062 would otherwise be
         # looked for one day after the other, at one request each.
@@ -92,15 +115,20 @@ def plan_windows(
     counted = count([DateWindow(window.start, day) for day in guessed])
     rows_before = accumulate((min(rows, total) for rows in counted), max)
     known = {low: 0, **dict(zip(guessed, rows_before, strict=True)), last + _DAY: total}
-    cuts = _inside(window, _spread(sorted(known.items()), parts)) or guessed
+    cuts = _inside(window, _spread(sorted(known.items()), windows)) or guessed
     return [DateWindow(*sides) for sides in pairwise([window.start, *cuts, window.end])]
 
 
-def _spread(known: Sequence[tuple[date, int]], parts: int) -> list[date]:
-    """The days that cut the rows known to lie before some days into equal *parts*."""
+def _spread(known: Sequence[tuple[date, int]], windows: int) -> list[date]:
+    """
+    The days that cut the rows into equal *windows*, interpolated between known days.
+
+    Args:
+        known: Days and the number of rows before each, both ascending.
+    """
     rows, cuts = [before for _, before in known], []
-    for part in range(1, parts):
-        wanted = rows[-1] * part / parts
+    for number in range(1, windows):
+        wanted = rows[-1] * number / windows
         at = bisect_left(rows, wanted, lo=1)
         (start, before), (end, after) = known[at - 1], known[at]
         share = (wanted - before) / (after - before) if after > before else 0
@@ -113,8 +141,27 @@ def _inside(window: DateWindow, days: Iterable[date]) -> list[date]:
     return sorted({day for day in days if day in window and day != (window.start or date.min)})
 
 
-def gaps(window: DateWindow, done: Iterable[DateWindow]) -> list[DateWindow]:
-    """The parts of *window* that none of *done* covers, oldest first."""
+def halve(window: DateWindow, first: date, last: date) -> tuple[DateWindow, DateWindow] | None:
+    """
+    Cut *window* between the *first* and the *last* day seen in it; open sides stay open.
+
+    A day outside the window, should Harvest serve one, counts as the nearest day inside.
+
+    Returns:
+        None for a single day, which no date can cut, and for an empty window.
+    """
+    if window.is_one_day or window.is_empty:
+        return None
+    first, last = window.nearest(first), window.nearest(last)
+    if first >= last:
+        # All rows are on one day. Two such cuts give that day a window of its own.
+        cut = first if (window.start or date.min) < first else first + _DAY
+        return window.cut_at(cut)
+    return window.cut_at(first + (last - first) // 2 + _DAY)
+
+
+def find_gaps(window: DateWindow, done: Iterable[DateWindow]) -> list[DateWindow]:
+    """The windows of *window* that none of *done* covers, oldest first."""
     rest, start = [], window.start
     for each in sorted(done, key=lambda each: each.start or date.min):
         if each.start is not None and (start is None or each.start > start):
@@ -129,15 +176,3 @@ def gaps(window: DateWindow, done: Iterable[DateWindow]) -> list[DateWindow]:
 
 def _earlier(day: date, end: date | None) -> date:
     return day if end is None else min(day, end)
-
-
-def report_windows(first: date, today: date) -> list[DateWindow]:
-    """
-    The calendar years from *first* to the one *today* is in, oldest first; no two share a day.
-
-    Harvest takes at most 365 days between ``from`` and ``to``: a leap year is just that. The last
-    one always ends with its year, so that its key stays the same until then.
-    """
-    years = range(first.year, today.year + 1)
-    starts = [max(first, date(year, 1, 1)) for year in years]
-    return [DateWindow(start, date(start.year + 1, 1, 1)) for start in starts]

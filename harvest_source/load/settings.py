@@ -213,7 +213,7 @@ def _build_read_options(
         exclude=left_out | excluded,
         history=parse_history(config.history),
         full_refresh=arguments.full_refresh,
-        walk_every=parse_full_walk(config.full_walk),
+        sweep_every=parse_full_walk(config.full_walk),
         workers=hooks.workers,
         isolate=arguments.isolate,
     )

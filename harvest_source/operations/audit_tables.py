@@ -14,7 +14,7 @@ from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
-from harvest_source.extract.strategies import Task, build_task
+from harvest_source.extract.task import Task, build_task
 from harvest_source.load.state import stored_accounts
 from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import TablePair
@@ -67,7 +67,8 @@ def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:
     """
     log, sources = workspace.run_log, workspace.warehouse.source_state
     unsure = {(each.table, each.account_id) for each in log.failures}
-    unsure |= {(each.table, each.account_id) for each in log.skipped} | log.whole | log.strangers
+    unsure |= {(each.table, each.account_id) for each in log.skipped}
+    unsure |= log.whole | log.read_by_others
     tables = []
     for endpoint in workspace.endpoints:
         place = endpoint.name, session.account_id

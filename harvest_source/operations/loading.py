@@ -39,7 +39,7 @@ def load_rereads(workspace: Workspace, rereads: Mapping[tuple[str, int], Reread]
     Raises:
         DestinationError: The destination refused; the package stays pending.
     """
-    options = replace(workspace.extraction.options, again=rereads, full_refresh=False)
+    options = replace(workspace.extraction.options, rereads=rereads, full_refresh=False)
     extraction = replace(workspace.extraction, options=options)
     names = {name for name, _ in rereads}
     endpoints = tuple(each for each in workspace.endpoints if each.name in names)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from harvest_source.errors import HarvestError
-from harvest_source.extract.run_log import RunLog, error_dict
+from harvest_source.errors import HarvestError, error_dict
+from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.run import Run
 from harvest_source.schema.endpoint import Endpoint
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harvest_source.concurrency import gather
+from harvest_source.concurrency import gather, in_parallel
 
 
 def count_up(most: int, emit: Callable[[tuple[int, int]], None]) -> None:
@@ -91,3 +93,17 @@ def test_silence_is_told() -> None:
         go_on.set()
     assert heard[0] == 0
     assert heard[-1] == 1
+
+
+@given(st.lists(st.integers(), max_size=50), st.integers(1, 5))
+def test_results_come_in_order(items: list[int], workers: int) -> None:
+    """In the order of the items, whichever was ready first."""
+    assert list(in_parallel(str, items, workers=workers)) == [str(item) for item in items]
+
+
+def test_the_first_failure_is_raised_in_its_place() -> None:
+    """What came before it is delivered; nothing after it is."""
+    results = in_parallel(lambda n: 1 // n, [1, 1, 0, 1], workers=2)
+    assert [next(results), next(results)] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)

@@ -51,7 +51,7 @@ CHANGES = Slice(since=AN_HOUR_AGO - OVERLAP)
 
 
 @pytest.mark.parametrize(
-    ("before", "start", "parts", "is_whole", "covered_from"),
+    ("before", "start", "slices", "is_whole", "covered_from"),
     [
         pytest.param(None, None, [history()], True, None, id="first read: all history"),
         pytest.param(None, SPRING, [history(SPRING)], True, SPRING, id="first read: bounded"),
@@ -84,13 +84,13 @@ CHANGES = Slice(since=AN_HOUR_AGO - OVERLAP)
 def test_what_is_read(
     before: Cursor | None,
     start: date | None,
-    parts: list[Slice],
+    slices: list[Slice],
     is_whole: bool,
     covered_from: date | None,
 ) -> None:
     """History without a cursor, changes with one, and what an earlier bound uncovers."""
     planned = read_plan(before, start=start)
-    assert list(planned.parts) == parts
+    assert list(planned.slices) == slices
     assert (planned.is_whole, planned.covered_from) == (is_whole, covered_from)
 
 
@@ -105,7 +105,7 @@ def test_someone_else_reads_all_that_was_covered(
     before = cursor(covered_from=covered_from, visibility="7:manager")
     for owner in ("8:manager", "7:administrator", "7:manager,people_manager"):
         planned = read_plan(before, start=start, owner=owner)
-        assert planned.parts == (history(bound),)
+        assert planned.slices == (history(bound),)
         assert planned.is_whole
         assert planned.covered_from == bound
 
@@ -114,7 +114,7 @@ def test_someone_else_reads_all_that_was_covered(
 def test_who_sees_no_more_reads_no_history(owner: str) -> None:
     """After an administrator nothing comes into sight, and what is hidden must not overwrite."""
     planned = read_plan(cursor(visibility="7:administrator"), owner=owner)
-    assert planned.parts == (Slice(since=AN_HOUR_AGO - OVERLAP),)
+    assert planned.slices == (Slice(since=AN_HOUR_AGO - OVERLAP),)
 
 
 @pytest.mark.parametrize(
@@ -125,15 +125,15 @@ def test_once_a_day_the_overlap_is_a_day_long(hours: float, is_wide: bool) -> No
     planned = read_plan(cursor(wide_at=NOW - timedelta(hours=hours)))
     assert planned.is_wide is is_wide
     reach = timedelta(hours=25) if is_wide else OVERLAP
-    assert planned.parts == (Slice(since=AN_HOUR_AGO - reach),)
+    assert planned.slices == (Slice(since=AN_HOUR_AGO - reach),)
 
 
 def test_a_longer_overlap_stays_longer() -> None:
     """The daily overlap never shortens the one people asked for."""
     overlap = timedelta(hours=40)
     for wide_at in (AN_HOUR_AGO, NOW - timedelta(days=2)):
-        (part,) = read_plan(cursor(wide_at=wide_at), overlap=overlap).parts
-        assert part.since == AN_HOUR_AGO - overlap
+        (slice_,) = read_plan(cursor(wide_at=wide_at), overlap=overlap).slices
+        assert slice_.since == AN_HOUR_AGO - overlap
 
 
 def test_a_clock_set_back_does_not_end_the_daily_overlap() -> None:
@@ -143,15 +143,15 @@ def test_a_clock_set_back_does_not_end_the_daily_overlap() -> None:
 
 def test_a_cursor_from_the_future_is_none() -> None:
     """Nothing would ever have changed since: history is read. Two hours are a skewed clock."""
-    assert read_plan(cursor(at=NOW + timedelta(days=2))).parts == (history(),)
+    assert read_plan(cursor(at=NOW + timedelta(days=2))).slices == (history(),)
     soon = NOW + timedelta(hours=2)
-    assert read_plan(cursor(at=soon)).parts == (Slice(since=soon - OVERLAP),)
+    assert read_plan(cursor(at=soon)).slices == (Slice(since=soon - OVERLAP),)
 
 
 def test_an_overlap_beyond_all_measure_asks_for_everything_that_changed() -> None:
     """An absurd setting costs time, and nothing else."""
-    (part,) = read_plan(CURSOR, overlap=timedelta(days=999_999_999)).parts
-    assert part.params() == {"updated_since": "2006-01-01T00:00:00Z"}
+    (slice_,) = read_plan(CURSOR, overlap=timedelta(days=999_999_999)).slices
+    assert slice_.params() == {"updated_since": "2006-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize("is_wide", [True, False])
@@ -193,14 +193,14 @@ def test_planning_never_leaves_a_gap(
     """From the bound on, every day is covered or read, and every change is asked for."""
     before = cursor(at=at, covered_from=covered, wide_at=at)
     planned = read_plan(before, start=start, now=now, overlap=overlap)
-    *missing, last = planned.parts
+    *missing, last = planned.slices
     if last.since is None:
         assert planned.is_whole
         assert not missing
     else:
         assert last.since <= at
         assert last.window == ALL_DAYS
-    read = [part.window for part in planned.parts if part.since is None]
+    read = [each.window for each in planned.slices if each.since is None]
     for day in (start or date.min, covered or date.min, date.max):
         if start is None or day >= start:
             assert any(day in window for window in read) or covered is None or day >= covered

@@ -60,11 +60,11 @@ def test_rows_do_not_wait_for_the_limit() -> None:
     assert sum(packages) == 148_000
 
 
-@pytest.mark.parametrize(("left", "looks"), [(2000, 5), (0, 1)])
-def test_the_last_rows_do_not_wait_for_their_proof(left: int, looks: int) -> None:
+@pytest.mark.parametrize(("left", "polls"), [(2000, 5), (0, 1)])
+def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> None:
     """A silence is waited for, to be sure that it is one; not when all rows have come."""
     reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
     reading.run_log.progress("time_entries", 1, 98_000, 98_000 + left)
-    assert [reading._is_due(98_000, number) for number in range(7)].index(True) == looks
+    assert [reading._is_due(98_000, number) for number in range(7)].index(True) == polls
     assert not reading._is_due(9_999, 100), "a load costs the same, whatever is in it"
     assert reading._is_due(100_000, 0)

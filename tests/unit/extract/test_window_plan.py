@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 
 import pytest
@@ -11,43 +11,16 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
-from harvest_source.extract.window_plan import EARLIEST, Sample, gaps, halve, plan_windows
-
-DAY = timedelta(days=1)
-TODAY = date(2024, 6, 30)
-
-odd_days = st.sampled_from(
-    [date.min, date(201, 5, 1), EARLIEST, TODAY, TODAY + DAY, date(2062, 1, 1), date.max]
+from harvest_source.extract.window_plan import (
+    Sample,
+    WindowSettings,
+    find_gaps,
+    halve,
+    plan_windows,
 )
-days = st.one_of(odd_days, st.dates(date(2023, 1, 1), TODAY), st.dates())
-sides = st.none() | days
+from tests.unit.extract.days import DAY, TODAY, count_in, days, windows, windows_and_days
+
 counts = st.integers(0, 2000)
-
-
-@st.composite
-def windows(draw: st.DrawFn) -> DateWindow:
-    start, end = draw(sides), draw(sides)
-    if start is not None and end is not None and start > end:
-        start, end = end, start
-    return DateWindow(start, None if end in {start, date.min} else end)
-
-
-@st.composite
-def windows_and_days(draw: st.DrawFn) -> tuple[DateWindow, date, date]:
-    """A window and two days in it, in order; often the same or the first and last."""
-    window = draw(windows())
-    low, high = window.nearest(date.min), window.nearest(date.max)
-    inside = st.sampled_from([low, high]) | st.dates(low, high)
-    first, last = sorted((draw(inside), draw(inside)))
-    return window, first, last
-
-
-def count_in(rows: list[date], window: DateWindow) -> int:
-    """What Harvest would say: by its inclusive bounds, not by ours."""
-    params = window.params()
-    first = date.fromisoformat(params.get("from", date.min.isoformat()))
-    last = date.fromisoformat(params.get("to", date.max.isoformat()))
-    return sum(first <= row <= last for row in rows)
 
 
 def assert_covers(parts: list[DateWindow], whole: DateWindow) -> None:
@@ -56,28 +29,6 @@ def assert_covers(parts: list[DateWindow], whole: DateWindow) -> None:
     assert parts[-1].end == whole.end
     for older, newer in pairwise(parts):
         assert older.end == newer.start is not None
-
-
-@given(windows(), days)
-def test_a_day_is_inside_exactly_when_harvest_says_so(window: DateWindow, day: date) -> None:
-    """Our half-open days and Harvest's inclusive ``from`` and ``to`` mean the same."""
-    assert (day in window) == (count_in([day], window) == 1)
-
-
-def test_what_is_asked_is_inclusive() -> None:
-    """The last day asked for is the one before the end, and years have four digits."""
-    window = DateWindow(date(201, 1, 1), date(2024, 3, 1))
-    assert window.params() == {"from": "0201-01-01", "to": "2024-02-29"}
-    assert ALL_DAYS.params() == {}
-
-
-@given(windows_and_days())
-def test_cutting_loses_no_day(case: tuple[DateWindow, date, date]) -> None:
-    """Every day of a window is in exactly one of its two parts, at whatever day it is cut."""
-    window, day, _ = case
-    older, newer = window.cut_at(day)
-    for each in (day, day - DAY if day > date.min else day, date.min, date.max):
-        assert (each in older) + (each in newer) == (each in window)
 
 
 @given(windows(), days, days)
@@ -115,16 +66,6 @@ def test_halving_ends_at_a_single_day(case: tuple[DateWindow, date, date]) -> No
         window = next(half for half in halves if day in half)
     assert window.is_one_day
     assert halve(window, day, day) is None
-
-
-@given(windows())
-def test_no_day_is_in_an_empty_window(window: DateWindow) -> None:
-    """Only windows with a day in them can be asked for."""
-    assert any(
-        day in window
-        for day in (window.start, window.end and window.end - DAY, TODAY)
-        if isinstance(day, date)
-    )
 
 
 PAGE = 20
@@ -232,14 +173,22 @@ def test_gaps_are_the_days_that_are_not_done(
 ) -> None:
     """Every day of a window is in something done or in exactly one gap, never in both."""
     done = [each for each in done if not each.is_empty]
-    found = gaps(window, done)
+    found = find_gaps(window, done)
     is_left = day in window and not any(day in each for each in done)
     assert sum(day in gap for gap in found) == is_left
     assert not any(gap.is_empty for gap in found)
 
 
-def test_windows_say_what_they_are() -> None:
-    """Messages name open sides in words."""
-    assert str(ALL_DAYS) == "all days"
-    assert str(DateWindow(None, TODAY)) == "the beginning to 2024-06-30"
-    assert str(DateWindow(TODAY)) == "2024-06-30 to the end"
+@pytest.mark.parametrize(
+    ("total", "size"),
+    [
+        pytest.param(20_001, 20_000, id="never smaller than a slice that is read in one piece"),
+        pytest.param(200_000, 40_000, id="a few windows at least"),
+        pytest.param(600_000, 75_000, id="as many windows as are read in parallel"),
+        pytest.param(1_000_000, 125_000, id="one round of windows as large as they may be"),
+        pytest.param(1_000_001, 62_501, id="two rounds"),
+    ],
+)
+def test_windows_of_a_round_end_together(total: int, size: int) -> None:
+    """A list is cut into as many windows as are read in parallel, or a multiple."""
+    assert WindowSettings(TODAY).rows_per_window(total) == size

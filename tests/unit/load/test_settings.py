@@ -77,7 +77,7 @@ def test_every_key_arrives(configure: Configure) -> None:
     assert connection.http.contact == "me@example.com"
     assert connection.token_source == "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
     assert options.start_date == date(2024, 1, 31)
-    assert (options.overlap, options.walk_every) == (timedelta(minutes=10), timedelta(days=3))
+    assert (options.overlap, options.sweep_every) == (timedelta(minutes=10), timedelta(days=3))
     assert options.exclude == SECRET_COLUMNS - {"invoices.client_key"} | {"users.cost_rate"}
     assert options.history == {"projects"}
     assert settings.upkeep == Upkeep(None, Decimal("0.2"), 5, 30, keep_content=False)

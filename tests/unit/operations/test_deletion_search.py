@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvest_source.extract.list_reader import ListReader
+from harvest_source.extract.slice_reader import ListSource
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
+from harvest_source.extract.window_plan import WindowSettings
 from harvest_source.operations.deletion_search import FEW, DeletionSearch, Findings, TablePair
 from tests.model_figures import (
     DAYS,
@@ -89,15 +91,10 @@ class Stage:
             found = self.world.rows.get(row)
             return {"id": row, "spent_date": str(found.day)} if found else None
 
-        reader = ListReader(
-            ModelClient(self.world, between, per_page=page_rows),
-            endpoint,
-            decode,
-            today=FIRST_DAY + timedelta(days=DAYS),
-            cut_values=lambda: USERS,
-            long_rows=10_000,
-            window_rows=10_000,
-        )
+        client = ModelClient(self.world, between, per_page=page_rows)
+        source = ListSource(client, endpoint, decode, split_ids=lambda: USERS)
+        last_day = FIRST_DAY + timedelta(days=DAYS)
+        reader = ListReader(source, WindowSettings(last_day, long_rows=10_000, window_rows=10_000))
         since = START + timedelta(seconds=self.merged_s - 60)
         pair = TablePair(endpoint, reader, self.copy, ask if by_id else None, since)
         search = DeletionSearch(pair, page_rows=page_rows, workers=1)

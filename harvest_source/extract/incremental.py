@@ -1,0 +1,124 @@
+"""
+Reads what changed since a table's cursor, or its history, and moves the cursor.
+
+The cursor moves only when every slice of the read is proven; rows that were read are delivered
+either way, because a row that is read twice merges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from harvest_source.decode.dedup import keep_newest
+from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.backfill import dump_backfill, load_backfill
+from harvest_source.extract.cursor import Cursor, ReadPlan, load_cursor
+from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.replaced_lists import fingerprint
+from harvest_source.extract.slices import Slice
+from harvest_source.extract.task import Task
+
+
+def read_changes(task: Task) -> Iterator[pa.Table]:
+    """Read what changed since the cursor, or history; move the cursor once all of it is proven."""
+    cursor = load_cursor(task.state.get("cursor"))
+    if cursor is not None and cursor.visibility != task.visibility:
+        task.run_log.read_by_others.add(task.key)
+    read_plan = task.plan(cursor, task.endpoint.window)
+    reader = task.build_reader()
+    results: list[ReadResult] = []
+    rows = 0
+    for slice_ in read_plan.slices:
+        result = _resume(task, slice_)
+        results.append(result)
+        for table in reader.iter_tables(slice_, result):
+            rows += table.num_rows
+            yield table
+            _keep_progress(task, slice_, result)
+        _keep_progress(task, slice_, result)
+    if not read_plan.is_whole:  # A read of all history includes them.
+        yield from _read_volatile(task, reader, results)
+    if not all(result.proven for result in results):
+        task.warn_unproven(results)
+        return
+    task.state.pop("backfill", None)
+    move_cursor(task, read_plan, cursor, results, has_news=rows > 0)
+    if read_plan.is_whole:
+        task.run_log.whole.add(task.key)
+        task.state["audit"] = Audited.whole(task.options.clock.now()).dump()
+
+
+def _resume(task: Task, slice_: Slice) -> ReadResult:
+    """The progress that an earlier, interrupted run made with *slice_*."""
+    if task.options.full_refresh:
+        return ReadResult()  # Rows that this run does not see are removed: it must see all of them.
+    return load_backfill(task.state.get("backfill"), slice_, task.visibility)
+
+
+def _keep_progress(task: Task, slice_: Slice, result: ReadResult) -> None:
+    if slice_.since is None and result.done and not task.options.full_refresh:
+        task.state["backfill"] = dump_backfill(slice_, result, task.visibility)
+
+
+def _read_volatile(task: Task, reader: ListReader, results: list[ReadResult]) -> Iterator[pa.Table]:
+    """
+    Read rows that change without a new ``updated_at``, if any of them did since the last run.
+
+    These are running timers: Harvest computes their hours at each request (quirk 43). Unverified
+    against a live account: whether ``updated_at`` moves while a timer runs.
+    """
+    if task.endpoint.volatile is None:
+        return
+    result = ReadResult()
+    tables = list(reader.iter_tables(Slice(flag=task.endpoint.volatile), result))
+    results.append(result)
+    table = keep_newest(tables, task.endpoint.primary_key)
+    digest = fingerprint(table)
+    if task.state.get("volatile") == digest:
+        task.run_log.add_rows(*task.key, table.num_rows)
+        return
+    yield table
+    task.state["volatile"] = digest
+
+
+def move_cursor(
+    task: Task,
+    read_plan: ReadPlan,
+    cursor: Cursor | None,
+    results: Sequence[ReadResult],
+    *,
+    has_news: bool,
+) -> None:
+    """
+    Store the cursor that a proven read has earned, if that is worth a load.
+
+    State is loaded together with rows, so a moved cursor costs a load of its own when there are no
+    rows. After a read without rows the old cursor is as good: the next read begins there again.
+    With the wide overlap, once a day, it moves in any case.
+    """
+    is_as_before = cursor is not None and (cursor.covered_from, cursor.visibility) == (
+        read_plan.covered_from,
+        task.visibility,
+    )
+    if is_as_before and not (has_news or read_plan.is_wide or read_plan.is_whole):
+        return
+    began = min(result.began for result in results if result.began)
+    task.state["cursor"] = read_plan.earn(began, task.visibility, cursor).dump()
+
+
+def reread_slices(task: Task) -> Iterator[pa.Table]:
+    """Read the slices that an audit chose; store the audit's state once all of them are proven."""
+    reread = (task.options.rereads or {}).get(task.key)
+    if reread is None:
+        return
+    reader = task.build_reader()
+    results: list[ReadResult] = []
+    for slice_ in reread.slices:
+        results.append(ReadResult())
+        yield from reader.iter_tables(slice_, results[-1])
+    if all(result.proven for result in results):
+        task.state["audit"] = reread.audit
+    else:
+        task.warn_unproven(results)

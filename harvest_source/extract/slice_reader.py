@@ -1,0 +1,229 @@
+"""
+Reads all pages of one slice of a list, once.
+
+The list may change between two pages, so a row may be missing from what is read here:
+:mod:`harvest_source.extract.proof` decides whether that happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harvest_source.decode.dedup import keep_newest
+from harvest_source.errors import ResponseError
+from harvest_source.extract.slices import Slice
+from harvest_source.extract.window_plan import Sample
+from harvest_source.schema.endpoint import Endpoint
+
+
+class ListPage(Protocol):
+    """What is needed of one response."""
+
+    @property
+    def rows(self) -> bytes:
+        """The page's records: a JSON array, as Harvest sent it."""
+        ...
+
+    @property
+    def total_entries(self) -> int | None:
+        """Rows of the whole list at that moment; None when Harvest did not say."""
+        ...
+
+    @property
+    def began(self) -> datetime:
+        """Harvest's clock, no later than the moment the page was read. Aware, UTC."""
+        ...
+
+
+class ListClient(Protocol):
+    """What is needed of the API client."""
+
+    def iter_pages(
+        self,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str],
+        most_rows: int | None,
+    ) -> Generator[ListPage, None, None]:
+        """All pages in order; only the first when it announces more than *most_rows*."""
+        ...
+
+    def fetch_count(self, path: str, *, key: str, params: Mapping[str, str]) -> int:
+        """``total_entries`` of the list with these filters, in one request."""
+        ...
+
+
+Emit = Callable[[pa.Table], None]
+"""Takes rows as they are read."""
+
+OnPage = Callable[[int, int | None], None]
+"""Takes a page's number of rows and the number of rows of its slice, for progress reports."""
+
+
+def ignore_page(rows: int, total: int | None) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListSource:
+    """One list of one account: how it is requested and how its pages are decoded."""
+
+    client: ListClient
+    endpoint: Endpoint
+    decode: Callable[[bytes], pa.Table]
+    """Turns the rows of one page into an Arrow table. Called from several threads."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters of every request, in addition to those of the slice."""
+    split_ids: Callable[[], Sequence[int]] = tuple
+    """All ids that ``endpoint.cut_by`` can have; asks Harvest for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRead:
+    """One read of all pages of a slice."""
+
+    slice: Slice
+    table: pa.Table
+    """One row per id; only the columns a proof needs if the rows were emitted."""
+    total: int | None
+    """``total_entries`` if every page reported the same; None if they differed or had none."""
+    began: datetime
+    """Harvest's clock when the first page was requested."""
+    pages: int
+    records: int
+    """Records received, repeated ids included."""
+
+    @property
+    def needs_proof(self) -> bool:
+        """Whether the list could change during the read: one page is served at one moment."""
+        return self.pages > 1
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A slice that was not read, because its first page announced too many rows."""
+
+    slice: Slice
+    total: int
+    began: datetime
+    sample: Sample
+
+
+class SliceReader:
+    """
+    Reads slices of one list. Thread-safe if the source's functions are.
+
+    Args:
+        source: The list.
+        today: Stands in for the dates of a first page whose rows have none.
+        on_page: Called after every page.
+    """
+
+    def __init__(self, source: ListSource, *, today: date, on_page: OnPage = ignore_page) -> None:
+        self.source = source
+        self._today = today
+        self._on_page = on_page
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint of the list."""
+        return self.source.endpoint
+
+    def read(
+        self,
+        slice_: Slice,
+        emit: Emit | None = None,
+        *,
+        most_rows: int | None = None,
+        on_left: Callable[[int], None] = lambda _: None,
+    ) -> SliceRead | TooLong:
+        """
+        Read all pages of *slice_*, or stop after the first if it announces over *most_rows* rows.
+
+        Args:
+            emit: Gets the rows page by page; the result then keeps only what a proof needs.
+            on_left: Called after each page with the number of rows still to come.
+
+        Raises:
+            ResponseError: Harvest sent no page at all, which is not the same as an empty list.
+        """
+        tables: list[pa.Table] = []
+        totals: set[int | None] = set()
+        began: datetime | None = None
+        records = 0
+        with closing(self._iter_pages(slice_, most_rows)) as pages:
+            for page in pages:
+                began = began or page.began
+                table = self.source.decode(page.rows)
+                if most_rows is not None and (page.total_entries or 0) > most_rows:
+                    self._on_page(0, page.total_entries)
+                    return TooLong(slice_, page.total_entries or 0, began, self._sample(table))
+                totals.add(page.total_entries)
+                records += table.num_rows
+                self._on_page(table.num_rows, page.total_entries)
+                on_left((page.total_entries or 0) - records)
+                if emit is not None:
+                    emit(table)
+                    table = keep_proof_columns(table, self.endpoint)
+                tables.append(table)
+        if began is None:
+            msg = f"{self.endpoint.name}: Harvest sent no page at all."
+            raise ResponseError(msg, path=self.endpoint.list_path)
+        return SliceRead(
+            slice=slice_,
+            table=keep_newest(tables, self.endpoint.primary_key),
+            total=totals.pop() if len(totals) == 1 else None,
+            began=began,
+            pages=len(tables),
+            records=records,
+        )
+
+    def read_all(self, slice_: Slice, emit: Emit | None = None) -> SliceRead:
+        """Read all pages of *slice_*, however many."""
+        read = self.read(slice_, emit)
+        assert isinstance(read, SliceRead), "without most_rows no slice is too long"
+        return read
+
+    def count(self, slice_: Slice) -> int:
+        """How many rows Harvest says *slice_* has now: one request."""
+        return count_rows(self.source, slice_)
+
+    def _iter_pages(self, slice_: Slice, most_rows: int | None) -> Generator[ListPage, None, None]:
+        endpoint = self.endpoint
+        return self.source.client.iter_pages(
+            endpoint.list_path,
+            key=endpoint.envelope_key,
+            params=_query(self.source, slice_),
+            most_rows=most_rows,
+        )
+
+    def _sample(self, table: pa.Table) -> Sample:
+        assert self.endpoint.window is not None
+        days = pc.min_max(table.column(self.endpoint.window)).as_py()
+        return Sample(table.num_rows, days["min"] or self._today, days["max"] or self._today)
+
+
+def count_rows(source: ListSource, slice_: Slice) -> int:
+    """How many rows Harvest says *slice_* of a list has now: one request."""
+    endpoint = source.endpoint
+    return source.client.fetch_count(
+        endpoint.list_path, key=endpoint.envelope_key or "", params=_query(source, slice_)
+    )
+
+
+def keep_proof_columns(table: pa.Table, endpoint: Endpoint) -> pa.Table:
+    """*table* with only the columns that a proof looks at: far less memory than whole rows."""
+    wanted = {*endpoint.primary_key, "updated_at", endpoint.window}
+    return table.select([name for name in table.column_names if name in wanted])
+
+
+def _query(source: ListSource, slice_: Slice) -> dict[str, str]:
+    return {**source.params, **slice_.params()}

@@ -1,0 +1,188 @@
+"""One table of one account, to be read now: what every way of reading it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from harvest_source.auth.sessions import Session
+from harvest_source.decode.coerce import loads
+from harvest_source.decode.decoder import Decoder
+from harvest_source.errors import ResponseError
+from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read
+from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.slice_reader import ListSource, SliceReader
+from harvest_source.extract.slices import Slice
+from harvest_source.extract.visibility import covers, describe_kept_list, describe_lower_role
+from harvest_source.extract.window_plan import WindowSettings
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One table of one account, to be read now."""
+
+    endpoint: Endpoint
+    session: Session
+    decoder: Decoder
+    state: dict[str, Any]
+    """What is stored of the table in dlt's state; changed in place."""
+    options: ReadOptions
+    run_log: RunLog
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Table and account: the key of the run log's entries."""
+        return self.endpoint.name, self.session.account_id
+
+    @property
+    def today(self) -> date:
+        """The current day, UTC."""
+        return self.options.clock.now().date()
+
+    @property
+    def visibility(self) -> str:
+        """What the token of this run may see."""
+        return self.session.owner.visibility
+
+    def decode(self, rows: bytes) -> pa.Table:
+        """
+        Decode the rows of one page.
+
+        Raises:
+            ResponseError: A record lacks a value of its key.
+        """
+        table = self.decoder.decode(rows)
+        check_keys(table, self.endpoint)
+        return table
+
+    def build_reader(self) -> ListReader:
+        """A reader of the table's list that reads windows in parallel and reports progress."""
+        settings = WindowSettings(self.today, workers=self.options.workers)
+        return ListReader(self._build_source(), settings, on_page=self._report_page)
+
+    def build_slice_reader(self) -> SliceReader:
+        """A reader of the table's list that reads all of its pages in turn."""
+        return SliceReader(self._build_source(), today=self.today, on_page=self._report_page)
+
+    def _build_source(self) -> ListSource:
+        return ListSource(
+            self.session.client,
+            self.endpoint,
+            self.decode,
+            split_ids=partial(list_split_ids, self),
+        )
+
+    def _report_page(self, rows: int, total: int | None) -> None:
+        self.run_log.progress(*self.key, rows, total)
+
+    def sees_all_of(self, cursor: Cursor) -> bool:
+        """Whether the token of this run sees at least what the token saw that moved *cursor*."""
+        return covers(self.visibility, cursor.visibility)
+
+    def plan(self, cursor: Cursor | None, date_column: str | None) -> ReadPlan:
+        """
+        Decide what to read of the list that *cursor* belongs to.
+
+        Args:
+            date_column: The column by which that list can be filtered by date; None if it cannot.
+        """
+        if cursor is not None and not self.sees_all_of(cursor):
+            self.run_log.warn(describe_lower_role(self.session.account_id))
+        return plan_read(
+            None if self.options.full_refresh else cursor,
+            visibility=self.visibility,
+            start_date=self.options.start_date if date_column else None,
+            overlap=self.options.overlap,
+            now=self.options.clock.now(),
+        )
+
+    def warn_unproven(self, results: Sequence[ReadResult]) -> None:
+        """Warn about slices that kept changing while they were read."""
+        slices = "; ".join(str(each) for result in results for each in result.unproven)
+        self.run_log.warn(
+            f"{self.endpoint.name} of account {self.session.account_id} kept changing while it was "
+            f"read ({slices}). The rows read are loaded; the next run reads that part again."
+        )
+
+    def warn_kept(self, what: str) -> None:
+        """Warn that a list is not replaced, because this token sees less of it than before."""
+        self.run_log.warn(describe_kept_list(self.endpoint, self.session.account_id, what))
+
+
+def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, run_log: RunLog) -> Task:
+    """A task without stored state, for reading and counting outside a run's tables."""
+    decoder = Decoder(endpoint.record, account_id=session.account_id)
+    return Task(endpoint, session, decoder, {}, options, run_log)
+
+
+def check_keys(table: pa.Table, endpoint: Endpoint) -> None:
+    """
+    Check that every record has its key, without which it could not be merged.
+
+    Raises:
+        ResponseError: A record lacks a value of its key.
+    """
+    for name in endpoint.primary_key:
+        if table.column(name).null_count:
+            msg = (
+                f"Harvest sent a record of {endpoint.name} without a usable {name}. Nothing of "
+                "this read is kept. Run the same command again; report it if it stays."
+            )
+            raise ResponseError(msg, path=endpoint.list_path, status=200)
+
+
+def read_ids(
+    task: Task,
+    endpoint: Endpoint,
+    slices: Sequence[Slice],
+    result: ReadResult,
+    *,
+    having: tuple[str, str] | None = None,
+) -> list[int]:
+    """
+    Read the ids of another list of the task's account, each once, ascending.
+
+    Args:
+        result: Gets the earliest beginning and all unproven slices.
+        having: An array column and the value it must contain.
+    """
+    decoder = Decoder(endpoint.record, account_id=task.session.account_id)
+    source = ListSource(task.session.client, endpoint, decoder.decode)
+    reader = ListReader(source, WindowSettings(task.today))
+    ids: set[int] = set()
+    for slice_ in slices:
+        one = ReadResult()
+        for table in reader.iter_tables(slice_, one):
+            ids.update(_ids_having(table, having))
+        result.began = min(filter(None, (result.began, one.began)), default=None)
+        result.unproven += one.unproven
+    return sorted(ids)
+
+
+def _ids_having(table: pa.Table, having: tuple[str, str] | None) -> list[int]:
+    ids: list[int] = table.column("id").to_pylist()
+    if having is None:
+        return ids
+    column, value = having
+    arrays = table.column(column).to_pylist()
+    return [
+        each
+        for each, array in zip(ids, arrays, strict=True)
+        if value in loads((array or "[]").encode())
+    ]
+
+
+def list_split_ids(task: Task) -> list[int]:
+    """The ids by which a day of the task's list can be split, as Harvest has them now."""
+    assert task.endpoint.cut_by is not None
+    listed = BY_NAME[task.endpoint.cut_by.removesuffix("__id") + "s"]
+    return read_ids(task, listed, (Slice(),), ReadResult())

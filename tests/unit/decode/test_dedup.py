@@ -1,0 +1,78 @@
+"""Which copy of a row stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvest_source.decode.dedup import keep_newest
+
+NOON = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
+SCHEMA = pa.schema(
+    [("id", pa.int64()), ("notes", pa.string()), ("updated_at", pa.timestamp("us", tz="UTC"))]
+)
+
+Copy = tuple[int, int | None, str]
+"""An id, the second of its last change (None: unknown) and a note."""
+
+
+def table(*copies: Copy) -> pa.Table:
+    rows = [
+        {
+            "id": row_id,
+            "notes": notes,
+            "updated_at": None if second is None else NOON + timedelta(seconds=second),
+        }
+        for row_id, second, notes in copies
+    ]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), max_size=8), min_size=1))
+def test_the_newest_copy_stays_and_the_later_of_equals(
+    reads: list[list[tuple[int, int]]],
+) -> None:
+    """One row per id: the greatest ``updated_at``, and of those the one read last."""
+    expected: dict[int, tuple[int, str]] = {}
+    tables = []
+    for at, rows in enumerate(reads):
+        copies = [(*row, f"{at}.{place}") for place, row in enumerate(rows)]
+        for row_id, second, notes in copies:
+            if row_id not in expected or expected[row_id][0] <= second:
+                expected[row_id] = second, notes
+        tables.append(table(*copies))
+    joined = keep_newest(tables, ["id"])
+    found = dict(
+        zip(joined.column("id").to_pylist(), joined.column("notes").to_pylist(), strict=True)
+    )
+    assert joined.num_rows == len(expected)
+    assert found == {row_id: notes for row_id, (_, notes) in expected.items()}
+
+
+def test_a_copy_without_a_date_never_wins() -> None:
+    """A row whose ``updated_at`` was no instant loses against any that has one."""
+    blank, dated = table((1, None, "blank")), table((1, 0, "dated"))
+    for tables in ([blank, dated], [dated, blank]):
+        assert keep_newest(tables, ["id"]).column("notes").to_pylist() == ["dated"]
+
+
+def test_rows_without_a_key_all_stay() -> None:
+    """Whether two rows without an id are the same row cannot be told."""
+    schema = pa.schema([("id", pa.int64()), ("n", pa.string())])
+    rows = pa.table({"id": [None, 1, None, 1], "n": ["a", "b", "c", "d"]}, schema=schema)
+    assert keep_newest([rows], ["id"]).column("n").to_pylist() == ["a", "c", "d"]
+
+
+def test_keys_of_several_columns_tell_rows_apart() -> None:
+    """A row is another when any column of its key is."""
+    rows = pa.table({"id": [1, 1, 1], "project__id": [7, 8, 7], "n": ["a", "b", "c"]})
+    assert keep_newest([rows], ["id", "project__id"]).column("n").to_pylist() == ["b", "c"]
+
+
+def test_tables_with_other_columns_join() -> None:
+    """A column that first appears on a later page is null in earlier rows."""
+    joined = keep_newest([pa.table({"id": [1]}), pa.table({"new": ["x"], "id": [2]})], ["id"])
+    assert joined.to_pylist() == [{"id": 1, "new": None}, {"id": 2, "new": "x"}]

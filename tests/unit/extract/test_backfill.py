@@ -1,0 +1,56 @@
+"""Progress of a first read: stored, joined, and used only for the same read."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from harvest_source.extract.backfill import dump_backfill, load_backfill
+from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.slices import DateWindow, Slice
+
+BEGAN = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ONE, TWO, THREE = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
+OWNER = "7:administrator"
+STORED = {
+    "window": [None, None],
+    "visibility": OWNER,
+    "began": "2026-11-22T12:00:00+00:00",
+    "done": [[None, "2024-02-01"], ["2024-03-01", None]],
+}
+
+
+def test_progress_is_stored_in_few_windows() -> None:
+    """Neighbours are joined, in whatever order they ended."""
+    done = [DateWindow(THREE), DateWindow(ONE, TWO), DateWindow(None, ONE)]
+    assert dump_backfill(Slice(), ReadResult(BEGAN, done=done), OWNER) == STORED
+
+
+def test_stored_progress_is_understood() -> None:
+    """The format that state files of earlier runs have."""
+    loaded = load_backfill(STORED, Slice(), OWNER)
+    assert (loaded.began, loaded.done) == (BEGAN, [DateWindow(None, TWO), DateWindow(THREE)])
+
+
+@pytest.mark.parametrize(
+    ("slice_", "visibility"),
+    [
+        pytest.param(Slice(DateWindow(ONE)), OWNER, id="other days"),
+        pytest.param(Slice(), "7:manager", id="another role"),
+        pytest.param(Slice(since=BEGAN), OWNER, id="changes"),
+    ],
+)
+def test_progress_of_another_read_does_not_count(slice_: Slice, visibility: str) -> None:
+    """Its windows may lack rows that this read must bring."""
+    assert load_backfill(STORED, slice_, visibility) == ReadResult()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [None, {}, {**STORED, "done": []}, {**STORED, "began": "x"}, {**STORED, "done": [["x", None]]}],
+)
+def test_malformed_progress_does_not_count(stored: Any) -> None:
+    """Reading everything again loses nothing."""
+    assert load_backfill(stored, Slice(), OWNER) == ReadResult()

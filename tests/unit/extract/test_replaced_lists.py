@@ -1,0 +1,226 @@
+"""Lists that are read whole and replaced: complete or not at all, and only by a token that may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from harvest_source.auth.sessions import Owner
+from harvest_source.errors import ResponseError
+from harvest_source.extract.replaced_lists import (
+    LastRead,
+    Scope,
+    StoredLists,
+    fingerprint,
+    may_replace,
+    read_all,
+    read_scopes,
+    read_whole,
+)
+from harvest_source.schema.endpoints import BY_NAME
+from tests.model_figures import ModelPage
+from tests.unit.extract.scripted import (
+    SINGLE,
+    WHOLE,
+    ScriptedClient,
+    build_task,
+    entry,
+    ids,
+    page,
+    slice_reader,
+    table,
+)
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def owner(*roles: str, user_id: int = 7) -> Owner:
+    return Owner(user_id, "Ada", "ada@example.com", roles)
+
+
+# Complete or not at all.
+
+
+def test_a_list_of_one_page_is_complete() -> None:
+    """One page with all it announces: nothing more is requested."""
+    client = ScriptedClient([[page([entry(1)], 1)]])
+    assert ids(read_whole(slice_reader(client, WHOLE)).table) == [1]
+    assert client.asked == [{}]
+
+
+def test_an_empty_list_is_confirmed_by_a_count() -> None:
+    """It would empty the table."""
+    client = ScriptedClient([[page([], 0)], [page([entry(1)], 1)]], [1])
+    assert ids(read_whole(slice_reader(client, WHOLE)).table) == [1]
+    assert client.asked == [{}, "count", {}]
+    client = ScriptedClient([[page([], 0)]], [0])
+    assert read_whole(slice_reader(client, WHOLE)).table.num_rows == 0
+
+
+def test_an_empty_list_of_a_parent_needs_no_confirmation() -> None:
+    """Most parents have no children: a second request for each would double the cost."""
+    client = ScriptedClient([[page([], 0)]])
+    assert read_whole(slice_reader(client, WHOLE), confirm_empty=False).table.num_rows == 0
+    assert client.asked == [{}]
+
+
+@pytest.mark.parametrize(
+    ("served", "count"),
+    [
+        pytest.param([([3], 2), ([2], 1)], 2, id="totals differ"),
+        pytest.param([([3], 2), ([3], 2)], 2, id="an id twice"),
+        pytest.param([([3], 2), ([2], 2)], 1, id="another count"),
+        pytest.param([([3], 2)], 2, id="fewer rows than announced"),
+        pytest.param([([3, 3], 2)], 2, id="an id twice on one page"),
+        pytest.param([([3, 3], 2)], 1, id="an id twice on one page, and gone"),
+        pytest.param([([], 0)], 1, id="no longer empty"),
+    ],
+)
+def test_a_whole_list_is_complete_or_refused(
+    served: list[tuple[list[int], int]], count: int
+) -> None:
+    """Half a list must never take the place of the account's rows."""
+    pages = [page([entry(i) for i in rows], total) for rows, total in served]
+    with pytest.raises(ResponseError, match="kept changing"):
+        read_whole(slice_reader(ScriptedClient([pages] * 3, [count] * 3), WHOLE))
+
+
+def test_a_single_object_needs_no_total() -> None:
+    """``company`` is no list."""
+    client = ScriptedClient([[page([entry(1)], None)]])
+    assert read_whole(slice_reader(client, SINGLE)).table.num_rows == 1
+
+
+# Who may replace what.
+
+
+@pytest.mark.parametrize(
+    ("reader", "rows", "expected"),
+    [
+        (owner("administrator", user_id=9), 0, True),
+        (owner("manager"), 3, True),
+        (owner("manager"), 2, False),
+        (owner("member"), 3, False),
+        (owner("manager", user_id=8), 3, False),
+    ],
+)
+def test_fewer_rows_are_evidence_to_administrators_only(
+    reader: Owner, rows: int, expected: bool
+) -> None:
+    """A token that sees less, or other rows, replaces nothing but lists about its own owner."""
+    before = LastRead(NOW, owner("manager").visibility, 3, "digest")
+    report = build_task(ScriptedClient(), BY_NAME["report_time_team"], owner=reader)
+    assert may_replace(report, before, rows) is expected
+    own = build_task(ScriptedClient(), BY_NAME["my_project_assignments"], owner=reader)
+    assert may_replace(own, before, rows)
+
+
+@pytest.mark.parametrize("stored", [None, "2026-01-01T00:00:00+00:00", {}, {"at": "yesterday"}])
+def test_a_malformed_last_read_is_none(stored: object) -> None:
+    """An older state, or none, is read anew; what was stored comes back as it was."""
+    assert LastRead.load(stored) is None
+    last_read = LastRead(NOW, "7:manager", 3, "digest")
+    assert LastRead.load(last_read.dump()) == last_read
+
+
+def test_a_stored_last_read_is_understood() -> None:
+    """The format that state files of earlier runs have."""
+    stored = {"at": "2026-11-22T12:00:00+00:00", "by": "7:manager", "rows": 3, "digest": "digest"}
+    assert LastRead.load(stored) == LastRead(NOW, "7:manager", 3, "digest")
+
+
+def test_a_fingerprint_tells_content_and_not_the_order_of_columns() -> None:
+    """A new column, another value or another order of rows is another list."""
+    rows = pa.table({"a": [1, 2], "b": ["x", None]})
+    assert fingerprint(rows) == fingerprint(rows.select(["b", "a"]))
+    others = [rows.select(["a"]), rows.take([1, 0]), pa.table({"a": [1, 2], "b": ["x", "y"]})]
+    assert fingerprint(rows) not in {fingerprint(each) for each in others}
+
+
+def lists(*rows: Iterable[int]) -> list[list[ModelPage]]:
+    """One page a list."""
+    return [[page([entry(i) for i in each], len(list(each)))] for each in rows]
+
+
+def test_an_unchanged_list_is_not_loaded_again() -> None:
+    """Loading it would cost as much as a changed one; its rows are counted as read all the same."""
+    state: dict[str, Any] = {}
+    client = ScriptedClient(lists([1, 2], [1, 2], [1]))
+    loaded = []
+    for _ in range(3):
+        task = build_task(client, WHOLE, state=state)
+        loaded.append([ids(each) for each in read_all(task)])
+    assert loaded == [[[1, 2]], [], [[1]]]
+    assert LastRead.load(state["seen"]) is not None
+
+
+def test_a_lower_role_replaces_no_list() -> None:
+    """Nothing is requested, nothing is loaded, and the warning says what to do."""
+    state: dict[str, Any] = {}
+    list(read_all(build_task(ScriptedClient(lists([1, 2])), WHOLE, state=state)))
+    client = ScriptedClient()
+    task = build_task(client, WHOLE, state=state, owner=owner("member"))
+    assert list(read_all(task)) == []
+    assert client.asked == []
+    assert "administrator's" in task.run_log.warnings[0]
+
+
+def test_an_empty_list_is_recorded_for_removal() -> None:
+    """A merge without rows deletes nothing; to a lower role an empty list is no evidence."""
+    task = build_task(ScriptedClient(lists([]), [0]), WHOLE)
+    assert [each.num_rows for each in read_all(task)] == [0]
+    assert [(each.table, each.scope) for each in task.run_log.emptied] == [("roles", ())]
+    member = build_task(ScriptedClient(lists([]), [0]), WHOLE, owner=owner("member"))
+    list(read_all(member))
+    assert member.run_log.emptied == []
+
+
+# Lists per parent or window.
+
+
+def test_every_row_gets_what_its_request_knew() -> None:
+    """The parent's id, or the window; a stand-in where a key is hidden from a role."""
+    payment = Scope((("invoice_id", 7),), "", {}).stamp(
+        pa.table({"id": [1, 2]}), BY_NAME["invoice_payments"]
+    )
+    assert payment.column("invoice_id").to_pylist() == [7, 7]
+    report = BY_NAME["report_time_clients"]
+    window = Scope((("from", date(2026, 1, 1)), ("to", date(2026, 12, 31))), "", {})
+    stamped = window.stamp(pa.table({"currency": pa.array([None, "EUR"])}), report)
+    assert stamped.column("currency").to_pylist() == ["", "EUR"]
+    assert stamped.column("to").to_pylist() == [date(2026, 12, 31)] * 2
+
+
+def test_that_a_list_is_unchanged_is_stored_once_in_a_while() -> None:
+    """A change of state costs a load, so not in every run."""
+    state: dict[str, Any] = {}
+    scope, rows = Scope((), "", {}), table(entry(1))
+    stored_at = []
+    for days in (0, 1, 6, 7, 8):
+        task = build_task(ScriptedClient(), WHOLE, state=state, now=NOW + days * DAY)
+        stored = StoredLists(task, "windows")
+        assert stored.accepts(scope, rows) is (days == 0)
+        stored.store()
+        stored_at.append(LastRead.load(state["windows"][""]))
+    days_stored = [(each.at - NOW).days for each in stored_at if each is not None]
+    assert days_stored == [0, 0, 0, 7, 7]
+
+
+def test_a_parent_that_is_gone_has_no_list() -> None:
+    """Its rows are removed with the parent; any other failure is one of the table."""
+
+    class Gone(ScriptedClient):
+        def iter_pages(self, *_args: Any, **_named: Any) -> Any:
+            raise ResponseError("no such parent", path="roles", status=404)
+
+    scopes = [Scope((), "roles", {})]
+    endpoint = replace(WHOLE, absent=(404,))
+    assert list(read_scopes(build_task(Gone(), endpoint), scopes)) == []
+    with pytest.raises(ResponseError, match="no such parent"):
+        list(read_scopes(build_task(Gone(), WHOLE), scopes))

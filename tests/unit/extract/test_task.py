@@ -1,0 +1,49 @@
+"""What all ways of reading a table share: keys, ids of other lists, plans."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from harvest_source.auth.sessions import Owner
+from harvest_source.errors import ResponseError
+from harvest_source.extract.cursor import Cursor
+from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.slices import Slice
+from harvest_source.extract.task import read_ids
+from harvest_source.schema.endpoints import BY_NAME
+from tests.model_figures import ModelPage
+from tests.unit.extract.scripted import NOON, ScriptedClient, build_task
+
+
+def test_a_record_without_its_key_is_refused() -> None:
+    """It could not be merged: the next read would load it a second time."""
+    task = build_task(ScriptedClient())
+    assert task.decode(b'[{"id": 1}]').num_rows == 1
+    with pytest.raises(ResponseError, match="without a usable id"):
+        task.decode(b'[{"id": null}]')
+
+
+def test_ids_of_another_list_are_filtered_by_an_array() -> None:
+    """Only managers have teammates: the others would answer 422."""
+    people = (
+        b'[{"id": 3, "access_roles": ["manager"]}, {"id": 2, "access_roles": []},'
+        b' {"id": 1, "access_roles": ["member", "manager"]}]'
+    )
+    task = build_task(ScriptedClient([[ModelPage(people, 3, NOON)]] * 2))
+    users, result = BY_NAME["users"], ReadResult()
+    assert read_ids(task, users, (Slice(),), result) == [1, 2, 3]
+    managers = read_ids(task, users, (Slice(),), result, having=("access_roles", "manager"))
+    assert managers == [1, 3]
+    assert result.began == NOON
+
+
+def test_a_lower_role_is_warned_about_and_reads_only_changes() -> None:
+    """History would be read again for a token that sees more, not for one that sees less."""
+    cursor = Cursor(NOON, None, "1:administrator", NOON)
+    task = build_task(ScriptedClient(), owner=Owner(1, "Ann", "", ("member",)))
+    read_plan = task.plan(cursor, "spent_date")
+    assert read_plan.slices == (Slice(since=NOON - timedelta(minutes=5)),)
+    assert "sees less than the one that loaded it" in task.run_log.warnings[0]
+    assert not task.sees_all_of(cursor)
