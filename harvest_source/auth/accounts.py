@@ -73,7 +73,7 @@ def choose_account(accounts: Sequence[Account]) -> Account:
         raise ConfigError(msg)
     others = f", only {len(accounts)} of other products" if accounts else ""
     msg = (
-        f"This token reaches no Harvest account{others}. Make a token as someone who is in the "
+        f"This token reaches no Harvest account{others}. Make a token as a user of the "
         "account: https://id.getharvest.com/developers."
     )
     raise AuthError(msg)

@@ -190,7 +190,7 @@ def test_a_slow_body_ends_and_counts_its_time() -> None:
 
 
 def test_a_refusal_is_judged_without_a_body_that_cannot_be_read() -> None:
-    """A 403 in a compression nobody asked for is a 403."""
+    """A 403 in a compression that was not asked for is a 403."""
     refuse(
         respond(403, headers={"Content-Encoding": "br"}, stream=Slow(FakeClock())), ForbiddenError
     )

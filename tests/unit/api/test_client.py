@@ -1,4 +1,4 @@
-"""One account: walks, counts, objects."""
+"""One account: lists, counts, objects."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def wait_for_threads() -> None:
         time.sleep(0.001)
 
 
-def test_a_walk_follows_links_as_given() -> None:
+def test_a_list_follows_links_as_given() -> None:
     """First the filters and per_page=2000, then nothing but what Harvest hands out."""
     urls: list[str] = []
 
@@ -201,7 +201,7 @@ def test_closing_early_leaves_no_thread() -> None:
 
 
 def test_closing_early_ends_retries() -> None:
-    """Nobody retries for minutes for a page that nobody wants."""
+    """A page that was dropped is not retried for minutes."""
     closed, waiting = threading.Event(), threading.Event()
 
     class Blocking(FakeClock):
@@ -224,7 +224,7 @@ def test_closing_early_ends_retries() -> None:
 
 
 def test_a_link_to_another_host_is_not_followed() -> None:
-    """The rows before it are in hand; the walk ends with an error, not with the last page."""
+    """The caller has the rows before it; the list ends with an error, not with a last page."""
     calls: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -266,7 +266,7 @@ def test_endless_pages_end() -> None:
     assert count == 52
 
 
-def test_a_walk_goes_on_under_the_other_prefix() -> None:
+def test_a_list_goes_on_under_the_other_prefix() -> None:
     """Harvest has handed out /api/v2/ links for /v2/ requests."""
 
     def handler(request: httpx.Request) -> httpx.Response:

@@ -79,7 +79,7 @@ def test_connections_are_kept_and_shared(server: ThreadingHTTPServer) -> None:
     assert len(Served.peers) <= 16
 
 
-def test_a_body_shorter_than_promised_is_a_fault(server: ThreadingHTTPServer) -> None:
+def test_a_body_shorter_than_promised_is_a_failure(server: ThreadingHTTPServer) -> None:
     """Cut on the wire, found out by its length."""
     with (
         build_requester(server.server_port) as requester,
@@ -88,8 +88,8 @@ def test_a_body_shorter_than_promised_is_a_fault(server: ThreadingHTTPServer) ->
         get(requester, "/cut")
 
 
-def test_nobody_listening_is_said_so() -> None:
-    """A refused connection reads as one."""
+def test_a_refused_connection_is_reported_as_one() -> None:
+    """The message says what happened, after a few attempts."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

@@ -167,7 +167,7 @@ def test_a_200_that_is_no_page_is_an_error(body: bytes, said: str) -> None:
 
 
 def test_half_a_json_is_told_from_nonsense() -> None:
-    """Cut anywhere, it is the transport's fault: worth another try."""
+    """Wherever it is cut, it was lost in transport: worth another attempt."""
     body = build_body(users=[{"id": 1, "name": "é", "hours": 1.5, "on": True}])
     for end in range(len(body)):
         with pytest.raises(TruncatedBody):

@@ -51,7 +51,9 @@ def test_no_window_holds_more_than_allowed(
     requests=st.integers(1, 7),
     seconds=st.floats(0.5, 20),
 )
-def test_nobody_waits_longer_than_needed(gaps: list[float], requests: int, seconds: float) -> None:
+def test_no_request_waits_longer_than_needed(
+    gaps: list[float], requests: int, seconds: float
+) -> None:
     """A request goes out on arrival, or the moment the window lets it, whichever is later."""
     clock = FakeClock()
     limiter = RateLimiter(requests=requests, seconds=seconds, clock=clock)
@@ -94,8 +96,8 @@ def test_threads_share_the_window() -> None:
     assert most_in_any_window(sorted(taken), 10) <= 5
 
 
-def test_pause_holds_everybody_back() -> None:
-    """After a 429, nobody goes before the time that the server named."""
+def test_a_pause_holds_all_threads_back() -> None:
+    """After a 429, no request is sent before the time that the server named."""
     clock = FakeClock()
     limiter = RateLimiter(requests=5, seconds=10, clock=clock)
     limiter.pause(15)
@@ -114,7 +116,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 
 
 def test_a_complaint_slows_down_and_quiet_windows_recover() -> None:
-    """When others use the allowance, too, we take less, and try for more window by window."""
+    """While other programs use the allowance we take less, and more again window by window."""
     clock = FakeClock()
     limiter = RateLimiter(requests=10, seconds=15, clock=clock)
     limiter.pause(1)
@@ -138,7 +140,7 @@ def test_a_complaint_slows_down_and_quiet_windows_recover() -> None:
 
 
 def test_it_never_stops_altogether() -> None:
-    """However many complaints, one request a window goes through."""
+    """However many 429s arrive, one request per window is admitted."""
     clock = FakeClock()
     limiter = RateLimiter(requests=3, seconds=15, clock=clock)
     for _ in range(5):
@@ -177,7 +179,7 @@ def test_waiting_is_no_busy_loop() -> None:
 
 
 def test_a_dropped_wait_takes_no_turn() -> None:
-    """Who gives up waiting leaves the allowance to the others."""
+    """A request that is cancelled while it waits counts for nothing."""
     clock = FakeClock()
     limiter = RateLimiter(requests=1, seconds=10, clock=clock)
     limiter.acquire()
@@ -189,12 +191,12 @@ def test_a_dropped_wait_takes_no_turn() -> None:
 
 @pytest.mark.parametrize(("urgency", "goes_at"), [(0, 14), (1, 10), (2, 10)])
 def test_a_turn_is_left_to_who_is_more_urgent(urgency: float, goes_at: float) -> None:
-    """Two turns come free at 10 and at 14: while somebody waits, only his equals take the first."""
+    """Turns come free at 10 and at 14: a less urgent request cannot take one from a waiting one."""
 
     class Meeting(FakeClock):
         def sleep(self, seconds: float) -> None:
             self.slept.append(seconds)
-            if len(self.slept) == 1:  # He who waits sleeps, and somebody else asks.
+            if len(self.slept) == 1:  # The waiting thread sleeps, and another one asks.
                 limiter.acquire(urgency=urgency)
                 went_at.append(self.monotonic())
             else:
@@ -211,7 +213,7 @@ def test_a_turn_is_left_to_who_is_more_urgent(urgency: float, goes_at: float) ->
 
 
 def test_a_crowd_of_more_urgent_ones_is_waited_for() -> None:
-    """When they are as many as there are turns, none is taken from them, however long it takes."""
+    """With as many urgent requests as turns, no other request gets one, however long it waits."""
 
     class Meeting(FakeClock):
         def sleep(self, seconds: float) -> None:
@@ -232,7 +234,7 @@ def test_a_crowd_of_more_urgent_ones_is_waited_for() -> None:
 
 @pytest.mark.parametrize(("requests", "seconds"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
 def test_numbers_out_of_bounds_are_refused(requests: int, seconds: float) -> None:
-    """A limiter that lets nothing or everything through is a mistake."""
+    """A limiter that admits nothing or everything is a mistake."""
     with pytest.raises(ValueError, match="A limiter needs"):
         RateLimiter(requests=requests, seconds=seconds, clock=FakeClock())
 

@@ -1,4 +1,4 @@
-"""One GET: what is sent, what is made of the answer, and what an error says."""
+"""One request: what is sent, how it is repeated, and what an error says."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_what_is_sent() -> None:
     ],
 )
 def test_another_host_is_never_asked(url: str) -> None:
-    """Whatever hands over an address, the token stays with the configured host."""
+    """Whatever address is passed in, the token stays with the configured host."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         raise AssertionError(request.url)
@@ -204,7 +204,7 @@ def test_401_names_both_causes() -> None:
 
 
 def test_403_repeats_harvests_reason() -> None:
-    """Role and switched-off module are told apart by nobody but Harvest."""
+    """Only Harvest can tell a role from a switched-off module."""
     handler = answer_with(httpx.Response(403, json={"message": "Not authorized!"}))
     error = fail(handler, ForbiddenError)
     assert "may not read /v2/time_entries (403 on /v2/time_entries, account 77)" in str(error)
@@ -274,8 +274,8 @@ def test_a_429_waits_as_told_and_holds_the_others_back() -> None:
     assert clock.monotonic() == pytest.approx(15, abs=0.01)
 
 
-def test_a_503_pauses_nobody_else() -> None:
-    """A server fault is not about the allowance."""
+def test_a_503_pauses_no_other_request() -> None:
+    """A server error is not about the allowance."""
     clock = FakeClock()
     limiter = Noting(requests=97, seconds=15.4, clock=clock)
     handler = answer_with(httpx.Response(503), httpx.Response(200, content=b"{}"))
@@ -311,7 +311,7 @@ def test_429_for_ever_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("failure", "said"),
     [
         (httpx.Response(500), "answered 500"),
         (httpx.Response(503, html="<html>"), "answered 503"),
@@ -321,17 +321,19 @@ def test_429_for_ever_is_given_up() -> None:
         (httpx.ReadError(""), "was cut short (ReadError)"),
     ],
 )
-def test_faults_are_tried_again_then_given_up(fault: httpx.Response | Exception, said: str) -> None:
-    """One fault costs a wait; the same fault eight times ends it."""
-    requester = build_requester(answer_with(fault, httpx.Response(200, content=b"{}")))
+def test_failures_are_tried_again_then_given_up(
+    failure: httpx.Response | Exception, said: str
+) -> None:
+    """One failure costs a wait; the same one eight times ends the request."""
+    requester = build_requester(answer_with(failure, httpx.Response(200, content=b"{}")))
     with requester:
         assert get(requester, "users").body == b"{}"
         assert requester.requests == 2
-    error = fail(answer_with(fault), ServerError)
+    error = fail(answer_with(failure), ServerError)
     assert f"8 tries in 62 s, each {said}." in str(error)
 
 
-def test_nobody_there_is_given_up_soon() -> None:
+def test_an_unreachable_host_is_given_up_soon() -> None:
     """A host that has never answered is probably the wrong one."""
     error = fail(answer_with(httpx.ConnectError("[Errno 111] Connection refused")), ServerError)
     assert "3 tries in 2 s, each found no connection ([Errno 111] Connection refused)." in str(
@@ -369,7 +371,7 @@ def test_an_untrusted_certificate_is_not_tried_again() -> None:
 
 
 def test_a_body_cut_short_is_tried_again() -> None:
-    """A connection lost inside a body is a fault like any other."""
+    """A connection lost inside a body is a failure like any other."""
     cut = httpx.Response(200, stream=Chunks(b'{"a":', error=httpx.ReadError("reset")))
     with build_requester(answer_with(cut, httpx.Response(200, content=b"{}"))) as requester:
         assert get(requester, "users").body == b"{}"
@@ -543,7 +545,7 @@ def test_clocks_close_together_are_not_warned_of() -> None:
 
 
 def test_limits_are_an_argument() -> None:
-    """Whoever is in a hurry says so."""
+    """A caller may set its own limits."""
     limits = RetryLimits(attempts=2)
     assert "2 tries in" in str(
         fail(answer_with(httpx.Response(503)), ServerError, retry_limits=limits)

@@ -39,13 +39,13 @@ def build_retry_loop(
         label="time_entries, page 3",
         path="/v2/time_entries",
         http=HttpContext(clock=clock, random=lambda: 1.0, retry_limits=limits),
-        on_wait=lambda _fault, _wait: None,
+        on_wait=lambda _failure, _wait: None,
         cancelled=lambda: cancelled,
     )
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 520, 599])
-def test_throttling_and_server_faults_are_tried_again(status: int) -> None:
+def test_throttling_and_server_errors_are_tried_again(status: int) -> None:
     """429 and every 5xx pass by themselves."""
     assert is_retryable(status)
 
@@ -116,7 +116,7 @@ def test_backoff_is_full_jitter_below_a_doubling_cap(tries: int, dice: float) ->
 
 
 @pytest.mark.parametrize(
-    ("fault", "tries", "spent_s", "wait_s", "over"),
+    ("failure", "tries", "spent_s", "wait_s", "over"),
     [
         (throttled(), 3, 0, 1, False),
         (throttled(), 4, 0, 1, True),
@@ -129,10 +129,10 @@ def test_backoff_is_full_jitter_below_a_doubling_cap(tries: int, dice: float) ->
     ],
 )
 def test_the_first_limit_reached_counts(
-    fault: TransientFailure, tries: int, spent_s: float, wait_s: float, over: bool
+    failure: TransientFailure, tries: int, spent_s: float, wait_s: float, over: bool
 ) -> None:
     """Tries, seconds (the coming wait included), and a host that has never answered."""
-    assert is_exhausted(fault, tries, spent_s=spent_s, wait_s=wait_s, limits=LIMITS) is over
+    assert is_exhausted(failure, tries, spent_s=spent_s, wait_s=wait_s, limits=LIMITS) is over
 
 
 def test_giving_up_on_429_says_everything() -> None:
@@ -148,17 +148,17 @@ def test_giving_up_on_429_says_everything() -> None:
     assert (error.path, error.status, error.attempts) == ("/v2/x", 429, 6)
 
 
-def test_giving_up_on_mixed_faults_counts_each() -> None:
-    """Different faults are counted by kind; the last decides the type."""
-    faults = [throttled(), throttled(), TransientFailure("timed out")]
-    error = build_final_error(faults, label="users", path="", spent_s=9, limits=LIMITS)
+def test_giving_up_on_mixed_failures_counts_each() -> None:
+    """Different failures are counted by kind; the last decides the type."""
+    failures = [throttled(), throttled(), TransientFailure("timed out")]
+    error = build_final_error(failures, label="users", path="", spent_s=9, limits=LIMITS)
     assert isinstance(error, ServerError)
     assert "3 tries in 9 s, 2 answered 429, 1 timed out." in str(error)
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(900.0, "900 s"), (math.inf, "for ever")])
 def test_giving_up_on_a_long_retry_after_says_so(seconds: float, shown: str) -> None:
-    """A wait beyond our patience ends the request at once."""
+    """A Retry-After above the limit ends the request at once."""
     error = build_final_error(
         [throttled(seconds)], label="users", path="", spent_s=0, limits=LIMITS
     )
@@ -167,8 +167,8 @@ def test_giving_up_on_a_long_retry_after_says_so(seconds: float, shown: str) -> 
     )
 
 
-def test_a_course_ends_with_the_first_answer() -> None:
-    """Faults are waited out; numbers of tries count from 1."""
+def test_a_loop_ends_with_the_first_answer() -> None:
+    """Failures are followed by a wait; attempts are numbered from 1."""
     clock = FakeClock()
     seen: list[int] = []
 
@@ -184,7 +184,7 @@ def test_a_course_ends_with_the_first_answer() -> None:
 
 
 def test_time_in_tries_counts_towards_the_total() -> None:
-    """Slow failures use up patience like waits do."""
+    """The seconds of an attempt count as its waits do."""
     clock = FakeClock()
     count = 0
 
@@ -213,7 +213,7 @@ def test_queueing_for_our_own_allowance_costs_no_patience() -> None:
 
 
 def test_other_exceptions_pass_at_once() -> None:
-    """Only faults are retried; a bug or a refusal is not."""
+    """Only transient failures are retried; a bug or a refusal is not."""
     clock = FakeClock()
 
     def send(attempt: int) -> str:
@@ -224,8 +224,8 @@ def test_other_exceptions_pass_at_once() -> None:
     assert clock.slept == []
 
 
-def test_a_dropped_course_stops_waiting() -> None:
-    """Nobody waits out a Retry-After for an answer that nobody wants."""
+def test_a_cancelled_loop_stops_waiting() -> None:
+    """A cancelled request does not wait out its Retry-After."""
     clock = FakeClock()
 
     def send(attempt: int) -> str:

@@ -1,4 +1,4 @@
-"""Accounts are opened once, and nobody who leaves waits for one that is being opened."""
+"""Accounts are opened once, and leaving does not wait for one that is being opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harvest_source.auth.sessions import Connection, Sessions
 from tests.clocks import FakeClock
 
 
-def test_whoever_leaves_does_not_wait_for_an_account_that_is_being_opened() -> None:
+def test_leaving_does_not_wait_for_an_account_that_is_being_opened() -> None:
     """Ctrl-C, or a warehouse that cannot be opened, while Harvest is silent; then it is dropped."""
     asked, answer, dropped, ended = (threading.Event() for _ in range(4))
 

@@ -104,7 +104,7 @@ def test_a_code_is_redeemed(verifier: str | None) -> None:
     sent: list[dict[str, str]] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
-        sent.append(dict(parse_qsl(request.content.decode())))
+        sent.append(dict(parse_qsl(request.content.decode(), keep_blank_values=True)))
         return httpx.Response(200, json=grant())
 
     assert build(handler).redeem("the-code", verifier).access_token == "new-access"

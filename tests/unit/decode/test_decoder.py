@@ -389,7 +389,7 @@ def test_records_only(body: str) -> None:
 @pytest.mark.parametrize("depth", [50, 1000, 3000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 def test_deep_nesting_is_read_or_refused(depth: int, opening: str, closing: str) -> None:
-    """Nesting beyond all measure is an error of ours, not of the interpreter."""
+    """Nesting too deep to parse is an error of ours, not a RecursionError."""
     body = '[{"new":' + opening * depth + "5" + closing * depth + "}]"
     try:
         table = build().decode(body.encode())

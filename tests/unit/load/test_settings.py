@@ -12,6 +12,9 @@ import pytest
 
 from harvest_source import harvest
 from harvest_source.api.http_context import Exchange
+from harvest_source.auth.saved_login import SavedLogin
+from harvest_source.auth.token_endpoint import Tokens
+from harvest_source.auth.vault import Vault
 from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import API_URL, AUDIT_REQUESTS, DESTINATION_WAIT_S, OVERLAP_S
 from harvest_source.errors import ConfigError
@@ -117,6 +120,17 @@ def test_a_named_profile_is_read_with_its_own_account(configure: Configure) -> N
     connection = build(settings={"auth_profile": "work"}).connection
     assert connection.account_ids == (2,)
     assert connection.token_source.startswith("SOURCES__HARVEST__PROFILES__WORK__")
+
+
+def test_a_configured_account_wins_over_the_saved_one(configure: Configure, tmp_path: Path) -> None:
+    """The account chosen at login counts where the configuration names none."""
+    configure(vault_path=str(tmp_path / "vault"))
+    vault = Vault(tmp_path / "vault")
+    with vault.lock("default"):
+        vault.write("default", "7", SavedLogin(Tokens("3.pt.saved-secret"), account_id=7))
+    assert build().connection.account_ids == (7,)
+    configure(account_id="8")
+    assert build().connection.account_ids == (8,)
 
 
 def test_plain_dlt_use_has_the_same_profiles(configure: Configure) -> None:
