@@ -24,6 +24,7 @@ a token, a query string or a response body.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 E = TypeVar("E", bound=BaseException)
@@ -123,17 +124,35 @@ class BusyError(HarvestError):
     exit_code = 7
 
 
-def find_cause(error: BaseException | None, kind: type[E]) -> E | None:
+def iter_causes(
+    error: BaseException | None, *, attributes: Iterable[str] = ()
+) -> Iterator[BaseException]:
     """
-    The first exception of type *kind* among *error* and what led to it; None if there is none.
+    *error* and every exception that led to it, each once, the nearest first.
 
     Follows ``__cause__``, and ``__context__`` where an exception was raised without ``from``.
+
+    Args:
+        attributes: Attributes in which a library's exceptions keep the one they stand for.
     """
-    while error is not None:
-        if isinstance(error, kind):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+    names = tuple(attributes)
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [getattr(each, name, None) for name in names]
+            waiting.append(each.__cause__ or each.__context__)
+
+
+def find_cause(
+    error: BaseException | None, kind: type[E], *, attributes: Iterable[str] = ()
+) -> E | None:
+    """The first exception of type *kind* in :func:`iter_causes`; None if there is none."""
+    causes = iter_causes(error, attributes=attributes)
+    return next((each for each in causes if isinstance(each, kind)), None)
 
 
 def error_dict(

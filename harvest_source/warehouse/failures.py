@@ -12,18 +12,23 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final
 
 import duckdb
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException, DestinationTransientException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from harvest_source.errors import ConfigError, DestinationError, HarvestError, printable
+from harvest_source.errors import (
+    ConfigError,
+    DestinationError,
+    HarvestError,
+    find_cause,
+    iter_causes,
+    printable,
+)
 from harvest_source.warehouse.duckdb_file import is_locked
 from harvest_source.warehouse.target import Target
-
-E = TypeVar("E", bound=BaseException)
 
 _MACHINE: Final = (
     errno.ENOSPC,
@@ -61,21 +66,21 @@ def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> It
         duckdb.Error,
         OSError,
     ) as error:
-        ours = find_cause(error, HarvestError)
+        ours = find_cause(error, HarvestError, attributes=_INNER)
         if ours is not None:
             raise ours from error
-        unset = find_cause(error, ConfigurationException)
+        unset = find_cause(error, ConfigurationException, attributes=_INNER)
         if unset is not None:
             raise build_settings_error(target, unset) from error
         is_step = isinstance(error, PipelineStepFailed) and error.step == "extract"
-        if is_step and find_cause(error, OSError) is None:
+        if is_step and find_cause(error, OSError, attributes=_INNER) is None:
             raise  # Extracting does not touch the destination: this is a bug of the source.
         raise _build_refusal(target, error, describe_kept()) from error
 
 
 def may_pass(target: Target, error: Exception) -> bool:
     """Whether trying again later may help: a full disk, a lock, a network; not a bad package."""
-    causes = list(_iter_causes(error))
+    causes = list(iter_causes(error, attributes=_INNER))
     if any(isinstance(each, DestinationError) or _is_of_machine(each) for each in causes):
         return True
     # dlt calls every error of a DuckDB file transient, a broken package included.
@@ -91,24 +96,6 @@ def build_settings_error(target: Target, error: ConfigurationException) -> Confi
         f"Destination {target.destination} lacks settings: {what} Put them into .dlt/secrets.toml "
         f"under [destination.{target.destination}.credentials]."
     )
-
-
-def find_cause(error: BaseException, kind: type[E]) -> E | None:
-    """The first exception of *kind* among *error* and its causes."""
-    return next((each for each in _iter_causes(error) if isinstance(each, kind)), None)
-
-
-def _iter_causes(error: BaseException) -> Iterator[BaseException]:
-    """*error* and everything that it was raised from or stands for, each once."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            waiting += [getattr(each, name, None) for name in _INNER]
-            waiting.append(each.__cause__ or each.__context__)
 
 
 def _is_of_machine(error: BaseException) -> bool:
@@ -129,7 +116,7 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
         cause = cause.exception
     what = f"The destination ({target}) refused: {_last_words(str(cause))}"
-    if any(_is_disk_full(each) for each in _iter_causes(error)):
+    if any(_is_disk_full(each) for each in iter_causes(error, attributes=_INNER)):
         return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
     return DestinationError(f"{what} {kept}")
 

@@ -22,6 +22,7 @@ from harvest_source.errors import (
     ResponseError,
     ServerError,
     UnsafeLinkError,
+    find_cause,
 )
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
@@ -557,17 +558,10 @@ def test_plain_dlt_is_all_or_nothing(open_lab: OpenLab, tmp_path: Path) -> None:
     lab.server.fault("html", table="tasks")
     with pytest.raises(PipelineStepFailed) as caught:
         run()
-    assert isinstance(find(caught.value), ResponseError)
+    assert isinstance(find_cause(caught.value, HarvestError), ResponseError)
     assert lab.sql("SELECT * FROM clients ORDER BY id", database=database) == before
     lab.server.clear_faults()
     run()
     for table in ("clients", "tasks"):
         names = lab.sql(f"SELECT name FROM {table}", database=database)
         assert {row["name"] for row in names} == {r["name"] for r in lab.server.rows(table)}
-
-
-def find(error: BaseException | None) -> BaseException | None:
-    """Our own error along the causes."""
-    while error is not None and not isinstance(error, HarvestError):
-        error = error.__cause__ or error.__context__
-    return error

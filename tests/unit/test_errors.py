@@ -1,0 +1,122 @@
+"""What errors share: codes, causes, and their form in reports."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from harvest_source.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    DestinationError,
+    HarvestError,
+    RemoteError,
+    SignInError,
+    UnsafeLinkError,
+    error_dict,
+    find_cause,
+    iter_causes,
+    printable,
+)
+
+
+class Wrapper(Exception):
+    """A library's exception that keeps another one in an attribute."""
+
+    def __init__(self, inner: BaseException) -> None:
+        super().__init__("wrapped")
+        self.inner = inner
+
+
+def chain(*errors: BaseException) -> BaseException:
+    """The last of *errors*, each raised from the one before."""
+    for cause, error in pairwise(errors):
+        error.__cause__ = cause
+    return errors[-1]
+
+
+@pytest.mark.parametrize("kind", [AuthError, SignInError, ApiError, UnsafeLinkError])
+def test_harvests_side_is_one_type(kind: type[HarvestError]) -> None:
+    """What spoils one table only is caught by type, not by exit code."""
+    assert issubclass(kind, RemoteError)
+    assert kind.exit_code in {3, 4}
+
+
+@pytest.mark.parametrize("kind", [ConfigError, DestinationError])
+def test_our_side_is_not(kind: type[HarvestError]) -> None:
+    """A setting or the warehouse concerns the whole run."""
+    assert not issubclass(kind, RemoteError)
+
+
+def test_a_cause_is_found_along_the_chain() -> None:
+    """The nearest one of its type, the error itself included."""
+    inner, outer = ConfigError("inner"), ConfigError("outer")
+    error = chain(KeyError(), inner, ValueError(), outer, TypeError())
+    assert find_cause(error, ConfigError) is outer
+    assert find_cause(error, TypeError) is error
+    assert find_cause(error, OSError) is None
+    assert find_cause(None, OSError) is None
+
+
+def raise_while_handling() -> None:
+    """As libraries do, without ``from``."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise TypeError  # noqa: B904
+
+
+def test_an_exception_raised_while_another_is_handled() -> None:
+    """What was being handled counts as its cause."""
+    with pytest.raises(TypeError) as caught:
+        raise_while_handling()
+    assert find_cause(caught.value, KeyboardInterrupt) is not None
+
+
+def test_an_exception_that_stands_for_another() -> None:
+    """It is followed where the attribute's name is known, and nowhere else."""
+    hidden = ConfigError("hidden")
+    error = chain(Wrapper(hidden), TypeError())
+    assert find_cause(error, ConfigError) is None
+    assert find_cause(error, ConfigError, attributes=["inner", "absent"]) is hidden
+
+
+def test_a_circle_of_causes_ends() -> None:
+    """Each exception comes once."""
+    one, other = TypeError(), ValueError()
+    one.__cause__, other.__cause__ = other, one
+    assert list(iter_causes(one)) == [one, other]
+
+
+def test_an_error_in_a_report() -> None:
+    """Of a table, of an account, or of the run."""
+    error = AuthError("refused")
+    entry = {"account_id": None, "table": None, "type": "AuthError", "message": "refused"}
+    assert error_dict(error) == entry
+    assert error_dict(error, account_id=7, table="tasks") == {
+        **entry,
+        "account_id": 7,
+        "table": "tasks",
+    }
+    assert error_dict(KeyError("x"), message="a bug") == {
+        **entry,
+        "type": "KeyError",
+        "message": "a bug",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("two\nlines\tand \x1b[31mred", "two lines and [31mred"),
+        ("see https://h/p?token=secret now", "see https://h/p?... now"),
+        ("really?", "really?"),
+        ("x" * 500, "x" * 197 + "..."),
+        (None, "None"),
+    ],
+)
+def test_text_from_outside_is_one_short_line(text: object, shown: str) -> None:
+    """No control characters, no queries, no page-long messages."""
+    assert printable(text) == shown
