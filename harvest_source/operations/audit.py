@@ -43,7 +43,7 @@ def run_audit(workspace: Workspace) -> None:
     rereading.execute()
     if warehouse.owes:
         restore(warehouse, workspace.endpoints, now=now)
-    forget(warehouse, workspace.keeping, now=now)
+    forget(warehouse, workspace.upkeep.keep_deleted_days, now=now)
     workspace.run_log.audit.oldest_read_at = find_oldest_read(workspace)
 
 

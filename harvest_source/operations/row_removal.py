@@ -58,7 +58,7 @@ class RowRemoval:
             workspace.warehouse,
             self._found,
             now=workspace.now(),
-            keeping=workspace.keeping,
+            keep_content=workspace.upkeep.keep_content,
         )
         for each, rows in self._found:
             workspace.run_log.add_deleted(each.endpoint.name, each.account_id, len(rows))

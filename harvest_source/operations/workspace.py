@@ -12,7 +12,6 @@ from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Upkeep
 from harvest_source.operations.run import Run
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.warehouse.removal import Keeping
 from harvest_source.warehouse.warehouse import Warehouse
 
 
@@ -44,11 +43,6 @@ class Workspace:
         """
         for account_id in self.sessions.account_ids():
             yield self.sessions.open(account_id)
-
-    @property
-    def keeping(self) -> Keeping:
-        """What ``deleted_records`` holds, and how long."""
-        return Keeping(self.upkeep.keep_deleted_days, self.upkeep.keep_content)
 
     def now(self) -> datetime:
         """Wall time by the run's clock."""

@@ -104,33 +104,26 @@ def find(
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """What ``deleted_records`` holds, and how long."""
-
-    days: int | None = None
-    """None: for ever."""
-    content: bool = True
-    """False: ids only, no content."""
-
-
 def remove(
     warehouse: Warehouse,
     found: Sequence[tuple[RowsToDelete, Sequence[Mapping[str, Any]]]],
     *,
     now: datetime,
-    keeping: Keeping = Keeping(),
+    keep_content: bool,
 ) -> None:
     """
     Move rows that :func:`find` found to ``deleted_records`` and take them and their children away.
 
     All are kept, in one load, before the first one goes.
 
+    Args:
+        keep_content: False: ``deleted_records`` gets the ids only.
+
     Raises:
         DestinationError: The destination refused.
     """
     kept = [
-        _keep(doomed, row, now, keeping.content)
+        _keep(doomed, row, now, keep_content)
         for doomed, rows in found
         if "id" in doomed.endpoint.primary_key
         for row in rows
@@ -201,18 +194,18 @@ def restore(warehouse: Warehouse, endpoints: Iterable[Endpoint], *, now: datetim
                 )
 
 
-def forget(warehouse: Warehouse, keeping: Keeping, *, now: datetime) -> None:
+def forget(warehouse: Warehouse, days: int | None, *, now: datetime) -> None:
     """
-    Drop what ``deleted_records`` has held for longer than it should.
+    Drop rows that ``deleted_records`` has held for more than *days*; None: keep all.
 
     Raises:
         DestinationError: The destination refused.
     """
-    if keeping.days is None or not _is_kept(warehouse):
+    if days is None or not _is_kept(warehouse):
         return
     with warehouse.sql() as client:
         kept = client.make_qualified_table_name(DELETED_RECORDS)
-        since = now - timedelta(days=keeping.days)
+        since = now - timedelta(days=days)
         client.execute_sql(f"DELETE FROM {kept} WHERE detected_at < %s", since)  # noqa: S608
 
 
