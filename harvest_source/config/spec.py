@@ -56,7 +56,7 @@ class HarvestConfiguration(BaseConfiguration):
     credentials: HarvestCredentials = None  # type: ignore[assignment]
     account_id: Any | None = None
     """
-    One account id, or several: a list, or `1,2` in the environment. Default: the only Harvest
+    One account id, or several: `[1, 2]`, in the environment also `1,2`. Default: the only Harvest
     account that the token reaches.
     """
     contact: str | None = None
@@ -77,7 +77,10 @@ class HarvestConfiguration(BaseConfiguration):
     what Harvest allows.
     """
     exclude: Any | None = None
-    """Columns to leave out, for example `["users.cost_rate"]`."""
+    """
+    Columns to leave out: `["users.cost_rate", "clients.address"]`, in the environment also
+    `users.cost_rate,clients.address`.
+    """
     include: Any | None = None
     """
     Columns to load that are left out otherwise: `invoices.client_key`, `estimates.client_key`,
@@ -89,7 +92,10 @@ class HarvestConfiguration(BaseConfiguration):
     people, changed or not.
     """
     history: Any | None = None
-    """Tables of which every version is kept, for example `["projects", "users", "tasks"]`."""
+    """
+    Tables of which every version is kept: `["projects", "users"]`, in the environment also
+    `projects,users`.
+    """
     audit_requests: int = AUDIT_REQUESTS
     """Pages per account that the daily audit reads again, changed or not; 0 for none."""
     keep_deleted_days: int | None = None
