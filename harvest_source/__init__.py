@@ -1,15 +1,23 @@
 """
 Copies a Harvest (getharvest.com) account into DuckDB, or any dlt destination.
 
-Reading order: ``endpoints`` and ``records`` say what there is, ``reading`` how it is read without
-losing a row, ``resources`` hands it to dlt, ``run`` and ``steps`` do it all, ``cli`` is for people.
+Reading order, four files from the way in to the rules by which no row is lost:
+
+1. :mod:`harvest_source.operations.sync`, one whole run; or :mod:`harvest_source.load.source`, the
+   dlt source for pipelines of one's own,
+2. :mod:`harvest_source.extract.extraction`, all tables of all accounts as one stream of batches,
+3. :mod:`harvest_source.extract.strategies`, how each kind of list is read.
+
+What there is to read stands in :mod:`harvest_source.schema`. Rooms import downward only, from the
+top: ``cli``, ``operations``, ``warehouse``, ``load``, ``extract`` and ``config``, ``auth``, ``api``
+and ``decode``, ``schema``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from harvest_source._version import __version__
 
 if TYPE_CHECKING:
     from harvest_source.load.source import harvest
@@ -19,7 +27,7 @@ __all__ = ["__version__", "harvest", "sync"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import dlt (0.4 s) only for those who use it."""
+    """Import ``harvest`` and ``sync`` at their first use: dlt takes 0.4 s to import."""
     if name == "harvest":
         from harvest_source.load.source import harvest
 

@@ -1,30 +1,39 @@
-"""``harvest-source auth``: sign in, see what counts, sign out."""
+"""``harvest-source auth``: sign in, see which credential is used, sign out."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from harvest_source.cli import auth_console as show_auth
 from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.show_auth import (
+    show_accounts,
+    show_address,
+    show_login,
+    show_logout,
+    show_rotation,
+    show_status,
+)
 from harvest_source.errors import ConfigError
 
 if TYPE_CHECKING:
-    from harvest_source.api.http_context import HttpContext
     from harvest_source.auth.accounts import Account
     from harvest_source.auth.browser_login import LoginRequest
+    from harvest_source.auth.saved_login import SavedLogin
     from harvest_source.auth.token_endpoint import App
+    from harvest_source.auth.vault import Vault
     from harvest_source.config.spec import HarvestConfiguration
-    from harvest_source.operations.login import LoginReport
+    from harvest_source.operations.login import SignInContext
 
 _TIMEOUT_S: Final = 300
-_PASTED: Final = "http://127.0.0.1:8765/callback"
-"""Nobody has to be there: its address is copied from the browser, whatever that shows."""
+_PASTED_URL: Final = "http://127.0.0.1:8765/callback"
+"""With --no-browser this page need not load: its address is copied from the browser."""
 
 
 @click.group()
@@ -35,7 +44,7 @@ def auth(context: Context) -> None:
 
     A token or refresh token in the configuration counts before any sign-in that is kept.
     """
-    del context
+    del context  # Its options were taken by the decorator.
 
 
 @auth.command()
@@ -52,6 +61,7 @@ def auth(context: Context) -> None:
 @click.option("--redirect-url", metavar="URL", help="As registered.  [default: http://127.0.0.1]")
 @click.option(
     "--timeout",
+    "timeout_s",
     type=click.IntRange(1),
     default=_TIMEOUT_S,
     show_default=True,
@@ -59,7 +69,7 @@ def auth(context: Context) -> None:
     help="How long to wait for the browser.",
 )
 @everywhere
-def login(context: Context, *, token: bool, account: str | None, **how: Any) -> int:
+def login(context: Context, *, token: bool, account: str | None, **options: Any) -> int:
     """
     Sign in in the browser, and remember the account.
 
@@ -67,20 +77,13 @@ def login(context: Context, *, token: bool, account: str | None, **how: Any) -> 
     http://127.0.0.1, and put its credentials.client_id and credentials.client_secret into
     .dlt/secrets.toml. No option takes a token: it would show in the process list.
     """
-    from harvest_source.auth.saved_login import SavedLogin
-    from harvest_source.auth.token_endpoint import Tokens
     from harvest_source.operations.login import open_vault, settle_login
 
-    config, around, _ = _prepare(context)
-    vault = open_vault(config, around)
-    if token:
-        secret = _read_secret("Personal access token")
-        made = SavedLogin(Tokens(access_token=secret), signed_in_at=around.clock.now())
-    else:
-        made = _log_in(context, config, around, vault, **how)
+    sign_in = _open(context)
+    vault = open_vault(sign_in)
+    made = _read_token(sign_in) if token else _BrowserLogin(**options).run(context, sign_in, vault)
     ask = _ask_account if sys.stdin.isatty() else lambda _: None
-    report: LoginReport = settle_login(config, vault, made, around, account=account, ask=ask)
-    show_auth.login(context, report)
+    show_login(context.console, settle_login(sign_in, vault, made, account=account, ask=ask))
     return 0
 
 
@@ -93,12 +96,14 @@ def status(context: Context, *, check: bool) -> int:
 
     Never its value. Without --check nothing is sent.
     """
-    from harvest_source.operations.login import look_up
+    from harvest_source.operations.login import open_sign_in_context
+    from harvest_source.operations.sign_in_status import read_status
 
-    config, around, warnings = _prepare(context, tell=False)
-    report = look_up(config, around, warnings, ask=check)
+    warnings: list[str] = []
+    sign_in = open_sign_in_context(context.settings, warnings.append)
+    report = read_status(sign_in, warnings, ask=check)
     context.exit_code = report.exit_code
-    show_auth.status(context, report)
+    show_status(context.console, report)
     return report.exit_code
 
 
@@ -106,10 +111,9 @@ def status(context: Context, *, check: bool) -> int:
 @everywhere
 def accounts(context: Context) -> int:
     """List the accounts that the credential reaches."""
-    from harvest_source.operations.login import list_accounts
+    from harvest_source.operations.sign_in_status import list_accounts
 
-    config, around, _ = _prepare(context)
-    show_auth.accounts(context, list_accounts(config, around))
+    show_accounts(context.console, list_accounts(_open(context)))
     return 0
 
 
@@ -119,11 +123,11 @@ def logout(context: Context) -> int:
     """Forget the sign-in that is kept; the configuration stays as it is."""
     from harvest_source.operations.login import open_vault
 
-    config, around, _ = _prepare(context)
-    vault = open_vault(config, around)
-    with vault.lock(config.auth_profile):
-        was_there = vault.forget(config.auth_profile)
-    show_auth.logout(context, config.auth_profile, was_there)
+    sign_in = _open(context)
+    vault = open_vault(sign_in)
+    with vault.lock(sign_in.profile):
+        was_there = vault.forget(sign_in.profile)
+    show_logout(context.console, sign_in.profile, was_there=was_there)
     return 0
 
 
@@ -133,86 +137,93 @@ def rotate_key(context: Context) -> int:
     """Seal all sign-ins that are kept, of every profile, with a new key."""
     from harvest_source.operations.login import open_vault
 
-    config, around, _ = _prepare(context)
-    vault = open_vault(config, around)
-    show_auth.rotation(context, vault.rotate(), vault.keys.place.name)
+    vault = open_vault(_open(context))
+    show_rotation(context.console, vault.rotate(), vault.keys.place.name)
     return 0
 
 
-def _prepare(
-    context: Context, *, tell: bool = True
-) -> tuple[HarvestConfiguration, HttpContext, list[str]]:
-    """
-    Settings and surroundings, and the list that warnings go into.
+def _open(context: Context) -> SignInContext:
+    """Resolve the settings; every warning is printed at once, and only once."""
+    from harvest_source.operations.login import open_sign_in_context
 
-    Args:
-        tell: Say them at once, too.
-    """
-    from harvest_source.config.resolve import read_configuration
-    from harvest_source.load.settings import build_http_context
-
-    warnings: list[str] = []
+    printed: set[str] = set()
 
     def warn(message: str) -> None:
-        if message not in warnings:
-            warnings.append(message)
-            if tell:
-                context.console.note("warning", message)
+        if message not in printed:
+            printed.add(message)
+            context.console.note("warning", message)
 
-    config = read_configuration(context.settings)
-    return config, build_http_context(config, on_warning=warn), warnings
+    return open_sign_in_context(context.settings, warn)
 
 
-def _log_in(
-    context: Context,
-    config: HarvestConfiguration,
-    around: HttpContext,
-    vault: Any,
-    *,
-    no_browser: bool,
-    pkce: bool,
-    port: int | None,
-    redirect_url: str | None,
-    timeout: float,
-) -> Any:
-    from harvest_source.auth.browser_login import (
-        build_login_request,
-        open_callback,
-        parse_redirect,
-    )
+def _read_token(sign_in: SignInContext) -> SavedLogin:
+    from harvest_source.auth.saved_login import SavedLogin
+    from harvest_source.auth.token_endpoint import Tokens
+
+    secret = _read_secret("Personal access token")
+    return SavedLogin(Tokens(access_token=secret), signed_in_at=sign_in.http.clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _BrowserLogin:
+    """A login in the browser, as the options of ``auth login`` ask for it."""
+
+    no_browser: bool
+    pkce: bool
+    port: int | None
+    redirect_url: str | None
+    timeout_s: float
+
+    def run(self, context: Context, sign_in: SignInContext, vault: Vault) -> SavedLogin:
+        from harvest_source.auth.browser_login import open_callback
+
+        app = _find_app(sign_in.config)
+        if self.no_browser:
+            request = self._build_request(sign_in, app, self._choose_pasted_url())
+            show_address(request.url, by_hand=True)
+            answer = _read_line("The address you were sent to, all of it")
+            return _finish(sign_in, vault, app, request, answer)
+        made: list[SavedLogin] = []
+        with open_callback(self._choose_callback_url()) as callback:
+            request = self._build_request(sign_in, app, callback.redirect_url)
+            show_address(request.url, by_hand=False)
+            _open_browser(request.url, context)
+
+            def finish(query: str) -> str:
+                made.append(_finish(sign_in, vault, app, request, query))
+                return "harvest-source has what it needs. The rest is in the terminal."
+
+            callback.wait(self.timeout_s, finish)
+        return made[0]
+
+    def _build_request(self, sign_in: SignInContext, app: App, redirect_url: str) -> LoginRequest:
+        from harvest_source.auth.browser_login import build_login_request
+
+        return build_login_request(
+            sign_in.config.id_url, app.client_id, redirect_url, pkce=self.pkce
+        )
+
+    def _choose_pasted_url(self) -> str:
+        if self.redirect_url:
+            return self.redirect_url
+        return f"http://127.0.0.1:{self.port}/callback" if self.port else _PASTED_URL
+
+    def _choose_callback_url(self) -> str:
+        if self.redirect_url is None:
+            return f"http://127.0.0.1:{self.port or 0}/callback"
+        if self.port is not None:
+            msg = "--port and --redirect-url both say where to come back to. Leave one of them out."
+            raise ConfigError(msg)
+        return self.redirect_url
+
+
+def _finish(
+    sign_in: SignInContext, vault: Vault, app: App, request: LoginRequest, answer: str
+) -> SavedLogin:
+    from harvest_source.auth.browser_login import parse_redirect
     from harvest_source.operations.login import finish_login
 
-    app = _find_app(config)
-    made = []
-
-    def finish(request: LoginRequest, answer: str) -> str:
-        consent = parse_redirect(answer, request)
-        made.append(finish_login(config, vault, app, request, consent, around))
-        return "harvest-source has what it needs. The rest is in the terminal."
-
-    if no_browser:
-        address = redirect_url or (f"http://127.0.0.1:{port}/callback" if port else _PASTED)
-        request = build_login_request(config.id_url, app.client_id, address, pkce=pkce)
-        show_auth.address(request.url, by_hand=True)
-        finish(request, _read_line("The address you were sent to, all of it"))
-        return made[0]
-    with open_callback(_listen_at(redirect_url, port)) as callback:
-        request = build_login_request(
-            config.id_url, app.client_id, callback.redirect_url, pkce=pkce
-        )
-        show_auth.address(request.url, by_hand=False)
-        _open_browser(request.url, context)
-        callback.wait(timeout, lambda query: finish(request, query))
-    return made[0]
-
-
-def _listen_at(redirect_url: str | None, port: int | None) -> str:
-    if redirect_url is None:
-        return f"http://127.0.0.1:{port or 0}/callback"
-    if port is not None:
-        msg = "--port and --redirect-url both say where to come back to. Leave one of them out."
-        raise ConfigError(msg)
-    return redirect_url
+    return finish_login(sign_in, vault, app, request, parse_redirect(answer, request))
 
 
 def _open_browser(url: str, context: Context) -> None:
@@ -226,7 +237,7 @@ def _open_browser(url: str, context: Context) -> None:
 
 
 def _find_app(config: HarvestConfiguration) -> App:
-    """The configured app; a person is asked for what is missing."""
+    """The configured app; on a terminal a prompt asks for what is missing."""
     from harvest_source.config.sign_in import build_app
 
     credentials = config.credentials
@@ -247,21 +258,20 @@ def _ask_account(accounts: Sequence[Account]) -> int | None:
 
 def _read_secret(name: str) -> str:
     """From a prompt that does not show it, or the first line of stdin."""
-    secret: str = click.prompt(name, hide_input=True, err=True) if sys.stdin.isatty() else _line()
-    if not secret.strip():
-        msg = f"{name}: nothing was given. Type it at the prompt, or pipe it in."
-        raise ConfigError(msg)
-    return secret.strip()
+    return _read(name, remedy="Type it at the prompt", hide=True).strip()
 
 
 def _read_line(name: str) -> str:
-    asked: Callable[[], str] = lambda: click.prompt(name, err=True)  # noqa: E731
-    line = asked() if sys.stdin.isatty() else _line()
+    """From a prompt, or the first line of stdin."""
+    return _read(name, remedy="Paste it at the prompt", hide=False)
+
+
+def _read(name: str, *, remedy: str, hide: bool) -> str:
+    if sys.stdin.isatty():
+        line: str = click.prompt(name, hide_input=hide, err=True)
+    else:
+        line = sys.stdin.readline()
     if not line.strip():
-        msg = f"{name}: nothing was given. Paste it at the prompt, or pipe it in."
+        msg = f"{name}: nothing was given. {remedy}, or pipe it in."
         raise ConfigError(msg)
     return line
-
-
-def _line() -> str:
-    return sys.stdin.readline()

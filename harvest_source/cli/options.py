@@ -1,54 +1,60 @@
-"""What every command takes: ``--json``, ``--quiet``, ``--debug`` and ``--profile``."""
+"""Options that several commands take, and what the common ones ask for."""
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from harvest_source.auth.saved_login import check_profile
-from harvest_source.cli import console as show
+from harvest_source.cli.console import Console, log_to_stderr
+from harvest_source.defaults import MAX_DELETES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Context:
-    """What ``--json``, ``--quiet``, ``--debug`` and ``--profile`` ask for."""
+    """
+    What ``--json``, ``--quiet``, ``--debug`` and ``--profile`` ask for.
+
+    Attributes:
+        console: How the command speaks.
+        debug: Show tracebacks and dlt's log.
+        profile: The named sign-in; None: what the configuration says.
+        exit_code: What the process ends with when stdout is closed before everything is printed.
+    """
 
     def __init__(self) -> None:
-        self.as_json = False
-        self.quiet = False
+        self.console = Console()
         self.debug = False
         self.profile: str | None = None
-        """The named sign-in; None: what the configuration says."""
         self.exit_code = 0
-        """What to end with if nobody reads on."""
-        self.console = show.Console(self)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Keys of ``[sources.harvest]`` that the command line says."""
+        """Keys of ``[sources.harvest]`` that the command line sets."""
         return {} if self.profile is None else {"auth_profile": self.profile}
 
     def take(self, options: dict[str, Any]) -> None:
-        """Move the options that every command takes out of *options*."""
-        self.as_json |= options.pop("as_json")
-        self.quiet |= options.pop("quiet")
+        """Move the common options out of *options*."""
+        self.console.as_json |= options.pop("as_json")
+        self.console.quiet |= options.pop("quiet")
         self.debug |= options.pop("debug")
         profile = options.pop("profile")
         if profile is not None:
             self.profile = check_profile(profile)
         if self.debug:
-            show.open_log()
+            log_to_stderr()
 
 
 def everywhere(function: F) -> F:
-    """Add the options that every command takes, and that may stand before the command too."""
+    """Add the common options, which may stand before the command's name as well as after it."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-    @click.option("--quiet", is_flag=True, help="Say nothing but the result and errors.")
+    @click.option("--quiet", is_flag=True, help="Print the result and errors only.")
     @click.option("--debug", is_flag=True, help="Show tracebacks and dlt's log.")
     @click.option("--profile", metavar="NAME", help="Named sign-in, as of auth login.")
     @click.pass_obj
@@ -58,6 +64,74 @@ def everywhere(function: F) -> F:
         try:
             return function(context, **options)
         except KeyboardInterrupt as error:
-            raise click.Abort from error  # click would print an empty line on its way.
+            raise click.Abort from error  # On a KeyboardInterrupt click would print an empty line.
 
     return wrapped  # type: ignore[return-value]
+
+
+def warehouse(function: F) -> F:
+    """Add the options that say where the tables are, and of which accounts."""
+    options = (
+        click.option(
+            "--destination",
+            default="duckdb",
+            show_default=True,
+            metavar="NAME",
+            help="Any destination of dlt.",
+        ),
+        click.option("--database", metavar="PATH", help="DuckDB file.  [default: harvest.duckdb]"),
+        click.option(
+            "--dataset",
+            default="harvest",
+            show_default=True,
+            metavar="NAME",
+            callback=check_name,
+            help="Schema that holds the tables.",
+        ),
+        click.option(
+            "--pipeline",
+            default="harvest",
+            show_default=True,
+            metavar="NAME",
+            callback=check_name,
+            help="dlt pipeline that keeps the cursors.",
+        ),
+        click.option(
+            "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+sandbox_option = click.option(
+    "--sandbox", is_flag=True, help="Use a simulated account: no token needed."
+)
+
+
+def max_deletes_option(remover: str) -> Callable[[F], F]:
+    """The guard of everything that removes rows; *remover* is what removes them."""
+    return click.option(
+        "--max-deletes",
+        default=MAX_DELETES,
+        show_default=True,
+        metavar="PERCENT",
+        help=f"Share of a table that {remover} may remove, beyond 25 rows.",
+    )
+
+
+def check_name(_: click.Context, parameter: click.Parameter, value: str) -> str:
+    """
+    Check the name of a pipeline or dataset.
+
+    Raises:
+        click.BadParameter: It is empty, or a pipeline's name that would be taken for a path.
+    """
+    if parameter.name == "pipeline" and not re.fullmatch(r"[\w-]+", value):
+        msg = "Letters, digits, - and _ only: it names a folder."
+        raise click.BadParameter(msg)
+    if not value.strip():
+        msg = "It cannot be empty. Leave it out for harvest."
+        raise click.BadParameter(msg)
+    return value

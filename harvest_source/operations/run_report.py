@@ -11,6 +11,7 @@ from harvest_source.errors import HarvestError, error_dict
 from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.run import Run
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.target import Target
 
 EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
 """Exit codes, the gravest first: which one stands when several apply."""
@@ -36,6 +37,7 @@ class TableCount:
 class SyncReport:
     """What a run did, as ``--json`` prints it."""
 
+    target: Target
     account_ids: tuple[int, ...]
     started_at: datetime
     ended_at: datetime
@@ -122,6 +124,7 @@ def build_report(
     """The report of *run*, which ends now."""
     clock = run.hooks.clock
     return SyncReport(
+        target=run.target,
         account_ids=account_ids,
         started_at=run.started_at,
         ended_at=clock.now(),

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from harvest_source.cli.console import Lines
+from harvest_source.cli.progress import ProgressLines
 from harvest_source.extract.run_log import Progress
 from harvest_source.sandbox import ManualClock, Sandbox
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
@@ -239,7 +239,7 @@ def test_a_mass_delete_is_refused_until_allowed(bare: Run, start: Start, folder:
 def test_logs_get_a_plain_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     """Where stderr is no terminal: at most one line in five seconds, with rows and the total."""
     times = iter([0.0, 1.0, 6.0, 7.0, 12.0])
-    lines = Lines(lambda: next(times))
+    lines = ProgressLines(lambda: next(times))
     for page in range(4):
         lines.update(Progress(1, "time_entries", 2000 if page < 3 else 500, 6500))
     assert capsys.readouterr().err.splitlines() == [

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harvest_source.cli.console import EMPTY_REPORT
+from harvest_source.cli.main import EMPTY_REPORT
 from tests.docs import reference
 from tests.docs.blocks import BEGIN, PART, Block, iter_blocks, iter_inline_code
 from tests.docs.commands import check_ours

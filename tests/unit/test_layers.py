@@ -61,7 +61,7 @@ WITHOUT_DLT = frozenset({"schema", "api", "decode", "auth", "extract"})
 """Rooms that may not know dlt, whatever their floor allows."""
 
 SANDBOX = "sandbox"
-SANDBOX_GUESTS = frozenset({"cli.main"})
+SANDBOX_GUESTS = frozenset({"cli.commands"})
 """Modules that may start a sandbox."""
 
 SOURCES = read_package(DEFAULT_FOLDER)

@@ -1,0 +1,132 @@
+"""What people see of ``harvest-source auth``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from harvest_source.auth.saved_login import build_auth_command
+from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.errors import counted
+
+if TYPE_CHECKING:
+    from harvest_source.operations.login import LoginReport
+    from harvest_source.operations.sign_in_status import StatusReport
+
+_STATES: Final[Mapping[str, str]] = {
+    "ok": "works: Harvest was asked",
+    "kept": "not asked; --check asks Harvest",
+    "dead": "dead: sign in again",
+    "none": "not signed in",
+    "unknown": "not known: Harvest did not answer",
+}
+
+_SHOWN: Final = (
+    "kind",
+    "source",
+    "account_ids",
+    "account",
+    "user",
+    "roles",
+    "scope",
+    "expires_at",
+    "refreshed_at",
+    "signed_in_at",
+    "unused",
+    "key",
+    "profiles",
+)
+"""Keys of a status report in the order of the table; empty ones are left out."""
+
+
+def show_address(url: str, *, by_hand: bool) -> None:
+    """Print where to sign in: on stderr, alone on its line, so that it can be copied whole."""
+    if by_hand:
+        click.echo(
+            "Open this address in any browser. The page it leads to afterwards need not load: copy "
+            "its address back here.\n",
+            err=True,
+        )
+    else:
+        click.echo("Your browser opens. If it does not, open this address yourself:\n", err=True)
+    click.echo(f"{url}\n", err=True)
+
+
+def show_login(console: Console, report: LoginReport) -> None:
+    """The end of a login."""
+    found = report.as_dict()
+    if console.as_json:
+        print_json(found)
+        return
+    if len(report.accounts) > 1:
+        _print_accounts(found["accounts"])
+    place = ""
+    if found["account_id"]:
+        roles = ", ".join(found["roles"]) or "no role"
+        place = f" to account {found['account_id']} {found['account']} as {found['user']} ({roles})"
+    print(f"ok: signed in{place}, profile {report.profile}")
+    if report.overruled_by:
+        console.note(
+            "warning",
+            f"{report.overruled_by} still counts before this sign-in. Remove it to use this one.",
+        )
+
+
+def show_status(console: Console, report: StatusReport) -> None:
+    """What is known of a sign-in."""
+    found = report.as_dict()
+    if console.as_json:
+        print_json(found)
+        return
+    if report.error is not None:
+        console.error(str(report.error))
+    for warning in report.warnings:
+        console.note("warning", warning)
+    rows = [("profile", report.profile), ("state", _STATES[report.state])]
+    for name in _SHOWN:
+        value = found[name]
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        if text:
+            rows.append((name.replace("_", " "), str(text)))
+    print_table(("Sign-in", ""), rows)
+
+
+def show_accounts(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """The accounts that a credential reaches."""
+    if console.as_json:
+        print_json({"status": "ok", "accounts": list(found)})
+    else:
+        _print_accounts(found)
+
+
+def show_logout(console: Console, profile: str, *, was_there: bool) -> None:
+    """The end of a logout."""
+    if console.as_json:
+        print_json({"status": "ok", "profile": profile, "forgotten": was_there})
+    elif not was_there:
+        print(f"ok: profile {profile} was not signed in")
+    else:
+        print(f"ok: profile {profile} is forgotten here")
+        console.note(
+            "note",
+            "Harvest still accepts the login; revoke it at https://id.getharvest.com/developers. "
+            f"To sign in again: {build_auth_command('login', profile)}",
+        )
+
+
+def show_rotation(console: Console, count: int, place: str) -> None:
+    """The end of a change of keys."""
+    if console.as_json:
+        print_json({"status": "ok", "logins": count, "key": place})
+    else:
+        print(f"ok: {counted(count, 'sign-in')} sealed with the new key in {place}")
+
+
+def _print_accounts(found: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (str(row["id"]), row["name"], row["product"], "chosen" if row["chosen"] else "")
+        for row in found
+    ]
+    print_table(("Account", "Name", "Product", ""), rows)

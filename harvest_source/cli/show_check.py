@@ -1,0 +1,23 @@
+"""What people see of a check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harvest_source.cli.console import Console, print_json, print_table
+
+if TYPE_CHECKING:
+    from harvest_source.operations.check import CheckReport
+
+
+def show_check(console: Console, report: CheckReport) -> None:
+    """One line for each finding."""
+    if console.as_json:
+        print_json(report.as_dict())
+        return
+    print_table(
+        ("Subject", "Name", "State", "Detail"),
+        ((each.subject, each.name, each.state, each.detail) for each in report.findings),
+        whole=("Subject", "Name", "State"),
+        states=("State",),
+    )

@@ -1,0 +1,67 @@
+"""What people see at the end of a sync."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harvest_source.cli.console import Console, print_json, print_table
+
+if TYPE_CHECKING:
+    from harvest_source.operations.run_report import SyncReport
+
+
+def show_sync(console: Console, report: SyncReport) -> None:
+    """Warnings, skipped tables and errors on stderr; the table and a last line on stdout."""
+    if console.as_json:
+        print_json(report.as_dict())
+        return
+    _tell(console, report)
+    if report.tables:
+        headings = ["Account", "Table", "Rows read", "Deleted"]
+        print_table(
+            headings[_first_column(report) :],
+            (row[_first_column(report) :] for row in _iter_rows(report)),
+            numbers=("Rows read", "Deleted"),
+            whole=(),
+        )
+    print(summarise(report))
+
+
+def _first_column(report: SyncReport) -> int:
+    """The accounts' column is left out where there is only one."""
+    return 0 if len(report.account_ids) > 1 else 1
+
+
+def _tell(console: Console, report: SyncReport) -> None:
+    log = report.run_log
+    for warning in log.warnings:
+        console.note("warning", warning)
+    for skip in log.skipped:
+        console.note("skipped", f"{skip.table} of account {skip.account_id}: {skip.reason}")
+    if log.audit.was_due:
+        console.note("audit", log.audit.describe())
+    for error in report.errors:
+        console.error(str(error))
+    for failure in log.failures:
+        what = failure.table or "the whole account"
+        console.error(f"{what} of account {failure.account_id}: {failure.error}")
+
+
+def _iter_rows(report: SyncReport) -> Iterator[list[str]]:
+    for name, count in report.tables.items():
+        for account_id, (rows, deleted) in count.accounts.items():
+            yield [str(account_id), name, f"{rows:,}", f"{deleted:,}"]
+
+
+def summarise(report: SyncReport) -> str:
+    """What was read, from where to where, and what it took: the last line on stdout."""
+    plural = "s" if len(report.account_ids) > 1 else ""
+    accounts = ", ".join(map(str, report.account_ids))
+    rows = sum(count.rows for count in report.tables.values())
+    target = report.target
+    return (
+        f"{report.status}: {rows:,} rows of account{plural} {accounts}, into "
+        f"{target.database or target.destination}, dataset {target.dataset}: "
+        f"{report.requests} requests, {report.seconds:.1f} s"
+    )

@@ -1,0 +1,57 @@
+"""Every table of Harvest's, as people and programs get the list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.schema.columns import Column
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import ENDPOINTS
+
+
+def show_tables(console: Console) -> None:
+    """Every table with its key, cursor and columns."""
+    if console.as_json:
+        print_json({"tables": {each.name: describe(each) for each in ENDPOINTS}})
+        return
+    for endpoint in ENDPOINTS:
+        described = describe(endpoint)
+        key, cursor = ", ".join(endpoint.key), endpoint.cursor or "none"
+        _show_columns(f"{endpoint.name}  key {key}  cursor {cursor}", described["columns"])
+        for name, child in described["children"].items():
+            _show_columns(f"{name}  {child['description']}", child["columns"])
+
+
+def _show_columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> None:
+    print(heading)  # Outside the table: no terminal may cut it.
+    print_table(
+        ("Column", "Type", "Description"),
+        ((name, column["type"], column["description"]) for name, column in columns.items()),
+        whole=("Column", "Type"),
+    )
+    print()
+
+
+def describe(endpoint: Endpoint) -> dict[str, Any]:
+    """One table as data."""
+    return {
+        "key": list(endpoint.key),
+        "cursor": endpoint.cursor,
+        "permission": endpoint.permission,
+        "columns": _describe_columns([each for each in endpoint.columns if not each.secret]),
+        "children": {
+            f"{endpoint.name}__{child.name}": {
+                "description": child.description,
+                "columns": _describe_columns(child.columns),
+            }
+            for child in endpoint.record.children
+        },
+    }
+
+
+def _describe_columns(columns: Sequence[Column]) -> dict[str, dict[str, str]]:
+    return {
+        each.name: {"type": str(each.type), "description": each.description} for each in columns
+    }

@@ -1,0 +1,55 @@
+"""What people see of a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from harvest_source.cli.console import Console, print_json, print_table
+
+if TYPE_CHECKING:
+    from harvest_source.operations.comparisons import Comparison
+    from harvest_source.operations.verify import VerifyReport
+
+_HEADINGS: Final = ("Account", "Table", "Check", "Scope", "Here", "Harvest", "State", "Detail")
+
+
+def show_verify(console: Console, report: VerifyReport) -> None:
+    """What was compared, and every comparison that is not equal."""
+    if console.as_json:
+        print_json(report.as_dict())
+        return
+    for warning in report.run_log.warnings:
+        console.note("warning", warning)
+    for failure in report.run_log.failures:
+        console.error(f"{failure.table} of account {failure.account_id}: {failure.error}")
+    print_table(
+        _HEADINGS,
+        _iter_rows(report.comparisons),
+        numbers=("Here", "Harvest"),
+        whole=_HEADINGS[:-1],
+        states=("State",),
+    )
+    counts = report.count_states()
+    print(
+        f"{counts['ok']:,} equal, {counts['differs']:,} differ, {counts['information']:,} "
+        f"cannot be told: {report.requests} requests"
+    )
+    if report.differences and not report.mended:
+        console.note("warning", "To read again what differs: harvest-source verify --fix")
+
+
+def _iter_rows(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
+    """One line for all equal figures of a table and check; every other figure has its own."""
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+    for each in comparisons:
+        group = str(each.account_id), each.table, each.check
+        groups.setdefault(group, []).append(each)
+    for group, found in groups.items():
+        equal = sum(each.is_equal for each in found)
+        if equal:
+            yield (*group, f"{equal} compared", "", "", "ok", "")
+        for each in found:
+            if not each.is_equal:
+                figures = (f"{each.here.normalize():,f}", f"{each.there.normalize():,f}")
+                yield (*group, each.scope, *figures, str(each.state), each.detail)
