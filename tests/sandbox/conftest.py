@@ -1,4 +1,4 @@
-"""Running sandboxes: one for all tests that only read, and a factory for those that change it."""
+"""Running sandboxes: one for all tests that only read, and a factory for tests that change one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.sandbox.reader import Reader, Start
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Reader]:
-    """An account of 700 entries that nobody changes, without limits, on a standing clock."""
-    settings: dict[str, Any] = {"entries": 700, "clock": ManualClock(), "limit": False}
+    """An account of 500 entries that no test changes, without limits, on a standing clock."""
+    settings: dict[str, Any] = {"entries": 500, "clock": ManualClock(), "limit": False}
     with Sandbox(**settings).start() as server:
         reader = Reader(server)
         yield reader
@@ -23,11 +23,12 @@ def shared() -> Iterator[Reader]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a sandbox of one's own; small, on a standing clock, unless told otherwise."""
+    """Starts a sandbox for one test: small and on a standing clock, unless told otherwise."""
     running: list[Reader] = []
 
     def begin(**fields: Any) -> Reader:
-        settings: dict[str, Any] = {"entries": 60, "clock": ManualClock(), "limit": False} | fields
+        small: dict[str, Any] = {"entries": 60, "expenses": 40, "limit": False}
+        settings = small | {"clock": ManualClock()} | fields
         running.append(Reader(Sandbox(**settings).start()))
         return running[-1]
 

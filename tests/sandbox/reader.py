@@ -1,4 +1,4 @@
-"""A plain client for the sandbox's own tests: sends what it is told, follows nothing by itself."""
+"""A plain client for the sandbox's own tests: it follows links and retries only when told to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Reader:
         self.client = httpx.Client(verify=NO_CERTIFICATES, trust_env=False, timeout=10)
 
     def headers(self, token: str | None = None, account_id: int | None = None) -> dict[str, str]:
-        """Good headers for a token and an account, the first ones unless named."""
+        """Valid headers for a token and an account, the first ones unless given."""
         return {
             "Authorization": f"Bearer {token or self.server.token}",
             "Harvest-Account-Id": str(account_id or self.server.account_id),

@@ -24,7 +24,7 @@ EPOCH_DAY = 719163  # date(1970, 1, 1).toordinal()
 
 def iso(epoch_s: int) -> str:
     """Unix seconds as Harvest writes instants: UTC, whole seconds, ``Z`` (behaviour.md 8)."""
-    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat()[:-6] + "Z"
 
 
 def epoch(moment: datetime) -> int:

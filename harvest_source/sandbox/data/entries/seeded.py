@@ -9,13 +9,17 @@ from a few multiplicative hashes of k into small tables. Here an entry is built 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harvest_source.sandbox.data import references as refs
 from harvest_source.sandbox.data.entries.bills import Bill, Bills
-from harvest_source.sandbox.data.entries.work import REFERENCES, build_references, build_work
+from harvest_source.sandbox.data.entries.work import (
+    REFERENCES,
+    WORKS,
+    build_references,
+    draw_pool,
+)
 from harvest_source.sandbox.data.entries.workdays import (
     SUBMITTED_FOR_S,
     SUBMITTED_FROM_S,
@@ -31,7 +35,6 @@ from harvest_source.sandbox.data.values import Record, Tables, day_epoch, iso
 MASK = 0xFFFFFFFF
 WHO = 2654435761  # multipliers: odd, near 2**32 over the golden ratio and kin, so that
 WHAT = 2246822519  # neighbours land far apart and every table index is used alike
-WORKS = 997
 UNASSIGNED = 509  # one entry in this many has lost its assignments (quirk 51)
 UNASSIGNED_REST = 17
 APPROVED_AFTER_DAYS = 3
@@ -72,10 +75,8 @@ class SeededEntries:
         tables: The live tables that entries quote: names are those at read time.
 
     Attributes:
-        wheel: Position in ``bookings`` by hash: some bookings are more frequent than others.
-        works: Contents by hash.
+        pool: What the hashes of entry numbers lead to.
         references: External references by place.
-        who: Random offset of the hash into ``wheel``; *what*, of the one into ``works``.
     """
 
     def __init__(
@@ -86,29 +87,27 @@ class SeededEntries:
         tables: Tables,
         style: Style,
     ) -> None:
-        rng = random.Random(f"hours {style.seed}")
         self.days = days
         self.bookings = bookings
         self.bills = bills
         self.tables = tables
         self.size = days.entries
-        self.who, self.what = rng.getrandbits(32), rng.getrandbits(32)
-        self.wheel = [at for at in range(len(bookings)) for _ in range(rng.choice((1, 1, 2, 4)))]
-        self.works = [
-            build_work(rng, timers=style.timers, clock_24h=style.clock_24h) for _ in range(WORKS)
-        ]
+        self.pool = draw_pool(
+            style.seed, len(bookings), timers=style.timers, clock_24h=style.clock_24h
+        )
         self.references = build_references()
         self._approved_until = style.approved_until
 
     def booking_index(self, k: int) -> int:
         """Position in ``bookings`` of entry *k*."""
-        return self.wheel[((k * WHO + self.who & MASK) * len(self.wheel)) >> 32]
+        wheel = self.pool.wheel
+        return wheel[((k * WHO + self.pool.who & MASK) * len(wheel)) >> 32]
 
     def record(self, k: int) -> Record:
         """Entry *k* in full, as an administrator sees it."""
         day = self.days.day_of(k)
         booked = self.bookings[self.booking_index(k)]
-        work = self.works[((k * WHAT + self.what & MASK) * WORKS) >> 32]
+        work = self.pool.works[((k * WHAT + self.pool.what & MASK) * WORKS) >> 32]
         return {
             "id": self.days.id_of(k, day),
             "spent_date": iso(day_epoch(day.ordinal))[:10],

@@ -11,10 +11,9 @@ from harvest_source.sandbox.data.entries.seeded import (
     MASK,
     WHAT,
     WHO,
-    WORKS,
     SeededEntries,
 )
-from harvest_source.sandbox.data.entries.work import REFERENCES
+from harvest_source.sandbox.data.entries.work import REFERENCES, WORKS
 from harvest_source.sandbox.data.entries.workdays import Day
 from harvest_source.sandbox.data.query import IDS, Query
 from harvest_source.sandbox.data.records.work import Booking
@@ -44,7 +43,7 @@ class EntrySelector:
 
     def __init__(self, seeded: SeededEntries) -> None:
         self._seeded = seeded
-        self._quarters = [int(work.amount["rounded_hours"] * 4) for work in seeded.works]
+        self._quarters = [int(work.amount["rounded_hours"] * 4) for work in seeded.pool.works]
         self._last_bill: dict[int, int] = {}
         for (_, month), bill in seeded.bills.items():
             self._last_bill[month] = max(bill.at, self._last_bill.get(month, 0))
@@ -66,9 +65,9 @@ class EntrySelector:
 
     def add_up(self, numbers: Iterable[int]) -> list[int]:
         """Quarter hours, rounded entry by entry, of *numbers*: a sum for each booking."""
-        seeded = self._seeded
-        sums = [0] * len(seeded.bookings)
-        wheel, who, what, turns = seeded.wheel, seeded.who, seeded.what, len(seeded.wheel)
+        pool = self._seeded.pool
+        sums = [0] * len(self._seeded.bookings)
+        wheel, who, what, turns = pool.wheel, pool.who, pool.what, len(pool.wheel)
         quarters = self._quarters
         for k in numbers:
             at = wheel[((k * WHO + who & MASK) * turns) >> 32]
@@ -124,7 +123,7 @@ class EntrySelector:
             return ()
         numbers: Iterable[int] = part
         if mask is not None:
-            wheel, who, turns = seeded.wheel, seeded.who, len(seeded.wheel)
+            wheel, who, turns = seeded.pool.wheel, seeded.pool.who, len(seeded.pool.wheel)
             numbers = [k for k in part if mask[wheel[((k * WHO + who & MASK) * turns) >> 32]]]
         if since is not None and scan:
             numbers = [k for k in numbers if seeded.updated(k, day) > since]

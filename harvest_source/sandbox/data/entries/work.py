@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from harvest_source.sandbox.data import words
 from harvest_source.sandbox.data.records.time_entries import (
@@ -16,6 +16,7 @@ from harvest_source.sandbox.data.records.time_entries import (
 from harvest_source.sandbox.data.values import Record
 
 REFERENCES = 1088
+WORKS = 997
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,37 @@ class Work:
 
     amount: Record
     timer: Record
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """
+    What the hashes of entry numbers lead to.
+
+    Attributes:
+        who: Offset of the hash into *wheel*; *what*, of the hash into *works*.
+        wheel: Positions of bookings; some bookings are more frequent than others.
+        works: Contents of entries. Shared: do not modify.
+    """
+
+    who: int
+    what: int
+    wheel: list[int]
+    works: list[Work]
+
+
+@lru_cache(16)
+def draw_pool(seed: int, bookings: int, *, timers: bool, clock_24h: bool) -> Pool:
+    """
+    The pool of an account with so many *bookings*.
+
+    Cached: a test that starts a sandbox would spend most of its time here.
+    """
+    rng = random.Random(f"hours {seed}")
+    who, what = rng.getrandbits(32), rng.getrandbits(32)
+    wheel = [at for at in range(bookings) for _ in range(rng.choice((1, 1, 2, 4)))]
+    works = [build_work(rng, timers=timers, clock_24h=clock_24h) for _ in range(WORKS)]
+    return Pool(who, what, wheel, works)
 
 
 def build_work(rng: random.Random, *, timers: bool, clock_24h: bool) -> Work:

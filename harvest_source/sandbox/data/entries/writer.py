@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from harvest_source.sandbox.data.entries.seeded import (
     APPROVERS,
@@ -13,10 +13,9 @@ from harvest_source.sandbox.data.entries.seeded import (
     UNASSIGNED_REST,
     WHAT,
     WHO,
-    WORKS,
     SeededEntries,
 )
-from harvest_source.sandbox.data.entries.work import REFERENCES, build_references
+from harvest_source.sandbox.data.entries.work import REFERENCES, WORKS, Pool, build_references
 from harvest_source.sandbox.data.entries.workdays import (
     ID_STEP,
     SUBMITTED_FOR_S,
@@ -50,8 +49,8 @@ class EntryWriter:
 
     def __init__(self, seeded: SeededEntries) -> None:
         self.seeded = seeded
-        self._references = [_inner({"external_reference": row}) for row in build_references()]
-        self._works = [(_inner(work.amount), _inner(work.timer)) for work in seeded.works]
+        self._references = _reference_parts()
+        self._works = _work_parts(seeded.pool)
         self._clock, self._clock_end = _clock_parts()
         self._approver = [booked.user_id % APPROVERS for booked in seeded.bookings]
         self.forget()
@@ -69,10 +68,10 @@ class EntryWriter:
         """
         fragments = self._fragments_for(hidden)
         quotes, bare_quotes, rates = fragments.quotes, fragments.bare_quotes, fragments.rates
-        seeded, days = self.seeded, self.seeded.days
-        wheel, works, externals = seeded.wheel, self._works, self._references
+        seeded, days, pool = self.seeded, self.seeded.days, self.seeded.pool
+        wheel, works, externals = pool.wheel, self._works, self._references
         clock, clock_end, approver = self._clock, self._clock_end, self._approver
-        who, what, turns, id_of = seeded.who, seeded.what, len(seeded.wheel), days.id_of
+        who, what, turns, id_of = pool.who, pool.what, len(pool.wheel), days.id_of
         low = seeded.size + 1
         for k in numbers:
             if k < low:
@@ -147,6 +146,16 @@ def _inner(members: Record) -> bytes:
 
 def _day_text(ordinal: int) -> bytes:
     return iso(day_epoch(ordinal))[:10].encode()
+
+
+@cache
+def _reference_parts() -> list[bytes]:
+    return [_inner({"external_reference": row}) for row in build_references()]
+
+
+@lru_cache(16)
+def _work_parts(pool: Pool) -> list[tuple[bytes, bytes]]:
+    return [(_inner(work.amount), _inner(work.timer)) for work in pool.works]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Every fault by name, as it looks on the wire."""
+"""Every fault by name, as a client sees it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_every_fault_is_tested() -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_fault_has_its_shape(reader: Reader, name: str) -> None:
-    """Once injected it shows; once cleared all is well again."""
+    """An injected fault shows; once cleared the answer is as before."""
     arguments: dict[str, dict[str, Any]] = {"slow_body": {"delay_s": 0}, "latency": {"ms": 1}}
     reader.server.fault(name, table="clients", **arguments.get(name, {}))
     try:
@@ -117,7 +117,7 @@ EDITING = ("missing_key", "null_rows", "repeated_rows", "next_to_itself", "endle
 @pytest.mark.parametrize("second", EDITING)
 @pytest.mark.parametrize("first", SPOILT)
 def test_two_faults_may_hit_one_answer(reader: Reader, first: str, second: str) -> None:
-    """The second does what it can with what the first has left, and never ends in a crash."""
+    """The second fault works on the result of the first, whatever that is, without a crash."""
     reader.server.fault(first, table="clients")
     reader.server.fault(second, table="clients")
     try:
@@ -135,14 +135,14 @@ def test_a_connection_cut_before_the_headers(reader: Reader) -> None:
 
 
 def test_a_connection_cut_in_the_body(reader: Reader) -> None:
-    """The headers promise more than comes."""
+    """The body is shorter than Content-Length says."""
     reader.server.fault("cut_in_body", times=1, after=100)
     with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|closed"):
         reader.get("clients")
     assert reader.get("clients").status_code == 200
 
 
-def test_a_stalled_request_holds_up_nobody_else(reader: Reader) -> None:
+def test_a_stalled_request_does_not_block_others(reader: Reader) -> None:
     """No byte comes until the client gives up; other requests are served meanwhile."""
     reader.server.fault("stall", table="clients", times=1)
     with pytest.raises(httpx.ReadTimeout):
@@ -153,7 +153,7 @@ def test_a_stalled_request_holds_up_nobody_else(reader: Reader) -> None:
 
 
 def test_a_gzip_bomb_unfolds(reader: Reader) -> None:
-    """A small body that grows a thousandfold."""
+    """A small body decompresses to megabytes."""
     reader.server.fault("gzip_bomb", times=1, mb=3)
     with reader.client.stream(
         "GET", f"{reader.server.api_url}/clients", headers=reader.headers()
@@ -163,7 +163,7 @@ def test_a_gzip_bomb_unfolds(reader: Reader) -> None:
 
 
 def test_endless_pages_never_repeat_an_address(reader: Reader) -> None:
-    """Each page leads on, to an address not seen before."""
+    """Each page links to a further one with a new address."""
     reader.server.fault("endless", table="clients")
     seen, link = set(), f"{reader.server.api_url}/clients?per_page=2"
     for _ in range(5):
@@ -189,7 +189,7 @@ def test_endless_pages_never_repeat_an_address(reader: Reader) -> None:
 def test_faults_strike_where_they_are_told(
     reader: Reader, matching: dict[str, Any], expected: list[int]
 ) -> None:
-    """Table, path, account, method, the n-th match, how often and how likely."""
+    """Table, path, account, method, count and probability say which requests are hit."""
     reader.server.fault("server_error", **matching)
     answers = [reader.get("clients").status_code for _ in range(4)]
     reader.server.clear_faults()
@@ -197,7 +197,7 @@ def test_faults_strike_where_they_are_told(
 
 
 def test_chance_is_seeded(start: Start) -> None:
-    """The same seed gives the same sequence of strikes, some and not all."""
+    """The same seed hits the same requests: some and not all."""
     runs = []
     for _ in range(2):
         own = start(entries=5, seed=3)
@@ -218,6 +218,6 @@ def test_faults_combine(reader: Reader) -> None:
 
 
 def test_an_unknown_fault_is_refused(reader: Reader) -> None:
-    """A slip in a name is an error that lists the names."""
+    """An unknown name is an error that lists the names."""
     with pytest.raises(ValueError, match=r"No fault named 429; there are bad_gateway"):
         reader.server.fault("429")

@@ -1,4 +1,4 @@
-"""What hangs below people and projects: rates, teammates, assignments."""
+"""Lists below users and projects: rates, teammates, assignments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TODAY = "2026-06-17"
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """An account with many people that nobody changes."""
+    """An account with many users that no test changes."""
     return World(Settings(entries=0, users=40, clock=ManualClock()))
 
 
@@ -41,7 +41,7 @@ def held_on(rates: list[dict[str, Any]], day: str) -> list[Any]:
 
 @pytest.mark.parametrize("table", CURRENT)
 def test_the_rate_of_today_is_the_one_on_the_person(world: World, table: str) -> None:
-    """Who has no rate now never had one; everybody else shows the one that holds."""
+    """A user shows the rate that holds today; a user without a rate has no history."""
     rates = by_person(world, table)
     for user in world.rows("users"):
         now = user[CURRENT[table]]
@@ -52,7 +52,7 @@ def test_the_rate_of_today_is_the_one_on_the_person(world: World, table: str) ->
 
 @pytest.mark.parametrize("table", CURRENT)
 def test_rates_follow_each_other_without_gap(world: World, table: str) -> None:
-    """The first starts with null, each ends the day before the next, the last is open."""
+    """The first rate has no start, each ends the day before the next, the last has no end."""
     for rates in by_person(world, table).values():
         assert rates[0]["start_date"] is None
         assert rates[-1]["end_date"] is None
@@ -62,7 +62,7 @@ def test_rates_follow_each_other_without_gap(world: World, table: str) -> None:
 
 
 def test_a_person_is_not_older_than_the_last_rate(world: World) -> None:
-    """By default a new rate moves its person's updated_at; nothing lies ahead of now."""
+    """By default a new rate moves its user's updated_at; nothing is in the future."""
     people = {row["id"]: row for row in world.rows("users")}
     for table in CURRENT:
         for rate in world.rows(table):
@@ -70,7 +70,7 @@ def test_a_person_is_not_older_than_the_last_rate(world: World) -> None:
 
 
 def test_rates_are_served_oldest_first_with_the_null_start_first(start: Start) -> None:
-    """start_date ascending, page by page; no updated_since."""
+    """Sorted by start_date, null first, at any page size; updated_since is ignored."""
     reader = start()
     user = reader.server.create("users")["id"]
     for day in ("2026-03-01", None, "2024-01-15"):
@@ -88,7 +88,7 @@ def test_rates_are_served_oldest_first_with_the_null_start_first(start: Start) -
 @pytest.mark.parametrize("touches", [True, False])
 @pytest.mark.parametrize("table", CURRENT)
 def test_a_new_rate_shows_on_the_person(start: Start, table: str, touches: bool) -> None:
-    """From its start on; whether the person's updated_at moves is unknown, so a setting."""
+    """The user shows a rate from its start on; a setting says whether updated_at moves."""
     clock = ManualClock()
     server = start(clock=clock, rate_touches_user=touches).server
     user = server.create("users")
@@ -110,7 +110,7 @@ def test_a_new_rate_shows_on_the_person(start: Start, table: str, touches: bool)
 
 
 def test_only_managers_have_teammates(shared: Reader) -> None:
-    """Their people, by user id and name; 422 for everybody else."""
+    """A manager's list shows id and name of the team; for other users the answer is a 422."""
     for user in shared.server.rows("users"):
         answer = shared.get(f"users/{user['id']}/teammates")
         if "manager" in user["access_roles"]:
@@ -123,7 +123,7 @@ def test_only_managers_have_teammates(shared: Reader) -> None:
 
 
 def test_teammates_are_who_the_manager_sees(shared: Reader) -> None:
-    """The manager's own users list is the manager and the teammates."""
+    """The users list of a manager holds the manager and the teammates."""
     token = shared.server.tokens["manager"]
     me = shared.get("users/me", token=token).json()["id"]
     mates = shared.get(f"users/{me}/teammates").json()["teammates"]
@@ -132,7 +132,7 @@ def test_teammates_are_who_the_manager_sees(shared: Reader) -> None:
 
 
 def test_project_assignments_repeat_the_active_user_assignments(shared: Reader) -> None:
-    """The same ids (S4), active ones only, with the project's tasks inside (quirk 61)."""
+    """The ids of the active user assignments (S4), with the project's tasks inside (quirk 61)."""
     server = shared.server
     projects = {row["id"]: row for row in server.rows("projects")}
     tasked = server.rows("task_assignments")
@@ -153,7 +153,7 @@ def test_project_assignments_repeat_the_active_user_assignments(shared: Reader) 
 
 
 def test_my_project_assignments_are_the_callers_own(shared: Reader) -> None:
-    """Every role may read them, rates left out where they may not be seen, at any depth."""
+    """Every role may read its own; hidden rates are absent at any depth."""
     for role in ("administrator", "manager", "member"):
         token = shared.server.tokens[role]
         me = shared.get("users/me", token=token).json()["id"]
@@ -171,7 +171,7 @@ def test_my_project_assignments_are_the_callers_own(shared: Reader) -> None:
 
 @pytest.mark.parametrize("kind", ["user_assignments", "task_assignments"])
 def test_assignments_of_a_project_are_those_of_the_global_list(shared: Reader, kind: str) -> None:
-    """The same rows, filtered by project; the usual filters and the single record work."""
+    """The rows of that project; filters and single records work as on the global list."""
     project = shared.server.rows("projects")[0]["id"]
     expected = [row for row in shared.server.rows(kind) if row["project"]["id"] == project]
     path = f"projects/{project}/{kind}"
@@ -186,7 +186,7 @@ def test_assignments_of_a_project_are_those_of_the_global_list(shared: Reader, k
 
 
 def test_nested_lists_follow_edits(start: Start) -> None:
-    """A rename, a removal from the project, a new task: seen at the next request."""
+    """A rename, an archived assignment and a new task show at the next request."""
     reader = start()
     server = reader.server
     row = server.rows("project_assignments")[0]

@@ -1,4 +1,4 @@
-"""The identity host: consent, codes, tokens, and all that can go wrong with them."""
+"""The identity host: consent, codes, tokens, and what can go wrong with them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def click(reader: Reader, page: httpx.Response, button: str, **replaced: str) ->
 
 
 def landed(answer: httpx.Response) -> dict[str, str]:
-    """What a redirect brings back to the app."""
+    """The parameters that a redirect returns to the app."""
     assert answer.status_code == 302, answer.text
     assert answer.headers["Location"].startswith(BACK)
     return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
@@ -86,12 +86,12 @@ def refresh(reader: Reader, token: str, **fields: Any) -> httpx.Response:
 
 
 def status(reader: Reader, token: str) -> int:
-    """What the API says to an access token."""
+    """The API's status for an access token."""
     return reader.get("users/me", token=token).status_code
 
 
 def error(answer: httpx.Response) -> tuple[int, str]:
-    """A refusal, whose description is never empty."""
+    """Status and error name of a refusal, whose description is never empty."""
     content = answer.json()
     assert set(content) == {"error", "error_description"}
     assert content["error_description"]
@@ -99,7 +99,7 @@ def error(answer: httpx.Response) -> tuple[int, str]:
 
 
 def test_the_whole_way_from_consent_to_rows(start: Start) -> None:
-    """Page, button, redirect with code, state and scope, tokens, API, account list."""
+    """Consent page, redirect with code, state and scope, token request, API, account list."""
     reader = start(entries=5, accounts=(1000001, 1000002), forecast_accounts=(77,))
     page = authorize(reader)
     assert page.headers["Content-Type"].startswith("text/html")
@@ -118,7 +118,7 @@ def test_the_whole_way_from_consent_to_rows(start: Start) -> None:
 
 
 def test_denying_brings_an_error_back(start: Start) -> None:
-    """access_denied with the state, and no code."""
+    """A denied request redirects with access_denied and the state, without a code."""
     reader = start(entries=5)
     back = landed(click(reader, authorize(reader), "deny"))
     assert (back["error"], back["state"]) == ("access_denied", "s t&1")
@@ -127,7 +127,7 @@ def test_denying_brings_an_error_back(start: Start) -> None:
 
 
 def test_the_person_chooses_the_accounts(start: Start) -> None:
-    """Tokens reach what was ticked and nothing else."""
+    """Tokens reach the ticked accounts only."""
     reader = start(entries=5, accounts=(1000001, 1000002))
     back = landed(click(reader, authorize(reader), "approve", account="1000002"))
     assert back["scope"] == "harvest:1000002"
@@ -138,7 +138,7 @@ def test_the_person_chooses_the_accounts(start: Start) -> None:
 
 @pytest.mark.parametrize("auto", ["approve", "deny"])
 def test_the_page_can_be_skipped(start: Start, auto: str) -> None:
-    """auto answers at once; the scope text can be chosen; who sits there too."""
+    """auto decides at once; the text of scope and the person at the browser can be set."""
     oauth = OAuth(auto="approve" if auto == "approve" else "deny", scope="harvest:all", visitor=2)
     reader = start(entries=5, oauth=oauth)
     back = landed(authorize(reader))
@@ -182,14 +182,16 @@ def test_state_and_redirect_uri_are_optional(start: Start) -> None:
     ],
 )
 def test_where_a_redirect_may_go(registered: str, target: str, allowed: bool) -> None:
-    """It starts with the registered address, part by part; loopback without port is any port."""
+    """
+    The address starts with the registered one, part by part; loopback without port allows any.
+    """
     assert may_redirect(registered, target) is allowed
 
 
 def test_nothing_is_sent_to_a_stranger(start: Start) -> None:
-    """An unknown app or address gets a page, not a redirect."""
+    """An unknown app or address gets a page with status 400, and no redirect."""
     reader = start(entries=5, oauth=OAuth(auto="approve"))
-    for params in ({"client_id": "nobody"}, {"redirect_uri": "https://example.com/"}):
+    for params in ({"client_id": "unknown"}, {"redirect_uri": "https://example.com/"}):
         answer = authorize(reader, **params)
         assert (answer.status_code, "Location" in answer.headers) == (400, False)
     assert landed(authorize(reader, response_type="token"))["error"] == "unsupported_response_type"
@@ -197,7 +199,7 @@ def test_nothing_is_sent_to_a_stranger(start: Start) -> None:
 
 
 def test_what_was_asked_is_shown_harmlessly(start: Start) -> None:
-    """Markup in the request or the app's name stays text, and survives the form."""
+    """Markup in the request or the app's name is escaped and survives the form."""
     app = App(name='<script>"A"</script>')
     reader = start(entries=5, oauth=OAuth(apps=(app,)))
     state = "\"><script>alert('x')</script>"
@@ -208,7 +210,7 @@ def test_what_was_asked_is_shown_harmlessly(start: Start) -> None:
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_both_token_addresses_take_forms_and_json(start: Start, version: str) -> None:
-    """/api/v1/ and /api/v2/, either encoding; a GET leads nowhere."""
+    """/api/v1/ and /api/v2/ take both encodings; a GET is a 404."""
     reader = start(entries=5)
     server = reader.server
     url = f"{server.id_url}/api/{version}/oauth2/token"
@@ -227,14 +229,14 @@ def test_both_token_addresses_take_forms_and_json(start: Start, version: str) ->
 
 
 def test_refusals_by_name(start: Start) -> None:
-    """invalid_request, unsupported_grant_type, invalid_client, invalid_grant."""
+    """Each refusal has its OAuth name, and none of them uses up the code."""
     reader = start(entries=5)
     code = reader.server.issue_code()
     assert error(ask(reader)) == (400, "invalid_request")
     assert error(ask(reader, grant_type="password")) == (400, "unsupported_grant_type")
     assert error(redeem(reader, code, client_secret="wrong")) == (401, "invalid_client")
     assert error(redeem(reader, code, client_secret="gehéim")) == (401, "invalid_client")
-    assert error(redeem(reader, code, client_id="nobody")) == (401, "invalid_client")
+    assert error(redeem(reader, code, client_id="unknown")) == (401, "invalid_client")
     assert error(redeem(reader, code, client_secret=None)) == (401, "invalid_client")
     assert error(redeem(reader, "")) == (400, "invalid_request")
     assert error(redeem(reader, "nonsense")) == (400, "invalid_grant")
@@ -246,7 +248,7 @@ def test_refusals_by_name(start: Start) -> None:
 
 
 def test_a_code_is_good_once_and_not_for_long(start: Start) -> None:
-    """The second try and the late try are invalid_grant."""
+    """A used code and an expired code are invalid_grant."""
     clock = ManualClock()
     reader = start(entries=5, clock=clock)
     code = reader.server.issue_code()
@@ -258,7 +260,7 @@ def test_a_code_is_good_once_and_not_for_long(start: Start) -> None:
 
 
 def test_tokens_belong_to_their_app(start: Start) -> None:
-    """Another app's good credentials redeem neither its codes nor its refresh tokens."""
+    """Codes and refresh tokens of one app are refused to another app."""
     other = App("other", "other-secret")
     reader = start(entries=5, oauth=OAuth(apps=(App(), other)))
     own = {"client_id": other.client_id, "client_secret": other.client_secret}
@@ -269,7 +271,7 @@ def test_tokens_belong_to_their_app(start: Start) -> None:
 
 
 def test_access_tokens_run_out_by_the_clock(start: Start) -> None:
-    """401 with the usual body after 14 days; a refresh helps."""
+    """After 14 days the answer is the usual 401; a refresh gives a new token."""
     clock = ManualClock()
     reader = start(entries=5, clock=clock)
     tokens = reader.server.issue_tokens()
@@ -285,7 +287,7 @@ def test_access_tokens_run_out_by_the_clock(start: Start) -> None:
 
 
 def test_an_access_token_can_be_made_to_expire(start: Start) -> None:
-    """Its own end, not the login's; the next one works."""
+    """The token expires, its login stays in force, and a refresh works."""
     reader = start(entries=5)
     tokens = reader.server.issue_tokens()
     reader.server.expire_access_token(tokens["access_token"])
@@ -297,7 +299,7 @@ def test_an_access_token_can_be_made_to_expire(start: Start) -> None:
 
 
 def test_the_refresh_token_stays_by_default(start: Start) -> None:
-    """As in the documentation's sample: a new access token beside the same refresh token."""
+    """As in the documentation's sample, a refresh keeps the refresh token."""
     reader = start(entries=5)
     tokens = reader.server.issue_tokens()
     for _ in range(3):
@@ -309,7 +311,7 @@ def test_the_refresh_token_stays_by_default(start: Start) -> None:
 
 
 def test_a_rotated_refresh_token_is_dead(start: Start) -> None:
-    """With rotate each is good once; access tokens of before live on."""
+    """With rotate a refresh token works once; earlier access tokens stay in force."""
     reader = start(entries=5, oauth=OAuth(rotate=True))
     first = reader.server.issue_tokens()
     second = refresh(reader, first["refresh_token"]).json()
@@ -320,7 +322,7 @@ def test_a_rotated_refresh_token_is_dead(start: Start) -> None:
 
 
 def test_a_grace_leads_to_the_same_successor(start: Start) -> None:
-    """Within it the old token still works and does not fork the login; after it, it is dead."""
+    """Within grace_s a rotated token returns the same successor; after it, it is refused."""
     clock = ManualClock()
     reader = start(entries=5, clock=clock, oauth=OAuth(rotate=True, grace_s=60))
     first = reader.server.issue_tokens()["refresh_token"]
@@ -333,7 +335,9 @@ def test_a_grace_leads_to_the_same_successor(start: Start) -> None:
 
 
 def test_revoking(start: Start) -> None:
-    """An access token dies alone; a refresh token takes the login along; others live on."""
+    """
+    Revoking an access token ends that token; a refresh token, its whole login; no other login.
+    """
     reader = start(entries=5)
     server = reader.server
     tokens, other = server.issue_tokens(), server.issue_tokens()
@@ -350,7 +354,7 @@ def test_revoking(start: Start) -> None:
 
 @pytest.mark.parametrize("stall", [False, True])
 def test_a_lost_answer_has_rotated_the_token(start: Start, stall: bool) -> None:
-    """The connection breaks, or hangs, after the token was rotated: the old one is dead."""
+    """The connection breaks or hangs after the rotation: the old token is refused."""
     reader = start(entries=5, oauth=OAuth(rotate=True))
     token = reader.server.issue_tokens()["refresh_token"]
     reader.server.fault("lost_answer", table="oauth_token", times=1, stall=stall)

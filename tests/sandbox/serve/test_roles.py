@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import NESTED, REPORTS, TABLES, Settings
+from harvest_source.sandbox import NESTED, REPORTS, TABLES, ManualClock, Sandbox, Settings
 from harvest_source.sandbox.endpoints import ENDPOINTS
 from tests.sandbox.reader import Reader, Start
 
@@ -59,7 +60,7 @@ YEAR: dict[str, Any] = {"from_": "2025-07-01", "to": "2026-06-17"}
 
 
 def allowed(reader: Reader, role: str) -> set[str]:
-    """The tables that answer 200 to a role; every other answer has to be the recorded 403."""
+    """The tables that answer 200 to a role; every other answer must be the recorded 403."""
     seen = set()
     for table in TABLES:
         answer = reader.get(table, token=reader.server.tokens[role])
@@ -72,7 +73,7 @@ def allowed(reader: Reader, role: str) -> set[str]:
 
 
 def paths_below(reader: Reader, role: str) -> dict[str, str]:
-    """An address for each nested list, below a record that *role* may see if it sees any."""
+    """The path of each nested list, below a record that *role* may see if it sees any."""
     token = reader.server.tokens["manager" if role == "member" else role]
     me = reader.get("users/me", token=reader.server.tokens[role]).json()["id"]
     managed = reader.rows("projects", token=token)[0]["id"]
@@ -102,7 +103,7 @@ def paths_below(reader: Reader, role: str) -> dict[str, str]:
 
 
 def allowed_below(reader: Reader, role: str) -> set[str]:
-    """The nested lists that answer 200 to a role; every other answer has to be the 403."""
+    """The nested lists that answer 200 to a role; every other answer must be the 403."""
     seen = set()
     for name, path in paths_below(reader, role).items():
         answer = reader.get(path, token=reader.server.tokens[role])
@@ -114,7 +115,7 @@ def allowed_below(reader: Reader, role: str) -> set[str]:
 
 
 def allowed_reports(reader: Reader, role: str) -> set[str]:
-    """The reports that answer 200 to a role; every other answer has to be the 403."""
+    """The reports that answer 200 to a role; every other answer must be the 403."""
     seen = set()
     for name, report in REPORTS.items():
         path, token = f"reports/{report.path}", reader.server.tokens[role]
@@ -127,7 +128,7 @@ def allowed_reports(reader: Reader, role: str) -> set[str]:
 
 
 def test_the_matrix_of_roles_and_lists_below_records(shared: Reader) -> None:
-    """Administrators everything; managers assignments; members their own assignments."""
+    """Administrators read all, managers assignments, members their own assignments."""
     every = {*NESTED, "project_assignments of oneself"}
     assert allowed_below(shared, "administrator") == every
     assert allowed_below(shared, "manager") == MANAGER_SEES_BELOW
@@ -135,16 +136,25 @@ def test_the_matrix_of_roles_and_lists_below_records(shared: Reader) -> None:
 
 
 def test_the_matrix_of_roles_and_reports(shared: Reader) -> None:
-    """Everyone has the scoped ones; uninvoiced needs the invoice permission."""
+    """Every role reads the scoped reports; uninvoiced needs the invoice permission."""
     assert allowed_reports(shared, "administrator") == set(REPORTS)
     assert allowed_reports(shared, "manager") == MEMBER_REPORTS
     assert allowed_reports(shared, "member") == MEMBER_REPORTS
 
 
+@pytest.fixture(scope="module")
+def granted() -> Iterator[Reader]:
+    """A sandbox whose manager each test gives other grants."""
+    with Sandbox(entries=60, expenses=40, limit=False, clock=ManualClock()).start() as server:
+        reader = Reader(server)
+        yield reader
+        reader.client.close()
+
+
 @pytest.mark.parametrize("grant", GRANTS_BELOW)
-def test_a_grant_opens_its_lists_below_records(start: Start, grant: str) -> None:
+def test_a_grant_opens_its_lists_below_records(granted: Reader, grant: str) -> None:
     """Children follow the permission of their parent; billable rates have one of their own."""
-    reader = start()
+    reader = granted
     reader.server.set_role(reader.server.tokens["manager"], "manager", [grant])
     assert allowed_below(reader, "manager") == MANAGER_SEES_BELOW | GRANTS_BELOW[grant]
     uninvoiced = {"report_uninvoiced"} if "invoice" in grant else set()
@@ -152,7 +162,7 @@ def test_a_grant_opens_its_lists_below_records(start: Start, grant: str) -> None
 
 
 def test_a_parent_out_of_sight_is_not_found(start: Start) -> None:
-    """404 below an invoice of others' projects, or a person of another team."""
+    """Below an invoice of other projects or a user of another team the answer is a 404."""
     reader = start()
     token = reader.server.tokens["manager"]
     grants = ["managed_projects_invoice_drafter", "billable_rates_manager"]
@@ -170,7 +180,7 @@ def test_a_parent_out_of_sight_is_not_found(start: Start) -> None:
 
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_reports_are_scoped_like_their_rows(shared: Reader, role: str) -> None:
-    """They add up what the role's own lists show, and no more."""
+    """Reports add up the rows that the role's own lists show."""
     token = shared.server.tokens[role]
     entries = shared.rows("time_entries", token=token, **YEAR)
     expenses = shared.rows("expenses", token=token, **YEAR)
@@ -186,7 +196,9 @@ def test_reports_are_scoped_like_their_rows(shared: Reader, role: str) -> None:
 
 
 def test_money_is_missing_from_reports_without_the_permission(start: Start) -> None:
-    """currency and billable_amount go as KEYS, one row a subject; money budgets go alike."""
+    """
+    currency and billable_amount are absent keys, with one row a subject; so are money budgets.
+    """
     reader = start(entries=400)
     token = reader.server.tokens["manager"]
     for _ in range(2):
@@ -209,7 +221,7 @@ def test_money_is_missing_from_reports_without_the_permission(start: Start) -> N
 
 
 def test_budgets_shown_to_everyone(shared: Reader) -> None:
-    """Managers see managed projects and those shown to all; members the latter only."""
+    """Managers see managed projects and those shown to all; members only the latter."""
     projects = [row for row in shared.server.rows("projects") if row["budget_by"] != "none"]
     shown = {row["id"] for row in projects if row["show_budget_to_all"]}
     managed = manager_view(shared)[1] & {row["id"] for row in projects}
@@ -220,7 +232,7 @@ def test_budgets_shown_to_everyone(shared: Reader) -> None:
 
 
 def test_uninvoiced_is_scoped_to_managed_projects(start: Start) -> None:
-    """With the invoice permission: the projects that the manager runs."""
+    """With the invoice permission a manager sees the managed projects."""
     reader = start()
     token = reader.server.tokens["manager"]
     reader.server.set_role(token, "manager", ["managed_projects_invoice_manager"])
@@ -229,23 +241,23 @@ def test_uninvoiced_is_scoped_to_managed_projects(start: Start) -> None:
 
 
 def test_the_matrix_of_roles_and_tables(shared: Reader) -> None:
-    """Who may read which table at all; without grants."""
+    """The tables that each role may read, without grants."""
     assert allowed(shared, "administrator") == set(TABLES)
     assert allowed(shared, "manager") == MANAGER_SEES
     assert allowed(shared, "member") == MEMBER_SEES
 
 
 @pytest.mark.parametrize("grant", GRANTS)
-def test_a_grant_opens_its_tables(start: Start, grant: str) -> None:
-    """A manager with a grant reads what it is for, and no more."""
-    reader = start()
+def test_a_grant_opens_its_tables(granted: Reader, grant: str) -> None:
+    """A manager with a grant may read its tables and no others."""
+    reader = granted
     reader.server.set_role(reader.server.tokens["manager"], "manager", [grant])
     assert allowed(reader, "manager") == MANAGER_SEES | GRANTS[grant]
 
 
 @pytest.mark.parametrize("table", ["time_entries", "expenses"])
 def test_a_member_sees_only_own_rows(shared: Reader, table: str) -> None:
-    """Scoped tables answer 200 with fewer rows and totals, without a sign."""
+    """Scoped tables answer 200 with fewer rows and totals."""
     token = shared.server.tokens["member"]
     me = shared.get("users/me", token=token).json()["id"]
     own = [row["id"] for row in shared.server.rows(table) if row["user"]["id"] == me]
@@ -264,7 +276,7 @@ def manager_view(reader: Reader) -> tuple[set[int], set[int]]:
 
 @pytest.mark.parametrize("table", ["time_entries", "expenses", "user_assignments"])
 def test_a_manager_sees_team_and_managed_projects(shared: Reader, table: str) -> None:
-    """Own rows, the team's, and everybody's on managed projects."""
+    """A manager sees own rows, the team's, and all rows of managed projects."""
     users, projects = manager_view(shared)
     rows = shared.server.rows(table)
     expected = [
@@ -276,7 +288,7 @@ def test_a_manager_sees_team_and_managed_projects(shared: Reader, table: str) ->
 
 
 def test_managed_projects_are_those_of_the_assignments(shared: Reader) -> None:
-    """A manager's projects are the ones with is_project_manager on the own assignment."""
+    """A manager's projects are those with is_project_manager on the own assignment."""
     me = shared.get("users/me", token=shared.server.tokens["manager"]).json()["id"]
     managed = {
         row["project"]["id"]
@@ -287,7 +299,7 @@ def test_managed_projects_are_those_of_the_assignments(shared: Reader) -> None:
 
 
 def test_rate_keys_are_missing_not_null(shared: Reader) -> None:
-    """Who may not see rates gets records without the KEYS, at any depth (quirk 13)."""
+    """Without the permission the keys of rates are absent, at any depth (quirk 13)."""
     for role in ("manager", "member"):
         token = shared.server.tokens[role]
         bodies = [shared.get(path, token=token).text for path in ("users/me", "time_entries")]
@@ -299,7 +311,7 @@ def test_rate_keys_are_missing_not_null(shared: Reader) -> None:
 
 
 def test_a_rates_manager_sees_billable_rates_only(start: Start) -> None:
-    """billable_rates_manager brings the billable rates back; costs stay for administrators."""
+    """billable_rates_manager shows billable rates; cost rates are for administrators."""
     reader = start()
     token = reader.server.tokens["manager"]
     reader.server.set_role(token, "manager", ["billable_rates_manager"])
@@ -321,7 +333,7 @@ def test_invisible_records_are_404_and_forbidden_tables_403(shared: Reader) -> N
 
 
 def test_set_role_takes_effect_at_once_and_touches_the_user(start: Start) -> None:
-    """A promoted member sees everything from the next request on; users/me says so."""
+    """A promoted member sees everything from the next request on, and users/me says so."""
     reader = start()
     token = reader.server.tokens["member"]
     reader.server.set_role(token, "administrator")
@@ -332,7 +344,7 @@ def test_set_role_takes_effect_at_once_and_touches_the_user(start: Start) -> Non
 
 
 def test_company_is_open_or_for_administrators(start: Start, shared: Reader) -> None:
-    """Sources conflict on /company: open by default, 403 for others on request."""
+    """Sources conflict on /company: open by default, 403 for others by setting."""
     token = shared.server.tokens["member"]
     assert shared.get("company", token=token).status_code == 200
     strict = start(company_needs_admin=True)
@@ -343,34 +355,43 @@ def test_company_is_open_or_for_administrators(start: Start, shared: Reader) -> 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("off", ["empty", "403", "404", "422"])
 def test_a_module_that_is_off(start: Start, module: str, off: str) -> None:
-    """Its flag is false and its tables answer in the chosen way; the others do not notice."""
+    """Its flag is false and its lists and reports answer in the chosen way."""
     reader = start(module_off=off, entries=5)
     reader.server.set_module(module, False)
     assert reader.get("company").json()[f"{module}_feature"] is False
-    for table in TABLES:
-        answer = reader.get(table)
-        if table not in MODULES[module]:
-            assert answer.json()["total_entries"] > 0
-        elif off == "empty":
-            assert (answer.json()[table], answer.json()["total_entries"]) == ([], 0)
-        else:
-            assert answer.status_code == int(off)
-    paths = paths_below(reader, "administrator")
-    paths |= {name: f"reports/{report.path}" for name, report in REPORTS.items()}
-    for name, path in paths.items():
+    for name, path in every_path(reader).items():
+        if name not in MODULES[module] | MODULES_BELOW[module]:
+            continue
         answer = reader.get(path, **YEAR)
-        if name not in MODULES_BELOW[module]:
-            assert answer.status_code == 200
-        elif off == "empty":
-            assert answer.json()["total_entries"] == 0
+        if off == "empty":
+            rows = answer.json()[next(iter(answer.json()))]
+            assert (rows, answer.json()["total_entries"]) == ([], 0)
         else:
             assert answer.status_code == int(off)
     reader.server.set_module(f"{module}_feature", True)
     assert reader.get("company").json()[f"{module}_feature"] is True
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_that_is_off_leaves_the_others(start: Start, module: str) -> None:
+    """Lists and reports of other modules answer as before."""
+    reader = start(module_off="404", entries=5)
+    reader.server.set_module(module, False)
+    for name, path in every_path(reader).items():
+        if name not in MODULES[module] | MODULES_BELOW[module]:
+            answer = reader.get(path, **YEAR)
+            assert answer.status_code == 200
+            assert name not in TABLES or answer.json()["total_entries"] > 0
+
+
+def every_path(reader: Reader) -> dict[str, str]:
+    """The paths of all lists, nested lists and reports, by name, as an administrator sees them."""
+    reports = {name: f"reports/{report.path}" for name, report in REPORTS.items()}
+    return {name: name for name in TABLES} | paths_below(reader, "administrator") | reports
+
+
 def test_unknown_modules_are_refused() -> None:
-    """A slip in a module name is an error, not a switch that does nothing."""
+    """An unknown module name is an error."""
     with pytest.raises(ValueError, match="No module named invoices"):
         Settings(modules_off=("invoices",))
 

@@ -60,7 +60,9 @@ def test_rows_come_in_the_documented_order(shared: Reader, table: str) -> None:
 
 @pytest.mark.parametrize("table", SINCE)
 def test_updated_since_is_strictly_greater(shared: Reader, table: str) -> None:
-    """Asked with a row's own updated_at the row stays out; a second earlier it comes."""
+    """
+    Asked with a row's own updated_at the row is left out; asked one second earlier it is served.
+    """
     rows = shared.server.rows(table)
     moments = sorted({row["updated_at"] for row in rows})
     for moment in {moments[0], moments[len(moments) // 2], moments[-1]}:
@@ -91,7 +93,7 @@ def test_windows_are_inclusive_and_add_up(shared: Reader, table: str) -> None:
 
 
 def test_open_windows_meet_without_gap(shared: Reader) -> None:
-    """Everything up to a day and everything from the next day is everything."""
+    """All up to a day and all from the next day together are all entries."""
     rows = shared.server.rows("time_entries")
     middle = datetime.fromisoformat(rows[len(rows) // 2]["spent_date"]).replace(tzinfo=UTC)
     day, after = (f"{middle + timedelta(days=n):%Y-%m-%d}" for n in (0, 1))
@@ -103,7 +105,7 @@ def test_open_windows_meet_without_gap(shared: Reader) -> None:
 @pytest.mark.parametrize(("table", "field"), FLAGS)
 @pytest.mark.parametrize("value", [True, False])
 def test_flags_filter(shared: Reader, table: str, field: str, value: bool) -> None:
-    """true and false each give their part."""
+    """true and false each give the rows with that value."""
     expected = [row["id"] for row in shared.server.rows(table) if row[field] is value]
     assert expected
     assert ids(shared.rows(table, **{field: str(value).lower()}, per_page=2000)) == expected
@@ -111,7 +113,7 @@ def test_flags_filter(shared: Reader, table: str, field: str, value: bool) -> No
 
 @pytest.mark.parametrize(("table", "field"), TEXTS)
 def test_states_filter(shared: Reader, table: str, field: str) -> None:
-    """Each state gives the rows in it; one that nobody has gives none."""
+    """Each state gives the rows in it; an unknown state gives none."""
     rows = shared.server.rows(table)
     for value in {row[field] for row in rows}:
         expected = [row["id"] for row in rows if row[field] == value]
@@ -121,9 +123,9 @@ def test_states_filter(shared: Reader, table: str, field: str) -> None:
 
 @pytest.mark.parametrize(("table", "member"), QUOTED)
 def test_ids_filter(shared: Reader, table: str, member: str) -> None:
-    """An id filter gives the rows that quote that record."""
+    """An id filter gives the rows that quote that record, and an unknown id none."""
     rows = shared.server.rows(table)
-    for wanted in {row[member]["id"] for row in rows}:
+    for wanted in sorted({row[member]["id"] for row in rows})[::3]:
         expected = [row["id"] for row in rows if row[member]["id"] == wanted]
         assert ids(shared.rows(table, **{f"{member}_id": wanted}, per_page=2000)) == expected
     assert shared.rows(table, **{f"{member}_id": 1}) == []
@@ -147,7 +149,7 @@ def test_entries_filter_by_external_reference(shared: Reader) -> None:
 
 
 def test_filters_combine(shared: Reader) -> None:
-    """Several filters are all to hold, on seeded and edited rows alike."""
+    """Rows match every filter given, seeded and edited rows alike."""
     rows = shared.server.rows("time_entries")
     user = rows[50]["user"]["id"]
     wanted: dict[str, Any] = {
@@ -184,7 +186,7 @@ def test_filters_combine(shared: Reader) -> None:
     ],
 )
 def test_a_malformed_filter_is_422(shared: Reader, query: dict[str, Any]) -> None:
-    """What cannot be read is refused and named, so that a client's slip shows."""
+    """A value that cannot be read is refused, and the parameter is named."""
     answer = shared.get("time_entries", **query)
     assert answer.status_code == 422
     assert next(iter(query)) in answer.json()["message"]

@@ -37,7 +37,7 @@ def test_the_same_vocabulary_over_http(start: Start) -> None:
 
 
 def test_faults_tokens_and_modules_over_http(start: Start) -> None:
-    """Everything that goes wrong can be asked for from outside."""
+    """Faults, alterations, roles, modules, the clock and tokens can be controlled over HTTP."""
     reader = start(entries=20)
     control(reader, "fault", name="unavailable", table="clients", times=1)
     assert reader.get("clients").status_code == 503
@@ -55,7 +55,7 @@ def test_faults_tokens_and_modules_over_http(start: Start) -> None:
 
 
 def test_exact_numbers_over_http(start: Start) -> None:
-    """A decimal that a float cannot hold survives the way in and out."""
+    """A decimal that a float cannot hold keeps its digits over HTTP."""
     reader = start(entries=20)
     entry = reader.server.rows("time_entries")[0]["id"]
     body = f'{{"table":"time_entries","record_id":{entry},"hours":0.12345678901234567890}}'
@@ -64,7 +64,7 @@ def test_exact_numbers_over_http(start: Start) -> None:
 
 
 def test_control_is_neither_logged_nor_throttled(start: Start) -> None:
-    """Watching does not change what is watched."""
+    """Control requests do not appear in the log or in its counts."""
     reader = start(entries=5)
     reader.get("clients")
     stats = control(reader, "stats").json()
@@ -85,9 +85,11 @@ def test_control_is_neither_logged_nor_throttled(start: Start) -> None:
         ("fault", {"name": "nonsense"}),
     ],
 )
-def test_refused_commands_say_why(start: Start, command: str, arguments: dict[str, object]) -> None:
-    """A command that cannot be carried out is a 400 with the reason."""
-    answer = control(start(entries=5), command, **arguments)
+def test_refused_commands_say_why(
+    shared: Reader, command: str, arguments: dict[str, object]
+) -> None:
+    """The answer to a command that cannot be carried out is a 400 with the reason."""
+    answer = control(shared, command, **arguments)
     assert answer.status_code == 400
     assert answer.json()["error"]
 
@@ -112,7 +114,7 @@ def test_many_requests_in_flight(start: Start) -> None:
 
 
 def test_a_process_of_its_own() -> None:
-    """start_process serves with the options given, obeys, and ends when told."""
+    """start_process serves with the options given, obeys commands, and ends when stopped."""
     with start_process("--entries", "30", "--accounts", "2", "--cursor-entries") as server:
         headers = {
             "Authorization": f"Bearer {server.token}",
@@ -133,7 +135,7 @@ def test_a_process_of_its_own() -> None:
 
 
 def test_a_process_that_cannot_start_says_so() -> None:
-    """A bad option ends the child, and the caller hears of it."""
+    """A bad option ends the process, and start_process raises."""
     with pytest.raises(RuntimeError, match="exit code 2"):
         start_process("--nonsense")
 
@@ -149,7 +151,7 @@ def test_the_options_become_settings() -> None:
 
 
 def test_a_sandbox_starts_and_stops_again(start: Start) -> None:
-    """Addresses exist only while it serves; stopping twice does no harm."""
+    """Addresses exist only while it serves; a second stop does nothing."""
     server = start(entries=5).server
     with pytest.raises(RuntimeError, match="serves already"):
         server.start()
@@ -160,6 +162,6 @@ def test_a_sandbox_starts_and_stops_again(start: Start) -> None:
 
 
 def test_settings_whole_or_by_field() -> None:
-    """Both at once would hide which one wins."""
+    """Settings as a whole and single fields exclude each other: neither would visibly win."""
     with pytest.raises(TypeError, match="not both"):
         Sandbox(build_settings(build_parser().parse_args([])), entries=3)

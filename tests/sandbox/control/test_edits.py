@@ -1,16 +1,18 @@
-"""Changes while it serves: what else moves, what does not, and the races they make."""
+"""Changes while it serves: which other records move, which do not, and races between pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import TABLES, EditRefusedError, ManualClock, Request
+from harvest_source.sandbox import TABLES, EditRefusedError, ManualClock, Request, Sandbox
 from tests.sandbox.reader import Reader, Start
 
 NOW = "2026-06-17T12:00:00Z"
+"""The time of a new ManualClock."""
 
 
 def moved(reader: Reader, table: str) -> list[int]:
@@ -18,10 +20,21 @@ def moved(reader: Reader, table: str) -> list[int]:
     return [row["id"] for row in reader.rows(table, updated_since="2026-06-17T11:59:59Z")]
 
 
+@pytest.fixture(scope="module")
+def edited() -> Iterator[Reader]:
+    """A sandbox for tests that look only at the record that they change, 0.9 s after NOW."""
+    clock = ManualClock()
+    clock.advance(0.9)
+    with Sandbox(entries=60, expenses=40, limit=False, clock=clock).start() as server:
+        reader = Reader(server)
+        yield reader
+        reader.client.close()
+
+
 @pytest.mark.parametrize("table", TABLES)
-def test_create_adds_one_served_row(start: Start, table: str) -> None:
+def test_create_adds_one_served_row(edited: Reader, table: str) -> None:
     """A new record has a new id, now as both times, the table's members, and is listed."""
-    reader = start()
+    reader = edited
     old = reader.server.rows(table)
     made = reader.server.create(table)
     assert made["id"] > max(row["id"] for row in old)
@@ -32,27 +45,25 @@ def test_create_adds_one_served_row(start: Start, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_edit_touches_the_row_itself(start: Start, table: str) -> None:
-    """An edit moves updated_at to the clock's now; without touch it stays."""
-    clock = ManualClock()
-    reader = start(clock=clock)
-    row = reader.server.rows(table)[-1]
-    clock.advance(0.9)
+def test_edit_touches_the_row_itself(edited: Reader, table: str) -> None:
+    """An edit moves updated_at to the clock's now, in whole seconds; without touch it stays."""
+    server = edited.server
+    row = server.rows(table)[-1]
     field = next(name for name in ("notes", "name", "title", "email", "budget") if name in row)
     change: dict[str, Any] = {field: "Changed"}
-    edited = reader.server.edit(table, row["id"], **change)
-    assert edited == row | {field: "Changed", "updated_at": NOW}
-    quiet = reader.server.edit(table, row["id"], touch=False, **(change | {field: "Again"}))
-    assert quiet == edited | {field: "Again"}
-    assert quiet in reader.rows(table)
+    changed = server.edit(table, row["id"], **change)
+    assert changed == row | {field: "Changed", "updated_at": NOW}
+    quiet = server.edit(table, row["id"], touch=False, **(change | {field: "Again"}))
+    assert quiet == changed | {field: "Again"}
+    assert quiet in edited.rows(table)
 
 
 @pytest.mark.parametrize(
     "table", ["time_entries", "expenses", "invoices", "contacts", "estimates", "expense_categories"]
 )
-def test_delete_leaves_no_trace(start: Start, table: str) -> None:
+def test_delete_leaves_no_trace(edited: Reader, table: str) -> None:
     """A deleted row is gone from the list, from the total, and by id."""
-    reader = start()
+    reader = edited
     row = reader.server.rows(table)[1]
     reader.server.delete(table, row["id"])
     assert row["id"] not in [other["id"] for other in reader.rows(table)]
@@ -61,7 +72,7 @@ def test_delete_leaves_no_trace(start: Start, table: str) -> None:
 
 
 def test_deleting_a_project_takes_its_work_along(start: Start) -> None:
-    """Its entries and expenses go with it, its invoices stay (behaviour.md 6)."""
+    """Its entries, expenses and assignments are deleted, its invoices stay (behaviour.md 6)."""
     reader = start(entries=300)
     project = reader.server.rows("expenses")[0]["project"]["id"]
     before = {table: reader.server.rows(table) for table in TABLES}
@@ -87,7 +98,7 @@ def test_harvest_refuses_some_deletions(start: Start) -> None:
 
 
 def test_a_rename_shows_in_copies_without_touching_them(start: Start) -> None:
-    """Nested names are those at read time; the rows that hold them do not move (quirk table)."""
+    """Nested names are those at read time; the rows that hold them keep their updated_at."""
     reader = start(entries=300)
     server = reader.server
     edited = server.rows("time_entries")[5]
@@ -103,7 +114,7 @@ def test_a_rename_shows_in_copies_without_touching_them(start: Start) -> None:
 
 
 def test_invoicing_touches_the_entries_and_the_client(start: Start) -> None:
-    """A billed entry is locked and points to its invoice; its client moves, its project not."""
+    """A billed entry is locked and quotes its invoice; its client moves, its project does not."""
     reader = start(entries=300)
     server = reader.server
     rows = [row for row in server.rows("time_entries") if not row["is_billed"]]
@@ -127,7 +138,7 @@ def test_a_new_contact_touches_its_client(start: Start) -> None:
 
 
 def test_tracking_time_touches_neither_project_nor_assignment(start: Start) -> None:
-    """Entries come and change without moving what they are booked on."""
+    """New and edited entries do not move their project, person, client or assignments."""
     reader = start()
     entry = reader.server.create("time_entries", hours=2)
     reader.server.edit("time_entries", entry["id"], hours=3.1)
@@ -154,7 +165,7 @@ def test_a_deleted_invoice_frees_what_it_billed(start: Start) -> None:
 
 
 def test_roles_and_people_follow_each_other(start: Start) -> None:
-    """Renaming or deleting a role shows on its users."""
+    """A renamed or deleted role shows on its users."""
     server = start().server
     role = server.rows("roles")[0]
     server.edit("roles", role["id"], name="Wizard")
@@ -165,7 +176,7 @@ def test_roles_and_people_follow_each_other(start: Start) -> None:
 
 
 def test_an_entry_can_move_to_another_project(start: Start) -> None:
-    """project_id rebooks: client and assignments follow."""
+    """project_id moves the entry: client and assignments follow."""
     server = start(entries=300).server
     rows = server.rows("time_entries")
     target = next(row for row in rows if row["project"] != rows[0]["project"])
@@ -175,7 +186,7 @@ def test_an_entry_can_move_to_another_project(start: Start) -> None:
 
 
 def test_fields_may_hold_anything(start: Start) -> None:
-    """Values of any type and size are served as they are, digits of decimals included."""
+    """Values of any type and size are served unchanged, with every digit of a decimal."""
     reader = start()
     row = reader.server.rows("time_entries")[3]
     odd: dict[str, Any] = {
@@ -196,7 +207,7 @@ def test_fields_may_hold_anything(start: Start) -> None:
 
 
 def edit_after_first_page(reader: Reader, table: str, change: Any) -> list[str]:
-    """Call *change* once, when the first page of *table* is fixed but not yet sent."""
+    """Call *change* once, after the first page of *table* is computed and before it is sent."""
     calls: list[str] = []
 
     def hook(request: Request) -> None:
@@ -209,7 +220,7 @@ def edit_after_first_page(reader: Reader, table: str, change: Any) -> list[str]:
 
 
 def test_an_edit_between_pages_is_seen_only_by_the_next_read(start: Start) -> None:
-    """The race every connector loses: page 1 is old, page 2 is served after the edit."""
+    """Page 1 shows the row before the edit; updated_since finds the edit."""
     reader = start(entries=50)
     first = reader.server.rows("time_entries")[0]
     calls = edit_after_first_page(
@@ -224,7 +235,7 @@ def test_an_edit_between_pages_is_seen_only_by_the_next_read(start: Start) -> No
 
 
 def test_a_deletion_between_pages_hides_a_row(start: Start) -> None:
-    """A row deleted before the seam pulls one unread row onto the page already read."""
+    """A row deleted on page 1 moves an unread row from page 2 to page 1."""
     reader = start(entries=50)
     before = [row["id"] for row in reader.server.rows("time_entries")]
     edit_after_first_page(
@@ -237,7 +248,7 @@ def test_a_deletion_between_pages_hides_a_row(start: Start) -> None:
 
 
 def test_a_creation_between_pages_repeats_a_row(start: Start) -> None:
-    """A row inserted before the seam pushes one read row onto the next page."""
+    """A row created on page 1 moves a read row from page 1 to page 2."""
     reader = start(entries=50)
     edit_after_first_page(reader, "time_entries", lambda: reader.server.create("time_entries"))
     read = [row["id"] for row in reader.rows("time_entries", per_page=20)]
@@ -246,7 +257,7 @@ def test_a_creation_between_pages_repeats_a_row(start: Start) -> None:
 
 
 def test_before_hooks_change_what_is_about_to_be_served(start: Start) -> None:
-    """A hook before the request works on the data that the request will see."""
+    """A hook before the request changes the data that the request is answered from."""
     reader = start()
     made: list[int] = []
 
@@ -262,7 +273,7 @@ def test_before_hooks_change_what_is_about_to_be_served(start: Start) -> None:
 
 
 def test_alterations_change_served_rows_only(start: Start) -> None:
-    """Named and own changes of shape apply to every row of the table, until cleared."""
+    """Changes of shape, by name or function, apply to every served row until they are cleared."""
     reader = start()
     server = reader.server
     plain = server.rows("time_entries")
@@ -293,7 +304,7 @@ def test_alterations_change_served_rows_only(start: Start) -> None:
 def test_each_named_change(
     start: Start, change: str, arguments: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """The remaining changes do what they are called."""
+    """Each of the remaining changes alters the field that it names."""
     reader = start(entries=5)
     reader.server.alter("users", change, **arguments)
     assert reader.rows("users")[-1].items() >= expected.items()
@@ -302,7 +313,7 @@ def test_each_named_change(
 
 
 def test_the_request_log_says_what_was_asked(start: Start) -> None:
-    """Time, path, query, table, status, size and account of each request; never a header."""
+    """The log has time, path, query, table, status, size and account, and no header."""
     reader = start(entries=5)
     body = reader.get("clients", per_page=2, colour="red").content
     reader.get("clients/1")
@@ -332,7 +343,7 @@ def test_churn_changes_as_many_as_asked(start: Start) -> None:
 
 
 def test_accounts_are_changed_apart(start: Start) -> None:
-    """An edit in one account leaves the other alone."""
+    """An edit in one account does not change another."""
     reader = start(accounts=(1000001, 1000002), entries=5)
     other = reader.server.rows("clients", 1000002)
     reader.server.edit("clients", other[0]["id"], name="Only here", account_id=1000001)

@@ -1,4 +1,4 @@
-"""Tokens, accounts and the error shapes around them (behaviour.md 1, 2 and 10)."""
+"""Tokens, accounts and headers of a request, and the forms of errors (behaviour.md 1, 2, 10)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INVALID_TOKEN = {
 
 
 def without(reader: Reader, *names: str) -> dict[str, str]:
-    """Good headers less *names*."""
+    """Valid headers without *names*."""
     return {key: text for key, text in reader.headers().items() if key not in names}
 
 
@@ -28,9 +28,9 @@ def test_both_path_prefixes_answer(shared: Reader, prefix: str) -> None:
     assert f"/{prefix}/clients?" in answer.json()["links"]["next"]
 
 
-@pytest.mark.parametrize("authorization", ["Bearer 9.pt.nobody", "Basic abc", "Bearer"])
+@pytest.mark.parametrize("authorization", ["Bearer 9.pt.unknown", "Basic abc", "Bearer"])
 def test_a_bad_token_is_401_with_the_recorded_body(shared: Reader, authorization: str) -> None:
-    """A token that is wrong or none at all gets the invalid_token JSON and a challenge."""
+    """A wrong or missing token gets the invalid_token JSON and a challenge."""
     headers = shared.headers() | {"Authorization": authorization}
     answer = shared.client.get(f"{shared.server.api_url}/users/me", headers=headers)
     assert (answer.status_code, answer.json()) == (401, INVALID_TOKEN)
@@ -61,7 +61,7 @@ def test_a_get_with_a_body_is_400(shared: Reader) -> None:
 
 
 def test_tokens_in_the_query_string_are_not_taken(shared: Reader) -> None:
-    """The sandbox leaves out query-string sign-in: no connector may depend on it."""
+    """The sandbox refuses tokens in the query string: no connector may depend on them."""
     url = f"{shared.server.api_url}/users/me?access_token={shared.server.token}&account_id=1000001"
     assert shared.client.get(url, headers={"User-Agent": "x"}).status_code == 401
 
@@ -73,7 +73,7 @@ def test_an_account_out_of_reach_is_404_by_default(shared: Reader) -> None:
 
 
 def test_an_account_out_of_reach_may_be_401(start: Start) -> None:
-    """The other answer that sources report for a wrong account can be chosen."""
+    """The other answer that sources report for a wrong account can be set."""
     answer = start(wrong_account=401).get("users/me", account_id=77)
     assert (answer.status_code, answer.json()) == (401, INVALID_TOKEN)
 
@@ -126,7 +126,7 @@ def test_each_token_reaches_its_own_accounts(start: Start) -> None:
 
 
 def test_unknown_paths_are_html(shared: Reader) -> None:
-    """A route that does not exist answers an HTML page (quirk 19), v1 paths and writing too."""
+    """An unknown path answers an HTML page (quirk 19), also for v1 paths."""
     for path in ("/v2/nonsense", "/v2/clients/", "/v2/clients/abc", "/v2/retainers", "/projects"):
         answer = shared.get(shared.server.id_url + path)
         assert (answer.status_code, answer.headers["content-type"][:9]) == (404, "text/html")
@@ -139,7 +139,7 @@ def test_a_missing_record_is_json(shared: Reader) -> None:
 
 
 def test_answers_carry_the_headers_on_record(shared: Reader) -> None:
-    """Date comes from the sandbox's clock; the ETag is weak; nothing may be stored."""
+    """Date is the sandbox's clock, the ETag is weak, and nothing may be stored."""
     headers = shared.get("clients").headers
     assert headers["Date"] == "Wed, 17 Jun 2026 12:00:00 GMT"
     assert headers["ETag"].startswith('W/"')
