@@ -25,7 +25,7 @@ a token, a query string or a response body.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
@@ -157,7 +157,7 @@ def find_cause(
 
 def error_dict(
     error: BaseException, *, account_id: int | None = None, table: str = "", message: str = ""
-) -> dict[str, Any]:
+) -> dict[str, str | int | None]:
     """
     One entry of ``errors`` in ``--json`` and ``sync_runs``.
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
@@ -245,6 +245,8 @@ class RetryLoop:
         raise error from _get_failure(state).__cause__
 
 
-def _get_failure(state: RetryCallState) -> Any:
-    """The exception tenacity caught: a :class:`TransientFailure`, since it retries no other."""
-    return state.outcome.exception() if state.outcome else None
+def _get_failure(state: RetryCallState) -> TransientFailure:
+    """The exception tenacity caught; it retries no other type."""
+    failure = state.outcome.exception() if state.outcome else None
+    assert isinstance(failure, TransientFailure)
+    return failure

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Final
 
 import pendulum
 
@@ -29,7 +29,7 @@ _MOST_DAYS: Final = 36_500
 _SET_ACCOUNT: Final = "Set account_id under [sources.harvest] in .dlt/config.toml"
 
 
-def parse_list(value: Any) -> list[Any]:
+def parse_list(value: object) -> list[object]:
     """
     The items of a list as people and providers write it, the same for every setting.
 
@@ -54,7 +54,7 @@ def parse_list(value: Any) -> list[Any]:
     return [item.strip().strip("'\"").strip() for item in text.split(",")]
 
 
-def parse_account_ids(value: Any) -> tuple[int, ...]:
+def parse_account_ids(value: object) -> tuple[int, ...]:
     """
     Account ids, as :func:`parse_list` reads lists: ``1``, ``"1,2"``, ``[1, "2"]``.
 
@@ -72,7 +72,7 @@ def parse_account_ids(value: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(_parse_account_id(item) for item in items))
 
 
-def _parse_account_id(item: Any) -> int:
+def _parse_account_id(item: object) -> int:
     if isinstance(item, str) and ".pt." in item:
         msg = (
             "account_id holds an access token. Move it to credentials.access_token in "
@@ -90,7 +90,7 @@ def _parse_account_id(item: Any) -> int:
     return number
 
 
-def parse_date(value: Any, name: str) -> date | None:
+def parse_date(value: object, name: str) -> date | None:
     """
     A calendar day: a date, or ``2024-01-31`` as text. None for None and empty text.
 
@@ -116,7 +116,7 @@ def parse_date(value: Any, name: str) -> date | None:
     return date(parsed.year, parsed.month, parsed.day)
 
 
-def parse_exclude(value: Any) -> frozenset[str]:
+def parse_exclude(value: object) -> frozenset[str]:
     """
     Columns to leave out: a list of ``table.column``.
 
@@ -136,7 +136,7 @@ def parse_exclude(value: Any) -> frozenset[str]:
     return excluded
 
 
-def parse_include(value: Any) -> frozenset[str]:
+def parse_include(value: object) -> frozenset[str]:
     """
     Columns that are left out unless they are asked for: a list of ``table.column``.
 
@@ -153,7 +153,7 @@ def parse_include(value: Any) -> frozenset[str]:
     return included
 
 
-def parse_history(value: Any) -> frozenset[str]:
+def parse_history(value: object) -> frozenset[str]:
     """
     Tables of which every version is kept: a list of names.
 
@@ -170,7 +170,7 @@ def parse_history(value: Any) -> frozenset[str]:
     return named
 
 
-def _parse_names(value: Any) -> frozenset[str]:
+def _parse_names(value: object) -> frozenset[str]:
     names = (str(item).strip() for item in parse_list(value))
     return frozenset(name for name in names if name)
 
@@ -192,7 +192,7 @@ def parse_tables(names: Sequence[str]) -> tuple[Endpoint, ...]:
     return tuple(e for e in ENDPOINTS if (e.name in names if names else e.default))
 
 
-def parse_share(value: Any) -> Decimal:
+def parse_share(value: object) -> Decimal:
     """
     A percentage, ``20%`` or ``20``, as a share from 0 to 1.
 
@@ -209,7 +209,7 @@ def parse_share(value: Any) -> Decimal:
     return share
 
 
-def parse_overlap(value: Any) -> timedelta:
+def parse_overlap(value: object) -> timedelta:
     """
     How much is read again before each cursor.
 
@@ -230,7 +230,7 @@ def parse_overlap(value: Any) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def parse_full_walk(value: Any) -> timedelta:
+def parse_full_walk(value: object) -> timedelta:
     """
     How often the children of all parents are read.
 
@@ -250,7 +250,7 @@ def parse_full_walk(value: Any) -> timedelta:
     return timedelta(days=days)
 
 
-def parse_destination_wait(value: Any) -> int:
+def parse_destination_wait(value: object) -> int:
     """
     How long to wait for a DuckDB file that another process has open, in seconds.
 
@@ -267,7 +267,7 @@ def parse_destination_wait(value: Any) -> int:
     return seconds
 
 
-def parse_audit_requests(value: Any) -> int:
+def parse_audit_requests(value: object) -> int:
     """
     Pages read again per day and account.
 
@@ -277,7 +277,7 @@ def parse_audit_requests(value: Any) -> int:
     return _parse_count(value, "audit_requests")
 
 
-def parse_keep_deleted_days(value: Any) -> int | None:
+def parse_keep_deleted_days(value: object) -> int | None:
     """
     Days that ``deleted_records`` keeps a row; None: for ever.
 
@@ -287,7 +287,7 @@ def parse_keep_deleted_days(value: Any) -> int | None:
     return None if value is None else _parse_count(value, "keep_deleted_days", most=_MOST_DAYS)
 
 
-def parse_keep_deleted(value: Any) -> bool:
+def parse_keep_deleted(value: object) -> bool:
     """
     Whether ``deleted_records`` keeps the content of a deleted row: ``records`` or ``ids``.
 
@@ -300,7 +300,7 @@ def parse_keep_deleted(value: Any) -> bool:
     return str(value) == "records"
 
 
-def parse_rate_limit(value: Any) -> int | None:
+def parse_rate_limit(value: object) -> int | None:
     """
     Requests per 15 s; None: what Harvest allows. :func:`general_limiter` checks the range.
 
@@ -310,7 +310,7 @@ def parse_rate_limit(value: Any) -> int | None:
     return None if value is None else _parse_whole_number(value, "rate_limit", most=None)
 
 
-def _parse_count(value: Any, name: str, *, most: int = _MOST) -> int:
+def _parse_count(value: object, name: str, *, most: int = _MOST) -> int:
     number = _parse_whole_number(value, name, most=most)
     if number < 0:
         msg = f"{name} is {number}. It cannot be below 0."
@@ -318,7 +318,7 @@ def _parse_count(value: Any, name: str, *, most: int = _MOST) -> int:
     return number
 
 
-def _parse_whole_number(value: Any, name: str, *, most: int | None = _MOST) -> int:
+def _parse_whole_number(value: object, name: str, *, most: int | None = _MOST) -> int:
     """dlt converts what providers hold; what a caller gives comes here as it is."""
     if isinstance(value, bool) or not isinstance(value, int):
         msg = f"{name} is not a whole number: {str(value)[:40]!r}."

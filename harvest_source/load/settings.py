@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from harvest_source.api.access_log import AccessLog
 from harvest_source.api.http_context import Exchange, HttpContext, ignore_warning
@@ -34,8 +34,6 @@ from harvest_source.defaults import MAX_DELETES, PACKAGE_ROWS, WINDOW_WORKERS
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import Progress, RunLog
 from harvest_source.schema.endpoints import SECRET_COLUMNS
-
-_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class RunArguments:
 
     settings: Mapping[str, Any] | None = None
     account: Sequence[int | str] = ()
-    since: Any = None
+    since: object = None
     exclude: Sequence[str] = ()
     full_refresh: bool = False
     deletes: bool | None = None
@@ -88,7 +86,7 @@ class RunArguments:
         """Values by key of ``[sources.harvest]`` that win over the configuration."""
         given = {"account_id": list(self.account) or None, "start_date": self.since}
         return {
-            **(self.settings or _NOTHING),
+            **(self.settings or {}),
             **{name: value for name, value in given.items() if value is not None},
         }
 
