@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.docs.reference import code, table
@@ -19,8 +20,16 @@ def build_rooms() -> str:
         if (DEFAULT_FOLDER / room).is_dir()
     ]
     rows.append(("1", code(sorted(FLOORS[0].rooms)), "Errors, time, threads, default values.", "-"))
-    rows.append(("apart", f"`{SANDBOX}`", _describe(DEFAULT_FOLDER / SANDBOX), "`uvicorn`"))
+    rows += [("apart", f"`{path}`", _describe(DEFAULT_FOLDER / path), "-") for path in _sandbox()]
     return table(("Floor", "Room", "Holds", "Libraries it may import"), rows)
+
+
+def _sandbox() -> Iterator[str]:
+    """The sandbox and its rooms."""
+    yield SANDBOX
+    for path in sorted((DEFAULT_FOLDER / SANDBOX).iterdir()):
+        if (path / "__init__.py").exists():
+            yield f"{SANDBOX}/{path.name}"
 
 
 def _libraries(floor: Floor, room: str) -> str:
@@ -31,4 +40,4 @@ def _libraries(floor: Floor, room: str) -> str:
 def _describe(room: Path) -> str:
     """First paragraph of a room's docstring, on one line."""
     docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
-    return " ".join(docstring.partition("\n\n")[0].split())
+    return " ".join(docstring.partition("\n\n")[0].split()).replace("``", "`")
