@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import dlt
 from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolve_configuration
-from dlt.common.configuration.exceptions import ConfigurationException
 
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
+from harvest_source.dlt_internals import ConfigurationException, iter_config_values
 from harvest_source.errors import ConfigError, printable
 
 SECTIONS: Final = ("sources", "harvest")
@@ -83,10 +82,8 @@ def find_value(name: str, profile: str, *sections: str) -> tuple[Any, str]:
         ``(None, "")`` when there is none.
     """
     place = SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile)
-    for provider in dlt.config.config_providers:
-        value, key = provider.get_value(name, str, "", *place, *sections)
-        if value is not None:
-            return value, key if provider.name.startswith("Env") else f"{key} in {provider.name}"
+    for value, key, provider in iter_config_values(name, *place, *sections):
+        return value, key if provider.startswith("Env") else f"{key} in {provider}"
     return None, ""
 
 

@@ -14,13 +14,14 @@ from typing import Any, cast
 
 import dlt
 import pyarrow as pa
-from dlt.common.schema import Schema
-from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.decode.coerce import loads
 from harvest_source.decode.column_fitter import ColumnFitter
 from harvest_source.decode.decoder import Decoder
+from harvest_source.dlt_internals import find_load_id
 from harvest_source.extract.replaced_lists import Scope
+from harvest_source.load.file_format import EXACT, choose_format
 from harvest_source.load.hints import is_declared, learned_columns, type_hint
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, Column, Type
 from harvest_source.schema.endpoint import Endpoint
@@ -30,30 +31,30 @@ class DltEncoder:
     """Turns the Arrow tables of one account and table into items for dlt."""
 
     def __init__(
-        self, endpoint: Endpoint, decoder: Decoder, account_id: int, schema: Schema
+        self, endpoint: Endpoint, decoder: Decoder, account_id: int, schema: dlt.Schema
     ) -> None:
         self._endpoint = endpoint
         self._decoder = decoder
         self._account_id = account_id
         self._schema = schema
         self._hinted: set[str] = set()
+        self._is_first = True
         self._fitters: dict[str, ColumnFitter] = {}
 
     def encode(self, table: pa.Table) -> Any:
         """One item for dlt, with hints for columns that dlt has not been told of yet."""
         if self._endpoint.record.children:
-            return self._with_hints(self._as_records(table))
-        return self._with_hints(with_load_id(table, self._endpoint))
+            return mark(self._as_records(table), columns=self._find_new_columns())
+        is_first, self._is_first = self._is_first, False
+        item = with_load_id(table, self._endpoint)
+        return mark(item, columns=self._find_new_columns(), is_first_table=is_first)
 
-    def _with_hints(self, item: Any) -> Any:
+    def _find_new_columns(self) -> TTableSchemaColumns:
         learned = self._decoder.learned
         as_lists = self._decoder.arrays if self._endpoint.record.children else frozenset()
         new = {n: t for n, t in learned.items() if n not in self._hinted and n not in as_lists}
-        if not new:
-            return item
         self._hinted.update(new)
-        hints = {name: type_hint(name, column_type) for name, column_type in new.items()}
-        return dlt.mark.with_hints(item, dlt.mark.make_hints(columns=hints))
+        return {name: type_hint(name, column_type) for name, column_type in new.items()}
 
     def _as_records(self, table: pa.Table) -> list[dict[str, Any]]:
         records = cast(list[dict[str, Any]], table.to_pylist())
@@ -90,7 +91,7 @@ def build_decoder(
     endpoint: Endpoint,
     account_id: int,
     excluded: frozenset[str],
-    schema: Schema,
+    schema: dlt.Schema,
     learned: dict[str, Type],
 ) -> Decoder:
     """A decoder of one table's pages. Decoders of the same table share the dict *learned*."""
@@ -103,7 +104,9 @@ def build_decoder(
     )
 
 
-def iter_empty_table(endpoint: Endpoint, excluded: frozenset[str], schema: Schema) -> Iterator[Any]:
+def iter_empty_table(
+    endpoint: Endpoint, excluded: frozenset[str], schema: dlt.Schema
+) -> Iterator[Any]:
     """
     The item that makes dlt create the table, unless *schema* has it with every column.
 
@@ -117,20 +120,30 @@ def iter_empty_table(endpoint: Endpoint, excluded: frozenset[str], schema: Schem
         # The mark would make dlt's load id nullable, and Arrow rows could never follow.
         scope = Scope(tuple((column.name, None) for column in endpoint.injected), "", {})
         empty = build_decoder(endpoint, 0, excluded, schema, {}).empty()
-        yield with_load_id(scope.stamp(empty, endpoint), endpoint)
+        table = with_load_id(scope.stamp(empty, endpoint), endpoint)
+        yield mark(table, columns={}, is_first_table=True)
+
+
+def mark(item: Any, *, columns: TTableSchemaColumns, is_first_table: bool = False) -> Any:
+    """
+    *item* with the hints that it needs.
+
+    Args:
+        columns: Columns that dlt has not been told of.
+        is_first_table: It is an Arrow table and the first of its resource: dlt is told the file
+            format, where its own choice is not exact.
+    """
+    hints: dict[str, Any] = {"columns": columns} if columns else {}
+    if is_first_table and choose_format() == EXACT:
+        hints["file_format"] = EXACT
+    return dlt.mark.with_hints(item, dlt.mark.make_hints(**hints)) if hints else item
 
 
 def with_load_id(table: pa.Table, endpoint: Endpoint) -> pa.Table:
     """*table* with dlt's load id, and its keys marked as never null, as in dlt's schema."""
-    load_id = pa.repeat(pa.scalar(_load_id(), pa.string()), table.num_rows)
+    # Rows that are drawn by hand, outside a pipeline, belong to no load.
+    load_id = pa.repeat(pa.scalar(find_load_id() or "", pa.string()), table.num_rows)
     with_id = table.append_column(LOAD_ID, load_id)
     never_null = {*endpoint.key, LOAD_ID}
     fields = [field.with_nullable(field.name not in never_null) for field in with_id.schema]
     return with_id.cast(pa.schema(fields))
-
-
-def _load_id() -> str:
-    try:
-        return dlt.current.load_package_state()["load_id"]
-    except CurrentLoadPackageStateNotAvailable:
-        return ""  # Rows drawn by hand, outside a pipeline.

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 import dlt
-from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
 from harvest_source.decode.coerce import PRECISION, SCALE
@@ -100,12 +99,12 @@ def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[s
     return frozenset(column for table, _, column in names if table == endpoint.name)
 
 
-def stored_columns(schema: Schema, table: str) -> Mapping[str, TColumnSchema]:
+def stored_columns(schema: dlt.Schema, table: str) -> Mapping[str, TColumnSchema]:
     """The columns of *table* in dlt's schema; none if the schema has no such table."""
     return schema.tables.get(table, {"columns": {}})["columns"]
 
 
-def learned_columns(schema: Schema, table: str, declared: Iterable[str]) -> dict[str, Type]:
+def learned_columns(schema: dlt.Schema, table: str, declared: Iterable[str]) -> dict[str, Type]:
     """Types of the columns that *table* has beyond the *declared* ones, learned by earlier runs."""
     known = {*declared, ACCOUNT_ID}
     return {
@@ -117,7 +116,7 @@ def learned_columns(schema: Schema, table: str, declared: Iterable[str]) -> dict
     }
 
 
-def is_declared(schema: Schema, endpoint: Endpoint, excluded: frozenset[str]) -> bool:
+def is_declared(schema: dlt.Schema, endpoint: Endpoint, excluded: frozenset[str]) -> bool:
     """Whether dlt's *schema* has the table with all its declared columns."""
     return build_hints(endpoint, excluded).keys() <= stored_columns(schema, endpoint.name).keys()
 

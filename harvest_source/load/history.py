@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import dlt
 import pyarrow as pa
-from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.decode.decoder import Decoder
@@ -50,7 +49,7 @@ class TableHistory:
         """Name of the table that holds the versions."""
         return f"{self.endpoint.name}_history"
 
-    def must_begin(self, schema: Schema) -> bool:
+    def must_begin(self, schema: dlt.Schema) -> bool:
         """Whether there is no version yet: then the table is read from its first row on."""
         return not stored_columns(schema, self.table)
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import dlt
-from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchemaColumns
-from dlt.extract import DltResource
+from dlt.sources import DltResource
 
 SYNC_RUNS: Final = "sync_runs"
 DELETED_RECORDS: Final = "deleted_records"
@@ -59,6 +58,6 @@ def build_own_resource(table: str, rows: list[dict[str, Any]]) -> DltResource:
     return resource
 
 
-def is_made(table: str, schema: Schema) -> bool:
+def is_made(table: str, schema: dlt.Schema) -> bool:
     """Whether dlt's *schema* has one of our tables with all its columns."""
     return COLUMNS[table].keys() <= schema.tables.get(table, {"columns": {}})["columns"].keys()

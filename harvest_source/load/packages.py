@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
-from dlt.common.schema import Schema
-from dlt.extract import DltSource
+from dlt.sources import DltSource
 
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.extract.extraction import Batch, TableFeed
@@ -48,7 +47,7 @@ class PackageBuilder:
         self,
         endpoints: Sequence[Endpoint],
         exclude: frozenset[str],
-        schema: Schema,
+        schema: dlt.Schema,
         state: Mapping[str, Any],
         history: frozenset[str] = frozenset(),
     ) -> None:
@@ -136,7 +135,7 @@ class PackageBuilder:
         return wrap(endpoint, draw, excluded)
 
     def _draw(
-        self, endpoint: Endpoint, account_id: int, batches: list[Batch], schema: Schema
+        self, endpoint: Endpoint, account_id: int, batches: list[Batch], schema: dlt.Schema
     ) -> Iterator[Any]:
         """The rows of one account, each key once, and then the account's state."""
         decoder = self._feeds[endpoint.name, account_id].decoder

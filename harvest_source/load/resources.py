@@ -7,12 +7,10 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.schema import Schema
-from dlt.extract import DltResource
+from dlt.sources import DltResource
 
 from harvest_source.extract.extraction import Extraction, TableFeed
 from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
-from harvest_source.load.file_format import iter_exact
 from harvest_source.load.hints import (
     build_hints,
     build_nested_hints,
@@ -21,7 +19,11 @@ from harvest_source.load.hints import (
     learned_columns,
 )
 from harvest_source.load.history import TableHistory
-from harvest_source.load.state import current_accounts, forget_other_warehouse
+from harvest_source.load.state import (
+    current_accounts,
+    forget_other_warehouse,
+    refuse_ambiguous_destination,
+)
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
 
@@ -58,11 +60,8 @@ def wrap(
         # The rows of the account (and parent) are replaced as a whole.
         optional["merge_key"] = (ACCOUNT_ID, *endpoint.scope)
 
-    def draw_exact() -> Iterator[Any]:
-        yield from iter_exact(draw())
-
     resource: DltResource = dlt.resource(
-        draw if endpoint.record.children else draw_exact,
+        draw,
         name=endpoint.name,
         primary_key=endpoint.key,
         write_disposition=merge,
@@ -90,6 +89,7 @@ class TableReader:
 
     def iter_items(self) -> Iterator[Any]:
         """Yield Arrow tables or lists of dictionaries; state moves after the rows it is for."""
+        refuse_ambiguous_destination()
         schema = dlt.current.source_schema()
         yield from iter_empty_table(self._endpoint, self._excluded, schema)
         forget_other_warehouse()
@@ -103,7 +103,7 @@ class TableReader:
                 feed = TableFeed(self._endpoint, account_id, decoder, state)
                 yield from self._iter_account(feed, schema)
 
-    def _iter_account(self, feed: TableFeed, schema: Schema) -> Iterator[Any]:
+    def _iter_account(self, feed: TableFeed, schema: dlt.Schema) -> Iterator[Any]:
         encoder = DltEncoder(self._endpoint, feed.decoder, feed.account_id, schema)
         kept: list[pa.Table] = []
         for batch in self._reading.iter_batches(feed):

@@ -7,14 +7,14 @@ from typing import Any
 
 import dlt
 from dlt.common.configuration.specs import BaseConfiguration
-from dlt.extract import DltResource
+from dlt.sources import DltResource
 
 from harvest_source.auth.sessions import Sessions
 from harvest_source.config.spec import HarvestCredentials
+from harvest_source.dlt_internals import find_active_pipeline, log_warning, use_naming_duckdb
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
-from harvest_source.load.duckdb_catalog import name_catalogs
 from harvest_source.load.hints import disable_type_detection, excluded_columns
 from harvest_source.load.history import TableHistory
 from harvest_source.load.resources import build_resource
@@ -22,8 +22,6 @@ from harvest_source.load.settings import Hooks, RunArguments, build_settings
 from harvest_source.load.state import SOURCE
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
-
-name_catalogs()
 
 
 @dlt.source(name=SOURCE, section=SOURCE, spec=BaseConfiguration)
@@ -86,6 +84,8 @@ def harvest(
     arguments = RunArguments(settings=given, isolate=False)
     settings = build_settings(arguments, Hooks(), run_log, sections=())
     reading = Extraction(Sessions(settings.connection), settings.options, run_log)
+    if (pipeline := find_active_pipeline()) is not None:
+        use_naming_duckdb(pipeline)
     disable_type_detection()
     resources = [
         build_resource(endpoint, reading, build_history(endpoint, settings.options))
@@ -101,11 +101,11 @@ class DltRunLog(RunLog):
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
         super().skip(table, account_id, reason)
-        dlt.common.logger.warning(f"{table} of account {account_id} is left out: {reason}")
+        log_warning(f"{table} of account {account_id} is left out: {reason}")
 
     def warn(self, message: str) -> None:
         super().warn(message)
-        dlt.common.logger.warning(message)
+        log_warning(message)
 
 
 def build_history(endpoint: Endpoint, options: ReadOptions) -> TableHistory | None:

@@ -13,9 +13,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 import dlt
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
-from dlt.common.exceptions import DltException
+
+from harvest_source.dlt_internals import (
+    find_active_pipeline,
+    find_catalog_name,
+    is_ambiguous,
+    iter_config_values,
+)
+from harvest_source.errors import ConfigError
 
 SOURCE: Final = "harvest"
 """Name and configuration section of the dlt source."""
@@ -72,16 +77,11 @@ def _digest_of_warehouse() -> str:
     that extracts breaks dlt's own resolution. So two servers whose credentials are given field by
     field look alike.
     """
-    try:
-        pipeline = dlt.current.pipeline()
-    except DltException:
+    pipeline = find_active_pipeline()
+    if pipeline is None or pipeline.destination is None:
         return ""
     destination = pipeline.destination
-    if destination is None:
-        return ""
-    location = destination.config_params.get("credentials")
-    if not isinstance(location, str):
-        location = _find_credentials(destination.destination_name) or ""
+    location = _find_location(destination)
     if "://" not in location and destination.destination_type.endswith(".duckdb"):
         # Without a path, dlt takes a file in the current folder.
         location = os.path.abspath(location)  # noqa: PTH100
@@ -89,10 +89,31 @@ def _digest_of_warehouse() -> str:
     return hashlib.blake2b(repr((place, location)).encode(), digest_size=8).hexdigest()
 
 
-def _find_credentials(destination_name: str) -> str | None:
-    """A connection string in dlt's configuration."""
-    for provider in Container()[PluggableRunContext].providers.providers:
-        value, _ = provider.get_value("credentials", str, "", "destination", destination_name)
-        if isinstance(value, str):
-            return value
-    return None
+def _find_location(destination: Any) -> str:
+    """A connection string, given or in dlt's configuration; empty when there is none."""
+    given = destination.config_params.get("credentials")
+    found = iter_config_values("credentials", "destination", destination.destination_name)
+    values = (given, *(value for value, _, _ in found))
+    return next((value for value in values if isinstance(value, str)), "")
+
+
+def refuse_ambiguous_destination() -> None:
+    """
+    Refuse a DuckDB file that dlt alone cannot load, before anything is read.
+
+    A pipeline that exists when ``harvest()`` is called gets a client that can load it.
+
+    Raises:
+        ConfigError: The file's catalog and the dataset have one name.
+    """
+    pipeline = find_active_pipeline()
+    if pipeline is None or type(pipeline.destination) is not dlt.destinations.duckdb:
+        return
+    file = _find_location(pipeline.destination) or f"{pipeline.pipeline_name}.duckdb"
+    if is_ambiguous(find_catalog_name(file), pipeline.dataset_name):
+        msg = (
+            f"DuckDB cannot tell the dataset {pipeline.dataset_name} from the catalog of {file}, "
+            "which has the same name. Nothing was read and nothing changed. Call harvest() after "
+            "dlt.pipeline(), or name another file: dlt.destinations.duckdb('harvest_data.duckdb')."
+        )
+        raise ConfigError(msg)

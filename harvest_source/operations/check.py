@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dlt.common.configuration.exceptions import ConfigurationException
-
 from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.sessions import Session, Sessions
 from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
+from harvest_source.dlt_internals import ConfigurationException
 from harvest_source.errors import (
     ConfigError,
     ForbiddenError,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dlt.common.schema.typing import TTableSchema
-from dlt.common.schema.utils import has_table_seen_data
 
+from harvest_source.dlt_internals import has_rows
 from harvest_source.schema.columns import LOAD_ID, VARIANT
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
@@ -63,7 +63,7 @@ def write_comments(warehouse: Warehouse) -> None:
     tables = {
         name: list(_comments(name, table, described))
         for name, table in known.items()
-        if name in described and has_table_seen_data(known[table.get("parent") or name])
+        if name in described and has_rows(known[table.get("parent") or name])
     }
     digests = {name: _digest(comments) for name, comments in tables.items()}
     stale = [name for name, digest in digests.items() if written.get(name) != digest]

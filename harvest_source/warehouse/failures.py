@@ -15,10 +15,14 @@ from contextlib import contextmanager
 from typing import Final
 
 import duckdb
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.destination.exceptions import DestinationException, DestinationTransientException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from harvest_source.dlt_internals import (
+    INNER_ERRORS,
+    ConfigurationException,
+    DestinationException,
+    DestinationTransientException,
+)
 from harvest_source.errors import (
     ConfigError,
     DestinationError,
@@ -38,8 +42,6 @@ _MACHINE: Final = (
     errno.EIO,
 )
 """Error numbers that concern the machine and not the rows: the same package may load later."""
-_INNER: Final = ("exception", "client_exception", "job_exception", "dbapi_exception")
-"""Attributes in which dlt's exceptions keep the exception that they stand for."""
 _RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
 """How the last lines of a traceback begin."""
 
@@ -66,21 +68,21 @@ def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> It
         duckdb.Error,
         OSError,
     ) as error:
-        ours = find_cause(error, HarvestError, attributes=_INNER)
+        ours = find_cause(error, HarvestError, attributes=INNER_ERRORS)
         if ours is not None:
             raise ours from error
-        unset = find_cause(error, ConfigurationException, attributes=_INNER)
+        unset = find_cause(error, ConfigurationException, attributes=INNER_ERRORS)
         if unset is not None:
             raise build_settings_error(target, unset) from error
         is_step = isinstance(error, PipelineStepFailed) and error.step == "extract"
-        if is_step and find_cause(error, OSError, attributes=_INNER) is None:
+        if is_step and find_cause(error, OSError, attributes=INNER_ERRORS) is None:
             raise  # Extracting does not touch the destination: this is a bug of the source.
         raise _build_refusal(target, error, describe_kept()) from error
 
 
 def may_pass(target: Target, error: Exception) -> bool:
     """Whether trying again later may help: a full disk, a lock, a network; not a bad package."""
-    causes = list(iter_causes(error, attributes=_INNER))
+    causes = list(iter_causes(error, attributes=INNER_ERRORS))
     if any(isinstance(each, DestinationError) or _is_of_machine(each) for each in causes):
         return True
     # dlt calls every error of a DuckDB file transient, a broken package included.
@@ -116,7 +118,7 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
         cause = cause.exception
     what = f"The destination ({target}) refused: {_last_words(str(cause))}"
-    if any(_is_disk_full(each) for each in iter_causes(error, attributes=_INNER)):
+    if any(_is_disk_full(each) for each in iter_causes(error, attributes=INNER_ERRORS)):
         return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
     return DestinationError(f"{what} {kept}")
 

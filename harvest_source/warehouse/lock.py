@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dlt.common.pipeline import get_dlt_pipelines_dir
 from filelock import FileLock, Timeout
 
+from harvest_source.dlt_internals import find_pipelines_folder
 from harvest_source.errors import BusyError, DestinationError, printable
 
 
@@ -38,7 +38,7 @@ def only_sync(pipeline: str, *, now: datetime, folder: Path | None = None) -> It
         BusyError: Another process holds it. Names its pid, host and when it began.
         DestinationError: The folder cannot be written.
     """
-    folder = folder or Path(get_dlt_pipelines_dir())
+    folder = folder or find_pipelines_folder()
     path = folder / f"{pipeline}.lock"
     holder = folder / f"{pipeline}.lock.json"
     lock = FileLock(path, timeout=0)

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import dlt
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.destination.exceptions import DestinationException, UnknownDestinationModule
-from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.common.schema.exceptions import SchemaException
-from dlt.common.storages.exceptions import StorageException
 
+from harvest_source.dlt_internals import (
+    FOLDER_ERRORS,
+    ConfigurationException,
+    NamingDuckDB,
+    find_destination,
+    find_pipelines_folder,
+    supports_merge,
+)
 from harvest_source.errors import ConfigError, DestinationError
 from harvest_source.warehouse.failures import build_settings_error, may_pass
 from harvest_source.warehouse.target import Target
@@ -146,7 +148,7 @@ class PipelineFolder:
         target = self._target
         pipeline = self._attach_if_whole(destination)
         if pipeline is None:
-            shutil.rmtree(Path(get_dlt_pipelines_dir(), target.pipeline))
+            shutil.rmtree(find_pipelines_folder() / target.pipeline)
             self._warn(
                 "dlt's working folder was damaged, by a full disk perhaps. It is made anew from "
                 "what the destination holds."
@@ -165,7 +167,7 @@ class PipelineFolder:
             for name in pipeline.schema_names:
                 _ = pipeline.schemas[name]
             _ = pipeline.has_pending_data
-        except (ValueError, KeyError, TypeError, SchemaException, StorageException):
+        except FOLDER_ERRORS:
             return None
         return pipeline
 
@@ -184,19 +186,16 @@ def build_destination(target: Target) -> Any:
     """
     if target.database is not None:
         # dlt would take a relative path from the folder its pipeline was first run in.
-        return dlt.destinations.duckdb(credentials=str(target.database.absolute()))
-    try:
-        found = dlt.common.destination.Destination.from_reference(target.destination)
-        assert found is not None
-        can_merge = _MERGE in (found.capabilities().supported_merge_strategies or ())
-    except (UnknownDestinationModule, DestinationException, ImportError) as error:
+        return NamingDuckDB(credentials=str(target.database.absolute()))
+    found = find_destination(target.destination)
+    if found is None:
         msg = (
             f"There is no dlt destination {target.destination[:80]!r}. The default is duckdb; "
             "others are named as dlt names them (postgres, bigquery, snowflake, ...) and may need "
             "their extra: pip install 'dlt[postgres]'."
         )
-        raise ConfigError(msg) from error
-    if not can_merge:
+        raise ConfigError(msg)
+    if not supports_merge(found, _MERGE):
         msg = (
             f"Destination {target.destination[:80]} cannot replace rows: dlt would append each one "
             "again whenever it is read. Sync to a database (duckdb is the default), or write files "
@@ -208,4 +207,7 @@ def build_destination(target: Target) -> Any:
 
 def _get_local(pipeline: dlt.Pipeline, key: str) -> Any:
     """A value kept in the working folder alone; None when there is none."""
-    return pipeline._get_state()["_local"].get(key)
+    try:
+        return pipeline.get_local_state_val(key)
+    except KeyError:
+        return None

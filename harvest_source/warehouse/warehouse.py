@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import dlt
-from dlt.common.runtime import signals
-from dlt.common.schema import Schema
-from dlt.common.schema.utils import has_table_seen_data
-from dlt.extract import DltSource
+from dlt.sources import DltSource
 
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
-from harvest_source.load.duckdb_catalog import name_catalogs
+from harvest_source.dlt_internals import (
+    SqlClient,
+    create_tables,
+    delaying_interrupts,
+    has_rows,
+    mark_restored,
+)
 from harvest_source.load.own_tables import build_own_resource, is_made
 from harvest_source.load.state import SOURCE, source_state
 from harvest_source.schema.endpoint import Endpoint
@@ -54,9 +57,8 @@ class Warehouse:
             ConfigError: No such destination.
             DestinationError: It is there, but cannot be used.
         """
-        name_catalogs()
         self.target = target
-        self._schema: Schema | None = None
+        self._schema: dlt.Schema | None = None
         self._file: DuckDBFile | None = None
         if target.database is not None:
 
@@ -74,11 +76,11 @@ class Warehouse:
         return self._folder.pipeline
 
     @property
-    def schema(self) -> Schema:
+    def schema(self) -> dlt.Schema:
         """The tables as dlt knows them; an empty schema before the first load."""
         if self._schema is None:  # dlt reads and checks the file each time it is asked.
             has_one = self.pipeline.default_schema_name is not None
-            self._schema = self.pipeline.default_schema if has_one else Schema(SOURCE)
+            self._schema = self.pipeline.default_schema if has_one else dlt.Schema(SOURCE)
         return self._schema
 
     @property
@@ -89,7 +91,7 @@ class Warehouse:
     def has_table(self, name: str) -> bool:
         """Whether a table is in the destination, as far as dlt knows."""
         tables = self.schema.tables
-        return name in tables and has_table_seen_data(tables[name])
+        return name in tables and has_rows(tables[name])
 
     def restore(self) -> list[str]:
         """
@@ -120,7 +122,7 @@ class Warehouse:
                 f"Not in {self.target} any more, or not with every column: {', '.join(remade)}. "
                 "Made again, and read again from the beginning."
             )
-        self.pipeline._state_restored = True  # run() would ask once more.
+        mark_restored(self.pipeline)
         return warnings
 
     def follow(self) -> list[str]:
@@ -212,16 +214,16 @@ class Warehouse:
             name
             for endpoint in endpoints
             for name in endpoint.child_tables
-            if name in schema.tables and not has_table_seen_data(schema.tables[name])
+            if name in schema.tables and not has_rows(schema.tables[name])
         ]
         if not missing:
             return
         with self._changing(), self.pipeline.destination_client() as client:
             # dlt has stored this schema with the load and believes that its tables exist.
-            client.update_stored_schema(only_tables=missing, force=True)
+            create_tables(client, missing)
 
     @contextlib.contextmanager
-    def sql(self) -> Iterator[Any]:
+    def sql(self) -> Iterator[SqlClient]:
         """A SQL client of the destination, if it has one."""
         with (
             as_destination_error(self.target, self._folder.describe_kept),
@@ -245,25 +247,9 @@ class Warehouse:
         with contextlib.ExitStack() as stack:
             if self._file is not None:
                 stack.enter_context(self._file.held(self._folder.describe_kept()))
-            stack.enter_context(_heeding_signals())
+            stack.enter_context(delaying_interrupts())
             yield
 
 
 def _as_parameter(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, Mapping | list) else value
-
-
-@contextlib.contextmanager
-def _heeding_signals() -> Iterator[None]:
-    """
-    Let Ctrl-C end the run once what is being written is written.
-
-    dlt by itself would only not begin the next job, call that a failed load, and forget the signal
-    after the last job.
-    """
-    with signals.intercepted_signals():
-        try:
-            yield
-        finally:
-            if signals.was_signal_received():
-                raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import dlt
 import duckdb
 import pyarrow as pa
 import pytest
-from dlt.extract import DltSource
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.sources import DltSource
 
 from harvest_source import harvest
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
@@ -55,6 +59,48 @@ def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
     assert lab.columns() == by_sync
     for endpoint in DEFAULT_ENDPOINTS:
         assert_equal(lab, endpoint.name)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, where dlt makes files that were given no path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_LOCAL_DIR", str(tmp_path))
+    Container()[PluggableRunContext].reload(".")
+    yield tmp_path
+    monkeypatch.undo()
+    Container()[PluggableRunContext].reload(".")
+
+
+def test_the_pipeline_of_the_contract(open_lab: OpenLab, here: Path) -> None:
+    """dlt's default file has the dataset's name: it loads, twice, and dlt reads it."""
+    lab = open_lab()
+    for _ in range(2):
+        with lab.working():
+            pipeline = dlt.pipeline("harvest", destination="duckdb", dataset_name="harvest")
+            pipeline.run(source(lab).with_resources("clients", "roles"))
+            landed = pipeline.dataset()["clients"].arrow()
+        assert landed is not None
+        assert landed.num_rows == lab.server.count("clients")
+    lab.database = here / "harvest.duckdb"
+    assert_equal(lab, "clients")
+    assert_equal(lab, "roles")
+
+
+def test_a_pipeline_made_too_late_is_refused(open_lab: OpenLab, here: Path) -> None:
+    """A source that was built before its pipeline: nothing is read, and the message says why."""
+    lab = open_lab()
+    with lab.working():
+        built = source(lab).with_resources("clients")
+        pipeline = dlt.pipeline("harvest", destination="duckdb", dataset_name="harvest")
+        with pytest.raises(PipelineStepFailed, match=r"Call harvest\(\) after dlt.pipeline"):
+            pipeline.run(built)
+        assert not pipeline.has_pending_data
+        other = dlt.destinations.duckdb(str(here / "harvest_data.duckdb"))
+        pipeline = dlt.pipeline("harvest", destination=other, dataset_name="harvest")
+        pipeline.run(built)
+    lab.database = here / "harvest_data.duckdb"
+    assert_equal(lab, "clients")
 
 
 def test_dlt_knows_the_references(open_lab: OpenLab) -> None:

@@ -44,6 +44,7 @@ FLOORS = (
     floor("schema"),
     floor("api decode", "httpx tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),
+    floor("dlt_internals", "dlt"),
     floor("extract config", "httpx pyarrow dlt pendulum"),
     floor("load", "dlt pyarrow pendulum"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),

@@ -1,0 +1,406 @@
+"""
+What we need of dlt's internals still works: one test per point of ``dlt_internals``.
+
+When a new dlt fails here, its docstring there says what to do.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from harvest_source import dlt_internals
+from harvest_source.dlt_internals import (
+    ConfigurationException,
+    DestinationTransientException,
+    NamingDuckDB,
+)
+from harvest_source.errors import iter_causes
+from tests.structure import DEFAULT_FOLDER, read_package
+
+PUBLIC = frozenset(
+    {
+        "dlt",
+        "dlt.sources",
+        "dlt.destinations",
+        "dlt.common.configuration",
+        "dlt.common.configuration.specs",
+        "dlt.common.schema.typing",
+        "dlt.common.typing",
+        "dlt.pipeline.exceptions",
+    }
+)
+"""What dlt's documentation imports from."""
+
+NAMESPACES = frozenset({"dlt.common", "dlt.extract", "dlt.load", "dlt.normalize", "dlt.pipeline"})
+"""Internal packages that ``import dlt`` makes reachable as attributes."""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [source for source in read_package(DEFAULT_FOLDER) if source.module != "dlt_internals"],
+    ids=lambda source: source.module,
+)
+def test_no_other_module_uses_internals(source: object) -> None:
+    """Only ``dlt_internals`` imports undocumented modules of dlt or reads private attributes."""
+    tree: ast.Module = source.tree  # type: ignore[attr-defined]
+    imported = {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dlt")
+    }
+    reached = {
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in NAMESPACES
+    }
+    # dlt.pipeline is a function, too.
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    private = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and "pipeline" in ast.unparse(node.value).rpartition(".")[2]
+    }
+    assert imported <= PUBLIC
+    assert reached - called <= set()
+    assert private == set()
+
+
+class Warehouse:
+    """A pipeline into a DuckDB file: a table, a child table, and one that never had a row."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "other.duckdb"
+        self.pipeline = self.attach()
+
+    def copy(self, folder: Path) -> Warehouse:
+        """Another one like it, in *folder*."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Warehouse(folder)
+
+    def attach(self) -> dlt.Pipeline:
+        return dlt.pipeline(
+            "internals",
+            destination=NamingDuckDB(credentials=str(self.database)),
+            dataset_name="data",
+            pipelines_dir=str(self.folder / "pipelines"),
+        )
+
+    def load(self) -> None:
+        @dlt.resource(
+            name="orders",
+            primary_key="id",
+            write_disposition="merge",
+            nested_hints={
+                "refunds": dlt.mark.make_nested_hints(columns={"n": {"data_type": "bigint"}})
+            },
+        )
+        def orders() -> Iterator[object]:
+            dlt.current.resource_state()["cursor"] = 1
+            yield [{"id": 1, "note": "a", "lines": [{"n": 1}, {"n": 2}]}]
+
+        self.pipeline.run(orders)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A loaded warehouse, not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        patch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+        patch.setenv("DLT_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        warehouse = Warehouse(tmp_path_factory.mktemp("internals"))
+        warehouse.load()
+        yield warehouse
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Folders of the test's own, and no pipeline active before or after."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
+    Container()[PipelineContext].deactivate()
+    yield
+    Container()[PipelineContext].deactivate()
+
+
+def test_config_values_say_where_they_are_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting comes with the key that people would look for, and its provider."""
+    monkeypatch.setenv("SOURCES__SOMETHING__LIMIT", "12")
+    (found, *_) = dlt_internals.iter_config_values("limit", "sources", "something")
+    assert found == ("12", "SOURCES__SOMETHING__LIMIT", "Environment Variables")
+    assert list(dlt_internals.iter_config_values("nowhere", "sources", "something")) == []
+
+
+def test_a_warning_can_be_logged() -> None:
+    """Logging works before and after dlt has set up its log."""
+    dlt_internals.log_warning("nothing is wrong")
+
+
+def test_the_active_pipeline(loaded: Warehouse) -> None:
+    """The pipeline that was made last, and None where none is active."""
+    assert dlt_internals.find_active_pipeline() is None
+    loaded.pipeline.activate()
+    assert dlt_internals.find_active_pipeline() is loaded.pipeline
+
+
+def test_the_load_id_is_known_while_extracting(tmp_path: Path) -> None:
+    """Inside an extraction it is the package's id; outside it is None."""
+    assert dlt_internals.find_load_id() is None
+    seen: list[str | None] = []
+
+    @dlt.resource(name="numbers")
+    def numbers() -> Iterator[object]:
+        seen.append(dlt_internals.find_load_id())
+        yield {"id": 1}
+
+    pipeline = dlt.pipeline("ids", destination="dummy", pipelines_dir=str(tmp_path))
+    info = pipeline.extract(numbers)
+    assert seen == info.loads_ids
+
+
+def test_the_folder_of_pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It follows DLT_DATA_DIR, as dlt itself does."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert dlt_internals.find_pipelines_folder() == tmp_path / "elsewhere" / "pipelines"
+
+
+def test_a_restored_pipeline_does_not_ask_again(tmp_path: Path) -> None:
+    """Once marked, ``run`` loads without comparing its state with the destination's."""
+    warehouse = Warehouse(tmp_path)
+    asked: list[object] = []
+    warehouse.pipeline._sync_destination = lambda *given: asked.append(given)  # type: ignore[method-assign]
+    dlt_internals.mark_restored(warehouse.pipeline)
+    warehouse.load()
+    assert asked == []
+
+
+def test_state_versions_here_and_at_the_destination(loaded: Warehouse, tmp_path: Path) -> None:
+    """After a load both are the same; an empty destination has version 0."""
+    version = dlt_internals.read_state_version(loaded.pipeline.state)
+    with loaded.pipeline.destination_client() as client:
+        assert dlt_internals.read_stored_state_version(loaded.pipeline, client) == version > 0
+    other = loaded.copy(tmp_path)
+    other.database.unlink()
+    with other.pipeline.destination_client() as client:
+        assert dlt_internals.read_stored_state_version(other.pipeline, client) == 0
+        assert not dlt_internals.has_dataset(client)
+
+
+def test_local_values_are_public(loaded: Warehouse) -> None:
+    """Values of the working folder alone: set, read, and a KeyError for one that is not there."""
+    loaded.pipeline.set_local_state_val("ours", {"a": 1})
+    assert loaded.pipeline.get_local_state_val("ours") == {"a": 1}
+    with pytest.raises(KeyError):
+        loaded.pipeline.get_local_state_val("theirs")
+
+
+def test_the_schema_knows_tables_with_rows_and_roots(loaded: Warehouse) -> None:
+    """A table that never had a row is told apart; a child leads to its main table."""
+    schema = loaded.pipeline.default_schema
+    assert dlt_internals.has_rows(schema.tables["orders__lines"])
+    assert not dlt_internals.has_rows(schema.tables["orders__refunds"])
+    assert dlt_internals.find_root(schema, "orders__lines") == "orders"
+    assert dlt_internals.find_root(schema, "orders") == "orders"
+
+
+def test_missing_tables_and_columns_are_found_and_made(loaded: Warehouse, tmp_path: Path) -> None:
+    """What was dropped by hand is named, and created again though dlt believes it is there."""
+    warehouse = loaded.copy(tmp_path)
+    with duckdb.connect(str(warehouse.database)) as connection:
+        connection.execute("DROP TABLE data.orders__lines")
+        connection.execute("ALTER TABLE data.orders DROP COLUMN note")
+    schema = warehouse.pipeline.default_schema
+    with warehouse.pipeline.destination_client() as client:
+        missing = set(dlt_internals.iter_incomplete_tables(schema, client))
+        assert missing == {"orders__lines", "orders"}
+        assert dlt_internals.has_dataset(client)
+        dlt_internals.create_tables(client, sorted(missing))
+        assert list(dlt_internals.iter_incomplete_tables(schema, client)) == []
+        (count,) = dlt_internals.sql_client_of(client).execute_sql(  # type: ignore[misc]
+            "SELECT COUNT(*) FROM data.orders__lines"
+        )
+        assert count[0] == 0
+
+
+def test_nothing_is_known_of_tables_without_sql(tmp_path: Path) -> None:
+    """A destination of plain files is not searched."""
+    pipeline = dlt.pipeline(
+        "files",
+        destination=dlt.destinations.filesystem(str(tmp_path / "bucket")),
+        pipelines_dir=str(tmp_path),
+    )
+    pipeline.run([{"id": 1}], table_name="t")
+    with pipeline.destination_client() as client:
+        assert list(dlt_internals.iter_incomplete_tables(pipeline.default_schema, client)) == []
+
+
+def test_destinations_by_name() -> None:
+    """Known names are found with what they can do; unknown ones and missing extras are None."""
+    postgres = dlt_internals.find_destination("postgres")
+    assert dlt_internals.supports_merge(postgres, "delete-insert")
+    assert not dlt_internals.supports_merge(postgres, "telepathy")
+    files = dlt_internals.find_destination("filesystem")
+    assert not dlt_internals.supports_merge(files, "delete-insert")
+    assert dlt_internals.find_destination("no_such_destination") is None
+
+
+def test_errors_of_a_load_lead_to_their_cause(tmp_path: Path) -> None:
+    """From what ``run`` raises, the driver's own error can be reached."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.database.write_bytes(b"This is a text and not a database. " * 400)
+    with pytest.raises(PipelineStepFailed) as caught:
+        warehouse.load()
+    found = list(iter_causes(caught.value, attributes=dlt_internals.INNER_ERRORS))
+    assert any(isinstance(each, duckdb.IOException) for each in found)
+    assert any(isinstance(each, DestinationTransientException) for each in found)
+
+
+def test_missing_settings_have_their_own_error(tmp_path: Path) -> None:
+    """A destination without credentials fails with a ConfigurationException as the cause."""
+    pipeline = dlt.pipeline("bare", destination="postgres", pipelines_dir=str(tmp_path))
+    with pytest.raises(PipelineStepFailed) as caught:
+        pipeline.run([{"id": 1}], table_name="t")
+    assert isinstance(caught.value.__cause__, ConfigurationException)
+
+
+@pytest.mark.parametrize("name", ["state.json", "*.schema.json"])
+@pytest.mark.parametrize("content", [None, "", '{"half":'])
+def test_damaged_folders_raise_known_errors(
+    loaded: Warehouse, tmp_path: Path, name: str, content: str | None
+) -> None:
+    """Each file that is empty, cut or missing gives one of FOLDER_ERRORS, or nothing."""
+    warehouse = loaded.copy(tmp_path)
+    for file in (tmp_path / "pipelines").rglob(name):
+        file.unlink()
+        if content is not None:
+            file.write_text(content)
+
+    def read() -> None:
+        again = warehouse.attach()
+        for schema in again.schema_names:
+            _ = again.schemas[schema]
+
+    try:
+        read()
+    except dlt_internals.FOLDER_ERRORS:
+        return
+    assert content is None
+
+
+def test_an_interrupt_waits_for_the_block() -> None:
+    """A SIGINT inside is delivered at the end, as KeyboardInterrupt, and once."""
+    done = []
+
+    def write() -> None:
+        with dlt_internals.delaying_interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("what was being written")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert done
+    with dlt_internals.delaying_interrupts():
+        pass
+
+
+# DuckDB.
+
+FILES = [
+    "harvest.duckdb",
+    "harvest.prod.duckdb",
+    "harvest.2026.db",
+    "Harvest.duckdb",
+    "harvest",
+    "main.duckdb",
+    "system.db",
+    "temp.duckdb",
+    ".hidden.duckdb",
+    "..x.duckdb",
+    "a b.duckdb",
+    "ü.duckdb",
+    'q"x.db',
+    "a;b.db",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_catalogs_are_named_as_duckdb_names_them(tmp_path: Path, name: str) -> None:
+    """The rule of DuckDB, whatever its version."""
+    path = str(tmp_path / name)
+    with duckdb.connect(path) as connection:
+        (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
+    assert dlt_internals.find_catalog_name(path) == catalog
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset"),
+    [
+        ("Harvest.prod.duckdb", "harvest"),
+        ("data.duckdb", "temp"),
+    ],
+)
+def test_a_dataset_named_like_its_catalog_loads(tmp_path: Path, name: str, dataset: str) -> None:
+    """Load, merge, restore from the destination, read: by names that DuckDB understands."""
+
+    def attach() -> dlt.Pipeline:
+        return dlt.pipeline(
+            "naming",
+            destination=NamingDuckDB(credentials=str(tmp_path / name)),
+            dataset_name=dataset,
+            pipelines_dir=str(tmp_path / "pipelines"),
+        )
+
+    merge = {"table_name": "t", "primary_key": "id", "write_disposition": "merge"}
+    attach().run([{"id": 1, "of": [1]}, {"id": 2}], **merge)  # type: ignore[arg-type]
+    pipeline = attach()
+    pipeline.run([{"id": 1, "of": [2, 3], "at": datetime(2026, 1, 1, tzinfo=UTC)}], **merge)  # type: ignore[arg-type]
+    table = pipeline.dataset()["t"].arrow()
+    assert isinstance(table, pa.Table)
+    assert sorted(table.column("id").to_pylist()) == [1, 2]
+    assert len(pipeline.dataset()["t__of"].fetchall()) == 2
+    batches = list(pipeline.dataset()["t"].iter_arrow(1))
+    assert sum(batch.num_rows for batch in batches) == 2
+
+
+def test_dlt_can_attach_without_us(loaded: Warehouse) -> None:
+    """The folder names dlt's own destination: ``dlt.attach`` and dlt's commands work."""
+    again = dlt.attach("internals", pipelines_dir=str(loaded.folder / "pipelines"))
+    assert again.destination.destination_type == "dlt.destinations.duckdb"
+
+
+def test_a_plain_pipeline_is_given_our_client(tmp_path: Path) -> None:
+    """Its settings stay; a destination of another kind, or somebody's own, is left alone."""
+    given = dlt.destinations.duckdb(str(tmp_path / "harvest.duckdb"), create_indexes=True)
+    pipeline = dlt.pipeline(
+        "plain", destination=given, dataset_name="harvest", pipelines_dir=str(tmp_path)
+    )
+    dlt_internals.use_naming_duckdb(pipeline)
+    own = pipeline.destination
+    assert isinstance(own, NamingDuckDB)
+    assert own.config_params.items() >= given.config_params.items()
+    dlt_internals.use_naming_duckdb(pipeline)
+    assert pipeline.destination is own
+    pipeline.run([{"id": 1}], table_name="t")
+    assert len(pipeline.dataset()["t"].fetchall()) == 1
+    other = dlt.pipeline("other", destination="dummy", pipelines_dir=str(tmp_path))
+    before = other.destination
+    dlt_internals.use_naming_duckdb(other)
+    assert other.destination is before
