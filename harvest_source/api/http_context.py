@@ -13,6 +13,7 @@ import httpx
 from harvest_source._version import __version__
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.errors import printable
+from harvest_source.notices import Notice, NoticeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Exchange:
     rows: int | None = None
 
 
+def ignore_notice(notice: Notice) -> None:
+    """Drop a notice: the default where a caller does not listen."""
+    del notice
+
+
 def ignore_warning(message: str) -> None:
     """Drop a warning: the default where a caller does not listen."""
     del message
@@ -85,7 +91,7 @@ class HttpContext:
         retry_limits: When a request is given up.
         on_response: Called after every attempt, from the thread that made it; None: not called,
             and rows are not counted for it.
-        on_warning: Called with one sentence or more for people.
+        on_notice: Called with each warning for people.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -94,7 +100,11 @@ class HttpContext:
     random: Callable[[], float] = _random.random
     retry_limits: RetryLimits = RetryLimits()
     on_response: Callable[[Exchange], None] | None = None
-    on_warning: Callable[[str], None] = ignore_warning
+    on_notice: Callable[[Notice], None] = ignore_notice
+
+    def warn_of(self, kind: NoticeKind) -> Callable[[str], None]:
+        """A function that makes a notice of *kind* from the text it is called with."""
+        return lambda text: self.on_notice(Notice(kind, text))
 
     @property
     def user_agent(self) -> str:

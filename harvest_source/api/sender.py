@@ -14,6 +14,7 @@ from harvest_source.api.http_client import translated_errors
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.pages import Page, TruncatedBody, count_rows
 from harvest_source.api.retry import TransientFailure
+from harvest_source.notices import Notice, NoticeKind
 
 T = TypeVar("T")
 
@@ -25,16 +26,16 @@ class Sender:
     Sends attempts, from any number of threads.
 
     Args:
-        http: Its ``on_response`` gets every attempt; its ``on_warning`` one warning about this
+        http: Its ``on_response`` gets every attempt; its ``on_notice`` one notice about this
             machine's clock, and one about 429s.
     """
 
     def __init__(self, client: httpx.Client, http: HttpContext) -> None:
         self._client = client
         self._on_response = http.on_response
-        self._on_warning = http.on_warning
+        self._on_notice = http.on_notice
         self._lock = threading.Lock()
-        self._warned_of: set[str] = set()
+        self._warned_of: set[NoticeKind] = set()
         self._requests = 0
         self._has_answered = False
 
@@ -89,7 +90,7 @@ class Sender:
 
     def _warn_of_skew(self, skew: timedelta) -> None:
         self._warn(
-            "skew",
+            NoticeKind.CLOCK,
             f"This machine's clock and Harvest's are {skew.total_seconds() / 60:.0f} minutes "
             "apart. The earlier one counts, so nothing is lost, but rows may be read twice. "
             "Set this machine's clock.",
@@ -98,19 +99,19 @@ class Sender:
     def warn_of_shared_allowance(self) -> None:
         """Warn, after a 429, that another program uses this account's allowance as well."""
         self._warn(
-            "shared",
+            NoticeKind.ALLOWANCE,
             "Harvest says that too many requests were made for this account, although this run "
             "keeps below what it allows: something else uses the allowance, too. This run goes "
             "slower; rate_limit under [sources.harvest] leaves more to others for good.",
         )
 
-    def _warn(self, topic: str, message: str) -> None:
-        """Warn once of each topic."""
+    def _warn(self, kind: NoticeKind, text: str) -> None:
+        """Warn once of each kind."""
         with self._lock:
-            is_new = topic not in self._warned_of
-            self._warned_of.add(topic)
+            is_new = kind not in self._warned_of
+            self._warned_of.add(kind)
         if is_new:
-            self._on_warning(message)
+            self._on_notice(Notice(kind, text))
 
 
 def _count(parsed: object) -> int | None:

@@ -21,6 +21,7 @@ from harvest_source.cli.show_auth import (
     show_status,
 )
 from harvest_source.errors import ConfigError
+from harvest_source.notices import Notice
 
 if TYPE_CHECKING:
     from harvest_source.auth.accounts import Account
@@ -99,9 +100,9 @@ def status(context: Context, *, check: bool) -> int:
     from harvest_source.operations.login import open_sign_in_context
     from harvest_source.operations.sign_in_status import read_status
 
-    warnings: list[str] = []
-    sign_in = open_sign_in_context(context.settings, warnings.append)
-    report = read_status(sign_in, warnings, ask=check)
+    notices: list[Notice] = []
+    sign_in = open_sign_in_context(context.settings, notices.append)
+    report = read_status(sign_in, notices, ask=check)
     context.exit_code = report.exit_code
     show_status(context.console, report)
     return report.exit_code
@@ -146,14 +147,14 @@ def _open(context: Context) -> SignInContext:
     """Resolve the settings; every warning is printed at once, and only once."""
     from harvest_source.operations.login import open_sign_in_context
 
-    printed: set[str] = set()
+    printed: set[Notice] = set()
 
-    def warn(message: str) -> None:
-        if message not in printed:
-            printed.add(message)
-            context.console.note("warning", message)
+    def print_once(notice: Notice) -> None:
+        if notice not in printed:
+            printed.add(notice)
+            context.console.note("warning", notice.text)
 
-    return open_sign_in_context(context.settings, warn)
+    return open_sign_in_context(context.settings, print_once)
 
 
 def _read_token(sign_in: SignInContext) -> SavedLogin:

@@ -24,6 +24,7 @@ from harvest_source.config.resolve import CREDENTIALS, find_value, name_section
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
+from harvest_source.notices import NoticeKind
 
 if TYPE_CHECKING:
     from harvest_source.auth.vault import Vault
@@ -122,9 +123,9 @@ def build_app(config: HarvestConfiguration, login: SavedLogin | None = None) -> 
 
 
 def _use_configured_refresh_token(config: HarvestConfiguration, http: HttpContext) -> SignIn:
-    seed = _check_refresh_token(config.credentials)
+    seed, warn = _check_refresh_token(config.credentials), http.warn_of(NoticeKind.SIGN_IN)
     app, profile = build_app(config), config.auth_profile
-    store = _find_seeded_store(config, app, seed, http.on_warning)
+    store = _find_seeded_store(config, app, seed, warn)
     source = (
         _find_source("refresh_token", config.credentials.refresh_token, profile)
         or "credentials.refresh_token"
@@ -135,7 +136,7 @@ def _use_configured_refresh_token(config: HarvestConfiguration, http: HttpContex
     )
     endpoint = TokenEndpoint(app, http, remedy=remedy)
     return SignIn(
-        auth=OAuthToken(endpoint, store, clock=http.clock, on_warning=http.on_warning),
+        auth=OAuthToken(endpoint, store, clock=http.clock, on_warning=warn),
         kind="oauth",
         profile=profile,
         source=source,
@@ -168,8 +169,8 @@ def _find_seeded_store(
 
 
 def _use_saved_login(config: HarvestConfiguration, http: HttpContext) -> SignIn:
-    profile = config.auth_profile
-    vault = build_vault(config, http.on_warning)
+    profile, warn = config.auth_profile, http.warn_of(NoticeKind.SIGN_IN)
+    vault = build_vault(config, warn)
     account = next((name for name in vault.accounts(profile) if name != CONFIGURED), None)
     login = vault.read(profile, account) if account else None
     if account is None or login is None:
@@ -182,11 +183,14 @@ def _use_saved_login(config: HarvestConfiguration, http: HttpContext) -> SignIn:
     from harvest_source.auth.vault_token_store import VaultTokenStore
 
     store = _add_command(
-        VaultTokenStore(vault, profile, account), _explain_read_only(vault), config, http.on_warning
+        VaultTokenStore(vault, profile, account),
+        _explain_read_only(vault),
+        config,
+        warn,
     )
     remedy = f"Sign in again: {build_auth_command('login', profile)}"
     endpoint = TokenEndpoint(build_app(config, login), http, remedy=remedy)
-    auth = OAuthToken(endpoint, store, clock=http.clock, on_warning=http.on_warning)
+    auth = OAuthToken(endpoint, store, clock=http.clock, on_warning=warn)
     return SignIn(auth, "oauth", profile, source, account_ids, store, login)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from harvest_source.errors import HarvestError, error_dict
+from harvest_source.notices import Notice, NoticeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class RunLog:
     emptied: list[Emptied] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     audit: AuditReport = field(default_factory=AuditReport)
     pages: PageCounts = field(default_factory=PageCounts)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -181,10 +182,20 @@ class RunLog:
             self.failures.append(Failure(account_id, table, error))
 
     def warn(self, message: str) -> None:
-        """Record a message for the user; a repeated one is recorded once."""
+        """Record a message for the user, as :meth:`add_notice`."""
+        self.add_notice(Notice(NoticeKind.OTHER, message))
+
+    def add_notice(self, notice: Notice) -> None:
+        """Record a warning for the user; a repeated one is recorded once."""
         with self._lock:
-            if message not in self.warnings:
-                self.warnings.append(message)
+            if notice not in self.notices:
+                self.notices.append(notice)
+
+    @property
+    def warnings(self) -> list[str]:
+        """The texts of all notices, in the order they came."""
+        with self._lock:
+            return [notice.text for notice in self.notices]
 
     def progress(self, table: str, account_id: int, rows: int, total: int | None) -> None:
         """Count a page and report it to ``on_progress``."""

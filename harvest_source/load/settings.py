@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from harvest_source.api.access_log import AccessLog
-from harvest_source.api.http_context import Exchange, HttpContext, ignore_warning
+from harvest_source.api.http_context import Exchange, HttpContext, ignore_notice
 from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.parse import (
@@ -33,6 +33,7 @@ from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.defaults import MAX_DELETES, PACKAGE_ROWS, WINDOW_WORKERS
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import Progress, RunLog
+from harvest_source.notices import Notice, NoticeKind
 from harvest_source.schema.endpoints import SECRET_COLUMNS
 
 
@@ -155,7 +156,7 @@ def build_settings(
     options = _build_read_options(config, arguments, hooks)
     wait_s = parse_destination_wait(config.destination_wait)
     http = build_http_context(
-        config, clock=hooks.clock, on_warning=run_log.warn, on_response=hooks.on_response
+        config, clock=hooks.clock, on_notice=run_log.add_notice, on_response=hooks.on_response
     )
     return Settings(build_connection(config, http), options, upkeep, wait_s)
 
@@ -164,19 +165,21 @@ def build_http_context(
     config: HarvestConfiguration,
     *,
     clock: Clock | None = None,
-    on_warning: Callable[[str], None] = ignore_warning,
+    on_notice: Callable[[Notice], None] = ignore_notice,
     on_response: Callable[[Exchange], None] | None = None,
 ) -> HttpContext:
     """What all HTTP calls share, with the access log if one is configured."""
-    if config.access_log:
-        log = AccessLog(Path(config.access_log), config.auth_profile, on_warning)
-        on_response = log if on_response is None else _call_both(log, on_response)
-    return HttpContext(
+    http = HttpContext(
         clock=clock or SystemClock(),
         contact=config.contact,
         on_response=on_response,
-        on_warning=on_warning,
+        on_notice=on_notice,
     )
+    if not config.access_log:
+        return http
+    warn = http.warn_of(NoticeKind.OTHER)
+    log = AccessLog(Path(config.access_log), config.auth_profile, warn)
+    return replace(http, on_response=log if on_response is None else _call_both(log, on_response))
 
 
 def build_connection(config: HarvestConfiguration, http: HttpContext) -> Connection:

@@ -20,6 +20,7 @@ from harvest_source.load.history import TableHistory
 from harvest_source.load.resources import build_resource
 from harvest_source.load.settings import Hooks, RunArguments, build_settings
 from harvest_source.load.state import SOURCE
+from harvest_source.notices import Notice
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 
@@ -103,9 +104,9 @@ class DltRunLog(RunLog):
         super().skip(table, account_id, reason)
         log_warning(f"{table} of account {account_id} is left out: {reason}")
 
-    def warn(self, message: str) -> None:
-        super().warn(message)
-        log_warning(message)
+    def add_notice(self, notice: Notice) -> None:
+        super().add_notice(notice)
+        log_warning(notice.text)
 
 
 def build_history(endpoint: Endpoint, options: ReadOptions) -> TableHistory | None:

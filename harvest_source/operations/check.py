@@ -23,6 +23,7 @@ from harvest_source.errors import (
 )
 from harvest_source.extract.visibility import explain_off
 from harvest_source.load.settings import Hooks, RunArguments
+from harvest_source.notices import Notice, NoticeKind
 from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.schema.endpoint import Endpoint, Parent
@@ -31,6 +32,14 @@ from harvest_source.warehouse.target import DUCKDB, Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
 
 MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
+
+_SUBJECTS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
+    NoticeKind.CLOCK: ("clock", "skew"),
+    NoticeKind.ALLOWANCE: ("limit", "shared"),
+    NoticeKind.SIGN_IN: ("credentials", "renewal"),
+    NoticeKind.OTHER: ("run", "other"),
+}
+"""Subject and name of the finding that a notice becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ def check(
     with run.sessions.in_use():
         findings += _check_accounts(run.sessions, connection.token_source)
     findings.append(_describe_limit(connection.rate_limit))
-    findings += map(_tell, run.run_log.warnings)
+    findings += map(_report_notice, run.run_log.notices)
     findings.append(_try("destination", str(target), lambda: _open(target)))
     return CheckReport(tuple(findings))
 
@@ -112,13 +121,10 @@ def _describe_limit(rate_limit: int | None) -> Finding:
     return Finding("limit", "general", "ok", f"asks at most {limit}")
 
 
-def _tell(warning: str) -> Finding:
-    """What was told meanwhile: of the clock, the allowance, or how tokens are kept."""
-    if warning.startswith("This machine's clock"):
-        return Finding("clock", "skew", "warning", warning)
-    if warning.startswith("Harvest says that too many"):
-        return Finding("limit", "shared", "warning", warning)
-    return Finding("credentials", "renewal", "warning", warning)
+def _report_notice(notice: Notice) -> Finding:
+    """What a request or the sign-in warned of meanwhile."""
+    subject, name = _SUBJECTS[notice.kind]
+    return Finding(subject, name, "warning", notice.text)
 
 
 def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:

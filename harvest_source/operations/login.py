@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from harvest_source.api.http_context import HttpContext, ignore_warning
+from harvest_source.api.http_context import HttpContext, ignore_notice
 from harvest_source.auth.accounts import (
     Account,
     choose_account,
@@ -29,6 +29,7 @@ from harvest_source.config.sign_in import build_vault, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.errors import ApiError, ConfigError
 from harvest_source.load.settings import build_http_context
+from harvest_source.notices import Notice, NoticeKind
 
 if TYPE_CHECKING:
     from harvest_source.auth.vault import Vault
@@ -49,9 +50,14 @@ class SignInContext:
         """The named sign-in."""
         return self.config.auth_profile
 
+    @property
+    def warn(self) -> Callable[[str], None]:
+        """Called with a warning about the sign-in."""
+        return self.http.warn_of(NoticeKind.SIGN_IN)
+
 
 def open_sign_in_context(
-    settings: Mapping[str, Any], on_warning: Callable[[str], None]
+    settings: Mapping[str, Any], on_notice: Callable[[Notice], None]
 ) -> SignInContext:
     """
     Resolve the settings of a sign-in operation. Sends nothing.
@@ -63,7 +69,7 @@ def open_sign_in_context(
         ConfigError: A setting that cannot work.
     """
     config = read_configuration(settings)
-    return SignInContext(config, build_http_context(config, on_warning=on_warning))
+    return SignInContext(config, build_http_context(config, on_notice=on_notice))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ def open_vault(context: SignInContext) -> Vault:
     Raises:
         ConfigError: It cannot be written.
     """
-    vault = build_vault(context.config, context.http.on_warning)
+    vault = build_vault(context.config, context.warn)
     if why := vault.check_writable():
         msg = (
             f"The vault {vault.folder} cannot be written: {why}. Set vault_path under "
@@ -174,7 +180,7 @@ def settle_login(
     accounts = fetch_accounts(config.id_url, auth, context.http)
     chosen = pick_account(accounts, account or config.account_id, ask)
     if chosen is None:
-        context.http.on_warning(
+        context.warn(
             "No account was chosen. Set account_id under [sources.harvest], or sign in with "
             f"{build_auth_command('login', context.profile)} --account ID"
         )
@@ -257,7 +263,7 @@ def _find_overruling(context: SignInContext) -> str:
     credentials = context.config.credentials
     if credentials.access_token is None and credentials.refresh_token is None:
         return ""
-    quiet = replace(context.http, on_warning=ignore_warning)  # It was warned already.
+    quiet = replace(context.http, on_notice=ignore_notice)  # It was warned already.
     try:
         return choose_sign_in(context.config, quiet).source
     except ApiError:

@@ -13,6 +13,7 @@ from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
 from harvest_source.errors import AuthError, ConfigError, HarvestError
 from harvest_source.load.settings import build_connection
+from harvest_source.notices import Notice
 from harvest_source.operations.login import SignInContext, account_dict, write_instant
 
 
@@ -92,15 +93,15 @@ class StatusReport:
         }
 
 
-def read_status(context: SignInContext, warnings: Sequence[str], *, ask: bool) -> StatusReport:
+def read_status(context: SignInContext, notices: Sequence[Notice], *, ask: bool) -> StatusReport:
     """
     What is known of the sign-in of the configuration's profile.
 
     Args:
-        warnings: The list that the context's warnings go into; its content ends up in the report.
+        notices: The list that the context's notices go into; their texts end up in the report.
         ask: Ask Harvest whether the sign-in works.
     """
-    vault = build_vault(context.config, context.http.on_warning)
+    vault = build_vault(context.config, context.warn)
     report = StatusReport(context.profile, SignInState.NONE, str(vault.folder))
     try:
         report = replace(report, profiles=tuple(vault.profiles()))
@@ -108,15 +109,19 @@ def read_status(context: SignInContext, warnings: Sequence[str], *, ask: bool) -
         tokens = sign_in.store.read() if sign_in.store else None
     except HarvestError as error:
         state = SignInState.NONE if isinstance(error, ConfigError) else SignInState.DEAD
-        return replace(report, state=state, error=error, warnings=tuple(dict.fromkeys(warnings)))
+        return replace(report, state=state, error=error, warnings=_list_texts(notices))
     report = replace(report, state=SignInState.KEPT, sign_in=sign_in, tokens=tokens)
     if vault.accounts(context.profile):
         if vault.key_warning:
-            context.http.on_warning(vault.key_warning)
+            context.warn(vault.key_warning)
         report = replace(report, key=vault.keys.place.name)
     if ask:
         report = _ask_harvest(context, report)
-    return replace(report, warnings=tuple(dict.fromkeys(warnings)))
+    return replace(report, warnings=_list_texts(notices))
+
+
+def _list_texts(notices: Sequence[Notice]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(notice.text for notice in notices))
 
 
 def _ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:

@@ -40,7 +40,7 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 
 FLOORS = (
-    floor("errors clock concurrency defaults startup _version"),
+    floor("errors clock notices concurrency defaults startup _version"),
     floor("schema"),
     floor("api decode", "httpx tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),

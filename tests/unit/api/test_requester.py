@@ -34,6 +34,7 @@ from harvest_source.errors import (
     ServerError,
     UnsafeLinkError,
 )
+from harvest_source.notices import Notice, NoticeKind
 from tests.clocks import START, FakeClock
 
 API = "https://api.harvestapp.com/v2"
@@ -521,27 +522,28 @@ def test_answers_carry_when_they_began() -> None:
 def test_clocks_far_apart_are_warned_of_once(hours: int) -> None:
     """Either way round; the earlier one still counts."""
     clock = FakeClock(START + timedelta(hours=hours))
-    warnings: list[str] = []
+    notices: list[Notice] = []
     response = httpx.Response(200, headers={"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, content=b"{}")
     with build_requester(
-        lambda _request: response, clock=clock, on_warning=warnings.append
+        lambda _request: response, clock=clock, on_notice=notices.append
     ) as requester:
         assert get(requester, "users").began == min(START, clock.now())
         get(requester, "users")
-    assert len(warnings) == 1
-    assert "60 minutes apart" in warnings[0]
+    [notice] = notices
+    assert notice.kind is NoticeKind.CLOCK
+    assert "60 minutes apart" in notice.text
 
 
 def test_clocks_close_together_are_not_warned_of() -> None:
     """Five minutes are ordinary."""
     clock = FakeClock(START + timedelta(minutes=4))
-    warnings: list[str] = []
+    notices: list[Notice] = []
     response = httpx.Response(200, headers={"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, content=b"{}")
     with build_requester(
-        lambda _request: response, clock=clock, on_warning=warnings.append
+        lambda _request: response, clock=clock, on_notice=notices.append
     ) as requester:
         get(requester, "users")
-    assert warnings == []
+    assert notices == []
 
 
 def test_limits_are_an_argument() -> None:

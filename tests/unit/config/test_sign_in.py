@@ -51,7 +51,7 @@ class Choice:
         self.http = HttpContext(
             clock=FakeClock(),
             transport=httpx.MockTransport(transport),
-            on_warning=self.warnings.append,
+            on_notice=lambda notice: self.warnings.append(notice.text),
         )
 
     def choose(self, **given: Any) -> SignIn:
