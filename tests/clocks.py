@@ -1,8 +1,9 @@
-"""A clock that never waits: sleeping moves it on at once."""
+"""Clocks that never wait: sleeping moves them on at once."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
@@ -37,3 +38,27 @@ class FakeClock:
         """Let *seconds* pass without anybody having slept."""
         with self._lock:
             self._passed_s += seconds
+
+
+class OwnClock:
+    """
+    Wall time from elsewhere and a counter of its own, which only sleeping moves on.
+
+    Args:
+        on_sleep: Told the seconds slept in all, after each sleep.
+    """
+
+    def __init__(self, now: Callable[[], datetime], on_sleep: Callable[[float], object]) -> None:
+        self._now = now
+        self._on_sleep = on_sleep
+        self._slept_s = 0.0
+
+    def now(self) -> datetime:
+        return self._now()
+
+    def monotonic(self) -> float:
+        return self._slept_s
+
+    def sleep(self, seconds: float) -> None:
+        self._slept_s += seconds
+        self._on_sleep(self._slept_s)

@@ -1,6 +1,11 @@
 """What holds for every test."""
 
+import signal
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("tests.support")
 
 settings.register_profile(
     "suite",
@@ -11,3 +16,8 @@ settings.register_profile(
 settings.register_profile("long", parent=settings.get_profile("suite"), max_examples=2000)
 """For a night: ``python -m pytest tests/unit --hypothesis-profile long``."""
 settings.load_profile("suite")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs pytest in the background has it ignore Ctrl-C, and so would the processes
+    # that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

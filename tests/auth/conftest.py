@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,8 @@ import pytest
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_keys import VARIABLE, FilePlace, Keys
 from harvest_source.sandbox import OAuth, Sandbox
-from tests.auth.bench import Bench
 from tests.clocks import START, FakeClock
-
-Start = Callable[..., Bench]
+from tests.support.bench import Bench, Start
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from harvest_source.api.access_log import AccessLog
 from harvest_source.api.http_context import Exchange
 from harvest_source.auth.bearer import BearerToken
 from harvest_source.errors import ServerError
-from tests.auth.conftest import Start
+from tests.support.bench import Start
 
 AT = datetime(2026, 11, 22, 8, 0, 0, 123456, tzinfo=UTC)
 ASKED = Exchange(AT, "GET", "/v2/users", 200, 0.0125, 1, 2048, "1000001", 12)

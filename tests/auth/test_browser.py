@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from harvest_source.sandbox import Sandbox
-from tests.cli.command import build_environment, clean_environment
-from tests.cli.signing import app_settings
+from tests.support.command import build_environment, clean_environment
+from tests.support.signing import app_settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ROOT = Path(__file__).parents[2]

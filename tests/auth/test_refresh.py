@@ -19,8 +19,7 @@ from harvest_source.auth.token_endpoint import App, Tokens
 from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
 from harvest_source.sandbox import Request
-from tests.auth.bench import ACCOUNT, PROFILE, Bench
-from tests.auth.conftest import Start
+from tests.support.bench import ACCOUNT, PROFILE, Bench, Start
 
 DAY_S = 86_400.0
 ROOT = Path(__file__).parents[2]

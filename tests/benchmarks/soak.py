@@ -20,14 +20,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
-from subprocess import Popen
 
 from harvest_source.__main__ import DEFAULTS
 from harvest_source.errors import HarvestError
 from harvest_source.sandbox import Request
-from tests.integration.lab import DAY, HOUR, Lab
-from tests.integration.test_interrupts import MOMENTS, start
-from tests.integration.truth import assert_equal
+from tests.support.children import Child
+from tests.support.lab import DAY, HOUR, Lab
+from tests.support.moments import MOMENTS, start_sync
+from tests.support.truth import assert_equal
 
 TABLES = ("time_entries", "invoices", "clients", "roles")
 """Long, with arrays, short, read whole: one of each kind."""
@@ -120,7 +120,7 @@ class Storm:
 
     def sync_and_kill(self) -> None:
         """One sync in a process of its own that is killed somewhere."""
-        children: Queue[Popen[str]] = Queue()
+        children: Queue[Child] = Queue()
         last = self.dice.randint(1, 6)
         asked: list[Request] = []
 
@@ -129,14 +129,16 @@ class Storm:
             if len(asked) == last:
                 children.get().send_signal(signal.SIGKILL)
 
-        moment = self.dice.choice(["::", *MOMENTS.values()])
-        if moment == "::":
+        moment = self.dice.choice(["", *MOMENTS.values()])
+        if not moment:
             self.lab.server.after_request(kill)
-        child = start(self.lab, signal.SIGKILL, moment)
+        child = start_sync(self.lab, *TABLES, number=signal.SIGKILL, moment=moment)
         children.put(child)
         child.communicate()
         self.lab.server.clear_hooks()
-        self.counts["syncs killed" if child.returncode < 0 else "syncs that outran the kill"] += 1
+        self.counts[
+            "syncs killed" if (child.returncode or 0) < 0 else "syncs that outran the kill"
+        ] += 1
 
     def compare(self, number: int) -> None:
         """All is well again: an ordinary sync and a full one, and then nothing may differ."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,14 @@ import pytest
 
 from harvest_source.cli import main as cli
 from harvest_source.sandbox import ManualClock, Sandbox
-from tests.cli.command import Result, build_environment, build_settings, clean_environment
-
-Run = Callable[..., Result]
-Start = Callable[..., Sandbox]
+from tests.support.command import (
+    Result,
+    Run,
+    Start,
+    build_environment,
+    build_settings,
+    clean_environment,
+)
 
 
 @pytest.fixture(scope="session")

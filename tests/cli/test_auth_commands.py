@@ -13,9 +13,8 @@ import duckdb
 import pytest
 
 from harvest_source.sandbox import OAuth, Sandbox
-from tests.cli.command import ACCOUNT, TOKEN, Result, run_process
-from tests.cli.conftest import Run, Start
-from tests.cli.signing import (
+from tests.support.command import ACCOUNT, TOKEN, Result, Run, Start, run_process
+from tests.support.signing import (
     CLIENT_SECRET,
     REFRESH_TOKEN,
     app_settings,

@@ -12,8 +12,16 @@ import duckdb
 import pytest
 
 from harvest_source.sandbox import Sandbox
-from tests.cli.command import ACCOUNT, API_URL, TOKEN, Result, build_settings, run_process
-from tests.cli.conftest import Run, Start
+from tests.support.command import (
+    ACCOUNT,
+    API_URL,
+    TOKEN,
+    Result,
+    Run,
+    Start,
+    build_settings,
+    run_process,
+)
 
 SECRET = "1.pt.this-must-never-be-printed"
 LEAST_WORDS = 6

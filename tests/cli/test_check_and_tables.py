@@ -12,8 +12,7 @@ import pytest
 
 from harvest_source.sandbox import Sandbox
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
-from tests.cli.command import TOKEN, build_environment, clean_environment
-from tests.cli.conftest import Run, Start
+from tests.support.command import TOKEN, Run, Start, build_environment, clean_environment
 
 
 def findings(report: dict[str, list[dict[str, str]]], subject: str) -> dict[str, str]:

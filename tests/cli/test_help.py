@@ -10,7 +10,7 @@ import pytest
 
 from harvest_source._version import __version__
 from harvest_source.cli import main as cli
-from tests.cli.conftest import Run
+from tests.support.command import Run
 
 EVERYWHERE = {"--json", "--quiet", "--debug", "--profile"}
 WAREHOUSE = {"--destination", "--database", "--dataset", "--pipeline", "--account"}

@@ -13,8 +13,8 @@ import duckdb
 import pytest
 
 from harvest_source.sandbox import OAuth, Sandbox
-from tests.cli.command import TOKEN, Result, run_process
-from tests.cli.signing import REFRESH_TOKEN, app_settings, browser
+from tests.support.command import TOKEN, Result, run_process
+from tests.support.signing import REFRESH_TOKEN, app_settings, browser
 
 # As loud as it gets: every library's log, dlt's files kept, tracebacks.
 LOUD = """

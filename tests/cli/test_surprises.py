@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from harvest_source.cli import main as cli
-from tests.cli.command import (
-    REPOSITORY,
+from tests.support.children import REPOSITORY
+from tests.support.command import (
     Result,
+    Run,
+    Start,
     build_environment,
     build_settings,
     clean_environment,
 )
-from tests.cli.conftest import Run, Start
 
 BROKEN = """
 import sys

@@ -12,8 +12,7 @@ from harvest_source.cli.progress import ProgressLines
 from harvest_source.extract.run_log import Progress
 from harvest_source.sandbox import ManualClock, Sandbox
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
-from tests.cli.command import ACCOUNT, TOKEN, build_settings, run_process
-from tests.cli.conftest import Run, Start
+from tests.support.command import ACCOUNT, TOKEN, Run, Start, build_settings, run_process
 
 NAMES = {endpoint.name for endpoint in DEFAULT_ENDPOINTS}
 REPORT = {

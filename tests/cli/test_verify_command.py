@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from tests.cli.conftest import Run
+from tests.support.command import Run
 
 
 def remove_a_client(folder: Path) -> None:

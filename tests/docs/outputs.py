@@ -24,7 +24,7 @@ from typing import Final
 from harvest_source.cli import main as cli
 from harvest_source.sandbox import ManualClock, Sandbox
 from harvest_source.warehouse.target import DUCKDB, build_target
-from tests.cli.command import build_environment, build_settings, clean_environment
+from tests.support.command import build_environment, build_settings, clean_environment
 
 _STEP: Final = re.compile(
     r"^ *```sh\n(?P<commands>.*?)^ *```$|^<!-- begin (?P<output>output[^\n]*) -->$"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.docs.reference import code, table
+from tests.floors import FLOORS, SANDBOX, WITHOUT_DLT, Floor
 from tests.structure import DEFAULT_FOLDER
-from tests.unit.test_layers import FLOORS, SANDBOX, WITHOUT_DLT, Floor
 
 
 def build_rooms() -> str:

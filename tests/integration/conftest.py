@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-pytest.register_assert_rewrite("tests.integration.truth")
-
-from tests.integration.lab import Lab  # noqa: E402 - after the line above
+from tests.support.labs import OpenLab, Shelf
 
 SURROUNDINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -21,8 +17,6 @@ SURROUNDINGS = {
     "EXTRACT__WORKERS": "16",
     "NO_PROXY": "127.0.0.1",
 }
-
-OpenLab = Callable[..., Lab]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,16 +33,15 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     Container()[PluggableRunContext].reload(".")
 
 
+@pytest.fixture(scope="session")
+def _shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Labs whose first sync is done, one shelf for each worker."""
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
 @pytest.fixture
-def open_lab(tmp_path: Path) -> Iterator[OpenLab]:
+def open_lab(tmp_path: Path, _shelf: Shelf) -> Iterator[OpenLab]:
     """Open labs, each with a sandbox and a database of its own; closed after the test."""
-    with ExitStack() as labs:
-        opened: list[Lab] = []
-
-        def open_one(**fields: Any) -> Lab:
-            folder = tmp_path / str(len(opened))
-            folder.mkdir()
-            opened.append(labs.enter_context(Lab(folder, **fields)))
-            return opened[-1]
-
-        yield open_one
+    labs = OpenLab(tmp_path, _shelf)
+    yield labs
+    labs.close()

@@ -7,25 +7,16 @@ from collections.abc import Callable
 from math import log2
 from typing import Any
 
-import duckdb
 import pytest
 
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import DAY, Lab, Row, by_id
-from tests.integration.truth import assert_equal
+from tests.support.lab import DAY, Lab, Row, by_id
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 NO_REREAD = {"audit_requests": 0}
 ENTRIES = 21_000
-
-
-def tamper(lab: Lab, statement: str) -> None:
-    """Change the warehouse behind everybody's back."""
-    with duckdb.connect(str(lab.database)) as connection:
-        (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
-        connection.execute(f'USE "{catalog}".harvest')
-        connection.execute(statement)
 
 
 def requests_of(report: SyncReport, lab: Lab) -> int:
@@ -393,8 +384,8 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     lab.stop_timers()
     lab.rest()
     lab.sync("time_entries", settings=NO_REREAD)
-    tamper(lab, "DELETE FROM time_entries WHERE id = (SELECT MIN(id) FROM time_entries)")
-    tamper(lab, "DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
+    lab.alter("DELETE FROM time_entries WHERE id = (SELECT MIN(id) FROM time_entries)")
+    lab.alter("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
     lab.rest(DAY)
     report = lab.sync("time_entries", "clients", settings=NO_REREAD)
     assert sum("lacked 1 row that" in warning for warning in report.run_log.warnings) == 2

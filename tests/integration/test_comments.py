@@ -8,8 +8,8 @@ import duckdb
 from harvest_source.schema.columns import VARIANT
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import HOUR, Lab
+from tests.support.lab import HOUR, Lab
+from tests.support.labs import OpenLab
 
 
 def comments(lab: Lab) -> dict[str, str | None]:

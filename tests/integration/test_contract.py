@@ -20,8 +20,8 @@ from harvest_source.sandbox import CHILDREN, TABLES
 from harvest_source.schema.columns import Child, Column, Type
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.schema.endpoints import ENDPOINTS
-from tests.integration.lab import DAY, Lab, Row, by_id
-from tests.integration.truth import (
+from tests.support.lab import DAY, Lab, Row, by_id
+from tests.support.truth import (
     child_differences,
     differences,
     expected_types,

@@ -20,9 +20,9 @@ import pytest
 
 from harvest_source.sandbox import Sandbox
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab, Row, by_id, number
-from tests.integration.truth import assert_equal, expected_types, shown
+from tests.support.lab import Lab, Row, by_id, number
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal, expected_types, shown
 
 Shape = Callable[[Row], Row]
 

@@ -27,9 +27,9 @@ from harvest_source.errors import (
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import DAY, HOUR, Lab, Row
-from tests.integration.truth import assert_equal
+from tests.support.lab import DAY, HOUR, Lab, Row
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 TEN_MINUTES = 600.0
 """Longer than the overlap, and short enough that no run takes the wide one."""

@@ -7,59 +7,31 @@ Nothing here may take a step by hand, and in the end the tables are the account'
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from harvest_source.clock import Clock
 from harvest_source.errors import DestinationError
-from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.sync import Hooks
 from harvest_source.sandbox import Request
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab
-from tests.integration.truth import assert_equal
-
-TABLES = ("time_entries", "invoices", "clients", "roles")
+from tests.clocks import OwnClock
+from tests.support.children import Child
+from tests.support.four_tables import TABLES, assert_whole, change, rows_read
+from tests.support.holders import reading
+from tests.support.lab import Lab
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
     """A lab whose tables are loaded, with something new in Harvest."""
-    lab = open_lab(invoices=15)
-    lab.stop_timers()
-    assert lab.sync(*TABLES).status == "ok"
+    lab = open_lab.loaded(*TABLES, invoices=15)
     change(lab)
     return lab
-
-
-def change(lab: Lab) -> None:
-    """Something new in every table, long before the next run."""
-    lab.rest()
-    for table in TABLES:
-        lab.server.edit(table, lab.server.rows(table)[0]["id"], created_at=lab.clock())
-        lab.server.create(table)
-    lab.rest()
-
-
-def assert_whole(lab: Lab) -> None:
-    """Every table is what Harvest has, and a further run has nothing to complain about."""
-    for table in TABLES:
-        assert_equal(lab, table)
-    lab.rest()
-    report = lab.sync(*TABLES)
-    assert (report.status, report.run_log.warnings) == ("ok", [])
-
-
-def rows_read(report: SyncReport, table: str = "time_entries") -> int:
-    """How many records of *table* a run read."""
-    return report.tables[table].rows
 
 
 def test_a_lost_folder_is_restored(lab: Lab) -> None:
@@ -69,13 +41,6 @@ def test_a_lost_folder_is_restored(lab: Lab) -> None:
     assert report.status == "ok"
     assert rows_read(report) == 2, "the one that changed and the new one"
     assert_whole(lab)
-
-
-def alter(lab: Lab, statement: str) -> None:
-    """Something done to the database by hand."""
-    with duckdb.connect(str(lab.database)) as connection:
-        (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
-        connection.execute(f'USE "{catalog}".harvest; {statement}')
 
 
 @pytest.mark.parametrize(
@@ -89,7 +54,7 @@ def alter(lab: Lab, statement: str) -> None:
 )
 def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> None:
     """dlt believes that it is there: it is missed, made again and read from the beginning."""
-    alter(lab, statement)
+    lab.alter(statement)
     report = lab.sync(*TABLES)
     assert report.status == "ok"
     (warning,) = report.run_log.warnings
@@ -105,7 +70,7 @@ def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> Non
 )
 def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
     """Our own tables, and dlt's: none of them can stop a run for good."""
-    alter(lab, f"DROP TABLE {table}")
+    lab.alter(f"DROP TABLE {table}")
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
     assert lab.sql(f"SELECT count(*) AS n FROM {table}")[0]["n"] > 0
@@ -113,7 +78,7 @@ def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
 
 def test_a_table_that_is_not_asked_for_comes_back_too(lab: Lab) -> None:
     """Dropped by hand, made again by a run of other tables: its history is not forgotten."""
-    alter(lab, "DROP TABLE clients")
+    lab.alter("DROP TABLE clients")
     assert lab.sync("time_entries").status == "ok"
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
@@ -160,47 +125,10 @@ def test_a_damaged_folder_is_made_anew(lab: Lab, name: str, content: str | None)
 
 # A database that others hold.
 
-READER = """
-import sys, duckdb
-connection = duckdb.connect(sys.argv[1], read_only=True)
-print("open", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def reading(lab: Lab) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process that has the database open."""
-    command = [sys.executable, "-c", READER, str(lab.database)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
-        assert reader.stdout is not None
-        reader.stdout.readline()
-        yield reader
-        reader.kill()
-
-
-class OwnClock:
-    """Time of its own: sleeping moves it on, and tells."""
-
-    def __init__(self, now: Callable[[], datetime], on_sleep: Callable[[float], None]) -> None:
-        self._now = now
-        self._on_sleep = on_sleep
-        self._slept = 0.0
-
-    def now(self) -> datetime:
-        return self._now()
-
-    def monotonic(self) -> float:
-        return self._slept
-
-    def sleep(self, seconds: float) -> None:
-        self._slept += seconds
-        self._on_sleep(self._slept)
-
 
 def test_a_reader_is_waited_for(lab: Lab) -> None:
     """A file that is free again within destination_wait costs time and nothing else."""
-    with reading(lab) as reader:
+    with reading(lab.database) as reader:
 
         def leave(slept: float) -> None:
             if slept >= 10:
@@ -218,7 +146,7 @@ def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], second
     """After destination_wait: exit 6 and the PID; no table was asked for, the next run has it."""
     slept: list[float] = []
     lab.server.reset_requests()
-    with reading(lab) as reader, pytest.raises(DestinationError) as caught:
+    with reading(lab.database) as reader, pytest.raises(DestinationError) as caught:
         lab.sync(*TABLES, settings=settings, hooks=Hooks(clock=OwnClock(lab.clock, slept.append)))
     assert f"(PID {reader.pid})" in str(caught.value)
     assert (caught.value.exit_code, slept[-1]) == (6, seconds)
@@ -230,11 +158,11 @@ def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], second
 def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
     """While Harvest is asked the file is free, and anybody may open it before the rows go in."""
     with ExitStack() as readers:
-        came: list[subprocess.Popen[bytes]] = []
+        came: list[Child] = []
 
         def come(request: Request) -> None:
             if request.table == "clients":
-                came.append(readers.enter_context(reading(lab)))
+                came.append(readers.enter_context(reading(lab.database)))
 
         def leave(_: float) -> None:
             came[0].kill()

@@ -7,10 +7,10 @@ from typing import Any
 import dlt
 
 from harvest_source import harvest
-from tests.docs.pages import REPOSITORY
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import DAY, Lab, Row, number
-from tests.integration.truth import assert_equal
+from tests.support.children import REPOSITORY
+from tests.support.lab import DAY, Lab, Row, number
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 ACCOUNTS = (1000001, 1000002)
 WISH = {"history": ["projects", "users"]}

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harvest_source.errors import ResponseError
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab, Row, by_id
-from tests.integration.truth import assert_equal
+from tests.support.lab import Lab, Row, by_id
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 ARROW, DICTS = "clients", "invoices"
 LANES = (ARROW, DICTS)

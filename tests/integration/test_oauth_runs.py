@@ -11,8 +11,8 @@ import pytest
 from harvest_source import harvest
 from harvest_source.errors import SignInError
 from harvest_source.sandbox import Request
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab
+from tests.support.lab import Lab
+from tests.support.labs import OpenLab
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from dlt.sources import DltSource
 
 from harvest_source import harvest
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab, Row
-from tests.integration.truth import assert_equal
+from tests.support.lab import Lab, Row
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 OURS = ("sync_runs.", "deleted_records.")
 

@@ -14,8 +14,8 @@ import pytest
 
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoints import BY_NAME
-from tests.integration.lab import Lab, Row
-from tests.integration.truth import child_differences, differences, served, shown
+from tests.support.lab import Lab, Row
+from tests.support.truth import child_differences, differences, served, shown
 
 TABLES = ("time_entries", "invoices", "roles", "invoice_payments")
 """Each way of travelling, child tables, and a list of one parent."""

@@ -18,9 +18,9 @@ import pytest
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.sandbox import Request
 from harvest_source.schema.endpoints import BY_NAME
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab, Row, by_id
-from tests.integration.truth import assert_equal, differences, served
+from tests.support.lab import Lab, Row, by_id
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal, differences, served
 
 ROWS = 2100
 """A page and a bit: 2,000 rows is the most Harvest puts on one."""

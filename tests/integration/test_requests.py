@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harvest_source.api.rate_limit import GENERAL
-from tests.integration.lab import HOUR, Lab
+from tests.support.lab import HOUR, Lab
 
 UNCHANGED = 30
 """More than a run may ask when nothing changed."""

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS, ENDPOINTS
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import DAY, HOUR, Lab, Row
-from tests.integration.truth import assert_equal
+from tests.support.lab import DAY, HOUR, Lab, Row
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 SMALL = {"entries": 120, "invoices": 6, "estimates": 4, "expenses": 20}
 EVERYTHING = [e.name for e in ENDPOINTS if not e.own]

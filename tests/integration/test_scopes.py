@@ -12,7 +12,7 @@ import pytest
 from harvest_source.schema.columns import SEPARATOR, Type
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.schema.endpoints import ENDPOINTS
-from tests.integration.lab import DAY, HOUR, Lab, Row, number
+from tests.support.lab import DAY, HOUR, Lab, Row, number
 
 SIZES = {"entries": 120, "invoices": 8, "estimates": 4, "users": 6, "expenses": 20}
 CHILDREN = [e for e in ENDPOINTS if e.way is ReadStrategy.CHILDREN]

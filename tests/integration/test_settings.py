@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import DAY
+from tests.support.lab import DAY
+from tests.support.labs import OpenLab
 
 
 def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None:

@@ -27,10 +27,10 @@ from hypothesis.stateful import (
 from harvest_source.errors import HarvestError
 from harvest_source.operations.sync import Hooks
 from harvest_source.sandbox import EditRefusedError
-from tests.integration.lab import DAY, HOUR, Lab
-from tests.integration.test_healing import OwnClock
-from tests.integration.test_interrupts import MOMENTS, start
-from tests.integration.truth import assert_equal
+from tests.clocks import OwnClock
+from tests.support.lab import DAY, HOUR, Lab
+from tests.support.moments import MOMENTS, start_sync
+from tests.support.truth import assert_equal
 
 TABLES = ("time_entries", "invoices", "clients", "roles")
 FAULTS = (
@@ -135,7 +135,7 @@ class Storms(RuleBasedStateMachine):
     def kill(self, moment: str) -> None:
         """A run in a process of its own that dies somewhere."""
         self.kills += 1
-        start(self.lab, signal.SIGKILL, moment).communicate()
+        start_sync(self.lab, *TABLES, number=signal.SIGKILL, moment=moment).communicate()
 
     def teardown(self) -> None:
         """All is well again: the next run finds everything, and says so."""

@@ -9,8 +9,8 @@ import pytest
 
 from harvest_source.errors import AuthError, ServerError
 from harvest_source.sandbox import Request
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab, Row
+from tests.support.lab import Lab, Row
+from tests.support.labs import OpenLab
 
 TABLES = ("clients", "roles")
 

@@ -11,10 +11,9 @@ from harvest_source.errors import ConfigError
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.sync import Hooks
 from harvest_source.operations.verify import VerifyReport, verify
-from tests.integration.conftest import OpenLab
-from tests.integration.lab import Lab
-from tests.integration.test_audit import tamper
-from tests.integration.truth import assert_equal
+from tests.support.lab import Lab
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 TABLES = ("time_entries", "projects", "invoices", "clients")
 
@@ -66,7 +65,7 @@ def test_a_row_tampered_with_is_found_and_mended(open_lab: OpenLab) -> None:
         "SELECT t.* FROM time_entries t JOIN projects p ON p.id = t.project__id "
         "WHERE t.billable AND t.billable_rate > 0 AND NOT p.is_fixed_fee LIMIT 1"
     )[0]
-    tamper(lab, f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {row['id']}")
+    lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {row['id']}")
     scope = f"project {row['project__id']}, {row['spent_date'].year}"
     report = run(lab)
     assert report.exit_code == 5
@@ -86,8 +85,7 @@ def test_lost_and_deleted_rows_are_found_and_mended(open_lab: OpenLab) -> None:
     """One row too few in a year, one too many in another table: read again, and removed."""
     lab = read(open_lab(entries=400))
     year = lab.sql("SELECT MIN(spent_date) AS day FROM time_entries")[0]["day"].year
-    tamper(
-        lab,
+    lab.alter(
         "DELETE FROM time_entries WHERE id = (SELECT arg_min(id, spent_date) FROM time_entries)",
     )
     gone = lab.server.create("clients", name="Short-lived")["id"]
@@ -110,7 +108,7 @@ def test_an_invoice_unlike_its_lines_is_asked_for(open_lab: OpenLab) -> None:
     first, second = (record["id"] for record in lab.server.rows("invoices")[:2])
     lab.server.edit("invoices", first, amount=123456.78)
     lab.sync("invoices")
-    tamper(lab, f"UPDATE invoices SET amount = 1 WHERE id = {second}")
+    lab.alter(f"UPDATE invoices SET amount = 1 WHERE id = {second}")
     report = run(lab)
     assert told(report) == {("invoices", "invoice total", f"invoice {second}")}
     (excused,) = find(report, "invoice total", f"invoice {first}")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harvest_source.auth.vault_keys import VARIABLE
-
-Configure = Callable[..., None]
+from tests.support.configuration import Configure
 
 
 @pytest.fixture

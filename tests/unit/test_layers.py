@@ -10,11 +10,11 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 
+from tests.floors import FLOORS, SANDBOX, WITHOUT_DLT
 from tests.structure import (
     DEFAULT_FOLDER,
     PACKAGE,
@@ -27,41 +27,11 @@ from tests.structure import (
 ROOT = DEFAULT_FOLDER.parent
 
 
-@dataclass(frozen=True)
-class Floor:
-    """Rooms that may import each other's modules and every room below, and these libraries."""
-
-    rooms: frozenset[str]
-    libraries: frozenset[str] = frozenset()
-
-
-def floor(rooms: str, libraries: str = "") -> Floor:
-    return Floor(frozenset(rooms.split()), frozenset(libraries.split()))
-
-
-FLOORS = (
-    floor("errors clock notices concurrency defaults startup _version"),
-    floor("schema"),
-    floor("api decode", "httpx tenacity msgspec pyarrow"),
-    floor("auth", "httpx cryptography filelock keyring platformdirs"),
-    floor("dlt_internals", "dlt"),
-    floor("extract config", "httpx pyarrow dlt pendulum"),
-    floor("load", "dlt pyarrow pendulum"),
-    floor("warehouse", "dlt duckdb filelock pyarrow"),
-    floor("operations", "dlt duckdb"),
-    floor("cli __init__ __main__", "dlt click rich"),
-)
-"""From the ground up."""
-
 SIZES = {"file": 400, "class": 200, "arguments": 12}
 """Lines of a file (tables of data aside) and of a class; arguments of a constructor."""
 
 TABLES_OF_DATA = frozenset({"schema.records", "schema.endpoints"})
 
-WITHOUT_DLT = frozenset({"schema", "api", "decode", "auth", "extract"})
-"""Rooms that may not know dlt, whatever their floor allows."""
-
-SANDBOX = "sandbox"
 SANDBOX_GUESTS = frozenset({"cli.commands"})
 """Modules that may start a sandbox."""
 

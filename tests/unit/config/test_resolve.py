@@ -17,7 +17,7 @@ from harvest_source.config.resolve import (
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import API_URL, OVERLAP_S, PROFILE
 from harvest_source.errors import ConfigError
-from tests.unit.conftest import Configure
+from tests.support.configuration import Configure
 
 pytestmark = pytest.mark.usefixtures("configure")
 

@@ -22,7 +22,7 @@ from harvest_source.config.sign_in import SignIn, build_app, build_vault, choose
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError, SignInError
 from tests.clocks import FakeClock
-from tests.unit.conftest import Configure
+from tests.support.configuration import Configure
 
 pytestmark = pytest.mark.usefixtures("configure")
 

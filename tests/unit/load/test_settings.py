@@ -29,7 +29,7 @@ from harvest_source.load.settings import (
 )
 from harvest_source.schema.endpoints import SECRET_COLUMNS
 from tests.clocks import START, FakeClock
-from tests.unit.conftest import Configure
+from tests.support.configuration import Configure
 
 TOKEN = {"credentials__access_token": "1.pt.general-secret"}
 

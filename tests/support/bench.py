@@ -94,4 +94,5 @@ class Bench:
         self.server.expire_access_token(tokens.access_token)
 
 
-Make = Callable[..., Bench]
+Start = Callable[..., Bench]
+"""Starts a sandbox; keyword arguments are those of its OAuth. The fixture ``start``."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx
 
 from harvest_source.sandbox import Sandbox
-from tests.cli.command import (
+from tests.sandbox.reader import NO_CERTIFICATES
+from tests.support.command import (
     API_URL,
     ID_URL,
     Result,
     build_environment,
     clean_environment,
 )
-from tests.sandbox.reader import NO_CERTIFICATES
 
 CLIENT_ID = "SOURCES__HARVEST__CREDENTIALS__CLIENT_ID"
 CLIENT_SECRET = "SOURCES__HARVEST__CREDENTIALS__CLIENT_SECRET"

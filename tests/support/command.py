@@ -6,19 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harvest_source.__main__ import DEFAULTS
 from harvest_source.sandbox import Sandbox
+from tests.support.children import REPOSITORY
 
 TOKEN = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
 ACCOUNT = "SOURCES__HARVEST__ACCOUNT_ID"
 API_URL = "SOURCES__HARVEST__API_URL"
 ID_URL = "SOURCES__HARVEST__ID_URL"
-REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ class Result:
     def json(self) -> Any:
         """stdout as the one JSON object it must be."""
         return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+"""Runs the command in this process; the fixtures ``bare`` and ``run``."""
+Start = Callable[..., Sandbox]
+"""Starts a sandbox and points the settings at it; the fixture ``start``."""
 
 
 def build_settings(server: Sandbox) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from harvest_source.schema.columns import Child, Column, Type
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
-from tests.integration.lab import Lab, Row, number
+from tests.support.lab import Lab, Row, number
 
 SQL_TYPES = {
     Type.BIGINT: "BIGINT",

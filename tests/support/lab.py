@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -83,6 +84,19 @@ class Lab:
             "id_url": self.server.id_url,
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process that syncs the sandbox's first account."""
+        return {
+            **os.environ,
+            "DLT_DATA_DIR": str(self.folder / "dlt"),
+            "DLT_PROJECT_DIR": str(self.folder),
+            "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": self.token,
+            "SOURCES__HARVEST__ACCOUNT_ID": str(self.server.account_id),
+            "SOURCES__HARVEST__API_URL": self.server.api_url,
+            "SOURCES__HARVEST__ID_URL": self.server.id_url,
+        }
+
     def sync(self, *tables: str, **options: Any) -> SyncReport:
         """One run of all *tables*, or of these, for every account of the sandbox."""
         settings = self.settings | options.pop("settings", {})
@@ -113,6 +127,12 @@ class Lab:
             connection.execute(f"SET TimeZone = 'UTC'; USE \"{catalog}\".harvest")
             rows: list[Row] = connection.execute(query, parameters).to_arrow_table().to_pylist()
         return rows
+
+    def alter(self, statement: str) -> None:
+        """Change the warehouse by hand, behind the connector's back."""
+        with duckdb.connect(str(self.database)) as connection:
+            (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
+            connection.execute(f'USE "{catalog}".harvest; {statement}')
 
     def table(self, name: str, *, account_id: int | None = None) -> list[Row]:
         """Every row of a table, of one account if named."""

@@ -1,0 +1,37 @@
+"""The floors of the package, and what each room may import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Rooms that may import each other's modules and every room below, and these libraries."""
+
+    rooms: frozenset[str]
+    libraries: frozenset[str] = frozenset()
+
+
+def floor(rooms: str, libraries: str = "") -> Floor:
+    return Floor(frozenset(rooms.split()), frozenset(libraries.split()))
+
+
+FLOORS = (
+    floor("errors clock notices concurrency defaults startup _version"),
+    floor("schema"),
+    floor("api decode", "httpx tenacity msgspec pyarrow"),
+    floor("auth", "httpx cryptography filelock keyring platformdirs"),
+    floor("dlt_internals", "dlt"),
+    floor("extract config", "httpx pyarrow dlt pendulum"),
+    floor("load", "dlt pyarrow pendulum"),
+    floor("warehouse", "dlt duckdb filelock pyarrow"),
+    floor("operations", "dlt duckdb"),
+    floor("cli __init__ __main__", "dlt click rich"),
+)
+"""From the ground up."""
+
+WITHOUT_DLT = frozenset({"schema", "api", "decode", "auth", "extract"})
+"""Rooms that may not know dlt, whatever their floor allows."""
+
+SANDBOX = "sandbox"

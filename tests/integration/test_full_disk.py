@@ -1,0 +1,79 @@
+"""A disk that is full: said so, and no row is lost once there is room again."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harvest_source.errors import DestinationError
+from harvest_source.operations.run_report import SyncReport
+from tests.support.four_tables import TABLES, assert_whole, change
+from tests.support.lab import Lab
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int = 40) -> Iterator[Path]:
+    """A file system of its own."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs"]
+    done = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """A file that takes all room but *leave* bytes."""
+    room = os.statvfs(disk)
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - leave)))
+    return ballast
+
+
+def sync_in_trouble(lab: Lab) -> SyncReport | DestinationError:
+    """A run that may fail as a whole."""
+    try:
+        return lab.sync(*TABLES)
+    except DestinationError as error:
+        return error
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("leave", [0, 60_000, 200_000])
+@pytest.mark.parametrize("what", ["database", "folder"])
+def test_a_full_disk_is_said_so_and_heals(tmp_path: Path, what: str, leave: int) -> None:
+    """Exit 6 and why, be it the database's disk or that of dlt's folder; no row is lost."""
+    with small_disk(tmp_path / "small") as disk, Lab(tmp_path, invoices=15) as lab:
+        if what == "database":
+            lab.database = disk / "harvest.duckdb"
+        else:
+            (tmp_path / "dlt").symlink_to(disk)
+        lab.stop_timers()
+        assert lab.sync(*TABLES).status == "ok"
+        change(lab)
+        for table in TABLES:
+            lab.server.edit_many(table, [row["id"] for row in lab.server.rows(table)])
+        lab.rest()
+        ballast = fill(disk, leave)
+        ended = sync_in_trouble(lab)
+        if isinstance(ended, DestinationError) or ended.errors:
+            (error,) = [ended] if isinstance(ended, DestinationError) else ended.errors
+            assert error.exit_code == 6
+            assert "No space left on device" in str(error)
+            assert "Traceback" not in str(error)
+        else:
+            assert leave, "there was no room at all"
+        ballast.unlink()
+        gc.collect()  # dlt leaves the file open that it could not write.
+        lab.rest()
+        assert lab.sync(*TABLES).status == "ok"
+        assert_whole(lab)

@@ -1,0 +1,60 @@
+"""Other processes that hold what a run needs, until they are killed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from harvest_source.warehouse.lock import only_sync
+from tests.support.children import Child, fork
+
+HELD_SINCE = datetime(2026, 6, 17, 12, tzinfo=UTC)
+"""When the holder of a lock says that it took it."""
+
+
+@contextmanager
+def _holding(call: str, what: Path) -> Iterator[Child]:
+    module = "tests.support.holders"
+    with fork(
+        str(what), folder=what.parent, environment=os.environ, call=f"{module}:{call}"
+    ) as child:
+        assert child.stdout.readline() == "held\n"
+        yield child
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[Child]:
+    """Another process that has a DuckDB file open to read it."""
+    with _holding("read", database) as child:
+        yield child
+
+
+@contextmanager
+def syncing(folder: Path) -> Iterator[Child]:
+    """Another process that has the lock of pipeline ``harvest`` in *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _holding("lock", folder) as child:
+        yield child
+
+
+def read() -> None:
+    """In the child: open the file named, and wait."""
+    with duckdb.connect(sys.argv[1], read_only=True):
+        _wait()
+
+
+def lock() -> None:
+    """In the child: take the lock in the folder named, and wait."""
+    with only_sync("harvest", now=HELD_SINCE, folder=Path(sys.argv[1])):
+        _wait()
+
+
+def _wait() -> None:
+    print("held", flush=True)
+    sys.stdin.read()

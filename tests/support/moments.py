@@ -1,0 +1,69 @@
+"""Moments at which a test strikes a run with a signal, and the process that is struck."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+from harvest_source.__main__ import main as harvest_source
+from tests.support.children import Child, fork
+from tests.support.lab import Lab
+
+EXTRACTED = "dlt.pipeline.pipeline:Pipeline:normalize"
+NORMALIZED = "dlt.pipeline.pipeline:Pipeline:load"
+COPIED = "dlt.common.storages.load_package:PackageStorage:save_pending_transition"
+LOADED = "dlt.load.load:Load:complete_package"
+STARTED = "harvest_source.warehouse.warehouse:Warehouse:restore"
+WRITTEN_DOWN = "harvest_source.warehouse.warehouse:Warehouse:insert"
+FIRST_COPIED = "dlt.load.load:Load:create_followup_jobs"
+MOMENTS = {
+    "at the start": STARTED,
+    "between extract and normalize": EXTRACTED,
+    "between normalize and load": NORMALIZED,
+    "with the first table copied": FIRST_COPIED,
+    "with a table copied that dlt has not noted": COPIED,
+    "with every table merged": LOADED,
+    "while the run is written down": WRITTEN_DOWN,
+}
+"""By name, the method that a run is about to call, as ``module:class:method``."""
+
+
+def start_sync(lab: Lab, *tables: str, number: int = 0, moment: str = "") -> Child:
+    """``harvest-source sync`` as a process that sends itself signal *number* at *moment*."""
+    arguments = ["sync", f"--database={lab.database}", *(f"--table={table}" for table in tables)]
+    return fork(
+        str(int(number)),
+        moment,
+        *arguments,
+        folder=lab.folder,
+        environment=lab.environment,
+        call="tests.support.moments:run_struck",
+    )
+
+
+def run_struck() -> None:
+    """``harvest-source`` with two arguments before its own: the signal, and when to send it."""
+    number, moment = int(sys.argv[1]), sys.argv[2]
+    if moment:
+        strike_at(moment, number)
+    del sys.argv[1:3]
+    harvest_source()
+
+
+def strike_at(moment: str, number: int, *, call: int = 1) -> None:
+    """Have this process send itself a signal as it is about to do something, for the n-th time."""
+    module, name, method = moment.split(":")
+    owner = getattr(import_module(module), name)
+    whole = getattr(owner, method)
+    calls = 0
+
+    def strike(*given: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            os.kill(os.getpid(), number)
+        return whole(*given, **options)
+
+    setattr(owner, method, strike)

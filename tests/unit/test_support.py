@@ -1,0 +1,35 @@
+"""Tests share what they need through plain modules, never through each other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+MODULES = sorted(TESTS.rglob("*.py"))
+
+
+def is_collected(module: str) -> bool:
+    """Whether pytest runs a module, or takes fixtures from it."""
+    name = module.rpartition(".")[2]
+    return name == "conftest" or name.startswith("test_")
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of the tests that a module may be importing, wherever it does so."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {module for module in found if module.split(".")[0] == "tests"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TESTS)))
+def test_no_test_module_is_imported(path: Path) -> None:
+    """Fixtures come from conftest by name; anything else that two modules need is in a third."""
+    assert [module for module in imported(path) if is_collected(module)] == []
