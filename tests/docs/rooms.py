@@ -1,26 +1,27 @@
-"""The floors of the code, for docs/development.md: as tests/unit/test_layers.py holds them."""
+"""The floors of the code, for docs/development.md: as tests/floors.py has them."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.docs.reference import code, table
 from tests.floors import FLOORS, SANDBOX, WITHOUT_DLT, Floor
 from tests.structure import DEFAULT_FOLDER
 
+ENTRY = frozenset({"__init__", "__main__"})
+"""Modules that are the way in, not rooms."""
+
 
 def build_rooms() -> str:
     """Every room with what it holds, from the top floor down; the sandbox stands apart."""
     rows = [
-        (str(number), f"`{room}`", _describe(DEFAULT_FOLDER / room), _libraries(floor, room))
+        (str(number), f"`{room}`", _describe(room), _libraries(floor, room))
         for number, floor in reversed(list(enumerate(FLOORS, start=1)))
-        for room in sorted(floor.rooms)
-        if (DEFAULT_FOLDER / room).is_dir()
+        for room in sorted(floor.rooms - ENTRY)
     ]
-    rows.append(("1", code(sorted(FLOORS[0].rooms)), "Errors, time, threads, default values.", "-"))
-    rows += [("apart", f"`{path}`", _describe(DEFAULT_FOLDER / path), "-") for path in _sandbox()]
+    rows += [("apart", f"`{room}`", _describe(room), "-") for room in _sandbox()]
     return table(("Floor", "Room", "Holds", "Libraries it may import"), rows)
 
 
@@ -37,7 +38,10 @@ def _libraries(floor: Floor, room: str) -> str:
     return code(sorted(floor.libraries - ({"dlt"} if room in WITHOUT_DLT else set())))
 
 
-def _describe(room: Path) -> str:
-    """First paragraph of a room's docstring, on one line."""
-    docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
-    return " ".join(docstring.partition("\n\n")[0].split()).replace("``", "`")
+def _describe(room: str) -> str:
+    """First paragraph of a room's docstring, on one line; a room may be a single file."""
+    file = DEFAULT_FOLDER / f"{room}.py"
+    text = (file if file.exists() else DEFAULT_FOLDER / room / "__init__.py").read_text()
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    line = " ".join(docstring.partition("\n\n")[0].split())
+    return re.sub(r":\w+:(?=`)", "", line).replace("``", "`")
