@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from harvest_source.sandbox import OAuth, Sandbox
-from tests.support.command import ACCOUNT, TOKEN, Result, Run, Start, run_process
+from tests.support.command import ACCOUNT, TOKEN, Result, Run, Start, run_command, run_interpreter
 from tests.support.signing import (
     CLIENT_SECRET,
     REFRESH_TOKEN,
@@ -67,7 +67,7 @@ def sign_in(server: Sandbox, say: Say, *arguments: str) -> Result:
 def test_signing_in_with_a_browser(office: Sandbox, folder: Path, bare: Run) -> None:
     """Page, tokens, account, vault; then a sync without any token in the configuration."""
     settings = {**app_settings(office), **browser(folder)}
-    result = run_process("auth", "login", "--json", folder=folder.parent, settings=settings)
+    result = run_command("auth", "login", "--json", folder=folder.parent, settings=settings)
     assert result.code == 0, result
     assert result.json["account_id"] == office.account_id
     assert result.json["kind"] == "oauth"
@@ -113,7 +113,7 @@ def test_a_denied_consent_is_refused(office: Sandbox, folder: Path) -> None:
     """Denied in the browser: its page and the terminal say so; exit code 3, nothing kept."""
     office.set_oauth(auto="deny")
     settings = {**app_settings(office), **browser(folder)}
-    result = run_process("auth", "login", folder=folder.parent, settings=settings)
+    result = run_command("auth", "login", folder=folder.parent, settings=settings)
     assert result.code == 3
     assert "denied in the browser" in result.err
     assert "<h1>Not signed in</h1>" in (folder / "page.html").read_text()
@@ -123,7 +123,7 @@ def test_a_denied_consent_is_refused(office: Sandbox, folder: Path) -> None:
 def test_nobody_comes_back_in_time(office: Sandbox, folder: Path) -> None:
     """Exit code 3 after --timeout, with the command to try again."""
     settings = {**app_settings(office), "BROWSER": "true %s"}
-    result = run_process("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
+    result = run_command("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
     assert result.code == 3
     assert "did not come back" in result.err
     assert vault_files(folder) == []
@@ -299,7 +299,7 @@ def test_profiles_may_share_an_app(office: Sandbox, folder: Path, bare: Run) -> 
     """The app is a program, and nobody's account: a named profile signs in with the general one."""
     settings = {**app_settings(office), **browser(folder)}
     arguments = ("auth", "login", "--profile", "work")
-    result = run_process(*arguments, folder=folder.parent, settings=settings)
+    result = run_command(*arguments, folder=folder.parent, settings=settings)
     assert result.code == 0, result
     assert vault_files(folder) == ["work.vault"]
     assert bare("auth", "status", "--check", "--profile", "work").code == 0
@@ -431,7 +431,7 @@ def script(folder: Path, text: str) -> str:
 def test_a_personal_access_token_never_loads_the_vault(office: Sandbox, folder: Path) -> None:
     """Importing cryptography and keyring would cost every sync start-up time."""
     settings = {**app_settings(office), TOKEN: office.token}
-    result = run_process(
+    result = run_interpreter(
         "sync", "--table", "tasks", folder=folder, settings=settings, module=script(folder, IMPORTS)
     )
     assert result.code == 0, result

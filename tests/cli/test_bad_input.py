@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +18,8 @@ from tests.support.command import (
     Run,
     Start,
     build_settings,
-    run_process,
+    run_command,
+    run_interpreter,
 )
 
 SECRET = "1.pt.this-must-never-be-printed"
@@ -196,7 +195,7 @@ def test_settings_that_are_no_toml_are_named(shared: Sandbox, folder: Path, comm
     """A typing error in ``.dlt/config.toml`` is a refusal that names the file."""
     (folder / ".dlt").mkdir()
     (folder / ".dlt" / "config.toml").write_text("[sources.harvest\n")
-    result = run_process(command, folder=folder, settings=build_settings(shared))
+    result = run_interpreter(command, folder=folder, settings=build_settings(shared))
     assert_refusal(result, Mistake("toml", 2, ("config.toml", "line 1")))
 
 
@@ -207,7 +206,7 @@ def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folde
     (folder / ".dlt" / "secrets.toml").write_text(broken)
     settings = build_settings(shared)
     del settings[TOKEN]
-    result = run_process("sync", folder=folder, settings=settings)
+    result = run_interpreter("sync", folder=folder, settings=settings)
     assert_refusal(result, Mistake("toml", 2, ("secrets.toml",)))
 
 
@@ -215,7 +214,7 @@ def test_a_database_in_use_is_refused(shared: Sandbox, folder: Path) -> None:
     """A database that another process writes is left alone: exit code 6, nothing read."""
     settings = build_settings(shared) | {"SOURCES__HARVEST__DESTINATION_WAIT": "0"}
     with duckdb.connect(str(folder / "busy.duckdb")):
-        result = run_process("sync", "--database", "busy.duckdb", folder=folder, settings=settings)
+        result = run_command("sync", "--database", "busy.duckdb", folder=folder, settings=settings)
     assert_refusal(result, Mistake("busy", 6, ("busy.duckdb", "in use", "run again")))
 
 
@@ -261,17 +260,12 @@ def test_no_command_shows_the_help(bare: Run) -> None:
 def test_the_real_command_refuses_alike(shared: Sandbox, folder: Path) -> None:
     """The process's own exit code and streams are those of the tests above."""
     settings = {**build_settings(shared), TOKEN: SECRET}
-    result = run_process("sync", folder=folder, settings=settings)
+    result = run_interpreter("sync", folder=folder, settings=settings)
     assert_refusal(result, TEN[0])
 
 
-def test_a_token_is_no_argument(folder: Path) -> None:
+def test_a_token_is_no_argument(bare: Run) -> None:
     """No option takes a token: it would show in the process list."""
-    assert folder.is_dir()
-    done = subprocess.run(
-        [sys.executable, "-m", "harvest_source", "sync", "--token", SECRET],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert SECRET not in done.stderr + done.stdout
+    result = bare("sync", "--token", SECRET)
+    assert result.code == 2
+    assert SECRET not in result.err + result.out

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harvest_source.sandbox import Sandbox
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
-from tests.support.command import TOKEN, Run, Start, build_environment, clean_environment
+from tests.support.command import TOKEN, Run, Start, start_command
 
 
 def findings(report: dict[str, list[dict[str, str]]], subject: str) -> dict[str, str]:
@@ -116,16 +114,10 @@ def test_keys_that_open_documents_are_not_among_the_columns(bare: Run) -> None:
 
 def test_the_sandbox_command_serves_until_told_to_stop(folder: Path) -> None:
     """``sandbox --json`` says where it listens and for whom; Ctrl-C ends it in order."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "harvest_source", "sandbox", "--port", "0", "--json"],
-        cwd=folder,
-        env={**clean_environment(), **build_environment(folder)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdout is not None
+    command = ("sandbox", "--port", "0", "--json")
+    with start_command(*command, folder=folder, settings={}) as child:
         said = json.loads(child.stdout.readline())
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=30) == 0
+        assert child.wait() == 0
     assert said["api_url"].startswith("http://127.0.0.1:")
     assert said["account_ids"] == [1000001]

@@ -13,17 +13,13 @@ import duckdb
 import pytest
 
 from harvest_source.sandbox import OAuth, Sandbox
-from tests.support.command import TOKEN, Result, run_process
+from tests.support import loud
+from tests.support.command import TOKEN, Result, run_command
 from tests.support.signing import REFRESH_TOKEN, app_settings, browser
 
-# As loud as it gets: every library's log, dlt's files kept, tracebacks.
-LOUD = """
-import logging, sys
-logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-from harvest_source.cli.main import run
-sys.exit(run(["--debug", *sys.argv[1:]]))
-"""
-KEEP_ALL = {"LOAD__DELETE_COMPLETED_JOBS": "false", "RUNTIME__LOG_LEVEL": "DEBUG"}
+TABLES = ("tasks", "clients", "projects", "estimates", "invoices", "time_entries", "roles")
+"""Those with trouble below, and one of each way of reading."""
+SYNC = ("sync", *(f"--table={table}" for table in TABLES))
 
 
 @pytest.fixture
@@ -35,10 +31,9 @@ def office() -> Iterator[Sandbox]:
 
 
 def run(folder: Path, settings: dict[str, str], *arguments: str, said: str = "") -> Result:
-    (folder / "loud.py").write_text(LOUD)
-    return run_process(
-        *arguments, folder=folder, settings=KEEP_ALL | settings, module="loud", said=said
-    )
+    given = loud.SETTINGS | settings
+    call = "tests.support.loud:main"
+    return run_command(*arguments, folder=folder, settings=given, call=call, said=said)
 
 
 def spoil(office: Sandbox) -> None:
@@ -114,17 +109,17 @@ def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
     assert results[0].code == 0, results[0]
     spoil(office)
     office.expire_access_token(office.issued[-1].value)
-    results.append(run(tmp_path, settings, "sync"))
+    results.append(run(tmp_path, settings, *SYNC))
     assert results[1].code == 3, results[1]
     assert "Traceback" not in results[1].out
     seed = office.issue_tokens()["refresh_token"]
     spoil(office)
-    results.append(run(tmp_path, settings | {REFRESH_TOKEN: seed}, "sync"))
-    results.append(run(tmp_path, settings | {TOKEN: office.token}, "sync", "--json"))
+    results.append(run(tmp_path, settings | {REFRESH_TOKEN: seed}, *SYNC))
+    results.append(run(tmp_path, settings | {TOKEN: office.token}, *SYNC, "--json"))
     results.append(run(tmp_path, settings, "auth", "rotate-key"))
     for item in office.issued:
         office.revoke(item.value)
-    results.append(run(tmp_path, settings, "sync"))
+    results.append(run(tmp_path, settings, *SYNC))
     assert results[-1].code == 3
     assert "Traceback" in results[-1].err
     wrong = "1.pt.this-is-not-a-token"
@@ -139,7 +134,7 @@ def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
 
 def test_the_sweep_finds_what_it_looks_for(office: Sandbox, tmp_path: Path) -> None:
     """Words that are there, in every kind of place."""
-    result = run(tmp_path, {**app_settings(office), TOKEN: office.token}, "sync")
+    result = run(tmp_path, {**app_settings(office), TOKEN: office.token}, *SYNC)
     assert result.code == 0, result
     name = str(office.rows("clients")[0]["name"])
     found = sweep(tmp_path, [result], [name, "users/me", "resource_state"])

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harvest_source.cli import main as cli
-from tests.support.children import REPOSITORY
+from harvest_source.cli.options import Context, everywhere
 from tests.support.command import (
     Result,
     Run,
@@ -21,76 +23,60 @@ from tests.support.command import (
     build_environment,
     build_settings,
     clean_environment,
+    start_command,
 )
 
-BROKEN = """
-import sys
-from harvest_source.cli import main as cli
 
-@cli.main.command()
-@cli.everywhere
-def broken(context):
-    return 1 // 0
+@pytest.fixture
+def broken(bare: Run) -> Iterator[Run]:
+    """The command line with one more command, which has a bug."""
 
-sys.exit(cli.run(sys.argv[1:]))
-"""
+    @cli.main.command("broken")
+    @everywhere
+    def divide(context: Context) -> float:
+        return 1 // 0
 
-
-def run_broken(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line with one more command, which has a bug."""
-    return subprocess.run(
-        [sys.executable, "-c", BROKEN, "broken", *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
+    yield partial(bare, "broken")
+    del cli.main.commands["broken"]
 
 
-def test_our_own_bug_is_called_one() -> None:
+def test_our_own_bug_is_called_one(broken: Run) -> None:
     """Exit code 1, "bug", how to get the traceback; but no traceback."""
-    done = run_broken()
-    assert done.returncode == 1
-    assert "bug in harvest-source: ZeroDivisionError" in done.stderr
-    assert "--debug" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = broken()
+    assert done.code == 1
+    assert "bug in harvest-source: ZeroDivisionError" in done.err
+    assert "--debug" in done.err
+    assert "Traceback" not in done.err
 
 
-def test_debug_shows_where_the_bug_is() -> None:
+def test_debug_shows_where_the_bug_is(broken: Run) -> None:
     """``--debug`` adds the traceback on stderr; the exit code stays."""
-    done = run_broken("--debug")
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert "1 // 0" in done.stderr or "ZeroDivisionError" in done.stderr
+    done = broken("--debug")
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert "1 // 0" in done.err
 
 
-def test_a_bug_is_json_too() -> None:
+def test_a_bug_is_json_too(broken: Run) -> None:
     """With ``--json`` even a bug is one object on stdout."""
-    done = run_broken("--json")
-    assert done.returncode == 1
-    assert '"type": "ZeroDivisionError"' in done.stdout
-    assert done.stderr == ""
+    done = broken("--json")
+    assert done.code == 1
+    assert done.json["errors"][0]["type"] == "ZeroDivisionError"
+    assert done.err == ""
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_an_interrupt_ends_in_order(
-    start: Start, folder: Path, tmp_path: Path, as_json: bool
-) -> None:
+def test_an_interrupt_ends_in_order(start: Start, folder: Path, as_json: bool) -> None:
     """Ctrl-C while Harvest is asked: exit code 130, one line, what was loaded stays."""
     server = start()
     asked = threading.Event()
     server.before_request(lambda request: asked.set() if request.table == "invoices" else None)
     server.fault("slow_body", table="invoices")
-    child = subprocess.Popen(
-        [sys.executable, "-m", "harvest_source", "sync", *(["--json"] if as_json else [])],
-        cwd=folder,
-        env={**clean_environment(), **build_environment(tmp_path), **build_settings(server)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    options = ["--json"] if as_json else []
+    child = start_command("sync", *options, folder=folder, settings=build_settings(server))
     assert asked.wait(60)
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate()
     assert child.returncode == 130, (out, err)
     assert "Traceback" not in err
     assert "Interrupted" in (out if as_json else err)
@@ -111,26 +97,16 @@ def test_a_reader_that_has_seen_enough_is_no_bug(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_terminal_gets_a_progress_bar(start: Start, folder: Path, tmp_path: Path) -> None:
+def test_a_terminal_gets_a_progress_bar(start: Start, folder: Path) -> None:
     """On a terminal stderr shows rows, rate and time left; stdout stays as it is."""
     server = start(entries=2500, latency_ms=20)
     ours, theirs = os.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "harvest_source", "sync", "--table", "time_entries"],
-        cwd=folder,
-        env={
-            **clean_environment(),
-            **build_environment(tmp_path),
-            **build_settings(server),
-            "TERM": "xterm",
-        },
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    ) as child:
-        os.close(theirs)
-        shown = b"".join(iter(lambda: read_terminal(ours), b""))
-        assert child.stdout is not None
-        out = child.stdout.read().decode()
+    settings = build_settings(server) | {"TERM": "xterm"}
+    command = ("sync", "--table", "time_entries")
+    child = start_command(*command, folder=folder, settings=settings, stderr=theirs)
+    os.close(theirs)
+    shown = b"".join(iter(lambda: read_terminal(ours), b""))
+    out, _ = child.communicate()
     os.close(ours)
     assert child.returncode == 0, shown
     assert "/2500" in re.sub(r"\x1b\[[\d;?]*\w", "", shown.decode())

@@ -1,4 +1,4 @@
-"""The command as tests run it: in this process for speed, or as people do, in one of its own."""
+"""The command line as tests run it: in this process, in a forked one, or in a new interpreter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from harvest_source.__main__ import DEFAULTS
 from harvest_source.sandbox import Sandbox
-from tests.support.children import REPOSITORY
+from tests.support.children import COMMAND, REPOSITORY, Child, fork
 
 TOKEN = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
 ACCOUNT = "SOURCES__HARVEST__ACCOUNT_ID"
@@ -69,19 +69,40 @@ def build_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def run_process(
+def start_command(
     *arguments: str,
     folder: Path,
     settings: Mapping[str, str],
-    module: str = "harvest_source",
+    call: str = COMMAND,
+    stderr: int | None = None,
+) -> Child:
+    """``harvest-source`` in a process of its own in *folder*; see :func:`fork`."""
+    environment = {**clean_environment(), **build_environment(folder), **settings}
+    return fork(*arguments, folder=folder, environment=environment, call=call, stderr=stderr)
+
+
+def run_command(
+    *arguments: str,
+    folder: Path,
+    settings: Mapping[str, str],
+    call: str = COMMAND,
     said: str = "",
 ) -> Result:
-    """Run ``python -m harvest_source`` in *folder*, *said* on its stdin, and wait for it."""
+    """``harvest-source`` in a process of its own, *said* on its stdin, to its end."""
+    child = start_command(*arguments, folder=folder, settings=settings, call=call)
+    out, err = child.communicate(said, timeout=120)
+    return Result(child.wait(), out, err)
+
+
+def run_interpreter(
+    *arguments: str, folder: Path, settings: Mapping[str, str], module: str = "harvest_source"
+) -> Result:
+    """``python -m harvest_source``: slow, for what depends on imports and on the interpreter."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
         env={**clean_environment(), **build_environment(folder), **settings},
-        input=said,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=120,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +10,7 @@ import httpx
 
 from harvest_source.sandbox import Sandbox
 from tests.sandbox.reader import NO_CERTIFICATES
-from tests.support.command import (
-    API_URL,
-    ID_URL,
-    Result,
-    build_environment,
-    clean_environment,
-)
+from tests.support.command import API_URL, ID_URL, Result, start_command
 
 CLIENT_ID = "SOURCES__HARVEST__CREDENTIALS__CLIENT_ID"
 CLIENT_SECRET = "SOURCES__HARVEST__CREDENTIALS__CLIENT_SECRET"
@@ -61,20 +54,12 @@ def paste(
     *arguments: str, folder: Path, settings: Mapping[str, str], change: tuple[str, str] = ("", "")
 ) -> Result:
     """``auth login --no-browser``: open the address it prints, paste where that led."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "harvest_source", "auth", "login", "--no-browser", *arguments],
-        cwd=folder,
-        env={**clean_environment(), **build_environment(folder), **settings},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stderr is not None
+    command = ("auth", "login", "--no-browser", *arguments)
+    child = start_command(*command, folder=folder, settings=settings)
     said = ""
     while not (line := child.stderr.readline()).startswith("http"):
-        assert line or child.poll() is None, said
+        assert line, said
         said += line
     landed = visit(line.strip()).replace(*change) if change[0] else visit(line.strip())
-    out, err = child.communicate(f"{landed}\n", timeout=60)
-    return Result(child.returncode, out, said + line + err)
+    out, err = child.communicate(f"{landed}\n")
+    return Result(child.wait(), out, said + line + err)
