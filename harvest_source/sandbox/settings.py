@@ -150,6 +150,8 @@ class Settings:
             against a live account: 404 and 401 are both reported (behaviour.md 2).
         module_off: Answer for a table whose module is off. Unverified against a live account.
         company_needs_admin: Whether /company is 403 for others; sources conflict (behaviour.md 9).
+        page_rows: Rows of the largest page that is served, whatever a request asks for. Harvest's
+            has 2000; a smaller one gives short lists several pages.
         default_per_page: Page size where the request names none, by table; 2000 otherwise.
         rate_touches_user: Whether a new rate moves its user's ``updated_at``. Unverified against
             a live account, like the next two.
@@ -186,6 +188,7 @@ class Settings:
     company_needs_admin: bool = False
     timestamp_timers: bool = True
     clock_24h: bool = False
+    page_rows: int = 2000
     default_per_page: Mapping[str, int] = field(default_factory=lambda: {"invoices": 100})
     rate_touches_user: bool = True
     view_touches_parent: bool = True

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -536,32 +535,34 @@ def test_wide_overlap_once_a_day(open_lab: OpenLab) -> None:
 # Plain dlt.
 
 
-def test_plain_dlt_is_all_or_nothing(open_lab: OpenLab, tmp_path: Path) -> None:
-    """One table fails: pipeline.run raises ours, no table moves, and the next run has it all."""
+def test_plain_dlt_is_all_or_nothing(open_lab: OpenLab) -> None:
+    """One table fails: pipeline.run raises ours, no table moves, the next run has it all."""
     lab = open_lab()
     lab.stop_timers()
     lab.rest()
-    database = tmp_path / "plain.duckdb"
+    lab.database = lab.folder / "plain.duckdb"
 
     def run() -> None:
         with lab.working():
             pipeline = dlt.pipeline(
-                "plain", destination=dlt.destinations.duckdb(str(database)), dataset_name="harvest"
+                "plain",
+                destination=dlt.destinations.duckdb(str(lab.database)),
+                dataset_name="harvest",
             )
             source = harvest(account_id=lab.server.account_id, **lab.settings)
             pipeline.run(source.with_resources("clients", "tasks", "roles"))
 
     run()
-    before = lab.sql("SELECT * FROM clients ORDER BY id", database=database)
+    before = lab.sql("SELECT * FROM clients ORDER BY id")
     for table in ("clients", "tasks"):
         lab.server.edit(table, lab.server.rows(table)[0]["id"], name="Edited")
     lab.server.fault("html", table="tasks")
     with pytest.raises(PipelineStepFailed) as caught:
         run()
     assert isinstance(find_cause(caught.value, HarvestError), ResponseError)
-    assert lab.sql("SELECT * FROM clients ORDER BY id", database=database) == before
+    assert lab.sql("SELECT * FROM clients ORDER BY id") == before
     lab.server.clear_faults()
     run()
     for table in ("clients", "tasks"):
-        names = lab.sql(f"SELECT name FROM {table}", database=database)
+        names = lab.sql(f"SELECT name FROM {table}")
         assert {row["name"] for row in names} == {r["name"] for r in lab.server.rows(table)}

@@ -1,13 +1,10 @@
-"""What an integration test works in: a sandbox, one clock for both sides, a DuckDB file."""
+"""What a test works in: a sandbox with one clock for both sides, and a DuckDB file."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +15,12 @@ from dlt.common.pipeline import PipelineContext
 
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.sync import Hooks, sync
-from harvest_source.sandbox import TABLES, ManualClock, Sandbox
+from tests.support.simulation import DAY, HOUR, Row, Simulation, by_id, number
 
-Row = dict[str, Any]
-HOUR = 3600.0
-DAY = 24 * HOUR
+__all__ = ["DAY", "HOUR", "Lab", "Row", "by_id", "number"]
 
 
-class SharedClock:
-    """
-    The sandbox's clock as the connector's: sleeping moves it on for both, and nobody waits.
-
-    Attributes:
-        slept: Seconds of every sleep asked for.
-    """
-
-    def __init__(self, clock: ManualClock) -> None:
-        self._clock = clock
-        self._start = clock()
-        self._lock = threading.Lock()
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return self._clock()
-
-    def monotonic(self) -> float:
-        return (self._clock() - self._start).total_seconds()
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.slept.append(seconds)
-        self._clock.advance(seconds)
-
-
-class Lab:
+class Lab(Simulation):
     """
     One simulated installation and one warehouse. Close it, or use it in a ``with``.
 
@@ -61,19 +30,10 @@ class Lab:
     """
 
     def __init__(self, folder: Path, **fields: Any) -> None:
+        super().__init__(**fields)
         self.folder = folder
         self.database = folder / "harvest.duckdb"
-        self.clock = ManualClock()
-        settings: dict[str, Any] = {"entries": 60, "limit": False, "clock": self.clock}
-        self.server = Sandbox(**(settings | fields)).start()
-        self.shared = SharedClock(self.clock)
-        self.token = self.server.token
-
-    def __enter__(self) -> Lab:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.stop()
+        self._reader: duckdb.DuckDBPyConnection | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -120,11 +80,27 @@ class Lab:
             finally:
                 Container()[PipelineContext].deactivate()
 
-    def sql(self, query: str, *parameters: Any, database: Path | None = None) -> list[Row]:
-        """What a query of the warehouse gives; instants are in UTC."""
-        with duckdb.connect(str(database or self.database), read_only=True) as connection:
-            (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
-            connection.execute(f"SET TimeZone = 'UTC'; USE \"{catalog}\".harvest")
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """
+        Have the warehouse open, once for all queries in the ``with``; instants are in UTC.
+
+        Opening the file is most of what a small query costs.
+        """
+        if self._reader is not None:
+            yield self._reader
+            return
+        with duckdb.connect(str(self.database), read_only=True) as self._reader:
+            try:
+                (catalog,) = self._reader.execute("SELECT current_database()").fetchall()[0]
+                self._reader.execute(f"SET TimeZone = 'UTC'; USE \"{catalog}\".harvest")
+                yield self._reader
+            finally:
+                self._reader = None
+
+    def sql(self, query: str, *parameters: Any) -> list[Row]:
+        """What a query of the warehouse gives."""
+        with self.reading() as connection:
             rows: list[Row] = connection.execute(query, parameters).to_arrow_table().to_pylist()
         return rows
 
@@ -143,58 +119,15 @@ class Lab:
         """Every id of a table, ascending: a repeated one shows."""
         return sorted(row["id"] for row in self.table(name, account_id=account_id))
 
-    def columns(self, name: str | None = None, *, database: Path | None = None) -> dict[str, str]:
+    def columns(self, name: str | None = None) -> dict[str, str]:
         """``table.column`` to type, of the tables in the dataset; of one table if named."""
         query = (
             "SELECT table_name || '.' || column_name AS name, data_type FROM "
             "information_schema.columns WHERE table_schema = 'harvest' AND table_name LIKE ?"
         )
-        found = self.sql(query, name or "%", database=database)
+        found = self.sql(query, name or "%")
         return {
             row["name"].removeprefix(f"{name}."): row["data_type"]
             for row in found
             if not row["name"].startswith("_dlt")
         }
-
-    def stop_timers(self) -> None:
-        """The hours of a running timer grow with every second: stop them all."""
-        for account_id in self.server.settings.accounts:
-            for entry in self.server.rows("time_entries", account_id):
-                if entry["is_running"]:
-                    self.server.edit(
-                        "time_entries",
-                        entry["id"],
-                        account_id=account_id,
-                        is_running=False,
-                        timer_started_at=None,
-                    )
-
-    @contextmanager
-    def quotes_tell(self) -> Iterator[None]:
-        """
-        Records that quote one changed inside have their updated_at moved, too.
-
-        Harvest does not do that: what it means for a warehouse is not what these tests are about.
-        """
-        tables = [(name, account) for account in self.server.settings.accounts for name in TABLES]
-        before = {key: by_id(self.server.rows(*key)) for key in tables}
-        yield
-        for table, account in tables:
-            for record in self.server.rows(table, account):
-                was = before[table, account].get(record["id"], record)
-                if was != record and was["updated_at"] == record["updated_at"]:
-                    self.server.edit(table, record["id"], account_id=account)
-
-    def rest(self, seconds: float = HOUR) -> None:
-        """Let time pass between two runs."""
-        self.clock.advance(seconds)
-
-
-def number(value: Any) -> Decimal:
-    """The decimal a JSON number spells, not the binary float behind it."""
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(str(value))
-
-
-def by_id(rows: list[Row]) -> Mapping[int, Row]:
-    """Rows by their id."""
-    return {row["id"]: row for row in rows}

@@ -16,7 +16,8 @@ from typing import Any
 from harvest_source.schema.columns import Child, Column, Type
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
-from tests.support.lab import Lab, Row, number
+from tests.support.lab import Lab
+from tests.support.simulation import Row, Simulation, number
 
 SQL_TYPES = {
     Type.BIGINT: "BIGINT",
@@ -28,7 +29,7 @@ SQL_TYPES = {
 }
 
 
-def served(lab: Lab, endpoint: Endpoint, account_id: int) -> list[Row]:
+def served(lab: Simulation, endpoint: Endpoint, account_id: int) -> list[Row]:
     """Every record of a table as an administrator is served it now, with what a request knows."""
     if endpoint.report is not None:
         return _reported(lab, endpoint, account_id)
@@ -42,7 +43,7 @@ def served(lab: Lab, endpoint: Endpoint, account_id: int) -> list[Row]:
         return [json.loads(answer.read(), parse_float=Decimal)]
 
 
-def _reported(lab: Lab, endpoint: Endpoint, account_id: int) -> list[Row]:
+def _reported(lab: Simulation, endpoint: Endpoint, account_id: int) -> list[Row]:
     """A report as of today, or by calendar years from the first that has rows."""
     assert endpoint.report is not None
     today, stand_ins = lab.clock().date(), dict(endpoint.fill)
@@ -196,16 +197,17 @@ def assert_equal(
     """
     endpoint, account_id = BY_NAME[name], account_id or lab.server.account_id
     records = [record for record in served(lab, endpoint, account_id) if where(record)]
-    rows = [r for r in lab.table(name, account_id=account_id) if r.get("id") not in gone]
-    assert differences(endpoint, rows, records, account_id) == {}
-    for child in endpoint.record.children:
-        roots = {row["_dlt_id"] for row in rows}
-        elements = [
-            element
-            for element in lab.table(f"{name}__{child.name}", account_id=account_id)
-            if gone == () or element["_dlt_root_id"] in roots
-        ]
-        assert child_differences(child, rows, elements, records, account_id) == {}
+    with lab.reading():
+        rows = [r for r in lab.table(name, account_id=account_id) if r.get("id") not in gone]
+        assert differences(endpoint, rows, records, account_id) == {}
+        for child in endpoint.record.children:
+            roots = {row["_dlt_id"] for row in rows}
+            elements = [
+                element
+                for element in lab.table(f"{name}__{child.name}", account_id=account_id)
+                if gone == () or element["_dlt_root_id"] in roots
+            ]
+            assert child_differences(child, rows, elements, records, account_id) == {}
 
 
 def plain(row: Row) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harvest_source.sandbox.data.account import Account
 from harvest_source.sandbox.data.lens import Lens
@@ -131,7 +131,8 @@ class Call:
         settings, request = self.account.settings, self.request
         name = self.route.table
         default = settings.default_per_page.get(name, MAX_PER_PAGE)
-        page = locate(listing, parse_asked(request.params, default))
+        asked = parse_asked(request.params, default)
+        page = locate(listing, replace(asked, per_page=min(asked.per_page, settings.page_rows)))
         documented = endpoint is not None and endpoint.style == "cursor"
         envelope = build_envelope(
             listing,

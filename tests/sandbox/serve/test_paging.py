@@ -193,3 +193,13 @@ def test_a_cursor_outlives_the_row_it_names(start: Start) -> None:
     reader.server.delete("time_entries", before[9])
     second = reader.get(first["links"]["next"]).json()["time_entries"]
     assert [row["id"] for row in second] == before[10:20]
+
+
+@pytest.mark.parametrize("table", ["time_entries", "clients"])
+def test_smaller_pages_than_asked_for(start: Start, table: str) -> None:
+    """``page_rows`` gives a short list several pages; a request for fewer rows is served those."""
+    reader = start(page_rows=3)
+    pages = reader.pages(table, per_page=2000)
+    assert [row for page in pages for row in page[table]] == reader.server.rows(table)
+    assert {len(page[table]) for page in pages[:-1]} == {page["per_page"] for page in pages} == {3}
+    assert len(reader.get(table, per_page=2).json()[table]) == 2

@@ -1,0 +1,37 @@
+"""History too long for one piece: read in windows of dates, loaded in packages."""
+
+from __future__ import annotations
+
+from harvest_source.operations.sync import Hooks
+from harvest_source.sandbox import Request
+from tests.support.lab import Row
+from tests.support.labs import OpenLab
+
+ENTRIES = 21_000
+"""A list of more than 20,000 rows is cut into windows."""
+NEWEST, OLDEST = "2026-06-17", "2001-01-01"
+
+
+def test_a_row_that_moves_between_windows_lands_where_it_is(open_lab: OpenLab) -> None:
+    """A row that goes from a window not read yet to one read already is there once, as it is."""
+    lab = open_lab(entries=ENTRIES)
+    newest = lab.server.create("time_entries", spent_date=NEWEST)["id"]
+    lab.rest()
+    moved: list[Row] = []
+
+    def move(request: Request) -> None:
+        is_window = "to" in request.params and request.params.get("per_page") != "1"
+        if request.table == "time_entries" and is_window and not moved:
+            moved.append(lab.server.edit("time_entries", newest, spent_date=OLDEST))
+
+    lab.server.after_request(move)
+    hooks = Hooks(clock=lab.shared, package_rows=12_000)
+    report = lab.sync("time_entries", hooks=hooks)
+    assert (report.status, report.run_log.warnings) == ("ok", [])
+    assert moved
+    loads = lab.sql("SELECT count(DISTINCT _dlt_load_id) AS n FROM time_entries")
+    assert loads[0]["n"] > 1
+    query = "SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM time_entries"
+    assert lab.sql(query) == [{"rows": ENTRIES + 1, "ids": ENTRIES + 1}]
+    (row,) = lab.sql("SELECT spent_date FROM time_entries WHERE id = ?", newest)
+    assert row["spent_date"].isoformat() == OLDEST
