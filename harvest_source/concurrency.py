@@ -1,4 +1,4 @@
-"""Several jobs at once, one stream of what they find. Knows nothing of Harvest."""
+"""Work on several threads, as one stream of results. Knows nothing of Harvest."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ R = TypeVar("R")
 
 Work = Callable[[T, Callable[[R], None]], Sequence[T] | None]
 
-_LOOK_UP_S: Final = 0.2
-"""How often a job that waits for room looks whether anyone still wants its findings."""
+_CHECK_EVERY_S: Final = 0.2
+"""How often a job that waits for room in the queue checks whether the stream was closed."""
 
 
-class _Unwanted(Exception):
-    """Nobody takes the findings any more. Never leaves this module."""
+class _Closed(Exception):
+    """The stream was closed while a job had a result for it. Never leaves this module."""
 
 
 @dataclass(frozen=True, slots=True)
 class _End(Generic[T]):
-    """The last that is heard of a job."""
+    """A job ended: with further items, or with an error."""
 
     more: Sequence[T] = ()
     error: BaseException | None = None
@@ -44,33 +44,33 @@ def gather(
     """
     Yield what ``work(item, emit)`` emits for each of *items*, as it comes.
 
-    What one job emits stays in order; jobs overtake each other. A job that is ahead of whoever
-    iterates waits. The first exception is raised here and ends the others at their next ``emit``,
-    as does closing the iterator; neither waits for them.
+    The results of one job stay in order; jobs overtake each other. A job whose results are not
+    consumed fast enough waits. The first exception is raised here and ends the other jobs at their
+    next ``emit``, as does closing the iterator; neither waits for them to end.
 
     Args:
-        work: Returns further items, if what it was given turned out to be several.
-        workers: Jobs at once; 1 runs them in this thread, one after the other, and holds what one
-            of them emits until it is done.
-        waiting: Findings that may wait to be taken.
+        work: Returns further items if its item turned out to be several.
+        workers: Jobs in parallel; 1 runs them in this thread, one after the other, and holds the
+            results of each until it is done.
+        waiting: Results that may wait to be consumed.
         silence: Seconds, and what to yield whenever nothing came for so long; needs threads.
     """
     if workers == 1:
         left = deque(items)
         while left:
-            found: list[R] = []
-            left.extend(work(left.popleft(), found.append) or ())
-            yield from found
+            results: list[R] = []
+            left.extend(work(left.popleft(), results.append) or ())
+            yield from results
         return
     yield from _Gathering[T, R](work, waiting, silence).run(items, workers)
 
 
 def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> Iterator[R]:
     """
-    ``map(work, items)`` with *workers* at once, in order; at most twice that many results wait.
+    ``map(work, items)`` on *workers* threads, in order; at most twice that many results wait.
 
-    The first exception is raised where its result would come; items not begun are not begun.
-    With one of them, that is this thread.
+    The first exception is raised in place of its result; items that were not begun never are. With
+    one worker it is plain ``map``, in this thread.
     """
     if workers == 1:
         yield from map(work, items)
@@ -85,7 +85,7 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
         while waiting:
             yield waiting.popleft().result()
     finally:
-        # Ctrl-C must not wait for an answer that is under way.
+        # Ctrl-C must not wait for a request that is under way.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -95,35 +95,35 @@ class _Gathering(Generic[T, R]):
     def __init__(self, work: Work[T, R], waiting: int, silence: tuple[float, R] | None) -> None:
         self._work = work
         self._silence = silence
-        self._found: queue.Queue[R | _End[T]] = queue.Queue(waiting)
-        self._unwanted = threading.Event()
+        self._results: queue.Queue[R | _End[T]] = queue.Queue(waiting)
+        self._closed = threading.Event()
 
     def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-job")
         try:
             yield from self._take(pool, items)
         finally:
-            self._unwanted.set()
-            # Ctrl-C must not wait for an answer that is under way.
+            self._closed.set()
+            # Ctrl-C must not wait for a request that is under way.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> Iterator[R]:
         jobs = self._begin(pool, items)
         while jobs:
-            finding = self._next()
-            if not isinstance(finding, _End):
-                yield finding
-            elif finding.error is not None:
-                raise finding.error
+            result = self._next()
+            if not isinstance(result, _End):
+                yield result
+            elif result.error is not None:
+                raise result.error
             else:
-                jobs += self._begin(pool, finding.more) - 1
+                jobs += self._begin(pool, result.more) - 1
 
     def _next(self) -> R | _End[T]:
         if self._silence is None:
-            return self._found.get()
+            return self._results.get()
         seconds, nothing = self._silence
         try:
-            return self._found.get(timeout=seconds)
+            return self._results.get(timeout=seconds)
         except queue.Empty:
             return nothing
 
@@ -135,32 +135,38 @@ class _Gathering(Generic[T, R]):
     def _do(self, item: T) -> None:
         try:
             self._put(_End(self._work(item, self._put) or ()))
-        except _Unwanted:
+        except _Closed:
             pass
-        except BaseException as error:  # It belongs to whoever iterates.
-            self._put_if_wanted(_End(error=error))
+        except BaseException as error:  # Raised in the thread that iterates.
+            self._put_unless_closed(_End(error=error))
 
-    def _put(self, finding: R | _End[T]) -> None:
-        while not self._unwanted.is_set():
+    def _put(self, result: R | _End[T]) -> None:
+        while not self._closed.is_set():
             try:
-                self._found.put(finding, timeout=_LOOK_UP_S)
+                self._results.put(result, timeout=_CHECK_EVERY_S)
             except queue.Full:
                 continue
             return
-        raise _Unwanted
+        raise _Closed
 
-    def _put_if_wanted(self, finding: _End[T]) -> None:
-        with contextlib.suppress(_Unwanted):
-            self._put(finding)
+    def _put_unless_closed(self, end: _End[T]) -> None:
+        with contextlib.suppress(_Closed):
+            self._put(end)
 
 
 @contextmanager
 def run_ahead(task: Callable[[Callable[[], bool]], T]) -> Iterator[Future[T]]:
     """
-    Run *task* on a thread of its own; it is told whether it was dropped, by leaving early.
+    Run *task* on a thread of its own while the block runs.
 
-    A thread each rather than a pool: pools are waited for when the interpreter ends, and threads
-    that wait for threads of their own pool can wait for ever.
+    Not on a pool: the interpreter waits for a pool's threads when it ends, and a thread that waits
+    for another one of its own pool can wait for ever.
+
+    Args:
+        task: Is given a function that returns True once the block was left.
+
+    Yields:
+        The future result of *task*.
     """
     dropped = threading.Event()
     outcome: Future[T] = Future()
@@ -168,7 +174,7 @@ def run_ahead(task: Callable[[Callable[[], bool]], T]) -> Iterator[Future[T]]:
     def run() -> None:
         try:
             outcome.set_result(task(dropped.is_set))
-        except BaseException as error:  # All of it belongs to the thread that waits.
+        except BaseException as error:  # Raised in the thread that waits for the result.
             outcome.set_exception(error)
 
     threading.Thread(target=run, name="harvest-ahead", daemon=True).start()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_gc() -> Iterator[None]:
-    """Import without looking for garbage among modules, which stay as long as the process does."""
+    """Import without running the garbage collector: modules stay as long as the process does."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Rows that changed in Harvest since they were merged: no difference that anyone has to mend."""
+"""Rows that changed in Harvest since they were merged: the next sync merges them."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,15 +13,7 @@ from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.sessions import Session, Sessions
 from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
-from harvest_source.dlt_internals import ConfigurationException
-from harvest_source.errors import (
-    ConfigError,
-    ForbiddenError,
-    HarvestError,
-    ResponseError,
-    counted,
-    printable,
-)
+from harvest_source.errors import ForbiddenError, HarvestError, ResponseError, counted
 from harvest_source.extract.visibility import explain_off
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.notices import Notice, NoticeKind
@@ -110,7 +103,7 @@ def check(
         findings += _check_accounts(run.sessions, connection.token_source)
     findings.append(_describe_limit(connection.rate_limit))
     findings += map(_report_notice, run.run_log.notices)
-    findings.append(_try("destination", str(target), lambda: _open(target)))
+    findings.append(_try("destination", str(target), partial(_open_destination, target)))
     return CheckReport(tuple(findings))
 
 
@@ -170,21 +163,22 @@ def _check_modules(session: Session) -> Iterable[Finding]:
 
 
 def _check_table(session: Session, endpoint: Endpoint) -> Finding:
-    def look() -> str:
-        if endpoint.single:
-            session.client.fetch_object(endpoint.list_path)
-            return "1 row"
-        if endpoint.parent is not None:
-            return _look_below(session, endpoint, endpoint.parent)
-        return counted(_count(session, endpoint.list_path, endpoint), "row")
-
     if reason := explain_off(endpoint, session):
         return Finding("table", endpoint.name, "skipped", reason)
-    return _try("table", endpoint.name, look)
+    return _try("table", endpoint.name, partial(_describe_rows, session, endpoint))
 
 
-def _look_below(session: Session, endpoint: Endpoint, parent: Parent) -> str:
-    """A list that exists once per parent: that of the newest one stands for all."""
+def _describe_rows(session: Session, endpoint: Endpoint) -> str:
+    if endpoint.single:
+        session.client.fetch_object(endpoint.list_path)
+        return "1 row"
+    if endpoint.parent is not None:
+        return _describe_child_rows(session, endpoint, endpoint.parent)
+    return counted(_count(session, endpoint.list_path, endpoint), "row")
+
+
+def _describe_child_rows(session: Session, endpoint: Endpoint, parent: Parent) -> str:
+    """Of a list that exists once per parent, the one of the newest parent is asked for."""
     listed = BY_NAME[parent.endpoint]
     page = session.client.fetch_page(listed.list_path, key=listed.envelope_key, per_page=1)
     newest = next(iter(loads(page.rows)), None)
@@ -203,26 +197,18 @@ def _count(session: Session, path: str, endpoint: Endpoint) -> int:
     return session.client.fetch_count(path, key=endpoint.envelope_key or "")
 
 
-def _open(target: Target) -> str:
+def _open_destination(target: Target) -> str:
     path = target.database
     if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
         return "not there yet: the first sync makes it"
-    try:
-        with Warehouse(target, wait_s=0).sql():
-            return "can be opened"
-    except ConfigurationException as error:
-        lines = [printable(line) for line in str(error).splitlines() if line.strip()]
-        msg = (
-            f"Destination {target.destination} lacks settings: {' '.join(lines[:2])} "
-            "Put them into .dlt/secrets.toml under [destination."
-            f"{target.destination}], as dlt's documentation of that destination says."
-        )
-        raise ConfigError(msg) from error
+    with Warehouse(target, wait_s=0).sql():
+        return "can be opened"
 
 
-def _try(subject: str, name: str, look: Callable[[], str]) -> Finding:
+def _try(subject: str, name: str, describe: Callable[[], str]) -> Finding:
+    """The finding that *describe* words, or its error as one."""
     try:
-        return Finding(subject, name, "ok", look())
+        return Finding(subject, name, "ok", describe())
     except ForbiddenError as error:
         return Finding(subject, name, "skipped", str(error))
     except HarvestError as error:

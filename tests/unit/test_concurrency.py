@@ -1,16 +1,16 @@
-"""Jobs on threads: everything arrives, in each job's order, and nobody runs on unwanted."""
+"""Jobs on threads: every result arrives, in each job's order, and closing ends the jobs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.concurrency import gather, in_parallel
+from harvest_source.concurrency import gather, in_parallel, run_ahead
 
 
 def count_up(most: int, emit: Callable[[tuple[int, int]], None]) -> None:
@@ -30,14 +30,14 @@ def test_everything_arrives_in_each_jobs_order(workers: int, waiting: int) -> No
     assert len(found) == sum(jobs)
 
 
-def test_no_jobs_no_findings() -> None:
-    """Nothing to do is done at once."""
+def test_no_jobs_no_results() -> None:
+    """Without items the stream ends at once."""
     assert list(gather(count_up, [], workers=3, waiting=1)) == []
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_first_error_is_raised(workers: int) -> None:
-    """What was found before it has been taken; the error is the job's own."""
+    """Earlier results are consumed first; the error is the job's own."""
 
     def work(number: int, emit: Callable[[int], None]) -> None:
         emit(number)
@@ -48,7 +48,7 @@ def test_the_first_error_is_raised(workers: int) -> None:
         list(gather(work, [1, 2, 3], workers=workers, waiting=10))
 
 
-def test_a_job_that_is_ahead_waits_and_ends_when_unwanted() -> None:
+def test_a_job_that_is_ahead_waits_and_ends_when_the_stream_is_closed() -> None:
     """Memory stays bounded, and closing the iterator ends the jobs."""
     ended = threading.Event()
     emitted = []
@@ -61,15 +61,15 @@ def test_a_job_that_is_ahead_waits_and_ends_when_unwanted() -> None:
         finally:
             ended.set()
 
-    with closing(gather(work, [0], workers=2, waiting=2)) as findings:
-        assert next(findings) == 0
+    with closing(gather(work, [0], workers=2, waiting=2)) as results:
+        assert next(results) == 0
     assert ended.wait(60)
     assert len(emitted) < 10
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
-    """What it returns is done, too, and so on."""
+    """The items that a job returns are worked on too, and so on."""
 
     def work(number: int, emit: Callable[[int], None]) -> list[int] | None:
         emit(number)
@@ -79,8 +79,8 @@ def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
     assert sorted(found) == [1] * 6 + [2, 2, 3, 4]
 
 
-def test_silence_is_told() -> None:
-    """While nothing comes whoever waits may do something else."""
+def test_a_silence_is_yielded() -> None:
+    """While no result comes, the loop that iterates still gets its turn."""
     go_on = threading.Event()
 
     def work(number: int, emit: Callable[[int], None]) -> None:
@@ -107,3 +107,45 @@ def test_the_first_failure_is_raised_in_its_place() -> None:
     assert [next(results), next(results)] == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_a_task_runs_beside_the_block() -> None:
+    """The block goes on while the task runs, and gets its result."""
+    go_on = threading.Event()
+
+    def task(_: Callable[[], bool]) -> str:
+        assert go_on.wait(60)
+        return "done"
+
+    with run_ahead(task) as outcome:
+        assert not outcome.done()
+        go_on.set()
+        assert outcome.result(60) == "done"
+
+
+def test_a_task_learns_that_its_block_was_left() -> None:
+    """An exception in the block does not wait for the task, which is told to end."""
+    left: list[Callable[[], bool]] = []
+    asked, go_on = threading.Event(), threading.Event()
+
+    def task(is_left: Callable[[], bool]) -> None:
+        left.append(is_left)
+        asked.set()
+        assert go_on.wait(60)
+
+    with suppress(KeyError), run_ahead(task):
+        assert asked.wait(60)
+        assert not left[0]()
+        raise KeyError
+    assert left[0]()
+    go_on.set()
+
+
+def test_an_error_of_a_task_is_raised_where_its_result_is_taken() -> None:
+    """Not in the block, which may never ask for the result."""
+
+    def task(_: Callable[[], bool]) -> None:
+        raise LookupError
+
+    with run_ahead(task) as outcome, pytest.raises(LookupError):
+        outcome.result(60)
