@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _PIPE_WIDTH: Final = 160
 """Columns of a table in a file or a pipe, where no screen bounds them."""
 
+_UNBOUNDED: Final = 10_000
+"""Columns in which every table fits."""
+
 _COLOURS: Final[Mapping[str, str]] = {
     "ok": "green",
     "warning": "yellow",
@@ -79,21 +82,32 @@ def print_table(
         states: Headings of columns that get the colour of what they say.
     """
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
+    table, lines = Table(box=box.SIMPLE_HEAD, pad_edge=False), list(rows)
+    for at, heading in enumerate(headings):
         justify: Literal["left", "right"] = "right" if heading in numbers else "left"
-        table.add_column(heading, justify=justify, no_wrap=whole is None or heading in whole)
-    for row in rows:
+        is_whole = whole is None or heading in whole
+        width = max(map(cell_len, (heading, *(row[at] for row in lines)))) if is_whole else None
+        table.add_column(heading, justify=justify, no_wrap=is_whole, min_width=width)
+    for row in lines:
         cells = zip(headings, row, strict=True)
         table.add_row(*(_paint(text) if name in states else _escape(text) for name, text in cells))
     _print_without_padding(table)
 
 
 def _print_without_padding(table: Table) -> None:
-    """Rich fills every line with blanks up to the width of the screen."""
+    """
+    Print *table* as wide as the screen, or wider where a column must not be cut.
+
+    Rich fills every line with blanks up to that width; they are left out.
+    """
+    from rich.measure import Measurement
+
     rich = _open_rich()
+    unbounded = rich.options.update(max_width=_UNBOUNDED)
+    rich.width = max(rich.width, Measurement.get(rich, unbounded, table).minimum)
     with rich.capture() as captured:
         rich.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))

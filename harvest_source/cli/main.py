@@ -92,7 +92,7 @@ def _fail(context: Context, error: BaseException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not context.console.as_json:
         click.echo(error.format_message(), err=True)
         return _USAGE
-    code, message = _explain(error)
+    code, message = explain_error(error)
     if context.debug:
         traceback.print_exception(error)
     if context.console.as_json:
@@ -103,7 +103,7 @@ def _fail(context: Context, error: BaseException) -> int:
     return code
 
 
-def _explain(error: BaseException) -> tuple[int, str]:
+def explain_error(error: BaseException) -> tuple[int, str]:
     """The exit code of *error*, and what people are told."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return INTERRUPTED, _INTERRUPTED_MESSAGE

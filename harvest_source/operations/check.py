@@ -102,7 +102,7 @@ def check(
     with run.sessions.in_use():
         findings += _check_accounts(run.sessions, connection.token_source)
     findings.append(_describe_limit(connection.rate_limit))
-    findings += map(_report_notice, run.run_log.notices)
+    findings += map(report_notice, run.run_log.notices)
     findings.append(_try("destination", str(target), partial(_open_destination, target)))
     return CheckReport(tuple(findings))
 
@@ -114,7 +114,7 @@ def _describe_limit(rate_limit: int | None) -> Finding:
     return Finding("limit", "general", "ok", f"asks at most {limit}")
 
 
-def _report_notice(notice: Notice) -> Finding:
+def report_notice(notice: Notice) -> Finding:
     """What a request or the sign-in warned of meanwhile."""
     subject, name = _SUBJECTS[notice.kind]
     return Finding(subject, name, "warning", notice.text)

@@ -1,0 +1,68 @@
+"""What the process ends with, and what people are told, for every kind of end."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from harvest_source.cli.main import INTERRUPTED, explain_error
+from harvest_source.errors import (
+    AuthError,
+    BusyError,
+    ConfigError,
+    DestinationError,
+    GuardError,
+    HarvestError,
+    ServerError,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (HarvestError("x"), 1),
+        (ConfigError("x"), 2),
+        (AuthError("x"), 3),
+        (ServerError("x"), 4),
+        (GuardError("x"), 5),
+        (DestinationError("x"), 6),
+        (BusyError("x"), 7),
+    ],
+)
+def test_an_error_of_ours_has_its_code_and_its_own_words(error: HarvestError, code: int) -> None:
+    """The codes of the contract."""
+    assert explain_error(error) == (code, "x")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupt_is_130(error: BaseException) -> None:
+    """And says that nothing was lost."""
+    code, message = explain_error(error)
+    assert code == INTERRUPTED == 130
+    assert "the same command goes on from here" in message
+
+
+def test_an_error_that_an_interrupt_led_to_is_an_interrupt() -> None:
+    """dlt closes what still runs, and raises errors of its own on the way."""
+    error = RuntimeError("pool is closed")
+    error.__context__ = KeyboardInterrupt()
+    assert explain_error(error)[0] == INTERRUPTED
+
+
+def test_anything_else_is_a_bug_of_ours() -> None:
+    """Exit code 1, its type, and how to report it; not its text, which may hold a secret."""
+    code, message = explain_error(ZeroDivisionError("secret"))
+    assert code == 1
+    assert "bug in harvest-source: ZeroDivisionError" in message
+    assert "--debug" in message
+    assert "secret" not in message
+
+
+def test_a_command_line_that_cannot_be_parsed_names_the_help() -> None:
+    """Exit code 2, click's own words, and where to look them up."""
+    context = click.Context(click.Command("sync"), info_name="harvest-source sync")
+    code, message = explain_error(click.UsageError("No such option: --tables.", context))
+    assert (code, message) == (2, "No such option: --tables. See: harvest-source sync --help")
+    code, message = explain_error(click.FileError("a.txt", "cannot be opened"))
+    assert code == 2
+    assert message.endswith("See: harvest-source --help")

@@ -1,0 +1,118 @@
+"""How command lines are parsed: defaults, names, and the options that every command takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+
+from harvest_source.cli.auth_commands import auth
+from harvest_source.cli.commands import COMMANDS, check, sync, verify
+from harvest_source.cli.main import main
+from harvest_source.cli.options import Context
+from harvest_source.errors import ConfigError
+
+PLACES = ("sync", "check", "verify")
+EVERY_COMMAND = {command.name: command for command in (*COMMANDS, *auth.commands.values())}
+
+
+def parse(command: click.Command, *arguments: str) -> dict[str, Any]:
+    """The values that *command* would be called with."""
+    # Below the group, as people call it: click keeps what it first learns of a command's --help.
+    group = click.Context(main, obj=Context(), **main.context_settings)
+    return command.make_context(str(command.name), list(arguments), parent=group).params
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_the_defaults_of_a_warehouse(name: str) -> None:
+    """Every command that opens a warehouse opens the same one when nothing is said."""
+    found = parse(EVERY_COMMAND[name])
+    place = {key: found[key] for key in ("destination", "dataset", "pipeline", "account")}
+    assert place == {
+        "destination": "duckdb",
+        "dataset": "harvest",
+        "pipeline": "harvest",
+        "account": (),
+    }
+
+
+def test_repeatable_options_keep_their_order() -> None:
+    """Tables, columns and accounts may each be named several times."""
+    found = parse(
+        sync, "--table", "users", "--table", "roles", "--exclude", "users.email", "--account", "7"
+    )
+    assert found["table"] == ("users", "roles")
+    assert found["exclude"] == ("users.email",)
+    assert found["account"] == ("7",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [((), None), (("--deletes",), True), (("--no-deletes",), False)]
+)
+def test_deletes_is_once_a_day_unless_said(
+    arguments: tuple[str, ...], expected: bool | None
+) -> None:
+    """Without the option the audit decides by its own schedule."""
+    assert parse(sync, *arguments)["deletes"] is expected
+
+
+@pytest.mark.parametrize("command", [sync, verify])
+def test_removals_have_a_limit(command: click.Command) -> None:
+    """Both commands that remove rows take the same guard with the same default."""
+    assert parse(command)["max_deletes"] == "20%"
+    assert parse(command, "--max-deletes", "100%")["max_deletes"] == "100%"
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a b", "", "ä?"])
+def test_a_pipeline_is_the_name_of_a_folder(name: str) -> None:
+    """What would be taken for a path, or is none, is refused before anything is made."""
+    with pytest.raises(click.BadParameter, match="names a folder"):
+        parse(check, "--pipeline", name)
+
+
+@pytest.mark.parametrize("name", ["harvest", "harvest-2", "ernte_ü"])
+def test_names_that_a_pipeline_may_have(name: str) -> None:
+    """Letters of any alphabet, digits, ``-`` and ``_``."""
+    assert parse(check, "--pipeline", name)["pipeline"] == name
+
+
+def test_a_dataset_is_not_empty() -> None:
+    """An empty name would be taken for dlt's default."""
+    with pytest.raises(click.BadParameter, match="cannot be empty"):
+        parse(check, "--dataset", "  ")
+
+
+@pytest.mark.parametrize("name", EVERY_COMMAND)
+def test_every_command_takes_the_common_options(name: str) -> None:
+    """``--json``, ``--quiet``, ``--debug`` and ``--profile`` work everywhere."""
+    options = {option.name for option in EVERY_COMMAND[name].params}
+    assert {"as_json", "quiet", "debug", "profile"} <= options
+
+
+def take(context: Context, **said: Any) -> Context:
+    context.take({"as_json": False, "quiet": False, "debug": False, "profile": None, **said})
+    return context
+
+
+def test_common_options_add_up() -> None:
+    """What stands before the command's name holds as well as what stands after it."""
+    context = take(take(Context(), as_json=True), quiet=True)
+    assert (context.console.as_json, context.console.quiet) == (True, True)
+
+
+def test_the_last_profile_counts() -> None:
+    """``harvest-source --profile a sync --profile b`` is b's."""
+    context = take(take(take(Context(), profile="a"), profile="b"))
+    assert context.settings == {"auth_profile": "b"}
+
+
+def test_without_a_profile_the_configuration_decides() -> None:
+    """No key is set that would win over the configured profile."""
+    assert take(Context()).settings == {}
+
+
+def test_a_profile_has_a_name_that_can_be_a_file() -> None:
+    """It names a file of the vault and a section of the configuration."""
+    with pytest.raises(ConfigError, match="profile"):
+        take(Context(), profile="../other")

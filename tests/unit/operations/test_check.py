@@ -1,0 +1,44 @@
+"""Findings of a check: what a warning is about, and what the exit code follows from."""
+
+from __future__ import annotations
+
+import pytest
+
+from harvest_source.errors import AuthError, DestinationError, ServerError
+from harvest_source.notices import Notice, NoticeKind
+from harvest_source.operations.check import CheckReport, Finding, report_notice
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_every_kind_of_notice_has_a_subject(kind: NoticeKind) -> None:
+    """A new kind must be given one; its words are not looked at."""
+    found = report_notice(Notice(kind, "Words that may change."))
+    assert found.subject
+    assert (found.state, found.detail) == ("warning", "Words that may change.")
+
+
+def test_notices_are_told_apart_by_their_kind() -> None:
+    """The clock, the allowance and the sign-in are different lines."""
+    subjects = {kind: report_notice(Notice(kind, "x")).subject for kind in NoticeKind}
+    assert subjects[NoticeKind.CLOCK] == "clock"
+    assert subjects[NoticeKind.ALLOWANCE] == "limit"
+    assert subjects[NoticeKind.SIGN_IN] == "credentials"
+
+
+def finding(error: AuthError | ServerError | DestinationError | None, state: str) -> Finding:
+    return Finding("table", "users", state, "x", error)
+
+
+def test_warnings_and_skipped_tables_are_no_failures() -> None:
+    """A member's token is checked with exit code 0."""
+    report = CheckReport((finding(None, "warning"), finding(None, "skipped")))
+    assert report.exit_code == 0
+    assert report.as_dict()["status"] == "ok"
+
+
+def test_the_gravest_error_decides() -> None:
+    """As in a sync."""
+    errors = (ServerError("x"), DestinationError("x"), AuthError("x"))
+    report = CheckReport(tuple(finding(error, "error") for error in errors))
+    assert report.exit_code == 6
+    assert report.as_dict()["status"] == "error"

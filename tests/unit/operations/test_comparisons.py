@@ -1,0 +1,69 @@
+"""One figure here and there: when they count as equal, and what a difference is called."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from harvest_source.operations.comparisons import HALF_CENT, Comparison, State, as_number
+
+
+def compare(here: str, there: str, **fields: Any) -> Comparison:
+    given = {"account_id": 7, "table": "time_entries", "check": "hours", "scope": "2024"}
+    return Comparison(**{**given, **fields}, here=Decimal(here), there=Decimal(there))
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "tolerance", "expected"),
+    [
+        ("10", "10", "0", State.OK),
+        ("10", "10.000000000", "0", State.OK),
+        ("10", "10.000000001", "0", State.DIFFERS),
+        ("10.005", "10", "0.005", State.OK),
+        ("10", "10.005", "0.005", State.OK),
+        ("10.006", "10", "0.005", State.DIFFERS),
+    ],
+)
+def test_figures_within_the_tolerance_are_equal(
+    here: str, there: str, tolerance: str, expected: State
+) -> None:
+    """Either way round, the tolerance included."""
+    assert compare(here, there, tolerance=Decimal(tolerance)).state is expected
+
+
+def test_an_excuse_makes_a_difference_an_information() -> None:
+    """And is told with it."""
+    found = compare("1", "2", excuse="fixed fee")
+    assert (found.state, found.detail) == (State.INFORMATION, "fixed fee")
+
+
+def test_equal_figures_need_no_excuse() -> None:
+    """Nothing is told beside them."""
+    found = compare("2", "2", excuse="fixed fee")
+    assert (found.state, found.detail) == (State.OK, "")
+
+
+def test_the_object_of_json_has_exact_numbers() -> None:
+    """As text: no binary float, no exponent, no padding."""
+    found = compare("1234567.250000000", "1E+2", tolerance=HALF_CENT)
+    assert found.as_dict() == {
+        "account_id": 7,
+        "table": "time_entries",
+        "check": "hours",
+        "scope": "2024",
+        "here": "1234567.25",
+        "there": "100",
+        "state": "differs",
+        "detail": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "0"), (0.1, "0.1"), (3, "3"), ("2.50", "2.50"), (Decimal("9.99"), "9.99")],
+)
+def test_numbers_are_read_as_they_are_written(value: Any, expected: str) -> None:
+    """A float is what its digits say; nothing is nothing."""
+    assert as_number(value) == Decimal(expected)

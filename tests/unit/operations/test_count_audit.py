@@ -1,0 +1,51 @@
+"""What people are told when the counts of a table differ."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.operations.count_audit import explain_findings
+from harvest_source.operations.deletion_search import Findings, describe_slices
+
+MAY = DateWindow(date(2024, 5, 1), date(2024, 6, 1))
+JUNE = DateWindow(date(2024, 6, 1), date(2024, 7, 1))
+
+
+def test_deleted_rows_need_no_words() -> None:
+    """They are removed and counted."""
+    assert explain_findings("clients", 7, Findings(5, 4, gone=frozenset({1}))) == []
+
+
+def test_missing_rows_are_said_with_the_days_they_are_on() -> None:
+    """What happened, that it is mended, and that it may be a bug."""
+    found = Findings(5, 6, lost=(Slice(MAY),), missing=1)
+    [message] = explain_findings("expenses", 7, found)
+    assert message.startswith("expenses of account 7 lacked 1 row that Harvest has")
+    assert "(2024-05-01 to 2024-06-01)" in message
+    assert "read again now" in message
+
+
+def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
+    """Nothing was removed there."""
+    [message] = explain_findings("expenses", 7, Findings(5, 6, open=(MAY, JUNE)))
+    assert "2 windows, the first 2024-05-01 to 2024-06-01" in message
+    assert "Nothing was removed there" in message
+
+
+def test_counts_that_nothing_explains_name_the_command() -> None:
+    """Harvest's total and its lists disagree."""
+    [message] = explain_findings("clients", 7, Findings(5, 6))
+    assert "has 5 rows and Harvest counts 6" in message
+    assert "harvest-source sync --table clients --full-refresh" in message
+
+
+def test_rows_that_changed_meanwhile_explain_a_difference() -> None:
+    """The next run merges them."""
+    assert explain_findings("clients", 7, Findings(5, 6, moved=1)) == []
+
+
+def test_one_slice_is_named_and_several_are_counted() -> None:
+    """A message stays short."""
+    assert describe_slices([Slice(MAY)]) == "2024-05-01 to 2024-06-01"
+    assert describe_slices([Slice(MAY)] * 3).startswith("3 windows, the first 2024-05-01")

@@ -1,0 +1,68 @@
+"""The report of a verification."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from harvest_source.errors import AuthError, HarvestError, ServerError
+from harvest_source.extract.run_log import RunLog
+from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.verify import VerifyReport
+
+
+def compare(here: int, there: int, excuse: str = "") -> Comparison:
+    return Comparison(
+        account_id=7,
+        table="clients",
+        check="rows",
+        scope="all",
+        here=Decimal(here),
+        there=Decimal(there),
+        excuse=excuse,
+    )
+
+
+EQUAL, DIFFERENT, EXCUSED = compare(1, 1), compare(1, 2), compare(1, 2, "fixed fee")
+
+
+def report(*comparisons: Comparison, error: HarvestError | None = None) -> VerifyReport:
+    log = RunLog()
+    if error is not None:
+        log.fail("invoices", 7, error)
+    return VerifyReport((7,), comparisons, log, 3)
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "error", "code"),
+    [
+        ((EQUAL,), None, 0),
+        ((EQUAL, EXCUSED), None, 0),
+        ((EQUAL, DIFFERENT), None, 5),
+        ((EQUAL,), ServerError("x"), 4),
+        ((DIFFERENT,), ServerError("x"), 4),
+        ((DIFFERENT,), AuthError("x"), 3),
+    ],
+)
+def test_the_exit_code(
+    comparisons: tuple[Comparison, ...], error: HarvestError | None, code: int
+) -> None:
+    """5 for a difference; a table that could not be compared is graver."""
+    found = report(*comparisons, error=error)
+    assert found.exit_code == code
+    assert found.as_dict()["status"] == ("ok" if code == 0 else "error")
+
+
+def test_comparisons_are_counted_by_state() -> None:
+    """Each state is there, also when nothing came to it."""
+    assert report(EQUAL, EQUAL, EXCUSED).count_states() == {
+        "ok": 2,
+        "differs": 0,
+        "information": 1,
+    }
+
+
+def test_only_what_has_no_excuse_is_a_difference() -> None:
+    """What ``--fix`` reads again."""
+    assert report(EQUAL, DIFFERENT, EXCUSED).differences == [DIFFERENT]
