@@ -43,3 +43,13 @@ DESTINATION_WAIT_S: Final = 60
 
 MAX_DELETES: Final = "20%"
 """Largest share of a table that one run may remove, beyond 25 rows."""
+
+DATABASE: Final = "harvest_data.duckdb"
+"""DuckDB file, in the current folder. Its stem must not be the dataset's name: DuckDB names the
+catalog after the file, and ``harvest.time_entries`` would be ambiguous."""
+
+SANDBOX_DATABASE: Final = "harvest_sandbox.duckdb"
+"""DuckDB file of a run against the sandbox."""
+
+EARLIER_DATABASE: Final = "harvest.duckdb"
+"""The default before; used as long as it holds the dataset and :data:`DATABASE` is absent."""

@@ -9,6 +9,7 @@ Each point says why we need it and what to do when dlt changes or removes it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -54,6 +55,8 @@ Found by damaging each file (``tests/integration/test_healing.py``); dlt has no 
 """
 
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
+_ARROW_ROWS: Final = 1_000_000
+"""Rows of a batch where a whole result is read at once."""
 _DUCKDB: Final = "dlt.destinations.duckdb"
 
 INNER_ERRORS: Final = (
@@ -249,6 +252,23 @@ def is_ambiguous(catalog: str, dataset: str) -> bool:
     return dataset.lower() in {catalog.lower(), "system", "temp"}
 
 
+def create_duckdb_file(path: Path) -> None:
+    """
+    Create a DuckDB file that every DuckDB from 1.0 on can read, unless the file exists.
+
+    DuckDB 2 makes files that 1.x refuses. A file keeps the storage version that it was made with,
+    whatever library writes to it later; dlt 1.31 has no setting for it.
+
+    Raises:
+        duckdb.Error: It cannot be created.
+    """
+    import duckdb
+
+    if not path.exists():
+        settings: Any = {"storage_compatibility_version": "v1.0.0"}
+        duckdb.connect(str(path), config=settings).close()
+
+
 class NamingDuckDB(dlt.destinations.duckdb):
     """
     dlt's DuckDB destination, for files whose catalog has the name of the dataset.
@@ -256,8 +276,9 @@ class NamingDuckDB(dlt.destinations.duckdb):
     DuckDB names the catalog after the file and refuses ``harvest.clients`` in ``harvest.duckdb``:
     is ``harvest`` the catalog or the schema? dlt 1.31 names tables by their dataset alone (its
     MotherDuck destination names the catalog too), so such a file cannot be loaded. This client
-    names the catalog where it must, and is dlt's own otherwise. It also reads Arrow tables by the
-    method that DuckDB has: dlt 1.31 calls ``fetch_arrow_table``, which DuckDB 2 removed.
+    names the catalog where it must, and is dlt's own otherwise. It also creates the file as
+    :func:`create_duckdb_file` does, and reads Arrow tables by the method that DuckDB has: dlt 1.31
+    calls ``fetch_arrow_table``, which DuckDB 2 removed.
 
     When dlt's client classes move: refuse such files, with the advice to rename them.
     """
@@ -291,21 +312,33 @@ def use_naming_duckdb(pipeline: dlt.Pipeline) -> None:
 
 @cache
 def _build_duckdb_client() -> Any:
+    import pyarrow
     from dlt.destinations.impl.duckdb.duck import DuckDbClient
     from dlt.destinations.impl.duckdb.sql_client import DuckDBDBApiCursorImpl, DuckDbSqlClient
 
     class Cursor(DuckDBDBApiCursorImpl):
         def iter_arrow(self, chunk_size: int) -> Any:
             """Arrow tables, without ``fetch_arrow_table``."""
-            if chunk_size:
+            if not hasattr(self.native_cursor, "to_arrow_reader"):  # DuckDB 1.4
                 yield from super().iter_arrow(chunk_size)
-            elif hasattr(self.native_cursor, "fetch_arrow_table"):
-                yield self.native_cursor.fetch_arrow_table()
-            else:
-                yield self.native_cursor.to_arrow_reader().read_all()
+                return
+            with warnings.catch_warnings():
+                # DuckDB 2 advises callers to use its relations, which dlt has none of.
+                warnings.filterwarnings("ignore", "Arrow output on a DB-API", UserWarning)
+                reader: Any = self.native_cursor.to_arrow_reader(chunk_size or _ARROW_ROWS)
+            if not chunk_size:
+                yield reader.read_all()
+                return
+            yield from map(pyarrow.Table.from_batches, ([batch] for batch in reader))
 
     class SqlClient(DuckDbSqlClient):
         cursor_impl = Cursor
+
+        def open_connection(self) -> Any:
+            """Create the file first, so that dlt does not make one that old clients refuse."""
+            if self.credentials.external_conn() is None and not self.credentials.read_only:
+                create_duckdb_file(Path(str(self.credentials.database)))
+            return super().open_connection()
 
         def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:  # noqa: ARG002
             """The file's catalog where the dataset alone would be ambiguous."""

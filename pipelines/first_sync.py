@@ -1,4 +1,4 @@
-"""Copy everything the token may read into harvest.duckdb, table by table."""
+"""Copy everything the token may read into harvest_data.duckdb, table by table."""
 
 import sys
 

@@ -22,7 +22,7 @@ FLOORS = (
     floor("schema"),
     floor("api decode", "httpx tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),
-    floor("dlt_internals", "dlt"),
+    floor("dlt_internals", "dlt duckdb pyarrow"),
     floor("extract config", "httpx pyarrow dlt pendulum"),
     floor("load", "dlt pyarrow pendulum"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),

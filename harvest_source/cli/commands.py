@@ -21,6 +21,7 @@ from harvest_source.cli.show_check import show_check
 from harvest_source.cli.show_sync import show_sync
 from harvest_source.cli.show_tables import show_tables
 from harvest_source.cli.show_verify import show_verify
+from harvest_source.defaults import SANDBOX_DATABASE
 from harvest_source.errors import ConfigError
 from harvest_source.startup import without_gc
 
@@ -197,7 +198,7 @@ def _sandboxed(wanted: bool, options: dict[str, Any]) -> Iterator[None]:
     from harvest_source.sandbox import Sandbox
 
     if options["destination"] == "duckdb" and options["database"] is None:
-        options["database"] = "harvest_sandbox.duckdb"
+        options["database"] = SANDBOX_DATABASE
     with Sandbox().start() as server:
         options["settings"] = {
             "credentials": {"access_token": server.token},

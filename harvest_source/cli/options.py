@@ -11,7 +11,7 @@ import click
 
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.cli.console import Console, log_to_stderr
-from harvest_source.defaults import MAX_DELETES
+from harvest_source.defaults import DATABASE, MAX_DELETES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,7 +79,7 @@ def warehouse(function: F) -> F:
             metavar="NAME",
             help="Any destination of dlt.",
         ),
-        click.option("--database", metavar="PATH", help="DuckDB file.  [default: harvest.duckdb]"),
+        click.option("--database", metavar="PATH", help=f"DuckDB file.  [default: {DATABASE}]"),
         click.option(
             "--dataset",
             default="harvest",

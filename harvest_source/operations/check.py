@@ -103,6 +103,7 @@ def check(
         findings += _check_accounts(run.sessions, connection.token_source)
     findings.append(_describe_limit(connection.rate_limit))
     findings += map(report_notice, run.run_log.notices)
+    findings += (Finding("destination", str(target), "warning", each) for each in target.warnings)
     findings.append(_try("destination", str(target), partial(_open_destination, target)))
     return CheckReport(tuple(findings))
 

@@ -54,7 +54,7 @@ def sync(
 
     Args:
         destination: Any dlt destination's name.
-        database: DuckDB file; ``harvest.duckdb`` when None. Only with DuckDB.
+        database: DuckDB file; ``harvest_data.duckdb`` when None. Only with DuckDB.
         dataset: Schema that holds the tables.
         pipeline: dlt pipeline that keeps the cursors.
         account: Accounts to read, in place of the configured ones.

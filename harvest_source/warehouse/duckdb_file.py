@@ -1,4 +1,6 @@
-"""A DuckDB file that other processes may have open: waiting for it, and saying who has it."""
+"""
+The DuckDB file of a warehouse: making it, waiting while other processes have it, explaining errors.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,18 @@ from typing import Final
 import duckdb
 
 from harvest_source.clock import Clock
+from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.errors import DestinationError
 
 _RETRY_S: Final = 1.0
 _HOLDER: Final = re.compile(r"(?P<program>[^\s\"]+) \(PID (?P<pid>\d+)\)")
+_STORAGE_VERSION: Final = re.compile(
+    r"version number (?P<file>\d+), but we can only read versions? "
+    r"(?:between \d+ and )?(?P<newest>\d+)"
+)
+"""How every DuckDB from 1.0 to 2.0 refuses a file of another storage version."""
+_MAGIC: Final = (8, b"DUCK")
+"""Place and content of the bytes by which DuckDB knows its files."""
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
 
 
@@ -64,9 +74,11 @@ class DuckDBFile:
         try:
             return self._open()
         except duckdb.Error as error:
-            raise DestinationError(self._explain(error, kept)) from error
+            what = explain_error(self.path, error, wait_s=self.wait_s, kept=kept)
+            raise DestinationError(what) from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        create_duckdb_file(self.path)
         deadline, has_told = self.clock.monotonic() + self.wait_s, False
         while True:
             try:
@@ -80,19 +92,72 @@ class DuckDBFile:
                     has_told = True
             self.clock.sleep(min(_RETRY_S, left))
 
-    def _explain(self, error: duckdb.Error, kept: str) -> str:
-        path, text = self.path, " ".join(str(error).split())
-        if is_locked(error):
-            waited = f" and was for the {self.wait_s:.0f} s waited" if self.wait_s else ""
-            return (
-                f"{path} is in use by {find_holder(error)}{waited}. {kept} Close it there, then "
-                "run again; destination_wait under [sources.harvest] sets how long to wait."
-            )
-        if "not a valid DuckDB" in text or "database file" in text:
-            return f"{path} is not a DuckDB database. {kept} Name another file with --database."
-        if not path.parent.exists():
-            return f"The folder {path.parent} does not exist. {kept} Make it, or name another file."
-        return f"DuckDB cannot open {path}: {text[:200]} {kept}"
+
+def explain_error(path: Path, error: duckdb.Error, *, wait_s: float, kept: str) -> str:
+    """
+    Why a file cannot be opened, and what to do.
+
+    Args:
+        wait_s: How long was waited for other processes.
+        kept: What became of the data: a sentence.
+    """
+    text = " ".join(str(error).split())
+    if is_locked(error):
+        waited = f" and was for the {wait_s:.0f} s waited" if wait_s else ""
+        return (
+            f"{path} is in use by {find_holder(error)}{waited}. {kept} Close it there, then run "
+            "again; destination_wait under [sources.harvest] sets how long to wait."
+        )
+    if versions := _STORAGE_VERSION.search(text):
+        return _explain_version(path, int(versions["file"]), int(versions["newest"]), kept)
+    if path.exists() and not _is_duckdb(path):
+        return f"{path} is not a DuckDB database. {kept} Name another file with --database."
+    if not path.parent.exists():
+        return f"The folder {path.parent} does not exist. {kept} Make it, or name another file."
+    return f"DuckDB cannot open {path}: {text[:200]} {kept}"
+
+
+def _explain_version(path: Path, file: int, newest: int, kept: str) -> str:
+    if file > newest:
+        return (
+            f"{path} was made by a newer DuckDB (storage version {file}) than the installed "
+            f"{duckdb.__version__}, which reads up to {newest}. {kept} Install a newer one: "
+            "pip install --upgrade duckdb"
+        )
+    return (
+        f"{path} was made by a DuckDB older than 0.10 (storage version {file}), which the "
+        f"installed {duckdb.__version__} cannot read. {kept} Name another file with --database."
+    )
+
+
+def _is_duckdb(path: Path) -> bool:
+    """Whether the file begins as DuckDB's files do; True where it cannot be read."""
+    start, magic = _MAGIC
+    try:
+        with path.open("rb") as file:
+            return file.read(start + len(magic))[start:] == magic
+    except OSError:
+        return True
+
+
+def may_hold_dataset(path: Path, dataset: str) -> bool:
+    """
+    Whether a DuckDB file holds a dataset that dlt has loaded.
+
+    An empty file, or one of another kind, does not. One that cannot be opened now, because it is
+    in use or newer than the library, may: opening it for the run says what is wrong.
+    """
+    if not _is_duckdb(path):
+        return False
+    query = (
+        "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND lower(schema_name) = lower(?) AND table_name = '_dlt_version'"
+    )
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.execute(query, [dataset]).fetchall() != [(0,)]
+    except duckdb.Error:
+        return True
 
 
 def is_locked(error: duckdb.Error) -> bool:

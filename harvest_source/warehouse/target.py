@@ -1,4 +1,4 @@
-"""Where the tables go."""
+"""Where the tables go: a destination, a dataset and, for DuckDB, a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harvest_source.defaults import DATABASE, EARLIER_DATABASE
+from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
 
 DUCKDB: Final = "duckdb"
@@ -13,13 +15,19 @@ DUCKDB: Final = "duckdb"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the tables go."""
+    """
+    Where the tables go.
+
+    Attributes:
+        database: File of an embedded destination (DuckDB only).
+        warnings: What people should know of the choice.
+    """
 
     destination: str = DUCKDB
     database: Path | None = None
-    """File of an embedded destination (DuckDB only)."""
     dataset: str = "harvest"
     pipeline: str = "harvest"
+    warnings: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -35,7 +43,9 @@ def build_target(
     destination: str, database: str | Path | None, dataset: str, pipeline: str
 ) -> Target:
     """
-    Check where the tables are to go.
+    Check where the tables are to go, and choose the DuckDB file when none is named.
+
+    Opens a file only to see whether it is an earlier warehouse; creates none.
 
     Raises:
         ConfigError: A file for a destination that has none.
@@ -48,4 +58,39 @@ def build_target(
             )
             raise ConfigError(msg)
         return Target(destination, None, dataset, pipeline)
-    return Target(destination, Path(database or "harvest.duckdb"), dataset, pipeline)
+    if database is None and _is_earlier_warehouse(dataset):
+        warnings = (_describe_earlier(dataset),)
+        return Target(destination, Path(EARLIER_DATABASE), dataset, pipeline, warnings)
+    path = Path(database or DATABASE)
+    return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
+
+
+def _is_earlier_warehouse(dataset: str) -> bool:
+    """Whether the current folder has a warehouse under the earlier default name, and no other."""
+    earlier = Path(EARLIER_DATABASE)
+    if Path(DATABASE).exists() or not earlier.exists():
+        return False
+    # Imports DuckDB, which a run postpones until it has asked Harvest who we are.
+    from harvest_source.warehouse.duckdb_file import may_hold_dataset
+
+    return may_hold_dataset(earlier, dataset)
+
+
+def _describe_earlier(dataset: str) -> str:
+    return (
+        f"{EARLIER_DATABASE} is used: it holds dataset {dataset}, and there is no {DATABASE} here. "
+        f"Close it everywhere and rename it to {DATABASE}, together with {EARLIER_DATABASE}.wal if "
+        "that exists. DuckDB names the catalog after the file and cannot tell it from a dataset of "
+        f"the same name: in a file of another name, {dataset}.time_entries works as it stands."
+    )
+
+
+def _describe_ambiguity(path: Path, dataset: str) -> tuple[str, ...]:
+    catalog = find_catalog_name(str(path))
+    if not is_ambiguous(catalog, dataset):
+        return ()
+    return (
+        f"DuckDB calls the catalog of {path} {catalog}, and it cannot tell dataset {dataset} from "
+        f"a catalog of that name: queries have to say {catalog}.{dataset}.time_entries, and views "
+        "may not work. Name another file with --database, or another --dataset.",
+    )

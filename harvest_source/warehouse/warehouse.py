@@ -69,6 +69,8 @@ class Warehouse:
             self._file = DuckDBFile(target.database, clock, wait_s, tell_of_holder)
             self._file.open(UNTOUCHED).close()
         self._folder = PipelineFolder(target, on_warning)
+        for warning in target.warnings:
+            on_warning(warning)
 
     @property
     def pipeline(self) -> dlt.Pipeline:

@@ -57,7 +57,7 @@ def run(server: SandboxProcess, folder: Path, *, deletes: bool) -> SyncReport:
         "audit_requests": 0,
     }
     return sync(
-        database=folder / "harvest.duckdb",
+        database=folder / "harvest_data.duckdb",
         account=[server.account_id],
         table=["time_entries"],
         deletes=deletes,

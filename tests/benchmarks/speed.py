@@ -142,8 +142,8 @@ def huge() -> Iterator[Line]:
     """Ten million entries, without limit."""
     with open_place(10_000_000, limit=False) as place:
         run = place.run(build_command(False, False))
-        with duckdb.connect(str(place.folder / "harvest.duckdb"), read_only=True) as database:
-            query = "SELECT count(*), count(DISTINCT id) FROM harvest.harvest.time_entries"
+        with duckdb.connect(str(place.folder / "harvest_data.duckdb"), read_only=True) as database:
+            query = "SELECT count(*), count(DISTINCT id) FROM harvest.time_entries"
             found = database.execute(query).fetchall()[0]
     yield Line("no limit, 10,000,000", run, f"in the table: {found[0]:,}, distinct {found[1]:,}")
 

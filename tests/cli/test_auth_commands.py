@@ -229,7 +229,7 @@ def test_a_dead_sign_in(office: Sandbox, say: Say, bare: Run) -> None:
     result = bare("auth", "status", "--check", "--json")
     assert (result.code, result.json["state"]) == (3, "dead")
     assert bare("sync").code == 3
-    with duckdb.connect("harvest.duckdb") as connection:
+    with duckdb.connect("harvest_data.duckdb") as connection:
         found = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
     made = {name for (name,) in found if not name.startswith("_dlt")}
     assert made <= {"sync_runs", "deleted_records"}, "no table of Harvest's"
@@ -341,8 +341,8 @@ def test_a_configured_refresh_token_is_only_the_beginning(
 
 def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """Rows of the warehouse in *folder*."""
-    with duckdb.connect(str(folder / "harvest.duckdb"), read_only=True) as connection:
-        connection.execute("USE harvest.harvest")
+    with duckdb.connect(str(folder / "harvest_data.duckdb"), read_only=True) as connection:
+        connection.execute("USE harvest")
         return connection.execute(sql).fetchall()
 
 

@@ -23,7 +23,7 @@ def test_check_shows_everything_that_a_sync_needs(run: Run, shared: Sandbox) -> 
     result = run("check")
     assert result.code == 0
     assert (TOKEN in result.out, str(shared.account_id) in result.out) == (True, True)
-    words = ("administrator", "invoice", "97 requests per 15.4 s", "harvest.duckdb", "60 rows")
+    words = ("administrator", "invoice", "97 requests per 15.4 s", "harvest_data.duckdb", "60 rows")
     assert all(word in result.out for word in words)
     assert all(f" {endpoint.name} " in result.out for endpoint in DEFAULT_ENDPOINTS)
 

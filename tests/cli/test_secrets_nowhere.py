@@ -90,7 +90,7 @@ def sweep(folder: Path, results: Iterable[Result], secrets: Iterable[str]) -> li
     for path in folder.rglob("*"):
         if path.is_file():
             places |= {f"{path} {part}": text for part, text in enumerate(texts(path))}
-    places["tables"] = "\n".join(dump(folder / "harvest.duckdb")).encode()
+    places["tables"] = "\n".join(dump(folder / "harvest_data.duckdb")).encode()
     assert any("pipelines" in place for place in places)
     wanted = [(secret, form) for secret in secrets for form in forms(secret)]
     return [

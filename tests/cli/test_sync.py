@@ -114,12 +114,12 @@ def test_a_second_run_reads_only_what_changed(bare: Run, start: Start, folder: P
     assert count(folder, "clients WHERE name = 'Renamed'") == 1
 
 
-def test_the_default_place_is_harvest_duckdb(run: Run, folder: Path) -> None:
-    """Without options the tables land in ``harvest.duckdb``, dataset ``harvest``."""
+def test_the_default_place_is_harvest_data_duckdb(run: Run, folder: Path) -> None:
+    """Without options the tables land in ``harvest_data.duckdb``, dataset ``harvest``."""
     result = run("sync", "--table", "roles")
     assert result.code == 0, result.err
-    assert "into harvest.duckdb, dataset harvest" in result.out
-    assert count(folder, "roles", "harvest.duckdb") == 5
+    assert "into harvest_data.duckdb, dataset harvest" in result.out
+    assert count(folder, "roles", "harvest_data.duckdb") == 5
     assert run("sync", "--table", "roles").code == 0
 
 
@@ -132,7 +132,7 @@ def test_each_folder_has_a_database_of_its_own(
     for place in (folder, other, folder):
         monkeypatch.chdir(place)
         assert run("sync", "--table", "roles").code == 0
-        assert count(place, "roles", "harvest.duckdb") == 5
+        assert count(place, "roles", "harvest_data.duckdb") == 5
 
 
 def test_the_sandbox_needs_no_settings(bare: Run, folder: Path) -> None:

@@ -10,8 +10,8 @@ from tests.support.command import Run
 
 
 def remove_a_client(folder: Path) -> None:
-    with duckdb.connect(str(folder / "harvest.duckdb")) as connection:
-        connection.execute("USE harvest.harvest")
+    with duckdb.connect(str(folder / "harvest_data.duckdb")) as connection:
+        connection.execute("USE harvest")
         connection.execute("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
 
 
@@ -38,7 +38,7 @@ def test_verify_without_a_warehouse(run: Run, folder: Path) -> None:
     """Nothing to verify is a mistake of the caller's, and no file is made."""
     result = run("verify")
     assert result.code == 2
-    assert "no warehouse harvest.duckdb" in " ".join(result.err.split())
+    assert "no warehouse harvest_data.duckdb" in " ".join(result.err.split())
     assert list(folder.iterdir()) == []
 
 

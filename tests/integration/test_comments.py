@@ -74,7 +74,7 @@ def test_a_killed_run_leaves_its_comments_to_the_next(open_lab: OpenLab) -> None
     lab = open_lab()
     lab.sync("clients")
     with duckdb.connect(str(lab.database)) as connection:
-        connection.execute("COMMENT ON COLUMN harvest.harvest.clients.name IS NULL")
+        connection.execute("COMMENT ON COLUMN harvest.clients.name IS NULL")
     lab.rest(HOUR)
     lab.sync("clients")
     assert comments(lab)["clients.name"] is None, "an unchanged run looks at nothing"
@@ -92,7 +92,7 @@ def test_an_unchanged_run_writes_no_comment(open_lab: OpenLab) -> None:
     lab = open_lab()
     lab.sync("clients")
     with duckdb.connect(str(lab.database)) as connection:
-        connection.execute("COMMENT ON COLUMN harvest.harvest.clients.name IS 'Ours'")
+        connection.execute("COMMENT ON COLUMN harvest.clients.name IS 'Ours'")
     lab.rest(HOUR)
     lab.server.edit("clients", lab.server.rows("clients")[0]["id"], name="Edited")
     lab.sync("clients")

@@ -54,7 +54,7 @@ def test_a_full_disk_is_said_so_and_heals(tmp_path: Path, what: str, leave: int)
     """Exit 6 and why, be it the database's disk or that of dlt's folder; no row is lost."""
     with small_disk(tmp_path / "small") as disk, Lab(tmp_path, invoices=15) as lab:
         if what == "database":
-            lab.database = disk / "harvest.duckdb"
+            lab.database = disk / "harvest_data.duckdb"
         else:
             (tmp_path / "dlt").symlink_to(disk)
         lab.stop_timers()

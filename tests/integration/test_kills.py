@@ -123,7 +123,7 @@ def sync_and_die_in_the_fifth_load() -> None:
     """In the child: a first sync in packages, four of which are loaded."""
     strike_at(LOADED, signal.SIGKILL, call=5)
     hooks = Hooks(package_rows=10_000, workers=1)
-    sync(database=Path("harvest.duckdb"), table=["time_entries"], hooks=hooks)
+    sync(database=Path("harvest_data.duckdb"), table=["time_entries"], hooks=hooks)
 
 
 # Packages that a killed run left behind.

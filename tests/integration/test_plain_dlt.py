@@ -152,7 +152,7 @@ def read_parquet(folder: Path) -> list[Row]:
     """Every row of a folder of parquet files."""
     with duckdb.connect() as connection:
         query = "SELECT * FROM read_parquet(?, union_by_name = true)"
-        found = connection.execute(query, [str(folder / "*.parquet")])
+        found = connection.sql(query, params=[str(folder / "*.parquet")])
         rows: list[Row] = found.to_arrow_table().to_pylist()
     return rows
 

@@ -32,7 +32,7 @@ class Lab(Simulation):
     def __init__(self, folder: Path, **fields: Any) -> None:
         super().__init__(**fields)
         self.folder = folder
-        self.database = folder / "harvest.duckdb"
+        self.database = folder / "harvest_data.duckdb"
         self._reader: duckdb.DuckDBPyConnection | None = None
 
     @property
@@ -101,7 +101,7 @@ class Lab(Simulation):
     def sql(self, query: str, *parameters: Any) -> list[Row]:
         """What a query of the warehouse gives."""
         with self.reading() as connection:
-            rows: list[Row] = connection.execute(query, parameters).to_arrow_table().to_pylist()
+            rows: list[Row] = connection.sql(query, params=parameters).to_arrow_table().to_pylist()
         return rows
 
     def alter(self, statement: str) -> None:

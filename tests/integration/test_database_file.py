@@ -1,0 +1,163 @@
+"""Which DuckDB file a run writes, what it is like, and what is said about it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source.defaults import DATABASE, EARLIER_DATABASE
+from harvest_source.errors import DestinationError
+from harvest_source.operations.verify import verify
+from tests.support.children import fork
+from tests.support.lab import DAY, Lab
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
+
+TABLES = ("clients", "roles", "invoices")
+OLDEST_STORAGE = 64
+"""The version number in the header of files that DuckDB 1.0 reads."""
+
+
+@pytest.fixture
+def lab(open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab whose folder is the current one."""
+    lab = open_lab(invoices=10)
+    monkeypatch.chdir(lab.folder)
+    return lab
+
+
+def sync(lab: Lab, database: str | None = None) -> list[str]:
+    """One run into the default file or a named one; returns its warnings."""
+    report = lab.sync(*TABLES, database=database)
+    assert report.status == "ok"
+    return report.run_log.warnings
+
+
+def assert_file(lab: Lab, name: str) -> None:
+    """The tables are in that file, and they are the account's."""
+    lab.database = lab.folder / name
+    for table in TABLES:
+        assert_equal(lab, table)
+
+
+def edit(lab: Lab) -> None:
+    """Something new in Harvest."""
+    lab.rest()
+    lab.server.edit("clients", lab.server.rows("clients")[0]["id"], name="Renamed")
+    lab.server.create("invoices")
+    lab.rest()
+
+
+def test_the_dataset_needs_no_catalog(lab: Lab) -> None:
+    """In the default file ``harvest.clients`` works as it stands, in a connection of anybody's."""
+    assert sync(lab) == []
+    with duckdb.connect(DATABASE, read_only=True) as connection:
+        (found,) = connection.execute("SELECT COUNT(*) FROM harvest.clients").fetchall()
+    assert found == (lab.server.count("clients"),)
+    assert not Path(EARLIER_DATABASE).exists()
+
+
+@pytest.mark.parametrize("content", ["empty", "another dataset", "text"])
+def test_a_file_of_the_earlier_name_is_left_alone(lab: Lab, content: str) -> None:
+    """``dlt.attach("harvest")`` makes an empty harvest.duckdb: that is not a warehouse."""
+    if content == "text":
+        Path(EARLIER_DATABASE).write_text("Notes about Harvest. " * 1000)
+    else:
+        with duckdb.connect(EARLIER_DATABASE) as connection:
+            if content == "another dataset":
+                connection.execute("CREATE SCHEMA other; CREATE TABLE other._dlt_version (a INT)")
+    before = Path(EARLIER_DATABASE).read_bytes()
+    assert sync(lab) == []
+    assert_file(lab, DATABASE)
+    assert Path(EARLIER_DATABASE).read_bytes() == before
+
+
+def test_an_earlier_warehouse_is_used_until_it_is_renamed(lab: Lab) -> None:
+    """It gets the edits, with a warning how to rename it; renamed, it goes on where it was."""
+    sync(lab, EARLIER_DATABASE)
+    edit(lab)
+    (warning,) = sync(lab)
+    assert f"rename it to {DATABASE}" in warning
+    assert not Path(DATABASE).exists()
+    assert_file(lab, EARLIER_DATABASE)
+
+    Path(EARLIER_DATABASE).rename(DATABASE)
+    edit(lab)
+    report = lab.sync(*TABLES, database=None)
+    assert (report.status, report.run_log.warnings) == ("ok", [])
+    assert report.tables["clients"].rows < lab.server.count("clients"), "not from the beginning"
+    assert_file(lab, DATABASE)
+
+
+def test_the_default_file_wins_over_an_earlier_warehouse(lab: Lab) -> None:
+    """With both there, the run goes to the new name and says nothing."""
+    sync(lab)
+    shutil.copy(DATABASE, EARLIER_DATABASE)
+    before = Path(EARLIER_DATABASE).read_bytes()
+    edit(lab)
+    assert sync(lab) == []
+    assert_file(lab, DATABASE)
+    assert Path(EARLIER_DATABASE).read_bytes() == before
+
+
+def test_an_earlier_warehouse_in_use_is_waited_for(lab: Lab) -> None:
+    """Whether it holds the dataset cannot be seen: the run does not begin a second warehouse."""
+    sync(lab, EARLIER_DATABASE)
+    call = "tests.integration.test_database_file:hold"
+    path = lab.folder / EARLIER_DATABASE
+    with fork(str(path), folder=lab.folder, environment=lab.environment, call=call) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(DestinationError, match=rf"{EARLIER_DATABASE} is in use .*{holder.pid}"):
+            lab.sync(*TABLES, database=None, settings={"destination_wait": 0})
+    assert not Path(DATABASE).exists()
+
+
+def hold() -> None:
+    """In the child: open the file named to write it, and wait."""
+    with duckdb.connect(sys.argv[1]):
+        print("held", flush=True)
+        sys.stdin.read()
+
+
+@pytest.mark.parametrize("name", ["harvest.prod.duckdb", "harvest.2026.db", "Harvest.duckdb"])
+def test_a_name_that_collides_loads_with_a_warning(lab: Lab, name: str) -> None:
+    """DuckDB's catalog has the dataset's name: loads, merges, verifies, and says how to query."""
+    (warning,) = sync(lab, name)
+    assert f"{name.partition('.')[0]}.harvest.time_entries" in warning
+    edit(lab)
+    sync(lab, name)
+    assert_file(lab, name)
+    with lab.working():
+        report = verify(database=name, account=lab.server.settings.accounts, settings=lab.settings)
+    assert report.differences == []
+
+
+def test_other_stems_with_dots_load_without_one(lab: Lab) -> None:
+    """Dots alone are no collision."""
+    assert sync(lab, "acme.harvest.2026.duckdb") == []
+    assert_file(lab, "acme.harvest.2026.duckdb")
+
+
+def read_storage(path: Path) -> int:
+    """The storage version in a DuckDB file's header."""
+    return int.from_bytes(path.read_bytes()[12:20], "little")
+
+
+def test_old_clients_can_open_the_file(lab: Lab) -> None:
+    """The storage version stays the oldest one through merges, deletions and checkpoints."""
+    sync(lab)
+    path = Path(DATABASE)
+    assert read_storage(path) == OLDEST_STORAGE
+    for _ in range(2):
+        edit(lab)
+        lab.server.delete("clients", lab.server.rows("clients")[-1]["id"], force=True)
+        lab.rest(DAY)
+        sync(lab)
+        with duckdb.connect(DATABASE) as connection:
+            connection.execute("CHECKPOINT")
+        assert read_storage(path) == OLDEST_STORAGE
+    assert_file(lab, DATABASE)

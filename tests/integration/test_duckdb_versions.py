@@ -1,0 +1,166 @@
+"""
+One warehouse under several versions of DuckDB's library: ``python -m pytest -m duckdb_versions``.
+
+Makes an environment for each version, which needs a package index. The suite itself runs on the
+version that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest_source.defaults import DATABASE
+from harvest_source.sandbox import Sandbox
+from tests.support.children import REPOSITORY
+
+pytestmark = pytest.mark.duckdb_versions
+
+VERSIONS = ("1.4.5", "1.5.6", "2.0.1")
+"""The oldest that we support, the newest 1.x and the newest."""
+CLIENTS = ("1.0.0", "1.4.4", *VERSIONS)
+"""Libraries of people who only read."""
+
+STORY = """
+import json, sys
+import dlt, duckdb
+from harvest_source import sync
+from harvest_source.operations.verify import verify
+
+given = json.loads(sys.argv[1])
+report = sync(**given, deletes=True)
+assert report.status == "ok", report.as_dict()
+assert report.run_log.warnings == [], report.run_log.warnings
+found = verify(**given)
+assert found.exit_code == 0, found.as_dict()
+with duckdb.connect("harvest_data.duckdb") as connection:
+    connection.execute("CHECKPOINT")
+dataset = dlt.dataset(dlt.destinations.duckdb("harvest_data.duckdb"), "harvest")
+entries = len(dataset["time_entries"].fetchall())
+assert entries == sum(table.num_rows for table in dataset["time_entries"].iter_arrow(100))
+print(json.dumps({"version": duckdb.__version__, "entries": entries}))
+"""
+
+READ = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    print(connection.execute("SELECT COUNT(*) FROM harvest.time_entries").fetchall()[0][0])
+"""
+
+
+@cache
+def python_with(version: str, folder: Path, *, is_client: bool = False) -> Path:
+    """Python of an environment with that DuckDB, and with this package unless it only reads."""
+    place = folder / f"{'client' if is_client else 'source'}-{version}"
+    python = place / "bin" / "python"
+    packages = [f"duckdb=={version}", *([] if is_client else [str(REPOSITORY)])]
+    pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    make, install = [sys.executable, "-m", "venv", str(place)], [str(python), *pip]
+    if uv := shutil.which("uv"):  # Seconds instead of a minute.
+        make = [uv, "venv", "-q", "--python", sys.executable, str(place)]
+        install = [uv, "pip", "install", "-q", "--python", str(python)]
+    subprocess.run(make, check=True)
+    subprocess.run([*install, *packages], check=True)
+    return python
+
+
+def run(python: Path, code: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A script in an environment, in *folder*."""
+    return subprocess.run(
+        [str(python), "-W", "ignore", "-c", code, *arguments],
+        cwd=folder,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "DLT_DATA_DIR": str(folder / "dlt"),
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "RUNTIME__LOG_LEVEL": "CRITICAL",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the environments are made, each once."""
+    return tmp_path_factory.mktemp("environments")
+
+
+def read_everywhere(environments: Path, database: Path, entries: int) -> None:
+    """Every client opens the file and finds the rows."""
+    for client in CLIENTS:
+        python = python_with(client, environments, is_client=True)
+        done = run(python, READ, str(database), folder=database.parent)
+        assert (done.stdout.strip(), client) == (str(entries), client), done.stderr
+
+
+@pytest.fixture
+def server() -> Iterator[Sandbox]:
+    """A simulated account."""
+    with Sandbox(entries=300, limit=False).start() as server:
+        yield server
+
+
+def tell_story(python: Path, server: Sandbox, folder: Path) -> dict[str, Any]:
+    """Sync, verify, checkpoint and read under one version; then something changes in Harvest."""
+    settings = {
+        "credentials": {"access_token": server.token},
+        "api_url": server.api_url,
+        "id_url": server.id_url,
+    }
+    given = json.dumps({"settings": settings, "account": [server.account_id]})
+    done = run(python, STORY, given, folder=folder)
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    assert said["entries"] == server.count("time_entries")
+    for table in ("time_entries", "invoices", "clients"):
+        server.edit(table, server.rows(table)[0]["id"], notes="edited")
+    server.delete("time_entries", server.rows("time_entries")[-1]["id"], force=True)
+    return said
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_warehouse_under_one_version(
+    environments: Path, server: Sandbox, tmp_path: Path, version: str
+) -> None:
+    """Loads, merges, removes, verifies and is read by dlt; every client opens the file."""
+    python = python_with(version, environments)
+    tell_story(python, server, tmp_path)
+    said = tell_story(python, server, tmp_path)
+    assert said["version"] == version
+    read_everywhere(environments, tmp_path / DATABASE, said["entries"])
+
+
+def test_a_file_outlives_upgrades_and_downgrades(
+    environments: Path, server: Sandbox, tmp_path: Path
+) -> None:
+    """Written by each version in turn, up and down: the storage version stays the oldest."""
+    for version in (*VERSIONS, *reversed(VERSIONS)):
+        said = tell_story(python_with(version, environments), server, tmp_path)
+        read_everywhere(environments, tmp_path / DATABASE, said["entries"])
+
+
+def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None:
+    """A file that DuckDB 2 made by itself, under 1.x: exit 6, both versions, what to install."""
+    newer = python_with(VERSIONS[-1], environments)
+    make = f"import duckdb; duckdb.connect({DATABASE!r}).execute('CREATE TABLE t (a INT)')"
+    assert run(newer, make, folder=tmp_path).returncode == 0
+    for version in VERSIONS[:-1]:
+        python = python_with(version, environments)
+        command = "import sys; from harvest_source.__main__ import main; main()"
+        done = run(python, command, "sync", "--sandbox", "--database", DATABASE, folder=tmp_path)
+        assert done.returncode == 6, done.stderr
+        told = " ".join(done.stderr.split())
+        assert "was made by a newer DuckDB" in told
+        assert f"the installed {version}" in told
+        assert "pip install --upgrade duckdb" in told

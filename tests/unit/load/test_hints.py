@@ -1,0 +1,148 @@
+"""dlt's hints of a table, from its row in the endpoint table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dlt
+import pytest
+
+from harvest_source.load.hints import (
+    build_child_hints,
+    build_hints,
+    build_nested_hints,
+    build_references,
+    excluded_columns,
+    is_declared,
+    learned_columns,
+    stored_columns,
+    type_hint,
+)
+from harvest_source.schema.columns import LOAD_ID, Type
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+
+each_table = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+
+CLIENTS, INVOICES, ROLES = BY_NAME["clients"], BY_NAME["invoices"], BY_NAME["roles"]
+
+
+def make_schema(**tables: dict[str, str | None]) -> dlt.Schema:
+    """A schema with columns by their data types; None: a column whose type is not known yet."""
+    schema = dlt.Schema("harvest")
+    for name, columns in tables.items():
+        made: Any = {
+            column: {"name": column} | ({"data_type": kind} if kind else {})
+            for column, kind in columns.items()
+        }
+        schema.update_table({"name": name, "columns": made})
+    return schema
+
+
+@each_table
+def test_every_declared_column_has_a_hint(endpoint: Endpoint) -> None:
+    """Its type by dlt's name, its description, and beside it the account."""
+    hints = build_hints(endpoint)
+    assert hints["account_id"]["data_type"] == "bigint"
+    for column in endpoint.columns:
+        assert hints[column.name]["data_type"] == str(column.type)
+        assert hints[column.name]["description"] == column.description
+
+
+@each_table
+def test_key_columns_are_never_null_and_others_may_be(endpoint: Endpoint) -> None:
+    """Everything but keys can be hidden from a role."""
+    hints = build_hints(endpoint)
+    never_null = {name for name, hint in hints.items() if hint.get("nullable") is False}
+    assert never_null - {LOAD_ID} == set(endpoint.key)
+
+
+@each_table
+def test_the_newest_version_of_a_row_wins(endpoint: Endpoint) -> None:
+    """Of two with one key, by the cursor; lists read whole have no such order."""
+    ordered = [name for name, hint in build_hints(endpoint).items() if "dedup_sort" in hint]
+    assert ordered == ([endpoint.cursor] if endpoint.cursor else [])
+
+
+@each_table
+def test_the_load_id_is_ours_only_where_rows_travel_as_arrow(endpoint: Endpoint) -> None:
+    """To dictionaries dlt adds it itself."""
+    assert (LOAD_ID in build_hints(endpoint)) is not bool(endpoint.record.children)
+
+
+def test_decimals_are_exact() -> None:
+    """38 digits, 9 of them after the point; other types have no precision."""
+    assert type_hint("rate", Type.DECIMAL) == {
+        "name": "rate",
+        "data_type": "decimal",
+        "precision": 38,
+        "scale": 9,
+    }
+    assert "precision" not in type_hint("id", Type.BIGINT)
+
+
+def test_excluded_columns_have_no_hint() -> None:
+    """Neither columns nor arrays that are left out, and no reference of theirs."""
+    excluded = excluded_columns(INVOICES, frozenset({"invoices.client__id", "users.cost_rate"}))
+    assert excluded == {"client__id"}
+    assert "client__id" not in build_hints(INVOICES, excluded)
+    references = build_references(INVOICES.columns, excluded)
+    assert all("client__id" not in each["columns"] for each in references)
+    assert "line_items" not in (build_nested_hints(INVOICES, frozenset({"line_items"})) or {})
+
+
+def test_tables_without_arrays_have_no_nested_hints() -> None:
+    """None, which dlt takes for no hint at all."""
+    assert build_nested_hints(CLIENTS) is None
+
+
+def test_child_tables_have_the_account_and_dlts_keys() -> None:
+    """So that they can be made before their first row, as dlt would make them."""
+    (lines,) = (child for child in INVOICES.record.children if child.name == "line_items")
+    hints = build_child_hints(lines)
+    assert hints["account_id"]["data_type"] == "bigint"
+    assert hints["_dlt_root_id"]["root_key"] is True
+    assert hints["_dlt_parent_id"]["parent_key"] is True
+    assert hints["_dlt_id"]["row_key"] is True
+    assert {column.name for column in lines.columns} <= hints.keys()
+
+
+def test_references_keep_accounts_apart() -> None:
+    """An id is unique within its account only."""
+    assert {
+        "referenced_table": "clients",
+        "columns": ["account_id", "client__id"],
+        "referenced_columns": ["account_id", "id"],
+    } in build_references(INVOICES.columns)
+
+
+def test_learned_columns_are_what_was_not_declared() -> None:
+    """With their types; without dlt's own, and without those whose type is not known yet."""
+    schema = make_schema(
+        clients={
+            "id": "bigint",
+            "account_id": "bigint",
+            "brand_new": "decimal",
+            "guessed": "double",
+            "unknown": None,
+            "_dlt_load_id": "text",
+        }
+    )
+    assert learned_columns(schema, "clients", ["id"]) == {"brand_new": Type.DECIMAL}
+    assert learned_columns(schema, "nowhere", []) == {}
+
+
+def test_a_table_is_declared_once_every_column_is_there() -> None:
+    """One that is missing has the table made again; more than declared do not matter."""
+    schema = make_schema(roles=dict.fromkeys([*build_hints(ROLES), "brand_new"], "text"))
+    assert is_declared(schema, ROLES, frozenset())
+    assert not is_declared(schema, CLIENTS, frozenset())
+    names = [name for name in build_hints(ROLES) if name != "name"]
+    fewer = make_schema(roles=dict.fromkeys(names, "text"))
+    assert not is_declared(fewer, ROLES, frozenset())
+    assert is_declared(fewer, ROLES, frozenset({"name"}))
+
+
+def test_columns_of_a_table_that_is_not_there() -> None:
+    """None."""
+    assert stored_columns(dlt.Schema("harvest"), "clients") == {}

@@ -1,0 +1,173 @@
+"""Errors of dlt, DuckDB and the system, by type, as errors of ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dlt.common.configuration.exceptions import ConfigurationValueError
+from dlt.common.destination.exceptions import (
+    DestinationTerminalException,
+    DestinationTransientException,
+)
+from dlt.destinations.exceptions import DatabaseTerminalException, DatabaseTransientException
+from dlt.load.exceptions import LoadClientJobRetry
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from harvest_source.errors import ConfigError, DestinationError, HarvestError, ServerError
+from harvest_source.warehouse.failures import as_destination_error, may_pass
+from harvest_source.warehouse.target import Target
+
+FILE = Target(database=Path("w.duckdb"))
+REMOTE = Target("postgres")
+KEPT = "What was read waits."
+
+
+def step_failed(cause: BaseException, step: Any = "load") -> PipelineStepFailed:
+    """What ``Pipeline.run`` raises around *cause*."""
+
+    class Pipeline:
+        pipeline_name = "harvest"
+        has_pending_data = False
+
+    pipeline: Any = Pipeline()
+    nothing: Any = None
+    error = PipelineStepFailed(pipeline, step, nothing, cause, nothing)
+    error.__cause__ = cause
+    return error
+
+
+def job_failed(cause: BaseException) -> PipelineStepFailed:
+    """A load job that gave up, as dlt reports it: with the whole traceback in its message."""
+    text = f"Traceback (most recent call last):\n  File ...\nduckdb.Error: {cause}"
+    return step_failed(LoadClientJobRetry("1", "job", 5, 5, text, cause))
+
+
+def translate(error: BaseException, target: Target = FILE) -> BaseException:
+    """What leaves the warehouse when *error* is raised in it."""
+    try:
+        with as_destination_error(target, lambda: KEPT):
+            raise error
+    except BaseException as raised:
+        return raised
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.IOException("IO Error: Could not write"),
+        duckdb.OutOfMemoryException("Out of Memory Error"),
+        DatabaseTerminalException(duckdb.ConstraintException("NOT NULL")),
+        OSError(errno.EIO, "Input/output error"),
+        job_failed(DatabaseTransientException(duckdb.BinderException("no column"))),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_the_destination_refuses(error: BaseException) -> None:
+    """A DestinationError that names the file and says what became of the data."""
+    told = translate(error)
+    assert isinstance(told, DestinationError)
+    assert "w.duckdb" in str(told)
+    assert KEPT in str(told)
+    assert "Traceback" not in str(told)
+    assert told.__cause__ is error
+
+
+def test_errors_of_ours_pass_as_they_are() -> None:
+    """What the source raised while dlt drew rows from it is raised itself."""
+    ours = ServerError("Harvest gave up", path="/v2/clients")
+    assert translate(step_failed(ours, "extract")) is ours
+
+
+def test_missing_settings_are_a_matter_of_configuration() -> None:
+    """Exit code 2, and where they belong."""
+    told = translate(step_failed(ConfigurationValueError("no password")), REMOTE)
+    assert isinstance(told, ConfigError)
+    assert "[destination.postgres.credentials]" in str(told)
+
+
+def test_a_bug_in_the_source_stays_a_bug() -> None:
+    """An error in extracting that is neither ours nor the disk's is not the destination's."""
+    error = step_failed(KeyError("id"), "extract")
+    assert translate(error) is error
+
+
+def test_a_full_disk_while_extracting_is_the_destinations() -> None:
+    """dlt writes what it extracts into its folder."""
+    told = translate(step_failed(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "extract"))
+    assert isinstance(told, DestinationError)
+    assert "Make room on that disk" in str(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.IOException(f"IO Error: Could not write file: {os.strerror(errno.ENOSPC)}"),
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        job_failed(
+            DatabaseTransientException(duckdb.IOException(f"IO Error: {os.strerror(errno.ENOSPC)}"))
+        ),
+    ],
+    ids=["DuckDB", "the system", "a load job"],
+)
+def test_a_full_disk_is_said(error: BaseException) -> None:
+    """Whoever met it: what to do is said."""
+    assert "Make room on that disk" in str(translate(error))
+
+
+def test_the_last_words_of_a_traceback() -> None:
+    """Of a job's traceback only what it said in the end."""
+    told = str(translate(job_failed(duckdb.BinderException("column x is unknown"))))
+    assert "refused: column x is unknown. " in told
+
+
+PASSING = [
+    DestinationError("in use"),
+    MemoryError(),
+    duckdb.OutOfMemoryException("Out of Memory Error: could not allocate"),
+    duckdb.IOException('IO Error: Could not set lock on file "w.duckdb"'),
+    *(OSError(number, os.strerror(number)) for number in (errno.ENOSPC, errno.EACCES, errno.EROFS)),
+    *(
+        duckdb.IOException(f"IO Error: Cannot open file: {os.strerror(number)}")
+        for number in (errno.ENOSPC, errno.EACCES, errno.EIO)
+    ),
+]
+LASTING = [
+    duckdb.InvalidInputException("No magic bytes found at end of file"),
+    duckdb.IOException('IO Error: No files found that match the pattern "a.parquet"'),
+    FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)),
+    KeyError("schema"),
+    DestinationTerminalException(),
+]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=str)
+@pytest.mark.parametrize("wrap", [lambda error: error, job_failed], ids=["bare", "in a job"])
+def test_what_may_pass(error: Exception, wrap: Any) -> None:
+    """A lock, memory, a disk's state: the package stays and is tried again."""
+    assert may_pass(FILE, wrap(error))
+    assert may_pass(REMOTE, wrap(error))
+
+
+@pytest.mark.parametrize("error", LASTING, ids=str)
+def test_what_does_not_pass(error: Exception) -> None:
+    """A package that is broken stays broken: it is given up, and its rows are read again."""
+    assert not may_pass(FILE, step_failed(error))
+    assert not may_pass(REMOTE, step_failed(error))
+
+
+def test_transient_errors_count_for_servers_only() -> None:
+    """dlt calls every error of a DuckDB file transient, a broken package included."""
+    error = step_failed(DestinationTransientException())
+    assert may_pass(REMOTE, error)
+    assert not may_pass(FILE, error)
+
+
+def test_every_error_of_ours_is_a_harvest_error() -> None:
+    """Callers catch one type."""
+    told = translate(duckdb.IOException("x"))
+    assert isinstance(told, HarvestError)

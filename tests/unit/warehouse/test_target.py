@@ -1,0 +1,115 @@
+"""Where the tables go: names, identities, the default file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source.defaults import DATABASE, EARLIER_DATABASE
+from harvest_source.errors import ConfigError
+from harvest_source.warehouse.target import Target, build_target
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make_warehouse(name: str, dataset: str = "harvest") -> None:
+    """A DuckDB file that dlt once loaded *dataset* into."""
+    with duckdb.connect(name) as connection:
+        connection.execute(f'CREATE SCHEMA "{dataset}"')
+        connection.execute(
+            f'CREATE TABLE {name.partition(".")[0]}."{dataset}"._dlt_version (a INT)'
+        )
+
+
+def build(database: str | None = None, dataset: str = "harvest") -> Target:
+    return build_target("duckdb", database, dataset, "harvest")
+
+
+def test_the_default_file(folder: Path) -> None:
+    """It is in the current folder, and choosing it makes no file."""
+    target = build()
+    assert (target.database, target.warnings) == (Path(DATABASE), ())
+    assert str(target) == DATABASE
+    assert list(folder.iterdir()) == []
+
+
+def test_an_earlier_warehouse_is_chosen() -> None:
+    """Only when it holds this dataset and the default is absent; the warning names both files."""
+    make_warehouse(EARLIER_DATABASE)
+    target = build()
+    assert target.database == Path(EARLIER_DATABASE)
+    (warning,) = target.warnings
+    assert EARLIER_DATABASE in warning
+    assert f"rename it to {DATABASE}" in warning
+    assert build(dataset="other").database == Path(DATABASE)
+    Path(DATABASE).touch()
+    assert build().database == Path(DATABASE)
+
+
+def test_the_datasets_case_does_not_matter() -> None:
+    """dlt makes ``harvest`` of ``Harvest``, and so does DuckDB."""
+    make_warehouse(EARLIER_DATABASE)
+    assert build(dataset="HARVEST").database == Path(EARLIER_DATABASE)
+
+
+@pytest.mark.parametrize("content", [b"", b"DUCK", b"Some text that is no database at all."])
+def test_a_file_of_another_kind_is_no_warehouse(content: bytes) -> None:
+    """Whatever else has the earlier name is left alone."""
+    Path(EARLIER_DATABASE).write_bytes(content)
+    assert build().database == Path(DATABASE)
+
+
+def test_an_empty_database_is_no_warehouse() -> None:
+    """``dlt.attach("harvest")`` leaves one behind."""
+    duckdb.connect(EARLIER_DATABASE).close()
+    assert build().database == Path(DATABASE)
+
+
+def test_a_named_file_is_taken_as_it_is() -> None:
+    """An earlier warehouse beside it changes nothing."""
+    make_warehouse(EARLIER_DATABASE)
+    target = build("mine.duckdb")
+    assert (target.database, target.warnings) == (Path("mine.duckdb"), ())
+
+
+@pytest.mark.parametrize(
+    ("database", "dataset", "catalog"),
+    [
+        ("harvest.duckdb", "harvest", "harvest"),
+        ("data/harvest.prod.duckdb", "harvest", "harvest"),
+        ("HARVEST.db", "harvest", "HARVEST"),
+        (None, "harvest_data", "harvest_data"),
+        ("any.duckdb", "temp", "any"),
+    ],
+)
+def test_a_collision_is_warned_of(database: str | None, dataset: str, catalog: str) -> None:
+    """The warning has the name that queries need."""
+    (warning,) = build(database, dataset).warnings
+    assert f"{catalog}.{dataset}.time_entries" in warning
+
+
+def test_a_file_needs_duckdb() -> None:
+    """``--database`` with another destination is refused, and says where credentials go."""
+    with pytest.raises(ConfigError, match=r"secrets\.toml"):
+        build_target("postgres", "x.duckdb", "harvest", "harvest")
+    assert build_target("postgres", None, "harvest", "harvest").database is None
+
+
+def test_targets_with_one_identity_share_cursors() -> None:
+    """The same file by a relative and a whole path is one; dataset and destination tell apart."""
+    assert build("a.duckdb").identity == build(str(Path("a.duckdb").absolute())).identity
+    others = {
+        build("a.duckdb").identity,
+        build("b.duckdb").identity,
+        build("a.duckdb", "other").identity,
+        build_target("postgres", None, "harvest", "harvest").identity,
+        build_target("postgres", None, "other", "harvest").identity,
+    }
+    assert len(others) == 5
