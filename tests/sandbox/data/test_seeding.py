@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import CHILDREN, TABLES, ManualClock, Settings, World
+from harvest_source.sandbox import CHILDREN, NESTED, TABLES, ManualClock, Settings, World
 
 REFERENCES = {
     "client": "clients",
@@ -55,6 +56,47 @@ def test_the_same_seed_gives_the_same_account() -> None:
         assert first.rows(table) == same.rows(table)
     assert first.rows("time_entries") != other.rows("time_entries")
     assert first.rows("invoices") != other.rows("invoices")
+
+
+DATES = (
+    datetime(2024, 2, 29, tzinfo=UTC),
+    datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC),
+    datetime(2026, 1, 1, tzinfo=UTC),
+    datetime(2026, 2, 28, 12, tzinfo=UTC),
+    datetime(2026, 3, 1, 0, 0, 1, tzinfo=UTC),
+    datetime(2026, 4, 30, 18, tzinfo=UTC),
+    datetime(2026, 5, 11, 9, tzinfo=UTC),
+    datetime(2026, 11, 22, 12, tzinfo=UTC),
+    datetime(2026, 11, 29, 12, tzinfo=UTC),
+    datetime(2028, 3, 1, tzinfo=UTC),
+)
+"""Leap day, ends of years and months, a Monday, a Sunday."""
+
+
+def count_rows(world: World) -> dict[str, int]:
+    """Rows by table, and lines of the documents."""
+    counts = {table: world.count(table) for table in (*TABLES, *NESTED)}
+    for table in ("invoices", "estimates"):
+        counts[f"lines of {table}"] = sum(len(row["line_items"]) for row in world.rows(table))
+    return counts
+
+
+@pytest.mark.parametrize("sizes", [{}, {"invoices": 70, "estimates": 40, "years": 1}])
+def test_the_number_of_rows_does_not_depend_on_the_date(sizes: dict[str, int]) -> None:
+    """The README shows what a sync prints: a reader sees the same numbers on any day."""
+    counts = [count_rows(build(clock=ManualClock(now), **sizes)) for now in DATES]
+    for now, found in zip(DATES, counts, strict=True):
+        assert found == counts[0], now
+
+
+@pytest.mark.parametrize("now", DATES, ids=str)
+def test_nothing_lies_ahead_on_any_date(now: datetime) -> None:
+    """No record is created or changed after the clock's now, whatever day it is."""
+    world = build(entries=60, clock=ManualClock(now))
+    text = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for table in (*TABLES, *CHILDREN):
+        for row in world.rows(table):
+            assert row["created_at"] <= row["updated_at"] <= text
 
 
 def test_sizes_are_as_asked() -> None:

@@ -98,7 +98,7 @@ def _estimate_messages(
     for event, member in (("accept", "accepted_at"), ("decline", "declined_at")):
         if estimate[member]:
             told.append((_moment(estimate, member), {"event_type": event}))
-    if invoice and told and _moment(invoice, "created_at") > told[-1][0]:
+    if invoice:
         told.append((_moment(invoice, "created_at"), {"event_type": "invoice"}))
     return _write(plan, "estimate_messages", "estimate_id", estimate, told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
 from harvest_source.sandbox.data import references as refs
@@ -9,7 +10,13 @@ from harvest_source.sandbox.data.entries.bills import Bill, Bills
 from harvest_source.sandbox.data.records.billing import invoice_record, totals
 from harvest_source.sandbox.data.seeding.lines import CHARGES, seed_line
 from harvest_source.sandbox.data.seeding.plan import Plan
-from harvest_source.sandbox.data.values import DAY_S, Record, day_epoch, iso
+from harvest_source.sandbox.data.values import (
+    DAY_S,
+    Record,
+    day_epoch,
+    iso,
+    parse_instant,
+)
 
 TERMS = (
     ("net 30", 30),
@@ -21,48 +28,95 @@ TERMS = (
 )
 
 
+LONGEST_MONTH_DAYS = 31
+BILLING_DAY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """
+    An invoice to seed.
+
+    Attributes:
+        back: Full months between the month of issue and that of ``plan.until``; at least 1.
+        day: Day of the month of issue; at most 28.
+        project_id: The project whose hours of the month before are billed; ``None`` for an invoice
+            that bills no hours.
+    """
+
+    back: int
+    day: int
+    project_id: int | None = None
+
+
 def seed_invoices(plan: Plan) -> Bills:
     """The invoices, oldest first; returns which project months they bill."""
+    until = date.fromordinal(plan.until)
+    newest = until.year * 12 + until.month - 1
+    open_estimates = [row for row in plan.all("estimates") if row["state"] == "accepted"]
     bills: Bills = {}
-    wanted = plan.settings.invoices
-    timed = _billed_months(plan, wanted * 3 // 4)
-    rng = plan.rng("free invoices")
-    free = [
-        (None, plan.quiet_from // DAY_S * DAY_S - rng.randrange(plan.settings.years * 360) * DAY_S)
-        for _ in range(wanted - len(timed))
-    ]
-    jobs: list[tuple[tuple[int, int] | None, int]] = [*timed, *free]
-    for position, (billed, at) in enumerate(sorted(jobs, key=lambda job: (job[1], job[0] or ()))):
-        moment = min(at + 10 * 3600 + position % 3600, plan.quiet_from)
-        record = plan.add("invoices", _invoice(plan, position, billed, moment))
+    for position, job in enumerate(_list_jobs(plan)):
+        month = newest - job.back
+        issued = date(month // 12, month % 12 + 1, job.day)
+        at = day_epoch(issued.toordinal()) + 10 * 3600 + position % 3600
+        record = _invoice(plan, position, job, at)
+        if job.project_id is not None:
+            bills[job.project_id, month - 1] = Bill(record["id"], at)
+            record |= _period(month - 1)
+        if position % 3 == 0 and open_estimates and _is_earlier(plan, open_estimates[0], job):
+            record["estimate"] = refs.only_id(open_estimates.pop(0))
+        plan.add("invoices", record)
         client = plan.tables["clients"][record["client"]["id"]]
-        client["updated_at"] = max(client["updated_at"], iso(moment))
-        if billed:
-            bills[billed] = Bill(record["id"], moment)
+        client["updated_at"] = max(client["updated_at"], iso(at))
     return bills
 
 
-def _billed_months(plan: Plan, wanted: int) -> list[tuple[tuple[int, int], int]]:
-    """Random project months to invoice, each with the day of its invoice: the next 10th."""
-    until = date.fromordinal(plan.until)
-    newest = until.year * 12 + until.month - 1
-    pairs = []
-    for project in plan.all("projects"):
-        for back in range(1, plan.settings.years * 12) if project["is_billable"] else ():
-            month = newest - back
-            day = date((month + 1) // 12, (month + 1) % 12 + 1, 10)
-            if day_epoch(day.toordinal()) + DAY_S < plan.quiet_from:
-                pairs.append(((project["id"], month), day_epoch(day.toordinal())))
-    return plan.rng("billed months").sample(pairs, min(wanted, len(pairs)))
+def _list_jobs(plan: Plan) -> list[Job]:
+    """
+    The invoices to seed, oldest first.
+
+    Every choice is by months back and day of the month and none by date: what a job is and where
+    it stands in the list, and with that the number of lines, messages and payments, is the same
+    on every day of the calendar.
+    """
+    oldest, wanted = plan.settings.years * 12 - 1, plan.settings.invoices
+    pairs = [
+        (project["id"], back)
+        for project in plan.all("projects")
+        if project["is_billable"]
+        for back in range(1, oldest)
+    ]
+    billed = plan.rng("billed months").sample(pairs, min(wanted * 3 // 4, len(pairs)))
+    rng = plan.rng("free invoices")
+    jobs = [
+        *(Job(back, BILLING_DAY, project_id) for project_id, back in billed),
+        *(Job(rng.randrange(1, oldest), rng.randint(1, 28)) for _ in range(wanted - len(billed))),
+    ]
+    return sorted(jobs, key=lambda job: (-job.back, job.day, job.project_id or 0))
 
 
-def _invoice(plan: Plan, position: int, billed: tuple[int, int] | None, at: int) -> Record:
+def _is_earlier(plan: Plan, estimate: Record, job: Job) -> bool:
+    """Whether the estimate was accepted before the month of issue, whatever months are between."""
+    accepted = parse_instant(estimate["accepted_at"]) or plan.quiet_from
+    return plan.quiet_from - accepted >= (job.back + 1) * LONGEST_MONTH_DAYS * DAY_S
+
+
+def _period(month: int) -> Record:
+    first = date(month // 12, month % 12 + 1, 1)
+    after = date((month + 1) // 12, (month + 1) % 12 + 1, 1)
+    return {
+        "period_start": first.isoformat(),
+        "period_end": date.fromordinal(after.toordinal() - 1).isoformat(),
+    }
+
+
+def _invoice(plan: Plan, position: int, job: Job, at: int) -> Record:
     rng = plan.rng(f"invoice {position}")
-    project = plan.tables["projects"][billed[0]] if billed else None
+    project = None if job.project_id is None else plan.tables["projects"][job.project_id]
     clients = plan.all("clients")
     client_id = project["client"]["id"] if project else rng.choice(clients)["id"]
     lines = []
-    for _ in range(rng.randint(1, 4) if billed else rng.choice((0, 1, 1, 2, 3))):
+    for _ in range(rng.randint(1, 4) if project else rng.choice((0, 1, 1, 2, 3))):
         line = seed_line(plan.new_id("line_items"), rng)
         tied = project is not None and rng.random() < 0.8
         lines.append(line | {"project": refs.coded(project) if project and tied else None})
@@ -71,16 +125,8 @@ def _invoice(plan: Plan, position: int, billed: tuple[int, int] | None, at: int)
     )
     record |= {"line_items": lines, "number": f"{position + 1:04d}" if position % 9 else f"R-{at}"}
     record |= totals(lines, CHARGES[position % len(CHARGES)], unset=(0.0, None, 0)[position % 3])
-    estimates = plan.all("estimates")
-    if estimates and position % 11 == 3:
-        record["estimate"] = refs.only_id(estimates[position % len(estimates)])
     if position % 13 == 5:
         record["retainer"] = {"id": plan.new_id("retainers")}
-    if billed:
-        first = date(billed[1] // 12, billed[1] % 12 + 1, 1)
-        after = date((billed[1] + 1) // 12, (billed[1] + 1) % 12 + 1, 1)
-        record["period_start"] = first.isoformat()
-        record["period_end"] = date.fromordinal(after.toordinal() - 1).isoformat()
     return record | _state(plan, position, record, at)
 
 
