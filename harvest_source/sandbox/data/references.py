@@ -64,10 +64,10 @@ QUOTES: dict[str, dict[str, tuple[str, Quote]]] = {
     },
     "time_entries": {
         "user": ("users", person),
-        "user_assignment": ("user_assignments", user_assignment),
         "client": ("clients", client_money),
         "project": ("projects", coded),
         "task": ("tasks", named),
+        "user_assignment": ("user_assignments", user_assignment),
         "task_assignment": ("task_assignments", task_assignment),
         "invoice": ("invoices", numbered),
     },

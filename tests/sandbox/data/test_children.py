@@ -18,21 +18,21 @@ DOCUMENTS = {
     "estimate_messages": ("estimates", "estimate_id"),
 }
 INVOICE_MESSAGE = (
-    "id sent_by sent_by_email sent_from sent_from_email recipients subject body "
-    "include_link_to_client_invoice attach_pdf send_me_a_copy thank_you event_type reminder "
-    "send_reminder_on created_at updated_at"
+    "id sent_by sent_by_email sent_from sent_from_email include_link_to_client_invoice "
+    "send_me_a_copy thank_you reminder send_reminder_on created_at updated_at attach_pdf "
+    "event_type recipients subject body"
 )
 MEMBERS = {
     "invoice_messages": INVOICE_MESSAGE,
-    "invoice_payments": "id amount paid_at paid_date recorded_by recorded_by_email notes "
-    "transaction_id payment_gateway created_at updated_at",
-    "estimate_messages": "id sent_by sent_by_email sent_from sent_from_email recipients subject "
-    "body send_me_a_copy event_type created_at updated_at",
+    "invoice_payments": "id amount paid_at recorded_by recorded_by_email notes transaction_id "
+    "created_at updated_at paid_date payment_gateway",
+    "estimate_messages": "id sent_by sent_by_email sent_from sent_from_email send_me_a_copy "
+    "created_at updated_at recipients event_type subject body",
     "billable_rates": "id amount start_date end_date created_at updated_at",
     "cost_rates": "id amount start_date end_date created_at updated_at",
     "teammates": "id first_name last_name email",
-    "project_assignments": "id is_active is_project_manager use_default_rates hourly_rate budget "
-    "created_at updated_at project client task_assignments",
+    "project_assignments": "id is_project_manager is_active use_default_rates budget created_at "
+    "updated_at hourly_rate project client task_assignments",
 }
 NOW = "2026-06-17T12:00:00Z"
 

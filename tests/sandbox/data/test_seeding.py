@@ -25,10 +25,10 @@ REFERENCES = {
     "estimate": "estimates",
 }
 TIME_ENTRY = (
-    "id spent_date user user_assignment client project task task_assignment external_reference "
-    "invoice hours hours_without_timer rounded_hours notes is_locked is_explicitly_locked "
+    "id spent_date hours hours_without_timer rounded_hours notes is_locked is_explicitly_locked "
     "locked_reason is_closed approval_status is_billed timer_started_at started_time ended_time "
-    "is_running billable budgeted billable_rate cost_rate created_at updated_at"
+    "is_running billable budgeted billable_rate cost_rate created_at updated_at user client "
+    "project task user_assignment task_assignment invoice external_reference"
 )
 
 
@@ -223,11 +223,21 @@ def test_documents_have_every_variety() -> None:
 
 
 def test_entries_carry_every_documented_member(world: World) -> None:
-    """Every entry has all documented members, and the undocumented ones that recordings show."""
+    """Every entry has all members, in the order of recorded answers."""
     for row in world.rows("time_entries"):
-        assert set(row) == set(TIME_ENTRY.split())
+        assert list(row) == TIME_ENTRY.split()
         assert set(row["client"]) == {"id", "name", "currency"}
         assert set(row["project"]) == {"id", "name", "code"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nested_objects_come_late(world: World, table: str) -> None:
+    """As recorded: id first, and quoted records and lines after updated_at."""
+    for row in world.rows(table):
+        members = list(row)
+        assert members[0] == "id"
+        late = [name for name in (*REFERENCES, "line_items", "user_ids") if name in members]
+        assert all(members.index(name) > members.index("updated_at") for name in late)
 
 
 def test_entries_have_every_variety(world: World) -> None:

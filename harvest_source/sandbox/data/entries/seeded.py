@@ -111,15 +111,15 @@ class SeededEntries:
         return {
             "id": self.days.id_of(k, day),
             "spent_date": iso(day_epoch(day.ordinal))[:10],
-            **self.quotes(booked, bare=k % UNASSIGNED == UNASSIGNED_REST),
-            "external_reference": self.references[k % REFERENCES],
-            "invoice": self.invoice(booked, day.month),
             **work.amount,
             **self.state(booked, day.month, self.is_approved(day.block)),
             **work.timer,
             **rate_members(booked),
             "created_at": iso(self.created(k, day)),
             "updated_at": iso(self.updated(k, day)),
+            **self.quotes(booked, bare=k % UNASSIGNED == UNASSIGNED_REST),
+            "invoice": self.invoice(booked, day.month),
+            "external_reference": self.references[k % REFERENCES],
         }
 
     def quotes(self, booked: Booking, *, bare: bool = False) -> Record:
@@ -134,10 +134,10 @@ class SeededEntries:
             staffed = tasked = None
         return {
             "user": refs.person(user) if user else {"id": booked.user_id, "name": None},
-            "user_assignment": refs.user_assignment(staffed) if staffed else None,
             "client": project.get("client"),
             "project": refs.coded(project),
             "task": refs.named(task),
+            "user_assignment": refs.user_assignment(staffed) if staffed else None,
             "task_assignment": refs.task_assignment(tasked) if tasked else None,
         }
 

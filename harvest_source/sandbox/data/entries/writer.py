@@ -51,7 +51,7 @@ class EntryWriter:
         self.seeded = seeded
         self._references = _reference_parts()
         self._works = _work_parts(seeded.pool)
-        self._clock, self._clock_end = _clock_parts()
+        self._clock = _clock_parts()
         self._approver = [booked.user_id % APPROVERS for booked in seeded.bookings]
         self.forget()
 
@@ -70,7 +70,7 @@ class EntryWriter:
         quotes, bare_quotes, rates = fragments.quotes, fragments.bare_quotes, fragments.rates
         seeded, days, pool = self.seeded, self.seeded.days, self.seeded.pool
         wheel, works, externals = pool.wheel, self._works, self._references
-        clock, clock_end, approver = self._clock, self._clock_end, self._approver
+        clock, approver = self._clock, self._approver
         who, what, turns, id_of = pool.who, pool.what, len(pool.wheel), days.id_of
         low = seeded.size + 1
         for k in numbers:
@@ -92,15 +92,15 @@ class EntryWriter:
             out += (
                 b'{"id":%d' % (base + row * step),
                 dated,
-                bare_quotes[at] if k % UNASSIGNED == UNASSIGNED_REST else quotes[at],
-                externals[k % REFERENCES],
-                invoices[at],
                 amount,
                 states[at],
                 timer,
                 rates[at],
                 created + clock[second],
-                billed_at[at] or (stamps[approver[at]] if stamps else updated + clock_end[second]),
+                billed_at[at] or (stamps[approver[at]] if stamps else updated + clock[second]),
+                bare_quotes[at] if k % UNASSIGNED == UNASSIGNED_REST else quotes[at],
+                invoices[at],
+                externals[k % REFERENCES],
             )
 
     def _period(self, month: int, approved: bool) -> Period:
@@ -118,7 +118,7 @@ class EntryWriter:
                 parts[key] = (
                     _inner({"invoice": seeded.invoice(booked, month)}),
                     _inner(seeded.state(booked, month, approved)),
-                    b'"updated_at":"%b"}' % iso(bill.at).encode() if bill else None,
+                    b'"updated_at":"%b"' % iso(bill.at).encode() if bill else None,
                 )
         found = [parts[booked.project_id, booked.billable] for booked in seeded.bookings]
         return Period(*(tuple(column) for column in zip(*found, strict=True)))
@@ -127,7 +127,7 @@ class EntryWriter:
         if not self.seeded.is_approved(block):
             return None
         at = self.seeded.approval(block)
-        return [b'"updated_at":"%b"}' % iso(at + late).encode() for late in range(APPROVERS)]
+        return [b'"updated_at":"%b"' % iso(at + late).encode() for late in range(APPROVERS)]
 
     def _fragments_for(self, hidden: frozenset[str]) -> Fragments:
         if hidden not in self._fragments:
@@ -150,7 +150,8 @@ def _day_text(ordinal: int) -> bytes:
 
 @cache
 def _reference_parts() -> list[bytes]:
-    return [_inner({"external_reference": row}) for row in build_references()]
+    """External references by place, each as the end of a row."""
+    return [_inner({"external_reference": row}) + b"}" for row in build_references()]
 
 
 @lru_cache(16)
@@ -159,8 +160,7 @@ def _work_parts(pool: Pool) -> list[tuple[bytes, bytes]]:
 
 
 @cache
-def _clock_parts() -> tuple[list[bytes], list[bytes]]:
-    """Every second in which timesheets are filled, as the end of a member, and of a row."""
+def _clock_parts() -> list[bytes]:
+    """Every second in which timesheets are filled, as the end of a member."""
     seconds = range(SUBMITTED_FROM_S, SUBMITTED_FROM_S + SUBMITTED_FOR_S)
-    texts = [f'T{at // 3600:02d}:{at // 60 % 60:02d}:{at % 60:02d}Z"'.encode() for at in seconds]
-    return texts, [text + b"}" for text in texts]
+    return [f'T{at // 3600:02d}:{at // 60 % 60:02d}:{at % 60:02d}Z"'.encode() for at in seconds]

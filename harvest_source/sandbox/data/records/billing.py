@@ -86,11 +86,6 @@ def invoice_record(invoice_id: int, client: Record, creator: Record, at: str) ->
     """A draft without lines, issued on the day it is created."""
     return {
         "id": invoice_id,
-        "client": refs.named(client),
-        "line_items": [],
-        "estimate": None,
-        "retainer": None,
-        "creator": refs.person(creator),
         "client_key": _client_key(f"invoice {invoice_id}"),
         "number": str(invoice_id),
         "purchase_order": "",
@@ -104,7 +99,6 @@ def invoice_record(invoice_id: int, client: Record, creator: Record, at: str) ->
         "discount_amount": 0.0,
         "subject": "",
         "notes": None,
-        "currency": client["currency"],
         "state": "draft",
         "period_start": None,
         "period_end": None,
@@ -114,11 +108,17 @@ def invoice_record(invoice_id: int, client: Record, creator: Record, at: str) ->
         "payment_options": [],
         "sent_at": None,
         "paid_at": None,
-        "paid_date": None,
         "closed_at": None,
         "recurring_invoice_id": None,
         "created_at": at,
         "updated_at": at,
+        "paid_date": None,
+        "currency": client["currency"],
+        "client": refs.named(client),
+        "estimate": None,
+        "retainer": None,
+        "creator": refs.person(creator),
+        "line_items": [],
     }
 
 
@@ -126,9 +126,6 @@ def estimate_record(estimate_id: int, client: Record, creator: Record, at: str) 
     """A draft without lines, issued on the day it is created."""
     return {
         "id": estimate_id,
-        "client": refs.named(client),
-        "line_items": [],
-        "creator": refs.person(creator),
         "client_key": _client_key(f"estimate {estimate_id}"),
         "number": str(estimate_id),
         "purchase_order": "",
@@ -141,14 +138,17 @@ def estimate_record(estimate_id: int, client: Record, creator: Record, at: str) 
         "discount_amount": 0.0,
         "subject": "",
         "notes": "",
-        "currency": client["currency"],
         "state": "draft",
         "issue_date": at[:10],
         "sent_at": None,
-        "accepted_at": None,
-        "declined_at": None,
         "created_at": at,
         "updated_at": at,
+        "accepted_at": None,
+        "declined_at": None,
+        "currency": client["currency"],
+        "client": refs.named(client),
+        "creator": refs.person(creator),
+        "line_items": [],
     }
 
 
@@ -169,26 +169,26 @@ def expense_record(
     """An open expense of nothing, spent on the day it is created."""
     return {
         "id": expense_id,
-        "client": refs.client_money(client),
-        "project": refs.coded(project),
-        "expense_category": refs.priced(category),
-        "user": refs.person(user),
-        "user_assignment": refs.user_assignment(staffed) if staffed else None,
-        "receipt": None,
-        "invoice": None,
+        "spent_date": at[:10],
         "notes": None,
-        "units": 1.0,
         "total_cost": 0.0,
+        "units": 1.0,
         "billable": True,
+        "receipt": None,
         "is_closed": False,
         "approval_status": "unsubmitted",
         "is_locked": False,
         "is_explicitly_locked": False,
         "is_billed": False,
         "locked_reason": None,
-        "spent_date": at[:10],
         "created_at": at,
         "updated_at": at,
+        "user": refs.person(user),
+        "client": refs.client_money(client),
+        "project": refs.coded(project),
+        "expense_category": refs.priced(category),
+        "user_assignment": refs.user_assignment(staffed) if staffed else None,
+        "invoice": None,
     }
 
 

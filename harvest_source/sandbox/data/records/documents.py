@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from harvest_source.sandbox.data.values import Record
 
-INVOICES_ONLY = frozenset(
-    {
-        "include_link_to_client_invoice",
-        "attach_pdf",
-        "thank_you",
-        "reminder",
-        "send_reminder_on",
-    }
-)
+ESTIMATE_MESSAGE = ("id", "estimate_id", "sent_by", "sent_by_email", "sent_from", "sent_from_email",
+                    "send_me_a_copy", "created_at", "updated_at", "recipients", "event_type",
+                    "subject", "body")  # fmt: skip
 
 
 def message_record(message_id: int, key: str, document: Record, sender: Record, at: str) -> Record:
@@ -30,21 +24,20 @@ def message_record(message_id: int, key: str, document: Record, sender: Record, 
         "sent_by_email": sender["email"],
         "sent_from": name,
         "sent_from_email": sender["email"],
-        "recipients": [],
-        "subject": None,
-        "body": None,
         "include_link_to_client_invoice": False,
-        "attach_pdf": False,
         "send_me_a_copy": False,
         "thank_you": False,
-        "event_type": None,
         "reminder": False,
         "send_reminder_on": None,
         "created_at": at,
         "updated_at": at,
+        "attach_pdf": False,
+        "event_type": None,
+        "recipients": [],
+        "subject": None,
+        "body": None,
     }
-    for_invoice = key == "invoice_id"
-    return {name: record[name] for name in record if for_invoice or name not in INVOICES_ONLY}
+    return record if key == "invoice_id" else {name: record[name] for name in ESTIMATE_MESSAGE}
 
 
 def payment_record(payment_id: int, invoice: Record, recorder: Record, at: str) -> Record:
@@ -58,12 +51,12 @@ def payment_record(payment_id: int, invoice: Record, recorder: Record, at: str) 
         "invoice_id": invoice["id"],
         "amount": invoice["due_amount"],
         "paid_at": f"{at[:10]}T00:00:00Z",
-        "paid_date": at[:10],
         "recorded_by": f"{recorder['first_name']} {recorder['last_name']}",
         "recorded_by_email": recorder["email"],
         "notes": "",
         "transaction_id": None,
-        "payment_gateway": {"id": None, "name": None},
         "created_at": at,
         "updated_at": at,
+        "paid_date": at[:10],
+        "payment_gateway": {"id": None, "name": None},
     }

@@ -13,9 +13,6 @@ def entry_record(entry_id: int, quotes: Record, booked: Booking, at: str) -> Rec
     return {
         "id": entry_id,
         "spent_date": at[:10],
-        **quotes,
-        "external_reference": None,
-        "invoice": None,
         **hour_members(1.0),
         "notes": None,
         "is_locked": False,
@@ -28,6 +25,9 @@ def entry_record(entry_id: int, quotes: Record, booked: Booking, at: str) -> Rec
         **rate_members(booked),
         "created_at": at,
         "updated_at": at,
+        **quotes,
+        "invoice": None,
+        "external_reference": None,
     }
 
 

@@ -17,9 +17,9 @@ def client_record(client_id: int, name: str, currency: str, at: str) -> Record:
         "is_active": True,
         "address": None,
         "statement_key": f"{random.Random(f'statement {client_id}').getrandbits(128):032x}",
-        "currency": currency,
         "created_at": at,
         "updated_at": at,
+        "currency": currency,
     }
 
 
@@ -27,7 +27,6 @@ def contact_record(contact_id: int, client: Record, at: str) -> Record:
     """A person at a client; unset texts are empty (endpoints.yaml, contact)."""
     return {
         "id": contact_id,
-        "client": refs.named(client),
         "title": None,
         "first_name": "New",
         "last_name": "Contact",
@@ -35,9 +34,10 @@ def contact_record(contact_id: int, client: Record, at: str) -> Record:
         "phone_office": "",
         "phone_mobile": "",
         "fax": "",
-        "invoice_recipient_status": "none",
         "created_at": at,
         "updated_at": at,
+        "invoice_recipient_status": "none",
+        "client": refs.named(client),
     }
 
 
@@ -59,29 +59,29 @@ def project_record(project_id: int, client: Record, name: str, at: str) -> Recor
     """An active project without budget."""
     return {
         "id": project_id,
-        "client": refs.client_money(client),
         "name": name,
         "code": None,
         "is_active": True,
         "is_billable": True,
         "is_fixed_fee": False,
         "bill_by": "none",
-        "hourly_rate": None,
+        "budget": None,
         "budget_by": "none",
         "budget_is_monthly": False,
-        "budget": None,
-        "cost_budget": None,
-        "cost_budget_include_expenses": False,
         "notify_when_over_budget": False,
         "over_budget_notification_percentage": 80.0,
-        "over_budget_notification_date": None,
         "show_budget_to_all": False,
-        "fee": None,
-        "notes": None,
-        "starts_on": None,
-        "ends_on": None,
         "created_at": at,
         "updated_at": at,
+        "starts_on": None,
+        "ends_on": None,
+        "over_budget_notification_date": None,
+        "notes": None,
+        "cost_budget": None,
+        "cost_budget_include_expenses": False,
+        "hourly_rate": None,
+        "fee": None,
+        "client": refs.client_money(client),
     }
 
 
@@ -89,15 +89,15 @@ def user_assignment_record(assignment_id: int, project: Record, user: Record, at
     """A user on a project, at the user's default rate."""
     return {
         "id": assignment_id,
-        "project": refs.coded(project),
-        "user": refs.person(user),
-        "is_active": True,
         "is_project_manager": False,
+        "is_active": True,
         "use_default_rates": True,
-        "hourly_rate": user.get("default_hourly_rate"),
         "budget": None,
         "created_at": at,
         "updated_at": at,
+        "hourly_rate": user.get("default_hourly_rate"),
+        "project": refs.coded(project),
+        "user": refs.person(user),
     }
 
 
@@ -105,14 +105,14 @@ def task_assignment_record(assignment_id: int, project: Record, task: Record, at
     """A task on a project."""
     return {
         "id": assignment_id,
-        "project": refs.coded(project),
-        "task": refs.named(task),
-        "is_active": True,
         "billable": bool(project["is_billable"] and task["billable_by_default"]),
-        "hourly_rate": None,
-        "budget": None,
+        "is_active": True,
         "created_at": at,
         "updated_at": at,
+        "hourly_rate": None,
+        "budget": None,
+        "project": refs.coded(project),
+        "task": refs.named(task),
     }
 
 

@@ -32,13 +32,12 @@ def _seen_projects(view: View) -> list[Record]:
     )
 
 
-def _plain_names(project: Record) -> Record:
-    return {
-        "client_id": project["client"]["id"],
-        "client_name": project["client"]["name"],
-        "project_id": project["id"],
-        "project_name": project["name"],
-    }
+def _client_names(project: Record) -> Record:
+    return {"client_id": project["client"]["id"], "client_name": project["client"]["name"]}
+
+
+def _project_names(project: Record) -> Record:
+    return {"project_id": project["id"], "project_name": project["name"]}
 
 
 def _by_project(rows: Iterable[Record]) -> dict[int, Decimal]:
@@ -81,13 +80,14 @@ def uninvoiced_rows(view: View, window: Window, *, fees: bool) -> list[Record]:
         if project["is_fixed_fee"]:
             amount = _open_fee(project, window, invoiced.get(key, Decimal(0)))
         rows.append(
-            _plain_names(project)
+            _client_names(project)
+            | _project_names(project)
             | {
                 "currency": project["client"]["currency"],
-                "total_hours": _zero_or(added.total),
-                "uninvoiced_hours": float(added.billable),
-                "uninvoiced_expenses": money(cost),
-                "uninvoiced_amount": money(amount + cost),
+                "total_hours": _zero_or(float(added.total)),
+                "uninvoiced_hours": _zero_or(float(added.billable)),
+                "uninvoiced_expenses": _zero_or(money(cost)),
+                "uninvoiced_amount": _zero_or(money(amount + cost)),
             }
         )
     return rows
@@ -112,9 +112,9 @@ def _open_fee(project: Record, window: Window, invoiced: Decimal) -> Decimal:
     return amount_of(project["fee"]) - invoiced
 
 
-def _zero_or(hours: Decimal) -> float:
-    """The integer 0 where there is nothing, as recorded, and a fraction elsewhere (quirk 52)."""
-    return float(hours) if hours else 0
+def _zero_or(number: float) -> float:
+    """The integer 0 for nothing, as recorded, and a fraction for the rest (quirk 52)."""
+    return number or 0
 
 
 def _invoiced(view: View) -> dict[int, Decimal]:
@@ -170,9 +170,8 @@ def project_budget_rows(view: View, active: str | None) -> list[Record]:
             continue
         if not _shows_budget(view, project):
             continue
-        row = _plain_names(project) | {
-            name: project[name] for name in ("budget_is_monthly", "budget_by", "is_active")
-        }
+        row = _project_names(project) | _client_names(project)
+        row |= {name: project[name] for name in ("budget_is_monthly", "budget_by", "is_active")}
         if view.sees_rates or not _is_money(project):
             used = spent[bool(project["budget_is_monthly"])].of(project)
             row |= _use_of(_budget(view, project), used)

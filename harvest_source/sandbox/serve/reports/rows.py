@@ -73,6 +73,11 @@ def _show_project(project: Record) -> Record:
     return named | _show_client(project["client"])
 
 
+def _client_first(row: Record) -> Record:
+    """A row with its client before its project, as expenses/projects is recorded (S4)."""
+    return {name: row[name] for name in row if name.startswith("client_")} | row
+
+
 def _show_task(task: Record) -> Record:
     return {"task_id": task["id"], "task_name": task["name"]}
 
@@ -131,11 +136,11 @@ def _time_rows(view: View, subject: Subject, window: Window, *, fees: bool) -> l
 
 def _time_row(view: View, subject: Subject, record: Record, currency: str, added: Sum) -> Record:
     row = subject.show(record)
-    if subject.member == "user":
-        row |= {name: record[name] for name in ("weekly_capacity", "avatar_url")}
     row |= {"total_hours": float(added.total), "billable_hours": float(added.billable)}
     if view.sees_rates:
         row |= {"currency": currency, "billable_amount": money(added.amount)}
+    if subject.member == "user":
+        row |= {name: record[name] for name in ("weekly_capacity", "avatar_url")}
     return row
 
 
@@ -156,7 +161,7 @@ def _expense_rows(view: View, subject: Subject, window: Window) -> list[Record]:
             added.billable += amount_of(record["total_cost"])
     found = view.account.tables[subject.table]
     return [
-        subject.show(found[subject_id])
+        _client_first(subject.show(found[subject_id]))
         | {
             "total_amount": money(added.total),
             "billable_amount": money(added.billable),
