@@ -38,7 +38,7 @@ FaultKind = Callable[[Hit], Reply]
 
 
 def _rate_limited(hit: Hit) -> Reply:
-    return replies.throttled(hit.get("retry_after", 1))
+    return replies.throttled(hit.get("retry_after", 1), html=bool(hit.get("html", False)))
 
 
 def _error(status: int, *, html: bool = False) -> FaultKind:

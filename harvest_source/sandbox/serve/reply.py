@@ -88,10 +88,16 @@ def oauth_error(error: str, why: str, status: int = 400) -> Reply:
     return Reply(status, dumps({"error": error, "error_description": why}))
 
 
-def throttled(retry_after_s: int | None) -> Reply:
-    """429: an HTML body and ``Retry-After`` in seconds (left out when ``None``)."""
+def throttled(retry_after_s: int | None, *, html: bool = False) -> Reply:
+    """
+    429: an empty body of type HTML, as recorded (S6), or a page, as clients report (quirk 19).
+
+    Args:
+        retry_after_s: ``Retry-After`` in seconds; the header is left out when ``None``.
+    """
     headers = () if retry_after_s is None else (("Retry-After", str(retry_after_s)),)
-    return Reply(429, b"<html><body><h1>Too Many Requests</h1></body></html>\n", HTML, headers)
+    page = b"<html><body><h1>Too Many Requests</h1></body></html>\n"
+    return Reply(429, page if html else b"", "text/html", headers)
 
 
 def server_error(status: int, *, html: bool = False) -> Reply:

@@ -39,7 +39,9 @@ def next_link(answer: httpx.Response) -> str:
 
 SHAPES: dict[str, Check] = {
     "rate_limited": lambda answer: (
-        status(429, "text/html")(answer) and answer.headers["Retry-After"] == "1"
+        status(429, "text/html")(answer)
+        and answer.headers["Retry-After"] == "1"
+        and answer.content == b""
     ),
     "rate_limited_no_retry_after": lambda answer: (
         status(429, "text/html")(answer) and "Retry-After" not in answer.headers
@@ -108,6 +110,13 @@ def test_a_fault_has_its_shape(reader: Reader, name: str) -> None:
     finally:
         reader.server.clear_faults()
     assert len(reader.get("clients").json()["clients"]) == 8
+
+
+def test_a_rate_limit_may_have_a_page(reader: Reader) -> None:
+    """With html the 429 has a body that is no JSON (quirk 19)."""
+    reader.server.fault("rate_limited", times=1, html=True)
+    answer = reader.get("clients")
+    assert (answer.status_code, answer.content[:6]) == (429, b"<html>")
 
 
 SPOILT = ("half_json", "html", "empty_body", "list_body", "missing_key", "null_rows")
