@@ -16,6 +16,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.sources import DltSource
 
 from harvest_source import harvest
+from harvest_source.errors import HarvestError, ResponseError, find_cause
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
 from tests.support.lab import Lab, Row
 from tests.support.labs import OpenLab
@@ -237,3 +238,27 @@ def test_one_pipeline_name_for_two_databases(open_lab: OpenLab, how: str) -> Non
         copy(database)
         for table in ("clients", "roles"):
             assert_equal(lab, table)
+
+
+def test_plain_dlt_is_all_or_nothing(open_lab: OpenLab) -> None:
+    """One table fails: pipeline.run raises ours, no table moves, the next run has it all."""
+    lab = open_lab()
+    lab.stop_timers()
+    lab.rest()
+    lab.database = lab.folder / "plain.duckdb"
+
+    tables = ("clients", "tasks", "roles")
+    run(lab, *tables, database=lab.database)
+    before = lab.sql("SELECT * FROM clients ORDER BY id")
+    for table in ("clients", "tasks"):
+        lab.server.edit(table, lab.server.rows(table)[0]["id"], name="Edited")
+    lab.server.fault("html", table="tasks")
+    with pytest.raises(PipelineStepFailed) as caught:
+        run(lab, *tables, database=lab.database)
+    assert isinstance(find_cause(caught.value, HarvestError), ResponseError)
+    assert lab.sql("SELECT * FROM clients ORDER BY id") == before
+    lab.server.clear_faults()
+    run(lab, *tables, database=lab.database)
+    for table in ("clients", "tasks"):
+        names = lab.sql(f"SELECT name FROM {table}")
+        assert {row["name"] for row in names} == {r["name"] for r in lab.server.rows(table)}

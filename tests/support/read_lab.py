@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -106,6 +106,7 @@ class ReadLab(Simulation):
         *tables: str,
         accounts: Collection[int] = (),
         start_date: date | None = None,
+        overlap: timedelta = timedelta(minutes=5),
         full_refresh: bool = False,
     ) -> Reading:
         """
@@ -125,7 +126,11 @@ class ReadLab(Simulation):
             id_url=self.server.id_url,
         )
         options = ReadOptions(
-            self.shared, start_date=start_date, full_refresh=full_refresh, isolate=True
+            self.shared,
+            start_date=start_date,
+            overlap=overlap,
+            full_refresh=full_refresh,
+            isolate=True,
         )
         sessions = Sessions(connection)
         with sessions.in_use():

@@ -1,0 +1,84 @@
+"""``--full-refresh``: everything is read again, and what Harvest no longer has is removed."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
+
+
+def test_full_refresh_moves_what_is_gone(open_lab: OpenLab) -> None:
+    """Deleted invoices leave with their lines and are kept whole, lines included."""
+    lab = open_lab.loaded("invoices", "clients", invoices=20)
+    before = lab.columns()
+    gone = [record for record in lab.server.rows("invoices") if record["line_items"]][:3]
+    for record in gone:
+        lab.server.delete("invoices", record["id"])
+    lab.rest()
+    assert lab.sync("invoices", "clients").tables["invoices"].deleted == 0
+    assert len(lab.ids("invoices")) == 20
+    lab.rest()
+    report = lab.sync("invoices", "clients", full_refresh=True)
+    assert (report.status, report.tables["invoices"].deleted) == ("ok", 3)
+    assert_equal(lab, "invoices")
+    assert_equal(lab, "clients")
+    kept = {row["id"]: row for row in lab.table("deleted_records")}
+    assert kept.keys() == {record["id"] for record in gone}
+    for record in gone:
+        assert kept[record["id"]]["table_name"] == "invoices"
+        content = json.loads(kept[record["id"]]["record"])
+        assert content["number"] == record["number"]
+        assert content["client__id"] == record["client"]["id"]
+        assert [line["id"] for line in content["line_items"]] == [
+            line["id"] for line in record["line_items"]
+        ]
+    assert before.items() <= lab.columns().items()
+
+
+def test_guard_refuses_a_mass_removal(open_lab: OpenLab) -> None:
+    """More than a fifth of a table, and more than 25 rows: exit 5, and nothing is removed."""
+    lab = open_lab.loaded("contacts", "tasks", contacts=100)
+    contacts = [record["id"] for record in lab.server.rows("contacts")]
+    for record_id in contacts[:30]:
+        lab.server.delete("contacts", record_id)
+    lab.server.delete("tasks", lab.server.rows("tasks")[0]["id"], force=True)
+    lab.rest()
+    report = lab.sync("contacts", "tasks", full_refresh=True)
+    assert (report.status, report.exit_code) == ("partial", 5)
+    assert "Not deleting 30 of 100 contacts (30%, limit 20%)" in str(
+        report.run_log.failures[0].error
+    )
+    assert lab.ids("contacts") == sorted(contacts)
+    assert_equal(lab, "tasks")
+    assert [row["table_name"] for row in lab.table("deleted_records")] == ["tasks"]
+    lab.rest()
+    report = lab.sync("contacts", full_refresh=True, max_deletes="30%")
+    assert (report.exit_code, report.tables["contacts"].deleted) == (0, 30)
+    assert_equal(lab, "contacts")
+
+
+def test_full_refresh_of_others_than_administrators_removes_nothing(open_lab: OpenLab) -> None:
+    """Fewer rows because of a role look like deletions: only an administrator's run removes."""
+    lab = open_lab.loaded("time_entries", entries=100)
+    lab.token = lab.server.tokens["member"]
+    lab.rest()
+    report = lab.sync("time_entries", full_refresh=True, max_deletes="100%")
+    assert report.status == "ok"
+    assert any("Nothing was removed" in warning for warning in report.run_log.warnings)
+    assert len(lab.ids("time_entries")) == 100
+
+
+def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
+    """Rows dated before start_date were not looked at, so they are not taken for deleted."""
+    lab = open_lab.loaded("time_entries", entries=100)
+    entries = lab.server.rows("time_entries")
+    newest, oldest = entries[0], entries[-1]
+    for entry in (newest, oldest):
+        lab.server.delete("time_entries", entry["id"])
+    lab.rest()
+    middle = entries[50]["spent_date"]
+    report = lab.sync("time_entries", since=middle, full_refresh=True)
+    assert report.tables["time_entries"].deleted == 1
+    assert len(lab.ids("time_entries")) == 99
+    assert_equal(lab, "time_entries", gone=[oldest["id"]])
