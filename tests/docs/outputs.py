@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from harvest_source.cli import main as cli
+from harvest_source.defaults import DATABASE, SANDBOX_DATABASE
 from harvest_source.sandbox import ManualClock, Sandbox
-from harvest_source.warehouse.target import DUCKDB, build_target
 from tests.support.command import build_environment, build_settings, clean_environment
 
 _STEP: Final = re.compile(
@@ -35,11 +35,9 @@ _BIN: Final = ".venv/bin/"
 """Where the README has the command; it is on the path elsewhere."""
 _WIDTH: Final = "120"
 """Columns of the terminal."""
-DATABASE: Final = str(build_target(DUCKDB, None, "harvest", "harvest").database)
-"""The default file."""
 _FIRST_SYNCS: Final = {
     "harvest-source sync": DATABASE,
-    "harvest-source sync --sandbox": "harvest_sandbox.duckdb",
+    "harvest-source sync --sandbox": SANDBOX_DATABASE,
 }
 """Commands that make a warehouse, and its file. One run stands for both: only names differ."""
 _MASKS: Final = (
@@ -126,8 +124,7 @@ def open_session(folder: Path) -> Iterator[Session]:
     with Sandbox(clock=ManualClock(), limit=False).start() as server:
         session = Session(home, server)
         session = replace(session, first_sync=session.run("harvest-source sync"))
-        for name in set(_FIRST_SYNCS.values()) - {DATABASE}:
-            shutil.copy(home / DATABASE, home / name)
+        shutil.copy(home / DATABASE, home / SANDBOX_DATABASE)
         session.save()
         yield session
 

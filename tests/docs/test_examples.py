@@ -18,10 +18,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from harvest_source.defaults import DATABASE
 from tests.docs.blocks import iter_blocks
 from tests.docs.commands import check_ours
 from tests.docs.generate import fill_outputs
-from tests.docs.outputs import DATABASE, Outputs, Session, collect, mask, open_session
+from tests.docs.outputs import Outputs, Session, collect, mask, open_session
 from tests.docs.pages import DOCUMENTS, REPOSITORY, relative
 
 PIPELINES = REPOSITORY / "pipelines"
@@ -59,10 +60,10 @@ def test_outputs_are_real(examples: Examples, document: Path) -> None:
 
 
 def test_queries_run(home: Path) -> None:
-    """Each hand-written query finds rows, as it stands."""
+    """Each hand-written query finds rows in the default file, as it stands."""
     queries = [b.text for text in TEXTS.values() for b in iter_blocks(text) if b.kind == "sql"]
     assert queries
-    with duckdb.connect(str(home / "harvest_sandbox.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(home / DATABASE), read_only=True) as connection:
         for query in queries:
             assert connection.execute(query).fetchall(), query
 
@@ -144,6 +145,5 @@ def test_the_cron_line(tmp_path: Path) -> None:
 def count(database: Path, table: str) -> int:
     """Rows of *table* in dataset ``harvest`` of *database*."""
     with duckdb.connect(str(database), read_only=True) as connection:
-        name = f"{database.stem}.harvest.{table}"
-        found = connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()
+        found = connection.execute(f"SELECT COUNT(*) FROM harvest.{table}").fetchone()
     return int(found[0]) if found else 0
