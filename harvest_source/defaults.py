@@ -44,6 +44,18 @@ DESTINATION_WAIT_S: Final = 60
 MAX_DELETES: Final = "20%"
 """Largest share of a table that one run may remove, beyond 25 rows."""
 
+DUCKDB: Final = "duckdb"
+"""The default destination, and the only one whose database is a file."""
+
+DATASET: Final = "harvest"
+"""Schema that holds the tables."""
+
+PIPELINE: Final = "harvest"
+"""dlt pipeline that keeps the cursors."""
+
+SANDBOX_PIPELINE: Final = "harvest_sandbox"
+"""dlt pipeline of a run against the sandbox: it would empty the working folder of the account's."""
+
 DATABASE: Final = "harvest_data.duckdb"
 """DuckDB file, in the current folder. Its stem must not be the dataset's name: DuckDB names the
 catalog after the file, and ``harvest.time_entries`` would be ambiguous."""

@@ -21,7 +21,7 @@ from harvest_source.cli.show_check import show_check
 from harvest_source.cli.show_sync import show_sync
 from harvest_source.cli.show_tables import show_tables
 from harvest_source.cli.show_verify import show_verify
-from harvest_source.defaults import SANDBOX_DATABASE
+from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_PIPELINE
 from harvest_source.errors import ConfigError
 from harvest_source.startup import without_gc
 
@@ -50,7 +50,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     options["since"] = parse_date(options["since"], "--since")
     options["settings"] = context.settings
     with (
-        _sandboxed(sandbox, options),
+        _placed(options, sandbox=sandbox),
         show_progress(quiet=context.console.quiet) as on_progress,
     ):
         report = run_sync(**options, hooks=Hooks(on_progress=on_progress, on_imported=gc.freeze))
@@ -73,7 +73,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
         from harvest_source.operations.check import check as run_check
 
     options["settings"] = context.settings
-    with _sandboxed(sandbox, options):
+    with _placed(options, sandbox=sandbox):
         report = run_check(**options)
     context.exit_code = report.exit_code
     show_check(context.console, report)
@@ -97,7 +97,7 @@ def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
         from harvest_source.operations.verify import verify as run_verify
 
     options["settings"] = context.settings
-    with _sandboxed(sandbox, options):
+    with _placed(options, sandbox=sandbox):
         report = run_verify(**options)
     context.exit_code = report.exit_code
     show_verify(context.console, report)
@@ -190,14 +190,21 @@ def _importing() -> Iterator[None]:
 
 
 @contextmanager
-def _sandboxed(wanted: bool, options: dict[str, Any]) -> Iterator[None]:
-    """Run against a sandbox in this process, with a database of its own, when *wanted*."""
-    if not wanted:
+def _placed(options: dict[str, Any], *, sandbox: bool) -> Iterator[None]:
+    """
+    Fill in the default names of a run.
+
+    Args:
+        sandbox: Run against a sandbox in this process, with a database and a pipeline of its own.
+    """
+    if not sandbox:
+        options["pipeline"] = options["pipeline"] or PIPELINE
         yield
         return
     from harvest_source.sandbox import Sandbox
 
-    if options["destination"] == "duckdb" and options["database"] is None:
+    options["pipeline"] = options["pipeline"] or SANDBOX_PIPELINE
+    if options["destination"] == DUCKDB and options["database"] is None:
         options["database"] = SANDBOX_DATABASE
     with Sandbox().start() as server:
         options["settings"] = {

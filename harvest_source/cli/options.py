@@ -11,7 +11,7 @@ import click
 
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.cli.console import Console, log_to_stderr
-from harvest_source.defaults import DATABASE, MAX_DELETES
+from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,7 +74,7 @@ def warehouse(function: F) -> F:
     options = (
         click.option(
             "--destination",
-            default="duckdb",
+            default=DUCKDB,
             show_default=True,
             metavar="NAME",
             help="Any destination of dlt.",
@@ -82,7 +82,7 @@ def warehouse(function: F) -> F:
         click.option("--database", metavar="PATH", help=f"DuckDB file.  [default: {DATABASE}]"),
         click.option(
             "--dataset",
-            default="harvest",
+            default=DATASET,
             show_default=True,
             metavar="NAME",
             callback=check_name,
@@ -90,11 +90,9 @@ def warehouse(function: F) -> F:
         ),
         click.option(
             "--pipeline",
-            default="harvest",
-            show_default=True,
             metavar="NAME",
             callback=check_name,
-            help="dlt pipeline that keeps the cursors.",
+            help=f"dlt pipeline that keeps the cursors.  [default: {PIPELINE}]",
         ),
         click.option(
             "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
@@ -121,17 +119,19 @@ def max_deletes_option(remover: str) -> Callable[[F], F]:
     )
 
 
-def check_name(_: click.Context, parameter: click.Parameter, value: str) -> str:
+def check_name(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """
-    Check the name of a pipeline or dataset.
+    Check the name of a pipeline or dataset; None when none was given.
 
     Raises:
         click.BadParameter: It is empty, or a pipeline's name that would be taken for a path.
     """
+    if value is None:
+        return None
     if parameter.name == "pipeline" and not re.fullmatch(r"[\w-]+", value):
         msg = "Letters, digits, - and _ only: it names a folder."
         raise click.BadParameter(msg)
     if not value.strip():
-        msg = "It cannot be empty. Leave it out for harvest."
+        msg = f"It cannot be empty. Leave it out for {DATASET}."
         raise click.BadParameter(msg)
     return value

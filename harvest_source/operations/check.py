@@ -13,6 +13,7 @@ from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.sessions import Session, Sessions
 from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
+from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ForbiddenError, HarvestError, ResponseError, counted
 from harvest_source.extract.visibility import explain_off
 from harvest_source.load.settings import Hooks, RunArguments
@@ -21,7 +22,7 @@ from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.target import DUCKDB, Target, build_target
+from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
 
 MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
@@ -81,8 +82,8 @@ def check(
     *,
     destination: str = DUCKDB,
     database: str | Path | None = None,
-    dataset: str = "harvest",
-    pipeline: str = "harvest",
+    dataset: str = DATASET,
+    pipeline: str = PIPELINE,
     account: Sequence[int | str] = (),
     settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harvest_source.auth.sessions import Owner
 from harvest_source.concurrency import run_ahead
 from harvest_source.config.parse import parse_tables
-from harvest_source.defaults import MAX_DELETES
+from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.operations.run import Run, open_run
@@ -23,7 +23,7 @@ from harvest_source.operations.run_report import SyncReport, build_report
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.startup import without_gc
 from harvest_source.warehouse.lock import only_sync
-from harvest_source.warehouse.target import DUCKDB, build_target
+from harvest_source.warehouse.target import build_target
 
 if TYPE_CHECKING:
     from harvest_source.operations.sync_steps import SyncSteps
@@ -35,8 +35,8 @@ def sync(
     *,
     destination: str = DUCKDB,
     database: str | Path | None = None,
-    dataset: str = "harvest",
-    pipeline: str = "harvest",
+    dataset: str = DATASET,
+    pipeline: str = PIPELINE,
     account: Sequence[int | str] = (),
     table: Sequence[str] = (),
     since: Any = None,
@@ -140,6 +140,6 @@ def _explain_partial(account_id: int, owner: Owner) -> str:
     roles = ", ".join(owner.access_roles) or "none"
     return (
         f"The token for account {account_id} is not an administrator's (roles: {roles}). "
-        "time_entries, expenses, projects and users may be partial: Harvest leaves out what it "
-        "may not see without saying so."
+        "time_entries, expenses, projects and users may be partial: Harvest leaves out what this "
+        "token may not see, without saying so."
     )

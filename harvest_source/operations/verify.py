@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harvest_source.defaults import MAX_DELETES
+from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import ConfigError, ForbiddenError, RemoteError
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Hooks, RunArguments
@@ -28,7 +28,7 @@ from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.workspace import Workspace, open_workspace
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.warehouse.lock import only_sync
-from harvest_source.warehouse.target import DUCKDB, Target, build_target
+from harvest_source.warehouse.target import Target, build_target
 
 _DIFFERENCE: Final = 5
 
@@ -77,8 +77,8 @@ def verify(
     *,
     destination: str = DUCKDB,
     database: str | Path | None = None,
-    dataset: str = "harvest",
-    pipeline: str = "harvest",
+    dataset: str = DATASET,
+    pipeline: str = PIPELINE,
     account: Sequence[int | str] = (),
     fix: bool = False,
     max_deletes: str = MAX_DELETES,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from harvest_source.defaults import DATABASE, EARLIER_DATABASE
+from harvest_source.defaults import DATABASE, DATASET, DUCKDB, EARLIER_DATABASE, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
-
-DUCKDB: Final = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +22,8 @@ class Target:
 
     destination: str = DUCKDB
     database: Path | None = None
-    dataset: str = "harvest"
-    pipeline: str = "harvest"
+    dataset: str = DATASET
+    pipeline: str = PIPELINE
     warnings: tuple[str, ...] = ()
 
     @property

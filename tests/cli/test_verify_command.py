@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from tests.support.command import Run
 
@@ -50,3 +51,12 @@ def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
     assert result.code == 0
     assert "lacked 1 row that" in result.err
     assert "audit: 1 tables compared with Harvest, 0 rows deleted, 1 found missing" in result.err
+
+
+@pytest.mark.parametrize("command", ["sync", "check", "verify"])
+def test_every_command_uses_the_named_profile(run: Run, command: str) -> None:
+    """One without a sign-in is refused, though the general configuration has a token."""
+    assert run("sync", "--quiet", "--table", "clients").code == 0
+    result = run(command, "--profile", "nowhere")
+    assert result.code == 2
+    assert "harvest-source auth login --profile nowhere" in result.err

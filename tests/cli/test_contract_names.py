@@ -1,0 +1,212 @@
+"""The names that users rely on: importable, runnable, with the promised defaults."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+import dlt
+import duckdb
+import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+
+import harvest_source
+from harvest_source import errors
+from harvest_source.cli import main as cli
+from harvest_source.cli.main import INTERRUPTED
+from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
+from harvest_source.sandbox import Sandbox
+from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
+from tests.support.command import Run
+
+EVERYWHERE = {"--json", "--quiet", "--debug", "--profile"}
+WAREHOUSE = {"--destination", "--database", "--dataset", "--pipeline", "--account"}
+COMMANDS: dict[str, set[str]] = {
+    "sync": WAREHOUSE
+    | {
+        "--sandbox",
+        "--table",
+        "--since",
+        "--full-refresh",
+        "--deletes",
+        "--no-deletes",
+        "--max-deletes",
+        "--exclude",
+    },
+    "check": WAREHOUSE,
+    "verify": WAREHOUSE | {"--fix"},
+    "tables": set(),
+    "auth login": {"--no-browser"},
+    "auth status": {"--check"},
+    "auth accounts": set(),
+    "auth logout": set(),
+    "sandbox": {"--port", "--entries", "--seed"},
+}
+"""Commands and options; every one takes those of ``EVERYWHERE`` too."""
+
+SETTINGS: dict[str, Any] = {
+    "account_id": None,
+    "contact": None,
+    "start_date": None,
+    "overlap": 300,
+    "rate_limit": None,
+    "exclude": None,
+    "api_url": "https://api.harvestapp.com/v2",
+    "id_url": "https://id.getharvest.com",
+}
+"""Keys of ``[sources.harvest]`` and their defaults."""
+
+CREDENTIALS = {"access_token", "client_id", "client_secret", "refresh_token"}
+
+EXIT_CODES: dict[type[errors.HarvestError], int] = {
+    errors.HarvestError: 1,
+    errors.ConfigError: 2,
+    errors.AuthError: 3,
+    errors.ApiError: 4,
+    errors.GuardError: 5,
+    errors.DestinationError: 6,
+    errors.BusyError: 7,
+}
+
+REPORT = {
+    "status",
+    "account_ids",
+    "seconds",
+    "requests",
+    "tables",
+    "skipped",
+    "errors",
+    "warnings",
+}
+
+DELETED_RECORDS = {"account_id", "table_name", "id", "detected_at", "restored_at", "record"}
+SYNC_RUNS = {
+    "id",
+    "started_at",
+    "ended_at",
+    "status",
+    "account_ids",
+    "tables",
+    "requests",
+    "version",
+}
+
+
+def find_command(name: str) -> click.Command:
+    command: click.Command = cli.main
+    for part in name.split():
+        assert isinstance(command, click.Group)
+        command = command.commands[part]
+    return command
+
+
+def query(path: str, sql: str) -> list[tuple[Any, ...]]:
+    """What a client that only opens the file gets."""
+    with duckdb.connect(path, read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def columns(path: str, table: str) -> set[str]:
+    return {name for name, *_ in query(path, f"DESCRIBE harvest.{table}")}
+
+
+def test_the_package() -> None:
+    """Distribution, import package, command and Python version."""
+    distribution = metadata.distribution("harvest-source")
+    assert distribution.version == harvest_source.__version__
+    assert distribution.metadata["Requires-Python"] == ">=3.11"
+    scripts = {
+        entry.name for entry in distribution.entry_points if entry.group == "console_scripts"
+    }
+    assert "harvest-source" in scripts
+
+
+def test_the_source_is_named_harvest() -> None:
+    """``@dlt.source(name="harvest", section="harvest")``: one resource for each table."""
+    source = harvest_source.harvest(credentials={"access_token": "1.pt.x"}, account_id=1)
+    assert (source.name, source.section) == ("harvest", "harvest")
+    assert set(source.resources) == set(BY_NAME)
+    selected = {endpoint.name for endpoint in DEFAULT_ENDPOINTS}
+    assert set(source.resources.selected) == selected
+
+
+def test_sync_takes_what_the_command_takes() -> None:
+    """Every option of ``harvest-source sync``, by the same name."""
+    options = {option.removeprefix("--") for option in COMMANDS["sync"] - {"--sandbox"}}
+    wanted = {option.replace("-", "_") for option in options} - {"no_deletes"}
+    assert wanted <= set(inspect.signature(harvest_source.sync).parameters)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_and_options(name: str) -> None:
+    """Each command is there with each of its options."""
+    parameters = find_command(name).params
+    found = {word for each in parameters for word in (*each.opts, *each.secondary_opts)}
+    assert COMMANDS[name] | EVERYWHERE <= found
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_settings_and_their_defaults(key: str) -> None:
+    """Each key of ``[sources.harvest]``."""
+    assert key in HarvestConfiguration.get_resolvable_fields()
+    assert getattr(HarvestConfiguration, key) == SETTINGS[key]
+
+
+def test_credentials() -> None:
+    """A personal access token, or an app with a refresh token; no option takes either."""
+    assert set(HarvestCredentials.get_resolvable_fields()) == CREDENTIALS
+    for name in COMMANDS:
+        for option in find_command(name).params:
+            assert option.name not in CREDENTIALS
+            assert option.name != "token" or (isinstance(option, click.Option) and option.is_flag)
+
+
+def test_exit_codes() -> None:
+    """One for each kind of failure; 130 for an interrupt."""
+    assert {kind: kind.exit_code for kind in EXIT_CODES} == EXIT_CODES
+    assert INTERRUPTED == 130
+
+
+def test_sync_by_its_default_names(run: Run, shared: Sandbox, folder: Path) -> None:
+    """harvest_data.duckdb, schema harvest; the tables can be queried as they stand."""
+    report = run("sync", "--json").json
+    assert report.keys() == REPORT
+    assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_data.duckdb"]
+    found = query("harvest_data.duckdb", "SELECT COUNT(*) FROM harvest.time_entries")
+    assert found == [(shared.count("time_entries"),)]
+    for endpoint in DEFAULT_ENDPOINTS:
+        for table in (endpoint.name, *endpoint.child_tables):
+            assert columns("harvest_data.duckdb", table)
+    assert columns("harvest_data.duckdb", "sync_runs") >= SYNC_RUNS
+    assert columns("harvest_data.duckdb", "deleted_records") >= DELETED_RECORDS
+    assert run("check").code == 0
+    assert run("verify").code == 0
+
+
+def test_the_sandbox_keeps_to_names_of_its_own(bare: Run, folder: Path, tmp_path: Path) -> None:
+    """harvest_sandbox.duckdb and pipeline harvest_sandbox: never the account's own."""
+    arguments = ("--sandbox", "--table", "clients", "--json")
+    assert json.loads(bare("sync", *arguments).out)["status"] == "ok"
+    assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_sandbox.duckdb"]
+    pipelines = {path.name for path in (tmp_path / "dlt" / "pipelines").iterdir() if path.is_dir()}
+    assert pipelines == {"harvest_sandbox"}
+
+
+@pytest.mark.usefixtures("run")
+def test_plain_dlt(shared: Sandbox, folder: Path) -> None:
+    """The two lines of Python, with settings from the environment."""
+    pipeline = dlt.pipeline("harvest", destination="duckdb", dataset_name="harvest")
+    try:
+        pipeline.run(harvest_source.harvest().with_resources("clients"))
+        pipeline.run(harvest_source.harvest().with_resources("roles"))
+        with pipeline.sql_client() as client:
+            rows = client.execute_sql("SELECT COUNT(*) FROM clients")
+        assert rows == [(shared.count("clients"),)]
+    finally:
+        Container()[PipelineContext].deactivate()
+    assert [path.suffix for path in folder.iterdir() if path.is_file()] == [".duckdb"]
