@@ -1,8 +1,8 @@
 """
-A model of Harvest's lists that change while they are read, and what reading it comes to.
+A model of Harvest's lists that change while they are read, and the results of reading it.
 
-``python -m tests.model_figures`` prints the figures: how often each way of reading took a list for
-complete that was not, with all clauses of the proof and without some of them.
+``python -m tests.model_figures`` prints the figures: how often a read was taken for complete that
+was not, with all clauses of the proof and without some of them.
 
 The model is small on purpose: pages of two to four rows and a change between almost any two
 requests meet every race thousands of times more often than a real account does.
@@ -496,12 +496,12 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
     world.now_s = 10_000 + chance.random()
     kind = chance.choice(("whole", "whole", "bounded", "changes"))
     copy: WarehouseCopy = {}
-    part = Slice()
+    slice_ = Slice()
     if kind == "bounded":
-        part = Slice(DateWindow(start=FIRST_DAY + timedelta(days=chance.randint(0, DAYS))))
+        slice_ = Slice(DateWindow(start=FIRST_DAY + timedelta(days=chance.randint(0, DAYS))))
     elif kind == "changes":
         copy = {row.id: row.cells() for row in world.rows.values()}
-        part = Slice(since=START + timedelta(seconds=world.now_s - 60))
+        slice_ = Slice(since=START + timedelta(seconds=world.now_s - 60))
         Unrest(chance, world, budget=chance.randint(0, 20), rate=1)(0, False)
         world.now_s += chance.choice((0.1, 30, 3000))
     budget, rate = chance.choice(MOODS)
@@ -518,19 +518,19 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
         branches=branches,
     )
     reader.changes = lambda: world.changes
-    outcome = ReadResult()
-    copy = merge(reader.iter_tables(part, outcome), copy)
-    if not outcome.proven:
+    result = ReadResult()
+    copy = merge(reader.iter_tables(slice_, result), copy)
+    if not result.proven:
         return Verdict(proven=False)
-    late = _late(world, part, copy, reader.watch.caught_up)
+    late = _late(world, slice_, copy, reader.watch.caught_up)
     unrest.budget = 0
     world.now_s += 5
-    return _judge(reader, part, outcome, world, copy, late)
+    return _judge(reader, slice_, result, world, copy, late)
 
 
 def _judge(
     reader: ListReader,
-    part: Slice,
+    slice_: Slice,
     read: ReadResult,
     world: World,
     copy: WarehouseCopy,
@@ -538,11 +538,11 @@ def _judge(
 ) -> Verdict:
     """Compare after the next read, which is undisturbed."""
     assert read.began is not None
-    since, outcome = Slice(since=read.began - timedelta(seconds=60)), ReadResult()
-    copy = merge(reader.iter_tables(since, outcome), copy)
-    assert outcome.proven
+    since, result = Slice(since=read.began - timedelta(seconds=60)), ReadResult()
+    copy = merge(reader.iter_tables(since, result), copy)
+    assert result.proven
     assert copy.keys() <= world.rows.keys() | world.deleted
-    wanted = {row.id for row in world.rows.values() if row.day in part.window}
+    wanted = {row.id for row in world.rows.values() if row.day in slice_.window}
     return Verdict(
         proven=True,
         missing=frozenset(wanted - copy.keys()),
@@ -552,14 +552,14 @@ def _judge(
 
 
 def _late(
-    world: World, part: Slice, copy: WarehouseCopy, caught_up: Sequence[tuple[int, bool]]
+    world: World, slice_: Slice, copy: WarehouseCopy, caught_up: Sequence[tuple[int, bool]]
 ) -> frozenset[int]:
     """Rows whose last change was before the last catch-up, and that the copy has not."""
     known, is_sure = caught_up[-1] if caught_up else (0, False)
     if not is_sure:
         return frozenset()
     rows = [row for row in world.rows.values() if int(row.notes.partition(".")[2]) <= known]
-    missing = {row.id for row in rows if row.day in part.window} - copy.keys()
+    missing = {row.id for row in rows if row.day in slice_.window} - copy.keys()
     return frozenset(missing | _wrong(world, copy) & {row.id for row in rows})
 
 
@@ -632,12 +632,12 @@ def open_stage(
 def read_script(script: Script, without: frozenset[str] = frozenset()) -> Verdict:
     """Let the reader, less some clauses, read while *script* runs."""
     world, reader = open_stage(script, without)
-    outcome = ReadResult()
-    copy = merge(reader.iter_tables(Slice(), outcome))
-    if not outcome.proven:
+    result = ReadResult()
+    copy = merge(reader.iter_tables(Slice(), result))
+    if not result.proven:
         return Verdict(proven=False)
     world.now_s += 5
-    return _judge(reader, Slice(), outcome, world, copy, frozenset())
+    return _judge(reader, Slice(), result, world, copy, frozenset())
 
 
 def find_objections(script: Script) -> tuple[frozenset[str], bool]:

@@ -25,7 +25,8 @@ the read and was not served is not lost: its ``updated_at`` is new, so the catch
 
 That argument relies on Harvest dating every change that moves a row, which is not documented.
 Clauses 3 and 4 do not look at the pages: each is evidence from another request. The model in
-``tests/model_figures.py`` shows for each clause a sequence of changes that only it detects.
+``tests/model_figures.py`` plays every short sequence of changes. It shows that without clause 2
+each of the others is needed, and that all of the others together are not enough.
 
 The rules apply to lists that hand out a cursor as well: which style is served, and what the cursor
 is keyed on, is not documented for every list (quirk 28).

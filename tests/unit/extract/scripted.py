@@ -85,6 +85,37 @@ class ScriptedClient:
         return next(self._counts)
 
 
+class FixedClient:
+    """
+    Answers by path, however often: *lists* has the JSON of each list's records.
+
+    Requests with ``updated_since`` get those under the path with ``?changed``. Lists that are not
+    given are empty. Every list is one page.
+    """
+
+    def __init__(self, lists: Mapping[str, str], counts: Mapping[str, int] | None = None) -> None:
+        self.lists = dict(lists)
+        self.counts = counts or {}
+        self.asked: list[str] = []
+        """Path and filters of every request: ``invoices?from=2024-01-01``."""
+
+    def iter_pages(
+        self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
+    ) -> Generator[ListPage, None, None]:
+        self._note(path, params)
+        asked = f"{path}?changed" if "updated_since" in params else path
+        body = self.lists.get(asked, "[]").encode()
+        yield ModelPage(body, body.count(b'{"id"'), NOON)
+
+    def fetch_count(self, path: str, *, key: str, params: Mapping[str, str]) -> int:
+        self._note(path, params)
+        return self.counts.get(params.get("to", ""), 0)
+
+    def _note(self, path: str, params: Mapping[str, str]) -> None:
+        query = "&".join(f"{name}={value}" for name, value in params.items())
+        self.asked.append(f"{path}?{query}" if query else path)
+
+
 def slice_reader(
     client: ListClient, endpoint: Endpoint = ENTRIES, *, on_page: OnPage = ignore_page
 ) -> SliceReader:
@@ -107,8 +138,9 @@ def build_task(
     owner: Owner | None = None,
     state: dict[str, Any] | None = None,
     now: datetime = NOON,
+    **options: Any,
 ) -> Task:
-    """A task that reads *client*'s list, by default for an administrator."""
+    """A task that reads *client*'s list with some *options*, by default for an administrator."""
     client.account_id = 1  # type: ignore[attr-defined]
     harvest = cast("HarvestClient", client)
     owner = owner or Owner(1, "Ann", "", ("administrator",))
@@ -117,6 +149,6 @@ def build_task(
         Session(harvest, owner, Company(harvest)),
         Decoder(endpoint.record, account_id=1),
         {} if state is None else state,
-        ReadOptions(FakeClock(now), workers=1),
+        ReadOptions(FakeClock(now), workers=1, **options),
         RunLog(),
     )

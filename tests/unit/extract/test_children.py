@@ -1,14 +1,21 @@
-"""Sweeps over all parents, some per run."""
+"""Children of parents that changed, and sweeps over all parents, some per run."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvest_source.auth.sessions import Owner
 from harvest_source.extract.children import ParentSweep
+from harvest_source.extract.cursor import Cursor, load_cursor
+from harvest_source.extract.strategies import read
+from harvest_source.schema.endpoints import BY_NAME
+from tests.unit.extract.scripted import NOON, FixedClient, build_task
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -47,3 +54,63 @@ def test_a_stored_sweep_is_understood() -> None:
     """The format that state files of earlier runs have."""
     stored = {"finished_at": None, "began": "2026-11-22T12:00:00+00:00", "after": 7}
     assert ParentSweep.load(stored) == ParentSweep(began=NOW, after=7)
+
+
+PAYMENTS = BY_NAME["invoice_payments"]
+
+
+def payment(number: int) -> str:
+    return f'{{"id": {number}}}'
+
+
+def build_client(parents: int) -> FixedClient:
+    """Invoices with one payment each."""
+    lists = {f"invoices/{each}/payments": f"[{payment(each)}]" for each in range(1, parents + 1)}
+    lists["invoices"] = "[" + ",".join(payment(each) for each in range(1, parents + 1)) + "]"
+    return FixedClient(lists)
+
+
+def test_a_first_read_asks_every_parent() -> None:
+    """A sweep counts as finished, the cursor is that of the parents, and rows know their parent."""
+    state: dict[str, Any] = {}
+    task = build_task(build_client(60), PAYMENTS, state=state, now=NOW)
+    rows = [row for table in read(task) for row in table.to_pylist()]
+    assert [(row["id"], row["invoice_id"]) for row in rows] == [(i, i) for i in range(1, 61)]
+    cursor = load_cursor(state["cursor"])
+    assert cursor is not None
+    assert cursor.at == NOON
+    assert ParentSweep.load(state["walk"]) == ParentSweep(finished_at=NOW)
+    assert task.run_log.whole == {("invoice_payments", 1)}
+
+
+def test_later_reads_ask_changed_parents_and_the_next_of_a_sweep() -> None:
+    """Deleting a child may not change its parent, so all parents are asked on a schedule."""
+    client = build_client(60)
+    client.lists["invoices?changed"] = "[" + payment(60) + "]"
+    state: dict[str, Any] = {
+        "cursor": Cursor(NOW, None, "1:administrator", NOW).dump(),
+        "walk": ParentSweep(finished_at=NOW - WEEK).dump(),
+    }
+
+    def ask(now: datetime) -> list[int]:
+        """The parents whose children one run reads."""
+        task = build_task(client, PAYMENTS, state=state, now=now)
+        return sorted({row["invoice_id"] for table in read(task) for row in table.to_pylist()})
+
+    assert ask(NOW - timedelta(days=1)) == [60], "no sweep is due"
+    assert ask(NOW) == [*range(1, 51), 60]
+    assert ask(NOW) == [*range(51, 61)]
+    assert ask(NOW) == [60], "the sweep has ended"
+
+
+def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:
+    """What is shown below a parent depends on the role, so fewer children are no evidence."""
+    partial_endpoint = replace(PAYMENTS, in_part=True)
+    state: dict[str, Any] = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump()}
+    client = build_client(3)
+    task = build_task(
+        client, partial_endpoint, state=state, now=NOW, owner=Owner(1, "Ann", "", ("member",))
+    )
+    assert list(read(task)) == []
+    assert client.asked == []
+    assert "administrator's" in task.run_log.warnings[0]

@@ -69,7 +69,7 @@ CHANGES = Slice(since=AN_HOUR_AGO - OVERLAP)
             [history(SPRING, SUMMER), CHANGES],
             False,
             SPRING,
-            id="earlier bound: the missing part first",
+            id="earlier bound: the missing history first",
         ),
         pytest.param(
             cursor(covered_from=SUMMER),
@@ -77,7 +77,7 @@ CHANGES = Slice(since=AN_HOUR_AGO - OVERLAP)
             [history(None, SUMMER), CHANGES],
             False,
             None,
-            id="bound taken away: the missing part first",
+            id="bound taken away: the missing history first",
         ),
     ],
 )
@@ -98,10 +98,10 @@ def test_what_is_read(
     ("covered_from", "start", "bound"),
     [(None, None, None), (None, SPRING, None), (SPRING, SUMMER, SPRING), (SUMMER, SPRING, SPRING)],
 )
-def test_someone_else_reads_all_that_was_covered(
+def test_another_owner_or_role_reads_all_that_was_covered(
     covered_from: date | None, start: date | None, bound: date | None
 ) -> None:
-    """Old rows may come into sight with old timestamps: no bound may leave them as they were."""
+    """Rows that become visible have old timestamps: no bound may leave them as they were."""
     before = cursor(covered_from=covered_from, visibility="7:manager")
     for owner in ("8:manager", "7:administrator", "7:manager,people_manager"):
         planned = read_plan(before, start=start, owner=owner)
@@ -112,7 +112,7 @@ def test_someone_else_reads_all_that_was_covered(
 
 @pytest.mark.parametrize("owner", ["7:manager", "8:member", "9:administrator"])
 def test_who_sees_no_more_reads_no_history(owner: str) -> None:
-    """After an administrator nothing comes into sight, and what is hidden must not overwrite."""
+    """After an administrator no row becomes visible, and hidden values must not overwrite known."""
     planned = read_plan(cursor(visibility="7:administrator"), owner=owner)
     assert planned.slices == (Slice(since=AN_HOUR_AGO - OVERLAP),)
 

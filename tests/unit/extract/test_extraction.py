@@ -1,4 +1,4 @@
-"""When rows are handed on: in packages of a bounded size, and sooner while nothing comes."""
+"""Packages: of a bounded size, and smaller while reading pauses for the rate limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = pa.table({"id": pa.array(range(2000), pa.int64())})
 
 @dataclass(frozen=True, slots=True)
 class Bursts(Extraction):
-    """Reads so many pages, then waits until it is told to go on, as Harvest's limit has it."""
+    """Reads some pages, then waits for *go_on*, as when Harvest's rate limit is used up."""
 
     pages: tuple[int, ...] = ()
     go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -38,21 +38,21 @@ class Bursts(Extraction):
 
 def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> list[int]:
     """The rows of each package."""
-    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
+    extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
     packages: list[int] = []
-    with closing(reading.iter_packages([cast("TableFeed", None)])) as found:
+    with closing(extraction.iter_packages([cast("TableFeed", None)])) as found:
         for batches in found:
             packages.append(sum(batch.rows for batch in batches))
-            on_package(reading, sum(packages))
+            on_package(extraction, sum(packages))
     return packages
 
 
 def test_rows_do_not_wait_for_the_limit() -> None:
-    """What came is loaded while nothing comes: it need not be loaded at the end."""
+    """Buffered rows are loaded while reading pauses, so that less is left to load at the end."""
 
-    def on_package(reading: Bursts, rows: int) -> None:
+    def on_package(extraction: Bursts, rows: int) -> None:
         if rows == 140_000:
-            reading.go_on.release()
+            extraction.go_on.release()
 
     packages = read((70, 4), on_package)
     assert max(packages) <= 100_000
@@ -62,9 +62,9 @@ def test_rows_do_not_wait_for_the_limit() -> None:
 
 @pytest.mark.parametrize(("left", "polls"), [(2000, 5), (0, 1)])
 def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> None:
-    """A silence is waited for, to be sure that it is one; not when all rows have come."""
-    reading = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
-    reading.run_log.progress("time_entries", 1, 98_000, 98_000 + left)
-    assert [reading._is_due(98_000, number) for number in range(7)].index(True) == polls
-    assert not reading._is_due(9_999, 100), "a load costs the same, whatever is in it"
-    assert reading._is_due(100_000, 0)
+    """Several quiet polls make a pause; one does when all announced rows have come."""
+    extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
+    extraction.run_log.progress("time_entries", 1, 98_000, 98_000 + left)
+    assert [extraction._is_due(98_000, number) for number in range(7)].index(True) == polls
+    assert not extraction._is_due(9_999, 100), "a load costs the same, whatever is in it"
+    assert extraction._is_due(100_000, 0)

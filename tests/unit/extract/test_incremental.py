@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
+from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.cursor import Cursor, load_cursor
+from harvest_source.extract.options import Reread
 from harvest_source.extract.slice_reader import ListPage
+from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.strategies import read
 from tests.model_figures import ENTRIES, START, ModelClient, ModelPage, World
-from tests.unit.extract.scripted import build_task
+from tests.unit.extract.scripted import NOON, FixedClient, ScriptedClient, build_task, entry, page
 
 ROWS = 24_000
 BAD = date(2024, 1, 3)
@@ -31,10 +38,10 @@ class UnsteadyClient(ModelClient):
             return
         pages = super().iter_pages(path, key=key, params=params, most_rows=most_rows)
         is_bad = params.get("from", "") <= str(BAD) <= params.get("to", "9")
-        for number, page in enumerate(pages):
+        for number, each in enumerate(pages):
             is_wrong = is_bad and "updated_since" not in params
-            total = (page.total_entries or 0) + (number if is_wrong else 0)
-            yield ModelPage(page.rows, total, page.began)
+            total = (each.total_entries or 0) + (number if is_wrong else 0)
+            yield ModelPage(each.rows, total, each.began)
 
 
 def read_once(
@@ -65,3 +72,93 @@ def test_what_was_proven_is_kept_when_something_else_was_not() -> None:
     assert not warnings
     assert "cursor" in state
     assert "backfill" not in state
+
+
+HOUR = timedelta(hours=1)
+TIMERS = replace(ENTRIES, volatile=("is_running", "true"))
+
+
+def stored_cursor(**changes: Any) -> dict[str, Any]:
+    """The state of a table that an administrator read an hour before noon."""
+    before = Cursor(NOON - HOUR, None, "1:administrator", NOON - HOUR)
+    return {"cursor": replace(before, **changes).dump()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows", "moves"),
+    [
+        pytest.param({}, 0, False, id="nothing came: the old cursor is as good"),
+        pytest.param({}, 1, True, id="rows came"),
+        pytest.param({"wide_at": NOON - 25 * HOUR}, 0, True, id="the daily wide overlap"),
+        pytest.param({"visibility": "1:administrator,x"}, 0, True, id="another visibility"),
+    ],
+)
+def test_a_cursor_moves_when_that_is_worth_a_load(
+    changes: dict[str, Any], rows: int, moves: bool
+) -> None:
+    """State is loaded with rows; without any, a moved cursor would cost a load of its own."""
+    state = stored_cursor(**changes)
+    before = load_cursor(state["cursor"])
+    client = ScriptedClient(changed=[entry(1)] * rows)
+    list(read(build_task(client, state=state)))
+    after = load_cursor(state["cursor"])
+    assert after is not None
+    assert (after != before) is moves
+    assert not moves or after.at == NOON
+
+
+def test_rows_that_another_token_read_are_noted() -> None:
+    """Fewer rows are then no evidence of deletions."""
+    task = build_task(ScriptedClient(), state=stored_cursor(visibility="2:administrator"))
+    list(read(task))
+    assert task.run_log.read_by_others == {("time_entries", 1)}
+
+
+def test_all_of_history_renews_the_audit() -> None:
+    """Every row was just read: nothing is due to be read again."""
+    state: dict[str, Any] = {}
+    task = build_task(ScriptedClient([[page([entry(1)], 1)]]), state=state)
+    assert sum(table.num_rows for table in read(task)) == 1
+    assert state["audit"] == Audited.whole(NOON).dump()
+    assert task.run_log.whole == {("time_entries", 1)}
+
+
+def test_running_timers_are_loaded_when_they_changed() -> None:
+    """Their hours grow without a new ``updated_at``; unchanged ones are only counted as read."""
+    state = stored_cursor()
+    loaded = []
+    for notes in ("a", "a", "b"):
+        timer = entry(1, notes=notes)
+        task = build_task(ScriptedClient([[page([timer], 1)]]), TIMERS, state=state)
+        loaded.append(sum(table.num_rows for table in read(task)))
+    assert loaded == [1, 0, 1]
+    assert task.run_log.failures == []
+
+
+def test_a_full_refresh_continues_nothing() -> None:
+    """Rows that it does not see are removed afterwards, so it must see all of them."""
+    state: dict[str, Any] = stored_cursor()
+    state["backfill"] = {
+        "window": [None, None],
+        "visibility": "1:administrator",
+        "began": NOON.isoformat(),
+        "done": [[None, None]],
+    }
+    task = build_task(ScriptedClient([[page([entry(1)], 1)]]), state=state, full_refresh=True)
+    assert sum(table.num_rows for table in read(task)) == 1
+    assert "backfill" not in state
+
+
+@pytest.mark.parametrize("is_proven", [True, False])
+def test_a_reread_is_remembered_when_it_is_proven(is_proven: bool) -> None:
+    """The cursor stays; other tables of the run are not read at all."""
+    one_day, state = DateWindow(date(2024, 3, 1), date(2024, 3, 2)), stored_cursor()
+    before, audit = dict(state), Audited.whole(NOON).dump()
+    rereads = {("time_entries", 1): Reread((Slice(one_day),), audit)}
+    served = [page([entry(1)], 1 if is_proven else 2)]
+    task = build_task(ScriptedClient([served] * 3), state=state, rereads=rereads)
+    assert sum(table.num_rows for table in read(task)) >= 1
+    assert state == ({**before, "audit": audit} if is_proven else before)
+    assert bool(task.run_log.warnings) is not is_proven
+    other = build_task(FixedClient({}), replace(ENTRIES, name="expenses"), rereads=rereads)
+    assert list(read(other)) == []

@@ -27,7 +27,7 @@ def test_what_is_asked_is_inclusive() -> None:
 
 @given(windows_and_days())
 def test_cutting_loses_no_day(case: tuple[DateWindow, date, date]) -> None:
-    """Every day of a window is in exactly one of its two parts, at whatever day it is cut."""
+    """Every day of a window is in exactly one of its two halves, at whatever day it is cut."""
     window, day, _ = case
     older, newer = window.cut_at(day)
     for each in (day, day - DAY if day > date.min else day, date.min, date.max):

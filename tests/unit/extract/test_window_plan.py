@@ -23,11 +23,11 @@ from tests.unit.extract.days import DAY, TODAY, count_in, days, windows, windows
 counts = st.integers(0, 2000)
 
 
-def assert_covers(parts: list[DateWindow], whole: DateWindow) -> None:
-    """*parts* touch in order, and their ends are the sides of *whole*."""
-    assert parts[0].start == whole.start
-    assert parts[-1].end == whole.end
-    for older, newer in pairwise(parts):
+def assert_covers(pieces: list[DateWindow], whole: DateWindow) -> None:
+    """*pieces* touch in order, and their ends are the sides of *whole*."""
+    assert pieces[0].start == whole.start
+    assert pieces[-1].end == whole.end
+    for older, newer in pairwise(pieces):
         assert older.end == newer.start is not None
 
 
@@ -79,17 +79,17 @@ def sample(rows: list[date], window: DateWindow) -> Sample:
 
 def counter(rows: list[date]) -> Callable[[Sequence[DateWindow]], list[int]]:
     """Answers a plan's questions from *rows*."""
-    return lambda parts: [count_in(rows, part) for part in parts]
+    return lambda windows: [count_in(rows, each) for each in windows]
 
 
 def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[DateWindow], int]:
     """Windows as they are read at last, and how many were cut again on the way."""
-    left, parts, cuts = [window], [], -1
+    left, pieces, cuts = [window], [], -1
     while left:
         each = left.pop(0)
         total = count_in(rows, each)
         if total <= 1.5 * size or each.is_one_day:
-            parts.append(each)
+            pieces.append(each)
             continue
         smaller = plan_windows(
             each, total, sample(rows, each), counter(rows), size=size, today=TODAY
@@ -98,7 +98,7 @@ def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[Date
         left[:0] = smaller
         cuts += 1
         assert cuts <= len(rows), "each cut costs a request"
-    return parts, cuts
+    return pieces, cuts
 
 
 @given(
@@ -111,41 +111,41 @@ def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[Date
 def test_whatever_a_sample_says_plans_cover(
     window: DateWindow, total: int, shown: Sample, size: int, said: list[int]
 ) -> None:
-    """The parts touch, keep the window's sides, have a day each, and are smaller than it was."""
+    """The pieces touch, keep the window's sides, have a day each, and are smaller than it was."""
     asked: list[int] = []
 
-    def count(parts: Sequence[DateWindow]) -> list[int]:
-        asked.append(len(parts))
-        return [said[number % len(said)] for number in range(len(parts))]
+    def count(pieces: Sequence[DateWindow]) -> list[int]:
+        asked.append(len(pieces))
+        return [said[number % len(said)] for number in range(len(pieces))]
 
-    parts = plan_windows(window, total, shown, count, size=size, today=TODAY)
+    pieces = plan_windows(window, total, shown, count, size=size, today=TODAY)
     assert len(asked) <= 1
     assert sum(asked) <= max(0, -(-total // size) - 1)
-    assert_covers(parts, window)
-    assert not any(part.is_empty for part in parts)
-    assert (parts == [window]) == window.is_one_day
-    assert len(parts) <= max(2, -(-total // size))
+    assert_covers(pieces, window)
+    assert not any(piece.is_empty for piece in pieces)
+    assert (pieces == [window]) == window.is_one_day
+    assert len(pieces) <= max(2, -(-total // size))
 
 
 @example(ALL_DAYS, [date(2062, 1, 1), date(2062, 1, 3)], 1)
 @example(ALL_DAYS, [date(201, 1, 1), date(201, 1, 3)], 1)
 @given(windows(), st.lists(days, max_size=60), st.integers(1, 20))
 def test_plans_come_to_an_end(window: DateWindow, dated: list[date], size: int) -> None:
-    """However rows bunch up: every row is in one part, and no part of days is far too long."""
+    """However rows bunch up: every row is in one piece, and cutting ends."""
     rows = [day for day in dated if day in window]
-    parts, _ = plan_all(rows, window, size)
-    assert_covers(parts, window)
-    assert sum(count_in(rows, part) for part in parts) == len(rows)
+    pieces, _ = plan_all(rows, window, size)
+    assert_covers(pieces, window)
+    assert sum(count_in(rows, piece) for piece in pieces) == len(rows)
 
 
 @pytest.mark.parametrize("years", [1, 2, 5, 12, 24])
 def test_even_history_is_cut_once_and_evenly(years: int) -> None:
-    """However old an account is: parts of about the size asked for, and nothing is cut again."""
+    """However old an account is: pieces of about the size asked for, and nothing is cut again."""
     rows = [TODAY - DAY * number for number in range(365 * years)]
-    parts, cuts = plan_all(rows, ALL_DAYS, 60)
+    pieces, cuts = plan_all(rows, ALL_DAYS, 60)
     assert cuts == 0
-    assert max(count_in(rows, part) for part in parts) <= 66
-    assert len(parts) <= 1.1 * len(rows) / 60 + 1
+    assert max(count_in(rows, piece) for piece in pieces) <= 66
+    assert len(pieces) <= 1.1 * len(rows) / 60 + 1
 
 
 @pytest.mark.parametrize(
@@ -159,12 +159,12 @@ def test_even_history_is_cut_once_and_evenly(years: int) -> None:
     ],
 )
 def test_uneven_history_is_cut_again_a_few_times(ages: list[int]) -> None:
-    """Each time costs a page; parts are as long as asked for all the same."""
+    """Each time costs a page; pieces have about the size asked for all the same."""
     rows = [TODAY - DAY * age for age in ages]
-    parts, cuts = plan_all(rows, ALL_DAYS, 60)
+    pieces, cuts = plan_all(rows, ALL_DAYS, 60)
     assert cuts <= 9
-    assert len(parts) <= 40
-    assert max(count_in(rows, part) for part in parts if not part.is_one_day) <= 90
+    assert len(pieces) <= 40
+    assert max(count_in(rows, piece) for piece in pieces if not piece.is_one_day) <= 90
 
 
 @given(windows(), st.lists(windows(), max_size=6), days)
