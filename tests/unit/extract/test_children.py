@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from harvest_source.auth.sessions import Owner
 from harvest_source.extract.children import ParentSweep
 from harvest_source.extract.cursor import Cursor, load_cursor
+from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
+from tests.model_figures import ModelPage
 from tests.unit.extract.scripted import NOON, FixedClient, build_task
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -114,3 +117,23 @@ def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:
     assert list(read(task)) == []
     assert client.asked == []
     assert "administrator's" in task.run_log.warnings[0]
+
+
+class ShortClient(FixedClient):
+    """Announces one invoice more than it serves."""
+
+    def iter_pages(
+        self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
+    ) -> Generator[ListPage, None, None]:
+        pages = super().iter_pages(path, key=key, params=params, most_rows=most_rows)
+        for page in pages:
+            yield ModelPage(page.rows, (page.total_entries or 0) + (path == "invoices"), page.began)
+
+
+def test_parents_that_were_not_all_read_move_no_cursor() -> None:
+    """The children of a parent that was not listed would never be read."""
+    state: dict[str, Any] = {}
+    task = build_task(ShortClient(build_client(3).lists), PAYMENTS, state=state, now=NOW)
+    assert sum(table.num_rows for table in read(task)) == 3
+    assert state == {}
+    assert "kept changing" in task.run_log.warnings[0]

@@ -68,6 +68,26 @@ def test_a_gap_between_windows_is_not_proven(client: type[ModelClient], is_prove
     assert found == set(range(101 if is_proven else 102, 109))
 
 
+@pytest.mark.parametrize(("client", "is_proven"), [(ModelClient, True), (ForgetfulClient, False)])
+def test_a_gap_between_halves_is_not_proven(client: type[ModelClient], is_proven: bool) -> None:
+    """The same for a short list that was split because it kept changing."""
+    world, result = World(), ReadResult()
+    for day in range(4):
+        world.create(date(2024, 3, 1 + day), user=11)
+    world.now_s = 10_000
+
+    def edit_for_a_while(request: int, is_sent: bool) -> None:
+        world.now_s += 1
+        if is_sent and request < 14:
+            world.edit(104)
+
+    served = client(world, edit_for_a_while, per_page=1)
+    reader = ListReader(ListSource(served, ENTRIES, decode), WindowSettings(END_OF_MARCH))
+    assert ids(*reader.iter_tables(Slice(), result)) == [101, 102, 103, 104]
+    assert result.pieces > 1
+    assert result.proven is is_proven
+
+
 def build_dense_world() -> World:
     """Sixteen rows on four days."""
     world = World()
@@ -118,7 +138,9 @@ def test_an_interrupted_read_continues_with_the_windows_it_lacks() -> None:
     assert ids(*tables) == list(range(105, 117))
     assert (result.proven, result.began, result.rows) == (True, began, None)
     last_catch_up = client.asked.index({"updated_since": "2024-03-01T12:59:59Z"})
-    assert all(each.get("from", "9") >= str(second_day) for each in client.asked[:last_catch_up])
+    before = client.asked[:last_catch_up]
+    assert all(each.get("from", "9") >= str(second_day) for each in before)
+    assert sum("updated_since" in each for each in before) == 3, "each window is proven at once"
 
 
 def test_several_workers_read_what_one_does() -> None:
