@@ -20,7 +20,7 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 FLOORS = (
     floor("errors clock notices concurrency defaults startup _version"),
     floor("schema"),
-    floor("api decode", "httpx tenacity msgspec pyarrow"),
+    floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),
     floor("dlt_internals", "dlt duckdb pyarrow"),
     floor("extract config", "httpx pyarrow dlt pendulum"),

@@ -29,9 +29,6 @@ from harvest_source.errors import (
     printable,
 )
 
-BODY_S: Final = 180.0
-"""Seconds for one body, first byte to last: a server that trickles would otherwise never end."""
-
 MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 """Decompressed. A full page is 2.5 MB; 2,000 rows with notes of 100 kB still pass."""
 
@@ -142,11 +139,10 @@ class Attempt:
 
     def read(self, response: httpx.Response, cancelled: Callable[[], bool]) -> None:
         """
-        Read the body, within the limits of size and time.
+        Read the body, within the limit of size. The transport limits the time.
 
         Raises:
             ResponseError: The body is too large, or compressed in a way that has no bound.
-            TransientFailure: The body takes longer than :data:`BODY_S`.
             Cancelled: *cancelled* returned True.
         """
         self.status = response.status_code
@@ -159,7 +155,6 @@ class Attempt:
             return
         if not is_readable:
             raise self._build_error("with a compression that was not asked for. Check the proxy.")
-        deadline = self._started + BODY_S
         for chunk in response.iter_bytes():
             self._keep(chunk)
             if self._size > MAX_BODY_BYTES:
@@ -167,9 +162,6 @@ class Attempt:
                 raise self._build_error(f"with more than {size}. Not reading on.")
             if cancelled():
                 raise Cancelled
-            if self._clock.monotonic() > deadline:
-                msg = f"answered too slowly (body not complete after {BODY_S:.0f} s)"
-                raise TransientFailure(msg, elapsed_s=self.stop())
 
     def stop(self) -> float:
         """Set and return :attr:`elapsed_s`."""
@@ -181,7 +173,7 @@ class Attempt:
         The answer, if the status is 200.
 
         Raises:
-            TransientFailure: 429 or 5xx.
+            TransientFailure: 408, 429 or 5xx.
             AuthError: 401.
             ForbiddenError: 403.
             ResponseError: Any other status.

@@ -1,7 +1,8 @@
-"""The httpx client: time limits, connection pool, proxy rules, and network errors in our terms."""
+"""The httpx client: time limits, certificates, and network errors in our terms."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from typing import Final
 
 import httpx
 
+from harvest_source.api.proxy import choose_proxy
 from harvest_source.api.retry import TransientFailure
-from harvest_source.api.urls import is_loopback
+from harvest_source.api.transport import DeadlineTransport, ProxyUnreached, RequestTooSlow
 from harvest_source.errors import ConfigError, ServerError, find_cause, printable
 
 CONNECT_S: Final = 10.0
@@ -19,46 +21,60 @@ CONNECT_S: Final = 10.0
 READ_S: Final = 60.0
 """Seconds without a byte; a report over a year of a large account takes its time."""
 
-_POOL: Final = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=20)
-"""
-16 threads, each with one page being processed and the next one being fetched; idle connections
-outlive one window of the rate limiter (15.4 s).
-"""
+_CHECK_HOST: Final = "Check api_url and id_url, the network, and the proxy (HTTPS_PROXY, NO_PROXY)."
+_CHECK_NAME: Final = (
+    "Its name could not be looked up: check the network and its DNS, and api_url and id_url under "
+    "[sources.harvest]. If only a proxy leads out, set HTTPS_PROXY."
+)
+_CHECK_PROXY: Final = (
+    "Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY. To go around the proxy, add the host to NO_PROXY."
+)
 
 
 def open_client(
-    host: str,
+    base_url: httpx.URL,
     *,
     auth: httpx.Auth | None,
     headers: Mapping[str, str],
     transport: httpx.BaseTransport | None,
+    request_s: float,
 ) -> httpx.Client:
     """
     A client that verifies TLS (no option switches that off) and never follows redirects.
 
-    Proxies and ``SSL_CERT_FILE`` work as in any httpx program, except that a loopback *host* is
-    asked directly: a proxy from the environment would get the token unencrypted.
+    Args:
+        base_url: Everything is asked of this host: its proxy is chosen here, once.
+        transport: Replaces the network in tests; None: real connections.
+        request_s: Seconds that one request may take as a whole.
 
     Raises:
         ConfigError: Proxy or certificate settings of the environment cannot be used.
     """
-    direct: dict[str, httpx.BaseTransport | None] = {}
-    if is_loopback(host):
-        direct = {f"all://[{host}]" if ":" in host else f"all://{host}": None}
+    return httpx.Client(
+        auth=auth,
+        headers=headers,
+        timeout=httpx.Timeout(READ_S, connect=CONNECT_S, pool=None),
+        follow_redirects=False,
+        trust_env=False,
+        transport=transport or _build_transport(base_url, request_s),
+    )
+
+
+def _build_transport(base_url: httpx.URL, request_s: float) -> DeadlineTransport:
+    proxy = choose_proxy(base_url)
+    is_encrypted = "https" in {base_url.scheme, proxy.url.scheme if proxy else ""}
+    context = _build_ssl_context() if is_encrypted else None
+    return DeadlineTransport(proxy=proxy, ssl_context=context, request_s=request_s)
+
+
+def _build_ssl_context() -> ssl.SSLContext:
+    """httpx's own: certifi's bundle, or what ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names."""
     try:
-        return httpx.Client(
-            auth=auth,
-            headers=headers,
-            timeout=httpx.Timeout(READ_S, connect=CONNECT_S, pool=None),
-            limits=_POOL,
-            follow_redirects=False,
-            mounts=direct,
-            transport=transport,
-        )
-    except (OSError, ValueError, ImportError) as error:
+        return httpx.create_ssl_context()
+    except OSError as error:
         msg = (
-            f"The proxy or certificate settings cannot be used ({printable(error, limit=120)}). "
-            "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
+            f"The certificate settings cannot be used ({printable(error, limit=120)}). Check "
+            "SSL_CERT_FILE and SSL_CERT_DIR, or take them away. Nothing was sent."
         )
         raise ConfigError(msg) from error
 
@@ -82,23 +98,34 @@ def translated_errors(measure_elapsed_s: Callable[[], float]) -> Iterator[None]:
                 "proxy or your company signs it, set SSL_CERT_FILE to their bundle."
             )
             raise ServerError(msg, path=error.request.url.path) from error
-        unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
-        raise TransientFailure(
-            _describe_network_error(error), elapsed_s=measure_elapsed_s(), unreached=unreached
-        ) from error
+        raise _build_failure(error, measure_elapsed_s()) from error
 
 
-def _describe_network_error(error: httpx.RequestError) -> str:
-    """What happened to the attempt, as the end of a sentence about it."""
+def _build_failure(error: httpx.RequestError, elapsed_s: float) -> TransientFailure:
+    reason, remedy = _describe_network_error(error)
+    unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
+    return TransientFailure(reason, elapsed_s=elapsed_s, unreached=unreached, remedy=remedy)
+
+
+def _describe_network_error(error: httpx.RequestError) -> tuple[str, str]:
+    """What happened to the attempt, as the end of a sentence about it, and what to check."""
     detail = printable(error, limit=100) or type(error).__name__
     match error:
+        case ProxyUnreached():
+            return f"found no connection to the proxy ({detail})", _CHECK_PROXY
+        case httpx.ProxyError():
+            return f"was refused by the proxy ({detail})", _CHECK_PROXY
+        case httpx.ConnectError() if find_cause(error, socket.gaierror):
+            return f"found no address for {error.request.url.host} ({detail})", _CHECK_NAME
+        case httpx.ConnectError():
+            return f"found no connection ({detail})", _CHECK_HOST
         case httpx.ConnectTimeout():
-            return "timed out connecting"
+            return "timed out connecting", _CHECK_HOST
+        case RequestTooSlow():
+            return f"was answered too slowly ({detail})", ""
         case httpx.TimeoutException():
-            return "timed out"
-        case httpx.ConnectError() | httpx.ProxyError():
-            return f"found no connection ({detail})"
+            return "timed out", ""
         case httpx.DecodingError():
-            return "could not be decompressed"
+            return "could not be decompressed", ""
         case _:
-            return f"was cut short ({detail})"
+            return f"was cut short ({detail})", ""

@@ -32,6 +32,8 @@ class RetryLimits:
             address should fail within seconds.
         base_s: Upper bound of the first wait; it doubles with every attempt.
         cap_s: Upper bound of any wait that the server did not ask for.
+        attempt_s: Seconds one attempt may take from its connection to the last byte of the answer,
+            whatever the server sends.
     """
 
     attempts: int = 8
@@ -39,6 +41,7 @@ class RetryLimits:
     unreached_attempts: int = 3
     base_s: float = 0.5
     cap_s: float = 30.0
+    attempt_s: float = 180.0
 
 
 @dataclass(frozen=True, slots=True)

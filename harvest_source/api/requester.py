@@ -96,10 +96,11 @@ class Requester:
             "Accept-Encoding": "gzip, deflate",
         }
         self._client = open_client(
-            httpx.URL(self.base_url).host,
+            httpx.URL(self.base_url),
             auth=auth,
             headers={**fixed, **headers},
             transport=http.transport,
+            request_s=http.retry_limits.attempt_s,
         )
         self._sender = Sender(self._client, http)
 

@@ -35,6 +35,7 @@ class TransientFailure(Exception):
         retry_after_s: Seconds the server asked us to wait; None when it did not say.
         elapsed_s: How long the attempt took.
         unreached: The host could not be connected to, and has never answered.
+        remedy: What to check when the request is given up; empty: nothing in particular.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class TransientFailure(Exception):
         retry_after_s: float | None = None,
         elapsed_s: float = 0.0,
         unreached: bool = False,
+        remedy: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -52,11 +54,16 @@ class TransientFailure(Exception):
         self.retry_after_s = retry_after_s
         self.elapsed_s = elapsed_s
         self.unreached = unreached
+        self.remedy = remedy
 
 
 def is_retryable(status: int) -> bool:
-    """True for 429 and 5xx; other statuses stay the same however often the request is sent."""
-    return status == 429 or 500 <= status <= 599
+    """
+    True for 408, 429 and 5xx; other statuses stay the same however often the request is sent.
+
+    408 comes from a proxy or load balancer that closed the connection before it had the request.
+    """
+    return status in {408, 429} or 500 <= status <= 599
 
 
 def parse_http_date(text: str | None) -> datetime | None:
@@ -130,8 +137,8 @@ def build_final_error(
             "Something else may be using this account's allowance. Run the same command again in "
             "a few minutes; if it happens often, lower rate_limit under [sources.harvest]."
         )
-    elif last.unreached:
-        advice = "Check api_url and id_url, the network, and the proxy (HTTPS_PROXY, NO_PROXY)."
+    elif last.remedy:
+        advice = last.remedy
     else:
         advice = (
             "Harvest, or the network on the way to it, has trouble. Run the same command again "

@@ -25,7 +25,7 @@ def check_url(url: str, name: str) -> str:
         ConfigError: Not such an address, or it carries a user, a query or a fragment. The message
             repeats scheme and host only: the rest may hold a password.
     """
-    parsed = _parse(url.strip())
+    parsed = parse_url(url.strip())
     if parsed is None or parsed.scheme not in {"http", "https"}:
         msg = f"{name} is not a web address. Set it to one like https://api.harvestapp.com/v2."
         raise ConfigError(msg)
@@ -92,7 +92,7 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
         UnsafeLinkError: Anything else. The message holds no more of the link than its host.
     """
     home = httpx.URL(api_url)
-    link = _parse(url)
+    link = parse_url(url)
     if link is None or not link.scheme:
         msg = f"{where} links to something that is not a web address. Not following it."
         raise UnsafeLinkError(msg)
@@ -113,7 +113,7 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
         raise UnsafeLinkError(msg)
 
 
-def _parse(url: str) -> httpx.URL | None:
+def parse_url(url: str) -> httpx.URL | None:
     """The address as it would be sent; None when two parsers could read it differently."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         return None

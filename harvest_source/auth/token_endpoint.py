@@ -15,7 +15,7 @@ from harvest_source.api.requester import Requester
 from harvest_source.defaults import TOKEN_PATH
 from harvest_source.errors import ConfigError, HarvestError, ResponseError, SignInError
 
-TOKEN_LIMITS: Final = RetryLimits(attempts=6, total_s=90.0)
+TOKEN_LIMITS: Final = RetryLimits(attempts=6, total_s=90.0, attempt_s=45.0)
 """Every thread and process waits for the token: give up sooner than on a page of rows."""
 
 _LABEL: Final = "an access token"

@@ -104,6 +104,31 @@ MORE = (
         ("rate_limit", "100"),
         settings={"SOURCES__HARVEST__RATE_LIMIT": "101"},
     ),
+    Mistake(
+        "a proxy that is none",
+        2,
+        ("HTTPS_PROXY", "http://proxy.example.com:8080"),
+        settings={API_URL: "https://api.harvestapp.invalid/v2", "HTTPS_PROXY": "http://[::1"},
+    ),
+    Mistake(
+        "a proxy that is dead",
+        4,
+        ("the proxy (127.0.0.1:1", "HTTPS_PROXY", "NO_PROXY"),
+        settings={
+            API_URL: "https://api.harvestapp.invalid/v2",
+            "HTTPS_PROXY": "http://127.0.0.1:1",
+            "NO_PROXY": "localhost,[::1],fe80::/10",
+        },
+    ),
+    Mistake(
+        "no name server",
+        4,
+        ("no address for api.harvestapp.invalid", "DNS", "api_url"),
+        settings={
+            API_URL: "https://api.harvestapp.invalid/v2",
+            "NO_PROXY": "localhost,127.0.0.0/8,[::1],fe80::/10",
+        },
+    ),
     Mistake("token as account", 2, ("account_id", "secrets.toml"), settings={ACCOUNT: SECRET}),
     Mistake(
         "token with a word", 2, ("access token", "Bearer"), settings={TOKEN: f"Bearer {SECRET}"}

@@ -44,13 +44,13 @@ def build_retry_loop(
     )
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 520, 599])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520, 599])
 def test_throttling_and_server_errors_are_tried_again(status: int) -> None:
-    """429 and every 5xx pass by themselves."""
+    """408, 429 and every 5xx pass by themselves."""
     assert is_retryable(status)
 
 
-@pytest.mark.parametrize("status", [200, 301, 304, 400, 401, 403, 404, 408, 410, 422, 451, 600])
+@pytest.mark.parametrize("status", [200, 301, 304, 400, 401, 403, 404, 410, 422, 451, 600])
 def test_refusals_are_not_tried_again(status: int) -> None:
     """Asking again does not turn a refusal into an answer."""
     assert not is_retryable(status)

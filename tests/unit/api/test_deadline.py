@@ -1,0 +1,178 @@
+"""A whole request has a deadline that no pattern of bytes defeats, on real sockets."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harvest_source.api.attempt import Answer
+from harvest_source.api.http_context import HttpContext, RetryLimits
+from harvest_source.api.requester import Requester
+from harvest_source.errors import ResponseError, ServerError
+from tests.clocks import FakeClock
+from tests.unit.api.trickle import (
+    HOST,
+    Trickler,
+    make_certificate,
+    receive_head,
+    serve,
+    speak_tls,
+    trickle,
+    trickle_unasked,
+    tunnel,
+)
+
+LIMIT_S = 0.25
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+GZIP_NAME = gzip.compress(b"")[:3] + b"\x08" + b"\x00" * 6
+"""A gzip header whose file name begins and never ends: not one byte comes out of it."""
+
+PATTERNS = {
+    "status line": (b"HTTP/1.1 200 O", b"K"),
+    "header": (OK + b"X-Slow: ", b"a"),
+    "headers": (OK, b"A: b\r\n"),
+    "1xx answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "body": (OK + b"Content-Length: 1000000\r\n\r\n", b" "),
+    "body without length": (OK + b"Connection: close\r\n\r\n", b" "),
+    "chunks": (CHUNKED, b"1\r\n \r\n"),
+    "chunk extension": (CHUNKED + b"1;x=", b"y"),
+    "trailers": (CHUNKED + b"0\r\n", b"A: b\r\n"),
+    "compressed to nothing": (
+        OK + b"Content-Encoding: gzip\r\nContent-Length: 1000000\r\n\r\n" + GZIP_NAME,
+        b"n",
+    ),
+}
+
+
+def ask(url: str, limit_s: float = LIMIT_S, attempts: int = 1) -> bytes:
+    """One request with a small deadline; the body of its answer."""
+    limits = RetryLimits(attempts=attempts, attempt_s=limit_s)
+    http = HttpContext(clock=FakeClock(), retry_limits=limits)
+    with Requester(url, http, auth=httpx.Auth()) as requester:
+        return requester.fetch("x", parse=_pick_body)
+
+
+def _pick_body(answer: Answer) -> bytes:
+    return answer.body
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's TLS context, whose certificate clients trust."""
+    public, context = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(public))
+    return context
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of this machine's."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS.keys())
+def test_a_request_ends_whatever_trickles(pattern: tuple[bytes, bytes]) -> None:
+    """Each read is in time; the whole is not, and is given up as too slow."""
+    with (
+        serve(trickle(*pattern)) as server,
+        pytest.raises(ServerError, match=r"answered too slowly \(not complete after 0.25 s\)"),
+    ):
+        ask(f"http://127.0.0.1:{server.port}")
+
+
+def test_a_trickled_refusal_is_still_that_refusal() -> None:
+    """Of an error the status counts, even when its body never ends."""
+    refusal = b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n"
+    with serve(trickle(refusal, b" ")) as server, pytest.raises(ResponseError, match="404 on /x"):
+        ask(f"http://127.0.0.1:{server.port}")
+
+
+def test_a_silent_server_meets_the_same_deadline() -> None:
+    """Where nothing comes at all, the deadline is before the limit of a read."""
+
+    def keep_silent(connection: socket.socket, server: Trickler) -> None:
+        receive_head(connection)
+        server.over.wait()
+
+    with serve(keep_silent) as server, pytest.raises(ServerError, match="answered too slowly"):
+        ask(f"http://127.0.0.1:{server.port}")
+
+
+def test_every_attempt_has_the_same_time() -> None:
+    """A connection that was slow is not used again, and the next attempt may succeed."""
+    calls: list[int] = []
+
+    def slow_then_quick(connection: socket.socket, server: Trickler) -> None:
+        receive_head(connection)
+        calls.append(1)
+        if len(calls) < 3:
+            connection.sendall(OK)
+            server.repeat(connection, b"A: b\r\n")
+        connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+
+    with serve(slow_then_quick) as server:
+        assert ask(f"http://127.0.0.1:{server.port}", attempts=3) == b"{}"
+    assert len(calls) == 3
+
+
+def test_a_trickled_tls_handshake_ends(trusted: ssl.SSLContext) -> None:
+    """Before there is any HTTP."""
+    with serve(trickle_unasked) as server, pytest.raises(ServerError, match="too slowly"):
+        ask(f"https://127.0.0.1:{server.port}")
+
+
+@pytest.mark.parametrize("pattern", ["header", "chunks"])
+def test_a_trickle_inside_tls_ends(trusted: ssl.SSLContext, pattern: str) -> None:
+    """Each record brings one byte."""
+
+    def speak(connection: socket.socket, server: Trickler) -> None:
+        with trusted.wrap_socket(connection, server_side=True) as inside:
+            trickle(*PATTERNS[pattern])(inside, server)
+
+    with serve(speak) as server, pytest.raises(ServerError, match="answered too slowly"):
+        ask(f"https://127.0.0.1:{server.port}")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_trickles_is_given_up(
+    scheme: str, trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it makes the tunnel, by either kind of connection to it."""
+    plain = trickle(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n")
+
+    def encrypted(connection: socket.socket, server: Trickler) -> None:
+        with trusted.wrap_socket(connection, server_side=True) as outer:
+            plain(outer, server)
+
+    with serve(plain if scheme == "http" else encrypted) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://127.0.0.1:{proxy.port}")
+        with pytest.raises(ServerError, match="answered too slowly"):
+            ask(f"https://{HOST}")
+
+
+def test_tls_inside_the_tls_of_a_proxy_works_and_ends(
+    trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer arrives through an ``https`` proxy; a trickled one has its deadline there too."""
+
+    def answer(connection: socket.socket, server: Trickler) -> None:
+        receive_head(connection)
+        connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+
+    with serve(tunnel(trusted, speak_tls(trusted, answer))) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
+        assert ask(f"https://{HOST}", limit_s=5) == b"{}"
+    for inside in (speak_tls(trusted, trickle(*PATTERNS["header"])), trickle_unasked):
+        with serve(tunnel(trusted, inside)) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
+            with pytest.raises(ServerError, match="answered too slowly"):
+                ask(f"https://{HOST}")
