@@ -105,3 +105,14 @@ def test_dlt_scripts_run_with_the_settings_of_the_command() -> None:
         section, _, key = name.lower().partition("__")
         if key and key != "log_level":  # A script has no report of its own: it warns.
             assert settings[section][key] == tomllib.loads(f"value = {value}")["value"], name
+
+
+def test_every_folder_of_tests_is_described() -> None:
+    """docs/development.md has a line for each folder of tests, and names each marker's command."""
+    text = read("development")
+    for folder in (REPOSITORY / "tests").iterdir():
+        if folder.is_dir() and any(folder.rglob("test_*.py")):
+            assert f"| `tests/{folder.name}` |" in text
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    for marker in project["tool"]["pytest"]["ini_options"]["markers"]:
+        assert f"`python -m pytest -m {marker.partition(':')[0]}`" in text
