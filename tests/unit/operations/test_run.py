@@ -1,0 +1,69 @@
+"""Opening a run: every operation gets the same settings, and nothing is sent."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from harvest_source.errors import ConfigError
+from harvest_source.load.settings import Hooks, RunArguments
+from harvest_source.operations.run import Run, open_run
+from harvest_source.warehouse.target import Target
+from tests.clocks import START, FakeClock
+from tests.support.configuration import Configure
+
+
+def begin(arguments: RunArguments | None = None) -> Run:
+    return open_run(Target(), arguments or RunArguments(), Hooks(clock=FakeClock()))
+
+
+def test_a_run_has_the_configured_settings(configure: Configure) -> None:
+    """Accounts, bounds and shares, checked and typed."""
+    configure(credentials__access_token="1.pt.x", account_id="7", start_date="2024-01-31")
+    run = begin()
+    assert run.sessions.account_ids() == (7,)
+    assert run.settings.options.start_date == date(2024, 1, 31)
+    assert run.settings.upkeep.max_deletes == Decimal("0.2")
+    assert run.started_at == START
+    assert run.sessions.requests == 0
+
+
+def test_arguments_win_over_the_configuration(configure: Configure) -> None:
+    """And settings that the caller passes win over it too."""
+    configure(credentials__access_token="1.pt.x", account_id="7")
+    arguments = RunArguments(
+        settings={"overlap": 90}, account=("8", 9), since="2023-05-01", max_deletes="100%"
+    )
+    run = begin(arguments)
+    assert run.sessions.account_ids() == (8, 9)
+    assert run.settings.options.start_date == date(2023, 5, 1)
+    assert run.settings.options.overlap.total_seconds() == 90
+    assert run.settings.upkeep.max_deletes == 1
+
+
+def test_what_settings_warn_of_is_in_the_run_log(configure: Configure) -> None:
+    """A warning that comes before the first request is not lost."""
+    configure(
+        credentials__refresh_token="1.rt.x",
+        credentials__client_id="app",
+        credentials__client_secret="secret",
+        vault_path="/proc/vault",
+    )
+    [warning] = begin().run_log.warnings
+    assert "the next one has to sign in again" in warning
+
+
+@pytest.mark.usefixtures("configure")
+def test_a_run_without_a_credential_is_refused() -> None:
+    """Before anything is opened or sent."""
+    with pytest.raises(ConfigError, match="No Harvest access token"):
+        begin()
+
+
+def test_an_argument_that_cannot_work_is_refused(configure: Configure) -> None:
+    """As a setting would be."""
+    configure(credentials__access_token="1.pt.x")
+    with pytest.raises(ConfigError, match="max-deletes"):
+        begin(RunArguments(max_deletes="lots"))
