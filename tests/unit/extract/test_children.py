@@ -18,7 +18,7 @@ from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
 from tests.model_figures import ModelPage
-from tests.unit.extract.scripted import NOON, FixedClient, build_task
+from tests.support.scripted_lists import NOON, FixedClient, build_task
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -12,7 +12,7 @@ from harvest_source.auth.sessions import Owner
 from harvest_source.extract.harvest_reports import report_windows
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
-from tests.unit.extract.scripted import FixedClient, build_task
+from tests.support.scripted_lists import FixedClient, build_task
 
 REPORT = BY_NAME["report_time_clients"]
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -22,7 +22,7 @@ from tests.model_figures import (
     World,
     decode,
 )
-from tests.unit.extract.scripted import (
+from tests.support.scripted_lists import (
     END_OF_MARCH,
     NOON,
     ScriptedClient,

@@ -24,7 +24,7 @@ from harvest_source.extract.replaced_lists import (
 )
 from harvest_source.schema.endpoints import BY_NAME
 from tests.model_figures import ModelPage
-from tests.unit.extract.scripted import (
+from tests.support.scripted_lists import (
     SINGLE,
     WHOLE,
     ScriptedClient,

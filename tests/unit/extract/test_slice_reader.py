@@ -13,7 +13,7 @@ from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceRead
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.window_plan import Sample
 from tests.model_figures import ENTRIES, ModelPage
-from tests.unit.extract.scripted import (
+from tests.support.scripted_lists import (
     END_OF_MARCH,
     NOON,
     ScriptedClient,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
-from tests.unit.extract.days import DAY, TODAY, count_in, days, windows, windows_and_days
-from tests.unit.extract.scripted import NOON
+from tests.support.days import DAY, TODAY, count_in, days, windows, windows_and_days
+from tests.support.scripted_lists import NOON
 
 
 @given(windows(), days)

@@ -14,7 +14,7 @@ from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import read_ids
 from harvest_source.schema.endpoints import BY_NAME
 from tests.model_figures import ModelPage
-from tests.unit.extract.scripted import NOON, ScriptedClient, build_task
+from tests.support.scripted_lists import NOON, ScriptedClient, build_task
 
 
 def test_a_record_without_its_key_is_refused() -> None:

@@ -11,7 +11,7 @@ from harvest_source.extract.slice_reader import TooLong
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.window_counts import WindowCounter
 from harvest_source.extract.window_plan import Sample, WindowSettings
-from tests.unit.extract.scripted import END_OF_MARCH, NOON, ScriptedClient, slice_reader
+from tests.support.scripted_lists import END_OF_MARCH, NOON, ScriptedClient, slice_reader
 
 
 def build_counter(*counts: int, workers: int = 1) -> tuple[WindowCounter, ScriptedClient]:

@@ -18,7 +18,7 @@ from harvest_source.extract.window_plan import (
     halve,
     plan_windows,
 )
-from tests.unit.extract.days import DAY, TODAY, count_in, days, windows, windows_and_days
+from tests.support.days import DAY, TODAY, count_in, days, windows, windows_and_days
 
 counts = st.integers(0, 2000)
 
