@@ -27,7 +27,13 @@ from harvest_source.extract.task import Task
 from harvest_source.extract.window_plan import WindowSettings
 from harvest_source.schema.endpoint import Endpoint
 from tests.clocks import FakeClock
-from tests.model_figures import ENTRIES, UNDATED, ModelPage, Row, decode
+from tests.support.model import (
+    ENTRIES,
+    UNDATED,
+    ModelPage,
+    Row,
+    decode,
+)
 
 NOON = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 END_OF_MARCH = date(2024, 3, 31)

@@ -17,7 +17,7 @@ from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
-from tests.model_figures import ModelPage
+from tests.support.model import ModelPage
 from tests.support.scripted_lists import NOON, FixedClient, build_task
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -15,7 +15,13 @@ from harvest_source.extract.options import Reread
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.strategies import read
-from tests.model_figures import ENTRIES, START, ModelClient, ModelPage, World
+from tests.support.model import (
+    ENTRIES,
+    START,
+    ModelClient,
+    ModelPage,
+    World,
+)
 from tests.support.scripted_lists import NOON, FixedClient, ScriptedClient, build_task, entry, page
 
 ROWS = 24_000

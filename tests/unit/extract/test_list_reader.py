@@ -13,12 +13,11 @@ from harvest_source.extract.proof import SliceResult
 from harvest_source.extract.slice_reader import ListSource
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.window_plan import WindowSettings
-from tests.model_figures import (
+from tests.support.model import (
     ENTRIES,
     FIRST_DAY,
     ModelClient,
     Row,
-    WatchedReader,
     World,
     decode,
 )
@@ -31,6 +30,7 @@ from tests.support.scripted_lists import (
     list_reader,
     page,
 )
+from tests.support.watched_reader import WatchedReader
 
 
 def test_one_page_is_one_request() -> None:

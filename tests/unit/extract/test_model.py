@@ -1,5 +1,5 @@
 """
-Reading a list that changes meanwhile, against the model in ``tests/model_figures.py``.
+Reading a list that changes meanwhile, against the model in ``tests/support/model.py``.
 
 The suite plays a few hundred trials and every short script. The long form, which found the seeds
 below, is ``python -m pytest -m slow tests/unit/extract``.

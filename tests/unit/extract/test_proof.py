@@ -19,7 +19,14 @@ from harvest_source.extract.proof import (
 from harvest_source.extract.slice_reader import Emit, ListSource, SliceRead
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.window_plan import WindowSettings
-from tests.model_figures import ENTRIES, UNDATED, ModelClient, Row, World, decode
+from tests.support.model import (
+    ENTRIES,
+    UNDATED,
+    ModelClient,
+    Row,
+    World,
+    decode,
+)
 from tests.support.scripted_lists import (
     END_OF_MARCH,
     NOON,

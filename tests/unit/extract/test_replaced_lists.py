@@ -23,7 +23,7 @@ from harvest_source.extract.replaced_lists import (
     read_whole,
 )
 from harvest_source.schema.endpoints import BY_NAME
-from tests.model_figures import ModelPage
+from tests.support.model import ModelPage
 from tests.support.scripted_lists import (
     SINGLE,
     WHOLE,

@@ -12,7 +12,7 @@ from harvest_source.errors import ResponseError
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader, TooLong
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.window_plan import Sample
-from tests.model_figures import ENTRIES, ModelPage
+from tests.support.model import ENTRIES, ModelPage
 from tests.support.scripted_lists import (
     END_OF_MARCH,
     NOON,

@@ -13,7 +13,7 @@ from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import read_ids
 from harvest_source.schema.endpoints import BY_NAME
-from tests.model_figures import ModelPage
+from tests.support.model import ModelPage
 from tests.support.scripted_lists import NOON, ScriptedClient, build_task
 
 

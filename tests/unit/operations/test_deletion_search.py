@@ -18,7 +18,7 @@ from harvest_source.extract.slice_reader import ListSource
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.window_plan import WindowSettings
 from harvest_source.operations.deletion_search import FEW, DeletionSearch, Findings, TablePair
-from tests.model_figures import (
+from tests.support.model import (
     DAYS,
     ENTRIES,
     FIRST_DAY,
