@@ -14,7 +14,7 @@ from harvest_source.schema.endpoints import ENDPOINTS
 from tests.support.read_lab import OpenReadLab, ReadLab
 from tests.support.simulation import DAY, HOUR, Row, number
 
-SIZES = {"entries": 120, "invoices": 8, "estimates": 4, "users": 6, "expenses": 20}
+SIZES: dict[str, Any] = {"entries": 120, "invoices": 8, "estimates": 4, "users": 6, "expenses": 20}
 CHILDREN = [e for e in ENDPOINTS if e.way is ReadStrategy.CHILDREN]
 REPORTS = [e for e in ENDPOINTS if e.way is ReadStrategy.WINDOWS]
 

@@ -16,7 +16,22 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 NO_REREAD = {"audit_requests": 0}
-ENTRIES = 21_000
+ENTRIES = 9_000
+"""Of a long list: five pages."""
+FOUR = ("time_entries", "expenses", "clients", "roles")
+"""Tables of the small account that many tests begin with."""
+WORK = (
+    "time_entries",
+    "expenses",
+    "projects",
+    "clients",
+    "contacts",
+    "user_assignments",
+    "task_assignments",
+)
+MUCH_WORK: dict[str, Any] = {"entries": 600, "projects": 4}
+LONG: dict[str, Any] = {"entries": 2500}
+"""More than one page of time entries."""
 
 
 def requests_of(report: SyncReport, lab: Lab) -> int:
@@ -55,9 +70,7 @@ def is_count(request: Request, table: str = "time_entries") -> bool:
 
 def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
     """They are looked for without being asked, a day after the last time, and kept whole."""
-    lab = open_lab()
-    lab.sync("time_entries", "clients")
-    lab.stop_timers()
+    lab = open_lab.loaded(*FOUR)
     row = lab.server.rows("time_entries")[3]["id"]
     before = by_id(lab.table("time_entries"))[row]
     lab.server.delete("time_entries", row)
@@ -82,23 +95,20 @@ def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
 
 def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
     """Compared and read again today: until tomorrow a run asks only for what changed."""
-    lab = open_lab()
-    tables = ("time_entries", "expenses", "clients", "roles")
-    lab.sync(*tables)
+    lab = open_lab.loaded(*FOUR)
     lab.rest()
-    _, plain = sync_fresh(lab, *tables)
+    _, plain = sync_fresh(lab, *FOUR)
     lab.rest(DAY)
-    _, audited = sync_fresh(lab, *tables)
+    _, audited = sync_fresh(lab, *FOUR)
     lab.rest()
-    _, after = sync_fresh(lab, *tables)
+    _, after = sync_fresh(lab, *FOUR)
     assert after == plain
     assert plain < audited <= plain + 3 + 20
 
 
 def test_asked_for_or_not_wanted(open_lab: OpenLab) -> None:
     """``--deletes`` looks now; ``--no-deletes`` never."""
-    lab = open_lab()
-    lab.sync("clients", "expenses")
+    lab = open_lab.loaded(*FOUR)
     lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
     lab.rest(DAY)
     assert lab.sync("expenses", deletes=False).tables["expenses"].deleted == 0
@@ -109,9 +119,8 @@ def test_asked_for_or_not_wanted(open_lab: OpenLab) -> None:
 
 @pytest.fixture(scope="module")
 def long_lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An account with eleven pages of entries, read and at rest."""
+    """An account with several pages of entries, read and at rest."""
     with Lab(tmp_path_factory.mktemp("long"), entries=ENTRIES) as lab:
-        lab.sync("time_entries", settings=NO_REREAD)
         lab.stop_timers()
         lab.rest()
         lab.sync("time_entries", settings=NO_REREAD)
@@ -142,9 +151,8 @@ def test_cost_in_requests(long_lab: Lab, deletions: int) -> None:
 
 def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
     """A manager sees fewer rows than the administrator did: none of them is gone."""
-    lab = open_lab()
-    lab.sync("time_entries", "projects", "users")
-    before = {name: lab.ids(name) for name in ("time_entries", "projects", "users")}
+    lab = open_lab.loaded(*WORK, **MUCH_WORK)
+    before = {name: lab.ids(name) for name in ("time_entries", "projects", "user_assignments")}
     lab.server.set_role(lab.token, "manager")
     lab.rest(DAY)
     report = lab.sync(*before, deletes=True)
@@ -155,8 +163,7 @@ def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, role: Any) -> None:
     """Counts, lists and 404s all say that rows are gone; the token's owner has other roles now."""
-    lab = open_lab()
-    lab.sync("time_entries", settings=NO_REREAD)
+    lab = open_lab.loaded(*FOUR)
     before = lab.ids("time_entries")
     lab.rest(DAY)
     once(lab, is_count, lambda: lab.server.set_role(lab.token, role))
@@ -167,8 +174,7 @@ def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, ro
 
 def test_another_user_deletes_nothing_at_first(open_lab: OpenLab) -> None:
     """Who reads for the first time reads history again; only from then on can rows be missed."""
-    lab = open_lab()
-    lab.sync("expenses")
+    lab = open_lab.loaded(*FOUR)
     row = lab.server.rows("expenses")[0]["id"]
     lab.server.delete("expenses", row)
     lab.server.set_role("2.pt.sandbox-manager", "administrator")
@@ -183,9 +189,7 @@ def test_another_user_deletes_nothing_at_first(open_lab: OpenLab) -> None:
 
 def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
     """What goes while we look does no harm, and is gone by the next time at the latest."""
-    lab = open_lab(entries=4500)
-    lab.sync("time_entries", settings=NO_REREAD)
-    lab.stop_timers()
+    lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     listed = [record["id"] for record in lab.server.rows("time_entries")]
     lab.server.delete("time_entries", listed[10])
     lab.rest(DAY)
@@ -204,9 +208,7 @@ def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
 
 def test_rows_that_move_while_we_look_stay(open_lab: OpenLab) -> None:
     """Created, moved to another year and edited between the counts: none is taken for deleted."""
-    lab = open_lab(entries=4500)
-    lab.sync("time_entries", settings=NO_REREAD)
-    lab.stop_timers()
+    lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     listed = [record["id"] for record in lab.server.rows("time_entries")]
     lab.server.delete("time_entries", listed[10])
     lab.rest(DAY)
@@ -227,10 +229,8 @@ def test_rows_that_move_while_we_look_stay(open_lab: OpenLab) -> None:
 
 def test_a_deleted_project_takes_its_rows_along(open_lab: OpenLab) -> None:
     """Entries, expenses and assignments go with it, the many confirmed in lists."""
-    lab = open_lab(entries=3000)
+    lab = open_lab.loaded(*WORK, **MUCH_WORK)
     tables = ("time_entries", "expenses", "projects", "user_assignments", "task_assignments")
-    lab.sync(*tables)
-    lab.stop_timers()
     entries = lab.sql("SELECT project__id AS id, COUNT(*) AS n FROM time_entries GROUP BY 1")
     project, rows = max(((row["id"], row["n"]) for row in entries), key=lambda each: each[1])
     lab.server.delete("projects", project)
@@ -248,9 +248,8 @@ def test_a_deleted_project_takes_its_rows_along(open_lab: OpenLab) -> None:
 
 def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
     """More than a fifth and more than 25 rows: exit 5, nothing gone there; others go on."""
-    lab = open_lab(entries=200)
-    lab.sync("time_entries", "expenses")
-    for record in lab.server.rows("time_entries")[:60]:
+    lab = open_lab.loaded("time_entries", "expenses", entries=300)
+    for record in lab.server.rows("time_entries")[:90]:
         lab.server.delete("time_entries", record["id"])
     lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
     lab.rest(DAY)
@@ -258,23 +257,22 @@ def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
     assert report.exit_code == 5
     assert report.tables["time_entries"].deleted == 0
     assert report.tables["expenses"].deleted == 1
-    assert len(lab.ids("time_entries")) == 200
+    assert len(lab.ids("time_entries")) == 300
     (failure,) = report.run_log.failures
-    assert "60 of 200 time_entries (30%, limit 20%)" in str(failure.error)
+    assert "90 of 300 time_entries (30%, limit 20%)" in str(failure.error)
     assert "sync --deletes --max-deletes 100%" in str(failure.error)
     lab.rest()
     assert (
         lab.sync("time_entries", deletes=True, max_deletes="100%").tables["time_entries"].deleted
-        == 60
+        == 90
     )
-    assert len(lab.ids("time_entries")) == 140
+    assert len(lab.ids("time_entries")) == 210
 
 
 def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
     """Line items, messages and payments of an invoice: gone, and kept with it."""
-    lab = open_lab()
     tables = ("invoices", "invoice_messages", "invoice_payments")
-    lab.sync(*tables)
+    lab = open_lab.loaded(*tables)
     paid = lab.sql(
         "SELECT invoice_id AS id FROM invoice_payments WHERE invoice_id IN "
         "(SELECT invoice_id FROM invoice_messages) LIMIT 1"
@@ -297,8 +295,7 @@ def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
 
 def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
     """Its record is kept, with the time it was seen again."""
-    lab = open_lab()
-    lab.sync("clients")
+    lab = open_lab.loaded(*FOUR)
     record = lab.server.create("clients", name="Short-lived")
     lab.rest()
     lab.sync("clients")
@@ -320,9 +317,8 @@ def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
 
 def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
     """``keep_deleted = "ids"`` keeps no content; ``keep_deleted_days`` bounds how long."""
-    lab = open_lab()
+    lab = open_lab.loaded(*FOUR)
     settings = {"keep_deleted": "ids", "keep_deleted_days": 30}
-    lab.sync("expenses", settings=settings)
     first, second = (record["id"] for record in lab.server.rows("expenses")[:2])
     lab.server.delete("expenses", first)
     lab.rest(DAY)
@@ -336,8 +332,7 @@ def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
 
 def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> None:
     """Its lists are empty; the rows are hidden, not gone."""
-    lab = open_lab()
-    lab.sync("expenses")
+    lab = open_lab.loaded(*FOUR)
     lab.server.set_module("expense", False)
     lab.rest(DAY)
     report = lab.sync("expenses", max_deletes="100%")
@@ -347,11 +342,9 @@ def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> Non
 
 def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
     """Older rows, wherever they come from, are neither counted nor removed."""
-    lab = open_lab(entries=300)
-    lab.sync("time_entries")
+    lab = open_lab.loaded("time_entries", "expenses", entries=300)
     days = sorted(row["spent_date"] for row in lab.table("time_entries"))
     settings = {"start_date": str(days[150]), **NO_REREAD}
-    lab.stop_timers()
     old, new = (r["id"] for r in (lab.server.rows("time_entries")[i] for i in (-1, 0)))
     lab.server.delete("time_entries", old)
     lab.server.delete("time_entries", new)
@@ -369,7 +362,6 @@ def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
         for day in ("0201-03-04", "9999-12-31")
     ]
     lab.sync("time_entries", settings=NO_REREAD)
-    lab.stop_timers()
     for row in odd:
         lab.server.delete("time_entries", row)
     lab.rest(DAY)
@@ -379,11 +371,7 @@ def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
 
 def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     """Harvest has rows that we lack though nothing changed: loudly, and they come back."""
-    lab = open_lab(entries=4500)
-    lab.sync("time_entries", "clients", settings=NO_REREAD)
-    lab.stop_timers()
-    lab.rest()
-    lab.sync("time_entries", settings=NO_REREAD)
+    lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     lab.alter("DELETE FROM time_entries WHERE id = (SELECT MIN(id) FROM time_entries)")
     lab.alter("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
     lab.rest(DAY)
@@ -398,10 +386,8 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
 
 def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
     """A client is renamed: Harvest does not touch its entries. A day later they have the name."""
-    lab = open_lab(entries=300)
+    lab = open_lab.loaded(*WORK, **MUCH_WORK)
     tables = ("time_entries", "expenses", "projects", "clients", "contacts")
-    lab.stop_timers()
-    lab.sync(*tables)
     client = lab.table("projects")[0]["client__id"]
     lab.server.edit("clients", client, name="Renamed")
     stale = lab.sql(f"SELECT COUNT(*) AS n FROM time_entries WHERE client__id = {client}")[0]["n"]
@@ -437,8 +423,7 @@ def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
 
 def test_audits_that_harvest_does_not_answer(open_lab: OpenLab) -> None:
     """Nothing is removed; a warning by itself, a failure when it was asked for."""
-    lab = open_lab()
-    lab.sync("expenses")
+    lab = open_lab.loaded(*FOUR)
     lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
     lab.rest(DAY)
 

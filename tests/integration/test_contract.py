@@ -97,8 +97,10 @@ class Narrator:
             settings={"audit_requests": 0},  # It reads again what did not change.
             **options,
         )
-        names = {name.partition(".")[0] for name in self.lab.columns()}
-        return Chapter(report, {name: self.lab.table(name) for name in names}, self.truth())
+        with self.lab.reading():
+            names = {name.partition(".")[0] for name in self.lab.columns()}
+            tables = {name: self.lab.table(name) for name in names}
+        return Chapter(report, tables, self.truth())
 
     def truth(self) -> dict[Place, list[Row]]:
         return {

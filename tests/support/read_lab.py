@@ -95,10 +95,17 @@ class Reading:
 
 
 class ReadLab(Simulation):
-    """One simulated installation, read table by table into memory."""
+    """
+    One simulated installation, read table by table into memory.
 
-    def __init__(self, **fields: Any) -> None:
+    Args:
+        rename: Gives columns that are not declared their names.
+        fields: Settings of the sandbox.
+    """
+
+    def __init__(self, *, rename: Callable[[str], str] = str, **fields: Any) -> None:
         super().__init__(**fields)
+        self._rename = rename
         self._memory: dict[Key, Memory] = {}
 
     def read(
@@ -156,6 +163,7 @@ class ReadLab(Simulation):
             account_id=account_id,
             excluded=frozenset(excluded),
             learned=memory.learned,
+            rename=self._rename,
         )
         return TableFeed(memory.endpoint, account_id, decoder, memory.state)
 

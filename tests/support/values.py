@@ -1,0 +1,27 @@
+"""Comparing values that may have become text, or another column's, on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+
+def leaves(value: Any) -> list[Any]:
+    """Every scalar below *value*."""
+    if isinstance(value, Mapping):
+        return [leaf for inner in value.values() for leaf in leaves(inner)]
+    return [value]
+
+
+def spell(value: Any) -> str:
+    """A value as one text, whatever type its column has."""
+    if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
+        return format(Decimal(str(value)).normalize(), "f")
+    if isinstance(value, date):
+        return value.isoformat().replace("+00:00", "Z").replace(" ", "T")
+    try:
+        return format(Decimal(value).normalize(), "f")
+    except (ArithmeticError, TypeError, ValueError):
+        return str(value)
