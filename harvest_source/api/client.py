@@ -15,6 +15,7 @@ from harvest_source.api.http_context import HttpContext
 from harvest_source.api.listing import (
     LinkChecker,
     ListRequest,
+    PageSizes,
     build_list_request,
     next_page_urgency,
 )
@@ -23,8 +24,10 @@ from harvest_source.api.rate_limit import RateLimiter, never
 from harvest_source.api.rate_limit import report_limiter as build_report_limiter
 from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
 from harvest_source.concurrency import run_ahead
-from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import ResponseError
+
+_INVALID: Final = 422
+"""Harvest's answer to a parameter it does not accept."""
 
 REPORT_PATIENCE_S: Final = 1200.0
 """Harvest counts reports over 15 minutes, so a Retry-After may be that long."""
@@ -66,6 +69,7 @@ class HarvestClient:
             limiter=limiter,
             headers={ACCOUNT_HEADER: str(account_id)},
         )
+        self._page_sizes = PageSizes()
         self._root = httpx.URL(self._requester.base_url).path.rstrip("/")
 
     def __repr__(self) -> str:
@@ -96,7 +100,7 @@ class HarvestClient:
         *,
         key: str | None,
         params: Mapping[str, str] | None = None,
-        per_page: int = PAGE_ROWS,
+        per_page: int | None = None,
     ) -> Page:
         """
         The first page of a list, or a single object.
@@ -106,17 +110,26 @@ class HarvestClient:
             key: Name of the array in the envelope; None for a single object, which is asked for
                 without ``per_page``.
             params: Filters; never changed.
+            per_page: Rows of the page; None: as many as Harvest allows.
 
         Raises:
             AuthError: 401.
             ForbiddenError: 403.
             ApiError: Anything else that is not a page; see :meth:`Requester.fetch`.
         """
-        query = dict(params or {})
-        if key is not None:
-            query["per_page"] = str(per_page)
         request = build_list_request(self._root, path, key, params)
-        return self._fetch(path, request, number=1, params=query)
+        query = dict(params or {})
+        if key is None:
+            return self._fetch(path, request, number=1, params=query)
+        if per_page is not None:
+            return self._fetch(path, request, number=1, params=query | {"per_page": str(per_page)})
+        page = self._fetch_largest(path, request, query)
+        self._page_sizes.learn(key, page)
+        return page
+
+    def page_rows(self, key: str) -> int:
+        """How many rows fit one page of a list, as far as is known by now."""
+        return self._page_sizes.rows(key)
 
     def iter_pages(
         self,
@@ -188,6 +201,22 @@ class HarvestClient:
 
         options = SendOptions(cancelled=cancelled)
         return self._requester.fetch(path, parse=parse, label=path, options=options)
+
+    def _fetch_largest(self, path: str, request: ListRequest, query: Mapping[str, str]) -> Page:
+        """The first page with as many rows as Harvest allows, should it allow fewer than before."""
+        size = self._page_sizes.params()
+        try:
+            return self._fetch(path, request, number=1, params={**query, **size})
+        except ResponseError as error:
+            if error.status != _INVALID or not size:
+                raise
+            refusal = error
+        try:
+            page = self._fetch(path, request, number=1, params=query)
+        except ResponseError:
+            raise refusal from None  # Something else is invalid: the first answer says what.
+        self._page_sizes.refuse()
+        return page
 
     def _follow(
         self, request: ListRequest, links: LinkChecker, page: Page, cancelled: Callable[[], bool]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -116,11 +117,47 @@ class LinkChecker:
         return url
 
 
+class PageSizes:
+    """
+    How many rows Harvest puts on one page, as its answers show; thread-safe.
+
+    Harvest's documentation says to leave ``per_page`` out for the largest page, and that a larger
+    number is refused. But the default of some lists is documented as 100. So :data:`PAGE_ROWS` is
+    asked for until it is refused, and from then on no number, in every list of the account.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_refused = False
+        self._rows: dict[str, int] = {}
+
+    def params(self) -> dict[str, str]:
+        """The parameter of a request for the largest page."""
+        with self._lock:
+            return {} if self._is_refused else {"per_page": str(PAGE_ROWS)}
+
+    def refuse(self) -> None:
+        """Ask for no number from now on: it was refused, and a request without one was not."""
+        with self._lock:
+            self._is_refused = True
+
+    def learn(self, key: str, page: Page) -> None:
+        """Note the size of a largest page, of the list whose array is named *key*."""
+        if page.per_page:
+            with self._lock:
+                self._rows[key] = page.per_page
+
+    def rows(self, key: str) -> int:
+        """Rows that fit one page of that list; :data:`PAGE_ROWS` as long as none was read."""
+        with self._lock:
+            return self._rows.get(key, PAGE_ROWS)
+
+
 def next_page_urgency(page: Page) -> float:
     """
     Urgency of the page after *page*: of a long list the pages left, so that all end together.
 
     A short list never waits for long ones: the sooner it ends, the fewer changes it can meet.
     """
-    pages = math.ceil((page.total_entries or 0) / PAGE_ROWS)
+    pages = page.total_pages or math.ceil((page.total_entries or 0) / PAGE_ROWS)
     return pages - page.number if pages > _SHORT_PAGES else math.inf

@@ -42,6 +42,7 @@ class Page:
         number: Position in the list, from 1.
         began: Aware, UTC. No later than the moment Harvest began to read this page, so a cursor
             may be set to it.
+        per_page: Rows that a full page of the list has; None when the page does not say.
     """
 
     rows: bytes
@@ -50,6 +51,7 @@ class Page:
     total_pages: int | None
     number: int
     began: datetime
+    per_page: int | None = None
 
     @property
     def style(self) -> Literal["cursor", "page"] | None:
@@ -96,6 +98,7 @@ def parse_page(
         total_pages=_pick_count(envelope, "total_pages") if key else None,
         number=number,
         began=began,
+        per_page=_pick_count(envelope, "per_page") if key else None,
     )
 
 

@@ -55,7 +55,13 @@ class AuditedTable:
             DayCounts(self.copy.count_days()),
             self.endpoint.window is not None,
             self.copy.bound,
+            self.page_rows,
         )
+
+    @property
+    def page_rows(self) -> int:
+        """Rows that one request for this table brings."""
+        return self.session.client.page_rows(self.endpoint.envelope_key or "")
 
 
 def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:

@@ -56,7 +56,8 @@ class CountAudit:
             log.warn(f"{table.endpoint.name} was not audited: {error}")
 
     def _compare(self, table: AuditedTable) -> None:
-        log, search = self.workspace.run_log, DeletionSearch(table.pair)
+        log = self.workspace.run_log
+        search = DeletionSearch(table.pair, page_rows=table.page_rows)
         here, there = search.count()
         log.audit.compared += 1
         if here.total != there and (reason := may_hide(table.endpoint, table.session)):

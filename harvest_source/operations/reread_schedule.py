@@ -39,6 +39,8 @@ class RereadCandidate:
     """Whether its list can be filtered by date."""
     bound: date | None = None
     """Rows dated earlier are not read again."""
+    page_rows: int = PAGE_ROWS
+    """Rows that one request brings."""
 
     def oldest(self) -> ReadWindow | None:
         """The window that was read longest ago, within the bound."""
@@ -81,9 +83,9 @@ def plan_rereads(
 def _next_window(table: RereadCandidate, oldest: DateWindow) -> tuple[DateWindow, int]:
     """The window of *table* to read next, and about how many requests reading it takes."""
     if table.is_dated:
-        window = table.days.first(oldest, PAGE_ROWS)
+        window = table.days.first(oldest, table.page_rows)
         rows = table.days.rows(window)
     else:
         window, rows = ALL_DAYS, table.days.total
-    pages = max(-(-rows // PAGE_ROWS), 1)
+    pages = max(-(-rows // table.page_rows), 1)
     return window, pages if pages == 1 else pages + _PROOF_REQUESTS

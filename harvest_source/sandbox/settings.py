@@ -152,7 +152,8 @@ class Settings:
         company_needs_admin: Whether /company is 403 for others; sources conflict (behaviour.md 9).
         page_rows: Rows of the largest page that is served, whatever a request asks for. Harvest's
             has 2000; a smaller one gives short lists several pages.
-        default_per_page: Page size where the request names none, by table; 2000 otherwise.
+        max_per_page: Largest ``per_page`` that is accepted; above it the answer is 422.
+        default_per_page: Page size where the request names none, by table; the largest otherwise.
         rate_touches_user: Whether a new rate moves its user's ``updated_at``. Unverified against
             a live account, like the next two.
         view_touches_parent: Whether a client opening a document moves its ``updated_at``.
@@ -189,6 +190,7 @@ class Settings:
     timestamp_timers: bool = True
     clock_24h: bool = False
     page_rows: int = 2000
+    max_per_page: int = 2000
     default_per_page: Mapping[str, int] = field(default_factory=lambda: {"invoices": 100})
     rate_touches_user: bool = True
     view_touches_parent: bool = True

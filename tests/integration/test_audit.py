@@ -68,6 +68,22 @@ def is_count(request: Request, table: str = "time_entries") -> bool:
     return request.table == table and request.params.get("per_page") == "1"
 
 
+def test_deletions_are_found_in_pages_of_the_size_that_harvest_allows(open_lab: OpenLab) -> None:
+    """Windows are cut until they fit a page as it is now, and each is one request."""
+    lab = open_lab(entries=300, max_per_page=30)
+    lab.sync("time_entries")
+    lab.rest()
+    gone = lab.ids("time_entries")[100]
+    lab.server.delete("time_entries", gone)
+    lab.server.reset_requests()
+    asked: list[str | None] = []
+    lab.server.before_request(lambda request: asked.append(request.params.get("page")))
+    report = lab.sync("time_entries", deletes=True, settings=NO_REREAD)
+    assert report.tables["time_entries"].deleted == 1
+    assert gone not in lab.ids("time_entries")
+    assert "2" not in asked, "a window had more than one page"
+
+
 def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
     """They are looked for without being asked, a day after the last time, and kept whole."""
     lab = open_lab.loaded(*FOUR)

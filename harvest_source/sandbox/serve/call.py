@@ -23,7 +23,7 @@ from harvest_source.sandbox.serve.access import (
     scope_of_report,
 )
 from harvest_source.sandbox.serve.filters import parse_query
-from harvest_source.sandbox.serve.paging import MAX_PER_PAGE, build_envelope, locate, parse_asked
+from harvest_source.sandbox.serve.paging import build_envelope, locate, parse_asked
 from harvest_source.sandbox.serve.reply import RefusalError, Reply
 from harvest_source.sandbox.serve.reports.rows import build_report
 from harvest_source.sandbox.serve.reports.sums import View, parse_window
@@ -130,8 +130,9 @@ class Call:
         """One page of *listing*; *endpoint* is ``None`` for reports."""
         settings, request = self.account.settings, self.request
         name = self.route.table
-        default = settings.default_per_page.get(name, MAX_PER_PAGE)
-        asked = parse_asked(request.params, default)
+        most = settings.max_per_page
+        default = min(settings.default_per_page.get(name, most), most)
+        asked = parse_asked(request.params, default, most)
         page = locate(listing, replace(asked, per_page=min(asked.per_page, settings.page_rows)))
         documented = endpoint is not None and endpoint.style == "cursor"
         envelope = build_envelope(

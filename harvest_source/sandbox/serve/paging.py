@@ -14,8 +14,6 @@ from harvest_source.sandbox.data.values import dumps
 from harvest_source.sandbox.endpoints import PAGING_PARAMS
 from harvest_source.sandbox.serve.reply import RefusalError, invalid
 
-MAX_PER_PAGE = 2000
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -35,16 +33,16 @@ class Asked:
     explicit: bool = False
 
 
-def parse_asked(params: Mapping[str, str], default_per_page: int) -> Asked:
+def parse_asked(params: Mapping[str, str], default_per_page: int, max_per_page: int) -> Asked:
     """
     Read ``per_page``, ``page`` and ``cursor``; with both of the last two, the cursor wins.
 
     Raises:
-        RefusalError: 422 for ``per_page`` above 2000. Unverified against a live account: the same
-            for 0, a negative number or a text, for a bad page number and a broken cursor.
+        RefusalError: 422 for ``per_page`` above *max_per_page*. Unverified against a live account:
+            the same for 0, a negative number or a text, for a bad page number and a broken cursor.
     """
     per_page = _whole("per_page", params, default_per_page)
-    if not 1 <= per_page <= MAX_PER_PAGE:
+    if not 1 <= per_page <= max_per_page:
         raise RefusalError(invalid("Invalid per_page parameter"))
     if "cursor" in params:
         content = _decode(params["cursor"])

@@ -105,6 +105,62 @@ def test_a_list_follows_links_as_given() -> None:
     assert [page.number for page in pages] == [1, 2, 3]
 
 
+class Limited:
+    """A Harvest whose largest page has *most* rows; *invalid* filters are refused alike."""
+
+    def __init__(self, most: int, *, invalid: str = "") -> None:
+        self.most = most
+        self.invalid = invalid
+        self.asked: list[str | None] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        size = request.url.params.get("per_page")
+        self.asked.append(size)
+        if int(size or 1) > self.most or self.invalid in request.url.params:
+            return httpx.Response(422, json={"message": "Invalid parameter"})
+        page = {"users": [], "total_entries": 0, "total_pages": 1, "links": {"next": None}}
+        return httpx.Response(200, json={**page, "per_page": int(size or self.most)})
+
+
+def test_a_lower_largest_page_is_met() -> None:
+    """2,000 refused: asked once without a number, and in no later list with one."""
+    harvest = Limited(500)
+    with build_client(harvest) as client:
+        assert client.page_rows("users") == 2000
+        assert len(list(client.iter_pages("users", key="users"))) == 1
+        assert client.page_rows("users") == 500
+        client.fetch_page("users", key="users")
+        assert client.fetch_count("users", key="users") == 0
+        assert client.page_rows("users") == 500
+    assert harvest.asked == ["2000", None, None, "1"]
+
+
+def test_a_smaller_page_than_asked_for_is_noted() -> None:
+    """A server may cap a page without refusing it; the number is still asked for."""
+
+    def cap(request: httpx.Request) -> httpx.Response:
+        assert request.url.params["per_page"] == "2000"
+        page = {"users": [], "total_entries": 0, "total_pages": 1, "links": {"next": None}}
+        return httpx.Response(200, json={**page, "per_page": 100})
+
+    with build_client(cap) as client:
+        client.fetch_page("users", key="users")
+        client.fetch_page("users", key="users")
+        assert client.page_rows("users") == 100
+
+
+def test_another_invalid_parameter_is_no_matter_of_the_size() -> None:
+    """The refusal of the request as it was sent is raised, and the number is asked for again."""
+    harvest = Limited(2000, invalid="user_id")
+    with build_client(harvest) as client:
+        with pytest.raises(ResponseError, match="422 on /v2/users"):
+            client.fetch_page("users", key="users", params={"user_id": "x"})
+        client.fetch_page("users", key="users")
+        with pytest.raises(ResponseError, match="422"):
+            client.fetch_count("users", key="users", params={"user_id": "x"})
+    assert harvest.asked == ["2000", None, "2000", "1"]
+
+
 @pytest.mark.parametrize(("most_rows", "asked"), [(2, 1), (3, 3), (None, 3)])
 def test_a_list_that_is_too_long_ends_with_its_first_page(
     most_rows: int | None, asked: int

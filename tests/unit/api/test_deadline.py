@@ -15,7 +15,7 @@ from harvest_source.api.http_context import HttpContext, RetryLimits
 from harvest_source.api.requester import Requester
 from harvest_source.errors import ResponseError, ServerError
 from tests.clocks import FakeClock
-from tests.unit.api.trickle import (
+from tests.support.trickle import (
     HOST,
     Trickler,
     make_certificate,

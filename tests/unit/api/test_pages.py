@@ -63,6 +63,7 @@ def test_an_envelope_is_read() -> None:
         total_pages=7,
         number=1,
         began=BEGAN,
+        per_page=2000,
     )
 
 

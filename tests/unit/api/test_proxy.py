@@ -12,7 +12,7 @@ from harvest_source.api.proxy import choose_proxy, is_direct
 from harvest_source.api.requester import Requester
 from harvest_source.errors import ConfigError, ServerError
 from tests.clocks import FakeClock
-from tests.unit.api.trickle import Trickler, receive_head, serve
+from tests.support.trickle import Trickler, receive_head, serve
 
 API = httpx.URL("https://api.harvestapp.com/v2")
 PROXY = "http://proxy.example:3128"
