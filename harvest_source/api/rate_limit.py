@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from harvest_source.clock import Clock
@@ -22,7 +23,7 @@ REPORTS: Final = (97, 924.0)
 """``/reports/`` has its own allowance, 100 in 15 minutes: the same margins (15.4/15, 97/100)."""
 
 _ALLOWED: Final = 100
-"""What Harvest allows in 15 s; ``rate_limit`` cannot be set above."""
+"""What Harvest allows in 15 s, and for reports in 15 minutes; ``rate_limit`` cannot exceed it."""
 
 _SHORTEST_S: Final = 0.001
 """Lower bound of a wait: adding a shorter one may leave a float clock unchanged for ever."""
@@ -32,6 +33,9 @@ _BACK_OFF: Final = 0.6
 
 _RECOVER: Final = 0.1
 """Part of the full share that returns with every window without a 429: about a minute in all."""
+
+_REMEMBERED: Final = 2
+"""Windows whose requests are remembered: a request may be one window under way."""
 
 _POLL_S: Final = 1.0
 """Longest time a cancelled request goes on waiting for its turn before it notices."""
@@ -44,6 +48,24 @@ class Cancelled(Exception):
 def never() -> bool:
     """The default of ``cancelled``: the request is never cancelled."""
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRequests:
+    """Requests that one limiter admitted in the last *seconds*."""
+
+    number: int
+    seconds: float
+
+    @property
+    def fit_the_allowance(self) -> bool:
+        """
+        Whether they are too few to have caused a 429, even if all of them arrived at once.
+
+        The network can hold requests back and deliver them together. Those of two windows are
+        counted, so that a request may have been under way for as long as one window.
+        """
+        return self.number < _ALLOWED
 
 
 class RateLimiter:
@@ -69,7 +91,7 @@ class RateLimiter:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._sent: deque[float] = deque(maxlen=requests)
+        self._sent: deque[float] = deque(maxlen=_REMEMBERED * requests)
         self._waiting: list[float] = []
         self._not_before = -math.inf
         self._full_share = requests
@@ -110,8 +132,8 @@ class RateLimiter:
         """
         Admit no request for *seconds* from now; a longer pause that is under way stays.
 
-        Called after a 429. This limiter kept to the allowance, so another program uses it as well:
-        fewer requests are admitted from now on, reduced once for all 429s of one window.
+        Called after a 429: fewer requests are admitted from now on, reduced once for all 429s of
+        one window.
         """
         with self._lock:
             now = self._clock.monotonic()
@@ -119,6 +141,13 @@ class RateLimiter:
             if now - self._reduced_at >= self._seconds:
                 self._allowed = max(1, int(self._allowed * _BACK_OFF))
                 self._reduced_at = self._changed_at = now
+
+    def count_recent(self) -> RecentRequests:
+        """How many requests were admitted in the last two windows."""
+        seconds = _REMEMBERED * self._seconds
+        with self._lock:
+            since = self._clock.monotonic() - seconds
+            return RecentRequests(sum(at > since for at in self._sent), seconds)
 
     def _take(self, urgency: float) -> float:
         """Seconds to wait before the next call; zero or less: the request is admitted."""

@@ -196,8 +196,8 @@ class Requester:
 
         def pause_others(failure: TransientFailure, wait_s: float) -> None:
             if limiter and failure.status == 429:
+                self._sender.warn_of_429(limiter.count_recent())
                 limiter.pause(wait_s)
-                self._sender.warn_of_shared_allowance()
 
         limits = options.retry_limits or self._http.retry_limits
         retry_loop = RetryLoop(

@@ -13,6 +13,7 @@ from harvest_source.api.attempt import Answer, Attempt
 from harvest_source.api.http_client import translated_errors
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.pages import Page, TruncatedBody, count_rows
+from harvest_source.api.rate_limit import RecentRequests
 from harvest_source.api.retry import TransientFailure
 from harvest_source.notices import Notice, NoticeKind
 
@@ -96,13 +97,26 @@ class Sender:
             "Set this machine's clock.",
         )
 
-    def warn_of_shared_allowance(self) -> None:
-        """Warn, after a 429, that another program uses this account's allowance as well."""
+    def warn_of_429(self, recent: RecentRequests) -> None:
+        """
+        Warn that Harvest counted too many requests, and say what that can come from.
+
+        Args:
+            recent: What the limiter of the refused request admitted.
+        """
+        sent = f"this run sent {recent.number} requests in the last {recent.seconds:.0f} s"
+        if recent.fit_the_allowance:
+            cause = f"although {sent}: something else uses the allowance, too"
+        else:
+            cause = (
+                f"although this run keeps below what it allows ({sent}): the network held some "
+                "back and delivered them together, or something else uses the allowance, too"
+            )
         self._warn(
             NoticeKind.ALLOWANCE,
-            "Harvest says that too many requests were made for this account, although this run "
-            "keeps below what it allows: something else uses the allowance, too. This run goes "
-            "slower; rate_limit under [sources.harvest] leaves more to others for good.",
+            f"Harvest answered that too many requests were made for this account, {cause}. This "
+            "run goes slower. A lower rate_limit under [sources.harvest] leaves more to others for "
+            "good.",
         )
 
     def _warn(self, kind: NoticeKind, text: str) -> None:

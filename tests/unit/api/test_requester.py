@@ -304,6 +304,34 @@ def test_retry_after_as_a_date_is_read_by_the_servers_clock() -> None:
     assert clock.monotonic() == pytest.approx(20, abs=0.01)
 
 
+def warnings_of_429(sent: int) -> list[str]:
+    """What is warned of when the request after *sent* others meets a 429."""
+    clock, notices = FakeClock(), list[Notice]()
+    limiter = RateLimiter(requests=97, seconds=15.4, clock=clock)
+    for _ in range(sent):
+        limiter.acquire()
+    handler = answer_with(httpx.Response(429), httpx.Response(200, content=b"{}"))
+    with build_requester(
+        handler, clock=clock, limiter=limiter, on_notice=notices.append
+    ) as requester:
+        get(requester, "users")
+    assert [notice.kind for notice in notices] == [NoticeKind.ALLOWANCE]
+    return [notice.text for notice in notices]
+
+
+def test_something_else_is_named_only_when_it_must_be_there() -> None:
+    """So few requests cannot be too many, however the network delivered them."""
+    [warning] = warnings_of_429(20)
+    assert "this run sent 21 requests in the last 31 s: something else uses" in warning
+
+
+def test_requests_that_the_network_may_have_bunched_are_said_to_be_ours() -> None:
+    """With as many as the allowance in two windows, what is known is said, and no more."""
+    [warning] = warnings_of_429(150)
+    assert "this run sent 151 requests in the last 31 s" in warning
+    assert "delivered them together, or something else" in warning
+
+
 def test_429_for_ever_is_given_up() -> None:
     """Limits of tries hold, and the error says how it went."""
     handler = answer_with(httpx.Response(429, headers={"Retry-After": "15"}))
