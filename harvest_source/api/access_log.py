@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -60,11 +61,19 @@ class AccessLog:
         handle = os.open(self._path, flags, 0o600)
         try:
             os.write(handle, line)
-            is_full = os.fstat(handle).st_size >= self._max_bytes
+            if os.fstat(handle).st_size >= self._max_bytes:
+                _lock(handle)
+                if self._is_current(handle):
+                    self._rotate()
         finally:
             os.close(handle)
-        if is_full:
-            self._rotate()
+
+    def _is_current(self, handle: int) -> bool:
+        """Whether *handle*, a full file, is still the log: another process may have renamed it."""
+        try:
+            return os.path.samestat(os.fstat(handle), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def _rotate(self) -> None:
         for number in range(self._keep - 1, -1, -1):
@@ -74,6 +83,18 @@ class AccessLog:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+if sys.platform == "win32":
+
+    def _lock(handle: int) -> None:
+        """Do nothing: Windows renames no file that another process has open."""
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        """Wait until no other process has *handle*'s file locked; closing it unlocks it."""
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def build_entry(exchange: Exchange, profile: str) -> dict[str, str | int | None]:

@@ -21,7 +21,14 @@ from harvest_source.api.rate_limit import Cancelled, general_limiter, never
 from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.defaults import API_URL, ID_URL
-from harvest_source.errors import ApiError, AuthError, HarvestError, ResponseError, SignInError
+from harvest_source.errors import (
+    ApiError,
+    AuthError,
+    ForbiddenError,
+    HarvestError,
+    ResponseError,
+    SignInError,
+)
 
 _NOT_FOUND: Final = 404
 
@@ -115,10 +122,11 @@ class Sessions:
         check_url(connection.api_url, "api_url")
         check_url(connection.id_url, "id_url")
         self._connection = connection
+        self._opening = threading.Lock()
+        """Held while Harvest is asked, so that each account is opened once."""
         self._lock = threading.Lock()
-        self._readers_lock = threading.Lock()
-        """Separate from ``_lock``, which is held while an account is opened: a reader that leaves
-        (Ctrl-C) must not wait for Harvest's answer."""
+        """Guards what is below, and is never held while Harvest is asked: a reader that leaves
+        (Ctrl-C) must not wait for an answer."""
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
         self._readers = 0
@@ -131,9 +139,12 @@ class Sessions:
             ConfigError: The token reaches several accounts and none was chosen.
             AuthError: The token reaches no account, or is refused.
         """
-        with self._lock:
+        with self._opening:
             if not self._ids and not self._opened:
-                self._ids = (self._find_account(),)
+                found = self._find_account()
+                with self._lock:
+                    self._ids = (found,)
+        with self._lock:
             return self._ids
 
     def open(self, account_id: int, *, cancelled: Callable[[], bool] = never) -> Session:
@@ -145,10 +156,12 @@ class Sessions:
             ApiError: Harvest gives no usable answer. Later calls raise the same error.
             Cancelled: *cancelled* returned True while Harvest was asked.
         """
-        with self._lock:
-            if account_id not in self._opened:
-                self._opened[account_id] = self._try_open(account_id, cancelled)
-            opened = self._opened[account_id]
+        with self._opening:
+            opened = self._opened.get(account_id)
+            if opened is None:
+                opened = self._try_open(account_id, cancelled)
+                with self._lock:
+                    self._opened[account_id] = opened
         if isinstance(opened, HarvestError):
             raise opened
         return opened
@@ -161,13 +174,17 @@ class Sessions:
     @property
     def requests(self) -> int:
         """Requests sent by all open sessions."""
-        return sum(s.client.requests for s in self._opened.values() if isinstance(s, Session))
+        return sum(session.client.requests for session in self._sessions())
 
     def close(self) -> None:
         """Close every connection."""
-        for session in list(self._opened.values()):
-            if isinstance(session, Session):
-                session.client.close()
+        for session in self._sessions():
+            session.client.close()
+
+    def _sessions(self) -> list[Session]:
+        """The open sessions as they are now: another thread may open one at any time."""
+        with self._lock:
+            return [each for each in self._opened.values() if isinstance(each, Session)]
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -177,16 +194,20 @@ class Sessions:
         In plain dlt use no other code knows when reading ends. A later reader opens the accounts
         again.
         """
-        with self._readers_lock:
+        with self._lock:
             self._readers += 1
         try:
             yield
         finally:
-            with self._readers_lock:
+            with self._lock:
                 self._readers -= 1
-                if not self._readers:
-                    self.close()
+                is_last = not self._readers
+                left = list(self._opened.values()) if is_last else []
+                if is_last:
                     self._opened.clear()
+            for each in left:
+                if isinstance(each, Session):
+                    each.client.close()
 
     def _find_account(self) -> int:
         connection = self._connection
@@ -231,23 +252,28 @@ class Sessions:
         """Harvest checks token and account together: say which of them is likely to be wrong."""
         if isinstance(error, SignInError):
             return error
-        status = error.status if isinstance(error, ApiError) else 401
         source = self._connection.token_source
         came_from = f" The token came from {source}." if source else ""
-        if status == _NOT_FOUND:
-            msg = (
+        if isinstance(error, ForbiddenError):
+            return AuthError(
+                f"Harvest refuses this token in account {account_id} (403 on users/me, which "
+                f"every role may read).{came_from} Its owner may have been archived there, or the "
+                "account may be closed. Sign in to that account in a browser as the same user: if "
+                "that works, make a new token at https://id.getharvest.com/developers; if not, ask "
+                "an administrator of the account, or take it out of account_id."
+            )
+        if isinstance(error, ApiError) and error.status == _NOT_FOUND:
+            return AuthError(
                 f"Harvest knows no account {account_id} for this token (404 on users/me)."
                 f"{came_from} Check account_id; `harvest-source check` without it lists the "
                 "accounts the token reaches."
             )
-            return AuthError(msg)
         if isinstance(error, AuthError):
-            msg = (
+            return AuthError(
                 f"Harvest refused the access token (401 on users/me, account {account_id})."
                 f"{came_from} It may be expired or revoked, or the account id may be wrong. Make "
                 "a new one at https://id.getharvest.com/developers, and check account_id."
             )
-            return AuthError(msg)
         return error
 
 

@@ -75,6 +75,28 @@ def test_threads_write_whole_lines(tmp_path: Path) -> None:
     assert len(lines(path)) == 160
 
 
+def test_two_processes_begin_a_new_file_once(tmp_path: Path) -> None:
+    """Both see the file full: one renames it, and no line or file goes before its time."""
+    path, writers, each = tmp_path / "access.log", 4, 150
+    logs = [AccessLog(path, "work", print, max_bytes=500, keep=1000) for _ in range(writers)]
+    together = threading.Barrier(writers)
+
+    def write(log: AccessLog) -> None:
+        together.wait()
+        for _ in range(each):
+            log(ASKED)
+
+    threads = [threading.Thread(target=write, args=(log,)) for log in logs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    old = [file for file in tmp_path.iterdir() if file != path]
+    assert all(file.stat().st_size >= 500 for file in old)
+    files = [*old, path] if path.exists() else old
+    assert sum(len(lines(file)) for file in files) == writers * each
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     """A warning that names the file and the setting."""
     told: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.rate_limit import Cancelled
 from harvest_source.auth.sessions import Connection, Sessions
+from harvest_source.errors import AuthError
 from tests.clocks import FakeClock
 
 
@@ -37,3 +39,74 @@ def test_leaving_does_not_wait_for_an_account_that_is_being_opened() -> None:
     answer.set()
     assert ended.wait(60)
     assert sessions.requests == 0
+
+
+def user(request: httpx.Request) -> httpx.Response:
+    """``users/me`` of whichever account."""
+    return httpx.Response(200, json={"id": 1, "access_roles": ["administrator"]})
+
+
+def open_sessions(handler: Callable[[httpx.Request], httpx.Response]) -> Sessions:
+    http = HttpContext(clock=FakeClock(), transport=httpx.MockTransport(handler))
+    return Sessions(Connection(httpx.Auth(), http, account_ids=(1, 2), token_source="the test"))
+
+
+def test_requests_are_counted_while_accounts_are_opened() -> None:
+    """Progress asks for the number from another thread than the one that opens accounts."""
+    sessions, over = open_sessions(user), threading.Event()
+    failures: list[BaseException] = []
+
+    def count() -> None:
+        while not over.is_set():
+            try:
+                assert sessions.requests >= 0
+            except BaseException as error:
+                failures.append(error)
+                return
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    for account_id in range(300):
+        sessions.open(account_id)
+    over.set()
+    counting.join()
+    assert failures == []
+    assert sessions.requests == 300
+    sessions.close()
+
+
+def test_counting_requests_does_not_wait_for_an_answer() -> None:
+    """While Harvest is silent, progress goes on."""
+    asked, answer = threading.Event(), threading.Event()
+
+    def wait(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        assert answer.wait(60)
+        return user(request)
+
+    sessions = open_sessions(wait)
+    opening = threading.Thread(target=sessions.open, args=(1,))
+    opening.start()
+    assert asked.wait(60)
+    assert sessions.requests == 0
+    answer.set()
+    opening.join()
+    assert sessions.requests == 1
+
+
+def test_an_account_that_refuses_its_owner_is_explained_and_the_other_opens() -> None:
+    """403 on what every role may read is about person and account, and not about modules."""
+
+    def refuse_one(request: httpx.Request) -> httpx.Response:
+        if request.headers["Harvest-Account-Id"] == "1":
+            return httpx.Response(403, json={"message": "Not authorized!"})
+        return user(request)
+
+    sessions = open_sessions(refuse_one)
+    with pytest.raises(AuthError) as caught:
+        sessions.open(1)
+    for words in ("account 1 ", "403 on users/me", "the test", "archived", "account_id"):
+        assert words in str(caught.value)
+    assert "module" not in str(caught.value)
+    assert caught.value.exit_code == 3
+    assert sessions.open(2).owner.is_administrator
