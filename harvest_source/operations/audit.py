@@ -24,7 +24,7 @@ from harvest_source.operations.count_audit import CountAudit
 from harvest_source.operations.reread import Rereading
 from harvest_source.operations.reread_schedule import is_due, plan_rereads
 from harvest_source.operations.workspace import Workspace
-from harvest_source.warehouse.removal import forget, restore
+from harvest_source.warehouse.deleted_records import forget, restore
 
 
 def run_audit(workspace: Workspace) -> None:

@@ -10,9 +10,9 @@ from typing import Any, Final
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit_tables import AuditedTable
-from harvest_source.operations.queries import select_rows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.warehouse.sql import AllOf, Equals, OneOf
 
 _BATCH: Final = 500
 """Ids in one SQL statement."""
@@ -59,16 +59,14 @@ def find_changed_rows(
 def _select(
     workspace: Workspace, table: AuditedTable, ids: Sequence[int], columns: Sequence[str]
 ) -> dict[int, dict[str, Any]]:
-    names = ", ".join(f'"{name}"' for name in dict.fromkeys(("id", "updated_at", *columns)))
+    names = list(dict.fromkeys(("id", "updated_at", *columns)))
+    account = Equals(ACCOUNT_ID, table.session.account_id)
     found: dict[int, dict[str, Any]] = {}
-    for at in range(0, len(ids), _BATCH):
-        some = ids[at : at + _BATCH]
-        query = (
-            f"SELECT {names} FROM {{{table.endpoint.name}}} "  # noqa: S608 - names are ours
-            f"WHERE {ACCOUNT_ID} = %s AND id IN ({', '.join(['%s'] * len(some))})"
-        )
-        rows = select_rows(workspace.warehouse, query, table.session.account_id, *some)
-        found |= {row["id"]: row for row in rows}
+    with workspace.warehouse.sql() as sql:
+        for at in range(0, len(ids), _BATCH):
+            where = AllOf(account, OneOf("id", ids[at : at + _BATCH]))
+            rows = sql.select(table.endpoint.name, where, names)
+            found |= {row["id"]: row for row in rows}
     return found
 
 

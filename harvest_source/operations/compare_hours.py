@@ -15,14 +15,17 @@ from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import HALF_CENT, Comparison, as_number
-from harvest_source.operations.queries import select_rows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.sql import AllOf, Equals
 from harvest_source.warehouse.table_copy import as_day
 
 _REPORT_YEARS: Final = range(1990, 2101)
 """Years for which Harvest's report is asked; others are typing errors, whose rows are counted."""
+
+_SUMS: Final = ("project", "year", "hours", "amount", "billable_rows")
+"""Columns of the sums of the warehouse's entries."""
 
 Row = Mapping[str, Any]
 ProjectYear = tuple[int, int]
@@ -76,9 +79,11 @@ class HoursComparison:
         assert flag is not None
         for page in self.table.pair.reader.iter_tables(Slice(flag=flag), ReadResult()):
             yield from page.to_pylist()
-        yield from self._select(
-            f"SELECT * FROM {{time_entries}} WHERE {ACCOUNT_ID} = %s AND is_running"  # noqa: S608
-        )
+        account = Equals(ACCOUNT_ID, self.table.session.account_id)
+        is_running = AllOf(account, Equals("is_running", True))
+        with self.workspace.warehouse.sql() as sql:
+            running = sql.select("time_entries", is_running, ("project__id", "spent_date"))
+        yield from running
 
     def _sum_entries(self) -> dict[ProjectYear, Row]:
         bound = self.table.copy.bound
@@ -91,14 +96,18 @@ class HoursComparison:
             f"{'AND spent_date >= %s ' if bound else ''}"
             "AND spent_date IS NOT NULL AND project__id IS NOT NULL GROUP BY 1, 2"
         )
-        rows = self._select(query, *([bound] if bound else []))
+        account_id = self.table.session.account_id
+        with self.workspace.warehouse.sql() as sql:
+            rows = sql.query(query, _SUMS, account_id, *([bound] if bound else []))
         return {(row["project"], int(row["year"])): row for row in rows}
 
     def _find_projects(self) -> dict[int, Row]:
         if not self.workspace.warehouse.has_table("projects"):
             return {}
-        query = f"SELECT id, is_fixed_fee FROM {{projects}} WHERE {ACCOUNT_ID} = %s"  # noqa: S608
-        return {row["id"]: row for row in self._select(query)}
+        account = Equals(ACCOUNT_ID, self.table.session.account_id)
+        with self.workspace.warehouse.sql() as sql:
+            rows = sql.select("projects", account, ("id", "is_fixed_fee"))
+        return {row["id"]: row for row in rows}
 
     def _fetch_report(self, window: DateWindow) -> dict[int, list[Row]]:
         # Reports take days without hyphens.
@@ -109,10 +118,6 @@ class HoursComparison:
             for row in json.loads(page.rows, parse_float=Decimal):
                 rows[row["project_id"]].append(row)
         return rows
-
-    def _select(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
-        account_id = self.table.session.account_id
-        return select_rows(self.workspace.warehouse, query, account_id, *parameters)
 
 
 @dataclass(frozen=True, slots=True)

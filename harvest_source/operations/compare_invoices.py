@@ -12,7 +12,6 @@ from harvest_source.errors import ResponseError
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.comparisons import HALF_CENT, Comparison, as_number
-from harvest_source.operations.queries import select_rows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.warehouse.table_copy import as_day
@@ -30,6 +29,8 @@ _QUERY: Final = (
     "i.tax_amount, i.tax2_amount ORDER BY i.id"
 )
 
+_COLUMNS: Final = ("id", "issue_date", "amount", "lines", "discount", "tax")
+
 
 def compare_invoices(workspace: Workspace, table: AuditedTable) -> Iterator[Comparison]:
     """
@@ -43,7 +44,9 @@ def compare_invoices(workspace: Workspace, table: AuditedTable) -> Iterator[Comp
     if not workspace.warehouse.has_table("invoices__line_items"):
         return
     asked = 0
-    for row in select_rows(workspace.warehouse, _QUERY, table.session.account_id):
+    with workspace.warehouse.sql() as sql:
+        rows = sql.query(_QUERY, _COLUMNS, table.session.account_id)
+    for row in rows:
         invoice = _Invoice(row["id"], as_number(row["amount"]), as_number(row["lines"]))
         due, excuse = invoice.lines - row["discount"] + row["tax"], ""
         if abs(due - invoice.amount) > HALF_CENT:

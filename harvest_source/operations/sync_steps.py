@@ -24,8 +24,11 @@ from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.comments import write_comments
-from harvest_source.warehouse.history_end import end_versions
-from harvest_source.warehouse.removal import RowsToDelete, rows_to_delete_of_emptied
+from harvest_source.warehouse.removal import (
+    RowsToDelete,
+    end_versions,
+    rows_to_delete_of_emptied,
+)
 
 
 @dataclass(frozen=True, slots=True)

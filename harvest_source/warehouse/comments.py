@@ -1,5 +1,5 @@
 """
-Descriptions as the warehouse's own comments, for whoever opens it without this package.
+Descriptions as the warehouse's own comments, for people who open it with other tools.
 
 Written after a load, and only for tables that have changed since: an unchanged run sends nothing.
 """
@@ -7,8 +7,8 @@ Written after a load, and only for tables that have changed since: an unchanged 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from dlt.common.schema.typing import TTableSchema
 
@@ -16,6 +16,7 @@ from harvest_source.dlt_internals import has_rows
 from harvest_source.schema.columns import LOAD_ID, VARIANT
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.warehouse.pipeline import read_local
 from harvest_source.warehouse.warehouse import Warehouse
 
 DESTINATIONS: Final = ("duckdb", "postgres")
@@ -50,7 +51,7 @@ def describe_tables(endpoints: Iterable[Endpoint] = ENDPOINTS) -> dict[str, str]
 
 def write_comments(warehouse: Warehouse) -> None:
     """
-    Bring the comments of all tables that exist in step with the schema, where comments exist.
+    Bring the comments of all existing tables in step with the schema, where comments exist.
 
     Raises:
         DestinationError: The destination refused. The tables are as they were.
@@ -58,10 +59,10 @@ def write_comments(warehouse: Warehouse) -> None:
     pipeline = warehouse.pipeline
     if not (pipeline.destination and pipeline.destination.destination_type.endswith(DESTINATIONS)):
         return
-    written = dict(_read_written(pipeline))
+    written = dict(read_local(pipeline, _WRITTEN) or {})
     known, described = warehouse.schema.tables, describe_tables()
     tables = {
-        name: list(_comments(name, table, described))
+        name: _build_comments(name, table, described)
         for name, table in known.items()
         if name in described and has_rows(known[table.get("parent") or name])
     }
@@ -69,40 +70,23 @@ def write_comments(warehouse: Warehouse) -> None:
     stale = [name for name, digest in digests.items() if written.get(name) != digest]
     if not stale:
         return
-    with warehouse.sql() as client, client.begin_transaction():
+    with warehouse.sql() as sql, sql.transaction():
         for name in stale:
-            client.execute_sql(";".join(_statements(client, name, tables[name])))
+            sql.describe(name, tables[name])
     pipeline.set_local_state_val(_WRITTEN, written | {name: digests[name] for name in stale})
 
 
-def _comments(
-    name: str, table: TTableSchema, described: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    """``(column, comment)``; the table's own comes first, for column ``""``."""
-    yield "", described[name]
+def _build_comments(name: str, table: TTableSchema, described: Mapping[str, str]) -> dict[str, str]:
+    """Comments by column; the table's own under ``""``."""
+    comments = {"": described[name]}
     for column, hint in table["columns"].items():
         text = hint.get("description") or _DLT.get(column)
         if text is None and column.endswith(VARIANT):
             text = f"What did not fit {column.removesuffix(VARIANT)}, exactly as Harvest sent it"
         if text is not None and hint.get("data_type"):
-            yield column, text
+            comments[column] = text
+    return comments
 
 
-def _statements(client: Any, table: str, comments: Iterable[tuple[str, str]]) -> Iterator[str]:
-    name, quote = client.make_qualified_table_name(table), client.escape_column_name
-    for column, text in comments:
-        what = f"COLUMN {name}.{quote(column)}" if column else f"TABLE {name}"
-        yield f"COMMENT ON {what} IS '{text.replace(chr(39), 2 * chr(39))}'"
-
-
-def _digest(comments: Iterable[tuple[str, str]]) -> str:
-    return hashlib.blake2b(repr(list(comments)).encode(), digest_size=8).hexdigest()
-
-
-def _read_written(pipeline: Any) -> Mapping[str, str]:
-    """Which comments were written, by table; kept in the working folder, gone with it."""
-    try:
-        stored = pipeline.get_local_state_val(_WRITTEN)
-    except KeyError:
-        return {}
-    return stored if isinstance(stored, Mapping) else {}
+def _digest(comments: Mapping[str, str]) -> str:
+    return hashlib.blake2b(repr(list(comments.items())).encode(), digest_size=8).hexdigest()

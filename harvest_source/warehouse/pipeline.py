@@ -60,7 +60,7 @@ class PipelineFolder:
     @property
     def owes(self) -> bool:
         """Whether a load still awaits what follows it, whichever run loaded."""
-        return bool(_get_local(self.pipeline, _OWED))
+        return bool(read_local(self.pipeline, _OWED))
 
     def owe(self, owes: bool) -> None:
         """Remember whether a load awaits what follows it."""
@@ -154,7 +154,7 @@ class PipelineFolder:
                 "what the destination holds."
             )
             pipeline = self._attach(destination)
-        if _get_local(pipeline, _IDENTITY) != target.identity:
+        if read_local(pipeline, _IDENTITY) != target.identity:
             pipeline.drop()
             pipeline = self._attach(destination)
         pipeline.set_local_state_val(_IDENTITY, target.identity)
@@ -205,7 +205,7 @@ def build_destination(target: Target) -> Any:
     return found
 
 
-def _get_local(pipeline: dlt.Pipeline, key: str) -> Any:
+def read_local(pipeline: dlt.Pipeline, key: str) -> Any:
     """A value kept in the working folder alone; None when there is none."""
     try:
         return pipeline.get_local_state_val(key)

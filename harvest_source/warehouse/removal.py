@@ -1,23 +1,40 @@
 """
-Rows that leave a table: kept whole in ``deleted_records``, guarded, children with them.
+Rows that leave a table: recorded, guarded, with their child rows and their open history versions.
 
-What may be removed is decided elsewhere; this only does it, and refuses when it is too much.
+Other rooms decide which rows go; this module removes them, and refuses when it is too many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Final
 
+import dlt
+
+from harvest_source.dlt_internals import find_root, has_rows
 from harvest_source.errors import GuardError
 from harvest_source.extract.run_log import Emptied
-from harvest_source.load.own_tables import DELETED_RECORDS, is_made
+from harvest_source.load.history import VALID_TO, TableHistory
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.deleted_records import DeletedRow, record
+from harvest_source.warehouse.sql import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Equals,
+    InTable,
+    NoneOf,
+    OneOf,
+    Row,
+    Sql,
+    Within,
+)
 from harvest_source.warehouse.warehouse import Warehouse
 
 _SCOPES: Final = 500
@@ -25,46 +42,56 @@ _SCOPES: Final = 500
 _FEW_ROWS: Final = 25
 """A guard below this would stop people who tidy up a small account."""
 
+Scope = tuple[tuple[str, Any], ...]
+"""Values of columns, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowsToDelete:
-    """Rows of one account's table to remove: those that the load packages *seen* did not bring."""
+    """
+    Rows of one account's table that are to be removed.
+
+    Attributes:
+        seen: Ids of load packages: rows that these brought stay. Empty: no row stays for that.
+        start: Rows dated before this day were not looked at and stay.
+        scopes: Only rows that have all values of one of these; empty: rows of any scope.
+    """
 
     endpoint: Endpoint
     account_id: int
     seen: tuple[str, ...] = ()
-    """Load ids; empty: every row of the account goes."""
     start: date | None = None
-    """Rows dated before this day were not looked at and stay."""
-    scopes: tuple[tuple[tuple[str, Any], ...], ...] = ()
-    """Only rows with all the values of one of these; empty: wherever they are."""
+    scopes: tuple[Scope, ...] = ()
 
-    def condition(self) -> tuple[str, list[Any]]:
-        """A SQL condition on the table, with its parameters."""
-        terms = [f"{ACCOUNT_ID} = %s"]
-        parameters: list[Any] = [self.account_id]
+    def condition(self) -> Condition:
+        """What the rows have in common."""
+        conditions: list[Condition] = [Equals(ACCOUNT_ID, self.account_id)]
         if self.seen:
-            terms.append(f"{LOAD_ID} NOT IN ({', '.join(['%s'] * len(self.seen))})")
-            parameters += self.seen
+            conditions.append(NoneOf(LOAD_ID, self.seen))
         if self.scopes:
-            each = [" AND ".join(f"{_quote(n)} = %s" for n, _ in scope) for scope in self.scopes]
-            terms.append("(" + " OR ".join(f"({one})" for one in each) + ")")
-            parameters += [value for scope in self.scopes for _, value in scope]
+            conditions.append(_in_any_scope(self.scopes))
         if self.start is not None and self.endpoint.window is not None:
-            terms.append(f"{self.endpoint.window} >= %s")
-            parameters.append(self.start)
-        return " AND ".join(terms), parameters
+            conditions.append(Within(self.endpoint.window, self.start, None))
+        return AllOf(*conditions)
+
+
+def _in_any_scope(scopes: Sequence[Scope]) -> Condition:
+    columns = {tuple(name for name, _ in scope) for scope in scopes}
+    if len(columns) == 1 and len(only := next(iter(columns))) == 1:
+        return OneOf(only[0], [scope[0][1] for scope in scopes])
+    return AnyOf(*(AllOf(*(Equals(name, value) for name, value in each)) for each in scopes))
 
 
 def rows_to_delete_of_emptied(emptied: Iterable[Emptied]) -> list[RowsToDelete]:
-    """What is to go because Harvest has no rows of it any more."""
-    scopes: dict[tuple[str, int], list[tuple[tuple[str, Any], ...]]] = {}
-    for each in emptied:
-        scopes.setdefault((each.table, each.account_id), []).append(each.scope)
+    """The rows of lists that Harvest served without any row."""
+
+    def place(each: Emptied) -> tuple[str, int]:
+        return each.table, each.account_id
+
     return [
-        RowsToDelete(BY_NAME[table], account_id, scopes=tuple(filter(None, some)))
-        for (table, account_id), together in sorted(scopes.items(), key=lambda item: item[0])
-        for some in _chunks(together)
+        RowsToDelete(BY_NAME[table], account_id, scopes=tuple(filter(None, scopes)))
+        for (table, account_id), group in groupby(sorted(emptied, key=place), key=place)
+        for scopes in _split([each.scope for each in group])
     ]
 
 
@@ -72,36 +99,48 @@ def rows_to_delete_by_id(
     endpoint: Endpoint, account_id: int, column: str, ids: Sequence[int]
 ) -> list[RowsToDelete]:
     """Rows of one account with one of *ids* in *column*, in portions that one statement takes."""
-    scopes: list[tuple[tuple[str, Any], ...]] = [((column, each),) for each in ids]
-    return [RowsToDelete(endpoint, account_id, scopes=tuple(some)) for some in _chunks(scopes)]
+    scopes: list[Scope] = [((column, each),) for each in ids]
+    return [RowsToDelete(endpoint, account_id, scopes=tuple(each)) for each in _split(scopes)]
 
 
-def _chunks(scopes: list[tuple[tuple[str, Any], ...]]) -> Iterable[list[tuple[Any, ...]]]:
+def _split(scopes: list[Scope]) -> Iterable[list[Scope]]:
     return (scopes[at : at + _SCOPES] for at in range(0, len(scopes), _SCOPES))
 
 
-def _quote(name: str) -> str:
-    """``from`` and ``to`` are words of SQL; double quotes are its standard."""
-    return f'"{name}"'
-
-
-def find(
-    warehouse: Warehouse, doomed: RowsToDelete, *, limit: Decimal | None
-) -> list[dict[str, Any]]:
+def find(warehouse: Warehouse, candidates: RowsToDelete, *, limit: Decimal | None) -> list[Row]:
     """
-    The *doomed* rows as they are, child rows with them.
+    The rows as they are, each with its child rows as a list under the array's name.
 
     Args:
-        limit: Share of the account's rows (0 to 1) that may go; None: no guard.
+        limit: Share of the account's rows, from 0 to 1, that may go; None: no guard.
 
     Raises:
         GuardError: More than *limit*, and more than 25 rows.
         DestinationError: The destination refused.
     """
-    rows = _select(warehouse, doomed)
-    if rows and limit is not None:
-        _guard(warehouse, doomed, len(rows), limit)
+    endpoint, condition = candidates.endpoint, candidates.condition()
+    with warehouse.sql() as sql:
+        rows = sql.select(endpoint.name, condition)
+        for child in endpoint.child_tables:
+            _attach_children(sql, endpoint, child, condition, rows)
+        if rows and limit is not None:
+            total = sql.count(endpoint.name, Equals(ACCOUNT_ID, candidates.account_id))
+            guard(endpoint, len(rows), total, limit, "--full-refresh")
     return rows
+
+
+def _attach_children(
+    sql: Sql, endpoint: Endpoint, child: str, condition: Condition, rows: Sequence[Row]
+) -> None:
+    """Put the rows of table *child* into the records they belong to."""
+    by_root: dict[str, list[Row]] = {row["_dlt_id"]: [] for row in rows}
+    if child in _find_children(sql.schema, endpoint):
+        where = InTable("_dlt_root_id", endpoint.name, "_dlt_id", condition)
+        for element in sql.select(child, where, order_by=("_dlt_list_idx",)):
+            by_root[element["_dlt_root_id"]].append(element)
+    array = child.removeprefix(f"{endpoint.name}__")
+    for row in rows:
+        row[array] = by_root[row["_dlt_id"]]
 
 
 def remove(
@@ -112,9 +151,9 @@ def remove(
     keep_content: bool,
 ) -> None:
     """
-    Move rows that :func:`find` found to ``deleted_records`` and take them and their children away.
+    Record rows that :func:`find` found in ``deleted_records``, then delete them.
 
-    All are kept, in one load, before the first one goes.
+    All are recorded, in one load, before the first one is deleted.
 
     Args:
         keep_content: False: ``deleted_records`` gets the ids only.
@@ -122,105 +161,37 @@ def remove(
     Raises:
         DestinationError: The destination refused.
     """
-    kept = [
-        _keep(doomed, row, now, keep_content)
-        for doomed, rows in found
-        if "id" in doomed.endpoint.primary_key
-        for row in rows
-    ]
-    if kept:
-        warehouse.append(DELETED_RECORDS, kept)
-    for doomed, _ in found:
-        _delete(warehouse, doomed)
-
-
-def _select(warehouse: Warehouse, doomed: RowsToDelete) -> list[dict[str, Any]]:
-    condition, parameters = doomed.condition()
-    with warehouse.sql() as client:
-        table = client.make_qualified_table_name(doomed.endpoint.name)
-        query = f"SELECT * FROM {table} WHERE {condition}"  # noqa: S608 - names are ours
-        with client.execute_query(query, *parameters) as cursor:
-            names = [column[0] for column in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        for child in doomed.endpoint.child_tables:
-            _attach_children(client, doomed, child, rows)
-    return rows
-
-
-def _attach_children(
-    client: Any, doomed: RowsToDelete, child: str, rows: Sequence[dict[str, Any]]
-) -> None:
-    """Put the rows of table *child* into the records they belong to."""
-    by_parent: dict[str, list[dict[str, Any]]] = {row["_dlt_id"]: [] for row in rows}
-    condition, parameters = doomed.condition()
-    table = client.make_qualified_table_name(doomed.endpoint.name)
-    query = (
-        f"SELECT * FROM {client.make_qualified_table_name(child)} WHERE _dlt_root_id IN "  # noqa: S608
-        f"(SELECT _dlt_id FROM {table} WHERE {condition}) ORDER BY _dlt_list_idx"
+    record(
+        warehouse,
+        [
+            DeletedRow(candidates.endpoint.name, candidates.account_id, row)
+            for candidates, rows in found
+            if "id" in candidates.endpoint.primary_key
+            for row in rows
+        ],
+        now=now,
+        keep_content=keep_content,
     )
-    with client.execute_query(query, *parameters) as cursor:
-        names = [column[0] for column in cursor.description]
-        for values in cursor.fetchall():
-            element = dict(zip(names, values, strict=True))
-            by_parent[element["_dlt_root_id"]].append(element)
-    array = child.removeprefix(f"{doomed.endpoint.name}__")
-    for row in rows:
-        row[array] = by_parent[row["_dlt_id"]]
+    for candidates, _ in found:
+        _delete(warehouse, candidates)
 
 
-def restore(warehouse: Warehouse, endpoints: Iterable[Endpoint], *, now: datetime) -> None:
-    """
-    Mark what is in ``deleted_records`` and back in its table.
-
-    Raises:
-        DestinationError: The destination refused.
-    """
-    if not _is_kept(warehouse):
-        return
-    with warehouse.sql() as client:
-        kept = client.make_qualified_table_name(DELETED_RECORDS)
-        query = f"SELECT DISTINCT table_name FROM {kept} WHERE restored_at IS NULL"  # noqa: S608
-        with client.execute_query(query) as cursor:
-            names = {name for (name,) in cursor.fetchall()}
-        for endpoint in endpoints:
-            if endpoint.name in names:
-                table = client.make_qualified_table_name(endpoint.name)
-                client.execute_sql(
-                    f"UPDATE {kept} SET restored_at = %s WHERE table_name = %s "  # noqa: S608
-                    f"AND restored_at IS NULL AND EXISTS (SELECT 1 FROM {table} AS back "
-                    f"WHERE back.id = {kept}.id AND back.account_id = {kept}.account_id)",
-                    now,
-                    endpoint.name,
-                )
+def _delete(warehouse: Warehouse, candidates: RowsToDelete) -> None:
+    """Child rows first: without their parent they could not be found again."""
+    table, condition = candidates.endpoint.name, candidates.condition()
+    with warehouse.sql() as sql, sql.transaction():
+        for child in _find_children(sql.schema, candidates.endpoint):
+            sql.delete(child, InTable("_dlt_root_id", table, "_dlt_id", condition))
+        sql.delete(table, condition)
 
 
-def forget(warehouse: Warehouse, days: int | None, *, now: datetime) -> None:
-    """
-    Drop rows that ``deleted_records`` has held for more than *days*; None: keep all.
-
-    Raises:
-        DestinationError: The destination refused.
-    """
-    if days is None or not _is_kept(warehouse):
-        return
-    with warehouse.sql() as client:
-        kept = client.make_qualified_table_name(DELETED_RECORDS)
-        since = now - timedelta(days=days)
-        client.execute_sql(f"DELETE FROM {kept} WHERE detected_at < %s", since)  # noqa: S608
-
-
-def _is_kept(warehouse: Warehouse) -> bool:
-    """Whether anything was ever put into ``deleted_records``."""
-    return is_made(DELETED_RECORDS, warehouse.schema)
-
-
-def _guard(warehouse: Warehouse, doomed: RowsToDelete, rows: int, limit: Decimal) -> None:
-    with warehouse.sql() as client:
-        table = client.make_qualified_table_name(doomed.endpoint.name)
-        query = f"SELECT COUNT(*) FROM {table} WHERE {ACCOUNT_ID} = %s"  # noqa: S608
-        with client.execute_query(query, doomed.account_id) as cursor:
-            total = cursor.fetchall()[0][0]
-    guard(doomed.endpoint, rows, total, limit, "--full-refresh")
+def _find_children(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
+    """Child tables that ever had a row: of undeclared arrays too, and of arrays inside arrays."""
+    return [
+        name
+        for name, table in schema.tables.items()
+        if name != endpoint.name and has_rows(table) and find_root(schema, name) == endpoint.name
+    ]
 
 
 def guard(
@@ -243,42 +214,22 @@ def guard(
     raise GuardError(msg)
 
 
-def _keep(
-    doomed: RowsToDelete, row: Mapping[str, Any], now: datetime, content: bool
-) -> dict[str, Any]:
-    return {
-        "account_id": doomed.account_id,
-        "table_name": doomed.endpoint.name,
-        "id": row["id"],
-        "detected_at": now,
-        "restored_at": None,
-        "record": _plain(row) if content else None,
-    }
+def end_versions(warehouse: Warehouse, histories: Iterable[TableHistory], *, now: datetime) -> None:
+    """
+    Close the open history version of every row that its table no longer has.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    with warehouse.sql() as sql:
+        for history in histories:
+            if not history.must_begin(warehouse.schema):
+                _end_versions_of(sql, history, now)
 
 
-def _plain(value: Any) -> Any:
-    """A record as JSON can hold it, without dlt's own columns; decimals as exact text."""
-    if isinstance(value, Mapping):
-        return {n: _plain(v) for n, v in value.items() if not n.startswith("_dlt_")}
-    if isinstance(value, list):
-        return [_plain(element) for element in value]
-    if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
-    return value.isoformat() if isinstance(value, date | datetime) else value
-
-
-def _delete(warehouse: Warehouse, doomed: RowsToDelete) -> None:
-    condition, parameters = doomed.condition()
-    with warehouse.sql() as client, client.begin_transaction():
-        table = client.make_qualified_table_name(doomed.endpoint.name)
-        for child in _all_children(warehouse, doomed.endpoint):
-            name = client.make_qualified_table_name(child)
-            roots = f"SELECT _dlt_id FROM {table} WHERE {condition}"  # noqa: S608
-            client.execute_sql(f"DELETE FROM {name} WHERE _dlt_root_id IN ({roots})", *parameters)  # noqa: S608
-        client.execute_sql(f"DELETE FROM {table} WHERE {condition}", *parameters)  # noqa: S608
-
-
-def _all_children(warehouse: Warehouse, endpoint: Endpoint) -> Iterable[str]:
-    """Child tables as dlt has them: undeclared arrays have some too."""
-    tables = warehouse.schema.tables
-    return [name for name, table in tables.items() if table.get("parent") == endpoint.name]
+def _end_versions_of(sql: Sql, history: TableHistory, now: datetime) -> None:
+    table, is_open = history.endpoint.name, Equals(VALID_TO, None)
+    for (account_id,) in sql.select_distinct(history.table, is_open, (ACCOUNT_ID,)):
+        of_account = Equals(ACCOUNT_ID, account_id)
+        is_gone = InTable("id", table, "id", of_account, negated=True)
+        sql.update(history.table, {VALID_TO: now}, AllOf(is_open, of_account, is_gone))

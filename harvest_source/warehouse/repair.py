@@ -24,6 +24,7 @@ from harvest_source.dlt_internals import (
 )
 from harvest_source.load.state import forget_tables, source_state
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.sql import EVERY_ROW, Sql
 
 
 def is_ahead(pipeline: dlt.Pipeline, client: JobClient) -> bool:
@@ -79,11 +80,10 @@ def remake_tables(pipeline: dlt.Pipeline, missing: Sequence[str]) -> list[str]:
 
 def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]) -> None:
     """Rows whose parents are gone would stay for ever beside those that come again."""
-    sql, gone = sql_client_of(client), set(missing)
+    sql, gone = Sql(sql_client_of(client), schema), set(missing)
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
-            qualified = sql.make_qualified_table_name(name)
-            sql.execute_sql(f"DELETE FROM {qualified}")  # noqa: S608 - dlt's name
+            sql.delete(name, EVERY_ROW)
 
 
 def _forget(pipeline: dlt.Pipeline, tables: Iterable[str]) -> None:

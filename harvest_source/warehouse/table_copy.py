@@ -1,20 +1,18 @@
-"""What the warehouse has of one table of one account, asked for in SQL."""
+"""What the warehouse has of one table of one account: counts, ids and digests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.sql import AllOf, AnyOf, Condition, Equals, Within
 from harvest_source.warehouse.warehouse import Warehouse
-
-_BATCH: Final = 2000
-"""Rows in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +26,10 @@ class Digest:
 @dataclass(frozen=True, slots=True)
 class TableCopy:
     """
-    The account's rows of a table, those dated before *bound* aside.
+    The account's rows of a table, without those dated before *bound*.
 
-    Implements :class:`harvest_source.operations.deletion_search.Copy`. All raise DestinationError.
+    Implements :class:`harvest_source.operations.deletion_search.WarehouseCopy`. All methods raise
+    DestinationError when the destination refuses.
     """
 
     warehouse: Warehouse
@@ -39,80 +38,54 @@ class TableCopy:
     bound: date | None = None
 
     def count_days(self) -> Mapping[date | None, int]:
-        """Rows by day, in one query."""
-        day = self.endpoint.window
-        condition, parameters = self._condition([ALL_DAYS])
-        if day is None:
-            query = f"SELECT NULL, COUNT(*) FROM {{table}} WHERE {condition}"  # noqa: S608
-        else:
-            query = f'SELECT "{day}", COUNT(*) FROM {{table}} WHERE {condition} GROUP BY 1'  # noqa: S608
-        return {as_day(on): rows for on, rows in self._rows(query, parameters) if rows}
+        """Rows by day, in one query; all under None for a table without dates."""
+        table, day, where = self.endpoint.name, self.endpoint.window, self._condition([ALL_DAYS])
+        with self.warehouse.sql() as sql:
+            counts = {None: sql.count(table, where)}
+            if day is not None:
+                counts = sql.count_by(table, where, day)
+        days = Counter[date | None]()
+        for value, rows in counts.items():
+            days[as_day(value)] += rows
+        return +days
 
     def ids(self, windows: Sequence[DateWindow]) -> Mapping[int, date | None]:
         """Ids with their day, of rows in any of *windows*."""
-        day = f'"{self.endpoint.window}"' if self.endpoint.window else "NULL"
-        condition, parameters = self._condition(windows)
-        query = f"SELECT id, {day} FROM {{table}} WHERE {condition}"  # noqa: S608
-        return {row: as_day(on) for row, on in self._rows(query, parameters)}
+        day = self.endpoint.window
+        where = self._condition(windows)
+        with self.warehouse.sql() as sql:
+            if day is None:
+                found = sql.iter_values(self.endpoint.name, where, ("id",))
+                return {row: None for (row,) in found}
+            found = sql.iter_values(self.endpoint.name, where, ("id", day))
+            return {row: as_day(on) for row, on in found}
 
     def digests(self, parts: Sequence[Slice]) -> dict[int, Digest]:
         """
-        What each row of *parts* says, dlt's columns aside.
+        Digests by id of the rows of *parts*; dlt's columns do not count.
 
         Rows that change without a new ``updated_at``, such as running timers, are left out.
         """
-        condition, parameters = self._condition([part.window for part in parts])
-        query = f"SELECT * FROM {{table}} WHERE {condition}"  # noqa: S608
+        flag = self.endpoint.volatile
+        where = self._condition([part.window for part in parts])
         found: dict[int, Digest] = {}
-        volatile = self.endpoint.volatile
-        with self._cursor(query, parameters) as cursor:
-            names = [column[0] for column in cursor.description]
-            ours = [at for at, name in enumerate(names) if not name.startswith("_dlt_")]
+        with self.warehouse.sql() as sql:
+            names = [n for n in sql.columns_of(self.endpoint.name) if not n.startswith("_dlt_")]
             key, changed = names.index("id"), names.index("updated_at")
-            lively = names.index(volatile[0]) if volatile else None
-            while rows := cursor.fetchmany(_BATCH):
-                for row in rows:
-                    if lively is None or row[lively] is not True:
-                        content = hash(tuple(str(row[at]) for at in ours))
-                        found[row[key]] = Digest(row[changed], content)
+            volatile = names.index(flag[0]) if flag else None
+            for row in sql.iter_values(self.endpoint.name, where, names):
+                if volatile is None or row[volatile] is not True:
+                    found[row[key]] = Digest(row[changed], hash(tuple(map(str, row))))
         return found
 
-    def _condition(self, windows: Sequence[DateWindow]) -> tuple[str, list[Any]]:
-        terms: list[str] = [f"{ACCOUNT_ID} = %s"]
-        parameters: list[Any] = [self.account_id]
+    def _condition(self, windows: Sequence[DateWindow]) -> Condition:
+        conditions: list[Condition] = [Equals(ACCOUNT_ID, self.account_id)]
         day = self.endpoint.window
         if day is not None and self.bound is not None:
-            terms.append(f'"{day}" >= %s')
-            parameters.append(self.bound)
+            conditions.append(Within(day, self.bound, None))
         if day is not None and ALL_DAYS not in windows:
-            each = [_dated(day, window) for window in windows]
-            terms.append("(" + " OR ".join(term for term, _ in each) + ")")
-            parameters += [value for _, values in each for value in values]
-        return " AND ".join(terms), parameters
-
-    def _rows(self, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._cursor(query, parameters) as cursor:
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
-
-    @contextmanager
-    def _cursor(self, query: str, parameters: Sequence[Any]) -> Iterator[Any]:
-        with self.warehouse.sql() as client:
-            table = client.make_qualified_table_name(self.endpoint.name)
-            with client.execute_query(query.replace("{table}", table), *parameters) as cursor:
-                yield cursor
-
-
-def _dated(column: str, window: DateWindow) -> tuple[str, list[date]]:
-    """A condition that is true of rows dated in *window*."""
-    terms, values = [f'"{column}" IS NOT NULL'], []
-    if window.start is not None:
-        terms.append(f'"{column}" >= %s')
-        values.append(window.start)
-    if window.end is not None:
-        terms.append(f'"{column}" < %s')
-        values.append(window.end)
-    return f"({' AND '.join(terms)})", values
+            conditions.append(AnyOf(*(Within(day, each.start, each.end) for each in windows)))
+        return AllOf(*conditions)
 
 
 def as_day(value: Any) -> date | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -13,7 +12,6 @@ from dlt.sources import DltSource
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
 from harvest_source.dlt_internals import (
-    SqlClient,
     create_tables,
     delaying_interrupts,
     has_rows,
@@ -21,11 +19,13 @@ from harvest_source.dlt_internals import (
 )
 from harvest_source.load.own_tables import build_own_resource, is_made
 from harvest_source.load.state import SOURCE, source_state
+from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
 from harvest_source.warehouse.repair import is_ahead, remake_own_tables, remake_tables
+from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
 
 _PLAIN_SQL: Final = frozenset(
@@ -195,15 +195,8 @@ class Warehouse:
         if destination not in _PLAIN_SQL or not is_made(table, self.schema):
             self.append(table, [dict(row)])
             return
-        values = {**row, "_dlt_load_id": row["id"], "_dlt_id": row["id"]}
-        names = ", ".join(f'"{name}"' for name in values)
-        marks = ", ".join(["%s"] * len(values))
-        with self.sql() as client:
-            into = client.make_qualified_table_name(table)
-            client.execute_sql(
-                f"INSERT INTO {into} ({names}) VALUES ({marks})",  # noqa: S608 - names are ours
-                *(_as_parameter(value) for value in values.values()),
-            )
+        with self.sql() as sql:
+            sql.insert(table, {**row, LOAD_ID: row["id"], "_dlt_id": row["id"]})
 
     def make_child_tables(self, endpoints: Iterable[Endpoint]) -> None:
         """
@@ -225,14 +218,19 @@ class Warehouse:
             create_tables(client, missing)
 
     @contextlib.contextmanager
-    def sql(self) -> Iterator[SqlClient]:
-        """A SQL client of the destination, if it has one."""
+    def sql(self) -> Iterator[Sql]:
+        """
+        Statements of our own on the dataset's tables, where the destination has SQL.
+
+        Raises:
+            DestinationError: It has none, or refused.
+        """
         with (
             as_destination_error(self.target, self._folder.describe_kept),
             self._held(),
             self.pipeline.sql_client() as client,
         ):
-            yield client
+            yield Sql(client, self.schema)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
@@ -251,7 +249,3 @@ class Warehouse:
                 stack.enter_context(self._file.held(self._folder.describe_kept()))
             stack.enter_context(delaying_interrupts())
             yield
-
-
-def _as_parameter(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, Mapping | list) else value

@@ -1,0 +1,238 @@
+"""Our statements: how they are spelled, and what they do in a real DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import dlt
+import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+
+from harvest_source.dlt_internals import NamingDuckDB
+from harvest_source.warehouse.sql import (
+    EVERY_ROW,
+    AllOf,
+    AnyOf,
+    Condition,
+    Equals,
+    InTable,
+    NoneOf,
+    OneOf,
+    Sql,
+    Within,
+)
+
+
+class Backticks:
+    """Names as MySQL, BigQuery and Databricks spell them, where "x" is a text."""
+
+    def table(self, name: str) -> str:
+        return f"`data`.`{name}`"
+
+    def column(self, name: str) -> str:
+        return f"`{name}`"
+
+
+ID = Equals("id", 7)
+DAY = date(2024, 1, 31)
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "parameters"),
+    [
+        (ID, "`id` = %s", [7]),
+        (Equals("valid_to", None), "`valid_to` IS NULL", []),
+        (OneOf("id", [1, 2]), "`id` IN (%s, %s)", [1, 2]),
+        (OneOf("id", []), "1 = 0", []),
+        (NoneOf("id", ["a"]), "`id` NOT IN (%s)", ["a"]),
+        (NoneOf("id", []), "1 = 1", []),
+        (Within("from", DAY, None), "`from` IS NOT NULL AND `from` >= %s", [DAY]),
+        (
+            Within("to", DAY, DAY),
+            "`to` IS NOT NULL AND `to` >= %s AND `to` < %s",
+            [DAY, DAY],
+        ),
+        (Within("day", None, None), "`day` IS NOT NULL", []),
+        (EVERY_ROW, "1 = 1", []),
+        (AnyOf(), "1 = 0", []),
+        (
+            AllOf(ID, AnyOf(Equals("a", 1), Equals("b", 2))),
+            "(`id` = %s) AND ((`a` = %s) OR (`b` = %s))",
+            [7, 1, 2],
+        ),
+        (
+            InTable("_dlt_root_id", "invoices", "_dlt_id", ID),
+            "`_dlt_root_id` IN (SELECT `_dlt_id` FROM `data`.`invoices` WHERE `id` = %s)",
+            [7],
+        ),
+        (
+            InTable("id", "clients", "id", EVERY_ROW, negated=True),
+            "`id` NOT IN (SELECT `id` FROM `data`.`clients` WHERE 1 = 1)",
+            [],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_conditions(condition: Condition, text: str, parameters: list[Any]) -> None:
+    """Names by the destination's quotes, values as parameters in the order of their marks."""
+    assert condition.render(Backticks()) == (text, parameters)
+    assert text.count("%s") == len(parameters)
+
+
+ORDERS = [
+    {
+        "id": number,
+        "from": date(2024, 1, number),
+        "amount": Decimal("1.000000001") * number,
+        "paid": number % 2 == 0,
+        "at": datetime(2024, 1, number, 12, tzinfo=UTC),
+        "lines": [{"n": line} for line in range(number)],
+    }
+    for number in range(1, 6)
+]
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dlt.Pipeline]:
+    """A dataset with a table whose columns need quotes, and its child table."""
+    folder = tmp_path_factory.mktemp("sql")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        patch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+        pipeline = dlt.pipeline(
+            "sql",
+            destination=NamingDuckDB(credentials=str(folder / "harvest.duckdb")),
+            dataset_name="harvest",
+            pipelines_dir=str(folder),
+        )
+        orders = dlt.resource(
+            ORDERS,
+            name="order",  # A reserved word.
+            primary_key="id",
+            write_disposition="merge",
+            columns={"amount": {"data_type": "decimal", "precision": 38, "scale": 9}},
+        )
+        pipeline.run(orders)
+        yield pipeline
+        Container()[PipelineContext].deactivate()
+
+
+@pytest.fixture
+def sql(pipeline: dlt.Pipeline) -> Iterator[Sql]:
+    """Statements in a transaction that is rolled back."""
+    with pipeline.sql_client() as client:
+        client.begin_transaction().__enter__()
+        yield Sql(client, pipeline.default_schema)
+        client.native_connection.rollback()
+
+
+def ids(sql: Sql, where: Condition = EVERY_ROW) -> list[int]:
+    return sorted(row["id"] for row in sql.select("order", where, ("id",)))
+
+
+def test_rows_come_under_our_names(sql: Sql) -> None:
+    """All columns of dlt's schema, whatever the cursor calls them; values are exact."""
+    (row,) = sql.select("order", Equals("id", 3))
+    assert row.keys() == set(sql.columns_of("order"))
+    assert row["amount"] == Decimal("3.000000003")
+    assert (row["from"], row["paid"]) == (date(2024, 1, 3), False)
+
+
+def test_rows_are_ordered_when_asked(sql: Sql) -> None:
+    """By columns, ascending."""
+    rows = sql.select("order__lines", EVERY_ROW, ("n", "_dlt_root_id"), ("n",))
+    assert [row["n"] for row in rows] == sorted(row["n"] for row in rows)
+
+
+def test_many_rows_are_iterated(sql: Sql) -> None:
+    """In the order of the columns named."""
+    found = list(sql.iter_values("order", EVERY_ROW, ("paid", "id")))
+    assert sorted(found) == sorted((number % 2 == 0, number) for number in range(1, 6))
+
+
+def test_counts(sql: Sql) -> None:
+    """All, by condition, and by the values of a column."""
+    assert sql.count("order") == 5
+    assert sql.count("order", Equals("paid", True)) == 2
+    assert sql.count_by("order", EVERY_ROW, "paid") == {True: 2, False: 3}
+    assert set(sql.select_distinct("order", EVERY_ROW, ("paid",))) == {(True,), (False,)}
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        (Within("from", date(2024, 1, 2), date(2024, 1, 4)), [2, 3]),
+        (Within("at", None, datetime(2024, 1, 2, 12, tzinfo=UTC)), [1]),
+        (OneOf("id", [1, 5, 9]), [1, 5]),
+        (NoneOf("id", [1, 5, 9]), [2, 3, 4]),
+        (InTable("_dlt_id", "order__lines", "_dlt_root_id", Equals("n", 3)), [4, 5]),
+        (
+            InTable("_dlt_id", "order__lines", "_dlt_root_id", Equals("n", 3), negated=True),
+            [1, 2, 3],
+        ),
+        (AnyOf(Equals("id", 1), AllOf(Equals("paid", True), Equals("id", 2))), [1, 2]),
+    ],
+    ids=str,
+)
+def test_which_rows_fulfil_a_condition(sql: Sql, where: Condition, found: list[int]) -> None:
+    """As DuckDB understands it."""
+    assert ids(sql, where) == found
+
+
+def test_updates_and_deletions_keep_to_their_rows(sql: Sql) -> None:
+    """The other rows stay as they were."""
+    sql.update("order", {"from": None, "paid": None}, Equals("id", 1))
+    assert ids(sql, Equals("from", None)) == [1]
+    sql.delete("order", OneOf("id", [2, 3]))
+    assert ids(sql) == [1, 4, 5]
+    sql.delete("order", EVERY_ROW)
+    assert ids(sql) == []
+
+
+def test_an_insert_takes_objects_as_json(sql: Sql) -> None:
+    """Columns that are not named are null."""
+    row = {"id": 9, "_dlt_load_id": "x", "_dlt_id": "9", "paid": None}
+    sql.insert("order", row)
+    assert ids(sql, Equals("paid", None)) == [9]
+
+
+def test_a_failed_transaction_changes_nothing(pipeline: dlt.Pipeline) -> None:
+    """What happened before the error is undone."""
+
+    def fail(sql: Sql) -> None:
+        with sql.transaction():
+            sql.delete("order", EVERY_ROW)
+            raise ZeroDivisionError
+
+    with pipeline.sql_client() as client:
+        made = Sql(client, pipeline.default_schema)
+        with pytest.raises(ZeroDivisionError):
+            fail(made)
+        assert made.count("order") == 5
+
+
+def test_a_free_query_names_its_result(sql: Sql) -> None:
+    """Sums and joins: tables in braces, results under the names that are given."""
+    text = (
+        "SELECT o.id, SUM(l.n) FROM {order} AS o JOIN {order__lines} AS l "
+        "ON l._dlt_root_id = o._dlt_id WHERE o.id > %s GROUP BY o.id ORDER BY o.id"
+    )
+    assert sql.query(text, ("order", "sum"), 3) == [
+        {"order": 4, "sum": 6},
+        {"order": 5, "sum": 10},
+    ]
+
+
+def test_comments_are_taken_word_for_word(sql: Sql) -> None:
+    """Quotes, marks, backslashes and braces included."""
+    said = 'It\'s 100 % "quoted", {braced}; \\n and é'
+    sql.describe("order", {"": said, "from": said})
+    for view, name in (("columns", "column_name = 'from'"), ("tables", "table_name = 'order'")):
+        found = sql.client.execute_sql(
+            f"SELECT comment FROM duckdb_{view}() WHERE schema_name = 'harvest' AND {name}"
+        )
+        assert found == [(said,)]
