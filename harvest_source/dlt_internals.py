@@ -39,7 +39,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 # The exceptions above have no documented home. When one goes: dlt's next base class will do, as
-# long as missing settings and refusals of the destination can be told apart.
+# long as missing settings and refusals of the destination can be distinguished.
 
 SqlClient: TypeAlias = SqlClientBase[Any]
 """What ``Pipeline.sql_client()`` returns. The method is documented, its type has no public name."""
@@ -115,7 +115,7 @@ def find_active_pipeline() -> dlt.Pipeline | None:
 
 def find_load_id() -> str | None:
     """
-    Id of the load package that is being extracted; None where rows are drawn by hand.
+    Id of the load package that is being extracted; None outside a pipeline.
 
     dlt adds it to dictionaries only; tables that travel as Arrow get it from us. Without the load
     package's state: dlt's option ``normalize.parquet_normalizer.add_dlt_load_id``, which applies to
@@ -256,8 +256,8 @@ def create_duckdb_file(path: Path) -> None:
     """
     Create a DuckDB file that every DuckDB from 1.0 on can read, unless the file exists.
 
-    DuckDB 2 makes files that 1.x refuses. A file keeps the storage version that it was made with,
-    whatever library writes to it later; dlt 1.31 has no setting for it.
+    DuckDB 2 makes files that 1.x refuses. A file keeps its storage version when other versions of
+    the library write to it; dlt 1.31 has no setting for it.
 
     Raises:
         duckdb.Error: It cannot be created.

@@ -42,7 +42,7 @@ class DltEncoder:
         self._fitters: dict[str, ColumnFitter] = {}
 
     def encode(self, table: pa.Table) -> Any:
-        """One item for dlt, with hints for columns that dlt has not been told of yet."""
+        """One item for dlt, with hints for columns that dlt does not know yet."""
         if self._endpoint.record.children:
             return mark(self._as_records(table), columns=self._find_new_columns())
         is_first, self._is_first = self._is_first, False
@@ -129,9 +129,9 @@ def mark(item: Any, *, columns: TTableSchemaColumns, is_first_table: bool = Fals
     *item* with the hints that it needs.
 
     Args:
-        columns: Columns that dlt has not been told of.
-        is_first_table: It is an Arrow table and the first of its resource: dlt is told the file
-            format, where its own choice is not exact.
+        columns: Columns that dlt does not know.
+        is_first_table: It is an Arrow table and the first of its resource: it carries the file
+            format, where dlt's own choice is not exact.
     """
     hints: dict[str, Any] = {"columns": columns} if columns else {}
     if is_first_table and choose_format() == EXACT:
@@ -141,7 +141,7 @@ def mark(item: Any, *, columns: TTableSchemaColumns, is_first_table: bool = Fals
 
 def with_load_id(table: pa.Table, endpoint: Endpoint) -> pa.Table:
     """*table* with dlt's load id, and its keys marked as never null, as in dlt's schema."""
-    # Rows that are drawn by hand, outside a pipeline, belong to no load.
+    # Rows that are drawn outside a pipeline belong to no load.
     load_id = pa.repeat(pa.scalar(find_load_id() or "", pa.string()), table.num_rows)
     with_id = table.append_column(LOAD_ID, load_id)
     never_null = {*endpoint.key, LOAD_ID}

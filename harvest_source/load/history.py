@@ -28,7 +28,7 @@ from harvest_source.schema.endpoint import Endpoint
 VALID_FROM: Final = "valid_from"
 VALID_TO: Final = "valid_to"
 DIGEST: Final = "_dlt_id"
-"""Holds the digest: dlt tells versions apart by this column."""
+"""Column with the digest, by which dlt distinguishes versions."""
 _SCD2: Final[Any] = {
     "disposition": "merge",
     "strategy": "scd2",

@@ -71,7 +71,7 @@ def forget_other_warehouse() -> None:
 
 def _digest_of_warehouse() -> str:
     """
-    A digest that tells one warehouse from another; empty outside a pipeline.
+    A digest that differs between warehouses; empty outside a pipeline.
 
     Only what is known without resolving the destination's configuration: resolving it in a thread
     that extracts breaks dlt's own resolution. So two servers whose credentials are given field by

@@ -37,7 +37,7 @@ class DuckDBFile:
     Attributes:
         clock: Waits while another process has the file open.
         wait_s: For how long at most, each time the file is opened.
-        on_wait: Told once per opening which process has it.
+        on_wait: Called once per opening with the process that has it.
     """
 
     path: Path
@@ -79,7 +79,7 @@ class DuckDBFile:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         create_duckdb_file(self.path)
-        deadline, has_told = self.clock.monotonic() + self.wait_s, False
+        deadline, is_reported = self.clock.monotonic() + self.wait_s, False
         while True:
             try:
                 return duckdb.connect(str(self.path))
@@ -87,9 +87,9 @@ class DuckDBFile:
                 left = deadline - self.clock.monotonic()
                 if left <= 0 or not is_locked(error):
                     raise
-                if not has_told:
+                if not is_reported:
                     self.on_wait(find_holder(error))
-                    has_told = True
+                    is_reported = True
             self.clock.sleep(min(_RETRY_S, left))
 
 

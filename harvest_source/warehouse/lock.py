@@ -24,15 +24,15 @@ from harvest_source.errors import BusyError, DestinationError, printable
 @contextmanager
 def only_sync(pipeline: str, *, now: datetime, folder: Path | None = None) -> Iterator[None]:
     """
-    Hold the lock of *pipeline*; whoever comes meanwhile stands back.
+    Hold the lock of *pipeline* during the block.
 
-    The lock is beside the pipeline's working folder, which may be dropped at any time. Who holds it
-    is written into a file of its own, for the message only: a file left by a dead process bars
-    nobody, the next one takes over.
+    The lock file lies beside the pipeline's working folder, because the folder itself may be
+    removed at any time. A second file names the process that holds the lock, for the message only:
+    one that a dead process left behind has no effect.
 
     Args:
-        now: Said to others as the time since which it is held.
-        folder: Of the lock; None: dlt's folder of pipelines.
+        now: Shown to other processes as the time since which the lock is held.
+        folder: Folder of the lock file; None: dlt's folder of pipelines.
 
     Raises:
         BusyError: Another process holds it. Names its pid, host and when it began.
@@ -54,7 +54,7 @@ def only_sync(pipeline: str, *, now: datetime, folder: Path | None = None) -> It
         )
         raise DestinationError(msg) from error
     try:
-        with suppress(OSError):  # A full disk bars nobody: it is for others' message only.
+        with suppress(OSError):  # A full disk must not stop the run: it is for the message only.
             _sign(holder, now)
         yield
     finally:
@@ -64,19 +64,19 @@ def only_sync(pipeline: str, *, now: datetime, folder: Path | None = None) -> It
 
 
 def _sign(holder: Path, now: datetime) -> None:
-    """Say who holds the lock; replaced in one go, so that nobody reads half of it."""
-    said = {"pid": os.getpid(), "host": socket.gethostname(), "since": now.isoformat()}
+    """Write who holds the lock; replaced in one step, so that no reader sees half of it."""
+    holder_info = {"pid": os.getpid(), "host": socket.gethostname(), "since": now.isoformat()}
     draft = holder.with_suffix(".new")
-    draft.write_text(json.dumps(said), encoding="utf-8")
+    draft.write_text(json.dumps(holder_info), encoding="utf-8")
     draft.replace(holder)
 
 
 def _describe(pipeline: str, holder: Path) -> str:
     try:
-        said: Any = json.loads(holder.read_text(encoding="utf-8"))
-        since = datetime.fromisoformat(said["since"])
+        info: Any = json.loads(holder.read_text(encoding="utf-8"))
+        since = datetime.fromisoformat(info["since"])
         who = (
-            f"process {int(said['pid'])} on {printable(said['host'], limit=80)}, "
+            f"process {int(info['pid'])} on {printable(info['host'], limit=80)}, "
             f"since {since:%Y-%m-%d %H:%M:%S} UTC"
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,8 +1,8 @@
 """
-What dlt does not notice between two runs: tables dropped by hand, older copies of a database.
+What dlt does not notice between two runs: tables that were dropped, older copies of a database.
 
-dlt remembers which tables it made and how far it read, and believes that. Here the destination is
-asked.
+dlt relies on what it remembers: which tables it made and how far it read. These functions ask the
+destination.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from harvest_source.dlt_internals import (
     sql_client_of,
 )
 from harvest_source.load.state import forget_tables, source_state
+from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.sql import EVERY_ROW, Sql
 
@@ -31,9 +32,9 @@ def is_ahead(pipeline: dlt.Pipeline, client: JobClient) -> bool:
     """
     Whether the working folder has cursors that the destination does not know of.
 
-    State travels with the rows it stands for, and each package brings the next version of it. A
-    folder that is further has seen rows that are not there: somebody put an older copy of the
-    database back, or another one in its place, or removed it.
+    Each load package brings the next version of the state together with its rows. A folder with a
+    later version than the destination has seen rows that are not there: the database was removed,
+    or an older copy or another database was put in its place.
     """
     state = pipeline.state
     if not source_state(state) or not pipeline.config.restore_from_destination:
@@ -45,10 +46,10 @@ def is_ahead(pipeline: dlt.Pipeline, client: JobClient) -> bool:
 
 def remake_own_tables(schema: dlt.Schema, client: JobClient) -> list[str]:
     """
-    Make dlt's and our own tables again, where only they are gone: no row of Harvest's is.
+    Create missing tables of dlt and of this package: no row of Harvest's is lost with them.
 
     Returns:
-        Tables of Harvest's that are gone, or not there with every column.
+        Harvest's tables that are missing, or lack columns.
     """
     missing = list(iter_incomplete_tables(schema, client))
     theirs = [name for name in missing if find_root(schema, name) in BY_NAME]
@@ -60,17 +61,17 @@ def remake_own_tables(schema: dlt.Schema, client: JobClient) -> list[str]:
 
 def remake_tables(pipeline: dlt.Pipeline, missing: Sequence[str]) -> list[str]:
     """
-    Make tables and columns of Harvest's again that somebody dropped, for their rows to come again.
+    Create Harvest's tables and columns that were dropped, and forget how far they were read.
 
     Returns:
-        The names of the tables to be read from the beginning.
+        The names of the tables that will be read from the beginning.
     """
     if not missing:
         return []
     schema = pipeline.default_schema
     lost = sorted({find_root(schema, name) for name in missing})
-    # Cursors first, and at the destination, too: killed in between, the next run finds the table
-    # missing still.
+    # Cursors first, in the destination too: after a kill in between, the next run still finds the
+    # table missing.
     _forget(pipeline, lost)
     with pipeline.destination_client() as client:
         _empty_orphans(schema, client, missing)
@@ -79,7 +80,7 @@ def remake_tables(pipeline: dlt.Pipeline, missing: Sequence[str]) -> list[str]:
 
 
 def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]) -> None:
-    """Rows whose parents are gone would stay for ever beside those that come again."""
+    """Delete child rows whose parents are lost: they would stay beside those read again."""
     sql, gone = Sql(sql_client_of(client), schema), set(missing)
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
@@ -87,8 +88,33 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
 
 
 def _forget(pipeline: dlt.Pipeline, tables: Iterable[str]) -> None:
-    """Take away what is stored of *tables*, here and at the destination."""
+    """Remove the state of *tables*, here and in the destination."""
     with pipeline.managed_state(extract_state=True) as state:
         forget_tables(state, tables)
     pipeline.normalize()
     pipeline.load()
+
+
+def compare(pipeline: dlt.Pipeline, schema: dlt.Schema) -> tuple[bool, list[str]]:
+    """
+    Compare what the working folder knows with what the destination holds; mend our own tables.
+
+    Returns:
+        Whether the folder has cursors that the destination lacks, and Harvest's tables that are
+        missing or lack columns.
+    """
+    if pipeline.default_schema_name is None and not source_state(pipeline.state):
+        return False, []
+    with pipeline.destination_client() as client:
+        missing = remake_own_tables(schema, client)
+        return is_ahead(pipeline, client), missing
+
+
+def find_unmade_children(schema: dlt.Schema, endpoints: Iterable[Endpoint]) -> list[str]:
+    """Declared child tables that dlt has not created, because no row needed them yet."""
+    return [
+        name
+        for endpoint in endpoints
+        for name in endpoint.child_tables
+        if name in schema.tables and not has_rows(schema.tables[name])
+    ]

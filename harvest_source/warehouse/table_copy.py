@@ -17,7 +17,7 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Tells whether a row says what it said before."""
+    """Two digests of a row are equal if its content is."""
 
     updated_at: Any
     content: int

@@ -1,4 +1,4 @@
-"""The warehouse as a run sees it: one dlt pipeline, its destination, and what dlt leaves undone."""
+"""The warehouse of a run: one dlt pipeline, its destination, and what dlt does not do there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
-from harvest_source.warehouse.repair import is_ahead, remake_own_tables, remake_tables
+from harvest_source.warehouse.repair import compare, find_unmade_children, remake_tables
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
 
@@ -142,25 +142,15 @@ class Warehouse:
         return [waits] if pending else []
 
     def _compare(self) -> tuple[bool, list[str]]:
-        """
-        Compare what the folder knows with what the destination holds; mend our own tables.
-
-        Returns:
-            Whether the folder has cursors that the destination lacks, and the tables of Harvest's
-            that are missing or lack columns.
-        """
         self._schema = None
-        if self.pipeline.default_schema_name is None and not self.source_state:
-            return False, []
-        with self.pipeline.destination_client() as client:
-            missing = remake_own_tables(self.schema, client)
-            return is_ahead(self.pipeline, client), missing
+        return compare(self.pipeline, self.schema)
 
     @property
     def owes(self) -> bool:
-        """Whether something was loaded, by this run or an earlier one, that awaits :meth:`settle`.
+        """
+        Whether a load, of this run or an earlier one, still awaits :meth:`settle`.
 
-        Comments are written after a load, and rows that came back are marked.
+        After a load, comments are written and rows that came back are marked.
         """
         return self._folder.owes
 
@@ -204,13 +194,7 @@ class Warehouse:
 
         dlt creates a child table with its first row; models downstream need it before.
         """
-        schema = self.schema
-        missing = [
-            name
-            for endpoint in endpoints
-            for name in endpoint.child_tables
-            if name in schema.tables and not has_rows(schema.tables[name])
-        ]
+        missing = find_unmade_children(self.schema, endpoints)
         if not missing:
             return
         with self._changing(), self.pipeline.destination_client() as client:

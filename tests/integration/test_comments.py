@@ -88,7 +88,7 @@ def test_a_killed_run_leaves_its_comments_to_the_next(open_lab: OpenLab) -> None
 
 
 def test_an_unchanged_run_writes_no_comment(open_lab: OpenLab) -> None:
-    """A comment that somebody else wrote stays until the table changes."""
+    """A user's own comment stays until the table changes."""
     lab = open_lab()
     lab.sync("clients")
     with duckdb.connect(str(lab.database)) as connection:

@@ -1,4 +1,4 @@
-"""Which DuckDB file a run writes, what it is like, and what is said about it."""
+"""Which DuckDB file a run writes, what it is like, and what the run says about it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def edit(lab: Lab) -> None:
 
 
 def test_the_dataset_needs_no_catalog(lab: Lab) -> None:
-    """In the default file ``harvest.clients`` works as it stands, in a connection of anybody's."""
+    """In the default file ``harvest.clients`` works as it stands, in any connection."""
     assert sync(lab) == []
     with duckdb.connect(DATABASE, read_only=True) as connection:
         (found,) = connection.execute("SELECT COUNT(*) FROM harvest.clients").fetchall()

@@ -121,12 +121,12 @@ def tell_story(python: Path, server: Sandbox, folder: Path) -> dict[str, Any]:
     given = json.dumps({"settings": settings, "account": [server.account_id]})
     done = run(python, STORY, given, folder=folder)
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    assert said["entries"] == server.count("time_entries")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert answer["entries"] == server.count("time_entries")
     for table in ("time_entries", "invoices", "clients"):
         server.edit(table, server.rows(table)[0]["id"], notes="edited")
     server.delete("time_entries", server.rows("time_entries")[-1]["id"], force=True)
-    return said
+    return answer
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -136,9 +136,9 @@ def test_a_warehouse_under_one_version(
     """Loads, merges, removes, verifies and is read by dlt; every client opens the file."""
     python = python_with(version, environments)
     tell_story(python, server, tmp_path)
-    said = tell_story(python, server, tmp_path)
-    assert said["version"] == version
-    read_everywhere(environments, tmp_path / DATABASE, said["entries"])
+    answer = tell_story(python, server, tmp_path)
+    assert answer["version"] == version
+    read_everywhere(environments, tmp_path / DATABASE, answer["entries"])
 
 
 def test_a_file_outlives_upgrades_and_downgrades(
@@ -146,8 +146,8 @@ def test_a_file_outlives_upgrades_and_downgrades(
 ) -> None:
     """Written by each version in turn, up and down: the storage version stays the oldest."""
     for version in (*VERSIONS, *reversed(VERSIONS)):
-        said = tell_story(python_with(version, environments), server, tmp_path)
-        read_everywhere(environments, tmp_path / DATABASE, said["entries"])
+        answer = tell_story(python_with(version, environments), server, tmp_path)
+        read_everywhere(environments, tmp_path / DATABASE, answer["entries"])
 
 
 def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None
         command = "import sys; from harvest_source.__main__ import main; main()"
         done = run(python, command, "sync", "--sandbox", "--database", DATABASE, folder=tmp_path)
         assert done.returncode == 6, done.stderr
-        told = " ".join(done.stderr.split())
-        assert "was made by a newer DuckDB" in told
-        assert f"the installed {version}" in told
-        assert "pip install --upgrade duckdb" in told
+        message = " ".join(done.stderr.split())
+        assert "was made by a newer DuckDB" in message
+        assert f"the installed {version}" in message
+        assert "pip install --upgrade duckdb" in message

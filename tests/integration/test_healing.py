@@ -1,7 +1,7 @@
 """
 What people and machines do to a warehouse between two runs: the next run heals, by itself.
 
-Nothing here may take a step by hand, and in the end the tables are the account's.
+Nothing here needs a manual step, and in the end the tables equal the account.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
 
 
 def test_a_table_that_is_not_asked_for_comes_back_too(lab: Lab) -> None:
-    """Dropped by hand, made again by a run of other tables: its history is not forgotten."""
+    """Dropped, then created by a run of other tables: its history is not forgotten."""
     lab.alter("DROP TABLE clients")
     assert lab.sync("time_entries").status == "ok"
     assert lab.sync(*TABLES).status == "ok"
@@ -156,7 +156,7 @@ def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], second
 
 
 def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
-    """While Harvest is asked the file is free, and anybody may open it before the rows go in."""
+    """While Harvest is asked the file is free, and another process may open it before the load."""
     with ExitStack() as readers:
         came: list[Child] = []
 
@@ -181,7 +181,7 @@ def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
 
 @pytest.mark.parametrize("days", [-20_000, -400, 400])
 def test_a_clock_that_was_set_wrong_loses_nothing(lab: Lab, days: int) -> None:
-    """This machine's clock goes back or ahead for a run: whatever it dates, nothing is missed."""
+    """This machine's clock goes back or ahead for a run: no row is missed."""
     clock: Clock = OwnClock(lambda: lab.clock() + timedelta(days=days), lambda _: None)
     for wrong in (True, False, False):
         change(lab)

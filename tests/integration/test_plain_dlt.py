@@ -1,4 +1,4 @@
-"""The source under dlt's own hands: the same tables, whatever runs it and wherever they go."""
+"""The source under plain dlt: the same tables as a sync, in any destination."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_rows_without_a_pipeline(open_lab: OpenLab) -> None:
 
 
 def drawn(items: list[Any]) -> list[Row]:
-    """The rows of whatever a resource yields."""
+    """The rows of the items that a resource yields."""
     rows: list[Row] = []
     for item in items:
         rows += item.to_pylist() if isinstance(item, pa.Table) else [item]
@@ -190,7 +190,7 @@ def drawn(items: list[Any]) -> list[Row]:
 
 
 def test_settings_do_not_leak_into_other_pipelines(open_lab: OpenLab) -> None:
-    """After a run, a pipeline of somebody else's in the same process works as dlt made it."""
+    """After a run, another pipeline in the same process works as dlt made it."""
     lab = open_lab()
     run(lab, "clients", "invoices", database=lab.folder / "plain.duckdb")
     with lab.working():

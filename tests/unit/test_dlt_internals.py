@@ -213,7 +213,7 @@ def test_local_values_are_public(loaded: Warehouse) -> None:
 
 
 def test_the_schema_knows_tables_with_rows_and_roots(loaded: Warehouse) -> None:
-    """A table that never had a row is told apart; a child leads to its main table."""
+    """A table that never had a row is recognised; a child leads to its main table."""
     schema = loaded.pipeline.default_schema
     assert dlt_internals.has_rows(schema.tables["orders__lines"])
     assert not dlt_internals.has_rows(schema.tables["orders__refunds"])
@@ -222,7 +222,7 @@ def test_the_schema_knows_tables_with_rows_and_roots(loaded: Warehouse) -> None:
 
 
 def test_missing_tables_and_columns_are_found_and_made(loaded: Warehouse, tmp_path: Path) -> None:
-    """What was dropped by hand is named, and created again though dlt believes it is there."""
+    """Dropped tables and columns are named, and created although dlt believes they exist."""
     warehouse = loaded.copy(tmp_path)
     with duckdb.connect(str(warehouse.database)) as connection:
         connection.execute("DROP TABLE data.orders__lines")
@@ -343,7 +343,7 @@ FILES = [
 
 @pytest.mark.parametrize("name", FILES)
 def test_catalogs_are_named_as_duckdb_names_them(tmp_path: Path, name: str) -> None:
-    """The rule of DuckDB, whatever its version."""
+    """The same rule as in the DuckDB that is installed."""
     path = str(tmp_path / name)
     with duckdb.connect(path) as connection:
         (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
@@ -387,7 +387,7 @@ def test_dlt_can_attach_without_us(loaded: Warehouse) -> None:
 
 
 def test_a_plain_pipeline_is_given_our_client(tmp_path: Path) -> None:
-    """Its settings stay; a destination of another kind, or somebody's own, is left alone."""
+    """Its settings stay; destinations of other kinds are left alone."""
     given = dlt.destinations.duckdb(str(tmp_path / "harvest.duckdb"), create_indexes=True)
     pipeline = dlt.pipeline(
         "plain", destination=given, dataset_name="harvest", pipelines_dir=str(tmp_path)

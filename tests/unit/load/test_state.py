@@ -16,7 +16,7 @@ STATE: dict[str, Any] = {
                 "roles": {"accounts": {}},
             }
         },
-        "somebody_elses": {"resources": {"clients": {}}},
+        "another": {"resources": {"clients": {}}},
     }
 }
 
@@ -43,4 +43,4 @@ def test_forgotten_tables_leave_the_others() -> None:
     }
     forget_tables(state, ["clients", "nowhere"])
     assert source_state(state)["resources"] == {"roles": {"accounts": {}}}
-    assert state["sources"]["somebody_elses"]["resources"] == {"clients": {}}
+    assert state["sources"]["another"]["resources"] == {"clients": {}}

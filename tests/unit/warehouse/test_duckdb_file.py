@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -40,12 +39,12 @@ OLDER = (
 )
 
 
-def file_at(path: Path, told: Callable[[str], None] = lambda _: None) -> DuckDBFile:
-    return DuckDBFile(path, FakeClock(), 5, told)
+def file_at(path: Path) -> DuckDBFile:
+    return DuckDBFile(path, FakeClock(), 5, lambda _: None)
 
 
 def explain(error: duckdb.Error, path: Path) -> str:
-    """What people are told of an error that DuckDB raised."""
+    """The message for an error that DuckDB raised."""
     return explain_error(path, error, wait_s=5, kept=KEPT)
 
 
@@ -62,10 +61,10 @@ def test_the_holder_is_named(text: str, tmp_path: Path) -> None:
     """Who has the file, what became of the data, and the setting to wait for longer."""
     error = duckdb.IOException(text)
     assert is_locked(error)
-    told = explain(error, tmp_path / "a.duckdb")
-    assert "(PID 4711)" in told
-    assert KEPT in told
-    assert "destination_wait" in told
+    message = explain(error, tmp_path / "a.duckdb")
+    assert "(PID 4711)" in message
+    assert KEPT in message
+    assert "destination_wait" in message
 
 
 def test_a_holder_that_is_not_said() -> None:
@@ -76,17 +75,17 @@ def test_a_holder_that_is_not_said() -> None:
 @pytest.mark.parametrize("newest", NEWER)
 def test_a_newer_file_is_called_that(newest: int, tmp_path: Path) -> None:
     """Both versions and what to install; not that it is no database."""
-    told = explain(duckdb.IOException(NEWER[newest]), tmp_path / "a.duckdb")
-    assert "was made by a newer DuckDB" in told
-    assert duckdb.__version__ in told
-    assert f"reads up to {newest}" in told
-    assert "pip install --upgrade duckdb" in told
+    message = explain(duckdb.IOException(NEWER[newest]), tmp_path / "a.duckdb")
+    assert "was made by a newer DuckDB" in message
+    assert duckdb.__version__ in message
+    assert f"reads up to {newest}" in message
+    assert "pip install --upgrade duckdb" in message
 
 
 def test_an_older_file_is_called_that(tmp_path: Path) -> None:
     """A file from before storage was stable."""
-    told = explain(duckdb.IOException(OLDER), tmp_path / "a.duckdb")
-    assert "made by a DuckDB older than 0.10" in told
+    message = explain(duckdb.IOException(OLDER), tmp_path / "a.duckdb")
+    assert "made by a DuckDB older than 0.10" in message
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:

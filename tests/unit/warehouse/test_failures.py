@@ -69,12 +69,12 @@ def translate(error: BaseException, target: Target = FILE) -> BaseException:
 )
 def test_what_the_destination_refuses(error: BaseException) -> None:
     """A DestinationError that names the file and says what became of the data."""
-    told = translate(error)
-    assert isinstance(told, DestinationError)
-    assert "w.duckdb" in str(told)
-    assert KEPT in str(told)
-    assert "Traceback" not in str(told)
-    assert told.__cause__ is error
+    raised = translate(error)
+    assert isinstance(raised, DestinationError)
+    assert "w.duckdb" in str(raised)
+    assert KEPT in str(raised)
+    assert "Traceback" not in str(raised)
+    assert raised.__cause__ is error
 
 
 def test_errors_of_ours_pass_as_they_are() -> None:
@@ -85,9 +85,9 @@ def test_errors_of_ours_pass_as_they_are() -> None:
 
 def test_missing_settings_are_a_matter_of_configuration() -> None:
     """Exit code 2, and where they belong."""
-    told = translate(step_failed(ConfigurationValueError("no password")), REMOTE)
-    assert isinstance(told, ConfigError)
-    assert "[destination.postgres.credentials]" in str(told)
+    raised = translate(step_failed(ConfigurationValueError("no password")), REMOTE)
+    assert isinstance(raised, ConfigError)
+    assert "[destination.postgres.credentials]" in str(raised)
 
 
 def test_a_bug_in_the_source_stays_a_bug() -> None:
@@ -98,9 +98,9 @@ def test_a_bug_in_the_source_stays_a_bug() -> None:
 
 def test_a_full_disk_while_extracting_is_the_destinations() -> None:
     """dlt writes what it extracts into its folder."""
-    told = translate(step_failed(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "extract"))
-    assert isinstance(told, DestinationError)
-    assert "Make room on that disk" in str(told)
+    raised = translate(step_failed(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "extract"))
+    assert isinstance(raised, DestinationError)
+    assert "Make room on that disk" in str(raised)
 
 
 @pytest.mark.parametrize(
@@ -114,15 +114,15 @@ def test_a_full_disk_while_extracting_is_the_destinations() -> None:
     ],
     ids=["DuckDB", "the system", "a load job"],
 )
-def test_a_full_disk_is_said(error: BaseException) -> None:
-    """Whoever met it: what to do is said."""
+def test_a_full_disk_is_named(error: BaseException) -> None:
+    """The message says what to do, wherever the error came from."""
     assert "Make room on that disk" in str(translate(error))
 
 
 def test_the_last_words_of_a_traceback() -> None:
-    """Of a job's traceback only what it said in the end."""
-    told = str(translate(job_failed(duckdb.BinderException("column x is unknown"))))
-    assert "refused: column x is unknown. " in told
+    """Of a job's traceback only the message at its end is shown."""
+    raised = str(translate(job_failed(duckdb.BinderException("column x is unknown"))))
+    assert "refused: column x is unknown. " in raised
 
 
 PASSING = [
@@ -169,5 +169,5 @@ def test_transient_errors_count_for_servers_only() -> None:
 
 def test_every_error_of_ours_is_a_harvest_error() -> None:
     """Callers catch one type."""
-    told = translate(duckdb.IOException("x"))
-    assert isinstance(told, HarvestError)
+    raised = translate(duckdb.IOException("x"))
+    assert isinstance(raised, HarvestError)

@@ -213,7 +213,7 @@ def test_what_is_back_is_marked(warehouse: Warehouse) -> None:
 
 
 def test_records_are_forgotten_after_a_while(warehouse: Warehouse) -> None:
-    """None keeps them for ever."""
+    """None keeps them."""
     for number, days in ((1, 10), (2, 1)):
         (candidates,) = rows_to_delete_by_id(INVOICES, 7, "id", [number])
         found = [(candidates, find(warehouse, candidates, limit=None))]

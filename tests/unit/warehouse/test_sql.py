@@ -135,7 +135,7 @@ def ids(sql: Sql, where: Condition = EVERY_ROW) -> list[int]:
 
 
 def test_rows_come_under_our_names(sql: Sql) -> None:
-    """All columns of dlt's schema, whatever the cursor calls them; values are exact."""
+    """All columns of dlt's schema under its names for them; values are exact."""
     (row,) = sql.select("order", Equals("id", 3))
     assert row.keys() == set(sql.columns_of("order"))
     assert row["amount"] == Decimal("3.000000003")
@@ -229,10 +229,10 @@ def test_a_free_query_names_its_result(sql: Sql) -> None:
 
 def test_comments_are_taken_word_for_word(sql: Sql) -> None:
     """Quotes, marks, backslashes and braces included."""
-    said = 'It\'s 100 % "quoted", {braced}; \\n and é'
-    sql.describe("order", {"": said, "from": said})
+    text = 'It\'s 100 % "quoted", {braced}; \\n and é'
+    sql.describe("order", {"": text, "from": text})
     for view, name in (("columns", "column_name = 'from'"), ("tables", "table_name = 'order'")):
         found = sql.client.execute_sql(
             f"SELECT comment FROM duckdb_{view}() WHERE schema_name = 'harvest' AND {name}"
         )
-        assert found == [(said,)]
+        assert found == [(text,)]

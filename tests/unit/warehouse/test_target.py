@@ -61,7 +61,7 @@ def test_the_datasets_case_does_not_matter() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"DUCK", b"Some text that is no database at all."])
 def test_a_file_of_another_kind_is_no_warehouse(content: bytes) -> None:
-    """Whatever else has the earlier name is left alone."""
+    """Another file with the earlier name is left alone."""
     Path(EARLIER_DATABASE).write_bytes(content)
     assert build().database == Path(DATABASE)
 
