@@ -168,15 +168,21 @@ class Prover:
             first: The first read of the slice; None if that was done earlier and not proven.
         """
         attempts = _Attempts({slice_: 0 if first else 1})
-        last = self._settle(slice_, attempts, emit, first)
-        if last.needs_proof or not self.is_consistent(last):
-            began, pending = last.began, [last]
+        first = first or self._reader.read_all(slice_, emit)
+        last = self._settle(first, attempts, emit)
+        if last is not first or last.needs_proof or not self.is_consistent(last):
+            pending = [last]
             while pending:
                 last = pending[-1]
-                caught_up = self._catch_up(began, emit)
+                # From the first attempt on: a row that it served and that left the slice before
+                # the next attempt would otherwise stay as it was until the next run.
+                caught_up = self._catch_up(first.began, emit)
                 failed = [read for read in pending if not self._is_proven(read, caught_up)]
                 again = [each for read in failed for each in self._next_slices(read, attempts)]
-                pending = [self._settle(each, attempts, emit) for each in again]
+                pending = [
+                    self._settle(self._reader.read_all(each, emit), attempts, emit)
+                    for each in again
+                ]
         pieces, unproven = len(attempts.reads), tuple(attempts.unproven)
         is_in_one_piece = pieces == 1 and not unproven
         return SliceResult(
@@ -202,15 +208,12 @@ class Prover:
             return False
         return not read.needs_proof or not self.has_changed(read, caught_up)
 
-    def _settle(
-        self, slice_: Slice, attempts: _Attempts, emit: Emit, first: SliceRead | None = None
-    ) -> SliceRead:
-        """Read *slice_* until its pages agree with each other or its attempts are used up."""
-        read = first or self._reader.read_all(slice_, emit)
-        attempts.reads[slice_] += 1
-        while not self.is_consistent(read) and attempts.reads[slice_] < ATTEMPTS:
-            read = self._reader.read_all(slice_, emit)
-            attempts.reads[slice_] += 1
+    def _settle(self, read: SliceRead, attempts: _Attempts, emit: Emit) -> SliceRead:
+        """Repeat *read* until its pages agree with each other or its attempts are used up."""
+        attempts.reads[read.slice] += 1
+        while not self.is_consistent(read) and attempts.reads[read.slice] < ATTEMPTS:
+            read = self._reader.read_all(read.slice, emit)
+            attempts.reads[read.slice] += 1
         return read
 
     def _next_slices(self, read: SliceRead, attempts: _Attempts) -> list[Slice]:

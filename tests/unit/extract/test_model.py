@@ -51,13 +51,22 @@ ONLY: dict[str, Script] = {
 MOVED_OUT = (7641, 9008, 11932)
 """Trials in which a row leaves the slice that is read after one catch-up, before the next read."""
 
+LEFT_BETWEEN_ATTEMPTS = (2633, 4874, 7132, 8118, 14774, 15411, 16750)
+"""Trials in which a row leaves the slice after an attempt whose pages disagree."""
+
 ENDED_TOGETHER = (57209, 66825, 106386, 136435)
 """Trials in which a row is lost by a window whose proof is deferred to the last catch-up."""
 
 UNPROVEN_AT_LAST = (563, 653, 1312)
 """Trials in which the last catch-up does not prove a window that was deferred to it."""
 
-FEW = (*range(300), *MOVED_OUT, *ENDED_TOGETHER, *UNPROVEN_AT_LAST)
+FEW = (
+    *range(300),
+    *MOVED_OUT,
+    *LEFT_BETWEEN_ATTEMPTS,
+    *ENDED_TOGETHER,
+    *UNPROVEN_AT_LAST,
+)
 MANY = (*range(20_000), *MOVED_OUT, *ENDED_TOGETHER)
 
 FOUR_ARE_FOOLED: Script = ("", "DB", "U", "B")

@@ -159,6 +159,21 @@ def test_a_page_that_lacks_rows_it_announces_is_read_again() -> None:
     assert result.unproven == [Slice()]
 
 
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_row_that_leaves_between_two_attempts_is_caught_up(pages: int) -> None:
+    """The first attempt delivered it as it was then; no other attempt brings it."""
+    disagreeing = [page([entry(3)], 3), page([entry(2)], 2)]
+    rows = [entry(2), entry(1)] if pages == 2 else [entry(2)]
+    agreeing = [page([each], pages, at=100) for each in rows]
+    moved_out = entry(3, day=30, at=50)
+    client = ScriptedClient([disagreeing, agreeing], [pages], [moved_out])
+    result, window = ReadResult(), DateWindow(date(2024, 3, 1), date(2024, 3, 20))
+    tables = list(list_reader(client).iter_tables(Slice(window), result))
+    assert tables[-1].column("spent_date").to_pylist() == [date(2024, 3, 30)]
+    assert client.asked[2] == {"updated_since": "2024-03-01T11:59:59Z"}
+    assert result.proven
+
+
 @pytest.mark.parametrize(
     ("pages", "changed", "count"),
     [
