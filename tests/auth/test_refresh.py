@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -20,9 +18,9 @@ from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
 from harvest_source.sandbox import Request
 from tests.support.bench import ACCOUNT, PROFILE, Bench, Start
+from tests.support.children import Child, fork
 
 DAY_S = 86_400.0
-ROOT = Path(__file__).parents[2]
 THREADS, PROCESSES = 20, 4
 
 
@@ -285,64 +283,21 @@ def test_twenty_threads_refresh_once(start: Start) -> None:
     assert bench.token_requests == 1
 
 
-CHILD = """
-import os, signal, sys
-from pathlib import Path
-from harvest_source.api.http_context import HttpContext
-from harvest_source.api.requester import Requester
-from harvest_source.auth.oauth import OAuthToken
-from harvest_source.auth.token_endpoint import App, TokenEndpoint
-from harvest_source.auth.vault import Vault
-from harvest_source.auth.vault_keys import FilePlace, Keys
-from harvest_source.auth.vault_token_store import VaultTokenStore
-from harvest_source.clock import SystemClock
-
-folder, id_url, api_url, client_id, how = sys.argv[1:]
-secret = sys.stdin.readline().strip()
-vault = Vault(Path(folder), keys=Keys([FilePlace(Path(folder) / "key")], print))
-
-
-class Killed(VaultTokenStore):
-    def write(self, tokens):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-store = (Killed if how == "killed" else VaultTokenStore)(vault, "default", "1000001")
-clock = SystemClock()
-http = HttpContext(clock=clock)
-endpoint = TokenEndpoint(App(client_id, secret, id_url), http)
-auth = OAuthToken(endpoint, store, clock=clock)
-print("ready", flush=True)
-sys.stdin.readline()
-headers = {"Harvest-Account-Id": "1000001"}
-with Requester(api_url, http, auth=auth, headers=headers) as requester:
-    assert b"Ada" in requester.fetch("users/me", parse=lambda answer: answer.body)
-print("done", flush=True)
-"""
-
-
-def spawn(bench: Bench, how: str = "") -> subprocess.Popen[str]:
+def spawn(bench: Bench, how: str = "") -> Child:
     """A process that waits for a line and then asks with the vault's login."""
-    server = bench.server
-    arguments = (str(bench.vault.folder), server.id_url, server.api_url, server.app.client_id, how)
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert child.stdin is not None
+    server, folder = bench.server, bench.vault.folder
+    arguments = (str(folder), server.id_url, server.api_url, server.app.client_id, how)
+    call = "tests.support.login_children:ask"
+    child = fork(*arguments, folder=folder, environment=os.environ, call=call)
     child.stdin.write(server.app.client_secret + "\n")
     child.stdin.flush()
     return child
 
 
-def finish(child: subprocess.Popen[str]) -> tuple[str, int]:
-    """Let it go on; what it said and how it ended."""
-    said, _ = child.communicate("\n", timeout=60)
-    return said, child.returncode
+def finish(child: Child) -> int:
+    """Let it go on; how it ended."""
+    child.communicate("\n")
+    return child.wait()
 
 
 def hold_until_refused(bench: Bench, many: int) -> None:
@@ -373,13 +328,11 @@ def test_four_processes_refresh_once(start: Start) -> None:
     hold_until_refused(bench, PROCESSES)
     children = [spawn(bench) for _ in range(PROCESSES)]
     for child in children:
-        assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
     for child in children:
-        assert child.stdin is not None
         child.stdin.write("\n")
         child.stdin.flush()
-    assert [finish(child)[1] for child in children] == [0] * PROCESSES
+    assert [finish(child) for child in children] == [0] * PROCESSES
     assert bench.token_requests == 1
 
 
@@ -391,10 +344,10 @@ def test_a_kill_before_the_new_token_is_kept_can_be_redone(
     bench = start(**oauth)
     first = replace(bench.issue(), access_token="")
     bench.keep(first)
-    assert finish(spawn(bench, "killed"))[1] == -signal.SIGKILL
+    assert finish(spawn(bench, "killed")) == -signal.SIGKILL
     assert bench.refreshes == 1
     assert kept(bench) == first
-    assert finish(spawn(bench))[1] == 0
+    assert finish(spawn(bench)) == 0
     assert bench.refreshes == 2
 
 
@@ -402,7 +355,7 @@ def test_a_kill_where_tokens_rotate_at_once_ends_in_clear_words(start: Start) ->
     """The successor died with the process, so signing in again is what redoes it; that works."""
     bench = start(rotate=True)
     bench.keep(replace(bench.issue(), access_token=""))
-    assert finish(spawn(bench, "killed"))[1] == -signal.SIGKILL
+    assert finish(spawn(bench, "killed")) == -signal.SIGKILL
     with pytest.raises(SignInError, match="auth login"):
         bench.ask(bench.token(bench.keep(kept(bench))))
     bench.ask(bench.token(bench.keep(bench.issue())))

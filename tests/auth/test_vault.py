@@ -5,20 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harvest_source.auth.saved_login import SavedLogin, check_profile
+from harvest_source.auth.saved_login import check_profile
 from harvest_source.auth.sealing import is_digest, make_digest
-from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_keys import (
     VARIABLE,
@@ -29,27 +25,12 @@ from harvest_source.auth.vault_keys import (
     make_key,
 )
 from harvest_source.errors import ConfigError, HarvestError, SignInError
+from tests.support import drawer
+from tests.support.children import fork
+from tests.support.logins import LOGIN, keep
 
-NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
-LOGIN = SavedLogin(
-    Tokens("1001.at.access-secret", "1001.rt.refresh-secret", NOW, NOW),
-    client_id="app",
-    client_secret="client-secret",
-    scope="harvest:1000001",
-    account_id=1000001,
-    account_name="Acmé",
-    user="Ada Abbott",
-    roles=("administrator",),
-    signed_in_at=NOW,
-    seed="x:y",
-)
 SECRETS = ("access-secret", "refresh-secret", "client-secret", "Ada Abbott")
 FILE = "default.vault"
-
-
-def keep(vault: Vault, profile: str = "default", account: str = "1000001") -> None:
-    with vault.lock(profile):
-        vault.write(profile, account, LOGIN)
 
 
 def content(vault: Vault, name: str = FILE) -> Any:
@@ -183,22 +164,11 @@ def test_what_is_open_to_others_is_refused(vault: Vault, name: str, mode: int) -
 def test_a_write_that_fails_leaves_the_old_login(vault: Vault) -> None:
     """A disk that is full, here a folder that takes no new file, loses nothing."""
     keep(vault)
-    child = (
-        "import resource, signal, sys; from pathlib import Path; from dataclasses import replace; "
-        "from tests.auth.test_vault import *; folder = Path(sys.argv[1]); "
-        "vault = Vault(folder, keys=Keys([FilePlace(folder / 'key')], print)); "
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); "
-        "vault.write('default', '1000001', replace(LOGIN, user='Bob'))"
-    )
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", child, str(vault.folder)],
-        cwd=root,
-        capture_output=True,
-        text=True,
-    )
-    assert "OSError" in done.stderr
+    call = "tests.support.login_children:write_without_room"
+    folder = vault.folder
+    child = fork(str(folder), folder=folder, environment=os.environ, call=call)
+    _, err = child.communicate()
+    assert "OSError" in err
     assert vault.read("default", "1000001") == LOGIN
     assert not list(vault.folder.glob(".default*"))
 
@@ -310,46 +280,17 @@ def test_a_key_in_a_file_comes_with_a_warning(tmp_path: Path) -> None:
     assert vault.key_warning == warning
 
 
-BACKEND = '''
-import json
-from pathlib import Path
-from keyring.backend import KeyringBackend
-
-class Drawer(KeyringBackend):
-    """A keyring of the tests: a file where no other program looks."""
-    priority = 5
-    path = Path(__file__).with_name("drawer.json")
-
-    def _all(self):
-        return json.loads(self.path.read_text()) if self.path.exists() else {}
-
-    def get_password(self, service, username):
-        return self._all().get(f"{service} {username}")
-
-    def set_password(self, service, username, password):
-        self.path.write_text(json.dumps(self._all() | {f"{service} {username}": password}))
-'''
-
-
 def test_the_systems_keyring_comes_first(tmp_path: Path) -> None:
     """Where there is one, the key is there and in no file; other vaults have others."""
-    (tmp_path / "drawer.py").write_text(BACKEND)
-    code = (
-        "import sys; from pathlib import Path; from tests.auth.test_vault import *; told = []\n"
-        "vaults = [Vault(Path(sys.argv[1]) / name, on_warning=told.append) for name in 'ab']\n"
-        "for vault in vaults: keep(vault)\n"
-        "assert vaults[0].keys.place.name.startswith('the keyring'), vaults[0].keys.place.name\n"
-        "assert vaults[0].rotate() == 1 and vaults[0].read('default', '1000001') == LOGIN\n"
-        "assert vaults[1].read('default', '1000001') == LOGIN\n"
-        "assert told == [] and not (vaults[0].folder / 'key').exists()"
-    )
-    root = Path(__file__).parents[2]
     environment = os.environ | {
-        "PYTHON_KEYRING_BACKEND": "drawer.Drawer",
-        "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}",
+        "PYTHON_KEYRING_BACKEND": "tests.support.drawer.Drawer",
+        drawer.FILE: str(tmp_path / "drawer.json"),
         VARIABLE: make_key().write(),
     }
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
+    call = "tests.support.login_children:use_keyring"
+    child = fork(str(tmp_path), folder=tmp_path, environment=environment, call=call)
+    _, err = child.communicate()
+    assert (child.returncode, err) == (0, "")
     stored = json.loads((tmp_path / "drawer.json").read_text())
     assert len(stored) == 2
     assert len({*stored.values()}) == 2

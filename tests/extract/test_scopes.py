@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -135,3 +136,17 @@ def test_a_running_timer_is_read_every_run(lab: ReadLab) -> None:
     assert truth
     landed = {row["id"]: row for row in lab.table("time_entries")}
     assert all(landed[i]["hours"] == number(row["hours"]) for i, row in truth.items())
+
+
+def test_parents_are_asked_as_often_as_set(lab: ReadLab) -> None:
+    """A payment deleted without a trace is found after the days that ``sweep_every`` says."""
+    every = timedelta(days=2)
+    lab.read("invoice_payments", sweep_every=every)
+    gone = lab.server.rows("invoice_payments")[0]["id"]
+    lab.server.delete("invoice_payments", gone)
+    found = []
+    for days in (1, 1.5):
+        lab.rest(days * DAY)
+        lab.read("invoice_payments", sweep_every=every)
+        found.append(gone in lab.ids("invoice_payments"))
+    assert found == [True, False]

@@ -45,8 +45,7 @@ def test_every_table_and_column_is_described(open_lab: OpenLab) -> None:
 
 def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None:
     """Edited rows and a field that appears leave every comment as it was."""
-    lab = open_lab()
-    lab.sync("clients", "invoices")
+    lab = open_lab.loaded("clients", "invoices")
     before = comments(lab)
     lab.rest(HOUR)
     lab.server.alter("clients", "set_field", name="brand_new", value="yes")
@@ -62,8 +61,7 @@ def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None
 
 def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
     """What was written is remembered in the working folder; without the database it is nothing."""
-    lab = open_lab()
-    lab.sync("clients")
+    lab = open_lab.loaded("clients")
     lab.database.unlink()
     lab.sync("clients")
     assert declared(BY_NAME["clients"]).items() <= comments(lab).items()
@@ -71,8 +69,7 @@ def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
 
 def test_a_killed_run_leaves_its_comments_to_the_next(open_lab: OpenLab) -> None:
     """They come after the load: a run that finds nothing new owes them all the same."""
-    lab = open_lab()
-    lab.sync("clients")
+    lab = open_lab.loaded("clients")
     with duckdb.connect(str(lab.database)) as connection:
         connection.execute("COMMENT ON COLUMN harvest.clients.name IS NULL")
     lab.rest(HOUR)
@@ -89,8 +86,7 @@ def test_a_killed_run_leaves_its_comments_to_the_next(open_lab: OpenLab) -> None
 
 def test_an_unchanged_run_writes_no_comment(open_lab: OpenLab) -> None:
     """A user's own comment stays until the table changes."""
-    lab = open_lab()
-    lab.sync("clients")
+    lab = open_lab.loaded("clients")
     with duckdb.connect(str(lab.database)) as connection:
         connection.execute("COMMENT ON COLUMN harvest.clients.name IS 'Ours'")
     lab.rest(HOUR)

@@ -14,6 +14,7 @@ from tests.support.truth import assert_equal
 
 ACCOUNTS = (1000001, 1000002)
 WISH = {"history": ["projects", "users"]}
+WISHED = {"settings": WISH}
 
 
 def versions(lab: Lab, table: str, record_id: int, account_id: int = ACCOUNTS[0]) -> list[Row]:
@@ -34,8 +35,7 @@ def assert_current(lab: Lab, table: str) -> None:
 
 def test_every_version_is_kept(open_lab: OpenLab) -> None:
     """An edit closes the version before and opens one; what was not read stays open, and once."""
-    lab = open_lab(accounts=ACCOUNTS)
-    lab.sync("projects", "users", settings=WISH)
+    lab = open_lab.loaded("projects", "users", options=WISHED, accounts=ACCOUNTS)
     project = lab.server.rows("projects")[0]
     for name in ("Second", "Third", project["name"]):
         lab.rest()
@@ -53,8 +53,7 @@ def test_every_version_is_kept(open_lab: OpenLab) -> None:
 
 def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
     """The daily overlap and a full refresh read rows that did not change: nothing is added."""
-    lab = open_lab()
-    lab.sync("projects", "users", settings=WISH)
+    lab = open_lab.loaded("projects", "users", options=WISHED)
     before = [lab.table("projects_history"), lab.table("users_history")]
     lab.rest(2 * DAY)
     lab.sync("projects", "users", settings=WISH)
@@ -64,8 +63,7 @@ def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
 
 def test_a_row_that_is_gone_has_no_open_version(open_lab: OpenLab) -> None:
     """A full refresh removes it from the table, and its last version ends then."""
-    lab = open_lab(accounts=ACCOUNTS)
-    lab.sync("projects", settings=WISH)
+    lab = open_lab.loaded("projects", "users", options=WISHED, accounts=ACCOUNTS)
     gone = lab.server.rows("projects")[0]["id"]
     lab.server.delete("projects", gone, force=True)
     lab.rest()
@@ -77,8 +75,7 @@ def test_a_row_that_is_gone_has_no_open_version(open_lab: OpenLab) -> None:
 
 def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
     """A person whose roles change has another version, with the roles as JSON."""
-    lab = open_lab()
-    lab.sync("users", settings=WISH)
+    lab = open_lab.loaded("projects", "users", options=WISHED)
     user = next(row for row in lab.server.rows("users") if row["roles"])
     lab.rest()
     lab.server.edit("users", user["id"], roles=["Night watch"])
@@ -89,8 +86,7 @@ def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
 
 def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> None:
     """The table is read from its first row on, so that every row has a version to begin with."""
-    lab = open_lab()
-    lab.sync("projects")
+    lab = open_lab.loaded("projects")
     lab.rest()
     lab.sync("projects", settings=WISH)
     assert len(lab.table("projects_history")) == len(lab.table("projects"))
@@ -99,8 +95,7 @@ def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> Non
 
 def test_a_field_that_appears_is_no_version(open_lab: OpenLab) -> None:
     """Only rows in which Harvest says something new get one; the new column is there."""
-    lab = open_lab()
-    lab.sync("projects", settings=WISH)
+    lab = open_lab.loaded("projects", "users", options=WISHED)
     edited = lab.server.rows("projects")[0]["id"]
 
     def appear(record: Row) -> Row:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from tests.support.lab import DAY
 from tests.support.labs import OpenLab
 
 
 def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None:
     """``include`` brings the columns named and no other; asked for later, a refresh fills them."""
-    lab = open_lab()
-    lab.sync("invoices", "clients")
+    lab = open_lab.loaded("invoices", "clients")
     asked = {"include": ["invoices.client_key"]}
     lab.rest()
     lab.sync("invoices", "clients", full_refresh=True, settings=asked)
@@ -27,24 +25,9 @@ def test_what_is_left_out_by_name_stays_out(open_lab: OpenLab) -> None:
     assert "statement_key" not in lab.columns("clients")
 
 
-def test_a_full_walk_as_often_as_set(open_lab: OpenLab) -> None:
-    """A payment deleted without a trace is found after the days that ``full_walk`` says."""
-    lab = open_lab(invoices=6)
-    lab.sync("invoice_payments", settings={"full_walk": 2})
-    gone = lab.server.rows("invoice_payments")[0]["id"]
-    lab.server.delete("invoice_payments", gone)
-    found = []
-    for days in (1, 1.5):
-        lab.rest(days * DAY)
-        lab.sync("invoice_payments", settings={"full_walk": 2})
-        found.append(gone in lab.ids("invoice_payments"))
-    assert found == [True, False]
-
-
 def test_a_full_refresh_asks_every_parent(open_lab: OpenLab) -> None:
     """Children deleted without a trace, and those of parents that are gone, leave at once."""
-    lab = open_lab(invoices=6)
-    lab.sync("invoices", "invoice_payments", "invoice_messages")
+    lab = open_lab.loaded("invoices", "invoice_payments", "invoice_messages")
     payment = lab.server.rows("invoice_payments")[0]
     lab.server.delete("invoice_payments", payment["id"])
     message = next(

@@ -29,10 +29,10 @@ def run(lab: Lab, **options: Any) -> VerifyReport:
         return verify(**given)
 
 
-def read(lab: Lab) -> Lab:
-    """Synced, at rest, every fixed fee and running timer out of the way."""
-    lab.stop_timers()
-    lab.sync(*TABLES)
+@pytest.fixture
+def lab(open_lab: OpenLab) -> Lab:
+    """Synced and at rest, no timer running."""
+    lab = open_lab.loaded(*TABLES, entries=400)
     lab.rest()
     return lab
 
@@ -45,9 +45,8 @@ def find(report: VerifyReport, check: str, scope: str = "all") -> list[Compariso
     return [each for each in report.comparisons if each.check == check and each.scope == scope]
 
 
-def test_an_equal_warehouse_has_no_findings(open_lab: OpenLab) -> None:
+def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
     """Counts by year, hours and money by project and year, invoices by their lines: all even."""
-    lab = read(open_lab(entries=400))
     before = lab.sql("SELECT COUNT(*) AS n FROM sync_runs")
     report = run(lab)
     assert (report.exit_code, report.differences, report.run_log.warnings) == (0, [], [])
@@ -58,9 +57,8 @@ def test_an_equal_warehouse_has_no_findings(open_lab: OpenLab) -> None:
     assert lab.sql("SELECT COUNT(*) AS n FROM sync_runs") == before
 
 
-def test_a_row_tampered_with_is_found_and_mended(open_lab: OpenLab) -> None:
+def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
     """Hours and money of one project and year differ; just they are read again."""
-    lab = read(open_lab(entries=400))
     row = lab.sql(
         "SELECT t.* FROM time_entries t JOIN projects p ON p.id = t.project__id "
         "WHERE t.billable AND t.billable_rate > 0 AND NOT p.is_fixed_fee LIMIT 1"
@@ -81,9 +79,8 @@ def test_a_row_tampered_with_is_found_and_mended(open_lab: OpenLab) -> None:
     assert_equal(lab, "time_entries")
 
 
-def test_lost_and_deleted_rows_are_found_and_mended(open_lab: OpenLab) -> None:
+def test_lost_and_deleted_rows_are_found_and_mended(lab: Lab) -> None:
     """One row too few in a year, one too many in another table: read again, and removed."""
-    lab = read(open_lab(entries=400))
     year = lab.sql("SELECT MIN(spent_date) AS day FROM time_entries")[0]["day"].year
     lab.alter(
         "DELETE FROM time_entries WHERE id = (SELECT arg_min(id, spent_date) FROM time_entries)",
@@ -102,9 +99,8 @@ def test_lost_and_deleted_rows_are_found_and_mended(open_lab: OpenLab) -> None:
     assert [row["id"] for row in lab.table("deleted_records")] == [gone]
 
 
-def test_an_invoice_unlike_its_lines_is_asked_for(open_lab: OpenLab) -> None:
+def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
     """Harvest says the same: for information. It does not: a difference, and it is mended."""
-    lab = read(open_lab())
     first, second = (record["id"] for record in lab.server.rows("invoices")[:2])
     lab.server.edit("invoices", first, amount=123456.78)
     lab.sync("invoices")
@@ -117,9 +113,8 @@ def test_an_invoice_unlike_its_lines_is_asked_for(open_lab: OpenLab) -> None:
     assert_equal(lab, "invoices")
 
 
-def test_what_changed_since_the_last_sync_is_no_difference(open_lab: OpenLab) -> None:
+def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
     """Created, moved and edited meanwhile: the next sync brings it."""
-    lab = read(open_lab(entries=400))
     listed = [record["id"] for record in lab.server.rows("time_entries")]
     lab.server.edit("time_entries", listed[0], hours=7, rounded_hours=7)
     lab.server.edit("time_entries", listed[1], spent_date="2024-01-02")

@@ -13,6 +13,7 @@ from harvest_source.api.http_context import HttpContext
 from harvest_source.auth.bearer import BearerToken
 from harvest_source.auth.sessions import Connection, Sessions
 from harvest_source.decode.decoder import Decoder
+from harvest_source.defaults import SWEEP_EVERY
 from harvest_source.extract.extraction import Batch, Extraction, TableFeed
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
@@ -114,6 +115,7 @@ class ReadLab(Simulation):
         accounts: Collection[int] = (),
         start_date: date | None = None,
         overlap: timedelta = timedelta(minutes=5),
+        sweep_every: timedelta = SWEEP_EVERY,
         full_refresh: bool = False,
     ) -> Reading:
         """
@@ -136,6 +138,7 @@ class ReadLab(Simulation):
             self.shared,
             start_date=start_date,
             overlap=overlap,
+            sweep_every=sweep_every,
             full_refresh=full_refresh,
             isolate=True,
         )
@@ -148,9 +151,10 @@ class ReadLab(Simulation):
                 for batch in package:
                     key = batch.endpoint.name, batch.account_id
                     self._keep(batch, decoders[key])
+            requests = sessions.requests
         for gone in log.emptied:
             self._remember(gone.table, gone.account_id).empty(gone.scope)
-        return Reading(log, sessions.requests)
+        return Reading(log, requests)
 
     def _feed(self, table: str, account_id: int) -> TableFeed:
         memory = self._remember(table, account_id)
