@@ -14,8 +14,15 @@ class NoticeKind(Enum):
     ALLOWANCE = auto()
     """Harvest's request allowance is used up."""
     SIGN_IN = auto()
-    """How tokens are renewed and kept."""
+    """How tokens are kept."""
+    RENEWAL = auto()
+    """A sign-in was not renewed, or its new tokens were not kept: later runs depend on it."""
     OTHER = auto()
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether people see it whatever else they do not want to see (``--quiet``)."""
+        return self is NoticeKind.RENEWAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class AccessLog:
         max_bytes: int = MAX_BYTES,
         keep: int = KEEP,
     ) -> None:
-        self._path = path.expanduser().absolute()
+        self._path = path
         self._profile = profile
         self._on_warning = on_warning
         self._max_bytes = max_bytes

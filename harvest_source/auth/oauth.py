@@ -2,8 +2,9 @@
 OAuth access tokens, renewed with a refresh token: before they expire, and when one is refused.
 
 A renewal happens once for all threads (a lock) and all processes (the lock of the
-:class:`TokenStore`). New tokens are stored before they are used: a process that dies in between has
-lost an answer, and never the login.
+:class:`TokenStore`). Harvest may exchange the refresh token for another and end the old one, so
+nothing is exchanged before a place for the new one was tried. New tokens are stored before they are
+used: a process that dies in between has lost an answer, and never the login.
 """
 
 from __future__ import annotations
@@ -20,13 +21,41 @@ from harvest_source.api.http_context import ignore_warning
 from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
 from harvest_source.auth.token_stores import TokenStore
 from harvest_source.clock import Clock
-from harvest_source.errors import ApiError, SignInError, printable
+from harvest_source.errors import ApiError, HarvestError, SignInError, printable
 
 _FRESH_S: Final = 60.0
 """A token younger than this was not refused for its age, so another one would not help."""
 
 _RETRY_AFTER_S: Final = 300.0
 """After a failed renewal, seconds until the next one while the old token still works."""
+
+
+_NOT_TRIED: Final = (
+    "Not tried: there is a refresh token and no access token that lasts. Asking for one would "
+    "exchange the refresh token; the next sync does that."
+)
+_REFUSED: Final = (
+    "Harvest refuses the access token that is kept (401). The refresh token was not tried, because "
+    "that would exchange it: the next sync does that. If it fails, sign in again: harvest-source "
+    "auth login"
+)
+
+
+class NoPlaceError(SignInError):
+    """A refresh token was not exchanged, because the new one could not have been kept."""
+
+
+class NotExchangedError(SignInError):
+    """
+    A refresh token was not exchanged, because the caller does not exchange any.
+
+    Attributes:
+        is_refused: Harvest refused the access token there was; False: there is none that lasts.
+    """
+
+    def __init__(self, message: str, *, is_refused: bool) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
 
 
 class OAuthToken(httpx.Auth):
@@ -39,9 +68,19 @@ class OAuthToken(httpx.Auth):
     Args:
         store: Has the refresh token to begin with, and gets every new one before it is used.
         on_warning: Called when a new token cannot be stored, or a renewal has to wait.
+        may_exchange: False: only the access token that is kept is used.
     """
 
-    __slots__ = ("_clock", "_endpoint", "_lock", "_on_warning", "_refused", "_state", "_store")
+    __slots__ = (
+        "_clock",
+        "_endpoint",
+        "_lock",
+        "_may_exchange",
+        "_on_warning",
+        "_refused",
+        "_state",
+        "_store",
+    )
 
     def __init__(
         self,
@@ -50,7 +89,9 @@ class OAuthToken(httpx.Auth):
         *,
         clock: Clock,
         on_warning: Callable[[str], None] = ignore_warning,
+        may_exchange: bool = True,
     ) -> None:
+        self._may_exchange = may_exchange
         self._endpoint = endpoint
         self._store = store
         self._clock = clock
@@ -78,13 +119,15 @@ class OAuthToken(httpx.Auth):
         was refused.
 
         Raises:
-            SignInError: The login has ended.
+            SignInError: The login has ended, or its new tokens could not be kept.
             ApiError: The identity host gave no usable answer.
         """
         with self._lock:
             held = self._state.tokens
             if held.access_token != refused:
                 return bool(held.access_token)
+            if not self._may_exchange:
+                raise NotExchangedError(_REFUSED, is_refused=True)
             if self._clock.monotonic() < self._state.renewed_s + _FRESH_S:
                 return False
             self._exchange(refused)
@@ -95,7 +138,10 @@ class OAuthToken(httpx.Auth):
             state, now = self._state, self._clock.now()
             if not state.tokens.access_token:
                 state.tokens = self._store.read()
-            if state.tokens.is_due(now) and self._clock.monotonic() >= state.wait_until_s:
+            if not self._may_exchange:
+                if state.tokens.is_expired(now):
+                    raise NotExchangedError(_NOT_TRIED, is_refused=False)
+            elif state.tokens.is_due(now) and self._clock.monotonic() >= state.wait_until_s:
                 self._renew_early(now)
             return state.tokens.access_token
 
@@ -103,7 +149,7 @@ class OAuthToken(httpx.Auth):
         """Renew; when that fails, the run goes on for as long as the old token works."""
         try:
             self._exchange(self._state.tokens.access_token)
-        except ApiError as error:
+        except (ApiError, NoPlaceError) as error:
             if self._state.tokens.is_expired(now):
                 raise
             self._state.wait_until_s = self._clock.monotonic() + _RETRY_AFTER_S
@@ -112,17 +158,37 @@ class OAuthToken(httpx.Auth):
     def _exchange(self, old: str) -> None:
         """Take the token another process stored meanwhile, or get one and store it before use."""
         with self._store.lock():
-            stored = self._store.read()
+            stored = self._read_newest()
             if stored.access_token not in ("", old) and not stored.is_due(self._clock.now()):
                 self._state.tokens = stored
                 return
+            self._check_place()
             new = self._refresh(stored)
             try:
                 self._store.write(new)
-            except OSError as error:
+            except (OSError, HarvestError) as error:
+                # The old refresh token may have ended by now: this run goes on with the new one.
                 self._warn_not_stored(stored, new, error)
         self._state.tokens = new
         self._state.renewed_s = self._clock.monotonic()
+
+    def _read_newest(self) -> Tokens:
+        """The tokens of the store, or those that this process got later and could not store."""
+        stored, held = self._store.read(), self._state.tokens
+        if held.obtained_at is None or not held.refresh_token:
+            return stored
+        is_newer = stored.obtained_at is None or held.obtained_at > stored.obtained_at
+        return held if is_newer else stored
+
+    def _check_place(self) -> None:
+        if why := self._store.find_obstacle():
+            msg = (
+                "The access token has to be renewed, and the refresh token was not exchanged, "
+                f"because a new one could not be kept: {why}. Nothing was sent and nothing is "
+                "lost. Under [sources.harvest] set vault_path to a folder that this user can "
+                "write, or token_command to a command that keeps the new token."
+            )
+            raise NoPlaceError(msg)
 
     def _refresh(self, stored: Tokens) -> Tokens:
         """Ask for tokens; a refresh token that was refused is not sent again by every thread."""
@@ -134,13 +200,14 @@ class OAuthToken(httpx.Auth):
             self._refused = stored.refresh_token, error
             raise
 
-    def _warn_not_stored(self, stored: Tokens, new: Tokens, error: OSError) -> None:
+    def _warn_not_stored(self, stored: Tokens, new: Tokens, error: OSError | HarvestError) -> None:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         what = "new access token could not be kept"
         then = "The next run asks for another."
         if new.refresh_token != stored.refresh_token:
             what = "new refresh token could not be kept"
             then = "This run goes on with it; the next one will have to sign in again."
-        self._on_warning(f"The {what} ({printable(error.strerror or 'no reason given')}). {then}")
+        self._on_warning(f"The {what} ({printable(why or 'no reason given')}). {then}")
 
 
 @dataclass(slots=True)

@@ -67,6 +67,27 @@ def write_private(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def probe_folder(path: Path, size: int) -> None:
+    """
+    Write *size* bytes into a file in *path*, bring them to the disk, and remove the file.
+
+    Permissions alone do not say whether a file can be written: the disk may be full or read-only.
+
+    Raises:
+        ConfigError: *path* is accessible to others.
+        OSError: A file like that cannot be kept there.
+    """
+    make_folder(path)
+    handle, name = tempfile.mkstemp(prefix=".probe.", dir=path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(os.urandom(size))  # Zeros may take no room on a disk that compresses.
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
 def _sync_folder(path: Path) -> None:
     """Make a rename survive a power failure, where folders can be synced."""
     if os.name != "posix":

@@ -1,15 +1,18 @@
-"""Where the tokens of a login are kept between runs; here: in memory, or with a user's command."""
+"""Where the tokens of a login are kept between runs; here: nowhere, or with a user's command."""
 
 from __future__ import annotations
 
+import errno
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from harvest_source.auth.token_endpoint import Tokens
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, HarvestError
 
 COMMAND_S: Final = 60.0
 """Seconds a token command may take; longer than any secrets manager. Every thread waits for it."""
@@ -26,6 +29,15 @@ class TokenStore(Protocol):
         """The tokens as they are now, perhaps renewed by another process."""
         ...
 
+    def find_obstacle(self) -> str:
+        """
+        Why new tokens could not be stored now; empty when they could: it was tried.
+
+        Raises:
+            SignInError: The vault's key cannot be read or made.
+        """
+        ...
+
     def write(self, tokens: Tokens) -> None:
         """
         Store *tokens*; they survive a crash after this returns.
@@ -36,20 +48,30 @@ class TokenStore(Protocol):
         ...
 
 
-class MemoryTokenStore:
-    """Keeps tokens for this process only: a renewed token is lost when it ends."""
+@dataclass(frozen=True, slots=True)
+class NowhereTokenStore:
+    """
+    Has tokens to begin with and no place for others.
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+    Attributes:
+        why: What is missing, as the end of a sentence.
+    """
+
+    tokens: Tokens
+    why: str
 
     def lock(self) -> AbstractContextManager[object]:
         return nullcontext()
 
     def read(self) -> Tokens:
-        return self._tokens
+        return self.tokens
+
+    def find_obstacle(self) -> str:
+        return self.why
 
     def write(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+        del tokens
+        raise OSError(errno.EROFS, self.why)
 
 
 class CommandTokenStore:
@@ -84,16 +106,26 @@ class CommandTokenStore:
     def read(self) -> Tokens:
         return self._inner.read()
 
+    def find_obstacle(self) -> str:
+        """The command is a place of its own, whatever becomes of the other store."""
+        if shutil.which(self._arguments[0]):
+            return ""
+        why = self._inner.find_obstacle()
+        return f"{why}, and the program of token_command was not found" if why else ""
+
     def write(self, tokens: Tokens) -> None:
-        old = self._inner.read().refresh_token
+        old, failure = self._inner.read().refresh_token, None
         try:
             self._inner.write(tokens)
-        finally:
-            # Also when the inner store failed: the command may be the only one that keeps it.
-            if tokens.refresh_token != old:
-                self._hand_over(tokens.refresh_token)
+        except (OSError, HarvestError) as error:
+            failure = error
+        # The command may be the only one that keeps it. An access token alone is no loss.
+        is_kept = tokens.refresh_token == old or self._hand_over(tokens.refresh_token)
+        if failure is not None and not is_kept:
+            raise failure
 
-    def _hand_over(self, token: str) -> None:
+    def _hand_over(self, token: str) -> bool:
+        """Whether the command took *token*; if not, that is warned of."""
         why = ""
         try:
             done = subprocess.run(  # noqa: S603 - the user's own command, without a shell
@@ -111,10 +143,10 @@ class CommandTokenStore:
             why = f"could not be started ({error.strerror})"
         if why:
             self._on_warning(
-                f"token_command {why}: it was to keep the new refresh token. Where that command "
-                "is what the next run takes its token from, sign in again: harvest-source auth "
-                "login"
+                f"token_command {why}: it was to keep the new refresh token. If the next run takes "
+                "its token from there, sign in again: harvest-source auth login"
             )
+        return not why
 
 
 def split_command(command: str) -> list[str]:

@@ -1,5 +1,8 @@
 """
-The vault's keys and where they are kept: the system's keyring, the environment, or a file.
+The vault's keys and where they are kept: the environment, the system's keyring, or a file.
+
+A keyring that cannot be read is never taken for an empty one: a new key in it would take the place
+of the one that opens every saved login.
 
 Keys are written as text, newest first, separated by commas. The first one seals; each of them opens
 what it has sealed, so a new key can be put before the old one at any time.
@@ -20,10 +23,9 @@ import keyring
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyring.backend import KeyringBackend
-from keyring.errors import KeyringError
 
 from harvest_source.auth.private_files import check_private, write_private
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, SignInError, printable
 
 VARIABLE: Final = "HARVEST_SOURCE_VAULT_KEY"
 SERVICE: Final = "harvest-source"
@@ -87,13 +89,34 @@ def _parse_key(text: str, where: str) -> Key:
     return Key(value)
 
 
+class KeyringUnusableError(SignInError):
+    """The system's keyring is locked, out of reach, or broken. Nothing in it was changed."""
+
+    def __init__(self, place: str, error: Exception) -> None:
+        why = printable(f"{type(error).__name__}: {error}", limit=120)
+        super().__init__(
+            f"{place} cannot be used ({why}), so saved sign-ins cannot be opened. Nothing was "
+            "changed. Unlock it and run the same command again. Where there is no desktop session, "
+            f"as under cron, set {VARIABLE} to the vault's key; or set PYTHON_KEYRING_BACKEND to "
+            "keyring.backends.fail.Keyring, which keeps keys in a file, and sign in anew."
+        )
+
+
 class KeyPlace(Protocol):
     """A place that keeps keys."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
 
     def read(self) -> tuple[Key, ...]:
-        """The keys there, newest first; empty when there are none."""
+        """
+        The keys there, newest first; empty when there are none.
+
+        Raises:
+            SignInError: What is there cannot be read.
+        """
         ...
 
     def write(self, keys: Sequence[Key]) -> None:
@@ -122,17 +145,30 @@ class KeyringPlace:
     def read(self) -> tuple[Key, ...]:
         try:
             text = self._backend.get_password(SERVICE, self._user) or ""
-        except (KeyringError, OSError):
-            return ()
+        except Exception as error:  # Backends raise errors of D-Bus, of sockets and of their own.
+            raise KeyringUnusableError(self.name, error) from error
         return parse_keys(text, self.name)
 
     def write(self, keys: Sequence[Key]) -> None:
         try:
             self._backend.set_password(SERVICE, self._user, ",".join(key.write() for key in keys))
-        except (KeyringError, OSError) as error:
-            why = type(error).__name__
-            msg = f"{self.name} takes no key ({why}). Unlock it, or set {VARIABLE}."
-            raise ConfigError(msg) from error
+        except Exception as error:
+            raise KeyringUnusableError(self.name, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenKeyringPlace:
+    """A keyring that is configured and cannot be loaded."""
+
+    error: Exception
+    name: str = "the keyring of PYTHON_KEYRING_BACKEND"
+
+    def read(self) -> tuple[Key, ...]:
+        raise KeyringUnusableError(self.name, self.error) from self.error
+
+    def write(self, keys: Sequence[Key]) -> None:
+        del keys
+        raise KeyringUnusableError(self.name, self.error) from self.error
 
 
 class VariablePlace:
@@ -191,14 +227,26 @@ class FilePlace:
 def find_places(
     folder: Path, environment: Mapping[str, str] = os.environ, backend: KeyringBackend | None = None
 ) -> tuple[KeyPlace, ...]:
-    """The places to look for keys: keyring, environment, file. New keys go into the first."""
-    backend = backend or keyring.get_keyring()
+    """
+    The places to look for keys: keyring, environment, file. New keys go into the first.
+
+    Args:
+        backend: None: the keyring that the system has.
+    """
     places: list[KeyPlace] = []
-    if backend.priority >= _LEAST_PRIORITY:
-        places.append(KeyringPlace(backend, folder))
+    if keyring_place := _find_keyring(folder, backend):
+        places.append(keyring_place)
     if environment.get(VARIABLE, "").strip():
         places.append(VariablePlace(environment))
     return (*places, FilePlace(folder / "key"))
+
+
+def _find_keyring(folder: Path, backend: KeyringBackend | None) -> KeyPlace | None:
+    try:
+        backend = backend or keyring.get_keyring()
+    except Exception as error:  # PYTHON_KEYRING_BACKEND may name anything.
+        return BrokenKeyringPlace(error)
+    return KeyringPlace(backend, folder) if backend.priority >= _LEAST_PRIORITY else None
 
 
 class Keys:
@@ -216,8 +264,16 @@ class Keys:
 
     @property
     def place(self) -> KeyPlace:
-        """The place of the key that seals."""
-        return self._places[0]
+        """Where the key that seals is: the environment in place of a keyring that is unusable."""
+        first, *others = self._places
+        stand_in = next((each for each in others if isinstance(each, VariablePlace)), None)
+        if stand_in is None:
+            return first
+        try:
+            first.read()
+        except KeyringUnusableError:
+            return stand_in
+        return first
 
     @property
     def looked_in(self) -> str:
@@ -225,18 +281,40 @@ class Keys:
         return ", ".join(place.name for place in self._places)
 
     def find(self, key_id: str) -> Key | None:
-        """The key with that id from any place; None when no place has it."""
-        return next((key for p in self._places for key in p.read() if key.id == key_id), None)
+        """
+        The key with that id from any place; None when no place has it.
+
+        Raises:
+            KeyringUnusableError: No place that can be read has it, and one cannot be read.
+        """
+        unusable: KeyringUnusableError | None = None
+        for place in self._places:
+            try:
+                keys = place.read()
+            except KeyringUnusableError as error:
+                unusable = error
+                continue
+            if found := next((key for key in keys if key.id == key_id), None):
+                return found
+        if unusable is not None:
+            raise unusable
+        return None
 
     def sealing(self) -> Key:
-        """The key that seals; created if there is none. Hold the vault's key lock."""
-        keys = self.place.read()
+        """
+        The key that seals; created if there is none. Hold the vault's key lock.
+
+        Raises:
+            KeyringUnusableError: What is in the keyring cannot be known.
+        """
+        place = self.place
+        keys = place.read()
         if keys:
             return keys[0]
-        self.place.write([make_key()])
-        if isinstance(self.place, FilePlace):
-            self._on_warning(self.place.warning)
-        return self.place.read()[0]
+        place.write([make_key()])
+        if isinstance(place, FilePlace):
+            self._on_warning(place.warning)
+        return place.read()[0]
 
     def begin_rotation(self) -> Key:
         """

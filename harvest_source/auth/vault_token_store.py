@@ -21,8 +21,10 @@ class VaultTokenStore:
     account: str
 
     def lock(self) -> AbstractContextManager[object]:
-        # In a read-only vault no other process can write either. sign_in warns about it.
-        return nullcontext() if self.vault.check_writable() else self.vault.lock(self.profile)
+        return _lock(self.vault, self.profile)
+
+    def find_obstacle(self) -> str:
+        return self.vault.find_obstacle(self.profile)
 
     def read(self) -> Tokens:
         return self._login().tokens
@@ -56,7 +58,10 @@ class SeededTokenStore:
     seed: str = field(repr=False)
 
     def lock(self) -> AbstractContextManager[object]:
-        return self.vault.lock(self.profile)
+        return _lock(self.vault, self.profile)
+
+    def find_obstacle(self) -> str:
+        return self.vault.find_obstacle(self.profile)
 
     def read(self) -> Tokens:
         login = self.vault.read(self.profile, CONFIGURED)
@@ -70,3 +75,8 @@ class SeededTokenStore:
     def write(self, tokens: Tokens) -> None:
         login = SavedLogin(tokens, client_id=self.client_id, seed=make_digest(self.seed))
         self.vault.write(self.profile, CONFIGURED, login)
+
+
+def _lock(vault: Vault, profile: str) -> AbstractContextManager[object]:
+    """No lock in a read-only vault: no other process can write there either."""
+    return nullcontext() if vault.check_writable() else vault.lock(profile)

@@ -78,10 +78,10 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     http://127.0.0.1, and put its credentials.client_id and credentials.client_secret into
     .dlt/secrets.toml. No option takes a token: it would show in the process list.
     """
-    from harvest_source.operations.login import open_vault, settle_login
+    from harvest_source.operations.login import open_vault_for_login, settle_login
 
     sign_in = _open(context)
-    vault = open_vault(sign_in)
+    vault = open_vault_for_login(sign_in)
     made = _read_token(sign_in) if token else _BrowserLogin(**options).run(context, sign_in, vault)
     ask = _ask_account if sys.stdin.isatty() else lambda _: None
     show_login(context.console, settle_login(sign_in, vault, made, account=account, ask=ask))
@@ -152,7 +152,7 @@ def _open(context: Context) -> SignInContext:
     def print_once(notice: Notice) -> None:
         if notice not in printed:
             printed.add(notice)
-            context.console.note("warning", notice.text)
+            context.console.warn(notice)
 
     return open_sign_in_context(context.settings, print_once)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from harvest_source.notices import Notice
+
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.table import Table
@@ -43,9 +45,13 @@ class Console:
         """Print one line on stderr."""
         _open_rich(stderr=True).print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
 
-    def note(self, mark: str, message: str) -> None:
+    def warn(self, notice: Notice) -> None:
+        """Print a warning on stderr; with ``--quiet`` only an urgent one."""
+        self.note("warning", notice.text, always=notice.kind.is_urgent)
+
+    def note(self, mark: str, message: str, *, always: bool = False) -> None:
         """Print ``mark: message`` as one line on stderr, unless ``--quiet``."""
-        if not self.quiet:
+        if always or not self.quiet:
             colour = _COLOURS.get(mark, "default")
             _open_rich(stderr=True).print(
                 f"[{colour}]{mark}:[/] {_escape(message)}", soft_wrap=True

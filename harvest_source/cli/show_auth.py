@@ -20,7 +20,7 @@ _STATES: Final[Mapping[str, str]] = {
     "kept": "not asked; --check asks Harvest",
     "dead": "dead: sign in again",
     "none": "not signed in",
-    "unknown": "not known: Harvest did not answer",
+    "unknown": "not known",
 }
 
 _SHOWN: Final = (
@@ -82,8 +82,8 @@ def show_status(console: Console, report: StatusReport) -> None:
         return
     if report.error is not None:
         console.error(str(report.error))
-    for warning in report.warnings:
-        console.note("warning", warning)
+    for notice in report.notices:
+        console.warn(notice)
     rows = [("profile", report.profile), ("state", _STATES[report.state])]
     for name in _SHOWN:
         value = found[name]

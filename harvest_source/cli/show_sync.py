@@ -35,8 +35,8 @@ def _first_column(report: SyncReport) -> int:
 
 def _tell(console: Console, report: SyncReport) -> None:
     log = report.run_log
-    for warning in log.warnings:
-        console.note("warning", warning)
+    for notice in log.notices:
+        console.warn(notice)
     for skip in log.skipped:
         console.note("skipped", f"{skip.table} of account {skip.account_id}: {skip.reason}")
     if log.audit.was_due:

@@ -19,8 +19,8 @@ def show_verify(console: Console, report: VerifyReport) -> None:
     if console.as_json:
         print_json(report.as_dict())
         return
-    for warning in report.run_log.warnings:
-        console.note("warning", warning)
+    for notice in report.run_log.notices:
+        console.warn(notice)
     for failure in report.run_log.failures:
         console.error(f"{failure.table} of account {failure.account_id}: {failure.error}")
     print_table(

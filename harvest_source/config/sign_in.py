@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import httpx
@@ -19,7 +18,8 @@ from harvest_source.auth.bearer import BearerToken
 from harvest_source.auth.oauth import OAuthToken
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin, build_auth_command
 from harvest_source.auth.token_endpoint import App, TokenEndpoint, Tokens, is_token_text
-from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore, TokenStore
+from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStore, TokenStore
+from harvest_source.config.paths import parse_path
 from harvest_source.config.resolve import CREDENTIALS, find_value, name_section
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
@@ -34,6 +34,12 @@ _NO_CREDENTIAL: Final = (
     "it into .dlt/secrets.toml as access_token under [sources.harvest.credentials], or into the "
     "environment as SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN; or sign in with: harvest-source "
     "auth login. Without an account: add --sandbox."
+)
+
+
+_MAKE_A_PLACE: Final = (
+    "Under [sources.harvest] set vault_path to a folder that this user can write, or token_command "
+    "to a command that keeps the new token."
 )
 
 
@@ -60,12 +66,18 @@ class SignIn:
     unused: tuple[str, ...] = ()
 
 
-def choose_sign_in(config: HarvestConfiguration, http: HttpContext) -> SignIn:
+def choose_sign_in(
+    config: HarvestConfiguration, http: HttpContext, *, may_exchange: bool = True
+) -> SignIn:
     """
     The credential for the configuration's profile. Sends nothing.
 
     An access token of the configuration comes first, then a refresh token of the configuration,
     then the login saved by ``harvest-source auth login``.
+
+    Args:
+        may_exchange: False: a refresh token is never exchanged, so only an access token that is
+            kept can be used.
 
     Raises:
         ConfigError: There is none, or one that cannot work.
@@ -82,15 +94,22 @@ def choose_sign_in(config: HarvestConfiguration, http: HttpContext) -> SignIn:
             unused=(unused,) if unused else (),
         )
     if credentials.refresh_token is not None:
-        return _use_configured_refresh_token(config, http)
-    return _use_saved_login(config, http)
+        return _use_configured_refresh_token(config, http, may_exchange=may_exchange)
+    return _use_saved_login(config, http, may_exchange=may_exchange)
 
 
 def build_vault(config: HarvestConfiguration, on_warning: Callable[[str], None]) -> Vault:
-    """The configured vault. Nothing is created or read."""
+    """
+    The configured vault. Nothing is created or read.
+
+    Raises:
+        NoFolderError: No folder is configured, and the user has no home folder.
+        ConfigError: ``vault_path`` is no path.
+    """
     from harvest_source.auth.vault import Vault, default_folder
 
-    folder = Path(config.vault_path) if config.vault_path else default_folder()
+    configured = config.vault_path
+    folder = default_folder() if configured is None else parse_path(configured, "vault_path")
     return Vault(folder, on_warning=on_warning)
 
 
@@ -122,10 +141,12 @@ def build_app(config: HarvestConfiguration, login: SavedLogin | None = None) -> 
     return App(str(client_id), str(secret), config.id_url, config.oauth_token_path)
 
 
-def _use_configured_refresh_token(config: HarvestConfiguration, http: HttpContext) -> SignIn:
-    seed, warn = _check_refresh_token(config.credentials), http.warn_of(NoticeKind.SIGN_IN)
+def _use_configured_refresh_token(
+    config: HarvestConfiguration, http: HttpContext, *, may_exchange: bool
+) -> SignIn:
+    seed = _check_refresh_token(config.credentials)
     app, profile = build_app(config), config.auth_profile
-    store = _find_seeded_store(config, app, seed, warn)
+    store = _find_seeded_store(config, http, app, seed, may_exchange=may_exchange)
     source = (
         _find_source("refresh_token", config.credentials.refresh_token, profile)
         or "credentials.refresh_token"
@@ -135,12 +156,19 @@ def _use_configured_refresh_token(config: HarvestConfiguration, http: HttpContex
         f"{build_auth_command('login', profile)}"
     )
     endpoint = TokenEndpoint(app, http, remedy=remedy)
-    return SignIn(
-        auth=OAuthToken(endpoint, store, clock=http.clock, on_warning=warn),
-        kind="oauth",
-        profile=profile,
-        source=source,
-        store=store,
+    auth = _build_auth(endpoint, store, http, may_exchange=may_exchange)
+    return SignIn(auth, "oauth", profile, source, store=store)
+
+
+def _build_auth(
+    endpoint: TokenEndpoint, store: TokenStore, http: HttpContext, *, may_exchange: bool
+) -> OAuthToken:
+    return OAuthToken(
+        endpoint,
+        store,
+        clock=http.clock,
+        on_warning=http.warn_of(NoticeKind.RENEWAL),
+        may_exchange=may_exchange,
     )
 
 
@@ -151,26 +179,38 @@ def _find_source(name: str, value: object, profile: str) -> str:
 
 
 def _find_seeded_store(
-    config: HarvestConfiguration, app: App, seed: str, on_warning: Callable[[str], None]
+    config: HarvestConfiguration, http: HttpContext, app: App, seed: str, *, may_exchange: bool
 ) -> TokenStore:
     """
     Where the tokens are kept that *seed*, the configured refresh token, is exchanged for.
 
-    In memory when the vault cannot be written.
+    Without such a place a run that exchanges tokens stops; one that does not says so in advance.
     """
+    from harvest_source.auth.vault import NoFolderError
     from harvest_source.auth.vault_token_store import SeededTokenStore
 
-    vault = build_vault(config, on_warning)
-    store: TokenStore = SeededTokenStore(vault, config.auth_profile, app.client_id, seed)
-    why = _explain_read_only(vault)
-    if why:
-        store = MemoryTokenStore(Tokens(refresh_token=seed))
-    return _add_command(store, why, config, on_warning)
+    store: TokenStore
+    try:
+        vault = build_vault(config, http.warn_of(NoticeKind.SIGN_IN))
+        store = SeededTokenStore(vault, config.auth_profile, app.client_id, seed)
+        store.read()
+        why = vault.check_writable()
+    except NoFolderError as error:
+        why = error.why
+        store = NowhereTokenStore(Tokens(refresh_token=seed), why)
+    if why and config.token_command is None and not may_exchange:
+        http.warn_of(NoticeKind.RENEWAL)(
+            f"The next sync stops at the sign-in, because new tokens could not be kept: {why}. "
+            f"{_MAKE_A_PLACE}"
+        )
+    return _add_command(store, config, http)
 
 
-def _use_saved_login(config: HarvestConfiguration, http: HttpContext) -> SignIn:
-    profile, warn = config.auth_profile, http.warn_of(NoticeKind.SIGN_IN)
-    vault = build_vault(config, warn)
+def _use_saved_login(
+    config: HarvestConfiguration, http: HttpContext, *, may_exchange: bool
+) -> SignIn:
+    profile = config.auth_profile
+    vault = build_vault(config, http.warn_of(NoticeKind.SIGN_IN))
     account = next((name for name in vault.accounts(profile) if name != CONFIGURED), None)
     login = vault.read(profile, account) if account else None
     if account is None or login is None:
@@ -182,42 +222,29 @@ def _use_saved_login(config: HarvestConfiguration, http: HttpContext) -> SignIn:
         return SignIn(bearer, "personal", profile, source, account_ids, login=login)
     from harvest_source.auth.vault_token_store import VaultTokenStore
 
-    store = _add_command(
-        VaultTokenStore(vault, profile, account),
-        _explain_read_only(vault),
-        config,
-        warn,
-    )
+    if config.token_command is None and (why := vault.check_writable()):
+        http.warn_of(NoticeKind.RENEWAL)(_explain_read_only(vault, why, login))
+    store = _add_command(VaultTokenStore(vault, profile, account), config, http)
     remedy = f"Sign in again: {build_auth_command('login', profile)}"
     endpoint = TokenEndpoint(build_app(config, login), http, remedy=remedy)
-    auth = OAuthToken(endpoint, store, clock=http.clock, on_warning=warn)
+    auth = _build_auth(endpoint, store, http, may_exchange=may_exchange)
     return SignIn(auth, "oauth", profile, source, account_ids, store, login)
 
 
-def _add_command(
-    store: TokenStore, why: str, config: HarvestConfiguration, on_warning: Callable[[str], None]
-) -> TokenStore:
-    """
-    *store*, with the configured token command if there is one.
-
-    Args:
-        why: Why *store* keeps nothing beyond this run; empty when it does. Without a command that
-            is warned of now, before a token is exchanged.
-    """
-    if config.token_command is not None:
-        return CommandTokenStore(store, config.token_command, on_warning)
-    if why:
-        on_warning(
-            "If Harvest exchanges the refresh token for another, that is lost with this run, and "
-            f"the next one has to sign in again: {why}. Or set token_command to a command that "
-            "keeps it."
-        )
-    return store
+def _add_command(store: TokenStore, config: HarvestConfiguration, http: HttpContext) -> TokenStore:
+    """*store*, with the configured token command if there is one."""
+    if config.token_command is None:
+        return store
+    return CommandTokenStore(store, config.token_command, http.warn_of(NoticeKind.RENEWAL))
 
 
-def _explain_read_only(vault: Vault) -> str:
-    why = vault.check_writable()
-    return f"the vault {vault.folder} cannot be written: {why}" if why else ""
+def _explain_read_only(vault: Vault, why: str, login: SavedLogin) -> str:
+    end = login.tokens.expires_at
+    until = f" It works until {end:%Y-%m-%d %H:%M} UTC at the latest." if end else ""
+    return (
+        f"The vault {vault.folder} cannot be written ({why}), so the sign-in cannot be renewed."
+        f"{until} {_MAKE_A_PLACE}"
+    )
 
 
 def _check_refresh_token(credentials: HarvestCredentials) -> str:

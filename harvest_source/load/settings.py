@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from harvest_source.api.access_log import AccessLog
@@ -27,6 +26,7 @@ from harvest_source.config.parse import (
     parse_rate_limit,
     parse_share,
 )
+from harvest_source.config.paths import parse_path
 from harvest_source.config.resolve import SECTIONS, read_configuration
 from harvest_source.config.sign_in import choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
@@ -71,6 +71,8 @@ class RunArguments:
         deletes: Look for deleted rows: None: once a day, True: now, False: not.
         max_deletes: Largest share of a table that a removal may take, as a percentage.
         isolate: A table that fails is noted and the others go on; otherwise its error is raised.
+        may_exchange: False: no refresh token is exchanged, so only an access token that is kept can
+            be used.
     """
 
     settings: Mapping[str, Any] | None = None
@@ -81,6 +83,7 @@ class RunArguments:
     deletes: bool | None = None
     max_deletes: str = MAX_DELETES
     isolate: bool = True
+    may_exchange: bool = True
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -154,11 +157,13 @@ def build_settings(
     config = read_configuration(arguments.overrides, sections=sections)
     upkeep = _build_upkeep(config, arguments)
     options = _build_read_options(config, arguments, hooks)
+    _warn_of_future_start(options, run_log)
     wait_s = parse_destination_wait(config.destination_wait)
     http = build_http_context(
         config, clock=hooks.clock, on_notice=run_log.add_notice, on_response=hooks.on_response
     )
-    return Settings(build_connection(config, http), options, upkeep, wait_s)
+    connection = build_connection(config, http, may_exchange=arguments.may_exchange)
+    return Settings(connection, options, upkeep, wait_s)
 
 
 def build_http_context(
@@ -178,19 +183,24 @@ def build_http_context(
     if not config.access_log:
         return http
     warn = http.warn_of(NoticeKind.OTHER)
-    log = AccessLog(Path(config.access_log), config.auth_profile, warn)
+    log = AccessLog(parse_path(config.access_log, "access_log"), config.auth_profile, warn)
     return replace(http, on_response=log if on_response is None else _call_both(log, on_response))
 
 
-def build_connection(config: HarvestConfiguration, http: HttpContext) -> Connection:
+def build_connection(
+    config: HarvestConfiguration, http: HttpContext, *, may_exchange: bool = True
+) -> Connection:
     """
     How to reach Harvest, with the credential that counts. Sends nothing.
+
+    Args:
+        may_exchange: As for :func:`choose_sign_in`.
 
     Raises:
         ConfigError: A setting that cannot work, or no credential.
         SignInError: The vault cannot trust the login it has.
     """
-    sign_in = choose_sign_in(config, http)
+    sign_in = choose_sign_in(config, http, may_exchange=may_exchange)
     return Connection(
         auth=sign_in.auth,
         http=http,
@@ -218,6 +228,16 @@ def _build_read_options(
         workers=hooks.workers,
         isolate=arguments.isolate,
     )
+
+
+def _warn_of_future_start(options: ReadOptions, run_log: RunLog) -> None:
+    """People do plan hours, so rows may be dated in the future; but few mean only those."""
+    start = options.start_date
+    if start is not None and start > options.clock.now().date():
+        run_log.warn(
+            f"start_date (--since) is {start}, which is in the future: of tables with a date only "
+            "rows dated from that day on are read. Leave it out for all history."
+        )
 
 
 def _build_upkeep(config: HarvestConfiguration, arguments: RunArguments) -> Upkeep:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.api.rate_limit import GENERAL
+from harvest_source.auth.oauth import NotExchangedError
 from harvest_source.auth.sessions import Session, Sessions
 from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
@@ -30,7 +31,8 @@ MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "app
 _SUBJECTS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
     NoticeKind.CLOCK: ("clock", "skew"),
     NoticeKind.ALLOWANCE: ("limit", "shared"),
-    NoticeKind.SIGN_IN: ("credentials", "renewal"),
+    NoticeKind.SIGN_IN: ("credentials", "vault"),
+    NoticeKind.RENEWAL: ("credentials", "renewal"),
     NoticeKind.OTHER: ("run", "other"),
 }
 """Subject and name of the finding that a notice becomes."""
@@ -91,13 +93,13 @@ def check(
     """
     Ask Harvest one row of every table, and the destination whether it can be opened.
 
-    Writes nothing.
+    Writes nothing, and exchanges no refresh token: the new one would have to be written.
 
     Raises:
         ConfigError: Nothing was sent.
     """
     target = build_target(destination, database, dataset, pipeline)
-    run = open_run(target, RunArguments(settings, account), hooks)
+    run = open_run(target, RunArguments(settings, account, may_exchange=False), hooks)
     connection = run.settings.connection
     findings: list[Finding] = []
     with run.sessions.in_use():
@@ -126,16 +128,23 @@ def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:
     try:
         account_ids = sessions.account_ids()
     except HarvestError as error:
-        yield _error("credentials", token_source or "given", error)
+        yield _describe_refusal("credentials", token_source or "given", error)
         return
     for account_id in account_ids:
         try:
             session = sessions.open(account_id)
         except HarvestError as error:
-            yield _error("account", str(account_id), error)
+            yield _describe_refusal("account", str(account_id), error)
             continue
         yield Finding("credentials", token_source or "given", "ok", "Harvest accepts the token")
         yield from _check_account(session)
+
+
+def _describe_refusal(subject: str, name: str, error: HarvestError) -> Finding:
+    """An account that cannot be opened; a token that was not tried is no error."""
+    if isinstance(error, NotExchangedError) and not error.is_refused:
+        return Finding("credentials", name, "skipped", str(error))
+    return _error(subject, name, error)
 
 
 def _check_account(session: Session) -> Iterable[Finding]:

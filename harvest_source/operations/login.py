@@ -120,7 +120,7 @@ def account_dict(account: Account, chosen: int | None) -> dict[str, Any]:
 
 def open_vault(context: SignInContext) -> Vault:
     """
-    The vault, checked to be writable before the browser opens.
+    The vault, if it looks writable.
 
     Raises:
         ConfigError: It cannot be written.
@@ -130,6 +130,24 @@ def open_vault(context: SignInContext) -> Vault:
         msg = (
             f"The vault {vault.folder} cannot be written: {why}. Set vault_path under "
             "[sources.harvest] to a folder of your own."
+        )
+        raise ConfigError(msg)
+    return vault
+
+
+def open_vault_for_login(context: SignInContext) -> Vault:
+    """
+    The vault, tried before the browser opens: a code can be redeemed once.
+
+    Raises:
+        ConfigError: A login cannot be saved in it.
+        SignInError: Its key cannot be read or made.
+    """
+    vault = open_vault(context)
+    if why := vault.find_obstacle(context.profile, alone=True):
+        msg = (
+            f"A sign-in could not be saved: {why}. Make room, or set vault_path under "
+            "[sources.harvest] to another folder of your own."
         )
         raise ConfigError(msg)
     return vault

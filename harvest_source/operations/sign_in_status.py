@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from harvest_source.api.http_context import ignore_notice
 from harvest_source.auth.accounts import fetch_accounts
+from harvest_source.auth.oauth import NotExchangedError
 from harvest_source.auth.sessions import Owner, Sessions
 from harvest_source.auth.token_endpoint import Tokens
+from harvest_source.auth.vault import NoFolderError, Vault
+from harvest_source.auth.vault_keys import KeyringUnusableError
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
 from harvest_source.errors import AuthError, ConfigError, HarvestError
 from harvest_source.load.settings import build_connection
@@ -29,7 +33,7 @@ class SignInState(StrEnum):
     NONE = "none"
     """There is none."""
     UNKNOWN = "unknown"
-    """Harvest did not answer."""
+    """Harvest did not answer, or refused the access token, and no other was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,20 @@ class StatusReport:
     Attributes:
         owners: Account id and owner of the token there; empty when Harvest was not asked.
         profiles: All profiles with a saved login.
-        vault: The vault's folder.
+        vault: The vault's folder; empty when there is none.
         key: Where the vault's key is kept; empty when the profile has no saved login.
         error: Why the sign-in cannot be used.
     """
 
     profile: str
     state: SignInState
-    vault: str
+    vault: str = ""
     sign_in: SignIn | None = None
     tokens: Tokens | None = None
     owners: tuple[tuple[int, Owner], ...] = ()
     profiles: tuple[str, ...] = ()
     key: str = ""
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     error: HarvestError | None = None
 
     @property
@@ -89,54 +93,72 @@ class StatusReport:
             "key": self.key,
             "profiles": list(self.profiles),
             "errors": [str(self.error)] if self.error else [],
-            "warnings": list(self.warnings),
+            "warnings": [notice.text for notice in self.notices],
         }
 
 
 def read_status(context: SignInContext, notices: Sequence[Notice], *, ask: bool) -> StatusReport:
     """
-    What is known of the sign-in of the configuration's profile.
+    What is known of the sign-in of the configuration's profile. Exchanges no refresh token.
 
     Args:
-        notices: The list that the context's notices go into; their texts end up in the report.
-        ask: Ask Harvest whether the sign-in works.
+        notices: The list that the context's notices go into; they end up in the report.
+        ask: Ask Harvest whether the access token works.
     """
-    vault = build_vault(context.config, context.warn)
-    report = StatusReport(context.profile, SignInState.NONE, str(vault.folder))
+    report = StatusReport(context.profile, SignInState.NONE)
+    vault: Vault | None = None
     try:
-        report = replace(report, profiles=tuple(vault.profiles()))
-        sign_in = choose_sign_in(context.config, context.http)
+        vault = build_vault(context.config, context.warn)
+        report = replace(report, vault=str(vault.folder), profiles=tuple(vault.profiles()))
+    except NoFolderError:
+        pass  # An access token of the configuration needs none. Otherwise it is said below.
+    try:
+        sign_in = choose_sign_in(context.config, context.http, may_exchange=False)
         tokens = sign_in.store.read() if sign_in.store else None
+        report = replace(report, state=SignInState.KEPT, sign_in=sign_in, tokens=tokens)
+        if vault and vault.accounts(context.profile):
+            if vault.key_warning:
+                context.warn(vault.key_warning)
+            report = replace(report, key=vault.keys.place.name)
     except HarvestError as error:
-        state = SignInState.NONE if isinstance(error, ConfigError) else SignInState.DEAD
-        return replace(report, state=state, error=error, warnings=_list_texts(notices))
-    report = replace(report, state=SignInState.KEPT, sign_in=sign_in, tokens=tokens)
-    if vault.accounts(context.profile):
-        if vault.key_warning:
-            context.warn(vault.key_warning)
-        report = replace(report, key=vault.keys.place.name)
+        return replace(report, state=_judge(error), error=error, notices=_list_once(notices))
     if ask:
         report = _ask_harvest(context, report)
-    return replace(report, warnings=_list_texts(notices))
+    return replace(report, notices=_list_once(notices))
 
 
-def _list_texts(notices: Sequence[Notice]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(notice.text for notice in notices))
+def _judge(error: HarvestError) -> SignInState:
+    """The state of a sign-in that cannot be used."""
+    match error:
+        case ConfigError():
+            return SignInState.NONE
+        case KeyringUnusableError():
+            return SignInState.UNKNOWN  # It may be whole.
+        case AuthError():
+            return SignInState.DEAD
+        case _:
+            return SignInState.UNKNOWN
+
+
+def _list_once(notices: Sequence[Notice]) -> tuple[Notice, ...]:
+    return tuple(dict.fromkeys(notices))
 
 
 def _ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
-    sessions = Sessions(build_connection(context.config, context.http))
+    quiet = replace(context.http, on_notice=ignore_notice)  # All was said when it was chosen.
+    sessions = Sessions(build_connection(context.config, quiet, may_exchange=False))
     try:
         with sessions.in_use():
             ids = sessions.account_ids()
             owners = tuple((account_id, sessions.open(account_id).owner) for account_id in ids)
+    except NotExchangedError as error:
+        if error.is_refused:
+            return replace(report, state=SignInState.UNKNOWN, error=error)
+        context.warn(str(error))
+        return report
     except HarvestError as error:
-        state = SignInState.DEAD if isinstance(error, AuthError) else SignInState.UNKNOWN
-        return replace(report, state=state, error=error)
-    # Asking may have renewed the token.
-    store = report.sign_in.store if report.sign_in else None
-    tokens = store.read() if store else None
-    return replace(report, state=SignInState.OK, owners=owners, tokens=tokens)
+        return replace(report, state=_judge(error), error=error)
+    return replace(report, state=SignInState.OK, owners=owners)
 
 
 def list_accounts(context: SignInContext) -> list[dict[str, Any]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,8 +16,9 @@ import httpx
 import pytest
 
 from harvest_source.api.http_context import Exchange
+from harvest_source.auth.oauth import NoPlaceError
 from harvest_source.auth.token_endpoint import App, Tokens
-from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore
+from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStore
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
 from harvest_source.sandbox import Request
 from tests.support.bench import ACCOUNT, PROFILE, Bench, Start
@@ -22,6 +26,19 @@ from tests.support.children import Child, fork
 
 DAY_S = 86_400.0
 THREADS, PROCESSES = 20, 4
+
+
+@contextmanager
+def limit_file_size(size: int) -> Iterator[None]:
+    """No file of this process can be longer, as on a disk that is full: root has no other limit."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def kept(bench: Bench) -> Tokens:
@@ -361,11 +378,27 @@ def test_a_kill_where_tokens_rotate_at_once_ends_in_clear_words(start: Start) ->
     bench.ask(bench.token(bench.keep(bench.issue())))
 
 
-class Full(MemoryTokenStore):
-    """A disk without room."""
+@dataclass
+class Disk:
+    """A store on a disk that may be full, or fills up once it was tried."""
+
+    tokens: Tokens
+    obstacle: str = ""
+    is_full: bool = True
+
+    def lock(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def read(self) -> Tokens:
+        return self.tokens
+
+    def find_obstacle(self) -> str:
+        return self.obstacle
 
     def write(self, tokens: Tokens) -> None:
-        raise OSError(28, "No space left on device")
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        self.tokens = tokens
 
 
 @pytest.mark.parametrize(("rotate", "says"), [(True, "sign in again"), (False, "another")])
@@ -373,10 +406,77 @@ def test_a_token_that_cannot_be_kept_is_told(start: Start, rotate: bool, says: s
     """The run goes on with it, and the warning says what that means for the next."""
     bench = start(rotate=rotate)
     first = replace(bench.issue(), access_token="")
-    bench.ask(bench.token(Full(first)))
+    bench.ask(bench.token(Disk(first)))
     [warning] = bench.warnings
     assert "No space left" in warning
     assert says in warning
+
+
+def test_nothing_is_exchanged_without_a_place_for_the_new_token(start: Start) -> None:
+    """Exit code 3, the two settings named, and the token is as good as before."""
+    bench = start(rotate=True)
+    disk = Disk(replace(bench.issue(), access_token=""), obstacle="the disk is full")
+    with pytest.raises(NoPlaceError, match="the disk is full") as caught:
+        bench.ask(bench.token(disk))
+    assert caught.value.exit_code == 3
+    for setting in ("token_command", "vault_path"):
+        assert setting in str(caught.value)
+    assert bench.token_requests == 0
+    disk.obstacle, disk.is_full = "", False
+    bench.ask(bench.token(disk))
+    assert bench.refreshes == 1
+
+
+def test_a_token_that_still_works_is_used_though_no_other_could_be_kept(start: Start) -> None:
+    """Until it ends; each run that should have renewed it says so."""
+    bench = start(rotate=True)
+    auth = bench.token(Disk(bench.issue(), obstacle="the disk is full"))
+    bench.clock.advance(13.5 * DAY_S)
+    bench.ask(auth)
+    [warning] = bench.warnings
+    assert "the disk is full" in warning
+    bench.clock.advance(DAY_S)
+    with pytest.raises(NoPlaceError):
+        bench.ask(auth)
+    assert bench.token_requests == 0
+
+
+def test_a_vault_is_tried_with_a_file(start: Start) -> None:
+    """Not by its permissions, which say nothing of a disk that is full or of root."""
+    bench = start(rotate=True)
+    store = bench.keep(replace(bench.issue(), access_token=""))
+    assert store.find_obstacle() == ""
+    names = {path.name for path in bench.vault.folder.iterdir()}
+    with limit_file_size(16 * 1024):
+        assert "File too large" in store.find_obstacle()
+        with pytest.raises(NoPlaceError, match="File too large"):
+            bench.ask(bench.token(store))
+    assert bench.token_requests == 0
+    assert {path.name for path in bench.vault.folder.iterdir()} == names, "no probe stays"
+    bench.ask(bench.token(store))
+
+
+def test_a_command_is_a_place_if_it_is_there(start: Start) -> None:
+    """Without a vault a command that can be started is enough, and a misspelt one is not."""
+    bench = start(rotate=True)
+    nowhere = NowhereTokenStore(replace(bench.issue(), access_token=""), "no home folder")
+    missing = CommandTokenStore(nowhere, "/no/such/vault kv put", bench.warnings.append)
+    with pytest.raises(NoPlaceError, match="no home folder, and the program of token_command"):
+        bench.ask(bench.token(missing))
+    assert bench.token_requests == 0
+    bench.ask(bench.token(CommandTokenStore(nowhere, "cat", bench.warnings.append)))
+    assert bench.token_requests == 1
+
+
+def test_a_key_that_goes_while_a_token_is_exchanged_costs_no_run(start: Start) -> None:
+    """The answer is there and cannot be sealed: this run goes on with it, and says so."""
+    bench = start(rotate=True)
+    store = bench.keep(replace(bench.issue(), access_token=""))
+    auth = bench.token(store)
+    bench.server.before_request(lambda _: (bench.vault.folder / "key").write_text("no key"))
+    bench.ask(auth)
+    [warning] = bench.warnings
+    assert "new refresh token could not be kept" in warning
 
 
 def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path) -> None:

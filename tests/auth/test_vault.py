@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring as FailKeyring
+from keyring.errors import KeyringLocked
 
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.auth.sealing import is_digest, make_digest
-from harvest_source.auth.vault import Vault
+from harvest_source.auth.vault import NoFolderError, Vault, default_folder
 from harvest_source.auth.vault_keys import (
     VARIABLE,
     FilePlace,
+    KeyringUnusableError,
     Keys,
     VariablePlace,
     find_places,
@@ -332,3 +336,113 @@ def test_errors_of_the_vault_hold_no_secret(vault: Vault) -> None:
 def test_keys_are_found_in_one_place_at_least(vault: Vault) -> None:
     """The last resort is always the file."""
     assert isinstance(find_places(vault.folder, {})[-1], FilePlace)
+
+
+class Locked(KeyringBackend):
+    """A keyring of a desktop whose owner is away."""
+
+    priority = 5
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.error: Exception | None = error
+        self.kept: dict[str, str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.error:
+            raise self.error
+        return self.kept.get(username)
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if self.error:
+            raise self.error
+        self.kept[username] = password
+
+
+ERRORS = (KeyringLocked("locked"), OSError(111, "Connection refused"), RuntimeError("no D-Bus"))
+
+
+def open_vault(folder: Path, backend: KeyringBackend, **environment: str) -> Vault:
+    """A vault as a new process opens it."""
+    return Vault(folder, keys=Keys(find_places(folder, environment, backend), print))
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_keyring_that_cannot_be_read_is_not_an_empty_one(
+    tmp_path: Path, error: Exception
+) -> None:
+    """Exit code 3 for reading, writing and changing the key; afterwards all is as it was."""
+    backend, folder = Locked(error), tmp_path / "vault"
+    backend.error = None
+    keep(open_vault(folder, backend))
+    before = dict(backend.kept), content(open_vault(folder, backend))
+    backend.error = error
+    vault = open_vault(folder, backend)
+    attempts: list[Callable[[], object]] = [
+        lambda: vault.read("default", "1000001"),
+        lambda: keep(vault),
+        lambda: keep(vault, "work"),
+        lambda: vault.find_obstacle("default"),
+        vault.rotate,
+    ]
+    for attempt in attempts:
+        with pytest.raises(KeyringUnusableError, match=VARIABLE) as caught:
+            attempt()
+        assert caught.value.exit_code == 3
+    backend.error = None
+    assert (dict(backend.kept), content(vault)) == before
+    assert not (folder / "key").exists()
+    assert vault.read("default", "1000001") == LOGIN
+
+
+def test_the_environments_key_stands_in_for_a_locked_keyring(tmp_path: Path) -> None:
+    """The way out that the message names works, for reading and for writing."""
+    backend, folder = Locked(ERRORS[0]), tmp_path / "vault"
+    backend.error = None
+    keep(open_vault(folder, backend))
+    backend.error = ERRORS[0]
+    [key] = backend.kept.values()
+    vault = open_vault(folder, backend, **{VARIABLE: key})
+    assert vault.read("default", "1000001") == LOGIN
+    keep(vault, "work")
+    backend.error = None
+    assert open_vault(folder, backend).read("work", "1000001") == LOGIN
+
+
+def test_no_new_key_is_made_while_another_is_away(tmp_path: Path) -> None:
+    """Without a session bus there is no keyring at all, and no key in the file: not a new vault."""
+    backend, folder = Locked(ERRORS[0]), tmp_path / "vault"
+    backend.error = None
+    keep(open_vault(folder, backend))
+    bare = open_vault(folder, FailKeyring())  # type: ignore[no-untyped-call]
+    for attempt in (lambda: keep(bare, "work"), lambda: bare.find_obstacle("work")):
+        with pytest.raises(SignInError, match=r"not at hand.*auth logout") as caught:
+            attempt()
+        assert caught.value.exit_code == 3
+    assert not (folder / "key").exists()
+    with bare.lock("default"):
+        bare.write("default", "7", LOGIN, alone=True)  # Takes the place of the one it cannot open.
+    assert bare.read("default", "7") == LOGIN
+
+
+def test_a_user_without_a_home_folder_has_no_vault() -> None:
+    """In a container that runs under a number: said so, whichever way it shows."""
+
+    def fail() -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    for find_data_folder in (fail, lambda: Path("~/.local/share/harvest-source")):
+        with pytest.raises(NoFolderError, match=r"no home folder.*vault_path"):
+            default_folder(find_data_folder)
+    assert default_folder(lambda: Path("/home/me/data")) == Path("/home/me/data/vault")
+
+
+def test_a_keyring_that_cannot_be_loaded_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PYTHON_KEYRING_BACKEND may name what is not installed."""
+    monkeypatch.setattr("keyring.core._keyring_backend", None)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no.such.Keyring")
+    with pytest.raises(KeyringUnusableError, match="PYTHON_KEYRING_BACKEND"):
+        keep(Vault(tmp_path / "vault"))
+    assert list(tmp_path.rglob("*.vault")) == []

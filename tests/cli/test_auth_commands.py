@@ -307,14 +307,21 @@ def test_profiles_may_share_an_app(office: Sandbox, folder: Path, bare: Run) -> 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that even root cannot write")
 def test_nothing_can_be_kept(office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Said before a rotated token is lost; not where a command keeps it; and no login begins."""
+    """No token is exchanged before it has a place; a command is one; and no login begins."""
+    office.set_oauth(rotate=True)
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
     monkeypatch.setenv("SOURCES__HARVEST__VAULT_PATH", "/proc/vault")
-    told = bare("sync", "--table", "tasks", "--json").json["warnings"]
-    assert any("the next one has to sign in again" in warning for warning in told)
+    for arguments in (("sync", "--table", "tasks", "--quiet"), ("verify",), ("auth", "accounts")):
+        result = bare(*arguments)
+        assert result.code == 3
+        assert "token_command" in result.err
+        assert "vault_path" in result.err
+    assert "oauth_token" not in office.requests.counts()
     monkeypatch.setenv("SOURCES__HARVEST__TOKEN_COMMAND", "cat")
-    told = bare("sync", "--table", "tasks", "--json").json["warnings"]
-    assert not any("sign in again" in warning for warning in told)
+    told = bare("sync", "--table", "tasks", "--json").json
+    assert told["status"] == "ok"
+    assert not any("token" in warning for warning in told["warnings"])
+    assert office.requests.counts()["oauth_token"] == 1
     result = bare("auth", "login")
     assert result.code == 2
     assert "vault_path" in result.err
@@ -334,9 +341,48 @@ def test_a_configured_refresh_token_is_only_the_beginning(
     assert office.requests.counts()["oauth_token"] == 2
     first = len(office.issued)
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens(person=1)["refresh_token"])
+    assert bare("sync", "--table", "tasks").code == 0
     status = bare("auth", "status", "--check", "--json").json
     assert status["roles"] == ["manager"]
     assert len(office.issued) == first + 4
+
+
+@pytest.mark.parametrize("command", [("check",), ("auth", "status", "--check")])
+def test_looking_exchanges_no_token(
+    office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """A refresh token is not tried; an access token that is kept is; a refused one is said."""
+    office.set_oauth(rotate=True)
+    monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
+    result = bare(*command)
+    assert result.code == 0, result
+    assert "Not tried: there is a refresh token" in result.out + result.err
+    assert "oauth_token" not in office.requests.counts()
+    assert bare("sync", "--table", "tasks").code == 0
+    result = bare(*command)
+    assert result.code == 0, result
+    assert "Not tried" not in result.out + result.err
+    assert "administrator" in result.out
+    for item in office.issued:
+        if item.kind == "access_token":
+            office.expire_access_token(item.value)
+    result = bare(*command)
+    assert result.code == 3
+    assert "refuses the access token that is kept" in result.out + result.err
+    assert office.requests.counts()["oauth_token"] == 1
+
+
+def test_what_the_next_run_depends_on_is_said_in_any_case(
+    office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--quiet`` for cron leaves out warnings, and not that a new token was not kept."""
+    office.set_oauth(rotate=True)
+    monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
+    monkeypatch.setenv("SOURCES__HARVEST__TOKEN_COMMAND", "false")
+    result = bare("sync", "--table", "tasks", "--quiet")
+    assert result.code == 0
+    assert "token_command ended with code 1" in result.err
+    assert bare("sync", "--table", "tasks", "--quiet", "--since", "2099-01-01").err == ""
 
 
 def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -21,6 +21,7 @@ from harvest_source.cli.show_auth import (
     show_status,
 )
 from harvest_source.errors import AuthError
+from harvest_source.notices import Notice, NoticeKind
 from harvest_source.operations.login import LoginReport, account_dict
 from harvest_source.operations.sign_in_status import SignInState, StatusReport
 
@@ -28,6 +29,7 @@ Screen = Callable[[int], None]
 Capture = pytest.CaptureFixture[str]
 
 ACME, LABS = Account(1001, "Acme", "harvest"), Account(1002, "Acme Labs", "harvest")
+CAREFUL = Notice(NoticeKind.SIGN_IN, "careful")
 URL = "https://id.getharvest.com/oauth2/authorize?client_id=app&state=" + "x" * 200
 
 
@@ -136,7 +138,7 @@ def test_every_report_has_a_json_form(capsys: Capture) -> None:
     console = Console(as_json=True)
     show_login(console, login(overruled_by="somewhere"))
     show_accounts(console, [account_dict(ACME, 1001)])
-    show_status(console, StatusReport("work", SignInState.KEPT, "/vault", warnings=("careful",)))
+    show_status(console, StatusReport("work", SignInState.KEPT, "/vault", notices=(CAREFUL,)))
     show_logout(console, "work", was_there=True)
     show_rotation(console, 2, "the keyring")
     captured = capsys.readouterr()

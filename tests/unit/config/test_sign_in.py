@@ -11,10 +11,10 @@ import pytest
 
 from harvest_source.api.http_context import HttpContext
 from harvest_source.auth.bearer import BearerToken
-from harvest_source.auth.oauth import OAuthToken
+from harvest_source.auth.oauth import NoPlaceError, NotExchangedError, OAuthToken
 from harvest_source.auth.saved_login import ANY, CONFIGURED, SavedLogin
 from harvest_source.auth.token_endpoint import Tokens
-from harvest_source.auth.token_stores import CommandTokenStore, MemoryTokenStore
+from harvest_source.auth.token_stores import CommandTokenStore
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_token_store import SeededTokenStore, VaultTokenStore
 from harvest_source.config.resolve import read_configuration
@@ -159,19 +159,40 @@ def test_a_refresh_token_that_cannot_work_is_refused(configure: Configure, token
         Choice().choose()
 
 
-def test_where_the_vault_cannot_be_written_a_new_token_is_lost(
+def test_where_the_vault_cannot_be_written_no_token_is_exchanged(
     configure: Configure, tmp_path: Path
 ) -> None:
-    """The run works, and says before a token is exchanged what that will cost."""
+    """Nothing is sent; the message names both settings that make a place."""
     block_vault(tmp_path)
     configure(credentials__refresh_token=SEED, **APP)
     choice = Choice()
     found = choice.choose()
-    assert isinstance(found.store, MemoryTokenStore)
-    assert found.store.read() == Tokens(refresh_token=SEED)
+    with pytest.raises(NoPlaceError, match=r"vault_path.*token_command"):
+        authorization(found.auth)
+    assert choice.warnings == [], "the error says it"
+    choose_sign_in(read_configuration({}), choice.http, may_exchange=False)
     [warning] = choice.warnings
-    assert "cannot be written" in warning
-    assert "token_command" in warning
+    assert "next sync stops" in warning
+    assert "is not a folder" in warning
+
+
+def test_a_caller_that_does_not_exchange(configure: Configure, vault: Vault) -> None:
+    """The access token that is kept is used while it lasts; without one nothing is tried."""
+    configure(credentials__refresh_token=SEED, **APP)
+    config = read_configuration({})
+    choice = Choice()
+    auth = choose_sign_in(config, choice.http, may_exchange=False).auth
+    with pytest.raises(NotExchangedError, match="the next sync does that") as caught:
+        authorization(auth)
+    assert not caught.value.is_refused
+    with vault.lock(PROFILE):
+        SeededTokenStore(vault, PROFILE, "app", SEED).write(Tokens("kept-secret", "next-secret"))
+    auth = choose_sign_in(config, choice.http, may_exchange=False).auth
+    assert authorization(auth) == "Bearer kept-secret"
+    assert isinstance(auth, OAuthToken)
+    with pytest.raises(NotExchangedError, match="refuses the access token") as caught:
+        auth.renew("kept-secret")
+    assert caught.value.is_refused
 
 
 @pytest.mark.parametrize("is_blocked", [False, True])
@@ -189,7 +210,8 @@ def test_a_token_command_keeps_every_new_token(
     with found.store.lock():
         found.store.write(Tokens("new-access", "new-refresh"))
     assert kept.read_text() == "new-refresh"
-    assert not any("lost with this run" in warning for warning in choice.warnings)
+    assert not any("could not be kept" in warning for warning in choice.warnings)
+    assert found.store.find_obstacle() == ""
 
 
 def test_a_saved_personal_token(vault: Vault) -> None:

@@ -45,14 +45,9 @@ def test_arguments_win_over_the_configuration(configure: Configure) -> None:
 
 def test_what_settings_warn_of_is_in_the_run_log(configure: Configure) -> None:
     """A warning that comes before the first request is not lost."""
-    configure(
-        credentials__refresh_token="1.rt.x",
-        credentials__client_id="app",
-        credentials__client_secret="secret",
-        vault_path="/proc/vault",
-    )
+    configure(credentials__access_token="1.pt.x", start_date="2099-01-01")
     [warning] = begin().run_log.warnings
-    assert "the next one has to sign in again" in warning
+    assert "start_date (--since) is 2099-01-01, which is in the future" in warning
 
 
 @pytest.mark.usefixtures("configure")
