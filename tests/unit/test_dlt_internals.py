@@ -29,7 +29,7 @@ from harvest_source.dlt_internals import (
     NamingDuckDB,
 )
 from harvest_source.errors import iter_causes
-from tests.structure import DEFAULT_FOLDER, read_package
+from tests.structure import DEFAULT_FOLDER, Source, read_package
 
 PUBLIC = frozenset(
     {
@@ -54,9 +54,9 @@ NAMESPACES = frozenset({"dlt.common", "dlt.extract", "dlt.load", "dlt.normalize"
     [source for source in read_package(DEFAULT_FOLDER) if source.module != "dlt_internals"],
     ids=lambda source: source.module,
 )
-def test_no_other_module_uses_internals(source: object) -> None:
+def test_no_other_module_uses_internals(source: Source) -> None:
     """Only ``dlt_internals`` imports undocumented modules of dlt or reads private attributes."""
-    tree: ast.Module = source.tree  # type: ignore[attr-defined]
+    tree = source.tree
     imported = {
         node.module
         for node in ast.walk(tree)

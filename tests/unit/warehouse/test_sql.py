@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ from harvest_source.warehouse.sql import (
     Sql,
     Within,
 )
+from tests.structure import DEFAULT_FOLDER, Source, read_package
 
 
 class Backticks:
@@ -81,6 +83,17 @@ def test_conditions(condition: Condition, text: str, parameters: list[Any]) -> N
     """Names by the destination's quotes, values as parameters in the order of their marks."""
     assert condition.render(Backticks()) == (text, parameters)
     assert text.count("%s") == len(parameters)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [source for source in read_package(DEFAULT_FOLDER) if source.module != "warehouse.sql"],
+    ids=lambda source: source.module,
+)
+def test_no_other_module_runs_statements(source: Source) -> None:
+    """Statements on the dataset are built and run in one module."""
+    methods = {node.attr for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
+    assert not methods & {"execute_sql", "execute_query", "make_qualified_table_name"}
 
 
 ORDERS = [
