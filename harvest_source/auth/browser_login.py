@@ -13,7 +13,8 @@ import hmac
 import queue
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
@@ -37,6 +38,11 @@ _MAX_QUERY: Final = 8192
 """Longest request path, in characters; Harvest's redirect has about 200."""
 
 _AGAIN: Final = "Nothing was stored. Sign in again: harvest-source auth login"
+
+_STRAY: Final = (
+    "This address does not belong to the sign-in that is waited for: it may come from an older "
+    "window, or from another site. Nothing was done, and the sign-in still waits for its answer."
+)
 
 _PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
@@ -99,6 +105,26 @@ def build_login_request(
     return LoginRequest(url, redirect_url, state, verifier)
 
 
+def is_answer(address: str, request: LoginRequest) -> bool:
+    """
+    Whether *address*, or its query alone, answers *request*: it brings back the request's state.
+
+    Any page that the browser shows can send it to the callback; only Harvest was told the state.
+    """
+    return _has_state(_parse_query(address), request)
+
+
+def _parse_query(address: str) -> dict[str, str]:
+    query = address.strip().partition("#")[0]
+    if "?" in query:
+        query = query.partition("?")[2]
+    return dict(parse_qsl(query[:_MAX_QUERY], keep_blank_values=True))
+
+
+def _has_state(found: Mapping[str, str], request: LoginRequest) -> bool:
+    return hmac.compare_digest(found.get("state", "").encode(), request.state.encode())
+
+
 def parse_redirect(address: str, request: LoginRequest) -> Consent:
     """
     Read the answer to *request*.
@@ -109,11 +135,8 @@ def parse_redirect(address: str, request: LoginRequest) -> Consent:
     Raises:
         SignInError: The answer belongs to another request, is a refusal, or has no code.
     """
-    query = address.strip().partition("#")[0]
-    if "?" in query:
-        query = query.partition("?")[2]
-    found = dict(parse_qsl(query[:_MAX_QUERY], keep_blank_values=True))
-    if not hmac.compare_digest(found.get("state", "").encode(), request.state.encode()):
+    found = _parse_query(address)
+    if not _has_state(found, request):
         msg = (
             "The answer does not belong to this sign-in: its state is missing or different. It "
             f"may come from an older browser window, or from another site. {_AGAIN}"
@@ -134,9 +157,17 @@ def _explain(name: str, description: str) -> str:
     return f"Harvest refused the sign-in ({printable(name, limit=40)}{said}). {_AGAIN}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One visit of the callback, and where the page that answers it is put; None: too late."""
+
+    query: str = field(repr=False)
+    page: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
+
+
 class Callback:
     """
-    The page on a loopback address that the browser is sent back to; answers one visit.
+    The page on a loopback address that the browser is sent back to; takes one answer.
 
     Built by :func:`open_callback`.
 
@@ -146,44 +177,80 @@ class Callback:
 
     def __init__(self, redirect_url: str) -> None:
         self.redirect_url = redirect_url
-        self._visits: queue.Queue[str] = queue.Queue()
-        self._page: queue.Queue[str] = queue.Queue()
-        self._taken = threading.Lock()
+        self._visits: queue.SimpleQueue[_Visit] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._has_ended = False
         self.shown = threading.Event()
 
-    def wait(self, timeout_s: float, finish: Callable[[str], str]) -> None:
+    def wait(
+        self, timeout_s: float, finish: Callable[[str], str], *, accepts: Callable[[str], bool]
+    ) -> None:
         """
         Wait for the browser, finish the login with its query, and show the result.
 
+        Visits whose query is not accepted get a page that says so, and the wait goes on: another
+        page, or an older window, must not be able to end the login.
+
         Args:
             finish: Called with the query; returns the text of the last page.
+            accepts: Whether a query answers this login.
 
         Raises:
             SignInError: The browser did not come back in time.
             HarvestError: What *finish* raised; the page shows its message.
         """
-        try:
-            query = self._visits.get(timeout=timeout_s)
-        except queue.Empty:
-            msg = f"The browser did not come back within {timeout_s:.0f} s. {_AGAIN}"
-            raise SignInError(msg) from None
+        visit = self._wait_for_answer(timeout_s, accepts)
         title, text = "Not signed in", "See the terminal."
         try:
-            title, text = "Signed in", finish(query)
+            title, text = "Signed in", finish(visit.query)
         except HarvestError as error:
             text = str(error)
             raise
         finally:
-            self._page.put(build_page(title, text))
+            visit.page.put(build_page(title, text))
             self.shown.wait(_SHOW_S)
 
-    def visit(self, query: str) -> str | None:
-        """Answer a visit with the last page; None for all but the first."""
-        if not self._taken.acquire(blocking=False):
-            return None
-        self._visits.put(query)
+    def _wait_for_answer(self, timeout_s: float, accepts: Callable[[str], bool]) -> _Visit:
+        end = time.monotonic() + timeout_s
         try:
-            return self._page.get(timeout=_ANSWER_S)
+            while True:
+                visit = self._visits.get(timeout=max(end - time.monotonic(), 0))
+                if accepts(visit.query):
+                    return visit
+                visit.page.put(None)
+        except queue.Empty:
+            msg = f"The browser did not come back within {timeout_s:.0f} s. {_AGAIN}"
+            raise SignInError(msg) from None
+        finally:
+            self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        """Take no more visits; those that wait were no answer, or came after it."""
+        with self._lock:
+            self._has_ended = True
+            while not self._visits.empty():
+                self._visits.get().page.put(None)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the answer was taken, or the time is up."""
+        with self._lock:
+            return self._has_ended
+
+    def visit(self, query: str) -> str | None:
+        """
+        Answer a visit with the last page.
+
+        Returns:
+            None for a visit that is no answer to this login, or comes after the answer.
+        """
+        visit = _Visit(query)
+        with self._lock:
+            if self._has_ended:
+                return None
+            self._visits.put(visit)
+        try:
+            return visit.page.get(timeout=_ANSWER_S)
         except queue.Empty:
             return build_page("Not signed in", "It took too long. See the terminal.")
 
@@ -264,14 +331,17 @@ class _Visitor(BaseHTTPRequestHandler):
         if path != self.server.path or len(self.path) > _MAX_QUERY:
             self._answer(404, build_page("Not here", "This page only ends a sign-in."))
             return
-        page = self.server.callback.visit(query)
-        if page is None:
-            self._answer(410, build_page("Too late", "This sign-in has ended already."))
-        else:
+        callback = self.server.callback
+        page = callback.visit(query)
+        if page is not None:
             try:
                 self._answer(200, page)
             finally:
-                self.server.callback.shown.set()
+                callback.shown.set()
+        elif callback.has_ended:
+            self._answer(410, build_page("Too late", "This sign-in has ended already."))
+        else:
+            self._answer(400, build_page("Not this sign-in", _STRAY))
 
     def _answer(self, status: int, page: str) -> None:
         body = page.encode()

@@ -176,7 +176,7 @@ class _BrowserLogin:
     timeout_s: float
 
     def run(self, context: Context, sign_in: SignInContext, vault: Vault) -> SavedLogin:
-        from harvest_source.auth.browser_login import open_callback
+        from harvest_source.auth.browser_login import is_answer, open_callback
 
         app = _find_app(sign_in.config)
         if self.no_browser:
@@ -194,7 +194,7 @@ class _BrowserLogin:
                 made.append(_finish(sign_in, vault, app, request, query))
                 return "harvest-source has what it needs. The rest is in the terminal."
 
-            callback.wait(self.timeout_s, finish)
+            callback.wait(self.timeout_s, finish, accepts=lambda query: is_answer(query, request))
         return made[0]
 
     def _build_request(self, sign_in: SignInContext, app: App, redirect_url: str) -> LoginRequest:

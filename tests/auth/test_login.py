@@ -16,6 +16,7 @@ from harvest_source.auth.browser_login import (
     LoginRequest,
     build_login_request,
     build_page,
+    is_answer,
     open_callback,
     parse_redirect,
 )
@@ -119,7 +120,7 @@ def test_the_browser_is_shown_how_it_went() -> None:
     """The last page waits for the tokens, says so, and stays in no cache."""
     with open_callback(BACK) as callback, browsing(f"{callback.redirect_url}?code=1") as seen:
         got: list[str] = []
-        callback.wait(10, lambda query: got.append(query) or "All <well>.")  # type: ignore[func-returns-value]
+        callback.wait(10, lambda query: got.append(query) or "All <well>.", accepts=bool)  # type: ignore[func-returns-value]
     assert got == ["code=1"]
     assert "<h1>Signed in</h1>" in seen[0].text
     assert "All &lt;well&gt;." in seen[0].text
@@ -139,7 +140,7 @@ def test_a_login_that_fails_is_shown_too(error: Exception) -> None:
         browsing(callback.redirect_url) as seen,
         pytest.raises(type(error)),
     ):
-        callback.wait(10, finish)
+        callback.wait(10, finish, accepts=anything)
     assert "<h1>Not signed in</h1>" in seen[0].text
     known = isinstance(error, HarvestError)
     assert ("The code &lt;was&gt; refused." if known else "See the terminal") in seen[0].text
@@ -151,9 +152,14 @@ def test_nobody_comes_back() -> None:
         open_callback(BACK) as callback,
         pytest.raises(SignInError, match=r"The browser did not come back.*auth login"),
     ):
-        callback.wait(0.01, build_page_never)
+        callback.wait(0.01, build_page_never, accepts=anything)
     with pytest.raises(httpx.ConnectError):
         get(callback.redirect_url)
+
+
+def anything(_: str) -> bool:
+    """Accepts every visit."""
+    return True
 
 
 def build_page_never(_: str) -> str:
@@ -163,7 +169,7 @@ def build_page_never(_: str) -> str:
 def visit_twice(callback: Callback) -> list[int]:
     codes = [get(callback.redirect_url.replace("/callback", "/favicon.ico")).status_code]
     with browsing(f"{callback.redirect_url}?first") as seen:
-        callback.wait(10, lambda _: "Good.")
+        callback.wait(10, lambda _: "Good.", accepts=anything)
     codes += [seen[0].status_code, get(f"{callback.redirect_url}?second").status_code]
     return codes
 
@@ -174,13 +180,56 @@ def test_one_visit_counts_and_other_pages_are_none() -> None:
         assert visit_twice(callback) == [404, 200, 410]
 
 
+def test_a_stray_visit_is_refused_and_the_wait_goes_on() -> None:
+    """Another page must not be able to deny a login: the true answer then works, and no other."""
+    with open_callback(BACK) as callback:
+        tried = attempt(callback.redirect_url)
+        answer = f"{callback.redirect_url}?code=1&state={tried.state}"
+        strays = ("", "?state=wrong&code=2", "?error=access_denied", "?state=wrong&error=x")
+        codes: list[int] = []
+
+        def visit() -> None:
+            codes.extend(get(callback.redirect_url + stray).status_code for stray in strays)
+            codes.append(get(answer).status_code)
+            codes.append(get(answer).status_code)
+
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        got: list[str] = []
+        callback.wait(
+            10,
+            lambda query: got.append(parse_redirect(query, tried).code) or "Good.",  # type: ignore[func-returns-value]
+            accepts=lambda query: is_answer(query, tried),
+        )
+        visitor.join()
+    assert codes == [400, 400, 400, 400, 200, 410]
+    assert got == ["1"]
+
+
+def test_strays_do_not_stretch_the_wait() -> None:
+    """However many come, the time limit is that of the login."""
+    with open_callback(BACK) as callback:
+        over = threading.Event()
+
+        def visit() -> None:
+            while not over.is_set():
+                get(f"{callback.redirect_url}?state=wrong")
+
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        with pytest.raises(SignInError, match="did not come back"):
+            callback.wait(0.2, build_page_never, accepts=lambda _: False)
+        over.set()
+        visitor.join()
+
+
 def test_a_connection_that_never_asks_holds_nothing_up() -> None:
     """Browsers open some just in case."""
     with open_callback(BACK) as callback:
         port = urlsplit(callback.redirect_url).port or 0
         with socket.create_connection(("127.0.0.1", port)):
             with browsing(callback.redirect_url) as seen:
-                callback.wait(10, lambda _: "Good.")
+                callback.wait(10, lambda _: "Good.", accepts=anything)
             assert seen[0].status_code == 200
 
 
