@@ -67,6 +67,11 @@ def money(amount: Decimal) -> float:
     return float(amount.quantize(CENT, ROUND_HALF_UP))
 
 
+def spelled(number: float, *, whole: bool) -> float:
+    """*number* as an integer where it is one and *whole* is set: JSON has both 12 and 12.0."""
+    return int(number) if whole and number == int(number) else number
+
+
 def exact(value: object) -> Decimal:
     """The decimal that a JSON number spells, not the binary float behind it; null is 0."""
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(str(value or 0))

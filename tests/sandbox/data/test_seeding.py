@@ -292,6 +292,24 @@ def test_zero_comes_as_whole_and_as_fraction(world: World) -> None:
     assert 0.575 in {row["unit_price"] for row in world.rows("expense_categories")}
 
 
+BOTH_KINDS = {
+    "time_entries": ("hours", "hours_without_timer", "billable_rate", "cost_rate"),
+    "expenses": ("units", "total_cost"),
+    "invoices": ("amount", "due_amount"),
+    "invoice_payments": ("amount",),
+    "users": ("default_hourly_rate", "cost_rate"),
+    "projects": ("hourly_rate", "budget"),
+}
+
+
+@pytest.mark.parametrize("table", BOTH_KINDS)
+def test_numbers_come_with_and_without_a_fraction(table: str) -> None:
+    """A client must take 12 and 12.0 for the same type of number."""
+    rows = World(Settings(entries=300, invoices=90, clock=ManualClock())).rows(table)
+    for name in BOTH_KINDS[table]:
+        assert {int, float} <= {type(row[name]) for row in rows}, name
+
+
 def test_accounts_share_ids_but_not_rows() -> None:
     """Two accounts use the same ids for different records: Harvest does not rule it out."""
     world = build(accounts=(1000001, 1000002), entries=80)

@@ -13,7 +13,7 @@ from harvest_source.sandbox.data.records.time_entries import (
     reference_record,
     timer_members,
 )
-from harvest_source.sandbox.data.values import Record
+from harvest_source.sandbox.data.values import Record, spelled
 
 REFERENCES = 1088
 WORKS = 997
@@ -61,8 +61,9 @@ def draw_pool(seed: int, bookings: int, *, timers: bool, clock_24h: bool) -> Poo
 def build_work(rng: random.Random, *, timers: bool, clock_24h: bool) -> Work:
     """Some piece of work, its hours in one of the usual lengths."""
     minutes = rng.choice((15, 30, 45, 60, 90, 100, 125, 240, 480, 7))
-    hours = 0 if rng.random() < 0.01 else round(minutes / 60, 2)
+    idle = rng.random() < 0.01
     start = rng.randrange(8 * 60, 15 * 60)
+    hours = 0 if idle else spelled(round(minutes / 60, 2), whole=start % 2 == 0)
     clocked = timers and rng.random() < 0.9
     return Work(
         amount=hour_members(hours) | {"notes": rng.choice(words.NOTES)},

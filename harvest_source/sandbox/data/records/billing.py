@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from harvest_source.sandbox.data import references as refs
-from harvest_source.sandbox.data.values import Record, exact, money
+from harvest_source.sandbox.data.values import Record, exact, money, spelled
 
 
 def expense_category_record(category_id: int, name: str, at: str) -> Record:
@@ -50,13 +50,16 @@ class Charges:
     flat_discount: Decimal | None = None
 
 
-def totals(lines: list[Record], charges: Charges, *, unset: float | None = 0.0) -> Record:
+def totals(
+    lines: list[Record], charges: Charges, *, unset: float | None = 0.0, whole: bool = False
+) -> Record:
     """
     The money members of an invoice or estimate: the discount is taken off before taxes are added.
 
     Args:
         unset: What an amount is when its percentage is null: recordings show 0.0, the
             documentation promises null (behaviour.md 8).
+        whole: Spell a whole total as an integer.
     """
     subtotal = sum((exact(line["amount"]) for line in lines), Decimal(0))
     off = exact(charges.discount) / 100
@@ -68,7 +71,7 @@ def totals(lines: list[Record], charges: Charges, *, unset: float | None = 0.0) 
         for percent, flag in ((charges.tax, "taxed"), (charges.tax2, "taxed2"))
     ]
     return {
-        "amount": money(subtotal - discount + sum(taxes)),
+        "amount": spelled(money(subtotal - discount + sum(taxes)), whole=whole),
         "tax": charges.tax,
         "tax_amount": unset if charges.tax is None else money(taxes[0]),
         "tax2": charges.tax2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harvest_source.sandbox.data.records.documents import message_record, payment_record
 from harvest_source.sandbox.data.seeding.plan import Plan
-from harvest_source.sandbox.data.values import Record, exact, iso, money, parse_instant
+from harvest_source.sandbox.data.values import Record, exact, iso, money, parse_instant, spelled
 
 HOUR_S = 3600
 GATEWAYS = ((8452, "Stripe"), (8453, "PayPal"))
@@ -144,7 +144,8 @@ def _payments(plan: Plan, rank: int, invoice: Record) -> list[Record]:
 def _payment(plan: Plan, rank: int, invoice: Record, at: int, amount: float) -> Record:
     recorder = plan.tables["users"][invoice["creator"]["id"]]
     table = "invoice_payments"
-    record = payment_record(plan.new_id(table), invoice, recorder, iso(at)) | {"amount": amount}
+    record = payment_record(plan.new_id(table), invoice, recorder, iso(at))
+    record["amount"] = spelled(amount, whole=rank % 4 != 1)
     record["notes"] = ("", None, "Paid by transfer")[rank % 3]
     if invoice["payment_options"] and rank % 2:
         gateway, name = GATEWAYS[rank % len(GATEWAYS)]

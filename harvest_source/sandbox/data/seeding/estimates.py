@@ -21,7 +21,8 @@ def seed_estimates(plan: Plan) -> None:
         )
         record |= {"line_items": lines, "number": str(1000 + position)}
         charges = CHARGES[(position + 1) % len(CHARGES)]
-        record |= totals(lines, charges, unset=(0.0, None)[position % 2])
+        unset, whole = (0.0, None)[position % 2], position % 3 == 0
+        record |= totals(lines, charges, unset=unset, whole=whole)
         plan.add("estimates", record | _state(position, at))
 
 

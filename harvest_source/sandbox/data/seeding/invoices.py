@@ -124,7 +124,8 @@ def _invoice(plan: Plan, position: int, job: Job, at: int) -> Record:
         plan.new_id("invoices"), plan.tables["clients"][client_id], plan.all("users")[0], iso(at)
     )
     record |= {"line_items": lines, "number": f"{position + 1:04d}" if position % 9 else f"R-{at}"}
-    record |= totals(lines, CHARGES[position % len(CHARGES)], unset=(0.0, None, 0)[position % 3])
+    unset, whole = (0.0, None, 0)[position % 3], position % 4 != 1
+    record |= totals(lines, CHARGES[position % len(CHARGES)], unset=unset, whole=whole)
     if position % 13 == 5:
         record["retainer"] = {"id": plan.new_id("retainers")}
     return record | _state(plan, position, record, at)

@@ -30,7 +30,7 @@ def _user(plan: Plan, position: int) -> Record:
     last = words.LAST_NAMES[position % len(words.LAST_NAMES)]
     holder = next((person for person in plan.settings.people if person.user == position), None)
     access = holder.role if holder else ("manager" if position % 5 == 4 else "member")
-    rate = None if position % 4 == 3 else rng.choice((75.0, 100.0, 120.5, 87.25))
+    rate = None if position % 4 == 3 else rng.choice((75.0, 100, 120.5, 87.25))
     created = plan.start + position * 3571
     record = user_record(
         plan.new_id("users"), first, last, f"person{position + 1}@example.com", iso(created)
@@ -42,7 +42,7 @@ def _user(plan: Plan, position: int) -> Record:
         "is_active": holder is not None or position % 7 != 6,
         "weekly_capacity": 126000 if position % 2 else 144000,
         "default_hourly_rate": rate,
-        "cost_rate": rng.choice((40.0, 55.5, 62.125, None, 0)),
+        "cost_rate": rng.choice((40, 55.5, 62.125, None, 0)),
         "access_roles": [access, *(holder.grants if holder else ())],
         "can_create_projects": access != "member",
         "permissions_claims": CLAIMS[access],
