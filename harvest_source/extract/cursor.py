@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.visibility import covers
 
 WIDE_EVERY: Final = timedelta(days=1)
@@ -108,7 +108,8 @@ def plan_read(
 
     Otherwise the rows changed since the cursor less the overlap, whatever their date: a row that
     moved to a day before *start_date* must not keep its old values. If *start_date* was moved to an
-    earlier day, the missing part of history is read as well, before the changes.
+    earlier day, the missing part of history is read as well, before the changes; if it was removed,
+    all of history is.
 
     Args:
         visibility: ``Owner.visibility`` of the token that reads now.
@@ -130,10 +131,17 @@ def plan_read(
 
 
 def _missing(covered_from: date | None, start_date: date | None) -> DateWindow | None:
-    """The days from *start_date* on that were not read yet."""
+    """
+    The days from *start_date* on that were not read yet; all days when it was removed.
+
+    A row without a date is in no window with a bound, so rows from before *covered_from* alone
+    would leave it out for good.
+    """
     if covered_from is None:
         return None
-    if start_date is not None and start_date >= covered_from:
+    if start_date is None:
+        return ALL_DAYS
+    if start_date >= covered_from:
         return None
     return DateWindow(start_date, covered_from)
 

@@ -234,7 +234,7 @@ def test_start_date_bounds_and_widens(open_lab: OpenReadLab) -> None:
         return sorted(
             record["id"]
             for record in lab.server.rows(table)
-            if dated is None or str(day) <= record[dated] < str(to)
+            if dated is None or str(day) <= (record[dated] or "") < str(to)
         )
 
     told = lab.read(*tables, start_date=middle)

@@ -74,10 +74,10 @@ CHANGES = Slice(since=AN_HOUR_AGO - OVERLAP)
         pytest.param(
             cursor(covered_from=SUMMER),
             None,
-            [history(None, SUMMER), CHANGES],
+            [history(), CHANGES],
             False,
             None,
-            id="bound taken away: the missing history first",
+            id="bound removed: all history first, for rows without a date",
         ),
     ],
 )
