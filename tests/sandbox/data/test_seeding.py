@@ -217,9 +217,19 @@ def test_documents_have_every_variety() -> None:
     assert any(row["discount"] is None and row["discount_amount"] for row in invoices)
     assert any(row["tax2_amount"] for row in invoices)
     assert {None, 0} <= {row["tax_amount"] or row["tax_amount"] for row in invoices}
+    assert {None, "", "PO-77"} == {row["purchase_order"] for row in invoices}
+    assert {"draft"} == {row["state"] for row in invoices if row["issue_date"] is None}
     kinds = {(row["bill_by"], row["budget_by"]) for row in world.rows("projects")}
     assert {by for by, _ in kinds} == {"Project", "People", "Tasks", "none"}
     assert len({budget for _, budget in kinds}) == 6
+
+
+def test_contacts_have_phones_or_none(world: World) -> None:
+    """Each kind of number is filled in on some contacts and empty, as recorded, on others."""
+    rows = world.rows("contacts")
+    for name in ("phone_office", "phone_mobile", "fax"):
+        assert {True, False} == {bool(row[name]) for row in rows}
+        assert all(isinstance(row[name], str) for row in rows)
 
 
 def test_entries_carry_every_documented_member(world: World) -> None:

@@ -32,6 +32,8 @@ def _state(position: int, at: int) -> Record:
     return {
         "state": state,
         "subject": ("", None, "Proposal")[position % 3],
+        "purchase_order": ("", "PO-9", None)[position % 3],
+        "issue_date": None if state == "draft" and position % 8 == 4 else iso(at)[:10],
         "sent_at": None if state == "draft" else sent,
         "accepted_at": decided if state == "accepted" else None,
         "declined_at": decided if state == "declined" else None,

@@ -139,11 +139,11 @@ def _state(plan: Plan, position: int, record: Record, at: int) -> Record:
     return {
         "state": state,
         "payment_term": term,
-        "due_date": iso(at + days * DAY_S)[:10],
         "payment_options": [[], ["credit_card"], ["ach", "paypal"]][position % 3],
         "subject": ("", None, "Work of the month")[position % 3],
         "notes": (None, "", "Thank you!\r\nPlease quote the number.")[position % 3],
-        "purchase_order": "" if position % 4 else "PO-77",
+        "purchase_order": ("PO-77", "", None, "")[position % 4],
+        **_dates(state, position, at, days),
         "recurring_invoice_id": 330_000 + position if position % 10 == 7 else None,
         "sent_at": None if state == "draft" else iso(later[0]),
         "paid_at": iso(paid_day) if state == "paid" else None,
@@ -152,3 +152,14 @@ def _state(plan: Plan, position: int, record: Record, at: int) -> Record:
         "due_amount": 0.0 if state in ("paid", "closed") else record["amount"],
         "updated_at": iso({"draft": at, "open": later[0]}.get(state, later[1])),
     }
+
+
+def _dates(state: str, position: int, at: int, days: int) -> Record:
+    """
+    Issue and due date; every other draft has neither.
+
+    Unverified against a live account: the documentation promises an issue date.
+    """
+    if state == "draft" and position % 12 == 11:
+        return {"issue_date": None, "due_date": None}
+    return {"issue_date": iso(at)[:10], "due_date": iso(at + days * DAY_S)[:10]}

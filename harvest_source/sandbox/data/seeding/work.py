@@ -86,6 +86,8 @@ def _contact(plan: Plan, position: int) -> Record:
         else None,
         "email": "" if position % 5 == 4 else f"contact{position + 1}@example.org",
         "phone_office": "" if position % 4 else "555 0199",
+        "phone_mobile": f"+1 555 01{position % 100:02d}" if position % 3 == 1 else "",
+        "fax": "555 0198" if position % 6 == 2 else "",
         "invoice_recipient_status": ("none", "recipient", "cc", "bcc")[position % 4],
     }
 
