@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harvest_source.sandbox import CHILDREN, NESTED, TABLES, ManualClock, Settings, World
+from harvest_source.sandbox.data.records.guesses import GUESSED
 
 REFERENCES = {
     "client": "clients",
@@ -222,6 +223,14 @@ def test_documents_have_every_variety() -> None:
     kinds = {(row["bill_by"], row["budget_by"]) for row in world.rows("projects")}
     assert {by for by, _ in kinds} == {"Project", "People", "Tasks", "none"}
     assert len({budget for _, budget in kinds}) == 6
+
+
+def test_guessed_members_are_served(world: World) -> None:
+    """Members that only other clients mention are in every record, also in an edited one."""
+    for table, guessed in GUESSED.items():
+        rows = [world.company()] if table == "company" else world.rows(table)
+        for row in rows:
+            assert set(guessed) <= set(row)
 
 
 def test_contacts_have_phones_or_none(world: World) -> None:

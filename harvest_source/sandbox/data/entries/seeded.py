@@ -28,6 +28,7 @@ from harvest_source.sandbox.data.entries.workdays import (
     Workdays,
 )
 from harvest_source.sandbox.data.records.billing import locked_reason
+from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.records.time_entries import rate_members
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.values import Record, Tables, day_epoch, iso
@@ -158,7 +159,7 @@ class SeededEntries:
         active = project.get("is_active") is not False
         return {
             "is_locked": billed or approved or not active,
-            "is_explicitly_locked": False,
+            **GUESSED["time_entries"],
             "locked_reason": locked_reason(billed=billed, approved=approved, active=active),
             "is_closed": approved,
             "approval_status": "approved" if approved else "unsubmitted",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from harvest_source.sandbox.data import references as refs
+from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.values import Record, exact, money, spelled
 
 
@@ -181,7 +182,7 @@ def expense_record(
         "is_closed": False,
         "approval_status": "unsubmitted",
         "is_locked": False,
-        "is_explicitly_locked": False,
+        **GUESSED["expenses"],
         "is_billed": False,
         "locked_reason": None,
         "created_at": at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.values import Record
 from harvest_source.sandbox.settings import MODULES, Settings
 
@@ -75,9 +76,7 @@ def company_record(settings: Settings, position: int) -> Record:
         "decimal_symbol": ".",
         "thousands_separator": ",",
         "color_scheme": "orange",
-        "saml_sign_in_required": False,
-        "day_entry_notes_required": False,
-        "approval_required": True,
+        **GUESSED["company"],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_UP, Decimal
 
+from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.values import Record, parse_instant
 
@@ -16,7 +17,7 @@ def entry_record(entry_id: int, quotes: Record, booked: Booking, at: str) -> Rec
         **hour_members(1.0),
         "notes": None,
         "is_locked": False,
-        "is_explicitly_locked": False,
+        **GUESSED["time_entries"],
         "locked_reason": None,
         "is_closed": False,
         "approval_status": "unsubmitted",

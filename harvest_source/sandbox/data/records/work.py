@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from harvest_source.sandbox.data import references as refs
+from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.values import Record
 
 
@@ -36,7 +37,7 @@ def contact_record(contact_id: int, client: Record, at: str) -> Record:
         "fax": "",
         "created_at": at,
         "updated_at": at,
-        "invoice_recipient_status": "none",
+        **GUESSED["contacts"],
         "client": refs.named(client),
     }
 
