@@ -1,4 +1,4 @@
-"""What every control of a simulated installation shares: accounts, API, faults and their lock."""
+"""What every control of a simulated installation shares: accounts, API and one lock."""
 
 from __future__ import annotations
 

@@ -69,11 +69,11 @@ class Workdays:
         return bisect_right(self._day_lo, k) - 1
 
     def id_of(self, k: int, day: Day) -> int:
-        """The id of entry *k*, which lies on *day*."""
+        """The id of entry *k*, which was worked on *day*."""
         return FIRST_ID + ID_STEP * (day.block.first + (k - day.lo) * day.block.width + day.slot)
 
     def number_of(self, entry_id: int) -> int | None:
-        """The entry number behind an id, or ``None`` when the base has no such entry."""
+        """The entry number of an id; ``None`` when no seeded entry has it."""
         place, rest = divmod(entry_id - FIRST_ID, ID_STEP)
         if rest or not 0 <= place < self.entries:
             return None
