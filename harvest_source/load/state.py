@@ -48,9 +48,16 @@ def source_state(pipeline_state: Mapping[str, Any]) -> Mapping[str, Any]:
     return state
 
 
-def forget_tables(pipeline_state: Mapping[str, Any], tables: Iterable[str]) -> None:
-    """Remove everything stored of *tables*: they are read from their first row again."""
-    resources = source_state(pipeline_state).get("resources", {})
+def own_state(pipeline_state: Any) -> dict[str, Any]:
+    """:func:`source_state` of a state that is being managed by dlt, to be changed in place."""
+    sources: dict[str, Any] = pipeline_state.setdefault("sources", {})
+    state: dict[str, Any] = sources.setdefault(SOURCE, {})
+    return state
+
+
+def forget_tables(state: Mapping[str, Any], tables: Iterable[str]) -> None:
+    """Remove all our *state* of *tables*: they are read from their first row again."""
+    resources = state.get("resources", {})
     for table in tables:
         resources.pop(table, None)
 

@@ -21,7 +21,8 @@ from harvest_source.dlt_internals import (
     find_pipelines_folder,
     supports_merge,
 )
-from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.errors import ConfigError, DestinationError, counted
+from harvest_source.load.state import own_state
 from harvest_source.warehouse.failures import build_settings_error, may_pass
 from harvest_source.warehouse.target import Target
 
@@ -78,6 +79,60 @@ class PipelineFolder:
         self.pipeline.drop()
         self.pipeline = self._open()
 
+    def load(self, data: Any = None) -> list[str]:
+        """
+        Load *data*, or what waits in the folder when there is none. The only way to load.
+
+        A load has happened when no job failed. dlt must not decide that: with its setting
+        ``load.raise_on_failed_jobs`` off it notes a package with failed jobs as loaded, its cursors
+        included.
+
+        Args:
+            data: A source or resource of dlt; None: the packages that are waiting.
+
+        Returns:
+            The ids of the load packages.
+
+        Raises:
+            DestinationError: A job failed, or packages of an earlier run wait to be loaded.
+        """
+        pipeline = self.pipeline
+        if data is not None:
+            if self.has_pending:
+                msg = "Packages of an earlier load wait in dlt's working folder; they come first."
+                raise DestinationError(msg)
+            pipeline.extract(data)
+        pipeline.normalize()
+        info = pipeline.load()
+        if info is None:
+            return []
+        failed = [job for package in info.load_packages for job in package.jobs["failed_jobs"]]
+        if failed:
+            tables = ", ".join(sorted({job.job_file_info.table_name for job in failed}))
+            msg = f"{counted(len(failed), 'job')} of a load failed: {tables}."
+            raise DestinationError(msg)
+        return list(info.loads_ids)
+
+    def write_state(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """
+        Store a change of our source's state in the folder and at the destination, in one load.
+
+        Nothing is loaded when *change* changes nothing.
+
+        Args:
+            change: Gets the state of our source, to be changed in place.
+
+        Raises:
+            DestinationError: The destination refused. The change waits to be loaded.
+        """
+        if self.pipeline.default_schema_name is None:
+            msg = "Nothing was loaded yet, so there is no state that could be changed."
+            raise DestinationError(msg)
+        with self.pipeline.managed_state(extract_state=True) as state:
+            change(own_state(state))
+        if self.has_pending:
+            self.load()
+
     def finish_pending(self) -> list[str]:
         """
         Load what an earlier run left behind; give it up if it can never load.
@@ -94,7 +149,7 @@ class PipelineFolder:
                 self.pipeline.abort_packages()
                 return ["An earlier run was killed while it loaded; its rows are read again."]
             self.owe(True)
-            self.pipeline.run()
+            self.load()
         except Exception as error:
             if may_pass(self._target, error):
                 raise

@@ -25,6 +25,7 @@ from harvest_source.dlt_internals import (
 from harvest_source.load.state import forget_tables, source_state
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.sql import EVERY_ROW, Sql
 
 
@@ -59,7 +60,7 @@ def remake_own_tables(schema: dlt.Schema, client: JobClient) -> list[str]:
     return theirs
 
 
-def remake_tables(pipeline: dlt.Pipeline, missing: Sequence[str]) -> list[str]:
+def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
     """
     Create Harvest's tables and columns that were dropped, and forget how far they were read.
 
@@ -68,11 +69,12 @@ def remake_tables(pipeline: dlt.Pipeline, missing: Sequence[str]) -> list[str]:
     """
     if not missing:
         return []
+    pipeline = folder.pipeline
     schema = pipeline.default_schema
     lost = sorted({find_root(schema, name) for name in missing})
     # Cursors first, in the destination too: after a kill in between, the next run still finds the
     # table missing.
-    _forget(pipeline, lost)
+    folder.write_state(lambda state: forget_tables(state, lost))
     with pipeline.destination_client() as client:
         _empty_orphans(schema, client, missing)
         create_tables(client, missing)
@@ -85,14 +87,6 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
             sql.delete(name, EVERY_ROW)
-
-
-def _forget(pipeline: dlt.Pipeline, tables: Iterable[str]) -> None:
-    """Remove the state of *tables*, here and in the destination."""
-    with pipeline.managed_state(extract_state=True) as state:
-        forget_tables(state, tables)
-    pipeline.normalize()
-    pipeline.load()
 
 
 def compare(pipeline: dlt.Pipeline, schema: dlt.Schema) -> tuple[bool, list[str]]:

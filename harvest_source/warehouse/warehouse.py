@@ -118,7 +118,7 @@ class Warehouse:
             self.pipeline.sync_destination()
             if is_older or pending or self.pipeline.state != state:
                 _, missing = self._compare()
-            remade = remake_tables(self.pipeline, missing)
+            remade = remake_tables(self._folder, missing)
         if remade:
             warnings.append(
                 f"Not in {self.target} any more, or not with every column: {', '.join(remade)}. "
@@ -168,12 +168,29 @@ class Warehouse:
         """
         with self._changing():
             self._folder.owe(True)
-            return list(self.pipeline.run(source).loads_ids)
+            return self._folder.load(source)
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
         with self._changing():
-            self.pipeline.run(build_own_resource(table, rows))
+            self._folder.load(build_own_resource(table, rows))
+
+    def write_state(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """
+        Store a change of our source's state in the folder and at the destination, in one load.
+
+        Either both have the change or the next run brings it to the destination first. Nothing is
+        loaded when *change* changes nothing.
+
+        Args:
+            change: Gets the state of our source, as in :attr:`source_state`, to be changed in
+                place: ``{"resources": {table: {"accounts": {account_id: ...}}}, ...}``.
+
+        Raises:
+            DestinationError: The destination refused. The change waits to be loaded.
+        """
+        with self._changing():
+            self._folder.write_state(change)
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
         """

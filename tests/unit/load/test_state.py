@@ -31,7 +31,7 @@ def test_a_state_without_ours(state: dict[str, Any]) -> None:
     """Nothing is stored of a source that never ran."""
     assert source_state(state) == {}
     assert stored_accounts(source_state(state), "clients") == {}
-    forget_tables(state, ["clients"])
+    forget_tables(source_state(state), ["clients"])
 
 
 def test_forgotten_tables_leave_the_others() -> None:
@@ -41,6 +41,6 @@ def test_forgotten_tables_leave_the_others() -> None:
             name: {"resources": dict(each["resources"])} for name, each in STATE["sources"].items()
         }
     }
-    forget_tables(state, ["clients", "nowhere"])
+    forget_tables(source_state(state), ["clients", "nowhere"])
     assert source_state(state)["resources"] == {"roles": {"accounts": {}}}
     assert state["sources"]["another"]["resources"] == {"clients": {}}
