@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("tests.support")
 
+SLOW = "slow"
+
 settings.register_profile(
     "suite",
     max_examples=50,
@@ -14,10 +16,24 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("long", parent=settings.get_profile("suite"), max_examples=2000)
-"""For a night: ``python -m pytest tests/unit --hypothesis-profile long``."""
 settings.load_profile("suite")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs pytest in the background has it ignore Ctrl-C, and so would the processes
     # that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """``-m slow`` draws many examples of each property."""
+    if config.option.markexpr == SLOW:
+        settings.load_profile("long")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``-m slow`` selects property tests, too."""
+    if config.option.markexpr == SLOW:
+        for item in items:
+            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+                item.add_marker(SLOW)

@@ -28,6 +28,7 @@ from tests.support.moments import (
     FIRST_COPIED,
     LOADED,
     NORMALIZED,
+    STATEMENT,
     start_sync,
     strike_at,
 )
@@ -70,6 +71,17 @@ def assert_heals(lab: Lab) -> None:
 def test_killed_in_dlt(lab: Lab, moment: str) -> None:
     """Whatever dlt was doing, the next run finishes it and goes on."""
     kill(lab, moment)
+    assert_heals(lab)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", range(1, 60))
+def test_killed_at_any_statement(lab: Lab, call: int) -> None:
+    """Killed as it is about to run its n-th statement of SQL, dlt's own among them."""
+    with start_sync(
+        lab, *TABLES, number=signal.SIGKILL, moment=STATEMENT, call_number=call
+    ) as child:
+        assert child.wait() in (-signal.SIGKILL, 0)
     assert_heals(lab)
 
 

@@ -18,6 +18,7 @@ LOADED = "dlt.load.load:Load:complete_package"
 STARTED = "harvest_source.warehouse.warehouse:Warehouse:restore"
 WRITTEN_DOWN = "harvest_source.warehouse.warehouse:Warehouse:insert"
 FIRST_COPIED = "dlt.load.load:Load:create_followup_jobs"
+STATEMENT = "dlt.destinations.impl.duckdb.sql_client:DuckDbSqlClient:execute_query"
 MOMENTS = {
     "at the start": STARTED,
     "between extract and normalize": EXTRACTED,
@@ -30,12 +31,20 @@ MOMENTS = {
 """By name, the method that a run is about to call, as ``module:class:method``."""
 
 
-def start_sync(lab: Lab, *tables: str, number: int = 0, moment: str = "") -> Child:
-    """``harvest-source sync`` as a process that sends itself signal *number* at *moment*."""
+def start_sync(
+    lab: Lab, *tables: str, number: int = 0, moment: str = "", call_number: int = 1
+) -> Child:
+    """
+    ``harvest-source sync`` as a process that sends itself signal *number* at *moment*.
+
+    Args:
+        call_number: Which time it comes to that moment, from 1.
+    """
     arguments = ["sync", f"--database={lab.database}", *(f"--table={table}" for table in tables)]
     return fork(
         str(int(number)),
         moment,
+        str(call_number),
         *arguments,
         folder=lab.folder,
         environment=lab.environment,
@@ -44,11 +53,11 @@ def start_sync(lab: Lab, *tables: str, number: int = 0, moment: str = "") -> Chi
 
 
 def run_struck() -> None:
-    """``harvest-source`` with two arguments before its own: the signal, and when to send it."""
-    number, moment = int(sys.argv[1]), sys.argv[2]
+    """``harvest-source`` with three arguments before its own: signal, moment, which time."""
+    number, moment, call = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     if moment:
-        strike_at(moment, number)
-    del sys.argv[1:3]
+        strike_at(moment, number, call=call)
+    del sys.argv[1:4]
     harvest_source()
 
 
