@@ -51,7 +51,7 @@ NAMESPACES = frozenset({"dlt.common", "dlt.extract", "dlt.load", "dlt.normalize"
 
 @pytest.mark.parametrize(
     "source",
-    [source for source in read_package(DEFAULT_FOLDER) if source.module != "dlt_internals"],
+    [source for source in read_package(DEFAULT_FOLDER) if source.room != "dlt_internals"],
     ids=lambda source: source.module,
 )
 def test_no_other_module_uses_internals(source: Source) -> None:

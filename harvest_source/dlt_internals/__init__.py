@@ -1,0 +1,79 @@
+"""
+Everything of dlt that is internal or undocumented, in one place. No other module may import it.
+
+Each point says why we need it and what to do when dlt changes or removes it.
+``tests/unit/test_dlt_internals.py`` checks each point against the installed dlt within seconds;
+``pyproject.toml`` admits only the minor versions of dlt that passed. Documented API, such as
+``dlt.source``, ``dlt.mark`` or ``Pipeline.get_local_state_val``, is used where it is needed.
+Other rooms import from this package, not from its modules.
+"""
+
+from __future__ import annotations
+
+from harvest_source.dlt_internals.destinations import (
+    INNER_ERRORS,
+    ConfigurationException,
+    DestinationException,
+    DestinationTransientException,
+    JobClient,
+    SqlClient,
+    delaying_interrupts,
+    find_destination,
+    supports_merge,
+)
+from harvest_source.dlt_internals.duckdb_client import (
+    NamingDuckDB,
+    create_duckdb_file,
+    find_catalog_name,
+    is_ambiguous,
+    use_naming_duckdb,
+)
+from harvest_source.dlt_internals.extraction import find_active_pipeline, find_load_id
+from harvest_source.dlt_internals.settings import iter_config_values, log_warning
+from harvest_source.dlt_internals.state import (
+    FOLDER_ERRORS,
+    find_pipelines_folder,
+    mark_restored,
+    read_state_version,
+    read_stored_state_version,
+)
+from harvest_source.dlt_internals.tables import (
+    create_tables,
+    find_root,
+    has_dataset,
+    has_rows,
+    iter_incomplete_tables,
+    sql_client_of,
+)
+
+__all__ = [
+    "FOLDER_ERRORS",
+    "INNER_ERRORS",
+    "ConfigurationException",
+    "DestinationException",
+    "DestinationTransientException",
+    "JobClient",
+    "NamingDuckDB",
+    "SqlClient",
+    "create_duckdb_file",
+    "create_tables",
+    "delaying_interrupts",
+    "find_active_pipeline",
+    "find_catalog_name",
+    "find_destination",
+    "find_load_id",
+    "find_pipelines_folder",
+    "find_root",
+    "has_dataset",
+    "has_rows",
+    "is_ambiguous",
+    "iter_config_values",
+    "iter_incomplete_tables",
+    "log_warning",
+    "mark_restored",
+    "read_state_version",
+    "read_stored_state_version",
+    "sql_client_of",
+    "supports_merge",
+    "use_naming_duckdb",
+]

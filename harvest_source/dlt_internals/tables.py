@@ -1,0 +1,66 @@
+"""Tables as dlt's schema knows them and as the destination has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import dlt
+from dlt.common.schema.typing import TTableSchema
+from dlt.common.schema.utils import get_root_table, has_table_seen_data
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from harvest_source.dlt_internals.destinations import JobClient, SqlClient
+
+
+def has_rows(table: TTableSchema) -> bool:
+    """
+    Whether any row ever went into a table of dlt's schema; before that it need not exist.
+
+    Without the function: ``table["x-normalizer"]["seen-data"]``.
+    """
+    return has_table_seen_data(table)
+
+
+def find_root(schema: dlt.Schema, table: str) -> str:
+    """Name of the table whose rows those of child *table* belong to; itself for a main table."""
+    return str(get_root_table(schema.tables, table)["name"])
+
+
+def iter_incomplete_tables(schema: dlt.Schema, client: JobClient) -> Iterator[str]:
+    """
+    Tables that dlt made and that are missing from the destination, or lack columns there.
+
+    dlt believes its schema and never looks again. Without ``get_storage_tables``: query
+    ``information_schema.columns``. Nothing is known of destinations without SQL.
+    """
+    if not isinstance(client, SqlJobClientBase):
+        return
+    made = [
+        name
+        for name, table in schema.tables.items()
+        if has_rows(table) or name in schema.dlt_table_names()
+    ]
+    is_case_sensitive = client.capabilities.generates_case_sensitive_identifiers()
+    for name, columns in client.get_storage_tables(made):
+        if schema.get_new_table_columns(name, columns, case_sensitive=is_case_sensitive):
+            yield name
+
+
+def create_tables(client: JobClient, tables: Sequence[str]) -> None:
+    """
+    Create *tables* and missing columns in the destination, though dlt believes that they exist.
+
+    Without ``force``: ``CREATE TABLE`` of our own, with the types of dlt's type mapper.
+    """
+    client.update_stored_schema(only_tables=tables, force=True)
+
+
+def has_dataset(client: JobClient) -> bool:
+    """Whether the dataset exists in the destination. Without it: query its schemas."""
+    return client.is_storage_initialized()
+
+
+def sql_client_of(client: JobClient) -> SqlClient:
+    """The SQL client of a destination client that has one; the two share a connection."""
+    assert isinstance(client, SqlJobClientBase)
+    return client.sql_client
