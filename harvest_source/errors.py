@@ -13,7 +13,8 @@ Every error this package raises on purpose.
     │       ├── ServerError       5xx, time-outs, refused connections, until we gave up
     │       ├── ForbiddenError    403: this token may not read that
     │       └── ResponseError     an answer that cannot be right
-    │           └── UnsafeLinkError   a next link that must not be followed
+    │           ├── UnsafeLinkError   a next link that must not be followed
+    │           └── IncompleteListError   a list that could not be proven complete
     ├── DestinationError          the warehouse refused; the message says what stays pending
     ├── GuardError                a guard stopped a destructive step
     └── BusyError                 another sync of this pipeline is running
@@ -104,6 +105,16 @@ class ResponseError(ApiError):
 
 class UnsafeLinkError(ResponseError):
     """A ``links.next`` to another host, or one already followed."""
+
+
+class IncompleteListError(ResponseError):
+    """
+    A list was read, and whether a row is missing could not be told.
+
+    Rows that were read may be loaded; the list's cursor does not move and nothing is removed.
+    """
+
+    exit_code = 5
 
 
 class DestinationError(HarvestError):

@@ -46,6 +46,8 @@ def _tell(console: Console, report: SyncReport) -> None:
     for failure in log.failures:
         what = failure.table or "the whole account"
         console.error(f"{what} of account {failure.account_id}: {failure.error}")
+    for unproven in log.unproven:
+        console.error(str(unproven.error))
 
 
 def _iter_rows(report: SyncReport) -> Iterator[list[str]]:

@@ -108,7 +108,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     scopes = [_child_scope(task, each) for each in [*changed, *swept]]
     yield from read_scopes(task, scopes, stored)
     if not result.proven:
-        task.warn_unproven([result])
+        task.note_unproven([result])
         return
     if stored is not None:
         stored.store()

@@ -41,7 +41,7 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     if not read_plan.is_whole:  # A read of all history includes them.
         yield from _read_volatile(task, reader, results)
     if not all(result.proven for result in results):
-        task.warn_unproven(results)
+        task.note_unproven(results)
         return
     task.state.pop("backfill", None)
     move_cursor(task, read_plan, cursor, results, has_news=rows > 0)
@@ -121,4 +121,4 @@ def reread_slices(task: Task) -> Iterator[pa.Table]:
     if all(result.proven for result in results):
         task.state["audit"] = reread.audit
     else:
-        task.warn_unproven(results)
+        task.note_unproven(results)

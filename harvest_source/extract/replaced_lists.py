@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from harvest_source.concurrency import in_parallel
 from harvest_source.decode.decoder import ARROW_TYPES
-from harvest_source.errors import ResponseError
+from harvest_source.errors import IncompleteListError, ResponseError
 from harvest_source.extract.proof import ATTEMPTS, pages_agree
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
@@ -120,7 +120,7 @@ def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
         confirm_empty: Count an empty list once more, because it would empty the table.
 
     Raises:
-        ResponseError: The list changed during every attempt.
+        IncompleteListError: The list changed during every attempt.
     """
     endpoint = reader.endpoint
     for _ in range(ATTEMPTS):
@@ -137,7 +137,7 @@ def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
         f"{endpoint.name} kept changing while it was read, {ATTEMPTS} times over. "
         "The rows loaded earlier are kept. Run the same command again."
     )
-    raise ResponseError(msg, path=endpoint.list_path, attempts=ATTEMPTS)
+    raise IncompleteListError(msg, path=endpoint.list_path, attempts=ATTEMPTS)
 
 
 def read_all(task: Task) -> Iterator[pa.Table]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from harvest_source.errors import HarvestError, error_dict
+from harvest_source.errors import HarvestError, IncompleteListError, error_dict
 from harvest_source.notices import Notice, NoticeKind
 
 
@@ -149,6 +149,8 @@ class RunLog:
     emptied: list[Emptied] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    unproven: list[Failure] = field(default_factory=list)
+    """Tables whose rows are loaded, but whose lists could not be proven complete."""
     notices: list[Notice] = field(default_factory=list)
     audit: AuditReport = field(default_factory=AuditReport)
     pages: PageCounts = field(default_factory=PageCounts)
@@ -180,6 +182,16 @@ class RunLog:
         """Record that a table could not be read."""
         with self._lock:
             self.failures.append(Failure(account_id, table, error))
+
+    def note_unproven(self, table: str, account_id: int, message: str) -> None:
+        """
+        Record that a table could not be read with proof, and why; a repeated note counts once.
+
+        The run is ``partial`` then: what was read is loaded, and a row may be missing.
+        """
+        with self._lock:
+            if all((table, account_id) != (each.table, each.account_id) for each in self.unproven):
+                self.unproven.append(Failure(account_id, table, IncompleteListError(message)))
 
     def warn(self, message: str) -> None:
         """Record a message for the user, as :meth:`add_notice`."""

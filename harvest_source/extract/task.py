@@ -105,12 +105,13 @@ class Task:
             now=self.options.clock.now(),
         )
 
-    def warn_unproven(self, results: Sequence[ReadResult]) -> None:
-        """Warn about slices that kept changing while they were read."""
+    def note_unproven(self, results: Sequence[ReadResult]) -> None:
+        """Record that the table has slices that kept changing while they were read."""
         slices = "; ".join(str(each) for result in results for each in result.unproven)
-        self.run_log.warn(
+        self.run_log.note_unproven(
+            *self.key,
             f"{self.endpoint.name} of account {self.session.account_id} kept changing while it was "
-            f"read ({slices}). The rows read are loaded; the next run reads that part again."
+            f"read ({slices}). The rows read are loaded; the next run reads that part again.",
         )
 
     def warn_kept(self, what: str) -> None:

@@ -104,6 +104,10 @@ class DltRunLog(RunLog):
         super().skip(table, account_id, reason)
         log_warning(f"{table} of account {account_id} is left out: {reason}")
 
+    def note_unproven(self, table: str, account_id: int, message: str) -> None:
+        super().note_unproven(table, account_id, message)
+        log_warning(message)
+
     def add_notice(self, notice: Notice) -> None:
         super().add_notice(notice)
         log_warning(notice.text)

@@ -50,9 +50,13 @@ class SyncReport:
 
     @property
     def status(self) -> str:
-        """``ok``, ``partial`` (something landed, something failed) or ``error``."""
+        """
+        ``ok``, ``partial`` or ``error``.
+
+        ``partial``: something landed, and something failed or could not be proven complete.
+        """
         if not self.errors and not self.run_log.failures:
-            return "ok"
+            return "partial" if self.run_log.unproven else "ok"
         failed = {(f.table, f.account_id) for f in self.run_log.failures}
         landed = any(
             (table, account) not in failed
@@ -65,7 +69,8 @@ class SyncReport:
     def exit_code(self) -> int:
         """0, or the gravest of the errors' codes."""
         codes = {error.exit_code for error in self.errors}
-        codes |= {failure.error.exit_code for failure in self.run_log.failures}
+        found = (*self.run_log.failures, *self.run_log.unproven)
+        codes |= {failure.error.exit_code for failure in found}
         return choose_exit_code(codes)
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,6 +88,7 @@ class SyncReport:
             "errors": [
                 *(error_dict(error) for error in self.errors),
                 *(failure.as_dict() for failure in self.run_log.failures),
+                *(failure.as_dict() for failure in self.run_log.unproven),
             ],
             "warnings": list(self.run_log.warnings),
         }

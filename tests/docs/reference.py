@@ -39,7 +39,8 @@ _EXIT_CODES: Final = {
     2: "Usage or configuration",
     3: "Harvest refused the token or the account",
     4: "Harvest did not give a usable answer",
-    5: "A guard refused a removal, or `verify` found a difference",
+    5: "A guard refused a removal, a list could not be proven complete, "
+    "or `verify` found a difference",
     6: "The destination refused",
     7: "Another sync of this pipeline is running",
     130: "Interrupted",

@@ -87,6 +87,7 @@ def test_what_went_wrong_is_on_stderr(capsys: Capture) -> None:
     log.skip("invoices", 1000001, "the role may not read it")
     log.fail("projects", 1000001, ServerError("Gave up on projects."))
     log.fail("", 1000002, ServerError("Gave up on users/me."))
+    log.note_unproven("tasks", 1000001, "tasks kept changing while it was read.")
     log.audit.compared = 2
     show_sync(Console(), report(log, errors=(DestinationError("The disk is full."),)))
     assert capsys.readouterr().err.splitlines() == [
@@ -97,6 +98,7 @@ def test_what_went_wrong_is_on_stderr(capsys: Capture) -> None:
         "error: The disk is full.",
         "error: projects of account 1000001: Gave up on projects.",
         "error: the whole account of account 1000002: Gave up on users/me.",
+        "error: tasks kept changing while it was read.",
     ]
 
 

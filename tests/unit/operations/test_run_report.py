@@ -79,6 +79,23 @@ def test_a_table_that_failed_for_one_account_landed_for_another() -> None:
     assert report(log).status == "partial"
 
 
+def test_a_list_that_could_not_be_proven_complete_makes_the_run_partial() -> None:
+    """Its rows landed, and a row may be missing: exit code 5, named among the errors."""
+    log = read("clients", "roles")
+    log.note_unproven("clients", ACCOUNT, "clients kept changing.")
+    log.note_unproven("clients", ACCOUNT, "clients kept changing.")
+    found = report(log)
+    assert (found.status, found.exit_code) == ("partial", 5)
+    assert found.as_dict()["errors"] == [
+        {
+            "account_id": ACCOUNT,
+            "table": "clients",
+            "type": "IncompleteListError",
+            "message": "clients kept changing.",
+        }
+    ]
+
+
 def test_a_failure_of_the_whole_run_is_an_error() -> None:
     """Whatever was read: the destination refused it."""
     found = report(read("clients"), DestinationError("x"))
