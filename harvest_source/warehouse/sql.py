@@ -142,6 +142,9 @@ class _Joined:
     def __init__(self, *conditions: Condition) -> None:
         self.conditions = conditions
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.conditions))})"
+
     def render(self, names: Names) -> Rendered:
         if not self.conditions:
             return self.neutral, []

@@ -63,7 +63,7 @@ def dump(database: Path) -> Iterator[str]:
         ).fetchall()
         assert len(names) > 5
         for schema, table in names:
-            for row in connection.execute(f'FROM harvest."{schema}"."{table}"').fetchall():
+            for row in connection.execute(f'FROM "{schema}"."{table}"').fetchall():
                 for value in row:
                     yield str(value)
                     yield from unpacked(value)
