@@ -14,6 +14,7 @@ import pytest
 from harvest_source.errors import (
     AuthError,
     HarvestError,
+    IncompleteListError,
     ResponseError,
     ServerError,
     UnsafeLinkError,
@@ -45,7 +46,7 @@ FAULTS: dict[str, tuple[str, type[HarvestError]]] = {
     "invoice_item_categories": ("half_json", ServerError),
     "estimate_item_categories": ("list_body", ResponseError),
     "expense_categories": ("empty_body", ServerError),
-    "roles": ("wrong_total", ResponseError),
+    "roles": ("wrong_total", IncompleteListError),
 }
 """By table: what every request of it meets in the bad run, and what that is reported as."""
 FORBIDDEN = "contacts"
