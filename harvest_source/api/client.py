@@ -26,9 +26,6 @@ from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
 from harvest_source.concurrency import run_ahead
 from harvest_source.errors import ResponseError
 
-_INVALID: Final = 422
-"""Harvest's answer to a parameter it does not accept."""
-
 REPORT_PATIENCE_S: Final = 1200.0
 """Harvest counts reports over 15 minutes, so a Retry-After may be that long."""
 
@@ -107,8 +104,7 @@ class HarvestClient:
 
         Args:
             path: Below the API's address: ``time_entries``.
-            key: Name of the array in the envelope; None for a single object, which is asked for
-                without ``per_page``.
+            key: Name of the array in the envelope; None for a single object.
             params: Filters; never changed.
             per_page: Rows of the page; None: as many as Harvest allows.
 
@@ -119,13 +115,15 @@ class HarvestClient:
         """
         request = build_list_request(self._root, path, key, params)
         query = dict(params or {})
-        if key is None:
-            return self._fetch(path, request, number=1, params=query)
         if per_page is not None:
-            return self._fetch(path, request, number=1, params=query | {"per_page": str(per_page)})
-        page = self._fetch_largest(path, request, query)
-        self._page_sizes.learn(key, page)
-        return page
+            query["per_page"] = str(per_page)
+        if key is None or per_page is not None:
+            return self._fetch(path, request, number=1, params=query)
+
+        def fetch(size: dict[str, str]) -> Page:
+            return self._fetch(path, request, number=1, params={**query, **size})
+
+        return self._page_sizes.fetch_largest(key, fetch)
 
     def page_rows(self, key: str) -> int:
         """How many rows fit one page of a list, as far as is known by now."""
@@ -201,22 +199,6 @@ class HarvestClient:
 
         options = SendOptions(cancelled=cancelled)
         return self._requester.fetch(path, parse=parse, label=path, options=options)
-
-    def _fetch_largest(self, path: str, request: ListRequest, query: Mapping[str, str]) -> Page:
-        """The first page with as many rows as Harvest allows, should it allow fewer than before."""
-        size = self._page_sizes.params()
-        try:
-            return self._fetch(path, request, number=1, params={**query, **size})
-        except ResponseError as error:
-            if error.status != _INVALID or not size:
-                raise
-            refusal = error
-        try:
-            page = self._fetch(path, request, number=1, params=query)
-        except ResponseError:
-            raise refusal from None  # Something else is invalid: the first answer says what.
-        self._page_sizes.refuse()
-        return page
 
     def _follow(
         self, request: ListRequest, links: LinkChecker, page: Page, cancelled: Callable[[], bool]

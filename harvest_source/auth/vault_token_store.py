@@ -79,4 +79,4 @@ class SeededTokenStore:
 
 def _lock(vault: Vault, profile: str) -> AbstractContextManager[object]:
     """No lock in a read-only vault: no other process can write there either."""
-    return nullcontext() if vault.check_writable() else vault.lock(profile)
+    return nullcontext() if vault.files.check_writable() else vault.lock(profile)

@@ -127,7 +127,7 @@ def logout(context: Context) -> int:
     sign_in = _open(context)
     vault = open_vault(sign_in)
     with vault.lock(sign_in.profile):
-        was_there = vault.forget(sign_in.profile)
+        was_there = vault.files.forget(sign_in.profile)
     show_logout(context.console, sign_in.profile, was_there=was_there)
     return 0
 

@@ -106,7 +106,8 @@ def build_vault(config: HarvestConfiguration, on_warning: Callable[[str], None])
         NoFolderError: No folder is configured, and the user has no home folder.
         ConfigError: ``vault_path`` is no path.
     """
-    from harvest_source.auth.vault import Vault, default_folder
+    from harvest_source.auth.vault import Vault
+    from harvest_source.auth.vault_files import default_folder
 
     configured = config.vault_path
     folder = default_folder() if configured is None else parse_path(configured, "vault_path")
@@ -186,7 +187,7 @@ def _find_seeded_store(
 
     Without such a place a run that exchanges tokens stops; one that does not says so in advance.
     """
-    from harvest_source.auth.vault import NoFolderError
+    from harvest_source.auth.vault_files import NoFolderError
     from harvest_source.auth.vault_token_store import SeededTokenStore
 
     store: TokenStore
@@ -194,7 +195,7 @@ def _find_seeded_store(
         vault = build_vault(config, http.warn_of(NoticeKind.SIGN_IN))
         store = SeededTokenStore(vault, config.auth_profile, app.client_id, seed)
         store.read()
-        why = vault.check_writable()
+        why = vault.files.check_writable()
     except NoFolderError as error:
         why = error.why
         store = NowhereTokenStore(Tokens(refresh_token=seed), why)
@@ -222,7 +223,7 @@ def _use_saved_login(
         return SignIn(bearer, "personal", profile, source, account_ids, login=login)
     from harvest_source.auth.vault_token_store import VaultTokenStore
 
-    if config.token_command is None and (why := vault.check_writable()):
+    if config.token_command is None and (why := vault.files.check_writable()):
         http.warn_of(NoticeKind.RENEWAL)(_explain_read_only(vault, why, login))
     store = _add_command(VaultTokenStore(vault, profile, account), config, http)
     remedy = f"Sign in again: {build_auth_command('login', profile)}"

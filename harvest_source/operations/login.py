@@ -126,7 +126,7 @@ def open_vault(context: SignInContext) -> Vault:
         ConfigError: It cannot be written.
     """
     vault = build_vault(context.config, context.warn)
-    if why := vault.check_writable():
+    if why := vault.files.check_writable():
         msg = (
             f"The vault {vault.folder} cannot be written: {why}. Set vault_path under "
             "[sources.harvest] to a folder of your own."

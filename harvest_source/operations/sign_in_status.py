@@ -12,7 +12,8 @@ from harvest_source.auth.accounts import fetch_accounts
 from harvest_source.auth.oauth import NotExchangedError
 from harvest_source.auth.sessions import Owner, Sessions
 from harvest_source.auth.token_endpoint import Tokens
-from harvest_source.auth.vault import NoFolderError, Vault
+from harvest_source.auth.vault import Vault
+from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.auth.vault_keys import KeyringUnusableError
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
 from harvest_source.errors import AuthError, ConfigError, HarvestError
@@ -109,7 +110,7 @@ def read_status(context: SignInContext, notices: Sequence[Notice], *, ask: bool)
     vault: Vault | None = None
     try:
         vault = build_vault(context.config, context.warn)
-        report = replace(report, vault=str(vault.folder), profiles=tuple(vault.profiles()))
+        report = replace(report, vault=str(vault.folder), profiles=tuple(vault.files.profiles()))
     except NoFolderError:
         pass  # An access token of the configuration needs none. Otherwise it is said below.
     try:

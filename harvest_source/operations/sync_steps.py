@@ -24,6 +24,7 @@ from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.comments import write_comments
+from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.removal import (
     RowsToDelete,
     end_versions,
@@ -63,7 +64,7 @@ class SyncSteps:
         if any(isinstance(error, DestinationError) for error in report.errors):
             return
         try:
-            self.workspace.warehouse.insert(SYNC_RUNS, _build_row(report))
+            insert_row(self.workspace.warehouse, SYNC_RUNS, _build_row(report))
         except Exception as error:  # The rows are loaded: a missing record of it fails nothing.
             report.run_log.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
 

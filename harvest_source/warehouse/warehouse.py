@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import dlt
 from dlt.sources import DltSource
@@ -17,9 +17,8 @@ from harvest_source.dlt_internals import (
     has_rows,
     mark_restored,
 )
-from harvest_source.load.own_tables import build_own_resource, is_made
+from harvest_source.load.own_tables import build_own_resource
 from harvest_source.load.state import SOURCE, source_state
-from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
@@ -27,11 +26,6 @@ from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
 from harvest_source.warehouse.repair import compare, find_unmade_children, remake_tables
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
-
-_PLAIN_SQL: Final = frozenset(
-    f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
-)
-"""Destinations that take a row with JSON as text by a plain INSERT."""
 
 
 class Warehouse:
@@ -58,19 +52,19 @@ class Warehouse:
             DestinationError: It is there, but cannot be used.
         """
         self.target = target
+        self._on_warning = on_warning
         self._schema: dlt.Schema | None = None
         self._file: DuckDBFile | None = None
         if target.database is not None:
-
-            def tell_of_holder(holder: str) -> None:
-                on_warning(f"{target} was in use by {holder}; this run waited for it.")
-
             clock = clock or SystemClock()
-            self._file = DuckDBFile(target.database, clock, wait_s, tell_of_holder)
+            self._file = DuckDBFile(target.database, clock, wait_s, self._tell_of_holder)
             self._file.open(UNTOUCHED).close()
         self._folder = PipelineFolder(target, on_warning)
         for warning in target.warnings:
             on_warning(warning)
+
+    def _tell_of_holder(self, holder: str) -> None:
+        self._on_warning(f"{self.target} was in use by {holder}; this run waited for it.")
 
     @property
     def pipeline(self) -> dlt.Pipeline:
@@ -177,33 +171,16 @@ class Warehouse:
 
     def write_state(self, change: Callable[[dict[str, Any]], None]) -> None:
         """
-        Store a change of our source's state in the folder and at the destination, in one load.
-
-        Either both have the change or the next run brings it to the destination first. Nothing is
-        loaded when *change* changes nothing.
+        Store a change of our source's state, as :meth:`PipelineFolder.write_state` does.
 
         Args:
-            change: Gets the state of our source, as in :attr:`source_state`, to be changed in
-                place: ``{"resources": {table: {"accounts": {account_id: ...}}}, ...}``.
+            change: Gets the state, as in :attr:`source_state`, to be changed in place.
 
         Raises:
             DestinationError: The destination refused. The change waits to be loaded.
         """
         with self._changing():
             self._folder.write_state(change)
-
-    def insert(self, table: str, row: Mapping[str, Any]) -> None:
-        """
-        Put one new *row* into one of our own tables: by SQL where that is known to work.
-
-        A load of dlt costs as much as everything else in a run without changes.
-        """
-        destination = self.pipeline.destination.destination_type
-        if destination not in _PLAIN_SQL or not is_made(table, self.schema):
-            self.append(table, [dict(row)])
-            return
-        with self.sql() as sql:
-            sql.insert(table, {**row, LOAD_ID: row["id"], "_dlt_id": row["id"]})
 
     def make_child_tables(self, endpoints: Iterable[Endpoint]) -> None:
         """

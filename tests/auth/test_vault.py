@@ -18,7 +18,8 @@ from keyring.errors import KeyringLocked
 
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.auth.sealing import is_digest, make_digest
-from harvest_source.auth.vault import NoFolderError, Vault, default_folder
+from harvest_source.auth.vault import Vault
+from harvest_source.auth.vault_files import NoFolderError, default_folder
 from harvest_source.auth.vault_keys import (
     VARIABLE,
     FilePlace,
@@ -52,7 +53,7 @@ def test_a_login_comes_back_as_it_went(vault: Vault) -> None:
     assert again.read("default", "1000001") == LOGIN
     assert again.read("default", "1000002") is None
     assert again.read("other", "1000001") is None
-    assert again.profiles() == ["default"]
+    assert again.files.profiles() == ["default"]
 
 
 def test_nothing_on_the_disk_is_readable(vault: Vault) -> None:
@@ -206,8 +207,8 @@ def test_forgetting_a_profile_leaves_the_others(vault: Vault) -> None:
     """Logging out of one tenant is not logging out of all."""
     keep(vault)
     keep(vault, "work")
-    assert vault.forget("work")
-    assert not vault.forget("work")
+    assert vault.files.forget("work")
+    assert not vault.files.forget("work")
     assert vault.read("default", "1000001") == LOGIN
 
 
@@ -244,7 +245,7 @@ def test_a_change_of_keys_that_stops_halfway_loses_nothing(vault: Vault) -> None
     with pytest.raises(SignInError, match="profile work"):
         vault.rotate()
     assert vault.read("default", "1000001") == LOGIN
-    vault.forget("work")
+    vault.files.forget("work")
     assert vault.rotate() == 1
     assert vault.read("default", "1000001") == LOGIN
     assert len((vault.folder / "key").read_text().split()) == 1

@@ -1,0 +1,166 @@
+"""Where the vault lies: a private folder with one file for each profile, and its locks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from harvest_source.auth.private_files import check_private, make_folder, write_private
+from harvest_source.auth.saved_login import check_profile
+from harvest_source.auth.sealing import FORMAT, build_damage_error
+from harvest_source.errors import BusyError, ConfigError, SignInError, printable
+
+_LOCK_S: Final = 150.0
+"""Seconds to wait for another process: longer than it can take to renew a token."""
+
+_SUFFIX: Final = ".vault"
+
+
+class NoFolderError(ConfigError):
+    """
+    There is no folder for a vault; the message says which setting names one.
+
+    Attributes:
+        why: What is missing, as the end of a sentence.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"There is no folder to keep sign-ins in: {why}. Set vault_path under "
+            "[sources.harvest] to a folder that this user can write."
+        )
+        self.why = why
+
+
+def _find_data_folder() -> Path:
+    return platformdirs.user_data_path("harvest-source", appauthor=False)
+
+
+def default_folder(find_data_folder: Callable[[], Path] = _find_data_folder) -> Path:
+    """
+    Where the vault is unless the configuration says otherwise.
+
+    Raises:
+        NoFolderError: The user has no home folder: neither ``HOME`` nor an entry in the system's
+            list of users, as in a container that runs under a number.
+    """
+    try:
+        folder = find_data_folder()
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # Older platformdirs return the ~ that stands for nothing.
+        raise NoFolderError("this user has no home folder (HOME is not set)")
+    return folder / "vault"
+
+
+class VaultFiles:
+    """
+    The files of one vault; their logins are sealed. Nothing is created before the first use.
+
+    Args:
+        folder: Private to its owner.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+
+    def profiles(self) -> list[str]:
+        """The profiles with a login, sorted by name."""
+        return sorted(path.stem for path in self.folder.glob(f"*{_SUFFIX}"))
+
+    def forget(self, profile: str) -> bool:
+        """Remove a profile's logins; returns whether there were any."""
+        path = self._path(profile)
+        was_there = path.exists()
+        path.unlink(missing_ok=True)
+        return was_there
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """
+        Keep other processes out of *name*: a profile, or a name that begins with a dot.
+
+        Raises:
+            BusyError: Another process holds the lock for too long.
+            SignInError: The folder cannot be written.
+        """
+        lock = FileLock(self.folder / f"{name}.lock", timeout=_LOCK_S, mode=0o600)
+        try:
+            make_folder(self.folder)
+            lock.acquire()
+        except Timeout as error:
+            msg = (
+                f"Another process has held {self.folder / name}.lock for {_LOCK_S:.0f} s. Wait for "
+                "it, or end it, and run the same command again."
+            )
+            raise BusyError(msg) from error
+        except OSError as error:
+            msg = (
+                f"The vault {self.folder} cannot be written "
+                f"({printable(error.strerror or type(error).__name__)}). Set vault_path under "
+                "[sources.harvest] to a folder that this user can write."
+            )
+            raise SignInError(msg) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def find_barrier(self) -> str:
+        """Why nothing can be read here; empty when it can, also when there is nothing yet."""
+        try:
+            is_in_the_way = self.folder.exists() and not self.folder.is_dir()
+        except OSError as error:
+            return f"{self.folder} is out of reach ({error.strerror or type(error).__name__})"
+        return f"{self.folder} is not a folder" if is_in_the_way else ""
+
+    def check_writable(self) -> str:
+        """Why nothing can be saved here; empty when it can."""
+        try:
+            make_folder(self.folder)
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return "" if os.access(self.folder, os.W_OK) else "it is read-only"
+
+    def load(self, profile: str) -> dict[str, Any]:
+        """
+        The sealed logins of *profile*, by account; empty when it has none.
+
+        Raises:
+            ConfigError: The folder or file is readable by others, or cannot be read.
+            SignInError: The file is not a vault's.
+        """
+        if why := self.find_barrier():
+            raise NoFolderError(why)
+        check_private(self.folder)
+        path = self._path(profile)
+        check_private(path)
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (ValueError, RecursionError) as error:
+            raise build_damage_error(profile, "its file is not a vault's") from error
+        except OSError as error:
+            msg = f"The vault's file {path} cannot be read ({error.strerror})."
+            raise ConfigError(msg) from error
+        logins = content.get("logins") if isinstance(content, dict) else None
+        if not isinstance(logins, dict) or content.get("format") != FORMAT:
+            raise build_damage_error(profile, "its file is not of a version this program knows")
+        return logins
+
+    def store(self, profile: str, logins: Mapping[str, Any]) -> None:
+        """Write the sealed *logins* of *profile*; they are on the disk when this returns."""
+        make_folder(self.folder)
+        content = {"format": FORMAT, "profile": profile, "logins": logins}
+        write_private(self._path(profile), json.dumps(content, indent=1).encode())
+
+    def _path(self, profile: str) -> Path:
+        return self.folder / f"{check_profile(profile)}{_SUFFIX}"

@@ -1,0 +1,32 @@
+"""One new row in one of our own tables, as cheaply as the destination allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from harvest_source.load.own_tables import is_made
+from harvest_source.schema.columns import LOAD_ID
+from harvest_source.warehouse.warehouse import Warehouse
+
+_PLAIN_SQL: Final = frozenset(
+    f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
+)
+"""Destinations that take a row with JSON as text by a plain INSERT."""
+
+
+def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None:
+    """
+    Put one new *row* with an ``id`` into *table*: by SQL where that is known to work.
+
+    A load of dlt costs as much as everything else in a run without changes.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    destination = warehouse.pipeline.destination.destination_type
+    if destination not in _PLAIN_SQL or not is_made(table, warehouse.schema):
+        warehouse.append(table, [dict(row)])
+        return
+    with warehouse.sql() as sql:
+        sql.insert(table, {**row, LOAD_ID: row["id"], "_dlt_id": row["id"]})
