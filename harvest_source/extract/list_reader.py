@@ -7,7 +7,8 @@ Reads a list that changes while it is read, without losing a row.
 2. Every slice that took more than one page is proven (:mod:`~harvest_source.extract.proof`). What
    cannot be proven is read again, and then cut until its pieces fit one page.
 3. After several windows a last catch-up reads what changed since the first page was requested, and
-   the rows of the windows are compared with the rows of the whole list.
+   the rows of the windows are compared with the rows of the whole list. If the list has rows that
+   no window shows (those without a date), it is read once more, uncut.
 
 The cursor such a read earns is Harvest's clock at its beginning, never the largest ``updated_at``
 seen. Lists are sorted by creation or by date, newest first (quirk 36): a row that is edited after
@@ -28,6 +29,7 @@ import pyarrow as pa
 
 from harvest_source.concurrency import gather
 from harvest_source.decode.dedup import keep_newest
+from harvest_source.errors import counted
 from harvest_source.extract.proof import ATTEMPTS, CaughtUp, Prover, SliceResult
 from harvest_source.extract.slice_reader import (
     Emit,
@@ -52,6 +54,12 @@ _FAR_TOO_LONG: Final = 1.5
 _MOST_CATCH_UPS: Final = 3
 """Nested catch-ups. If more are needed, the list changes faster than it can be read."""
 
+_MOST_UNCUT: Final = 200_000
+"""
+Rows of the longest list that is read uncut for rows that no window shows: 100 requests. Only drafts
+of invoices and estimates may lack their date; no list of those is as long.
+"""
+
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -63,6 +71,8 @@ class ReadResult:
     """The cursor this read earns: Harvest's clock before the first row was read."""
     unproven: list[Slice] = field(default_factory=list)
     """Slices that kept changing. Their rows were delivered, but the cursor must not move."""
+    reasons: list[str] = field(default_factory=list)
+    """Why, as far as it is known, for a message."""
     pieces: int = 0
     """How many slices the list was read as."""
     done: list[DateWindow] = field(default_factory=list)
@@ -83,6 +93,7 @@ class ReadResult:
         """Add the result of one slice."""
         self.pieces += result.pieces
         self.unproven += result.unproven
+        self.reasons += result.reasons
         if not result.unproven:
             self.done.append(result.slice.window)
         if self.rows is not None:
@@ -270,9 +281,34 @@ class ListReader:
             deferred = ()
             if again:
                 yield from self._run(partial(self._prove, None), again, result)
-            elif caught_up.is_proven and not self._counter.lacks_rows(slice_, total, result.rows):
+            elif not caught_up.is_proven:
+                continue
+            elif not (hidden := self._counter.count_hidden(slice_, total, result.rows)):
+                return
+            elif hidden > 0 and total <= _MOST_UNCUT:
+                yield from self._read_uncut(slice_, hidden, result)
                 return
         result.unproven.append(slice_)
+
+    def _read_uncut(
+        self, slice_: Slice, hidden: int, result: ReadResult
+    ) -> Generator[pa.Table, None, None]:
+        """
+        Read *slice_* as one piece, because *hidden* of its rows are in none of its windows.
+
+        Harvest has no filter for rows without a date: only a list that is not filtered by date has
+        them. Rows of the windows come once more and merge.
+        """
+        undated = replace(self._source, endpoint=replace(self._reader.endpoint, window=None))
+        uncut = ReadResult()
+        reader = ListReader(undated, self._settings, depth=self._depth)
+        yield from reader.iter_tables(slice_, uncut)
+        if not uncut.proven:
+            result.unproven.append(slice_)
+            result.reasons.append(
+                f"{counted(hidden, 'row')} {'is' if hidden == 1 else 'are'} in no window of dates, "
+                "and the whole list kept changing"
+            )
 
     def catch_up(self, began: datetime, emit: Emit) -> CaughtUp:
         """

@@ -42,6 +42,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harvest_source.errors import counted
 from harvest_source.extract.slice_reader import Emit, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.window_plan import halve
@@ -76,6 +77,8 @@ class SliceResult:
     """Pieces that could not be proven. Their rows were emitted all the same."""
     rows: int | None
     """Its rows; None when it was not read and proven in one piece."""
+    reasons: tuple[str, ...] = ()
+    """Why pieces could not be proven, where it is more than that they kept changing."""
 
 
 def pages_agree(read: SliceRead) -> bool:
@@ -83,6 +86,16 @@ def pages_agree(read: SliceRead) -> bool:
     if read.needs_proof:
         return bool(read.total == read.table.num_rows)
     return read.total is None or read.total == read.records
+
+
+def explain_shortfall(read: SliceRead) -> str:
+    """What is wrong with a read that has fewer rows than announced; empty if it has them."""
+    if read.total is None or read.records >= read.total:
+        return ""
+    return (
+        f"Harvest announced {counted(read.total, 'row')} and {read.records:,} came, each time it "
+        "was asked; a proxy in between may cut its answers"
+    )
 
 
 def changed_during_read(read: SliceRead) -> bool:
@@ -137,6 +150,7 @@ class _Attempts:
 
     reads: dict[Slice, int]
     unproven: list[Slice] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
 
 class Prover:
@@ -185,9 +199,8 @@ class Prover:
                 ]
         pieces, unproven = len(attempts.reads), tuple(attempts.unproven)
         is_in_one_piece = pieces == 1 and not unproven
-        return SliceResult(
-            slice_, pieces, unproven, last.table.num_rows if is_in_one_piece else None
-        )
+        rows = last.table.num_rows if is_in_one_piece else None
+        return SliceResult(slice_, pieces, unproven, rows, tuple(attempts.reasons))
 
     def is_consistent(self, read: SliceRead) -> bool:
         """Whether the pages of *read* agree with each other. If not, no catch-up is needed."""
@@ -223,6 +236,7 @@ class Prover:
         pieces = self._split(read) if read.needs_proof else []
         if not pieces:
             attempts.unproven.append(read.slice)
+            attempts.reasons += filter(None, [explain_shortfall(read)])
         attempts.reads.update(dict.fromkeys(pieces, 0))
         return pieces
 

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from harvest_source.concurrency import in_parallel
 from harvest_source.decode.decoder import ARROW_TYPES
 from harvest_source.errors import IncompleteListError, ResponseError
-from harvest_source.extract.proof import ATTEMPTS, pages_agree
+from harvest_source.extract.proof import ATTEMPTS, explain_shortfall, pages_agree
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task, check_keys
@@ -123,8 +123,10 @@ def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
         IncompleteListError: The list changed during every attempt.
     """
     endpoint = reader.endpoint
+    shortfalls: list[str] = []
     for _ in range(ATTEMPTS):
         read = reader.read_all(Slice())
+        shortfalls.append(explain_shortfall(read))
         if endpoint.single:
             return read
         is_consistent = pages_agree(read) and read.records == read.table.num_rows
@@ -133,10 +135,10 @@ def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
             return read
         if is_consistent and reader.count(Slice()) == read.table.num_rows:
             return read
-    msg = (
-        f"{endpoint.name} kept changing while it was read, {ATTEMPTS} times over. "
-        "The rows loaded earlier are kept. Run the same command again."
-    )
+    why = f"kept changing while it was read, {ATTEMPTS} times over"
+    if all(shortfalls):
+        why = f"could not be read whole: {shortfalls[-1]}"
+    msg = f"{endpoint.name} {why}. The rows loaded earlier are kept. Run the same command again."
     raise IncompleteListError(msg, path=endpoint.list_path, attempts=ATTEMPTS)
 
 

@@ -106,12 +106,14 @@ class Task:
         )
 
     def note_unproven(self, results: Sequence[ReadResult]) -> None:
-        """Record that the table has slices that kept changing while they were read."""
+        """Record which slices of the table could not be proven complete, and why."""
         slices = "; ".join(str(each) for result in results for each in result.unproven)
+        reasons = dict.fromkeys(each for result in results for each in result.reasons)
+        why = "; ".join(reasons) or "it kept changing while it was read"
         self.run_log.note_unproven(
             *self.key,
-            f"{self.endpoint.name} of account {self.session.account_id} kept changing while it was "
-            f"read ({slices}). The rows read are loaded; the next run reads that part again.",
+            f"{self.endpoint.name} of account {self.session.account_id} may lack rows ({slices}): "
+            f"{why}. What came is loaded; the next run reads that part again.",
         )
 
     def warn_kept(self, what: str) -> None:
@@ -166,6 +168,7 @@ def read_ids(
             ids.update(_ids_having(table, having))
         result.began = min(filter(None, (result.began, one.began)), default=None)
         result.unproven += one.unproven
+        result.reasons += one.reasons
     return sorted(ids)
 
 

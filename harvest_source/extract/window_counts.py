@@ -41,23 +41,26 @@ class WindowCounter:
         )
         return [replace(slice_, window=window) for window in windows]
 
-    def lacks_rows(self, slice_: Slice, total: int, rows: int | None) -> bool:
+    def count_hidden(self, slice_: Slice, total: int, rows: int | None) -> int:
         """
-        Whether *slice_* has rows that are in none of its windows, such as rows without a date.
+        How many rows of *slice_* are in none of its windows, such as rows without a date.
 
-        If the windows had *rows* rows in all and that is the *total* of the slice, none is missing.
+        If the windows had *rows* rows in all and that is the *total* of the slice, none is.
         Otherwise rows may have come or gone since, so the slice is cut in two and both halves are
         counted: a row that no window shows is in neither half, wherever the cut is.
+
+        Returns:
+            A number below zero when the halves have more rows than the slice: it changes.
         """
         if total == rows:
-            return False
+            return 0
         if slice_.window.is_one_day:
-            return False  # Its pieces were counted when it was split.
+            return 0  # Its pieces were counted when it was split.
         cut = slice_.window.nearest(self._settings.today)
         if cut == slice_.window.start:
             cut += _DAY
         halves = [replace(slice_, window=half) for half in slice_.window.cut_at(cut)]
-        return total != sum(self._reader.count(half) for half in halves)
+        return total - sum(self._reader.count(half) for half in halves)
 
     def ask(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
         """The answers to *questions*, in order: one for each window and one for the whole list."""
