@@ -1,51 +1,53 @@
 """
 Harvest's reports: one list per calendar year, or a snapshot per day.
 
-Recent years and years never read are read in each run, the others on the schedule of parent sweeps.
+Recent years, years never read and years with another number of rows than when they were read are
+read in each run, the others on the schedule of parent sweeps. A year that was read once is asked
+for as long as its rows are here, also when it has no entries any more: their dates may have been
+corrected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
-from typing import Final
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Final
 
 import pyarrow as pa
 
-from harvest_source.extract.replaced_lists import LastRead, Scope, StoredLists, read_scopes
+from harvest_source.extract.replaced_lists import Scope, StoredLists, read_scopes
+from harvest_source.extract.report_years import (
+    count_years,
+    last_day,
+    name_window,
+    parse_bounds,
+    parse_window,
+    plan_report,
+)
 from harvest_source.extract.slice_reader import ListSource, count_rows
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import covers
-from harvest_source.extract.window_plan import EARLIEST
 from harvest_source.schema.endpoints import BY_NAME
 
 RECENT: Final = timedelta(days=90)
 """Hours this young are still edited: a report whose window reaches into them is always read."""
 
 
-def report_windows(first: date, today: date) -> list[DateWindow]:
-    """
-    The calendar years from *first* to that of *today*, oldest first; no two share a day.
-
-    Harvest refuses more than 365 days between ``from`` and ``to`` (quirk 64): a leap year has just
-    that. Windows that share a day would count it twice (quirk 65). The last window ends with its
-    year, so that its key stays the same all year.
-    """
-    years = range(first.year, today.year + 1)
-    starts = [max(first, date(year, 1, 1)) for year in years]
-    return [DateWindow(start, date(start.year + 1, 1, 1)) for start in starts]
-
-
 def read_windows(task: Task) -> Iterator[pa.Table]:
     """Read a report by calendar years."""
-    windows = report_windows(_first_day(task), task.today)
     stored = StoredLists(task, "windows")
-    due = [each for each in windows if _is_due(stored.before(_name(each)), each, task)]
-    readable = [each for each in due if stored.may_be_read(_name(each))]
+    counted = _count_years(task)
+    start = task.options.start_date
+    years = {*counted, *range(max(start or task.today, task.today).year, task.today.year + 1)}
+    plan = plan_report(years, start, stored.names)
+    due = [each for each in plan.windows if _is_due(stored, each, counted, task)]
+    readable = [each for each in due if stored.may_be_read(name_window(each))]
     yield from read_scopes(task, [_window_scope(task, each) for each in readable], stored)
+    _forget(task, stored, plan.covered, counted)
     stored.store()
-    if task.options.full_refresh and task.options.start_date is None:
+    _store_counts(task, counted)
+    if task.options.full_refresh and start is None:
         task.run_log.whole.add(task.key)
 
 
@@ -59,17 +61,16 @@ def read_snapshot(task: Task) -> Iterator[pa.Table]:
         stored.store(only=today.isoformat())
 
 
-def _first_day(task: Task) -> date:
-    """The first day to report on: the configured one, or the first of the first year with rows."""
+def _count_years(task: Task) -> Mapping[int, int]:
+    """Years with rows that the report is drawn from, with their number."""
     report = task.endpoint.report
     assert report is not None
-    if task.options.start_date is not None:
-        return task.options.start_date
     source = ListSource(task.session.client, BY_NAME[report.dated_by], _no_rows)
-    year = task.today.year
-    while year > EARLIEST.year and count_rows(source, Slice(DateWindow(end=date(year, 1, 1)))):
-        year -= 1
-    return date(year, 1, 1)
+
+    def count(window: DateWindow) -> int:
+        return count_rows(source, Slice(window))
+
+    return count_years(count, task.today, task.options.start_date)
 
 
 def _no_rows(_rows: bytes) -> pa.Table:
@@ -77,24 +78,55 @@ def _no_rows(_rows: bytes) -> pa.Table:
     return pa.table({})
 
 
-def _is_due(before: LastRead | None, window: DateWindow, task: Task) -> bool:
-    now = task.options.clock.now()
-    assert window.end is not None
-    if before is None or task.options.full_refresh or window.end >= now.date() - RECENT:
+def _is_due(
+    stored: StoredLists, window: DateWindow, counted: Mapping[int, int], task: Task
+) -> bool:
+    now, before = task.options.clock.now(), stored.before(name_window(window))
+    if before is None or task.options.full_refresh or last_day(window) >= now.date() - RECENT:
         return True
     if not covers(before.by, task.visibility):
         return True  # This token may see rows that the former one did not.
-    return now - before.at >= task.options.sweep_every
+    return _has_other_rows(window, counted, task) or now - before.at >= task.options.sweep_every
 
 
-def _name(window: DateWindow) -> str:
-    """The window's key in the table's state."""
-    return "/".join(window.params().values())
+def _has_other_rows(window: DateWindow, counted: Mapping[int, int], task: Task) -> bool:
+    """Whether a year has another number of rows than when it was read: dates were corrected."""
+    assert window.start is not None
+    known: Mapping[str, Any] = task.state.get("counts") or {}
+    year = window.start.year
+    return str(year) in known and known[str(year)] != counted.get(year, 0)
+
+
+def _store_counts(task: Task, counted: Mapping[int, int]) -> None:
+    """Store the rows of years that are not read in each run, where the numbers tell more."""
+    recent = (task.today - RECENT).year
+    task.state["counts"] = {str(year): counted[year] for year in sorted(counted) if year < recent}
+
+
+def _forget(
+    task: Task, stored: StoredLists, covered: tuple[str, ...], counted: Mapping[int, int]
+) -> None:
+    """
+    Give up windows whose days are in another one, and years that have no rows left.
+
+    The rows of a covered window leave the warehouse: they would count twice.
+    """
+    for name in stored.names:
+        before, window, bounds = stored.before(name), parse_window(name), parse_bounds(name)
+        if name in covered:
+            if before is None or covers(task.visibility, before.by):
+                if bounds is not None:
+                    task.run_log.empty(*task.key, dict(zip(("from", "to"), bounds, strict=True)))
+                stored.forget(name)
+        elif before is not None and before.rows == 0 and window is not None:
+            assert window.start is not None
+            if window.start.year not in {*counted, task.today.year}:
+                stored.forget(name)
 
 
 def _window_scope(task: Task, window: DateWindow) -> Scope:
-    bounds = window.params()
-    values = tuple((name, date.fromisoformat(day)) for name, day in bounds.items())
+    assert window.start is not None
+    bounds = {"from": window.start, "to": last_day(window)}
     # Reports are documented and recorded with YYYYMMDD, unlike the other lists.
-    params = {name: day.replace("-", "") for name, day in bounds.items()}
-    return Scope(values, task.endpoint.list_path, params)
+    params = {name: day.isoformat().replace("-", "") for name, day in bounds.items()}
+    return Scope(tuple(bounds.items()), task.endpoint.list_path, params)

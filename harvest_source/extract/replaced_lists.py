@@ -198,6 +198,15 @@ class StoredLists:
         self._name = name
         self._stored: dict[str, Any] = dict(task.state.get(name) or {})
 
+    @property
+    def names(self) -> list[str]:
+        """Every scope that something is stored of."""
+        return list(self._stored)
+
+    def forget(self, scope: str) -> None:
+        """Store nothing of *scope* any more."""
+        self._stored.pop(scope, None)
+
     def before(self, scope: str) -> LastRead | None:
         """What is remembered of the last read of *scope*."""
         return LastRead.load(self._stored.get(scope))

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
+from harvest_source.extract.extraction import TableFeed
 from harvest_source.extract.options import Reread
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoint import ReadStrategy
+from harvest_source.warehouse.sql import Equals
+from harvest_source.warehouse.table_copy import as_day
 
 
 def load_tables(workspace: Workspace) -> list[str]:
@@ -22,7 +28,10 @@ def load_tables(workspace: Workspace) -> list[str]:
         DestinationError: The destination refused; the package stays pending.
     """
     builder = _create_builder(workspace)
-    feeds = builder.build_feeds(workspace.sessions.account_ids())
+    feeds = [
+        _with_stored_windows(workspace, each)
+        for each in builder.build_feeds(workspace.sessions.account_ids())
+    ]
     load_ids: list[str] = []
     with closing(workspace.extraction.iter_packages(feeds)) as packages:
         for batches in packages:
@@ -30,6 +39,24 @@ def load_tables(workspace: Workspace) -> list[str]:
     if builder.has_unmade:
         load_ids += workspace.warehouse.load(builder.build_source([]))
     return load_ids
+
+
+def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
+    """
+    *feed* with every window of a report that the warehouse has rows of.
+
+    A window that the state does not know would never be asked for again, and its rows would stay
+    for good beside those of another window with the same days.
+    """
+    name, warehouse = feed.endpoint.name, workspace.warehouse
+    if feed.endpoint.way is not ReadStrategy.WINDOWS or not warehouse.has_table(name):
+        return feed
+    with warehouse.sql() as sql:
+        bounds = sql.select_distinct(name, Equals(ACCOUNT_ID, feed.account_id), ("from", "to"))
+    here: dict[str, Any] = {f"{as_day(first)}/{as_day(last)}": {} for first, last in bounds}
+    return replace(
+        feed, state={**feed.state, "windows": here | dict(feed.state.get("windows", {}))}
+    )
 
 
 def load_rereads(workspace: Workspace, rereads: Mapping[tuple[str, int], Reread]) -> None:

@@ -1,15 +1,11 @@
-"""The calendar years of a report, and which of them are read."""
+"""Which years of a report are read."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from harvest_source.auth.sessions import Owner
-from harvest_source.extract.harvest_reports import report_windows
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.scripted_lists import FixedClient, build_task
@@ -21,22 +17,14 @@ HOURS_BEFORE = {"2025-12-31": 9, "2024-12-31": 5, "2023-12-31": 0}
 """Entries up to the end of a year: the first are in 2024."""
 
 
-@given(st.dates(date(2000, 1, 1), date(2030, 1, 1)), st.integers(0, 4000))
-def test_report_years_touch_and_never_exceed_what_harvest_takes(first: date, days: int) -> None:
-    """At most 365 days between ``from`` and ``to``, leap years included; no day twice."""
-    today = first + timedelta(days=days)
-    windows = report_windows(first, today)
-    assert windows[0].start == first
-    assert today in windows[-1]
-    for window in windows:
-        bounds = [date.fromisoformat(day) for day in window.params().values()]
-        assert timedelta(0) <= bounds[1] - bounds[0] <= timedelta(days=365)
-    assert [w.end for w in windows[:-1]] == [w.start for w in windows[1:]]
+ROWS = '[{"id": 1, "client_id": 1, "client_name": "A", "total_hours": 1, "currency": "EUR"}]'
 
 
-def read_years(state: dict[str, Any], now: datetime, **options: Any) -> list[str]:
-    """The first days of the years that a run reads."""
-    client = FixedClient({}, HOURS_BEFORE)
+def read_years(
+    state: dict[str, Any], now: datetime, before: dict[str, int] = HOURS_BEFORE, **options: Any
+) -> list[str]:
+    """The first days of the years that a run reads; *before* has entries up to a day."""
+    client = FixedClient({}, before)
     list(read(build_task(client, REPORT, state=state, now=now, **options)))
     reports = [each for each in client.asked if each.startswith("reports/")]
     return [each.partition("from=")[2][:8] for each in reports]
@@ -70,14 +58,51 @@ def test_a_token_that_sees_more_reads_every_year() -> None:
 
 
 def test_a_start_date_bounds_reports() -> None:
-    """It is their first day, and nothing has to be counted to find it."""
+    """It is their first day; rows before it are not counted."""
     client = FixedClient({}, HOURS_BEFORE)
-    task = build_task(client, REPORT, now=NOW, start_date=date(2025, 7, 1))
-    list(read(task))
+    list(read(build_task(client, REPORT, now=NOW, start_date=date(2025, 7, 1))))
     assert client.asked == [
+        "time_entries?from=2027-01-01",
+        "time_entries?from=2025-07-01&to=2025-12-31",
         "reports/time/clients?from=20250701&to=20251231",
         "reports/time/clients?from=20260101&to=20261231",
     ]
+
+
+def test_a_year_whose_rows_became_more_or_fewer_is_read() -> None:
+    """Dates were corrected: the old year and the new one are read at once, not in a week."""
+    state: dict[str, Any] = {}
+    assert read_years(state, NOW) == ["20240101", "20250101", "20260101"]
+    moved = {"2025-12-31": 9, "2024-12-31": 6, "2023-12-31": 0}
+    assert read_years(state, NOW + DAY, moved) == ["20240101", "20250101", "20260101"]
+    assert read_years(state, NOW + 2 * DAY, moved) == ["20260101"]
+
+
+def test_a_year_without_rows_is_asked_until_it_is_empty() -> None:
+    """A wrong year was corrected: its rows leave, and then it is forgotten."""
+    state: dict[str, Any] = {}
+    read_years(state, NOW, {"2025-12-31": 9, "2024-12-31": 9, "2023-12-31": 9, "2022-12-31": 0})
+    assert set(state["windows"]) == {"2023-01-01/2023-12-31", "2026-01-01/2026-12-31"}
+    assert read_years(state, NOW + DAY, {"2025-12-31": 0}) == ["20230101", "20260101"]
+    assert set(state["windows"]) == {"2026-01-01/2026-12-31"}
+
+
+def test_a_window_inside_another_leaves() -> None:
+    """A year was read from July on and is read from January on now: July counts once."""
+    state: dict[str, Any] = {}
+    client = FixedClient({"reports/time/clients": ROWS}, HOURS_BEFORE)
+    list(read(build_task(client, REPORT, state=state, now=NOW, start_date=date(2026, 5, 1))))
+    assert set(state["windows"]) == {"2026-05-01/2026-12-31"}
+    task = build_task(client, REPORT, state=state, now=NOW + DAY)
+    list(read(task))
+    assert set(state["windows"]) == {f"{year}-01-01/{year}-12-31" for year in (2024, 2025, 2026)}
+    (gone,) = task.run_log.emptied
+    assert dict(gone.scope) == {"from": date(2026, 5, 1), "to": date(2026, 12, 31)}
+    client.asked.clear()
+    later = build_task(client, REPORT, state=state, now=NOW + DAY, start_date=date(2026, 5, 1))
+    list(read(later))
+    assert "reports/time/clients?from=20260101&to=20261231" in client.asked, "it stays as wide"
+    assert later.run_log.emptied == []
 
 
 def test_a_snapshot_is_kept_once_a_day() -> None:

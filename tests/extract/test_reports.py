@@ -1,0 +1,58 @@
+"""The sum of a report is the sum of the entries it is drawn from, after any correction of dates."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from tests.support.read_lab import OpenReadLab, ReadLab
+from tests.support.simulation import DAY, HOUR, number
+
+REPORT = "report_time_projects"
+
+
+@pytest.fixture
+def lab(open_lab: OpenReadLab) -> ReadLab:
+    """Thirty entries, no timer running."""
+    lab = open_lab(entries=30)
+    lab.stop_timers()
+    return lab
+
+
+def add_up(lab: ReadLab) -> Decimal:
+    """The hours of the report as it was loaded."""
+    return sum((row["total_hours"] for row in lab.table(REPORT)), Decimal(0))
+
+
+def served(lab: ReadLab) -> Decimal:
+    """The hours that Harvest has."""
+    rows = lab.server.rows("time_entries")
+    return sum((number(row["rounded_hours"]) for row in rows), Decimal(0))
+
+
+@pytest.mark.parametrize("wrong", ["2016-06-10", "1999-06-10", "0201-06-10", "2062-06-10"])
+def test_a_year_that_was_a_mistake_leaves_the_report(lab: ReadLab, wrong: str) -> None:
+    """It is in the report as long as an entry is dated so; corrected, nothing counts twice."""
+    entry = lab.server.rows("time_entries")[0]["id"]
+    lab.server.edit("time_entries", entry, spent_date=wrong, hours=8.0)
+    lab.read(REPORT)
+    assert date.fromisoformat(wrong).year in {row["from"].year for row in lab.table(REPORT)}
+    assert add_up(lab) == served(lab)
+    lab.rest(HOUR)
+    lab.server.edit("time_entries", entry, spent_date="2026-06-10")
+    lab.read(REPORT)
+    assert date.fromisoformat(wrong).year not in {row["from"].year for row in lab.table(REPORT)}
+    assert add_up(lab) == served(lab)
+
+
+def test_a_start_date_for_one_run_counts_no_day_twice(lab: ReadLab) -> None:
+    """Windows of ``--since`` lie inside whole years, whichever was read first."""
+    lab.read(REPORT, start_date=date(2025, 4, 1))
+    lab.rest(DAY)
+    lab.read(REPORT)
+    assert add_up(lab) == served(lab)
+    lab.rest(DAY)
+    lab.read(REPORT, start_date=date(2025, 9, 1))
+    assert add_up(lab) == served(lab)

@@ -1,0 +1,22 @@
+"""Reports in the warehouse: windows that the state does not know."""
+
+from __future__ import annotations
+
+from tests.support.labs import OpenLab
+
+REPORT = "report_time_projects"
+
+
+def test_a_window_that_only_the_warehouse_has_is_asked_for(open_lab: OpenLab) -> None:
+    """Its rows leave when Harvest has none: nothing else would ever ask for them."""
+    lab = open_lab.loaded(REPORT, entries=10)
+    total = "SELECT SUM(total_hours) AS hours FROM report_time_projects"
+    before = lab.sql(total)
+    lab.alter(
+        f"INSERT INTO {REPORT} SELECT * REPLACE (DATE '2016-01-01' AS \"from\", "
+        f"DATE '2016-12-31' AS \"to\") FROM {REPORT} LIMIT 1"
+    )
+    assert lab.sql(total) != before
+    lab.rest()
+    report = lab.sync(REPORT)
+    assert (report.exit_code, lab.sql(total)) == (0, before)
