@@ -33,13 +33,24 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    ``-m slow`` selects property tests, too.
+    ``-m slow`` selects property tests, too. Tests of one module fixture stay on one worker.
 
     An address in a test's name differs in each worker, and pytest-xdist then runs nothing.
     """
+    for item in items:
+        if _shares_a_module_fixture(item):
+            # The fixture would be made once in each worker.
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     if unstable := [item.nodeid for item in items if " object at 0x" in item.nodeid]:
         raise pytest.UsageError(f"Give these tests names of their own: {unstable}")
     if config.option.markexpr == SLOW:
         for item in items:
             if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
                 item.add_marker(SLOW)
+
+
+def _shares_a_module_fixture(item: pytest.Item) -> bool:
+    """Whether a fixture of the test's module is made once for all tests of the module."""
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = info.name2fixturedefs.values() if info else ()
+    return any(each.scope == "module" for group in definitions for each in group)

@@ -12,6 +12,7 @@ from dlt.sources import DltSource
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
 from harvest_source.dlt_internals import (
+    SqlClient,
     create_tables,
     delaying_interrupts,
     has_rows,
@@ -54,6 +55,7 @@ class Warehouse:
         self.target = target
         self._on_warning = on_warning
         self._schema: dlt.Schema | None = None
+        self._client: SqlClient | None = None
         self._file: DuckDBFile | None = None
         if target.database is not None:
             clock = clock or SystemClock()
@@ -203,12 +205,12 @@ class Warehouse:
         Raises:
             DestinationError: It has none, or refused.
         """
-        with (
-            as_destination_error(self.target, self._folder.describe_kept),
-            self._held(),
-            self.pipeline.sql_client() as client,
-        ):
-            yield Sql(client, self.schema)
+        with as_destination_error(self.target, self._folder.describe_kept), self._held():
+            # dlt resolves its configuration and reads the schema for each client that it makes.
+            client, self._client = self._client or self.pipeline.sql_client(), None
+            with client:
+                yield Sql(client, self.schema)
+            self._client = client
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
@@ -217,7 +219,7 @@ class Warehouse:
             with as_destination_error(self.target, self._folder.describe_kept), self._held():
                 yield
         finally:
-            self._schema = None
+            self._schema = self._client = None
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
