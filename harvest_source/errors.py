@@ -12,6 +12,7 @@ Every error this package raises on purpose.
     │       ├── RateLimitedError  429 until we gave up
     │       ├── ServerError       5xx, time-outs, refused connections, until we gave up
     │       ├── ForbiddenError    403: this token may not read that
+    │       ├── StaleAnswerError  a cache answers, with what it had before the run
     │       └── ResponseError     an answer that cannot be right
     │           ├── UnsafeLinkError   a next link that must not be followed
     │           └── IncompleteListError   a list that could not be proven complete
@@ -97,6 +98,16 @@ class ServerError(ApiError):
 
 class ForbiddenError(ApiError):
     """403: the token's role, or a switched-off module, does not allow this. Not retried."""
+
+
+class StaleAnswerError(ApiError):
+    """
+    Every attempt was answered by a cache, with an answer from before the run.
+
+    It is no evidence of anything: nothing is removed, replaced or counted by it.
+    """
+
+    exit_code = 5
 
 
 class ResponseError(ApiError):

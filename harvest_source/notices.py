@@ -11,6 +11,8 @@ class NoticeKind(Enum):
 
     CLOCK = auto()
     """This machine's clock and Harvest's differ."""
+    MISSING_DATE = auto()
+    """Answers do not say when they were made."""
     ALLOWANCE = auto()
     """Harvest's request allowance is used up."""
     SIGN_IN = auto()

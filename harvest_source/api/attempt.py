@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import httpx
 
+from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_client import CONNECT_S
 from harvest_source.api.http_context import Exchange
 from harvest_source.api.rate_limit import Cancelled
 from harvest_source.api.retry import (
+    StaleAnswer,
     TransientFailure,
     is_retryable,
     parse_http_date,
@@ -76,32 +78,17 @@ class Answer:
 
     Attributes:
         body: Decompressed.
-        began: Aware, UTC: see :func:`earliest_begin`.
+        began: Aware, UTC: see :meth:`~harvest_source.api.evidence.ServerClock.date`.
         elapsed_s: From sending to the body's last byte.
         clock_skew: How far this machine's clock and the server's are apart, never negative.
+        date: When the server says it made the answer; None when it does not say.
     """
 
     body: bytes
     began: datetime
     elapsed_s: float
     clock_skew: timedelta = timedelta(0)
-
-
-def earliest_begin(
-    headers: httpx.Headers, *, sent_at: datetime, elapsed_s: float
-) -> tuple[datetime, timedelta]:
-    """
-    When Harvest can have begun to read at the earliest, and how far the two clocks are apart.
-
-    The earlier of our clock at sending and the ``Date`` header less the duration of the request: a
-    cursor that is too early reads some rows again, one that is too late loses rows. ``Date`` does
-    not count when ``Age`` says that the answer came from a cache.
-    """
-    date = None if "age" in headers else parse_http_date(headers.get("date"))
-    if date is None:
-        return sent_at, timedelta(0)
-    theirs = date - timedelta(seconds=elapsed_s)
-    return min(theirs, sent_at), abs(theirs - sent_at)
+    date: datetime | None = None
 
 
 class Attempt:
@@ -111,6 +98,7 @@ class Attempt:
     Args:
         number: From 1, for the same request.
         account: ``Harvest-Account-Id`` as sent; None without one.
+        server_clock: Dates the answer; None: one that knows of no other answer.
 
     Attributes:
         token: As sent; compared with later tokens, never shown.
@@ -120,7 +108,13 @@ class Attempt:
     """
 
     def __init__(
-        self, clock: Clock, spec: RequestSpec, *, number: int, account: str | None
+        self,
+        clock: Clock,
+        spec: RequestSpec,
+        *,
+        number: int,
+        account: str | None,
+        server_clock: ServerClock | None = None,
     ) -> None:
         self.spec = spec
         self.token = ""
@@ -128,6 +122,7 @@ class Attempt:
         self.elapsed_s = 0.0
         self.rows: int | None = None
         self._clock = clock
+        self._server_clock = server_clock or ServerClock(clock)
         self._sent_at = clock.now()
         self._started = clock.monotonic()
         self._path = spec.url.path
@@ -172,26 +167,32 @@ class Attempt:
         """
         The answer, if the status is 200.
 
+        A refusal of yesterday proves no more than a list of yesterday: what a cache serves from
+        before the run is asked for again, whatever its status.
+
         Raises:
-            TransientFailure: 408, 429 or 5xx.
+            TransientFailure: 408, 429 or 5xx, or an answer that is older than the run.
             AuthError: 401.
             ForbiddenError: 403.
             ResponseError: Any other status.
             HarvestError: What the request's own ``explain`` made of the status.
         """
         status, body = self.status or 0, b"".join(self._chunks)
+        date = parse_http_date(self._headers.get("Date"))
+        dating = self._server_clock.date(date, sent_at=self._sent_at, elapsed_s=self.elapsed_s)
         if is_retryable(status):
-            now = parse_http_date(self._headers.get("Date")) or self._clock.now()
+            now = date or self._clock.now()
             raise TransientFailure(
                 f"answered {status}",
                 status=status,
                 retry_after_s=parse_retry_after(self._headers.get("Retry-After"), now=now),
                 elapsed_s=self.elapsed_s,
             )
+        if dating.is_stale and self.spec.method == "GET":
+            raise StaleAnswer("came from a cache, made before this run", elapsed_s=self.elapsed_s)
         if status != 200:
             raise self._build_refusal(status, body)
-        began, skew = earliest_begin(self._headers, sent_at=self._sent_at, elapsed_s=self.elapsed_s)
-        return Answer(body, began, self.elapsed_s, skew)
+        return Answer(body, dating.began, self.elapsed_s, dating.skew, date)
 
     def build_exchange(self) -> Exchange:
         """What ``on_response`` gets."""

@@ -54,10 +54,9 @@ class HarvestClient:
         report_limiter: RateLimiter | None = None,
     ) -> None:
         self.account_id: Final = account_id
-        limits = http.retry_limits
         self._reports = SendOptions(
             limiter=report_limiter or build_report_limiter(http.clock),
-            retry_limits=replace(limits, total_s=max(limits.total_s, REPORT_PATIENCE_S)),
+            retry_limits=http.retry_limits.with_patience(REPORT_PATIENCE_S),
         )
         self._requester = Requester(
             api_url,
@@ -66,6 +65,7 @@ class HarvestClient:
             limiter=limiter,
             headers={ACCOUNT_HEADER: str(account_id)},
         )
+        self.server_clock: Final = self._requester.server_clock
         self._page_sizes = PageSizes()
         self._root = httpx.URL(self._requester.base_url).path.rstrip("/")
 
@@ -83,7 +83,7 @@ class HarvestClient:
         self._requester.close()
 
     def set_user_agent(self, user_agent: str) -> None:
-        """Send *user_agent* from now on: the contact may be known only after the first answer."""
+        """Send *user_agent* from now on; the contact may be known late."""
         self._requester.set_user_agent(user_agent)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random as _random
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import httpx
@@ -28,6 +28,7 @@ class RetryLimits:
         attempts: Attempts in all, the first included.
         total_s: Seconds of attempts and waits in all. Time spent queueing for our own request
             allowance does not count. Also the longest Retry-After that is accepted.
+        stale_attempts: Attempts in all while a cache answers with what it had before the run.
         unreached_attempts: Attempts in all while the host has never answered anything: a wrong
             address should fail within seconds.
         base_s: Upper bound of the first wait; it doubles with every attempt.
@@ -38,10 +39,15 @@ class RetryLimits:
 
     attempts: int = 8
     total_s: float = 300.0
+    stale_attempts: int = 3
     unreached_attempts: int = 3
     base_s: float = 0.5
     cap_s: float = 30.0
     attempt_s: float = 180.0
+
+    def with_patience(self, total_s: float) -> RetryLimits:
+        """The same limits, with at least *total_s* seconds in all."""
+        return replace(self, total_s=max(self.total_s, total_s))
 
 
 @dataclass(frozen=True, slots=True)

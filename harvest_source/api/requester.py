@@ -11,6 +11,7 @@ from typing import Final, Protocol, Self, TypeVar, runtime_checkable
 import httpx
 
 from harvest_source.api.attempt import Answer, Attempt, RequestSpec
+from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_client import open_client
 from harvest_source.api.http_context import HttpContext, RetryLimits
 from harvest_source.api.rate_limit import Cancelled, RateLimiter, never
@@ -94,6 +95,7 @@ class Requester:
             "User-Agent": http.user_agent,
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
+            "Cache-Control": "no-cache",  # A cache has to ask Harvest before it answers.
         }
         self._client = open_client(
             httpx.URL(self.base_url),
@@ -103,6 +105,7 @@ class Requester:
             request_s=http.retry_limits.attempt_s,
         )
         self._sender = Sender(self._client, http)
+        self.server_clock: Final = ServerClock(http.clock)
 
     def __repr__(self) -> str:
         return f"Requester({self.base_url!r})"
@@ -148,7 +151,7 @@ class Requester:
             AuthError: 401.
             ForbiddenError: 403.
             ResponseError: Any other unusable answer; never sent again.
-            RateLimitedError, ServerError: Sent again until a limit was reached.
+            RateLimitedError, ServerError, StaleAnswerError: Sent again until a limit was reached.
             UnsafeLinkError: The address is on another host; nothing was sent.
             Cancelled: ``options.cancelled`` returned True.
         """
@@ -186,7 +189,13 @@ class Requester:
                     limiter.acquire(urgency=options.urgency, cancelled=options.cancelled)
                 if options.cancelled():
                     raise Cancelled
-                attempt = Attempt(self._http.clock, spec, number=number, account=self._account)
+                attempt = Attempt(
+                    self._http.clock,
+                    spec,
+                    number=number,
+                    account=self._account,
+                    server_clock=self.server_clock,
+                )
                 try:
                     return self._sender.send(attempt, parse, options.cancelled)
                 except AuthError:

@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from harvest_source.api.http_context import HttpContext, RetryLimits
 from harvest_source.api.rate_limit import Cancelled, never
-from harvest_source.errors import ApiError, RateLimitedError, ServerError
+from harvest_source.errors import ApiError, RateLimitedError, ServerError, StaleAnswerError
 
 T = TypeVar("T")
 
@@ -55,6 +55,10 @@ class TransientFailure(Exception):
         self.elapsed_s = elapsed_s
         self.unreached = unreached
         self.remedy = remedy
+
+
+class StaleAnswer(TransientFailure):
+    """A cache answered, with what it had from before the run."""
 
 
 def is_retryable(status: int) -> bool:
@@ -111,6 +115,8 @@ def is_exhausted(
     failure: TransientFailure, attempts: int, *, spent_s: float, wait_s: float, limits: RetryLimits
 ) -> bool:
     """Whether to give up instead of waiting *wait_s* and sending again."""
+    if isinstance(failure, StaleAnswer) and attempts >= limits.stale_attempts:
+        return True
     if attempts >= limits.attempts or spent_s + wait_s > limits.total_s:
         return True
     return failure.unreached and attempts >= limits.unreached_attempts
@@ -136,6 +142,12 @@ def build_final_error(
         advice = (
             "Something else may be using this account's allowance. Run the same command again in "
             "a few minutes; if it happens often, lower rate_limit under [sources.harvest]."
+        )
+    elif isinstance(last, StaleAnswer):
+        kind = StaleAnswerError
+        advice = (
+            "What a cache had before the run proves nothing, so what it was asked for is left as "
+            "it is. Have the proxy or cache on the way to Harvest store no answers of api_url."
         )
     elif last.remedy:
         advice = last.remedy
@@ -198,7 +210,8 @@ class RetryLoop:
 
         Raises:
             RateLimitedError: Given up; the last answer was a 429.
-            ServerError: Given up after any other failure that was worth another attempt.
+            StaleAnswerError: Given up; a cache answered each time.
+        ServerError: Given up after any other failure that was worth another attempt.
             Cancelled: *cancelled* returned True while waiting.
         """
         retrying = Retrying(

@@ -27,8 +27,8 @@ class Sender:
     Sends attempts, from any number of threads.
 
     Args:
-        http: Its ``on_response`` gets every attempt; its ``on_notice`` one notice about this
-            machine's clock, and one about 429s.
+        http: Its ``on_response`` gets every attempt; its ``on_notice`` one notice of each kind:
+            this machine's clock, answers without a date, 429s.
     """
 
     def __init__(self, client: httpx.Client, http: HttpContext) -> None:
@@ -87,6 +87,8 @@ class Sender:
         answer = attempt.build_answer()
         if answer.clock_skew > _MAX_SKEW:
             self._warn_of_skew(answer.clock_skew)
+        if answer.date is None:
+            self._warn_of_missing_date()
         return answer
 
     def _warn_of_skew(self, skew: timedelta) -> None:
@@ -95,6 +97,14 @@ class Sender:
             f"This machine's clock and Harvest's are {skew.total_seconds() / 60:.0f} minutes "
             "apart. The earlier one counts, so nothing is lost, but rows may be read twice. "
             "Set this machine's clock.",
+        )
+
+    def _warn_of_missing_date(self) -> None:
+        self._warn(
+            NoticeKind.MISSING_DATE,
+            "Answers came without the Date header, so it cannot be told whether they are of today. "
+            "Rows are loaded, but nothing is removed, and cursors stay where Harvest's clock last "
+            "confirmed them: rows are read again. Have the proxy on the way pass Date on.",
         )
 
     def warn_of_429(self, recent: RecentRequests) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import httpx
 
 from harvest_source.api.client import HarvestClient
+from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.rate_limit import Cancelled, general_limiter, never
 from harvest_source.api.urls import check_url
@@ -106,6 +107,11 @@ class Session:
     def account_id(self) -> int:
         """Harvest's id of the account."""
         return self.client.account_id
+
+    @property
+    def server_clock(self) -> ServerClock:
+        """What this account's answers tell of Harvest's clock, and of their own age."""
+        return self.client.server_clock
 
 
 class Sessions:

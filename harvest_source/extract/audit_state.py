@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from harvest_source.extract.schedule import is_worthless
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,12 +112,17 @@ class Audited:
         }
 
 
-def load_audited(stored: Mapping[str, Any] | None) -> Audited:
-    """Parse *stored*; missing or malformed state counts as never audited: that costs only reads."""
+def load_audited(stored: Mapping[str, Any] | None, now: datetime) -> Audited:
+    """
+    Parse *stored*; missing or malformed state counts as never audited: that costs only reads.
+
+    A window that was read in the future, by a clock that was wrong, counts as never read, too.
+    """
     try:
         stored = stored or {}
         starts = [None if day is None else date.fromisoformat(day) for day, _ in stored["seen"]]
-        times = [_parse(at) for _, at in stored["seen"]]
+        read_at = [_parse(at) for _, at in stored["seen"]]
+        times = [_NEVER if is_worthless(at, now) else at for at in read_at]
         windows = map(DateWindow, starts, [*starts[1:], None])
         seen = tuple(map(ReadWindow, windows, times))
         if not seen or starts[0] is not None or None in starts[1:]:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.schedule import is_worthless
 from harvest_source.extract.slices import DateWindow, Slice
 
 
@@ -27,7 +28,9 @@ def dump_backfill(slice_: Slice, result: ReadResult, visibility: str) -> dict[st
     }
 
 
-def load_backfill(stored: Mapping[str, Any] | None, slice_: Slice, visibility: str) -> ReadResult:
+def load_backfill(
+    stored: Mapping[str, Any] | None, slice_: Slice, visibility: str, now: datetime
+) -> ReadResult:
     """The progress made with *slice_*; none if *stored* is of other days or another visibility."""
     if not stored or slice_.since is not None:
         return ReadResult()
@@ -37,7 +40,8 @@ def load_backfill(stored: Mapping[str, Any] | None, slice_: Slice, visibility: s
         done = [_load(window) for window in stored["done"]]
     except (KeyError, TypeError, ValueError):
         return ReadResult()  # All of it is read again, which loses nothing. A guess might.
-    return ReadResult(began=began, done=done) if is_same and done else ReadResult()
+    is_usable = is_same and done and not is_worthless(began, now)
+    return ReadResult(began=began, done=done) if is_usable else ReadResult()
 
 
 def _join(windows: Iterable[DateWindow]) -> list[DateWindow]:

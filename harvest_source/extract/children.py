@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
 
-from harvest_source.extract.cursor import ReadPlan, load_cursor
-from harvest_source.extract.incremental import move_cursor
+from harvest_source.extract.cursor import ReadPlan, load_cursor, move_cursor
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.replaced_lists import Scope, StoredLists, read_scopes
+from harvest_source.extract.schedule import is_due, is_worthless
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task, read_ids
 from harvest_source.schema.endpoint import Endpoint
@@ -68,7 +68,7 @@ class ParentSweep:
 
     def is_due(self, now: datetime, every: timedelta) -> bool:
         """Whether a sweep has begun or is to begin now."""
-        return self.began is not None or self.finished_at is None or now - self.finished_at >= every
+        return self.began is not None or is_due(self.finished_at, now, every)
 
     def next_parents(self, parents: Iterable[int], most: int) -> list[int]:
         """The next parents to read the children of, at most *most*, ascending."""
@@ -78,7 +78,7 @@ class ParentSweep:
 
     def advance(self, read: Sequence[int], parents: Iterable[int], now: datetime) -> ParentSweep:
         """The sweep after the children of *read*, the next of all *parents*, were read."""
-        began = self.began or now
+        began = now if self.began is None or is_worthless(self.began, now) else self.began
         last = read[-1] if read else self.after
         if any(last is None or each > last for each in parents):
             return ParentSweep(self.finished_at, began, last)
@@ -86,7 +86,7 @@ class ParentSweep:
 
 
 def _parse(stored: str | None) -> datetime | None:
-    return datetime.fromisoformat(stored) if stored else None
+    return datetime.fromisoformat(stored).astimezone(UTC) if stored else None
 
 
 def read_children(task: Task) -> Iterator[pa.Table]:
@@ -106,13 +106,15 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     # Only where a role may see a part of a parent's children is it worth remembering each list.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
     scopes = [_child_scope(task, each) for each in [*changed, *swept]]
-    yield from read_scopes(task, scopes, stored)
+    yield from read_scopes(task, scopes, stored, is_first=cursor is None)
     if not result.proven:
         task.note_unproven([result])
         return
     if stored is not None:
         stored.store()
-    move_cursor(task, read_plan, cursor, [result], has_news=bool(changed))
+    assert result.began is not None
+    began, has_news = task.vouched(result.began), bool(changed)
+    move_cursor(task.state, read_plan, began, visibility=task.visibility, has_news=has_news)
     task.state["walk"] = (ParentSweep(finished_at=now) if read_plan.is_whole else sweep).dump()
     if read_plan.is_whole and read_plan.covered_from is None:
         task.run_log.whole.add(task.key)

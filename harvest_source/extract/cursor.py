@@ -1,5 +1,5 @@
 """
-The cursor of a table, and what to read next because of it. Pure.
+The cursor of a table, what to read next because of it, and the only place that moves it. Pure.
 
 Kept in dlt's state per account and table, under ``cursor``. Times are ISO 8601, UTC.
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from harvest_source.extract.schedule import is_due, is_worthless
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.visibility import covers
 
-WIDE_EVERY: Final = timedelta(days=1)
 WIDE_OVERLAP: Final = timedelta(hours=25)
 """
 Overlap of one read a day: a long transaction commits rows with an ``updated_at`` from its start.
@@ -115,19 +115,52 @@ def plan_read(
         visibility: ``Owner.visibility`` of the token that reads now.
         start_date: First day of history to read; None for all of it, and for lists without dates.
     """
-    is_usable = cursor is not None and cursor.at <= now + WIDE_EVERY
-    if cursor is None or not is_usable or not covers(cursor.visibility, visibility):
+    if cursor is None or is_worthless(cursor.at, now) or not covers(cursor.visibility, visibility):
         bound = start_date
         if cursor is not None:
             bound = _earlier(cursor.covered_from, start_date)
         return ReadPlan((Slice(DateWindow(start=bound)),), True, bound, True)
-    is_wide = abs(now - cursor.wide_at) >= WIDE_EVERY  # abs: a clock may have been set back.
+    is_wide = is_due(cursor.wide_at, now)
     reach = max(WIDE_OVERLAP, overlap) if is_wide else overlap
     changed = Slice(since=cursor.at - min(reach, cursor.at - _HARVEST_BEGAN))
     missing = _missing(cursor.covered_from, start_date)
     if missing is None:
         return ReadPlan((changed,), False, cursor.covered_from, is_wide)
     return ReadPlan((Slice(missing), changed), False, missing.start, is_wide)
+
+
+def move_cursor(
+    state: dict[str, Any],
+    read_plan: ReadPlan,
+    began: datetime | None,
+    *,
+    visibility: str,
+    has_news: bool,
+) -> None:
+    """
+    Store the cursor that a proven read has earned, if that is worth a load.
+
+    State is loaded together with rows, so a moved cursor costs a load of its own when there are no
+    rows. After a read without rows the old cursor is as good: the next read begins there again.
+    With the wide overlap, once a day, it moves in any case.
+
+    Args:
+        state: The table's state, changed in place.
+        began: Harvest's clock when the read began; None: no answer of Harvest's vouches for it, and
+            the cursor stays.
+        visibility: ``Owner.visibility`` of the token that read.
+        has_news: Whether the read brought rows.
+    """
+    cursor = load_cursor(state.get("cursor"))
+    is_as_before = cursor is not None and (cursor.covered_from, cursor.visibility) == (
+        read_plan.covered_from,
+        visibility,
+    )
+    if began is None or (
+        is_as_before and not (has_news or read_plan.is_wide or read_plan.is_whole)
+    ):
+        return
+    state["cursor"] = read_plan.earn(began, visibility, cursor).dump()
 
 
 def _missing(covered_from: date | None, start_date: date | None) -> DateWindow | None:

@@ -24,6 +24,7 @@ from harvest_source.extract.report_years import (
     parse_window,
     plan_report,
 )
+from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, count_rows
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task
@@ -86,7 +87,9 @@ def _is_due(
         return True
     if not covers(before.by, task.visibility):
         return True  # This token may see rows that the former one did not.
-    return _has_other_rows(window, counted, task) or now - before.at >= task.options.sweep_every
+    if _has_other_rows(window, counted, task):
+        return True
+    return is_due(before.at, now, task.options.sweep_every)
 
 
 def _has_other_rows(window: DateWindow, counted: Mapping[int, int], task: Task) -> bool:

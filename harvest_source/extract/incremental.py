@@ -7,14 +7,14 @@ either way, because a row that is read twice merges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pyarrow as pa
 
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.backfill import dump_backfill, load_backfill
-from harvest_source.extract.cursor import Cursor, ReadPlan, load_cursor
+from harvest_source.extract.cursor import load_cursor, move_cursor
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.replaced_lists import fingerprint
 from harvest_source.extract.slices import Slice
@@ -44,7 +44,10 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
         task.note_unproven(results)
         return
     task.state.pop("backfill", None)
-    move_cursor(task, read_plan, cursor, results, has_news=rows > 0)
+    began = min(result.began for result in results if result.began)
+    move_cursor(
+        task.state, read_plan, task.vouched(began), visibility=task.visibility, has_news=rows > 0
+    )
     if read_plan.is_whole:
         task.run_log.whole.add(task.key)
         task.state["audit"] = Audited.whole(task.options.clock.now()).dump()
@@ -54,11 +57,15 @@ def _resume(task: Task, slice_: Slice) -> ReadResult:
     """The progress that an earlier, interrupted run made with *slice_*."""
     if task.options.full_refresh:
         return ReadResult()  # Rows that this run does not see are removed: it must see all of them.
-    return load_backfill(task.state.get("backfill"), slice_, task.visibility)
+    now = task.options.clock.now()
+    return load_backfill(task.state.get("backfill"), slice_, task.visibility, now)
 
 
 def _keep_progress(task: Task, slice_: Slice, result: ReadResult) -> None:
-    if slice_.since is None and result.done and not task.options.full_refresh:
+    if slice_.since is not None or not result.done or task.options.full_refresh:
+        return
+    assert result.began is not None
+    if task.vouched(result.began) == result.began:  # It becomes the cursor, perhaps in another run.
         task.state["backfill"] = dump_backfill(slice_, result, task.visibility)
 
 
@@ -81,31 +88,6 @@ def _read_volatile(task: Task, reader: ListReader, results: list[ReadResult]) ->
         return
     yield table
     task.state["volatile"] = digest
-
-
-def move_cursor(
-    task: Task,
-    read_plan: ReadPlan,
-    cursor: Cursor | None,
-    results: Sequence[ReadResult],
-    *,
-    has_news: bool,
-) -> None:
-    """
-    Store the cursor that a proven read has earned, if that is worth a load.
-
-    State is loaded together with rows, so a moved cursor costs a load of its own when there are no
-    rows. After a read without rows the old cursor is as good: the next read begins there again.
-    With the wide overlap, once a day, it moves in any case.
-    """
-    is_as_before = cursor is not None and (cursor.covered_from, cursor.visibility) == (
-        read_plan.covered_from,
-        task.visibility,
-    )
-    if is_as_before and not (has_news or read_plan.is_wide or read_plan.is_whole):
-        return
-    began = min(result.began for result in results if result.began)
-    task.state["cursor"] = read_plan.earn(began, task.visibility, cursor).dump()
 
 
 def reread_slices(task: Task) -> Iterator[pa.Table]:

@@ -81,6 +81,20 @@ class SliceResult:
     """Why pieces could not be proven, where it is more than that they kept changing."""
 
 
+def confirm_empty(reader: SliceReader, read: SliceRead) -> SliceRead:
+    """
+    Ask again whether a slice is empty, if none of its rows was served: one request.
+
+    One odd answer without rows would empty a table. What changed since an instant, or passes a
+    filter, is often nothing and empties nothing: it is not asked for again.
+    """
+    slice_ = read.slice
+    if read.records or read.total is None or slice_.since is not None or slice_.flag is not None:
+        return read
+    rows = reader.count(slice_)
+    return read if rows == read.total else replace(read, total=rows)
+
+
 def pages_agree(read: SliceRead) -> bool:
     """Whether all pages report the same total and it equals what they hold."""
     if read.needs_proof:
@@ -224,10 +238,11 @@ class Prover:
     def _settle(self, read: SliceRead, attempts: _Attempts, emit: Emit) -> SliceRead:
         """Repeat *read* until its pages agree with each other or its attempts are used up."""
         attempts.reads[read.slice] += 1
-        while not self.is_consistent(read) and attempts.reads[read.slice] < ATTEMPTS:
-            read = self._reader.read_all(read.slice, emit)
+        last = confirm_empty(self._reader, read)
+        while not self.is_consistent(last) and attempts.reads[read.slice] < ATTEMPTS:
+            last = confirm_empty(self._reader, self._reader.read_all(read.slice, emit))
             attempts.reads[read.slice] += 1
-        return read
+        return last
 
     def _next_slices(self, read: SliceRead, attempts: _Attempts) -> list[Slice]:
         """What to read instead of an unproven read: the same slice, its pieces, or nothing."""

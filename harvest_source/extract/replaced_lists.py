@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -21,8 +20,15 @@ import pyarrow.compute as pc
 
 from harvest_source.concurrency import in_parallel
 from harvest_source.decode.decoder import ARROW_TYPES
-from harvest_source.errors import IncompleteListError, ResponseError
-from harvest_source.extract.proof import ATTEMPTS, explain_shortfall, pages_agree
+from harvest_source.errors import IncompleteListError, ResponseError, StaleAnswerError
+from harvest_source.extract.proof import (
+    ATTEMPTS,
+    confirm_empty,
+    count_changed,
+    explain_shortfall,
+    pages_agree,
+)
+from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task, check_keys
@@ -74,16 +80,28 @@ def fingerprint(table: pa.Table) -> str:
     return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
+def shows_all(task: Task) -> bool:
+    """
+    Whether rows that are missing from the task's list are gone, and not hidden.
+
+    An administrator sees every row, and everyone sees all of a list about themselves. Of most lists
+    below a parent a token sees all or gets a 403. An answer without a date may be of any age, so
+    it shows nothing.
+    """
+    endpoint = task.endpoint
+    is_all_or_nothing = endpoint.own or (endpoint.parent is not None and not endpoint.in_part)
+    sees_all = is_all_or_nothing or task.session.owner.is_administrator
+    return sees_all and not task.session.server_clock.has_undated
+
+
 def may_replace(task: Task, before: LastRead, rows: int) -> bool:
     """
     Whether *rows* rows read now may take the place of what was read *before*.
 
-    Always for an administrator, who sees every row, and for a list about the token's owner.
-    Otherwise only if this token sees at least what the former one saw, and no fewer rows came.
+    If the list does not show all, only if this token sees at least what the former one saw, and no
+    fewer rows came.
     """
-    if task.session.owner.is_administrator or task.endpoint.own:
-        return True
-    return covers(task.visibility, before.by) and rows >= before.rows
+    return shows_all(task) or (covers(task.visibility, before.by) and rows >= before.rows)
 
 
 def accepts(task: Task, before: LastRead | None, table: pa.Table, what: str) -> bool:
@@ -104,11 +122,11 @@ def remember(task: Task, table: pa.Table) -> LastRead:
 
 def note_empty(task: Task, scope: Mapping[str, Any]) -> None:
     """Record that a list is empty, if this token would see its rows if there were any."""
-    if task.session.owner.is_administrator or task.endpoint.own:
+    if shows_all(task):
         task.run_log.empty(*task.key, scope)
 
 
-def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
+def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
     """
     Read a list without ``updated_since``, complete or not at all.
 
@@ -117,7 +135,7 @@ def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
     is no catch-up to prove more.
 
     Args:
-        confirm_empty: Count an empty list once more, because it would empty the table.
+        had_rows: Whether rows of it may be loaded, so that an empty list is asked for twice.
 
     Raises:
         IncompleteListError: The list changed during every attempt.
@@ -129,11 +147,10 @@ def read_whole(reader: SliceReader, *, confirm_empty: bool = True) -> SliceRead:
         shortfalls.append(explain_shortfall(read))
         if endpoint.single:
             return read
+        if had_rows:
+            read = confirm_empty(reader, read)
         is_consistent = pages_agree(read) and read.records == read.table.num_rows
-        is_plain = read.table.num_rows or not confirm_empty
-        if is_consistent and is_plain and not read.needs_proof:
-            return read
-        if is_consistent and reader.count(Slice()) == read.table.num_rows:
+        if is_consistent and not (read.needs_proof and count_changed(read, reader.count)):
             return read
     why = f"kept changing while it was read, {ATTEMPTS} times over"
     if all(shortfalls):
@@ -235,7 +252,7 @@ class StoredLists:
         Not in every run: a change of state costs a load, even without rows.
         """
         is_same = before.digest == now.digest
-        return is_same and now.at - before.at >= self._task.options.sweep_every
+        return is_same and is_due(before.at, now.at, self._task.options.sweep_every)
 
     def store(self, only: str | None = None) -> None:
         """Store what is remembered, with the rows just yielded; of scope *only*, if given."""
@@ -244,21 +261,34 @@ class StoredLists:
 
 
 def read_scopes(
-    task: Task, scopes: Sequence[Scope], stored: StoredLists | None = None
+    task: Task,
+    scopes: Sequence[Scope],
+    stored: StoredLists | None = None,
+    *,
+    is_first: bool = False,
 ) -> Iterator[pa.Table]:
     """
     Read all *scopes*, several in parallel, and yield their rows in tables of a size worth loading.
 
     Args:
         stored: What is remembered of them; None: every list is loaded, changed or not.
+        is_first: Whether no row of them was ever loaded.
     """
+
+    def read_scope(scope: Scope) -> tuple[Scope, pa.Table | None]:
+        before = stored.before(str(scope)) if stored else None
+        had_rows = before.rows > 0 if before else stored is None and not is_first
+        return scope, _read_scope(task, scope, had_rows=had_rows)
+
     tables: list[pa.Table] = []
-    for scope, table in in_parallel(partial(_read_scope, task), scopes, workers=SCOPE_WORKERS):
+    for scope, table in in_parallel(read_scope, scopes, workers=SCOPE_WORKERS):
         if table is None:
             continue
         task.run_log.progress(*task.key, table.num_rows, None)
         if stored is not None and not stored.accepts(scope, table):
             continue
+        if stored is None and not is_first:
+            _refuse_undated(task)
         if table.num_rows == 0:
             note_empty(task, dict(scope.values))
             continue
@@ -270,7 +300,23 @@ def read_scopes(
         yield pa.concat_tables(tables, promote_options="default")
 
 
-def _read_scope(task: Task, scope: Scope) -> tuple[Scope, pa.Table | None]:
+def _refuse_undated(task: Task) -> None:
+    """
+    Refuse a list that may lack rows, where it is not remembered how many it had.
+
+    Raises:
+        StaleAnswerError: Answers had no date.
+    """
+    if task.session.server_clock.has_undated:
+        msg = (
+            f"{task.endpoint.name} of account {task.session.account_id} was not replaced: answers "
+            "came without the Date header, so they may be of yesterday and lack rows. Have the "
+            "proxy on the way pass Date on."
+        )
+        raise StaleAnswerError(msg, path=task.endpoint.list_path, status=200)
+
+
+def _read_scope(task: Task, scope: Scope, *, had_rows: bool) -> pa.Table | None:
     """All rows of one scope; None when its parent is gone or has no such list."""
     endpoint = replace(task.endpoint, path=scope.path)
 
@@ -281,9 +327,8 @@ def _read_scope(task: Task, scope: Scope) -> tuple[Scope, pa.Table | None]:
 
     source = ListSource(task.session.client, endpoint, decode, scope.params)
     try:
-        read = read_whole(SliceReader(source, today=task.today), confirm_empty=False)
+        return read_whole(SliceReader(source, today=task.today), had_rows=had_rows).table
     except ResponseError as error:
         if error.status in endpoint.absent:
-            return scope, None
+            return None
         raise
-    return scope, read.table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -52,6 +52,10 @@ class Task:
     def visibility(self) -> str:
         """What the token of this run may see."""
         return self.session.owner.visibility
+
+    def vouched(self, began: datetime) -> datetime | None:
+        """*began* as far as Harvest's own clock vouches for it; None: not at all."""
+        return self.session.server_clock.vouched(began)
 
     def decode(self, rows: bytes) -> pa.Table:
         """
@@ -118,7 +122,8 @@ class Task:
 
     def warn_kept(self, what: str) -> None:
         """Warn that a list is not replaced, because this token sees less of it than before."""
-        self.run_log.warn(describe_kept_list(self.endpoint, self.session.account_id, what))
+        if not self.session.server_clock.has_undated:  # Of which there is a warning of its own.
+            self.run_log.warn(describe_kept_list(self.endpoint, self.session.account_id, what))
 
 
 def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, run_log: RunLog) -> Task:

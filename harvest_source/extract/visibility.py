@@ -60,6 +60,16 @@ def explain_off(endpoint: Endpoint, session: Session) -> str | None:
     )
 
 
+def explain_undated(session: Session) -> str | None:
+    """Why nothing may be removed from an account: answers may be of any age. None: they are not."""
+    if not session.server_clock.has_undated:
+        return None
+    return (
+        f"Nothing was removed from account {session.account_id}: answers came without the Date "
+        "header, and an answer of yesterday makes the rows of today look deleted."
+    )
+
+
 def may_hide(endpoint: Endpoint, session: Session) -> str | None:
     """Why missing rows of *endpoint* are no evidence of deletions; None if they are."""
     if endpoint.module is None or session.company.flag(endpoint.module):

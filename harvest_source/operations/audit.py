@@ -14,6 +14,7 @@ from datetime import datetime
 
 from harvest_source.auth.sessions import Session
 from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit_tables import (
     AuditedTable,
@@ -22,7 +23,7 @@ from harvest_source.operations.audit_tables import (
 )
 from harvest_source.operations.count_audit import CountAudit
 from harvest_source.operations.reread import Rereading
-from harvest_source.operations.reread_schedule import is_due, plan_rereads
+from harvest_source.operations.reread_schedule import plan_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.deleted_records import forget, restore
 

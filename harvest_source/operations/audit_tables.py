@@ -83,7 +83,7 @@ def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:
         state = _find_state(sources, place)
         cursor = load_cursor(state.get("cursor"))
         if cursor is not None and cursor.visibility == session.owner.visibility:
-            audited = load_audited(state.get("audit"))
+            audited = load_audited(state.get("audit"), workspace.now())
             tables.append(_build_table(workspace, endpoint, session, cursor, audited))
     return tables
 
@@ -102,7 +102,8 @@ def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
             cursor = load_cursor(state.get("cursor"))
             if endpoint.way is not ReadStrategy.CHANGES or cursor is None:
                 continue
-            oldest = load_audited(state.get("audit")).coverage.oldest(cursor.covered_from)
+            audited = load_audited(state.get("audit"), workspace.now())
+            oldest = audited.coverage.oldest(cursor.covered_from)
             if oldest is not None:
                 yield oldest
 

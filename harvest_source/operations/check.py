@@ -30,6 +30,7 @@ MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "app
 
 _SUBJECTS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
     NoticeKind.CLOCK: ("clock", "skew"),
+    NoticeKind.MISSING_DATE: ("clock", "date"),
     NoticeKind.ALLOWANCE: ("limit", "shared"),
     NoticeKind.SIGN_IN: ("credentials", "vault"),
     NoticeKind.RENEWAL: ("credentials", "renewal"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harvest_source.auth.sessions import Session, parse_owner
 from harvest_source.errors import GuardError, HarvestError, RemoteError, counted
 from harvest_source.extract.slices import Slice
-from harvest_source.extract.visibility import may_hide
+from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.deletion_search import DeletionSearch, Findings, describe_slices
 from harvest_source.operations.row_removal import RowRemoval
@@ -103,6 +103,9 @@ class CountAudit:
         A role that shrinks while rows are compared makes rows disappear, and their ids answer 404.
         """
         session, log = self.session, self.workspace.run_log
+        if reason := explain_undated(session):
+            log.warn(reason)
+            return False
         try:
             owner = parse_owner(session.client.fetch_object("users/me"))
         except HarvestError as error:

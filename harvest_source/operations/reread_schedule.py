@@ -9,23 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.extract.audit_state import Coverage, ReadWindow
+from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
 from harvest_source.operations.day_counts import DayCounts
 
-DAILY: Final = timedelta(days=1)
-
 _PROOF_REQUESTS: Final = 2
 """A read of several pages is proven by a catch-up and a count."""
-
-
-def is_due(at: datetime, now: datetime) -> bool:
-    """Whether at least a day lies between *at* and *now*; a clock that was set back counts too."""
-    return abs(now - at) >= DAILY
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harvest_source._version import __version__
 from harvest_source.auth.sessions import Session
 from harvest_source.errors import DestinationError, HarvestError, printable
-from harvest_source.extract.visibility import may_hide
+from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
@@ -112,6 +112,9 @@ class SyncSteps:
                 f"Nothing was removed from account {account_id}: only an administrator's token "
                 "sees enough to tell what is gone."
             )
+            return []
+        if reason := explain_undated(session):
+            log.warn(reason)
             return []
         return [endpoint for endpoint in self.workspace.endpoints if self._shows(endpoint, session)]
 

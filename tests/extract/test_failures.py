@@ -289,7 +289,7 @@ def test_overlaps(open_lab: OpenReadLab) -> None:
     assert names() == {"4 min"}
     lab.read("clients", overlap=timedelta(hours=1))
     assert names() == {"4 min", "50 min"}
-    lab.clock.set(cursor + timedelta(seconds=DAY - 1))
+    lab.clock.set(cursor + timedelta(hours=20) - timedelta(seconds=1))
     lab.read("clients", overlap=timedelta(minutes=1))
     assert names() == {"4 min", "50 min"}
     lab.clock.set(cursor)

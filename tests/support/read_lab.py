@@ -186,6 +186,10 @@ class ReadLab(Simulation):
         accounts = self.server.settings.accounts if account_id is None else (account_id,)
         return [row for each in accounts for row in self._remember(name, each).rows.values()]
 
+    def state(self, name: str) -> dict[str, Any]:
+        """What is stored of a table of the first account."""
+        return self._remember(name, self.server.account_id).state
+
     def ids(self, name: str, *, account_id: int | None = None) -> list[int]:
         """Every id of a table, ascending."""
         return sorted(row["id"] for row in self.table(name, account_id=account_id))

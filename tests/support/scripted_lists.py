@@ -10,6 +10,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from harvest_source.api.client import HarvestClient
+from harvest_source.api.evidence import ServerClock
 from harvest_source.auth.sessions import Company, Owner, Session
 from harvest_source.decode.decoder import Decoder
 from harvest_source.extract.list_reader import ListReader
@@ -148,6 +149,7 @@ def build_task(
 ) -> Task:
     """A task that reads *client*'s list with some *options*, by default for an administrator."""
     client.account_id = 1  # type: ignore[attr-defined]
+    client.server_clock = ServerClock(FakeClock())  # type: ignore[attr-defined]
     harvest = cast("HarvestClient", client)
     owner = owner or Owner(1, "Ann", "", ("administrator",))
     return Task(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ class SharedClock:
 
     Attributes:
         slept: Seconds of every sleep asked for.
+        ahead: How far the connector's wall time is ahead of the sandbox's.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -29,9 +30,10 @@ class SharedClock:
         self._start = clock()
         self._lock = threading.Lock()
         self.slept: list[float] = []
+        self.ahead = timedelta(0)
 
     def now(self) -> datetime:
-        return self._clock()
+        return self._clock() + self.ahead
 
     def monotonic(self) -> float:
         return (self._clock() - self._start).total_seconds()

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from harvest_source.sandbox.data.values import dumps
@@ -125,6 +126,27 @@ def _date_aged(hit: Hit) -> Reply:
     return replace(hit.reply, headers=headers, date_shift_s=-age)
 
 
+def _cache(hit: Hit) -> Reply:
+    """
+    A cache that keeps the first answer to each address for ever, though it was told to ask again.
+
+    Later answers have the ``Date`` of the kept one, and an ``Age`` unless *age* is false. Addresses
+    in which the regular expression *fresh* is found are never kept.
+    """
+    request = hit.request
+    kept: dict[Any, tuple[Reply, datetime]] = hit.arguments.setdefault("kept", {})
+    address = f"{request.path}?{request.query}"
+    if request.method != "GET" or re.search(hit.get("fresh", "^$"), address):
+        return hit.reply
+    key = request.account_id, address
+    reply, at = kept.setdefault(key, (hit.reply, request.time))
+    age_s = int((request.time - at).total_seconds())
+    if not age_s:
+        return hit.reply
+    says = (("Age", str(age_s)),) if hit.get("age", True) else ()
+    return replace(reply, headers=(*reply.headers, *says), date_shift_s=-age_s)
+
+
 def _envelope(change: Callable[[_Listed], None]) -> FaultKind:
     """A fault that edits the JSON of a list; other answers are unchanged."""
 
@@ -196,6 +218,12 @@ def _endless(page: _Listed) -> None:
     page.links["next"] = f"{page.links['first']}&endless={step}"
 
 
+def _empty_list(page: _Listed) -> None:
+    """A complete list without rows."""
+    page.content.update({page.key: [], "total_entries": 0, "total_pages": 1})
+    page.links["next"] = None
+
+
 def _wrong_total(page: _Listed) -> None:
     page.content["total_entries"] += int(page.hit.get("by", 1))
 
@@ -233,6 +261,8 @@ FAULTS: dict[str, FaultKind] = {
     "date_missing": _date_missing,
     "date_skewed": _date_skewed,
     "date_aged": _date_aged,
+    "cache": _cache,
+    "empty_list": _envelope(_empty_list),
     "missing_key": _envelope(_missing_key),
     "null_rows": _envelope(_null_rows),
     "repeated_rows": _envelope(_repeated_rows),

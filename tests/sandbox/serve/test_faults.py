@@ -77,6 +77,10 @@ SHAPES: dict[str, Check] = {
     "date_aged": lambda answer: (
         answer.headers["Age"] == "600" and answer.headers["Date"] == "Wed, 17 Jun 2026 11:50:00 GMT"
     ),
+    "cache": status(200),
+    "empty_list": lambda answer: (
+        (answer.json()["clients"], answer.json()["total_entries"]) == ([], 0)
+    ),
     "missing_key": lambda answer: "clients" not in answer.json(),
     "null_rows": lambda answer: answer.json()["clients"] is None,
     "repeated_rows": lambda answer: len(answer.json()["clients"]) == 16,

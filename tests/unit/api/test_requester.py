@@ -7,14 +7,15 @@ import json
 import ssl
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from harvest_source._version import __version__
-from harvest_source.api.attempt import MAX_BODY_BYTES, Answer, earliest_begin
+from harvest_source.api.attempt import MAX_BODY_BYTES, Answer
 from harvest_source.api.http_context import (
     Exchange,
     HttpContext,
@@ -32,6 +33,7 @@ from harvest_source.errors import (
     RateLimitedError,
     ResponseError,
     ServerError,
+    StaleAnswerError,
     UnsafeLinkError,
 )
 from harvest_source.notices import Notice, NoticeKind
@@ -310,7 +312,9 @@ def warnings_of_429(sent: int) -> list[str]:
     limiter = RateLimiter(requests=97, seconds=15.4, clock=clock)
     for _ in range(sent):
         limiter.acquire()
-    handler = answer_with(httpx.Response(429), httpx.Response(200, content=b"{}"))
+    headers = {"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}
+    answer = httpx.Response(200, headers=headers, content=b"{}")
+    handler = answer_with(httpx.Response(429), answer)
     with build_requester(
         handler, clock=clock, limiter=limiter, on_notice=notices.append
     ) as requester:
@@ -497,29 +501,6 @@ def test_every_try_is_told() -> None:
     assert [e.at - START for e in told] == [timedelta(seconds=s) for s in (0, 0.5, 1.5)]
 
 
-SENT = datetime(2024, 3, 1, 12, 0, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("headers", "elapsed_s", "expected"),
-    [
-        ({"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, 3, SENT - timedelta(seconds=3)),
-        ({"Date": "Fri, 01 Mar 2024 11:00:00 GMT"}, 3, SENT - timedelta(seconds=3603)),
-        ({"Date": "Fri, 01 Mar 2024 13:00:00 GMT"}, 3, SENT),
-        ({"Date": "Fri, 01 Mar 2024 11:00:00 GMT", "Age": "0"}, 3, SENT),
-        ({"Date": "Fri, 01 Mar 2024 11:00:00 GMT", "Age": "3600"}, 3, SENT),
-        ({"Date": "yesterday"}, 3, SENT),
-        ({}, 3, SENT),
-    ],
-)
-def test_began_is_the_earlier_clock(
-    headers: dict[str, str], elapsed_s: float, expected: datetime
-) -> None:
-    """Too early re-reads, too late loses; a cached answer's date says nothing."""
-    began, _ = earliest_begin(httpx.Headers(headers), sent_at=SENT, elapsed_s=elapsed_s)
-    assert began == expected
-
-
 def test_answers_carry_when_they_began() -> None:
     """The duration of the very try that was answered is taken off, earlier tries are not."""
     clock = FakeClock()
@@ -533,6 +514,66 @@ def test_answers_carry_when_they_began() -> None:
         answer = get(requester, "users")
     assert answer.began == START - timedelta(seconds=8)
     assert answer.elapsed_s == 8
+
+
+def test_a_cached_answer_counts_by_its_date() -> None:
+    """``Date`` is when the data was made; an ``Age`` beside it changes nothing."""
+    headers = {"Date": "Fri, 01 Mar 2024 11:00:00 GMT", "Age": "3600"}
+    with build_requester(lambda _: httpx.Response(200, headers=headers, content=b"{}")) as each:
+        assert get(each, "users").began == START - timedelta(hours=1)
+
+
+def serve_dates(*minutes: int | None, status: int = 200) -> Callable[..., httpx.Response]:
+    """A handler whose answers are dated so many minutes after the start; None: without a date."""
+    dates = iter(minutes)
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        at = next(dates)
+        date = None if at is None else START + timedelta(minutes=at)
+        headers = {} if date is None else {"Date": format_datetime(date, usegmt=True)}
+        return httpx.Response(200 if at == 0 else status, headers=headers, content=b"{}")
+
+    return handler
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_an_answer_from_before_the_run_is_asked_for_twice_more(status: int) -> None:
+    """A cache's list or refusal proves nothing about today; after three tries it is given up."""
+    with build_requester(serve_dates(0, -60, -60, -60, status=status)) as requester:
+        get(requester, "company")
+        with pytest.raises(StaleAnswerError, match="came from a cache"):
+            get(requester, "clients")
+        assert requester.requests == 4
+
+
+def test_an_answer_of_now_after_one_from_a_cache_counts() -> None:
+    """The cache asked Harvest after all."""
+    with build_requester(serve_dates(0, -60, -60, 1)) as requester:
+        get(requester, "company")
+        assert get(requester, "clients").date == START + timedelta(minutes=1)
+
+
+def test_caches_are_told_to_ask_harvest() -> None:
+    """In every request."""
+    asked: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, content=b"{}")
+
+    with build_requester(handler) as requester:
+        get(requester, "users")
+    assert asked[0].headers["Cache-Control"] == "no-cache"
+
+
+def test_a_missing_date_is_warned_of_once() -> None:
+    """What follows is said with it."""
+    notices: list[Notice] = []
+    handler = serve_dates(None, None)
+    with build_requester(handler, on_notice=notices.append) as requester:
+        get(requester, "users")
+        get(requester, "users")
+    assert [notice.kind for notice in notices] == [NoticeKind.MISSING_DATE]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

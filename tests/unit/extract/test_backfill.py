@@ -30,7 +30,7 @@ def test_progress_is_stored_in_few_windows() -> None:
 
 def test_stored_progress_is_understood() -> None:
     """The format that state files of earlier runs have."""
-    loaded = load_backfill(STORED, Slice(), OWNER)
+    loaded = load_backfill(STORED, Slice(), OWNER, BEGAN)
     assert (loaded.began, loaded.done) == (BEGAN, [DateWindow(None, TWO), DateWindow(THREE)])
 
 
@@ -44,7 +44,7 @@ def test_stored_progress_is_understood() -> None:
 )
 def test_progress_of_another_read_does_not_count(slice_: Slice, visibility: str) -> None:
     """Its windows may lack rows that this read must bring."""
-    assert load_backfill(STORED, slice_, visibility) == ReadResult()
+    assert load_backfill(STORED, slice_, visibility, BEGAN) == ReadResult()
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_progress_of_another_read_does_not_count(slice_: Slice, visibility: str)
 )
 def test_malformed_progress_does_not_count(stored: Any) -> None:
     """Reading everything again loses nothing."""
-    assert load_backfill(stored, Slice(), OWNER) == ReadResult()
+    assert load_backfill(stored, Slice(), OWNER, BEGAN) == ReadResult()

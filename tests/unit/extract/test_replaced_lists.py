@@ -63,10 +63,10 @@ def test_an_empty_list_is_confirmed_by_a_count() -> None:
     assert read_whole(slice_reader(client, WHOLE)).table.num_rows == 0
 
 
-def test_an_empty_list_of_a_parent_needs_no_confirmation() -> None:
-    """Most parents have no children: a second request for each would double the cost."""
+def test_an_empty_list_of_which_no_row_was_loaded_is_asked_for_once() -> None:
+    """Most parents have no children: a second request for each would double the first read."""
     client = ScriptedClient([[page([], 0)]])
-    assert read_whole(slice_reader(client, WHOLE), confirm_empty=False).table.num_rows == 0
+    assert read_whole(slice_reader(client, WHOLE), had_rows=False).table.num_rows == 0
     assert client.asked == [{}]
 
 

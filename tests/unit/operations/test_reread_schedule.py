@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from harvest_source.extract.audit_state import Coverage
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
 from harvest_source.operations.day_counts import DayCounts
-from harvest_source.operations.reread_schedule import RereadCandidate, is_due, plan_rereads
+from harvest_source.operations.reread_schedule import RereadCandidate, plan_rereads
 
 START = datetime(2026, 6, 17, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -25,12 +23,6 @@ def candidate(
 ) -> RereadCandidate:
     counts = dict[date | None, int]({day(number): many for number, many in rows.items()})
     return RereadCandidate(name, Coverage.whole(at), DayCounts(counts), True, bound)
-
-
-@pytest.mark.parametrize(("hours", "expected"), [(0, False), (23, False), (24, True), (-24, True)])
-def test_a_table_is_due_after_a_day(hours: int, expected: bool) -> None:
-    """A time that lies a day ahead was written by a clock that was set back since: due as well."""
-    assert is_due(START, START + timedelta(hours=hours)) is expected
 
 
 def test_nothing_is_read_again_within_a_day() -> None:

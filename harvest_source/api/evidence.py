@@ -1,0 +1,110 @@
+"""
+How old an answer is, and so what it is evidence of.
+
+A cache between us and Harvest may serve an answer of yesterday, with or without an ``Age`` header.
+``Date`` says when an answer was made. Rows of an old answer do no harm, but a count, a list or a
+404 of yesterday makes today's rows look deleted, and a cursor taken from our own clock passes the
+changes since. This is the only module that judges the age of an answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from harvest_source.clock import Clock
+
+STALE_AFTER: Final = timedelta(seconds=2)
+"""Tolerance before an answer counts as older than the run: ``Date`` has whole seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dating:
+    """
+    What is known of the age of one answer.
+
+    Attributes:
+        began: Aware, UTC: no later than the moment Harvest began to make the answer, so a cursor
+            may be set to it, as far as :meth:`ServerClock.vouched` allows.
+        skew: How far this machine's clock and the server's are apart, never negative.
+        is_stale: The answer was made before the run began: it came from a cache.
+    """
+
+    began: datetime
+    skew: timedelta = timedelta(0)
+    is_stale: bool = False
+
+
+class ServerClock:
+    """
+    What the answers of one run tell of the server's clock; thread-safe.
+
+    The largest ``Date``, less the seconds since the run began, is the server's time when the run
+    began, or a little before. An answer dated earlier is older than the run. Only the order of the
+    server's own dates counts, so a wrong clock of this machine changes nothing.
+
+    Args:
+        clock: Its counter tells how long the run has lasted.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began_s = clock.monotonic()
+        self._lock = threading.Lock()
+        self._run_began: datetime | None = None
+        self._has_undated = False
+
+    @property
+    def has_undated(self) -> bool:
+        """Whether an answer had no ``Date``: it may be of any age, so nothing may be removed."""
+        with self._lock:
+            return self._has_undated
+
+    def date(self, date: datetime | None, *, sent_at: datetime, elapsed_s: float) -> Dating:
+        """
+        Date one answer that was just received.
+
+        It began at the earlier of our clock at sending and *date* less the duration of the request,
+        whatever ``Age`` says: too early reads some rows again, too late loses rows.
+
+        Args:
+            date: Its ``Date`` header; None when it has none that can be read.
+            sent_at: This machine's clock at sending.
+            elapsed_s: From sending to the last byte.
+        """
+        run_began = self._observe(date)
+        if date is None:
+            return Dating(sent_at if run_began is None else min(sent_at, run_began))
+        theirs = date - timedelta(seconds=elapsed_s)
+        is_stale = run_began is not None and date < run_began - STALE_AFTER
+        return Dating(min(theirs, sent_at), abs(theirs - sent_at), is_stale)
+
+    def _observe(self, date: datetime | None) -> datetime | None:
+        """Note *date*; returns the server's time when the run began, as far as it is known."""
+        passed = timedelta(seconds=self._clock.monotonic() - self._began_s)
+        with self._lock:
+            if date is None:
+                self._has_undated = True
+            elif self._run_began is None or date - passed > self._run_began:
+                self._run_began = date - passed
+            return self._run_began
+
+    def is_older_than_run(self, date: datetime | None) -> bool:
+        """Whether an answer accepted earlier is known by now to be older than the run."""
+        with self._lock:
+            if date is None or self._run_began is None:
+                return False
+            return date < self._run_began - STALE_AFTER
+
+    def vouched(self, began: datetime) -> datetime | None:
+        """
+        *began* as far as the server's clock vouches for it; None: not at all.
+
+        While some answers have no ``Date``, only the server's time at the start of the run is sure.
+        """
+        with self._lock:
+            if not self._has_undated:
+                return began
+            return None if self._run_began is None else min(began, self._run_began)

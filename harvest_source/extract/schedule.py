@@ -1,0 +1,43 @@
+"""
+When something that is done from time to time is due again, judged by stored times. Pure.
+
+Stored times come from this machine's clock, which may have been wrong when they were stored.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+DAILY: Final = timedelta(days=1)
+
+_SLACK: Final = timedelta(hours=4)
+"""
+How much earlier than planned something is due.
+
+Without it, what is to be done once a day is left out every other day by a job that starts some
+minutes earlier than the day before.
+"""
+
+_FUTURE: Final = timedelta(days=1)
+"""How far in the future a stored time may lie: clocks are set back, and time zones confused."""
+
+
+def is_worthless(at: datetime, now: datetime) -> bool:
+    """
+    Whether a stored time says nothing, because it lies more than a day in the future.
+
+    A clock that was years ahead once would otherwise put off a schedule for years.
+    """
+    return at > now + _FUTURE
+
+
+def is_due(at: datetime | None, now: datetime, every: timedelta = DAILY) -> bool:
+    """
+    Whether what was last done *at* is to be done again.
+
+    Args:
+        at: None: it was never done.
+        every: The plan. A plan of one day is due after 20 hours.
+    """
+    return at is None or is_worthless(at, now) or now - at >= every - _SLACK

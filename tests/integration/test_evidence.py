@@ -1,0 +1,27 @@
+"""A cache before Harvest: what it had yesterday removes nothing."""
+
+from __future__ import annotations
+
+from tests.support.lab import DAY
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
+
+FOUR = ("time_entries", "expenses", "clients", "roles")
+FRESH = r"updated_since|is_running|/time_entries/\d"
+"""Addresses of which the cache keeps no answer."""
+
+
+def test_a_cache_of_yesterday_deletes_nothing(open_lab: OpenLab) -> None:
+    """Its counts and lists lack the entries of today: they are refused, and the run says so."""
+    lab = open_lab.loaded(*FOUR)
+    lab.server.fault("cache", table="time_entries", fresh=FRESH, age=False)
+    lab.rest(DAY)
+    lab.sync("time_entries")
+    for _ in range(20):
+        lab.server.create("time_entries", hours=1.0, spent_date="2026-06-18")
+    lab.rest(DAY)
+    report = lab.sync("time_entries", deletes=True)
+    assert report.exit_code == 5
+    assert {failure.table for failure in report.run_log.failures} == {"time_entries"}
+    assert report.tables["time_entries"].deleted == 0
+    assert_equal(lab, "time_entries")

@@ -1,0 +1,88 @@
+"""How old an answer is: cursors, answers of a cache, answers without a date."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from harvest_source.api.evidence import Dating, ServerClock
+from tests.clocks import START, FakeClock
+
+HOUR = timedelta(hours=1)
+
+
+def receive(clock: FakeClock, server: ServerClock, date: datetime | None) -> Dating:
+    """Date an answer that took no time."""
+    return server.date(date, sent_at=clock.now(), elapsed_s=0)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [
+        (timedelta(0), START - timedelta(seconds=3)),
+        (-HOUR, START - timedelta(seconds=3603)),
+        (HOUR, START),
+    ],
+)
+def test_an_answer_began_at_the_earlier_clock(ahead: timedelta, expected: datetime) -> None:
+    """Too early reads again, too late loses."""
+    dating = ServerClock(FakeClock()).date(START + ahead, sent_at=START, elapsed_s=3)
+    assert dating.began == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_stale"), [(0, False), (-2, False), (-3, True), (-86400, True)]
+)
+def test_an_answer_from_before_the_run_is_stale(seconds: int, is_stale: bool) -> None:
+    """What counts is the server's time when the run began, however long ago that is."""
+    clock = FakeClock()
+    server = ServerClock(clock)
+    assert not receive(clock, server, START).is_stale
+    clock.advance(600)
+    assert receive(clock, server, START + timedelta(seconds=seconds)).is_stale is is_stale
+
+
+@pytest.mark.parametrize("hours", [-72, 72])
+def test_a_wrong_clock_of_ours_makes_no_answer_stale(hours: int) -> None:
+    """Only the server's dates are compared."""
+    clock = FakeClock(START + hours * HOUR)
+    server = ServerClock(clock)
+    for seconds in range(0, 300, 60):
+        assert not receive(clock, server, START + timedelta(seconds=seconds)).is_stale
+        clock.advance(60)
+
+
+def test_a_slow_answer_makes_no_other_stale() -> None:
+    """The date is from the answer's first byte; the run's beginning is never put too late by it."""
+    clock = FakeClock()
+    server = ServerClock(clock)
+    clock.advance(180)
+    server.date(START, sent_at=START, elapsed_s=180)
+    assert not receive(clock, server, START + timedelta(seconds=180)).is_stale
+    assert not server.is_older_than_run(START)
+
+
+def test_an_answer_accepted_too_early_is_known_later() -> None:
+    """The first answer of a run may come from a cache, too: then the second shows it."""
+    clock = FakeClock()
+    server = ServerClock(clock)
+    assert not receive(clock, server, START - HOUR).is_stale
+    assert not server.is_older_than_run(START - HOUR)
+    assert not receive(clock, server, START).is_stale
+    assert server.is_older_than_run(START - HOUR)
+    assert not server.is_older_than_run(None)
+
+
+def test_without_a_date_no_cursor_passes_what_the_server_vouched_for() -> None:
+    """Our own clock may be days ahead: a cursor from it would pass days of changes."""
+    clock = FakeClock(START + 48 * HOUR)
+    server = ServerClock(clock)
+    assert server.vouched(clock.now()) == clock.now()
+    undated = receive(clock, server, None)
+    assert server.has_undated
+    assert server.vouched(undated.began) is None
+    receive(clock, server, START)
+    assert server.vouched(undated.began) == START
+    clock.advance(60)
+    assert receive(clock, server, None).began == START
