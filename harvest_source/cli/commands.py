@@ -39,6 +39,7 @@ from harvest_source.startup import without_gc
 @click.option(
     "--exclude", multiple=True, metavar="COLUMN", help="Leave out table.column; repeatable."
 )
+@click.option("--take-over", is_flag=True, help="Load into a warehouse of another pipeline.")
 @everywhere
 def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""

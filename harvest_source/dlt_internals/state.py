@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +11,11 @@ from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.schema.exceptions import SchemaException
+from dlt.common.schema.utils import normalize_schema_name
 from dlt.common.storages.exceptions import StorageException
-from dlt.pipeline.state_sync import load_pipeline_state_from_destination
+from dlt.common.versioned_state import decompress_state, json_decode_state
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.pipeline.state_sync import migrate_state_to_current
 
 from harvest_source.dlt_internals.destinations import JobClient
 
@@ -43,26 +47,166 @@ def mark_restored(pipeline: dlt.Pipeline) -> None:
     pipeline._state_restored = True
 
 
-def read_state_version(state: Any) -> int:
+@dataclass(frozen=True, slots=True)
+class StateVersion:
     """
-    Version of a pipeline's state; each load package with a state brings the next one.
+    Identifies a pipeline's state at the destination.
+
+    Attributes:
+        digest: dlt's hash of its content; empty: the destination holds no state.
+        number: Each load package with a state brings the next one; None: not known.
+    """
+
+    digest: str = ""
+    number: int | None = None
+
+    def is_same(self, other: StateVersion) -> bool:
+        """Whether both are one state, as far as is known."""
+        numbers = {self.number, other.number} - {None}
+        return self.digest == other.digest and (not self.digest or len(numbers) < 2)
+
+
+NO_STATE: Final = StateVersion()
+"""Of a destination that no package with a state was loaded into."""
+
+
+def read_state_number(state: Any) -> int:
+    """
+    Number of a pipeline's state; each load package with a changed state brings the next one.
 
     The key is part of dlt's stored format. Without it: count the rows of ``_dlt_pipeline_state``.
     """
     return int(state["_state_version"])
 
 
-def read_stored_state_version(pipeline: dlt.Pipeline, client: JobClient) -> int | None:
+def read_expected_version(state: Any) -> StateVersion:
     """
-    Version of the state that the destination holds: 0 for none, None where it cannot hold any.
+    The state that the destination holds as far as a working folder with *state* knows.
 
-    ``Pipeline.sync_destination`` reads it too, but replaces the local state by it. Without it:
-    ``SELECT MAX(version)`` from ``_dlt_pipeline_state``.
+    It counts packages that wait in the folder as loaded. dlt keeps the hash of the state that it
+    has put into a package last, or has taken from the destination. The keys are internal. Without
+    them: keep version and hash in a local value of ours, after each load and each restoration.
+    """
+    digest = state["_local"].get("_last_extracted_hash") or ""
+    is_current = digest == state.get("_version_hash")
+    return StateVersion(digest, read_state_number(state) if is_current else None)
+
+
+def read_pending_base(pipeline: dlt.Pipeline) -> StateVersion | None:
+    """
+    The state that the oldest waiting package was made on: the destination's at that time.
+
+    Returns:
+        None when it is not known, or nothing waits.
+
+    dlt keeps a copy of the state in each package, to go back to when the package is aborted.
+    Without it: abort every package of an earlier run, and read its rows again.
+    """
+    stores = (
+        pipeline._get_load_storage().normalized_packages,
+        pipeline._get_normalize_storage().extracted_packages,
+    )
+    waiting = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
+    oldest = min(waiting, default="")
+    for store in stores:
+        if oldest and store.can_restore_pipeline_state(oldest):
+            copy, _ = store.load_pipeline_state(oldest)
+            return NO_STATE if copy is None else read_expected_version(json_decode_state(copy))
+    return None
+
+
+def read_stored_version(pipeline: dlt.Pipeline, client: JobClient) -> StateVersion | None:
+    """
+    The state that the destination holds of *pipeline*; None where it cannot hold any.
+
+    ``Pipeline.sync_destination`` reads it too, but replaces the local state by it.
     """
     if not isinstance(client, WithStateSync):
         return None
     try:
-        stored = load_pipeline_state_from_destination(pipeline.pipeline_name, client)
+        stored = _read_stored_state(pipeline.pipeline_name, client)
     except DestinationUndefinedEntity:
-        return 0
-    return read_state_version(stored) if stored else 0
+        return NO_STATE
+    if stored is None:
+        return NO_STATE
+    return StateVersion(stored["_version_hash"], read_state_number(stored))
+
+
+def find_last_pipeline(client: JobClient, schema: str) -> str | None:
+    """
+    Name of the pipeline that last loaded a state together with rows of *schema*.
+
+    Returns:
+        None when there is none, or the destination has no SQL.
+
+    Without dlt's tables ``_dlt_pipeline_state`` and ``_dlt_loads``: a table of our own.
+    """
+    if not isinstance(client, SqlJobClientBase):
+        return None
+    try:
+        row = _select_state(client, "pipeline_name", "schema_name", schema, "load_id")
+    except DestinationUndefinedEntity:
+        return None
+    return None if row is None else str(row[0])
+
+
+class StatefulPipeline(dlt.Pipeline):
+    """
+    dlt's pipeline, which restores the state with the highest number.
+
+    dlt 1.31 takes the state of the load with the highest id, and ids are times: with two machines
+    in turn, the one whose clock is ahead would hide what the other has loaded since. ``_impl_cls``
+    of ``dlt.pipeline`` is internal, and so is the method. Without them: dlt's own choice.
+    """
+
+    def _restore_state_from_destination(self) -> Any:
+        with self._maybe_destination_capabilities():
+            schema = dlt.Schema(normalize_schema_name(self.pipeline_name))
+        with self._get_destination_clients(schema)[0] as client:
+            if not isinstance(client, WithStateSync):
+                return None
+            return _read_stored_state(self.pipeline_name, client)
+
+
+def _read_stored_state(pipeline: str, client: Any) -> Any | None:
+    """The state with the highest number among completed loads; None when there is none."""
+    if not isinstance(client, SqlJobClientBase):
+        stored = client.get_stored_state(pipeline)
+        text = stored.state if stored else None
+    else:
+        row = _select_state(client, "state", "pipeline_name", pipeline, "version")
+        text = row[0] if row else None
+    return None if text is None else migrate_state_to_current(pipeline, decompress_state(text))
+
+
+def _select_state(
+    client: SqlJobClientBase, column: str, key: str, value: str, newest: str
+) -> Any | None:
+    """
+    *column* of one row of dlt's table of states whose load is complete.
+
+    Args:
+        key: Column that has *value*.
+        newest: The column whose highest value counts.
+    """
+    sql, schema = client.sql_client, client.schema
+    states = sql.make_qualified_table_name(schema.state_table_name)
+    loads = sql.make_qualified_table_name(schema.loads_table_name)
+    tables = {
+        "s": ("state", "version", "pipeline_name", "_dlt_load_id"),
+        "l": ("load_id", "schema_name", "status"),
+    }
+    name = {
+        each: f"{table}.{sql.escape_column_name(schema.naming.normalize_path(each))}"
+        for table, columns in tables.items()
+        for each in columns
+    }
+    top, limit = sql._limit_clause_sql(1)
+    query = (
+        f"SELECT {top} {name[column]} FROM {states} AS s JOIN {loads} AS l "  # noqa: S608 - quoted names
+        f"ON {name['load_id']} = {name['_dlt_load_id']} "
+        f"WHERE {name[key]} = %s AND {name['status']} = 0 "
+        f"ORDER BY {name[newest]} DESC, {name['load_id']} DESC {limit}"
+    )
+    with sql.execute_query(query, value) as cursor:
+        return cursor.fetchone()

@@ -8,6 +8,7 @@ them takes about as long as the answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ def sync(
     deletes: bool | None = None,
     max_deletes: str = MAX_DELETES,
     exclude: Sequence[str] = (),
+    take_over: bool = False,
     settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> SyncReport:
@@ -64,11 +66,13 @@ def sync(
         deletes: Look for deleted rows: None once a day, True now, False never.
         max_deletes: Percentage of a table that one removal may take.
         exclude: ``table.column`` names to leave out, beside the configured ones.
+        take_over: Make the warehouse this pipeline's if it belongs to another.
         settings: Keys of ``[sources.harvest]`` that win over the configuration.
         hooks: Clock and callbacks.
 
     Raises:
-        ConfigError: Nothing was sent, nothing changed.
+        ConfigError: Settings that cannot work, or a warehouse that belongs to another pipeline.
+            No table was read, nothing changed.
         DestinationError: The warehouse cannot be opened. No table was read.
         BusyError: Another sync of this pipeline is running. Nothing was sent.
         HarvestError: No account could be opened. No table was touched.
@@ -83,7 +87,8 @@ def sync(
         deletes=deletes,
         max_deletes=max_deletes,
     )
-    run = open_run(build_target(destination, database, dataset, pipeline), arguments, hooks)
+    target = build_target(destination, database, dataset, pipeline)
+    run = open_run(replace(target, takes_over=take_over), arguments, hooks)
     with only_sync(pipeline, now=run.started_at), run.sessions.in_use():
         return _run(run, endpoints)
 

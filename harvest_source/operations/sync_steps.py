@@ -24,6 +24,7 @@ from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.comments import write_comments
+from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.removal import (
     RowsToDelete,
@@ -45,13 +46,15 @@ class SyncSteps:
         try:
             for warning in warehouse.restore():
                 workspace.run_log.warn(warning)
-            load_ids = load_tables(workspace)
+            is_full = workspace.extraction.options.full_refresh
+            earlier = read_load_ids(warehouse) if is_full else frozenset()
+            load_tables(workspace)
             warehouse.make_child_tables(workspace.endpoints)
             if warehouse.owes:
                 self._write_comments()
             self._remove_emptied()
-            if workspace.extraction.options.full_refresh:
-                self._remove_unseen(load_ids)
+            if is_full:
+                self._remove_unseen(read_load_ids(warehouse) - earlier)
             run_audit(workspace)
             self._end_versions()
             warehouse.settle()
@@ -92,7 +95,12 @@ class SyncSteps:
         removal.execute()
 
     def _remove_unseen(self, load_ids: Iterable[str]) -> None:
-        """After a full refresh, remove the rows that no load package of this run brought."""
+        """
+        After a full refresh, remove the rows that no load brought since it began.
+
+        Args:
+            load_ids: The loads of this run, and of any other that has loaded meanwhile.
+        """
         log, removal = self.workspace.run_log, RowRemoval(self.workspace)
         seen, start = tuple(load_ids), self.workspace.extraction.options.start_date
         for account_id in sorted({account_id for _, account_id in log.whole}):

@@ -2,7 +2,8 @@
 dlt's pipeline and its working folder: attaching, starting anew, what waits there to be loaded.
 
 The working folder keeps cursors, schemas and load packages. The destination keeps cursors and
-schemas too, with the rows they belong to, so a folder can always be made anew from there.
+schemas too, with the rows they belong to, so a folder can always be made anew from there. Where the
+two differ the destination is right: the folder may be an old copy, or another machine has loaded.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from harvest_source.dlt_internals import (
     FOLDER_ERRORS,
     ConfigurationException,
     NamingDuckDB,
+    StatefulPipeline,
     find_destination,
     find_pipelines_folder,
     supports_merge,
 )
-from harvest_source.errors import ConfigError, DestinationError, counted
+from harvest_source.errors import BusyError, ConfigError, DestinationError, counted
 from harvest_source.load.state import own_state
 from harvest_source.warehouse.failures import build_settings_error, may_pass
+from harvest_source.warehouse.stored_state import is_known, read_stored
 from harvest_source.warehouse.target import Target
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
@@ -51,7 +54,7 @@ class PipelineFolder:
         """
         self._target = target
         self._warn = on_warning
-        self.pipeline = self._open()
+        self.pipeline = attach(self._target, self._warn)
 
     @property
     def has_pending(self) -> bool:
@@ -77,7 +80,7 @@ class PipelineFolder:
     def start_anew(self) -> None:
         """Empty the working folder. It is restored from the destination."""
         self.pipeline.drop()
-        self.pipeline = self._open()
+        self.pipeline = attach(self._target, self._warn)
 
     def load(self, data: Any = None) -> list[str]:
         """
@@ -94,6 +97,7 @@ class PipelineFolder:
             The ids of the load packages.
 
         Raises:
+            BusyError: Another run has loaded since this one began. What was read is given up.
             DestinationError: A job failed, or packages of an earlier run wait to be loaded.
         """
         pipeline = self.pipeline
@@ -103,6 +107,7 @@ class PipelineFolder:
                 raise DestinationError(msg)
             pipeline.extract(data)
         pipeline.normalize()
+        self._check_base()
         info = pipeline.load()
         if info is None:
             return []
@@ -112,6 +117,18 @@ class PipelineFolder:
             msg = f"{counted(len(failed), 'job')} of a load failed: {tables}."
             raise DestinationError(msg)
         return list(info.loads_ids)
+
+    def _check_base(self) -> None:
+        """Refuse to load onto a state that another run has stored meanwhile."""
+        if not self.has_pending or is_known(self.pipeline, read_stored(self.pipeline)):
+            return
+        self.start_anew()
+        msg = (
+            f"Another run has loaded into {self._target} while this one read, from another machine "
+            "or another working folder. What this run has not loaded yet was given up; the next "
+            "run reads it again. Let only one run at a time load into a warehouse."
+        )
+        raise BusyError(msg)
 
     def write_state(self, change: Callable[[dict[str, Any]], None]) -> None:
         """
@@ -150,6 +167,8 @@ class PipelineFolder:
                 return ["An earlier run was killed while it loaded; its rows are read again."]
             self.owe(True)
             self.load()
+        except BusyError:
+            raise
         except Exception as error:
             if may_pass(self._target, error):
                 raise
@@ -182,54 +201,65 @@ class PipelineFolder:
             for load_id in pipeline.list_normalized_load_packages()
         )
 
-    def _open(self) -> dlt.Pipeline:
-        destination = build_destination(self._target)
-        try:
-            return self._attach_to_own_folder(destination)
-        except ConfigurationException as error:
-            raise build_settings_error(self._target, error) from error
-        except OSError as error:
-            msg = f"dlt's working folder cannot be used: {error}. {UNTOUCHED}"
-            raise DestinationError(msg) from error
 
-    def _attach_to_own_folder(self, destination: Any) -> dlt.Pipeline:
-        """
-        Attach to the folder if it was made for this very target; empty it otherwise.
+def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
+    """
+    Attach to the folder if it was made for this very target; empty it otherwise.
 
-        Cursors of one database must never be used for another: dlt would find the older database
-        behind and trust the folder. A folder that plain dlt used does not say which database it
-        was made for.
-        """
-        target = self._target
-        pipeline = self._attach_if_whole(destination)
+    Cursors of one database must never be used for another: dlt would find the older database
+    behind and trust the folder. A folder that plain dlt used does not say which database it was
+    made for.
+
+    Raises:
+        ConfigError: No such destination, or it lacks settings.
+        DestinationError: The folder cannot be used.
+    """
+    destination = build_destination(target)
+    try:
+        pipeline = _attach_if_whole(target, destination)
         if pipeline is None:
             shutil.rmtree(find_pipelines_folder() / target.pipeline)
-            self._warn(
+            on_warning(
                 "dlt's working folder was damaged, by a full disk perhaps. It is made anew from "
                 "what the destination holds."
             )
-            pipeline = self._attach(destination)
+            pipeline = _attach(target, destination)
         if read_local(pipeline, _IDENTITY) != target.identity:
             pipeline.drop()
-            pipeline = self._attach(destination)
+            pipeline = _attach(target, destination)
         pipeline.set_local_state_val(_IDENTITY, target.identity)
         return pipeline
+    except ConfigurationException as error:
+        raise build_settings_error(target, error) from error
+    except OSError as error:
+        msg = f"dlt's working folder cannot be used: {error}. {UNTOUCHED}"
+        raise DestinationError(msg) from error
 
-    def _attach_if_whole(self, destination: Any) -> dlt.Pipeline | None:
-        """The pipeline; None when state or schemas of the working folder cannot be read."""
-        try:
-            pipeline = self._attach(destination)
-            for name in pipeline.schema_names:
-                _ = pipeline.schemas[name]
-            _ = pipeline.has_pending_data
-        except FOLDER_ERRORS:
-            return None
-        return pipeline
 
-    def _attach(self, destination: Any) -> dlt.Pipeline:
-        return dlt.pipeline(
-            self._target.pipeline, destination=destination, dataset_name=self._target.dataset
-        )
+def _attach_if_whole(target: Target, destination: Any) -> dlt.Pipeline | None:
+    """The pipeline; None when state or schemas of the working folder cannot be read."""
+    try:
+        pipeline = _attach(target, destination)
+        for name in pipeline.schema_names:
+            _ = pipeline.schemas[name]
+        _ = pipeline.has_pending_data
+    except FOLDER_ERRORS:
+        return None
+    return pipeline
+
+
+def _attach(target: Target, destination: Any) -> dlt.Pipeline:
+    pipeline = dlt.pipeline(
+        target.pipeline,
+        pipelines_dir=str(find_pipelines_folder()),
+        destination=destination,
+        dataset_name=target.dataset,
+        _impl_cls=StatefulPipeline,
+    )
+    # Otherwise dlt stores no state at the destination, and nothing would tell whether rows and
+    # cursors belong together.
+    pipeline.config.restore_from_destination = True
+    return pipeline
 
 
 def build_destination(target: Target) -> Any:

@@ -1,8 +1,7 @@
 """
-What dlt does not notice between two runs: tables that were dropped, older copies of a database.
+What dlt does not notice between two runs: tables that were dropped.
 
-dlt relies on what it remembers: which tables it made and how far it read. These functions ask the
-destination.
+dlt relies on what it remembers of the tables that it made. These functions ask the destination.
 """
 
 from __future__ import annotations
@@ -18,31 +17,13 @@ from harvest_source.dlt_internals import (
     has_dataset,
     has_rows,
     iter_incomplete_tables,
-    read_state_version,
-    read_stored_state_version,
     sql_client_of,
 )
-from harvest_source.load.state import forget_tables, source_state
+from harvest_source.load.state import forget_tables
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.sql import EVERY_ROW, Sql
-
-
-def is_ahead(pipeline: dlt.Pipeline, client: JobClient) -> bool:
-    """
-    Whether the working folder has cursors that the destination does not know of.
-
-    Each load package brings the next version of the state together with its rows. A folder with a
-    later version than the destination has seen rows that are not there: the database was removed,
-    or an older copy or another database was put in its place.
-    """
-    state = pipeline.state
-    if not source_state(state) or not pipeline.config.restore_from_destination:
-        return False
-    pending = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
-    stored = read_stored_state_version(pipeline, client)
-    return stored is not None and stored + len(pending) < read_state_version(state)
 
 
 def remake_own_tables(schema: dlt.Schema, client: JobClient) -> list[str]:
@@ -87,21 +68,6 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
             sql.delete(name, EVERY_ROW)
-
-
-def compare(pipeline: dlt.Pipeline, schema: dlt.Schema) -> tuple[bool, list[str]]:
-    """
-    Compare what the working folder knows with what the destination holds; mend our own tables.
-
-    Returns:
-        Whether the folder has cursors that the destination lacks, and Harvest's tables that are
-        missing or lack columns.
-    """
-    if pipeline.default_schema_name is None and not source_state(pipeline.state):
-        return False, []
-    with pipeline.destination_client() as client:
-        missing = remake_own_tables(schema, client)
-        return is_ahead(pipeline, client), missing
 
 
 def find_unmade_children(schema: dlt.Schema, endpoints: Iterable[Endpoint]) -> list[str]:

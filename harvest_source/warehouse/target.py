@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, EARLIER_DATABASE, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Target:
     Attributes:
         database: File of an embedded destination (DuckDB only).
         warnings: What people should know of the choice.
+        takes_over: Whether the pipeline may take the warehouse over from another.
     """
 
     destination: str = DUCKDB
@@ -25,6 +26,7 @@ class Target:
     dataset: str = DATASET
     pipeline: str = PIPELINE
     warnings: tuple[str, ...] = ()
+    takes_over: bool = False
 
     @property
     def identity(self) -> str:
@@ -60,6 +62,28 @@ def build_target(
         return Target(destination, Path(EARLIER_DATABASE), dataset, pipeline, warnings)
     path = Path(database or DATABASE)
     return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
+
+
+def refuse_other_pipeline(target: Target, owner: str | None) -> None:
+    """
+    Refuse a warehouse that another pipeline loads into: each would remove the other's rows.
+
+    Args:
+        owner: The pipeline that the warehouse belongs to; None: it belongs to none.
+
+    Raises:
+        ConfigError: Names both pipelines, and the command to take the warehouse over.
+    """
+    if owner in (None, target.pipeline) or target.takes_over:
+        return
+    msg = (
+        f"{target} belongs to pipeline {printable(owner, limit=80)}, and this run is of pipeline "
+        f"{target.pipeline}. Each would remove rows that the other has loaded. No table was read "
+        f"and nothing changed. Run it with --pipeline {printable(owner, limit=80)}, or choose "
+        "another --dataset. To hand the warehouse over, for good, after which every table is read "
+        f"again: harvest-source sync --pipeline {target.pipeline} --take-over"
+    )
+    raise ConfigError(msg)
 
 
 def _is_earlier_warehouse(dataset: str) -> bool:

@@ -19,12 +19,13 @@ from harvest_source.dlt_internals import (
     mark_restored,
 )
 from harvest_source.load.own_tables import build_own_resource
-from harvest_source.load.state import SOURCE, source_state
+from harvest_source.load.state import source_state
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
-from harvest_source.warehouse.repair import compare, find_unmade_children, remake_tables
+from harvest_source.warehouse.repair import find_unmade_children
+from harvest_source.warehouse.restoration import check_owner, read_schema, restore
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
 
@@ -77,8 +78,7 @@ class Warehouse:
     def schema(self) -> dlt.Schema:
         """The tables as dlt knows them; an empty schema before the first load."""
         if self._schema is None:  # dlt reads and checks the file each time it is asked.
-            has_one = self.pipeline.default_schema_name is not None
-            self._schema = self.pipeline.default_schema if has_one else dlt.Schema(SOURCE)
+            self._schema = read_schema(self.pipeline)
         return self._schema
 
     @property
@@ -99,27 +99,13 @@ class Warehouse:
 
         Returns:
             Warnings, for people.
+
+        Raises:
+            ConfigError: The warehouse belongs to another pipeline. Nothing changed.
+            DestinationError: The destination refused.
         """
-        warnings = []
         with self._changing():
-            state, pending = self.pipeline.state, self._folder.has_pending
-            is_older, missing = self._compare()
-            if is_older:
-                self._folder.start_anew()
-                warnings.append(
-                    f"{self.target} is not as the last run left it: an older copy, or a new one. "
-                    "What it lacks is read again."
-                )
-            warnings += self._folder.finish_pending()
-            self.pipeline.sync_destination()
-            if is_older or pending or self.pipeline.state != state:
-                _, missing = self._compare()
-            remade = remake_tables(self._folder, missing)
-        if remade:
-            warnings.append(
-                f"Not in {self.target} any more, or not with every column: {', '.join(remade)}. "
-                "Made again, and read again from the beginning."
-            )
+            warnings = restore(self._folder, self.target)
         mark_restored(self.pipeline)
         return warnings
 
@@ -130,16 +116,23 @@ class Warehouse:
         Returns:
             Warnings, for people.
         """
-        pending = self._folder.has_pending
+        self.check_owner()
         with as_destination_error(self.target, self._folder.describe_kept):
             self.pipeline.sync_destination()
         self._schema = None
         waits = "What an earlier run read waits to be loaded: harvest-source sync loads it."
-        return [waits] if pending else []
+        return [waits] if self._folder.has_pending else []
 
-    def _compare(self) -> tuple[bool, list[str]]:
-        self._schema = None
-        return compare(self.pipeline, self.schema)
+    def check_owner(self) -> None:
+        """
+        Check that the warehouse is this pipeline's, or no pipeline's yet.
+
+        Raises:
+            ConfigError: It is another's.
+            DestinationError: The destination refused.
+        """
+        with as_destination_error(self.target, self._folder.describe_kept):
+            check_owner(self.pipeline, self.target)
 
     @property
     def owes(self) -> bool:

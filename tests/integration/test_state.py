@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import dlt
+import duckdb
+import pytest
+from dlt.common.versioned_state import compress_state
+
+from harvest_source.errors import BusyError, ConfigError
+from harvest_source.load.own_tables import DELETED_RECORDS
+from harvest_source.operations.check import check
+from harvest_source.operations.sync import Hooks
+from harvest_source.operations.verify import verify
+from harvest_source.sandbox import Request
 from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.warehouse import Warehouse
-from tests.support.lab import Lab
+from tests.support.lab import HOUR, Lab
 from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 
 @contextmanager
@@ -46,3 +60,210 @@ def test_a_change_that_changes_nothing_loads_nothing(open_lab: OpenLab) -> None:
     with warehouse_of(lab) as warehouse:
         warehouse.write_state(lambda _: None)
     assert lab.sql(loads) == before
+
+
+class KilledError(Exception):
+    """Stands for a process that ends."""
+
+
+@contextmanager
+def dying_before_loads() -> Iterator[None]:
+    """What was read and normalized is not loaded: its package waits in the working folder."""
+
+    def die(*_: Any, **__: Any) -> Any:
+        raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dlt.Pipeline, "load", die)
+        try:
+            yield
+        except KilledError:
+            return
+    raise AssertionError("nothing was loaded")
+
+
+def edit(lab: Lab, name: str) -> int:
+    """Rename the first client, long before the next run; its id."""
+    record: int = lab.server.rows("clients")[0]["id"]
+    lab.server.edit("clients", record, name=name)
+    lab.rest(HOUR)
+    return record
+
+
+def folder_of(lab: Lab) -> Path:
+    """dlt's working folders: those of one machine."""
+    return lab.folder / "dlt"
+
+
+def test_a_package_left_on_another_machine_is_given_up(open_lab: OpenLab) -> None:
+    """Loaded after another machine has loaded, it would bring old values and deleted rows back."""
+    lab = open_lab.loaded("clients")
+    away = lab.folder / "first machine"
+    gone = lab.server.rows("clients")[1]["id"]
+    lab.server.edit("clients", gone, name="Soon deleted")
+    edit(lab, "Version 1")
+    with dying_before_loads():
+        lab.sync("clients")
+    folder_of(lab).rename(away)
+    lab.server.delete("clients", gone, force=True)
+    edit(lab, "Version 2")
+    assert lab.sync("clients", deletes=True).status == "ok"
+    lab.rest(HOUR)
+    shutil.rmtree(folder_of(lab))
+    away.rename(folder_of(lab))
+    report = lab.sync("clients")
+    assert report.status == "ok"
+    (warning,) = report.run_log.warnings
+    assert "another one has loaded since" in warning
+    assert_equal(lab, "clients")
+    lab.rest(HOUR)
+    assert lab.sync("clients").run_log.warnings == []
+
+
+def test_a_package_that_nothing_came_between_is_loaded(open_lab: OpenLab) -> None:
+    """The next run on the same machine finishes what the killed one read, and asks for no more."""
+    lab = open_lab.loaded("clients")
+    edit(lab, "Read once")
+    with dying_before_loads():
+        lab.sync("clients")
+    with warehouse_of(lab) as warehouse:
+        assert warehouse.owes
+    assert_equal(lab, "clients")
+
+
+def test_a_folder_from_a_copy_takes_the_warehouse_state(open_lab: OpenLab) -> None:
+    """Cursors of an old copy are replaced by the destination's, and nothing is said."""
+    lab = open_lab.loaded("clients")
+    copy = lab.folder / "copy"
+    shutil.copytree(folder_of(lab), copy)
+    edit(lab, "Version 1")
+    lab.sync("clients")
+    with warehouse_of(lab) as warehouse:
+        newest = dict(warehouse.source_state)
+    shutil.rmtree(folder_of(lab))
+    copy.rename(folder_of(lab))
+    with warehouse_of(lab) as warehouse:
+        assert warehouse.source_state == newest
+
+
+def test_a_backup_is_noticed_though_a_package_waits(open_lab: OpenLab) -> None:
+    """A package without a state raises no version: the backup is older than the folder knows."""
+    lab = open_lab.loaded("clients")
+    backup = lab.folder / "backup.duckdb"
+    shutil.copy(lab.database, backup)
+    edit(lab, "After the backup")
+    lab.sync("clients")
+    with dying_before_loads(), warehouse_of(lab) as warehouse:
+        warehouse.append(DELETED_RECORDS, [])
+    shutil.copy(backup, lab.database)
+    lab.rest(HOUR)
+    report = lab.sync("clients")
+    assert "not as the last run left it" in report.run_log.warnings[0]
+    assert_equal(lab, "clients")
+
+
+def test_nothing_is_loaded_onto_a_state_that_another_run_stored(open_lab: OpenLab) -> None:
+    """Two machines at once: the later one gives up what it read, and says so with exit code 7."""
+    lab = open_lab.loaded("clients")
+    record = edit(lab, "Read by the later one")
+    stored: list[str] = []
+
+    def store(request: Request) -> None:
+        if request.table == "clients" and not stored:
+            stored.append(store_another_state(lab))
+
+    lab.server.after_request(store)
+    with pytest.raises(BusyError, match="while this one read"):
+        lab.sync("clients")
+    lab.server.clear_hooks()
+    names = lab.sql("SELECT name FROM clients WHERE id = ?", record)
+    assert names != [{"name": "Read by the later one"}]
+    lab.rest(HOUR)
+    assert lab.sync("clients").status == "ok"
+    assert_equal(lab, "clients")
+
+
+def store_another_state(lab: Lab) -> str:
+    """Store a state as a run on another machine would; the id of its load."""
+    load_id = "another"
+    with duckdb.connect(str(lab.database)) as connection:
+        connection.execute("USE harvest")
+        query = "SELECT * FROM _dlt_pipeline_state ORDER BY version DESC LIMIT 1"
+        (row,) = connection.sql(query).to_arrow_table().to_pylist()
+        with lab.working():
+            pipeline = dlt.attach("harvest", pipelines_dir=str(folder_of(lab) / "pipelines"))
+            state: Any = {k: v for k, v in pipeline.state.items() if k != "_local"}
+        state |= {"_state_version": row["version"] + 1, "_version_hash": load_id}
+        row |= {"state": compress_state(state), "version": row["version"] + 1}
+        row |= {"version_hash": load_id, "_dlt_load_id": load_id, "_dlt_id": load_id}
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO _dlt_pipeline_state VALUES ({marks})", list(row.values()))
+        add_load(connection, load_id)
+    return load_id
+
+
+def add_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
+    """Note a load of another run as complete."""
+    connection.execute(
+        "INSERT INTO _dlt_loads SELECT ?, schema_name, 0, now(), schema_version_hash "
+        "FROM _dlt_loads LIMIT 1",
+        [load_id],
+    )
+
+
+def test_a_full_refresh_spares_what_others_have_loaded_meanwhile(open_lab: OpenLab) -> None:
+    """A row that it did not see and that came after it began is no deleted row."""
+    lab = open_lab.loaded("clients")
+    made: list[int] = []
+
+    def load(request: Request) -> None:
+        if request.table == "clients" and not made:
+            made.append(7)
+            with duckdb.connect(str(lab.database)) as connection:
+                connection.execute("USE harvest")
+                connection.execute(
+                    "INSERT INTO clients BY NAME SELECT * REPLACE (7 AS id, 'another' AS "
+                    "_dlt_load_id) FROM clients LIMIT 1"
+                )
+                add_load(connection, "another")
+
+    lab.server.after_request(load)
+    gone = lab.server.rows("clients")[1]["id"]
+    lab.server.delete("clients", gone, force=True)
+    lab.rest()
+    assert lab.sync("clients", full_refresh=True, deletes=False).status == "ok"
+    assert 7 in lab.ids("clients")
+    assert gone not in lab.ids("clients")
+
+
+def test_another_pipeline_is_refused_until_it_takes_over(open_lab: OpenLab) -> None:
+    """Two pipelines on one dataset would remove each other's rows; each way says what to do."""
+    lab = open_lab.loaded("clients")
+    loads = "SELECT COUNT(*) AS n FROM _dlt_loads"
+    before = lab.sql(loads)
+    wanted = r"belongs to pipeline harvest, .* of pipeline nightly\..* --take-over"
+    with pytest.raises(ConfigError, match=wanted) as caught:
+        lab.sync("clients", pipeline="nightly")
+    assert caught.value.exit_code == 2
+    given: Any = {
+        "database": lab.database,
+        "pipeline": "nightly",
+        "account": lab.server.settings.accounts,
+        "settings": lab.settings,
+        "hooks": Hooks(lab.shared),
+    }
+    with lab.working(), pytest.raises(ConfigError, match=wanted):
+        verify(**given)
+    with lab.working():
+        assert check(**given).exit_code == 2
+    assert lab.sql(loads) == before
+
+    report = lab.sync("clients", pipeline="nightly", take_over=True)
+    assert report.status == "ok"
+    assert "was taken over by nightly" in report.run_log.warnings[0]
+    assert report.tables["clients"].rows == len(lab.server.rows("clients"))
+    with pytest.raises(ConfigError, match="belongs to pipeline nightly"):
+        lab.sync("clients")
+    lab.rest()
+    assert lab.sync("clients", take_over=True).tables["clients"].rows > 1
+    assert_equal(lab, "clients")

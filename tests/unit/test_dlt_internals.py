@@ -27,6 +27,7 @@ from harvest_source.dlt_internals import (
     ConfigurationException,
     DestinationTransientException,
     NamingDuckDB,
+    StatefulPipeline,
 )
 from harvest_source.errors import iter_causes
 from tests.structure import DEFAULT_FOLDER, Source, read_package
@@ -100,6 +101,7 @@ class Warehouse:
             destination=NamingDuckDB(credentials=str(self.database)),
             dataset_name="data",
             pipelines_dir=str(self.folder / "pipelines"),
+            _impl_cls=StatefulPipeline,
         )
 
     def load(self) -> None:
@@ -193,15 +195,75 @@ def test_a_restored_pipeline_does_not_ask_again(tmp_path: Path) -> None:
 
 
 def test_state_versions_here_and_at_the_destination(loaded: Warehouse, tmp_path: Path) -> None:
-    """After a load both are the same; an empty destination has version 0."""
-    version = dlt_internals.read_state_version(loaded.pipeline.state)
+    """After a load both are the same; an empty destination has none."""
+    state = loaded.pipeline.state
+    expected = dlt_internals.read_expected_version(state)
+    assert expected.number == dlt_internals.read_state_number(state) > 0
     with loaded.pipeline.destination_client() as client:
-        assert dlt_internals.read_stored_state_version(loaded.pipeline, client) == version > 0
+        stored = dlt_internals.read_stored_version(loaded.pipeline, client)
+        assert stored == expected
+        assert dlt_internals.find_last_pipeline(client, "internals") == "internals"
+        assert dlt_internals.find_last_pipeline(client, "another") is None
     other = loaded.copy(tmp_path)
     other.database.unlink()
     with other.pipeline.destination_client() as client:
-        assert dlt_internals.read_stored_state_version(other.pipeline, client) == 0
+        stored = dlt_internals.read_stored_version(other.pipeline, client)
+        assert stored == dlt_internals.NO_STATE
+        assert dlt_internals.find_last_pipeline(client, "internals") is None
         assert not dlt_internals.has_dataset(client)
+
+
+@pytest.mark.parametrize("step", ["extract", "normalize"])
+def test_a_package_says_what_it_was_made_on(tmp_path: Path, step: str) -> None:
+    """The state at the destination then, whether the package brings a state or not."""
+    warehouse = Warehouse(tmp_path)
+    pipeline = warehouse.pipeline
+    assert dlt_internals.read_pending_base(pipeline) is None
+    for _ in range(2):
+        with pipeline.destination_client() as client:
+            stored = dlt_internals.read_stored_version(pipeline, client)
+        pipeline.extract([{"id": 1}], table_name="plain")
+        if step == "normalize":
+            pipeline.normalize()
+        base = dlt_internals.read_pending_base(pipeline)
+        assert base is not None
+        assert stored is not None
+        assert base.is_same(stored)
+        pipeline.normalize()
+        pipeline.load()
+        assert dlt_internals.read_pending_base(pipeline) is None
+
+
+def test_states_are_told_apart() -> None:
+    """By digest, and by number where both are known; two absent states are one."""
+    version = dlt_internals.StateVersion
+    assert version("a", 1).is_same(version("a", 1))
+    assert version("a", 1).is_same(version("a"))
+    assert not version("a", 1).is_same(version("a", 2))
+    assert not version("a", 1).is_same(version("b", 1))
+    assert dlt_internals.NO_STATE.is_same(version("", 0))
+
+
+def test_the_highest_state_is_restored(loaded: Warehouse, tmp_path: Path) -> None:
+    """Also where a load with a later id brought an earlier state: a machine's clock was ahead."""
+    warehouse = loaded.copy(tmp_path)
+    with duckdb.connect(str(warehouse.database)) as connection:
+        for table, change in (
+            ("_dlt_pipeline_state", "version = 0, _dlt_load_id = '9999999999.1', _dlt_id = 'x'"),
+            ("_dlt_loads", "load_id = '9999999999.1'"),
+        ):
+            connection.execute(f"CREATE TABLE data.copied AS SELECT * FROM data.{table}")
+            connection.execute(f"UPDATE data.copied SET {change}")
+            connection.execute(f"INSERT INTO data.{table} SELECT * FROM data.copied LIMIT 1")
+            connection.execute("DROP TABLE data.copied")
+    shutil.rmtree(tmp_path / "pipelines")
+    pipeline = warehouse.attach()
+    pipeline.sync_destination()
+    assert dlt_internals.read_state_number(pipeline.state) == 1
+    with pipeline.destination_client() as client:
+        stored = dlt_internals.read_stored_version(pipeline, client)
+    assert stored is not None
+    assert stored.number == 1
 
 
 def test_local_values_are_public(loaded: Warehouse) -> None:

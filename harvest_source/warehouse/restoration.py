@@ -1,0 +1,125 @@
+"""
+Bringing a working folder up to what the destination holds, at the beginning of a run.
+
+The state at the destination counts. What the folder holds beyond it is given up and read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dlt
+
+from harvest_source.dlt_internals import StateVersion, find_last_pipeline, read_stored_version
+from harvest_source.load.state import SOURCE
+from harvest_source.warehouse.pipeline import PipelineFolder
+from harvest_source.warehouse.repair import remake_own_tables, remake_tables
+from harvest_source.warehouse.stored_state import is_known, is_overtaken
+from harvest_source.warehouse.target import Target, refuse_other_pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    What the destination holds.
+
+    Attributes:
+        owner: The pipeline that last loaded our tables there; None: none did.
+        stored: The state of this pipeline; None: the destination cannot hold any.
+        missing: Harvest's tables that are missing, or lack columns.
+    """
+
+    owner: str | None
+    stored: StateVersion | None
+    missing: Sequence[str]
+
+
+def restore(folder: PipelineFolder, target: Target) -> list[str]:
+    """
+    Bring *folder* up to what the destination holds, and load what a run left behind.
+
+    Returns:
+        Warnings, for people.
+
+    Raises:
+        ConfigError: The warehouse belongs to another pipeline. Nothing changed.
+    """
+    state, pending = folder.pipeline.state, folder.has_pending
+    found = _look(folder.pipeline, target)
+    warnings = _give_up_unknown(folder, target, found.stored)
+    is_anew = bool(warnings)
+    warnings += folder.finish_pending()
+    folder.pipeline.sync_destination()
+    if is_anew or pending or folder.pipeline.state != state:
+        found = _look(folder.pipeline, target)
+    warnings += _take_over(folder, target, found.owner)
+    if remade := remake_tables(folder, found.missing):
+        warnings.append(
+            f"Not in {target} any more, or not with every column: {', '.join(remade)}. Made again, "
+            "and read again from the beginning."
+        )
+    return warnings
+
+
+def check_owner(pipeline: dlt.Pipeline, target: Target) -> None:
+    """
+    Check that the warehouse is this pipeline's, or no pipeline's yet.
+
+    Raises:
+        ConfigError: It is another's.
+    """
+    with pipeline.destination_client() as client:
+        refuse_other_pipeline(target, find_last_pipeline(client, SOURCE))
+
+
+def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
+    """The tables as dlt knows them; an empty schema before the first load."""
+    has_one = pipeline.default_schema_name is not None
+    return pipeline.default_schema if has_one else dlt.Schema(SOURCE)
+
+
+def _look(pipeline: dlt.Pipeline, target: Target) -> Found:
+    """What the destination holds; makes our own tables again if they are missing."""
+    with pipeline.destination_client() as client:
+        owner = find_last_pipeline(client, SOURCE)
+        refuse_other_pipeline(target, owner)
+        is_new = pipeline.default_schema_name is None
+        missing = [] if is_new else remake_own_tables(read_schema(pipeline), client)
+        return Found(owner, read_stored_version(pipeline, client), missing)
+
+
+def _give_up_unknown(
+    folder: PipelineFolder, target: Target, stored: StateVersion | None
+) -> list[str]:
+    """Start anew if the folder holds what does not follow from the state *stored*."""
+    if stored is None or is_known(folder.pipeline, stored):
+        return []
+    is_late = folder.has_pending and is_overtaken(folder.pipeline, stored)
+    folder.start_anew()
+    folder.owe(True)
+    if is_late:
+        return [
+            "An earlier run on this machine ended before it had loaded what it read, and another "
+            "one has loaded since. Those rows were given up and are read again."
+        ]
+    return [
+        f"{target} is not as the last run left it: an older copy, or a new one. What it lacks is "
+        "read again."
+    ]
+
+
+def _take_over(folder: PipelineFolder, target: Target, owner: str | None) -> list[str]:
+    """
+    Forget the cursors of this pipeline if the warehouse is another's: they are out of date.
+
+    With the next load of a state it belongs to this pipeline.
+    """
+    if owner in (None, target.pipeline):
+        return []
+    if folder.pipeline.default_schema_name is not None:
+        folder.write_state(lambda state: state.clear())
+    return [
+        f"{target} belonged to pipeline {owner}, and was taken over by {target.pipeline}. Every "
+        "table is read again from the beginning."
+    ]
