@@ -65,6 +65,21 @@ class NamingDuckDB(dlt.destinations.duckdb):
     When dlt's client classes move: refuse such files, with the advice to rename them.
     """
 
+    _explicit: Any = None
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
+        """
+        As dlt's own.
+
+        dlt asks for the configuration without credentials some forty times in one load, for the
+        destination's capabilities alone. It is resolved once, which saves a tenth of a small load.
+        """
+        if not accept_partial:
+            return super().configuration(initial_config)
+        if self._explicit is None:
+            self._explicit = super().configuration(initial_config, accept_partial=True)
+        return self._explicit
+
     @property
     def client_class(self) -> Any:
         """Its client, made when dlt asks for it: the import costs 0.1 s."""
