@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import signal
 
 import pytest
@@ -28,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """``-m slow`` draws many examples of each property."""
     if config.option.markexpr == SLOW:
         settings.load_profile("long")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay to the end: the garbage collector need not look through them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

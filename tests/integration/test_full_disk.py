@@ -48,7 +48,9 @@ def sync_in_trouble(lab: Lab) -> SyncReport | DestinationError:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("leave", [0, 60_000, 200_000])
+@pytest.mark.parametrize(
+    "leave", [60_000, *(pytest.param(room, marks=pytest.mark.slow) for room in (0, 200_000))]
+)
 @pytest.mark.parametrize("what", ["database", "folder"])
 def test_a_full_disk_is_said_so_and_heals(tmp_path: Path, what: str, leave: int) -> None:
     """Exit 6 and why, be it the database's disk or that of dlt's folder; no row is lost."""

@@ -110,7 +110,9 @@ def test_an_older_copy_is_brought_up_to_date(lab: Lab, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["state.json", "*.schema.json"])
-@pytest.mark.parametrize("content", [None, "", '{"half":'])
+@pytest.mark.parametrize(
+    "content", ['{"half":', *(pytest.param(text, marks=pytest.mark.slow) for text in (None, ""))]
+)
 def test_a_damaged_folder_is_made_anew(lab: Lab, name: str, content: str | None) -> None:
     """Files that a full disk or a power cut left empty, half or not at all."""
     for file in (lab.folder / "dlt").rglob(name):
@@ -179,7 +181,9 @@ def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
 # Clocks.
 
 
-@pytest.mark.parametrize("days", [-20_000, -400, 400])
+@pytest.mark.parametrize(
+    "days", [400, *(pytest.param(days, marks=pytest.mark.slow) for days in (-20_000, -400))]
+)
 def test_a_clock_that_was_set_wrong_loses_nothing(lab: Lab, days: int) -> None:
     """This machine's clock goes back or ahead for a run: no row is missed."""
     clock: Clock = OwnClock(lambda: lab.clock() + timedelta(days=days), lambda _: None)

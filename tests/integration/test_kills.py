@@ -175,7 +175,7 @@ def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["*.parquet", "schema.json", "load_package_state.json"])
-@pytest.mark.parametrize("content", [b"", b"half"])
+@pytest.mark.parametrize("content", [pytest.param(b"", marks=pytest.mark.slow), b"half"])
 def test_a_broken_package_is_given_up(lab: Lab, pattern: str, content: bytes) -> None:
     """A power cut left half a package: it never loads, and must not stand in the way for ever."""
     kill(lab, NORMALIZED)

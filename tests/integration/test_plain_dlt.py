@@ -41,7 +41,7 @@ def run(lab: Lab, *tables: str, database: Path, name: str = "plain", **options: 
 
 def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
     """pipeline.run(harvest()) makes the tables, columns and rows that sync makes, twice over."""
-    lab = open_lab()
+    lab = open_lab(entries=600)
     lab.stop_timers()
     lab.rest()
     assert lab.sync().status == "ok"
