@@ -17,6 +17,7 @@ Every error this package raises on purpose.
     │           ├── UnsafeLinkError   a next link that must not be followed
     │           └── IncompleteListError   a list that could not be proven complete
     ├── DestinationError          the warehouse refused; the message says what stays pending
+    ├── NothingComparedError      a verification had nothing to compare
     ├── GuardError                a guard stopped a destructive step
     └── BusyError                 another sync of this pipeline is running
 
@@ -124,6 +125,12 @@ class IncompleteListError(ResponseError):
 
     Rows that were read may be loaded; the list's cursor does not move and nothing is removed.
     """
+
+    exit_code = 5
+
+
+class NothingComparedError(HarvestError):
+    """A verification had nothing to compare, so nothing is known."""
 
     exit_code = 5
 

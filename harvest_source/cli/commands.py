@@ -85,14 +85,17 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 @warehouse
 @sandbox_option
 @click.option("--fix", is_flag=True, help="Read again what differs, then compare once more.")
+@click.option(
+    "--exclude", multiple=True, metavar="COLUMN", help="Not compared: table.column; repeatable."
+)
 @max_deletes_option("--fix")
 @everywhere
 def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
     Compare the warehouse with Harvest's own totals.
 
-    Rows by table and year, hours and amounts by project and year, invoices by their lines. Writes
-    nothing without --fix.
+    Rows by table and year, hours, amounts and expenses by project and year, invoices by their
+    lines and payments. Writes nothing without --fix.
     """
     with _importing():
         from harvest_source.operations.verify import verify as run_verify

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from harvest_source.cli.console import Console, print_json, print_table
@@ -22,7 +23,8 @@ def show_verify(console: Console, report: VerifyReport) -> None:
     for notice in report.run_log.notices:
         console.warn(notice)
     for failure in report.run_log.failures:
-        console.error(f"{failure.table} of account {failure.account_id}: {failure.error}")
+        what = f"{failure.table} of account" if failure.table else "account"
+        console.error(f"{what} {failure.account_id}: {failure.error}")
     print_table(
         _HEADINGS,
         _iter_rows(report.comparisons),
@@ -39,6 +41,12 @@ def show_verify(console: Console, report: VerifyReport) -> None:
         console.note("warning", "To read again what differs: harvest-source verify --fix")
 
 
+def _write(figure: Decimal) -> str:
+    """The figure with all of its digits and no zeros behind them."""
+    text = f"{figure:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _iter_rows(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
     """One line for all equal figures of a table and check; every other figure has its own."""
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
@@ -51,5 +59,5 @@ def _iter_rows(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
             yield (*group, f"{equal} compared", "", "", "ok", "")
         for each in found:
             if not each.is_equal:
-                figures = (f"{each.here.normalize():,f}", f"{each.there.normalize():,f}")
+                figures = (_write(each.here), _write(each.there))
                 yield (*group, each.scope, *figures, str(each.state), each.detail)

@@ -120,6 +120,17 @@ def read_children(task: Task) -> Iterator[pa.Table]:
         task.run_log.whole.add(task.key)
 
 
+def reread_children(task: Task) -> Iterator[pa.Table]:
+    """Read the lists of the parents that a verification chose."""
+    reread = (task.options.rereads or {}).get(task.key)
+    if reread is None:
+        return
+    stored = StoredLists(task, "parents") if task.endpoint.in_part else None
+    yield from read_scopes(task, [_child_scope(task, each) for each in reread.parents], stored)
+    if stored is not None:
+        stored.store()
+
+
 def _plan_sweep(
     task: Task, listed: Endpoint, read_plan: ReadPlan, changed: Sequence[int]
 ) -> tuple[ParentSweep, list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,11 +15,13 @@ from harvest_source.schema.endpoints import SECRET_COLUMNS
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """Slices of a table that are read again regardless of its cursor, which does not move."""
+    """What of a table is read again regardless of its cursor, which does not move."""
 
-    slices: tuple[Slice, ...]
-    audit: dict[str, Any]
+    slices: tuple[Slice, ...] = ()
+    audit: dict[str, Any] = field(default_factory=dict)
     """The table's new ``audit`` state, stored once all slices are read and proven."""
+    parents: tuple[int, ...] = ()
+    """Of a table below a parent: the parents whose lists are read again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from harvest_source.extract.children import read_children
+from harvest_source.extract.children import read_children, reread_children
 from harvest_source.extract.harvest_reports import read_snapshot, read_windows
 from harvest_source.extract.incremental import read_changes, reread_slices
 from harvest_source.extract.replaced_lists import read_all
@@ -34,5 +34,5 @@ READS: Final[Mapping[ReadStrategy, Read]] = {
 def read(task: Task) -> Iterator[pa.Table]:
     """Yield the rows of the task's table that are to be loaded now."""
     if task.options.rereads is not None:
-        return reread_slices(task)
+        return reread_slices(task) if task.endpoint.parent is None else reread_children(task)
     return READS[task.endpoint.way](task)

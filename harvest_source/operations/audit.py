@@ -8,14 +8,14 @@ request allowance.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from harvest_source.auth.sessions import Session
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.schedule import is_due
-from harvest_source.extract.slices import Slice
+from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import (
     AuditedTable,
     find_oldest_read,
@@ -52,10 +52,13 @@ def mend_account(
     workspace: Workspace,
     session: Session,
     slices: Mapping[str, Sequence[Slice]],
-    counted: Collection[str],
+    counted: Mapping[str, Sequence[DateWindow]],
 ) -> None:
     """
     Read *slices* (by table) again; in the tables *counted*, look for rows that are gone or missing.
+
+    Args:
+        counted: By table, the windows to look into; none: where the counts differ.
 
     Raises:
         DestinationError: The destination refused.
@@ -84,7 +87,11 @@ class _AccountAudit:
             counts.run([table for table in tables if self._is_count_due(table)])
         self._schedule(tables, counts)
 
-    def mend(self, slices: Mapping[str, Sequence[Slice]], counted: Collection[str]) -> None:
+    def mend(
+        self,
+        slices: Mapping[str, Sequence[Slice]],
+        counted: Mapping[str, Sequence[DateWindow]],
+    ) -> None:
         """:func:`mend_account`, except for the reading."""
         tables = [
             table
@@ -93,7 +100,7 @@ class _AccountAudit:
         ]
         counts = CountAudit(self.workspace, self.session)
         if counted and self._may_delete():
-            counts.run([table for table in tables if table.endpoint.name in counted])
+            counts.run([table for table in tables if table.endpoint.name in counted], counted)
         for table in tables:
             again = (*slices.get(table.endpoint.name, ()), *counts.find_lost(table))
             self.rereading.add(table, dict.fromkeys(again), table.audited)

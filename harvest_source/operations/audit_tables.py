@@ -108,6 +108,11 @@ def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
                 yield oldest
 
 
+def find_cursor(workspace: Workspace, place: Place) -> Cursor | None:
+    """How far a table was read; None when it was not, or not to its end."""
+    return load_cursor(_find_state(workspace.warehouse.source_state, place).get("cursor"))
+
+
 def _find_state(sources: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
     table, account_id = place
     state: Mapping[str, Any] = stored_accounts(sources, table).get(str(account_id), {})

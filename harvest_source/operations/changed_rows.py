@@ -59,9 +59,12 @@ def find_changed_rows(
 def _select(
     workspace: Workspace, table: AuditedTable, ids: Sequence[int], columns: Sequence[str]
 ) -> dict[int, dict[str, Any]]:
-    names = list(dict.fromkeys(("id", "updated_at", *columns)))
+    wanted = dict.fromkeys(("id", "updated_at", *columns))
+    names = [each for each in wanted if workspace.has_column(table.endpoint.name, each)]
     account = Equals(ACCOUNT_ID, table.session.account_id)
     found: dict[int, dict[str, Any]] = {}
+    if not ids:
+        return found
     with workspace.warehouse.sql() as sql:
         for at in range(0, len(ids), _BATCH):
             where = AllOf(account, OneOf("id", ids[at : at + _BATCH]))
@@ -70,12 +73,15 @@ def _select(
     return found
 
 
+def as_instant(value: Any) -> datetime | None:
+    """An instant as some destinations hand it out: as text, or in naive UTC."""
+    if value is None:
+        return None
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
 def _is_same_instant(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether both say the same ``updated_at``; some destinations hand out text or naive UTC."""
-    instants = [
-        each if isinstance(each, datetime) else datetime.fromisoformat(str(each))
-        for each in (one["updated_at"], other["updated_at"])
-        if each is not None
-    ]
-    aware = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in instants]
-    return len(aware) == 2 and aware[0] == aware[1]
+    """Whether both say the same ``updated_at``."""
+    here, there = as_instant(one["updated_at"]), as_instant(other["updated_at"])
+    return here is not None and here == there

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,21 +12,35 @@ from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import HALF_CENT, Comparison, as_number
+from harvest_source.operations.comparisons import EXACT, HALF_CENT, Comparison, as_number
+from harvest_source.operations.project_reports import (
+    ProjectYear,
+    Row,
+    Sums,
+    add_column,
+    explain_change,
+    fetch_report,
+    find_project_years,
+    iter_versions,
+    list_projects,
+    list_years,
+)
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.sql import AllOf, Equals
-from harvest_source.warehouse.table_copy import as_day
 
-_REPORT_YEARS: Final = range(1990, 2101)
-"""Years for which Harvest's report is asked; others are typing errors, whose rows are counted."""
+_REPORT: Final = "report_time_projects"
 
-_SUMS: Final = ("project", "year", "hours", "amount", "billable_rows")
-"""Columns of the sums of the warehouse's entries."""
+_COLUMNS: Final = ("project", "year", "billable", "rate", "hours", "rows")
+"""Columns of the groups of equal entries."""
 
-Row = Mapping[str, Any]
-ProjectYear = tuple[int, int]
+HOURS_NEED: Final = ("time_entries.project__id", "time_entries.rounded_hours")
+AMOUNTS_NEED: Final = (
+    "time_entries.billable",
+    "time_entries.billable_rate",
+    "projects.is_fixed_fee",
+)
+"""Columns without which amounts cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,71 +65,78 @@ class HoursComparison:
         Raises:
             HarvestError: Harvest did not answer, or the destination refused.
         """
+        if self.workspace.lacks("hours", HOURS_NEED):
+            return
+        has_amounts = not self.workspace.lacks("amounts", AMOUNTS_NEED)
         unsettled = find_project_years(self._iter_unsettled())
-        sums, projects = self._sum_entries(), self._find_projects()
-        for year in sorted({year for _, year in sums if year in _REPORT_YEARS}):
-            start, bound = date(year, 1, 1), self.table.copy.bound
-            window = DateWindow(start if bound is None else max(start, bound), date(year + 1, 1, 1))
-            reported = self._fetch_report(window)
-            ours = {project for project, on in sums if on == year}
-            for project in sorted(ours | reported.keys()):
+        sums, projects = self._sum_entries(has_amounts), self._find_projects(has_amounts)
+        for window in list_years(self.table, sums):
+            assert window.start is not None
+            year, reported = window.start.year, fetch_report(self.table, _REPORT, window)
+            for project in list_projects(window, sums, reported):
                 total = ProjectTotal(
                     project,
                     window,
-                    sums.get((project, year), {}),
+                    sums.get((project, year), Sums()),
                     reported.get(project, []),
                     projects.get(project),
                     (project, year) in unsettled,
                 )
-                yield from total.compare(self.table.session.account_id)
+                yield from total.compare(self.table.session.account_id, has_amounts=has_amounts)
 
     def _iter_unsettled(self) -> Iterator[Row]:
         """Entries whose hours may differ: those that changed, and running timers, which grow."""
-        for each in self.changed:
-            yield from each.versions
+        yield from iter_versions(self.changed)
         flag = self.table.endpoint.volatile
         assert flag is not None
         for page in self.table.pair.reader.iter_tables(Slice(flag=flag), ReadResult()):
             yield from page.to_pylist()
+        if not self.workspace.has_column("time_entries", flag[0]):
+            return  # A timer that was stopped since has changed; one that runs was just read.
         account = Equals(ACCOUNT_ID, self.table.session.account_id)
-        is_running = AllOf(account, Equals("is_running", True))
+        is_running = AllOf(account, Equals(flag[0], True))
         with self.workspace.warehouse.sql() as sql:
             running = sql.select("time_entries", is_running, ("project__id", "spent_date"))
         yield from running
 
-    def _sum_entries(self) -> dict[ProjectYear, Row]:
+    def _sum_entries(self, has_amounts: bool) -> dict[ProjectYear, Sums]:
+        """
+        Hours and amounts by project and year.
+
+        The destination only groups equal entries: the product of two columns may be more than it
+        can hold, and a sum of such products too.
+        """
         bound = self.table.copy.bound
+        amount = "billable, billable_rate" if has_amounts else "NULL, NULL"
+        groups = "1, 2, billable, billable_rate, " if has_amounts else "1, 2, "
         query = (
-            "SELECT project__id AS project, EXTRACT(YEAR FROM spent_date) AS year, "  # noqa: S608
-            "SUM(rounded_hours) AS hours, "
-            "SUM(CASE WHEN billable THEN rounded_hours * COALESCE(billable_rate, 0) ELSE 0 END) "
-            "AS amount, SUM(CASE WHEN billable THEN 1 ELSE 0 END) AS billable_rows "
-            f"FROM {{time_entries}} WHERE {ACCOUNT_ID} = %s "
+            f"SELECT project__id, EXTRACT(YEAR FROM spent_date), {amount}, rounded_hours, "  # noqa: S608
+            f"COUNT(*) FROM {{time_entries}} WHERE {ACCOUNT_ID} = %s "
             f"{'AND spent_date >= %s ' if bound else ''}"
-            "AND spent_date IS NOT NULL AND project__id IS NOT NULL GROUP BY 1, 2"
+            f"AND spent_date IS NOT NULL AND project__id IS NOT NULL GROUP BY {groups}rounded_hours"
         )
         account_id = self.table.session.account_id
         with self.workspace.warehouse.sql() as sql:
-            rows = sql.query(query, _SUMS, account_id, *([bound] if bound else []))
-        return {(row["project"], int(row["year"])): row for row in rows}
+            rows = sql.query(query, _COLUMNS, account_id, *([bound] if bound else []))
+        return add_groups(rows)
 
-    def _find_projects(self) -> dict[int, Row]:
-        if not self.workspace.warehouse.has_table("projects"):
+    def _find_projects(self, has_amounts: bool) -> dict[int, Row]:
+        if not has_amounts or not self.workspace.warehouse.has_table("projects"):
             return {}
         account = Equals(ACCOUNT_ID, self.table.session.account_id)
         with self.workspace.warehouse.sql() as sql:
             rows = sql.select("projects", account, ("id", "is_fixed_fee"))
         return {row["id"]: row for row in rows}
 
-    def _fetch_report(self, window: DateWindow) -> dict[int, list[Row]]:
-        # Reports take days without hyphens.
-        params = {name: day.replace("-", "") for name, day in window.params().items()}
-        path = BY_NAME["report_time_projects"].list_path
-        rows: dict[int, list[Row]] = defaultdict(list)
-        for page in self.table.session.client.iter_pages(path, key="results", params=params):
-            for row in json.loads(page.rows, parse_float=Decimal):
-                rows[row["project_id"]].append(row)
-        return rows
+
+def add_groups(groups: Sequence[Row]) -> dict[ProjectYear, Sums]:
+    """The sums of groups of equal entries, of any size: nothing is rounded, nothing overflows."""
+    sums: dict[ProjectYear, Sums] = defaultdict(Sums)
+    for each in groups:
+        hours, place = as_number(each["hours"]), (each["project"], int(each["year"]))
+        rate = as_number(each["rate"]) if each["billable"] else Decimal(0)
+        sums[place] = sums[place].add(hours, EXACT.multiply(hours, rate), each["rows"])
+    return dict(sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +145,8 @@ class ProjectTotal:
 
     project_id: int
     window: DateWindow
-    sums: Row
-    """``hours``, ``amount`` and ``billable_rows`` of the warehouse; empty: no entries."""
+    sums: Sums
+    """Of the warehouse."""
     reported: Sequence[Row]
     """Harvest's rows of the project, one for each currency."""
     project: Row | None
@@ -135,27 +154,25 @@ class ProjectTotal:
     is_unsettled: bool
     """Entries of it changed since the last sync, or are running."""
 
-    def compare(self, account_id: int) -> Iterator[Comparison]:
+    def compare(self, account_id: int, *, has_amounts: bool = True) -> Iterator[Comparison]:
         """The hours and, where Harvest shows them to this token, the amounts."""
         yield self._compare(
             account_id,
             "hours",
-            here=as_number(self.sums.get("hours")),
-            there=_add_up(self.reported, "total_hours"),
-            tolerance=HALF_CENT,
-            excuse=self._explain_change(),
+            here=self.sums.quantity,
+            there=add_column(self.reported, "total_hours"),
+            excuse=explain_change(self.is_unsettled),
         )
-        if any(each.get("billable_amount") is None for each in self.reported):
+        if not has_amounts or any(each.get("billable_amount") is None for each in self.reported):
             return  # Amounts are hidden from this role.
         is_fixed = self.project is not None and self.project["is_fixed_fee"] is True
+        there = add_column(self.reported, "billable_amount")
         yield self._compare(
             account_id,
             "amount",
-            here=Decimal(0) if is_fixed else as_number(self.sums.get("amount")),
-            there=_add_up(self.reported, "billable_amount"),
-            # Unverified against a live account: whether each entry's amount is rounded, or the sum.
-            tolerance=HALF_CENT * (1 + int(self.sums.get("billable_rows") or 0)),
-            excuse=self._explain_change() or explain_amount(self.project, self.reported),
+            here=Decimal(0) if is_fixed else self.sums.choose_amount(there),
+            there=there,
+            excuse=explain_change(self.is_unsettled) or explain_amount(self.project, self.reported),
         )
 
     def _compare(self, account_id: int, check: str, **figures: Any) -> Comparison:
@@ -165,18 +182,10 @@ class ProjectTotal:
             table="time_entries",
             check=check,
             scope=f"project {self.project_id}, {self.window.start.year}",
+            tolerance=HALF_CENT,
             slices=(Slice(self.window, only=("project__id", self.project_id)),),
             **figures,
         )
-
-    def _explain_change(self) -> str:
-        return "changed since the last sync" if self.is_unsettled else ""
-
-
-def find_project_years(entries: Iterable[Row]) -> set[ProjectYear]:
-    """The projects and years that *entries* belong to; undated entries belong to none."""
-    days = ((each["project__id"], as_day(each["spent_date"])) for each in entries)
-    return {(project, day.year) for project, day in days if day is not None}
 
 
 def explain_amount(project: Row | None, reported: Sequence[Row]) -> str:
@@ -188,7 +197,3 @@ def explain_amount(project: Row | None, reported: Sequence[Row]) -> str:
     if project["is_fixed_fee"]:
         return "fixed fee: how its hours are reported is not known"
     return ""
-
-
-def _add_up(rows: Iterable[Row], column: str) -> Decimal:
-    return sum((as_number(row.get(column)) for row in rows), Decimal(0))

@@ -1,94 +1,268 @@
-"""Invoices against their own lines: an amount is its lines, less the discount, plus taxes."""
+"""Invoices against their own lines and payments: they come to its amount, and to what is paid."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from harvest_source.decode.coerce import loads
 from harvest_source.errors import ResponseError
+from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
-from harvest_source.operations.audit_tables import AuditedTable
-from harvest_source.operations.comparisons import HALF_CENT, Comparison, as_number
+from harvest_source.operations.audit_tables import AuditedTable, find_cursor
+from harvest_source.operations.changed_rows import ChangedRow, as_instant
+from harvest_source.operations.comparisons import (
+    EXACT,
+    HALF_CENT,
+    Comparison,
+    add_up,
+    as_number,
+)
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.table_copy import as_day
 
+Row = Mapping[str, Any]
+
 _ASKED: Final = 20
-"""Invoices that Harvest is asked for by id, of those whose amount differs from their lines."""
+"""Invoices that Harvest is asked for by id, of those whose amount differs from their parts."""
 _NOT_FOUND: Final = 404
 
-_QUERY: Final = (
-    "SELECT i.id, i.issue_date, i.amount, COALESCE(SUM(l.amount), 0) AS lines, "  # noqa: S608
-    "COALESCE(i.discount_amount, 0) AS discount, "
-    "COALESCE(i.tax_amount, 0) + COALESCE(i.tax2_amount, 0) AS tax "
-    "FROM {invoices} AS i LEFT JOIN {invoices__line_items} AS l ON l._dlt_root_id = i._dlt_id "
-    f"WHERE i.{ACCOUNT_ID} = %s GROUP BY i.id, i.issue_date, i.amount, i.discount_amount, "
-    "i.tax_amount, i.tax2_amount ORDER BY i.id"
+_INVOICE: Final = (
+    "id",
+    "issue_date",
+    "updated_at",
+    "amount",
+    "due_amount",
+    "discount_amount",
+    "tax_amount",
+    "tax2_amount",
 )
-
-_COLUMNS: Final = ("id", "issue_date", "amount", "lines", "discount", "tax")
-
-
-def compare_invoices(workspace: Workspace, table: AuditedTable) -> Iterator[Comparison]:
-    """
-    Compare every invoice's amount with what its lines come to.
-
-    Harvest is asked for the first invoices that differ: its own total may differ in the same way.
-
-    Raises:
-        HarvestError: Harvest did not answer, or the destination refused.
-    """
-    if not workspace.warehouse.has_table("invoices__line_items"):
-        return
-    asked = 0
-    with workspace.warehouse.sql() as sql:
-        rows = sql.query(_QUERY, _COLUMNS, table.session.account_id)
-    for row in rows:
-        invoice = _Invoice(row["id"], as_number(row["amount"]), as_number(row["lines"]))
-        due, excuse = invoice.lines - row["discount"] + row["tax"], ""
-        if abs(due - invoice.amount) > HALF_CENT:
-            asked += 1
-            excuse = _ask(table, invoice) if asked <= _ASKED else "not looked into: too many"
-        yield Comparison(
-            account_id=table.session.account_id,
-            table="invoices",
-            check="invoice total",
-            scope=f"invoice {invoice.id}",
-            here=invoice.amount,
-            there=due,
-            tolerance=HALF_CENT,
-            excuse=excuse,
-            slices=(_find_slice(row),),
-        )
+TOTALS_NEED: Final = (
+    "invoices.amount",
+    "invoices.discount_amount",
+    "invoices.tax_amount",
+    "invoices.tax2_amount",
+)
+PAYMENTS_NEED: Final = (
+    "invoices.amount",
+    "invoices.due_amount",
+    "invoice_payments.amount",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Invoice:
-    """What the warehouse has of an invoice."""
+class Invoice:
+    """An invoice in the warehouse, and the amounts of its parts."""
 
-    id: int
-    amount: Decimal
-    lines: Decimal
-    """The sum of its lines."""
+    row: Row
+    lines: tuple[Decimal, ...] = ()
+    payments: tuple[Decimal, ...] = ()
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+        return int(self.row["id"])
+
+    @property
+    def amount(self) -> Decimal:
+        """What it is made out for."""
+        return as_number(self.row["amount"])
+
+    @property
+    def total(self) -> Decimal:
+        """Its lines, less the discount, plus taxes."""
+        taxes = add_up(as_number(self.row[name]) for name in ("tax_amount", "tax2_amount"))
+        discount = as_number(self.row["discount_amount"])
+        return EXACT.add(EXACT.subtract(add_up(self.lines), discount), taxes)
+
+    @property
+    def paid(self) -> Decimal:
+        """Its amount, less what is due."""
+        return EXACT.subtract(self.amount, as_number(self.row["due_amount"]))
+
+    @property
+    def slice(self) -> Slice:
+        """Its day; all days when it has none."""
+        day = as_day(self.row["issue_date"])
+        return Slice(ALL_DAYS if day is None else DateWindow(day, day + timedelta(days=1)))
 
 
-def _find_slice(row: Mapping[str, Any]) -> Slice:
-    """The day of the invoice; all days when it has none."""
-    day = as_day(row["issue_date"])
-    return Slice(ALL_DAYS if day is None else DateWindow(day, day + timedelta(days=1)))
+@dataclass(slots=True)
+class InvoiceComparison:
+    """
+    The invoices of one account.
+
+    Args:
+        changed: Invoices that changed since the merge: the next sync brings them and their parts.
+    """
+
+    workspace: Workspace
+    table: AuditedTable
+    changed: Sequence[ChangedRow]
+    _asked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def run(self) -> Iterator[Comparison]:
+        """
+        Compare every invoice's amount with its lines, and what is paid of it with its payments.
+
+        Harvest is asked for the first invoices that differ: its own may differ in the same way.
+
+        Raises:
+            HarvestError: Harvest did not answer, or the destination refused.
+        """
+        has_totals = not self._lacks_lines() and self._has("invoices__line_items")
+        cursor = self._find_payments()
+        for invoice in self._read(has_totals, cursor is not None):
+            if has_totals:
+                yield self._compare_total(invoice)
+            if cursor is not None:
+                yield self._compare_payments(invoice, cursor)
+
+    def _has(self, table: str) -> bool:
+        return self.workspace.warehouse.has_table(table)
+
+    def _lacks_lines(self) -> bool:
+        if "invoices.line_items" in self.workspace.extraction.options.exclude:
+            self.workspace.run_log.warn(
+                "Invoices cannot be compared with their lines: invoices.line_items is excluded."
+            )
+            return True
+        return self.workspace.lacks("invoice totals", TOTALS_NEED)
+
+    def _find_payments(self) -> Cursor | None:
+        """How far the payments were read; None when they cannot be compared."""
+        place = "invoice_payments", self.table.session.account_id
+        cursor = find_cursor(self.workspace, place) if self._has(place[0]) else None
+        if cursor is None or self.workspace.lacks("payments", PAYMENTS_NEED):
+            return None
+        return cursor
+
+    def _read(self, has_totals: bool, has_payments: bool) -> Iterator[Invoice]:
+        if not (has_totals or has_payments):
+            return
+        lines = self._group(_LINES) if has_totals else {}
+        payments = self._group(_PAYMENTS) if has_payments else {}
+        names = [each for each in _INVOICE if self.workspace.has_column("invoices", each)]
+        where = self.table.copy.all_rows()
+        with self.workspace.warehouse.sql() as sql:
+            rows = sql.select("invoices", where, names, order_by=("id",))
+        for row in rows:
+            key = row["id"]
+            yield Invoice(row, tuple(lines.get(key, ())), tuple(payments.get(key, ())))
+
+    def _group(self, query: str) -> Mapping[int, Sequence[Decimal]]:
+        account_id = self.table.session.account_id
+        with self.workspace.warehouse.sql() as sql:
+            rows = sql.query(query, ("invoice", "amount"), account_id)
+        parts: dict[int, list[Decimal]] = defaultdict(list)
+        for row in rows:
+            parts[row["invoice"]].append(as_number(row["amount"]))
+        return parts
+
+    def _compare_total(self, invoice: Invoice) -> Comparison:
+        return self._compare(
+            invoice,
+            "invoice total",
+            here=invoice.amount,
+            there=invoice.total,
+            ask=self._ask_total,
+        )
+
+    def _compare_payments(self, invoice: Invoice, cursor: Cursor) -> Comparison:
+        changed_at = as_instant(invoice.row["updated_at"])
+        is_newer = changed_at is not None and changed_at > cursor.at
+        return self._compare(
+            invoice,
+            "payments",
+            here=add_up(invoice.payments),
+            there=invoice.paid,
+            ask=_explain_order if is_newer else self._ask_payments,
+            children=(("invoice_payments", invoice.id),),
+        )
+
+    def _compare(
+        self,
+        invoice: Invoice,
+        check: str,
+        *,
+        here: Decimal,
+        there: Decimal,
+        ask: Callable[[Invoice], str],
+        children: tuple[tuple[str, int], ...] = (),
+    ) -> Comparison:
+        excuse = ""
+        if EXACT.abs(EXACT.subtract(here, there)) > HALF_CENT:
+            excuse = self._find_excuse(invoice, check, ask)
+        return Comparison(
+            account_id=self.table.session.account_id,
+            table="invoices",
+            check=check,
+            scope=f"invoice {invoice.id}",
+            here=here,
+            there=there,
+            tolerance=HALF_CENT,
+            excuse=excuse,
+            slices=(invoice.slice,),
+            children=children,
+        )
+
+    def _find_excuse(self, invoice: Invoice, check: str, ask: Callable[[Invoice], str]) -> str:
+        if any(each.there["id"] == invoice.id for each in self.changed):
+            return "changed since the last sync"
+        self._asked[check] += 1
+        return ask(invoice) if self._asked[check] <= _ASKED else "not looked into: too many"
+
+    def _ask_total(self, invoice: Invoice) -> str:
+        """Why the amount may be right all the same: Harvest has this amount for these lines too."""
+        theirs = _fetch(self.table, f"invoices/{invoice.id}")
+        if theirs is None:
+            return ""
+        lines = add_up(as_number(each.get("amount")) for each in theirs["line_items"])
+        is_same = lines == add_up(invoice.lines) and as_number(theirs["amount"]) == invoice.amount
+        return "Harvest itself has this total for these lines" if is_same else ""
+
+    def _ask_payments(self, invoice: Invoice) -> str:
+        """Why they may be right all the same: Harvest has these payments and this amount due."""
+        theirs = _fetch(self.table, f"invoices/{invoice.id}")
+        if theirs is None:
+            return ""
+        path, key = f"invoices/{invoice.id}/payments", BY_NAME["invoice_payments"].envelope_key
+        amounts = [
+            as_number(each.get("amount"))
+            for page in self.table.session.client.iter_pages(path, key=key)
+            for each in loads(page.rows)
+        ]
+        due = EXACT.subtract(invoice.amount, invoice.paid)
+        is_same = sorted(amounts) == sorted(invoice.payments)
+        if is_same and as_number(theirs.get("due_amount")) == due:
+            return "Harvest itself has these payments and this amount due"
+        return ""
 
 
-def _ask(table: AuditedTable, invoice: _Invoice) -> str:
-    """Why the amount may be right all the same: Harvest has this amount for these lines too."""
+_LINES: Final = (
+    "SELECT i.id, l.amount FROM {invoices} AS i "  # noqa: S608
+    "JOIN {invoices__line_items} AS l ON l._dlt_root_id = i._dlt_id "
+    f"WHERE i.{ACCOUNT_ID} = %s"
+)
+_PAYMENTS: Final = f"SELECT invoice_id, amount FROM {{invoice_payments}} WHERE {ACCOUNT_ID} = %s"  # noqa: S608
+
+
+def _explain_order(_: Invoice) -> str:
+    """Invoices were synced without their payments."""
+    return "the invoice changed after its payments were read"
+
+
+def _fetch(table: AuditedTable, path: str) -> Mapping[str, Any] | None:
+    """A single record; None when it is gone."""
     try:
-        theirs = table.session.client.fetch_object(f"invoices/{invoice.id}")
+        return table.session.client.fetch_object(path)
     except ResponseError as error:
         if error.status == _NOT_FOUND:
-            return ""
+            return None
         raise
-    lines = sum((as_number(each.get("amount")) for each in theirs["line_items"]), Decimal(0))
-    is_same = lines == invoice.lines and as_number(theirs.get("amount")) == invoice.amount
-    return "Harvest itself has this total for these lines" if is_same else ""

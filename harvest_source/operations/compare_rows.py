@@ -6,12 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
-from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.warehouse.table_copy import as_day
+
+ALL: Final = "all"
+"""The scope of a figure of a whole table."""
 
 Days = Mapping[date | None, int]
 """Rows by day; under None the undated ones, or all rows of a table without dates."""
@@ -29,7 +34,7 @@ def compare_rows(table: AuditedTable, changed: Sequence[ChangedRow]) -> Iterator
     """
     stored = table.copy.count_days()
     days = apply_changes(stored, changed, day_column=table.endpoint.window, root=table.pair.root)
-    yield _compare(table, "all", sum(days.values()), table.pair.root)
+    yield _compare(table, ALL, sum(days.values()), table.pair.root)
     if table.endpoint.window is not None:
         for window in list_year_windows(table.pair.root, stored):
             yield _compare(table, name_window(window), count_within(window, days), window)
@@ -43,7 +48,40 @@ def _compare(table: AuditedTable, scope: str, rows: int, window: DateWindow) -> 
         scope=scope,
         here=Decimal(rows),
         there=Decimal(table.pair.reader.count(Slice(window))),
+        slices=() if scope == ALL else (Slice(window),),
     )
+
+
+def compare_ids(
+    table: AuditedTable, changed: Sequence[ChangedRow], *, most_rows: int | None
+) -> Iterator[Comparison]:
+    """
+    Compare the ids of *table*: one row too many and one too few leave every count as it was.
+
+    Args:
+        changed: Rows that changed since the merge: they do not count.
+        most_rows: Larger tables are not compared; None: every one is.
+
+    Raises:
+        HarvestError: Harvest did not answer, or the destination refused.
+    """
+    root, moved = table.pair.root, {each.there["id"] for each in changed}
+    ours = table.copy.ids([ALL_DAYS]).keys() - moved
+    if most_rows is not None and len(ours) > most_rows:
+        return
+    result, theirs = ReadResult(), set[int]()
+    for page in table.pair.reader.iter_tables(Slice(root), result):
+        theirs.update(page.column("id").to_pylist())
+    if result.proven and (ours or theirs):
+        yield Comparison(
+            account_id=table.session.account_id,
+            table=table.endpoint.name,
+            check="ids",
+            scope=ALL,
+            here=Decimal(len(ours)),
+            there=Decimal(len(ours & theirs)),
+            slices=(Slice(root),),
+        )
 
 
 def apply_changes(
@@ -70,7 +108,7 @@ def list_year_windows(root: DateWindow, days: Days) -> list[DateWindow]:
     years = sorted({day.year for day in days if day is not None})
     firsts = {each for year in years for each in (year, year + 1) if each <= date.max.year}
     cuts = [date(year, 1, 1) for year in sorted(firsts)]
-    inside = [cut for cut in cuts if root.start is None or cut > root.start]
+    inside = [cut for cut in cuts if cut > (root.start or date.min)]
     starts: list[date | None] = [root.start, *inside]
     ends: list[date | None] = [*inside, None]
     return [DateWindow(start, end) for start, end in zip(starts, ends, strict=True)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,6 +12,13 @@ from harvest_source.extract.slices import Slice
 
 HALF_CENT: Final = Decimal("0.005")
 """Sums that Harvest reports are rounded to cents, and to hundredths of an hour."""
+
+
+EXACT: Final = Context(prec=1000)
+"""
+Arithmetic that rounds nothing: a product of two columns has at most 77 digits, and the default of
+Python is 28.
+"""
 
 
 class State(StrEnum):
@@ -29,7 +37,7 @@ class Comparison:
     account_id: int
     table: str
     check: str
-    """``rows``, ``hours``, ``amount`` or ``invoice total``."""
+    """``rows``, ``hours``, ``amount``, ``invoice total``, ...: what the figures are."""
     scope: str
     """What was counted or added up: ``2024``, ``project 17, 2024``."""
     here: Decimal
@@ -40,11 +48,13 @@ class Comparison:
     """Why the figures may differ although nothing is wrong; empty: they must be equal."""
     slices: tuple[Slice, ...] = ()
     """What to read again to mend a difference; empty: the table is counted again."""
+    children: tuple[tuple[str, int], ...] = ()
+    """Tables below a parent, with the parent's id, to read again to mend a difference."""
 
     @property
     def is_equal(self) -> bool:
         """Whether the figures differ by no more than the tolerance."""
-        return abs(self.here - self.there) <= self.tolerance
+        return EXACT.abs(EXACT.subtract(self.here, self.there)) <= self.tolerance
 
     @property
     def state(self) -> State:
@@ -77,5 +87,13 @@ def as_number(value: Any) -> Decimal:
     return Decimal(0) if value is None else Decimal(str(value))
 
 
+def add_up(numbers: Iterable[Decimal]) -> Decimal:
+    """The exact sum, however many digits it has."""
+    total = Decimal(0)
+    for each in numbers:
+        total = EXACT.add(total, each)
+    return total
+
+
 def _plain(number: Decimal) -> str:
-    return format(number.normalize(), "f")
+    return format(EXACT.normalize(number), "f")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from harvest_source.auth.sessions import Session, parse_owner
 from harvest_source.errors import GuardError, HarvestError, RemoteError, counted
-from harvest_source.extract.slices import Slice
+from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.deletion_search import DeletionSearch, Findings, describe_slices
@@ -26,19 +27,26 @@ class CountAudit:
     findings: dict[Place, Findings] = field(default_factory=dict)
     """Of the tables that could be compared."""
 
-    def run(self, tables: Sequence[AuditedTable]) -> None:
+    def run(
+        self,
+        tables: Sequence[AuditedTable],
+        windows: Mapping[str, Sequence[DateWindow]] = MappingProxyType({}),
+    ) -> None:
         """
         Compare *tables* and remove the rows that Harvest no longer has.
 
         A table that Harvest does not answer for is left alone: a failure when the caller asked for
         the comparison, else a warning.
 
+        Args:
+            windows: By table, windows to look into whatever the counts say.
+
         Raises:
             DestinationError: The destination refused.
         """
         for table in tables:
             try:
-                self._compare(table)
+                self._compare(table, windows.get(table.endpoint.name, ()))
             except RemoteError as error:
                 self._report_unanswered(table, error)
         self._remove_gone([table for table in tables if table.place in self.findings])
@@ -55,15 +63,15 @@ class CountAudit:
         else:
             log.warn(f"{table.endpoint.name} was not audited: {error}")
 
-    def _compare(self, table: AuditedTable) -> None:
+    def _compare(self, table: AuditedTable, windows: Sequence[DateWindow]) -> None:
         log = self.workspace.run_log
         search = DeletionSearch(table.pair, page_rows=table.page_rows)
         here, there = search.count()
         log.audit.compared += 1
-        if here.total != there and (reason := may_hide(table.endpoint, table.session)):
+        if (here.total != there or windows) and (reason := may_hide(table.endpoint, table.session)):
             log.warn(reason)
             return
-        found = self.findings[table.place] = search.run(here, there)
+        found = self.findings[table.place] = search.run(here, there, windows)
         for warning in explain_findings(table.endpoint.name, self.session.account_id, found):
             log.warn(warning)
 

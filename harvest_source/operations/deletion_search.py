@@ -173,17 +173,22 @@ class DeletionSearch:
         """Rows here by day, and rows there: one request."""
         return DayCounts(self._copy.count_days()), self._count(self._table.root)
 
-    def run(self, here: DayCounts, there: int) -> Findings:
+    def run(self, here: DayCounts, there: int, windows: Sequence[DateWindow] = ()) -> Findings:
         """
         Look for what makes the counts differ.
+
+        Args:
+            windows: Where to look, whatever the counts say: one row too many and one too few leave
+                the total as it was. Without any, the counts say it.
 
         Raises:
             HarvestError: Harvest did not answer. Nothing is known then.
         """
-        if here.total == there:
-            return Findings(here.total, there)
         found = _Evidence()
-        windows = list(self._iter_differing(here, there, found))
+        if not windows:
+            if here.total == there:
+                return Findings(here.total, there)
+            windows = list(self._iter_differing(here, there, found))
         for at in range(0, len(windows), _BATCH):
             self._compare(windows[at : at + _BATCH], found)
         self._confirm(found)

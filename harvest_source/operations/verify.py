@@ -6,23 +6,30 @@ Writes nothing unless asked to mend; then it reads exactly the parts that differ
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
-from harvest_source.errors import ConfigError, ForbiddenError, RemoteError
+from harvest_source.errors import (
+    ConfigError,
+    ForbiddenError,
+    NothingComparedError,
+    RemoteError,
+)
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Hooks, RunArguments
-from harvest_source.operations.audit import mend_account
 from harvest_source.operations.audit_tables import AuditedTable, find_tables
 from harvest_source.operations.changed_rows import find_changed_rows
+from harvest_source.operations.compare_expenses import ExpensesComparison
 from harvest_source.operations.compare_hours import HoursComparison
-from harvest_source.operations.compare_invoices import compare_invoices
-from harvest_source.operations.compare_rows import compare_rows
+from harvest_source.operations.compare_invoices import InvoiceComparison
+from harvest_source.operations.compare_rows import compare_ids, compare_rows
 from harvest_source.operations.comparisons import Comparison, State
+from harvest_source.operations.loaded import check_loaded, explain_nothing
+from harvest_source.operations.mending import mend
 from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.workspace import Workspace, open_workspace
@@ -31,6 +38,9 @@ from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.target import Target, build_target
 
 _DIFFERENCE: Final = 5
+
+_ROUNDS: Final = 3
+"""How often what differs is mended and compared again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class VerifyReport:
 
     @property
     def exit_code(self) -> int:
-        """0, 5 for a difference, or the gravest error's."""
+        """0, 5 for a difference or an account without comparisons, or the gravest error's."""
         codes = {failure.error.exit_code for failure in self.run_log.failures}
         return choose_exit_code(codes | ({_DIFFERENCE} if self.differences else set()))
 
@@ -80,6 +90,7 @@ def verify(
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
     account: Sequence[int | str] = (),
+    exclude: Sequence[str] = (),
     fix: bool = False,
     max_deletes: str = MAX_DELETES,
     settings: Mapping[str, Any] | None = None,
@@ -92,30 +103,35 @@ def verify(
     own, 100 requests in 15 minutes; a year takes one.
 
     Args:
+        exclude: ``table.column`` names that syncs leave out, beside the configured ones: they are
+            not compared, and mending leaves them out, too.
         fix: Read again what differs, remove what is gone, and compare once more.
         max_deletes: Percentage of a table that mending may remove.
 
     Raises:
-        ConfigError: There is no such warehouse. Nothing was sent.
+        ConfigError: There is no such warehouse, or nothing was loaded under these names.
         BusyError: A sync of this pipeline is running.
         HarvestError: No account could be opened.
     """
     target = build_target(destination, database, dataset, pipeline)
     _check_exists(target)
-    arguments = RunArguments(settings=settings, account=account, max_deletes=max_deletes)
+    arguments = RunArguments(
+        settings=settings, account=account, exclude=exclude, max_deletes=max_deletes
+    )
     run = open_run(target, arguments, hooks)
     with only_sync(pipeline, now=run.started_at), run.sessions.in_use():
         workspace = open_workspace(run, DEFAULT_ENDPOINTS)
         warehouse, log = workspace.warehouse, run.run_log
-        for warning in warehouse.restore() if fix else warehouse.follow():
+        warnings = warehouse.follow()
+        check_loaded(warehouse)
+        for warning in warehouse.restore() if fix else warnings:
             log.warn(warning)
-        found = _compare_all(workspace)
-        differing = [each for each in found if each.state is State.DIFFERS]
-        is_mended = fix and bool(differing)
+        found = _compare_all(workspace, is_thorough=fix)
+        is_mended = fix and any(each.state is State.DIFFERS for each in found)
         if is_mended:
-            _mend(workspace, differing)
-            found = _compare_all(workspace)
+            found = _mend_all(workspace, found)
         account_ids = tuple(run.sessions.account_ids())
+        _note_nothing_compared(workspace, account_ids, found)
         return VerifyReport(account_ids, tuple(found), log, run.sessions.requests, is_mended)
 
 
@@ -125,44 +141,71 @@ def _check_exists(target: Target) -> None:
         raise ConfigError(msg)
 
 
-def _compare_all(workspace: Workspace) -> list[Comparison]:
+def _note_nothing_compared(
+    workspace: Workspace, account_ids: Sequence[int], found: Sequence[Comparison]
+) -> None:
+    """An account of which nothing could be compared is not as it should be."""
+    log = workspace.run_log
+    told = {each.account_id for each in found} | {each.account_id for each in log.failures}
+    for account_id in account_ids:
+        if account_id not in told:
+            why = explain_nothing(workspace, workspace.sessions.open(account_id))
+            msg = f"Nothing was compared: {why}."
+            log.fail("", account_id, NothingComparedError(msg))
+
+
+def _compare_all(workspace: Workspace, *, is_thorough: bool = False) -> list[Comparison]:
     return [
         comparison
         for session in workspace.open_sessions()
         for table in find_tables(workspace, session)
-        for comparison in _compare_isolated(workspace, table)
+        for comparison in _compare_isolated(workspace, table, is_thorough)
     ]
 
 
-def _compare_isolated(workspace: Workspace, table: AuditedTable) -> Iterator[Comparison]:
+def _compare_isolated(
+    workspace: Workspace, table: AuditedTable, is_thorough: bool
+) -> Iterator[Comparison]:
     """The comparisons of one table, as far as Harvest answers; what fails is in the run log."""
     name, account_id = table.endpoint.name, table.session.account_id
     try:
-        yield from _compare_table(workspace, table)
+        yield from _compare_table(workspace, table, is_thorough)
     except ForbiddenError as error:
         workspace.run_log.warn(f"{name} of account {account_id} cannot be compared: {error}")
     except RemoteError as error:
         workspace.run_log.fail(name, account_id, error)
 
 
-def _compare_table(workspace: Workspace, table: AuditedTable) -> Iterator[Comparison]:
+def _compare_table(
+    workspace: Workspace, table: AuditedTable, is_thorough: bool
+) -> Iterator[Comparison]:
     name, day_column = table.endpoint.name, table.endpoint.window
     columns = ([day_column] if day_column else []) + (
-        ["project__id"] if name == "time_entries" else []
+        ["project__id"] if name in ("time_entries", "expenses") else []
     )
     changed = find_changed_rows(workspace, table, columns)
     yield from compare_rows(table, changed)
+    yield from compare_ids(table, changed, most_rows=None if is_thorough else table.page_rows)
     if name == "time_entries":
         yield from HoursComparison(workspace, table, changed).run()
+    if name == "expenses":
+        yield from ExpensesComparison(workspace, table, changed).run()
     if name == "invoices":
-        yield from compare_invoices(workspace, table)
+        yield from InvoiceComparison(workspace, table, changed).run()
 
 
-def _mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
-    for session in workspace.open_sessions():
-        ours = [each for each in differing if each.account_id == session.account_id]
-        slices: dict[str, list[Any]] = defaultdict(list)
-        for each in ours:
-            slices[each.table] += [part for part in each.slices if part not in slices[each.table]]
-        counted = {each.table for each in ours if each.check == "rows"}
-        mend_account(workspace, session, slices, counted)
+def _mend_all(workspace: Workspace, found: list[Comparison]) -> list[Comparison]:
+    """
+    Mend what differs, and compare again, until nothing is left that mending changes.
+
+    Reading a row that was missing may show that another one is too many.
+    """
+    for _ in range(_ROUNDS):
+        differing = [each for each in found if each.state is State.DIFFERS]
+        if not differing:
+            break
+        mend(workspace, differing)
+        found = _compare_all(workspace, is_thorough=True)
+        if [each for each in found if each.state is State.DIFFERS] == differing:
+            break
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,6 +43,33 @@ class Workspace:
         """
         for account_id in self.sessions.account_ids():
             yield self.sessions.open(account_id)
+
+    def has_column(self, table: str, column: str) -> bool:
+        """Whether the warehouse has *column*, and it is kept up to date: it is not excluded."""
+        is_excluded = f"{table}.{column}" in self.extraction.options.exclude
+        if is_excluded or table not in self.warehouse.schema.tables:
+            return False
+        return column in self.warehouse.schema.tables[table]["columns"]
+
+    def lacks(self, what: str, columns: Sequence[str]) -> bool:
+        """
+        Whether *what* cannot be compared, because any of *columns* is excluded; said once.
+
+        Args:
+            columns: As ``table.column``; those of tables that are not loaded do not count.
+        """
+        places = [name.partition(".")[::2] for name in columns]
+        missing = [
+            f"{table}.{column}"
+            for table, column in places
+            if self.warehouse.has_table(table) and not self.has_column(table, column)
+        ]
+        if missing:
+            self.run_log.warn(
+                f"{what[0].upper()}{what[1:]} cannot be compared: {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} excluded."
+            )
+        return bool(missing)
 
     def now(self) -> datetime:
         """Wall time by the run's clock."""

@@ -39,7 +39,7 @@ class TableCopy:
 
     def count_days(self) -> Mapping[date | None, int]:
         """Rows by day, in one query; all under None for a table without dates."""
-        table, day, where = self.endpoint.name, self.endpoint.window, self._condition([ALL_DAYS])
+        table, day, where = self.endpoint.name, self.endpoint.window, self.all_rows()
         with self.warehouse.sql() as sql:
             counts = {None: sql.count(table, where)}
             if day is not None:
@@ -72,11 +72,19 @@ class TableCopy:
         with self.warehouse.sql() as sql:
             names = [n for n in sql.columns_of(self.endpoint.name) if not n.startswith("_dlt_")]
             key, changed = names.index("id"), names.index("updated_at")
+            if flag is not None and flag[0] not in names:
+                # Which rows change by themselves is not known: only rows that come are noticed.
+                rows = sql.iter_values(self.endpoint.name, where, ("id", "updated_at"))
+                return {row: Digest(at, 0) for row, at in rows}
             volatile = names.index(flag[0]) if flag else None
             for row in sql.iter_values(self.endpoint.name, where, names):
                 if volatile is None or row[volatile] is not True:
                     found[row[key]] = Digest(row[changed], hash(tuple(map(str, row))))
         return found
+
+    def all_rows(self) -> Condition:
+        """What every row has in common that is compared."""
+        return self._condition([ALL_DAYS])
 
     def _condition(self, windows: Sequence[DateWindow]) -> Condition:
         conditions: list[Condition] = [Equals(ACCOUNT_ID, self.account_id)]

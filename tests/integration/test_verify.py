@@ -11,11 +11,11 @@ from harvest_source.errors import ConfigError
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.sync import Hooks
 from harvest_source.operations.verify import VerifyReport, verify
-from tests.support.lab import Lab
+from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
-TABLES = ("time_entries", "projects", "invoices", "clients")
+TABLES = ("time_entries", "expenses", "projects", "invoices", "invoice_payments", "clients")
 
 
 def run(lab: Lab, **options: Any) -> VerifyReport:
@@ -51,7 +51,16 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
     report = run(lab)
     assert (report.exit_code, report.differences, report.run_log.warnings) == (0, [], [])
     checks = {each.check for each in report.comparisons if each.state == "ok"}
-    assert checks == {"rows", "hours", "amount", "invoice total"}
+    assert checks == {
+        "rows",
+        "ids",
+        "hours",
+        "amount",
+        "cost",
+        "billable cost",
+        "invoice total",
+        "payments",
+    }
     hours = [each.there for each in report.comparisons if each.check == "hours"]
     assert sum(hours) == sum(row["rounded_hours"] for row in lab.table("time_entries")) > 0
     assert lab.sql("SELECT COUNT(*) AS n FROM sync_runs") == before
@@ -124,6 +133,100 @@ def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
     assert (report.exit_code, report.differences) == (0, [])
     assert any(each.state == "information" for each in report.comparisons)
     assert all(each.state == "ok" for each in find(report, "rows"))
+
+
+def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> None:
+    """Cost by project and year, payments by what is due; just those are read again."""
+    lab = open_lab.loaded("expenses", "invoices", "invoice_payments", entries=10)
+    lab.rest()
+    (cost,) = lab.sql(
+        "SELECT id, project__id, spent_date FROM expenses WHERE total_cost > 0 LIMIT 1"
+    )
+    (paid,) = lab.sql("SELECT id, invoice_id FROM invoice_payments LIMIT 1")
+    lab.alter(f"UPDATE expenses SET total_cost = total_cost + 1 WHERE id = {cost['id']}")
+    lab.alter(f"DELETE FROM invoice_payments WHERE id = {paid['id']}")
+    differing = told(run(lab))
+    scope = f"project {cost['project__id']}, {cost['spent_date'].year}"
+    assert {
+        ("expenses", "cost", scope),
+        ("invoices", "payments", f"invoice {paid['invoice_id']}"),
+    } <= differing
+    assert {check for _, check, _ in differing} <= {"cost", "billable cost", "payments"}
+    assert run(lab, fix=True).differences == []
+    assert_equal(lab, "expenses")
+    assert_equal(lab, "invoice_payments")
+
+
+def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None:
+    """Every count is as it should be; the ids are not."""
+    lab = open_lab.loaded("clients", entries=10)
+    lost = lab.ids("clients")[0]
+    lab.alter(f"DELETE FROM clients WHERE id = {lost}")
+    lab.alter("INSERT INTO clients SELECT * REPLACE (1 AS id) FROM clients LIMIT 1")
+    assert told(run(lab)) == {("clients", "ids", "all")}
+    assert run(lab, fix=True).exit_code == 0
+    assert_equal(lab, "clients")
+
+
+@pytest.mark.parametrize(
+    ("named", "there"),
+    [("dataset", "Datasets there: harvest"), ("pipeline", "belongs to pipeline harvest")],
+)
+def test_a_mistyped_name_is_said(open_lab: OpenLab, named: str, there: str) -> None:
+    """Nothing was loaded under it: exit code 2, and what there is instead."""
+    lab = open_lab.loaded("clients", entries=10)
+    with pytest.raises(ConfigError, match=there) as raised:
+        run(lab, **{named: "harvset"})
+    assert "harvset" in str(raised.value)
+
+
+def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
+    """Nothing was compared: exit code 5, and why."""
+    lab = open_lab.loaded("clients", options={"account": [1000001]}, accounts=(1000001, 1000002))
+    report = run(lab)
+    assert report.exit_code == 5
+    (failure,) = report.run_log.failures
+    assert failure.account_id == 1000002
+    assert "no table that can be counted was read" in str(failure.error)
+
+
+def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
+    """Said once for each check; the others are made, and a second sync comes through."""
+    excluded = [
+        "time_entries.is_running",
+        "time_entries.billable_rate",
+        "expenses.total_cost",
+        "projects.is_fixed_fee",
+        "invoices.line_items",
+        "invoices.due_amount",
+    ]
+    lab = open_lab.loaded(*TABLES, entries=20, options={"exclude": excluded})
+    lab.rest(2 * DAY)
+    assert lab.sync(*TABLES, exclude=excluded).exit_code == 0
+    report = run(lab, exclude=excluded)
+    assert report.exit_code == 0
+    assert {each.check for each in report.comparisons} == {"rows", "ids", "hours"}
+    assert [each.partition(" cannot")[0] for each in report.run_log.warnings] == [
+        "Amounts",
+        "Expenses",
+        "Invoices",
+        "Payments",
+    ]
+
+
+def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
+    """Hours times rate are more than the column of a sum holds: no table is left out for it."""
+    lab = open_lab(entries=20)
+    lab.stop_timers()
+    entry = lab.server.rows("time_entries")[3]["id"]
+    lab.server.edit("time_entries", entry, hours=2e7, billable=True, billable_rate=9e14)
+    lab.rest()
+    lab.sync("time_entries", "projects")
+    lab.rest()
+    report = run(lab)
+    assert (report.run_log.failures, report.run_log.warnings) == ([], [])
+    amounts = [each.there for each in report.comparisons if each.check == "amount"]
+    assert max(amounts) > 10**22
 
 
 def test_verifying_nothing_is_refused(open_lab: OpenLab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 
 from harvest_source.extract.slices import DateWindow, Slice
-from harvest_source.operations.compare_hours import ProjectTotal, find_project_years
-from harvest_source.operations.comparisons import Comparison, State
+from harvest_source.operations.compare_hours import ProjectTotal, add_groups
+from harvest_source.operations.comparisons import EXACT, Comparison, State
+from harvest_source.operations.project_reports import Sums, find_project_years
 
 YEAR = DateWindow(date(2024, 1, 1), date(2025, 1, 1))
-SUMS = {"hours": Decimal("10.25"), "amount": Decimal("1025.00"), "billable_rows": 2}
+SUMS = Sums(Decimal("10.25"), Decimal("1025.00"), Decimal("1025.00"))
 REPORTED = {"total_hours": "10.25", "billable_amount": "1025.00", "currency": "EUR"}
 PROJECT = {"id": 17, "is_fixed_fee": False}
 
@@ -51,7 +53,7 @@ def test_hours_that_changed_since_the_sync_are_no_difference() -> None:
     """Neither are the amounts that follow from them."""
     found = compare(is_unsettled=True, reported=[{**REPORTED, "total_hours": "12"}])
     assert found["hours"].detail == "changed since the last sync"
-    assert compare(is_unsettled=True, sums={})["amount"].state is State.INFORMATION
+    assert compare(is_unsettled=True, sums=Sums())["amount"].state is State.INFORMATION
 
 
 def test_amounts_hidden_from_the_role_are_not_compared() -> None:
@@ -68,7 +70,7 @@ def test_entries_that_harvest_does_not_report_differ() -> None:
 
 def test_hours_that_only_harvest_has_differ() -> None:
     """The warehouse has no entry of that project and year."""
-    assert compare(sums={})["hours"].state is State.DIFFERS
+    assert compare(sums=Sums())["hours"].state is State.DIFFERS
 
 
 @pytest.mark.parametrize(
@@ -86,10 +88,47 @@ def test_amounts_that_may_differ_rightly_are_an_information(
     fields: dict[str, Any], reason: str
 ) -> None:
     """With the reason; hours have no such excuse."""
-    found = compare(**{"sums": {**SUMS, "amount": Decimal(1)}, **fields})
+    found = compare(**{"sums": replace(SUMS, amount=Decimal(1), rounded=Decimal(1)), **fields})
     assert found["amount"].state is State.INFORMATION
     assert reason in found["amount"].detail
     assert found["hours"].state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("reported", "state"),
+    [
+        pytest.param("10.00", State.OK, id="the sum as it is, rounded"),
+        pytest.param("10.03", State.OK, id="the sum of rounded amounts"),
+        pytest.param("10.02", State.DIFFERS, id="between the two"),
+        pytest.param("10.04", State.DIFFERS, id="a cent more"),
+    ],
+)
+def test_an_amount_is_the_exact_sum_or_that_of_rounded_amounts(reported: str, state: State) -> None:
+    """Half a cent of tolerance for each row would let whole euros pass."""
+    sums = Sums(Decimal("10.25"), Decimal("10.003"), Decimal("10.03"))
+    found = compare(sums=sums, reported=[{**REPORTED, "billable_amount": reported}])
+    assert found["amount"].state is state
+
+
+def group(hours: str, rate: str | None, rows: int, *, billable: bool = True) -> dict[str, Any]:
+    given = {"project": 17, "year": 2024, "billable": billable}
+    return {**given, "hours": hours, "rate": rate, "rows": rows}
+
+
+def test_sums_are_exact_however_large() -> None:
+    """No product is more than a column can hold: the destination multiplies nothing."""
+    huge = "9" * 29 + ".999999999"
+    (sums,) = add_groups([group(huge, huge, 7), group("0.01", "0.5", 3)]).values()
+    one = 10**38 - 1
+    assert int(sums.quantity.scaleb(9, EXACT)) == 7 * one + 30_000_000
+    assert int(sums.amount.scaleb(18, EXACT)) == 7 * one * one + 15 * 10**15
+    assert sums.rounded != sums.amount, "0.005 is 0.01, three times"
+
+
+def test_hours_that_are_not_billable_have_no_amount() -> None:
+    """Nor have hours without a rate."""
+    (sums,) = add_groups([group("2", "50", 1, billable=False), group("1", None, 1)]).values()
+    assert sums == Sums(Decimal(3), Decimal(0), Decimal("0.00"))
 
 
 def test_a_fixed_fee_is_not_added_up_by_rates() -> None:

@@ -1,0 +1,119 @@
+"""Expenses by project and year, against Harvest's own report."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.operations.audit_tables import AuditedTable
+from harvest_source.operations.changed_rows import ChangedRow
+from harvest_source.operations.comparisons import HALF_CENT, Comparison, as_number
+from harvest_source.operations.project_reports import (
+    ProjectYear,
+    Row,
+    Sums,
+    add_column,
+    explain_change,
+    fetch_report,
+    find_project_years,
+    iter_versions,
+    list_projects,
+    list_years,
+)
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.columns import ACCOUNT_ID
+
+_REPORT: Final = "report_expenses_projects"
+_COLUMNS: Final = ("project", "year", "billable", "cost", "rows")
+
+EXPENSES_NEED: Final = ("expenses.project__id", "expenses.total_cost", "expenses.billable")
+
+
+@dataclass(frozen=True, slots=True)
+class ExpensesComparison:
+    """
+    The expenses of one account.
+
+    Args:
+        changed: Expenses that changed since the merge: sums that they belong to may differ.
+    """
+
+    workspace: Workspace
+    table: AuditedTable
+    changed: Sequence[ChangedRow]
+
+    def run(self) -> Iterator[Comparison]:
+        """
+        Compare cost and billable cost of every project and year with expenses.
+
+        Each year with expenses takes one request of the allowance for reports.
+
+        Raises:
+            HarvestError: Harvest did not answer, or the destination refused.
+        """
+        if self.workspace.lacks("expenses", EXPENSES_NEED):
+            return
+        unsettled, sums = find_project_years(iter_versions(self.changed)), self._sum_expenses()
+        for window in list_years(self.table, sums):
+            assert window.start is not None
+            year, reported = window.start.year, fetch_report(self.table, _REPORT, window)
+            for project in list_projects(window, sums, reported):
+                place = project, year
+                ours, rows = sums.get(place, Sums()), reported.get(project, [])
+                for check, here, column in (
+                    ("cost", ours.quantity, "total_amount"),
+                    ("billable cost", ours.amount, "billable_amount"),
+                ):
+                    there = add_column(rows, column)
+                    excuse = explain_change(place in unsettled)
+                    yield self._compare(place, window, check, here, there, excuse)
+
+    def _compare(
+        self,
+        place: ProjectYear,
+        window: DateWindow,
+        check: str,
+        here: Decimal,
+        there: Decimal,
+        excuse: str,
+    ) -> Comparison:
+        project, year = place
+        return Comparison(
+            account_id=self.table.session.account_id,
+            table="expenses",
+            check=check,
+            scope=f"project {project}, {year}",
+            here=here,
+            there=there,
+            tolerance=HALF_CENT,
+            excuse=excuse,
+            slices=(Slice(window, only=("project__id", project)),),
+        )
+
+    def _sum_expenses(self) -> dict[ProjectYear, Sums]:
+        bound = self.table.copy.bound
+        query = (
+            "SELECT project__id, EXTRACT(YEAR FROM spent_date), billable, total_cost, COUNT(*) "  # noqa: S608
+            f"FROM {{expenses}} WHERE {ACCOUNT_ID} = %s "
+            f"{'AND spent_date >= %s ' if bound else ''}"
+            "AND spent_date IS NOT NULL AND project__id IS NOT NULL "
+            "GROUP BY 1, 2, billable, total_cost"
+        )
+        account_id = self.table.session.account_id
+        with self.workspace.warehouse.sql() as sql:
+            rows = sql.query(query, _COLUMNS, account_id, *([bound] if bound else []))
+        return add_groups(rows)
+
+
+def add_groups(groups: Sequence[Row]) -> dict[ProjectYear, Sums]:
+    """The sums of groups of equal expenses."""
+    sums: dict[ProjectYear, Sums] = defaultdict(Sums)
+    for each in groups:
+        cost, place = as_number(each["cost"]), (each["project"], int(each["year"]))
+        billable = cost if each["billable"] else Decimal(0)
+        sums[place] = sums[place].add(cost, billable, each["rows"])
+    return dict(sums)

@@ -1,0 +1,70 @@
+"""Whether there is anything to compare with Harvest, and why there is not."""
+
+from __future__ import annotations
+
+from harvest_source.auth.sessions import Session
+from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.extract.cursor import Cursor
+from harvest_source.operations.audit_tables import find_cursor
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoint import ReadStrategy
+from harvest_source.warehouse.warehouse import Warehouse
+
+
+def check_loaded(warehouse: Warehouse) -> None:
+    """
+    Check that the pipeline has loaded something into the dataset.
+
+    Raises:
+        ConfigError: It has not: a name is mistyped, or the database is empty.
+    """
+    if warehouse.source_state:
+        return
+    target = warehouse.target
+    datasets = _list_datasets(warehouse)
+    there = f" Datasets there: {', '.join(datasets)}." if datasets else ""
+    msg = (
+        f"Pipeline {target.pipeline} has loaded nothing into dataset {target.dataset} of "
+        f"{target.database or target.destination}, so there is nothing to compare.{there} Name "
+        "what a sync was given with --database, --dataset and --pipeline, or make it: "
+        "harvest-source sync"
+    )
+    raise ConfigError(msg)
+
+
+def _list_datasets(warehouse: Warehouse) -> list[str]:
+    """Schemas that dlt loaded into, where the destination can tell."""
+    if warehouse.target.database is None:
+        return []
+    query = "SELECT table_schema FROM information_schema.tables WHERE table_name = '_dlt_version'"
+    try:
+        with warehouse.sql() as sql:
+            return sorted(row["name"] for row in sql.query(query, ("name",)))
+    except DestinationError:
+        return []
+
+
+def explain_nothing(workspace: Workspace, session: Session) -> str:
+    """Why no table of the account can be compared."""
+    account_id, target = session.account_id, workspace.warehouse.target
+    cursors = _find_cursors(workspace, account_id)
+    if not cursors:
+        return (
+            f"no table that can be counted was read to its end from account {account_id} into "
+            f"{target}. Check --account and --profile, or read it: harvest-source sync"
+        )
+    others = ", ".join(sorted({each.visibility for each in cursors}))
+    return (
+        f"account {account_id} was read by another user or role ({others}; this token: "
+        f"{session.owner.visibility}), which may see other rows. Use that token, or read it with "
+        "this one: harvest-source sync"
+    )
+
+
+def _find_cursors(workspace: Workspace, account_id: int) -> list[Cursor]:
+    found = (
+        find_cursor(workspace, (endpoint.name, account_id))
+        for endpoint in workspace.endpoints
+        if endpoint.way is ReadStrategy.CHANGES
+    )
+    return [each for each in found if each is not None]

@@ -1,0 +1,59 @@
+"""Mends what a verification found: reads it again, and removes what Harvest no longer has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from harvest_source.auth.sessions import Session
+from harvest_source.extract.options import Reread
+from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.operations.audit import mend_account
+from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.loading import load_rereads
+from harvest_source.operations.row_removal import RowRemoval
+from harvest_source.operations.workspace import Workspace
+from harvest_source.warehouse.removal import rows_to_delete_of_emptied
+
+_COUNTED: tuple[str, ...] = ("rows", "ids")
+"""Checks whose differences are looked for by counting and by id; others name what to read."""
+
+
+def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
+    """
+    Read again what *differing* names.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    for session in workspace.open_sessions():
+        ours = [each for each in differing if each.account_id == session.account_id]
+        if ours:
+            _mend_account(workspace, session, ours)
+    _mend_children(workspace, differing)
+
+
+def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Comparison]) -> None:
+    slices: dict[str, list[Slice]] = defaultdict(list)
+    counted: dict[str, list[DateWindow]] = {}
+    for each in ours:
+        if each.check in _COUNTED:
+            counted.setdefault(each.table, []).extend(part.window for part in each.slices)
+        else:
+            slices[each.table] += [part for part in each.slices if part not in slices[each.table]]
+    mend_account(workspace, session, slices, counted)
+
+
+def _mend_children(workspace: Workspace, differing: Sequence[Comparison]) -> None:
+    parents: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for each in differing:
+        for table, parent in each.children:
+            parents[table, each.account_id].append(parent)
+    if not parents:
+        return
+    rereads = {place: Reread(parents=tuple(ids)) for place, ids in parents.items()}
+    load_rereads(workspace, rereads)
+    removal = RowRemoval(workspace)
+    removal.add(rows_to_delete_of_emptied(workspace.run_log.emptied))
+    removal.execute()
+    workspace.run_log.emptied.clear()

@@ -1,0 +1,109 @@
+"""Harvest's own sums by project and year, and what of the warehouse can be held against them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from harvest_source.extract.report_years import last_day, year_window
+from harvest_source.extract.slices import DateWindow
+from harvest_source.operations.audit_tables import AuditedTable
+from harvest_source.operations.changed_rows import ChangedRow
+from harvest_source.operations.comparisons import EXACT, add_up, as_number
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.table_copy import as_day
+
+Row = Mapping[str, Any]
+ProjectYear = tuple[int, int]
+
+_CENT = Decimal("0.01")
+_CHANGED = "changed since the last sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What the rows of one project and year add up to, exactly."""
+
+    quantity: Decimal = Decimal(0)
+    """Hours of entries, cost of expenses."""
+    amount: Decimal = Decimal(0)
+    """Of the billable rows, as it is."""
+    rounded: Decimal = Decimal(0)
+    """The same with the amount of each row rounded to cents."""
+
+    def add(self, quantity: Decimal, amount: Decimal, rows: int) -> Sums:
+        """With *rows* more rows that have this quantity and this amount each."""
+        cents = amount.quantize(_CENT, ROUND_HALF_UP, EXACT)
+        return Sums(
+            EXACT.fma(quantity, Decimal(rows), self.quantity),
+            EXACT.fma(amount, Decimal(rows), self.amount),
+            EXACT.fma(cents, Decimal(rows), self.rounded),
+        )
+
+    def choose_amount(self, there: Decimal) -> Decimal:
+        """
+        The amount to hold against *there*: the sum of rounded amounts where it is just that.
+
+        Unverified against a live account: whether Harvest rounds each row's amount or the sum.
+        Nothing between the two passes.
+        """
+        return self.rounded if self.rounded == there else self.amount
+
+
+def list_years(table: AuditedTable, sums: Iterable[ProjectYear]) -> Iterator[DateWindow]:
+    """The windows of the years of *sums*, those of mistakes too, within the table's bound."""
+    for year in sorted({year for _, year in sums}):
+        yield year_window(year, table.copy.bound)
+
+
+def fetch_report(table: AuditedTable, report: str, window: DateWindow) -> dict[int, list[Row]]:
+    """
+    The rows of *report* by project, one for each currency.
+
+    Raises:
+        HarvestError: Harvest did not answer.
+    """
+    # Reports take days without hyphens.
+    bounds = {"from": window.start or date.min, "to": last_day(window)}
+    params = {name: day.isoformat().replace("-", "") for name, day in bounds.items()}
+    rows: dict[int, list[Row]] = defaultdict(list)
+    path = BY_NAME[report].list_path
+    for page in table.session.client.iter_pages(path, key="results", params=params):
+        for row in json.loads(page.rows, parse_float=Decimal):
+            rows[row["project_id"]].append(row)
+    return rows
+
+
+def add_column(rows: Iterable[Row], column: str) -> Decimal:
+    """The sum of one column of a report."""
+    return add_up(as_number(row.get(column)) for row in rows)
+
+
+def list_projects(
+    window: DateWindow, sums: Iterable[ProjectYear], reported: Iterable[int]
+) -> list[int]:
+    """The projects with rows in the year of *window*, here or in Harvest's report of it."""
+    assert window.start is not None
+    return sorted({project for project, on in sums if on == window.start.year} | set(reported))
+
+
+def find_project_years(rows: Iterable[Row]) -> set[ProjectYear]:
+    """The projects and years that *rows* belong to; undated rows belong to none."""
+    days = ((each["project__id"], as_day(each["spent_date"])) for each in rows)
+    return {(project, day.year) for project, day in days if day is not None}
+
+
+def iter_versions(changed: Sequence[ChangedRow]) -> Iterator[Row]:
+    """Both versions of every row that changed since the merge."""
+    for each in changed:
+        yield from each.versions
+
+
+def explain_change(is_unsettled: bool) -> str:
+    """Why the sums of a project and year may differ: rows of it changed. Empty: they did not."""
+    return _CHANGED if is_unsettled else ""
