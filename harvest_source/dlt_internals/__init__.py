@@ -29,7 +29,13 @@ from harvest_source.dlt_internals.duckdb_client import (
     use_naming_duckdb,
 )
 from harvest_source.dlt_internals.extraction import find_active_pipeline, find_load_id
-from harvest_source.dlt_internals.settings import iter_config_values, log_warning
+from harvest_source.dlt_internals.settings import (
+    NAMING_ERRORS,
+    find_setting,
+    has_other_naming,
+    iter_config_values,
+    log_warning,
+)
 from harvest_source.dlt_internals.state import (
     FOLDER_ERRORS,
     NO_STATE,
@@ -46,6 +52,7 @@ from harvest_source.dlt_internals.state import (
 from harvest_source.dlt_internals.tables import (
     create_tables,
     find_root,
+    find_table,
     has_dataset,
     has_rows,
     iter_incomplete_tables,
@@ -55,6 +62,7 @@ from harvest_source.dlt_internals.tables import (
 __all__ = [
     "FOLDER_ERRORS",
     "INNER_ERRORS",
+    "NAMING_ERRORS",
     "NO_STATE",
     "ConfigurationException",
     "DestinationException",
@@ -74,7 +82,10 @@ __all__ = [
     "find_load_id",
     "find_pipelines_folder",
     "find_root",
+    "find_setting",
+    "find_table",
     "has_dataset",
+    "has_other_naming",
     "has_rows",
     "is_ambiguous",
     "iter_config_values",

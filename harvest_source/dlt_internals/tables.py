@@ -21,6 +21,20 @@ def has_rows(table: TTableSchema) -> bool:
     return has_table_seen_data(table)
 
 
+def find_table(schema: dlt.Schema, name: str) -> str:
+    """
+    dlt's name of the table that we call *name*; *name* itself if dlt has no such table.
+
+    dlt names child tables by its naming convention: ``invoices__line_items`` is
+    ``invoices▶line_items`` with the convention ``direct``. Without ``make_path``: refuse other
+    conventions.
+    """
+    if name in schema.tables:
+        return name
+    path = schema.naming.make_path(*name.split("__"))
+    return path if path in schema.tables else name
+
+
 def find_root(schema: dlt.Schema, table: str) -> str:
     """Name of the table whose rows those of child *table* belong to; itself for a main table."""
     return str(get_root_table(schema.tables, table)["name"])

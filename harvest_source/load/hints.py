@@ -13,6 +13,7 @@ import dlt
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
 from harvest_source.decode.coerce import PRECISION, SCALE
+from harvest_source.dlt_internals import find_table
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, Child, Column, Type
 from harvest_source.schema.endpoint import Endpoint
 
@@ -101,7 +102,7 @@ def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[s
 
 def stored_columns(schema: dlt.Schema, table: str) -> Mapping[str, TColumnSchema]:
     """The columns of *table* in dlt's schema; none if the schema has no such table."""
-    return schema.tables.get(table, {"columns": {}})["columns"]
+    return schema.tables.get(find_table(schema, table), {"columns": {}})["columns"]
 
 
 def learned_columns(schema: dlt.Schema, table: str, declared: Iterable[str]) -> dict[str, Type]:

@@ -23,6 +23,7 @@ from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.settings_checks import check_settings
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
 
@@ -210,6 +211,7 @@ def _count(session: Session, path: str, endpoint: Endpoint) -> int:
 
 
 def _open_destination(target: Target) -> str:
+    check_settings(target)
     path = target.database
     if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
         return "not there yet: the first sync makes it"

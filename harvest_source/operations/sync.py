@@ -105,6 +105,9 @@ def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncReport:
             steps.write_refused_run(build_report(run, chosen, errors=errors))
             raise
         report = build_report(run, account_ids, endpoints, steps.execute())
+        if not report.errors:
+            target = replace(run.target, dataset=steps.workspace.warehouse.dataset)
+            report = replace(report, target=target)
         steps.write_run(report)
         return report
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from dlt.common.schema.typing import TTableSchema
 
-from harvest_source.dlt_internals import has_rows
+from harvest_source.dlt_internals import find_table, has_rows
 from harvest_source.schema.columns import LOAD_ID, VARIANT
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
@@ -60,7 +60,8 @@ def write_comments(warehouse: Warehouse) -> None:
     if not (pipeline.destination and pipeline.destination.destination_type.endswith(DESTINATIONS)):
         return
     written = dict(read_local(pipeline, _WRITTEN) or {})
-    known, described = warehouse.schema.tables, describe_tables()
+    known = warehouse.schema.tables
+    described = {find_table(warehouse.schema, n): text for n, text in describe_tables().items()}
     tables = {
         name: _build_comments(name, table, described)
         for name, table in known.items()

@@ -26,6 +26,7 @@ from harvest_source.dlt_internals import (
 from harvest_source.errors import BusyError, ConfigError, DestinationError, counted
 from harvest_source.load.state import own_state
 from harvest_source.warehouse.failures import build_settings_error, may_pass
+from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
 from harvest_source.warehouse.stored_state import is_known, read_stored
 from harvest_source.warehouse.target import Target
 
@@ -214,6 +215,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
         ConfigError: No such destination, or it lacks settings.
         DestinationError: The folder cannot be used.
     """
+    check_settings(target)
     destination = build_destination(target)
     try:
         pipeline = _attach_if_whole(target, destination)
@@ -227,6 +229,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
         if read_local(pipeline, _IDENTITY) != target.identity:
             pipeline.drop()
             pipeline = _attach(target, destination)
+        check_pipeline(pipeline, target)
         pipeline.set_local_state_val(_IDENTITY, target.identity)
         return pipeline
     except ConfigurationException as error:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import dlt
 
-from harvest_source.dlt_internals import find_root, has_rows
+from harvest_source.dlt_internals import find_root, find_table, has_rows
 from harvest_source.errors import GuardError
 from harvest_source.extract.run_log import Emptied
 from harvest_source.load.history import VALID_TO, TableHistory
@@ -134,7 +134,7 @@ def _attach_children(
 ) -> None:
     """Put the rows of table *child* into the records they belong to."""
     by_root: dict[str, list[Row]] = {row["_dlt_id"]: [] for row in rows}
-    if child in _find_children(sql.schema, endpoint):
+    if find_table(sql.schema, child) in _find_children(sql.schema, endpoint):
         where = InTable("_dlt_root_id", endpoint.name, "_dlt_id", condition)
         for element in sql.select(child, where, order_by=("_dlt_list_idx",)):
             by_root[element["_dlt_root_id"]].append(element)

@@ -14,6 +14,7 @@ from harvest_source.dlt_internals import (
     JobClient,
     create_tables,
     find_root,
+    find_table,
     has_dataset,
     has_rows,
     iter_incomplete_tables,
@@ -72,9 +73,5 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
 
 def find_unmade_children(schema: dlt.Schema, endpoints: Iterable[Endpoint]) -> list[str]:
     """Declared child tables that dlt has not created, because no row needed them yet."""
-    return [
-        name
-        for endpoint in endpoints
-        for name in endpoint.child_tables
-        if name in schema.tables and not has_rows(schema.tables[name])
-    ]
+    names = (find_table(schema, name) for endpoint in endpoints for name in endpoint.child_tables)
+    return [name for name in names if name in schema.tables and not has_rows(schema.tables[name])]

@@ -15,6 +15,7 @@ from harvest_source.dlt_internals import StateVersion, find_last_pipeline, read_
 from harvest_source.load.state import SOURCE
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.repair import remake_own_tables, remake_tables
+from harvest_source.warehouse.settings_checks import check_naming
 from harvest_source.warehouse.stored_state import is_known, is_overtaken
 from harvest_source.warehouse.target import Target, refuse_other_pipeline
 
@@ -52,6 +53,7 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     warnings += folder.finish_pending()
     folder.pipeline.sync_destination()
     if is_anew or pending or folder.pipeline.state != state:
+        check_naming(folder.pipeline)
         found = _look(folder.pipeline, target)
     warnings += _take_over(folder, target, found.owner)
     if remade := remake_tables(folder, found.missing):

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import dlt
 
-from harvest_source.dlt_internals import SqlClient
+from harvest_source.dlt_internals import SqlClient, find_table
 
 Value: TypeAlias = str | int | Decimal | date | None
 """A parameter; ``bool`` is an ``int`` and ``datetime`` a ``date``."""
@@ -177,7 +177,7 @@ class Sql:
 
     def table(self, name: str) -> str:
         """The table's name, qualified and quoted."""
-        return str(self.client.make_qualified_table_name(name))
+        return str(self.client.make_qualified_table_name(find_table(self.schema, name)))
 
     def column(self, name: str) -> str:
         """The column's name, quoted."""
@@ -185,7 +185,7 @@ class Sql:
 
     def columns_of(self, table: str) -> list[str]:
         """The columns that *table* has in the destination, as far as dlt knows."""
-        return list(self.schema.get_table_columns(table))
+        return list(self.schema.get_table_columns(find_table(self.schema, table)))
 
     def select(
         self,
@@ -282,8 +282,7 @@ class Sql:
             text: Tables in braces: ``SELECT SUM(hours) FROM {time_entries}``.
             names: The names of the result's columns, in order.
         """
-        tables = {name: self.table(name) for name in self.schema.tables}
-        rows = self._fetch(text.format_map(tables), parameters)
+        rows = self._fetch(text.format_map(_Tables(self)), parameters)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     @contextmanager
@@ -298,6 +297,17 @@ class Sql:
     def _fetch(self, query: str, parameters: Sequence[Value]) -> list[tuple[Any, ...]]:
         with self.client.execute_query(query, *parameters) as cursor:
             return list(cursor.fetchall())
+
+
+class _Tables(dict[str, str]):
+    """The names of tables as they stand in a statement, made when they are asked for."""
+
+    def __init__(self, sql: Sql) -> None:
+        super().__init__()
+        self._sql = sql
+
+    def __missing__(self, name: str) -> str:
+        return self._sql.table(name)
 
 
 def _quote_text(text: str) -> str:

@@ -15,6 +15,7 @@ from harvest_source.dlt_internals import (
     SqlClient,
     create_tables,
     delaying_interrupts,
+    find_table,
     has_rows,
     mark_restored,
 )
@@ -86,10 +87,17 @@ class Warehouse:
         """dlt's state of our source: cursors, by table and account."""
         return source_state(self.pipeline.state)
 
+    @property
+    def dataset(self) -> str:
+        """The dataset's name as the destination has it: dlt may have normalized it."""
+        self._client = self._client or self.pipeline.sql_client()
+        return str(self._client.dataset_name)
+
     def has_table(self, name: str) -> bool:
         """Whether a table is in the destination, as far as dlt knows."""
         tables = self.schema.tables
-        return name in tables and has_rows(tables[name])
+        table = tables.get(find_table(self.schema, name))
+        return table is not None and has_rows(table)
 
     def restore(self) -> list[str]:
         """

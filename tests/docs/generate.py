@@ -41,6 +41,7 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "diagram": lambda _: reference.build_diagram(),
     "some keys": lambda _: reference.build_keys(reference.README_KEYS),
     "keys": lambda _: reference.build_keys(),
+    "dlt settings": lambda _: reference.build_dlt_settings(),
     "exit codes": lambda _: reference.build_exit_codes(),
     "rooms": lambda _: build_rooms(),
     "help": reference.build_help,

@@ -21,6 +21,7 @@ from harvest_source.load import own_tables
 from harvest_source.schema.columns import Column
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
+from harvest_source.warehouse.dlt_settings import SECTIONS, Rule
 
 HARVEST_REFERENCE: Final = "https://help.getharvest.com/api-v2/"
 README_KEYS: Final = ("account_id", "start_date", "rate_limit")
@@ -111,6 +112,18 @@ def _column_row(column: Column) -> tuple[str, ...]:
         "; left out unless `include` names it" if column.secret else "",
     )
     return f"`{column.name}`", column.type, column.description.replace("|", r"\|") + "".join(notes)
+
+
+def build_dlt_settings() -> str:
+    """Every setting of dlt, with what a sync does about it."""
+    rows = [
+        (rule.value, f"`{section.name}`", code(setting.names.split(", ")), setting.why)
+        for rule in (Rule.REFUSED, Rule.OVERRIDDEN, Rule.FREE)
+        for section in SECTIONS
+        for setting in section.settings
+        if setting.rule is rule
+    ]
+    return table(("Rule", "Section", "Settings", "Why"), rows)
 
 
 def build_own_tables() -> str:

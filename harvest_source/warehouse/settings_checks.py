@@ -1,0 +1,131 @@
+"""
+Refusing settings of dlt that would change what a sync promises, before anything is changed.
+
+Which they are: :mod:`harvest_source.warehouse.dlt_settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dlt
+
+from harvest_source.dlt_internals import (
+    NAMING_ERRORS,
+    find_setting,
+    has_other_naming,
+)
+from harvest_source.errors import ConfigError, printable
+from harvest_source.load.state import SOURCE
+from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.warehouse.dlt_settings import iter_refused
+from harvest_source.warehouse.target import Target
+
+_UNCHANGED: Final = "No table was read and nothing changed."
+
+
+def check_settings(target: Target) -> None:
+    """
+    Refuse settings of dlt that would change what a sync promises. Reads configuration only.
+
+    Raises:
+        ConfigError: Names the setting, where it comes from, and what to use in its place.
+    """
+    check_staging(target)
+    pipeline = target.pipeline
+    for section, setting in iter_refused():
+        for name in setting.names.split(", "):
+            for place in section.places:
+                where = tuple(pipeline if each == "NAME" else each for each in place)
+                found = find_setting(name, where, section.inner, pipeline)
+                if found is not None and not setting.is_harmless(found.value):
+                    msg = (
+                        f"dlt's setting {name} is {printable(found.value, limit=60)!r} "
+                        f"({found.place}): {setting.why}. {_UNCHANGED} Remove it, or keep it from "
+                        f"this command. {setting.instead}"
+                    )
+                    raise ConfigError(msg)
+
+
+def check_pipeline(pipeline: dlt.Pipeline, target: Target) -> None:
+    """
+    Refuse a pipeline that is not as it was asked for, by a setting that we do not know.
+
+    Raises:
+        ConfigError: Names what is different.
+    """
+    wanted: dict[str, tuple[Any, Any]] = {
+        "refresh": (pipeline.refresh, None),
+        "dev_mode": (pipeline.dev_mode, False),
+        "dataset_name": (pipeline.dataset_name, target.dataset),
+    }
+    for name, (value, right) in wanted.items():
+        if value != right:
+            msg = (
+                f"dlt's setting {name} is {printable(value, limit=60)!r}, and a sync needs "
+                f"{right!r}. {_UNCHANGED} Remove what sets it."
+            )
+            raise ConfigError(msg)
+    check_naming(pipeline)
+
+
+def check_naming(pipeline: dlt.Pipeline) -> None:
+    """
+    Refuse a naming convention that would rename what is there, or what we name.
+
+    Raises:
+        ConfigError: Names the setting, where it comes from, and what to use in its place.
+    """
+    try:
+        is_new = pipeline.default_schema_name is None
+        schema = dlt.Schema(SOURCE) if is_new else pipeline.default_schema
+        is_wrong = not _keeps_names(schema) if is_new else has_other_naming(schema)
+    except NAMING_ERRORS as error:
+        raise ConfigError(_explain_naming(printable(error))) from error
+    if is_wrong and is_new:
+        raise ConfigError(_explain_naming("the tables would not have the names that we give them"))
+    if is_wrong:
+        used = type(schema.naming).__module__.rpartition(".")[2]
+        why = f"the tables of this warehouse were named by {used}, and names never change"
+        raise ConfigError(_explain_naming(why))
+
+
+def _keeps_names(schema: dlt.Schema) -> bool:
+    naming = schema.naming
+    return all(
+        naming.normalize_tables_path(endpoint.name) == endpoint.name
+        and all(naming.normalize_path(each.name) == each.name for each in endpoint.columns)
+        for endpoint in ENDPOINTS
+    )
+
+
+def _explain_naming(why: str) -> str:
+    found = find_setting("naming", ("sources", SOURCE), "schema")
+    where = f" is {printable(found.value, limit=60)!r} ({found.place})" if found else ""
+    return (
+        f"dlt's setting schema.naming{where} cannot be used: {why.rstrip('.')}. {_UNCHANGED} "
+        "Remove it, or keep it from this command; with another --dataset or --database, a "
+        "convention such as direct can be chosen."
+    )
+
+
+def check_staging(target: Target) -> None:
+    """
+    Refuse to load through the tables themselves: every load would empty them first.
+
+    Raises:
+        ConfigError: dlt's staging dataset would be the dataset. Names where that is said.
+    """
+    name = "staging_dataset_name_layout"
+    found = find_setting(name, ("destination", target.destination), "", target.pipeline)
+    if found is None:
+        return
+    layout = str(found.value)
+    staging = layout.replace("%s", target.dataset)
+    if staging == target.dataset:
+        msg = (
+            f"dlt's setting {name} is {printable(layout, limit=60)!r} ({found.place}): dataset "
+            f"{target.dataset} would be its own staging dataset, which each load empties. "
+            f"{_UNCHANGED} Remove it; the default is %s_staging."
+        )
+        raise ConfigError(msg)

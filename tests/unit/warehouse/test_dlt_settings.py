@@ -1,0 +1,154 @@
+"""dlt's settings: the table has all of them, and those that are refused are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.configuration.specs.config_providers_context import ConfigProvidersConfiguration
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.configuration.specs.runtime_configuration import RuntimeConfiguration
+from dlt.common.data_writers.buffered import BufferedDataWriter
+from dlt.common.destination.client import DestinationClientDwhWithStagingConfiguration
+from dlt.common.destination.configuration import CsvFormatConfiguration, ParquetFormatConfiguration
+from dlt.common.schema.configuration import SchemaConfiguration
+from dlt.common.storages import (
+    LoadStorageConfiguration,
+    NormalizeStorageConfiguration,
+    SchemaStorageConfiguration,
+)
+from dlt.extract.pipe_iterator import PipeIterator
+from dlt.load.configuration import LoaderConfiguration
+from dlt.normalize.configuration import ItemsNormalizerConfiguration, NormalizeConfiguration
+from dlt.pipeline.configuration import PipelineConfiguration, PipelineRuntimeConfiguration
+
+from harvest_source.errors import ConfigError
+from harvest_source.warehouse.dlt_settings import SECTIONS, Section, Setting, iter_refused
+from harvest_source.warehouse.settings_checks import check_settings
+from harvest_source.warehouse.target import Target
+
+SPECS: dict[str, tuple[type[BaseConfiguration], ...]] = {
+    "pipelines.NAME": (PipelineConfiguration,),
+    "load": (LoaderConfiguration, LoadStorageConfiguration),
+    "extract": (PipeIterator.PipeIteratorConfiguration,),
+    "normalize": (NormalizeConfiguration, NormalizeStorageConfiguration),
+    "normalize.json_normalizer": (ItemsNormalizerConfiguration,),
+    "normalize.parquet_normalizer": (ItemsNormalizerConfiguration,),
+    "normalize.model_normalizer": (ItemsNormalizerConfiguration,),
+    "schema": (SchemaConfiguration, SchemaStorageConfiguration),
+    "data_writer": (
+        BufferedDataWriter.BufferedDataWriterConfiguration,
+        CsvFormatConfiguration,
+        ParquetFormatConfiguration,
+    ),
+    "destination.NAME": (DestinationClientDwhWithStagingConfiguration,),
+    "runtime": (RuntimeConfiguration, PipelineRuntimeConfiguration),
+    "providers": (ConfigProvidersConfiguration,),
+}
+"""dlt's own lists of its settings, by our section."""
+
+TARGET = Target(pipeline="nightly")
+
+NO_SETTINGS = {
+    "default_schema_name",
+    "dataset_name",
+    "destination_capabilities",
+    "json_normalizer",
+    "model_normalizer",
+    "parquet_normalizer",
+    "pluggable_run_context",
+    "runtime",
+}
+"""Fields of those lists that stand for something else: other sections, or values of a run."""
+
+
+def names_of(settings: Iterable[Setting]) -> set[str]:
+    return {name for setting in settings for name in setting.names.split(", ")}
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
+def test_every_setting_of_dlt_has_its_rule(section: Section) -> None:
+    """A new dlt with a setting that we have not thought about fails here."""
+    fields = {
+        name
+        for spec in SPECS[section.name]
+        for name in spec.get_resolvable_fields()
+        if not name.startswith("_")
+    }
+    known = names_of(section.settings) | NO_SETTINGS
+    assert fields <= known
+    assert names_of(section.settings) <= fields
+
+
+def test_every_list_of_settings_was_read() -> None:
+    """The table has a section for each of dlt's lists, each once."""
+    assert [section.name for section in SECTIONS] == list(SPECS)
+
+
+REFUSED = [
+    (name, "__".join((*place, *filter(None, [section.inner]), name)).upper(), setting)
+    for section, setting in iter_refused()
+    for name in setting.names.split(", ")
+    for place in [(), *section.places]
+]
+"""Name of a setting, a variable of the environment that sets it, and its rule."""
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "setting"), REFUSED, ids=[variable for _, variable, _ in REFUSED]
+)
+def test_what_is_refused_is_found(
+    monkeypatch: pytest.MonkeyPatch, name: str, variable: str, setting: Setting
+) -> None:
+    """Wherever dlt would find it; the message says the setting, the place and what to use."""
+    variable = variable.replace("__NAME__", "__NIGHTLY__")
+    for value in ("drop_data", "true", "false"):
+        if setting.is_harmless(value):
+            continue
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(ConfigError) as caught:
+            check_settings(TARGET)
+        message = str(caught.value)
+        assert f"setting {name} is '{value}'" in message
+        assert f"{variable} in Environment Variables" in message
+        assert setting.why in message
+        assert setting.instead in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DEV_MODE", "false"),
+        ("FULL_REFRESH", "0"),
+        ("DATASET_NAME_LAYOUT", "%s"),
+        ("USE_SINGLE_DATASET", "True"),
+        ("LOAD__RAISE_ON_FAILED_JOBS", "true"),
+        ("DATA_WRITER__COERCE_TIMESTAMPS", "us"),
+        ("PIPELINES__ANOTHER__REFRESH", "drop_data"),
+        ("LOAD__WORKERS", "3"),
+    ],
+)
+def test_what_changes_nothing_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """dlt's own default spelled out, another pipeline's settings, and what may differ."""
+    monkeypatch.setenv(variable, value)
+    check_settings(TARGET)
+
+
+def test_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting in config.toml is named with the file's path."""
+    folder = tmp_path / ".dlt"
+    folder.mkdir()
+    (folder / "config.toml").write_text('[pipelines.nightly]\nrefresh = "drop_sources"\n')
+    context = Container()[PluggableRunContext]
+    before = context.context.run_dir
+    context.reload(str(tmp_path))
+    try:
+        with pytest.raises(ConfigError, match=r"nightly\.refresh in .*config\.toml"):
+            check_settings(TARGET)
+    finally:
+        context.reload(before)
