@@ -179,7 +179,9 @@ class Attempt:
         """
         status, body = self.status or 0, b"".join(self._chunks)
         date = parse_http_date(self._headers.get("Date"))
-        dating = self._server_clock.date(date, sent_at=self._sent_at, elapsed_s=self.elapsed_s)
+        dating = self._server_clock.date(
+            date, sent_at=self._sent_at, elapsed_s=self.elapsed_s, path=self._path
+        )
         if is_retryable(status):
             now = date or self._clock.now()
             raise TransientFailure(

@@ -9,6 +9,7 @@ changes since. This is the only module that judges the age of an answer.
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,9 @@ class Dating:
     is_stale: bool = False
 
 
+_NUMBER: Final = re.compile(r"/\d+")
+
+
 class ServerClock:
     """
     What the answers of one run tell of the server's clock; thread-safe.
@@ -55,6 +59,8 @@ class ServerClock:
         self._lock = threading.Lock()
         self._run_began: datetime | None = None
         self._has_undated = False
+        self._oldest: dict[str, datetime] = {}
+        """The oldest accepted answer of each path, ids left out."""
 
     @property
     def has_undated(self) -> bool:
@@ -62,7 +68,9 @@ class ServerClock:
         with self._lock:
             return self._has_undated
 
-    def date(self, date: datetime | None, *, sent_at: datetime, elapsed_s: float) -> Dating:
+    def date(
+        self, date: datetime | None, *, sent_at: datetime, elapsed_s: float, path: str = ""
+    ) -> Dating:
         """
         Date one answer that was just received.
 
@@ -73,12 +81,17 @@ class ServerClock:
             date: Its ``Date`` header; None when it has none that can be read.
             sent_at: This machine's clock at sending.
             elapsed_s: From sending to the last byte.
+            path: Path of the request.
         """
         run_began = self._observe(date)
         if date is None:
             return Dating(sent_at if run_began is None else min(sent_at, run_began))
         theirs = date - timedelta(seconds=elapsed_s)
         is_stale = run_began is not None and date < run_began - STALE_AFTER
+        if not is_stale:
+            with self._lock:
+                name = _NUMBER.sub("/#", path)
+                self._oldest[name] = min(date, self._oldest.get(name, date))
         return Dating(min(theirs, sent_at), abs(theirs - sent_at), is_stale)
 
     def _observe(self, date: datetime | None) -> datetime | None:
@@ -91,12 +104,19 @@ class ServerClock:
                 self._run_began = date - passed
             return self._run_began
 
-    def is_older_than_run(self, date: datetime | None) -> bool:
-        """Whether an answer accepted earlier is known by now to be older than the run."""
+    def find_old(self) -> set[str]:
+        """
+        Paths of accepted answers that are known by now to be older than the run.
+
+        The first answers of a run may come from a cache, too, which only later ones show. A path is
+        relative to the API, and has ``#`` in place of each id: ``invoices/#/payments``.
+        """
         with self._lock:
-            if date is None or self._run_began is None:
-                return False
-            return date < self._run_began - STALE_AFTER
+            if self._run_began is None:
+                return set()
+            least = self._run_began - STALE_AFTER
+            old = [path for path, date in self._oldest.items() if date < least]
+        return {path.partition("/v2/")[2] for path in old}
 
     def vouched(self, began: datetime) -> datetime | None:
         """

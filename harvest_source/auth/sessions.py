@@ -8,7 +8,7 @@ asks ``users/me``, which every role may read and which proves token and account 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -107,6 +107,20 @@ class Session:
     def account_id(self) -> int:
         """Harvest's id of the account."""
         return self.client.account_id
+
+    def fetch_owner(self) -> Owner:
+        """
+        Ask Harvest again who the token's owner is: the role may have changed since.
+
+        Raises:
+            HarvestError: Harvest gives no usable answer.
+        """
+        return parse_owner(self.client.fetch_object("users/me"))
+
+    def find_changed_modules(self, modules: Collection[str]) -> set[str]:
+        """Those of *modules* that are not as when they were first asked for: asks once more."""
+        now = Company(self.client)
+        return {name for name in modules if now.flag(name) is not self.company.flag(name)}
 
     @property
     def server_clock(self) -> ServerClock:
@@ -285,7 +299,7 @@ class Sessions:
 
 def parse_owner(me: Mapping[str, Any]) -> Owner:
     """
-    Read ``users/me``.
+    Read ``users/me``. An older form has ``is_admin`` in place of ``access_roles``.
 
     Raises:
         ResponseError: It is not a user.
@@ -294,10 +308,13 @@ def parse_owner(me: Mapping[str, Any]) -> Owner:
     if not isinstance(user_id, int):
         msg = "Harvest answered users/me without a user id. Check api_url."
         raise ResponseError(msg, path="users/me", status=200)
+    named = tuple(map(str, roles)) if isinstance(roles, Sequence) else ()
+    if not named and me.get("is_admin") is True:
+        named = ("administrator",)
     names = (str(me.get("first_name") or ""), str(me.get("last_name") or ""))
     return Owner(
         user_id=user_id,
         name=" ".join(name for name in names if name),
         email=str(me.get("email") or ""),
-        access_roles=tuple(map(str, roles)) if isinstance(roles, Sequence) else (),
+        access_roles=named,
     )

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from harvest_source.extract.schedule import is_due, is_worthless
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
-from harvest_source.extract.visibility import covers
+from harvest_source.extract.visibility import covers, sees_the_same
 
 WIDE_OVERLAP: Final = timedelta(hours=25)
 """
@@ -152,9 +152,10 @@ def move_cursor(
         has_news: Whether the read brought rows.
     """
     cursor = load_cursor(state.get("cursor"))
-    is_as_before = cursor is not None and (cursor.covered_from, cursor.visibility) == (
-        read_plan.covered_from,
-        visibility,
+    is_as_before = (
+        cursor is not None
+        and cursor.covered_from == read_plan.covered_from
+        and sees_the_same(cursor.visibility, visibility)
     )
     if began is None or (
         is_as_before and not (has_news or read_plan.is_wide or read_plan.is_whole)

@@ -20,6 +20,7 @@ from harvest_source.concurrency import gather
 from harvest_source.decode.decoder import Decoder
 from harvest_source.defaults import PACKAGE_ROWS
 from harvest_source.errors import HarvestError
+from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.strategies import read
@@ -60,6 +61,11 @@ class Batch:
     account_id: int
     table: pa.Table | None = None
     state: Mapping[str, Any] | None = None
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether loading it replaces rows, moves a cursor, or lets rows be removed."""
+        return self.state is not None or self.endpoint.cursor is None
 
     @property
     def rows(self) -> int:
@@ -113,10 +119,21 @@ class Extraction:
                     rows += batch.rows
                     polls = 0
                 if self._is_due(rows, polls):
-                    yield package
+                    yield self._confirm(package)
                     package, rows = [], 0
         if package:
-            yield package
+            yield self._confirm(package)
+        self.run_log.drop_doubtful()
+
+    def _confirm(self, batches: list[Batch]) -> list[Batch]:
+        """Leave out what would replace or move anything while rows may be hidden."""
+        taking = [(each.endpoint, each.account_id) for each in batches if each.takes_away]
+        doubtful = Confirmation(self.sessions, self.run_log).find_doubtful(taking)
+        return [
+            each
+            for each in batches
+            if not (each.takes_away and (each.endpoint.name, each.account_id) in doubtful)
+        ]
 
     def _is_due(self, rows: int, polls: int) -> bool:
         """Whether to load *rows* buffered rows, after *polls* polls without a batch."""
@@ -124,16 +141,27 @@ class Extraction:
         return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
     def _read(self, feed: TableFeed, emit: Callable[[Batch | None], None]) -> None:
-        for batch in self.iter_batches(feed):
+        for batch in self._iter_unconfirmed(feed):
             emit(batch)
 
     def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
         """
-        Read one feed; a state comes after the rows it stands for.
+        Read one feed; what replaces rows, and the last state, come at the end, once confirmed.
 
         Raises:
             HarvestError: The table could not be read, and ``options.isolate`` is off.
         """
+        held: list[Batch] = []
+        for batch in self._iter_unconfirmed(feed):
+            if not batch.takes_away:
+                yield batch
+                continue
+            if held and held[-1].state is not None:
+                held.pop()  # Only the last state counts.
+            held.append(batch)
+        yield from self._confirm(held)
+
+    def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         name, account_id = feed.endpoint.name, feed.account_id
         try:
             yield from self._iter_batches(feed)

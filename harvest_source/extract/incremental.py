@@ -19,12 +19,13 @@ from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.replaced_lists import fingerprint
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task
+from harvest_source.extract.visibility import sees_the_same
 
 
 def read_changes(task: Task) -> Iterator[pa.Table]:
     """Read what changed since the cursor, or history; move the cursor once all of it is proven."""
     cursor = load_cursor(task.state.get("cursor"))
-    if cursor is not None and cursor.visibility != task.visibility:
+    if cursor is not None and not sees_the_same(cursor.visibility, task.visibility):
         task.run_log.read_by_others.add(task.key)
     read_plan = task.plan(cursor, task.endpoint.window)
     reader = task.build_reader()

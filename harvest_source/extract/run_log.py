@@ -151,6 +151,8 @@ class RunLog:
     failures: list[Failure] = field(default_factory=list)
     unproven: list[Failure] = field(default_factory=list)
     """Tables whose rows are loaded, but whose lists could not be proven complete."""
+    doubtful: set[tuple[str, int]] = field(default_factory=set)
+    """Tables whose rows may be hidden and not gone; with ``""`` a whole account."""
     notices: list[Notice] = field(default_factory=list)
     audit: AuditReport = field(default_factory=AuditReport)
     pages: PageCounts = field(default_factory=PageCounts)
@@ -192,6 +194,29 @@ class RunLog:
         with self._lock:
             if all((table, account_id) != (each.table, each.account_id) for each in self.unproven):
                 self.unproven.append(Failure(account_id, table, IncompleteListError(message)))
+
+    def doubt(self, table: str, account_id: int, message: str) -> None:
+        """
+        Record that rows of a table, or of a whole account (``""``), may be hidden, and why.
+
+        What the run took for evidence of missing rows until now counts no more.
+        """
+        with self._lock:
+            self.doubtful.add((table, account_id))
+        self.drop_doubtful()
+        self.note_unproven(table, account_id, message)
+
+    def is_doubtful(self, table: str, account_id: int) -> bool:
+        """Whether rows of a table that are missing may be hidden, and not gone."""
+        return bool({("", account_id), (table, account_id)} & self.doubtful)
+
+    def drop_doubtful(self) -> None:
+        """Forget that doubtful tables were read whole, or were found empty."""
+        with self._lock:
+            self.whole = {each for each in self.whole if not self.is_doubtful(*each)}
+            self.emptied = [
+                each for each in self.emptied if not self.is_doubtful(each.table, each.account_id)
+            ]
 
     def warn(self, message: str) -> None:
         """Record a message for the user, as :meth:`add_notice`."""

@@ -104,6 +104,11 @@ def _module_name(endpoint: Endpoint) -> str:
     return (endpoint.module or "").removesuffix("_feature")
 
 
+def sees_the_same(visibility: str, other: str) -> bool:
+    """Whether two tokens see the same rows, as those of two administrators do."""
+    return covers(visibility, other) and covers(other, visibility)
+
+
 def was_read(state: Mapping[str, Any]) -> bool:
     """Whether a table's stored state shows that it was read before."""
     return any(state.get(name) for name in _STORED)
@@ -123,6 +128,33 @@ def describe_kept_list(endpoint: Endpoint, account_id: int, what: str) -> str:
         f"{endpoint.name} of account {account_id} ({what}) is kept as it was loaded: this token is "
         "not an administrator's and sees less than the one that loaded it. Read it with that token "
         "or with an administrator's."
+    )
+
+
+def describe_changed_owner(account_id: int, why: str) -> str:
+    """The error for an account whose token may have seen less at the end of a run."""
+    return (
+        f"Nothing was removed or replaced in account {account_id}, and its cursors stay, because "
+        f"rows may be hidden: {why.removesuffix('.')}. What came is loaded. Run the same command "
+        "again."
+    )
+
+
+def describe_changed_module(endpoint: Endpoint, account_id: int) -> str:
+    """The error for a table whose module was switched off while it was read."""
+    return (
+        f"Nothing of {endpoint.name} of account {account_id} was removed or replaced, and its "
+        f"cursor stays: the {_module_name(endpoint)} module was switched in Harvest's settings "
+        "during the run, and hidden rows look like deleted ones. Run the same command again."
+    )
+
+
+def describe_old_answer(endpoint: Endpoint, account_id: int) -> str:
+    """The error for a table of which a cache served a list from before the run."""
+    return (
+        f"Nothing of {endpoint.name} of account {account_id} was removed or replaced, and its "
+        "cursor stays: a cache served a list from before this run. Have the proxy or cache on the "
+        "way to Harvest store no answers of api_url."
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables that an audit can compare: merged in this run, by the owner who merged them before."""
+"""The tables that an audit can compare: merged in this run, by a token that sees the same rows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.task import Task, build_task
+from harvest_source.extract.visibility import sees_the_same
 from harvest_source.load.state import stored_accounts
 from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import TablePair
@@ -82,7 +83,7 @@ def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:
             continue
         state = _find_state(sources, place)
         cursor = load_cursor(state.get("cursor"))
-        if cursor is not None and cursor.visibility == session.owner.visibility:
+        if cursor is not None and sees_the_same(cursor.visibility, session.owner.visibility):
             audited = load_audited(state.get("audit"), workspace.now())
             tables.append(_build_table(workspace, endpoint, session, cursor, audited))
     return tables

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harvest_source.auth.sessions import Session, parse_owner
-from harvest_source.errors import GuardError, HarvestError, RemoteError, counted
+from harvest_source.auth.sessions import Session
+from harvest_source.errors import GuardError, RemoteError, counted
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.operations.audit_tables import AuditedTable, Place
@@ -77,7 +77,8 @@ class CountAudit:
 
     def _remove_gone(self, tables: Sequence[AuditedTable]) -> None:
         going = [table for table in tables if self.findings[table.place].gone]
-        if not going or not self._sees_the_same():
+        if reason := explain_undated(self.session) if going else None:
+            self.workspace.run_log.warn(reason)
             return
         removal = RowRemoval(self.workspace)
         for table in going:
@@ -103,29 +104,6 @@ class CountAudit:
             if self.workspace.warehouse.has_table(endpoint.name):
                 rows += rows_to_delete_by_id(endpoint, account_id, parent.key, gone)
         return rows
-
-    def _sees_the_same(self) -> bool:
-        """
-        Ask Harvest again who the token's owner is.
-
-        A role that shrinks while rows are compared makes rows disappear, and their ids answer 404.
-        """
-        session, log = self.session, self.workspace.run_log
-        if reason := explain_undated(session):
-            log.warn(reason)
-            return False
-        try:
-            owner = parse_owner(session.client.fetch_object("users/me"))
-        except HarvestError as error:
-            log.warn(f"Nothing was removed from account {session.account_id}: {error}")
-            return False
-        if owner.visibility == session.owner.visibility:
-            return True
-        log.warn(
-            f"Nothing was removed from account {session.account_id}: the token's owner has other "
-            "roles than when the run began, and may see fewer rows."
-        )
-        return False
 
 
 def explain_findings(table: str, account_id: int, found: Findings) -> list[str]:

@@ -45,7 +45,9 @@ class RowRemoval:
 
     def execute(self) -> int:
         """
-        Record the rows in ``deleted_records``, remove them with their child rows, count them.
+        Ask once more whether this token sees all rows, and leave out tables of which it may not.
+
+        Record the other rows in ``deleted_records``, remove them with their child rows, count them.
 
         Returns:
             How many rows were removed.
@@ -54,6 +56,7 @@ class RowRemoval:
             DestinationError: The destination refused.
         """
         workspace = self.workspace
+        self._leave_out_doubtful()
         remove(
             workspace.warehouse,
             self._found,
@@ -63,3 +66,13 @@ class RowRemoval:
         for each, rows in self._found:
             workspace.run_log.add_deleted(each.endpoint.name, each.account_id, len(rows))
         return sum(len(rows) for _, rows in self._found)
+
+    def _leave_out_doubtful(self) -> None:
+        """Rows of children go with their parent's, so all tables of one removal are asked about."""
+        places = [(each.endpoint, each.account_id) for each, _ in self._found]
+        doubtful = self.workspace.confirmation.find_doubtful(places)
+        self._found = [
+            (each, rows)
+            for each, rows in self._found
+            if (each.endpoint.name, each.account_id) not in doubtful
+        ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Upkeep
@@ -33,6 +34,11 @@ class Workspace:
     def sessions(self) -> Sessions:
         """The accounts of the run."""
         return self.extraction.sessions
+
+    @property
+    def confirmation(self) -> Confirmation:
+        """Asks again what the run's tokens see, before rows are removed."""
+        return Confirmation(self.sessions, self.run_log)
 
     def open_sessions(self) -> Iterator[Session]:
         """

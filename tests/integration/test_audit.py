@@ -173,7 +173,8 @@ def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
     lab.rest(DAY)
     report = lab.sync(*before, deletes=True)
     assert {name: lab.ids(name) for name in before} == before
-    assert any("administrator" in warning for warning in report.run_log.warnings)
+    assert report.exit_code == 5
+    assert any("administrator" in str(each.error) for each in report.run_log.unproven)
 
 
 @pytest.mark.parametrize("role", ["manager", "member"])
@@ -185,22 +186,56 @@ def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, ro
     once(lab, is_count, lambda: lab.server.set_role(lab.token, role))
     report = lab.sync("time_entries", settings=NO_REREAD, max_deletes="100%")
     assert lab.ids("time_entries") == before
-    assert any("other roles" in warning for warning in report.run_log.warnings)
+    assert report.status == "partial"
+    assert ["other roles" in str(each.error) for each in report.run_log.unproven] == [True]
 
 
-def test_another_user_deletes_nothing_at_first(open_lab: OpenLab) -> None:
-    """Who reads for the first time reads history again; only from then on can rows be missed."""
+def test_any_administrator_may_look_after_another(open_lab: OpenLab) -> None:
+    """All of them see every row: two in turn find what was deleted, each at once."""
     lab = open_lab.loaded(*FOUR)
-    row = lab.server.rows("expenses")[0]["id"]
-    lab.server.delete("expenses", row)
     lab.server.set_role("2.pt.sandbox-manager", "administrator")
-    lab.token = "2.pt.sandbox-manager"
+    for token in ("2.pt.sandbox-manager", lab.token):
+        lab.token = token
+        row = lab.server.rows("expenses")[0]["id"]
+        lab.server.delete("expenses", row)
+        lab.rest()
+        report = lab.sync("expenses", deletes=True)
+        assert (report.status, report.run_log.audit.compared) == ("ok", 1)
+        assert row not in lab.ids("expenses")
+
+
+@pytest.mark.parametrize("full_refresh", [False, True])
+def test_a_module_switched_off_while_we_look_deletes_nothing(
+    open_lab: OpenLab, full_refresh: bool
+) -> None:
+    """Counts, lists and 404s all say that expenses are gone; the guard lets 24 of them pass."""
+    lab = open_lab.loaded("expenses", "clients", expenses=24)
+    before = lab.ids("expenses")
     lab.rest(DAY)
-    lab.sync("expenses", deletes=True)
-    assert row in lab.ids("expenses")
+
+    def matches(request: Request) -> bool:
+        return request.table == "expenses" and (full_refresh or is_count(request, "expenses"))
+
+    once(lab, matches, lambda: lab.server.set_module("expense", False))
+    report = lab.sync("expenses", "clients", full_refresh=full_refresh)
+    assert lab.ids("expenses") == before
+    assert report.exit_code == 5
+    assert [each.table for each in report.run_log.unproven] == ["expenses"]
+
+
+def test_a_role_that_shrinks_during_a_full_refresh_removes_nothing(open_lab: OpenLab) -> None:
+    """The lists were read whole, by a manager who sees a part of them."""
+    lab = open_lab.loaded(*FOUR)
+    before = {name: lab.ids(name) for name in FOUR}
     lab.rest(DAY)
-    lab.sync("expenses", deletes=True)
-    assert row not in lab.ids("expenses")
+    once(
+        lab,
+        lambda request: request.table in FOUR,
+        lambda: lab.server.set_role(lab.token, "manager"),
+    )
+    report = lab.sync(*FOUR, full_refresh=True, max_deletes="100%")
+    assert {name: lab.ids(name) for name in FOUR} == before
+    assert report.exit_code == 5
 
 
 def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:

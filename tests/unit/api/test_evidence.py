@@ -58,20 +58,21 @@ def test_a_slow_answer_makes_no_other_stale() -> None:
     clock = FakeClock()
     server = ServerClock(clock)
     clock.advance(180)
-    server.date(START, sent_at=START, elapsed_s=180)
+    server.date(START, sent_at=START, elapsed_s=180, path="/v2/clients")
     assert not receive(clock, server, START + timedelta(seconds=180)).is_stale
-    assert not server.is_older_than_run(START)
+    assert server.find_old() == set()
 
 
 def test_an_answer_accepted_too_early_is_known_later() -> None:
     """The first answer of a run may come from a cache, too: then the second shows it."""
     clock = FakeClock()
     server = ServerClock(clock)
-    assert not receive(clock, server, START - HOUR).is_stale
-    assert not server.is_older_than_run(START - HOUR)
-    assert not receive(clock, server, START).is_stale
-    assert server.is_older_than_run(START - HOUR)
-    assert not server.is_older_than_run(None)
+    payments = "/api/v2/invoices/77/payments"
+    first = server.date(START - HOUR, sent_at=START, elapsed_s=0, path=payments)
+    assert not first.is_stale
+    assert server.find_old() == set()
+    assert not server.date(START, sent_at=START, elapsed_s=0, path="/v2/clients").is_stale
+    assert server.find_old() == {"invoices/#/payments"}
 
 
 def test_without_a_date_no_cursor_passes_what_the_server_vouched_for() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from harvest_source.api.http_context import HttpContext
 from harvest_source.api.rate_limit import Cancelled
-from harvest_source.auth.sessions import Connection, Sessions
+from harvest_source.auth.sessions import Connection, Sessions, parse_owner
 from harvest_source.errors import AuthError
 from tests.clocks import FakeClock
 
@@ -110,3 +110,20 @@ def test_an_account_that_refuses_its_owner_is_explained_and_the_other_opens() ->
     assert "module" not in str(caught.value)
     assert caught.value.exit_code == 3
     assert sessions.open(2).owner.is_administrator
+
+
+@pytest.mark.parametrize(
+    ("me", "roles"),
+    [
+        ({"access_roles": ["manager", "people_manager"]}, ("manager", "people_manager")),
+        ({"is_admin": True}, ("administrator",)),
+        ({"is_admin": True, "access_roles": None}, ("administrator",)),
+        ({"is_admin": True, "access_roles": ["member"]}, ("member",)),
+        ({"is_admin": False}, ()),
+    ],
+)
+def test_an_owner_without_roles_may_be_an_administrator(
+    me: dict[str, object], roles: tuple[str, ...]
+) -> None:
+    """``is_admin`` is the form from before 2022 (quirk 16); roles win over it."""
+    assert parse_owner({"id": 7, **me}).access_roles == roles

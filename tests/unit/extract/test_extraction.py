@@ -27,7 +27,7 @@ class Bursts(Extraction):
     pages: tuple[int, ...] = ()
     go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
+    def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         for place, pages in enumerate(self.pages):
             if place:
                 assert self.go_on.acquire(timeout=60)

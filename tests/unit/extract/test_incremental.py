@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harvest_source.auth.sessions import Owner
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import Reread
@@ -97,7 +98,7 @@ def stored_cursor(**changes: Any) -> dict[str, Any]:
         pytest.param({}, 0, False, id="nothing came: the old cursor is as good"),
         pytest.param({}, 1, True, id="rows came"),
         pytest.param({"wide_at": NOON - 25 * HOUR}, 0, True, id="the daily wide overlap"),
-        pytest.param({"visibility": "1:administrator,x"}, 0, True, id="another visibility"),
+        pytest.param({"visibility": "2:administrator"}, 0, False, id="another administrator"),
     ],
 )
 def test_a_cursor_moves_when_that_is_worth_a_load(
@@ -115,10 +116,13 @@ def test_a_cursor_moves_when_that_is_worth_a_load(
 
 
 def test_rows_that_another_token_read_are_noted() -> None:
-    """Fewer rows are then no evidence of deletions."""
-    task = build_task(ScriptedClient(), state=stored_cursor(visibility="2:administrator"))
-    list(read(task))
-    assert task.run_log.read_by_others == {("time_entries", 1)}
+    """Fewer rows are then no evidence of deletions. Two administrators see the same."""
+    manager = Owner(1, "Ann", "", ("manager",))
+    for owner, noted in ((manager, {("time_entries", 1)}), (None, set())):
+        state = stored_cursor(visibility="2:administrator")
+        task = build_task(ScriptedClient(), state=state, owner=owner)
+        list(read(task))
+        assert task.run_log.read_by_others == noted
 
 
 def test_all_of_history_renews_the_audit() -> None:

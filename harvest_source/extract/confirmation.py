@@ -1,0 +1,84 @@
+"""
+Asks again, after the last page, who the token's owner is and which modules are on.
+
+A role that shrinks and a module that is switched off while a run reads make rows disappear, and
+they look deleted. So nothing is replaced, emptied or removed, and no cursor moves, before Harvest
+has said once more that this token sees what it saw when its account was opened. It is asked only
+where one of these is about to happen: an unchanged run asks nothing more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.errors import HarvestError
+from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.visibility import (
+    describe_changed_module,
+    describe_changed_owner,
+    describe_old_answer,
+)
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Finds tables whose rows may be hidden, not gone, and records them in the run log."""
+
+    sessions: Sessions
+    run_log: RunLog
+
+    def find_doubtful(self, places: Iterable[tuple[Endpoint, int]]) -> set[tuple[str, int]]:
+        """
+        Ask again about each of *places*, a table and an account: one or two requests per account.
+
+        Returns:
+            Names and accounts of the tables of which nothing may be replaced, emptied or removed,
+            and whose cursors may not move. In doubt once, they are in doubt until the run ends.
+        """
+        by_account: dict[int, dict[str, Endpoint]] = defaultdict(dict)
+        for endpoint, account_id in places:
+            by_account[account_id][endpoint.name] = endpoint
+        for account_id, endpoints in by_account.items():
+            if not self.run_log.is_doubtful("", account_id):
+                self._ask(self.sessions.open(account_id), list(endpoints.values()))
+        return {
+            (name, account_id)
+            for account_id, endpoints in by_account.items()
+            for name in endpoints
+            if self.run_log.is_doubtful(name, account_id)
+        }
+
+    def _ask(self, session: Session, endpoints: Sequence[Endpoint]) -> None:
+        account_id, doubt = session.account_id, self.run_log.doubt
+        try:
+            owner = session.fetch_owner()
+        except HarvestError as error:
+            doubt("", account_id, describe_changed_owner(account_id, str(error)))
+            return
+        if owner.visibility != session.owner.visibility:
+            why = "the token's owner has other roles than when the run began."
+            doubt("", account_id, describe_changed_owner(account_id, why))
+            return
+        modules = {endpoint.module for endpoint in endpoints if endpoint.module is not None}
+        changed = session.find_changed_modules(modules)
+        for endpoint in endpoints:
+            if endpoint.module in changed:
+                doubt(endpoint.name, account_id, describe_changed_module(endpoint, account_id))
+            elif _lists(endpoint) & session.server_clock.find_old():
+                doubt(endpoint.name, account_id, describe_old_answer(endpoint, account_id))
+
+
+def _lists(endpoint: Endpoint) -> set[str]:
+    """Paths of the lists that a table is read from, ids left out."""
+    paths = {endpoint.list_path}
+    if endpoint.parent is not None:
+        paths.add(BY_NAME[endpoint.parent.endpoint].list_path)
+    if endpoint.report is not None:
+        paths.add(BY_NAME[endpoint.report.dated_by].list_path)
+    return {re.sub(r"\{\w+\}", "#", path) for path in paths}
