@@ -29,7 +29,9 @@ def main() -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from harvest_source.cli.main import INTERRUPTED, run
+    from harvest_source.cli.streams import prepare_streams
 
+    prepare_streams()
     code = run(sys.argv[1:])
     if code == INTERRUPTED:
         # Threads that still wait for an answer would hold a normal exit for minutes.

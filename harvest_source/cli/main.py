@@ -7,7 +7,6 @@ until a command needs it: ``--help`` and ``tables`` stay quick.
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from harvest_source.cli.auth_commands import auth
 from harvest_source.cli.commands import COMMANDS
 from harvest_source.cli.console import print_json
 from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.streams import OutputError, discard_stdout
 from harvest_source.errors import HarvestError, error_dict, find_cause
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
@@ -80,7 +80,11 @@ def run(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, SystemExit):
         # ``| head`` has read enough: click and rich make it an exit with 1, which is for bugs.
         # Without a stdout, Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
+        return context.exit_code
+    except OutputError as error:
+        discard_stdout()
+        context.console.error(_explain_unprinted(error))
         return context.exit_code
     except (Exception, KeyboardInterrupt) as error:
         return _fail(context, error)
@@ -97,10 +101,23 @@ def _fail(context: Context, error: BaseException) -> int:
         traceback.print_exception(error)
     if context.console.as_json:
         cause = KeyboardInterrupt() if code == INTERRUPTED else error
-        print_json({**EMPTY_REPORT, "errors": [error_dict(cause, message=message)]})
+        try:
+            print_json({**EMPTY_REPORT, "errors": [error_dict(cause, message=message)]})
+            sys.stdout.flush()
+        except OutputError as unprinted:
+            discard_stdout()
+            context.console.error(message)
+            context.console.error(_explain_unprinted(unprinted))
     else:
         context.console.error(message)
     return code
+
+
+def _explain_unprinted(error: OutputError) -> str:
+    return (
+        f"The report could not be printed ({error}). The exit code says how the command ended. "
+        "Give it another place: harvest-source ... > FILE"
+    )
 
 
 def explain_error(error: BaseException) -> tuple[int, str]:

@@ -1,0 +1,66 @@
+"""Closed, full and narrow standard streams: the command does its work and ends as it went."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.support.command import build_environment, clean_environment
+
+
+def run_shell(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A shell's command line, in which ``harvest`` is a new interpreter with our command."""
+    shell = f'harvest() {{ "{sys.executable}" -m harvest_source "$@"; }}; {command}'
+    return subprocess.run(
+        ["sh", "-c", shell],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(folder), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("command", ["tables", "tables --json", "--help"])
+def test_a_full_disk_for_the_report_is_said(tmp_path: Path, command: str) -> None:
+    """The exit code is the command's own, and stderr says why nothing is there to read."""
+    done = run_shell(tmp_path, f"harvest {command} > /dev/full")
+    assert done.returncode == 0
+    assert "could not be printed (No space left on device)" in done.stderr
+    assert "bug" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_is_said_when_its_report_cannot_be(tmp_path: Path) -> None:
+    """``--json`` to a full disk, for a command that failed."""
+    done = run_shell(tmp_path, "harvest sync --nowhere --json > /dev/full")
+    assert done.returncode == 2
+    assert "--nowhere" in done.stderr
+
+
+def test_full_stderr_costs_the_messages_only(tmp_path: Path) -> None:
+    """The exit code and stdout are as ever."""
+    done = run_shell(tmp_path, "harvest sync --nowhere --json 2> /dev/full")
+    assert done.returncode == 2
+    assert '"status": "error"' in done.stdout
+
+
+def test_closed_streams_spoil_nothing(tmp_path: Path) -> None:
+    """No file that is opened meanwhile gets the number of a closed stream."""
+    done = run_shell(tmp_path, "harvest sync --sandbox --table clients <&- >&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with duckdb.connect(str(tmp_path / "harvest_sandbox.duckdb"), read_only=True) as connection:
+        assert connection.sql("SELECT count(*) FROM harvest.clients").fetchall() == [(8,)]
+
+
+def test_a_narrow_encoding_gets_escapes(tmp_path: Path) -> None:
+    """A terminal that knows ASCII alone."""
+    text = "print('\\u96ea')"
+    code = f"from harvest_source.cli.streams import prepare_streams; prepare_streams(); {text}"
+    done = run_shell(tmp_path, f'"{sys.executable}" -c "{code}"', PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "\\u96ea\n"), done.stderr
