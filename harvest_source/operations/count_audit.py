@@ -74,6 +74,8 @@ class CountAudit:
         found = self.findings[table.place] = search.run(here, there, windows)
         for warning in explain_findings(table.endpoint.name, self.session.account_id, found):
             log.warn(warning)
+        if doubt := explain_doubt(table.endpoint.name, self.session.account_id, found):
+            log.note_unproven(*table.place, doubt)
 
     def _remove_gone(self, tables: Sequence[AuditedTable]) -> None:
         going = [table for table in tables if self.findings[table.place].gone]
@@ -123,10 +125,24 @@ def explain_findings(table: str, account_id: int, found: Findings) -> list[str]:
             f"{place} kept changing while it was compared with Harvest ({windows}). Nothing was "
             "removed there; the next run compares it again."
         )
-    if found.is_unexplained:
-        messages.append(
-            f"{place} has {counted(found.here, 'row')} and Harvest counts {found.there:,}, but "
-            "their lists agree. Nothing was changed. To read it all: harvest-source sync "
-            f"--table {table} --full-refresh"
-        )
     return messages
+
+
+def explain_doubt(table: str, account_id: int, found: Findings) -> str:
+    """Why a run cannot say that a table is as in Harvest; empty when it can."""
+    has = (
+        f"{table} of account {account_id} has {counted(found.here, 'row')} and Harvest counts "
+        f"{found.there:,}"
+    )
+    if found.doubled:
+        return (
+            f"{has}: {counted(found.doubled, 'row')} stood in the warehouse more than once. That "
+            "part is read again now, and each is there once afterwards. Something else has written "
+            "to the warehouse, or this is a bug: please report it."
+        )
+    if found.is_unexplained:
+        return (
+            f"{has}, but their lists agree. Nothing was changed. To read it all: harvest-source "
+            f"sync --table {table} --full-refresh"
+        )
+    return ""

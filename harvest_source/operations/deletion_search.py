@@ -121,9 +121,11 @@ class Findings:
     gone: frozenset[int] = frozenset()
     """Ids that Harvest no longer has, with the evidence described above."""
     lost: tuple[Slice, ...] = ()
-    """What to read again: rows there are missing here, or are dated otherwise."""
+    """What to read again: rows there are missing here, dated otherwise, or here more than once."""
     missing: int = 0
     """Rows that are missing here."""
+    doubled: int = 0
+    """Rows here beyond the first with the same id; they are in :attr:`lost`, too."""
     open: tuple[DateWindow, ...] = ()
     """Windows that kept changing: left for the next audit."""
     moved: int = 0
@@ -150,6 +152,8 @@ class _Evidence:
     """Rows in Harvest's list of a window that are not here."""
     stale: dict[int, DateWindow] = field(default_factory=dict)
     """Rows that exist, but on another day than the one stored here; with their real window."""
+    doubled: dict[DateWindow, int] = field(default_factory=dict)
+    """Rows here beyond the first with the same id, by window."""
     open: list[DateWindow] = field(default_factory=list)
 
 
@@ -190,7 +194,7 @@ class DeletionSearch:
                 return Findings(here.total, there)
             windows = list(self._iter_differing(here, there, found))
         for at in range(0, len(windows), _BATCH):
-            self._compare(windows[at : at + _BATCH], found)
+            self._compare(windows[at : at + _BATCH], here, found)
         self._confirm(found)
         return self._conclude(here, there, found)
 
@@ -223,7 +227,7 @@ class DeletionSearch:
         else:
             found.absent |= dict.fromkeys(undated, ALL_DAYS)
 
-    def _compare(self, windows: Sequence[DateWindow], found: _Evidence) -> None:
+    def _compare(self, windows: Sequence[DateWindow], counts: DayCounts, found: _Evidence) -> None:
         """Read the ids of each of *windows*, and note those that are on one side only."""
         here = self._copy.ids(windows)
         for window, listed in self._iter_lists(windows):
@@ -231,6 +235,9 @@ class DeletionSearch:
                 found.open.append(window)
                 continue
             ours = {row for row, day in here.items() if window == ALL_DAYS or day in window}
+            rows = counts.total if window == ALL_DAYS else counts.rows(window)
+            if rows > len(ours):
+                found.doubled[window] = rows - len(ours)
             found.missing |= dict.fromkeys(listed - ours, window)
             found.absent |= dict.fromkeys(ours - listed, window)
 
@@ -278,12 +285,13 @@ class DeletionSearch:
             return replace(so_far, open=(*found.open, self._table.root))
         missing = {row: window for row, window in found.missing.items() if row not in moved}
         stale = {row: window for row, window in found.stale.items() if row not in moved}
-        windows = dict.fromkeys((*missing.values(), *stale.values()))
+        windows = dict.fromkeys((*missing.values(), *stale.values(), *found.doubled))
         return replace(
             so_far,
             gone=so_far.gone | (found.absent_twice - moved),
             lost=tuple(map(Slice, windows)),
             missing=len(missing),
+            doubled=sum(found.doubled.values()),
         )
 
 

@@ -435,6 +435,22 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     assert run["rows_lost"] == 2
 
 
+def test_a_doubled_row_is_read_again_and_said(open_lab: OpenLab) -> None:
+    """It is there once afterwards, its child rows too, and the run is partial."""
+    lab = open_lab.loaded("clients", "invoices")
+    for table in ("clients", "invoices"):
+        lab.alter(f"INSERT INTO {table} SELECT * FROM {table}")
+    lab.rest()
+    report = lab.sync("clients", "invoices", deletes=True)
+    assert (report.status, report.exit_code) == ("partial", 5)
+    assert {each.table for each in report.run_log.unproven} == {"clients", "invoices"}
+    assert "more than once" in str(report.run_log.unproven[0].error)
+    for table in ("clients", "invoices"):
+        assert_equal(lab, table)
+    lab.rest()
+    assert lab.sync("clients", "invoices", deletes=True).status == "ok"
+
+
 def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
     """A client is renamed: Harvest does not touch its entries. A day later they have the name."""
     lab = open_lab.loaded(*WORK, **MUCH_WORK)

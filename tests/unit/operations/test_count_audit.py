@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from harvest_source.extract.slices import DateWindow, Slice
-from harvest_source.operations.count_audit import explain_findings
+from harvest_source.operations.count_audit import explain_doubt, explain_findings
 from harvest_source.operations.deletion_search import Findings, describe_slices
 
 MAY = DateWindow(date(2024, 5, 1), date(2024, 6, 1))
@@ -35,7 +35,7 @@ def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
 
 def test_counts_that_nothing_explains_name_the_command() -> None:
     """Harvest's total and its lists disagree."""
-    [message] = explain_findings("clients", 7, Findings(5, 6))
+    message = explain_doubt("clients", 7, Findings(5, 6))
     assert "has 5 rows and Harvest counts 6" in message
     assert "harvest-source sync --table clients --full-refresh" in message
 
@@ -43,6 +43,14 @@ def test_counts_that_nothing_explains_name_the_command() -> None:
 def test_rows_that_changed_meanwhile_explain_a_difference() -> None:
     """The next run merges them."""
     assert explain_findings("clients", 7, Findings(5, 6, moved=1)) == []
+    assert explain_doubt("clients", 7, Findings(5, 6, moved=1)) == ""
+
+
+def test_doubled_rows_leave_a_doubt() -> None:
+    """They are read again, and the run says that they were there."""
+    message = explain_doubt("clients", 7, Findings(12, 6, lost=(Slice(MAY),), doubled=6))
+    assert "has 12 rows and Harvest counts 6: 6 rows stood" in message
+    assert "read again now" in message
 
 
 def test_one_slice_is_named_and_several_are_counted() -> None:

@@ -43,10 +43,13 @@ class ModelCopy:
     days: dict[int, date | None]
     bound: date | None = None
     is_dated: bool = True
+    doubled: list[int] = field(default_factory=list)
+    """Ids of rows that are there twice."""
 
     def count_days(self) -> Mapping[date | None, int]:
         counts: dict[date | None, int] = {}
-        for day in self._within().values():
+        within = self._within()
+        for day in (*within.values(), *(within[row] for row in self.doubled)):
             key = day if self.is_dated else None
             counts[key] = counts.get(key, 0) + 1
         return counts
@@ -304,6 +307,20 @@ def test_counts_that_nothing_explains_are_said_to_be() -> None:
     found = replace(stage.search(), here=13)
     assert found.is_unexplained
     assert not stage.search().is_unexplained
+
+
+@pytest.mark.parametrize("is_dated", [True, False])
+def test_rows_that_are_here_twice_are_found(is_dated: bool) -> None:
+    """Counted twice and listed once: the part that has them is read again, nothing is removed."""
+    stage = open_stage(12, random.Random(12))
+    stage.copy.is_dated = is_dated
+    stage.copy.doubled = [min(stage.world.rows), max(stage.world.rows)]
+    found = stage.search()
+    assert (found.doubled, found.gone, found.missing) == (2, frozenset(), 0)
+    assert not found.is_unexplained
+    days = [stage.copy.days[row] for row in stage.copy.doubled]
+    windows = [part.window for part in found.lost]
+    assert all(any(w == ALL_DAYS or day in w for w in windows) for day in days)
 
 
 def test_parts_name_what_they_are() -> None:
