@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import dlt
 from dlt.common import logger
-from dlt.common.configuration.resolve import resolve_single_provider_value
 from dlt.common.normalizers.naming.exceptions import NormalizersException
 
 
@@ -72,15 +71,17 @@ def find_setting(
         inner: Section that stays between them and the key.
         pipeline: Name of a pipeline, which may stand before all sections.
 
-    Looks with dlt's own function, which is internal. Without it: :func:`iter_config_values` for
-    each shorter list of sections.
+    The order is that of ``dlt.common.configuration.resolve``, whose own function notes every place
+    that it looked in, which takes four times as long. Without ``get_value_location``: the name of
+    the provider.
     """
-    look: Any = resolve_single_provider_value  # dlt's annotations leave out None.
-    for name in (pipeline, None) if pipeline else (None,):
+    tail = (inner,) if inner else ()
+    places = [sections[:length] + tail for length in range(len(sections), -1, -1)]
+    for name in (pipeline, "") if pipeline else ("",):
         for provider in dlt.config.config_providers:
-            value, looked = look(provider, key, str, name, inner or None, sections)
-            if value is not None:
-                found = looked[-1]
-                place = found.provider_location or found.provider
-                return FoundSetting(value, f"{found.key} in {place}")
+            for place in () if provider.is_empty else places:
+                value, found = provider.get_value(key, str, name, *place)
+                if value is not None:
+                    where = provider.get_value_location(key, name, *place) or provider.name
+                    return FoundSetting(value, f"{found} in {where}")
     return None

@@ -53,7 +53,6 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     warnings += folder.finish_pending()
     folder.pipeline.sync_destination()
     if is_anew or pending or folder.pipeline.state != state:
-        check_naming(folder.pipeline)
         found = _look(folder.pipeline, target)
     warnings += _take_over(folder, target, found.owner)
     if remade := remake_tables(folder, found.missing):
@@ -86,8 +85,11 @@ def _look(pipeline: dlt.Pipeline, target: Target) -> Found:
     with pipeline.destination_client() as client:
         owner = find_last_pipeline(client, SOURCE)
         refuse_other_pipeline(target, owner)
-        is_new = pipeline.default_schema_name is None
-        missing = [] if is_new else remake_own_tables(read_schema(pipeline), client)
+        missing: list[str] = []
+        if pipeline.default_schema_name is not None:
+            schema = read_schema(pipeline)
+            check_naming(schema)
+            missing = remake_own_tables(schema, client)
         return Found(owner, read_stored_version(pipeline, client), missing)
 
 

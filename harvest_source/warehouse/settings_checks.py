@@ -66,25 +66,32 @@ def check_pipeline(pipeline: dlt.Pipeline, target: Target) -> None:
                 f"{right!r}. {_UNCHANGED} Remove what sets it."
             )
             raise ConfigError(msg)
-    check_naming(pipeline)
+    if pipeline.default_schema_name is None:
+        _check_new_names()
 
 
-def check_naming(pipeline: dlt.Pipeline) -> None:
+def _check_new_names() -> None:
+    """Refuse a naming convention that is none, or by which our tables get other names."""
+    try:
+        keeps_names = _keeps_names(dlt.Schema(SOURCE))
+    except NAMING_ERRORS as error:
+        raise ConfigError(_explain_naming(printable(error))) from error
+    if not keeps_names:
+        raise ConfigError(_explain_naming("the tables would not have the names that we give them"))
+
+
+def check_naming(schema: dlt.Schema) -> None:
     """
-    Refuse a naming convention that would rename what is there, or what we name.
+    Refuse a naming convention that would rename the tables of *schema*, which exist.
 
     Raises:
         ConfigError: Names the setting, where it comes from, and what to use in its place.
     """
     try:
-        is_new = pipeline.default_schema_name is None
-        schema = dlt.Schema(SOURCE) if is_new else pipeline.default_schema
-        is_wrong = not _keeps_names(schema) if is_new else has_other_naming(schema)
+        is_other = has_other_naming(schema)
     except NAMING_ERRORS as error:
         raise ConfigError(_explain_naming(printable(error))) from error
-    if is_wrong and is_new:
-        raise ConfigError(_explain_naming("the tables would not have the names that we give them"))
-    if is_wrong:
+    if is_other:
         used = type(schema.naming).__module__.rpartition(".")[2]
         why = f"the tables of this warehouse were named by {used}, and names never change"
         raise ConfigError(_explain_naming(why))
