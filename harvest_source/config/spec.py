@@ -89,7 +89,7 @@ class HarvestConfiguration(BaseConfiguration):
     full_walk: int = SWEEP_EVERY.days
     """
     Days between two reads of the messages, payments and rates of all invoices, estimates and
-    people, changed or not.
+    people, changed or not. A day reads 5,000 of each at most, 1 % of what Harvest allows.
     """
     history: Any | None = None
     """

@@ -7,13 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from harvest_source.auth.sessions import Owner
-from harvest_source.extract.children import ParentSweep
 from harvest_source.extract.cursor import Cursor, load_cursor
+from harvest_source.extract.parent_sweep import SWEEP_MOST, SWEEP_PARENTS, ParentSweep
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
@@ -21,42 +17,7 @@ from tests.support.model import ModelPage
 from tests.support.scripted_lists import NOON, FixedClient, build_task
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-WEEK = timedelta(days=7)
-
-
-@given(st.sets(st.integers(1, 500), max_size=60), st.integers(1, 20))
-def test_a_sweep_reads_every_parent_once(parents: set[int], most: int) -> None:
-    """Some per run, in the order of their ids, however many runs it takes; then it has ended."""
-    sweep, read = ParentSweep(), list[int]()
-    for _ in range(len(parents) + 1):
-        these = sweep.next_parents(parents, most)
-        assert len(these) <= most
-        read += these
-        sweep = ParentSweep.load(sweep.advance(these, parents, NOW).dump())
-        if sweep.began is None:
-            break
-    assert read == sorted(parents)
-    assert sweep.finished_at == NOW
-
-
-def test_a_sweep_is_due_on_a_schedule() -> None:
-    """When none was finished, while one is under way, and when the last one is long ago."""
-    assert ParentSweep().is_due(NOW, WEEK)
-    assert ParentSweep(finished_at=NOW, began=NOW, after=7).is_due(NOW, WEEK)
-    assert not ParentSweep(finished_at=NOW - timedelta(days=6)).is_due(NOW, WEEK)
-    assert ParentSweep(finished_at=NOW - WEEK).is_due(NOW, WEEK)
-
-
-@pytest.mark.parametrize("stored", [None, {}, {"after": "x"}, {"began": "yesterday"}])
-def test_a_malformed_sweep_begins_anew(stored: dict[str, str] | None) -> None:
-    """Reading the children of a parent once more loses nothing."""
-    assert ParentSweep.load(stored) == ParentSweep()
-
-
-def test_a_stored_sweep_is_understood() -> None:
-    """The format that state files of earlier runs have."""
-    stored = {"finished_at": None, "began": "2026-11-22T12:00:00+00:00", "after": 7}
-    assert ParentSweep.load(stored) == ParentSweep(began=NOW, after=7)
+DAY = timedelta(days=1)
 
 
 PAYMENTS = BY_NAME["invoice_payments"]
@@ -82,7 +43,7 @@ def test_a_first_read_asks_every_parent() -> None:
     cursor = load_cursor(state["cursor"])
     assert cursor is not None
     assert cursor.at == NOON
-    assert ParentSweep.load(state["walk"]) == ParentSweep(finished_at=NOW)
+    assert ParentSweep.load(state["walk"]) == ParentSweep.whole(60, NOW)
     assert task.run_log.whole == {("invoice_payments", 1)}
 
 
@@ -92,7 +53,7 @@ def test_later_reads_ask_changed_parents_and_the_next_of_a_sweep() -> None:
     client.lists["invoices?changed"] = "[" + payment(60) + "]"
     state: dict[str, Any] = {
         "cursor": Cursor(NOW, None, "1:administrator", NOW).dump(),
-        "walk": ParentSweep(finished_at=NOW - WEEK).dump(),
+        "walk": ParentSweep.whole(60, NOW - 5 * DAY).dump(),
     }
 
     def ask(now: datetime) -> list[int]:
@@ -100,10 +61,23 @@ def test_later_reads_ask_changed_parents_and_the_next_of_a_sweep() -> None:
         task = build_task(client, PAYMENTS, state=state, now=now)
         return sorted({row["invoice_id"] for table in read(task) for row in table.to_pylist()})
 
-    assert ask(NOW - timedelta(days=1)) == [60], "no sweep is due"
-    assert ask(NOW) == [*range(1, 51), 60]
-    assert ask(NOW) == [*range(51, 61)]
-    assert ask(NOW) == [60], "the sweep has ended"
+    assert ask(NOW) == [60], "no sweep is due"
+    assert ask(NOW + DAY) == [*range(1, 61)], "all that six of seven days ask for"
+    assert ask(NOW + DAY) == [60], "the sweep has ended"
+
+
+def test_more_parents_than_the_schedule_can_ask_for_are_reported() -> None:
+    """A day reads a share of what Harvest allows; the run says how long all of them take."""
+    client = build_client(0)
+    client.lists["invoices"] = f"[{','.join(map(payment, range(1, SWEEP_MOST + 2)))}]"
+    walk = ParentSweep(began=NOW, after=0, parents=SWEEP_MOST + 1, at=NOW)
+    state = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump(), "walk": walk.dump()}
+    task = build_task(client, PAYMENTS, state=state, now=NOW, sweep_every=DAY)
+    list(read(task))
+    asked = {each for each in client.asked if each.endswith("/payments")}
+    assert len(asked) == SWEEP_PARENTS
+    (warning,) = task.run_log.warnings
+    assert "are all read again in 2 days, not in 1" in warning
 
 
 def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:

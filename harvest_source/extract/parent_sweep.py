@@ -1,0 +1,128 @@
+"""
+When the children of all parents are read again, and how many parents in each run. Pure.
+
+A sweep reads them in the order of their ids, some per run. It begins early enough, and reads enough
+in each run, that no parent waits longer than planned, whatever their number and however often runs
+come. The share of the allowance is bounded; where that is too little, the run says how long a sweep
+takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Any, Final
+
+from harvest_source.extract.schedule import DAILY, is_due, is_worthless
+
+SWEEP_PARENTS: Final = 50
+"""Parents that a sweep reads per table and run at least: half of 100 requests in 15 seconds."""
+
+SWEEP_MOST: Final = 5_000
+"""
+Parents that a sweep reads per table and day at most: just under 1 % of the 576,000 requests that
+Harvest allows in a day.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ParentSweep:
+    """
+    A scheduled read of the children of all parents.
+
+    Kept in dlt's state per account and table, under ``walk``.
+    """
+
+    finished_at: datetime | None = None
+    """When the last finished sweep began."""
+    began: datetime | None = None
+    """When the current sweep began; None between sweeps."""
+    after: int | None = None
+    """The last parent whose children the current sweep has read."""
+    parents: int = 0
+    """How many there were when they were last counted."""
+    at: datetime | None = None
+    """When parents were last read; None: not known."""
+
+    @classmethod
+    def load(cls, stored: Mapping[str, Any] | None) -> ParentSweep:
+        """Parse a stored sweep; a malformed one begins anew."""
+        stored = stored or {}
+        try:
+            return cls(
+                finished_at=_parse(stored.get("finished_at")),
+                began=_parse(stored.get("began")),
+                after=int(stored["after"]) if stored.get("after") is not None else None,
+                parents=int(stored.get("parents") or 0),
+                at=_parse(stored.get("at")),
+            )
+        except (TypeError, ValueError):
+            return cls()
+
+    @classmethod
+    def whole(cls, parents: int, now: datetime) -> ParentSweep:
+        """The sweep after the children of all *parents* were read at once."""
+        return cls(finished_at=now, parents=parents, at=now)
+
+    def dump(self) -> dict[str, Any]:
+        """As stored in dlt's state."""
+        return {
+            "finished_at": _write(self.finished_at),
+            "began": _write(self.began),
+            "after": self.after,
+            "parents": self.parents,
+            "at": _write(self.at),
+        }
+
+    def is_due(self, now: datetime, every: timedelta) -> bool:
+        """
+        Whether a sweep has begun or is to begin now.
+
+        One that takes several days begins as many days before its end is due.
+        """
+        if self.began is not None:
+            return True
+        days = min(max(ceil(self.parents / SWEEP_PARENTS) - 1, 0), max(every.days - 1, 0))
+        return is_due(self.at or self.finished_at, now, every - days * DAILY)
+
+    def count_next(self, parents: int, now: datetime, every: timedelta) -> int:
+        """How many of all *parents* to read now, so that the sweep ends in time."""
+        elapsed = self._elapsed(now)
+        share = 1.0 if every <= DAILY else elapsed / (every - DAILY)
+        needed, most = ceil(parents * share), ceil(SWEEP_MOST * (elapsed / DAILY))
+        return max(min(needed, most), SWEEP_PARENTS)
+
+    def days_needed(self, parents: int) -> int:
+        """Days that a sweep of all *parents* takes at least."""
+        return ceil(parents / SWEEP_MOST)
+
+    def _elapsed(self, now: datetime) -> timedelta:
+        """Since parents were last read; a day where that is not known."""
+        at = self.at or self.finished_at
+        return DAILY if at is None or is_worthless(at, now) else max(now - at, timedelta(0))
+
+    def next_parents(self, parents: Iterable[int], most: int) -> list[int]:
+        """The next parents to read the children of, at most *most*, ascending."""
+        after = self.after
+        rest = sorted(each for each in set(parents) if after is None or each > after)
+        return rest[:most]
+
+    def advance(self, read: Sequence[int], parents: Iterable[int], now: datetime) -> ParentSweep:
+        """The sweep after the children of *read*, the next of all *parents*, were read."""
+        everyone = set(parents)
+        began = now if self.began is None or is_worthless(self.began, now) else self.began
+        last = read[-1] if read else self.after
+        stepped = replace(self, began=began, after=last, parents=len(everyone), at=now)
+        if any(last is None or each > last for each in everyone):
+            return stepped
+        return ParentSweep(finished_at=began, parents=len(everyone), at=now)
+
+
+def _parse(stored: str | None) -> datetime | None:
+    return datetime.fromisoformat(stored).astimezone(UTC) if stored else None
+
+
+def _write(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

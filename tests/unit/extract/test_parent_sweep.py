@@ -1,0 +1,82 @@
+"""Sweeps over all parents: every one in turn, and none later than planned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvest_source.extract.parent_sweep import SWEEP_MOST, SWEEP_PARENTS, ParentSweep
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+
+@given(st.sets(st.integers(1, 500), max_size=60), st.integers(1, 20))
+def test_a_sweep_reads_every_parent_once(parents: set[int], most: int) -> None:
+    """Some per run, in the order of their ids, however many runs it takes; then it has ended."""
+    sweep, read = ParentSweep(), list[int]()
+    for _ in range(len(parents) + 1):
+        these = sweep.next_parents(parents, most)
+        assert len(these) <= most
+        read += these
+        sweep = ParentSweep.load(sweep.advance(these, parents, NOW).dump())
+        if sweep.began is None:
+            break
+    assert read == sorted(parents)
+    assert sweep.finished_at == NOW
+
+
+def oldest_read(parents: int, hours: int) -> timedelta:
+    """How long a parent waits at most in four weeks of runs every so many *hours*."""
+    everyone = range(parents)
+    read_at = dict.fromkeys(everyone, NOW)
+    sweep, worst = ParentSweep.whole(parents, NOW), timedelta(0)
+    for run in range(1, 28 * 24 // hours):
+        now = NOW + run * timedelta(hours=hours)
+        worst = max(worst, now - min(read_at.values()))
+        if sweep.is_due(now, WEEK):
+            these = sweep.next_parents(everyone, sweep.count_next(parents, now, WEEK))
+            read_at |= dict.fromkeys(these, now)
+            sweep = ParentSweep.load(sweep.advance(these, everyone, now).dump())
+    return worst
+
+
+@pytest.mark.parametrize("parents", [1, 50, 51, 120, 300, 1_000, 5_000, 30_000])
+@pytest.mark.parametrize("hours", [6, 24, 48])
+def test_no_parent_waits_longer_than_a_week(parents: int, hours: int) -> None:
+    """Whatever their number, and however often runs come: a week, and the wait for the next run."""
+    assert oldest_read(parents, hours) <= WEEK + timedelta(hours=hours)
+
+
+def test_few_parents_are_read_in_one_run_a_week() -> None:
+    """Between sweeps a run asks for none of them."""
+    sweep = ParentSweep.whole(SWEEP_PARENTS, NOW)
+    assert not sweep.is_due(NOW + 6 * DAY, WEEK)
+    assert sweep.is_due(NOW + WEEK, WEEK)
+    assert sweep.count_next(SWEEP_PARENTS, NOW + WEEK, WEEK) >= SWEEP_PARENTS
+
+
+def test_a_day_reads_a_share_of_the_allowance_at_most() -> None:
+    """One that was not run for a month does not make up for it in one run."""
+    sweep = ParentSweep.whole(10**6, NOW)
+    assert sweep.count_next(10**6, NOW + DAY, WEEK) == SWEEP_MOST
+    assert sweep.count_next(10**6, NOW + timedelta(minutes=1), WEEK) == SWEEP_PARENTS
+
+
+@pytest.mark.parametrize("stored", [None, {}, {"after": "x"}, {"began": "yesterday"}])
+def test_a_malformed_sweep_begins_anew(stored: dict[str, str] | None) -> None:
+    """Reading the children of a parent once more loses nothing."""
+    assert ParentSweep.load(stored) == ParentSweep()
+
+
+def test_a_stored_sweep_is_understood() -> None:
+    """The format that state files of earlier runs have."""
+    stored = {"finished_at": None, "began": "2026-11-22T12:00:00+00:00", "after": 7}
+    sweep = ParentSweep.load(stored)
+    assert sweep == ParentSweep(began=NOW, after=7)
+    assert sweep.is_due(NOW, WEEK)
+    assert ParentSweep().is_due(NOW, WEEK)
+    assert not ParentSweep(finished_at=NOW - timedelta(days=6)).is_due(NOW, WEEK)
