@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import httpx
 
 from harvest_source.errors import ConfigError
+
+_QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
+
+_PLACEHOLDERS: Final = ("your-token", "...", "your_token", "<token>")
+"""How the tokens of examples end."""
 
 
 class BearerToken(httpx.Auth):
@@ -49,6 +54,15 @@ def _check_token(token: str) -> str:
         )
         raise ConfigError(msg)
     token = token.strip()
+    if token[0] in _QUOTES or token[-1] in _QUOTES:
+        msg = "The access token is in quotes. Take them away: its first character is a digit."
+        raise ConfigError(msg)
+    if token.endswith(_PLACEHOLDERS):
+        msg = (
+            "The access token is still the example's. Make your own at "
+            "https://id.getharvest.com/developers and put it in its place."
+        )
+        raise ConfigError(msg)
     if not all("!" <= char <= "~" for char in token):
         msg = (
             "The access token holds blanks, line ends or characters no token has. Copy it again, "

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolve_configuration
 
 from harvest_source.auth.saved_login import check_profile
+from harvest_source.config.known_keys import check_keys
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
 from harvest_source.dlt_internals import ConfigurationException, iter_config_values
@@ -36,10 +37,11 @@ def read_configuration(
         sections: Where the providers look; empty: where dlt's current context says.
 
     Raises:
-        ConfigError: A value that cannot be read.
+        ConfigError: A value that cannot be read, or a key that nothing reads.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
+        check_keys()
         config = resolve_configuration(
             HarvestConfiguration(), sections=sections, explicit_value=given or None
         )

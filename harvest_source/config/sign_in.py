@@ -19,6 +19,7 @@ from harvest_source.auth.oauth import OAuthToken
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin, build_auth_command
 from harvest_source.auth.token_endpoint import App, TokenEndpoint, Tokens, is_token_text
 from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStore, TokenStore
+from harvest_source.config.missing_token import explain_missing_token
 from harvest_source.config.paths import parse_path
 from harvest_source.config.resolve import CREDENTIALS, find_value, name_section
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
@@ -28,14 +29,6 @@ from harvest_source.notices import NoticeKind
 
 if TYPE_CHECKING:
     from harvest_source.auth.vault import Vault
-
-_NO_CREDENTIAL: Final = (
-    "No Harvest access token was found. Make one at https://id.getharvest.com/developers and put "
-    "it into .dlt/secrets.toml as access_token under [sources.harvest.credentials], or into the "
-    "environment as SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN; or sign in with: harvest-source "
-    "auth login. Without an account: add --sandbox."
-)
-
 
 _MAKE_A_PLACE: Final = (
     "Under [sources.harvest] set vault_path to a folder that this user can write, or token_command "
@@ -215,7 +208,10 @@ def _use_saved_login(
     account = next((name for name in vault.accounts(profile) if name != CONFIGURED), None)
     login = vault.read(profile, account) if account else None
     if account is None or login is None:
-        raise ConfigError(_NO_CREDENTIAL if profile == PROFILE else _explain_missing(profile))
+        is_default = profile == PROFILE
+        raise ConfigError(
+            explain_missing_token(vault.folder) if is_default else _explain_missing(profile)
+        )
     source = f"the vault, profile {profile}"
     account_ids = () if login.account_id is None else (login.account_id,)
     if login.is_personal:

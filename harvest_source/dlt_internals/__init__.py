@@ -33,6 +33,8 @@ from harvest_source.dlt_internals.settings import (
     NAMING_ERRORS,
     find_setting,
     has_other_naming,
+    iter_config_files,
+    iter_config_sections,
     iter_config_values,
     log_warning,
 )
@@ -88,6 +90,8 @@ __all__ = [
     "has_other_naming",
     "has_rows",
     "is_ambiguous",
+    "iter_config_files",
+    "iter_config_sections",
     "iter_config_values",
     "iter_incomplete_tables",
     "log_warning",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import dlt
@@ -22,6 +23,29 @@ def iter_config_values(name: str, *sections: str) -> Iterator[tuple[Any, str, st
         value, key = provider.get_value(name, str, "", *sections)
         if value is not None:
             yield value, key, provider.name
+
+
+def iter_config_sections(*sections: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """
+    ``(provider, content)`` of a section, of each configuration file that has it.
+
+    ``dlt.config[...]`` gives values only. Without the providers: read the two files of the run
+    context's settings folder.
+    """
+    for provider in dlt.config.config_providers:
+        content, _ = provider.get_value(sections[-1], dict, "", *sections[:-1])
+        if isinstance(content, Mapping):
+            yield provider.name, content
+
+
+def iter_config_files() -> Iterator[Path]:
+    """
+    The configuration files that dlt looks for, there or not, as absolute paths.
+
+    Without ``locations``, which is not documented: name the run context's settings folder.
+    """
+    for provider in dlt.config.config_providers:
+        yield from (Path(each).absolute() for each in provider.locations)
 
 
 def log_warning(message: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from harvest_source.sandbox import Sandbox
 from tests.support.command import (
@@ -153,6 +156,31 @@ MORE = (
     Mistake("profile", 2, ("work", "--profile"), ("sync", "--profile", "work")),
     Mistake("sandbox port", 2, ("port", "65535"), ("sandbox", "--port", "70000")),
     Mistake("sandbox entries", 2, ("entries", "-5"), ("sandbox", "--entries", "-5")),
+    Mistake("token in quotes", 2, ("access token", "quotes"), settings={TOKEN: f'"{SECRET}"'}),
+    Mistake(
+        "the example's token",
+        2,
+        ("access token", "example"),
+        settings={TOKEN: "1234567.pt.your-token"},
+    ),
+    Mistake(
+        "a variable almost right",
+        2,
+        ("HARVEST_ACCESS_TOKEN is set", "secrets.toml", TOKEN),
+        settings={TOKEN: "", "HARVEST_ACCESS_TOKEN": SECRET},
+    ),
+    Mistake(
+        "misspelt variable",
+        2,
+        ("SOURCES__HARVEST__EXCLUD", "exclude"),
+        settings={"SOURCES__HARVEST__EXCLUD": "users.cost_rate"},
+    ),
+    Mistake(
+        "misspelt prefix",
+        2,
+        ("SOURCES_HARVEST__EXCLUDE", "SOURCES__HARVEST__"),
+        settings={"SOURCES_HARVEST__EXCLUDE": "users.cost_rate"},
+    ),
     Mistake("check: no token", 2, ("No Harvest access token",), ("check",), {TOKEN: ""}),
 )
 
@@ -213,6 +241,50 @@ def test_a_file_that_is_no_database_stays_as_it_is(make: Run, folder: Path) -> N
     """The wrong file named with ``--database`` is refused, not overwritten."""
     make(TEN[-1])
     assert (folder / "notes.txt").read_text().startswith("Harvest hours")
+
+
+@pytest.fixture
+def configure(folder: Path) -> Iterator[Callable[[str], None]]:
+    """Write ``.dlt/config.toml`` and have dlt read it, in this process."""
+    path = folder / ".dlt" / "config.toml"
+
+    def write(text: str) -> None:
+        path.parent.mkdir()
+        path.write_text(text)
+        Container()[PluggableRunContext].reload(".")
+
+    yield write
+    path.unlink()
+    Container()[PluggableRunContext].reload(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[sources.harvest]\nexclud = ["users.cost_rate"]', ("exclud in config.toml", "exclude?")),
+        ('[sources.harvest.credential]\nx = "1"', ("credential.x", "credentials?")),
+        ("[sources.harvest.profiles.work]\naccount = 1", ("profiles.work.account", "account_id?")),
+        ("[source.harvest]\naccount_id = 1", ("[source.harvest]", "[sources.harvest]")),
+        ("[harvest]\naccount_id = 1", ("[harvest]", "[sources.harvest]")),
+        ('[sources.harvest]\nclient_id = "1"', ("client_id", "credentials.client_id")),
+    ],
+)
+def test_a_key_that_nothing_reads_is_refused(
+    run: Run, configure: Callable[[str], None], text: str, says: tuple[str, ...]
+) -> None:
+    """A misspelt ``exclude`` would load the salaries that it names."""
+    configure(text)
+    assert_refusal(run("sync"), Mistake("key", 2, says))
+
+
+def test_keys_that_something_reads_pass(run: Run, configure: Callable[[str], None]) -> None:
+    """Ours, those of a profile, and dlt's own below our section."""
+    configure(
+        "[sources.harvest]\noverlap = 300\n[sources.harvest.schema]\nnaming = 'snake_case'\n"
+        "[sources.harvest.profiles.work.credentials]\naccess_token = 'x'\n"
+        "[sources.harvest.time_entries.data_writer]\nbuffer_max_items = 5\n"
+    )
+    assert run("check").code == 0
 
 
 @pytest.mark.parametrize("command", ["sync", "check"])

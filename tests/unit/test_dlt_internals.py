@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.pipeline import PipelineContext
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -466,3 +467,17 @@ def test_a_plain_pipeline_is_given_our_client(tmp_path: Path) -> None:
     before = other.destination
     dlt_internals.use_naming_duckdb(other)
     assert other.destination is before
+
+
+def test_sections_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file with the section, and its content; none from the environment."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text("[sources.something]\nlimit = 3\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCES__SOMETHING__LIMIT", "4")
+    Container()[PluggableRunContext].reload(".")
+    assert list(dlt_internals.iter_config_sections("sources", "something")) == [
+        ("config.toml", {"limit": 3})
+    ]
+    files = list(dlt_internals.iter_config_files())
+    assert {tmp_path / ".dlt" / "config.toml", tmp_path / ".dlt" / "secrets.toml"} <= set(files)

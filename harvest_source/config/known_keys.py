@@ -1,0 +1,113 @@
+"""Refuses settings that would be read by nothing: misspelt keys, sections and variables of ours."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
+from harvest_source.dlt_internals import iter_config_sections
+from harvest_source.errors import ConfigError, printable
+from harvest_source.schema.endpoints import BY_NAME
+
+_PREFIX: Final = "SOURCES__HARVEST__"
+
+_CREDENTIALS: Final = frozenset(HarvestCredentials.get_resolvable_fields())
+_KEYS: Final = frozenset(HarvestConfiguration.get_resolvable_fields())
+_PROFILE_KEYS: Final = frozenset({"account_id", "credentials"})
+
+_OF_DLT: Final = frozenset({"schema", "extract", "normalize", "load", "data_writer", *BY_NAME})
+"""Sections below ours that dlt reads for itself: for the source, and for each resource."""
+
+_MISTAKEN_SECTIONS: Final = (("source", "harvest"), ("sources", "harvest_source"), ("harvest",))
+"""Where people look for our section."""
+
+_MISTAKEN_PREFIXES: Final = ("SOURCE__HARVEST__", "SOURCES_HARVEST_", "SOURCES__HARVEST_SOURCE__")
+
+
+def check_keys() -> None:
+    """
+    Refuse keys of ``[sources.harvest]`` and variables ``SOURCES__HARVEST__...`` that are unknown.
+
+    A misspelt ``exclude`` would load the columns that it names.
+
+    Raises:
+        ConfigError: Names the key, its place, and the nearest key that exists.
+    """
+    for where, path in (*_iter_unknown_keys(), *_iter_unknown_variables()):
+        raise ConfigError(_explain_unknown(where, path))
+    for sections in _MISTAKEN_SECTIONS:
+        for provider, _ in iter_config_sections(*sections):
+            msg = (
+                f"[{'.'.join(sections)}] in {provider} is read by nothing. Rename it to "
+                "[sources.harvest]."
+            )
+            raise ConfigError(msg)
+    for name in sorted(os.environ):
+        if name.startswith(_MISTAKEN_PREFIXES):
+            msg = f"{printable(name)} is read by nothing. Variables for us begin with {_PREFIX}"
+            raise ConfigError(msg)
+
+
+def _iter_unknown_keys() -> Iterator[tuple[str, tuple[str, ...]]]:
+    for provider, section in iter_config_sections("sources", "harvest"):
+        for path in _iter_paths(section):
+            if not _is_known(path):
+                yield f"in {provider}", path
+
+
+def _iter_paths(section: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The keys of a section of a file, with those of the sections in it."""
+    for name, value in section.items():
+        if isinstance(value, Mapping) and value and name not in _OF_DLT:
+            yield from ((name, *path) for path in _iter_paths(value))
+        else:
+            yield (name,)
+
+
+def _iter_unknown_variables() -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIX):
+            path = tuple(name.removeprefix(_PREFIX).lower().split("__"))
+            if not _is_known(path):
+                yield f"in the environment ({printable(name)})", path
+
+
+def _is_known(path: tuple[str, ...]) -> bool:
+    return path[0] in _OF_DLT or path[-1] in _find_siblings(path)
+
+
+def _find_siblings(path: tuple[str, ...]) -> frozenset[str]:
+    """The keys that exist in the section of *path*; none where there is no such section."""
+    match path[:-1]:
+        case ():
+            return _KEYS
+        case ("credentials",) | ("profiles", _, "credentials"):
+            return _CREDENTIALS
+        case ("profiles", _):
+            return _PROFILE_KEYS
+    return frozenset()
+
+
+def _explain_unknown(where: str, path: tuple[str, ...]) -> str:
+    key = ".".join(path)
+    return (
+        f"{printable(key, limit=100)} {where} is no key of [sources.harvest], so it would change "
+        f"nothing.{_suggest(path)} All keys: docs/configuration.md"
+    )
+
+
+def _suggest(path: tuple[str, ...]) -> str:
+    siblings = _find_siblings(path)
+    if not siblings:  # The section itself is unknown.
+        return _name_nearest(path[0], _KEYS | {"profiles"})
+    if path[-1] in _CREDENTIALS:
+        return f" It belongs into [sources.harvest.credentials]: credentials.{path[-1]}."
+    return _name_nearest(path[-1], siblings)
+
+
+def _name_nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""

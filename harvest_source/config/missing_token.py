@@ -1,0 +1,44 @@
+"""Says where a token was looked for, and what is there that looks like one and is not read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from harvest_source.dlt_internals import iter_config_files
+from harvest_source.errors import printable
+
+_VARIABLE: Final = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
+_LOOKS_LIKE_OURS: Final = re.compile(r"HARVEST.*(TOKEN|SECRET|KEY)")
+_NOT_A_SIGN_IN: Final = "HARVEST_SOURCE_"
+"""Variables of ours that hold no token: the vault's key."""
+
+
+def explain_missing_token(vault: Path) -> str:
+    """What is missing, where it was looked for, what is not read, and what to do."""
+    files = [str(path) for path in iter_config_files()]
+    places = ", ".join([f"{_VARIABLE} in the environment", *files, f"the vault {vault}"])
+    unread = "".join(f" {each}" for each in (*_iter_variables(os.environ), *_iter_files(files)))
+    return (
+        f"No Harvest access token was found. Looked for it in: {places}.{unread} Make one at "
+        "https://id.getharvest.com/developers and put it into .dlt/secrets.toml as access_token "
+        f"under [sources.harvest.credentials], or into the environment as {_VARIABLE}; or sign in "
+        "with: harvest-source auth login. Without an account: add --sandbox."
+    )
+
+
+def _iter_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environment):
+        if _LOOKS_LIKE_OURS.search(name.upper()) and not name.startswith(_NOT_A_SIGN_IN):
+            yield f"{printable(name)} is set, and that name is not read."
+
+
+def _iter_files(read: Iterable[str]) -> Iterator[str]:
+    """Files that people make beside the folder that is read."""
+    for name in ("secrets.toml", "secret.toml", ".env", ".dlt/secret.toml", ".dlt/.env"):
+        path = Path(name).absolute()
+        if path.is_file() and str(path) not in read:
+            yield f"{path} is there, and that file is not read."
