@@ -79,7 +79,7 @@ class HarvestConfiguration(BaseConfiguration):
     exclude: Any | None = None
     """
     Columns to leave out: `["users.cost_rate", "clients.address"]`, in the environment also
-    `users.cost_rate,clients.address`.
+    `users.cost_rate,clients.address`. `sync` empties what was loaded of them before.
     """
     include: Any | None = None
     """

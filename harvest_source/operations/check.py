@@ -23,6 +23,7 @@ from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.settings_checks import check_settings
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
@@ -109,7 +110,9 @@ def check(
     findings.append(_describe_limit(connection.rate_limit))
     findings += map(report_notice, run.run_log.notices)
     findings += (Finding("destination", str(target), "warning", each) for each in target.warnings)
-    findings.append(_try("destination", str(target), partial(_open_destination, target)))
+    misfits: list[str] = []
+    findings.append(_try("destination", str(target), partial(_open_destination, target, misfits)))
+    findings += (Finding("destination", "numbers", "warning", each) for each in misfits)
     return CheckReport(tuple(findings))
 
 
@@ -210,12 +213,15 @@ def _count(session: Session, path: str, endpoint: Endpoint) -> int:
     return session.client.fetch_count(path, key=endpoint.envelope_key or "")
 
 
-def _open_destination(target: Target) -> str:
+def _open_destination(target: Target, misfits: list[str]) -> str:
+    """What is said of the destination; *misfits* gets the numbers that no column holds."""
     check_settings(target)
     path = target.database
     if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
         return "not there yet: the first sync makes it"
-    Warehouse(target, wait_s=0).check_owner()
+    warehouse = Warehouse(target, wait_s=0)
+    warehouse.check_owner()
+    misfits += describe_misfits(warehouse)
     return "can be opened"
 
 

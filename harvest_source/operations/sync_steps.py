@@ -24,7 +24,9 @@ from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.comments import write_comments
+from harvest_source.warehouse.exclusion import empty_excluded
 from harvest_source.warehouse.loads import read_load_ids
+from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.removal import (
     RowsToDelete,
@@ -46,6 +48,8 @@ class SyncSteps:
         try:
             for warning in warehouse.restore():
                 workspace.run_log.warn(warning)
+            for warning in empty_excluded(warehouse, workspace.extraction.options.exclude):
+                workspace.run_log.warn(warning)
             is_full = workspace.extraction.options.full_refresh
             earlier = read_load_ids(warehouse) if is_full else frozenset()
             load_tables(workspace)
@@ -57,6 +61,8 @@ class SyncSteps:
                 self._remove_unseen(read_load_ids(warehouse) - earlier)
             run_audit(workspace)
             self._end_versions()
+            for warning in describe_misfits(warehouse):
+                workspace.run_log.warn(warning)
             warehouse.settle()
         except DestinationError as error:
             return [error]

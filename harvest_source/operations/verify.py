@@ -35,6 +35,7 @@ from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.workspace import Workspace, open_workspace
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.target import Target, build_target
 
 _DIFFERENCE: Final = 5
@@ -130,6 +131,8 @@ def verify(
         is_mended = fix and any(each.state is State.DIFFERS for each in found)
         if is_mended:
             found = _mend_all(workspace, found)
+        for warning in describe_misfits(warehouse):
+            log.warn(warning)
         account_ids = tuple(run.sessions.account_ids())
         _note_nothing_compared(workspace, account_ids, found)
         return VerifyReport(account_ids, tuple(found), log, run.sessions.requests, is_mended)

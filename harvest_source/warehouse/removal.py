@@ -24,6 +24,7 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.deleted_records import DeletedRow, record
 from harvest_source.warehouse.sql import (
+    EVERY_ROW,
     AllOf,
     AnyOf,
     Condition,
@@ -233,3 +234,8 @@ def _end_versions_of(sql: Sql, history: TableHistory, now: datetime) -> None:
         of_account = Equals(ACCOUNT_ID, account_id)
         is_gone = InTable("id", table, "id", of_account, negated=True)
         sql.update(history.table, {VALID_TO: now}, AllOf(is_open, of_account, is_gone))
+
+
+def delete_all(sql: Sql, table: str) -> None:
+    """Delete every row of a child table: its array is excluded."""
+    sql.delete(table, EVERY_ROW)
