@@ -1,0 +1,39 @@
+"""Every command takes its settings from one place: a profile that does not exist is no profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import duckdb
+import pytest
+
+from harvest_source.cli.main import main
+from tests.support.command import Run
+
+EVERY_PROFILE = frozenset({"tables", "sandbox", "rotate-key"})
+"""Commands that are of no profile, or of every one."""
+
+ANSWERS = {"auth status": 3, "auth logout": 0}
+"""Exit codes that are not 2: nothing is signed in, and nothing has to be signed out."""
+
+
+def iter_commands(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command below *group*."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from iter_commands(command, *above, name)
+        elif name not in EVERY_PROFILE:
+            yield (*above, name)
+
+
+@pytest.mark.parametrize("words", list(iter_commands(main)), ids=" ".join)
+def test_no_command_falls_back_to_the_default_profile(
+    run: Run, folder: Path, words: tuple[str, ...]
+) -> None:
+    """The general configuration has a token, and it belongs to the default profile."""
+    duckdb.connect(str(folder / "harvest_data.duckdb")).close()
+    result = run(*words, "--profile", "nowhere")
+    assert result.code == ANSWERS.get(" ".join(words), 2)
+    assert "nowhere" in result.out + result.err
