@@ -1,11 +1,13 @@
 """
-Anything, in any order: edits, creations, deletions, moves, renames, faults, kills, wrong clocks.
+Anything, in any order: edits, creations, deletions, moves, renames, faults, kills, wrong clocks,
+machines in turn, working folders and warehouses that are put back from copies.
 
 After it all one quiet sync must make every cell of every table what Harvest has.
 """
 
 from __future__ import annotations
 
+import shutil
 import signal
 import tempfile
 from datetime import timedelta
@@ -48,6 +50,8 @@ FAULTS = (
 )
 TEXTS = ("Plain", 'Quoted "twice"; DROP TABLE clients;--', "Zeile\nzwei\t\U0001f41d\x00", "")
 DAYS = ("2019-02-28", "2026-06-01", "2026-06-15", "0001-01-01", "9999-12-31")
+
+COPIED = ("dlt", "harvest_data.duckdb")
 
 tables = st.sampled_from(TABLES)
 places = st.integers(0, 1000)
@@ -131,6 +135,35 @@ class Storms(RuleBasedStateMachine):
         """A run in a process of its own that dies somewhere."""
         self.kills += 1
         start_sync(self.lab, *TABLES, number=signal.SIGKILL, moment=moment).communicate()
+
+    @rule()
+    def change_machine(self) -> None:
+        """The next run is on another machine, with a working folder of its own or none yet."""
+        here, there = self.lab.folder / "dlt", self.lab.folder / "dlt of the other machine"
+        between = self.lab.folder / "on the way"
+        for source, target in ((here, between), (there, here), (between, there)):
+            if source.exists():
+                source.rename(target)
+
+    @rule(name=st.sampled_from(COPIED))
+    def copy(self, name: str) -> None:
+        """Keep a copy of the working folders, or of the warehouse."""
+        self.put(self.lab.folder / name, self.lab.folder / f"{name}.copy")
+
+    @rule(name=st.sampled_from(COPIED))
+    def put_back(self, name: str) -> None:
+        """Replace the working folders, or the warehouse, by their copy."""
+        self.put(self.lab.folder / f"{name}.copy", self.lab.folder / name)
+
+    def put(self, source: Path, target: Path) -> None:
+        """Make *target* what *source* is, if there is one."""
+        if not source.exists():
+            return
+        if source.is_file():
+            shutil.copy(source, target)
+            return
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
 
     def teardown(self) -> None:
         """All is well again: the next run finds everything, and says so."""
