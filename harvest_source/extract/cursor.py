@@ -7,7 +7,7 @@ Kept in dlt's state per account and table, under ``cursor``. Times are ISO 8601,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -83,6 +83,18 @@ class ReadPlan:
     covered_from: date | None
     is_wide: bool
     """Whether the overlap is the wide one."""
+
+    def with_changes(self, cursor: Cursor | None, now: datetime) -> ReadPlan:
+        """
+        The plan that also reads what changed since *cursor*, whatever its date.
+
+        For a full refresh of a part of history: a row that moved to a day before that part would
+        look deleted.
+        """
+        if cursor is None or self.covered_from is None or is_worthless(cursor.at, now):
+            return self
+        changed = Slice(since=cursor.at - min(WIDE_OVERLAP, cursor.at - _HARVEST_BEGAN))
+        return replace(self, slices=(*self.slices, changed))
 
     def earn(self, began: datetime, visibility: str, before: Cursor | None) -> Cursor:
         """The cursor after a proven read that began at *began*."""

@@ -101,13 +101,15 @@ class Task:
         """
         if cursor is not None and not self.sees_all_of(cursor):
             self.run_log.warn(describe_lower_role(self.session.account_id))
-        return plan_read(
-            None if self.options.full_refresh else cursor,
+        is_full, now = self.options.full_refresh, self.options.clock.now()
+        plan = plan_read(
+            None if is_full else cursor,
             visibility=self.visibility,
             start_date=self.options.start_date if date_column else None,
             overlap=self.options.overlap,
-            now=self.options.clock.now(),
+            now=now,
         )
+        return plan.with_changes(cursor, now) if is_full else plan
 
     def note_unproven(self, results: Sequence[ReadResult]) -> None:
         """Record which slices of the table could not be proven complete, and why."""
