@@ -28,7 +28,11 @@ from harvest_source.dlt_internals.duckdb_client import (
     is_ambiguous,
     use_naming_duckdb,
 )
-from harvest_source.dlt_internals.extraction import find_active_pipeline, find_load_id
+from harvest_source.dlt_internals.extraction import (
+    build_load_id,
+    find_active_pipeline,
+    find_load_id,
+)
 from harvest_source.dlt_internals.settings import (
     NAMING_ERRORS,
     find_setting,
@@ -74,6 +78,7 @@ __all__ = [
     "SqlClient",
     "StateVersion",
     "StatefulPipeline",
+    "build_load_id",
     "create_duckdb_file",
     "create_tables",
     "delaying_interrupts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dlt
 from dlt.common.pipeline import current_pipeline
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+from dlt.common.storages.load_package import create_load_id
 
 
 def find_active_pipeline() -> dlt.Pipeline | None:
@@ -30,3 +31,13 @@ def find_load_id() -> str | None:
         return dlt.current.load_package_state()["load_id"]
     except CurrentLoadPackageStateNotAvailable:
         return None
+
+
+def build_load_id() -> str:
+    """
+    The load id that a load would get now. Load ids are instants as text, and only grow.
+
+    To tell rows that were loaded before a moment from those loaded since. Without it:
+    ``str(time.time())``, of which they are made today.
+    """
+    return create_load_id()

@@ -18,7 +18,7 @@ from harvest_source.errors import counted
 from harvest_source.extract.cursor import ReadPlan, load_cursor, move_cursor
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep
-from harvest_source.extract.replaced_lists import Scope, StoredLists, read_scopes
+from harvest_source.extract.replaced_lists import Scope, StoredLists, note_empty, read_scopes
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task, read_ids
 from harvest_source.schema.endpoint import Endpoint
@@ -36,8 +36,10 @@ def read_children(task: Task) -> Iterator[pa.Table]:
         return
     read_plan = task.plan(cursor, listed.window)
     result = ReadResult()
-    changed = read_ids(task, listed, read_plan.slices, result, having=parent.having)
-    sweep, swept = _plan_sweep(task, listed, read_plan, changed)
+    without = set[int]()
+    changed = read_ids(task, listed, read_plan.slices, result, having=parent.having, others=without)
+    sweep, swept = _plan_sweep(task, listed, read_plan, changed, without)
+    note_empty(task, [_child_scope(task, each) for each in sorted(without - {*changed})])
     # Only where a role may see a part of a parent's children is it worth remembering each list.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
     scopes = [_child_scope(task, each) for each in [*changed, *swept]]
@@ -67,9 +69,14 @@ def reread_children(task: Task) -> Iterator[pa.Table]:
 
 
 def _plan_sweep(
-    task: Task, listed: Endpoint, read_plan: ReadPlan, changed: Sequence[int]
+    task: Task, listed: Endpoint, read_plan: ReadPlan, changed: Sequence[int], without: set[int]
 ) -> tuple[ParentSweep, list[int]]:
-    """The sweep as it stands after this run, and the parents it adds to those that changed."""
+    """
+    The sweep as it stands after this run, and the parents it adds to those that changed.
+
+    Args:
+        without: Gets the parents that have no such list, such as people who are no managers.
+    """
     parent = task.endpoint.parent
     assert parent is not None
     sweep, now = ParentSweep.load(task.state.get("walk")), task.options.clock.now()
@@ -80,7 +87,7 @@ def _plan_sweep(
         return sweep, []
     bound = task.options.start_date if listed.window else None
     every_day = (Slice(DateWindow(bound)),)
-    parents = read_ids(task, listed, every_day, ReadResult(), having=parent.having)
+    parents = read_ids(task, listed, every_day, ReadResult(), having=parent.having, others=without)
     if (days := sweep.days_needed(len(parents))) > every.days:
         task.run_log.warn(
             f"The {counted(len(parents), 'list')} of {task.endpoint.name} of account "

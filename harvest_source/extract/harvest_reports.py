@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from harvest_source.extract.replaced_lists import Scope, StoredLists, read_scopes
+from harvest_source.extract.removals import Reason
+from harvest_source.extract.replaced_lists import Scope, StoredLists, owe_lists, read_scopes
 from harvest_source.extract.report_years import (
     count_years,
     last_day,
@@ -119,7 +120,8 @@ def _forget(
         if name in covered:
             if before is None or covers(task.visibility, before.by):
                 if bounds is not None:
-                    task.run_log.empty(*task.key, dict(zip(("from", "to"), bounds, strict=True)))
+                    values = tuple(zip(("from", "to"), bounds, strict=True))
+                    owe_lists(task, [Scope(values, "", {})], Reason.COVERED)
                 stored.forget(name)
         elif before is not None and before.rows == 0 and window is not None:
             assert window.start is not None

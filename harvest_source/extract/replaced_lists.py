@@ -4,7 +4,8 @@ Lists without ``updated_since``: each is read whole and takes the place of what 
 Some exist once per account (roles), some once per parent (an invoice's payments) or per window (a
 report of one year): the latter are told apart by their :class:`Scope`. A list is only replaced by a
 complete read, and only if this token sees at least what the token saw that read the list before.
-An empty list leaves no row to merge, so it is recorded in the run log: its rows are deleted there.
+An empty list leaves no row to merge, so the removal of its rows is owed: it is stored with the
+state that says that the list is empty.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from harvest_source.extract.proof import (
     explain_shortfall,
     pages_agree,
 )
+from harvest_source.extract.removals import Reason, Removal, owe
 from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
@@ -120,10 +122,23 @@ def remember(task: Task, table: pa.Table) -> LastRead:
     return LastRead(task.options.clock.now(), task.visibility, table.num_rows, fingerprint(table))
 
 
-def note_empty(task: Task, scope: Mapping[str, Any]) -> None:
-    """Record that a list is empty, if this token would see its rows if there were any."""
-    if shows_all(task):
-        task.run_log.empty(*task.key, scope)
+def note_empty(task: Task, scopes: Sequence[Scope]) -> None:
+    """
+    Owe the removal of all rows of *scopes*, whose lists are empty.
+
+    Only if this token would see the rows if there were any.
+    """
+    if scopes and shows_all(task):
+        owe_lists(task, scopes, Reason.EMPTY)
+
+
+def owe_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
+    """Owe the removal of all rows of *scopes*, at least one."""
+    columns = tuple(name for name, _ in scopes[0].values)
+    values = tuple(tuple(value for _, value in scope.values) for scope in scopes)
+    now, account_id = task.options.clock.now(), task.session.account_id
+    removal = Removal(task.endpoint, account_id, reason, now, columns, values)
+    owe(task.state, removal)
 
 
 def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
@@ -166,9 +181,9 @@ def read_all(task: Task) -> Iterator[pa.Table]:
         task.warn_kept("all of it")
         return
     table = read_whole(task.build_slice_reader()).table
-    if table.num_rows == 0:
-        note_empty(task, {})
     if accepts(task, before, table, "all of it"):
+        if table.num_rows == 0:
+            note_empty(task, [Scope((), "", {})])
         yield table
         task.state["seen"] = remember(task, table).dump()
 
@@ -281,6 +296,7 @@ def read_scopes(
         return scope, _read_scope(task, scope, had_rows=had_rows)
 
     tables: list[pa.Table] = []
+    empty: list[Scope] = []
     for scope, table in in_parallel(read_scope, scopes, workers=SCOPE_WORKERS):
         if table is None:
             continue
@@ -290,12 +306,13 @@ def read_scopes(
         if stored is None and not is_first:
             _refuse_undated(task)
         if table.num_rows == 0:
-            note_empty(task, dict(scope.values))
+            empty.append(scope)
             continue
         tables.append(table)
         if sum(each.num_rows for each in tables) >= SCOPE_ROWS:
             yield pa.concat_tables(tables, promote_options="default")
             tables = []
+    note_empty(task, empty)
     if tables:
         yield pa.concat_tables(tables, promote_options="default")
 

@@ -7,7 +7,7 @@ Knows nothing of dlt or HTTP.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,16 +36,6 @@ class Failure:
     def as_dict(self) -> dict[str, Any]:
         """As ``--json`` and ``sync_runs`` show it."""
         return error_dict(self.error, account_id=self.account_id, table=self.table)
-
-
-@dataclass(frozen=True, slots=True)
-class Emptied:
-    """A list that was read whole and has no rows. A merge without rows deletes nothing."""
-
-    table: str
-    account_id: int
-    scope: tuple[tuple[str, Any], ...] = ()
-    """Columns and values that its rows would share; none: all rows of the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +100,6 @@ class AuditReport:
     def run_values(self) -> dict[str, Any]:
         """The values of the audit's columns in ``sync_runs``."""
         return {
-            "rows_deleted": self.deleted,
             "rows_lost": self.lost,
             "rows_reread": self.reread,
             "rows_corrected": self.corrected,
@@ -146,7 +135,6 @@ class RunLog:
     """Tables last read with another token or role: fewer rows are no evidence of deletions."""
     whole: set[tuple[str, int]] = field(default_factory=set)
     """Tables read from the first row to the last, with proof."""
-    emptied: list[Emptied] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     unproven: list[Failure] = field(default_factory=list)
@@ -169,11 +157,6 @@ class RunLog:
         with self._lock:
             key = table, account_id
             self.deleted[key] = self.deleted.get(key, 0) + rows
-
-    def empty(self, table: str, account_id: int, scope: Mapping[str, Any]) -> None:
-        """Record that a list was read whole and has no rows."""
-        with self._lock:
-            self.emptied.append(Emptied(table, account_id, tuple(scope.items())))
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
         """Record that a table is not read on purpose."""
@@ -211,12 +194,9 @@ class RunLog:
         return bool({("", account_id), (table, account_id)} & self.doubtful)
 
     def drop_doubtful(self) -> None:
-        """Forget that doubtful tables were read whole, or were found empty."""
+        """Forget that doubtful tables were read whole."""
         with self._lock:
             self.whole = {each for each in self.whole if not self.is_doubtful(*each)}
-            self.emptied = [
-                each for each in self.emptied if not self.is_doubtful(each.table, each.account_id)
-            ]
 
     def warn(self, message: str) -> None:
         """Record a message for the user, as :meth:`add_notice`."""

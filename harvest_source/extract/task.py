@@ -157,6 +157,7 @@ def read_ids(
     result: ReadResult,
     *,
     having: tuple[str, str] | None = None,
+    others: set[int] | None = None,
 ) -> list[int]:
     """
     Read the ids of another list of the task's account, each once, ascending.
@@ -164,6 +165,7 @@ def read_ids(
     Args:
         result: Gets the earliest beginning and all unproven slices.
         having: An array column and the value it must contain.
+        others: Gets the ids of the records that do not contain it.
     """
     decoder = Decoder(endpoint.record, account_id=task.session.account_id)
     source = ListSource(task.session.client, endpoint, decoder.decode)
@@ -172,7 +174,10 @@ def read_ids(
     for slice_ in slices:
         one = ReadResult()
         for table in reader.iter_tables(slice_, one):
-            ids.update(_ids_having(table, having))
+            found = set(_ids_having(table, having))
+            ids |= found
+            if others is not None:
+                others |= set(table.column("id").to_pylist()) - found
         result.began = min(filter(None, (result.began, one.began)), default=None)
         result.unproven += one.unproven
         result.reasons += one.reasons

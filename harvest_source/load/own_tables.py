@@ -30,12 +30,16 @@ COLUMNS: Final[Mapping[str, TTableSchemaColumns]] = {
         "oldest_read_at": {"data_type": "timestamp"},
     },
     DELETED_RECORDS: {
-        "account_id": {"data_type": "bigint", "nullable": False, "primary_key": True},
-        "table_name": {"data_type": "text", "nullable": False, "primary_key": True},
-        "id": {"data_type": "bigint", "nullable": False, "primary_key": True},
+        "account_id": {"data_type": "bigint", "nullable": False},
+        "table_name": {"data_type": "text", "nullable": False},
+        "parent_id": {"data_type": "bigint"},
+        "id": {"data_type": "bigint", "nullable": False},
         "detected_at": {"data_type": "timestamp", "nullable": False},
         "restored_at": {"data_type": "timestamp"},
         "record": {"data_type": "json"},
+        # A digest of account, table, key and time: dlt's merge compares no null, and parent_id is
+        # null in most rows.
+        "_dlt_id": {"data_type": "text", "nullable": False, "primary_key": True},
     },
 }
 

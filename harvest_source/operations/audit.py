@@ -25,7 +25,8 @@ from harvest_source.operations.count_audit import CountAudit
 from harvest_source.operations.reread import Rereading
 from harvest_source.operations.reread_schedule import plan_rereads
 from harvest_source.operations.workspace import Workspace
-from harvest_source.warehouse.deleted_records import forget, restore
+from harvest_source.warehouse.deleted_records import restore
+from harvest_source.warehouse.removal import forget_records
 
 
 def run_audit(workspace: Workspace) -> None:
@@ -42,9 +43,12 @@ def run_audit(workspace: Workspace) -> None:
     for session in workspace.open_sessions():
         _AccountAudit(workspace, session, rereading, now).run()
     rereading.execute()
-    if warehouse.owes:
-        restore(warehouse, workspace.endpoints, now=now)
-    forget(warehouse, workspace.upkeep.keep_deleted_days, now=now)
+    keep_days = workspace.upkeep.keep_deleted_days
+    if warehouse.owes or keep_days is not None:
+        with warehouse.sql() as sql:
+            if warehouse.owes:
+                restore(sql, workspace.endpoints, now=now)
+            forget_records(sql, keep_days, now=now)
     workspace.run_log.audit.oldest_read_at = find_oldest_read(workspace)
 
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from harvest_source.auth.sessions import Session
-from harvest_source.errors import GuardError, RemoteError, counted
+from harvest_source.errors import RemoteError, counted
+from harvest_source.extract.removals import Reason, choose_by_id
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.deletion_search import DeletionSearch, Findings, describe_slices
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
-from harvest_source.schema.endpoints import ENDPOINTS
-from harvest_source.warehouse.removal import RowsToDelete, guard, rows_to_delete_by_id
 
 
 @dataclass(slots=True)
@@ -82,30 +81,12 @@ class CountAudit:
         if reason := explain_undated(self.session) if going else None:
             self.workspace.run_log.warn(reason)
             return
-        removal = RowRemoval(self.workspace)
+        removal, now = RowRemoval(self.workspace, "--deletes"), self.workspace.now()
         for table in going:
-            found = self.findings[table.place]
-            try:
-                guard(
-                    table.endpoint, len(found.gone), found.here, self.workspace.upkeep.max_deletes
-                )
-            except GuardError as error:
-                self.workspace.run_log.fail(*table.place, error)
-                continue
-            removal.add(self._list_gone(table, sorted(found.gone)))
+            gone = self.findings[table.place].gone
+            rows = choose_by_id(table.endpoint, self.session.account_id, Reason.GONE, now, gone)
+            removal.add([rows], limit=self.workspace.upkeep.max_deletes)
         self.workspace.run_log.audit.deleted += removal.execute()
-
-    def _list_gone(self, table: AuditedTable, gone: Sequence[int]) -> list[RowsToDelete]:
-        """The rows *gone*, and the rows of other tables that belong to them."""
-        account_id = self.session.account_id
-        rows = rows_to_delete_by_id(table.endpoint, account_id, "id", gone)
-        for endpoint in ENDPOINTS:
-            parent = endpoint.parent
-            if parent is None or parent.endpoint != table.endpoint.name:
-                continue
-            if self.workspace.warehouse.has_table(endpoint.name):
-                rows += rows_to_delete_by_id(endpoint, account_id, parent.key, gone)
-        return rows
 
 
 def explain_findings(table: str, account_id: int, found: Findings) -> list[str]:

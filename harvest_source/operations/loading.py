@@ -10,6 +10,7 @@ from typing import Any
 from harvest_source.extract.extraction import TableFeed
 from harvest_source.extract.options import Reread
 from harvest_source.load.packages import PackageBuilder
+from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import ReadStrategy
@@ -33,9 +34,12 @@ def load_tables(workspace: Workspace) -> list[str]:
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
     load_ids: list[str] = []
+    replacement = Replacement(workspace)
     with closing(workspace.extraction.iter_packages(feeds)) as packages:
         for batches in packages:
-            load_ids += workspace.warehouse.load(builder.build_source(batches))
+            source = builder.build_source(replacement.clear_way(batches))
+            batches.clear()  # Its rows are released as they are drawn.
+            load_ids += workspace.warehouse.load(source)
     if builder.has_unmade:
         load_ids += workspace.warehouse.load(builder.build_source([]))
     return load_ids
@@ -73,9 +77,12 @@ def load_rereads(workspace: Workspace, rereads: Mapping[tuple[str, int], Reread]
     builder = _create_builder(replace(workspace, endpoints=endpoints))
     feeds = builder.build_feeds(workspace.sessions.account_ids())
     wanted = [feed for feed in feeds if (feed.endpoint.name, feed.account_id) in rereads]
+    replacement = Replacement(workspace)
     with closing(extraction.iter_packages(wanted)) as packages:
         for batches in packages:
-            workspace.warehouse.load(builder.build_source(batches))
+            source = builder.build_source(replacement.clear_way(batches))
+            batches.clear()
+            workspace.warehouse.load(source)
 
 
 def _create_builder(workspace: Workspace) -> PackageBuilder:

@@ -11,9 +11,7 @@ from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit import mend_account
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.loading import load_rereads
-from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
-from harvest_source.warehouse.removal import rows_to_delete_of_emptied
 
 _COUNTED: tuple[str, ...] = ("rows", "ids")
 """Checks whose differences are looked for by counting and by id; others name what to read."""
@@ -49,11 +47,6 @@ def _mend_children(workspace: Workspace, differing: Sequence[Comparison]) -> Non
     for each in differing:
         for table, parent in each.children:
             parents[table, each.account_id].append(parent)
-    if not parents:
-        return
-    rereads = {place: Reread(parents=tuple(ids)) for place, ids in parents.items()}
-    load_rereads(workspace, rereads)
-    removal = RowRemoval(workspace)
-    removal.add(rows_to_delete_of_emptied(workspace.run_log.emptied))
-    removal.execute()
-    workspace.run_log.emptied.clear()
+    if parents:
+        rereads = {place: Reread(parents=tuple(ids)) for place, ids in parents.items()}
+        load_rereads(workspace, rereads)

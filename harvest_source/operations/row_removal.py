@@ -1,15 +1,41 @@
-"""Removing rows: collect them, check the guard, remove all of them together, count them."""
+"""
+Removing rows, for every step of a run: count, check the guard, owe, carry out, forget.
+
+What is decided is stored in dlt's state before the first statement runs, and taken out of it after
+the last. A run that stops in between leaves the removal to :func:`finish_owed` of the next one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from harvest_source.errors import GuardError
+from harvest_source.extract.removals import Reason, Removal, forget_owed, load_owed, owe
+from harvest_source.extract.replaced_lists import LastRead
+from harvest_source.load.own_tables import DELETED_RECORDS, is_made
+from harvest_source.load.state import stored_accounts
 from harvest_source.operations.workspace import Workspace
-from harvest_source.warehouse.removal import RowsToDelete, find, remove
+from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.deleted_records import find_unrecorded, insert
+from harvest_source.warehouse.own_rows import takes_inserts
+from harvest_source.warehouse.removal import (
+    count_rows,
+    delete_rows,
+    find_outdated_lists,
+    guard,
+    iter_rows,
+)
+from harvest_source.warehouse.sql import Equals
+from harvest_source.warehouse.warehouse import Warehouse
+
+Place = tuple[str, int]
+"""A table's name and an account's id."""
 
 
 @dataclass(slots=True)
@@ -21,58 +47,185 @@ class RowRemoval:
     """
 
     workspace: Workspace
-    _found: list[tuple[RowsToDelete, list[dict[str, Any]]]] = field(default_factory=list)
+    option: str = ""
+    """What a refused command needs beside ``--max-deletes``."""
+    _decided: list[Removal] = field(default_factory=list)
 
-    def add(self, candidates: Iterable[RowsToDelete], *, limit: Decimal | None = None) -> None:
+    def add(self, removals: Sequence[Removal], *, limit: Decimal | None) -> bool:
         """
-        Look *candidates* up in the warehouse and note them for removal.
+        Count the rows of *removals*, all of one table of one account, and note them.
 
         Args:
-            limit: Share of the account's rows in that table, from 0 to 1, that may go; None: no
-                guard.
+            limit: Share of the account's rows in that table, from 0 to 1, that may go; None: the
+                rows have been counted and the guard has been asked.
+
+        Returns:
+            False if the guard refuses all of them.
 
         Raises:
             DestinationError: The destination refused.
         """
-        for each in candidates:
-            try:
-                rows = find(self.workspace.warehouse, each, limit=limit)
-            except GuardError as error:
-                self.workspace.run_log.fail(each.endpoint.name, each.account_id, error)
-                continue
-            if rows:
-                self._found.append((each, rows))
+        with self.workspace.warehouse.sql() as sql:
+            counted = [(each, count_rows(sql, each)) for each in removals]
+            rows = sum(n for _, n in counted)
+            if rows and limit is not None:
+                endpoint, account_id = removals[0].endpoint, removals[0].account_id
+                total = sql.count(endpoint.name, Equals(ACCOUNT_ID, account_id))
+                try:
+                    guard(endpoint, rows, total, limit, self.option)
+                except GuardError as error:
+                    self.workspace.run_log.fail(endpoint.name, account_id, error)
+                    return False
+        self._decided += [each for each, n in counted if n]
+        return True
 
     def execute(self) -> int:
         """
-        Ask once more whether this token sees all rows, and leave out tables of which it may not.
+        Store what is owed, carry it out, and count the rows in the run log.
 
-        Record the other rows in ``deleted_records``, remove them with their child rows, count them.
+        Before, ask once more whether this token sees all rows, and leave out tables of which it
+        may not.
 
         Returns:
-            How many rows were removed.
+            How many rows were removed from the tables that were named; rows below are not counted.
 
         Raises:
-            DestinationError: The destination refused.
+            DestinationError: The destination refused; the next run finishes it.
         """
-        workspace = self.workspace
-        self._leave_out_doubtful()
-        remove(
-            workspace.warehouse,
-            self._found,
-            now=workspace.now(),
-            keep_content=workspace.upkeep.keep_content,
-        )
-        for each, rows in self._found:
-            workspace.run_log.add_deleted(each.endpoint.name, each.account_id, len(rows))
-        return sum(len(rows) for _, rows in self._found)
-
-    def _leave_out_doubtful(self) -> None:
-        """Rows of children go with their parent's, so all tables of one removal are asked about."""
-        places = [(each.endpoint, each.account_id) for each, _ in self._found]
+        places = [(each.endpoint, each.account_id) for each in self._decided]
         doubtful = self.workspace.confirmation.find_doubtful(places)
-        self._found = [
-            (each, rows)
-            for each, rows in self._found
-            if (each.endpoint.name, each.account_id) not in doubtful
-        ]
+        self._decided = [each for each in self._decided if each.place not in doubtful]
+        if not self._decided:
+            return 0
+        self.workspace.warehouse.write_state(partial(_owe, self._decided))
+        return carry_out(self.workspace, self._decided)
+
+
+def finish_owed(workspace: Workspace) -> None:
+    """
+    Carry out what an earlier run decided and did not finish. Call it before anything is read.
+
+    Rows of lists that plain dlt found empty have not been counted yet: the guard is asked now.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    by_place: dict[Place, list[Removal]] = defaultdict(list)
+    for removal in _iter_owed(workspace.warehouse.source_state):
+        by_place[removal.place].append(removal)
+    done: list[Removal] = []
+    for removals in by_place.values():
+        checked = RowRemoval(workspace)
+        unchecked = [each for each in removals if each.reason is Reason.EMPTY]
+        refused = unchecked and not checked.add(unchecked, limit=workspace.upkeep.max_deletes)
+        done += [each for each in removals if not (refused and each in unchecked)]
+    if done:
+        carry_out(workspace, done)
+
+
+def _iter_owed(sources: Mapping[str, Any]) -> Iterable[Removal]:
+    for table in sources.get("resources", {}):
+        if endpoint := BY_NAME.get(table):
+            for account_id, state in stored_accounts(sources, table).items():
+                yield from load_owed(endpoint, int(account_id), state)
+
+
+def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
+    """
+    Record and delete the rows of owed *removals*, then take the removals out of the state.
+
+    Repeated, it finishes what was begun and records no row twice.
+
+    Returns:
+        How many rows were removed from the tables of the removals; rows below are not counted.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    warehouse, keep = workspace.warehouse, workspace.upkeep.keep_content
+    if not is_made(DELETED_RECORDS, warehouse.schema):
+        warehouse.append(DELETED_RECORDS, [])
+    removed = Counter[Place]()
+    if not takes_inserts(warehouse):
+        _record_by_load(warehouse, removals, keep)
+    with warehouse.sql() as sql, sql.transaction():
+        for removal in removals:
+            for rows in iter_rows(sql, removal):
+                removed.update((row.endpoint.name, row.account_id) for row in rows)
+                if takes_inserts(warehouse):
+                    found = [r.as_record(removal.detected_at, keep_content=keep) for r in rows]
+                    insert(sql, found)
+        for removal in removals:
+            delete_rows(sql, removal)
+    outdated = _find_outdated(warehouse, removals)
+    warehouse.write_state(partial(_settle, removals, outdated))
+    for place, rows_removed in removed.items():
+        workspace.run_log.add_deleted(*place, rows_removed)
+    return sum(removed[place] for place in {each.place for each in removals})
+
+
+def _record_by_load(warehouse: Warehouse, removals: Sequence[Removal], keep: bool) -> None:
+    """Where JSON cannot be inserted by SQL, dlt loads the records, before anything is deleted."""
+    records = []
+    with warehouse.sql() as sql:
+        for removal in removals:
+            for rows in iter_rows(sql, removal):
+                found = [row.as_record(removal.detected_at, keep_content=keep) for row in rows]
+                records += find_unrecorded(sql, found)
+    if records:
+        warehouse.append(DELETED_RECORDS, records)
+
+
+# What the state remembers.
+
+
+def _owe(removals: Sequence[Removal], state: dict[str, Any]) -> None:
+    for removal in removals:
+        owe(_find_account(state, removal.place), removal)
+
+
+def _settle(
+    removals: Sequence[Removal], outdated: Mapping[Place, set[str]], state: dict[str, Any]
+) -> None:
+    """Take *removals* out, and forget what was remembered of the rows in place of the rows."""
+    for place in {each.place for each in removals}:
+        account = _find_account(state, place)
+        forget_owed(account, [each for each in removals if each.place == place])
+        account.pop("volatile", None)
+    for place, parents in outdated.items():
+        lists = _find_account(state, place).get("parents", {})
+        for parent in parents:
+            lists.pop(parent, None)
+
+
+def _find_account(state: dict[str, Any], place: Place) -> dict[str, Any]:
+    table, account_id = place
+    accounts = state.setdefault("resources", {}).setdefault(table, {}).setdefault("accounts", {})
+    account: dict[str, Any] = accounts.setdefault(str(account_id), {})
+    return account
+
+
+def _find_outdated(warehouse: Warehouse, removals: Sequence[Removal]) -> dict[Place, set[str]]:
+    """Lists of parents, by table and account, that are remembered and were removed."""
+    sources = warehouse.source_state
+    found: dict[Place, set[str]] = {}
+    with warehouse.sql() as sql:
+        for removal in removals:
+            rows = _count_remembered(sources, removal)
+            if rows:
+                for table, parents in find_outdated_lists(sql, removal, rows).items():
+                    found.setdefault((table, removal.account_id), set()).update(parents)
+    return found
+
+
+def _count_remembered(sources: Mapping[str, Any], removal: Removal) -> dict[str, dict[str, int]]:
+    """Of the lists below a removed row, by table and parent, how many rows they had."""
+    counts = {}
+    for endpoint in BY_NAME.values():
+        if endpoint.parent is None or endpoint.parent.endpoint != removal.endpoint.name:
+            continue
+        account = stored_accounts(sources, endpoint.name).get(str(removal.account_id), {})
+        reads = {name: LastRead.load(each) for name, each in account.get("parents", {}).items()}
+        if reads:
+            counts[endpoint.name] = {name: read.rows for name, read in reads.items() if read}
+    return counts

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from harvest_source._version import __version__
 from harvest_source.auth.sessions import Session
+from harvest_source.dlt_internals import build_load_id
 from harvest_source.errors import DestinationError, HarvestError, printable
+from harvest_source.extract.removals import Reason, Removal, Unseen
 from harvest_source.extract.visibility import explain_undated, may_hide
-from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
 from harvest_source.operations.loading import load_tables
-from harvest_source.operations.row_removal import RowRemoval
+from harvest_source.operations.row_removal import RowRemoval, finish_owed
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
@@ -28,11 +29,6 @@ from harvest_source.warehouse.exclusion import empty_excluded
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_rows import insert_row
-from harvest_source.warehouse.removal import (
-    RowsToDelete,
-    end_versions,
-    rows_to_delete_of_emptied,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +46,16 @@ class SyncSteps:
                 workspace.run_log.warn(warning)
             for warning in empty_excluded(warehouse, workspace.extraction.options.exclude):
                 workspace.run_log.warn(warning)
-            is_full = workspace.extraction.options.full_refresh
+            finish_owed(workspace)
+            is_full, began = workspace.extraction.options.full_refresh, build_load_id()
             earlier = read_load_ids(warehouse) if is_full else frozenset()
             load_tables(workspace)
             warehouse.make_child_tables(workspace.endpoints)
             if warehouse.owes:
                 self._write_comments()
-            self._remove_emptied()
             if is_full:
-                self._remove_unseen(read_load_ids(warehouse) - earlier)
+                self._remove_unseen(read_load_ids(warehouse) - earlier, began)
             run_audit(workspace)
-            self._end_versions()
             for warning in describe_misfits(warehouse):
                 workspace.run_log.warn(warning)
             warehouse.settle()
@@ -94,28 +89,24 @@ class SyncSteps:
                 f"Tables and columns could not be given their comments. {error}"
             )
 
-    def _remove_emptied(self) -> None:
-        """Remove the rows of lists that were read whole and are empty now: a merge brings none."""
-        removal = RowRemoval(self.workspace)
-        removal.add(rows_to_delete_of_emptied(self.workspace.run_log.emptied))
-        removal.execute()
-
-    def _remove_unseen(self, load_ids: Iterable[str]) -> None:
+    def _remove_unseen(self, load_ids: Iterable[str], began: str) -> None:
         """
         After a full refresh, remove the rows that no load brought since it began.
 
         Args:
             load_ids: The loads of this run, and of any other that has loaded meanwhile.
+            began: A load id of the moment before the first load: what is loaded before an
+                interrupted removal is finished stays, too.
         """
-        log, removal = self.workspace.run_log, RowRemoval(self.workspace)
-        seen, start = tuple(load_ids), self.workspace.extraction.options.start_date
+        log, removal = self.workspace.run_log, RowRemoval(self.workspace, "--full-refresh")
+        start = self.workspace.extraction.options.start_date
+        unseen = Unseen(tuple(sorted(load_ids)), began, start)
+        now, limit = self.workspace.now(), self.workspace.upkeep.max_deletes
         for account_id in sorted({account_id for _, account_id in log.whole}):
-            unseen = (
-                RowsToDelete(endpoint, account_id, seen, start if endpoint.window else None)
-                for endpoint in self._find_complete(account_id)
-                if (endpoint.name, account_id) in log.whole
-            )
-            removal.add(unseen, limit=self.workspace.upkeep.max_deletes)
+            for endpoint in self._find_complete(account_id):
+                if (endpoint.name, account_id) in log.whole:
+                    rows = Removal(endpoint, account_id, Reason.UNSEEN, now, unseen=unseen)
+                    removal.add([rows], limit=limit)
         removal.execute()
 
     def _find_complete(self, account_id: int) -> list[Endpoint]:
@@ -138,14 +129,6 @@ class SyncSteps:
             self.workspace.run_log.warn(reason)
         return reason is None
 
-    def _end_versions(self) -> None:
-        """Close the open history version of every removed row."""
-        options, deleted = self.workspace.extraction.options, self.workspace.run_log.deleted
-        tables = {table for (table, _), rows in deleted.items() if rows} & options.history
-        histories = [TableHistory(each) for each in self.workspace.endpoints if each.name in tables]
-        if histories:
-            end_versions(self.workspace.warehouse, histories, now=self.workspace.now())
-
 
 def _build_row(report: SyncReport) -> dict[str, object]:
     summary = report.as_dict()
@@ -159,5 +142,6 @@ def _build_row(report: SyncReport) -> dict[str, object]:
         "errors": summary["errors"],
         "requests": report.requests,
         "version": __version__,
+        "rows_deleted": sum(report.run_log.deleted.values()),
         **report.run_log.audit.run_values(),
     }

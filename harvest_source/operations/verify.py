@@ -30,6 +30,7 @@ from harvest_source.operations.compare_rows import compare_ids, compare_rows
 from harvest_source.operations.comparisons import Comparison, State
 from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
+from harvest_source.operations.row_removal import finish_owed
 from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.workspace import Workspace, open_workspace
@@ -127,6 +128,8 @@ def verify(
         check_loaded(warehouse)
         for warning in warehouse.restore() if fix else warnings:
             log.warn(warning)
+        if fix:
+            finish_owed(workspace)
         found = _compare_all(workspace, is_thorough=fix)
         is_mended = fix and any(each.state is State.DIFFERS for each in found)
         if is_mended:

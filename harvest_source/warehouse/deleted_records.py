@@ -2,88 +2,99 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
-from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.warehouse.sql import AllOf, Equals, InTable, Within
-from harvest_source.warehouse.warehouse import Warehouse
+from harvest_source.warehouse.sql import AllOf, Condition, Equals, InTable, OneOf, Row, Sql
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedRow:
     """A row that leaves its table, child rows as lists under their arrays' names."""
 
-    table: str
+    endpoint: Endpoint
     account_id: int
     row: Mapping[str, Any]
 
-    def as_record(self, now: datetime, *, keep_content: bool) -> dict[str, Any]:
-        """The row of ``deleted_records``."""
+    def as_record(self, detected_at: datetime, *, keep_content: bool) -> Row:
+        """The row of ``deleted_records``. Its key is the same however often it is made."""
+        endpoint, row = self.endpoint, self.row
+        key = tuple(str(row[name]) for name in endpoint.primary_key)
+        content = repr((self.account_id, endpoint.name, key, detected_at.isoformat()))
         return {
             "account_id": self.account_id,
-            "table_name": self.table,
-            "id": self.row["id"],
-            "detected_at": now,
+            "table_name": endpoint.name,
+            "parent_id": row[endpoint.parent.key] if endpoint.parent else None,
+            "id": row["id" if "id" in endpoint.primary_key else endpoint.primary_key[0]],
+            "detected_at": detected_at,
             "restored_at": None,
-            "record": _as_json(self.row) if keep_content else None,
+            "record": _as_json(row) if keep_content else None,
+            "_dlt_id": hashlib.blake2b(content.encode(), digest_size=16).hexdigest(),
         }
 
 
-def record(
-    warehouse: Warehouse, rows: Sequence[DeletedRow], *, now: datetime, keep_content: bool
-) -> None:
-    """
-    Record rows that are about to be deleted, in one load; none: nothing is loaded.
-
-    Args:
-        keep_content: False: only the ids are kept.
-
-    Raises:
-        DestinationError: The destination refused.
-    """
-    if rows:
-        records = [each.as_record(now, keep_content=keep_content) for each in rows]
-        warehouse.append(DELETED_RECORDS, records)
+def find_unrecorded(sql: Sql, records: Sequence[Row]) -> list[Row]:
+    """Those of *records* that ``deleted_records`` does not have yet."""
+    if not records:
+        return []
+    ids = [record["_dlt_id"] for record in records]
+    known = {
+        row for (row,) in sql.iter_values(DELETED_RECORDS, OneOf("_dlt_id", ids), ("_dlt_id",))
+    }
+    return [record for record in records if record["_dlt_id"] not in known]
 
 
-def restore(warehouse: Warehouse, endpoints: Iterable[Endpoint], *, now: datetime) -> None:
-    """
-    Mark the records of rows that are in their table again.
+def insert(sql: Sql, records: Sequence[Row]) -> None:
+    """Add *records* to ``deleted_records``, those that it does not have yet."""
+    unrecorded = find_unrecorded(sql, records)
+    sql.insert(DELETED_RECORDS, [{**each, LOAD_ID: each["_dlt_id"]} for each in unrecorded])
 
-    Raises:
-        DestinationError: The destination refused.
-    """
-    if not is_made(DELETED_RECORDS, warehouse.schema):
+
+def restore(sql: Sql, endpoints: Iterable[Endpoint], *, now: datetime) -> None:
+    """Mark the records of rows that are in their table again."""
+    if not is_made(DELETED_RECORDS, sql.schema):
         return
-    tables = {endpoint.name for endpoint in endpoints}
     is_missing = Equals("restored_at", None)
-    with warehouse.sql() as sql:
-        places = sql.select_distinct(DELETED_RECORDS, is_missing, ("table_name", ACCOUNT_ID))
-        for table, account_id in places:
-            if table in tables:
-                of_account = Equals(ACCOUNT_ID, account_id)
-                is_back = InTable("id", table, "id", of_account)
-                where = AllOf(Equals("table_name", table), of_account, is_missing, is_back)
-                sql.update(DELETED_RECORDS, {"restored_at": now}, where)
+    by_name = {each.name: each for each in endpoints if "id" in each.primary_key}
+    for table, account_id in sql.select_distinct(
+        DELETED_RECORDS, is_missing, ("table_name", ACCOUNT_ID)
+    ):
+        if endpoint := by_name.get(table):
+            _restore_rows(sql, endpoint, account_id, now)
 
 
-def forget(warehouse: Warehouse, days: int | None, *, now: datetime) -> None:
+def _restore_rows(sql: Sql, endpoint: Endpoint, account_id: int, now: datetime) -> None:
+    of_account = Equals(ACCOUNT_ID, account_id)
+    missing = AllOf(Equals("table_name", endpoint.name), of_account, Equals("restored_at", None))
+    for parent in _find_parents_here(sql, endpoint, of_account, missing):
+        here = AllOf(of_account, *parent)
+        is_back = InTable("id", endpoint.name, "id", here)
+        named = [Equals("parent_id", each.value) for each in parent]
+        sql.update(DELETED_RECORDS, {"restored_at": now}, AllOf(missing, *named, is_back))
+
+
+def _find_parents_here(
+    sql: Sql, endpoint: Endpoint, of_account: Condition, missing: Condition
+) -> list[tuple[Equals, ...]]:
     """
-    Delete records that are older than *days*; None: keep all.
+    The conditions of each parent with removed rows and rows here; one without any, if there are
+    no parents.
 
-    Raises:
-        DestinationError: The destination refused.
+    The same id may be below several parents: one person is a teammate of two managers.
     """
-    if days is None or not is_made(DELETED_RECORDS, warehouse.schema):
-        return
-    with warehouse.sql() as sql:
-        sql.delete(DELETED_RECORDS, Within("detected_at", None, now - timedelta(days=days)))
+    if endpoint.parent is None:
+        return [()]
+    key = endpoint.parent.key
+    is_here = InTable("parent_id", endpoint.name, key, of_account)
+    parents = sql.select_distinct(DELETED_RECORDS, AllOf(missing, is_here), ("parent_id",))
+    return [(Equals(key, parent),) for (parent,) in parents]
 
 
 def _as_json(value: Any) -> Any:
@@ -93,5 +104,11 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_json(element) for element in value]
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
+        return _as_text(value)
     return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def _as_text(value: Decimal) -> str:
+    """All digits, without zeros at the end; ``normalize`` would round to 28 digits."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -24,9 +24,13 @@ def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None
     Raises:
         DestinationError: The destination refused.
     """
-    destination = warehouse.pipeline.destination.destination_type
-    if destination not in _PLAIN_SQL or not is_made(table, warehouse.schema):
+    if not takes_inserts(warehouse) or not is_made(table, warehouse.schema):
         warehouse.append(table, [dict(row)])
         return
     with warehouse.sql() as sql:
-        sql.insert(table, {**row, LOAD_ID: row["id"], "_dlt_id": row["id"]})
+        sql.insert(table, [{**row, LOAD_ID: row["id"], "_dlt_id": row["id"]}])
+
+
+def takes_inserts(warehouse: Warehouse) -> bool:
+    """Whether rows with JSON may be inserted by SQL; otherwise dlt has to load them."""
+    return warehouse.pipeline.destination.destination_type in _PLAIN_SQL

@@ -1,28 +1,32 @@
 """
-Rows that leave a table: recorded, guarded, with their child rows and their open history versions.
+Rows that leave a table: the only statements that delete rows.
 
-Other rooms decide which rows go; this module removes them, and refuses when it is too many.
+Other rooms decide which rows go (:class:`harvest_source.extract.removals.Removal`). One removal is,
+in this order: a record of every row, the rows below them, the rows, the end of their history
+versions. All of it is one transaction where the destination has transactions. Elsewhere it may stop
+after any statement: rows that are recorded stay until they are deleted, a parent is found as long
+as it has children, and every statement may be repeated. So carrying out the same removal again
+finishes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
 from typing import Any, Final
 
 import dlt
 
 from harvest_source.dlt_internals import find_root, find_table, has_rows
 from harvest_source.errors import GuardError
-from harvest_source.extract.run_log import Emptied
+from harvest_source.extract.removals import Removal
 from harvest_source.load.history import VALID_TO, TableHistory
+from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.deleted_records import DeletedRow, record
+from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.warehouse.deleted_records import DeletedRow
 from harvest_source.warehouse.sql import (
     EVERY_ROW,
     AllOf,
@@ -36,157 +40,32 @@ from harvest_source.warehouse.sql import (
     Sql,
     Within,
 )
-from harvest_source.warehouse.warehouse import Warehouse
 
-_SCOPES: Final = 500
-"""Scopes in one statement."""
+PORTION: Final = 500
+"""Values in one statement, and rows in memory at once, approximately."""
+
 _FEW_ROWS: Final = 25
 """A guard below this would stop people who tidy up a small account."""
 
-Scope = tuple[tuple[str, Any], ...]
-"""Values of columns, by name."""
 
-
-@dataclass(frozen=True, slots=True)
-class RowsToDelete:
-    """
-    Rows of one account's table that are to be removed.
-
-    Attributes:
-        seen: Ids of load packages: rows that these brought stay. Empty: no row stays for that.
-        start: Rows dated before this day were not looked at and stay.
-        scopes: Only rows that have all values of one of these; empty: rows of any scope.
-    """
-
-    endpoint: Endpoint
-    account_id: int
-    seen: tuple[str, ...] = ()
-    start: date | None = None
-    scopes: tuple[Scope, ...] = ()
-
-    def condition(self) -> Condition:
-        """What the rows have in common."""
-        conditions: list[Condition] = [Equals(ACCOUNT_ID, self.account_id)]
-        if self.seen:
-            conditions.append(NoneOf(LOAD_ID, self.seen))
-        if self.scopes:
-            conditions.append(_in_any_scope(self.scopes))
-        if self.start is not None and self.endpoint.window is not None:
-            conditions.append(Within(self.endpoint.window, self.start, None))
-        return AllOf(*conditions)
-
-
-def _in_any_scope(scopes: Sequence[Scope]) -> Condition:
-    columns = {tuple(name for name, _ in scope) for scope in scopes}
-    if len(columns) == 1 and len(only := next(iter(columns))) == 1:
-        return OneOf(only[0], [scope[0][1] for scope in scopes])
-    return AnyOf(*(AllOf(*(Equals(name, value) for name, value in each)) for each in scopes))
-
-
-def rows_to_delete_of_emptied(emptied: Iterable[Emptied]) -> list[RowsToDelete]:
-    """The rows of lists that Harvest served without any row."""
-
-    def place(each: Emptied) -> tuple[str, int]:
-        return each.table, each.account_id
-
+def find_below(schema: dlt.Schema, endpoint: Endpoint) -> list[Endpoint]:
+    """The lists below the rows of *endpoint* that the warehouse has: payments of invoices."""
     return [
-        RowsToDelete(BY_NAME[table], account_id, scopes=tuple(filter(None, scopes)))
-        for (table, account_id), group in groupby(sorted(emptied, key=place), key=place)
-        for scopes in _split([each.scope for each in group])
+        each
+        for each in ENDPOINTS
+        if each.parent is not None
+        and each.parent.endpoint == endpoint.name
+        and has_table(schema, each.name)
     ]
 
 
-def rows_to_delete_by_id(
-    endpoint: Endpoint, account_id: int, column: str, ids: Sequence[int]
-) -> list[RowsToDelete]:
-    """Rows of one account with one of *ids* in *column*, in portions that one statement takes."""
-    scopes: list[Scope] = [((column, each),) for each in ids]
-    return [RowsToDelete(endpoint, account_id, scopes=tuple(each)) for each in _split(scopes)]
+def has_table(schema: dlt.Schema, name: str) -> bool:
+    """Whether a table is in the destination, as far as dlt knows."""
+    table = schema.tables.get(find_table(schema, name))
+    return table is not None and has_rows(table)
 
 
-def _split(scopes: list[Scope]) -> Iterable[list[Scope]]:
-    return (scopes[at : at + _SCOPES] for at in range(0, len(scopes), _SCOPES))
-
-
-def find(warehouse: Warehouse, candidates: RowsToDelete, *, limit: Decimal | None) -> list[Row]:
-    """
-    The rows as they are, each with its child rows as a list under the array's name.
-
-    Args:
-        limit: Share of the account's rows, from 0 to 1, that may go; None: no guard.
-
-    Raises:
-        GuardError: More than *limit*, and more than 25 rows.
-        DestinationError: The destination refused.
-    """
-    endpoint, condition = candidates.endpoint, candidates.condition()
-    with warehouse.sql() as sql:
-        rows = sql.select(endpoint.name, condition)
-        for child in endpoint.child_tables:
-            _attach_children(sql, endpoint, child, condition, rows)
-        if rows and limit is not None:
-            total = sql.count(endpoint.name, Equals(ACCOUNT_ID, candidates.account_id))
-            guard(endpoint, len(rows), total, limit, "--full-refresh")
-    return rows
-
-
-def _attach_children(
-    sql: Sql, endpoint: Endpoint, child: str, condition: Condition, rows: Sequence[Row]
-) -> None:
-    """Put the rows of table *child* into the records they belong to."""
-    by_root: dict[str, list[Row]] = {row["_dlt_id"]: [] for row in rows}
-    if find_table(sql.schema, child) in _find_children(sql.schema, endpoint):
-        where = InTable("_dlt_root_id", endpoint.name, "_dlt_id", condition)
-        for element in sql.select(child, where, order_by=("_dlt_list_idx",)):
-            by_root[element["_dlt_root_id"]].append(element)
-    array = child.removeprefix(f"{endpoint.name}__")
-    for row in rows:
-        row[array] = by_root[row["_dlt_id"]]
-
-
-def remove(
-    warehouse: Warehouse,
-    found: Sequence[tuple[RowsToDelete, Sequence[Mapping[str, Any]]]],
-    *,
-    now: datetime,
-    keep_content: bool,
-) -> None:
-    """
-    Record rows that :func:`find` found in ``deleted_records``, then delete them.
-
-    All are recorded, in one load, before the first one is deleted.
-
-    Args:
-        keep_content: False: ``deleted_records`` gets the ids only.
-
-    Raises:
-        DestinationError: The destination refused.
-    """
-    record(
-        warehouse,
-        [
-            DeletedRow(candidates.endpoint.name, candidates.account_id, row)
-            for candidates, rows in found
-            if "id" in candidates.endpoint.primary_key
-            for row in rows
-        ],
-        now=now,
-        keep_content=keep_content,
-    )
-    for candidates, _ in found:
-        _delete(warehouse, candidates)
-
-
-def _delete(warehouse: Warehouse, candidates: RowsToDelete) -> None:
-    """Child rows first: without their parent they could not be found again."""
-    table, condition = candidates.endpoint.name, candidates.condition()
-    with warehouse.sql() as sql, sql.transaction():
-        for child in _find_children(sql.schema, candidates.endpoint):
-            sql.delete(child, InTable("_dlt_root_id", table, "_dlt_id", condition))
-        sql.delete(table, condition)
-
-
-def _find_children(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
+def find_arrays(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
     """Child tables that ever had a row: of undeclared arrays too, and of arrays inside arrays."""
     return [
         name
@@ -195,47 +74,229 @@ def _find_children(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
     ]
 
 
+# Which rows.
+
+
+def build_condition(removal: Removal) -> Condition:
+    """What the rows of *removal* have in common."""
+    conditions: list[Condition] = [Equals(ACCOUNT_ID, removal.account_id)]
+    if removal.columns:
+        conditions.append(_build_choice(removal.columns, removal.values))
+    unseen = removal.unseen
+    if unseen is not None:
+        conditions.append(NoneOf(LOAD_ID, unseen.load_ids))
+        conditions.append(Within(LOAD_ID, None, unseen.began))
+        if unseen.start is not None and removal.endpoint.window is not None:
+            conditions.append(Within(removal.endpoint.window, unseen.start, None))
+    return AllOf(*conditions)
+
+
+def _build_choice(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> Condition:
+    if len(columns) == 1:
+        return OneOf(columns[0], [value for (value,) in values])
+    return AnyOf(*(AllOf(*map(Equals, columns, group)) for group in values))
+
+
+def count_rows(sql: Sql, removal: Removal) -> int:
+    """How many rows of its table a removal takes; those below them are not counted."""
+    if not has_table(sql.schema, removal.endpoint.name):
+        return 0
+    portions = removal.split(PORTION)
+    return sum(sql.count(removal.endpoint.name, build_condition(each)) for each in portions)
+
+
 def guard(
     endpoint: Endpoint, rows: int, total: int, limit: Decimal, option: str = "--deletes"
 ) -> None:
     """
     Refuse to remove *rows* of *total* if that is more than *limit* of them, and more than 25.
 
+    Args:
+        option: What the command needs beside ``--max-deletes``.
+
     Raises:
-        GuardError: Names the command that removes them all the same, with *option*.
+        GuardError: Names the command that removes them all the same.
     """
     if rows <= _FEW_ROWS or rows <= limit * total:
         return
+    command = " ".join(filter(None, ("harvest-source sync", option, "--max-deletes 100%")))
     msg = (
         f"Not deleting {rows:,} of {total:,} {endpoint.name} "
         f"({Decimal(rows) / total:.0%}, limit {limit:.0%}). A token that sees fewer rows looks "
-        f"the same as a mass delete. If they are really gone: harvest-source sync {option} "
-        "--max-deletes 100%"
+        f"the same as a mass delete. If they are really gone: {command}"
     )
     raise GuardError(msg)
 
 
-def end_versions(warehouse: Warehouse, histories: Iterable[TableHistory], *, now: datetime) -> None:
+# What is recorded.
+
+
+def iter_rows(sql: Sql, removal: Removal) -> Iterator[list[DeletedRow]]:
+    """
+    The rows that *removal* takes, in portions; rows below come before their parents.
+
+    Each row has its arrays as lists under their names.
+    """
+    if not has_table(sql.schema, removal.endpoint.name):
+        return
+    for portion in removal.split(PORTION):
+        condition = build_condition(portion)
+        for below in find_below(sql.schema, removal.endpoint):
+            under = _build_condition_below(below, removal, condition)
+            yield from _iter_rows_of(sql, below, removal.account_id, under)
+        yield from _iter_rows_of(sql, removal.endpoint, removal.account_id, condition)
+
+
+def _build_condition_below(below: Endpoint, removal: Removal, condition: Condition) -> Condition:
+    """The rows of list *below* whose parents fulfil *condition*."""
+    assert below.parent is not None
+    parents = InTable(below.parent.key, removal.endpoint.name, "id", condition)
+    return AllOf(Equals(ACCOUNT_ID, removal.account_id), parents)
+
+
+def _iter_rows_of(
+    sql: Sql, endpoint: Endpoint, account_id: int, condition: Condition
+) -> Iterator[list[DeletedRow]]:
+    """Rows of one table. First their ids, which are small; then their content in portions."""
+    by = "id" if "id" in endpoint.primary_key else endpoint.primary_key[0]
+    ids = [value for (value,) in sql.select_distinct(endpoint.name, condition, (by,))]
+    for at in range(0, len(ids), PORTION):
+        these = AllOf(condition, OneOf(by, ids[at : at + PORTION]))
+        rows = sql.select(endpoint.name, these)
+        for array in endpoint.child_tables:
+            _attach_array(sql, endpoint, array, these, rows)
+        yield [DeletedRow(endpoint, account_id, row) for row in rows]
+
+
+def _attach_array(
+    sql: Sql, endpoint: Endpoint, array: str, condition: Condition, rows: Sequence[Row]
+) -> None:
+    """Put the rows of table *array* into the records they belong to."""
+    by_root: dict[str, list[Row]] = {row["_dlt_id"]: [] for row in rows}
+    if has_table(sql.schema, array):
+        where = InTable("_dlt_root_id", endpoint.name, "_dlt_id", condition)
+        for element in sql.select(array, where, order_by=("_dlt_list_idx",)):
+            by_root[element["_dlt_root_id"]].append(element)
+    for row in rows:
+        row[array.removeprefix(f"{endpoint.name}__")] = by_root[row["_dlt_id"]]
+
+
+# What is deleted.
+
+
+def delete_rows(sql: Sql, removal: Removal) -> None:
+    """
+    Delete the rows of *removal*: first what is below them, then they; then end their versions.
+
+    Rows below could not be found again without their parents.
+    """
+    endpoint = removal.endpoint
+    if not has_table(sql.schema, endpoint.name):
+        return
+    for portion in removal.split(PORTION):
+        condition = build_condition(portion)
+        for below in find_below(sql.schema, endpoint):
+            _delete_from(sql, below, _build_condition_below(below, removal, condition))
+        _delete_from(sql, endpoint, condition)
+    end_versions(sql, endpoint, removal.account_id, now=removal.detected_at)
+
+
+def _delete_from(sql: Sql, endpoint: Endpoint, condition: Condition) -> None:
+    for array in find_arrays(sql.schema, endpoint):
+        sql.delete(array, InTable("_dlt_root_id", endpoint.name, "_dlt_id", condition))
+    sql.delete(endpoint.name, condition)
+
+
+def end_versions(sql: Sql, endpoint: Endpoint, account_id: int, *, now: datetime) -> None:
     """
     Close the open history version of every row that its table no longer has.
 
-    Raises:
-        DestinationError: The destination refused.
+    Also while no history is asked for: a version that was opened before must not stay open.
     """
-    with warehouse.sql() as sql:
-        for history in histories:
-            if not history.must_begin(warehouse.schema):
-                _end_versions_of(sql, history, now)
-
-
-def _end_versions_of(sql: Sql, history: TableHistory, now: datetime) -> None:
-    table, is_open = history.endpoint.name, Equals(VALID_TO, None)
-    for (account_id,) in sql.select_distinct(history.table, is_open, (ACCOUNT_ID,)):
-        of_account = Equals(ACCOUNT_ID, account_id)
-        is_gone = InTable("id", table, "id", of_account, negated=True)
-        sql.update(history.table, {VALID_TO: now}, AllOf(is_open, of_account, is_gone))
+    history = TableHistory(endpoint)
+    if not endpoint.may_have_history or not has_table(sql.schema, history.table):
+        return
+    of_account = Equals(ACCOUNT_ID, account_id)
+    is_gone = InTable("id", endpoint.name, "id", of_account, negated=True)
+    where = AllOf(Equals(VALID_TO, None), of_account, is_gone)
+    sql.update(history.table, {VALID_TO: now}, where)
 
 
 def delete_all(sql: Sql, table: str) -> None:
-    """Delete every row of a child table: its array is excluded."""
+    """Delete every row of a child table: its parents are lost, or its array is excluded."""
     sql.delete(table, EVERY_ROW)
+
+
+def forget_records(sql: Sql, days: int | None, *, now: datetime) -> None:
+    """Delete what ``deleted_records`` has kept for more than *days*; None: keep all."""
+    if days is not None and is_made(DELETED_RECORDS, sql.schema):
+        sql.delete(DELETED_RECORDS, Within("detected_at", None, now - timedelta(days=days)))
+
+
+# Rows without a parent.
+
+
+def find_missing_parents(sql: Sql, below: Endpoint, account_id: int) -> list[int]:
+    """
+    Ids of the parents that rows of list *below* name and the warehouse lacks, ascending.
+
+    All parents that they name, if the warehouse has no table of parents.
+    """
+    assert below.parent is not None
+    conditions: list[Condition] = [Equals(ACCOUNT_ID, account_id)]
+    if has_table(sql.schema, below.parent.endpoint):
+        conditions.append(_build_no_parent(below, account_id))
+    named = sql.select_distinct(below.name, AllOf(*conditions), (below.parent.key,))
+    return sorted(parent for (parent,) in named)
+
+
+def _build_no_parent(below: Endpoint, account_id: int) -> Condition:
+    assert below.parent is not None
+    of_account = Equals(ACCOUNT_ID, account_id)
+    return InTable(below.parent.key, below.parent.endpoint, "id", of_account, negated=True)
+
+
+def count_orphans(sql: Sql, account_id: int) -> dict[str, int]:
+    """
+    Rows of one account whose parent is not in the warehouse, by table; tables without any too.
+
+    Lists below a parent are counted if the warehouse has the parents' table, elements of arrays
+    always.
+    """
+    schema, counts = sql.schema, dict[str, int]()
+    of_account = Equals(ACCOUNT_ID, account_id)
+    for endpoint in ENDPOINTS:
+        if not has_table(schema, endpoint.name):
+            continue
+        if endpoint.parent is not None and has_table(schema, endpoint.parent.endpoint):
+            where = AllOf(of_account, _build_no_parent(endpoint, account_id))
+            counts[endpoint.name] = sql.count(endpoint.name, where)
+        for array in find_arrays(schema, endpoint):
+            if ACCOUNT_ID in sql.columns_of(array):
+                no_root = InTable("_dlt_root_id", endpoint.name, "_dlt_id", of_account, True)
+                counts[array] = sql.count(array, AllOf(of_account, no_root))
+    return counts
+
+
+def find_outdated_lists(
+    sql: Sql, removal: Removal, rows: dict[str, dict[str, int]]
+) -> dict[str, set[str]]:
+    """
+    Lists below removed rows that are remembered as loaded and are not in the warehouse.
+
+    Args:
+        rows: By table, for each parent's id as text, how many rows its list had when it was read.
+
+    Returns:
+        By table, the parents' ids as text: they are forgotten, so that the list of a parent that
+        returns is loaded again though it is as it was.
+    """
+    found: dict[str, set[str]] = {}
+    of_account = Equals(ACCOUNT_ID, removal.account_id)
+    for below in find_below(sql.schema, removal.endpoint):
+        assert below.parent is not None
+        remembered = {parent for parent, n in rows.get(below.name, {}).items() if n}
+        if remembered:
+            here = sql.select_distinct(below.name, of_account, (below.parent.key,))
+            found[below.name] = remembered - {str(parent) for (parent,) in here}
+    return found

@@ -24,7 +24,8 @@ from harvest_source.load.state import forget_tables
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.pipeline import PipelineFolder
-from harvest_source.warehouse.sql import EVERY_ROW, Sql
+from harvest_source.warehouse.removal import delete_all
+from harvest_source.warehouse.sql import Sql
 
 
 def remake_own_tables(schema: dlt.Schema, client: JobClient) -> list[str]:
@@ -68,7 +69,7 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
     sql, gone = Sql(sql_client_of(client), schema), set(missing)
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
-            sql.delete(name, EVERY_ROW)
+            delete_all(sql, name)
 
 
 def find_unmade_children(schema: dlt.Schema, endpoints: Iterable[Endpoint]) -> list[str]:

@@ -29,6 +29,9 @@ Row: TypeAlias = dict[str, Any]
 Rendered: TypeAlias = tuple[str, list[Value]]
 """A piece of SQL with marks for its parameters, and the parameters."""
 
+_INSERTED: Final = 100
+"""Rows that one statement inserts."""
+
 _FETCHED: Final = 2000
 """Rows in memory at once while a result is iterated."""
 
@@ -237,13 +240,16 @@ class Sql:
         )
         return {value: int(rows) for value, rows in self._fetch(query, parameters)}
 
-    def insert(self, table: str, row: Mapping[str, Any]) -> None:
-        """Add one row; objects and lists go in as JSON text."""
-        marks = ", ".join(["%s"] * len(row))
-        self.client.execute_sql(
-            f"INSERT INTO {self.table(table)} ({self._list(list(row))}) VALUES ({marks})",  # noqa: S608 - quoted names
-            *(_as_parameter(value) for value in row.values()),
-        )
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add *rows* of the same columns; objects and lists go in as JSON text."""
+        for at in range(0, len(rows), _INSERTED):
+            portion = rows[at : at + _INSERTED]
+            names = list(portion[0])
+            marks = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(portion))
+            self.client.execute_sql(
+                f"INSERT INTO {self.table(table)} ({self._list(names)}) VALUES {marks}",  # noqa: S608 - quoted names
+                *(_as_parameter(row[name]) for row in portion for name in names),
+            )
 
     def update(self, table: str, values: Mapping[str, Value], where: Condition) -> None:
         """Set the columns of *values* in every row that fulfils the condition."""

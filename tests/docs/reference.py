@@ -128,7 +128,11 @@ def build_dlt_settings() -> str:
 
 def build_own_tables() -> str:
     """Columns of the tables that are ours."""
-    rows = ((f"`{name}`", code(columns)) for name, columns in own_tables.COLUMNS.items())
+    shown = {
+        name: [column for column in columns if not column.startswith("_dlt_")]
+        for name, columns in own_tables.COLUMNS.items()
+    }
+    rows = ((f"`{name}`", code(columns)) for name, columns in shown.items())
     return table(("Table", "Columns"), rows)
 
 

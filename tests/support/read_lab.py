@@ -16,6 +16,7 @@ from harvest_source.decode.decoder import Decoder
 from harvest_source.defaults import SWEEP_EVERY
 from harvest_source.extract.extraction import Batch, Extraction, TableFeed
 from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.removals import OWED, load_owed
 from harvest_source.extract.run_log import RunLog
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
@@ -152,8 +153,6 @@ class ReadLab(Simulation):
                     key = batch.endpoint.name, batch.account_id
                     self._keep(batch, decoders[key])
             requests = sessions.requests
-        for gone in log.emptied:
-            self._remember(gone.table, gone.account_id).empty(gone.scope)
         return Reading(log, requests)
 
     def _feed(self, table: str, account_id: int) -> TableFeed:
@@ -176,7 +175,12 @@ class ReadLab(Simulation):
         if batch.table is not None:
             memory.put(batch.table.to_pylist(), decoder.arrays)
         if batch.state is not None:
-            memory.state = dict(batch.state)
+            state = dict(batch.state)
+            for gone in load_owed(batch.endpoint, batch.account_id, state):
+                for values in gone.values:
+                    memory.empty(tuple(zip(gone.columns, values, strict=True)))
+            state.pop(OWED, None)
+            memory.state = state
 
     def _remember(self, table: str, account_id: int) -> Memory:
         return self._memory.setdefault((table, account_id), Memory(BY_NAME[table]))

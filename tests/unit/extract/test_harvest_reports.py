@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from harvest_source.auth.sessions import Owner
+from harvest_source.extract.removals import OWED, Reason, load_owed
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.scripted_lists import FixedClient, build_task
@@ -96,13 +97,15 @@ def test_a_window_inside_another_leaves() -> None:
     task = build_task(client, REPORT, state=state, now=NOW + DAY)
     list(read(task))
     assert set(state["windows"]) == {f"{year}-01-01/{year}-12-31" for year in (2024, 2025, 2026)}
-    (gone,) = task.run_log.emptied
-    assert dict(gone.scope) == {"from": date(2026, 5, 1), "to": date(2026, 12, 31)}
+    (gone,) = load_owed(REPORT, 1, state)
+    assert (gone.reason, gone.columns) == (Reason.COVERED, ("from", "to"))
+    assert gone.values == ((date(2026, 5, 1), date(2026, 12, 31)),)
+    del state[OWED]
     client.asked.clear()
     later = build_task(client, REPORT, state=state, now=NOW + DAY, start_date=date(2026, 5, 1))
     list(read(later))
     assert "reports/time/clients?from=20260101&to=20261231" in client.asked, "it stays as wide"
-    assert later.run_log.emptied == []
+    assert OWED not in state
 
 
 def test_a_snapshot_is_kept_once_a_day() -> None:

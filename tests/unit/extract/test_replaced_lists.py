@@ -12,6 +12,7 @@ import pytest
 
 from harvest_source.auth.sessions import Owner
 from harvest_source.errors import ResponseError
+from harvest_source.extract.removals import OWED, Reason, load_owed
 from harvest_source.extract.replaced_lists import (
     LastRead,
     Scope,
@@ -175,10 +176,21 @@ def test_an_empty_list_is_recorded_for_removal() -> None:
     """A merge without rows deletes nothing; to a lower role an empty list is no evidence."""
     task = build_task(ScriptedClient(lists([]), [0]), WHOLE)
     assert [each.num_rows for each in read_all(task)] == [0]
-    assert [(each.table, each.scope) for each in task.run_log.emptied] == [("roles", ())]
+    (removal,) = load_owed(WHOLE, 1, task.state)
+    assert (removal.place, removal.columns, removal.reason) == (("roles", 1), (), Reason.EMPTY)
     member = build_task(ScriptedClient(lists([]), [0]), WHOLE, owner=owner("member"))
     list(read_all(member))
-    assert member.run_log.emptied == []
+    assert OWED not in member.state
+
+
+def test_a_list_that_stays_empty_owes_nothing_more() -> None:
+    """The digest says that it was empty before: an unchanged run must not change the state."""
+    state: dict[str, Any] = {}
+    list(read_all(build_task(ScriptedClient(lists([]), [0]), WHOLE, state=state)))
+    del state[OWED]
+    before = dict(state)
+    list(read_all(build_task(ScriptedClient(lists([]), [0]), WHOLE, state=state)))
+    assert state == before
 
 
 # Lists per parent or window.

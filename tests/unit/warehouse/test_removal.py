@@ -2,48 +2,83 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import dlt
-import pyarrow as pa
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
-from harvest_source.decode.decoder import Decoder
 from harvest_source.errors import GuardError
-from harvest_source.extract.run_log import Emptied
+from harvest_source.extract.removals import Reason, Removal, Unseen, choose_by_id
 from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
-from harvest_source.warehouse.deleted_records import forget, restore
+from harvest_source.warehouse.deleted_records import insert, restore
 from harvest_source.warehouse.removal import (
-    RowsToDelete,
+    build_condition,
+    count_orphans,
+    count_rows,
+    delete_rows,
     end_versions,
-    find,
+    find_missing_parents,
+    forget_records,
     guard,
-    remove,
-    rows_to_delete_by_id,
-    rows_to_delete_of_emptied,
+    iter_rows,
 )
-from harvest_source.warehouse.sql import EVERY_ROW, Equals
-from harvest_source.warehouse.target import Target
+from harvest_source.warehouse.sql import EVERY_ROW, Equals, OneOf
 from harvest_source.warehouse.warehouse import Warehouse
+from tests.structure import DEFAULT_FOLDER, Source, read_package
+from tests.support.made_up import (
+    ASSIGNED,
+    INVOICES,
+    NOW,
+    PAYMENTS,
+    PROJECTS,
+    fill,
+    ids,
+    open_warehouse,
+)
 from tests.unit.warehouse.names import Quoted
 
-NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
-INVOICES, ROLES, PROJECTS = BY_NAME["invoices"], BY_NAME["roles"], BY_NAME["projects"]
+ROLES = BY_NAME["roles"]
+
+MAY_DELETE = {"warehouse.removal"}
+"""The only module that deletes rows."""
 
 
-def rendered(rows: RowsToDelete) -> tuple[str, list[Any]]:
+@pytest.mark.parametrize("source", read_package(DEFAULT_FOLDER), ids=lambda each: each.module)
+def test_no_other_module_deletes_rows(source: Source) -> None:
+    """Whoever wants rows gone asks for a removal, or nothing would record and finish it."""
+    calls = {
+        ast.unparse(node.func)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("sql.delete")
+    }
+    texts = {
+        node.value
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and str(node.value).startswith(("DELETE ", "TRUNCATE "))
+    }
+    assert bool(calls) == (source.module in MAY_DELETE)
+    assert bool(texts) == (source.module == "warehouse.sql")
+
+
+def rendered(rows: Removal) -> tuple[str, list[Any]]:
     """The condition with double quotes."""
-    return rows.condition().render(Quoted())
+    text, values = build_condition(rows).render(Quoted())
+    return text, values
+
+
+def chosen(table: str, columns: tuple[str, ...] = (), *values: tuple[Any, ...]) -> Removal:
+    return Removal(BY_NAME[table], 7, Reason.EMPTY, NOW, columns, values)
 
 
 # Conditions.
@@ -51,47 +86,38 @@ def rendered(rows: RowsToDelete) -> tuple[str, list[Any]]:
 
 def test_all_rows_of_an_account() -> None:
     """Never another account's."""
-    assert rendered(RowsToDelete(ROLES, 7)) == ('("account_id" = %s)', [7])
+    assert rendered(chosen("roles")) == ('("account_id" = %s)', [7])
 
 
 def test_rows_that_a_full_refresh_did_not_bring() -> None:
-    """By the load packages of the run; rows before the bound were not looked at."""
-    text, parameters = rendered(RowsToDelete(INVOICES, 7, ("a", "b"), date(2024, 1, 1)))
+    """Nor any later load; rows before the bound were not looked at."""
+    unseen = Unseen(("a", "b"), "17.5", date(2024, 1, 1))
+    text, parameters = rendered(replace(chosen("invoices"), unseen=unseen))
     assert '("_dlt_load_id" NOT IN (%s, %s))' in text
+    assert '"_dlt_load_id" < %s' in text
     assert '"issue_date" >= %s' in text
-    assert parameters == [7, "a", "b", date(2024, 1, 1)]
+    assert parameters == [7, "a", "b", "17.5", date(2024, 1, 1)]
 
 
 def test_a_bound_does_not_matter_without_dates() -> None:
     """Roles have none."""
-    assert rendered(RowsToDelete(ROLES, 7, start=date(2024, 1, 1)))[1] == [7]
+    unseen = Unseen((), "17.5", date(2024, 1, 1))
+    assert rendered(replace(chosen("roles"), unseen=unseen))[1] == [7, "17.5"]
 
 
 def test_rows_by_id() -> None:
-    """In portions of 500 that one statement takes, as one list."""
-    portions = rows_to_delete_by_id(INVOICES, 7, "id", range(1100))
-    assert [len(each.scopes) for each in portions] == [500, 500, 100]
-    text, parameters = rendered(portions[-1])
-    assert '"id" IN (%s, ' in text
-    assert parameters == [7, *range(1000, 1100)]
+    """As one list."""
+    text, parameters = rendered(choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1]))
+    assert '"id" IN (%s, %s)' in text
+    assert parameters == [7, 1, 3]
 
 
-def test_rows_of_emptied_lists() -> None:
-    """Grouped by table and account; a list without a scope empties the account's whole table."""
-    emptied = [
-        Emptied("invoice_messages", 7, (("invoice_id", 1),)),
-        Emptied("roles", 8, ()),
-        Emptied("invoice_messages", 7, (("invoice_id", 2),)),
-        Emptied(
-            "report_time_projects", 7, (("from", date(2024, 1, 1)), ("to", date(2024, 12, 31)))
-        ),
-    ]
-    messages, reports, roles = rows_to_delete_of_emptied(emptied)
-    assert rendered(messages) == ('("account_id" = %s) AND ("invoice_id" IN (%s, %s))', [7, 1, 2])
-    assert rendered(roles) == ('("account_id" = %s)', [8])
-    text, parameters = rendered(reports)
+def test_rows_by_several_columns() -> None:
+    """A report's year has two bounds."""
+    year = (date(2024, 1, 1), date(2024, 12, 31))
+    text, parameters = rendered(chosen("report_time_projects", ("from", "to"), year))
     assert '("from" = %s) AND ("to" = %s)' in text
-    assert parameters == [7, date(2024, 1, 1), date(2024, 12, 31)]
+    assert parameters == [7, *year]
 
 
 def test_every_history_is_keyed_by_account_and_id() -> None:
@@ -118,22 +144,13 @@ def test_the_guard(rows: int, total: int, limit: str, refused: bool) -> None:
     if not refused:
         guard(INVOICES, rows, total, Decimal(limit))
         return
-    with pytest.raises(GuardError, match="--max-deletes 100%"):
+    with pytest.raises(GuardError, match="sync --deletes --max-deletes 100%"):
         guard(INVOICES, rows, total, Decimal(limit))
+    with pytest.raises(GuardError, match="sync --max-deletes 100%"):
+        guard(INVOICES, rows, total, Decimal(limit), "")
 
 
 # In a DuckDB file.
-
-
-def invoice(number: int, account_id: int = 7) -> dict[str, Any]:
-    """An invoice with two lines."""
-    return {
-        "account_id": account_id,
-        "id": number,
-        "amount": Decimal("12.500000000"),
-        "issue_date": date(2024, 1, number),
-        "line_items": [{"account_id": account_id, "id": 10 * number + n} for n in range(2)],
-    }
 
 
 @pytest.fixture
@@ -142,101 +159,146 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wareh
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
-    history = TableHistory(PROJECTS)
-    rows = [{"account_id": 7, "id": number, "name": f"Project {number}"} for number in (1, 2)]
-    decoder = Decoder(PROJECTS.record, account_id=7)
-
-    @dlt.resource(name="projects", primary_key=PROJECTS.key, write_disposition="merge")
-    def projects() -> Iterator[Any]:
-        yield rows
-        yield from history.encode([pa.Table.from_pylist(rows)], decoder)
-
-    invoices = dlt.resource(
-        [*map(invoice, (1, 2, 3)), invoice(1, account_id=8)],
-        name="invoices",
-        primary_key=INVOICES.key,
-        write_disposition="merge",
-    )
-    warehouse = Warehouse(Target(database=tmp_path / "w.duckdb"))
-    warehouse.load(dlt.source(lambda: [invoices, projects], name="harvest", section="harvest")())
+    warehouse = open_warehouse(tmp_path / "w.duckdb")
+    fill(warehouse)
     yield warehouse
     Container()[PipelineContext].deactivate()
 
 
-def ids(warehouse: Warehouse, table: str = "invoices") -> list[tuple[int, int]]:
-    """Account and id of every row."""
+def remove(warehouse: Warehouse, *removals: Removal, keep_content: bool = True) -> None:
+    """All statements of some removals."""
     with warehouse.sql() as sql:
-        return sorted(sql.iter_values(table, EVERY_ROW, ("account_id", "id")))
+        for removal in removals:
+            for rows in iter_rows(sql, removal):
+                found = [r.as_record(removal.detected_at, keep_content=keep_content) for r in rows]
+                insert(sql, found)
+            delete_rows(sql, removal)
 
 
-def test_rows_leave_with_their_children_and_are_recorded(warehouse: Warehouse) -> None:
-    """Whole, lines included, exact amounts as text; other rows and accounts stay."""
-    (candidates,) = rows_to_delete_by_id(INVOICES, 7, "id", [1, 3])
-    rows = find(warehouse, candidates, limit=None)
-    remove(warehouse, [(candidates, rows)], now=NOW, keep_content=True)
+def gone(*numbers: int) -> Removal:
+    return choose_by_id(INVOICES, 7, Reason.GONE, NOW, numbers)
+
+
+def kept(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
+    with warehouse.sql() as sql:
+        where = Equals("table_name", table)
+        return sql.select(DELETED_RECORDS, where, order_by=("parent_id", "id"))
+
+
+def test_rows_leave_with_everything_below_them(warehouse: Warehouse) -> None:
+    """Lines, payments, messages and their recipients; other rows and accounts stay."""
+    remove(warehouse, gone(1, 3))
     assert ids(warehouse) == [(7, 2), (8, 1)]
     assert ids(warehouse, "invoices__line_items") == [(7, 20), (7, 21), (8, 10), (8, 11)]
+    assert ids(warehouse, "invoice_payments") == [(7, 92), (8, 91)]
+    assert ids(warehouse, "invoice_messages") == [(7, 82)]
     with warehouse.sql() as sql:
-        kept = sql.select(DELETED_RECORDS, EVERY_ROW, order_by=("id",))
-    assert [(row["account_id"], row["table_name"], row["id"]) for row in kept] == [
-        (7, "invoices", 1),
-        (7, "invoices", 3),
+        assert sql.count("invoice_messages__recipients") == 1
+        assert set(count_orphans(sql, 7).values()) == {0}
+
+
+def test_rows_are_recorded_whole(warehouse: Warehouse) -> None:
+    """Lines included, every digit of an amount as text; twice removed, recorded once."""
+    remove(warehouse, gone(1, 3), gone(1, 3))
+    assert [(row["id"], row["parent_id"]) for row in kept(warehouse, "invoices")] == [
+        (1, None),
+        (3, None),
     ]
-    record = json.loads(kept[0]["record"])
+    record = json.loads(kept(warehouse, "invoices")[0]["record"])
     assert (record["amount"], record["issue_date"]) == ("12.5", "2024-01-01")
     assert [line["id"] for line in record["line_items"]] == [10, 11]
     assert not any(name.startswith("_dlt_") for name in record)
+    (paid,) = kept(warehouse, "invoice_payments")
+    assert (paid["parent_id"], paid["id"]) == (1, 91)
+    assert json.loads(paid["record"])["amount"] == "12345678901234567890.123456789"
+    (sent,) = kept(warehouse, "invoice_messages")
+    assert json.loads(sent["record"])["recipients"][0]["name"] == "Ann"
 
 
 def test_only_ids_are_recorded_when_asked(warehouse: Warehouse) -> None:
     """``keep_deleted = "ids"`` keeps no content."""
-    (candidates,) = rows_to_delete_by_id(INVOICES, 7, "id", [1])
-    found = [(candidates, find(warehouse, candidates, limit=None))]
-    remove(warehouse, found, now=NOW, keep_content=False)
+    remove(warehouse, gone(3), keep_content=False)
+    (row,) = kept(warehouse, "invoices")
+    assert (row["id"], row["record"], row["detected_at"]) == (3, None, NOW)
+
+
+def test_rows_are_counted_before_they_go(warehouse: Warehouse) -> None:
+    """However many portions it takes; a table that does not exist has none."""
     with warehouse.sql() as sql:
-        (kept,) = sql.select(DELETED_RECORDS, EVERY_ROW)
-    assert (kept["id"], kept["record"], kept["detected_at"]) == (1, None, NOW)
+        assert count_rows(sql, gone(*range(1, 1200))) == 3
+        assert count_rows(sql, chosen("invoice_payments", ("invoice_id",), (1,), (2,))) == 2
+        assert count_rows(sql, chosen("roles")) == 0
+        delete_rows(sql, chosen("roles"))
 
 
 def test_what_is_back_is_marked(warehouse: Warehouse) -> None:
     """Only rows that are in their table again, only of tables that are asked about."""
-    (candidates,) = rows_to_delete_by_id(INVOICES, 7, "id", [1, 2])
-    found = [(candidates, find(warehouse, candidates, limit=None))]
-    remove(warehouse, found, now=NOW, keep_content=True)
+    remove(warehouse, gone(1, 2))
     with warehouse.sql() as sql:
-        sql.insert("invoices", {"account_id": 7, "id": 2, "_dlt_id": "x", "_dlt_load_id": "y"})
-    restore(warehouse, [ROLES], now=NOW)
-    restore(warehouse, [INVOICES], now=NOW + timedelta(days=1))
+        sql.insert("invoices", [{"account_id": 7, "id": 2, "_dlt_id": "x", "_dlt_load_id": "y"}])
+        restore(sql, [ROLES], now=NOW)
+        restore(sql, [INVOICES, PAYMENTS], now=NOW + timedelta(days=1))
+    assert [row["restored_at"] for row in kept(warehouse, "invoices")] == [
+        None,
+        NOW + timedelta(days=1),
+    ]
+    assert {row["restored_at"] for row in kept(warehouse, "invoice_payments")} == {None}
+
+
+def test_an_id_below_two_parents_is_two_rows(warehouse: Warehouse) -> None:
+    """The same person below two managers: only the row that is back is marked."""
     with warehouse.sql() as sql:
-        kept = sql.select(DELETED_RECORDS, EVERY_ROW, ("id", "restored_at"), ("id",))
-    assert [row["restored_at"] for row in kept] == [None, NOW + timedelta(days=1)]
+        row = {"account_id": 7, "invoice_id": 2, "id": 91, "_dlt_id": "x", "_dlt_load_id": "y"}
+        sql.insert("invoice_payments", [row])
+    remove(warehouse, gone(1, 2))
+    with warehouse.sql() as sql:
+        sql.insert("invoice_payments", [row])
+        restore(sql, [PAYMENTS], now=NOW)
+    found = [(r["parent_id"], r["id"], r["restored_at"]) for r in kept(warehouse, PAYMENTS.name)]
+    assert found == [(1, 91, None), (2, 91, NOW), (2, 92, None)]
+
+
+def test_each_removal_of_a_row_is_recorded(warehouse: Warehouse) -> None:
+    """It goes, comes back and goes again: two removals, the first of which was undone."""
+    row = {"account_id": 7, "id": 3, "_dlt_id": "x", "_dlt_load_id": "y"}
+    remove(warehouse, gone(3))
+    with warehouse.sql() as sql:
+        sql.insert("invoices", [row])
+        restore(sql, [INVOICES], now=NOW)
+    later = NOW + timedelta(days=1)
+    remove(warehouse, replace(gone(3), detected_at=later))
+    found = {(r["detected_at"], r["restored_at"]) for r in kept(warehouse, "invoices")}
+    assert found == {(NOW, NOW), (later, None)}
 
 
 def test_records_are_forgotten_after_a_while(warehouse: Warehouse) -> None:
     """None keeps them."""
-    for number, days in ((1, 10), (2, 1)):
-        (candidates,) = rows_to_delete_by_id(INVOICES, 7, "id", [number])
-        found = [(candidates, find(warehouse, candidates, limit=None))]
-        remove(warehouse, found, now=NOW - timedelta(days=days), keep_content=True)
-    forget(warehouse, None, now=NOW)
-    assert len(ids(warehouse, DELETED_RECORDS)) == 2
-    forget(warehouse, 5, now=NOW)
-    assert ids(warehouse, DELETED_RECORDS) == [(7, 2)]
-
-
-def test_nothing_was_ever_recorded(warehouse: Warehouse) -> None:
-    """Without the table there is nothing to mark or to forget."""
-    restore(warehouse, [INVOICES], now=NOW)
-    forget(warehouse, 5, now=NOW)
+    for number, days in ((3, 10), (1, 1)):
+        remove(warehouse, replace(gone(number), detected_at=NOW - timedelta(days=days)))
+    with warehouse.sql() as sql:
+        forget_records(sql, None, now=NOW)
+        assert len(kept(warehouse, "invoices")) == 2
+        forget_records(sql, 5, now=NOW)
+    assert [row["id"] for row in kept(warehouse, "invoices")] == [1]
 
 
 def test_versions_of_rows_that_are_gone_are_closed(warehouse: Warehouse) -> None:
-    """At the time given; those of other rows stay open, and a closed one keeps its end."""
-    history = TableHistory(PROJECTS)
+    """By the removal itself; those of other rows stay open, and a closed one keeps its end."""
+    table = TableHistory(PROJECTS).table
+    remove(warehouse, choose_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]))
     with warehouse.sql() as sql:
-        sql.delete("projects", Equals("id", 1))
-    end_versions(warehouse, [history, TableHistory(ROLES)], now=NOW)
-    end_versions(warehouse, [history], now=NOW + timedelta(days=1))
-    with warehouse.sql() as sql:
-        found = sql.select(history.table, EVERY_ROW, ("id", "valid_to"), ("id",))
+        end_versions(sql, PROJECTS, 7, now=NOW + timedelta(days=1))
+        end_versions(sql, ROLES, 7, now=NOW)
+        found = sql.select(table, EVERY_ROW, ("id", "valid_to"), ("id",))
     assert found == [{"id": 1, "valid_to": NOW}, {"id": 2, "valid_to": None}]
+
+
+def test_rows_without_a_parent_are_found(warehouse: Warehouse) -> None:
+    """By the ids of the parents that are missing, and counted, elements of arrays too."""
+    with warehouse.sql() as sql:
+        assert find_missing_parents(sql, PAYMENTS, 7) == []
+        sql.delete("invoices", OneOf("id", [1]))
+        assert find_missing_parents(sql, PAYMENTS, 7) == [1]
+        assert find_missing_parents(sql, ASSIGNED, 7) == []
+        counts = {name: n for name, n in count_orphans(sql, 7).items() if n}
+    assert counts == {"invoice_payments": 1, "invoice_messages": 1, "invoices__line_items": 2}

@@ -212,8 +212,9 @@ def test_updates_and_deletions_keep_to_their_rows(sql: Sql) -> None:
 def test_an_insert_takes_objects_as_json(sql: Sql) -> None:
     """Columns that are not named are null."""
     row = {"id": 9, "_dlt_load_id": "x", "_dlt_id": "9", "paid": None}
-    sql.insert("order", row)
-    assert ids(sql, Equals("paid", None)) == [9]
+    sql.insert("order", [row, row | {"id": 10, "_dlt_id": "10"}])
+    assert ids(sql, Equals("paid", None)) == [9, 10]
+    sql.insert("order", [])
 
 
 def test_a_failed_transaction_changes_nothing(pipeline: dlt.Pipeline) -> None:

@@ -1,0 +1,195 @@
+"""
+Removals as values: which rows are to leave a table, why, and since when that is known.
+
+A removal is owed from the moment it is decided until it is done. While it is owed it is in dlt's
+state, per account and table, under ``owed``: if the run stops, the next one carries it out first.
+Only the choice of rows is stored, never their content. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from harvest_source.schema.columns import Type
+from harvest_source.schema.endpoint import Endpoint
+
+OWED: Final = "owed"
+"""Key in the state of one table of one account: a list of removals, oldest first."""
+
+
+class Reason(StrEnum):
+    """Why rows are to be removed."""
+
+    GONE = "gone"
+    """Harvest no longer has them, as an audit found."""
+    UNSEEN = "unseen"
+    """A full refresh did not bring them."""
+    EMPTY = "empty"
+    """Their list was read whole and is empty now. A merge without rows deletes nothing."""
+    REPLACED = "replaced"
+    """Their list was read whole and lacks them."""
+    COVERED = "covered"
+    """Another list has them, too: they would count twice. No row is lost with them."""
+    ORPHAN = "orphan"
+    """Harvest no longer has their parent, and neither has the warehouse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Rows that no load of a run brought, and that were loaded before the run began."""
+
+    load_ids: tuple[str, ...]
+    """dlt's ids of the loads of the run."""
+    began: str
+    """A load id of the moment at which the run began; dlt's load ids are times."""
+    start: date | None = None
+    """Rows dated before this day were not read and stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """
+    Rows of one account's table that are to be removed, with everything below them.
+
+    Attributes:
+        detected_at: When it became known that they are to go.
+        columns: Names of the columns that choose the rows; none: all rows of the account.
+        values: The values of these columns, one tuple for each group of rows.
+        unseen: Given for a full refresh, in place of columns and values.
+    """
+
+    endpoint: Endpoint
+    account_id: int
+    reason: Reason
+    detected_at: datetime
+    columns: tuple[str, ...] = ()
+    values: tuple[tuple[Any, ...], ...] = ()
+    unseen: Unseen | None = None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Table and account."""
+        return self.endpoint.name, self.account_id
+
+    def split(self, most: int) -> list[Removal]:
+        """The same rows as removals of at most *most* values each."""
+        if len(self.values) <= most:
+            return [self]
+        starts = range(0, len(self.values), most)
+        return [replace(self, values=self.values[at : at + most]) for at in starts]
+
+    def dump(self) -> dict[str, Any]:
+        """As stored in dlt's state."""
+        stored: dict[str, Any] = {
+            "reason": str(self.reason),
+            "detected_at": self.detected_at.isoformat(),
+            "columns": list(self.columns),
+            "values": [[_dump(value) for value in group] for group in self.values],
+        }
+        if self.unseen is not None:
+            start = self.unseen.start
+            stored["unseen"] = {
+                "load_ids": list(self.unseen.load_ids),
+                "began": self.unseen.began,
+                "start": None if start is None else start.isoformat(),
+            }
+        return stored
+
+
+def choose_by_id(
+    endpoint: Endpoint, account_id: int, reason: Reason, detected_at: datetime, ids: Iterable[int]
+) -> Removal:
+    """The removal of the rows with these *ids*."""
+    values = tuple((each,) for each in sorted(ids))
+    return Removal(endpoint, account_id, reason, detected_at, ("id",), values)
+
+
+def owe(state: dict[str, Any], removal: Removal) -> None:
+    """
+    Add *removal* to the owed ones of the *state* of its table and account.
+
+    Removals for the same reason that choose by the same columns are stored as one, with the time
+    of the first: plain dlt carries none out, and its state must stay small.
+    """
+    stored, owed = removal.dump(), list(state.get(OWED, ()))
+    for at, other in enumerate(owed):
+        if _is_alike(other, stored):
+            values = dict.fromkeys(map(tuple, (*other["values"], *stored["values"])))
+            owed[at] = {**other, "values": list(map(list, values))}
+            break
+    else:
+        owed.append(stored)
+    state[OWED] = owed
+
+
+def _is_alike(one: Any, other: Mapping[str, Any]) -> bool:
+    return isinstance(one, Mapping) and all(
+        one.get(key) == other.get(key) for key in ("reason", "columns", "unseen")
+    )
+
+
+def load_owed(endpoint: Endpoint, account_id: int, state: Mapping[str, Any]) -> list[Removal]:
+    """The removals owed by the *state* of a table and account; a malformed one is left out."""
+    found = (_load(endpoint, account_id, stored) for stored in state.get(OWED, ()))
+    return [removal for removal in found if removal is not None]
+
+
+def forget_owed(state: dict[str, Any], done: Sequence[Removal]) -> None:
+    """Take removals that are *done* out of the *state* of their table and account."""
+    stored = [each.dump() for each in done]
+    left = [rest for each in state.get(OWED, ()) if (rest := _subtract(each, stored))]
+    if left:
+        state[OWED] = left
+    else:
+        state.pop(OWED, None)
+
+
+def _subtract(owed: Any, done: Sequence[Mapping[str, Any]]) -> Any:
+    """What is left of a stored removal without what is *done*; None: nothing."""
+    alike = [each for each in done if _is_alike(owed, each)]
+    if not alike:
+        return owed
+    gone = {tuple(group) for each in alike for group in each["values"]}
+    left = [group for group in owed["values"] if tuple(group) not in gone]
+    return {**owed, "values": left} if left else None
+
+
+def _load(endpoint: Endpoint, account_id: int, stored: Any) -> Removal | None:
+    try:
+        columns = tuple(stored["columns"])
+        dates = {column.name for column in endpoint.columns if column.type is Type.DATE}
+        values = tuple(
+            tuple(_parse(value, name in dates) for name, value in zip(columns, group, strict=True))
+            for group in stored["values"]
+        )
+        return Removal(
+            endpoint,
+            account_id,
+            Reason(stored["reason"]),
+            datetime.fromisoformat(stored["detected_at"]),
+            columns,
+            values,
+            _load_unseen(stored.get("unseen")),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _load_unseen(stored: Mapping[str, Any] | None) -> Unseen | None:
+    if stored is None:
+        return None
+    start = stored["start"]
+    day = None if start is None else date.fromisoformat(start)
+    return Unseen(tuple(stored["load_ids"]), str(stored["began"]), day)
+
+
+def _dump(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _parse(value: Any, is_date: bool) -> Any:
+    return date.fromisoformat(value) if is_date and value is not None else value

@@ -1,0 +1,113 @@
+"""
+What a package takes away before it is loaded: rows of lists that are empty or shorter now.
+
+dlt's merge replaces a list that was read whole and says nothing of the rows that vanish with it. So
+they leave first, by the same path as all rows: counted, guarded, recorded, owed until it is done.
+Where the guard refuses, neither rows nor state of that table are loaded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harvest_source.extract.extraction import Batch
+from harvest_source.extract.removals import OWED, Reason, Removal, load_owed
+from harvest_source.operations.row_removal import Place, RowRemoval
+from harvest_source.operations.workspace import Workspace
+from harvest_source.warehouse.removal import PORTION, build_condition
+from harvest_source.warehouse.sql import Sql
+
+
+@dataclass(slots=True)
+class Replacement:
+    """Clears the way for the packages of one run, one after another."""
+
+    workspace: Workspace
+    _refused: set[Place] = field(default_factory=set)
+
+    def clear_way(self, batches: Sequence[Batch]) -> list[Batch]:
+        """
+        Remove the rows that *batches* empty or replace by nothing.
+
+        Returns:
+            The batches to load, in order: without those of tables that the guard refused in this
+            run, and with states that owe no removal any more.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        removal = RowRemoval(self.workspace)
+        for place, removals in self._find_removals(batches).items():
+            guarded = [each for each in removals if each.reason is not Reason.COVERED]
+            if not removal.add(guarded, limit=self.workspace.upkeep.max_deletes):
+                self._refused.add(place)
+                continue
+            covered = [each for each in removals if each.reason is Reason.COVERED]
+            removal.add(covered, limit=None)
+        removal.execute()
+        return [_settle(each) for each in batches if not self._is_kept(_place(each))]
+
+    def _is_kept(self, place: Place) -> bool:
+        """Whether the rows of a table stay as they are: refused, or in doubt since just now."""
+        return place in self._refused or self.workspace.run_log.is_doubtful(*place)
+
+    def _find_removals(self, batches: Sequence[Batch]) -> dict[Place, list[Removal]]:
+        found: dict[Place, list[Removal]] = defaultdict(list)
+        for batch in batches:
+            place = _place(batch)
+            if place in self._refused or not self.workspace.warehouse.has_table(place[0]):
+                continue
+            if batch.state is not None and OWED in batch.state:
+                owed = load_owed(batch.endpoint, batch.account_id, batch.state)
+                # A later state owes what an earlier one of its read owed.
+                replaced = [each for each in found[place] if each.reason is Reason.REPLACED]
+                found[place] = [*replaced, *owed]
+            if batch.table is not None and _replaces(batch):
+                found[place] += self._find_replaced(batch)
+        return {place: removals for place, removals in found.items() if removals}
+
+    def _find_replaced(self, batch: Batch) -> Iterator[Removal]:
+        """The rows here, of the lists that *batch* has, that it does not bring again."""
+        endpoint, table = batch.endpoint, batch.table
+        assert table is not None
+        brought = set(_rows_of(table, endpoint.primary_key))
+        lists = tuple(dict.fromkeys(_rows_of(table, endpoint.scope))) if endpoint.scope else ()
+        now = self.workspace.now()
+        whole = Removal(endpoint, batch.account_id, Reason.REPLACED, now, endpoint.scope, lists)
+        with self.workspace.warehouse.sql() as sql:
+            here = _read_keys(sql, whole)
+        if gone := here - brought:
+            values = tuple(sorted(gone, key=repr))
+            yield replace(whole, columns=endpoint.primary_key, values=values)
+
+
+def _place(batch: Batch) -> Place:
+    return batch.endpoint.name, batch.account_id
+
+
+def _replaces(batch: Batch) -> bool:
+    """Whether the rows of *batch* take the place of lists; a single object has one row only."""
+    return batch.endpoint.cursor is None and bool(batch.endpoint.primary_key)
+
+
+def _rows_of(table: Any, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table.column(name).to_pylist() for name in columns), strict=True)
+
+
+def _read_keys(sql: Sql, whole: Removal) -> set[tuple[Any, ...]]:
+    endpoint = whole.endpoint
+    return {
+        tuple(key)
+        for portion in whole.split(PORTION)
+        for key in sql.iter_values(endpoint.name, build_condition(portion), endpoint.primary_key)
+    }
+
+
+def _settle(batch: Batch) -> Batch:
+    """*batch* with a state that owes nothing: it has been carried out."""
+    if batch.state is None or OWED not in batch.state:
+        return batch
+    return replace(batch, state={k: v for k, v in batch.state.items() if k != OWED})

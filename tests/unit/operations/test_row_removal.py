@@ -1,0 +1,352 @@
+"""
+Removals that are stopped before and after every statement: the next run finishes them.
+
+A stop is an error that no code of ours expects, raised where the statement would begin. Nothing is
+done after it, as when the process is killed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+
+from harvest_source.errors import GuardError
+from harvest_source.extract.extraction import Batch
+from harvest_source.extract.removals import OWED, Reason, Removal, choose_by_id, load_owed, owe
+from harvest_source.load.history import VALID_TO
+from harvest_source.load.own_tables import DELETED_RECORDS
+from harvest_source.operations.replacement import Replacement
+from harvest_source.operations.row_removal import RowRemoval, finish_owed
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.deleted_records import restore
+from harvest_source.warehouse.removal import count_orphans
+from harvest_source.warehouse.sql import EVERY_ROW, Equals
+from harvest_source.warehouse.warehouse import Warehouse
+from tests.support.made_up import (
+    ASSIGNED,
+    INVOICES,
+    NOW,
+    PAYMENTS,
+    PROJECTS,
+    build_workspace,
+    fill,
+    ids,
+    open_warehouse,
+)
+
+OURS = 'DELETE FROM "harvest".'
+"""dlt empties tables of its staging schema, too."""
+
+
+class Stopped(BaseException):
+    """The process is killed."""
+
+
+@dataclass
+class Stop:
+    """
+    Counts statements, and stops the run as it is about to begin the n-th.
+
+    Statements of dlt's own threads do not count: dlt waits for ever for a thread that ends so.
+    """
+
+    at: int
+    count: int = 0
+    texts: list[str] = field(default_factory=list)
+
+    def step(self, text: str) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if self.count == self.at:
+            raise Stopped
+        self.count += 1
+        self.texts.append(text)
+
+
+@contextmanager
+def stopping(stop: Stop, *, has_transactions: bool = True) -> Iterator[None]:
+    """Ask *stop* before every statement, and once more after the last one; catch the stop."""
+    whole = DuckDbSqlClient.execute_query
+
+    def strike(self: Any, query: Any, *given: Any, **options: Any) -> Any:
+        stop.step(str(query))
+        return whole(self, query, *given, **options)
+
+    @contextmanager
+    def no_transaction(self: Any) -> Iterator[Any]:
+        yield self
+
+    with pytest.MonkeyPatch.context() as patch, suppress(Stopped):
+        patch.setattr(DuckDbSqlClient, "execute_query", strike)
+        if not has_transactions:
+            patch.setattr(DuckDbSqlClient, "begin_transaction", no_transaction)
+        yield
+        stop.step("")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A filled warehouse that every case begins with."""
+
+    folder: Path
+
+    @property
+    def copy(self) -> Path:
+        return self.folder.with_suffix(".copy")
+
+    @contextmanager
+    def open(self) -> Iterator[Warehouse]:
+        """As the first process finds it."""
+        if self.copy.exists():
+            shutil.rmtree(self.folder)
+            shutil.copytree(self.copy, self.folder)
+        with self.open_again() as warehouse:
+            yield warehouse
+
+    @contextmanager
+    def open_again(self) -> Iterator[Warehouse]:
+        """As the next process finds it."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+            patch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+            patch.setenv("DLT_DATA_DIR", str(self.folder / "dlt"))
+            try:
+                yield open_warehouse(self.folder / "w.duckdb")
+            finally:
+                Container()[PipelineContext].deactivate()
+
+
+def remember_lists(state: dict[str, Any]) -> None:
+    """That the assignments of both projects were read, one each."""
+    read = {"at": NOW.isoformat(), "by": "1:administrator", "rows": 1, "digest": "d"}
+    account = state.setdefault("resources", {}).setdefault(ASSIGNED.name, {})
+    account["accounts"] = {"7": {"parents": {"1": read, "2": read}}}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    shelf = Shelf(tmp_path_factory.mktemp("made_up") / "shelf")
+    shelf.folder.mkdir()
+    with shelf.open() as warehouse:
+        fill(warehouse)
+        warehouse.write_state(remember_lists)
+    shutil.copytree(shelf.folder, shelf.copy)
+    return shelf
+
+
+REMOVALS = [
+    choose_by_id(INVOICES, 7, Reason.GONE, NOW, [1, 3]),
+    choose_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]),
+    Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)),
+]
+
+
+def decide(workspace: Workspace) -> RowRemoval:
+    removal = RowRemoval(workspace)
+    for each in REMOVALS:
+        assert removal.add([each], limit=Decimal(1))
+    return removal
+
+
+def owed(warehouse: Warehouse) -> list[str]:
+    """Tables whose state owes a removal."""
+    resources = warehouse.source_state.get("resources", {})
+    return sorted(t for t, s in resources.items() if OWED in s.get("accounts", {}).get("7", {}))
+
+
+def assert_removed(warehouse: Warehouse) -> None:
+    """Everything is gone and recorded once, no orphan, no open version, nothing is restored."""
+    assert owed(warehouse) == []
+    assert ids(warehouse) == [(7, 2), (8, 1)]
+    assert ids(warehouse, "projects") == [(7, 2)]
+    assert ids(warehouse, "invoice_payments") == [(8, 91)]
+    assert ids(warehouse, "project_user_assignments") == [(7, 72)]
+    state = warehouse.source_state["resources"][ASSIGNED.name]["accounts"]["7"]
+    assert list(state["parents"]) == ["2"]
+    with warehouse.sql() as sql:
+        assert set(count_orphans(sql, 7).values()) == {0}
+        restore(sql, BY_NAME.values(), now=NOW)
+        opened = sql.select("projects_history", Equals(VALID_TO, None), ("id",))
+        columns = ("table_name", "parent_id", "id", "restored_at")
+        records = sql.select(DELETED_RECORDS, EVERY_ROW, columns)
+    assert opened == [{"id": 2}]
+    assert sorted(
+        (r["table_name"], r["parent_id"] or 0, r["id"], r["restored_at"]) for r in records
+    ) == [
+        ("invoice_messages", 1, 81, None),
+        ("invoice_payments", 1, 91, None),
+        ("invoice_payments", 2, 92, None),
+        ("invoices", 0, 1, None),
+        ("invoices", 0, 3, None),
+        ("project_user_assignments", 1, 71, None),
+        ("projects", 0, 1, None),
+    ]
+
+
+def run_until(shelf: Shelf, stop: Stop, *, has_transactions: bool = True) -> None:
+    """A run that removes rows and is stopped; then one that is not."""
+    with shelf.open() as warehouse, stopping(stop, has_transactions=has_transactions):
+        decide(build_workspace(warehouse)).execute()
+    with shelf.open_again() as warehouse:
+        warehouse.restore()
+        workspace = build_workspace(warehouse)
+        finish_owed(workspace)
+        if stop.count == stop.at and ids(warehouse) != [(7, 2), (8, 1)]:
+            # Stopped before anything was owed: the next run decides the same.
+            decide(workspace).execute()
+        assert_removed(warehouse)
+
+
+def count_statements(shelf: Shelf) -> int:
+    stop = Stop(-1)
+    run_until(shelf, stop)
+    return stop.count
+
+
+def test_a_removal_without_a_stop(shelf: Shelf) -> None:
+    """All rows at once, counted; children are deleted before their parents."""
+    stop = Stop(-1)
+    with shelf.open() as warehouse:
+        warehouse.restore()
+        workspace = build_workspace(warehouse)
+        with stopping(stop):
+            assert decide(workspace).execute() == 5
+        assert_removed(warehouse)
+    deleted = workspace.run_log.deleted
+    assert (deleted["invoices", 7], deleted["invoice_payments", 7]) == (2, 2)
+    assert sum(deleted.values()) == 7
+    order = [text.split('"."')[1].split('"')[0] for text in stop.texts if text.startswith(OURS)]
+    ours = [name for name in order if name in {"invoice_payments", "invoice_messages", "invoices"}]
+    assert ours[:3] == ["invoice_messages", "invoice_payments", "invoices"]
+
+
+def test_a_removal_of_nothing_costs_no_load(shelf: Shelf) -> None:
+    """An unchanged run writes nothing."""
+    with shelf.open() as warehouse:
+        warehouse.restore()
+        before = warehouse.pipeline.state["_state_version"]
+        removal = RowRemoval(build_workspace(warehouse))
+        assert removal.add([choose_by_id(INVOICES, 7, Reason.GONE, NOW, [99])], limit=Decimal(0))
+        assert removal.execute() == 0
+        finish_owed(build_workspace(warehouse))
+        assert warehouse.pipeline.state["_state_version"] == before
+
+
+@pytest.mark.parametrize("has_transactions", [True, False])
+def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> None:
+    """A few; the test below takes them all."""
+    few = 25 if has_transactions else 10  # Within a transaction, every stop is the same.
+    for at in range(few, count_statements(shelf), few):
+        run_until(shelf, Stop(at), has_transactions=has_transactions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_transactions", [True, False])
+def test_stopped_at_any_statement(shelf: Shelf, has_transactions: bool) -> None:
+    """Before the first, between any two, and after the last one, those of dlt among them."""
+    for at in range(count_statements(shelf) + 1):
+        run_until(shelf, Stop(at), has_transactions=has_transactions)
+
+
+# What is owed by lists that are empty now.
+
+
+def write_empty(*lists: int) -> Callable[[dict[str, Any]], None]:
+    """As plain dlt leaves the state when the payments of some invoices are empty."""
+
+    def change(state: dict[str, Any]) -> None:
+        table = state.setdefault("resources", {}).setdefault(PAYMENTS.name, {})
+        account = table.setdefault("accounts", {}).setdefault("7", {})
+        values = tuple((each,) for each in lists)
+        owe(account, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), values))
+
+    return change
+
+
+def test_what_plain_dlt_found_empty_leaves_with_the_next_sync(shelf: Shelf) -> None:
+    """It stands in the state beside the digest that says that the list is empty."""
+    with shelf.open() as warehouse:
+        warehouse.write_state(write_empty(2, 5))
+        warehouse.write_state(write_empty(5, 6))
+        finish_owed(build_workspace(warehouse))
+        assert ids(warehouse, "invoice_payments") == [(7, 91), (8, 91)]
+        assert owed(warehouse) == []
+
+
+def payments(*numbers: int, invoice_id: int) -> pa.Table:
+    rows = [
+        {"account_id": 7, "invoice_id": invoice_id, "id": number, "amount": Decimal(1)}
+        for number in numbers
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def test_rows_that_a_list_lacks_leave_before_it_is_loaded(shelf: Shelf) -> None:
+    """They are recorded with what they were; lists that were not read stay."""
+    state: dict[str, Any] = {"cursor": "c"}
+    owe(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
+    batches = [
+        Batch(PAYMENTS, 7, table=payments(95, invoice_id=1)),
+        Batch(PAYMENTS, 7, state=state),
+    ]
+    with shelf.open() as warehouse:
+        workspace = build_workspace(warehouse)
+        first, second = Replacement(workspace).clear_way(batches)
+        assert (first.table, second.state) == (batches[0].table, {"cursor": "c"})
+        assert ids(warehouse, "invoice_payments") == [(8, 91)]
+        with warehouse.sql() as sql:
+            records = sql.select(DELETED_RECORDS, EVERY_ROW, ("parent_id", "id"), ("id",))
+        assert records == [{"parent_id": 1, "id": 91}, {"parent_id": 2, "id": 92}]
+        assert workspace.run_log.deleted == {("invoice_payments", 7): 2}
+
+
+def test_what_the_guard_refuses_is_not_loaded(shelf: Shelf) -> None:
+    """Neither rows nor state, of this package and the next; a failure says why, once."""
+    many = [
+        {"account_id": 7, "invoice_id": 2, "id": n, "_dlt_id": f"{n}", "_dlt_load_id": "1"}
+        for n in range(200, 240)
+    ]
+    state: dict[str, Any] = {}
+    owe(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
+    with shelf.open() as warehouse:
+        with warehouse.sql() as sql:
+            sql.insert(PAYMENTS.name, many)
+        workspace = build_workspace(warehouse)
+        replacement = Replacement(workspace)
+        batch = Batch(PAYMENTS, 7, state=state)
+        other = Batch(PAYMENTS, 8, state={"cursor": "c"})
+        assert replacement.clear_way([batch, other]) == [other]
+        assert replacement.clear_way([batch]) == []
+        (failure,) = workspace.run_log.failures
+        assert isinstance(failure.error, GuardError)
+        assert "41 of 42 invoice_payments" in str(failure.error)
+        assert len(ids(warehouse, "invoice_payments")) == 43
+        warehouse.write_state(write_empty(2))
+        finish_owed(workspace)
+        assert len(ids(warehouse, "invoice_payments")) == 43
+        assert owed(warehouse) == ["invoice_payments"]
+
+
+# Values.
+
+
+def test_a_removal_is_stored_and_read_as_it_was() -> None:
+    """Days as text; what cannot be understood is left out."""
+    report = BY_NAME["report_time_projects"]
+    removal = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1])
+    assert load_owed(INVOICES, 7, {OWED: [removal.dump(), {"reason": "?"}, 5]}) == [removal]
+    year = Removal(report, 7, Reason.EMPTY, NOW, ("from", "to"), ((NOW.date(), NOW.date()),))
+    assert load_owed(report, 7, {OWED: [year.dump()]}) == [year]
