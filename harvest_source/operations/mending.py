@@ -38,7 +38,8 @@ def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Compari
         if each.check in _COUNTED:
             counted.setdefault(each.table, []).extend(part.window for part in each.slices)
         else:
-            slices[each.table] += [part for part in each.slices if part not in slices[each.table]]
+            table = each.table.removesuffix("_history")
+            slices[table] += [part for part in each.slices if part not in slices[table]]
     mend_account(workspace, session, slices, counted)
 
 

@@ -24,6 +24,7 @@ from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.operations.audit_tables import AuditedTable, find_tables
 from harvest_source.operations.changed_rows import find_changed_rows
 from harvest_source.operations.compare_expenses import ExpensesComparison
+from harvest_source.operations.compare_history import compare_history
 from harvest_source.operations.compare_hours import HoursComparison
 from harvest_source.operations.compare_invoices import InvoiceComparison
 from harvest_source.operations.compare_rows import compare_ids, compare_rows
@@ -192,6 +193,7 @@ def _compare_table(
     changed = find_changed_rows(workspace, table, columns)
     yield from compare_rows(table, changed)
     yield from compare_ids(table, changed, most_rows=None if is_thorough else table.page_rows)
+    yield from compare_history(workspace, table)
     if name == "time_entries":
         yield from HoursComparison(workspace, table, changed).run()
     if name == "expenses":

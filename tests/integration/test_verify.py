@@ -229,6 +229,20 @@ def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
     assert max(amounts) > 10**22
 
 
+def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:
+    """A row without an open version is read again, and gets one."""
+    history = {"settings": {"history": ["clients"]}}
+    lab = open_lab.loaded("clients", entries=10, options=history)
+    lab.rest()
+    given = {"settings": lab.settings | {"history": ["clients"]}}
+    assert told(run(lab, **given)) == set()
+    lab.alter("DELETE FROM clients_history WHERE id = (SELECT MIN(id) FROM clients)")
+    assert told(run(lab, **given)) == {("clients_history", "open versions", "all")}
+    assert run(lab, fix=True, **given).exit_code == 0
+    query = "SELECT COUNT(*) AS n FROM clients_history WHERE valid_to IS NULL"
+    assert lab.sql(query) == [{"n": len(lab.ids("clients"))}]
+
+
 def test_verifying_nothing_is_refused(open_lab: OpenLab) -> None:
     """A warehouse that is not there is not made."""
     lab = open_lab()
