@@ -135,11 +135,12 @@ def _build_pair(
     endpoint: Endpoint, session: Session, options: ReadOptions, cursor: Cursor, copy: TableCopy
 ) -> TablePair:
     task = build_task(endpoint, session, options, RunLog())  # Its pages are no progress of the run.
-    ask = partial(_fetch_record, task) if endpoint.by_id else None
+    ask = partial(fetch_record, task) if endpoint.by_id else None
     return TablePair(endpoint, task.build_reader(), copy, ask, cursor.at - options.overlap)
 
 
-def _fetch_record(task: Task, record_id: int) -> Mapping[str, Any] | None:
+def fetch_record(task: Task, record_id: int) -> Mapping[str, Any] | None:
+    """The record with this id as Harvest has it now; None when Harvest answers 404."""
     try:
         return task.session.client.fetch_object(f"{task.endpoint.list_path}/{record_id}")
     except ResponseError as error:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from harvest_source._version import __version__
 from harvest_source.auth.sessions import Session
 from harvest_source.dlt_internals import build_load_id
-from harvest_source.errors import DestinationError, HarvestError, printable
+from harvest_source.errors import DestinationError, HarvestError, RemoteError, printable
 from harvest_source.extract.removals import Reason, Removal, Unseen
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.own_tables import SYNC_RUNS
@@ -22,6 +23,7 @@ from harvest_source.operations.audit import run_audit
 from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_owed
 from harvest_source.operations.run_report import SyncReport
+from harvest_source.operations.unseen import leave_out_moved
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.comments import write_comments
@@ -106,8 +108,19 @@ class SyncSteps:
             for endpoint in self._find_complete(account_id):
                 if (endpoint.name, account_id) in log.whole:
                     rows = Removal(endpoint, account_id, Reason.UNSEEN, now, unseen=unseen)
-                    removal.add([rows], limit=limit)
+                    self._add_unseen(removal, rows, limit)
         removal.execute()
+
+    def _add_unseen(self, removal: RowRemoval, rows: Removal, limit: Decimal) -> None:
+        """Note *rows* for removal, less those that Harvest has on days that were not read."""
+        session = self.workspace.sessions.open(rows.account_id)
+        try:
+            gone = leave_out_moved(self.workspace, session, rows)
+        except RemoteError as error:
+            self.workspace.run_log.fail(*rows.place, error)
+            return
+        if gone is not None:
+            removal.add([gone], limit=limit)
 
     def _find_complete(self, account_id: int) -> list[Endpoint]:
         """The tables in which a row that was not served is gone, and not hidden from this token."""

@@ -82,3 +82,19 @@ def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
     assert report.tables["time_entries"].deleted == 1
     assert len(lab.ids("time_entries")) == 99
     assert_equal(lab, "time_entries", gone=[oldest["id"]])
+
+
+def test_a_row_that_moved_out_of_the_bound_is_asked_for(open_lab: OpenLab) -> None:
+    """It is in no list that was read, and Harvest has it: only a row that answers 404 goes."""
+    lab = open_lab.loaded("time_entries", entries=60)
+    lab.rest()
+    recent = [row["id"] for row in lab.table("time_entries") if row["spent_date"].year == 2026]
+    moved, gone = recent[:2]
+    # Its updated_at does not move: what changed since the last run does not have it.
+    lab.server.edit("time_entries", moved, touch=False, spent_date="2025-12-31")
+    lab.server.delete("time_entries", gone)
+    report = lab.sync("time_entries", full_refresh=True, settings={"start_date": "2026-01-01"})
+    assert (report.status, report.run_log.warnings) == ("ok", [])
+    assert [row["id"] for row in lab.table("deleted_records")] == [gone]
+    assert moved in lab.ids("time_entries")
+    assert gone not in lab.ids("time_entries")
