@@ -56,13 +56,29 @@ class Verdict:
         return bool(self.missing or self.stale)
 
 
-def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
-    """Read a list that changes meanwhile, then once more when it is quiet, and compare."""
-    chance = random.Random(seed)
+YEARS_AHEAD_S = 10**8
+
+
+def run_trial(
+    seed: int, branches: Counter[str] | None = None, *, odd_dates: bool = False
+) -> Verdict:
+    """
+    Read a list that changes meanwhile, then once more when it is quiet, and compare.
+
+    Args:
+        odd_dates: Some rows are dated years ahead, whatever is done to them, and the reader's clock
+            may be behind.
+    """
+    chance, oddly = random.Random(seed), random.Random(f"odd {seed}")
     world = World()
     for _ in range(chance.randint(0, 26)):
         world.now_s = chance.uniform(0, 5000)
         world.create(any_day(chance), chance.choice(USERS))
+    behind_s = 0.0
+    if odd_dates:
+        behind_s = oddly.choice((0.0, 0.0, 2.0, 6000.0))
+        for row_id in oddly.sample(sorted(world.rows), min(len(world.rows), oddly.randint(0, 3))):
+            world.fix_date(row_id, YEARS_AHEAD_S)
     world.now_s = 10_000 + chance.random()
     kind = chance.choice(("whole", "whole", "bounded", "changes"))
     copy: WarehouseCopy = {}
@@ -79,7 +95,7 @@ def run_trial(seed: int, branches: Counter[str] | None = None) -> Verdict:
     keyset = chance.choice((None, None, "id", "day"))
     window_rows = chance.randint(3, 6)
     reader = WatchedReader(
-        ModelClient(world, unrest, per_page=chance.randint(2, 4), keyset=keyset),
+        ModelClient(world, unrest, per_page=chance.randint(2, 4), keyset=keyset, behind_s=behind_s),
         UNDATED if chance.random() < 0.25 else ENTRIES,
         long_rows=window_rows * chance.randint(1, 3),
         window_rows=window_rows,
@@ -137,11 +153,11 @@ def _wrong(world: World, copy: WarehouseCopy) -> set[int]:
     return {i for i in copy.keys() & world.rows.keys() if copy[i] != world.rows[i].cells()}
 
 
-def run_many(seeds: Iterable[int]) -> tuple[Counter[str], Counter[str]]:
+def run_many(seeds: Iterable[int], *, odd_dates: bool = False) -> tuple[Counter[str], Counter[str]]:
     """Verdicts and branches of many trials, counted."""
     verdicts, branches = Counter[str](), Counter[str]()
     for seed in seeds:
-        verdict = run_trial(seed, branches)
+        verdict = run_trial(seed, branches, odd_dates=odd_dates)
         verdicts["trials"] += 1
         verdicts["proven"] += verdict.proven
         verdicts["false"] += verdict.is_false
@@ -182,12 +198,19 @@ def play(world: World, step: str) -> None:
 
 
 def open_stage(
-    script: Script, without: frozenset[str] = frozenset()
+    script: Script, without: frozenset[str] = frozenset(), odd: int | None = None
 ) -> tuple[World, WatchedReader]:
-    """Six rows, 106 (newest day) down to 101, read in pages of three while *script* runs."""
+    """
+    Six rows, 106 (newest day) down to 101, read in pages of three while *script* runs.
+
+    Args:
+        odd: A row that is dated years ahead, whatever is done to it.
+    """
     world = World()
     for number in range(6):
         world.create(FIRST_DAY + timedelta(days=number), USERS[0])
+    if odd is not None:
+        world.fix_date(odd, YEARS_AHEAD_S)
     world.now_s = 10_000.0
 
     def between(request: int, is_sent: bool) -> None:
@@ -199,9 +222,11 @@ def open_stage(
     return world, WatchedReader(client, UNDATED, long_rows=1000, window_rows=1000, without=without)
 
 
-def read_script(script: Script, without: frozenset[str] = frozenset()) -> Verdict:
-    """Let the reader, less some clauses, read while *script* runs."""
-    world, reader = open_stage(script, without)
+def read_script(
+    script: Script, without: frozenset[str] = frozenset(), odd: int | None = None
+) -> Verdict:
+    """Let the reader, less some clauses, read while *script* runs; *odd* as in `open_stage`."""
+    world, reader = open_stage(script, without, odd)
     result = ReadResult()
     copy = merge(reader.iter_tables(Slice(), result))
     if not result.proven:

@@ -30,6 +30,7 @@ import pyarrow as pa
 from harvest_source.concurrency import gather
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.errors import counted
+from harvest_source.extract.known_rows import KnownRows, digest_rows, merge_contents
 from harvest_source.extract.proof import ATTEMPTS, CaughtUp, Prover, SliceResult
 from harvest_source.extract.slice_reader import (
     Emit,
@@ -142,6 +143,7 @@ class ListReader:
         settings: How it is cut into windows.
         on_page: Called after every page, from several threads if there are several workers.
         depth: How many catch-ups this read is nested in.
+        known: Rows that other readers of the list have seen; None: there are none.
     """
 
     def __init__(
@@ -151,11 +153,13 @@ class ListReader:
         *,
         on_page: OnPage = ignore_page,
         depth: int = 0,
+        known: KnownRows | None = None,
     ) -> None:
         self._source = source
         self._settings = settings
         self._depth = depth
-        self._reader = SliceReader(source, today=settings.today, on_page=on_page)
+        self._known = known or KnownRows()
+        self._reader = SliceReader(source, today=settings.today, on_page=on_page, known=self._known)
         self._prover = Prover(self._reader, self.catch_up)
         self._counter = WindowCounter(self._reader, settings)
 
@@ -301,7 +305,7 @@ class ListReader:
         """
         undated = replace(self._source, endpoint=replace(self._reader.endpoint, window=None))
         uncut = ReadResult()
-        reader = ListReader(undated, self._settings, depth=self._depth)
+        reader = ListReader(undated, self._settings, depth=self._depth, known=self._known)
         yield from reader.iter_tables(slice_, uncut)
         if not uncut.proven:
             result.unproven.append(slice_)
@@ -315,16 +319,20 @@ class ListReader:
         Emit every row that changed at *began* or later.
 
         A catch-up of several pages needs a proof, and so a catch-up of its own, which covers a
-        shorter time.
+        shorter time unless this machine's clock is behind. The last one is proven by its pages.
         """
         changes = Slice(since=began - _SECOND)  # Harvest excludes the instant itself (quirk 35).
         if self._depth >= _MOST_CATCH_UPS:
-            return CaughtUp(self._reader.read_all(changes, emit).table, is_proven=False)
-        deeper = ListReader(self._source, self._settings, depth=self._depth + 1)
+            read = self._reader.read_all(changes, emit)
+            return CaughtUp(read.table, self._prover.is_quiet(read), read.recent)
+        deeper = ListReader(self._source, self._settings, depth=self._depth + 1, known=self._known)
         result = ReadResult()
         tables: list[pa.Table] = []
+        contents: dict[int, str] = {}
         for table in deeper.iter_tables(changes, result):
             emit(table)
+            merge_contents(contents, digest_rows(table, began))
             tables.append(keep_proof_columns(table, self._reader.endpoint))
+        self._known.add(contents)
         changed = keep_newest(tables, self._reader.endpoint.primary_key)
-        return CaughtUp(changed, result.proven)
+        return CaughtUp(changed, result.proven, contents)

@@ -11,9 +11,10 @@ of these clauses hold:
 
 1. :func:`pages_agree`: every page reports the same total, and as many distinct ids were served.
 2. Not :func:`changed_during_read`: no row that was served has an ``updated_at`` at or after the
-   beginning of the read.
+   beginning of the read, unless an earlier read had seen it with the same content.
 3. Not :func:`is_affected`: the catch-up that follows, which reads every row changed since the
-   beginning, holds no row that is in the slice now and none that was read from it.
+   beginning, holds no row that is in the slice now and none that was read from it; rows that an
+   earlier read had seen with the same content do not count.
 4. Not :func:`count_changed`: a count taken after the catch-up gives the same total once more.
 
 Why that is enough: let T be the total, and suppose a row was in the slice from the first page to
@@ -22,6 +23,10 @@ served. But T distinct ids were served (clause 1), so at least one of them joine
 the read: it was created, or a change moved it there. Either sets its ``updated_at`` to a time after
 the beginning, and it was served with that time, so clause 2 does not hold. A row that joined during
 the read and was not served is not lost: its ``updated_at`` is new, so the catch-up delivers it.
+
+A row dated in the future, or any recent one while this machine's clock is behind, looks new in
+every read: the first attempt is not proven. The second is, because it finds the row as the first
+had seen it before (:mod:`~harvest_source.extract.known_rows`).
 
 That argument relies on Harvest dating every change that moves a row, which is not documented.
 Clauses 3 and 4 do not look at the pages: each is evidence from another request. The model in
@@ -43,6 +48,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvest_source.errors import counted
+from harvest_source.extract.known_rows import Contents, changed_since, drop_known
 from harvest_source.extract.slice_reader import Emit, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.window_plan import halve
@@ -60,6 +66,12 @@ class CaughtUp:
     """One row per id; only the columns a proof needs."""
     is_proven: bool
     """Whether all of them were read: the catch-up is itself a read of a list that may change."""
+    contents: Contents = field(default_factory=dict)
+    """Their contents, to tell those that were known before."""
+
+    def since(self, read: SliceRead) -> pa.Table:
+        """The rows that may have changed after *read* began, perhaps among others."""
+        return drop_known(self.changed, self.contents, read.known)
 
 
 CatchUp = Callable[[datetime, Emit], CaughtUp]
@@ -113,8 +125,8 @@ def explain_shortfall(read: SliceRead) -> str:
 
 
 def changed_during_read(read: SliceRead) -> bool:
-    """Whether a row was served that changed after the first page was requested."""
-    return bool(pc.any(_changed_since(read.table, read.began)).as_py())
+    """Whether a row was served that changed after the first page was requested, or may have."""
+    return any(not content or read.known.get(i) != content for i, content in read.recent.items())
 
 
 def is_affected(read: SliceRead, changed: pa.Table, endpoint: Endpoint) -> bool:
@@ -127,7 +139,7 @@ def is_affected(read: SliceRead, changed: pa.Table, endpoint: Endpoint) -> bool:
     Args:
         changed: Rows that changed at *read*'s beginning or later, perhaps among earlier ones.
     """
-    changed = changed.filter(pc.fill_null(_changed_since(changed, read.began), True))
+    changed = changed.filter(pc.fill_null(changed_since(changed, read.began), True))
     if changed.num_rows == 0:
         return False
     ids = read.table.column("id").combine_chunks()
@@ -140,12 +152,6 @@ def is_affected(read: SliceRead, changed: pa.Table, endpoint: Endpoint) -> bool:
 def count_changed(read: SliceRead, count: Callable[[Slice], int]) -> bool:
     """Whether the slice has another number of rows now than its pages reported."""
     return count(read.slice) != read.total
-
-
-def _changed_since(table: pa.Table, began: datetime) -> pa.ChunkedArray:
-    """Row by row; null where ``updated_at`` is null. Harvest dates changes in whole seconds."""
-    at = table.column("updated_at")
-    return pc.greater_equal(at, pa.scalar(began.replace(microsecond=0), at.type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +226,20 @@ class Prover:
         """Whether the pages of *read* agree with each other. If not, no catch-up is needed."""
         return self._clauses.pages_agree(read)
 
+    def is_quiet(self, read: SliceRead) -> bool:
+        """Whether the pages of *read* agree, and hold no row that changed meanwhile."""
+        clauses = self._clauses
+        return clauses.pages_agree(read) and not (
+            read.needs_proof and clauses.changed_during_read(read)
+        )
+
     def has_changed(self, read: SliceRead, caught_up: CaughtUp) -> bool:
         """Whether a consistent slice changed during or after its read, or may have changed."""
         clauses = self._clauses
         return (
             not caught_up.is_proven
             or clauses.changed_during_read(read)
-            or clauses.is_affected(read, caught_up.changed, self._reader.endpoint)
+            or clauses.is_affected(read, caught_up.since(read), self._reader.endpoint)
             or clauses.count_changed(read, self._reader.count)
         )
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.errors import ResponseError
+from harvest_source.extract.known_rows import Contents, KnownRows, digest_rows, merge_contents
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.window_plan import Sample
 from harvest_source.schema.endpoint import Endpoint
@@ -100,6 +101,10 @@ class SliceRead:
     pages: int
     records: int
     """Records received, repeated ids included."""
+    recent: Contents = field(default_factory=dict)
+    """Rows that were served and look as if they had changed since *began*."""
+    known: Contents = field(default_factory=dict)
+    """Rows that earlier reads of the list had seen when this one began."""
 
     @property
     def needs_proof(self) -> bool:
@@ -125,10 +130,19 @@ class SliceReader:
         source: The list.
         today: Stands in for the dates of a first page whose rows have none.
         on_page: Called after every page.
+        known: Rows that other readers of the list have seen; None: there are none.
     """
 
-    def __init__(self, source: ListSource, *, today: date, on_page: OnPage = ignore_page) -> None:
+    def __init__(
+        self,
+        source: ListSource,
+        *,
+        today: date,
+        on_page: OnPage = ignore_page,
+        known: KnownRows | None = None,
+    ) -> None:
         self.source = source
+        self._known = known or KnownRows()
         self._today = today
         self._on_page = on_page
 
@@ -158,7 +172,7 @@ class SliceReader:
         tables: list[pa.Table] = []
         totals: set[int | None] = set()
         began: datetime | None = None
-        records = 0
+        records, known, recent = 0, self._known.snapshot(), dict[int, str]()
         with closing(self._iter_pages(slice_, most_rows)) as pages:
             for page in pages:
                 began = began or page.began
@@ -170,6 +184,7 @@ class SliceReader:
                 records += table.num_rows
                 self._on_page(table.num_rows, page.total_entries)
                 on_left((page.total_entries or 0) - records)
+                merge_contents(recent, digest_rows(table, began))
                 if emit is not None:
                     emit(table)
                     table = keep_proof_columns(table, self.endpoint)
@@ -177,6 +192,7 @@ class SliceReader:
         if began is None:
             msg = f"{self.endpoint.name}: Harvest sent no page at all."
             raise ResponseError(msg, path=self.endpoint.list_path)
+        self._known.add(recent)
         return SliceRead(
             slice=slice_,
             table=keep_newest(tables, self.endpoint.primary_key),
@@ -184,6 +200,8 @@ class SliceReader:
             began=began,
             pages=len(tables),
             records=records,
+            recent=recent,
+            known=known,
         )
 
     def read_all(self, slice_: Slice, emit: Emit | None = None) -> SliceRead:

@@ -148,3 +148,25 @@ def test_a_schedule_of_a_clock_years_ahead_begins_anew(open_lab: OpenReadLab) ->
     first = min(row["from"] for row in lab.table(REPORT))
     asked = [each.query for each in lab.server.requests if each.table == REPORT]
     assert any(f"from={first:%Y%m%d}" in query for query in asked)
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_odd_dates_and_a_clock_behind_stop_no_proof(open_lab: OpenReadLab, is_behind: bool) -> None:
+    """A record dated 2031, or our clock three days behind: two reads prove what one cannot."""
+    lab = open_lab(**SMALL, page_rows=8)
+    lab.rest(DAY)
+    rows = lab.server.rows("user_assignments")
+    assert len(rows) > 16
+    if is_behind:
+        lab.shared.ahead = timedelta(hours=-72)
+        lab.server.edit("user_assignments", rows[5]["id"], budget=5)
+    else:
+        lab.server.edit("user_assignments", rows[5]["id"], updated_at="2031-01-01T00:00:00Z")
+    lab.rest(DAY)
+    told = lab.read("user_assignments")
+    assert told.run_log.unproven == []
+    assert lab.state("user_assignments")["cursor"]
+    lab.server.edit("user_assignments", rows[9]["id"], budget=6)
+    lab.rest(DAY)
+    assert lab.read("user_assignments").run_log.unproven == []
+    assert_read(lab, "user_assignments")

@@ -56,11 +56,13 @@ class Row:
     user: int
     notes: str
     changed_s: float
+    dated_s: int | None = None
+    """A date that no change moves, such as one years ahead; None: that of the last change."""
 
     @property
     def updated_s(self) -> int:
         """Harvest dates changes in whole seconds."""
-        return floor(self.changed_s)
+        return floor(self.changed_s) if self.dated_s is None else self.dated_s
 
     def json(self) -> str:
         return (
@@ -94,6 +96,10 @@ class World:
         self.rows[new] = Row(new, on, user, "", 0.0)
         self._touch(new)
         return new
+
+    def fix_date(self, row_id: int, at_s: int) -> None:
+        """Give a row a date that stays, whatever is done to the row."""
+        self.rows[row_id] = replace(self.rows[row_id], dated_s=at_s)
 
     def edit(self, row_id: int) -> None:
         """Change what a row says."""
@@ -132,6 +138,7 @@ class ModelClient:
     Args:
         between: Called twice with every request's number: before it is sent, with False, and
             before it is answered, with True.
+        behind_s: How far the reader's clock is behind the world's: reads begin that much earlier.
         keyset: None: by page number, newest day first, then the highest id. Otherwise by cursor:
             after the last row's day and id, or only after its id, newest first either way.
     """
@@ -143,8 +150,10 @@ class ModelClient:
         *,
         per_page: int,
         keyset: str | None = None,
+        behind_s: float = 0.0,
     ) -> None:
         self._world = world
+        self._behind_s = behind_s
         self._between = between
         self._per_page = per_page
         self._keyset = keyset
@@ -180,7 +189,7 @@ class ModelClient:
 
     def _begin(self) -> datetime:
         self._between(self._requests, False)
-        began = START + timedelta(seconds=self._world.now_s)
+        began = START + timedelta(seconds=self._world.now_s - self._behind_s)
         self._between(self._requests, True)
         self._requests += 1
         return began

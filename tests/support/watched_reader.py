@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from harvest_source.extract.known_rows import KnownRows
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.proof import (
     CaughtUp,
@@ -81,8 +82,8 @@ class Watch:
 class WatchedSliceReader(SliceReader):
     """Records what every page reports as the total."""
 
-    def __init__(self, source: ListSource, today: date, watch: Watch) -> None:
-        super().__init__(source, today=today)
+    def __init__(self, source: ListSource, today: date, watch: Watch, known: KnownRows) -> None:
+        super().__init__(source, today=today, known=known)
         self._watch = watch
 
     def _iter_pages(self, slice_: Slice, most_rows: int | None) -> Generator[ListPage, None, None]:
@@ -164,7 +165,7 @@ class WatchedReader(ListReader):
         settings = WindowSettings(last_day, long_rows, window_rows, last_rows)
         super().__init__(source, settings)
         self.watch = Watch(without, Counter[str]() if branches is None else branches)
-        self.slices = WatchedSliceReader(source, last_day, self.watch)
+        self.slices = WatchedSliceReader(source, last_day, self.watch, self._known)
         self._reader = self.slices
         self._prover = WatchedProver(self.slices, self.catch_up, self.watch)
         self._counter = WatchedCounter(self.slices, settings, self.watch)

@@ -16,6 +16,7 @@ from tests.model_figures import (
     RULE_2,
     Script,
     count_false,
+    every_script,
     find_objections,
     read_script,
     run_many,
@@ -108,6 +109,27 @@ def test_the_trials_took_every_way_through_the_reader(
     _, branches = trials
     assert branches.keys() == BRANCHES
     assert min(branches.values()) > 0, branches
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [range(100), pytest.param(range(100, 6000), marks=pytest.mark.slow)],
+    ids=["few", "many"],
+)
+def test_odd_dates_and_a_clock_behind_give_no_false_proof(seeds: range) -> None:
+    """Rows dated years ahead look new in every read; two reads prove them, and lose nothing."""
+    verdicts, _ = run_many(seeds, odd_dates=True)
+    assert (verdicts["false"], verdicts["late"]) == (0, 0)
+    assert verdicts["proven"] > 0.85 * verdicts["trials"]
+
+
+@pytest.mark.parametrize("most", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("odd", [101, 106])
+def test_no_short_script_fools_a_list_with_a_row_of_years_ahead(odd: int, most: int) -> None:
+    """The row is moved and deleted in some of them, its date staying as it is."""
+    verdicts = [read_script(script, odd=odd) for script in every_script(most)]
+    assert not any(verdict.is_false for verdict in verdicts)
+    assert verdicts[0].proven, "nothing changed"
 
 
 @pytest.mark.parametrize(

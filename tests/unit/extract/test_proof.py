@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from harvest_source.extract.known_rows import digest_rows, merge_contents
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.proof import (
     CaughtUp,
@@ -74,8 +75,39 @@ def test_a_change_in_the_second_the_read_began_is_during_the_read(at: int, expec
     """Harvest dates changes in whole seconds, so that second counts whole."""
     began = datetime(2024, 3, 1, 12, 0, 0, 900_000, tzinfo=UTC)
     rows = table(entry(1), entry(2, at=at))
-    read = SliceRead(Slice(), rows, 2, began, pages=2, records=2)
+    recent = digest_rows(rows, began)
+    read = SliceRead(Slice(), rows, 2, began, pages=2, records=2, recent=recent)
     assert changed_during_read(read) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        pytest.param([entry(2, at=9)], False, id="as it was before"),
+        pytest.param([entry(2, at=9, notes="Else")], True, id="another content"),
+        pytest.param([entry(2, at=9, day=2)], True, id="another day"),
+        pytest.param([entry(1)], True, id="not seen before"),
+    ],
+)
+def test_a_row_that_was_known_before_did_not_change_during_the_read(
+    before: list[Row], expected: bool
+) -> None:
+    """However its date looks: two reads tell, not dates. In the catch-up that follows as well."""
+    rows = table(entry(1), entry(2, at=9))
+    recent, known = digest_rows(rows, NOON), digest_rows(table(*before), NOON)
+    read = SliceRead(Slice(), rows, 2, NOON, pages=2, records=2, recent=recent, known=known)
+    assert changed_during_read(read) is expected
+    caught_up = CaughtUp(table(entry(2, at=9)), is_proven=True, contents=recent)
+    assert is_affected(read, caught_up.since(read), UNDATED) is expected
+
+
+def test_a_row_with_two_contents_is_not_known() -> None:
+    """It changed between two pages of one read."""
+    contents: dict[int, str] = {}
+    for each in ("One", "Two", "Two"):
+        merge_contents(contents, digest_rows(table(entry(2, at=9, notes=each)), NOON))
+    read = SliceRead(Slice(), table(), 0, NOON, pages=2, records=0, recent=contents, known=contents)
+    assert changed_during_read(read)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +212,6 @@ def test_a_row_that_leaves_between_two_attempts_is_caught_up(pages: int) -> None
         pytest.param([([3], 3), ([2], 2)], [], 2, id="totals differ"),
         pytest.param([([3], 3), ([3, 2], 3)], [], 3, id="an id twice"),
         pytest.param([([3], None), ([2], None)], [], 2, id="no totals"),
-        pytest.param([([3], 2), ([2], 2)], [entry(9, at=0)], 2, id="a row in the catch-up"),
         pytest.param([([3], 2), ([2], 2)], [], 3, id="another count"),
     ],
 )
@@ -196,11 +227,28 @@ def test_what_is_not_proven_does_not_move_the_cursor(
 
 
 def test_a_row_that_changed_during_the_read_refuses_the_proof() -> None:
-    """A row on a page, changed in the second the read began or later."""
-    pages = [page([entry(3)], 2), page([entry(2, at=1)], 2)]
-    client, result = ScriptedClient([pages] * 3, [2] * 3), ReadResult()
+    """A row on a page, changed in the second the read began or later, and again in each read."""
+    lists = [
+        [page([entry(3)], 2), page([entry(2, at=1, notes=notes)], 2)]
+        for notes in ("One", "Two", "Three")
+    ]
+    client, result = ScriptedClient(lists, [2] * 3), ReadResult()
     assert ids(*list_reader(client, UNDATED).iter_tables(Slice(), result)) == [2, 3]
     assert not result.proven
+
+
+@pytest.mark.parametrize(
+    ("on_page", "changed"),
+    [(entry(2, at=9), []), (entry(2), [entry(9, at=0)])],
+    ids=["a row on a page", "a row in the catch-up"],
+)
+def test_a_row_that_looks_new_in_two_reads_did_not_change(on_page: Row, changed: list[Row]) -> None:
+    """The first read is not proven, for the row may be news; the second finds it as it was."""
+    pages = [page([entry(3)], 2), page([on_page], 2)]
+    client, result = ScriptedClient([pages] * 3, [2] * 3, changed), ReadResult()
+    list(list_reader(client, UNDATED).iter_tables(Slice(), result))
+    assert result.proven
+    assert client.asked.count({}) == 2
 
 
 @pytest.mark.parametrize(("known", "is_proven"), [((11, 12), True), ((11,), False)])

@@ -1,0 +1,79 @@
+"""
+Which rows were seen before a read began, and with what content.
+
+Whether a row changed while a list was read is told by two reads of it, not by its date alone: a
+date may be years ahead, and this machine's clock days behind. Then rows look new in every read. A
+row that had the same content before the read began did not change during it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Contents = Mapping[int, str]
+"""A digest of each row's content, by id."""
+
+
+class KnownRows:
+    """Rows that the reads of one list have seen, if their dates look new; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._contents: Contents = {}
+
+    def snapshot(self) -> Contents:
+        """What is known now; it does not change when more becomes known."""
+        with self._lock:
+            return self._contents
+
+    def add(self, contents: Contents) -> None:
+        """Note what a read has seen, once it has ended."""
+        if contents:
+            with self._lock:
+                self._contents = {**self._contents, **contents}
+
+
+def changed_since(table: pa.Table, began: datetime) -> pa.ChunkedArray:
+    """Row by row; null where ``updated_at`` is null. Harvest dates changes in whole seconds."""
+    at = table.column("updated_at")
+    return pc.greater_equal(at, pa.scalar(began.replace(microsecond=0), at.type))
+
+
+def digest_rows(table: pa.Table, began: datetime) -> dict[int, str]:
+    """
+    Digests of the rows dated at *began* or later, or not at all: few, unless a clock is wrong.
+
+    Values that are null are left out: a column may be new to the second of two reads.
+    """
+    if not {"id", "updated_at"} <= set(table.column_names):
+        return {}
+    looks_new = pc.fill_null(changed_since(table, began), True)
+    if not pc.any(looks_new).as_py():
+        return {}
+    return {row["id"]: _digest(row) for row in table.filter(looks_new).to_pylist()}
+
+
+def _digest(row: Mapping[str, object]) -> str:
+    content = repr(sorted((name, value) for name, value in row.items() if value is not None))
+    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def merge_contents(into: dict[int, str], contents: Contents) -> None:
+    """Add *contents*; a row that came with two contents has none that could be known."""
+    for row_id, content in contents.items():
+        into[row_id] = content if into.get(row_id, content) == content else ""
+
+
+def drop_known(changed: pa.Table, contents: Contents, known: Contents) -> pa.Table:
+    """*changed* without the rows whose content was known: they did not change since."""
+    if not known:
+        return changed
+    ids: Iterable[int] = changed.column("id").to_pylist()
+    is_news = [not contents.get(each) or contents[each] != known.get(each) for each in ids]
+    return changed.filter(pa.array(is_news, pa.bool_()))
