@@ -7,6 +7,8 @@ asks ``users/me``, which every role may read and which proves token and account 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,6 +97,32 @@ class Company:
         return value if isinstance(value, bool) else None
 
 
+class ManagedProjects:
+    """The projects that the token's owner manages, fetched once, at the first use."""
+
+    def __init__(self, client: HarvestClient) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._digest: str | None = None
+
+    def digest(self) -> str:
+        """A text that changes with the projects; empty when Harvest does not tell them."""
+        with self._lock:
+            if self._digest is None:
+                try:
+                    self._digest = self._fetch()
+                except HarvestError:
+                    self._digest = ""  # Without it, only a change of roles is noticed.
+            return self._digest
+
+    def _fetch(self) -> str:
+        name = "project_assignments"
+        pages = self._client.iter_pages(f"users/me/{name}", key=name)
+        records = [each for page in pages for each in json.loads(page.rows)]
+        managed = (each["project"]["id"] for each in records if each.get("is_project_manager"))
+        return hashlib.blake2b(repr(sorted(managed)).encode(), digest_size=8).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One account, open for reading."""
@@ -102,6 +130,17 @@ class Session:
     client: HarvestClient
     owner: Owner
     company: Company
+    managed: ManagedProjects | None = None
+
+    @property
+    def managed_projects(self) -> str:
+        """
+        A text that changes when a manager is given or loses a project; empty for other roles.
+
+        A manager sees all rows of the projects that they manage, without any change of role.
+        """
+        is_manager = "manager" in self.owner.access_roles and not self.owner.is_administrator
+        return self.managed.digest() if self.managed is not None and is_manager else ""
 
     @property
     def account_id(self) -> int:
@@ -256,7 +295,7 @@ class Sessions:
             raise explained from error
         if http.contact is None and owner.email:
             client.set_user_agent(replace(http, contact=owner.email).user_agent)
-        return Session(client, owner, Company(client))
+        return Session(client, owner, Company(client), ManagedProjects(client))
 
     def _build_client(self, account_id: int) -> HarvestClient:
         connection = self._connection

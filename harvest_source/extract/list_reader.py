@@ -158,8 +158,7 @@ class ListReader:
         self._source = source
         self._settings = settings
         self._depth = depth
-        self._known = known or KnownRows()
-        self._reader = SliceReader(source, today=settings.today, on_page=on_page, known=self._known)
+        self._reader = SliceReader(source, today=settings.today, on_page=on_page, known=known)
         self._prover = Prover(self._reader, self.catch_up)
         self._counter = WindowCounter(self._reader, settings)
 
@@ -305,7 +304,7 @@ class ListReader:
         """
         undated = replace(self._source, endpoint=replace(self._reader.endpoint, window=None))
         uncut = ReadResult()
-        reader = ListReader(undated, self._settings, depth=self._depth, known=self._known)
+        reader = ListReader(undated, self._settings, depth=self._depth, known=self._reader.known)
         yield from reader.iter_tables(slice_, uncut)
         if not uncut.proven:
             result.unproven.append(slice_)
@@ -325,14 +324,13 @@ class ListReader:
         if self._depth >= _MOST_CATCH_UPS:
             read = self._reader.read_all(changes, emit)
             return CaughtUp(read.table, self._prover.is_quiet(read), read.recent)
-        deeper = ListReader(self._source, self._settings, depth=self._depth + 1, known=self._known)
-        result = ReadResult()
-        tables: list[pa.Table] = []
-        contents: dict[int, str] = {}
+        known, endpoint = self._reader.known, self._reader.endpoint
+        deeper = ListReader(self._source, self._settings, depth=self._depth + 1, known=known)
+        result, tables, contents = ReadResult(), list[pa.Table](), dict[int, str]()
         for table in deeper.iter_tables(changes, result):
             emit(table)
             merge_contents(contents, digest_rows(table, began))
-            tables.append(keep_proof_columns(table, self._reader.endpoint))
-        self._known.add(contents)
-        changed = keep_newest(tables, self._reader.endpoint.primary_key)
+            tables.append(keep_proof_columns(table, endpoint))
+        known.add(contents)
+        changed = keep_newest(tables, endpoint.primary_key)
         return CaughtUp(changed, result.proven, contents)

@@ -142,7 +142,7 @@ class SliceReader:
         known: KnownRows | None = None,
     ) -> None:
         self.source = source
-        self._known = known or KnownRows()
+        self.known = known or KnownRows()
         self._today = today
         self._on_page = on_page
 
@@ -172,7 +172,7 @@ class SliceReader:
         tables: list[pa.Table] = []
         totals: set[int | None] = set()
         began: datetime | None = None
-        records, known, recent = 0, self._known.snapshot(), dict[int, str]()
+        records, known, recent = 0, self.known.snapshot(), dict[int, str]()
         with closing(self._iter_pages(slice_, most_rows)) as pages:
             for page in pages:
                 began = began or page.began
@@ -192,7 +192,7 @@ class SliceReader:
         if began is None:
             msg = f"{self.endpoint.name}: Harvest sent no page at all."
             raise ResponseError(msg, path=self.endpoint.list_path)
-        self._known.add(recent)
+        self.known.add(recent)
         return SliceRead(
             slice=slice_,
             table=keep_newest(tables, self.endpoint.primary_key),

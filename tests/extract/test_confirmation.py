@@ -144,7 +144,7 @@ def test_the_last_payment_goes_as_the_one_before(open_lab: OpenReadLab) -> None:
 
 def manage_every_project(lab: ReadLab) -> None:
     """Have the token's owner manage all projects."""
-    me = httpx.get(f"{lab.server.api_url}/users/me", headers=lab.server.headers).json()["id"]
+    me = fetch_as(lab, "users/me")["id"]
     assigned = [r for r in lab.server.rows("user_assignments") if r["user"]["id"] == me]
     have = {row["project"]["id"]: row["id"] for row in assigned}
     for project in lab.server.rows("projects"):
@@ -154,3 +154,36 @@ def manage_every_project(lab: ReadLab) -> None:
             lab.server.create(
                 "user_assignments", user_id=me, project_id=project["id"], is_project_manager=True
             )
+
+
+def test_a_manager_who_is_given_projects_reads_their_history(open_lab: OpenReadLab) -> None:
+    """The roles stay as they were, and the entries come with old timestamps."""
+    lab = open_lab(**SMALL | {"entries": 200, "users": 12})
+    lab.stop_timers()
+    lab.token = lab.server.tokens["manager"]
+    tables = ("time_entries", "projects")
+    me = fetch_as(lab, "users/me")["id"]
+    assigned = [r for r in lab.server.rows("user_assignments") if r["user"]["id"] == me]
+    managed = [row["id"] for row in assigned if row["is_project_manager"]][1:]
+    assert managed
+    for each in managed:
+        lab.server.edit("user_assignments", each, is_project_manager=False)
+    lab.rest(DAY)
+    lab.read(*tables)
+    before = len(lab.table("time_entries"))
+    lab.rest(2 * DAY)
+    for each in managed:
+        lab.server.edit("user_assignments", each, is_project_manager=True)
+    lab.rest()
+    lab.read(*tables)
+    for table in tables:
+        assert len(lab.table(table)) == fetch_as(lab, table)["total_entries"]
+    assert len(lab.table("time_entries")) > before
+    lab.rest()
+    assert lab.read(*tables).rows("projects") == 0
+
+
+def fetch_as(lab: ReadLab, path: str) -> Any:
+    """What Harvest answers to the lab's token."""
+    headers = {**lab.server.headers, "Authorization": f"Bearer {lab.token}"}
+    return httpx.get(f"{lab.server.api_url}/{path}", headers=headers).json()

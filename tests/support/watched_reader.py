@@ -165,7 +165,7 @@ class WatchedReader(ListReader):
         settings = WindowSettings(last_day, long_rows, window_rows, last_rows)
         super().__init__(source, settings)
         self.watch = Watch(without, Counter[str]() if branches is None else branches)
-        self.slices = WatchedSliceReader(source, last_day, self.watch, self._known)
+        self.slices = WatchedSliceReader(source, last_day, self.watch, self._reader.known)
         self._reader = self.slices
         self._prover = WatchedProver(self.slices, self.catch_up, self.watch)
         self._counter = WatchedCounter(self.slices, settings, self.watch)
