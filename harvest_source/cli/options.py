@@ -54,7 +54,7 @@ def everywhere(function: F) -> F:
     """Add the common options, which may stand before the command's name as well as after it."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-    @click.option("--quiet", is_flag=True, help="Print the result and errors only.")
+    @click.option("--quiet", is_flag=True, help="Print one line with the result, and errors.")
     @click.option("--debug", is_flag=True, help="Show tracebacks and dlt's log.")
     @click.option("--profile", metavar="NAME", help="Named sign-in, as of auth login.")
     @click.pass_obj

@@ -6,26 +6,43 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.errors import counted
 
 if TYPE_CHECKING:
     from harvest_source.operations.run_report import SyncReport
 
 
 def show_sync(console: Console, report: SyncReport) -> None:
-    """Warnings, skipped tables and errors on stderr; the table and a last line on stdout."""
+    """
+    Warnings, skipped tables and errors on stderr; the table and a last line on stdout.
+
+    With ``--quiet``, for logs: the last line alone, with the time.
+    """
     if console.as_json:
         print_json(report.as_dict())
         return
     _tell(console, report)
-    if report.tables:
+    if console.quiet:
+        print(f"{report.ended_at:%Y-%m-%d %H:%M:%S} UTC {summarise(report)}")
+        return
+    _show_tables(report)
+    print(summarise(report))
+
+
+def _show_tables(report: SyncReport) -> None:
+    """The tables with news; how many others there are."""
+    rows = list(_iter_rows(report))
+    news = [row for row in rows if row[-2:] != ["0", "0"]]
+    if news:
         headings = ["Account", "Table", "Rows read", "Deleted"]
         print_table(
             headings[_first_column(report) :],
-            (row[_first_column(report) :] for row in _iter_rows(report)),
+            (row[_first_column(report) :] for row in news),
             numbers=("Rows read", "Deleted"),
             whole=(),
         )
-    print(summarise(report))
+    if len(news) < len(rows):
+        print(f"No news in {counted(len(rows) - len(news), 'table')}.\n")
 
 
 def _first_column(report: SyncReport) -> int:
@@ -62,8 +79,9 @@ def summarise(report: SyncReport) -> str:
     accounts = ", ".join(map(str, report.account_ids))
     rows = sum(count.rows for count in report.tables.values())
     target = report.target
+    fresh = f", complete as of {report.started_at:%H:%M:%S} UTC" if report.status == "ok" else ""
     return (
         f"{report.status}: {rows:,} rows of account{plural} {accounts}, into "
         f"{target.database or target.destination}, dataset {target.dataset}: "
-        f"{report.requests} requests, {report.seconds:.1f} s"
+        f"{report.requests} requests, {report.seconds:.1f} s{fresh}"
     )

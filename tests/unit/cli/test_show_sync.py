@@ -47,14 +47,15 @@ def report(
     )
 
 
-EXPECTED = """\
+EXPECTED = f"""\
 
  Table                      Rows read   Deleted
  ──────────────────────────────────────────────
  time_entries                   5,000         2
  estimate_item_categories           5         0
 
-ok: 5,005 rows of account 1000001, into acme.duckdb, dataset harvest: 31 requests, 3.2 s
+ok: 5,005 rows of account 1000001, into acme.duckdb, dataset harvest: 31 requests, 3.2 s, complete \
+as of {START:%H:%M:%S} UTC
 """
 
 
@@ -65,6 +66,27 @@ def test_the_table_and_the_last_line(capsys: Capture, screen: Screen, columns: i
     show_sync(Console(), report())
     captured = capsys.readouterr()
     assert captured.out == EXPECTED
+    assert captured.err == ""
+
+
+def test_tables_without_news_are_counted(capsys: Capture) -> None:
+    """An hourly run shows what changed, and no line for each table that did not."""
+    quiet = TableCount(0, 0, {1000001: (0, 0)})
+    show_sync(Console(), report(tables={"roles": ROLES, "clients": quiet, "tasks": quiet}))
+    lines = capsys.readouterr().out.splitlines()
+    assert "roles" in lines[3]
+    assert not any("clients" in line for line in lines)
+    assert "No news in 2 tables." in lines
+
+
+def test_quiet_is_one_line_with_the_time(capsys: Capture) -> None:
+    """When it ended, rows, and as of when the rows are complete."""
+    show_sync(Console(quiet=True), report())
+    captured = capsys.readouterr()
+    (line,) = captured.out.splitlines()
+    ended = START + timedelta(seconds=3)
+    assert line.startswith(f"{ended:%Y-%m-%d %H:%M:%S} UTC ok: 5,005 rows of account 1000001, ")
+    assert line.endswith(f"complete as of {START:%H:%M:%S} UTC")
     assert captured.err == ""
 
 
