@@ -99,7 +99,7 @@ def test_quiet_keeps_to_the_result(bare: Run, start: Start) -> None:
     quiet = bare("sync", "--table", "time_entries", "--quiet", *PLACE)
     assert "warning: " in loud.err
     assert quiet.err == ""
-        assert len(quiet.out.splitlines()) == 1
+    assert len(quiet.out.splitlines()) == 1
 
 
 def test_a_second_run_reads_only_what_changed(bare: Run, start: Start, folder: Path) -> None:
