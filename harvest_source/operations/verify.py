@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harvest_source.auth.sessions import Session
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import (
     ConfigError,
@@ -27,6 +28,7 @@ from harvest_source.operations.compare_expenses import ExpensesComparison
 from harvest_source.operations.compare_history import compare_history
 from harvest_source.operations.compare_hours import HoursComparison
 from harvest_source.operations.compare_invoices import InvoiceComparison
+from harvest_source.operations.compare_orphans import compare_orphans
 from harvest_source.operations.compare_rows import compare_ids, compare_rows
 from harvest_source.operations.comparisons import Comparison, State
 from harvest_source.operations.loaded import check_loaded, explain_nothing
@@ -162,12 +164,25 @@ def _note_nothing_compared(
 
 
 def _compare_all(workspace: Workspace, *, is_thorough: bool = False) -> list[Comparison]:
-    return [
-        comparison
-        for session in workspace.open_sessions()
-        for table in find_tables(workspace, session)
-        for comparison in _compare_isolated(workspace, table, is_thorough)
-    ]
+    found: list[Comparison] = []
+    for session in workspace.open_sessions():
+        ours = [
+            comparison
+            for table in find_tables(workspace, session)
+            for comparison in _compare_isolated(workspace, table, is_thorough)
+        ]
+        found += ours
+        if ours:
+            found += _compare_orphans(workspace, session)
+    return found
+
+
+def _compare_orphans(workspace: Workspace, session: Session) -> list[Comparison]:
+    try:
+        return list(compare_orphans(workspace, session))
+    except RemoteError as error:
+        workspace.run_log.fail("", session.account_id, error)
+        return []
 
 
 def _compare_isolated(

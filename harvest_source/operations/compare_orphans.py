@@ -1,0 +1,75 @@
+"""Rows whose parent is not in the warehouse, by table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from harvest_source.auth.sessions import Session
+from harvest_source.errors import ResponseError
+from harvest_source.operations.compare_rows import ALL
+from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoint import Parent
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.removal import count_orphans
+from harvest_source.warehouse.sql import AllOf, Equals, InTable
+
+_ASKED: Final = 20
+"""Parents of one table that Harvest is asked for."""
+_NOT_FOUND: Final = 404
+
+
+def compare_orphans(workspace: Workspace, session: Session) -> Iterator[Comparison]:
+    """
+    Count the rows of one account whose parent is not in the warehouse; there should be none.
+
+    Harvest is asked for the parents: those that it has are only not read yet.
+
+    Raises:
+        HarvestError: Harvest did not answer, or the destination refused.
+    """
+    with workspace.warehouse.sql() as sql:
+        counts = count_orphans(sql, session.account_id)
+    for table, rows in counts.items():
+        yield Comparison(
+            account_id=session.account_id,
+            table=table,
+            check="orphans",
+            scope=ALL,
+            here=Decimal(rows),
+            there=Decimal(0),
+            excuse=_explain(workspace, session, table) if rows else "",
+        )
+
+
+def _explain(workspace: Workspace, session: Session, table: str) -> str:
+    """Why rows may rightly be without a parent here: Harvest has every parent."""
+    endpoint = BY_NAME.get(table)
+    if endpoint is None or endpoint.parent is None:
+        return ""  # Elements of an array come and go with their row.
+    missing = _find_missing(workspace, session, table, endpoint.parent)
+    path = BY_NAME[endpoint.parent.endpoint].list_path
+    if len(missing) > _ASKED or not all(_exists(session, f"{path}/{each}") for each in missing):
+        return ""
+    return f"Harvest has these {endpoint.parent.endpoint}: the next sync reads them"
+
+
+def _find_missing(workspace: Workspace, session: Session, table: str, parent: Parent) -> list[int]:
+    of_account = Equals(ACCOUNT_ID, session.account_id)
+    no_parent = InTable(parent.key, parent.endpoint, "id", of_account, negated=True)
+    with workspace.warehouse.sql() as sql:
+        found = sql.select_distinct(table, AllOf(of_account, no_parent), (parent.key,))
+    return [row for (row,) in found]
+
+
+def _exists(session: Session, path: str) -> bool:
+    try:
+        session.client.fetch_object(path)
+    except ResponseError as error:
+        if error.status == _NOT_FOUND:
+            return False
+        raise
+    return True
