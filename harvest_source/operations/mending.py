@@ -12,6 +12,8 @@ from harvest_source.operations.audit import mend_account
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.removal import end_versions
 
 _COUNTED: tuple[str, ...] = ("rows", "ids")
 """Checks whose differences are looked for by counting and by id; others name what to read."""
@@ -41,6 +43,11 @@ def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Compari
             table = each.table.removesuffix("_history")
             slices[table] += [part for part in each.slices if part not in slices[table]]
     mend_account(workspace, session, slices, counted)
+    for each in ours:
+        if each.check == "open versions":
+            endpoint = BY_NAME[each.table.removesuffix("_history")]
+            with workspace.warehouse.sql() as sql:
+                end_versions(sql, endpoint, session.account_id, now=workspace.now())
 
 
 def _mend_children(workspace: Workspace, differing: Sequence[Comparison]) -> None:

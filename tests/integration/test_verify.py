@@ -244,13 +244,14 @@ def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
 
 
 def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:
-    """A row without an open version is read again, and gets one."""
+    """A row without an open version is read again and gets one; a version without row ends."""
     history = {"settings": {"history": ["clients"]}}
     lab = open_lab.loaded("clients", entries=10, options=history)
     lab.rest()
     given = {"settings": lab.settings | {"history": ["clients"]}}
     assert told(run(lab, **given)) == set()
     lab.alter("DELETE FROM clients_history WHERE id = (SELECT MIN(id) FROM clients)")
+    lab.alter("INSERT INTO clients_history SELECT * REPLACE (1 AS id) FROM clients_history LIMIT 1")
     assert told(run(lab, **given)) == {("clients_history", "open versions", "all")}
     assert run(lab, fix=True, **given).exit_code == 0
     query = "SELECT COUNT(*) AS n FROM clients_history WHERE valid_to IS NULL"
