@@ -168,6 +168,11 @@ class RunLog:
         with self._lock:
             self.failures.append(Failure(account_id, table, error))
 
+    def find_unread(self) -> set[tuple[str, int]]:
+        """The tables that failed or were skipped: the warehouse has them as they were."""
+        failed = {(each.table, each.account_id) for each in self.failures}
+        return failed | {(each.table, each.account_id) for each in self.skipped}
+
     def note_unproven(self, table: str, account_id: int, message: str) -> None:
         """
         Record that a table could not be read with proof, and why; a repeated note counts once.

@@ -9,7 +9,7 @@ another version of the same row arrives, so rows that a run did not read stay op
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,9 +19,10 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
+from harvest_source.extract.removals import OWED
 from harvest_source.load.encoder import with_load_id
 from harvest_source.load.file_format import choose_format
-from harvest_source.load.hints import build_hints, load_id_hint, stored_columns, type_hint
+from harvest_source.load.hints import build_hints, load_id_hint, type_hint
 from harvest_source.schema.columns import LOAD_ID, Type
 from harvest_source.schema.endpoint import Endpoint
 
@@ -37,6 +38,31 @@ _SCD2: Final[Any] = {
 }
 
 
+_BEGUN: Final = "history"
+"""In the state of a table and account: every row has a version to begin with."""
+
+
+def find_beginning(history: TableHistory | None, state: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    The *state* of a table and account to read on from.
+
+    Without a cursor as long as its history has not begun: then the table is read from its first row
+    on. That is so for each account by itself, and again after runs that kept no history, since they
+    added no version.
+    """
+    if history is None:
+        return {name: each for name, each in state.items() if name != _BEGUN}
+    if state.get(_BEGUN):
+        return dict(state)
+    return {name: each for name, each in state.items() if name == OWED}
+
+
+def note_begun(history: TableHistory | None, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The *state* to store: with a cursor, all rows since :func:`find_beginning` were read."""
+    has_begun = history is not None and "cursor" in state
+    return {**state, _BEGUN: True} if has_begun else dict(state)
+
+
 @dataclass(frozen=True, slots=True)
 class TableHistory:
     """The versions of one table's rows."""
@@ -48,10 +74,6 @@ class TableHistory:
     def table(self) -> str:
         """Name of the table that holds the versions."""
         return f"{self.endpoint.name}_history"
-
-    def must_begin(self, schema: dlt.Schema) -> bool:
-        """Whether there is no version yet: then the table is read from its first row on."""
-        return not stored_columns(schema, self.table)
 
     def encode(self, tables: Sequence[pa.Table], decoder: Decoder) -> list[Any]:
         """The rows of *tables*, each key once, as one item for dlt; none if there are no tables."""

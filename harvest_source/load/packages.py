@@ -23,7 +23,7 @@ from harvest_source.load.hints import (
     is_declared,
     learned_columns,
 )
-from harvest_source.load.history import TableHistory
+from harvest_source.load.history import TableHistory, find_beginning, note_begun
 from harvest_source.load.own_tables import COLUMNS, build_own_resource, is_made
 from harvest_source.load.resources import wrap
 from harvest_source.load.state import SOURCE, current_accounts, stored_accounts
@@ -112,10 +112,8 @@ class PackageBuilder:
             declared = (column.name for column in endpoint.columns)
             self._learned[name] = learned_columns(self._schema, name, declared)
         decoder = build_decoder(endpoint, account_id, excluded, self._schema, self._learned[name])
-        history = self._histories.get(name)
-        if history is not None and history.must_begin(self._schema):
-            return TableFeed(endpoint, account_id, decoder, {})
         state = stored_accounts(self._state, name).get(str(account_id), {})
+        state = find_beginning(self._histories.get(name), state)
         return TableFeed(endpoint, account_id, decoder, state)
 
     def _build_resource(self, endpoint: Endpoint, batches: list[Batch], is_unmade: bool) -> Any:
@@ -150,4 +148,5 @@ class PackageBuilder:
             if history := self._histories.get(endpoint.name):
                 yield from history.encode([rows], decoder)
         for state in states:
-            current_accounts()[str(account_id)] = dict(state)
+            begun = note_begun(self._histories.get(endpoint.name), state)
+            current_accounts()[str(account_id)] = begun

@@ -18,7 +18,7 @@ from harvest_source.load.hints import (
     excluded_columns,
     learned_columns,
 )
-from harvest_source.load.history import TableHistory
+from harvest_source.load.history import TableHistory, find_beginning, note_begun
 from harvest_source.load.state import (
     current_accounts,
     forget_other_warehouse,
@@ -95,11 +95,11 @@ class TableReader:
         forget_other_warehouse()
         declared = (column.name for column in self._endpoint.columns)
         learned = learned_columns(schema, self._endpoint.name, declared)
-        from_scratch = self._history is not None and self._history.must_begin(schema)
         with self._reading.sessions.in_use():
             for account_id in self._reading.sessions.account_ids():
                 decoder = build_decoder(self._endpoint, account_id, self._excluded, schema, learned)
-                state = {} if from_scratch else current_accounts().get(str(account_id), {})
+                stored = current_accounts().get(str(account_id), {})
+                state = find_beginning(self._history, stored)
                 feed = TableFeed(self._endpoint, account_id, decoder, state)
                 yield from self._iter_account(feed, schema)
 
@@ -111,6 +111,7 @@ class TableReader:
                 yield encoder.encode(batch.table)
                 kept += [batch.table] if self._history else []
             if batch.state is not None:
-                current_accounts()[str(feed.account_id)] = dict(batch.state)
+                begun = note_begun(self._history, batch.state)
+                current_accounts()[str(feed.account_id)] = begun
         if self._history is not None:
             yield from self._history.encode(kept, feed.decoder)

@@ -22,6 +22,7 @@ from harvest_source.operations.audit_tables import (
     find_tables,
 )
 from harvest_source.operations.count_audit import CountAudit
+from harvest_source.operations.orphan_sweep import OrphanSweep
 from harvest_source.operations.reread import Rereading
 from harvest_source.operations.reread_schedule import plan_rereads
 from harvest_source.operations.workspace import Workspace
@@ -88,7 +89,10 @@ class _AccountAudit:
         tables = find_tables(self.workspace, self.session)
         counts = CountAudit(self.workspace, self.session)
         if self._may_delete():
-            counts.run([table for table in tables if self._is_count_due(table)])
+            due = [table for table in tables if self._is_count_due(table)]
+            counts.run(due)
+            sweep = OrphanSweep(self.workspace, self.session, self.now)
+            sweep.run([table.endpoint.name for table in due])
         self._schedule(tables, counts)
 
     def mend(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.options import Reread
@@ -11,7 +12,11 @@ from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.table_copy import Digest, TableCopy, count_corrected
+
+_MOST_PARENTS: Final = 200
+"""Rows that came back whose payments and the like are read at once; others wait for a sweep."""
 
 
 @dataclass(slots=True)
@@ -49,7 +54,24 @@ class Rereading:
             return
         load_rereads(self.workspace, self._rereads)
         report = self.workspace.run_log.audit
+        below: dict[Place, Reread] = {}
         for copy, slices, before in self._before:
             after = copy.digests(slices)
             report.reread += len(after)
             report.corrected += count_corrected(before, after)
+            came = sorted(after.keys() - before.keys())[:_MOST_PARENTS]
+            for endpoint in self._find_below(copy) if came else ():
+                below[endpoint.name, copy.account_id] = Reread(parents=tuple(came))
+        if below:
+            load_rereads(self.workspace, below)
+
+    def _find_below(self, copy: TableCopy) -> list[Endpoint]:
+        """The lists below the rows of *copy* that this run has read: a row may return with them."""
+        unread = self.workspace.run_log.find_unread()
+        return [
+            each
+            for each in self.workspace.endpoints
+            if each.parent is not None
+            and each.parent.endpoint == copy.endpoint.name
+            and (each.name, copy.account_id) not in unread
+        ]

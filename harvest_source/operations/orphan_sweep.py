@@ -1,0 +1,120 @@
+"""
+Rows whose parent is neither in the warehouse nor at Harvest: payments of an invoice that is gone.
+
+A run may read payments and not invoices, or read an invoice that is deleted before its own list is
+read: then no audit of invoices takes the payments along. So each audit looks for parents that rows
+name and the warehouse lacks. If there are any, the complete list of parents decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from harvest_source.auth.sessions import Session
+from harvest_source.errors import RemoteError
+from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.removals import Reason, Removal
+from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.schedule import DAILY, is_due
+from harvest_source.extract.slices import Slice
+from harvest_source.extract.task import build_task, read_ids
+from harvest_source.extract.visibility import explain_undated, may_hide
+from harvest_source.load.state import stored_accounts
+from harvest_source.operations.row_removal import RowRemoval
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.warehouse.removal import find_missing_parents
+
+_SWEPT: Final = "swept_at"
+"""In the state of a table and account: when Harvest was last asked for parents not in the run."""
+
+
+@dataclass(slots=True)
+class OrphanSweep:
+    """Looks below the parents of one account, and removes what has no parent."""
+
+    workspace: Workspace
+    session: Session
+    now: datetime
+    _parents: dict[str, set[int] | None] = field(default_factory=dict)
+    """Ids of all parents at Harvest, by their table, each list read once; None: not proven."""
+
+    def run(self, merged: Sequence[str]) -> None:
+        """
+        Sweep the tables below *merged* parents, which are up to date, and those read without any.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        if explain_undated(self.session):
+            return
+        removal = RowRemoval(self.workspace, "--deletes")
+        asked = list[str]()
+        for below in self._find_due(merged):
+            assert below.parent is not None
+            if below.parent.endpoint not in merged:
+                asked.append(below.name)
+            if removals := self._find_orphans(below):
+                removal.add(removals, limit=self.workspace.upkeep.max_deletes)
+        self.workspace.run_log.audit.deleted += removal.execute()
+        if asked:
+            self.workspace.warehouse.write_state(lambda state: self._note(state, asked))
+
+    def _find_due(self, merged: Sequence[str]) -> Iterator[Endpoint]:
+        account_id, unread = self.session.account_id, self.workspace.run_log.find_unread()
+        chosen = {each.name for each in self.workspace.endpoints}
+        for below in ENDPOINTS:
+            if below.parent is None or not self.workspace.warehouse.has_table(below.name):
+                continue
+            is_alone = below.name in chosen and below.parent.endpoint not in chosen
+            is_below = below.parent.endpoint in merged
+            if (below.name, account_id) in unread or may_hide(below, self.session):
+                continue
+            if is_below or (is_alone and self._is_due(below)):
+                yield below
+
+    def _is_due(self, below: Endpoint) -> bool:
+        """Whether a day has passed since, for a table whose parents are not in the run."""
+        if self.workspace.upkeep.deletes:
+            return True
+        sources, account_id = self.workspace.warehouse.source_state, str(self.session.account_id)
+        at = stored_accounts(sources, below.name).get(account_id, {}).get(_SWEPT)
+        return at is None or is_due(datetime.fromisoformat(at), self.now, DAILY)
+
+    def _find_orphans(self, below: Endpoint) -> list[Removal]:
+        assert below.parent is not None
+        account_id = self.session.account_id
+        with self.workspace.warehouse.sql() as sql:
+            missing = find_missing_parents(sql, below, account_id)
+        there = self._list_parents(below.parent.endpoint) if missing else None
+        if there is None:
+            return []
+        gone = tuple((each,) for each in missing if each not in there)
+        columns = (below.parent.key,)
+        orphans = Removal(below, account_id, Reason.ORPHAN, self.now, columns, gone)
+        return [orphans] if gone else []
+
+    def _list_parents(self, name: str) -> set[int] | None:
+        if name not in self._parents:
+            self._parents[name] = self._read_parents(BY_NAME[name])
+        return self._parents[name]
+
+    def _read_parents(self, listed: Endpoint) -> set[int] | None:
+        """The ids of every parent; None where the list could not be read, or not with proof."""
+        task = build_task(listed, self.session, self.workspace.extraction.options, RunLog())
+        result = ReadResult()
+        try:
+            found = read_ids(task, listed, (Slice(),), result)
+        except RemoteError as error:
+            self.workspace.run_log.warn(f"Rows below {listed.name} were not audited: {error}")
+            return None
+        return set(found) if result.proven else None
+
+    def _note(self, state: dict[str, Any], tables: Sequence[str]) -> None:
+        for table in tables:
+            accounts = state.setdefault("resources", {}).setdefault(table, {})["accounts"]
+            accounts[str(self.session.account_id)][_SWEPT] = self.now.isoformat()

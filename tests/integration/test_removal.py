@@ -1,0 +1,213 @@
+"""Rows that go and come back, whatever a run names and wherever it stops."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import dlt
+import pytest
+
+from harvest_source import harvest
+from harvest_source.operations.sync_steps import SyncSteps
+from tests.support.lab import DAY, Lab, Row
+from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
+
+NO_REREAD = {"audit_requests": 0}
+"""A toy account is read again whole every day; a real one takes a month."""
+SMALL: dict[str, Any] = {"entries": 0, "expenses": 0}
+BILLS = ("invoices", "invoice_payments", "invoice_messages")
+REPORT = "report_time_projects"
+STAFF = ("projects", "project_user_assignments", "project_task_assignments")
+
+
+def sync(lab: Lab, *tables: str, **options: Any) -> Any:
+    """A run that reads nothing again by itself."""
+    settings = NO_REREAD | options.pop("settings", {})
+    return lab.sync(*tables, settings=settings, **options)
+
+
+def paid_invoice(lab: Lab) -> int:
+    return int(lab.server.rows("invoice_payments")[0]["invoice_id"])
+
+
+def count(lab: Lab, table: str, where: str) -> int:
+    return int(lab.sql(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}")[0]["n"])
+
+
+def put_back(lab: Lab, table: str, rows: list[Row]) -> None:
+    """Harvest's support restores records, as they were."""
+    for row in rows:
+        lab.server.create(table, **row)
+
+
+def test_a_full_refresh_of_parents_takes_what_is_below(open_lab: OpenLab) -> None:
+    """Payments and messages of a deleted invoice go, though the run names invoices only."""
+    lab = open_lab.loaded(*BILLS, **SMALL)
+    gone = paid_invoice(lab)
+    lab.server.delete("invoices", gone, force=True)
+    lab.rest()
+    report = sync(lab, "invoices", full_refresh=True)
+    assert report.status == "ok"
+    for table in BILLS[1:]:
+        assert count(lab, table, f"invoice_id = {gone}") == 0
+        assert_equal(lab, table)
+    (run,) = lab.sql("SELECT rows_deleted FROM sync_runs ORDER BY started_at DESC LIMIT 1")
+    assert run["rows_deleted"] == count(lab, "deleted_records", "true") > 1
+
+
+def test_children_alone_lose_what_has_no_parent(open_lab: OpenLab) -> None:
+    """Only payments and rates are read, never invoices or people: their own audit finds out."""
+    lab = open_lab.loaded("invoice_payments", "cost_rates", **SMALL)
+    gone, left = paid_invoice(lab), lab.server.rows("cost_rates")[0]["user_id"]
+    lab.server.delete("invoices", gone, force=True)
+    lab.server.delete("users", left, force=True)
+    lab.rest()
+    sync(lab, "invoice_payments", "cost_rates", deletes=True)
+    assert count(lab, "invoice_payments", f"invoice_id = {gone}") == 0
+    assert count(lab, "cost_rates", f"user_id = {left}") == 0
+    lab.rest()
+    lab.server.reset_requests()
+    sync(lab, "invoice_payments", "cost_rates")
+    assert lab.server.stats()["requests"].get("invoices", 0) <= 1, "once a day, and not again"
+
+
+def test_rows_whose_parent_never_came_leave(open_lab: OpenLab) -> None:
+    """An invoice was made and deleted between two lists of one run."""
+    lab = open_lab.loaded(*BILLS, **SMALL)
+    lab.alter(
+        "INSERT INTO invoice_payments BY NAME "
+        "(SELECT * REPLACE (987654 AS invoice_id) FROM invoice_payments LIMIT 1)"
+    )
+    lab.rest(DAY)
+    report = sync(lab, *BILLS)
+    assert report.status == "ok"
+    assert count(lab, "invoice_payments", "invoice_id = 987654") == 0
+    assert count(lab, "deleted_records", "parent_id = 987654") == 1
+    assert_equal(lab, "invoice_payments")
+
+
+@pytest.mark.parametrize("is_touched", [True, False])
+def test_a_project_that_returns_has_its_children_at_once(
+    open_lab: OpenLab, is_touched: bool
+) -> None:
+    """Whether its ``updated_at`` tells that it is back, or only the count does."""
+    lab = open_lab.loaded(*STAFF, **SMALL)
+    project = lab.server.rows("projects")[0]
+    below = {
+        table: [r for r in lab.server.rows(table) if r["project"]["id"] == project["id"]]
+        for table in ("user_assignments", "task_assignments")
+    }
+    assert all(below.values())
+    lab.server.delete("projects", project["id"], force=True)
+    lab.rest(DAY)
+    sync(lab, *STAFF)
+    assert count(lab, STAFF[1], f"project_id = {project['id']}") == 0
+    put_back(lab, "projects", [project])
+    for table, rows in below.items():
+        put_back(lab, table, rows)
+    if is_touched:
+        lab.server.edit("projects", project["id"], touch=True)
+    lab.rest(DAY)
+    sync(lab, *STAFF)
+    assert count(lab, "projects", f"id = {project['id']}") == 1
+    for table, rows in zip(STAFF[1:], below.values(), strict=True):
+        assert count(lab, table, f"project_id = {project['id']}") == len(rows)
+    assert count(lab, "deleted_records", "restored_at IS NULL") == 0
+
+
+def test_a_manager_who_becomes_a_member_has_no_teammates(open_lab: OpenLab) -> None:
+    """Harvest has no such list any more; the row of the person is still there."""
+    lab = open_lab(**SMALL)
+    managers = [user["id"] for user in lab.server.rows("users")[3:5]]
+    for user in managers:
+        lab.server.edit("users", user, access_roles=["manager"])
+    lab.rest()
+    sync(lab, "users", "teammates")
+    assert count(lab, "teammates", f"user_id = {managers[0]}") > 0
+    lab.server.edit("users", managers[0], access_roles=["member"])
+    lab.rest()
+    sync(lab, "users", "teammates")
+    assert count(lab, "teammates", f"user_id = {managers[0]}") == 0
+    assert count(lab, "teammates", f"user_id = {managers[1]}") > 0
+    assert count(lab, "deleted_records", f"parent_id <> {managers[0]}") == 0
+
+
+class Stopped(BaseException):
+    """The process is killed."""
+
+
+def test_a_year_that_is_empty_leaves_after_a_stop(
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed once it was loaded that the list is empty, before anything else was done."""
+    lab = open_lab.loaded(REPORT, expenses=0)
+    for entry in lab.server.rows("time_entries"):
+        if entry["spent_date"] >= "2026":
+            lab.server.delete("time_entries", entry["id"])
+    lab.rest(3 * DAY)
+
+    def die(_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch, suppress(Stopped):
+        patch.setattr(SyncSteps, "_write_comments", die)
+        sync(lab, REPORT)
+        pytest.fail("not stopped")
+    lab.rest()
+    assert sync(lab, REPORT).status == "ok"
+    assert_equal(lab, REPORT)
+
+
+def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> None:
+    """It stands in the state, beside the digest that says that the list is empty."""
+    lab = open_lab.loaded(REPORT, expenses=0)
+    for entry in lab.server.rows("time_entries"):
+        if entry["spent_date"] >= "2026":
+            lab.server.delete("time_entries", entry["id"])
+    lab.rest(3 * DAY)
+    there = len(lab.table(REPORT))
+    with lab.working():
+        destination = dlt.destinations.duckdb(str(lab.database))
+        pipeline = dlt.pipeline("harvest", destination=destination, dataset_name="harvest")
+        source = harvest(account_id=lab.server.account_id, **lab.settings)
+        pipeline.run(source.with_resources(REPORT))
+    assert len(lab.table(REPORT)) == there
+    lab.rest()
+    sync(lab, REPORT)
+    assert_equal(lab, REPORT)
+
+
+def test_history_that_was_paused_has_no_open_version_of_what_went(open_lab: OpenLab) -> None:
+    """A task is deleted while no history is asked for: its version ends all the same."""
+    wish = {"history": ["tasks"]}
+    lab = open_lab.loaded("tasks", options={"settings": wish}, **SMALL)
+    first, second = (row["id"] for row in lab.server.rows("tasks")[:2])
+    lab.server.delete("tasks", first, force=True)
+    lab.rest(DAY)
+    sync(lab, "tasks")
+    lab.server.edit("tasks", second, name="Renamed in the pause")
+    lab.rest()
+    sync(lab, "tasks")
+    lab.rest()
+    sync(lab, "tasks", settings=wish)
+    assert count(lab, "tasks_history", f"id = {first} AND valid_to IS NULL") == 0
+    assert count(lab, "tasks_history", f"id = {second} AND name LIKE '%pause'") == 1
+
+
+def test_history_begins_for_each_account_by_itself(open_lab: OpenLab) -> None:
+    """One account fails in the run that begins it: the next run reads it from its first row on."""
+    lab = open_lab.loaded("projects", accounts=(1000001, 1000002), **SMALL)
+    wish = {"history": ["projects"]}
+    lab.server.fault("html", table="projects", account_id=1000002)
+    lab.rest()
+    assert sync(lab, "projects", settings=wish).status == "partial"
+    assert count(lab, "projects_history", "account_id = 1000002") == 0
+    lab.server.clear_faults()
+    for _ in range(2):
+        lab.rest()
+        sync(lab, "projects", settings=wish)
+    for account in (1000001, 1000002):
+        rows = count(lab, "projects", f"account_id = {account}")
+        assert count(lab, "projects_history", f"account_id = {account}") == rows > 0
