@@ -128,6 +128,8 @@ class Extraction:
     def _confirm(self, batches: list[Batch]) -> list[Batch]:
         """Leave out what would replace or move anything while rows may be hidden."""
         taking = [(each.endpoint, each.account_id) for each in batches if each.takes_away]
+        if not taking or self.options.rereads is not None:
+            return batches  # What an audit reads again replaces nothing and moves no cursor.
         doubtful = Confirmation(self.sessions, self.run_log).find_doubtful(taking)
         return [
             each
