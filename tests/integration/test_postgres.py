@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import psycopg2
 import psycopg2.extras
 import pytest
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoints import BY_NAME
@@ -95,6 +96,43 @@ def test_a_sync_into_postgres(
         assert (row["id"], row["brand_new"], row["project__code"]) == (entry["id"], "", "")
         assert_equal(address, lab)
         assert_described(address)
+        assert_removes(address, lab, options)
+
+
+class Stopped(BaseException):
+    """The process is killed."""
+
+
+def assert_removes(address: str, lab: Lab, options: dict[str, Any]) -> None:
+    """A deleted invoice leaves with its payments, also when the first try is stopped half-way."""
+    gone = lab.server.rows("invoice_payments")[0]["invoice_id"]
+    below = [row["id"] for row in lab.server.rows("invoice_payments") if row["invoice_id"] == gone]
+    lab.server.delete("invoices", gone, force=True)
+    lab.rest()
+    before = select(address, "SELECT COUNT(*) AS n FROM invoice_payments")
+    whole = Psycopg2SqlClient.execute_query
+
+    def strike(self: Any, query: Any, *given: Any, **more: Any) -> Any:
+        if str(query).startswith('DELETE FROM "harvest"."invoices" '):
+            raise Stopped
+        return whole(self, query, *given, **more)
+
+    with pytest.MonkeyPatch.context() as patch, suppress(Stopped):
+        patch.setattr(Psycopg2SqlClient, "execute_query", strike)
+        lab.sync(*TABLES, deletes=True, **options)
+        pytest.fail("not stopped")
+    assert select(address, "SELECT COUNT(*) AS n FROM invoice_payments") == before
+    assert select(address, "SELECT * FROM deleted_records") == []
+    lab.rest()
+    report = lab.sync(*TABLES, **options)
+    assert (report.status, report.tables["invoices"].deleted) == ("ok", 1)
+    assert_equal(address, lab)
+    kept = select(address, "SELECT * FROM deleted_records ORDER BY table_name DESC, id")
+    assert [(row["table_name"], row["parent_id"], row["id"]) for row in kept] == [
+        ("invoices", None, gone),
+        *(("invoice_payments", gone, row) for row in sorted(below)),
+    ]
+    assert kept[0]["record"]["id"] == gone
 
 
 def assert_described(address: str) -> None:
