@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import gc
+import os
 import signal
 
 import pytest
@@ -9,6 +10,11 @@ from hypothesis import HealthCheck, settings
 pytest.register_assert_rewrite("tests.support")
 
 SLOW = "slow"
+
+THOROUGH = "thorough"
+WHOLE_RUNS = ("tests/integration/", "tests/cli/test_sync.py", "tests/docs/test_examples.py")
+"""Where tests make many whole syncs: they are thorough, but for these."""
+IN_THE_SUITE = ("test_contract.py", "test_storms.py", "test_requests.py")
 
 settings.register_profile(
     "suite",
@@ -31,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("long")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Tests wait for sockets and processes: three workers on two cores are done sooner."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests stay to the end: the garbage collector need not look through them."""
     gc.collect()
@@ -40,11 +51,14 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    ``-m slow`` selects property tests, too. Tests of one module fixture stay on one worker.
+    ``-m slow`` selects property tests, too. Tests of one module fixture stay on one worker. Those
+    that make many whole syncs are thorough.
 
     An address in a test's name differs in each worker, and pytest-xdist then runs nothing.
     """
     for item in items:
+        if item.nodeid.startswith(WHOLE_RUNS) and item.path.name not in IN_THE_SUITE:
+            item.add_marker(THOROUGH)
         if _shares_a_module_fixture(item):
             # The fixture would be made once in each worker.
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

@@ -19,6 +19,7 @@ from harvest_source.extract.removals import Reason
 from harvest_source.extract.replaced_lists import Scope, StoredLists, owe_lists, read_scopes
 from harvest_source.extract.report_years import (
     count_years,
+    fill_gaps,
     last_day,
     name_window,
     parse_bounds,
@@ -41,7 +42,7 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     stored = StoredLists(task, "windows")
     counted = _count_years(task)
     start = task.options.start_date
-    years = {*counted, *range(max(start or task.today, task.today).year, task.today.year + 1)}
+    years = {*counted, *fill_gaps(counted, task.today, start)}
     plan = plan_report(years, start, stored.names)
     due = [each for each in plan.windows if _is_due(stored, each, counted, task)]
     readable = [each for each in due if stored.may_be_read(name_window(each))]

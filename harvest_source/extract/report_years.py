@@ -118,6 +118,17 @@ def count_years(count: CountRows, today: date, start: date | None) -> Mapping[in
     return found
 
 
+def fill_gaps(counted: Iterable[int], today: date, start: date | None) -> range:
+    """
+    The years from the first ordinary one of *counted* to that of *today*.
+
+    A report may show money in a year without time entries: expenses, or a fixed fee.
+    """
+    ordinary = [year for year in counted if EARLIEST.year <= year <= today.year]
+    first = min(ordinary, default=today.year)
+    return range(max(first, (start or date.min).year), today.year + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Counting:
     """Counts rows dated from *start* on."""

@@ -90,9 +90,10 @@ class _AccountAudit:
         counts = CountAudit(self.workspace, self.session)
         if self._may_delete():
             due = [table for table in tables if self._is_count_due(table)]
-            counts.run(due)
             sweep = OrphanSweep(self.workspace, self.session, self.now)
-            sweep.run([table.endpoint.name for table in due])
+            with self.workspace.warehouse.held():
+                counts.run(due)
+                sweep.run([table.endpoint.name for table in due])
         self._schedule(tables, counts)
 
     def mend(

@@ -40,13 +40,14 @@ class Replacement:
             DestinationError: The destination refused.
         """
         removal = RowRemoval(self.workspace)
-        for place, removals in self._find_removals(batches).items():
-            guarded = [each for each in removals if each.reason is not Reason.COVERED]
-            if not removal.add(guarded, limit=self.workspace.upkeep.max_deletes):
-                self._refused.add(place)
-                continue
-            covered = [each for each in removals if each.reason is Reason.COVERED]
-            removal.add(covered, limit=None)
+        with self.workspace.warehouse.held():
+            for place, removals in self._find_removals(batches).items():
+                guarded = [each for each in removals if each.reason is not Reason.COVERED]
+                if not removal.add(guarded, limit=self.workspace.upkeep.max_deletes):
+                    self._refused.add(place)
+                    continue
+                covered = [each for each in removals if each.reason is Reason.COVERED]
+                removal.add(covered, limit=None)
         removal.execute()
         return [_settle(each) for each in batches if not self._is_kept(_place(each))]
 

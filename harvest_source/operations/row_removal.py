@@ -65,6 +65,8 @@ class RowRemoval:
         Raises:
             DestinationError: The destination refused.
         """
+        if not removals:
+            return True
         with self.workspace.warehouse.sql() as sql:
             counted = [(each, count_rows(sql, each)) for each in removals]
             rows = sum(n for _, n in counted)
@@ -97,8 +99,9 @@ class RowRemoval:
         self._decided = [each for each in self._decided if each.place not in doubtful]
         if not self._decided:
             return 0
-        self.workspace.warehouse.write_state(partial(_owe, self._decided))
-        return carry_out(self.workspace, self._decided)
+        with self.workspace.warehouse.held():
+            self.workspace.warehouse.write_state(partial(_owe, self._decided))
+            return carry_out(self.workspace, self._decided)
 
 
 def finish_owed(workspace: Workspace) -> None:

@@ -176,9 +176,6 @@ class Warehouse:
         """
         Store a change of our source's state, as :meth:`PipelineFolder.write_state` does.
 
-        Args:
-            change: Gets the state, as in :attr:`source_state`, to be changed in place.
-
         Raises:
             DestinationError: The destination refused. The change waits to be loaded.
         """
@@ -224,9 +221,11 @@ class Warehouse:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """Keep the DuckDB file open, if there is one, and end on Ctrl-C in order."""
-        with contextlib.ExitStack() as stack:
-            if self._file is not None:
-                stack.enter_context(self._file.held(self._folder.describe_kept()))
-            stack.enter_context(delaying_interrupts())
+        """Keep the DuckDB file open, and end on Ctrl-C in order."""
+        with self.held(), delaying_interrupts():
             yield
+
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        """Keep the DuckDB file open, if there is one, for several statements."""
+        kept = self._folder.describe_kept
+        return self._file.held(kept()) if self._file else contextlib.nullcontext()

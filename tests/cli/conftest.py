@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from harvest_source.cli import main as cli
 from harvest_source.sandbox import ManualClock, Sandbox
@@ -29,7 +31,7 @@ def shared() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder that is the current one, with dlt's own files beside it."""
     for name in os.environ.keys() - clean_environment().keys():
         monkeypatch.delenv(name)
@@ -37,8 +39,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     for name, value in build_environment(tmp_path).items():
         monkeypatch.setenv(name, value)
+    context = Container()[PluggableRunContext]
+    before = Path(context.context.run_dir).absolute()
     monkeypatch.chdir(home)
-    return home
+    context.reload(str(home))
+    yield home
+    context.reload(str(before))
 
 
 @pytest.fixture

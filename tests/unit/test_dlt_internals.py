@@ -473,11 +473,15 @@ def test_sections_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Each file with the section, and its content; none from the environment."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("[sources.something]\nlimit = 3\n")
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOURCES__SOMETHING__LIMIT", "4")
-    Container()[PluggableRunContext].reload(".")
-    assert list(dlt_internals.iter_config_sections("sources", "something")) == [
-        ("config.toml", {"limit": 3})
-    ]
-    files = list(dlt_internals.iter_config_files())
+    monkeypatch.delenv("DLT_PROJECT_DIR", raising=False)
+    context = Container()[PluggableRunContext]
+    before = context.context.run_dir
+    context.reload(str(tmp_path))
+    try:
+        found = list(dlt_internals.iter_config_sections("sources", "something"))
+        files = list(dlt_internals.iter_config_files())
+    finally:
+        context.reload(before)
+    assert found == [("config.toml", {"limit": 3})]
     assert {tmp_path / ".dlt" / "config.toml", tmp_path / ".dlt" / "secrets.toml"} <= set(files)

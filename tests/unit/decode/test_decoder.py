@@ -147,8 +147,16 @@ def holds(cell: Any, leaf: Any) -> bool:
     if isinstance(cell, Decimal):
         return same_number(str(cell), leaf)
     if isinstance(cell, datetime):
-        return datetime.fromisoformat(leaf) == cell
+        return is_instant(leaf) and datetime.fromisoformat(leaf) == cell
     return isinstance(cell, date) and cell.isoformat() == leaf
+
+
+def is_instant(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_json(cell: str) -> bool:

@@ -144,6 +144,7 @@ def test_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     folder = tmp_path / ".dlt"
     folder.mkdir()
     (folder / "config.toml").write_text('[pipelines.nightly]\nrefresh = "drop_sources"\n')
+    monkeypatch.delenv("DLT_PROJECT_DIR", raising=False)
     context = Container()[PluggableRunContext]
     before = context.context.run_dir
     context.reload(str(tmp_path))
