@@ -2,8 +2,8 @@
 Prints the files that one value passes in a sync, in order: ``python -m tests.walk``.
 
 A real sync reads the sandbox. The files are those of the calls that are open when the value is
-used: those of the thread that started the work, then those of the thread that does it. A file that
-the way enters a second time is marked.
+used: those of the thread that started the work, then those of the thread that does it. Helpers that
+only call back (threads, retries) are left out. A file that the way enters again is marked.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ STATIONS = (
 )
 
 
+HELPERS = frozenset({"concurrency.py", "api/retry.py"})
+
+
 @dataclass
 class Walks:
     """A profiler that notes the open calls when a station is reached, the first time."""
@@ -64,11 +67,18 @@ class Walks:
                 self.found[station] = self._files(frame)
 
     def _files(self, frame: FrameType) -> list[str]:
-        frames = list(iter_callers(frame))
+        names = name_files(frame)
         if threading.get_ident() != self.main:
-            frames += iter_callers(sys._current_frames()[self.main])
-        names = [name for each in reversed(frames) if (name := file_of(each))]
+            before = name_files(sys._current_frames()[self.main])
+            # The work of this thread was begun by a function of the file that it begins in.
+            names = before[: before.index(names[0])] + names
         return [name for name, _ in groupby(names)]
+
+
+def name_files(frame: FrameType) -> list[str]:
+    """The files of the open calls, outermost first."""
+    names = [name for each in iter_callers(frame) if (name := file_of(each))]
+    return [name for name in reversed(names) if name not in HELPERS]
 
 
 def iter_callers(frame: FrameType | None) -> Iterator[FrameType]:

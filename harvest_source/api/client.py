@@ -26,6 +26,9 @@ from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
 from harvest_source.concurrency import run_ahead
 from harvest_source.errors import ResponseError
 
+_INVALID: Final = 422
+"""Harvest's answer to a parameter it does not accept."""
+
 REPORT_PATIENCE_S: Final = 1200.0
 """Harvest counts reports over 15 minutes, so a Retry-After may be that long."""
 
@@ -105,7 +108,6 @@ class HarvestClient:
         Args:
             path: Below the API's address: ``time_entries``.
             key: Name of the array in the envelope; None for a single object.
-            params: Filters; never changed.
             per_page: Rows of the page; None: as many as Harvest allows.
 
         Raises:
@@ -120,10 +122,12 @@ class HarvestClient:
         if key is None or per_page is not None:
             return self._fetch(path, request, number=1, params=query)
 
-        def fetch(size: dict[str, str]) -> Page:
-            return self._fetch(path, request, number=1, params={**query, **size})
-
-        return self._page_sizes.fetch_largest(key, fetch)
+        page = _fetch_largest(
+            self._page_sizes,
+            lambda size: self._fetch(path, request, number=1, params=query | size),
+        )
+        self._page_sizes.learn(key, page)
+        return page
 
     def page_rows(self, key: str) -> int:
         """How many rows fit one page of a list, as far as is known by now."""
@@ -190,8 +194,7 @@ class HarvestClient:
             cancelled: Polled while waiting and reading.
 
         Raises:
-            HarvestError: As :meth:`fetch_page`.
-            Cancelled: *cancelled* returned True.
+            HarvestError: As :meth:`fetch_page`; Cancelled when *cancelled* returned True.
         """
 
         def parse(answer: Answer) -> dict[str, Any]:
@@ -230,3 +233,20 @@ class HarvestClient:
             label=request.label_page(number),
             options=replace(options, urgency=urgency, cancelled=cancelled),
         )
+
+
+def _fetch_largest(sizes: PageSizes, fetch: Callable[[dict[str, str]], Page]) -> Page:
+    """The first page of a list with as many rows as Harvest allows, should it allow fewer now."""
+    size = sizes.params()
+    try:
+        return fetch(size)
+    except ResponseError as error:
+        if error.status != _INVALID or not size:
+            raise
+        refusal = error
+    try:
+        page = fetch({})
+    except ResponseError:
+        raise refusal from None  # Something else is invalid: the first answer says what.
+    sizes.refuse()
+    return page

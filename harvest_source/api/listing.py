@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +13,6 @@ from harvest_source.api.pages import Page, max_pages, parse_page
 from harvest_source.api.urls import check_link
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import ResponseError, UnsafeLinkError
-
-_INVALID: Final = 422
-"""Harvest's answer to a parameter it does not accept."""
 
 _SHORT_PAGES: Final = 10
 """A list of at most so many pages is read before longer ones, which can wait."""
@@ -134,44 +131,18 @@ class PageSizes:
         self._is_refused = False
         self._rows: dict[str, int] = {}
 
-    def fetch_largest(self, key: str, fetch: Callable[[dict[str, str]], Page]) -> Page:
-        """
-        The first page of a list, with as many rows as Harvest allows.
-
-        Args:
-            key: Name of the list's array.
-            fetch: Fetches the page with these parameters beside the list's own.
-
-        Raises:
-            HarvestError: As *fetch* does.
-        """
-        size = self._params()
-        try:
-            page = fetch(size)
-        except ResponseError as error:
-            if error.status != _INVALID or not size:
-                raise
-            page = self._fetch_without_size(fetch, refusal=error)
-        self._learn(key, page)
-        return page
-
-    def _fetch_without_size(
-        self, fetch: Callable[[dict[str, str]], Page], *, refusal: ResponseError
-    ) -> Page:
-        """The page without a size; from then on none is asked for."""
-        try:
-            page = fetch({})
-        except ResponseError:
-            raise refusal from None  # Something else is invalid: the first answer says what.
-        with self._lock:
-            self._is_refused = True
-        return page
-
-    def _params(self) -> dict[str, str]:
+    def params(self) -> dict[str, str]:
+        """The parameter of a request for the largest page."""
         with self._lock:
             return {} if self._is_refused else {"per_page": str(PAGE_ROWS)}
 
-    def _learn(self, key: str, page: Page) -> None:
+    def refuse(self) -> None:
+        """Ask for no number from now on: it was refused, and a request without one was not."""
+        with self._lock:
+            self._is_refused = True
+
+    def learn(self, key: str, page: Page) -> None:
+        """Note the size of a largest page, of the list whose array is named *key*."""
         if page.per_page:
             with self._lock:
                 self._rows[key] = page.per_page

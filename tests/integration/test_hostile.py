@@ -63,6 +63,11 @@ FIELDS: Mapping[str, Any] = {
 }
 
 
+def without_misfits(warnings: list[str]) -> list[str]:
+    """Warnings less those that count values which do not fit their column: these come on purpose."""
+    return [each for each in warnings if "null there and exact in" not in each]
+
+
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
     """A small account, loaded."""
@@ -98,7 +103,7 @@ def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
     lab.server.alter(table, lambda record: {**record, **FIELDS})
     touch(lab, table)
     report = lab.sync(*LANES)
-    assert (report.status, report.run_log.warnings) == ("ok", [])
+    assert (report.status, without_misfits(report.run_log.warnings)) == ("ok", [])
     for row in lab.table(table):
         assert row["account_id"] == lab.server.account_id
         assert row["_dlt_load_id"] != "mine"
