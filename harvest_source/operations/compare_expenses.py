@@ -18,11 +18,9 @@ from harvest_source.operations.project_reports import (
     Sums,
     add_column,
     explain_change,
-    fetch_report,
     find_project_years,
+    iter_reported,
     iter_versions,
-    list_projects,
-    list_years,
 )
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -58,19 +56,16 @@ class ExpensesComparison:
         if self.workspace.lacks("expenses", EXPENSES_NEED):
             return
         unsettled, sums = find_project_years(iter_versions(self.changed)), self._sum_expenses()
-        for window in list_years(self.table, sums):
+        for project, window, reported in iter_reported(self.table, _REPORT, sums):
             assert window.start is not None
-            year, reported = window.start.year, fetch_report(self.table, _REPORT, window)
-            for project in list_projects(window, sums, reported):
-                place = project, year
-                ours, rows = sums.get(place, Sums()), reported.get(project, [])
-                for check, here, column in (
-                    ("cost", ours.quantity, "total_amount"),
-                    ("billable cost", ours.amount, "billable_amount"),
-                ):
-                    there = add_column(rows, column)
-                    excuse = explain_change(place in unsettled)
-                    yield self._compare(place, window, check, here, there, excuse)
+            place = project, window.start.year
+            ours, excuse = sums.get(place, Sums()), explain_change(place in unsettled)
+            for check, here, column in (
+                ("cost", ours.quantity, "total_amount"),
+                ("billable cost", ours.amount, "billable_amount"),
+            ):
+                there = add_column(reported, column)
+                yield self._compare(place, window, check, here, there, excuse)
 
     def _compare(
         self,

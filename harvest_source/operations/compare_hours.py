@@ -19,11 +19,9 @@ from harvest_source.operations.project_reports import (
     Sums,
     add_column,
     explain_change,
-    fetch_report,
     find_project_years,
+    iter_reported,
     iter_versions,
-    list_projects,
-    list_years,
 )
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -70,19 +68,18 @@ class HoursComparison:
         has_amounts = not self.workspace.lacks("amounts", AMOUNTS_NEED)
         unsettled = find_project_years(self._iter_unsettled())
         sums, projects = self._sum_entries(has_amounts), self._find_projects(has_amounts)
-        for window in list_years(self.table, sums):
+        for project, window, reported in iter_reported(self.table, _REPORT, sums):
             assert window.start is not None
-            year, reported = window.start.year, fetch_report(self.table, _REPORT, window)
-            for project in list_projects(window, sums, reported):
-                total = ProjectTotal(
-                    project,
-                    window,
-                    sums.get((project, year), Sums()),
-                    reported.get(project, []),
-                    projects.get(project),
-                    (project, year) in unsettled,
-                )
-                yield from total.compare(self.table.session.account_id, has_amounts=has_amounts)
+            place = project, window.start.year
+            total = ProjectTotal(
+                project,
+                window,
+                sums.get(place, Sums()),
+                reported,
+                projects.get(project),
+                place in unsettled,
+            )
+            yield from total.compare(self.table.session.account_id, has_amounts=has_amounts)
 
     def _iter_unsettled(self) -> Iterator[Row]:
         """Entries whose hours may differ: those that changed, and running timers, which grow."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -55,19 +55,28 @@ class Sums:
         return self.rounded if self.rounded == there else self.amount
 
 
-def list_years(table: AuditedTable, sums: Iterable[ProjectYear]) -> Iterator[DateWindow]:
-    """The windows of the years of *sums*, those of mistakes too, within the table's bound."""
-    for year in sorted({year for _, year in sums}):
-        yield year_window(year, table.copy.bound)
-
-
-def fetch_report(table: AuditedTable, report: str, window: DateWindow) -> dict[int, list[Row]]:
+def iter_reported(
+    table: AuditedTable, report: str, sums: Collection[ProjectYear]
+) -> Iterator[tuple[int, DateWindow, list[Row]]]:
     """
-    The rows of *report* by project, one for each currency.
+    Yield project, year's window and rows of *report*, one row for each currency.
+
+    The years are those of *sums*, those of mistakes too, within the table's bound; the projects of
+    a year are those with rows here or there. Each year takes one request of the allowance for
+    reports.
 
     Raises:
         HarvestError: Harvest did not answer.
     """
+    for year in sorted({year for _, year in sums}):
+        window = year_window(year, table.copy.bound)
+        reported = _fetch_report(table, report, window)
+        for project in sorted({project for project, on in sums if on == year} | set(reported)):
+            yield project, window, reported.get(project, [])
+
+
+def _fetch_report(table: AuditedTable, report: str, window: DateWindow) -> dict[int, list[Row]]:
+    """The rows of *report* by project."""
     # Reports take days without hyphens.
     bounds = {"from": window.start or date.min, "to": last_day(window)}
     params = {name: day.isoformat().replace("-", "") for name, day in bounds.items()}
@@ -82,14 +91,6 @@ def fetch_report(table: AuditedTable, report: str, window: DateWindow) -> dict[i
 def add_column(rows: Iterable[Row], column: str) -> Decimal:
     """The sum of one column of a report."""
     return add_up(as_number(row.get(column)) for row in rows)
-
-
-def list_projects(
-    window: DateWindow, sums: Iterable[ProjectYear], reported: Iterable[int]
-) -> list[int]:
-    """The projects with rows in the year of *window*, here or in Harvest's report of it."""
-    assert window.start is not None
-    return sorted({project for project, on in sums if on == window.start.year} | set(reported))
 
 
 def find_project_years(rows: Iterable[Row]) -> set[ProjectYear]:
