@@ -18,6 +18,7 @@ from harvest_source.api.listing import (
     PageSizes,
     build_list_request,
     next_page_urgency,
+    read_total,
 )
 from harvest_source.api.pages import Page, parse_object
 from harvest_source.api.rate_limit import RateLimiter, never
@@ -107,7 +108,9 @@ class HarvestClient:
 
         Args:
             path: Below the API's address: ``time_entries``.
-            key: Name of the array in the envelope; None for a single object.
+            key: Name of the array in the envelope; None for a single object, which is asked for
+                without ``per_page``.
+            params: Filters; never changed.
             per_page: Rows of the page; None: as many as Harvest allows.
 
         Raises:
@@ -117,10 +120,10 @@ class HarvestClient:
         """
         request = build_list_request(self._root, path, key, params)
         query = dict(params or {})
-        if per_page is not None:
-            query["per_page"] = str(per_page)
-        if key is None or per_page is not None:
+        if key is None:
             return self._fetch(path, request, number=1, params=query)
+        if per_page is not None:
+            return self._fetch(path, request, number=1, params=query | {"per_page": str(per_page)})
 
         page = _fetch_largest(
             self._page_sizes,
@@ -178,13 +181,7 @@ class HarvestClient:
             HarvestError: As :meth:`fetch_page`.
         """
         page = self.fetch_page(path, key=key, params=params, per_page=1)
-        if page.total_entries is None:
-            msg = (
-                f"Harvest answered 200 for {path} without a usable total_entries, so its rows "
-                "cannot be counted. Run the same command again; report it if it stays."
-            )
-            raise ResponseError(msg, path=f"{self._root}/{path}", status=200)
-        return page.total_entries
+        return read_total(page, path, f"{self._root}/{path}")
 
     def fetch_object(self, path: str, *, cancelled: Callable[[], bool] = never) -> dict[str, Any]:
         """
@@ -194,7 +191,8 @@ class HarvestClient:
             cancelled: Polled while waiting and reading.
 
         Raises:
-            HarvestError: As :meth:`fetch_page`; Cancelled when *cancelled* returned True.
+            HarvestError: As :meth:`fetch_page`.
+            Cancelled: *cancelled* returned True.
         """
 
         def parse(answer: Answer) -> dict[str, Any]:

@@ -161,3 +161,19 @@ def next_page_urgency(page: Page) -> float:
     """
     pages = page.total_pages or math.ceil((page.total_entries or 0) / PAGE_ROWS)
     return pages - page.number if pages > _SHORT_PAGES else math.inf
+
+
+def read_total(page: Page, label: str, path: str) -> int:
+    """
+    How many rows the list of *page* has.
+
+    Raises:
+        ResponseError: Harvest did not say.
+    """
+    if page.total_entries is None:
+        msg = (
+            f"Harvest answered 200 for {label} without a usable total_entries, so its rows "
+            "cannot be counted. Run the same command again; report it if it stays."
+        )
+        raise ResponseError(msg, path=path, status=200)
+    return page.total_entries

@@ -316,6 +316,7 @@ def test_nothing_can_be_kept(office: Sandbox, bare: Run, monkeypatch: pytest.Mon
         assert result.code == 3
         assert "token_command" in result.err
         assert "vault_path" in result.err
+    assert bare("verify").code == 2, "nothing was loaded: Harvest need not be asked"
     assert "oauth_token" not in office.requests.counts()
     monkeypatch.setenv("SOURCES__HARVEST__TOKEN_COMMAND", "cat")
     told = bare("sync", "--table", "tasks", "--json").json

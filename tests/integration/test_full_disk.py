@@ -47,13 +47,6 @@ def sync_in_trouble(lab: Lab) -> SyncReport | DestinationError:
         return error
 
 
-@pytest.fixture(autouse=True)
-def _collect() -> Iterator[None]:
-    """A file that dlt could not write to its end is closed here, and not during another test."""
-    yield
-    gc.collect()
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "leave", [60_000, *(pytest.param(room, marks=pytest.mark.slow) for room in (0, 200_000))]
