@@ -61,6 +61,7 @@ from harvest_source.dlt_internals.tables import (
     find_table,
     has_dataset,
     has_rows,
+    has_table,
     iter_incomplete_tables,
     sql_client_of,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "has_dataset",
     "has_other_naming",
     "has_rows",
+    "has_table",
     "is_ambiguous",
     "iter_config_files",
     "iter_config_sections",

@@ -35,6 +35,12 @@ def find_table(schema: dlt.Schema, name: str) -> str:
     return path if path in schema.tables else name
 
 
+def has_table(schema: dlt.Schema, name: str) -> bool:
+    """Whether the table that we call *name* is in the destination, as far as dlt knows."""
+    table = schema.tables.get(find_table(schema, name))
+    return table is not None and has_rows(table)
+
+
 def find_root(schema: dlt.Schema, table: str) -> str:
     """Name of the table whose rows those of child *table* belong to; itself for a main table."""
     return str(get_root_table(schema.tables, table)["name"])

@@ -9,6 +9,7 @@ request allowance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,7 +92,8 @@ class _AccountAudit:
         if self._may_delete():
             due = [table for table in tables if self._is_count_due(table)]
             sweep = OrphanSweep(self.workspace, self.session, self.now)
-            with self.workspace.warehouse.held():
+            # A run that compares nothing need not keep readers out.
+            with self.workspace.warehouse.held() if due else nullcontext():
                 counts.run(due)
                 sweep.run([table.endpoint.name for table in due])
         self._schedule(tables, counts)

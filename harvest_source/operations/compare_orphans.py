@@ -11,11 +11,8 @@ from harvest_source.errors import ResponseError
 from harvest_source.operations.compare_rows import ALL
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace
-from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.schema.endpoint import Parent
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.removal import count_orphans
-from harvest_source.warehouse.sql import AllOf, Equals, InTable
+from harvest_source.warehouse.removal import count_orphans, find_missing_parents
 
 _ASKED: Final = 20
 """Parents of one table that Harvest is asked for."""
@@ -50,19 +47,12 @@ def _explain(workspace: Workspace, session: Session, table: str) -> str:
     endpoint = BY_NAME.get(table)
     if endpoint is None or endpoint.parent is None:
         return ""  # Elements of an array come and go with their row.
-    missing = _find_missing(workspace, session, table, endpoint.parent)
+    with workspace.warehouse.sql() as sql:
+        missing = find_missing_parents(sql, endpoint, session.account_id)
     path = BY_NAME[endpoint.parent.endpoint].list_path
     if len(missing) > _ASKED or not all(_exists(session, f"{path}/{each}") for each in missing):
         return ""
     return f"Harvest has these {endpoint.parent.endpoint}: the next sync reads them"
-
-
-def _find_missing(workspace: Workspace, session: Session, table: str, parent: Parent) -> list[int]:
-    of_account = Equals(ACCOUNT_ID, session.account_id)
-    no_parent = InTable(parent.key, parent.endpoint, "id", of_account, negated=True)
-    with workspace.warehouse.sql() as sql:
-        found = sql.select_distinct(table, AllOf(of_account, no_parent), (parent.key,))
-    return [row for (row,) in found]
 
 
 def _exists(session: Session, path: str) -> bool:

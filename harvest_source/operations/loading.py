@@ -29,11 +29,10 @@ def load_tables(workspace: Workspace) -> list[str]:
         DestinationError: The destination refused; the package stays pending.
     """
     builder = _create_builder(workspace)
-    with workspace.warehouse.held():
-        feeds = [
-            _with_stored_windows(workspace, each)
-            for each in builder.build_feeds(workspace.sessions.account_ids())
-        ]
+    feeds = [
+        _with_stored_windows(workspace, each)
+        for each in builder.build_feeds(workspace.sessions.account_ids())
+    ]
     load_ids: list[str] = []
     replacement = Replacement(workspace)
     with closing(workspace.extraction.iter_packages(feeds)) as packages:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import dlt
 
-from harvest_source.dlt_internals import find_root, find_table, has_rows
+from harvest_source.dlt_internals import find_root, has_rows, has_table
 from harvest_source.errors import GuardError
 from harvest_source.extract.removals import Removal
 from harvest_source.load.history import VALID_TO, TableHistory
@@ -57,12 +57,6 @@ def find_below(schema: dlt.Schema, endpoint: Endpoint) -> list[Endpoint]:
         and each.parent.endpoint == endpoint.name
         and has_table(schema, each.name)
     ]
-
-
-def has_table(schema: dlt.Schema, name: str) -> bool:
-    """Whether a table is in the destination, as far as dlt knows."""
-    table = schema.tables.get(find_table(schema, name))
-    return table is not None and has_rows(table)
 
 
 def find_arrays(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:

@@ -15,8 +15,7 @@ from harvest_source.dlt_internals import (
     SqlClient,
     create_tables,
     delaying_interrupts,
-    find_table,
-    has_rows,
+    has_table,
     mark_restored,
 )
 from harvest_source.load.own_tables import build_own_resource
@@ -95,9 +94,7 @@ class Warehouse:
 
     def has_table(self, name: str) -> bool:
         """Whether a table is in the destination, as far as dlt knows."""
-        tables = self.schema.tables
-        table = tables.get(find_table(self.schema, name))
-        return table is not None and has_rows(table)
+        return has_table(self.schema, name)
 
     def restore(self) -> list[str]:
         """
