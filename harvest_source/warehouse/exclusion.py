@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from harvest_source.dlt_internals import has_rows
 from harvest_source.errors import counted
 from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
@@ -52,7 +51,7 @@ def _iter_places(warehouse: Warehouse, table: str, column: str) -> Iterator[tupl
                 if is_below and hint.get("data_type"):
                     yield name, each
     child = table + SEPARATOR + column
-    if child in tables and has_rows(tables[child]):
+    if warehouse.has_table(child):
         yield child, ""
 
 
