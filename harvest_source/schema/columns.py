@@ -57,6 +57,8 @@ class Column:
     """Opens a document without a login: left out unless asked for."""
     of: str = ""
     """Table whose ``id`` it holds, in the same account; empty: none that is read."""
+    places: int = 4
+    """Places after the point that the models keep of a decimal; the table here keeps them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,13 @@ def bigint(name: str, description: str, *, of: str = "") -> Column:
 
 
 def decimal(name: str, description: str) -> Column:
-    """Declare an exact decimal(38,9): money, rates, hours, quantities."""
+    """Declare an exact decimal(38,9): hours, rates, quantities, percentages."""
     return Column(name, Type.DECIMAL, description)
+
+
+def money(name: str, description: str) -> Column:
+    """Declare an exact decimal(38,9) that holds an amount of money, so that two places suffice."""
+    return Column(name, Type.DECIMAL, description, places=2)
 
 
 def text(name: str, description: str, *, secret: bool = False) -> Column:

@@ -13,6 +13,7 @@ from harvest_source.schema.columns import (
     date,
     decimal,
     flag,
+    money,
     record,
     rows,
     text,
@@ -161,7 +162,7 @@ EXPENSE = record(
     text("invoice__number", "Invoice that billed it: number"),
     text("notes", "Notes"),
     decimal("units", "Quantity"),
-    decimal("total_cost", "Total"),
+    money("total_cost", "Total"),
     flag("billable", "Billable"),
     flag("is_closed", "Approved; deprecated by Harvest"),
     text("approval_status", "Approval state; one of unsubmitted, submitted, approved"),
@@ -189,13 +190,13 @@ PROJECT = record(
     text("budget_by", "Budget method; one of project, project_cost, task, task_fees, person, none"),
     flag("budget_is_monthly", "Budget resets monthly"),
     decimal("budget", "Hours budget"),
-    decimal("cost_budget", "Money budget"),
+    money("cost_budget", "Money budget"),
     flag("cost_budget_include_expenses", "Expenses count"),
     flag("notify_when_over_budget", "Alert on"),
     decimal("over_budget_notification_percentage", "Alert threshold, percent (80.0)"),
     date("over_budget_notification_date", "Last alert"),
     flag("show_budget_to_all", "Budget visible to everyone"),
-    decimal("fee", "Fixed fee"),
+    money("fee", "Fixed fee"),
     text("notes", "Notes"),
     date("starts_on", "Start"),
     date("ends_on", "End"),
@@ -299,7 +300,7 @@ INVOICE = record(
         text("description", "Free text"),
         decimal("quantity", "Units"),
         decimal("unit_price", "Price per unit"),
-        decimal("amount", "Quantity x unit_price"),
+        money("amount", "Quantity x unit_price"),
         flag("taxed", "First tax applies"),
         flag("taxed2", "Second tax applies"),
         bigint("project__id", "Project of the line: project id", of="projects"),
@@ -313,14 +314,14 @@ INVOICE = record(
     text("client_key", "Key of the public invoice page and PDF", secret=True),
     text("number", "Invoice number"),
     text("purchase_order", "PO number"),
-    decimal("amount", "Total incl. discounts and taxes, in invoice currency"),
-    decimal("due_amount", "Still due"),
+    money("amount", "Total incl. discounts and taxes, in invoice currency"),
+    money("due_amount", "Still due"),
     decimal("tax", "First tax, percent"),
-    decimal("tax_amount", "First tax, money"),
+    money("tax_amount", "First tax, money"),
     decimal("tax2", "Second tax, percent"),
-    decimal("tax2_amount", "Second tax, money"),
+    money("tax2_amount", "Second tax, money"),
     decimal("discount", "Discount percent"),
-    decimal("discount_amount", "Discount, money"),
+    money("discount_amount", "Discount, money"),
     text("subject", "Subject"),
     text("notes", "Notes"),
     text("currency", "ISO 4217 code"),
@@ -352,7 +353,7 @@ ESTIMATE = record(
         text("description", "Free text"),
         decimal("quantity", "Units"),
         decimal("unit_price", "Price per unit"),
-        decimal("amount", "Quantity x unit_price"),
+        money("amount", "Quantity x unit_price"),
         flag("taxed", "First tax applies"),
         flag("taxed2", "Second tax applies"),
     ),
@@ -361,13 +362,13 @@ ESTIMATE = record(
     text("client_key", "Public URL key (/client/estimates/<key>)", secret=True),
     text("number", "Number, string"),
     text("purchase_order", "PO number"),
-    decimal("amount", "Total"),
+    money("amount", "Total"),
     decimal("tax", "Percent"),
-    decimal("tax_amount", "Money"),
+    money("tax_amount", "Money"),
     decimal("tax2", "Percent"),
-    decimal("tax2_amount", "Money"),
+    money("tax2_amount", "Money"),
     decimal("discount", "Percent"),
-    decimal("discount_amount", "Money"),
+    money("discount_amount", "Money"),
     text("subject", "Subject"),
     text("notes", "Notes"),
     text("currency", "ISO 4217 code"),
@@ -500,7 +501,7 @@ INVOICE_MESSAGE = record(
 
 INVOICE_PAYMENT = record(
     bigint("id", "Payment id"),
-    decimal("amount", "Amount in invoice currency"),
+    money("amount", "Amount in invoice currency"),
     timestamp("paid_at", "Payment time; midnight UTC when date-only"),
     date("paid_date", "Payment date"),
     text("recorded_by", "Who recorded it"),
@@ -592,8 +593,8 @@ PROJECT_ASSIGNMENT = record(
 REPORT_EXPENSES_CLIENTS = record(
     bigint("client_id", "Client", of="clients"),
     text("client_name", "Client name"),
-    decimal("total_amount", "All expenses"),
-    decimal("billable_amount", "Billable part"),
+    money("total_amount", "All expenses"),
+    money("billable_amount", "Billable part"),
     text("currency", "ISO code; one row per subject AND currency"),
 )
 
@@ -602,16 +603,16 @@ REPORT_EXPENSES_PROJECTS = record(
     text("client_name", "Client name"),
     bigint("project_id", "Project", of="projects"),
     text("project_name", "DISPLAY name with a '[CODE] ' prefix when the project has a code"),
-    decimal("total_amount", "All expenses"),
-    decimal("billable_amount", "Billable part"),
+    money("total_amount", "All expenses"),
+    money("billable_amount", "Billable part"),
     text("currency", "ISO code; one row per subject AND currency"),
 )
 
 REPORT_EXPENSES_CATEGORIES = record(
     bigint("expense_category_id", "Category", of="expense_categories"),
     text("expense_category_name", "Name"),
-    decimal("total_amount", "All expenses"),
-    decimal("billable_amount", "Billable part"),
+    money("total_amount", "All expenses"),
+    money("billable_amount", "Billable part"),
     text("currency", "ISO code; one row per subject AND currency"),
 )
 
@@ -619,8 +620,8 @@ REPORT_EXPENSES_TEAM = record(
     bigint("user_id", "Person", of="users"),
     text("user_name", "First + last"),
     flag("is_contractor", "Contractor"),
-    decimal("total_amount", "All expenses"),
-    decimal("billable_amount", "Billable part"),
+    money("total_amount", "All expenses"),
+    money("billable_amount", "Billable part"),
     text("currency", "ISO code; one row per subject AND currency"),
 )
 
@@ -633,7 +634,7 @@ REPORT_TIME_CLIENTS = record(
         "currency",
         "ISO code; one row per subject AND currency; null where the role may not see it",
     ),
-    decimal("billable_amount", "Money; null where the role may not see it"),
+    money("billable_amount", "Money; null where the role may not see it"),
 )
 
 REPORT_TIME_PROJECTS = record(
@@ -647,7 +648,7 @@ REPORT_TIME_PROJECTS = record(
         "currency",
         "ISO code; one row per subject AND currency; null where the role may not see it",
     ),
-    decimal("billable_amount", "Money; null where the role may not see it"),
+    money("billable_amount", "Money; null where the role may not see it"),
     decimal("scheduled_hours", "Forecast hours; only with include_forecast; undocumented"),
 )
 
@@ -660,7 +661,7 @@ REPORT_TIME_TASKS = record(
         "currency",
         "ISO code; one row per subject AND currency; null where the role may not see it",
     ),
-    decimal("billable_amount", "Money; null where the role may not see it"),
+    money("billable_amount", "Money; null where the role may not see it"),
 )
 
 REPORT_TIME_TEAM = record(
@@ -675,7 +676,7 @@ REPORT_TIME_TEAM = record(
         "currency",
         "ISO code; one row per subject AND currency; null where the role may not see it",
     ),
-    decimal("billable_amount", "Money; null where the role may not see it"),
+    money("billable_amount", "Money; null where the role may not see it"),
     decimal("scheduled_hours", "Forecast hours; only with include_forecast; undocumented"),
 )
 
@@ -687,8 +688,8 @@ REPORT_UNINVOICED = record(
     text("currency", "ISO code"),
     decimal("total_hours", "Hours"),
     decimal("uninvoiced_hours", "Hours not invoiced"),
-    decimal("uninvoiced_expenses", "Billable expenses not invoiced"),
-    decimal("uninvoiced_amount", "Money not invoiced"),
+    money("uninvoiced_expenses", "Billable expenses not invoiced"),
+    money("uninvoiced_amount", "Money not invoiced"),
 )
 
 REPORT_PROJECT_BUDGET = record(
