@@ -97,8 +97,8 @@ class Company:
         return value if isinstance(value, bool) else None
 
 
-class ManagedProjects:
-    """The projects that the token's owner manages, fetched once, at the first use."""
+class Managed:
+    """The projects and people that the token's owner manages, fetched once, at the first use."""
 
     def __init__(self, client: HarvestClient) -> None:
         self._client = client
@@ -106,21 +106,36 @@ class ManagedProjects:
         self._digest: str | None = None
 
     def digest(self) -> str:
-        """A text that changes with the projects; empty when Harvest does not tell them."""
+        """A text that changes with them; empty when Harvest tells neither."""
         with self._lock:
             if self._digest is None:
-                try:
-                    self._digest = self._fetch()
-                except HarvestError:
-                    self._digest = ""  # Without it, only a change of roles is noticed.
+                # What is not told is left out: without it, only a change of roles is noticed.
+                found = [self._find_projects(), self._find_people()]
+                told = any(each is not None for each in found)
+                self._digest = _digest(found) if told else ""
             return self._digest
 
-    def _fetch(self) -> str:
-        name = "project_assignments"
-        pages = self._client.iter_pages(f"users/me/{name}", key=name)
-        records = [each for page in pages for each in json.loads(page.rows)]
-        managed = (each["project"]["id"] for each in records if each.get("is_project_manager"))
-        return hashlib.blake2b(repr(sorted(managed)).encode(), digest_size=8).hexdigest()
+    def _find_projects(self) -> list[int] | None:
+        records = self._fetch("project_assignments", "users/me/project_assignments")
+        if records is None:
+            return None
+        return sorted(each["project"]["id"] for each in records if each.get("is_project_manager"))
+
+    def _find_people(self) -> list[int] | None:
+        """Whom Harvest lists to a manager: their teammates."""
+        records = self._fetch("users", "users")
+        return None if records is None else sorted(each["id"] for each in records)
+
+    def _fetch(self, name: str, path: str) -> list[Any] | None:
+        try:
+            pages = self._client.iter_pages(path, key=name)
+            return [each for page in pages for each in json.loads(page.rows)]
+        except HarvestError:
+            return None
+
+
+def _digest(content: object) -> str:
+    return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +145,16 @@ class Session:
     client: HarvestClient
     owner: Owner
     company: Company
-    managed: ManagedProjects | None = None
+    managed: Managed | None = None
 
     @property
-    def managed_projects(self) -> str:
+    def managed_scope(self) -> str:
         """
-        A text that changes when a manager is given or loses a project; empty for other roles.
+        A text that changes when a manager is given or loses a project or a teammate; empty for
+        other roles.
 
-        A manager sees all rows of the projects that they manage, without any change of role.
+        A manager sees all rows of the projects and people that they manage, without any change of
+        role.
         """
         is_manager = "manager" in self.owner.access_roles and not self.owner.is_administrator
         return self.managed.digest() if self.managed is not None and is_manager else ""
@@ -295,7 +312,7 @@ class Sessions:
             raise explained from error
         if http.contact is None and owner.email:
             client.set_user_agent(replace(http, contact=owner.email).user_agent)
-        return Session(client, owner, Company(client), ManagedProjects(client))
+        return Session(client, owner, Company(client), Managed(client))
 
     def _build_client(self, account_id: int) -> HarvestClient:
         connection = self._connection

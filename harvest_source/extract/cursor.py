@@ -38,8 +38,8 @@ class Cursor:
     """``Owner.visibility`` of the token that read it: other owners and roles see other rows."""
     wide_at: datetime
     """When the last read with the wide overlap began."""
-    projects: str = ""
-    """``Session.managed_projects`` of that token: a manager given more of them sees other rows."""
+    managed: str = ""
+    """``Session.managed_scope`` of that token: a manager who is given more sees other rows."""
 
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""
@@ -48,7 +48,7 @@ class Cursor:
             "covered_from": self.covered_from.isoformat() if self.covered_from else None,
             "visibility": self.visibility,
             "wide_at": self.wide_at.isoformat(),
-            **({"projects": self.projects} if self.projects else {}),
+            **({"managed": self.managed} if self.managed else {}),
         }
 
 
@@ -63,7 +63,7 @@ def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
             covered_from=None if covered is None else date.fromisoformat(covered),
             visibility=str(stored["visibility"]),
             wide_at=_parse_instant(stored["wide_at"]),
-            projects=str(stored.get("projects", "")),
+            managed=str(stored.get("managed", "")),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None  # History is read again, which loses nothing. A guessed cursor might.
@@ -87,8 +87,8 @@ class ReadPlan:
     covered_from: date | None
     is_wide: bool
     """Whether the overlap is the wide one."""
-    projects: str = ""
-    """``Session.managed_projects`` of the token that reads."""
+    managed: str = ""
+    """``Session.managed_scope`` of the token that reads."""
 
     def with_changes(self, cursor: Cursor | None, now: datetime) -> ReadPlan:
         """
@@ -105,8 +105,8 @@ class ReadPlan:
     def earn(self, began: datetime, visibility: str, before: Cursor | None) -> Cursor:
         """The cursor after a proven read that began at *began*."""
         wide_at = began if self.is_wide or before is None else before.wide_at
-        projects = self.projects or (before.projects if before else "")
-        return Cursor(began, self.covered_from, visibility, wide_at, projects)
+        managed = self.managed or (before.managed if before else "")
+        return Cursor(began, self.covered_from, visibility, wide_at, managed)
 
 
 def plan_read(
@@ -116,7 +116,7 @@ def plan_read(
     start_date: date | None,
     overlap: timedelta,
     now: datetime,
-    projects: str = "",
+    managed: str = "",
 ) -> ReadPlan:
     """
     Decide what to read of a table.
@@ -134,29 +134,29 @@ def plan_read(
     Args:
         visibility: ``Owner.visibility`` of the token that reads now.
         start_date: First day of history to read; None for all of it, and for lists without dates.
-        projects: ``Session.managed_projects`` of that token: a manager who was given another
-            project sees rows with old timestamps, too.
+        managed: ``Session.managed_scope`` of that token: a manager who was given another project
+            or teammate sees rows with old timestamps, too.
     """
-    if cursor is None or is_worthless(cursor.at, now) or _sees_more(cursor, visibility, projects):
+    if cursor is None or is_worthless(cursor.at, now) or _sees_more(cursor, visibility, managed):
         bound = start_date
         if cursor is not None:
             bound = _earlier(cursor.covered_from, start_date)
-        return ReadPlan((Slice(DateWindow(start=bound)),), True, bound, True, projects)
+        return ReadPlan((Slice(DateWindow(start=bound)),), True, bound, True, managed)
     is_wide = is_due(cursor.wide_at, now)
     reach = max(WIDE_OVERLAP, overlap) if is_wide else overlap
     changed = Slice(since=cursor.at - min(reach, cursor.at - _HARVEST_BEGAN))
     missing = _missing(cursor.covered_from, start_date)
     if missing is None:
-        return ReadPlan((changed,), False, cursor.covered_from, is_wide, projects)
-    return ReadPlan((Slice(missing), changed), False, missing.start, is_wide, projects)
+        return ReadPlan((changed,), False, cursor.covered_from, is_wide, managed)
+    return ReadPlan((Slice(missing), changed), False, missing.start, is_wide, managed)
 
 
-def _sees_more(cursor: Cursor, visibility: str, projects: str) -> bool:
+def _sees_more(cursor: Cursor, visibility: str, managed: str) -> bool:
     """Whether this token may see rows that the one before it, which moved *cursor*, did not."""
     if not covers(cursor.visibility, visibility):
         return True
-    has_other_projects = bool(projects) and projects != cursor.projects
-    return has_other_projects and sees_the_same(cursor.visibility, visibility)
+    manages_others = bool(managed) and managed != cursor.managed
+    return manages_others and sees_the_same(cursor.visibility, visibility)
 
 
 def move_cursor(

@@ -108,7 +108,7 @@ class Task:
             start_date=self.options.start_date if date_column else None,
             overlap=self.options.overlap,
             now=now,
-            projects=self.session.managed_projects,
+            managed=self.session.managed_scope,
         )
         return plan.with_changes(cursor, now) if is_full else plan
 

@@ -183,6 +183,28 @@ def test_a_manager_who_is_given_projects_reads_their_history(open_lab: OpenReadL
     assert lab.read(*tables).rows("projects") == 0
 
 
+def test_a_manager_who_is_given_a_teammate_reads_their_history(open_lab: OpenReadLab) -> None:
+    """Neither roles nor projects change, and the entries come with old timestamps."""
+    lab = open_lab(**SMALL | {"entries": 200, "users": 12})
+    lab.stop_timers()
+    lab.token = lab.server.tokens["manager"]
+    for assigned in lab.server.rows("user_assignments"):
+        lab.server.edit("user_assignments", assigned["id"], is_project_manager=False)
+    me = fetch_as(lab, "users/me")["id"]
+    teammate = next(row["id"] for row in fetch_as(lab, "users")["users"] if row["id"] != me)
+    lab.server.edit("users", teammate, access_roles=["administrator"])
+    lab.rest(DAY)
+    lab.read("time_entries", "users")
+    assert teammate not in lab.ids("users")
+    lab.rest(2 * DAY)
+    lab.server.edit("users", teammate, access_roles=["member"])
+    lab.rest()
+    lab.read("time_entries", "users")
+    entries = fetch_as(lab, "time_entries")["time_entries"]
+    assert teammate in {row["user"]["id"] for row in entries}
+    assert {row["id"] for row in entries} <= set(lab.ids("time_entries"))
+
+
 def fetch_as(lab: ReadLab, path: str) -> Any:
     """What Harvest answers to the lab's token."""
     headers = {**lab.server.headers, "Authorization": f"Bearer {lab.token}"}
