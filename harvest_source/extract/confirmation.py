@@ -80,5 +80,5 @@ def _lists(endpoint: Endpoint) -> set[str]:
     if endpoint.parent is not None:
         paths.add(BY_NAME[endpoint.parent.endpoint].list_path)
     if endpoint.report is not None:
-        paths.add(BY_NAME[endpoint.report.dated_by].list_path)
+        paths |= {BY_NAME[each].list_path for each in endpoint.report.dated_by}
     return {re.sub(r"\{\w+\}", "#", path) for path in paths}

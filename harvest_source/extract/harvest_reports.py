@@ -9,12 +9,13 @@ corrected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
 
+from harvest_source.errors import HarvestError
 from harvest_source.extract.removals import Reason
 from harvest_source.extract.replaced_lists import Scope, StoredLists, owe_lists, read_scopes
 from harvest_source.extract.report_years import (
@@ -30,8 +31,12 @@ from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, count_rows
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task
-from harvest_source.extract.visibility import covers
+from harvest_source.extract.visibility import covers, explain_off, explain_skip
+from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+
+Counted = Mapping[int, list[int]]
+"""Rows of a year in each list that a report is drawn from."""
 
 RECENT: Final = timedelta(days=90)
 """Hours this young are still edited: a report whose window reaches into them is always read."""
@@ -45,9 +50,10 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     years = {*counted, *fill_gaps(counted, task.today, start)}
     plan = plan_report(years, start, stored.names)
     due = [each for each in plan.windows if _is_due(stored, each, counted, task)]
+    due = _leave_out_undated(task, due, plan.covered)
     readable = [each for each in due if stored.may_be_read(name_window(each))]
     yield from read_scopes(task, [_window_scope(task, each) for each in readable], stored)
-    _forget(task, stored, plan.covered, counted)
+    _forget(task, stored, plan.covered, years)
     stored.store()
     _store_counts(task, counted)
     if task.options.full_refresh and start is None:
@@ -64,11 +70,19 @@ def read_snapshot(task: Task) -> Iterator[pa.Table]:
         stored.store(only=today.isoformat())
 
 
-def _count_years(task: Task) -> Mapping[int, int]:
-    """Years with rows that the report is drawn from, with their number."""
+def _count_years(task: Task) -> Counted:
+    """Years with rows in a list that the report is drawn from, with their number in each."""
     report = task.endpoint.report
     assert report is not None
-    source = ListSource(task.session.client, BY_NAME[report.dated_by], _no_rows)
+    first, *others = report.dated_by
+    found = [_count_list(task, BY_NAME[first])]
+    found += [_count_hidden(task, BY_NAME[each]) for each in others]
+    years = {year for each in found for year in each}
+    return {year: [each.get(year, 0) for each in found] for year in sorted(years)}
+
+
+def _count_list(task: Task, listed: Endpoint) -> Mapping[int, int]:
+    source = ListSource(task.session.client, listed, _no_rows)
 
     def count(window: DateWindow) -> int:
         return count_rows(source, Slice(window))
@@ -76,14 +90,24 @@ def _count_years(task: Task) -> Mapping[int, int]:
     return count_years(count, task.today, task.options.start_date)
 
 
+def _count_hidden(task: Task, listed: Endpoint) -> Mapping[int, int]:
+    """As :func:`_count_list`; none for a list that is switched off, or that this token lacks."""
+    if explain_off(listed, task.session):
+        return {}
+    try:
+        return _count_list(task, listed)
+    except HarvestError as error:
+        if explain_skip(listed, task.session, error) is None:
+            raise
+        return {}
+
+
 def _no_rows(_rows: bytes) -> pa.Table:
     """Decode nothing: the list is only counted."""
     return pa.table({})
 
 
-def _is_due(
-    stored: StoredLists, window: DateWindow, counted: Mapping[int, int], task: Task
-) -> bool:
+def _is_due(stored: StoredLists, window: DateWindow, counted: Counted, task: Task) -> bool:
     now, before = task.options.clock.now(), stored.before(name_window(window))
     if before is None or task.options.full_refresh or last_day(window) >= now.date() - RECENT:
         return True
@@ -94,28 +118,55 @@ def _is_due(
     return is_due(before.at, now, task.options.sweep_every)
 
 
-def _has_other_rows(window: DateWindow, counted: Mapping[int, int], task: Task) -> bool:
+def _has_other_rows(window: DateWindow, counted: Counted, task: Task) -> bool:
     """Whether a year has another number of rows than when it was read: dates were corrected."""
     assert window.start is not None
     known: Mapping[str, Any] = task.state.get("counts") or {}
-    year = window.start.year
-    return str(year) in known and known[str(year)] != counted.get(year, 0)
+    report, year = task.endpoint.report, window.start.year
+    assert report is not None
+    none = [0] * len(report.dated_by)
+    return str(year) in known and known[str(year)] != counted.get(year, none)
 
 
-def _store_counts(task: Task, counted: Mapping[int, int]) -> None:
+def _store_counts(task: Task, counted: Counted) -> None:
     """Store the rows of years that are not read in each run, where the numbers tell more."""
     recent = (task.today - RECENT).year
     task.state["counts"] = {str(year): counted[year] for year in sorted(counted) if year < recent}
 
 
-def _forget(
-    task: Task, stored: StoredLists, covered: tuple[str, ...], counted: Mapping[int, int]
-) -> None:
+def _leave_out_undated(
+    task: Task, windows: Sequence[DateWindow], covered: Sequence[str]
+) -> list[DateWindow]:
     """
-    Give up windows whose days are in another one, and years that have no rows left.
+    *windows* without those that share days with one of *covered*, if answers have no date.
+
+    Such an answer may be of yesterday. The rows of the other window stay, and would count twice.
+    """
+    bounds = [each for each in map(parse_bounds, covered) if each is not None]
+    if not (bounds and task.session.server_clock.has_undated):
+        return list(windows)
+    task.run_log.warn(
+        f"{task.endpoint.name} of account {task.session.account_id} is kept in the windows that "
+        "were read before: answers came without the Date header, so they may be of yesterday and "
+        "lack rows. Have the proxy on the way pass Date on."
+    )
+    return [each for each in windows if not any(_share_days(each, other) for other in bounds)]
+
+
+def _share_days(window: DateWindow, bounds: tuple[date, date]) -> bool:
+    first, last = bounds
+    assert window.start is not None
+    return window.start <= last and first <= last_day(window)
+
+
+def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: set[int]) -> None:
+    """
+    Give up windows whose days are in another one, and empty ones of years that nothing is in.
 
     The rows of a covered window leave the warehouse: they would count twice.
     """
+    if task.session.server_clock.has_undated:
+        return
     for name in stored.names:
         before, window, bounds = stored.before(name), parse_window(name), parse_bounds(name)
         if name in covered:
@@ -126,7 +177,7 @@ def _forget(
                 stored.forget(name)
         elif before is not None and before.rows == 0 and window is not None:
             assert window.start is not None
-            if window.start.year not in {*counted, task.today.year}:
+            if window.start.year not in years:
                 stored.forget(name)
 
 

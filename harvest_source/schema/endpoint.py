@@ -42,8 +42,8 @@ class Parent:
 class Report:
     """What a report is drawn from."""
 
-    dated_by: str
-    """The list whose dates it covers."""
+    dated_by: tuple[str, ...]
+    """The lists whose dates it covers. All but the first may be switched off, or hidden."""
     is_snapshot: bool = False
 
 

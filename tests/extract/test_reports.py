@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.support.read_lab import OpenReadLab, ReadLab
+from tests.support.read_lab import OpenReadLab, ReadLab, assert_read
 from tests.support.simulation import DAY, HOUR, number
 
 REPORT = "report_time_projects"
@@ -56,3 +56,16 @@ def test_a_start_date_for_one_run_counts_no_day_twice(lab: ReadLab) -> None:
     lab.rest(DAY)
     lab.read(REPORT, start_date=date(2025, 9, 1))
     assert add_up(lab) == served(lab)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_expenses_before_the_first_entry_are_in_the_report(lab: ReadLab, is_on: bool) -> None:
+    """What is uninvoiced has years of either list; an account without expenses has one list."""
+    expense = lab.server.rows("expenses")[0]["id"]
+    lab.server.edit("expenses", expense, spent_date="2011-02-03", billable=True, invoice=None)
+    lab.server.set_module("expense", is_on)
+    lab.read("report_uninvoiced")
+    years = {row["from"].year for row in lab.table("report_uninvoiced")}
+    assert (2011 in years) is is_on
+    if is_on:
+        assert_read(lab, "report_uninvoiced")

@@ -50,7 +50,8 @@ def _reported(lab: Simulation, endpoint: Endpoint, account_id: int) -> list[Row]
     if endpoint.report.is_snapshot:
         asked: list[Row] = [{"snapshot_date": today.isoformat()}]
     else:
-        days = [row["spent_date"] for row in lab.server.rows(endpoint.report.dated_by, account_id)]
+        lists = [lab.server.rows(each, account_id) for each in endpoint.report.dated_by]
+        days = [row["spent_date"] for rows in lists for row in rows]
         years = range(int(min([*days, today.isoformat()])[:4]), today.year + 1)
         asked = [{"from": f"{year}-01-01", "to": f"{year}-12-31"} for year in years]
     return [

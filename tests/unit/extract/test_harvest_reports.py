@@ -83,7 +83,7 @@ def test_a_year_without_rows_is_asked_until_it_is_empty() -> None:
     """A wrong year was corrected: its rows leave, and then it is forgotten."""
     state: dict[str, Any] = {}
     read_years(state, NOW, {"2025-12-31": 9, "2024-12-31": 9, "2023-12-31": 9, "2022-12-31": 0})
-    assert set(state["windows"]) == {"2023-01-01/2023-12-31", "2026-01-01/2026-12-31"}
+    assert set(state["windows"]) == {f"{year}-01-01/{year}-12-31" for year in range(2023, 2027)}
     assert read_years(state, NOW + DAY, {"2025-12-31": 0}) == ["20230101", "20260101"]
     assert set(state["windows"]) == {"2026-01-01/2026-12-31"}
 
@@ -106,6 +106,45 @@ def test_a_window_inside_another_leaves() -> None:
     list(read(later))
     assert "reports/time/clients?from=20260101&to=20261231" in client.asked, "it stays as wide"
     assert OWED not in state
+
+
+def test_an_answer_without_a_date_forgets_no_window() -> None:
+    """It may be of yesterday and lack rows: the window that was read stays until one is dated."""
+    state: dict[str, Any] = {}
+    client = FixedClient({"reports/time/clients": ROWS}, HOURS_BEFORE)
+    list(read(build_task(client, REPORT, state=state, now=NOW, start_date=date(2026, 5, 1))))
+    client.asked.clear()
+    task = build_task(client, REPORT, state=state, now=NOW + DAY)
+    task.session.server_clock.date(None, sent_at=NOW, elapsed_s=0)
+    list(read(task))
+    assert "2026-05-01/2026-12-31" in state["windows"]
+    assert OWED not in state
+    assert "reports/time/clients?from=20260101&to=20261231" not in client.asked, "days count once"
+    assert any("without the Date header" in each for each in task.run_log.warnings)
+    list(read(build_task(client, REPORT, state=state, now=NOW + DAY)))
+    assert "2026-05-01/2026-12-31" not in state["windows"]
+
+
+def test_a_report_of_two_lists_is_read_for_years_of_either() -> None:
+    """Expenses in years without time entries are invoiced, too."""
+    state: dict[str, Any] = {}
+    uninvoiced = BY_NAME["report_uninvoiced"]
+
+    def read_with(expenses: dict[str, int], now: datetime) -> list[str]:
+        client = FixedClient({}, HOURS_BEFORE, {"expenses": expenses})
+        list(read(build_task(client, uninvoiced, state=state, now=now)))
+        return [
+            each.partition("from=")[2][:4]
+            for each in client.asked
+            if "from=" in each and "reports" in each
+        ]
+
+    old = {"2025-12-31": 4, "2024-12-31": 4, "2023-12-31": 4, "2022-12-31": 4, "2021-12-31": 0}
+    every_year = ["2022", "2023", "2024", "2025", "2026"]
+    assert read_with(old, NOW) == every_year
+    assert read_with(old, NOW + DAY) == ["2026"]
+    more = {day: n and n + 1 for day, n in old.items()}
+    assert read_with(more, NOW + DAY) == ["2022", "2026"]
 
 
 def test_a_snapshot_is_kept_once_a_day() -> None:

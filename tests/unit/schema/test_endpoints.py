@@ -134,7 +134,7 @@ def test_scopes_are_known_before_the_rows(endpoint: Endpoint) -> None:
         if endpoint.parent.having is not None:
             assert endpoint.parent.having[0] in {child.name for child in listed.record.children}
     if endpoint.report is not None:
-        assert BY_NAME[endpoint.report.dated_by].window is not None
+        assert all(BY_NAME[each].window is not None for each in endpoint.report.dated_by)
 
 
 @every_endpoint
