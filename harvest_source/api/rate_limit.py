@@ -25,6 +25,9 @@ REPORTS: Final = (97, 924.0)
 _ALLOWED: Final = 100
 """What Harvest allows in 15 s, and for reports in 15 minutes; ``rate_limit`` cannot exceed it."""
 
+_NO_LIMIT: Final = 1_000_000
+"""Requests in 15 s that no process reaches."""
+
 _SHORTEST_S: Final = 0.001
 """Lower bound of a wait: adding a shorter one may leave a float clock unchanged for ever."""
 
@@ -173,6 +176,15 @@ class RateLimiter:
             step = max(1, round(self._full_share * _RECOVER))
             self._allowed = min(self._full_share, self._allowed + windows * step)
             self._changed_at += windows * self._seconds
+
+
+LimiterMaker = Callable[[Clock, int | None], "RateLimiter"]
+"""Makes the limiter of one account from ``rate_limit``; see :func:`general_limiter`."""
+
+
+def no_limiter(clock: Clock, _: int | None = None) -> RateLimiter:
+    """In place of :func:`general_limiter`, for a server without limit: our own sandbox."""
+    return RateLimiter(requests=_NO_LIMIT, seconds=GENERAL[1], clock=clock)
 
 
 def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:

@@ -20,7 +20,7 @@ import httpx
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_context import HttpContext
-from harvest_source.api.rate_limit import Cancelled, general_limiter, never
+from harvest_source.api.rate_limit import Cancelled, LimiterMaker, general_limiter, never
 from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.defaults import API_URL, ID_URL
@@ -46,6 +46,7 @@ class Connection:
         account_ids: Accounts to read; empty: the only Harvest account the token reaches.
         rate_limit: Requests per 15 s; None: what Harvest allows.
         token_source: Where the token came from, for error messages. Never the token.
+        build_limiter: Makes the limiter of each account.
     """
 
     auth: httpx.Auth
@@ -55,6 +56,7 @@ class Connection:
     api_url: str = API_URL
     id_url: str = ID_URL
     token_source: str = ""
+    build_limiter: LimiterMaker = general_limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +323,7 @@ class Sessions:
             connection.http,
             account_id=account_id,
             auth=connection.auth,
-            limiter=general_limiter(connection.http.clock, connection.rate_limit),
+            limiter=connection.build_limiter(connection.http.clock, connection.rate_limit),
         )
 
     def _explain(self, error: HarvestError, account_id: int) -> HarvestError:

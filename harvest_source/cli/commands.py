@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from harvest_source.api.rate_limit import LimiterMaker, no_limiter
 from harvest_source.cli.options import (
     Context,
     everywhere,
@@ -51,10 +52,11 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     options["since"] = parse_date(options["since"], "--since")
     options["settings"] = context.settings
     with (
-        _placed(options, sandbox=sandbox),
+        _placed(context, options, sandbox=sandbox) as build_limiter,
         show_progress(quiet=context.console.quiet) as on_progress,
     ):
-        report = run_sync(**options, hooks=Hooks(on_progress=on_progress, on_imported=gc.freeze))
+        hooks = Hooks(on_progress=on_progress, on_imported=gc.freeze, build_limiter=build_limiter)
+        report = run_sync(**options, hooks=hooks)
     context.exit_code = report.exit_code
     show_sync(context.console, report)
     return report.exit_code
@@ -72,10 +74,11 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
     with _importing():
         from harvest_source.operations.check import check as run_check
+        from harvest_source.operations.sync import Hooks
 
     options["settings"] = context.settings
-    with _placed(options, sandbox=sandbox):
-        report = run_check(**options)
+    with _placed(context, options, sandbox=sandbox) as build_limiter:
+        report = run_check(**options, hooks=Hooks(build_limiter=build_limiter))
     context.exit_code = report.exit_code
     show_check(context.console, report)
     return report.exit_code
@@ -98,11 +101,12 @@ def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
     lines and payments. Writes nothing without --fix.
     """
     with _importing():
+        from harvest_source.operations.sync import Hooks
         from harvest_source.operations.verify import verify as run_verify
 
     options["settings"] = context.settings
-    with _placed(options, sandbox=sandbox):
-        report = run_verify(**options)
+    with _placed(context, options, sandbox=sandbox) as build_limiter:
+        report = run_verify(**options, hooks=Hooks(build_limiter=build_limiter))
     context.exit_code = report.exit_code
     show_verify(context.console, report)
     return report.exit_code
@@ -126,11 +130,21 @@ def tables(context: Context) -> int:
     help="0 takes a free one.",
 )
 @click.option(
-    "--entries",
-    default=5000,
+    "--data",
+    default="agency",
     show_default=True,
+    type=click.Choice(["agency", "varied"]),
+    help="A plausible consultancy, or few rows with every oddity of the API.",
+)
+@click.option(
+    "--entries",
     type=click.IntRange(0),
-    help="Time entries of each account.",
+    help="Time entries of each account.  [default: 24000; varied: 5000]",
+)
+@click.option(
+    "--people",
+    type=click.IntRange(3),
+    help="People of the agency.  [default: 40; more above 108000 entries]",
 )
 @click.option("--seed", default=1, show_default=True, help="The same seed, the same account.")
 @click.option(
@@ -158,17 +172,26 @@ def sandbox(
     accounts: int,
     no_limit: bool,
     cursor_entries: bool,
-    **sizes: Any,
+    data: str,
+    entries: int | None,
+    people: int | None,
+    **more: Any,
 ) -> int:
     """Serve a simulated Harvest account until interrupted."""
-    from harvest_source.sandbox import Settings, serve
+    from harvest_source.sandbox import Settings, agency_settings, serve
     from harvest_source.sandbox.__main__ import FIRST_ACCOUNT
 
-    settings = Settings(
+    more |= {} if entries is None else {"entries": entries}
+    if data == "agency":
+        more |= {} if people is None else {"people": people}
+    elif people is not None:
+        raise click.UsageError("--people is for --data agency only.")
+    build = agency_settings if data == "agency" else Settings
+    settings = build(
         accounts=tuple(range(FIRST_ACCOUNT, FIRST_ACCOUNT + accounts)),
         limit=not no_limit,
         cursor_tables=("time_entries",) if cursor_entries else (),
-        **sizes,
+        **more,
     )
     try:
         serve(settings, host, port, as_json=context.console.as_json)
@@ -194,27 +217,28 @@ def _importing() -> Iterator[None]:
 
 
 @contextmanager
-def _placed(options: dict[str, Any], *, sandbox: bool) -> Iterator[None]:
+def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iterator[LimiterMaker]:
     """
-    Fill in the default names of a run.
+    Fill in the default names of a run; gives what limits its requests.
 
     Args:
         sandbox: Run against a sandbox in this process, with a database and a pipeline of its own.
+            It has no limit: a person who tries the command should not wait for Harvest's.
     """
     if not sandbox:
         options["pipeline"] = options["pipeline"] or PIPELINE
-        yield
+        yield context.build_limiter
         return
-    from harvest_source.sandbox import Sandbox
+    from harvest_source.sandbox import Sandbox, agency_settings
 
     options["pipeline"] = options["pipeline"] or SANDBOX_PIPELINE
     if options["destination"] == DUCKDB and options["database"] is None:
         options["database"] = SANDBOX_DATABASE
-    with Sandbox().start() as server:
+    with Sandbox(agency_settings(limit=False)).start() as server:
         options["settings"] = {
             "credentials": {"access_token": server.token},
             "api_url": server.api_url,
             "id_url": server.id_url,
         }
         options["account"] = options["account"] or (str(server.account_id),)
-        yield
+        yield no_limiter

@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from harvest_source._version import __version__
+from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.cli.auth_commands import auth
 from harvest_source.cli.commands import COMMANDS
 from harvest_source.cli.console import print_json
@@ -59,14 +60,17 @@ for _command in (*COMMANDS, auth):
     main.add_command(_command)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], build_limiter: LimiterMaker = general_limiter) -> int:
     """
     Run one command.
+
+    Args:
+        build_limiter: Makes the limiter of each account that is read.
 
     Returns:
         The exit code. Only ``--debug`` prints a traceback.
     """
-    context = Context()
+    context = Context(build_limiter)
     # These two hold even when the command line cannot be parsed.
     context.console.as_json = "--json" in arguments
     context.debug = "--debug" in arguments

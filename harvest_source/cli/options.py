@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.cli.console import Console, log_to_stderr
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
@@ -25,9 +26,11 @@ class Context:
         debug: Show tracebacks and dlt's log.
         profile: The named sign-in; None: what the configuration says.
         exit_code: What the process ends with when stdout is closed before everything is printed.
+        build_limiter: Makes the limiter of each account that is read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, build_limiter: LimiterMaker = general_limiter) -> None:
+        self.build_limiter = build_limiter
         self.console = Console()
         self.debug = False
         self.profile: str | None = None

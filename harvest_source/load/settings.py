@@ -9,6 +9,7 @@ from typing import Any
 
 from harvest_source.api.access_log import AccessLog
 from harvest_source.api.http_context import Exchange, HttpContext, ignore_notice
+from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.parse import (
@@ -47,6 +48,7 @@ class Hooks:
         package_rows: Approximate rows of one load: fewer need less memory and more time.
         workers: Windows of one table read in parallel: fewer need less memory, and progress is
             stored sooner.
+        build_limiter: Makes the limiter of each account; a sandbox in this process needs none.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -55,6 +57,7 @@ class Hooks:
     on_imported: Callable[[], object] = lambda: None
     package_rows: int = PACKAGE_ROWS
     workers: int = WINDOW_WORKERS
+    build_limiter: LimiterMaker = general_limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,7 @@ def build_settings(
         config, clock=hooks.clock, on_notice=run_log.add_notice, on_response=hooks.on_response
     )
     connection = build_connection(config, http, may_exchange=arguments.may_exchange)
+    connection = replace(connection, build_limiter=hooks.build_limiter)
     return Settings(connection, options, upkeep, wait_s)
 
 

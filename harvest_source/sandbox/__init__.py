@@ -21,7 +21,15 @@ from harvest_source.sandbox.serve.fault_kinds import FAULTS
 from harvest_source.sandbox.serve.faults import Fault
 from harvest_source.sandbox.serve.request_log import Logged
 from harvest_source.sandbox.serve.requests import Request
-from harvest_source.sandbox.settings import App, Limit, ManualClock, OAuth, Person, Settings
+from harvest_source.sandbox.settings import (
+    App,
+    Limit,
+    ManualClock,
+    OAuth,
+    Person,
+    Settings,
+    agency_settings,
+)
 
 __all__ = [
     "CHANGES",
@@ -44,6 +52,7 @@ __all__ = [
     "SandboxProcess",
     "Settings",
     "World",
+    "agency_settings",
     "serve",
     "start_process",
 ]

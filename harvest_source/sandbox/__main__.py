@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from harvest_source.sandbox.control.sandbox import serve
 from harvest_source.sandbox.serve.server import LOOPBACK
-from harvest_source.sandbox.settings import Settings
+from harvest_source.sandbox.settings import Settings, agency_settings
 
 FIRST_ACCOUNT = 1000001
 
@@ -17,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("sandbox", description="A simulated Harvest account.")
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
+    parser.add_argument("--data", choices=("varied", "agency"), default=default.data)
     for size in ("entries", "seed", "users", "clients", "projects", "tasks", "contacts",
                  "invoices", "estimates", "expenses", "years"):  # fmt: skip
         parser.add_argument(f"--{size}", type=int, default=getattr(default, size))
@@ -29,19 +31,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def build_settings(options: argparse.Namespace) -> Settings:
-    """The settings that the options ask for."""
-    return Settings(
+    """The settings that the options ask for; an agency's other sizes follow from its entries."""
+    varied = ("years", "users", "clients", "projects", "tasks", "contacts", "invoices",
+              "estimates", "expenses")  # fmt: skip
+    sizes = {name: getattr(options, name) for name in varied}
+    build = partial(Settings, **sizes) if options.data == "varied" else agency_settings
+    return build(
         entries=options.entries,
         seed=options.seed,
-        years=options.years,
-        users=options.users,
-        clients=options.clients,
-        projects=options.projects,
-        tasks=options.tasks,
-        contacts=options.contacts,
-        invoices=options.invoices,
-        estimates=options.estimates,
-        expenses=options.expenses,
         accounts=tuple(range(FIRST_ACCOUNT, FIRST_ACCOUNT + options.accounts)),
         limit=not options.no_limit,
         cursor_tables=("time_entries",) if options.cursor_entries else (),

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["administrator", "manager", "member"]
+Data = Literal["varied", "agency"]
 Off = Literal["empty", "403", "404", "422"]
 Clock = Callable[[], datetime]
 
@@ -139,6 +140,9 @@ class Settings:
 
     Attributes:
         entries: Time entries at the start, including running timers.
+        data: ``varied`` has every oddity of the API in few rows, as tests need it; ``agency`` is a
+            plausible consultancy, whose figures are worth looking at (`agency_settings`).
+        users: Users; with the agency, those who work there now, besides some who left.
         years: How many years of working days there are up to the clock's today.
         empty: Only the users behind the tokens exist; every other table has no rows.
         forecast_accounts: Accounts of the other product; listed before the Harvest ones (quirk 2).
@@ -162,6 +166,7 @@ class Settings:
     """
 
     entries: int = 5000
+    data: Data = "varied"
     seed: int = 1
     years: int = 3
     users: int = 12
@@ -204,6 +209,28 @@ class Settings:
         if unknown:
             msg = f"No module named {', '.join(unknown)}; there are {', '.join(MODULES)}"
             raise ValueError(msg)
+
+
+AGENCY_ENTRIES = 24_000
+AGENCY_PEOPLE = 40
+ENTRIES_PER_PERSON = 2700
+"""More entries than that, five years of them, make the agency larger instead of older."""
+
+
+def agency_settings(
+    entries: int = AGENCY_ENTRIES, people: int | None = None, **fields: Any
+) -> Settings:
+    """
+    A plausible consultancy; about thirteen months of 40 people unless given.
+
+    The other sizes of `Settings` (clients, projects, invoices, expenses, years) follow from both.
+
+    Args:
+        people: Those who work there now; more than 40 where the entries are many.
+        fields: More fields of `Settings`.
+    """
+    users = people or max(AGENCY_PEOPLE, -(-entries // ENTRIES_PER_PERSON))
+    return Settings(entries=entries, users=users, data="agency", **fields)
 
 
 def _check_sizes(settings: Settings) -> None:

@@ -139,7 +139,7 @@ def test_the_sandbox_needs_no_settings(bare: Run, folder: Path) -> None:
     """``sync --sandbox`` works in an empty folder and keeps to a database of its own."""
     result = bare("sync", "--sandbox", "--json", "--table", "time_entries")
     assert result.code == 0, result
-    assert result.json["tables"]["time_entries"]["rows"] == 5000
+    assert result.json["tables"]["time_entries"]["rows"] == 24_000
     assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_sandbox.duckdb"]
 
 

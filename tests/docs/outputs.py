@@ -21,9 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from harvest_source.api.rate_limit import no_limiter
 from harvest_source.cli import main as cli
 from harvest_source.defaults import DATABASE, SANDBOX_DATABASE
-from harvest_source.sandbox import ManualClock, Sandbox
+from harvest_source.sandbox import ManualClock, Sandbox, agency_settings
 from tests.support.command import build_environment, build_settings, clean_environment
 
 _STEP: Final = re.compile(
@@ -112,7 +113,8 @@ class Session:
             contextlib.redirect_stderr(err),
             self.entered(),
         ):
-            status = cli.run(arguments)
+            # The sandbox has no limit, and the examples should not wait for Harvest's.
+            status = cli.run(arguments, build_limiter=no_limiter)
         assert status in _SHOWN_CODES, f"{arguments}\n{out.getvalue()}\n{err.getvalue()}"
         return out.getvalue()
 
@@ -122,7 +124,7 @@ def open_session(folder: Path) -> Iterator[Session]:
     """A new session in *folder*, which is empty, with the warehouses of the README's commands."""
     home = folder / "home"
     home.mkdir()
-    with Sandbox(clock=ManualClock(), limit=False).start() as server:
+    with Sandbox(agency_settings(clock=ManualClock(), limit=False)).start() as server:
         session = Session(home, server)
         session = replace(session, first_sync=session.run("harvest-source sync"))
         shutil.copy(home / DATABASE, home / SANDBOX_DATABASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 
 from harvest_source.sandbox.data import references as refs
-from harvest_source.sandbox.data.entries.seeded import QUOTED
+from harvest_source.sandbox.data.entries.source import QUOTED
 from harvest_source.sandbox.data.listing import Key, Listing, RecordListing, key_of
 from harvest_source.sandbox.data.lru import LruCache
 from harvest_source.sandbox.data.nested import NestedRows
@@ -13,8 +13,7 @@ from harvest_source.sandbox.data.query import Query, Test, build_test
 from harvest_source.sandbox.data.records.people import company_record
 from harvest_source.sandbox.data.scope import EVERYTHING, Scope, scope_test
 from harvest_source.sandbox.data.seeding.plan import ID_STEP, start_plan
-from harvest_source.sandbox.data.seeding.seed import seed_tables
-from harvest_source.sandbox.data.seeding.time_entries import seed_entries
+from harvest_source.sandbox.data.seeding.seed import seed_account
 from harvest_source.sandbox.data.values import Record
 from harvest_source.sandbox.endpoints import ENDPOINTS
 from harvest_source.sandbox.settings import Settings
@@ -34,9 +33,8 @@ class Account:
         self.settings = settings
         self.account_id = account_id
         self.company = company_record(settings, position)
-        bills = seed_tables(plan)
+        self.entries = seed_account(plan)
         self.tables = plan.tables
-        self.entries = seed_entries(plan, bills)
         self._last_ids = plan.last_ids
         self._sorted: dict[str, tuple[list[Record], list[Key]]] = {}
         self._listings: LruCache[RecordListing] = LruCache(64)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from harvest_source.sandbox import ManualClock, Settings, World
+from harvest_source.sandbox.data.entries.computed import ComputedEntries
+from harvest_source.sandbox.data.entries.seeded import SeededEntries
 from harvest_source.sandbox.data.entries.writer import EntryWriter
 from harvest_source.sandbox.serve.requests import build_request
 
@@ -35,11 +37,18 @@ def build(**fields: Any) -> World:
     return World(Settings(**settings))
 
 
+def seeded_of(world: World) -> SeededEntries:
+    """The computed entries of the first account."""
+    source = world._account(None).entries.seeded
+    assert isinstance(source, ComputedEntries)
+    return source.seeded
+
+
 @pytest.mark.parametrize("fields", [{}, {"clock_24h": True}, {"timestamp_timers": False}])
 def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None:
     """Rows joined from fragments equal rows built as records, byte for byte."""
     world = build(entries=800, **fields)
-    seeded = world._account(None).entries.seeded
+    seeded = seeded_of(world)
     fast: list[bytes] = []
     numbers = range(seeded.size - 1, -1, -1)
     EntryWriter(seeded).write(numbers, frozenset(), fast)
@@ -51,7 +60,7 @@ def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None
 
 def test_numbers_and_ids_lead_to_each_other() -> None:
     """Every seeded id leads back to its entry number; other ids lead to none."""
-    days = build(entries=1000)._account(None).entries.seeded.days
+    days = seeded_of(build(entries=1000)).days
     ids = [days.id_of(k, days.day_of(k)) for k in range(days.entries)]
     assert [days.number_of(entry_id) for entry_id in ids] == list(range(days.entries))
     near = {entry_id + step for entry_id in ids for step in (-1, 1)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from harvest_source.sandbox.data.entries.writer import EntryWriter
+from harvest_source.sandbox.data.entries.source import EntrySource
 from harvest_source.sandbox.data.lens import Lens
 from harvest_source.sandbox.data.listing import Key, Mark, key_of_mark, mark_of
 from harvest_source.sandbox.data.records.time_entries import with_running_hours
@@ -29,14 +29,13 @@ class EntryListing:
 
     def __init__(
         self,
-        writer: EntryWriter,
+        source: EntrySource,
         numbers: Sequence[int],
         gone: Sequence[int],
         keys: list[Key],
         overlay: dict[int, Record],
     ) -> None:
-        self._writer = writer
-        self._days = writer.seeded.days
+        self._source = source
         self._numbers = numbers
         self._gone = frozenset(gone)
         # Number of visible seeded entries before each hidden one.
@@ -56,9 +55,7 @@ class EntryListing:
         at = bisect_left(self._ranks, rank)
         if at < len(self._ranks) and self._ranks[at] == rank:
             return mark_of(self._keys[at])
-        k = self._numbers[self._index(rank - at)]
-        day = self._days.day_of(k)
-        return mark_of((day.ordinal, self._days.id_of(k, day)))
+        return mark_of(self._source.key(self._numbers[self._index(rank - at)]))
 
     def position_after(self, mark: Mark) -> int:
         """See `Listing.position_after`."""
@@ -88,16 +85,16 @@ class EntryListing:
         if self._gone:
             shown = [k for k in shown if k not in self._gone]
         if lens.changes:
-            out += (lens.show(self._writer.seeded.record(k)) for k in shown)
+            out += (lens.show(self._source.record(k)) for k in shown)
         else:
-            self._writer.write(shown, lens.hidden, out)
+            self._source.write(shown, lens.hidden, out)
 
     def _index(self, visible: int) -> int:
         """The place of the *visible*-th visible entry in the seeded numbers."""
         return visible + bisect_right(self._gaps, visible)
 
     def _visible_below(self, key: Key) -> int:
-        index = bisect_left(self._numbers, self._days.number_from(key))
+        index = bisect_left(self._numbers, self._source.number_from(key))
         # The place of a hidden entry is its gap plus its rank among the hidden ones.
         low, high = 0, len(self._gaps)
         while low < high:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from harvest_source.sandbox.data import references as refs
 from harvest_source.sandbox.data.entries.bills import Bill, Bills
+from harvest_source.sandbox.data.entries.source import quote_booking, state_members
 from harvest_source.sandbox.data.entries.work import (
     REFERENCES,
     WORKS,
@@ -27,8 +28,6 @@ from harvest_source.sandbox.data.entries.workdays import (
     Day,
     Workdays,
 )
-from harvest_source.sandbox.data.records.billing import locked_reason
-from harvest_source.sandbox.data.records.guesses import GUESSED
 from harvest_source.sandbox.data.records.time_entries import rate_members
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.values import Record, Tables, day_epoch, iso
@@ -40,16 +39,6 @@ UNASSIGNED = 509  # one entry in this many has lost its assignments (quirk 51)
 UNASSIGNED_REST = 17
 APPROVED_AFTER_DAYS = 3
 APPROVERS = 4  # the approvals of a week fall in this many seconds: ties by the hundred
-
-QUOTED = (
-    "clients",
-    "projects",
-    "tasks",
-    "users",
-    "user_assignments",
-    "task_assignments",
-    "invoices",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +114,7 @@ class SeededEntries:
 
     def quotes(self, booked: Booking, *, bare: bool = False) -> Record:
         """The quoted records of a booking; a *bare* one has no assignments."""
-        tables = self.tables
-        project = tables["projects"].get(booked.project_id, {"id": booked.project_id})
-        user = tables["users"].get(booked.user_id)
-        task = tables["tasks"].get(booked.task_id, {"id": booked.task_id})
-        staffed = tables["user_assignments"].get(booked.user_assignment_id or 0)
-        tasked = tables["task_assignments"].get(booked.task_assignment_id or 0)
-        if bare:
-            staffed = tasked = None
-        return {
-            "user": refs.person(user) if user else {"id": booked.user_id, "name": None},
-            "client": project.get("client"),
-            "project": refs.coded(project),
-            "task": refs.named(task),
-            "user_assignment": refs.user_assignment(staffed) if staffed else None,
-            "task_assignment": refs.task_assignment(tasked) if tasked else None,
-        }
+        return quote_booking(self.tables, booked, bare=bare)
 
     def bill(self, booked: Booking, month: int) -> Bill | None:
         """The bill of a booking's hours of *month*, also after its invoice was deleted."""
@@ -155,16 +129,7 @@ class SeededEntries:
     def state(self, booked: Booking, month: int, approved: bool) -> Record:
         """The members that say whether an entry is invoiced, approved and locked."""
         billed = self.invoice(booked, month) is not None
-        project = self.tables["projects"].get(booked.project_id, {})
-        active = project.get("is_active") is not False
-        return {
-            "is_locked": billed or approved or not active,
-            **GUESSED["time_entries"],
-            "locked_reason": locked_reason(billed=billed, approved=approved, active=active),
-            "is_closed": approved,
-            "approval_status": "approved" if approved else "unsubmitted",
-            "is_billed": billed,
-        }
+        return state_members(self.tables, booked, billed=billed, approved=approved)
 
     def billed_projects(self, month: int) -> frozenset[int]:
         """Projects whose billable hours of *month* are on an invoice that exists."""

@@ -12,10 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 
 from harvest_source.sandbox.data.entries.listing import EntryListing
-from harvest_source.sandbox.data.entries.seeded import SeededEntries
-from harvest_source.sandbox.data.entries.selection import EntrySelector
-from harvest_source.sandbox.data.entries.workdays import FIRST_ID, ID_STEP
-from harvest_source.sandbox.data.entries.writer import EntryWriter
+from harvest_source.sandbox.data.entries.source import FIRST_ID, ID_STEP, EntrySource, Worked
 from harvest_source.sandbox.data.listing import Key, key_of
 from harvest_source.sandbox.data.lru import LruCache
 from harvest_source.sandbox.data.query import Query, Test
@@ -26,16 +23,13 @@ from harvest_source.sandbox.data.values import Record
 class EntryStore:
     """All entries of one account. Not thread-safe: the owner locks."""
 
-    def __init__(self, seeded: SeededEntries) -> None:
+    def __init__(self, seeded: EntrySource) -> None:
         self.seeded = seeded
-        self._writer = EntryWriter(seeded)
-        self._selector = EntrySelector(seeded)
         self._overlay: dict[int, Record] = {}
         self._keys: list[Key] = []
         self._gone: list[int] = []
         self._last_id = FIRST_ID + ID_STEP * seeded.size
         self._selected: LruCache[Sequence[int]] = LruCache(16)
-        self._sums: LruCache[list[int]] = LruCache(1024)
         self._listings: LruCache[EntryListing] = LruCache(32)
 
     def new_id(self) -> int:
@@ -47,7 +41,7 @@ class EntryStore:
         """The entry with that id, or ``None``. An overlay record itself, not a copy."""
         if entry_id in self._overlay:
             return self._overlay[entry_id]
-        k = self.seeded.days.number_of(entry_id)
+        k = self.seeded.number_of(entry_id)
         return None if k is None or self._is_gone(k) else self.seeded.record(k)
 
     def put(self, record: Record) -> None:
@@ -94,7 +88,7 @@ class EntryStore:
 
     def quoted_changed(self) -> None:
         """A table that entries quote has changed: forget what was derived from it."""
-        self._writer.forget()
+        self.seeded.forget()
         self._selected.clear()
         self._listings.clear()
 
@@ -110,34 +104,20 @@ class EntryStore:
             numbers = self._select(query, scope)
             keys = [key for key in self._keys if test(self._overlay[key[1]])]
             found = EntryListing(
-                self._writer, numbers, _common(numbers, self._gone), keys, self._overlay
+                self.seeded, numbers, _common(numbers, self._gone), keys, self._overlay
             )
             self._listings.put(key, found)
         return found
 
-    def quarters(self, first: int | None, last: int | None) -> Iterator[tuple[int, list[int]]]:
-        """
-        Rounded quarter hours of the seeded entries worked on *first* to *last*, both inclusive.
-
-        By month: months since year 0, and a sum for each booking. The sum over a range of entries
-        never changes, so it is cached; deleted and replaced entries are subtracted at each call.
-        """
-        for month, part in self.seeded.days.months(first, last):
-            sums = self._sums.get((part.start, part.stop))
-            if sums is None:
-                sums = self._selector.add_up(part)
-                self._sums.put((part.start, part.stop), sums)
-            gone = _common(part, self._gone)
-            if gone:
-                lost = self._selector.add_up(gone)
-                sums = [of_all - of_gone for of_all, of_gone in zip(sums, lost, strict=True)]
-            yield month, sums
+    def worked(self, first: int | None, last: int | None) -> Iterator[Worked]:
+        """Rounded hours of the seeded entries worked on *first* to *last*, both inclusive."""
+        return self.seeded.worked(first, last, self._gone)
 
     def _select(self, query: Query, scope: Scope) -> Sequence[int]:
         key = (query, scope)
         found = self._selected.get(key)
         if found is None:
-            found = self._selector.find(query, scope)
+            found = self.seeded.find(query, scope)
             self._selected.put(key, found)
         return found
 
@@ -145,7 +125,7 @@ class EntryStore:
         old = self._overlay.pop(entry_id, None)
         if old is not None:
             del self._keys[bisect_left(self._keys, key_of(old, "spent_date"))]
-        k = self.seeded.days.number_of(entry_id)
+        k = self.seeded.number_of(entry_id)
         if k is not None and not self._is_gone(k):
             insort(self._gone, k)
 

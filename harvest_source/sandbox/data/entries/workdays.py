@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 
-FIRST_ID = 2_380_504_951  # a recorded id of 2024: even the first entry is beyond 2**31
-ID_STEP = 3
+from harvest_source.sandbox.data.entries.source import FIRST_ID, ID_STEP
 
 SUBMITTED_FROM_S = 8 * 3600  # timesheets are filled on the week's last day, 08:00 to 23:00
 SUBMITTED_FOR_S = 15 * 3600

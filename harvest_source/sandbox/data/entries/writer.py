@@ -15,9 +15,9 @@ from harvest_source.sandbox.data.entries.seeded import (
     WHO,
     SeededEntries,
 )
+from harvest_source.sandbox.data.entries.source import ID_STEP
 from harvest_source.sandbox.data.entries.work import REFERENCES, WORKS, Pool, build_references
 from harvest_source.sandbox.data.entries.workdays import (
-    ID_STEP,
     SUBMITTED_FOR_S,
     SUBMITTED_FROM_S,
     Block,

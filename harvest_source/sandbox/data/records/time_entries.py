@@ -61,7 +61,7 @@ def rate_members(booked: Booking) -> Record:
     """What an hour of a booking earns and costs."""
     return {
         "billable": booked.billable,
-        "budgeted": booked.billable,
+        "budgeted": booked.budgeted,
         "billable_rate": booked.billable_rate,
         "cost_rate": booked.cost_rate,
     }

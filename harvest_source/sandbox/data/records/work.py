@@ -127,6 +127,7 @@ class Booking:
     user_assignment_id: int | None
     task_assignment_id: int | None
     billable: bool
+    budgeted: bool
     billable_rate: float | None
     cost_rate: float | None
 
@@ -155,6 +156,7 @@ def build_booking(
         user_assignment_id=staffed["id"] if staffed else None,
         task_assignment_id=tasked.get("id"),
         billable=billable,
+        budgeted=billable,
         billable_rate=rates.get(project["bill_by"]) if billable else None,
         cost_rate=user.get("cost_rate"),
     )

@@ -17,6 +17,17 @@ def seed_documents(plan: Plan) -> None:
     for rank, invoice in enumerate(plan.all("invoices")):
         made = [*_invoice_messages(plan, rank, invoice), *_payments(plan, rank, invoice)]
         _catch_up(invoice, made)
+    _seed_estimate_messages(plan)
+
+
+def seed_messages(plan: Plan) -> None:
+    """Messages alone, where the payments are there already."""
+    for rank, invoice in enumerate(plan.all("invoices")):
+        _catch_up(invoice, _invoice_messages(plan, rank, invoice))
+    _seed_estimate_messages(plan)
+
+
+def _seed_estimate_messages(plan: Plan) -> None:
     quoted = {row["estimate"]["id"]: row for row in plan.all("invoices") if row["estimate"]}
     for rank, estimate in enumerate(plan.all("estimates")):
         made = _estimate_messages(plan, rank, estimate, quoted.get(estimate["id"]))

@@ -1,8 +1,10 @@
-"""The order of the seeding steps."""
+"""The order of the seeding steps, for both kinds of data."""
 
 from __future__ import annotations
 
+from harvest_source.sandbox.data.agency.seed import seed_agency
 from harvest_source.sandbox.data.entries.bills import Bills
+from harvest_source.sandbox.data.entries.store import EntryStore
 from harvest_source.sandbox.data.seeding.categories import seed_categories
 from harvest_source.sandbox.data.seeding.documents import seed_documents
 from harvest_source.sandbox.data.seeding.estimates import seed_estimates
@@ -11,10 +13,18 @@ from harvest_source.sandbox.data.seeding.invoices import seed_invoices
 from harvest_source.sandbox.data.seeding.people import seed_people
 from harvest_source.sandbox.data.seeding.plan import Plan
 from harvest_source.sandbox.data.seeding.rates import seed_rates
+from harvest_source.sandbox.data.seeding.time_entries import seed_entries
 from harvest_source.sandbox.data.seeding.work import seed_work
 
 
-def seed_tables(plan: Plan) -> Bills:
+def seed_account(plan: Plan) -> EntryStore:
+    """Fill every table of *plan*, and return the time entries."""
+    if plan.settings.data == "agency" and not plan.settings.empty:
+        return seed_agency(plan)
+    return seed_entries(plan, _seed_tables(plan))
+
+
+def _seed_tables(plan: Plan) -> Bills:
     """
     Fill every table of *plan* except time entries.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from harvest_source.sandbox.data.entries.bills import Bills
+from harvest_source.sandbox.data.entries.computed import ComputedEntries
 from harvest_source.sandbox.data.entries.seeded import SeededEntries, Style
 from harvest_source.sandbox.data.entries.store import EntryStore
 from harvest_source.sandbox.data.entries.workdays import Workdays
 from harvest_source.sandbox.data.records.time_entries import clock_text, entry_record, hour_members
+from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.seeding.plan import Plan
 from harvest_source.sandbox.data.seeding.work import list_bookings
 from harvest_source.sandbox.data.values import DAY_S, Record, day_epoch, epoch, iso
@@ -21,7 +23,7 @@ def seed_entries(plan: Plan, bills: Bills) -> EntryStore:
     settings = plan.settings
     bookings = list_bookings(plan)
     total = settings.entries if bookings else 0
-    of_today = min(total // TODAY_SHARE, len(bookings), MOST_OF_TODAY)
+    of_today = min(count_today(total), len(bookings))
     style = Style(
         seed=settings.seed,
         approved_until=0 if "approval" in settings.modules_off else plan.quiet_from,
@@ -29,20 +31,24 @@ def seed_entries(plan: Plan, bills: Bills) -> EntryStore:
         clock_24h=settings.clock_24h,
     )
     days = Workdays(total - of_today, settings.years, plan.until, settings.seed)
-    store = EntryStore(SeededEntries(days, bookings, bills, plan.tables, style))
+    store = EntryStore(ComputedEntries(SeededEntries(days, bookings, bills, plan.tables, style)))
     for position in range(of_today):
-        store.put(_entry_of_today(plan, store, position))
+        booked = bookings[position * 7 % len(bookings)]
+        store.put(entry_of_today(plan, store, booked, position))
     return store
 
 
-def _entry_of_today(plan: Plan, store: EntryStore, position: int) -> Record:
+def count_today(total: int) -> int:
+    """How many of *total* entries are today's own."""
+    return min(total // TODAY_SHARE, MOST_OF_TODAY)
+
+
+def entry_of_today(plan: Plan, store: EntryStore, booked: Booking, position: int) -> Record:
     """An entry since midnight UTC, created before the clock's now; the first few still run."""
     now = epoch(plan.settings.clock())
     midnight = day_epoch(plan.today)
     at = midnight + (now - midnight) * (position + 1) // 32
-    seeded = store.seeded
-    booked = seeded.bookings[position * 7 % len(seeded.bookings)]
-    record = entry_record(store.new_id(), seeded.quotes(booked), booked, iso(at))
+    record = entry_record(store.new_id(), store.seeded.quotes(booked), booked, iso(at))
     running = position < RUNNING
     timers = plan.settings.timestamp_timers
     started = clock_text(at % DAY_S // 60, plan.settings.clock_24h) if timers else None

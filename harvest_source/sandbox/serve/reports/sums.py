@@ -109,29 +109,19 @@ def list_times(view: View, window: Window) -> list[Time]:
 
 def _seeded_times(view: View, window: Window) -> Iterator[Time]:
     entries = view.account.entries
-    bookings = entries.seeded.bookings
-    seen = [view.scope.covers(booked.user_id, booked.project_id) for booked in bookings]
-    free, billed = [0] * len(bookings), [0] * len(bookings)
-    for month, sums in entries.quarters(window.first, window.last):
-        on_invoice = entries.seeded.billed_projects(month)
-        for at, quarters in enumerate(sums):
-            if quarters and seen[at]:
-                booked = bookings[at]
-                done = booked.billable and booked.project_id in on_invoice
-                (billed if done else free)[at] += quarters
-    for is_billed, totals in ((False, free), (True, billed)):
-        for booked, quarters in zip(bookings, totals, strict=True):
-            if quarters:
-                yield Time(
-                    booked.user_id,
-                    booked.project_id,
-                    booked.task_id,
-                    booked.billable,
-                    booked.billable,
-                    is_billed,
-                    exact(booked.billable_rate),
-                    Decimal(quarters) / 4,
-                )
+    for worked in entries.worked(window.first, window.last):
+        booked = entries.seeded.bookings[worked.booking]
+        if view.scope.covers(booked.user_id, booked.project_id):
+            yield Time(
+                booked.user_id,
+                booked.project_id,
+                booked.task_id,
+                booked.billable,
+                booked.budgeted,
+                worked.billed,
+                exact(booked.billable_rate),
+                Decimal(worked.quarters) / 4,
+            )
 
 
 def _overlay_times(view: View, window: Window) -> Iterator[Time]:

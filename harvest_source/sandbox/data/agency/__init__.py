@@ -1,0 +1,1 @@
+"""A plausible consultancy: people, projects, timesheets, and invoices made from them."""
