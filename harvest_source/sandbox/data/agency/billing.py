@@ -45,7 +45,7 @@ OLD_SYSTEM_CLIENT, OLD_SYSTEM_MONTHS = 1, 2
 MILESTONES = ((0.05, 40), (0.5, 30), (0.95, 30))
 """When a fixed fee is due, as a part of the project's days, and percent of the fee."""
 OVERRUN = 15
-"""Percent of the fee of the oldest such project that was invoiced on top of it."""
+"""Percent of the fee of one project that was invoiced on top of it."""
 TAXES = {
     "EUR": Charges(tax=19.0),
     "GBP": Charges(tax=20),
@@ -247,14 +247,16 @@ def _line(
 
 
 def _fees(agency: Agency) -> Iterator[Job]:
-    """The milestones of fixed fees; the oldest such project was invoiced beyond its fee."""
-    oldest = True
+    """The milestones of fixed fees; the first project that is over was invoiced beyond its fee."""
+    exceeded = False
     for found in agency.engagements:
         fee = found.project["fee"]
-        if found.terms.billing != "fee" or fee is None:
+        if fee is None:
             continue
-        parts = [*MILESTONES, (1.0, OVERRUN)] if oldest else [*MILESTONES]
-        oldest = False
+        parts = [*MILESTONES]
+        if not exceeded and agency.oldest <= found.first and found.last < agency.plan.until - 2:
+            exceeded = True
+            parts.append((1.0, OVERRUN))
         for share, percent in parts:
             day = found.first + int((found.last - found.first) * share)
             if agency.oldest <= day < agency.plan.until - 1:

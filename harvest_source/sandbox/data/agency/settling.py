@@ -22,7 +22,7 @@ TERMS = (("net 30", 30), ("net 15", 15), ("upon receipt", 0), ("net 45", 45), ("
 GATEWAYS = ((8452, "Stripe"), (8453, "PayPal"))
 SLOW_CLIENT, SLOW_DAYS = 3, 200
 """A client that has paid nothing in full for so many days, by its place."""
-WRITTEN_OFF, OLD_DAYS = 19, 110
+WRITTEN_OFF, OLD_DAYS = 53, 110
 """One invoice in so many, if it is so old."""
 
 
