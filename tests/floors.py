@@ -19,7 +19,7 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 FLOORS = (
     floor("errors clock notices concurrency defaults startup _version"),
-    floor("schema"),
+    floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),
     floor("dlt_internals", "dlt duckdb pyarrow"),
@@ -31,7 +31,7 @@ FLOORS = (
 )
 """From the ground up."""
 
-WITHOUT_DLT = frozenset({"schema", "api", "decode", "auth", "extract"})
+WITHOUT_DLT = frozenset({"schema", "sql", "api", "decode", "auth", "extract"})
 """Rooms that may not know dlt, whatever their floor allows."""
 
 SANDBOX = "sandbox"

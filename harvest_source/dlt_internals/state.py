@@ -18,6 +18,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.state_sync import migrate_state_to_current
 
 from harvest_source.dlt_internals.destinations import JobClient
+from harvest_source.sql import statements
+from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable
 
 FOLDER_ERRORS: Final = (ValueError, KeyError, TypeError, SchemaException, StorageException)
 """
@@ -144,7 +146,7 @@ def find_last_pipeline(client: JobClient, schema: str) -> str | None:
     if not isinstance(client, SqlJobClientBase):
         return None
     try:
-        row = _select_state(client, "pipeline_name", "schema_name", schema, "load_id")
+        row = _select_state(client, "pipeline_name", "schema_name", schema, "_dlt_load_id")
     except DestinationUndefinedEntity:
         return None
     return None if row is None else str(row[0])
@@ -190,23 +192,32 @@ def _select_state(
         newest: The column whose highest value counts.
     """
     sql, schema = client.sql_client, client.schema
-    states = sql.make_qualified_table_name(schema.state_table_name)
-    loads = sql.make_qualified_table_name(schema.loads_table_name)
-    tables = {
-        "s": ("state", "version", "pipeline_name", "_dlt_load_id"),
-        "l": ("load_id", "schema_name", "status"),
-    }
-    name = {
-        each: f"{table}.{sql.escape_column_name(schema.naming.normalize_path(each))}"
-        for table, columns in tables.items()
-        for each in columns
-    }
-    top, limit = sql._limit_clause_sql(1)
-    query = (
-        f"SELECT {top} {name[column]} FROM {states} AS s JOIN {loads} AS l "  # noqa: S608 - quoted names
-        f"ON {name['load_id']} = {name['_dlt_load_id']} "
-        f"WHERE {name[key]} = %s AND {name['status']} = 0 "
-        f"ORDER BY {name[newest]} DESC, {name['load_id']} DESC {limit}"
+    is_complete: list[Condition] = [Equals("status", 0)]
+    conditions: list[Condition] = []
+    (is_complete if key == "schema_name" else conditions).append(Equals(key, value))
+    loads = InTable("_dlt_load_id", schema.loads_table_name, "load_id", AllOf(*is_complete))
+    query, parameters = statements.select(
+        _StateNames(client),
+        schema.state_table_name,
+        AllOf(*conditions, loads),
+        (column,),
+        order_by=dict.fromkeys((newest, "_dlt_load_id")),
+        descending=True,
+        limit=sql._limit_clause_sql(1),
     )
-    with sql.execute_query(query, value) as cursor:
+    with sql.execute_query(query, *parameters) as cursor:
         return cursor.fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class _StateNames:
+    """dlt's own tables as the destination spells them."""
+
+    client: SqlJobClientBase
+
+    def table(self, name: str) -> str:
+        return self.client.sql_client.make_qualified_table_name(name)
+
+    def column(self, name: str) -> str:
+        normalized = self.client.schema.naming.normalize_path(name)
+        return self.client.sql_client.escape_column_name(normalized)

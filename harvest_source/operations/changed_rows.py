@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from harvest_source.extract.list_reader import ReadResult
@@ -12,7 +11,8 @@ from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.warehouse.sql import AllOf, Equals, OneOf
+from harvest_source.sql.conditions import AllOf, Equals, OneOf
+from harvest_source.sql.values import as_instant
 
 _BATCH: Final = 500
 """Ids in one SQL statement."""
@@ -71,14 +71,6 @@ def _select(
             rows = sql.select(table.endpoint.name, where, names)
             found |= {row["id"]: row for row in rows}
     return found
-
-
-def as_instant(value: Any) -> datetime | None:
-    """An instant as some destinations hand it out: as text, or in naive UTC."""
-    if value is None:
-        return None
-    instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _is_same_instant(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

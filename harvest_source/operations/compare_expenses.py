@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -23,10 +23,10 @@ from harvest_source.operations.project_reports import (
     iter_versions,
 )
 from harvest_source.operations.workspace import Workspace
-from harvest_source.schema.columns import ACCOUNT_ID
 
 _REPORT: Final = "report_expenses_projects"
-_COLUMNS: Final = ("project", "year", "billable", "cost", "rows")
+_COLUMNS: Final = ("project", "cost", "billable")
+"""What equal expenses have in common."""
 
 EXPENSES_NEED: Final = ("expenses.project__id", "expenses.total_cost", "expenses.billable")
 
@@ -90,21 +90,16 @@ class ExpensesComparison:
         )
 
     def _sum_expenses(self) -> dict[ProjectYear, Sums]:
-        bound = self.table.copy.bound
-        query = (
-            "SELECT project__id, EXTRACT(YEAR FROM spent_date), billable, total_cost, COUNT(*) "  # noqa: S608
-            f"FROM {{expenses}} WHERE {ACCOUNT_ID} = %s "
-            f"{'AND spent_date >= %s ' if bound else ''}"
-            "AND spent_date IS NOT NULL AND project__id IS NOT NULL "
-            "GROUP BY 1, 2, billable, total_cost"
+        groups = self.table.copy.iter_year_groups(
+            ("project__id", "total_cost", "billable"), needed=("project__id",)
         )
-        account_id = self.table.session.account_id
-        with self.workspace.warehouse.sql() as sql:
-            rows = sql.query(query, _COLUMNS, account_id, *([bound] if bound else []))
-        return add_groups(rows)
+        return add_groups(
+            {"year": year, "rows": rows, **dict(zip(_COLUMNS, values, strict=True))}
+            for year, values, rows in groups
+        )
 
 
-def add_groups(groups: Sequence[Row]) -> dict[ProjectYear, Sums]:
+def add_groups(groups: Iterable[Row]) -> dict[ProjectYear, Sums]:
     """The sums of groups of equal expenses."""
     sums: dict[ProjectYear, Sums] = defaultdict(Sums)
     for each in groups:

@@ -12,7 +12,7 @@ from harvest_source.operations.compare_rows import ALL
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.warehouse.sql import AllOf, Equals
+from harvest_source.sql.conditions import AllOf, Equals
 
 
 def compare_history(workspace: Workspace, table: AuditedTable) -> Iterator[Comparison]:

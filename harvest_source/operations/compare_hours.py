@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -25,12 +25,12 @@ from harvest_source.operations.project_reports import (
 )
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.warehouse.sql import AllOf, Equals
+from harvest_source.sql.conditions import AllOf, Equals
 
 _REPORT: Final = "report_time_projects"
 
-_COLUMNS: Final = ("project", "year", "billable", "rate", "hours", "rows")
-"""Columns of the groups of equal entries."""
+_COLUMNS: Final = ("project", "hours", "billable", "rate")
+"""What equal entries have in common. Without amounts, the first two."""
 
 HOURS_NEED: Final = ("time_entries.project__id", "time_entries.rounded_hours")
 AMOUNTS_NEED: Final = (
@@ -103,19 +103,14 @@ class HoursComparison:
         The destination only groups equal entries: the product of two columns may be more than it
         can hold, and a sum of such products too.
         """
-        bound = self.table.copy.bound
-        amount = "billable, billable_rate" if has_amounts else "NULL, NULL"
-        groups = "1, 2, billable, billable_rate, " if has_amounts else "1, 2, "
-        query = (
-            f"SELECT project__id, EXTRACT(YEAR FROM spent_date), {amount}, rounded_hours, "  # noqa: S608
-            f"COUNT(*) FROM {{time_entries}} WHERE {ACCOUNT_ID} = %s "
-            f"{'AND spent_date >= %s ' if bound else ''}"
-            f"AND spent_date IS NOT NULL AND project__id IS NOT NULL GROUP BY {groups}rounded_hours"
+        amounts = ("billable", "billable_rate") if has_amounts else ()
+        groups = self.table.copy.iter_year_groups(
+            ("project__id", "rounded_hours", *amounts), needed=("project__id",)
         )
-        account_id = self.table.session.account_id
-        with self.workspace.warehouse.sql() as sql:
-            rows = sql.query(query, _COLUMNS, account_id, *([bound] if bound else []))
-        return add_groups(rows)
+        return add_groups(
+            {"year": year, "rows": rows, **dict(zip(_COLUMNS, values, strict=False))}
+            for year, values, rows in groups
+        )
 
     def _find_projects(self, has_amounts: bool) -> dict[int, Row]:
         if not has_amounts or not self.workspace.warehouse.has_table("projects"):
@@ -126,12 +121,12 @@ class HoursComparison:
         return {row["id"]: row for row in rows}
 
 
-def add_groups(groups: Sequence[Row]) -> dict[ProjectYear, Sums]:
+def add_groups(groups: Iterable[Row]) -> dict[ProjectYear, Sums]:
     """The sums of groups of equal entries, of any size: nothing is rounded, nothing overflows."""
     sums: dict[ProjectYear, Sums] = defaultdict(Sums)
     for each in groups:
         hours, place = as_number(each["hours"]), (each["project"], int(each["year"]))
-        rate = as_number(each["rate"]) if each["billable"] else Decimal(0)
+        rate = as_number(each["rate"]) if each.get("billable") else Decimal(0)
         sums[place] = sums[place].add(hours, EXACT.multiply(hours, rate), each["rows"])
     return dict(sums)
 

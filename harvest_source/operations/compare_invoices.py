@@ -14,7 +14,7 @@ from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable, find_cursor
-from harvest_source.operations.changed_rows import ChangedRow, as_instant
+from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import (
     EXACT,
     HALF_CENT,
@@ -25,9 +25,14 @@ from harvest_source.operations.comparisons import (
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.table_copy import as_day
+from harvest_source.sql.conditions import Equals
+from harvest_source.sql.values import as_day, as_instant
 
 Row = Mapping[str, Any]
+
+_LINES: Final = ("invoices__line_items", "_dlt_root_id")
+_PAYMENTS: Final = ("invoice_payments", "invoice_id")
+"""The tables of an invoice's parts, and their columns that name the invoice's row."""
 
 _ASKED: Final = 20
 """Invoices that Harvest is asked for by id, of those whose amount differs from their parts."""
@@ -146,23 +151,23 @@ class InvoiceComparison:
     def _read(self, has_totals: bool, has_payments: bool) -> Iterator[Invoice]:
         if not (has_totals or has_payments):
             return
-        lines = self._group(_LINES) if has_totals else {}
-        payments = self._group(_PAYMENTS) if has_payments else {}
+        lines = self._group(*_LINES) if has_totals else {}
+        payments = self._group(*_PAYMENTS) if has_payments else {}
         names = [each for each in _INVOICE if self.workspace.has_column("invoices", each)]
         where = self.table.copy.all_rows()
         with self.workspace.warehouse.sql() as sql:
-            rows = sql.select("invoices", where, names, order_by=("id",))
+            rows = sql.select("invoices", where, (*names, "_dlt_id"), order_by=("id",))
         for row in rows:
-            key = row["id"]
-            yield Invoice(row, tuple(lines.get(key, ())), tuple(payments.get(key, ())))
+            key, root = row["id"], row.pop("_dlt_id")
+            yield Invoice(row, tuple(lines.get(root, ())), tuple(payments.get(key, ())))
 
-    def _group(self, query: str) -> Mapping[int, Sequence[Decimal]]:
-        account_id = self.table.session.account_id
+    def _group(self, table: str, key: str) -> Mapping[Any, Sequence[Decimal]]:
+        """The amounts of the rows of *table*, by the value of *key*."""
+        of_account = Equals(ACCOUNT_ID, self.table.session.account_id)
+        parts: dict[Any, list[Decimal]] = defaultdict(list)
         with self.workspace.warehouse.sql() as sql:
-            rows = sql.query(query, ("invoice", "amount"), account_id)
-        parts: dict[int, list[Decimal]] = defaultdict(list)
-        for row in rows:
-            parts[row["invoice"]].append(as_number(row["amount"]))
+            for part, amount in sql.iter_values(table, of_account, (key, "amount")):
+                parts[part].append(as_number(amount))
         return parts
 
     def _compare_total(self, invoice: Invoice) -> Comparison:
@@ -243,14 +248,6 @@ class InvoiceComparison:
         if is_same and as_number(theirs.get("due_amount")) == due:
             return "Harvest itself has these payments and this amount due"
         return ""
-
-
-_LINES: Final = (
-    "SELECT i.id, l.amount FROM {invoices} AS i "  # noqa: S608
-    "JOIN {invoices__line_items} AS l ON l._dlt_root_id = i._dlt_id "
-    f"WHERE i.{ACCOUNT_ID} = %s"
-)
-_PAYMENTS: Final = f"SELECT invoice_id, amount FROM {{invoice_payments}} WHERE {ACCOUNT_ID} = %s"  # noqa: S608
 
 
 def _explain_order(_: Invoice) -> str:

@@ -13,7 +13,7 @@ from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import Comparison
-from harvest_source.warehouse.table_copy import as_day
+from harvest_source.sql.values import as_day
 
 ALL: Final = "all"
 """The scope of a figure of a whole table."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import duckdb
+
 from harvest_source.auth.sessions import Session
-from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.errors import ConfigError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.operations.audit_tables import find_cursor
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import ReadStrategy
+from harvest_source.warehouse.duckdb_file import list_datasets
 from harvest_source.warehouse.warehouse import Warehouse
 
 
@@ -36,11 +39,9 @@ def _list_datasets(warehouse: Warehouse) -> list[str]:
     """Schemas that dlt loaded into, where the destination can tell."""
     if warehouse.target.database is None:
         return []
-    query = "SELECT table_schema FROM information_schema.tables WHERE table_name = '_dlt_version'"
     try:
-        with warehouse.sql() as sql:
-            return sorted(row["name"] for row in sql.query(query, ("name",)))
-    except DestinationError:
+        return list_datasets(warehouse.target.database)
+    except duckdb.Error:
         return []
 
 

@@ -14,8 +14,8 @@ from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import ReadStrategy
-from harvest_source.warehouse.sql import Equals
-from harvest_source.warehouse.table_copy import as_day
+from harvest_source.sql.conditions import Equals
+from harvest_source.sql.values import as_day
 
 
 def load_tables(workspace: Workspace) -> list[str]:

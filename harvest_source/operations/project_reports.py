@@ -16,7 +16,7 @@ from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import EXACT, add_up, as_number
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.table_copy import as_day
+from harvest_source.sql.values import as_day
 
 Row = Mapping[str, Any]
 ProjectYear = tuple[int, int]

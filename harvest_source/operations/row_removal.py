@@ -22,6 +22,7 @@ from harvest_source.load.state import stored_accounts
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.sql.conditions import Equals
 from harvest_source.warehouse.deleted_records import find_unrecorded, insert
 from harvest_source.warehouse.own_rows import takes_inserts
 from harvest_source.warehouse.removal import (
@@ -31,7 +32,6 @@ from harvest_source.warehouse.removal import (
     guard,
     iter_rows,
 )
-from harvest_source.warehouse.sql import Equals
 from harvest_source.warehouse.warehouse import Warehouse
 
 Place = tuple[str, int]

@@ -12,7 +12,8 @@ from typing import Any
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.warehouse.sql import AllOf, Condition, Equals, InTable, OneOf, Row, Sql
+from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable, OneOf
+from harvest_source.warehouse.sql import Row, Sql
 
 
 @dataclass(frozen=True, slots=True)

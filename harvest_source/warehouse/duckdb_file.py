@@ -16,6 +16,11 @@ import duckdb
 from harvest_source.clock import Clock
 from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.errors import DestinationError
+from harvest_source.sql.statements import (
+    DUCKDB_HAS_TABLE,
+    DUCKDB_ONE_THREAD,
+    DUCKDB_SCHEMAS_WITH,
+)
 
 _RETRY_S: Final = 1.0
 _HOLDER: Final = re.compile(r"(?P<program>[^\s\"]+) \(PID (?P<pid>\d+)\)")
@@ -26,6 +31,8 @@ _STORAGE_VERSION: Final = re.compile(
 """How every DuckDB from 1.0 to 2.0 refuses a file of another storage version."""
 _MAGIC: Final = (8, b"DUCK")
 """Place and content of the bytes by which DuckDB knows its files."""
+_LOADED: Final = "_dlt_version"
+"""A table of every dataset that dlt has loaded."""
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
 
 
@@ -58,7 +65,7 @@ class DuckDBFile:
             DestinationError: It cannot be opened, or stays in use; says *kept*.
         """
         with self.open(kept) as connection:
-            connection.execute("SET threads = 1")
+            connection.execute(DUCKDB_ONE_THREAD)
             yield
 
     def open(self, kept: str) -> duckdb.DuckDBPyConnection:
@@ -149,15 +156,24 @@ def may_hold_dataset(path: Path, dataset: str) -> bool:
     """
     if not _is_duckdb(path):
         return False
-    query = (
-        "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND lower(schema_name) = lower(?) AND table_name = '_dlt_version'"
-    )
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            return connection.execute(query, [dataset]).fetchall() != [(0,)]
+            found = connection.execute(DUCKDB_HAS_TABLE, [dataset, _LOADED])
+            return found.fetchall() != [(0,)]
     except duckdb.Error:
         return True
+
+
+def list_datasets(path: Path) -> list[str]:
+    """
+    The datasets of a DuckDB file that dlt has loaded, ascending.
+
+    Raises:
+        duckdb.Error: The file cannot be opened.
+    """
+    with duckdb.connect(str(path)) as connection:
+        found = connection.execute(DUCKDB_SCHEMAS_WITH, [_LOADED]).fetchall()
+    return sorted(name for (name,) in found)
 
 
 def is_locked(error: duckdb.Error) -> bool:

@@ -11,8 +11,9 @@ from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.sql.conditions import EVERY_ROW, AllOf, Equals, Within
 from harvest_source.warehouse.removal import delete_all
-from harvest_source.warehouse.sql import EVERY_ROW, AllOf, Equals, Sql, Within
+from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.warehouse import Warehouse
 
 _KEY: Final = ("table_name", ACCOUNT_ID, "id", "detected_at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvest_source.warehouse.sql import EVERY_ROW
+from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.warehouse.warehouse import Warehouse
 
 

@@ -9,7 +9,7 @@ from harvest_source.dlt_internals import find_root, has_rows
 from harvest_source.errors import counted
 from harvest_source.schema.columns import VARIANT, Type
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.sql import Within
+from harvest_source.sql.conditions import Within
 from harvest_source.warehouse.warehouse import Warehouse
 
 _NUMBERS: Final = {str(Type.DECIMAL): "decimal(38,9)", str(Type.BIGINT): "bigint"}

@@ -26,8 +26,7 @@ from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
-from harvest_source.warehouse.deleted_records import DeletedRow
-from harvest_source.warehouse.sql import (
+from harvest_source.sql.conditions import (
     EVERY_ROW,
     AllOf,
     AnyOf,
@@ -36,10 +35,10 @@ from harvest_source.warehouse.sql import (
     InTable,
     NoneOf,
     OneOf,
-    Row,
-    Sql,
     Within,
 )
+from harvest_source.warehouse.deleted_records import DeletedRow
+from harvest_source.warehouse.sql import Row, Sql
 
 PORTION: Final = 500
 """Values in one statement, and rows in memory at once, approximately."""

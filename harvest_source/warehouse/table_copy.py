@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.warehouse.sql import AllOf, AnyOf, Condition, Equals, Within
+from harvest_source.sql.conditions import AllOf, AnyOf, Condition, Equals, Within
+from harvest_source.sql.values import as_day
 from harvest_source.warehouse.warehouse import Warehouse
 
 
@@ -82,6 +83,28 @@ class TableCopy:
                     found[row[key]] = Digest(row[changed], hash(tuple(map(str, row))))
         return found
 
+    def iter_year_groups(
+        self, columns: Sequence[str], needed: Sequence[str] = ()
+    ) -> Iterator[tuple[int, tuple[Any, ...], int]]:
+        """
+        For each year, each combination of values of *columns*, and how many rows have it.
+
+        No dialect has to take a year out of a date: the years are those of the days that are there.
+
+        Args:
+            needed: Rows that are null in any of these columns are left out.
+        """
+        day = self.endpoint.window
+        assert day is not None
+        years = sorted({each.year for each in self.count_days() if each is not None})
+        present = [Within(name, None, None) for name in needed]
+        with self.warehouse.sql() as sql:
+            for year in years:
+                end = date(year + 1, 1, 1) if year < date.max.year else None
+                where = AllOf(self.all_rows(), Within(day, date(year, 1, 1), end), *present)
+                for values, rows in sql.iter_groups(self.endpoint.name, where, columns):
+                    yield year, values, rows
+
     def all_rows(self) -> Condition:
         """What every row has in common that is compared."""
         return self._condition([ALL_DAYS])
@@ -94,15 +117,6 @@ class TableCopy:
         if day is not None and ALL_DAYS not in windows:
             conditions.append(AnyOf(*(Within(day, each.start, each.end) for each in windows)))
         return AllOf(*conditions)
-
-
-def as_day(value: Any) -> date | None:
-    """A day as some destinations hand it out: as a day, an instant or text."""
-    if isinstance(value, datetime):
-        return value.date()
-    if value is None or isinstance(value, date):
-        return value
-    return date.fromisoformat(str(value)[:10])
 
 
 def count_corrected(before: Mapping[int, Digest], after: Mapping[int, Digest]) -> int:

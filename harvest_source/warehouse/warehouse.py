@@ -28,6 +28,7 @@ from harvest_source.warehouse.repair import find_unmade_children
 from harvest_source.warehouse.restoration import check_owner, read_schema, restore
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
+from harvest_source.warehouse.writers import choose_writer
 
 
 class Warehouse:
@@ -204,7 +205,7 @@ class Warehouse:
             # dlt resolves its configuration and reads the schema for each client that it makes.
             client, self._client = self._client or self.pipeline.sql_client(), None
             with client:
-                yield Sql(client, self.schema)
+                yield Sql(client, self.schema, choose_writer(self.pipeline))
             self._client = client
 
     @contextlib.contextmanager

@@ -24,7 +24,7 @@ from harvest_source.load.settings import Upkeep
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.warehouse.sql import EVERY_ROW
+from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.warehouse import Warehouse
 from tests.clocks import FakeClock

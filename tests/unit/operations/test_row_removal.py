@@ -31,9 +31,9 @@ from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.row_removal import RowRemoval, finish_owed
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.sql.conditions import EVERY_ROW, Equals
 from harvest_source.warehouse.deleted_records import restore
 from harvest_source.warehouse.removal import count_orphans
-from harvest_source.warehouse.sql import EVERY_ROW, Equals
 from harvest_source.warehouse.warehouse import Warehouse
 from tests.support.made_up import (
     ASSIGNED,

@@ -21,6 +21,7 @@ from harvest_source.load.history import TableHistory
 from harvest_source.load.own_tables import DELETED_RECORDS
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.sql.conditions import EVERY_ROW, Equals, OneOf
 from harvest_source.warehouse.deleted_records import insert, restore
 from harvest_source.warehouse.removal import (
     build_condition,
@@ -33,7 +34,6 @@ from harvest_source.warehouse.removal import (
     guard,
     iter_rows,
 )
-from harvest_source.warehouse.sql import EVERY_ROW, Equals, OneOf
 from harvest_source.warehouse.warehouse import Warehouse
 from tests.structure import DEFAULT_FOLDER, Source, read_package
 from tests.support.made_up import (
@@ -68,7 +68,7 @@ def test_no_other_module_deletes_rows(source: Source) -> None:
         if isinstance(node, ast.Constant) and str(node.value).startswith(("DELETE ", "TRUNCATE "))
     }
     assert bool(calls) == (source.module in MAY_DELETE)
-    assert bool(texts) == (source.module == "warehouse.sql")
+    assert bool(texts) == (source.module == "sql.dialects")
 
 
 def rendered(rows: Removal) -> tuple[str, list[Any]]:

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import dlt
 import pytest
@@ -14,7 +13,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from harvest_source.dlt_internals import NamingDuckDB
-from harvest_source.warehouse.sql import (
+from harvest_source.sql.conditions import (
     EVERY_ROW,
     AllOf,
     AnyOf,
@@ -23,67 +22,10 @@ from harvest_source.warehouse.sql import (
     InTable,
     NoneOf,
     OneOf,
-    Sql,
     Within,
 )
+from harvest_source.warehouse.sql import Sql
 from tests.structure import DEFAULT_FOLDER, Source, read_package
-
-
-class Backticks:
-    """Names as MySQL, BigQuery and Databricks spell them, where "x" is a text."""
-
-    def table(self, name: str) -> str:
-        return f"`data`.`{name}`"
-
-    def column(self, name: str) -> str:
-        return f"`{name}`"
-
-
-ID = Equals("id", 7)
-DAY = date(2024, 1, 31)
-
-
-@pytest.mark.parametrize(
-    ("condition", "text", "parameters"),
-    [
-        (ID, "`id` = %s", [7]),
-        (Equals("valid_to", None), "`valid_to` IS NULL", []),
-        (OneOf("id", [1, 2]), "`id` IN (%s, %s)", [1, 2]),
-        (OneOf("id", []), "1 = 0", []),
-        (NoneOf("id", ["a"]), "`id` NOT IN (%s)", ["a"]),
-        (NoneOf("id", []), "1 = 1", []),
-        (Within("from", DAY, None), "`from` IS NOT NULL AND `from` >= %s", [DAY]),
-        (
-            Within("to", DAY, DAY),
-            "`to` IS NOT NULL AND `to` >= %s AND `to` < %s",
-            [DAY, DAY],
-        ),
-        (Within("day", None, None), "`day` IS NOT NULL", []),
-        (EVERY_ROW, "1 = 1", []),
-        (AnyOf(), "1 = 0", []),
-        (
-            AllOf(ID, AnyOf(Equals("a", 1), Equals("b", 2))),
-            "(`id` = %s) AND ((`a` = %s) OR (`b` = %s))",
-            [7, 1, 2],
-        ),
-        (
-            InTable("_dlt_root_id", "invoices", "_dlt_id", ID),
-            "`_dlt_root_id` IN (SELECT `_dlt_id` FROM `data`.`invoices` WHERE `id` = %s)",
-            [7],
-        ),
-        (
-            InTable("id", "clients", "id", EVERY_ROW, negated=True),
-            "`id` NOT IN (SELECT `id` FROM `data`.`clients` WHERE 1 = 1)",
-            [],
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_conditions(condition: Condition, text: str, parameters: list[Any]) -> None:
-    """Names by the destination's quotes, values as parameters in the order of their marks."""
-    assert condition.render(Backticks()) == (text, parameters)
-    assert text.count("%s") == len(parameters)
-
 
 RUNNERS = frozenset({"warehouse.sql", "dlt_internals.state"})
 
@@ -94,7 +36,7 @@ RUNNERS = frozenset({"warehouse.sql", "dlt_internals.state"})
     ids=lambda source: source.module,
 )
 def test_no_other_module_runs_statements(source: Source) -> None:
-    """Statements on our tables are built and run in one module, on dlt's states in another."""
+    """Statements on our tables are run in one module, on dlt's states in another."""
     methods = {node.attr for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
     assert not methods & {"execute_sql", "execute_query", "make_qualified_table_name"}
 
@@ -230,18 +172,6 @@ def test_a_failed_transaction_changes_nothing(pipeline: dlt.Pipeline) -> None:
         with pytest.raises(ZeroDivisionError):
             fail(made)
         assert made.count("order") == 5
-
-
-def test_a_free_query_names_its_result(sql: Sql) -> None:
-    """Sums and joins: tables in braces, results under the names that are given."""
-    text = (
-        "SELECT o.id, SUM(l.n) FROM {order} AS o JOIN {order__lines} AS l "
-        "ON l._dlt_root_id = o._dlt_id WHERE o.id > %s GROUP BY o.id ORDER BY o.id"
-    )
-    assert sql.query(text, ("order", "sum"), 3) == [
-        {"order": 4, "sum": 6},
-        {"order": 5, "sum": 10},
-    ]
 
 
 def test_comments_are_taken_word_for_word(sql: Sql) -> None:

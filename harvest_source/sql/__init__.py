@@ -1,0 +1,1 @@
+"""Our own SQL, as values and as text. Knows nothing of dlt."""

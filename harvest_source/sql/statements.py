@@ -1,0 +1,142 @@
+"""
+The text of every statement of ours. No other room contains SQL.
+
+There are few kinds, each uncorrelated and without column ordinals, so that every dialect of
+:mod:`harvest_source.sql.dialects` has a form for each. Tables and columns have our own names, which
+the destination's :class:`Names` spells; values are parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from harvest_source.sql.conditions import Condition, Names, Rendered, Value
+from harvest_source.sql.dialects import Dialect
+
+NO_LIMIT: Final = ("", "")
+
+
+def select(
+    names: Names,
+    table: str,
+    where: Condition,
+    columns: Sequence[str],
+    *,
+    order_by: Iterable[str] = (),
+    descending: bool = False,
+    limit: tuple[str, str] = NO_LIMIT,
+) -> Rendered:
+    """
+    The values of *columns*, row by row.
+
+    Args:
+        order_by: Columns that sort the rows.
+        limit: What stands after SELECT and at the end, so that few rows come; dlt knows both.
+    """
+    condition, values = where.render(names)
+    top, last = limit
+    direction = " DESC" if descending else ""
+    order = ", ".join(f"{names.column(each)}{direction}" for each in order_by)
+    parts = (
+        f"SELECT {top}" if top else "SELECT",
+        _list(names, columns),
+        f"FROM {names.table(table)} WHERE {condition}",
+        f"ORDER BY {order}" if order else "",
+        last,
+    )
+    return " ".join(filter(None, parts)), values
+
+
+def select_distinct(names: Names, table: str, where: Condition, columns: Sequence[str]) -> Rendered:
+    """Each combination of values of *columns* once."""
+    condition, values = where.render(names)
+    text = f"SELECT DISTINCT {_list(names, columns)} FROM {names.table(table)} WHERE {condition}"  # noqa: S608 - quoted names
+    return text, values
+
+
+def count(names: Names, table: str, where: Condition) -> Rendered:
+    """How many rows fulfil the condition."""
+    condition, values = where.render(names)
+    return f"SELECT COUNT(*) FROM {names.table(table)} WHERE {condition}", values  # noqa: S608 - quoted names
+
+
+def count_by(names: Names, table: str, where: Condition, columns: Sequence[str]) -> Rendered:
+    """Each combination of values of *columns*, and in a last column how many rows have it."""
+    condition, values = where.render(names)
+    group = _list(names, columns)
+    text = f"SELECT {group}, COUNT(*) FROM {names.table(table)} WHERE {condition} GROUP BY {group}"  # noqa: S608 - quoted names
+    return text, values
+
+
+def insert(names: Names, table: str, columns: Sequence[str], rows: int) -> str:
+    """Add *rows* rows; parameters are their values, row by row."""
+    row = f"({', '.join(['%s'] * len(columns))})"
+    return (
+        f"INSERT INTO {names.table(table)} ({_list(names, columns)}) "  # noqa: S608 - quoted names
+        f"VALUES {', '.join([row] * rows)}"
+    )
+
+
+def update(
+    names: Names, dialect: Dialect, table: str, changes: Mapping[str, Value], where: Condition
+) -> Rendered:
+    """Set the columns of *changes* in every row that fulfils the condition."""
+    condition, values = where.render(names)
+    text = dialect.update.format(
+        table=names.table(table),
+        changes=", ".join(f"{names.column(name)} = %s" for name in changes),
+        condition=condition,
+    )
+    return text, [*changes.values(), *values]
+
+
+def delete(names: Names, dialect: Dialect, table: str, where: Condition) -> Rendered:
+    """Delete every row that fulfils the condition."""
+    condition, values = where.render(names)
+    return dialect.delete.format(table=names.table(table), condition=condition), values
+
+
+def describe(
+    names: Names, dialect: Dialect, table: str, comments: Mapping[str, str]
+) -> Iterator[str]:
+    """
+    Set the comments of columns, and of the table under the name ``""``, where the dialect can.
+
+    Each text may be sent by itself. None has parameters.
+    """
+    texts = _iter_comments(names, dialect, table, comments)
+    if dialect.many:
+        texts = filter(None, (";".join(texts),))
+    yield from texts
+
+
+def _iter_comments(
+    names: Names, dialect: Dialect, table: str, comments: Mapping[str, str]
+) -> Iterable[str]:
+    for column, text in comments.items():
+        form = dialect.column_comment if column else dialect.table_comment
+        if form:
+            yield form.format(
+                table=names.table(table),
+                column=names.column(column) if column else "",
+                text=dialect.quote_text(text),
+            )
+
+
+def _list(names: Names, columns: Sequence[str]) -> str:
+    return ", ".join(map(names.column, columns))
+
+
+# On a DuckDB file itself, by DuckDB's own client.
+
+DUCKDB_ONE_THREAD: Final = "SET threads = 1"
+
+DUCKDB_HAS_TABLE: Final = (
+    "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = current_database() "
+    "AND lower(schema_name) = lower(?) AND table_name = ?"
+)
+
+DUCKDB_SCHEMAS_WITH: Final = (
+    "SELECT table_schema FROM information_schema.tables WHERE table_name = ?"
+)

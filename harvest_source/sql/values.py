@@ -1,0 +1,72 @@
+"""
+Values on their way to and from destinations whose drivers do not have Python's types for them.
+
+SQLite keeps dates and instants as text, flags as 0 and 1, decimals as floating point; MySQL keeps
+instants without a time zone. dlt writes instants in UTC there, and so do these parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from harvest_source.sql.conditions import Value
+from harvest_source.sql.dialects import Dialect
+
+
+def as_day(value: Any) -> date | None:
+    """A day as some destinations hand it out: as a day, an instant or text."""
+    if isinstance(value, datetime):
+        return value.date()
+    if value is None or isinstance(value, date):
+        return value
+    return date.fromisoformat(str(value)[:10])
+
+
+def as_instant(value: Any) -> datetime | None:
+    """An instant as some destinations hand it out: as text, or in naive UTC."""
+    if value is None:
+        return None
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def as_decimal(value: Any) -> Decimal | None:
+    """A decimal as some destinations hand it out: as floating point, a whole number or text."""
+    if value is None or isinstance(value, Decimal):
+        return value
+    return Decimal(repr(value) if isinstance(value, float) else str(value))
+
+
+def as_flag(value: Any) -> bool | None:
+    """A flag as some destinations hand it out: as 0 or 1."""
+    return None if value is None else bool(value)
+
+
+READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "date": as_day,
+    "timestamp": as_instant,
+    "decimal": as_decimal,
+    "bool": as_flag,
+}
+"""By dlt's names of types; values of other types are left as they come."""
+
+
+def as_parameter(value: Value, dialect: Dialect) -> Value:
+    """*value* as the dialect's drivers take it."""
+    if dialect.is_typed:
+        return value
+    if isinstance(value, datetime):
+        instant = value.astimezone(UTC)
+        if dialect.instants == "aware":
+            return instant
+        naive = instant.replace(tzinfo=None)
+        return naive.isoformat(" ", "microseconds") if dialect.instants == "text" else naive
+    if dialect.instants == "text":
+        if isinstance(value, date):
+            return value.isoformat()
+        if isinstance(value, Decimal):
+            return float(value)
+    return value

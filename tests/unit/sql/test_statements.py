@@ -1,0 +1,181 @@
+"""How our statements are spelled, and that no other room has any."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from harvest_source.sql import statements
+from harvest_source.sql.conditions import (
+    EVERY_ROW,
+    AllOf,
+    AnyOf,
+    Condition,
+    Equals,
+    InTable,
+    NoneOf,
+    OneOf,
+    Within,
+)
+from harvest_source.sql.dialects import DIALECTS, Dialect, find_dialect
+from tests.structure import DEFAULT_FOLDER, Source, read_package
+
+
+class Backticks:
+    """Names as MySQL, BigQuery and Databricks spell them, where "x" is a text."""
+
+    def table(self, name: str) -> str:
+        return f"`data`.`{name}`"
+
+    def column(self, name: str) -> str:
+        return f"`{name}`"
+
+
+ID = Equals("id", 7)
+DAY = date(2024, 1, 31)
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "parameters"),
+    [
+        (ID, "`id` = %s", [7]),
+        (Equals("valid_to", None), "`valid_to` IS NULL", []),
+        (OneOf("id", [1, 2]), "`id` IN (%s, %s)", [1, 2]),
+        (OneOf("id", []), "1 = 0", []),
+        (NoneOf("id", ["a"]), "`id` NOT IN (%s)", ["a"]),
+        (NoneOf("id", []), "1 = 1", []),
+        (Within("from", DAY, None), "`from` IS NOT NULL AND `from` >= %s", [DAY]),
+        (
+            Within("to", DAY, DAY),
+            "`to` IS NOT NULL AND `to` >= %s AND `to` < %s",
+            [DAY, DAY],
+        ),
+        (Within("day", None, None), "`day` IS NOT NULL", []),
+        (EVERY_ROW, "1 = 1", []),
+        (AnyOf(), "1 = 0", []),
+        (
+            AllOf(ID, AnyOf(Equals("a", 1), Equals("b", 2))),
+            "(`id` = %s) AND ((`a` = %s) OR (`b` = %s))",
+            [7, 1, 2],
+        ),
+        (
+            InTable("_dlt_root_id", "invoices", "_dlt_id", ID),
+            "`_dlt_root_id` IN (SELECT `_dlt_id` FROM `data`.`invoices` WHERE `id` = %s)",
+            [7],
+        ),
+        (
+            InTable("id", "clients", "id", EVERY_ROW, negated=True),
+            "`id` NOT IN (SELECT `id` FROM `data`.`clients` WHERE 1 = 1)",
+            [],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_conditions(condition: Condition, text: str, parameters: list[Any]) -> None:
+    """Names by the destination's quotes, values as parameters in the order of their marks."""
+    assert condition.render(Backticks()) == (text, parameters)
+    assert text.count("%s") == len(parameters)
+
+
+NAMES = Backticks()
+MYSQL = find_dialect("mysql")
+
+
+def test_a_selection_says_what_it_is_asked_for() -> None:
+    """Order, direction and limit only where they are given."""
+    assert statements.select(NAMES, "t", ID, ("a", "b")) == (
+        "SELECT `a`, `b` FROM `data`.`t` WHERE `id` = %s",
+        [7],
+    )
+    text, _ = statements.select(
+        NAMES, "t", ID, ("a",), order_by=("b", "c"), descending=True, limit=("TOP 1", "LIMIT 1")
+    )
+    assert text == (
+        "SELECT TOP 1 `a` FROM `data`.`t` WHERE `id` = %s ORDER BY `b` DESC, `c` DESC LIMIT 1"
+    )
+
+
+def test_groups_are_named_and_not_counted_off() -> None:
+    """SQL Server takes no ordinals in GROUP BY."""
+    text, _ = statements.count_by(NAMES, "t", EVERY_ROW, ("a", "b"))
+    assert text == "SELECT `a`, `b`, COUNT(*) FROM `data`.`t` WHERE 1 = 1 GROUP BY `a`, `b`"
+
+
+def test_parameters_come_in_the_order_of_their_marks() -> None:
+    """First the new values, then those of the condition."""
+    text, values = statements.update(NAMES, MYSQL, "t", {"a": 1, "b": None}, Equals("id", 2))
+    assert (text, values) == (
+        "UPDATE `data`.`t` SET `a` = %s, `b` = %s WHERE `id` = %s",
+        [1, None, 2],
+    )
+    assert statements.insert(NAMES, "t", ("a", "b"), 2) == (
+        "INSERT INTO `data`.`t` (`a`, `b`) VALUES (%s, %s), (%s, %s)"
+    )
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda each: each.name)
+def test_every_deletion_has_a_condition(dialect: Dialect) -> None:
+    """BigQuery refuses DELETE without WHERE."""
+    text, _ = statements.delete(NAMES, dialect, "t", EVERY_ROW)
+    assert text == "DELETE FROM `data`.`t` WHERE 1 = 1"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "texts"),
+    [
+        (
+            "duckdb",
+            [r"COMMENT ON TABLE `data`.`t` IS 'it''s';COMMENT ON COLUMN `data`.`t`.`c` IS 'a\b'"],
+        ),
+        (
+            "snowflake",
+            [
+                "COMMENT ON TABLE `data`.`t` IS 'it''s'",
+                r"COMMENT ON COLUMN `data`.`t`.`c` IS 'a\\b'",
+            ],
+        ),
+        ("bigquery", [r"ALTER TABLE `data`.`t` SET OPTIONS (description = 'it\'s')"]),
+        ("mysql", ["ALTER TABLE `data`.`t` COMMENT = 'it''s'"]),
+        ("sqlite", []),
+    ],
+)
+def test_comments(dialect: str, texts: list[str]) -> None:
+    """At once where the client takes several statements, one by one elsewhere, or not at all."""
+    given = {"": "it's", "c": r"a\b"}
+    assert list(statements.describe(NAMES, find_dialect(dialect), "t", given)) == texts
+
+
+SQL = re.compile(
+    r"\b(SELECT|INSERT INTO|DELETE FROM|TRUNCATE|(CREATE|ALTER|DROP) (TABLE|VIEW|SCHEMA)|COMMENT ON"
+    r"|UPDATE \S+ SET|SET \w+ =|GROUP BY|ORDER BY|UNION ALL|INNER JOIN|LEFT JOIN|PRAGMA|ATTACH)\b"
+)
+
+
+def iter_texts(source: Source) -> Iterator[str]:
+    """Every text of a module that is not a docstring or a line by itself."""
+    alone = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+@pytest.mark.parametrize(
+    "source",
+    [each for each in read_package(DEFAULT_FOLDER) if each.room not in {"sql", "sandbox"}],
+    ids=lambda source: source.module,
+)
+def test_no_other_room_contains_sql(source: Source) -> None:
+    """Every statement is built in the room ``sql``, where each dialect's form of it is tested."""
+    assert [text for text in iter_texts(source) if SQL.search(text)] == []
+
+
+def test_sql_is_recognized() -> None:
+    """Also inside an f-string; not in a docstring."""
+    tree = ast.parse("def f(x):\n    'SELECT in a docstring'\n    return f'SELECT {x} FROM y'")
+    found = [text for text in iter_texts(Source("m", 3, tree)) if SQL.search(text)]
+    assert found == ["SELECT "]
