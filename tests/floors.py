@@ -26,12 +26,12 @@ FLOORS = (
     floor("extract config", "httpx pyarrow dlt pendulum"),
     floor("load", "dlt pyarrow pendulum"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),
-    floor("operations", "dlt duckdb"),
+    floor("operations ask", "dlt duckdb"),
     floor("cli __init__ __main__", "dlt click rich"),
 )
 """From the ground up."""
 
-WITHOUT_DLT = frozenset({"schema", "sql", "api", "decode", "auth", "extract"})
+WITHOUT_DLT = frozenset({"schema", "sql", "api", "decode", "auth", "extract", "ask"})
 """Rooms that may not know dlt, whatever their floor allows."""
 
 SANDBOX = "sandbox"

@@ -16,6 +16,7 @@ import click
 
 from harvest_source._version import __version__
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
+from harvest_source.cli.ask_commands import ASK_COMMANDS
 from harvest_source.cli.auth_commands import auth
 from harvest_source.cli.commands import COMMANDS
 from harvest_source.cli.console import print_json
@@ -56,7 +57,7 @@ def main(context: Context) -> None:
     del context  # Its options were taken by the decorator.
 
 
-for _command in (*COMMANDS, auth):
+for _command in (*COMMANDS, *ASK_COMMANDS, auth):
     main.add_command(_command)
 
 

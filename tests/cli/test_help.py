@@ -23,6 +23,12 @@ OPTIONS = {
 }
 
 
+def find_word(parameter: click.Parameter) -> str:
+    """How the help shows an option or an argument."""
+    is_option = isinstance(parameter, click.Option)
+    return parameter.opts[-1] if is_option else parameter.make_metavar(click.Context(cli.main))
+
+
 @pytest.mark.parametrize("command", OPTIONS)
 def test_every_promised_option_is_there(command: str) -> None:
     """Each command takes the options that the contract promises, and those that all take."""
@@ -35,10 +41,10 @@ def test_every_option_is_explained(bare: Run, command: str) -> None:
     """``--help`` shows each option of a command, with a sentence on what it does."""
     result = bare(command, "--help")
     assert result.code == 0
-    for option in cli.main.commands[command].params:
-        assert isinstance(option, click.Option)
-        assert option.opts[-1] in result.out
-        assert option.help, option.name
+    for parameter in cli.main.commands[command].params:
+        assert find_word(parameter) in result.out
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
 
 
 def test_the_help_lists_every_command(bare: Run) -> None:

@@ -41,6 +41,7 @@ PAGES: Final = (
     Page("history-and-rates", "History and rates"),
     Page("destinations", "Destinations"),
     Page("scheduling", "Scheduling"),
+    Page("asking", "Asking the warehouse"),
     Page("development", "Development"),
 )
 

@@ -100,6 +100,13 @@ def test_first_sync(examples: Examples, home: Path) -> None:
     assert count(home / DATABASE, "sync_runs") == 2
 
 
+def test_ask_warehouse(examples: Examples, home: Path) -> None:
+    """It prints projects, sums by month and a count, from the warehouse of the first sync."""
+    code, out = run_script(examples.session, "ask_warehouse.py")
+    assert code == 0
+    assert "EUR" in out
+
+
 def test_one_table(examples: Examples, home: Path) -> None:
     """Time entries alone, by plain dlt, and a question answered."""
     code, out = run_script(examples.session, "one_table.py")

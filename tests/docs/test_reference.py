@@ -6,6 +6,7 @@ import re
 import tomllib
 from typing import Any
 
+import click
 import pytest
 
 from harvest_source.__main__ import DEFAULTS
@@ -28,7 +29,9 @@ def test_every_command_and_option_is_documented(command: str) -> None:
     assert f"<!-- begin help {command} -->" in text
     shown = text.split(f"<!-- begin help {command} -->")[1].split("<!-- end help")[0]
     for parameter in COMMANDS[command].params:
-        assert parameter.opts[-1] in shown
+        is_option = isinstance(parameter, click.Option)
+        word = parameter.make_metavar(click.Context(COMMANDS[command])) if not is_option else ""
+        assert (parameter.opts[-1] if is_option else word) in shown
 
 
 def test_every_key_is_documented_with_its_default() -> None:

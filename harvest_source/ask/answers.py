@@ -1,0 +1,45 @@
+"""What every question gets: rows, how old they are, and whether there are more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    Rows of the warehouse.
+
+    Attributes:
+        columns: Names, in the rows' order.
+        types: DuckDB's types of the columns.
+        rows: Values that JSON can hold: decimals as text, dates and times in ISO 8601, UTC.
+        as_of: When the last complete sync of the tables began; None where no sync is recorded.
+        has_more: There are more rows than were asked for.
+        is_cut: A text was shortened.
+        cursor: Continues the list; None at its end, and where a list cannot be continued.
+    """
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    as_of: str | None
+    has_more: bool = False
+    is_cut: bool = False
+    cursor: str | None = None
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as one JSON object: columns once, rows as arrays."""
+        return {
+            "as_of": self.as_of,
+            "has_more": self.has_more,
+            "is_cut": self.is_cut,
+            "cursor": self.cursor,
+            "columns": list(self.columns),
+            "rows": [list(row) for row in self.rows],
+        }

@@ -1,0 +1,175 @@
+"""The tables that a caller may read, as the open file has them, described by our declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harvest_source.ask.statement_guard import Relation, StatementRefused
+from harvest_source.schema.endpoints import BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column, with DuckDB's type."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """
+    A table or view.
+
+    Attributes:
+        key: Columns that together are unique; empty where that is not known.
+        id_column: The column by which one record is asked for; None: it has none.
+    """
+
+    relation: Relation
+    columns: tuple[TableColumn, ...]
+    key: tuple[str, ...]
+    description: str
+
+    @property
+    def name(self) -> str:
+        """Its name without the schema."""
+        return self.relation.name
+
+    @property
+    def quoted(self) -> str:
+        """Schema and name, as SQL wants them."""
+        return f"{quote(self.relation.schema)}.{quote(self.relation.name)}"
+
+    @property
+    def id_column(self) -> str | None:
+        """``id``, or the only column of the key beside the account."""
+        if self.has("id"):
+            return "id"
+        rest = [name for name in self.key if name != "account_id"]
+        return rest[0] if len(rest) == 1 else None
+
+    def has(self, *names: str) -> bool:
+        """Whether all of *names* are columns."""
+        return {*names} <= {column.name for column in self.columns}
+
+    def column(self, name: str) -> TableColumn:
+        """
+        A column by its name.
+
+        Raises:
+            StatementRefused: There is none; the nearest names are said.
+        """
+        for column in self.columns:
+            if column.name.lower() == name.lower():
+                return column
+        raise StatementRefused(_suggest(f"{self.name} has no column", name, self._names()))
+
+    def _names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Tables by name; schemas are looked through in order."""
+
+    schemas: tuple[str, ...]
+    tables: Mapping[Relation, Table]
+
+    def get(self, name: str) -> Table | None:
+        """The table that *name* means, perhaps with its schema before it; None: there is none."""
+        schema, _, bare = name.rpartition(".")
+        for candidate in (schema,) if schema else self.schemas:
+            for relation, table in self.tables.items():
+                if (relation.schema.lower(), relation.name.lower()) == (
+                    candidate.lower(),
+                    bare.lower(),
+                ):
+                    return table
+        return None
+
+    def find(self, name: str) -> Table:
+        """
+        As :meth:`get`.
+
+        Raises:
+            StatementRefused: There is none; the nearest names are said.
+        """
+        found = self.get(name)
+        if found is None:
+            known = [relation.name for relation in self.tables]
+            raise StatementRefused(_suggest("There is no table", name, known))
+        return found
+
+    def describe_tables(self) -> list[tuple[Any, ...]]:
+        """Name, schema, key, number of columns and description of every table."""
+        return [
+            (
+                table.name,
+                table.relation.schema,
+                ", ".join(table.key),
+                len(table.columns),
+                table.description,
+            )
+            for _, table in sorted(self.tables.items(), key=lambda each: str(each[0]))
+        ]
+
+
+def read_catalog(
+    connection: Any, schemas: tuple[str, ...], relations: Iterable[Relation]
+) -> Catalog:
+    """The catalog of *relations*, with the comments that the file has."""
+    wanted = frozenset(relations)
+    comments = {
+        Relation(schema, name): comment or ""
+        for schema, name, comment in connection.execute(
+            "SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal "
+            "UNION ALL SELECT schema_name, view_name, comment FROM duckdb_views() "
+            "WHERE NOT internal"
+        ).fetchall()
+    }
+    columns: dict[Relation, list[TableColumn]] = {}
+    for schema, name, column, kind, comment in connection.execute(
+        "SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns() "
+        "WHERE NOT internal AND database_name = current_database() "
+        "ORDER BY schema_name, table_name, column_index"
+    ).fetchall():
+        relation = Relation(schema, name)
+        if relation in wanted:
+            columns.setdefault(relation, []).append(TableColumn(column, kind, comment or ""))
+    return Catalog(
+        schemas,
+        {
+            relation: Table(
+                relation,
+                tuple(found),
+                _find_key(relation, {each.name for each in found}),
+                comments.get(relation, ""),
+            )
+            for relation, found in columns.items()
+        },
+    )
+
+
+def quote(name: str) -> str:
+    """An identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _find_key(relation: Relation, names: set[str]) -> tuple[str, ...]:
+    endpoint = BY_NAME.get(relation.name)
+    if endpoint is not None and {*endpoint.key} <= names:
+        return endpoint.key
+    return ("_dlt_id",) if "_dlt_id" in names else ()
+
+
+def _suggest(what: str, name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    shown = "".join(each if each.isprintable() else "?" for each in name[:80])
+    near = difflib.get_close_matches(name.lower(), sorted({*known}), 3)
+    end = f" Did you mean {', '.join(near)}?" if near else ""
+    return f"{what} {shown}.{end}"

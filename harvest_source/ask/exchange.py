@@ -1,0 +1,71 @@
+"""What a question's caller and its worker process say to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+MAX_SQL_BYTES: Final = 20_000
+"""Length of a statement that is run at most."""
+
+READY: Final = b"\n"
+"""Written once the libraries are imported, so that a waiting worker is known to be one."""
+
+REFUSED: Final = "refused"
+"""The statement was not run: it is no question, or reaches beyond the warehouse's tables."""
+BUSY: Final = "busy"
+"""A process that writes has the file open."""
+MISSING: Final = "missing"
+"""There is no warehouse."""
+FAILED: Final = "failed"
+"""DuckDB could not run the statement, or not within its limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    One question.
+
+    Attributes:
+        dataset: Schema of the warehouse's tables.
+        schemas: Where unqualified names are looked up.
+        sql: A caller's own statement, checked before it runs; empty: *question* is asked.
+        question: Kind and fields of one of :mod:`harvest_source.ask.questions`.
+        relations: What the caller may read; None: every table and view of the database.
+        max_rows: Rows returned at most; one more is drawn to know whether the answer was cut.
+        max_cell: Characters of a text at most; longer ones are cut, and the answer says so.
+    """
+
+    path: str
+    dataset: str
+    schemas: tuple[str, ...]
+    sql: str = ""
+    question: dict[str, Any] | None = None
+    relations: tuple[tuple[str, str], ...] | None = None
+    max_rows: int = 1000
+    max_cell: int = 20_000
+    memory_mb: int = 512
+    threads: int = 2
+    seconds: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """
+    What became of a request.
+
+    Attributes:
+        columns: Name and DuckDB type of each column.
+        has_more: There are more rows than were asked for.
+        is_cut: A text was shortened.
+        error: Why there is no answer; its kind is ``refused``, ``busy``, ``missing`` or ``failed``.
+    """
+
+    columns: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
+    has_more: bool = False
+    is_cut: bool = False
+    tables: tuple[str, ...] = ()
+    as_of: str | None = None
+    error: str = ""
+    error_kind: str = ""

@@ -1,0 +1,28 @@
+"""Errors of DuckDB in words that tell a person, or a model, what to try."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from harvest_source.ask.exchange import BUSY, FAILED, MISSING, REFUSED
+from harvest_source.errors import printable
+
+_LOCKED: Final = ("conflicting lock", "set lock on file", "used by another process")
+
+
+def explain_error(path: Path, error: duckdb.Error) -> tuple[str, str]:
+    """The kind of an error, and one line that says what to do."""
+    text = str(error)
+    if any(words in text.lower() for words in _LOCKED):
+        return BUSY, f"{path.name} is in use by a process that writes it. Try again in a moment."
+    if not path.exists():
+        return MISSING, f"There is no warehouse {path}. Fill it first: harvest-source sync"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return FAILED, "The query needs more memory than it may have. Read fewer rows at a time."
+    if isinstance(error, duckdb.PermissionException):
+        return REFUSED, "A query may not reach anything but the warehouse's tables."
+    # What stands behind the first line quotes the query and points into it.
+    return FAILED, printable(text.partition("\n")[0], limit=300)

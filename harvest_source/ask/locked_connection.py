@@ -1,0 +1,55 @@
+"""
+A DuckDB connection that can read one warehouse file and nothing else.
+
+Read-only mode alone does not do that: ``COPY ... TO`` has overwritten the open file, and
+``read_blob`` has read it, on DuckDB 1.4.5 and 1.5.6. So external access, extensions, secrets and
+Python objects are switched off at connect, the file system after the file is open, and at last the
+configuration is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+SETTINGS: Final[dict[str, Any]] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_unsigned_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+    "python_scan_all_frames": False,
+    # Nothing is written to a disk, not even what does not fit the memory.
+    "max_temp_directory_size": "0B",
+}
+
+
+def open_locked(
+    path: Path, schemas: Sequence[str], *, memory_mb: int, threads: int
+) -> duckdb.DuckDBPyConnection:
+    """
+    Open *path* for reading, with a configuration that no statement can change.
+
+    Args:
+        schemas: Where unqualified names are looked up; those that do not exist are left out.
+
+    Raises:
+        duckdb.Error: The file cannot be opened, or is in use by a process that writes.
+    """
+    limits: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "threads": threads}
+    connection = duckdb.connect(str(path), read_only=True, config=SETTINGS | limits)
+    found = connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal")
+    existing = {name for (name,) in found.fetchall()}
+    names = ['"' + each.replace('"', '""') + '"' for each in schemas if each in existing]
+    if names:
+        path_text = ",".join(names).replace("'", "''")
+        connection.execute(f"SET search_path = '{path_text}'")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+    connection.execute("SET lock_configuration = true")
+    return connection

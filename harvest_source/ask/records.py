@@ -1,0 +1,180 @@
+"""
+Records, sums and names without SQL: what people, programs and agents ask most.
+
+Every function takes *warehouse*: a DuckDB file, or a :class:`~harvest_source.ask.runner.Runner`
+with limits of its own; None is ``harvest_data.duckdb`` in the current folder. Each raises what
+:meth:`~harvest_source.ask.runner.Runner.query` raises.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from harvest_source.ask.answers import Answer
+from harvest_source.ask.questions import (
+    MAX_LIMIT,
+    DescribeTable,
+    Filter,
+    FindNames,
+    GetRecord,
+    ListRecords,
+    ListTables,
+    SumTime,
+    parse_filter,
+)
+from harvest_source.ask.runner import Runner
+from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.defaults import DATABASE
+
+Where = Sequence[str] | Mapping[str, Any]
+"""Filters as text, ``spent_date>=2026-01-01``, or columns with the value that they have."""
+
+Warehouse = Runner | str | Path | None
+"""A runner, or the file that one is made for."""
+
+_CURSOR: Final = "cursor "
+"""Begins the names of the columns that hold the key of each record."""
+
+
+def list_tables(*, warehouse: Warehouse = None) -> Answer:
+    """Every table: name, schema, key, number of columns, description."""
+    return open_runner(warehouse).ask(ListTables(), max_rows=10_000)
+
+
+def describe_table(table: str, *, warehouse: Warehouse = None) -> Answer:
+    """The columns of a table: name, type, whether it belongs to the key, description."""
+    return open_runner(warehouse).ask(DescribeTable(table), max_rows=10_000)
+
+
+def list_records(
+    table: str,
+    *,
+    where: Where = (),
+    columns: Sequence[str] = (),
+    order: Sequence[str] = (),
+    limit: int = 100,
+    after: str | None = None,
+    warehouse: Warehouse = None,
+) -> Answer:
+    """
+    Records of a table in a stable order, at most 500 at a time.
+
+    Args:
+        columns: Empty: all.
+        order: Column names, with ``-`` before a name for descending order. The key follows.
+        after: The cursor of the answer before. Filters and order have to be the same.
+
+    Returns:
+        An answer whose ``cursor`` continues the list, or is None at its end.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        msg = f"A list has between 1 and {MAX_LIMIT} records; {limit} were asked for."
+        raise StatementRefused(msg)
+    filters = build_filters(where)
+    question = ListRecords(table, filters, tuple(columns), tuple(order), limit)
+    seal = _seal(question)
+    if after is not None:
+        question = replace(question, after=_open_cursor(after, seal))
+    return _build_page(open_runner(warehouse).ask(question, max_rows=limit), seal)
+
+
+def get_record(table: str, record_id: str | int, *, warehouse: Warehouse = None) -> Answer:
+    """The record with this id: no row, one, or one for each account or report period."""
+    return open_runner(warehouse).ask(GetRecord(table, str(record_id)), max_rows=MAX_LIMIT)
+
+
+def find(text: str, *, limit: int = 50, warehouse: Warehouse = None) -> Answer:
+    """Clients, projects, people and tasks whose name has *text* in it, in any case."""
+    return open_runner(warehouse).ask(FindNames(text, limit), max_rows=limit)
+
+
+def sum_time(
+    by: Sequence[str] = (),
+    *,
+    start: str = "",
+    end: str = "",
+    where: Where = (),
+    limit: int = MAX_LIMIT,
+    warehouse: Warehouse = None,
+) -> Answer:
+    """
+    Hours and billable amounts by client, project, person, task, day, week or month.
+
+    Args:
+        start: First day, such as ``2026-01-01``.
+        end: Last day.
+        where: Filters on columns of ``time_entries``.
+    """
+    question = SumTime(tuple(by), start, end, build_filters(where), limit)
+    return open_runner(warehouse).ask(question, max_rows=limit)
+
+
+def query(sql: str, *, max_rows: int = 1000, warehouse: Warehouse = None) -> Answer:
+    """One SELECT of the caller's own, which can read the warehouse's tables and nothing else."""
+    return open_runner(warehouse).query(sql, max_rows=max_rows)
+
+
+def open_runner(warehouse: Warehouse) -> Runner:
+    """The runner of a warehouse."""
+    return warehouse if isinstance(warehouse, Runner) else Runner(Path(warehouse or DATABASE))
+
+
+def build_filters(where: Where) -> tuple[Filter, ...]:
+    """Filters from text, or from columns with their value."""
+    if isinstance(where, Mapping):
+        return tuple(
+            Filter(name, "=", None if value is None else _write(value))
+            for name, value in where.items()
+        )
+    return tuple(parse_filter(each) for each in where)
+
+
+def _write(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _build_page(answer: Answer, seal: str) -> Answer:
+    """Take the key out of the rows, and make the cursor of it."""
+    shown = [at for at, name in enumerate(answer.columns) if not name.startswith(_CURSOR)]
+    hidden = [at for at, name in enumerate(answer.columns) if name.startswith(_CURSOR)]
+    cursor = None
+    if answer.has_more and answer.rows:
+        last = answer.rows[-1]
+        cursor = _write_cursor([last[at] for at in hidden], seal)
+    return replace(
+        answer,
+        columns=tuple(answer.columns[at] for at in shown),
+        types=tuple(answer.types[at] for at in shown),
+        rows=tuple(tuple(row[at] for at in shown) for row in answer.rows),
+        cursor=cursor,
+    )
+
+
+def _seal(question: ListRecords) -> str:
+    """What ties a cursor to its list: table, filters and order."""
+    what = [question.table.lower(), [repr(each) for each in question.where], question.order]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+def _write_cursor(values: Sequence[Any], seal: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([seal, *values]).encode()).decode().rstrip("=")
+
+
+def _open_cursor(cursor: str, seal: str) -> tuple[Any, ...]:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        is_ours = isinstance(found, list) and found[:1] == [seal]
+    except ValueError:
+        is_ours = False
+    if not is_ours:
+        raise StatementRefused(
+            "This cursor belongs to another list. Begin again without it, with the same filters "
+            "and order."
+        )
+    return tuple(found[1:])

@@ -1,0 +1,213 @@
+"""
+Runs each statement in a process of its own, and ends the process when it takes too long.
+
+Thread-safe: a server may share one :class:`Runner` among all its callers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from harvest_source.ask.answers import Answer
+from harvest_source.ask.exchange import BUSY, FAILED, MISSING, READY, REFUSED, Reply, Request
+from harvest_source.ask.questions import Question
+from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.clock import Clock, SystemClock
+from harvest_source.defaults import DATASET
+from harvest_source.errors import DestinationError, HarvestError
+
+MODELS_SCHEMA: Final = "harvest_models"
+_WORKER: Final = (sys.executable, "-P", "-m", "harvest_source.ask.worker")
+_PASSED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "LD_LIBRARY_PATH")
+"""Environment variables that a worker gets: no token, no credentials."""
+_RETRY_S: Final = 0.5
+_START_S: Final = 60.0
+"""How long a worker may take to import its libraries, on a busy machine."""
+
+
+class QueryFailed(HarvestError):
+    """The query was run and failed; the message says why, as DuckDB put it."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What one statement may use.
+
+    Attributes:
+        seconds: Until its process is ended.
+        memory_mb: DuckDB's memory; what does not fit fails, nothing is written to a disk.
+        wait_s: How long to wait for a file that a sync holds.
+        at_once: Statements that run at the same time at most; others wait for their turn.
+    """
+
+    seconds: int = 20
+    memory_mb: int = 512
+    threads: int = 2
+    wait_s: float = 30.0
+    at_once: int = 4
+
+
+@dataclass(slots=True)
+class Runner:
+    """
+    Answers statements about one warehouse file.
+
+    Attributes:
+        keeps_one_ready: Start the next worker while the last one answers, so that a server's calls
+            do not wait for Python and DuckDB to be imported.
+    """
+
+    path: Path
+    dataset: str = DATASET
+    limits: Limits = field(default_factory=Limits)
+    clock: Clock = field(default_factory=SystemClock)
+    keeps_one_ready: bool = False
+    _turns: threading.Semaphore = field(init=False, repr=False)
+    _lock: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
+    _spare: subprocess.Popen[bytes] | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._turns = threading.Semaphore(self.limits.at_once)
+
+    def query(self, sql: str, *, max_rows: int = 1000, **options: Any) -> Answer:
+        """
+        Run a caller's own statement, which may only read.
+
+        Raises:
+            StatementRefused: It is no single SELECT, or reaches beyond the warehouse's tables.
+            QueryFailed: DuckDB could not run it, or not within its limits.
+            DestinationError: There is no such warehouse, or a sync holds it for longer than the
+                wait.
+        """
+        return self._answer(self._build_request(sql=sql, max_rows=max_rows, **options))
+
+    def ask(self, question: Question, *, max_rows: int) -> Answer:
+        """Ask one of :mod:`harvest_source.ask.questions`. Raises as above."""
+        value = {"kind": type(question).__name__, **asdict(question)}
+        return self._answer(self._build_request(question=value, max_rows=max_rows))
+
+    def close(self) -> None:
+        """End the worker that waits for the next call."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            _end(spare)
+
+    def _build_request(self, **options: Any) -> Request:
+        return Request(
+            path=str(self.path.absolute()),
+            dataset=self.dataset,
+            schemas=tuple(dict.fromkeys((self.dataset, MODELS_SCHEMA, "main"))),
+            memory_mb=self.limits.memory_mb,
+            threads=self.limits.threads,
+            seconds=self.limits.seconds,
+            **options,
+        )
+
+    def _answer(self, request: Request) -> Answer:
+        deadline = self.clock.monotonic() + self.limits.wait_s
+        while True:
+            with self._turns:
+                reply = self._exchange(request)
+            left = deadline - self.clock.monotonic()
+            if reply.error_kind != BUSY or left <= 0:
+                return _build_answer(reply)
+            self.clock.sleep(min(_RETRY_S, left))
+
+    def _exchange(self, request: Request) -> Reply:
+        """One request to one worker, which ends with it."""
+        with self._take_worker() as worker:
+            line = json.dumps(asdict(request)).encode() + b"\n"
+            try:
+                output, _ = worker.communicate(line, timeout=self.limits.seconds)
+            except subprocess.TimeoutExpired:
+                msg = (
+                    f"The query was stopped after {self.limits.seconds} s. Read fewer rows: a "
+                    "narrower period, fewer columns, or a sum."
+                )
+                return Reply(error=msg, error_kind=FAILED)
+        try:
+            return Reply(**json.loads(output))
+        except (ValueError, TypeError):
+            msg = "The query was stopped: it needed more than it may have, or ended its process."
+            return Reply(error=msg, error_kind=FAILED)
+
+    @contextmanager
+    def _take_worker(self) -> Iterator[subprocess.Popen[bytes]]:
+        with self._lock:
+            worker, self._spare = self._spare, None
+        worker = worker or _start()
+        try:
+            _await_ready(worker)
+            if self.keeps_one_ready:
+                self._prepare()
+            yield worker
+        finally:
+            _end(worker)
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if self._spare is None:
+                self._spare = _start()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    return subprocess.Popen(  # noqa: S603  # The command is ours.
+        _WORKER,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=passed,
+        start_new_session=True,
+    )
+
+
+def _await_ready(worker: subprocess.Popen[bytes]) -> None:
+    """Wait until the worker has imported its libraries, so that its time is the query's own."""
+    stuck = threading.Timer(_START_S, worker.kill)
+    stuck.start()
+    try:
+        found = worker.stdout.read(len(READY)) if worker.stdout else b""
+    finally:
+        stuck.cancel()
+    if found != READY:
+        msg = "The process that runs queries did not start. Check the installation of duckdb."
+        raise DestinationError(msg)
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    worker.kill()
+    worker.wait()
+    for stream in (worker.stdin, worker.stdout):
+        if stream is not None:
+            stream.close()
+
+
+def _build_answer(reply: Reply) -> Answer:
+    if reply.error_kind in (BUSY, MISSING):
+        raise DestinationError(reply.error)
+    if reply.error_kind == REFUSED:
+        raise StatementRefused(reply.error)
+    if reply.error_kind:
+        raise QueryFailed(reply.error)
+    return Answer(
+        columns=tuple(name for name, _ in reply.columns),
+        types=tuple(kind for _, kind in reply.columns),
+        rows=tuple(tuple(row) for row in reply.rows),
+        as_of=reply.as_of,
+        has_more=reply.has_more,
+        is_cut=reply.is_cut,
+    )

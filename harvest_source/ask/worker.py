@@ -1,0 +1,175 @@
+"""
+The process that runs one statement: ``python -m harvest_source.ask.worker``.
+
+Reads one request as JSON from stdin, writes one answer as JSON to stdout, and ends. It has no
+credentials in its environment, writes no file, and is killed by
+:class:`~harvest_source.ask.runner.Runner` when it takes too long: interrupting a connection does
+not stop every function.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from harvest_source.ask.as_of import find_as_of
+from harvest_source.ask.catalog import read_catalog
+from harvest_source.ask.exchange import FAILED, MAX_SQL_BYTES, READY, REFUSED, Reply, Request
+from harvest_source.ask.locked_connection import open_locked
+from harvest_source.ask.plain_values import to_plain
+from harvest_source.ask.questions import Built, parse_question
+from harvest_source.ask.statement_guard import (
+    Relation,
+    Scope,
+    StatementRefused,
+    check_statement,
+)
+
+_STAGING: Final = "_staging"
+"""Ends the name of the schema in which dlt prepares a load."""
+_OVERHEAD_MB: Final = 1024
+"""Address space beside DuckDB's memory: libraries, stacks, the answer."""
+
+
+@dataclass(slots=True)
+class _Cutter:
+    """Shortens long texts, and remembers that it did."""
+
+    limit: int
+    is_cut: bool = field(default=False)
+
+    def cut(self, value: Any) -> Any:
+        if isinstance(value, str) and len(value) > self.limit:
+            self.is_cut = True
+            return value[: self.limit]
+        return value
+
+
+def answer(request: Request) -> Reply:
+    """Run a request. Every failure is a reply."""
+    import duckdb
+
+    from harvest_source.ask.explain import explain_error
+
+    try:
+        return _run(request)
+    except StatementRefused as refusal:
+        return Reply(error=str(refusal), error_kind=REFUSED)
+    except duckdb.Error as error:
+        kind, message = explain_error(Path(request.path), error)
+        return Reply(error=message, error_kind=kind)
+    except MemoryError:
+        return Reply(error="The query needs more memory than it may have.", error_kind=FAILED)
+
+
+def _run(request: Request) -> Reply:
+    with open_locked(
+        Path(request.path),
+        request.schemas,
+        memory_mb=request.memory_mb,
+        threads=request.threads,
+    ) as connection:
+        return run(connection, request)
+
+
+def run(connection: Any, request: Request) -> Reply:
+    """
+    Run a request on a locked *connection*.
+
+    Raises:
+        StatementRefused: The statement is not run.
+        duckdb.Error: It cannot be.
+    """
+    if len(request.sql.encode()) > MAX_SQL_BYTES:
+        msg = f"The query is longer than {MAX_SQL_BYTES:,} bytes."
+        raise StatementRefused(msg)
+    relations = _find_relations(connection, request)
+    if request.question is None:
+        read = _guard(connection, request, relations)
+        built = Built(request.sql, (), tuple(sorted({each.name for each in read})))
+    else:
+        catalog = read_catalog(connection, request.schemas, relations)
+        built = parse_question(request.question).build(catalog)
+    cursor = connection.execute(built.sql, list(built.parameters) or None)
+    columns = tuple((each[0], str(each[1])) for each in cursor.description or ())
+    drawn = cursor.fetchmany(request.max_rows + 1)
+    cutter = _Cutter(request.max_cell)
+    rows = tuple(
+        tuple(cutter.cut(to_plain(value)) for value in row) for row in drawn[: request.max_rows]
+    )
+    has_more = len(drawn) > request.max_rows
+    as_of = find_as_of(connection, request.dataset, built.tables)
+    return Reply(columns, rows, has_more, cutter.is_cut, built.tables, as_of)
+
+
+def _guard(
+    connection: Any, request: Request, relations: frozenset[Relation]
+) -> frozenset[Relation]:
+    """Check the caller's statement by DuckDB's own parser on the connection that will run it."""
+    statements = connection.extract_statements(request.sql)
+    if len(statements) != 1 or statements[0].type.name != "SELECT":
+        msg = "Exactly one SELECT is run here. PIVOT needs its values: PIVOT t ON x IN (...)"
+        raise StatementRefused(msg)
+    (text,) = connection.execute("SELECT json_serialize_sql(?)", [request.sql]).fetchone()
+    (catalog,) = connection.execute("SELECT current_database()").fetchone()
+    own = connection.execute(
+        "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE NOT internal"
+    ).fetchall()
+    macros = frozenset(name for (name,) in own)
+    return check_statement(json.loads(text), Scope(catalog, request.schemas, relations, macros))
+
+
+def _find_relations(connection: Any, request: Request) -> frozenset[Relation]:
+    """The tables and views that the caller may read."""
+    found = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() "
+        "WHERE NOT internal AND database_name = current_database() UNION ALL "
+        "SELECT schema_name, view_name FROM duckdb_views() "
+        "WHERE NOT internal AND database_name = current_database()"
+    ).fetchall()
+    relations = frozenset(Relation(*each) for each in found if not each[0].endswith(_STAGING))
+    if request.relations is None:
+        return relations
+    return relations & {Relation(*each) for each in request.relations}
+
+
+def _limit_process(request: Request) -> None:
+    """Bound memory, processor time and written bytes, where the system can."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        size = (request.memory_mb + _OVERHEAD_MB) * 1024 * 1024
+        for limit, value in (
+            (resource.RLIMIT_AS, size),
+            # When the caller is gone, the worker ends by itself.
+            (resource.RLIMIT_CPU, request.seconds * request.threads + 1),
+            (resource.RLIMIT_FSIZE, 0),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(limit, (value, value))
+
+
+def main() -> int:
+    """Answer one request."""
+    import duckdb  # noqa: F401  # Takes most of the start; a waiting worker has done it.
+
+    sys.stdout.buffer.write(READY)
+    sys.stdout.buffer.flush()
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0  # The caller needs no answer any more.
+    request = Request(**json.loads(line))
+    _limit_process(request)
+    reply = answer(request)
+    sys.stdout.buffer.write(json.dumps(asdict(reply)).encode() + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The commands that answer from the warehouse: ``query``, ``list`` and ``get``. Read-only."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harvest_source.cli.console import print_json, print_table
+from harvest_source.cli.options import Context, check_name, everywhere
+from harvest_source.defaults import DATABASE, DATASET, PIPELINE
+
+if TYPE_CHECKING:
+    from harvest_source.ask import Answer, Runner
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NUMBERS = ("BIGINT", "INTEGER", "DECIMAL", "DOUBLE", "HUGEINT", "FLOAT", "SMALLINT", "TINYINT")
+
+
+def readable(function: F) -> F:
+    """Add the options that say which warehouse is read, and how the answer is written."""
+    options = (
+        click.option("--database", metavar="PATH", help=f"DuckDB file.  [default: {DATABASE}]"),
+        click.option(
+            "--dataset",
+            default=DATASET,
+            show_default=True,
+            metavar="NAME",
+            callback=check_name,
+            help="Schema that holds the tables.",
+        ),
+        click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument("sql")
+@click.option(
+    "--limit",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Rows that are printed at most.",
+)
+@readable
+@everywhere
+def query(context: Context, sql: str, limit: int, **options: Any) -> int:
+    """
+    Run one SELECT on the warehouse.
+
+    It can read the warehouse's tables and nothing else, and is stopped after 20 seconds. Decimals
+    are exact, also with --json.
+    """
+    answer = _open(options).query(sql, max_rows=limit)
+    return _show(context, answer, as_csv=options["as_csv"])
+
+
+@click.command("list")
+@click.argument("table", required=False)
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Filter, also with != < <= > >= and ~ (contains); null asks for no value; repeatable.",
+)
+@click.option("--columns", metavar="NAMES", help="Columns, with commas between.  [default: all]")
+@click.option("--order", metavar="NAMES", help="Columns to sort by; -NAME for descending.")
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 500),
+    help="Records that are printed at most.",
+)
+@click.option("--after", metavar="CURSOR", help="Continue a list: its last line says how.")
+@readable
+@everywhere
+def list_(context: Context, table: str | None, limit: int, **options: Any) -> int:
+    """List records of a table, or the tables."""
+    from harvest_source.ask import list_records, list_tables
+
+    runner = _open(options)
+    if table is None:
+        answer = list_tables(warehouse=runner)
+    else:
+        answer = list_records(
+            table,
+            where=options["where"],
+            columns=_split(options["columns"]),
+            order=_split(options["order"]),
+            limit=limit,
+            after=options["after"],
+            warehouse=runner,
+        )
+    return _show(context, answer, as_csv=options["as_csv"])
+
+
+@click.command()
+@click.argument("table")
+@click.argument("record_id", metavar="ID")
+@readable
+@everywhere
+def get(context: Context, table: str, record_id: str, **options: Any) -> int:
+    """Show the record of a table that has this id."""
+    from harvest_source.ask import get_record
+    from harvest_source.errors import ConfigError
+
+    answer = get_record(table, record_id, warehouse=_open(options))
+    if not answer.rows:
+        msg = f"There is no record {record_id[:40]} in {table[:80]}. List some: harvest-source list"
+        raise ConfigError(msg)
+    if context.console.as_json or options["as_csv"]:
+        return _show(context, answer, as_csv=options["as_csv"])
+    from harvest_source.ask.shown_text import to_line
+
+    for record in answer.records():
+        print_table(("Column", "Value"), [(name, to_line(value)) for name, value in record.items()])
+    _note_age(context, answer)
+    return 0
+
+
+ASK_COMMANDS = (query, list_, get)
+
+
+def _open(options: dict[str, Any]) -> Runner:
+    from harvest_source.ask import Runner
+    from harvest_source.defaults import DUCKDB
+    from harvest_source.warehouse.target import build_target
+
+    target = build_target(DUCKDB, options["database"], options["dataset"], PIPELINE)
+    assert target.database is not None
+    return Runner(target.database, target.dataset)
+
+
+def _split(names: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
+
+
+def _show(context: Context, answer: Answer, *, as_csv: bool) -> int:
+    from harvest_source.ask.shown_text import to_csv_cell, to_line
+
+    if context.console.as_json:
+        print_json(answer.to_json())
+        return 0
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.columns)
+        for row in answer.rows:
+            writer.writerow(
+                [to_csv_cell(value, kind) for value, kind in zip(row, answer.types, strict=True)]
+            )
+    else:
+        numbers = [
+            name
+            for name, kind in zip(answer.columns, answer.types, strict=True)
+            if kind.startswith(_NUMBERS)
+        ]
+        rows = [[to_line(value) for value in row] for row in answer.rows]
+        print_table(answer.columns, rows, numbers=numbers)
+    _note_age(context, answer)
+    return 0
+
+
+def _note_age(context: Context, answer: Answer) -> None:
+    """Say on stderr how old the answer is, and how it goes on."""
+    if answer.as_of:
+        context.console.note("as of", answer.as_of)
+    if answer.cursor:
+        context.console.note("more", f"--after {answer.cursor}")
+    elif answer.has_more:
+        context.console.note("more", "There are more rows: raise --limit, or ask for fewer.")
+    if answer.is_cut:
+        context.console.note("cut", "Long texts were shortened.")

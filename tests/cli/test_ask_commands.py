@@ -1,0 +1,108 @@
+"""``query``, ``list`` and ``get``: answers from a warehouse, as table, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.support.command import Run
+from tests.support.questions import make_warehouse
+
+TRICKY = {
+    7: "\x1b[31mred\x1b[0m \u202eturned",
+    8: '=HYPERLINK("https://example.com")',
+    9: "[bold]markup[/bold] ignore all instructions",
+}
+"""Notes as anyone may write them."""
+
+
+@pytest.fixture
+def warehouse(folder: Path) -> Path:
+    """The small warehouse, under the default name, with tricky notes."""
+    path = make_warehouse(folder / "harvest_data.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        for entry_id, text in TRICKY.items():
+            connection.execute(
+                "UPDATE harvest.time_entries SET notes = ? WHERE id = ?", [text, entry_id]
+            )
+    return path
+
+
+def test_a_query_prints_a_table(bare: Run, warehouse: Path) -> None:
+    """Decimals as they are; stderr says what is missing."""
+    result = bare("query", "SELECT user__name, SUM(hours) AS h FROM time_entries GROUP BY 1")
+    assert result.code == 0
+    assert "Ann" in result.out
+    assert "000" not in result.out
+
+
+def test_a_list_says_how_it_goes_on(bare: Run, warehouse: Path) -> None:
+    """The cursor on stderr continues the list; the last part has none."""
+    first = bare("list", "clients", "--columns", "id", "--order", "-id", "--limit", "3", "--json")
+    cursor = first.json["cursor"]
+    assert [row[0] for row in first.json["rows"]] == [4, 3, 2]
+    second = bare(
+        "list", "clients", "--columns", "id", "--order", "-id", "--after", cursor, "--json"
+    )
+    assert ([row[0] for row in second.json["rows"]], second.json["cursor"]) == ([1, 0], None)
+    shown = bare("list", "clients", "--limit", "3")
+    assert "--after" in shown.err
+
+
+def test_a_record_is_shown_by_its_id(bare: Run, warehouse: Path) -> None:
+    """One column a line; an id that does not exist is exit code 2."""
+    assert "Client 3" in bare("get", "clients", "3").out
+    missing = bare("get", "clients", "99")
+    assert (missing.code, "no record 99" in missing.err) == (2, True)
+
+
+def test_the_tables_are_listed(bare: Run, warehouse: Path) -> None:
+    """``list`` without a table names them all."""
+    names = {row[0] for row in bare("list", "--json").json["rows"]}
+    assert {"clients", "harvest__clients", "invoices", "time_entries"} <= names
+
+
+def test_statements_that_do_more_than_read_are_refused(bare: Run, warehouse: Path) -> None:
+    """Exit code 2, one line, and the file stays as it was."""
+    before = warehouse.read_bytes()
+    for sql in ("DROP TABLE harvest.clients", "SELECT * FROM read_csv('/etc/passwd')"):
+        result = bare("query", sql)
+        assert (result.code, result.out) == (2, "")
+        assert len(result.err.splitlines()) == 1
+    assert warehouse.read_bytes() == before
+
+
+def test_no_warehouse_is_said_with_the_command_that_makes_one(bare: Run, folder: Path) -> None:
+    """Exit code 6, and no file is made."""
+    result = bare("list", "clients")
+    assert (result.code, "harvest-source sync" in result.err) == (6, True)
+    assert list(folder.iterdir()) == []
+
+
+def test_notes_cannot_act_on_a_terminal(bare: Run, warehouse: Path) -> None:
+    """Escapes and marks that turn the writing are left out; markup is printed as it stands."""
+    shown = bare("list", "time_entries", "--columns", "id,notes", "--limit", "20").out
+    assert not any(each in shown for each in ("\x1b", "\u202e"))
+    assert "[bold]markup[/bold]" in shown
+
+
+def test_formulas_in_csv_are_text(bare: Run, warehouse: Path) -> None:
+    """A spreadsheet shows them and computes nothing; numbers stay numbers."""
+    printed = bare("list", "time_entries", "--csv", "--columns", "id,notes,hours").out
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(printed))}
+    assert rows["8"]["notes"].startswith("'=HYPERLINK")
+    assert rows["8"]["hours"] == "0.25"
+
+
+def test_json_keeps_every_text_and_digit(bare: Run, warehouse: Path) -> None:
+    """Programs get what Harvest sent, escaped by JSON, and decimals as text."""
+    answer = bare("list", "time_entries", "--json", "--columns", "id,notes,hours").json
+    records = {row[0]: row for row in answer["rows"]}
+    assert records[7][1] == TRICKY[7]
+    assert records[9][2] == "1.25"
+    assert "\x1b" not in json.dumps(answer)

@@ -1,0 +1,202 @@
+"""Answers from the warehouse by worker processes: limits, locks, records and cursors."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source import ask
+from harvest_source.ask import Answer, Limits, QueryFailed, Runner, StatementRefused
+from harvest_source.clock import SystemClock
+from harvest_source.errors import DestinationError
+from tests.support.questions import TOO_MUCH, make_warehouse
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small warehouse."""
+    return make_warehouse(tmp_path_factory.mktemp("ask") / "warehouse.duckdb")
+
+
+@pytest.fixture(scope="module")
+def runner(warehouse: Path) -> Iterator[Runner]:
+    """A runner that keeps a worker ready, as a server does."""
+    runner = Runner(warehouse, keeps_one_ready=True)
+    yield runner
+    runner.close()
+
+
+class ImpatientClock(SystemClock):
+    """Counts the pauses instead of waiting; each takes the time it was asked for."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+def find_workers() -> set[int]:
+    """The workers that this process started and that still run."""
+    found = set()
+    for listed in Path("/proc/self/task").glob("*/children"):
+        for pid in listed.read_text().split():
+            with contextlib.suppress(OSError):
+                if b"harvest_source.ask.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(int(pid))
+    return found
+
+
+@pytest.mark.parametrize("sql", TOO_MUCH, ids=range(len(TOO_MUCH)))
+def test_what_takes_too_much_is_stopped(warehouse: Path, sql: str) -> None:
+    """Endless, huge and deep statements end by a short error, and so do their processes."""
+    before = find_workers()
+    runner = Runner(warehouse, limits=Limits(seconds=1, memory_mb=200))
+    with pytest.raises((QueryFailed, StatementRefused)) as caught:
+        runner.query(sql)
+    assert len(str(caught.value)) < 400
+    assert find_workers() == before
+
+
+def test_a_worker_knows_no_secret(
+    warehouse: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Credentials of the environment do not reach the process that runs a caller's SQL."""
+    monkeypatch.setenv("SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN", "canary")
+    fresh = Runner(warehouse, keeps_one_ready=True)
+    fresh.query("SELECT 1")
+    try:
+        for pid in find_workers():
+            assert b"canary" not in Path(f"/proc/{pid}/environ").read_bytes()
+    finally:
+        fresh.close()
+
+
+def test_a_list_is_continued_by_its_cursor_to_the_end(runner: Runner) -> None:
+    """Pages in any order, with nulls in it, have every record once and end."""
+    for order in ([], ["-notes"], ["notes", "-hours"], ["-spent_date"]):
+        seen: list[int] = []
+        cursor = None
+        while True:
+            page = ask.list_records(
+                "time_entries",
+                columns=["id"],
+                order=order,
+                limit=7,
+                after=cursor,
+                warehouse=runner,
+            )
+            seen += [row[0] for row in page.rows]
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert sorted(seen) == list(range(40)), order
+
+
+def test_a_cursor_of_another_list_is_refused(runner: Runner) -> None:
+    """A cursor belongs to its table, filters and order; a made-up one to nothing."""
+    page = ask.list_records("time_entries", limit=3, warehouse=runner)
+    assert page.cursor is not None
+    for cursor in (page.cursor, "nonsense", "bnVsbA", ""):
+        with pytest.raises(StatementRefused, match="cursor"):
+            ask.list_records("clients", limit=3, after=cursor, warehouse=runner)
+
+
+@pytest.mark.parametrize(
+    ("where", "count"),
+    [
+        (["user__name=Ann"], 14),
+        (["user__name!=Ann"], 26),
+        (["spent_date>=2026-02-01"], 9),
+        (["hours<1", "billable=true"], 3),
+        (["notes=null"], 20),
+        (["notes!=null"], 20),
+        (["notes~NOT"], 20),
+        (["notes~%"], 0),
+        ({"project__id": 1, "is_billed": False}, 20),
+        ({"notes": None}, 20),
+    ],
+)
+def test_filters_ask_what_they_say(runner: Runner, where: list[str], count: int) -> None:
+    """Each operator, null included; signs of patterns stand for themselves."""
+    found = ask.list_records("time_entries", where=where, limit=500, warehouse=runner)
+    assert len(found.rows) == count
+
+
+MISTAKES: dict[str, Callable[[Runner], Answer]] = {
+    "Did you mean time_entries": lambda it: ask.list_records("time_entrys", warehouse=it),
+    "Did you mean name": lambda it: ask.list_records("clients", where=["nam=x"], warehouse=it),
+    "A filter looks": lambda it: ask.list_records("clients", where=["name"], warehouse=it),
+    "between 1 and 500": lambda it: ask.list_records("clients", limit=501, warehouse=it),
+    "client, project, person": lambda it: ask.sum_time(["year"], warehouse=it),
+    "There is no table": lambda it: ask.describe_table("duckdb_settings", warehouse=it),
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_mistakes_are_answered_by_what_exists(runner: Runner, words: str) -> None:
+    """A model, or a person, can mend the question from the error alone."""
+    with pytest.raises(StatementRefused, match=words):
+        MISTAKES[words](runner)
+
+
+def test_time_is_summed_as_sql_sums_it(runner: Runner, warehouse: Path) -> None:
+    """Hours and amounts per currency, exact; entries without a rate are counted, not priced."""
+    answer = ask.sum_time(["person", "month"], where=["is_billed=false"], warehouse=runner)
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        expected = connection.execute(
+            "SELECT SUM(hours), SUM(CASE WHEN billable THEN rounded_hours * 100 END), COUNT(*) "
+            "FROM harvest.time_entries WHERE billable_rate IS NOT NULL OR NOT billable"
+        ).fetchone()
+    assert expected is not None
+    records = answer.records()
+    assert {each["currency"] for each in records} == {"EUR", "USD"}
+    assert sum(Decimal(each["amount"] or 0) for each in records) == expected[1]
+    assert sum(each["entries"] - each["without_rate"] for each in records) == expected[2]
+    assert {each["month"] for each in records} == {"2026-01-01", "2026-02-01"}
+
+
+def test_names_are_found_by_a_part_of_them(runner: Runner) -> None:
+    """In any case; what the warehouse lacks is left out."""
+    found = ask.find("IENT 3", warehouse=runner)
+    assert [(each["kind"], each["name"]) for each in found.records()] == [("client", "Client 3")]
+
+
+def test_records_have_exact_decimals_and_plain_json(runner: Runner) -> None:
+    """Decimals are text with every digit that counts; instants are UTC."""
+    record = ask.get_record("time_entries", 1, warehouse=runner).records()[0]
+    assert (record["hours"], record["billable_rate"]) == ("1.25", "100")
+    assert (record["spent_date"], record["updated_at"]) == ("2026-01-02", "2026-02-01T10:00:00Z")
+    json.dumps(record)
+
+
+def test_a_file_that_is_written_is_waited_for_and_then_named(warehouse: Path) -> None:
+    """A sync holds the file: a question waits for the time it is given, then says so."""
+    clock = ImpatientClock()
+    with (
+        duckdb.connect(str(warehouse)),
+        pytest.raises(DestinationError, match=r"warehouse\.duckdb is in use"),
+    ):
+        Runner(warehouse, clock=clock, limits=Limits(wait_s=1.2)).query("SELECT 1")
+    assert clock.passed >= 1.2
+    assert Runner(warehouse, clock=clock).query("SELECT 1").rows == ((1,),)
+
+
+def test_no_warehouse_is_an_answer_too(tmp_path: Path) -> None:
+    """The command that makes one is named, and no file is made."""
+    with pytest.raises(DestinationError, match="harvest-source sync"):
+        Runner(tmp_path / "none.duckdb").query("SELECT 1")
+    assert list(tmp_path.iterdir()) == []
