@@ -18,13 +18,13 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 
 FLOORS = (
-    floor("errors clock notices concurrency defaults startup _version"),
+    floor("errors clock notices concurrency defaults installation startup _version"),
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),
     floor("dlt_internals", "dlt duckdb pyarrow"),
-    floor("extract config", "httpx pyarrow dlt pendulum"),
-    floor("load", "dlt pyarrow pendulum"),
+    floor("extract config", "httpx pyarrow dlt"),
+    floor("load", "dlt pyarrow"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),
     floor("operations ask", "dlt duckdb"),
     floor("cli __init__ __main__", "dlt click rich"),

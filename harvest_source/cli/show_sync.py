@@ -79,9 +79,24 @@ def summarise(report: SyncReport) -> str:
     accounts = ", ".join(map(str, report.account_ids))
     rows = sum(count.rows for count in report.tables.values())
     target = report.target
-    fresh = f", complete as of {report.started_at:%H:%M:%S} UTC" if report.status == "ok" else ""
     return (
         f"{report.status}: {rows:,} rows of account{plural} {accounts}, into "
         f"{target.database or target.destination}, dataset {target.dataset}: "
-        f"{report.requests} requests, {report.seconds:.1f} s{fresh}"
+        f"{counted(report.requests, 'request')}, {report.seconds:.1f} s"
+        f"{_describe_freshness(report)}"
     )
+
+
+def _describe_freshness(report: SyncReport) -> str:
+    """Since when Harvest's changes are missing, and whether the tokens see all of them."""
+    if report.status != "ok":
+        return ""
+    as_of = f"as of {report.started_at:%H:%M:%S} UTC"
+    partial = report.run_log.partial_roles
+    if not partial:
+        return f", complete {as_of}"
+    roles = "; ".join(
+        f"account {account_id}: {roles}" if len(report.account_ids) > 1 else roles
+        for account_id, roles in partial.items()
+    )
+    return f", {as_of}, as far as the token sees ({roles})"

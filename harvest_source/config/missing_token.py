@@ -17,10 +17,15 @@ _NOT_A_SIGN_IN: Final = "HARVEST_SOURCE_"
 """Variables of ours that hold no token: the vault's key."""
 
 
-def explain_missing_token(vault: Path) -> str:
-    """What is missing, where it was looked for, what is not read, and what to do."""
+def explain_missing_token(vault: str) -> str:
+    """
+    What is missing, where it was looked for, what is not read, and what to do.
+
+    Args:
+        vault: The place of saved sign-ins, or why there is none.
+    """
     files = [str(path) for path in iter_config_files()]
-    places = ", ".join([f"{_VARIABLE} in the environment", *files, f"the vault {vault}"])
+    places = ", ".join([f"{_VARIABLE} in the environment", *files, vault])
     unread = "".join(f" {each}" for each in (*_iter_variables(os.environ), *_iter_files(files)))
     return (
         f"No Harvest access token was found. Looked for it in: {places}.{unread} Make one at "

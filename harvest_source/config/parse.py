@@ -7,15 +7,14 @@ setting's name and how to write it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-import pendulum
-
 from harvest_source.defaults import DESTINATION_WAIT_S, LEAST_OVERLAP_S, OVERLAP_S, SWEEP_EVERY
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, printable
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS, SECRET_COLUMNS
 
@@ -25,6 +24,8 @@ _MOST: Final = 10**9
 
 _MOST_DAYS: Final = 36_500
 """A hundred years: larger shifts leave the range of dates."""
+
+_DAY: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 
 _SET_ACCOUNT: Final = "Set account_id under [sources.harvest] in .dlt/config.toml"
 
@@ -106,14 +107,16 @@ def parse_date(value: object, name: str) -> date | None:
         return None
     if isinstance(value, date):
         return date(value.year, value.month, value.day)  # Not tomlkit's or pendulum's subclass.
+    text = str(value).strip()
     try:
-        parsed = pendulum.parse(str(value), exact=True, strict=True)
+        # A year or a month is refused: which of its days is meant would be a guess.
+        parsed = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         parsed = None
-    if isinstance(parsed, datetime) or not isinstance(parsed, date):
-        msg = f"{name} is not a day: {str(value)[:40]!r}. Write it as 2024-01-31."
+    if parsed is None:
+        msg = f"{name} is not a day: {printable(value, limit=40)!r}. Write it as 2024-01-31."
         raise ConfigError(msg)
-    return date(parsed.year, parsed.month, parsed.day)
+    return parsed
 
 
 def parse_exclude(value: object) -> frozenset[str]:

@@ -9,6 +9,7 @@ from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolv
 
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.config.known_keys import check_keys
+from harvest_source.config.settings_files import explain_unreadable
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
 from harvest_source.dlt_internals import ConfigurationException, iter_config_values
@@ -46,6 +47,8 @@ def read_configuration(
             HarvestConfiguration(), sections=sections, explicit_value=given or None
         )
     except ConfigurationException as error:
+        if why := explain_unreadable(error):
+            raise ConfigError(why) from error
         msg = (
             f"The settings cannot be read: {_explain(error)}. Correct it in "
             ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment."

@@ -204,13 +204,15 @@ def _use_saved_login(
     config: HarvestConfiguration, http: HttpContext, *, may_exchange: bool
 ) -> SignIn:
     profile = config.auth_profile
-    vault = build_vault(config, http.warn_of(NoticeKind.SIGN_IN))
+    vault = _build_readable_vault(config, http)
     account = next((name for name in vault.accounts(profile) if name != CONFIGURED), None)
     login = vault.read(profile, account) if account else None
     if account is None or login is None:
         is_default = profile == PROFILE
         raise ConfigError(
-            explain_missing_token(vault.folder) if is_default else _explain_missing(profile)
+            explain_missing_token(f"the vault {vault.folder}")
+            if is_default
+            else _explain_missing(profile)
         )
     source = f"the vault, profile {profile}"
     account_ids = () if login.account_id is None else (login.account_id,)
@@ -226,6 +228,22 @@ def _use_saved_login(
     endpoint = TokenEndpoint(build_app(config, login), http, remedy=remedy)
     auth = _build_auth(endpoint, store, http, may_exchange=may_exchange)
     return SignIn(auth, "oauth", profile, source, account_ids, store, login)
+
+
+def _build_readable_vault(config: HarvestConfiguration, http: HttpContext) -> Vault:
+    """
+    The vault, where there is a place for one.
+
+    Raises:
+        ConfigError: There is none, so there is no sign-in either.
+    """
+    from harvest_source.auth.vault_files import NoFolderError
+
+    try:
+        return build_vault(config, http.warn_of(NoticeKind.SIGN_IN))
+    except NoFolderError as error:
+        where = f"the vault, for which there is no place: {error.why}"
+        raise ConfigError(explain_missing_token(where)) from error
 
 
 def _add_command(store: TokenStore, config: HarvestConfiguration, http: HttpContext) -> TokenStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
@@ -14,6 +15,7 @@ from dlt.common.destination.exceptions import (
     DestinationTransientException as DestinationTransientException,
 )
 from dlt.common.destination.exceptions import UnknownDestinationModule
+from dlt.common.exceptions import MissingDependencyException as MissingDependencyException
 from dlt.common.runtime import signals
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -52,6 +54,17 @@ def find_destination(name: str) -> Any | None:
         return Destination.from_reference(name)
     except (UnknownDestinationModule, DestinationException, ImportError):
         return None
+
+
+def failed_to_connect(error: BaseException) -> bool:
+    """
+    Whether *error* was raised while a connection to the destination was being opened.
+
+    dlt wraps what a database's driver raises, except there, and each driver has exceptions of its
+    own. Without ``open_connection``: whatever its clients' method of that purpose is called.
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "open_connection" for frame, _ in frames)
 
 
 def supports_merge(destination: Any, strategy: str) -> bool:

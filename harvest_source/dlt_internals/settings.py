@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import dlt
 from dlt.common import logger
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.normalizers.naming.exceptions import NormalizersException
 
 
@@ -46,6 +47,15 @@ def iter_config_files() -> Iterator[Path]:
     """
     for provider in dlt.config.config_providers:
         yield from (Path(each).absolute() for each in provider.locations)
+
+
+def find_unreadable_files(error: ConfigurationException) -> tuple[Path, ...]:
+    """
+    The configuration files of which *error* says that dlt cannot read one; absolute paths.
+
+    Without ``full_paths``: its message has them.
+    """
+    return tuple(Path(each).absolute() for each in getattr(error, "full_paths", ()))
 
 
 def log_warning(message: str) -> None:

@@ -141,6 +141,8 @@ class RunLog:
     """Tables whose rows are loaded, but whose lists could not be proven complete."""
     doubtful: set[tuple[str, int]] = field(default_factory=set)
     """Tables whose rows may be hidden and not gone; with ``""`` a whole account."""
+    partial_roles: dict[int, str] = field(default_factory=dict)
+    """Roles by account, where the token is not an administrator's: it may see a part."""
     notices: list[Notice] = field(default_factory=list)
     audit: AuditReport = field(default_factory=AuditReport)
     pages: PageCounts = field(default_factory=PageCounts)

@@ -29,6 +29,7 @@ from harvest_source.config.parse import (
 )
 from harvest_source.config.paths import parse_path
 from harvest_source.config.resolve import SECTIONS, read_configuration
+from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.defaults import MAX_DELETES, PACKAGE_ROWS, WINDOW_WORKERS
@@ -161,6 +162,8 @@ def build_settings(
     upkeep = _build_upkeep(config, arguments)
     options = _build_read_options(config, arguments, hooks)
     _warn_of_future_start(options, run_log)
+    for warning in iter_open_secrets():
+        run_log.add_notice(Notice(NoticeKind.SIGN_IN, warning))
     wait_s = parse_destination_wait(config.destination_wait)
     http = build_http_context(
         config, clock=hooks.clock, on_notice=run_log.add_notice, on_response=hooks.on_response

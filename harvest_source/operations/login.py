@@ -25,6 +25,7 @@ from harvest_source.auth.sessions import Connection, Owner, Sessions
 from harvest_source.auth.token_endpoint import App, TokenEndpoint
 from harvest_source.config.parse import parse_account_ids
 from harvest_source.config.resolve import read_configuration
+from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import build_vault, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.errors import ApiError, ConfigError
@@ -69,6 +70,8 @@ def open_sign_in_context(
         ConfigError: A setting that cannot work.
     """
     config = read_configuration(settings)
+    for warning in iter_open_secrets():
+        on_notice(Notice(NoticeKind.SIGN_IN, warning))
     return SignInContext(config, build_http_context(config, on_notice=on_notice))
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harvest_source.auth.sessions import Owner
 from harvest_source.concurrency import run_ahead
 from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
@@ -138,14 +137,15 @@ def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...
             run.sessions.give_up(account_id)
             continue
         if not owner.is_administrator:
-            run.run_log.warn(_explain_partial(account_id, owner))
+            roles = ", ".join(owner.access_roles) or "no role"
+            run.run_log.partial_roles[account_id] = roles
+            run.run_log.warn(_explain_partial(account_id, roles))
     if len(failures) == len(account_ids):
         raise failures[0]
     return account_ids
 
 
-def _explain_partial(account_id: int, owner: Owner) -> str:
-    roles = ", ".join(owner.access_roles) or "none"
+def _explain_partial(account_id: int, roles: str) -> str:
     return (
         f"The token for account {account_id} is not an administrator's (roles: {roles}). "
         "time_entries, expenses, projects and users may be partial: Harvest leaves out what this "

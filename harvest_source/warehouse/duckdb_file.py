@@ -4,7 +4,9 @@ The DuckDB file of a warehouse: making it, waiting while other processes have it
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +16,10 @@ from typing import Final
 import duckdb
 
 from harvest_source.clock import Clock
+from harvest_source.defaults import DATABASE
 from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.errors import DestinationError
+from harvest_source.installation import advise_install
 from harvest_source.sql.statements import (
     DUCKDB_HAS_TABLE,
     DUCKDB_ONE_THREAD,
@@ -117,11 +121,30 @@ def explain_error(path: Path, error: duckdb.Error, *, wait_s: float, kept: str) 
         )
     if versions := _STORAGE_VERSION.search(text):
         return _explain_version(path, int(versions["file"]), int(versions["newest"]), kept)
+    if path.is_dir():
+        return (
+            f"{path} is a folder, and the warehouse is a file. {kept} Name a file in it: "
+            f"--database {shlex.quote(str(path / DATABASE))}"
+        )
     if path.exists() and not _is_duckdb(path):
         return f"{path} is not a DuckDB database. {kept} Name another file with --database."
-    if not path.parent.exists():
-        return f"The folder {path.parent} does not exist. {kept} Make it, or name another file."
-    return f"DuckDB cannot open {path}: {text[:200]} {kept}"
+    folder = path.parent.absolute()
+    if not folder.exists():
+        return f"The folder {folder} does not exist. {kept} Make it, or name another file."
+    locked = next((each for each in (path, folder) if _is_read_only(each)), None)
+    if locked is not None:
+        return (
+            f"{locked.absolute()} cannot be written by this user, or is on a disk that cannot be "
+            f"written. {kept} Give this user the right to, or name another file with --database."
+        )
+    return (
+        f"DuckDB cannot open {path}: {text[:200].rstrip('.')}. {kept} If it stays so, name another "
+        "file with --database."
+    )
+
+
+def _is_read_only(path: Path) -> bool:
+    return path.exists() and not os.access(path, os.W_OK)
 
 
 def _explain_version(path: Path, file: int, newest: int, kept: str) -> str:
@@ -129,7 +152,7 @@ def _explain_version(path: Path, file: int, newest: int, kept: str) -> str:
         return (
             f"{path} was made by a newer DuckDB (storage version {file}) than the installed "
             f"{duckdb.__version__}, which reads up to {newest}. {kept} Install a newer one: "
-            "pip install --upgrade duckdb"
+            f"{advise_install(('--upgrade', 'duckdb'))}"
         )
     return (
         f"{path} was made by a DuckDB older than 0.10 (storage version {file}), which the "

@@ -22,6 +22,8 @@ from harvest_source.dlt_internals import (
     ConfigurationException,
     DestinationException,
     DestinationTransientException,
+    MissingDependencyException,
+    failed_to_connect,
 )
 from harvest_source.errors import (
     ConfigError,
@@ -31,6 +33,7 @@ from harvest_source.errors import (
     iter_causes,
     printable,
 )
+from harvest_source.installation import advise_install
 from harvest_source.warehouse.duckdb_file import is_locked
 from harvest_source.warehouse.target import Target
 
@@ -42,6 +45,17 @@ _MACHINE: Final = (
     errno.EIO,
 )
 """Error numbers that concern the machine and not the rows: the same package may load later."""
+_REFUSALS: Final = (
+    PipelineStepFailed,
+    ConfigurationException,
+    DestinationException,
+    MissingDependencyException,
+    duckdb.Error,
+    OSError,
+)
+"""How dlt, DuckDB and the operating system refuse, a connection that cannot be opened aside."""
+_PASSWORD: Final = re.compile(r"(?<=://)[^/\s@]*@|(?<=password=)\S+", re.IGNORECASE)
+"""The user and password of a URL, and the password of a list of settings."""
 _RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
 """How the last lines of a traceback begin."""
 
@@ -56,24 +70,23 @@ def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> It
 
     Raises:
         HarvestError: One that the source raised inside dlt, unchanged.
-        ConfigError: The destination lacks settings.
+        ConfigError: The destination lacks settings, or a driver that is not installed.
         DestinationError: Anything else that the destination refused.
     """
     try:
         yield
-    except (
-        PipelineStepFailed,
-        ConfigurationException,
-        DestinationException,
-        duckdb.Error,
-        OSError,
-    ) as error:
+    except Exception as error:
+        if not isinstance(error, _REFUSALS) and not failed_to_connect(error):
+            raise
         ours = find_cause(error, HarvestError, attributes=INNER_ERRORS)
         if ours is not None:
             raise ours from error
         unset = find_cause(error, ConfigurationException, attributes=INNER_ERRORS)
         if unset is not None:
             raise build_settings_error(target, unset) from error
+        undriven = find_cause(error, MissingDependencyException, attributes=INNER_ERRORS)
+        if undriven is not None:
+            raise build_driver_error(target, undriven) from error
         is_step = isinstance(error, PipelineStepFailed) and error.step == "extract"
         if is_step and find_cause(error, OSError, attributes=INNER_ERRORS) is None:
             raise  # Extracting does not touch the destination: this is a bug of the source.
@@ -86,8 +99,10 @@ def may_pass(target: Target, error: Exception) -> bool:
     if any(isinstance(each, DestinationError) or _is_of_machine(each) for each in causes):
         return True
     # dlt calls every error of a DuckDB file transient, a broken package included.
-    is_remote = target.database is None
-    return is_remote and any(isinstance(each, DestinationTransientException) for each in causes)
+    return target.database is None and any(
+        isinstance(each, DestinationTransientException) or failed_to_connect(each)
+        for each in causes
+    )
 
 
 def build_settings_error(target: Target, error: ConfigurationException) -> ConfigError:
@@ -97,6 +112,14 @@ def build_settings_error(target: Target, error: ConfigurationException) -> Confi
     return ConfigError(
         f"Destination {target.destination} lacks settings: {what} Put them into .dlt/secrets.toml "
         f"under [destination.{target.destination}.credentials]."
+    )
+
+
+def build_driver_error(target: Target, error: MissingDependencyException) -> ConfigError:
+    """The destination needs libraries that are not installed: which ones, and the command."""
+    return ConfigError(
+        f"Destination {target.destination} needs libraries that are not installed here. Nothing "
+        f"was read and nothing changed. Install them: {advise_install(error.dependencies)}"
     )
 
 
@@ -117,6 +140,13 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     cause: BaseException = error
     while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
         cause = cause.exception
+    if target.database is None and failed_to_connect(cause):
+        return DestinationError(
+            f"No connection to the destination ({target}): {_last_words(str(cause))} {kept} Check "
+            "that the server runs, and host, port, database, username and password under "
+            f"[destination.{target.destination}.credentials] in .dlt/secrets.toml, or in the "
+            f"environment (DESTINATION__{target.destination.upper()}__CREDENTIALS)."
+        )
     what = f"The destination ({target}) refused: {_last_words(str(cause))}"
     if any(_is_disk_full(each) for each in iter_causes(error, attributes=INNER_ERRORS)):
         return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
@@ -134,5 +164,5 @@ def _last_words(text: str) -> str:
     found = list(_RAISED.finditer(text))
     if found and "Traceback" in text:
         text = text[found[-1].end() :]
-    line = printable(text, limit=300)
+    line = printable(_PASSWORD.sub("***", text), limit=300)
     return line if line.endswith((".", "!", "?")) else f"{line}."

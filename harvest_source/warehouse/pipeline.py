@@ -235,7 +235,10 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
     except ConfigurationException as error:
         raise build_settings_error(target, error) from error
     except OSError as error:
-        msg = f"dlt's working folder cannot be used: {error}. {UNTOUCHED}"
+        msg = (
+            f"dlt's working folder cannot be used: {error}. {UNTOUCHED} Make it writable, or name "
+            "another folder for all of dlt's files with DLT_DATA_DIR."
+        )
         raise DestinationError(msg) from error
 
 
@@ -279,8 +282,8 @@ def build_destination(target: Target) -> Any:
     if found is None:
         msg = (
             f"There is no dlt destination {target.destination[:80]!r}. The default is duckdb; "
-            "others are named as dlt names them (postgres, bigquery, snowflake, ...) and may need "
-            "their extra: pip install 'dlt[postgres]'."
+            "others are named as dlt names them: postgres, bigquery, snowflake, ... "
+            "See docs/destinations.md"
         )
         raise ConfigError(msg)
     if not supports_merge(found, _MERGE):

@@ -21,6 +21,7 @@ from harvest_source.dlt_internals import (
 from harvest_source.load.own_tables import build_own_resource
 from harvest_source.load.state import source_state
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.dataset_name import explain_other_name
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
@@ -66,6 +67,10 @@ class Warehouse:
         self._folder = PipelineFolder(target, on_warning)
         for warning in target.warnings:
             on_warning(warning)
+        with as_destination_error(self.target, lambda: UNTOUCHED):
+            renamed = explain_other_name(target.dataset, lambda: self.dataset)
+        if renamed:
+            on_warning(renamed)
 
     def _tell_of_holder(self, holder: str) -> None:
         self._on_warning(f"{self.target} was in use by {holder}; this run waited for it.")
@@ -137,7 +142,7 @@ class Warehouse:
             ConfigError: It is another's.
             DestinationError: The destination refused.
         """
-        with as_destination_error(self.target, self._folder.describe_kept):
+        with as_destination_error(self.target, lambda: UNTOUCHED):
             check_owner(self.pipeline, self.target)
 
     @property

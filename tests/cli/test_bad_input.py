@@ -82,7 +82,14 @@ MORE = (
     Mistake(
         "folder missing", 6, ("nowhere", "Make it"), ("sync", "--database", "nowhere/a.duckdb")
     ),
-    Mistake("a folder", 6, ("Nothing was read",), ("sync", "--database", ".")),
+    Mistake(
+        "a folder",
+        6,
+        ("is a folder", "Nothing was read", "--database harvest_data.duckdb"),
+        ("sync", "--database", "."),
+    ),
+    Mistake("a year", 2, ("--since", "2024-01-31"), ("sync", "--since", "2024")),
+    Mistake("a month", 2, ("--since", "2024-01-31"), ("sync", "--since", "2024-05")),
     Mistake(
         "unknown column",
         2,
@@ -305,6 +312,49 @@ def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folde
     del settings[TOKEN]
     result = run_interpreter("sync", folder=folder, settings=settings)
     assert_refusal(result, Mistake("toml", 2, ("secrets.toml",)))
+
+
+def test_a_file_in_another_encoding(folder: Path) -> None:
+    """Its absolute path, the encoding that it has, and how to save it in the right one."""
+    path = folder / ".dlt" / "secrets.toml"
+    path.parent.mkdir()
+    path.write_bytes(f'[sources.harvest.credentials]\naccess_token = "{SECRET}"'.encode("utf-16"))
+    result = run_interpreter("sync", folder=folder, settings={})
+    says = (str(path), "is in UTF-16", "Save it as UTF-8")
+    assert_refusal(result, Mistake("encoding", 2, says))
+
+
+def test_secrets_that_everybody_can_read_are_warned_of(
+    run: Run, configure: Callable[[str], None], folder: Path
+) -> None:
+    """With the command that closes the file; one that only its owner reads draws no warning."""
+    configure("")
+    secrets = folder / ".dlt" / "secrets.toml"
+    secrets.touch()
+    for mode, warned in ((0o644, True), (0o640, False), (0o600, False)):
+        secrets.chmod(mode)
+        Container()[PluggableRunContext].reload(".")
+        for command in (("sync", "--table", "clients"), ("auth", "status")):
+            assert (f"chmod 600 {secrets}" in run(*command).err) is warned, (command, oct(mode))
+        checked = run("check", "--json").json["findings"]
+        assert any(f"chmod 600 {secrets}" in each["detail"] for each in checked) is warned
+
+
+def test_a_start_in_the_future_is_warned_of(run: Run) -> None:
+    """People do plan hours, so it is no error; the warning says what is read and what to do."""
+    result = run("sync", "--table", "clients", "--since", "2091-01-31")
+    assert result.code == 0
+    assert "2091-01-31, which is in the future" in result.err
+    assert "Leave it out" in result.err
+
+
+def test_a_dataset_that_dlt_renames_is_warned_of(run: Run) -> None:
+    """Queries need the name that the schema has in the end."""
+    result = run("sync", "--table", "clients", "--dataset", "Harvest Data!", "--quiet")
+    assert "dataset harvest_datax" in result.out
+    result = run("sync", "--table", "clients", "--dataset", "Harvest Data!")
+    assert "harvest_datax.time_entries" in result.err
+    assert "--dataset" in result.err
 
 
 def test_a_database_in_use_is_refused(shared: Sandbox, folder: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_newer_file_is_called_that(newest: int, tmp_path: Path) -> None:
     assert "was made by a newer DuckDB" in message
     assert duckdb.__version__ in message
     assert f"reads up to {newest}" in message
-    assert "pip install --upgrade duckdb" in message
+    assert message.endswith("--upgrade duckdb")
 
 
 def test_an_older_file_is_called_that(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Files of settings: why one cannot be read, and which hold secrets that others can read."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import shlex
+import stat
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from harvest_source.dlt_internals import (
+    ConfigurationException,
+    find_unreadable_files,
+    iter_config_files,
+)
+
+_SECRETS: Final = "secrets.toml"
+
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+    (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
+)
+"""How files begin that Windows' editors and PowerShell write; UTF-32's mark begins as UTF-16's."""
+
+_SAVE_AS: Final = (
+    "Save it as UTF-8 without a byte order mark: in an editor by 'Save as', in PowerShell 7 with "
+    "-Encoding utf8NoBOM."
+)
+
+
+def explain_unreadable(error: ConfigurationException) -> str:
+    """
+    Which settings file dlt cannot read, and why, without a word of its content.
+
+    Returns:
+        Empty text when *error* is another one.
+    """
+    found = (_explain(path) for path in find_unreadable_files(error) if path.is_file())
+    return next((why for why in found if why), "")
+
+
+def iter_open_secrets() -> Iterator[str]:
+    """Yield a warning for each file of secrets that every user of the machine can read."""
+    if os.name != "posix":
+        return
+    for path in iter_config_files():
+        if path.name == _SECRETS and path.is_file():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & stat.S_IROTH:
+                yield (
+                    f"{path} can be read by every user of this machine (mode {mode:04o}), and it "
+                    f"holds secrets. Close it: chmod 600 {shlex.quote(str(path))}"
+                )
+
+
+def _explain(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}). Give this user the right to read it."
+    marked = (name for mark, name in _MARKS if content.startswith(mark))
+    if name := next(marked, "UTF-16" if b"\0" in content else ""):
+        return f"{path} is in {name}, and settings are read as plain UTF-8. {_SAVE_AS}"
+    try:
+        tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return f"{path} is not in UTF-8 (line {line}). {_SAVE_AS}"
+    except tomllib.TOMLDecodeError as error:
+        return f"{path} is not TOML: {error}. Correct it there."
+    return ""

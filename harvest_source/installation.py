@@ -1,0 +1,51 @@
+"""How to install what is missing into the environment that this runs in."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, requires
+from typing import Final
+
+_DISTRIBUTION: Final = "harvest-source"
+
+
+def advise_install(requirements: Iterable[str]) -> str:
+    """
+    The command that installs *requirements* beside this package.
+
+    The environment's own interpreter is named: ``pip`` alone may be another environment's.
+    """
+    python = shlex.quote(sys.executable)
+    named = " ".join(map(shlex.quote, requirements))
+    if importlib.util.find_spec("pip") is not None:
+        return f"{python} -m pip install {named}"
+    if shutil.which("uv"):  # An environment that uv made has no pip.
+        return f"uv pip install --python {python} {named}"
+    return f"{python} -m ensurepip && {python} -m pip install {named}"
+
+
+def advise_extra(extra: str) -> str:
+    """
+    The command that installs what the optional part *extra* of this package needs.
+
+    Names the libraries themselves: this package is not on PyPI, and the folder or file that it was
+    installed from may be gone.
+    """
+    return advise_install(_find_requirements(extra))
+
+
+def _find_requirements(extra: str) -> list[str]:
+    try:
+        declared = requires(_DISTRIBUTION) or []
+    except PackageNotFoundError:  # Run from a checkout without being installed.
+        declared = []
+    found = []
+    for each in declared:
+        requirement, _, marker = each.partition(";")
+        if marker.replace('"', "'").strip() == f"extra == '{extra}'":
+            found.append(requirement.strip())
+    return found or [f"{_DISTRIBUTION}[{extra}]"]

@@ -1,0 +1,28 @@
+"""What dlt makes of the name of a dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from harvest_source.errors import printable
+
+_PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
+    """
+    The warning for a name that dlt rewrites, which a query needs; empty when it stays as it is.
+
+    Args:
+        find_name: The name as the destination has it. Asked only for a name that is not plain:
+            dlt has to make a client for it, which takes a part of a run without changes.
+    """
+    if _PLAIN.fullmatch(dataset) or (name := find_name()) == dataset:
+        return ""
+    return (
+        f"dlt calls dataset {printable(dataset, limit=80)} {name} in the destination: write "
+        f"{name}.time_entries in queries, or choose a name of small letters, digits and _ with "
+        "--dataset."
+    )

@@ -1,0 +1,107 @@
+"""A user without a home folder and unknown to the system, as uid 12345 in a container."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harvest_source.sandbox import Sandbox
+from tests.support.children import fork
+from tests.support.command import (
+    ID_URL,
+    TOKEN,
+    Result,
+    build_environment,
+    build_settings,
+)
+from tests.support.signing import REFRESH_TOKEN, app_settings
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
+)
+
+NO_HOME = "this user has no home folder (HOME is not set)"
+Poor = Callable[..., Result]
+
+
+@pytest.fixture
+def poor(tmp_path: Path) -> Poor:
+    """Run the command as that user, in a folder that it can write."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    def run(*arguments: str, **settings: str) -> Result:
+        environment = {**build_environment(folder), **settings, "PATH": os.environ["PATH"]}
+        del environment["XDG_DATA_HOME"]  # It would be a place to keep sign-ins.
+        child = fork(
+            *arguments,
+            folder=folder,
+            environment=environment,
+            call="tests.support.poor_user:main",
+        )
+        out, err = child.communicate()
+        assert child.returncode is not None
+        return Result(child.returncode, out, err)
+
+    return run
+
+
+def oauth(server: Sandbox, **more: str) -> dict[str, str]:
+    settings = {**build_settings(server), **app_settings(server), ID_URL: server.id_url}
+    del settings[TOKEN]
+    return {**settings, REFRESH_TOKEN: server.issue_tokens()["refresh_token"], **more}
+
+
+def test_a_token_of_the_configuration_needs_no_place(poor: Poor, shared: Sandbox) -> None:
+    """A personal access token is not renewed, so nothing has to be kept."""
+    assert poor("check", **build_settings(shared)).code == 0
+    assert poor("auth", "status", **build_settings(shared)).code == 0
+
+
+def test_a_sync_with_oauth_keeps_its_token(poor: Poor, shared: Sandbox) -> None:
+    """New tokens have no place: the refresh token is not exchanged, and the remedies are named."""
+    result = poor("sync", **oauth(shared))
+    assert result.code == 3, result
+    said = " ".join(result.err.split())
+    assert NO_HOME in said
+    assert "vault_path" in said
+    assert "token_command" in said
+
+
+@pytest.mark.parametrize("words", [("check",), ("auth", "status"), ("auth", "status", "--check")])
+def test_a_look_says_that_there_is_no_place(
+    poor: Poor, shared: Sandbox, words: tuple[str, ...]
+) -> None:
+    """It exchanges nothing, and tells in advance that the next sync will stop."""
+    result = poor(*words, **oauth(shared))
+    assert result.code == 0, result
+    assert NO_HOME in " ".join((result.out + result.err).split())
+
+
+def test_a_token_command_is_a_place(poor: Poor, shared: Sandbox) -> None:
+    """The command keeps the new token, so the sync runs."""
+    settings = oauth(shared, SOURCES__HARVEST__TOKEN_COMMAND="cat")
+    result = poor("sync", "--table", "clients", **settings)
+    assert result.code == 0, result
+
+
+def test_without_any_token_the_places_are_named(poor: Poor) -> None:
+    """As elsewhere, with the vault's place and why there is none."""
+    result = poor("sync")
+    assert result.code == 2, result
+    said = " ".join(result.err.split())
+    assert "No Harvest access token was found" in said
+    assert NO_HOME in said
+
+
+def test_a_folder_that_cannot_be_written_is_named(poor: Poor, shared: Sandbox) -> None:
+    """Exit code 6, the folder, and what to do."""
+    result = poor("sync", "--database", "/etc/a.duckdb", **build_settings(shared))
+    assert result.code == 6, result
+    said = " ".join(result.err.split())
+    assert "/etc cannot be written by this user" in said
+    assert "--database" in said

@@ -1,0 +1,23 @@
+"""What people are told to install can be installed where they are."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from harvest_source.installation import advise_extra, advise_install
+
+
+def test_the_command_names_this_environment() -> None:
+    """``pip`` alone may belong to another one."""
+    words = shlex.split(advise_install(["dlt[postgres]"]))
+    assert sys.executable in words
+    assert words[-1] == "dlt[postgres]"
+
+
+def test_an_extra_is_named_by_what_it_needs() -> None:
+    """The package is not on PyPI, so ``harvest-source[dev]`` could not be found there."""
+    words = shlex.split(advise_extra("dev"))
+    assert any(word.startswith("hypothesis") for word in words)
+    assert "dlt[postgres]" in words
+    assert not any(word.startswith("harvest-source[") for word in words)
