@@ -135,14 +135,17 @@ def _approve(agency: Agency, ledger: Ledger, billed: Billed) -> None:
     """Weeks are approved some days after their end; what is invoiced was changed by that last."""
     plan = agency.plan
     no_approval = "approval" in plan.settings.modules_off
-    for k in range(ledger.size):
-        day, booked = ledger.day[k], ledger.bookings[ledger.booking[k]]
-        moment = day_epoch(monday_of(day) + APPROVED_AFTER_DAYS) + 9 * 3600 + booked.user_id % 50
+    users = [booked.user_id for booked in ledger.bookings]
+    before = -1
+    for k, day in enumerate(ledger.day):
+        if day != before:
+            before = day
+            approval = day_epoch(monday_of(day) + APPROVED_AFTER_DAYS) + 9 * 3600
+            marked = day_epoch(month_start(month_of(day) + 1)) + 5 * DAY_S
+        user_id, bill = users[ledger.booking[k]], ledger.bill[k]
+        moment = approval + user_id % 50
         is_approved = moment < plan.quiet_from and not no_approval
-        waiting = UNSUBMITTED if no_approval or booked.user_id % 3 else SUBMITTED
+        waiting = UNSUBMITTED if no_approval or user_id % 3 else SUBMITTED
         ledger.approval[k] = APPROVED if is_approved else waiting
-        bill = ledger.bill[k]
-        at = billed.at.get(bill)
-        if bill == MARKED:
-            at = day_epoch(month_start(month_of(day) + 1)) + 5 * DAY_S
+        at = marked if bill == MARKED else billed.at.get(bill)
         ledger.updated[k] = at or (moment if is_approved else ledger.created[k])

@@ -195,18 +195,26 @@ def _wheel(
     own = [found for found in running if person.id in found.staffed] if person.craft.tasks else []
     billable = round(SLOTS * person.share * rng.uniform(0.9, 1.07)) if own else 0
     weights = [found.weight * rng.uniform(0.5, 1.5) for found in own]
+    internal = sheets.agency.internal[0]
+    known: dict[tuple[Engagement, str], int] = {}
+
+    def add(found: Engagement, task: str) -> None:
+        at = known.get((found, task))
+        if at is None:
+            at = known[found, task] = sheets.book(found, person, task, monday)
+        wheel.append(at)
+
     wheel: list[int] = []
     for found, weight in zip(own, weights, strict=True):
         for _ in range(round(min(billable, SLOTS) * weight / sum(weights))):
-            wheel.append(sheets.book(found, person, rng.choice(person.craft.tasks), monday))
+            add(found, rng.choice(person.craft.tasks))
     rest = max(1, SLOTS - len(wheel))
     meetings = round(rest * MEETINGS_SHARE) if own else 0
     for at in range(rest):
         if at < meetings:
-            wheel.append(sheets.book(own[at % len(own)], person, wording.MEETINGS, monday))
+            add(own[at % len(own)], wording.MEETINGS)
         else:
-            task = _internal_task(rng)
-            wheel.append(sheets.book(sheets.agency.internal[0], person, task, monday))
+            add(internal, _internal_task(rng))
     return wheel
 
 
