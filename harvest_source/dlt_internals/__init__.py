@@ -21,6 +21,7 @@ from harvest_source.dlt_internals.destinations import (
     delaying_interrupts,
     failed_to_connect,
     find_destination,
+    find_merge_strategies,
     supports_merge,
 )
 from harvest_source.dlt_internals.duckdb_client import (
@@ -32,9 +33,12 @@ from harvest_source.dlt_internals.duckdb_client import (
 )
 from harvest_source.dlt_internals.extraction import (
     build_load_id,
+    compute_tables,
     find_active_pipeline,
     find_load_id,
+    takes_new_tables,
 )
+from harvest_source.dlt_internals.row_steps import LastStep, has_row_steps
 from harvest_source.dlt_internals.settings import (
     NAMING_ERRORS,
     find_setting,
@@ -78,12 +82,14 @@ __all__ = [
     "DestinationException",
     "DestinationTransientException",
     "JobClient",
+    "LastStep",
     "MissingDependencyException",
     "NamingDuckDB",
     "SqlClient",
     "StateVersion",
     "StatefulPipeline",
     "build_load_id",
+    "compute_tables",
     "create_duckdb_file",
     "create_tables",
     "delaying_interrupts",
@@ -93,6 +99,7 @@ __all__ = [
     "find_destination",
     "find_last_pipeline",
     "find_load_id",
+    "find_merge_strategies",
     "find_pipelines_folder",
     "find_root",
     "find_setting",
@@ -100,6 +107,7 @@ __all__ = [
     "find_unreadable_files",
     "has_dataset",
     "has_other_naming",
+    "has_row_steps",
     "has_rows",
     "has_table",
     "is_ambiguous",
@@ -115,5 +123,6 @@ __all__ = [
     "read_stored_version",
     "sql_client_of",
     "supports_merge",
+    "takes_new_tables",
     "use_naming_duckdb",
 ]

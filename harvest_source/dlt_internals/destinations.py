@@ -72,6 +72,18 @@ def supports_merge(destination: Any, strategy: str) -> bool:
     return strategy in (destination.capabilities().supported_merge_strategies or ())
 
 
+def find_merge_strategies(destination: Any, table: Any) -> tuple[str, ...]:
+    """
+    The merge strategies that a destination has for *table*, its table format considered.
+
+    Without the selector of ``capabilities``: a list of names of ours.
+    """
+    capabilities = destination.capabilities()
+    found = capabilities.supported_merge_strategies or ()
+    select = capabilities.merge_strategies_selector
+    return tuple(select(found, table_schema=table) if select else found)
+
+
 @contextmanager
 def delaying_interrupts() -> Iterator[None]:
     """

@@ -28,15 +28,28 @@ from harvest_source.schema.endpoint import Endpoint
 
 
 class DltEncoder:
-    """Turns the Arrow tables of one account and table into items for dlt."""
+    """
+    Turns the Arrow tables of one account and table into items for dlt.
+
+    Args:
+        as_rows: Dictionaries also where the table travels as Arrow tables, for steps of a user;
+            :class:`harvest_source.load.row_tables.RowTables` makes tables of them afterwards.
+    """
 
     def __init__(
-        self, endpoint: Endpoint, decoder: Decoder, account_id: int, schema: dlt.Schema
+        self,
+        endpoint: Endpoint,
+        decoder: Decoder,
+        account_id: int,
+        schema: dlt.Schema,
+        *,
+        as_rows: bool = False,
     ) -> None:
         self._endpoint = endpoint
         self._decoder = decoder
         self._account_id = account_id
         self._schema = schema
+        self._as_rows = as_rows
         self._hinted: set[str] = set()
         self._is_first = True
         self._fitters: dict[str, ColumnFitter] = {}
@@ -46,7 +59,7 @@ class DltEncoder:
         if self._endpoint.record.children:
             return mark(self._as_records(table), columns=self._find_new_columns())
         is_first, self._is_first = self._is_first, False
-        item = with_load_id(table, self._endpoint)
+        item = table.to_pylist() if self._as_rows else with_load_id(table, self._endpoint)
         return mark(item, columns=self._find_new_columns(), is_first_table=is_first)
 
     def _find_new_columns(self) -> TTableSchemaColumns:

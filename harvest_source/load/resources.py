@@ -9,16 +9,21 @@ import dlt
 import pyarrow as pa
 from dlt.sources import DltResource
 
+from harvest_source.dlt_internals import LastStep, find_load_id, has_row_steps
+from harvest_source.errors import ConfigError
 from harvest_source.extract.extraction import Extraction, TableFeed
 from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
+from harvest_source.load.habits import check_habits, keeps_rows
 from harvest_source.load.hints import (
     build_hints,
     build_nested_hints,
     build_references,
     excluded_columns,
+    is_declared,
     learned_columns,
 )
 from harvest_source.load.history import TableHistory, find_beginning, note_begun
+from harvest_source.load.row_tables import RowTables
 from harvest_source.load.state import (
     current_accounts,
     forget_other_warehouse,
@@ -29,21 +34,29 @@ from harvest_source.schema.endpoint import Endpoint
 
 
 def build_resource(
-    endpoint: Endpoint, reading: Extraction, history: TableHistory | None = None
+    endpoint: Endpoint,
+    reading: Extraction,
+    history: TableHistory | None = None,
+    *,
+    as_rows: bool | None = None,
 ) -> DltResource:
     """
     Build the resource of one table, which reads while dlt draws from it. No I/O.
 
     Args:
         history: Keeps every version of the table's rows; None: only the last one is kept.
+        as_rows: Whether steps of a user get rows, also where the table travels as Arrow tables;
+            None: if there are such steps, and outside a pipeline.
     """
-    reader = TableReader(endpoint, reading, history)
+    reader = TableReader(endpoint, reading, history, as_rows=as_rows)
 
     def draw() -> Iterator[Any]:  # dlt takes functions, not methods.
         yield from reader.iter_items()
 
     excluded = excluded_columns(endpoint, reading.options.exclude)
-    return wrap(endpoint, draw, excluded, parallelized=True)
+    resource = wrap(endpoint, draw, excluded, parallelized=True)
+    resource.add_step(LastStep(reader.check, reader.finish))
+    return resource
 
 
 def wrap(
@@ -54,7 +67,6 @@ def wrap(
     parallelized: bool = False,
 ) -> DltResource:
     """A resource that yields what *draw* yields, with everything dlt must know of the table."""
-    merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
     optional: dict[str, Any] = {}
     if endpoint.cursor is None:
         # The rows of the account (and parent) are replaced as a whole.
@@ -64,7 +76,8 @@ def wrap(
         draw,
         name=endpoint.name,
         primary_key=endpoint.key,
-        write_disposition=merge,
+        # dlt takes the destination's first strategy: delete-insert where there is one.
+        write_disposition="merge",
         columns=build_hints(endpoint, excluded),
         nested_hints=build_nested_hints(endpoint, excluded),
         references=build_references(endpoint.columns, excluded),
@@ -80,19 +93,78 @@ class TableReader:
     """Reads one table of every account into items for dlt, while dlt asks for them."""
 
     def __init__(
-        self, endpoint: Endpoint, reading: Extraction, history: TableHistory | None = None
+        self,
+        endpoint: Endpoint,
+        reading: Extraction,
+        history: TableHistory | None = None,
+        *,
+        as_rows: bool | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._reading = reading
         self._history = history
+        self._as_rows = as_rows
         self._excluded = excluded_columns(endpoint, reading.options.exclude)
+        self._row_tables = RowTables(endpoint, self._excluded)
+
+    def check(self, name: str) -> None:
+        """
+        Check what the resource *name* is asked for, before anything is read.
+
+        Raises:
+            ConfigError: It would lose rows, or dlt could not load it.
+        """
+        check_habits(self._endpoint, name, self._reading.run_log.warn)
+
+    def finish(self, name: str, rows: list[Any]) -> Any:
+        """What is loaded of a page of *rows* behind all steps of resource *name*."""
+        is_for_people = find_load_id() is None
+        if is_for_people or self._endpoint.record.children or keeps_rows(name):
+            return rows
+        return self._row_tables.build(rows, dlt.current.source_schema())
 
     def iter_items(self) -> Iterator[Any]:
         """Yield Arrow tables or lists of dictionaries; state moves after the rows it is for."""
         refuse_ambiguous_destination()
         schema = dlt.current.source_schema()
-        yield from iter_empty_table(self._endpoint, self._excluded, schema)
+        as_rows = self._wants_rows()
         forget_other_warehouse()
+        has_items = False
+        for item in self._iter_accounts(schema, as_rows=as_rows):
+            has_items = True
+            yield item
+        if as_rows or not has_items:
+            # At the end: dlt's add_limit would count it. Rows make the table with every column, and
+            # steps may leave them all out.
+            yield from self._iter_empty(schema, as_rows=as_rows)
+
+    def _wants_rows(self) -> bool:
+        """
+        Whether steps of a user get rows now.
+
+        Raises:
+            ConfigError: They would change rows whose history is kept from what Harvest sent.
+        """
+        has_steps = has_row_steps()
+        if has_steps and self._history is not None:
+            msg = (
+                f"{self._endpoint.name} has steps that change or choose rows, and its history is "
+                "to be kept, which would not have them. Nothing was read and nothing changed. "
+                "Leave out one of them: the steps, or history under [sources.harvest]."
+            )
+            raise ConfigError(msg)
+        if self._as_rows is not None:
+            return self._as_rows
+        return has_steps or find_load_id() is None or keeps_rows(dlt.current.pipe().name)
+
+    def _iter_empty(self, schema: dlt.Schema, *, as_rows: bool) -> Iterator[Any]:
+        if as_rows and not self._endpoint.record.children:
+            if not is_declared(schema, self._endpoint, self._excluded):
+                yield []  # Passes every step; an Arrow table is made of it behind them.
+            return
+        yield from iter_empty_table(self._endpoint, self._excluded, schema)
+
+    def _iter_accounts(self, schema: dlt.Schema, *, as_rows: bool) -> Iterator[Any]:
         declared = (column.name for column in self._endpoint.columns)
         learned = learned_columns(schema, self._endpoint.name, declared)
         with self._reading.sessions.in_use():
@@ -101,10 +173,10 @@ class TableReader:
                 stored = current_accounts().get(str(account_id), {})
                 state = find_beginning(self._history, stored)
                 feed = TableFeed(self._endpoint, account_id, decoder, state)
-                yield from self._iter_account(feed, schema)
+                encoder = DltEncoder(self._endpoint, decoder, account_id, schema, as_rows=as_rows)
+                yield from self._iter_account(feed, encoder)
 
-    def _iter_account(self, feed: TableFeed, schema: dlt.Schema) -> Iterator[Any]:
-        encoder = DltEncoder(self._endpoint, feed.decoder, feed.account_id, schema)
+    def _iter_account(self, feed: TableFeed, encoder: DltEncoder) -> Iterator[Any]:
         kept: list[pa.Table] = []
         for batch in self._reading.iter_batches(feed):
             if batch.table is not None:

@@ -44,6 +44,7 @@ def harvest(
     vault_path: str | None = None,
     token_command: str | None = None,
     access_log: str | None = None,
+    as_rows: bool | None = None,
 ) -> Iterable[DltResource]:
     """
     Every table of one or more Harvest accounts.
@@ -74,11 +75,14 @@ def harvest(
         vault_path: Folder of saved logins; by default in the user's data folder.
         token_command: Gets every new refresh token on its stdin.
         access_log: File that gets a line for every request; by default none.
+        as_rows: Whether steps such as ``add_map`` get rows (dictionaries) of every table. By
+            default they do, and so does a loop over a resource. False: they get Arrow tables of
+            the tables without arrays, which is faster. No setting: an argument only.
 
     Raises:
         ConfigError: A setting that cannot work, or no credential.
     """
-    given = dict(locals())
+    given = {name: value for name, value in locals().items() if name != "as_rows"}
     # dlt injects nothing here (the spec is empty): settings are read by the same function as in
     # sync(), which has to know what the caller gave and what came from a provider.
     run_log = DltRunLog()
@@ -89,7 +93,9 @@ def harvest(
         use_naming_duckdb(pipeline)
     disable_type_detection()
     resources = [
-        build_resource(endpoint, reading, build_history(endpoint, settings.options))
+        build_resource(
+            endpoint, reading, build_history(endpoint, settings.options), as_rows=as_rows
+        )
         for endpoint in ENDPOINTS
     ]
     for resource in resources:
@@ -109,8 +115,9 @@ class DltRunLog(RunLog):
         log_warning(message)
 
     def add_notice(self, notice: Notice) -> None:
+        if notice.text not in self.warnings:
+            log_warning(notice.text)
         super().add_notice(notice)
-        log_warning(notice.text)
 
 
 def build_history(endpoint: Endpoint, options: ReadOptions) -> TableHistory | None:

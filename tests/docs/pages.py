@@ -40,6 +40,7 @@ PAGES: Final = (
     Page("configuration", "Configuration"),
     Page("history-and-rates", "History and rates"),
     Page("destinations", "Destinations"),
+    Page("with-dlt", "With dlt"),
     Page("scheduling", "Scheduling"),
     Page("asking", "Asking the warehouse"),
     Page("development", "Development"),

@@ -116,6 +116,17 @@ def test_one_table(examples: Examples, home: Path) -> None:
     assert entries == count(home / DATABASE, "time_entries")
 
 
+def test_row_steps(examples: Examples, home: Path) -> None:
+    """Some rows of one table, without a column's values and with a new one."""
+    code, _ = run_script(examples.session, "row_steps.py")
+    assert code == 0
+    database = home / "billable.duckdb"
+    assert 0 < count(database, "time_entries") < count(home / DATABASE, "time_entries")
+    with duckdb.connect(str(database), read_only=True) as connection:
+        query = "SELECT DISTINCT user__name, typeof(is_long) FROM harvest.time_entries"
+        assert connection.execute(query).fetchall() == [(None, "BOOLEAN")]
+
+
 def test_another_destination_by_name(examples: Examples, home: Path) -> None:
     """The destination named lands the same tables; its settings are dlt's own."""
     url = (home / "bucket").as_uri()

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dlt
 import duckdb
@@ -485,3 +486,59 @@ def test_sections_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         context.reload(before)
     assert found == [("config.toml", {"limit": 3})]
     assert {tmp_path / ".dlt" / "config.toml", tmp_path / ".dlt" / "secrets.toml"} <= set(files)
+
+
+def test_the_last_step_stands_behind_the_steps_of_users() -> None:
+    """It gets rows behind every step, and its name; steps that take tables are no row steps."""
+    found: list[object] = []
+
+    @dlt.resource
+    def numbers() -> Iterator[object]:
+        found.append(dlt_internals.has_row_steps())
+        yield [{"n": 1}, {"n": 2}]
+
+    step = dlt_internals.LastStep(found.append, lambda name, rows: [{"of": name}, *rows])
+    numbers.add_step(step)
+    assert [*numbers.add_limit(5)] == [{"of": "numbers"}, {"n": 1}, {"n": 2}]
+    assert found == ["numbers", False]
+    found.clear()
+
+    def twice(row: dict[str, int]) -> Iterator[dict[str, int]]:
+        yield from (row, row)
+
+    numbers.add_yield_map(twice).add_map(lambda row: {"n": -row["n"]}, insert_at=3)
+    assert [*numbers] == [{"of": "numbers"}, {"n": -1}, {"n": -1}, {"n": -2}, {"n": -2}]
+    assert found == ["numbers", True]
+
+    @dlt.transformer
+    def seen(page: list[object]) -> Iterator[object]:
+        yield {"rows": len(page)}
+
+    assert [*(numbers | seen)] == [{"rows": 4}]
+
+
+def test_tables_are_computed_before_rows_come() -> None:
+    """A resource's table and child tables, with every hint; none where hints need a row."""
+    schema = dlt.Schema("some")
+    nested: Any = {"lines": dlt.mark.make_nested_hints(columns={"n": {"data_type": "bigint"}})}
+    orders = dlt.resource([], name="Orders", primary_key="id", nested_hints=nested)
+    main, lines = dlt_internals.compute_tables(orders, schema)
+    assert (main["name"], lines["name"], lines["parent"]) == ("orders", "orders__lines", "orders")
+    assert main["columns"]["id"]["primary_key"]
+    assert dlt_internals.takes_new_tables(schema, main)
+    schema.set_schema_contract("freeze")
+    assert not dlt_internals.takes_new_tables(schema, main)
+    main["columns"]["id"]["data_type"] = "bigint"
+    schema.update_table(main)
+    assert dlt_internals.takes_new_tables(schema, main)
+    orders.apply_hints(table_name=lambda row: row["kind"])
+    assert dlt_internals.compute_tables(orders, schema) == []
+
+
+def test_merge_strategies_depend_on_the_table_format() -> None:
+    """Files merge in Delta and Iceberg tables only; DuckDB by deletion and insertion first."""
+    files = dlt.destinations.filesystem("memory://x")
+    found = dlt_internals.find_merge_strategies
+    assert found(files, {"name": "a"}) == ()
+    assert found(files, {"name": "a", "table_format": "delta"})[0] == "upsert"
+    assert found(dlt.destinations.duckdb(), {"name": "a"})[0] == "delete-insert"

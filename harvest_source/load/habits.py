@@ -1,0 +1,145 @@
+"""
+What a dlt user may ask of a resource, checked before anything is read.
+
+A few of dlt's options assume that every run brings every row. Ours brings what changed, so they
+would delete or close rows that were not read. They are refused; others are explained once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import dlt
+
+from harvest_source.dlt_internals import (
+    compute_tables,
+    find_active_pipeline,
+    find_merge_strategies,
+    has_rows,
+    takes_new_tables,
+)
+from harvest_source.errors import ConfigError
+from harvest_source.load.hints import stored_columns
+from harvest_source.schema.endpoint import Endpoint
+
+_SCD2: Final = "scd2"
+_ROW_KEY: Final = "_dlt_id"
+
+
+def check_habits(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -> None:
+    """
+    Check what is asked of the resource *name* of the source that is being extracted.
+
+    Args:
+        warn: Called with explanations; those that were given before must be left out by it.
+
+    Raises:
+        ConfigError: It would lose rows, or dlt could not load it.
+    """
+    tables = _compute_tables(name)
+    if not tables:
+        return
+    schema, table = dlt.current.source_schema(), tables[0]
+    disposition, strategy = table.get("write_disposition"), table.get("x-merge-strategy")
+    if disposition == "merge" and strategy == "cdc":
+        raise ConfigError(_explain_cdc(endpoint))
+    is_scd2 = disposition == "merge" and strategy == _SCD2
+    if is_scd2:
+        _check_scd2(endpoint, table)
+    if not endpoint.record.children:
+        _check_same_way(schema, table["name"], is_scd2)
+    if disposition == "append":
+        warn(_APPENDED)
+    elif disposition == "merge":
+        _explain_destination(table, warn)
+    for each in tables:
+        if not takes_new_tables(schema, each):
+            # The contract is about what Harvest may add. dlt would refuse the first run as well,
+            # and a column that does not say whether it takes null as soon as rows say so.
+            for hint in each["columns"].values():
+                hint.setdefault("nullable", True)
+            schema.update_table(each, normalize_identifiers=False)
+
+
+def keeps_rows(name: str) -> bool:
+    """Whether dlt needs rows of a table that otherwise travels as Arrow tables: for scd2."""
+    tables = _compute_tables(name)
+    return bool(tables) and tables[0].get("x-merge-strategy") == _SCD2
+
+
+def _compute_tables(name: str) -> list[Any]:
+    """The tables of a resource as dlt will have them, the main one first; none if not known."""
+    resource = dlt.current.source().resources.get(name)
+    return [] if resource is None else compute_tables(resource, dlt.current.source_schema())
+
+
+def _check_scd2(endpoint: Endpoint, table: Any) -> None:
+    """Without a merge key dlt closes every row that a run did not bring."""
+    merge_key = {n for n, hint in table["columns"].items() if hint.get("merge_key")}
+    if endpoint.cursor is None or set(endpoint.key) <= merge_key:
+        return
+    key = ", ".join(f'"{each}"' for each in endpoint.key)
+    instead = (
+        f'To keep every version: harvest(history=["{endpoint.name}"]), which fills '
+        f"{endpoint.name}_history beside the table."
+        if endpoint.may_have_history
+        else f"Keep merge without a strategy for {endpoint.name}."
+    )
+    msg = (
+        f"{endpoint.name} cannot be loaded with scd2 and no merge key: a run brings the rows that "
+        "changed, and dlt would close all others. Nothing was read and nothing changed. "
+        f"{instead} For dlt's own scd2: apply_hints(merge_key=[{key}])."
+    )
+    raise ConfigError(msg)
+
+
+def _check_same_way(schema: dlt.Schema, name: str, is_scd2: bool) -> None:
+    """dlt cannot load rows into a table that was made of Arrow tables, nor the other way round."""
+    known = schema.tables.get(name)
+    if known is None or not has_rows(known):
+        return
+    if is_scd2 != (_ROW_KEY in stored_columns(schema, name)):
+        was, now = ("rows without scd2", "scd2") if is_scd2 else ("scd2", "rows without it")
+        msg = (
+            f"{name} was loaded with {was} before, and dlt cannot add {now} to the same table. "
+            "Nothing was read and nothing changed. Load into another dataset, or drop the table "
+            'and read it again: pipeline.run(..., refresh="drop_resources").'
+        )
+        raise ConfigError(msg)
+
+
+def _explain_cdc(endpoint: Endpoint) -> str:
+    return (
+        f"{endpoint.name} cannot be loaded with the merge strategy cdc: a run brings the rows that "
+        "changed, and dlt would delete all others. Nothing was read and nothing changed. Leave the "
+        "strategy out. To have rows removed that were deleted in Harvest: harvest-source sync."
+    )
+
+
+_APPENDED: Final = (
+    "Rows are appended: one that is read again, because it changed or to be safe, stands there "
+    "once more. The newest of each account_id and id has the highest updated_at, then _dlt_load_id."
+)
+
+
+def _explain_destination(table: Any, warn: Callable[[str], None]) -> None:
+    """A destination without merge appends, and one without delete-insert keeps what is gone."""
+    pipeline = find_active_pipeline()
+    if pipeline is None or pipeline.destination is None:
+        return
+    strategies = find_merge_strategies(pipeline.destination, table)
+    where = pipeline.destination.destination_name
+    if not strategies:
+        warn(
+            f"Destination {where} cannot replace rows in plain files: {_APPENDED[0].lower()}"
+            f'{_APPENDED[1:]} For tables that can: table_format="delta" (or "iceberg"), with '
+            "pip install 'harvest-source[delta]'; or write_disposition=\"replace\", which reads "
+            "everything again in each run."
+        )
+    elif "delete-insert" not in strategies:
+        warn(
+            f"Destination {where} merges by upsert: elements that left an array, and rows that "
+            "left a list without updated_since, stay in its tables. To have them removed: "
+            "harvest-source sync."
+        )

@@ -1,0 +1,499 @@
+"""What a dlt user is used to: each habit works as in dlt, or is refused with the way to go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+from dlt.common.runtime import run_context
+from dlt.common.schema.exceptions import DataValidationError
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.sources import DltSource
+
+from harvest_source import harvest
+from harvest_source.errors import ConfigError, find_cause
+from harvest_source.schema.endpoints import BY_NAME
+from tests.support.lab import Lab, Row
+
+ARROW, NESTED, WHOLE = "clients", "invoices", "roles"
+"""Tables that travel as Arrow tables, as rows with arrays, and as lists that are replaced."""
+TABLES = (ARROW, NESTED, WHOLE)
+
+
+_NUMBERS = count(1)
+
+
+class Habits:
+    """The source of one unchanging account, and pipelines into new DuckDB files."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def source(self, *tables: str, **options: Any) -> DltSource:
+        """The source, *tables* of it if any are named."""
+        source = harvest(account_id=self.lab.server.account_id, **self.lab.settings, **options)
+        return source.with_resources(*tables) if tables else source
+
+    def pipeline(self, **options: Any) -> dlt.Pipeline:
+        """A pipeline into a file of its own."""
+        name = f"habit_{next(_NUMBERS)}"
+        file = self.lab.folder / f"{name}.duckdb"
+        settings: dict[str, Any] = {
+            "destination": dlt.destinations.duckdb(str(file)),
+            "dataset_name": "data",
+        }
+        made: dlt.Pipeline = dlt.pipeline(name, **(settings | options))
+        return made
+
+    def served(self, table: str) -> int:
+        """Rows that Harvest has."""
+        return self.lab.server.count(table)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """An account that no test of this module changes."""
+    with Lab(tmp_path_factory.mktemp("habits"), entries=60) as lab:
+        lab.stop_timers()
+        lab.rest()
+        yield lab
+
+
+@pytest.fixture
+def habits(lab: Lab) -> Iterator[Habits]:
+    with lab.working():
+        yield Habits(lab)
+
+
+def rows(pipeline: dlt.Pipeline, table: str) -> list[Row]:
+    """Every row of *table*; none if there is no such table."""
+    with pipeline.sql_client() as client:
+        name = client.make_qualified_table_name(table)
+        with client.execute_query(f"SELECT * FROM {name}") as cursor:
+            columns = [each[0] for each in cursor.description]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def ids(pipeline: dlt.Pipeline, table: str) -> list[int]:
+    return sorted(row["id"] for row in rows(pipeline, table))
+
+
+def refused(pipeline: dlt.Pipeline, source: Any, **options: Any) -> str:
+    """The message with which a run is refused: nothing was asked, and nothing waits."""
+    with pytest.raises(PipelineStepFailed) as caught:
+        pipeline.run(source, **options)
+    error = find_cause(caught.value, ConfigError)
+    assert error is not None, caught.value
+    assert not pipeline.has_pending_data
+    return str(error)
+
+
+# Rows on their way.
+
+
+@pytest.mark.parametrize("table", [ARROW, NESTED, "time_entries"])
+def test_add_filter(habits: Habits, table: str) -> None:
+    """A filter gets rows of every table, and only what passes is loaded."""
+    source, pipeline = habits.source(table), habits.pipeline()
+    source.resources[table].add_filter(lambda row: row["id"] % 2 == 0)
+    pipeline.run(source)
+    even = sorted(r["id"] for r in habits.lab.server.rows(table) if r["id"] % 2 == 0)
+    assert ids(pipeline, table) == even
+    assert even
+
+
+def test_add_map(habits: Habits) -> None:
+    """
+    A map gets rows with exact values, changes columns and adds some: Harvest's columns keep their
+    types, and a value that does not fit stands beside its column.
+    """
+
+    def change(row: Row) -> Row:
+        assert isinstance(row["hours"], Decimal)
+        row["hours"] = float(row["hours"]) / 3
+        row["double_hours"] = float(row["hours"]) * 2
+        row["label"] = f"{row['project__name']}/{row['user__name']}"
+        row["tags"] = {"first": "a", "all": ["a", "b"]}
+        row["billable_rate"] = "none"
+        return row
+
+    source, pipeline = habits.source("time_entries"), habits.pipeline()
+    source.time_entries.add_map(change)
+    pipeline.run(source)
+    for row in (landed := rows(pipeline, "time_entries")):
+        assert abs(row["hours"] * 2 - Decimal(row["double_hours"])) < Decimal("0.00000001")
+        assert row["label"].startswith(row["project__name"])
+        assert (row["tags__first"], row["tags__all"]) == ("a", '["a","b"]')
+        assert (row["billable_rate"], row["billable_rate__v_text"]) == (None, "none")
+    assert len(landed) == habits.served("time_entries")
+    assert "_dlt_id" not in landed[0]
+
+
+def test_a_table_may_gain_and_lose_its_steps(habits: Habits) -> None:
+    """Runs with steps and runs without load into one table."""
+    pipeline = habits.pipeline()
+    for name in (None, "Theirs", None):
+        source = habits.source(ARROW)
+        if name:
+            source.clients.add_map(lambda row: row | {"owner": "Theirs"})
+        with pipeline.managed_state() as state:
+            state.get("sources", {}).clear()
+        pipeline.run(source)
+        assert len(rows(pipeline, ARROW)) == habits.served(ARROW)
+
+
+def test_a_step_by_number_gets_rows(habits: Habits) -> None:
+    """insert_at puts a step before others or behind all of them; either gets rows."""
+    source, pipeline = habits.source(ARROW), habits.pipeline()
+    order: list[str] = []
+
+    def note(word: str) -> Any:
+        def step(row: Row) -> Row:
+            order.append(word)
+            return row | {word: True}
+
+        return step
+
+    source.clients.add_map(note("middle")).add_map(note("first"), insert_at=1)
+    source.clients.add_map(note("last"), insert_at=len(source.clients._pipe.steps))
+    pipeline.run(source)
+    assert order[:: habits.served(ARROW)] == ["first", "middle", "last"]
+    assert all(row["first"] and row["last"] for row in rows(pipeline, ARROW))
+
+
+def test_add_yield_map_and_metrics(habits: Habits) -> None:
+    """One row may become several; metrics are counted over rows."""
+    source, pipeline = habits.source(ARROW), habits.pipeline()
+
+    def split(row: Row) -> Iterator[Row]:
+        yield row
+        yield row | {"id": row["id"] + 1_000_000_000}
+
+    def measure(items: Any, meta: Any, metrics: dict[str, Any]) -> None:
+        metrics["named"] = metrics.get("named", 0) + sum(1 for each in items if each["name"])
+
+    source.clients.add_metrics(measure).add_yield_map(split)
+    pipeline.run(source)
+    assert len(rows(pipeline, ARROW)) == 2 * habits.served(ARROW)
+    assert source.clients.custom_metrics == {"named": habits.served(ARROW)}
+
+
+def test_a_filter_that_keeps_nothing_makes_the_table(habits: Habits) -> None:
+    """The table is there with every column, empty."""
+    source, pipeline = habits.source(ARROW), habits.pipeline()
+    source.clients.add_filter(lambda _: False)
+    pipeline.run(source)
+    assert rows(pipeline, ARROW) == []
+    declared = {column.name for column in BY_NAME[ARROW].record.columns if not column.secret}
+    assert declared <= pipeline.default_schema.get_table_columns(ARROW).keys()
+
+
+def test_steps_that_return_no_row_are_refused(habits: Habits) -> None:
+    """None in place of a row, a row without its key, a value of no column: the message says so."""
+
+    def refusal(step: Any) -> str:
+        source, pipeline = habits.source(ARROW), habits.pipeline()
+        source.clients.add_map(step)
+        return refused(pipeline, source)
+
+    assert "returned int in place of a row" in refusal(lambda _: 1)
+    assert "without a usable id" in refusal(lambda row: {"account_id": row["account_id"]})
+    assert "put a set into label" in refusal(lambda row: row | {"label": set()})
+
+
+def test_add_limit(habits: Habits) -> None:
+    """add_limit(1) loads one page of each table, moves no cursor, and the next run has it all."""
+    pipeline = habits.pipeline()
+    pipeline.run(habits.source(*TABLES).add_limit(1))
+    assert all(rows(pipeline, table) for table in TABLES)
+    pipeline.run(habits.source(*TABLES))
+    for table in TABLES:
+        assert len(rows(pipeline, table)) == habits.served(table)
+
+
+def test_transformers_get_rows(habits: Habits) -> None:
+    """A transformer gets pages of rows, whether the table itself is loaded or not."""
+    source = habits.source()
+
+    @dlt.transformer(write_disposition="replace")
+    def names(page: list[Row]) -> Iterator[Row]:
+        for row in page:
+            yield {"id": row["id"], "name": row["name"]}
+
+    alone, both = habits.pipeline(), habits.pipeline()
+    alone.run(source.clients | names)
+    assert len(rows(alone, "names")) == habits.served(ARROW)
+    assert ARROW not in alone.default_schema.tables
+
+    source = habits.source()
+    both.run([source.clients, source.clients | names.with_name("others")])
+    assert len(rows(both, "others")) == len(rows(both, ARROW)) == habits.served(ARROW)
+
+
+def test_a_loop_gives_rows_and_as_rows_says_otherwise(habits: Habits) -> None:
+    """Without a pipeline each item is a row; as_rows=False gives Arrow tables, to steps as well."""
+    assert {type(item) for item in habits.source().clients} == {dict}
+    assert {type(item) for item in habits.source(as_rows=False).clients} == {pa.Table}
+    source, pipeline = habits.source(ARROW, as_rows=False), habits.pipeline()
+    source.clients.add_map(lambda table: table.slice(0, 3))
+    pipeline.run(source)
+    assert len(rows(pipeline, ARROW)) == 3
+
+
+def test_steps_and_history_exclude_each_other(habits: Habits) -> None:
+    """History would keep what Harvest sent: that is said, before anything is read."""
+    source = habits.source(ARROW, history=[ARROW])
+    source.clients.add_map(lambda row: row)
+    assert "Leave out one of them" in refused(habits.pipeline(), source)
+
+
+# How rows are written.
+
+
+def test_append(
+    habits: Habits, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """append adds every row that is read, once more if it is read again; dlt's log says so."""
+    show_warnings(monkeypatch)
+    pipeline = habits.pipeline()
+    for _ in range(2):
+        pipeline.run(habits.source(ARROW, NESTED), write_disposition="append")
+    assert set(ids(pipeline, ARROW)) == {row["id"] for row in habits.lab.server.rows(ARROW)}
+    assert sum("stands there once more" in each for each in caplog.messages) == 2
+
+
+def show_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have dlt log its warnings, and ours."""
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "WARNING")
+    run_context.active().reload()
+
+
+def test_replace(habits: Habits) -> None:
+    """replace reads everything again in each run: dlt forgets the cursors."""
+    pipeline = habits.pipeline()
+    for _ in range(2):
+        pipeline.run(habits.source(*TABLES), write_disposition="replace")
+    for table in TABLES:
+        assert len(rows(pipeline, table)) == habits.served(table)
+
+
+@pytest.mark.parametrize("strategy", ["delete-insert", "upsert", "insert-only"])
+def test_merge_strategies(habits: Habits, strategy: Any) -> None:
+    """Strategies that keep rows which a run did not bring work as in dlt."""
+    pipeline = habits.pipeline()
+    for _ in range(2):
+        merge: Any = {"disposition": "merge", "strategy": strategy}
+        pipeline.run(habits.source(*TABLES), write_disposition=merge)
+    for table in TABLES:
+        assert len(rows(pipeline, table)) == habits.served(table)
+
+
+@pytest.mark.parametrize(("strategy", "advice"), [("cdc", "harvest-source sync"), ("scd2", "his")])
+def test_strategies_that_would_lose_rows_are_refused(
+    habits: Habits, strategy: Any, advice: str
+) -> None:
+    """They take rows that a run did not bring for deleted: refused before anything is read."""
+    before = len(list(habits.lab.server.requests))
+    merge: Any = {"disposition": "merge", "strategy": strategy}
+    message = refused(habits.pipeline(), habits.source(ARROW), write_disposition=merge)
+    assert "a run brings the rows that changed" in message
+    assert advice in message
+    assert len(list(habits.lab.server.requests)) == before
+
+
+def test_scd2_with_a_merge_key(habits: Habits) -> None:
+    """With the whole key as merge key dlt's own scd2 works; it needs a table of its own."""
+    pipeline = habits.pipeline()
+
+    def source() -> DltSource:
+        built = habits.source(ARROW)
+        merge: Any = {"disposition": "merge", "strategy": "scd2"}
+        built.clients.apply_hints(write_disposition=merge, merge_key=["account_id", "id"])
+        return built
+
+    for _ in range(2):
+        pipeline.run(source())
+    landed = rows(pipeline, ARROW)
+    assert len(landed) == habits.served(ARROW)
+    assert {row["_dlt_valid_to"] for row in landed} == {None}
+    assert "cannot add rows without it" in refused(pipeline, habits.source(ARROW))
+    other = habits.pipeline()
+    other.run(habits.source(ARROW))
+    assert "cannot add scd2" in refused(other, source())
+
+
+# Pipelines, schemas, sources.
+
+
+@pytest.mark.parametrize("mode", ["drop_sources", "drop_resources", "drop_data"])
+def test_refresh(habits: Habits, mode: Any) -> None:
+    """The tables of the run are read from their first row; drop_sources drops all others, too."""
+    pipeline = habits.pipeline()
+    pipeline.run(habits.source(ARROW, WHOLE))
+    pipeline.run(habits.source(ARROW), refresh=mode)
+    assert len(rows(pipeline, ARROW)) == habits.served(ARROW)
+    kept = WHOLE in pipeline.default_schema.tables
+    assert kept == (mode != "drop_sources")
+
+
+def test_dev_mode(habits: Habits) -> None:
+    """Each run of a pipeline in dev_mode begins anew, in a dataset of its own."""
+    file = dlt.destinations.duckdb(str(habits.lab.folder / "dev.duckdb"))
+    pipeline = dlt.pipeline("dev", destination=file, dataset_name="data", dev_mode=True)
+    pipeline.run(habits.source(ARROW))
+    assert pipeline.dataset_name.startswith("data_")
+    assert len(rows(pipeline, ARROW)) == habits.served(ARROW)
+
+
+def test_clone_with_its_own_section(habits: Habits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone reads its settings from its own section, and keeps its cursors under its own name."""
+    for name, value in habits.lab.environment.items():
+        if name.startswith("SOURCES__HARVEST__"):
+            monkeypatch.setenv(name.replace("HARVEST", "SECOND_COMPANY", 1), value)
+    pipeline = habits.pipeline()
+    second = harvest.clone(name="second", section="second_company")
+    pipeline.run(second().with_resources(ARROW))
+    assert len(rows(pipeline, ARROW)) == habits.served(ARROW)
+    assert list(pipeline.state["sources"]) == ["second"]
+
+
+def test_parallelize(habits: Habits) -> None:
+    """Tables are read in parallel anyway; to ask for it again changes nothing."""
+    pipeline = habits.pipeline()
+    pipeline.run(habits.source(*TABLES).parallelize())
+    for table in TABLES:
+        assert len(rows(pipeline, table)) == habits.served(table)
+
+
+def test_a_source_around_ours(habits: Habits) -> None:
+    """Our resources in a source of one's own keep their cursors there, and are renamed at will."""
+
+    @dlt.source(name="company")
+    def company() -> Iterator[Any]:
+        source = habits.source()
+        yield source.clients
+        yield source.roles.with_name("jobs")
+
+    pipeline = habits.pipeline()
+    for _ in range(2):
+        pipeline.run(company())
+    assert len(rows(pipeline, ARROW)) == habits.served(ARROW)
+    assert len(rows(pipeline, "jobs")) == habits.served(WHOLE)
+    assert list(pipeline.state["sources"]) == ["company"]
+
+
+@pytest.mark.parametrize("mode", ["evolve", "freeze", "discard_row", "discard_value"])
+def test_schema_contract(habits: Habits, mode: Any) -> None:
+    """What harvest() declares passes every contract, from the first run on."""
+    pipeline = habits.pipeline()
+    for _ in range(2):
+        pipeline.run(habits.source(*TABLES), schema_contract=mode)
+    for table in TABLES:
+        assert len(rows(pipeline, table)) == habits.served(table)
+    assert rows(pipeline, "invoices__line_items")
+
+
+def test_schema_contract_and_undeclared_columns(habits: Habits) -> None:
+    """A column that is not declared is refused, its value or its row left out, as dlt says."""
+
+    def run(mode: Any) -> dlt.Pipeline:
+        source, pipeline = habits.source(ARROW), habits.pipeline()
+        source.clients.add_map(lambda row: row | {"extra": 1} if row["id"] % 2 else row)
+        pipeline.run(source, schema_contract={"tables": "freeze", "columns": mode})
+        return pipeline
+
+    with pytest.raises(PipelineStepFailed) as caught:
+        run("freeze")
+    assert find_cause(caught.value, DataValidationError) is not None
+    assert len(rows(run("discard_value"), ARROW)) == habits.served(ARROW)
+    even = [row["id"] for row in habits.lab.server.rows(ARROW) if row["id"] % 2 == 0]
+    assert ids(run("discard_row"), ARROW) == sorted(even)
+
+
+def test_import_and_export_of_schemas(habits: Habits, tmp_path: Path) -> None:
+    """The schema is exported, and what is edited in the imported one counts."""
+    folders = {f"{way}_schema_path": str(tmp_path / way) for way in ("import", "export")}
+    pipeline = habits.pipeline(**folders)
+    pipeline.run(habits.source(ARROW))
+    assert (tmp_path / "export" / "harvest.schema.yaml").exists()
+    imported = tmp_path / "import" / "harvest.schema.yaml"
+    imported.write_text(imported.read_text().replace("Client name", "Edited"))
+    pipeline.run(habits.source(ARROW))
+    assert pipeline.default_schema.tables[ARROW]["columns"]["name"]["description"] == "Edited"
+    assert len(rows(pipeline, ARROW)) == habits.served(ARROW)
+
+
+@pytest.mark.parametrize("naming", ["snake_case", "duck_case", "direct", "sql_cs_v1", "sql_ci_v1"])
+def test_naming_conventions(habits: Habits, naming: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every naming convention of dlt: the same rows, child tables included, twice over."""
+    monkeypatch.setenv("SCHEMA__NAMING", naming)
+    pipeline = habits.pipeline()
+    for _ in range(2):
+        pipeline.run(habits.source(ARROW, NESTED))
+    for table in (ARROW, NESTED):
+        assert len(rows(pipeline, table)) == habits.served(table)
+    child = "invoices▶line_items" if naming == "direct" else "invoices__line_items"
+    lines = sum(len(row["line_items"]) for row in habits.lab.server.rows(NESTED))
+    assert len(rows(pipeline, child)) == lines
+
+
+def test_dataset_and_attach(habits: Habits) -> None:
+    """dataset() reads what was loaded; an attached pipeline reads it too, and goes on loading."""
+    pipeline = habits.pipeline()
+    pipeline.run(habits.source(ARROW, NESTED))
+    dataset = pipeline.dataset()
+    assert len(dataset[ARROW].fetchall()) == habits.served(ARROW)
+    assert len(dataset.clients.where("id", "gt", 0).select("id", "name").fetchall()) > 0
+    counts = dict(dataset.row_counts().fetchall())
+    assert counts[NESTED] == habits.served(NESTED)
+    arrow = dataset["invoices__line_items"].arrow()
+    assert arrow is not None
+    assert arrow.num_rows == counts["invoices__line_items"]
+
+    name, destination = pipeline.pipeline_name, pipeline.destination
+    attached = dlt.attach(name, destination=destination, dataset_name="data")
+    assert len(attached.dataset()[ARROW].fetchall()) == habits.served(ARROW)
+    attached.run(habits.source(WHOLE))
+    assert len(rows(attached, WHOLE)) == habits.served(WHOLE)
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_max_table_nesting(habits: Habits, depth: int) -> None:
+    """Below 1 arrays are JSON in their row, and there is no child table."""
+    source, pipeline = habits.source(NESTED), habits.pipeline()
+    source.max_table_nesting = depth
+    pipeline.run(source)
+    invoices = rows(pipeline, NESTED)
+    assert len(invoices) == habits.served(NESTED)
+    assert ("line_items" in invoices[0]) == (depth == 0)
+    made = set(pipeline.default_schema.data_table_names(seen_data_only=True))
+    assert ("invoices__line_items" in made) == (depth == 1)
+
+
+def test_a_pydantic_model_sees_rows(habits: Habits) -> None:
+    """A model in columns= validates rows: dlt's validator gets them, not Arrow tables."""
+    pydantic: Any = pytest.importorskip("pydantic")
+    model = pydantic.create_model("Client", id=(int, ...), account_id=(int, ...), name=(str, ...))
+    source, pipeline = habits.source(ARROW), habits.pipeline()
+    source.clients.apply_hints(columns=model)
+    pipeline.run(source)
+    assert len(rows(pipeline, ARROW)) == habits.served(ARROW)
+
+
+def test_plain_files_are_warned_of(
+    habits: Habits, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A destination that cannot merge gets every row appended; dlt's log says so, once."""
+    show_warnings(monkeypatch)
+    url = (habits.lab.folder / "files").as_uri()
+    pipeline = habits.pipeline(destination=dlt.destinations.filesystem(url))
+    pipeline.run(habits.source(ARROW, NESTED))
+    warned = [each for each in caplog.messages if "cannot replace rows in plain files" in each]
+    assert len(warned) == 1
+    assert 'table_format="delta"' in warned[0]
