@@ -26,8 +26,8 @@ FLOORS = (
     floor("extract config", "httpx pyarrow dlt"),
     floor("load", "dlt pyarrow"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),
-    floor("operations ask", "dlt duckdb"),
-    floor("cli __init__ __main__", "dlt click rich"),
+    floor("operations ask", "dlt duckdb mcp mcp_types pydantic anyio"),
+    floor("cli __init__ __main__", "dlt click rich anyio platformdirs"),
 )
 """From the ground up."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -19,6 +19,7 @@ class Answer:
         has_more: There are more rows than were asked for.
         is_cut: A text was shortened.
         cursor: Continues the list; None at its end, and where a list cannot be continued.
+        cursors: For each row, the cursor that continues behind it; empty where there is none.
     """
 
     columns: tuple[str, ...]
@@ -28,6 +29,13 @@ class Answer:
     has_more: bool = False
     is_cut: bool = False
     cursor: str | None = None
+    cursors: tuple[str, ...] = ()
+
+    def keep(self, count: int) -> Answer:
+        """The first *count* rows; the cursor continues behind them."""
+        cursors = self.cursors[:count]
+        last = cursors[-1] if cursors else None
+        return replace(self, rows=self.rows[:count], cursors=cursors, cursor=last)
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as dictionaries by column name."""

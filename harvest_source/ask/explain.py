@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,14 @@ import duckdb
 from harvest_source.ask.exchange import BUSY, FAILED, MISSING, REFUSED
 from harvest_source.errors import printable
 
+_OF_THE_QUERY: Final = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+)
+"""Errors that were made before a row was read: they hold words of the query alone."""
+_QUOTED: Final = re.compile(r"""['"`<(]|\d{4,}""")
 _LOCKED: Final = ("conflicting lock", "set lock on file", "used by another process")
 
 
@@ -25,4 +34,8 @@ def explain_error(path: Path, error: duckdb.Error) -> tuple[str, str]:
     if isinstance(error, duckdb.PermissionException):
         return REFUSED, "A query may not reach anything but the warehouse's tables."
     # What stands behind the first line quotes the query and points into it.
-    return FAILED, printable(text.partition("\n")[0], limit=300)
+    line = text.partition("\n")[0]
+    if not isinstance(error, _OF_THE_QUERY):
+        # Such an error may quote a value of a row, which is not ours to say: cut before it.
+        line = _QUOTED.split(line)[0].rstrip(" :") + ". TRY_CAST and TRY give null instead."
+    return FAILED, printable(line, limit=300)

@@ -75,7 +75,7 @@ TIMES: Final = _names(
 )
 
 VALUES: Final = _names(
-    "coalesce constant_or_null error if ifnull nullif pg_typeof typeof alias row struct_pack "
+    "coalesce constant_or_null if ifnull nullif pg_typeof typeof alias row struct_pack "
     "struct_extract struct_extract_at struct_insert struct_concat struct_keys struct_values "
     "unpivot_list"
 )

@@ -143,16 +143,14 @@ def _build_page(answer: Answer, seal: str) -> Answer:
     """Take the key out of the rows, and make the cursor of it."""
     shown = [at for at, name in enumerate(answer.columns) if not name.startswith(_CURSOR)]
     hidden = [at for at, name in enumerate(answer.columns) if name.startswith(_CURSOR)]
-    cursor = None
-    if answer.has_more and answer.rows:
-        last = answer.rows[-1]
-        cursor = _write_cursor([last[at] for at in hidden], seal)
+    cursors = tuple(_write_cursor([row[at] for at in hidden], seal) for row in answer.rows)
     return replace(
         answer,
         columns=tuple(answer.columns[at] for at in shown),
         types=tuple(answer.types[at] for at in shown),
         rows=tuple(tuple(row[at] for at in shown) for row in answer.rows),
-        cursor=cursor,
+        cursor=cursors[-1] if answer.has_more and cursors else None,
+        cursors=cursors,
     )
 
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,29 @@ class QueryFailed(HarvestError):
     """The query was run and failed; the message says why, as DuckDB put it."""
 
     exit_code = 2
+
+
+class Task:
+    """A question that may be given up while its worker runs. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._is_over = False
+
+    def hold(self, worker: subprocess.Popen[bytes] | None) -> None:
+        """Remember the worker that runs now; ends it at once if the question was given up."""
+        with self._lock:
+            self._worker = worker
+            if self._is_over and worker is not None:
+                worker.kill()
+
+    def end(self) -> None:
+        """Give the question up: its worker is ended, now or as soon as it starts."""
+        with self._lock:
+            self._is_over = True
+            if self._worker is not None:
+                self._worker.kill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +97,16 @@ class Runner:
     limits: Limits = field(default_factory=Limits)
     clock: Clock = field(default_factory=SystemClock)
     keeps_one_ready: bool = False
-    _turns: threading.Semaphore = field(init=False, repr=False)
-    _lock: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
-    _spare: subprocess.Popen[bytes] | None = field(init=False, repr=False, default=None)
+    task: Task = field(default_factory=Task, repr=False)
+    _pool: _Pool | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self._turns = threading.Semaphore(self.limits.at_once)
+        if self._pool is None:
+            self._pool = _Pool(threading.Semaphore(self.limits.at_once))
+
+    def bound_to(self, task: Task) -> Runner:
+        """This runner for one question, which *task* can give up; turns and workers are shared."""
+        return replace(self, task=task)
 
     def query(self, sql: str, *, max_rows: int = 1000, **options: Any) -> Answer:
         """
@@ -100,10 +127,14 @@ class Runner:
 
     def close(self) -> None:
         """End the worker that waits for the next call."""
-        with self._lock:
-            spare, self._spare = self._spare, None
+        spare = self._workers.take()
         if spare is not None:
             _end(spare)
+
+    @property
+    def _workers(self) -> _Pool:
+        assert self._pool is not None
+        return self._pool
 
     def _build_request(self, **options: Any) -> Request:
         return Request(
@@ -119,7 +150,7 @@ class Runner:
     def _answer(self, request: Request) -> Answer:
         deadline = self.clock.monotonic() + self.limits.wait_s
         while True:
-            with self._turns:
+            with self._workers.turns:
                 reply = self._exchange(request)
             left = deadline - self.clock.monotonic()
             if reply.error_kind != BUSY or left <= 0:
@@ -146,18 +177,34 @@ class Runner:
 
     @contextmanager
     def _take_worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        with self._lock:
-            worker, self._spare = self._spare, None
-        worker = worker or _start()
+        worker = self._workers.take() or _start()
+        self.task.hold(worker)
         try:
             _await_ready(worker)
             if self.keeps_one_ready:
-                self._prepare()
+                self._workers.prepare()
             yield worker
         finally:
+            self.task.hold(None)
             _end(worker)
 
-    def _prepare(self) -> None:
+
+@dataclass(slots=True)
+class _Pool:
+    """Turns, and the worker that is ready for the next question."""
+
+    turns: threading.Semaphore
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _spare: subprocess.Popen[bytes] | None = None
+
+    def take(self) -> subprocess.Popen[bytes] | None:
+        """The worker that is ready, if there is one."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+            return spare
+
+    def prepare(self) -> None:
+        """Start the next worker."""
         with self._lock:
             if self._spare is None:
                 self._spare = _start()

@@ -12,6 +12,7 @@ import click
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, check_name, everywhere
 from harvest_source.defaults import DATABASE, DATASET, PIPELINE
+from harvest_source.errors import ConfigError
 
 if TYPE_CHECKING:
     from harvest_source.ask import Answer, Runner
@@ -23,6 +24,12 @@ _NUMBERS = ("BIGINT", "INTEGER", "DECIMAL", "DOUBLE", "HUGEINT", "FLOAT", "SMALL
 
 def readable(function: F) -> F:
     """Add the options that say which warehouse is read, and how the answer is written."""
+    as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
+    return readable_file(as_csv(function))
+
+
+def readable_file(function: F) -> F:
+    """Add the options that say which warehouse is read."""
     options = (
         click.option("--database", metavar="PATH", help=f"DuckDB file.  [default: {DATABASE}]"),
         click.option(
@@ -33,7 +40,6 @@ def readable(function: F) -> F:
             callback=check_name,
             help="Schema that holds the tables.",
         ),
-        click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout."),
     )
     for option in reversed(options):
         function = option(function)
@@ -110,7 +116,6 @@ def list_(context: Context, table: str | None, limit: int, **options: Any) -> in
 def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     """Show the record of a table that has this id."""
     from harvest_source.ask import get_record
-    from harvest_source.errors import ConfigError
 
     answer = get_record(table, record_id, warehouse=_open(options))
     if not answer.rows:
@@ -126,7 +131,51 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     return 0
 
 
-ASK_COMMANDS = (query, list_, get)
+@click.command()
+@click.option(
+    "--audit-log",
+    metavar="PATH",
+    help="File with one line for each call.  [default: mcp.log in the user's log folder]",
+)
+@readable_file
+@everywhere
+def mcp(context: Context, audit_log: str | None, **options: Any) -> int:
+    """
+    Serve the warehouse to agents, read-only.
+
+    Speaks the Model Context Protocol on stdin and stdout. Needs the extra mcp.
+    """
+    try:
+        import anyio
+
+        from harvest_source.ask.mcp.audit_log import AuditLog
+        from harvest_source.ask.mcp.server import AskServer, serve_stdio
+    except ModuleNotFoundError as error:
+        msg = (
+            "This command needs the extra mcp. Install it from where harvest-source was installed, "
+            "in a clone: python -m pip install '.[mcp]'"
+        )
+        raise ConfigError(msg) from error
+    from pathlib import Path
+
+    from platformdirs import user_log_path
+
+    from harvest_source.clock import SystemClock
+
+    context.console.quiet = True  # stdout belongs to the protocol.
+    runner, clock = _open(options), SystemClock()
+    runner.keeps_one_ready = True
+    place = Path(audit_log) if audit_log else user_log_path("harvest-source") / "mcp.log"
+    audit = AuditLog(place, caller="stdio", now=clock.now)
+    try:
+        anyio.run(serve_stdio, AskServer(runner, audit, clock))
+    finally:
+        runner.close()
+        audit.close()
+    return 0
+
+
+ASK_COMMANDS = (query, list_, get, mcp)
 
 
 def _open(options: dict[str, Any]) -> Runner:

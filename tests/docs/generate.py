@@ -44,6 +44,7 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "dlt settings": lambda _: reference.build_dlt_settings(),
     "exit codes": lambda _: reference.build_exit_codes(),
     "rooms": lambda _: build_rooms(),
+    "tools": lambda _: reference.build_tools(),
     "help": reference.build_help,
     "file": build_file,
 }

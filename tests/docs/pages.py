@@ -43,6 +43,7 @@ PAGES: Final = (
     Page("with-dlt", "With dlt"),
     Page("scheduling", "Scheduling"),
     Page("asking", "Asking the warehouse"),
+    Page("agents", "Agents"),
     Page("development", "Development"),
 )
 

@@ -14,6 +14,7 @@ import click
 from click.testing import CliRunner
 
 from harvest_source import errors
+from harvest_source.ask.mcp.tools import TOOLS
 from harvest_source.cli import main as cli
 from harvest_source.cli.options import Context
 from harvest_source.config import spec
@@ -250,3 +251,12 @@ def build_help(command: str = "") -> str:
     )
     assert result.exit_code == 0, result.output
     return f"```text\n{re.sub(r' +$', '', result.output, flags=re.MULTILINE)}```"
+
+
+def build_tools() -> str:
+    """What agents can call, with the arguments of each."""
+    rows = [
+        (code([tool.name]), tool.description, code(tool.arguments.model_fields))
+        for tool in TOOLS.values()
+    ]
+    return table(("Tool", "What it answers", "Arguments"), rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from harvest_source import ask
 from harvest_source.ask import Answer, Limits, QueryFailed, Runner, StatementRefused
 from harvest_source.clock import SystemClock
 from harvest_source.errors import DestinationError
-from tests.support.questions import TOO_MUCH, make_warehouse
+from tests.support.questions import TOO_MUCH, find_workers, make_warehouse
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +46,6 @@ class ImpatientClock(SystemClock):
 
     def sleep(self, seconds: float) -> None:
         self.passed += seconds
-
-
-def find_workers() -> set[int]:
-    """The workers that this process started and that still run."""
-    found = set()
-    for listed in Path("/proc/self/task").glob("*/children"):
-        for pid in listed.read_text().split():
-            with contextlib.suppress(OSError):
-                if b"harvest_source.ask.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.add(int(pid))
-    return found
 
 
 @pytest.mark.parametrize("sql", TOO_MUCH, ids=range(len(TOO_MUCH)))
