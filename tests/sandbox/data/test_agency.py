@@ -13,6 +13,7 @@ import pytest
 
 from harvest_source.sandbox import CHILDREN, TABLES, ManualClock, World, agency_settings
 from harvest_source.sandbox.data.entries.ledger import LedgerEntries
+from tests.support.quotes import check_order, check_quotes
 
 Row = dict[str, Any]
 TODAY = date(2026, 6, 17)
@@ -335,6 +336,43 @@ def test_traps_of_names_and_currencies(rows: dict[str, list[Row]]) -> None:
         if row["billable"] and row["project"]["id"] in unbillable
     ]
     assert 0 < len(mistaken) < 200
+
+
+# -- the look of the records -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_records_quote_the_truth_and_look_as_recorded(
+    rows: dict[str, list[Row]], table: str
+) -> None:
+    """Quoted records exist and are quoted as they are; nested objects come late."""
+    originals = {name: {row["id"]: row for row in rows[name]} for name in TABLES}
+    check_quotes(rows[table], originals)
+    for row in rows[table]:
+        check_order(row)
+
+
+BOTH_KINDS = {
+    "time_entries": ("hours", "hours_without_timer", "billable_rate", "cost_rate"),
+    "expenses": ("units", "total_cost"),
+    "invoices": ("amount", "due_amount"),
+    "invoice_payments": ("amount",),
+    "projects": ("hourly_rate", "budget", "fee"),
+}
+
+
+@pytest.mark.parametrize("table", BOTH_KINDS)
+def test_numbers_come_with_and_without_a_fraction(rows: dict[str, list[Row]], table: str) -> None:
+    """A client must take 12 and 12.0 for the same type of number."""
+    for name in BOTH_KINDS[table]:
+        assert {int, float} <= {type(row[name]) for row in rows[table]}, name
+
+
+def test_most_contacts_have_phones(rows: dict[str, list[Row]]) -> None:
+    """Both kinds of number are filled in for most contacts, and empty texts for others."""
+    for name in ("phone_office", "phone_mobile"):
+        filled = [bool(row[name]) for row in rows["contacts"]]
+        assert 0.5 < sum(filled) / len(filled) < 1
 
 
 # -- the sandbox's own rules -----------------------------------------------------------------

@@ -12,19 +12,8 @@ import pytest
 
 from harvest_source.sandbox import CHILDREN, NESTED, TABLES, ManualClock, Settings, World
 from harvest_source.sandbox.data.records.guesses import GUESSED
+from tests.support.quotes import check_order, check_quotes
 
-REFERENCES = {
-    "client": "clients",
-    "project": "projects",
-    "user": "users",
-    "creator": "users",
-    "task": "tasks",
-    "user_assignment": "user_assignments",
-    "task_assignment": "task_assignments",
-    "expense_category": "expense_categories",
-    "invoice": "invoices",
-    "estimate": "estimates",
-}
 TIME_ENTRY = (
     "id spent_date hours hours_without_timer rounded_hours notes is_locked is_explicitly_locked "
     "locked_reason is_closed approval_status is_billed timer_started_at started_time ended_time "
@@ -147,22 +136,7 @@ def test_references_lead_somewhere_and_quote_the_truth(
     originals: dict[str, dict[int, dict[str, Any]]], table: str
 ) -> None:
     """Every quoted record exists, and the quoted members are those of the original."""
-    for row in originals[table].values():
-        lines = row.get("line_items", [])
-        for source in (row, *lines):
-            for member, target in REFERENCES.items():
-                quoted = source.get(member)
-                if quoted is not None:
-                    check_quote(quoted, originals[target][quoted["id"]])
-
-
-def check_quote(quoted: dict[str, Any], original: dict[str, Any]) -> None:
-    """Each quoted member equals the original's; a user's name is first and last name."""
-    for name, value in quoted.items():
-        if name == "name" and "first_name" in original:
-            assert value == f"{original['first_name']} {original['last_name']}"
-        else:
-            assert value == original[name]
+    check_quotes(originals[table].values(), originals)
 
 
 def test_assignments_match_their_entry(world: World) -> None:
@@ -253,10 +227,7 @@ def test_entries_carry_every_documented_member(world: World) -> None:
 def test_nested_objects_come_late(world: World, table: str) -> None:
     """As recorded: id first, and quoted records and lines after updated_at."""
     for row in world.rows(table):
-        members = list(row)
-        assert members[0] == "id"
-        late = [name for name in (*REFERENCES, "line_items", "user_ids") if name in members]
-        assert all(members.index(name) > members.index("updated_at") for name in late)
+        check_order(row)
 
 
 def test_entries_have_every_variety(world: World) -> None:

@@ -56,8 +56,9 @@ def seed_agency(plan: Plan) -> EntryStore:
     seed_portfolio(agency)
     seed_categories(plan)
     hours = fill_timesheets(agency, settings.entries - today)
-    seed_expenses(agency, settings.entries)
     values = set_budgets(agency, hours)
+    # Expenses quote the assignments, whose budgets are set by now.
+    seed_expenses(agency, settings.entries)
     billed = bill_work(agency, hours, values)
     settle_invoices(agency, billed)
     seed_estimates(agency, billed)
