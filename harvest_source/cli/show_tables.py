@@ -44,7 +44,7 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
         "children": {
             f"{endpoint.name}__{child.name}": {
                 "description": child.description,
-                "columns": _describe_columns(child.columns),
+                "columns": _describe_columns(endpoint.child_columns(child)),
             }
             for child in endpoint.record.children
         },

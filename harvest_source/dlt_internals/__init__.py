@@ -63,6 +63,7 @@ from harvest_source.dlt_internals.state import (
     read_stored_version,
 )
 from harvest_source.dlt_internals.tables import (
+    add_columns,
     create_tables,
     find_root,
     find_table,
@@ -88,6 +89,7 @@ __all__ = [
     "SqlClient",
     "StateVersion",
     "StatefulPipeline",
+    "add_columns",
     "build_load_id",
     "compute_tables",
     "create_duckdb_file",

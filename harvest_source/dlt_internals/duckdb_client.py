@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import dlt
+from dlt.common.schema.utils import get_root_table, has_table_seen_data
 
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
 
@@ -152,4 +154,24 @@ def _build_duckdb_client() -> Any:
                 made.dataset_name, made.staging_dataset_name, config.credentials, capabilities
             )
 
+        def update_stored_schema(
+            self, only_tables: Any = None, expected_update: Any = None, force: bool = False
+        ) -> Any:
+            """
+            Of the named tables and their child tables.
+
+            dlt adds columns to tables that a load has files for, but merges their child tables with
+            all columns, whether the load has files for these or not.
+            """
+            if only_tables is not None:
+                only_tables = {*only_tables, *_find_children(self.schema, only_tables)}
+            return super().update_stored_schema(only_tables, expected_update, force)
+
     return Client
+
+
+def _find_children(schema: dlt.Schema, tables: Any) -> Iterator[str]:
+    """Child tables with rows, of any depth, of *tables*."""
+    for name, table in schema.tables.items():
+        if has_table_seen_data(table) and get_root_table(schema.tables, name)["name"] in tables:
+            yield name

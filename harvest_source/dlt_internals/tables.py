@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dlt
-from dlt.common.schema.typing import TTableSchema
+from dlt.common.schema.typing import TTableSchema, TTableSchemaColumns
 from dlt.common.schema.utils import get_root_table, has_table_seen_data
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
@@ -46,9 +46,13 @@ def find_root(schema: dlt.Schema, table: str) -> str:
     return str(get_root_table(schema.tables, table)["name"])
 
 
-def iter_incomplete_tables(schema: dlt.Schema, client: JobClient) -> Iterator[str]:
+def iter_incomplete_tables(
+    schema: dlt.Schema, client: JobClient
+) -> Iterator[tuple[str, TTableSchemaColumns]]:
     """
-    Tables that dlt made and that are missing from the destination, or lack columns there.
+    Tables that dlt made and that lack columns in the destination, with these columns.
+
+    A table that is missing there lacks all of them.
 
     dlt believes its schema and never looks again. Without ``get_storage_tables``: query
     ``information_schema.columns``. Nothing is known of destinations without SQL.
@@ -62,8 +66,9 @@ def iter_incomplete_tables(schema: dlt.Schema, client: JobClient) -> Iterator[st
     ]
     is_case_sensitive = client.capabilities.generates_case_sensitive_identifiers()
     for name, columns in client.get_storage_tables(made):
-        if schema.get_new_table_columns(name, columns, case_sensitive=is_case_sensitive):
-            yield name
+        lacking = schema.get_new_table_columns(name, columns, case_sensitive=is_case_sensitive)
+        if lacking:
+            yield name, {str(each["name"]): each for each in lacking}
 
 
 def create_tables(client: JobClient, tables: Sequence[str]) -> None:
@@ -73,6 +78,25 @@ def create_tables(client: JobClient, tables: Sequence[str]) -> None:
     Without ``force``: ``CREATE TABLE`` of our own, with the types of dlt's type mapper.
     """
     client.update_stored_schema(only_tables=tables, force=True)
+
+
+def add_columns(pipeline: dlt.Pipeline, columns: Mapping[str, TTableSchemaColumns]) -> None:
+    """
+    Add *columns*, by dlt's names of their tables, to dlt's schema and to the destination.
+
+    In this order, because dlt writes no schema that is not stored. Without ``_schema_storage``:
+    ``Pipeline.sync_schema``, which also makes the tables that have no rows yet.
+    """
+    schema = pipeline.default_schema
+    for table, hints in columns.items():
+        partial: TTableSchema = {"name": table, "columns": dict(hints)}
+        if (parent := schema.tables[table].get("parent")) is not None:
+            partial["parent"] = parent
+        schema.update_table(partial, normalize_identifiers=False)
+    pipeline._schema_storage.commit_live_schema(schema.name)
+    with pipeline.destination_client() as client:
+        if has_dataset(client):
+            create_tables(client, list(columns))
 
 
 def has_dataset(client: JobClient) -> bool:

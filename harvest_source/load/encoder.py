@@ -71,20 +71,26 @@ class DltEncoder:
 
     def _as_records(self, table: pa.Table) -> list[dict[str, Any]]:
         records = cast(list[dict[str, Any]], table.to_pylist())
+        keys = {name: column.name for name, column in self._endpoint.parent_keys.items()}
         for name in self._decoder.arrays & set(table.column_names):
             for record in records:
                 if record[name] is not None:
-                    record[name] = self._as_children(name, loads(record[name].encode()))
+                    key = {column: record[each] for each, column in keys.items()}
+                    record[name] = self._as_children(name, loads(record[name].encode()), key)
         return records
 
-    def _as_children(self, name: str, elements: list[Any]) -> list[dict[str, Any]]:
+    def _as_children(
+        self, name: str, elements: list[Any], key: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
         rows = [each if isinstance(each, dict) else {"value": each} for each in elements]
         cells = self._fitter(name).place(rows)
-        return [{ACCOUNT_ID: self._account_id, **cell} for cell in cells]
+        # The key comes first, and wins over a field that Harvest may once name like it.
+        return [{ACCOUNT_ID: self._account_id, **key, **cell, **key} for cell in cells]
 
     def _fitter(self, name: str) -> ColumnFitter:
         if name not in self._fitters:
-            declared = self._declared_children.get(name, ())
+            parent_keys = tuple(self._endpoint.parent_keys.values())
+            declared = (*parent_keys, *self._declared_children.get(name, ()))
             child_table = f"{self._endpoint.name}{SEPARATOR}{name}"
             self._fitters[name] = ColumnFitter(
                 declared,

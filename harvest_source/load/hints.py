@@ -14,7 +14,7 @@ from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
 from harvest_source.decode.coerce import PRECISION, SCALE
 from harvest_source.dlt_internals import find_table
-from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, Child, Column, Type
+from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, Child, Column, Type
 from harvest_source.schema.endpoint import Endpoint
 
 CHILD_KEYS: Final[Mapping[str, TColumnSchema]] = {
@@ -49,15 +49,16 @@ def build_nested_hints(endpoint: Endpoint, excluded: frozenset[str] = frozenset(
         return None
     return {
         child.name: dlt.mark.make_nested_hints(
-            columns=build_child_hints(child), references=build_references(child.columns)
+            columns=build_child_hints(endpoint, child),
+            references=build_references(endpoint.child_columns(child)),
         )
         for child in children
     }
 
 
-def build_child_hints(child: Child) -> TTableSchemaColumns:
+def build_child_hints(endpoint: Endpoint, child: Child) -> TTableSchemaColumns:
     """Column hints of one child table, dlt's keys included."""
-    hints = {column.name: _hint(column) for column in (_ACCOUNT, *child.columns)}
+    hints = {column.name: _hint(column) for column in (_ACCOUNT, *endpoint.child_columns(child))}
     hints.update({name: {"name": name, **hint} for name, hint in CHILD_KEYS.items()})
     return hints
 
@@ -118,8 +119,32 @@ def learned_columns(schema: dlt.Schema, table: str, declared: Iterable[str]) -> 
 
 
 def is_declared(schema: dlt.Schema, endpoint: Endpoint, excluded: frozenset[str]) -> bool:
-    """Whether dlt's *schema* has the table with all its declared columns."""
-    return build_hints(endpoint, excluded).keys() <= stored_columns(schema, endpoint.name).keys()
+    """Whether dlt's *schema* has the table and its child tables with all declared columns."""
+    columns = build_hints(endpoint, excluded).keys()
+    children = [
+        (build_child_hints(endpoint, child).keys(), f"{endpoint.name}{SEPARATOR}{child.name}")
+        for child in endpoint.record.children
+        if child.name not in excluded
+    ]
+    tables = [(columns, endpoint.name), *children]
+    return all(names <= stored_columns(schema, table).keys() for names, table in tables)
+
+
+def find_grown_children(schema: dlt.Schema, endpoint: Endpoint) -> dict[str, TTableSchemaColumns]:
+    """
+    Hints of declared columns that child tables in dlt's *schema* lack, by dlt's name of the table.
+
+    An earlier version of this package made those tables.
+    """
+    grown = {}
+    for child in endpoint.record.children:
+        name = f"{endpoint.name}{SEPARATOR}{child.name}"
+        stored = stored_columns(schema, name)
+        hints = build_child_hints(endpoint, child)
+        if stored and (missing := hints.keys() - stored.keys()):
+            columns = {each: hints[each] for each in hints if each in missing}
+            grown[find_table(schema, name)] = columns
+    return grown
 
 
 def disable_type_detection() -> None:

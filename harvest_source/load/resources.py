@@ -19,6 +19,7 @@ from harvest_source.load.hints import (
     build_nested_hints,
     build_references,
     excluded_columns,
+    find_grown_children,
     is_declared,
     learned_columns,
 )
@@ -128,6 +129,10 @@ class TableReader:
         refuse_ambiguous_destination()
         schema = dlt.current.source_schema()
         as_rows = self._wants_rows()
+        if find_grown_children(schema, self._endpoint):
+            # Rows of child tables get the new columns by being read again. Also, dlt 1.31 adds
+            # columns only to tables that a load has rows for.
+            current_accounts().clear()
         forget_other_warehouse()
         has_items = False
         for item in self._iter_accounts(schema, as_rows=as_rows):

@@ -31,6 +31,7 @@ from harvest_source.warehouse.exclusion import empty_excluded
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_rows import insert_row
+from harvest_source.warehouse.repair import fill_parent_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class SyncSteps:
             load_tables(workspace)
             warehouse.make_child_tables(workspace.endpoints)
             if warehouse.owes:
+                with warehouse.sql() as sql:
+                    fill_parent_keys(sql)
                 self._write_comments()
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harvest_source.schema.columns import Column, Record, bigint, date
+from harvest_source.schema.columns import Child, Column, Record, bigint, date
 
 
 class ReadStrategy(StrEnum):
@@ -159,8 +159,31 @@ class Endpoint:
         """What the columns of this table and its child tables refer to."""
         columns = [(self.name, column) for column in self.columns]
         for child in self.record.children:
-            columns += [(f"{self.name}__{child.name}", column) for column in child.columns]
+            table = f"{self.name}__{child.name}"
+            columns += [(table, column) for column in self.child_columns(child)]
         return tuple(Reference(table, c.name, c.of) for table, c in columns if c.of)
+
+    @property
+    def parent_keys(self) -> dict[str, Column]:
+        """
+        By each column of the primary key, the column of child rows that repeats it.
+
+        The parent's id is named after the parent: ``invoice_id`` in ``invoices__line_items``.
+        """
+        columns = {column.name: column for column in self.columns}
+        # Where an id is unique below its parent only, it refers to no single row.
+        of = self.name if self.primary_key == ("id",) else ""
+        columns["id"] = bigint(self.id_column, f"Id of the row's parent in {self.name}", of=of)
+        return {name: columns[name] for name in self.primary_key}
+
+    @property
+    def id_column(self) -> str:
+        """What a column with the id of one of these rows is called: ``invoice_id``."""
+        return f"{self.name.removesuffix('s')}_id"
+
+    def child_columns(self, child: Child) -> tuple[Column, ...]:
+        """Every column of a child table but ``account_id`` and dlt's: the parent's key first."""
+        return (*self.parent_keys.values(), *child.columns)
 
     @property
     def child_tables(self) -> tuple[str, ...]:

@@ -42,9 +42,12 @@ def describe_tables(endpoints: Iterable[Endpoint] = ENDPOINTS) -> dict[str, str]
         key = ", ".join(endpoint.key)
         found[endpoint.name] = f"{what}. Key: {key}. Fields: {_DOCS}{endpoint.docs}"
         for child in endpoint.record.children:
+            joined = " and ".join(
+                f"{column.name} = {name}" for name, column in endpoint.parent_keys.items()
+            )
             found[f"{endpoint.name}__{child.name}"] = (
                 f"{child.description}: one row per element of {child.name} in {endpoint.name}, "
-                "joined on _dlt_parent_id = _dlt_id"
+                f"joined on account_id and {joined}"
             )
     return found
 

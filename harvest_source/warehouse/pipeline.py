@@ -229,6 +229,8 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
         if read_local(pipeline, _IDENTITY) != target.identity:
             pipeline.drop()
             pipeline = _attach(target, destination)
+            # What the last load was followed by is not known here.
+            pipeline.set_local_state_val(_OWED, True)
         check_pipeline(pipeline, target)
         pipeline.set_local_state_val(_IDENTITY, target.identity)
         return pipeline

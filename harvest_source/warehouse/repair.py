@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import dlt
+from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.dlt_internals import (
     JobClient,
+    add_columns,
     create_tables,
     find_root,
     find_table,
@@ -20,27 +22,39 @@ from harvest_source.dlt_internals import (
     iter_incomplete_tables,
     sql_client_of,
 )
+from harvest_source.load.hints import find_grown_children
 from harvest_source.load.state import forget_tables
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 from harvest_source.warehouse.pipeline import PipelineFolder
-from harvest_source.warehouse.removal import delete_all
+from harvest_source.warehouse.removal import delete_all, find_arrays
 from harvest_source.warehouse.sql import Sql
 
 
-def remake_own_tables(schema: dlt.Schema, client: JobClient) -> list[str]:
+def remake_own_tables(folder: PipelineFolder, schema: dlt.Schema, client: JobClient) -> list[str]:
     """
-    Create missing tables of dlt and of this package: no row of Harvest's is lost with them.
+    Create what is missing and can be made without Harvest: tables of dlt and of this package, and
+    the parents' keys in child tables, which :func:`fill_parent_keys` fills.
 
     Returns:
-        Harvest's tables that are missing, or lack columns.
+        Harvest's tables that are missing, or lack other columns.
     """
-    missing = list(iter_incomplete_tables(schema, client))
-    theirs = [name for name in missing if find_root(schema, name) in BY_NAME]
+    missing = dict(iter_incomplete_tables(schema, client))
+    theirs = [name for name, columns in missing.items() if _loses_rows(schema, name, columns)]
     own = [name for name in missing if name not in theirs]
     if own and has_dataset(client):
+        folder.owe(True)
         create_tables(client, own)
     return theirs
+
+
+def _loses_rows(schema: dlt.Schema, table: str, columns: Iterable[str]) -> bool:
+    """Whether *columns* that *table* lacks, in the destination, held what only Harvest has."""
+    endpoint = BY_NAME.get(find_root(schema, table))
+    if endpoint is None:
+        return False
+    parent_keys = {each.name for each in endpoint.parent_keys.values()}
+    return table == endpoint.name or not parent_keys.issuperset(columns)
 
 
 def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
@@ -70,6 +84,30 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
             delete_all(sql, name)
+
+
+def extend_child_tables(folder: PipelineFolder) -> None:
+    """
+    Add declared columns to child tables that an earlier version of this package has made.
+
+    Their rows get the values once the run has loaded: :func:`fill_parent_keys`.
+    """
+    schema = folder.pipeline.default_schema
+    grown: dict[str, TTableSchemaColumns] = {}
+    for endpoint in ENDPOINTS:
+        grown |= find_grown_children(schema, endpoint)
+    if grown:
+        folder.owe(True)
+        add_columns(folder.pipeline, grown)
+
+
+def fill_parent_keys(sql: Sql) -> None:
+    """Give rows of child tables the key of their parent where an earlier version loaded them."""
+    for endpoint in ENDPOINTS:
+        keys = {column.name: name for name, column in endpoint.parent_keys.items()}
+        for table in find_arrays(sql.schema, endpoint):
+            if keys and keys.keys() <= set(sql.columns_of(table)):
+                sql.fill_from_root(table, endpoint.name, keys)
 
 
 def find_unmade_children(schema: dlt.Schema, endpoints: Iterable[Endpoint]) -> list[str]:

@@ -14,7 +14,11 @@ import dlt
 from harvest_source.dlt_internals import StateVersion, find_last_pipeline, read_stored_version
 from harvest_source.load.state import SOURCE
 from harvest_source.warehouse.pipeline import PipelineFolder
-from harvest_source.warehouse.repair import remake_own_tables, remake_tables
+from harvest_source.warehouse.repair import (
+    extend_child_tables,
+    remake_own_tables,
+    remake_tables,
+)
 from harvest_source.warehouse.settings_checks import check_naming
 from harvest_source.warehouse.stored_state import is_known, is_overtaken
 from harvest_source.warehouse.target import Target, refuse_other_pipeline
@@ -47,19 +51,21 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
         ConfigError: The warehouse belongs to another pipeline. Nothing changed.
     """
     state, pending = folder.pipeline.state, folder.has_pending
-    found = _look(folder.pipeline, target)
+    found = _look(folder, target)
     warnings = _give_up_unknown(folder, target, found.stored)
     is_anew = bool(warnings)
     warnings += folder.finish_pending()
     folder.pipeline.sync_destination()
     if is_anew or pending or folder.pipeline.state != state:
-        found = _look(folder.pipeline, target)
+        found = _look(folder, target)
     warnings += _take_over(folder, target, found.owner)
     if remade := remake_tables(folder, found.missing):
         warnings.append(
             f"Not in {target} any more, or not with every column: {', '.join(remade)}. Made again, "
             "and read again from the beginning."
         )
+    if folder.pipeline.default_schema_name is not None:
+        extend_child_tables(folder)
     return warnings
 
 
@@ -80,8 +86,9 @@ def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
     return pipeline.default_schema if has_one else dlt.Schema(SOURCE)
 
 
-def _look(pipeline: dlt.Pipeline, target: Target) -> Found:
+def _look(folder: PipelineFolder, target: Target) -> Found:
     """What the destination holds; makes our own tables again if they are missing."""
+    pipeline = folder.pipeline
     with pipeline.destination_client() as client:
         owner = find_last_pipeline(client, SOURCE)
         refuse_other_pipeline(target, owner)
@@ -89,7 +96,7 @@ def _look(pipeline: dlt.Pipeline, target: Target) -> Found:
         if pipeline.default_schema_name is not None:
             schema = read_schema(pipeline)
             check_naming(schema)
-            missing = remake_own_tables(schema, client)
+            missing = remake_own_tables(folder, schema, client)
         return Found(owner, read_stored_version(pipeline, client), missing)
 
 

@@ -163,6 +163,27 @@ class Sql:
         """Set the columns of *changes* in every row that fulfils the condition."""
         self.writer.update(self, table, changes, where)
 
+    def fill_from_root(self, table: str, root: str, columns: Mapping[str, str]) -> None:
+        """
+        Set columns of a child *table* that are null to the values in the row of *root* above it.
+
+        Args:
+            columns: Columns of *root* by the columns to be set.
+        """
+        # Only one of the two tables has each of these names, but for _dlt_id, where the inner one
+        # counts: so neither needs an alias, which not every dialect has in UPDATE.
+        above = f"{self.column('_dlt_id')} = {self.column('_dlt_root_id')}"
+        empty = AllOf(*(Equals(name, None) for name in columns))
+        if not self.count(table, empty):
+            return
+        values = {
+            name: f"SELECT {self.column(source)} FROM {self.table(root)} WHERE {above}"  # noqa: S608 - quoted names
+            for name, source in columns.items()
+        }
+        changes = ", ".join(f"{self.column(name)} = ({value})" for name, value in values.items())
+        condition, _ = empty.render(self)
+        self.client.execute_sql(f"UPDATE {self.table(table)} SET {changes} WHERE {condition}")  # noqa: S608 - quoted names
+
     def delete(self, table: str, where: Condition) -> None:
         """Delete every row that fulfils the condition."""
         self.writer.delete(self, table, where)

@@ -27,7 +27,9 @@ def declared(endpoint: Endpoint) -> dict[str, str]:
     found = {f"{endpoint.name}.{c.name}": c.description for c in endpoint.columns if not c.secret}
     for child in endpoint.record.children:
         table = f"{endpoint.name}__{child.name}"
-        found |= {f"{table}.{column.name}": column.description for column in child.columns}
+        found |= {
+            f"{table}.{column.name}": column.description for column in endpoint.child_columns(child)
+        }
     return found
 
 

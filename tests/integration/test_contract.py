@@ -217,7 +217,7 @@ def assert_children_equal(
     parents = chapter.rows(endpoint.name, account_id)
     rows = chapter.rows(f"{endpoint.name}__{child.name}", account_id)
     records = chapter.records(endpoint, account_id)
-    assert child_differences(child, parents, rows, records, account_id) == {}
+    assert child_differences(endpoint, child, parents, rows, records, account_id) == {}
 
 
 def loads(chapter: Chapter, endpoint: Endpoint, account_id: int) -> dict[int, str]:
@@ -369,9 +369,9 @@ def test_columns_are_as_declared(story: Story, endpoint: Endpoint) -> None:
 
 @every_child
 def test_child_columns_are_as_declared(story: Story, endpoint: Endpoint, child: Child) -> None:
-    """A child table has its declared columns, the account and dlt's keys to the parent."""
+    """A child table has its declared columns, the account and both keys of its parent."""
     keys = dict.fromkeys(DLT_CHILD_KEYS, "VARCHAR") | {"_dlt_list_idx": "BIGINT"}
-    expected = expected_types(child.columns) | keys
+    expected = expected_types(endpoint.child_columns(child)) | keys
     assert columns_of(story, f"{endpoint.name}__{child.name}") == expected
 
 

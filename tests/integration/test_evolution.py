@@ -320,7 +320,7 @@ def assert_all_declared(lab: Lab) -> None:
         for column, sql_type in expected_types(shown(endpoint)).items():
             assert types[f"{endpoint.name}.{column}"] == sql_type
         for child in endpoint.record.children:
-            for column, sql_type in expected_types(child.columns).items():
+            for column, sql_type in expected_types(endpoint.child_columns(child)).items():
                 assert types[f"{endpoint.name}__{child.name}.{column}"] == sql_type
 
 

@@ -18,6 +18,7 @@ from dlt.sources import DltSource
 from harvest_source import harvest
 from harvest_source.errors import HarvestError, ResponseError, find_cause
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
+from tests.support.earlier import forget_parent_keys
 from tests.support.lab import Lab, Row
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
@@ -60,6 +61,23 @@ def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
     assert lab.columns() == by_sync
     for endpoint in DEFAULT_ENDPOINTS:
         assert_equal(lab, endpoint.name)
+
+
+def test_child_tables_of_an_earlier_version_grow(open_lab: OpenLab) -> None:
+    """The columns are added, to tables without new rows too, and the lists are read again."""
+    lab = open_lab()
+    lab.rest()
+    tables = ("invoices", "roles")
+    database = lab.database
+    run(lab, *tables, database=database)
+    with lab.working():
+        destination = dlt.destinations.duckdb(str(database))
+        forget_parent_keys(dlt.attach("plain", destination=destination, dataset_name="harvest"))
+    for role in lab.server.rows("roles"):
+        lab.server.edit("roles", role["id"], user_ids=[])
+    run(lab, *tables, database=database)
+    for table in tables:
+        assert_equal(lab, table)
 
 
 @pytest.fixture

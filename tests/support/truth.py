@@ -74,13 +74,15 @@ def shown(endpoint: Endpoint) -> list[Column]:
     return [column for column in endpoint.columns if not column.secret]
 
 
-def expected_children(child: Child, record: Row, account_id: int) -> list[Row]:
+def expected_children(endpoint: Endpoint, child: Child, record: Row, account_id: int) -> list[Row]:
     """The rows of one array, in order, without dlt's columns other than the place in the list."""
     elements = record.get(child.name) or []
+    key = {column.name: record[name] for name, column in endpoint.parent_keys.items()}
     return [
         {
             "account_id": account_id,
             "_dlt_list_idx": place,
+            **key,
             **{
                 column.name: cell(
                     column, lookup(each, column.name) if isinstance(each, dict) else each
@@ -152,6 +154,7 @@ def differences(
 
 
 def child_differences(
+    endpoint: Endpoint,
     child: Child,
     parents: Iterable[Row],
     rows: Iterable[Row],
@@ -171,7 +174,7 @@ def child_differences(
         assert row["_dlt_parent_id"] == row["_dlt_root_id"]
         kept = plain(row) | {"_dlt_list_idx": row["_dlt_list_idx"]}
         landed.setdefault(roots.get(row["_dlt_root_id"], 0), []).append(kept)
-    expected = {r["id"]: expected_children(child, r, account_id) for r in records}
+    expected = {r["id"]: expected_children(endpoint, child, r, account_id) for r in records}
     for elements in landed.values():
         elements.sort(key=lambda element: int(element["_dlt_list_idx"]))
     return {
@@ -208,7 +211,7 @@ def assert_equal(
                 for element in lab.table(f"{name}__{child.name}", account_id=account_id)
                 if gone == () or element["_dlt_root_id"] in roots
             ]
-            assert child_differences(child, rows, elements, records, account_id) == {}
+            assert child_differences(endpoint, child, rows, elements, records, account_id) == {}
 
 
 def plain(row: Row) -> Row:

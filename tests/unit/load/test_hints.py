@@ -13,6 +13,7 @@ from harvest_source.load.hints import (
     build_nested_hints,
     build_references,
     excluded_columns,
+    find_grown_children,
     is_declared,
     learned_columns,
     stored_columns,
@@ -99,8 +100,9 @@ def test_tables_without_arrays_have_no_nested_hints() -> None:
 def test_child_tables_have_the_account_and_dlts_keys() -> None:
     """So that they can be made before their first row, as dlt would make them."""
     (lines,) = (child for child in INVOICES.record.children if child.name == "line_items")
-    hints = build_child_hints(lines)
+    hints = build_child_hints(INVOICES, lines)
     assert hints["account_id"]["data_type"] == "bigint"
+    assert hints["invoice_id"]["data_type"] == "bigint"
     assert hints["_dlt_root_id"]["root_key"] is True
     assert hints["_dlt_parent_id"]["parent_key"] is True
     assert hints["_dlt_id"]["row_key"] is True
@@ -134,13 +136,20 @@ def test_learned_columns_are_what_was_not_declared() -> None:
 
 def test_a_table_is_declared_once_every_column_is_there() -> None:
     """One that is missing has the table made again; more than declared do not matter."""
-    schema = make_schema(roles=dict.fromkeys([*build_hints(ROLES), "brand_new"], "text"))
+    columns = dict.fromkeys([*build_hints(ROLES), "brand_new"], "text")
+    members = dict.fromkeys(build_child_hints(ROLES, ROLES.record.children[0]), "text")
+    schema = make_schema(roles=columns, roles__user_ids=members)
     assert is_declared(schema, ROLES, frozenset())
+    assert not find_grown_children(schema, ROLES)
+    del schema.tables["roles__user_ids"]["columns"]["role_id"]
+    assert not is_declared(schema, ROLES, frozenset())
+    assert is_declared(schema, ROLES, frozenset({"user_ids"}))
+    assert find_grown_children(schema, ROLES)["roles__user_ids"].keys() == {"role_id"}
     assert not is_declared(schema, CLIENTS, frozenset())
     names = [name for name in build_hints(ROLES) if name != "name"]
     fewer = make_schema(roles=dict.fromkeys(names, "text"))
     assert not is_declared(fewer, ROLES, frozenset())
-    assert is_declared(fewer, ROLES, frozenset({"name"}))
+    assert is_declared(fewer, ROLES, frozenset({"name", "user_ids"}))
 
 
 def test_columns_of_a_table_that_is_not_there() -> None:

@@ -149,7 +149,8 @@ def test_references_lead_to_ids(endpoint: Endpoint) -> None:
     """What a column is the id of is a table with such ids, read as such a column's type."""
     tables = {endpoint.name: list(endpoint.columns)}
     tables |= {
-        f"{endpoint.name}__{child.name}": list(child.columns) for child in endpoint.record.children
+        f"{endpoint.name}__{child.name}": list(endpoint.child_columns(child))
+        for child in endpoint.record.children
     }
     for reference in endpoint.references:
         assert BY_NAME[reference.to].primary_key == ("id",)
