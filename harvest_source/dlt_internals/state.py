@@ -154,12 +154,20 @@ def find_last_pipeline(client: JobClient, schema: str) -> str | None:
 
 class StatefulPipeline(dlt.Pipeline):
     """
-    dlt's pipeline, which restores the state with the highest number.
+    dlt's pipeline, which restores the state with the highest number, whatever its own name.
 
     dlt 1.31 takes the state of the load with the highest id, and ids are times: with two machines
-    in turn, the one whose clock is ahead would hide what the other has loaded since. ``_impl_cls``
-    of ``dlt.pipeline`` is internal, and so is the method. Without them: dlt's own choice.
+    in turn, the one whose clock is ahead would hide what the other has loaded since. Also, a client
+    that is asked for before the first load gets a schema with the pipeline's name, and ``my-pipe``,
+    ``2026`` and names of more than 64 letters are none. ``_impl_cls`` of ``dlt.pipeline`` is
+    internal, and so are the methods. Without them: dlt's own choice, and letters only in names.
     """
+
+    def _get_schema_or_create(self, schema_name: str | None = None) -> dlt.Schema:
+        if schema_name or self.default_schema_name:
+            return super()._get_schema_or_create(schema_name)
+        with self._maybe_destination_capabilities():
+            return dlt.Schema(normalize_schema_name(self.pipeline_name))
 
     def _restore_state_from_destination(self) -> Any:
         with self._maybe_destination_capabilities():

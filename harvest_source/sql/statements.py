@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from harvest_source.sql.conditions import Condition, Names, Rendered, Value
+from harvest_source.sql.conditions import Condition, Names, OneOf, Rendered, Value
 from harvest_source.sql.dialects import Dialect
 
 NO_LIMIT: Final = ("", "")
@@ -89,6 +89,29 @@ def update(
         condition=condition,
     )
     return text, [*changes.values(), *values]
+
+
+def assign(
+    names: Names,
+    dialect: Dialect,
+    table: str,
+    column: str,
+    by: str,
+    values: Mapping[str, Value],
+) -> Rendered:
+    """
+    Set *column* in every row whose column *by* is a key of *values*, to that key's value.
+
+    A join, or a subquery that refers to the row, would need another form in some dialects.
+    """
+    condition, keys = OneOf(by, list(values)).render(names)
+    branches = " ".join(["WHEN %s THEN %s"] * len(values))
+    text = dialect.update.format(
+        table=names.table(table),
+        changes=f"{names.column(column)} = CASE {names.column(by)} {branches} END",
+        condition=condition,
+    )
+    return text, [*(each for pair in values.items() for each in pair), *keys]
 
 
 def delete(names: Names, dialect: Dialect, table: str, where: Condition) -> Rendered:

@@ -6,7 +6,7 @@ dlt relies on what it remembers of the tables that it made. These functions ask 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
@@ -26,8 +26,9 @@ from harvest_source.load.hints import find_grown_children
 from harvest_source.load.state import forget_tables
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.sql.conditions import AnyOf, Equals, OneOf
 from harvest_source.warehouse.pipeline import PipelineFolder
-from harvest_source.warehouse.removal import delete_all, find_arrays
+from harvest_source.warehouse.removal import PORTION, delete_all, find_arrays
 from harvest_source.warehouse.sql import Sql
 
 
@@ -107,7 +108,24 @@ def fill_parent_keys(sql: Sql) -> None:
         keys = {column.name: name for name, column in endpoint.parent_keys.items()}
         for table in find_arrays(sql.schema, endpoint):
             if keys and keys.keys() <= set(sql.columns_of(table)):
-                sql.fill_from_root(table, endpoint.name, keys)
+                _fill_keys(sql, table, endpoint, keys)
+
+
+def _fill_keys(sql: Sql, table: str, endpoint: Endpoint, keys: Mapping[str, str]) -> None:
+    """
+    Fill the columns of *keys* in one child table where they are null.
+
+    Args:
+        keys: Columns of the parent's key by the columns that repeat them.
+    """
+    empty = AnyOf(*(Equals(column, None) for column in keys))
+    roots = [root for (root,) in sql.select_distinct(table, empty, ("_dlt_root_id",))]
+    for at in range(0, len(roots), PORTION):
+        these = OneOf("_dlt_id", roots[at : at + PORTION])
+        parents = sql.select(endpoint.name, these, ("_dlt_id", *keys.values()))
+        for column, source in keys.items():
+            values = {parent["_dlt_id"]: parent[source] for parent in parents}
+            sql.assign(table, column, "_dlt_root_id", values)
 
 
 def find_unmade_children(schema: dlt.Schema, endpoints: Iterable[Endpoint]) -> list[str]:

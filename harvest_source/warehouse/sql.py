@@ -46,6 +46,11 @@ class RowWriter(Protocol):
     def update(self, sql: Sql, table: str, changes: Mapping[str, Value], where: Condition) -> None:
         """Set the columns of *changes* in every row that fulfils the condition."""
 
+    def assign(
+        self, sql: Sql, table: str, column: str, by: str, values: Mapping[str, Value]
+    ) -> None:
+        """Set *column* in the rows whose column *by* is a key of *values*, to that key's value."""
+
     def delete(self, sql: Sql, table: str, where: Condition) -> None:
         """Delete every row that fulfils the condition."""
 
@@ -65,6 +70,12 @@ class StatementWriter:
 
     def update(self, sql: Sql, table: str, changes: Mapping[str, Value], where: Condition) -> None:
         sql.execute(statements.update(sql, sql.dialect, table, changes, where))
+
+    def assign(
+        self, sql: Sql, table: str, column: str, by: str, values: Mapping[str, Value]
+    ) -> None:
+        if values:
+            sql.execute(statements.assign(sql, sql.dialect, table, column, by, values))
 
     def delete(self, sql: Sql, table: str, where: Condition) -> None:
         sql.execute(statements.delete(sql, sql.dialect, table, where))
@@ -163,26 +174,9 @@ class Sql:
         """Set the columns of *changes* in every row that fulfils the condition."""
         self.writer.update(self, table, changes, where)
 
-    def fill_from_root(self, table: str, root: str, columns: Mapping[str, str]) -> None:
-        """
-        Set columns of a child *table* that are null to the values in the row of *root* above it.
-
-        Args:
-            columns: Columns of *root* by the columns to be set.
-        """
-        # Only one of the two tables has each of these names, but for _dlt_id, where the inner one
-        # counts: so neither needs an alias, which not every dialect has in UPDATE.
-        above = f"{self.column('_dlt_id')} = {self.column('_dlt_root_id')}"
-        empty = AllOf(*(Equals(name, None) for name in columns))
-        if not self.count(table, empty):
-            return
-        values = {
-            name: f"SELECT {self.column(source)} FROM {self.table(root)} WHERE {above}"  # noqa: S608 - quoted names
-            for name, source in columns.items()
-        }
-        changes = ", ".join(f"{self.column(name)} = ({value})" for name, value in values.items())
-        condition, _ = empty.render(self)
-        self.client.execute_sql(f"UPDATE {self.table(table)} SET {changes} WHERE {condition}")  # noqa: S608 - quoted names
+    def assign(self, table: str, column: str, by: str, values: Mapping[str, Value]) -> None:
+        """Set *column* in the rows whose column *by* is a key of *values*, to that key's value."""
+        self.writer.assign(self, table, column, by, values)
 
     def delete(self, table: str, where: Condition) -> None:
         """Delete every row that fulfils the condition."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, EARLIER_DATABASE, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError, printable
+
+_SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
+_POSTGRES: Final = frozenset({"postgres", "redshift"})
+"""Destinations that keep every name with pg_ for themselves."""
+
+_PIPELINE_BYTES: Final = 200
+"""File systems allow 255; dlt and the lock add endings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,9 @@ def build_target(
     Opens a file only to see whether it is an earlier warehouse; creates none.
 
     Raises:
-        ConfigError: A file for a destination that has none.
+        ConfigError: A file for a destination that has none, or a name that cannot be used.
     """
+    _check_names(destination, dataset, pipeline)
     if destination != DUCKDB:
         if database is not None:
             msg = (
@@ -62,6 +72,32 @@ def build_target(
         return Target(destination, Path(EARLIER_DATABASE), dataset, pipeline, warnings)
     path = Path(database or DATABASE)
     return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
+
+
+def _check_names(destination: str, dataset: str, pipeline: str) -> None:
+    """
+    Refuse a dataset that is the database's own, and a pipeline that cannot be a folder's name.
+
+    Raises:
+        ConfigError: Names it, and what to choose.
+    """
+    size = len(pipeline.encode())
+    if size > _PIPELINE_BYTES:
+        msg = (
+            f"--pipeline is a name of {size} bytes ({pipeline[:20]}...), and dlt names a folder "
+            f"after it. Nothing was read and nothing changed. Choose one of {_PIPELINE_BYTES} "
+            "bytes at most."
+        )
+        raise ConfigError(msg)
+    name = re.sub(r"\W", "_", dataset.lower())  # As dlt normalizes it.
+    is_postgres = destination in _POSTGRES and name.startswith("pg_")
+    if name in _SYSTEM_SCHEMAS or is_postgres:
+        msg = (
+            f"--dataset {printable(dataset, limit=80)} is a schema of {destination}'s own, in "
+            "which no table can be made. Nothing was read and nothing changed. Choose another "
+            f"name; the default is {DATASET}."
+        )
+        raise ConfigError(msg)
 
 
 def refuse_other_pipeline(target: Target, owner: str | None) -> None:

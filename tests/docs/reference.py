@@ -20,7 +20,7 @@ from harvest_source.cli.options import Context
 from harvest_source.config import spec
 from harvest_source.load import own_tables
 from harvest_source.schema.columns import Column
-from harvest_source.schema.endpoint import Endpoint, ReadStrategy, Reference
+from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
 from harvest_source.warehouse.dlt_settings import SECTIONS, Rule
 
@@ -144,22 +144,17 @@ def build_diagram() -> str:
         f"    {each.name} ||--o{{ {child} : has"
         for each in DEFAULT_ENDPOINTS
         for child in each.child_tables
+        if not any(r.to == each.name and r.table == child for r in each.references)
     ]
     lines += [
         f"    {reference.to} |o--o{{ {reference.table} : {reference.column}"
         for each in DEFAULT_ENDPOINTS
         for reference in each.references
-        if reference.to in tables and not _is_drawn(each, reference)
+        if reference.to in tables
     ]
     drawn = {name for line in lines for name in line.split()}
     alone = [f"    {name}" for name in sorted(tables - drawn)]
     return "\n".join(["```mermaid", "erDiagram", *lines, *alone, "```"])
-
-
-def _is_drawn(endpoint: Endpoint, reference: Reference) -> bool:
-    """Whether it leads from a child table to what stands above it."""
-    above = {column.name for column in endpoint.parent_keys.values()}
-    return reference.table != endpoint.name and reference.column in above
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def find_differences(stops: Stops) -> dict[str, Any]:
         for child in endpoint.record.children:
             elements = select(f"SELECT * FROM {name}__{child.name}")
             key = f"{name}__{child.name}"
-            found[key] = child_differences(child, rows, elements, records, account_id)
+            found[key] = child_differences(endpoint, child, rows, elements, records, account_id)
     here = sorted(row["id"] for row in select(f"SELECT id FROM {TABLES[2]}"))
     there = sorted(row["id"] for row in lab.server.rows("user_assignments"))
     found["assignments"] = {"landed": here, "served": there} if here != there else {}

@@ -136,8 +136,9 @@ def test_learned_columns_are_what_was_not_declared() -> None:
 
 def test_a_table_is_declared_once_every_column_is_there() -> None:
     """One that is missing has the table made again; more than declared do not matter."""
-    columns = dict.fromkeys([*build_hints(ROLES), "brand_new"], "text")
-    members = dict.fromkeys(build_child_hints(ROLES, ROLES.record.children[0]), "text")
+    columns: dict[str, str | None] = dict.fromkeys([*build_hints(ROLES), "brand_new"], "text")
+    hints = build_child_hints(ROLES, ROLES.record.children[0])
+    members: dict[str, str | None] = dict.fromkeys(hints, "text")
     schema = make_schema(roles=columns, roles__user_ids=members)
     assert is_declared(schema, ROLES, frozenset())
     assert not find_grown_children(schema, ROLES)

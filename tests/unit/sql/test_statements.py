@@ -113,6 +113,11 @@ def test_parameters_come_in_the_order_of_their_marks() -> None:
         "UPDATE `data`.`t` SET `a` = %s, `b` = %s WHERE `id` = %s",
         [1, None, 2],
     )
+    assert statements.assign(NAMES, MYSQL, "t", "a", "b", {"x": 1, "y": 2}) == (
+        "UPDATE `data`.`t` SET `a` = CASE `b` WHEN %s THEN %s WHEN %s THEN %s END "
+        "WHERE `b` IN (%s, %s)",
+        ["x", 1, "y", 2, "x", "y"],
+    )
     assert statements.insert(NAMES, "t", ("a", "b"), 2) == (
         "INSERT INTO `data`.`t` (`a`, `b`) VALUES (%s, %s), (%s, %s)"
     )

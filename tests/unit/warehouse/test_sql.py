@@ -145,6 +145,8 @@ def test_updates_and_deletions_keep_to_their_rows(sql: Sql) -> None:
     """The other rows stay as they were."""
     sql.update("order", {"from": None, "paid": None}, Equals("id", 1))
     assert ids(sql, Equals("from", None)) == [1]
+    sql.assign("order", "from", "id", {1: date(2001, 1, 1), 2: date(2002, 2, 2)})
+    assert ids(sql, Equals("from", date(2002, 2, 2))) == [2]
     sql.delete("order", OneOf("id", [2, 3]))
     assert ids(sql) == [1, 4, 5]
     sql.delete("order", EVERY_ROW)
