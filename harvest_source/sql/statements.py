@@ -9,7 +9,7 @@ the destination's :class:`Names` spells; values are parameters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from harvest_source.sql.conditions import Condition, Names, OneOf, Rendered, Value
 from harvest_source.sql.dialects import Dialect
@@ -97,7 +97,7 @@ def assign(
     table: str,
     column: str,
     by: str,
-    values: Mapping[str, Value],
+    values: Mapping[Any, Value],
 ) -> Rendered:
     """
     Set *column* in every row whose column *by* is a key of *values*, to that key's value.

@@ -47,7 +47,7 @@ class RowWriter(Protocol):
         """Set the columns of *changes* in every row that fulfils the condition."""
 
     def assign(
-        self, sql: Sql, table: str, column: str, by: str, values: Mapping[str, Value]
+        self, sql: Sql, table: str, column: str, by: str, values: Mapping[Any, Value]
     ) -> None:
         """Set *column* in the rows whose column *by* is a key of *values*, to that key's value."""
 
@@ -72,7 +72,7 @@ class StatementWriter:
         sql.execute(statements.update(sql, sql.dialect, table, changes, where))
 
     def assign(
-        self, sql: Sql, table: str, column: str, by: str, values: Mapping[str, Value]
+        self, sql: Sql, table: str, column: str, by: str, values: Mapping[Any, Value]
     ) -> None:
         if values:
             sql.execute(statements.assign(sql, sql.dialect, table, column, by, values))
@@ -174,7 +174,7 @@ class Sql:
         """Set the columns of *changes* in every row that fulfils the condition."""
         self.writer.update(self, table, changes, where)
 
-    def assign(self, table: str, column: str, by: str, values: Mapping[str, Value]) -> None:
+    def assign(self, table: str, column: str, by: str, values: Mapping[Any, Value]) -> None:
         """Set *column* in the rows whose column *by* is a key of *values*, to that key's value."""
         self.writer.assign(self, table, column, by, values)
 

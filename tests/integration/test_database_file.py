@@ -161,3 +161,12 @@ def test_old_clients_can_open_the_file(lab: Lab) -> None:
             connection.execute("CHECKPOINT")
         assert read_storage(path) == OLDEST_STORAGE
     assert_file(lab, DATABASE)
+
+
+@pytest.mark.parametrize("pipeline", ["my-pipe", "2026", "p" * 200])
+def test_a_pipeline_may_be_called_anything_that_a_folder_may(lab: Lab, pipeline: str) -> None:
+    """dlt makes a schema of the name for its first client: no identifier, or one too long."""
+    for rows in (lab.server.count("clients"), 0):
+        report = lab.sync("clients", pipeline=pipeline)
+        assert (report.status, report.tables["clients"].rows) == ("ok", rows)
+        lab.rest()

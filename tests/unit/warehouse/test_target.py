@@ -32,6 +32,13 @@ def build(database: str | None = None, dataset: str = "harvest") -> Target:
     return build_target("duckdb", database, dataset, "harvest")
 
 
+def test_databases_have_schemas_of_their_own() -> None:
+    """PostgreSQL keeps every name with pg_; in DuckDB only two names are taken."""
+    assert build_target("duckdb", "a.duckdb", "pg_harvest", "harvest").dataset == "pg_harvest"
+    with pytest.raises(ConfigError, match="schema of postgres's own"):
+        build_target("postgres", None, "PG_harvest", "harvest")
+
+
 def test_the_default_file(folder: Path) -> None:
     """It is in the current folder, and choosing it makes no file."""
     target = build()
