@@ -56,6 +56,16 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
 """
 
 
+ASK = """
+import json, sys, tempfile
+from dataclasses import asdict
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.support.questions import find_faults
+print(json.dumps(asdict(find_faults(Path(tempfile.mkdtemp(dir="."))))))
+"""
+
+
 @cache
 def python_with(version: str, folder: Path, *, is_client: bool = False) -> Path:
     """Python of an environment with that DuckDB, and with this package unless it only reads."""
@@ -164,3 +174,13 @@ def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None
         assert "was made by a newer DuckDB" in message
         assert f"the installed {version}" in message
         assert "pip install --upgrade duckdb" in message
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_guard_of_queries_under_one_version(
+    environments: Path, tmp_path: Path, version: str
+) -> None:
+    """Each version has other functions and another tree: attacks are refused, questions pass."""
+    done = run(python_with(version, environments), ASK, str(REPOSITORY), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"not_refused": {}, "not_answered": {}, "is_changed": False}

@@ -3,10 +3,67 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import duckdb
+
+from harvest_source.ask.exchange import Request
+from harvest_source.ask.locked_connection import open_locked
+from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.ask.worker import run
+
+SCHEMAS: Final = ("harvest", "harvest_models", "main")
+SYNTAX: Final = ("ParserException", "InvalidInputException", "NotImplementedException")
+"""How DuckDB's parsers, from 1.4.5 to 2.0.1, refuse what is no statement to them."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Statements that went another way than they should, with what was answered."""
+
+    not_refused: dict[str, str]
+    not_answered: dict[str, str]
+    is_changed: bool
+    """The file, or what stands beside it, is not as it was."""
+
+
+def find_faults(folder: Path) -> Faults:
+    """Ask every statement of :data:`REACHING_OUT` and :data:`ORDINARY` of a warehouse here."""
+    (folder / "secret.txt").write_text(SECRET)
+    warehouse = make_warehouse(folder / "warehouse.duckdb")
+    before = _read_state(warehouse)
+    paths = {"secret": folder / "secret.txt", "warehouse": warehouse, "folder": folder}
+    not_refused, not_answered = {}, {}
+    with open_locked(warehouse, SCHEMAS, memory_mb=200, threads=1) as connection:
+        for statement in REACHING_OUT:
+            said = _ask(connection, statement.format(**paths))
+            if not said.startswith(("StatementRefused", *SYNTAX)) or SECRET in said:
+                not_refused[statement] = said
+        for statement in ORDINARY:
+            if said := _ask(connection, statement):
+                not_answered[statement] = said
+    return Faults(not_refused, not_answered, _read_state(warehouse) != before)
+
+
+SECRET: Final = "the secret"
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Why a statement has no answer; empty: it has one."""
+    try:
+        reply = run(connection, Request("", "harvest", SCHEMAS, sql=sql))
+    except (StatementRefused, duckdb.Error) as error:
+        return f"{type(error).__name__}: {error}"
+    return "The secret was read." if SECRET in str(reply) else ""
+
+
+def _read_state(warehouse: Path) -> tuple[str, list[str]]:
+    """The bytes of the file, and what stands beside it."""
+    names = sorted(each.name for each in warehouse.parent.iterdir())
+    return hashlib.sha256(warehouse.read_bytes()).hexdigest(), names
 
 
 def find_workers() -> set[int]:

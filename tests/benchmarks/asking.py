@@ -1,0 +1,89 @@
+"""
+How long questions take on 500,000 time entries: ``python -m tests.benchmarks.asking``.
+
+Prints the median and the worst of 100 calls, with a new worker process for each: cold, when Python
+and DuckDB are imported first, and warm, when a worker is ready as in a server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from harvest_source import ask
+from harvest_source.ask import Answer, Runner
+from tests.support.questions import make_warehouse
+
+ENTRIES = 500_000
+
+
+def build_warehouse(folder: Path, entries: int) -> Path:
+    """The small warehouse with many time entries of 50 people, 200 projects and three years."""
+    path = make_warehouse(folder / "warehouse.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DELETE FROM harvest.time_entries")
+        connection.execute(
+            "INSERT INTO harvest.time_entries BY NAME SELECT 1000001 AS account_id, range AS id, "
+            "DATE '2023-01-01' + CAST(range % 1096 AS INTEGER) AS spent_date, "
+            "range % 50 AS user__id, 'Person ' || range % 50 AS user__name, "
+            "range % 200 AS project__id, 'Project ' || range % 200 AS project__name, "
+            "range % 12 AS task__id, 'Task ' || range % 12 AS task__name, "
+            "range % 40 AS client__id, 'Client ' || range % 40 AS client__name, "
+            "['EUR', 'USD'][range % 2 + 1] AS client__currency, (range % 32) / 4 AS hours, "
+            "(range % 32) / 4 AS rounded_hours, range % 3 > 0 AS billable, 100 AS billable_rate, "
+            "false AS is_billed, 'Note ' || range AS notes, now() AS updated_at "
+            f"FROM range({entries})"
+        )
+    return path
+
+
+def measure(name: str, runs: int, call: Callable[[], Answer]) -> None:
+    """Print one line: the median and the worst."""
+    call()
+    taken = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    middle = statistics.median(taken)
+    print(f"{name:34} median {middle * 1000:6.0f} ms   worst {max(taken) * 1000:6.0f} ms")
+
+
+def main() -> None:
+    """Build the warehouse and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=ENTRIES)
+    parser.add_argument("--runs", type=int, default=100)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = build_warehouse(Path(folder), given.entries)
+        print(f"{given.entries:,} time entries, DuckDB {duckdb.__version__}, {given.runs} calls")
+        for state, is_warm in (("cold", False), ("warm", True)):
+            runner = Runner(path, keeps_one_ready=is_warm)
+            measure(
+                f"list_records, {state}",
+                given.runs,
+                lambda runner=runner: ask.list_records(  # type: ignore[misc]
+                    "time_entries",
+                    where=["user__id=7", "spent_date>=2025-01-01"],
+                    order=["-spent_date"],
+                    limit=100,
+                    warehouse=runner,
+                ),
+            )
+            measure(
+                f"sum_time by client and month, {state}",
+                given.runs,
+                lambda runner=runner: ask.sum_time(["client", "month"], warehouse=runner),  # type: ignore[misc]
+            )
+            runner.close()
+
+
+if __name__ == "__main__":
+    main()
