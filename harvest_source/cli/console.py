@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -101,6 +101,69 @@ def print_table(
         cells = zip(headings, row, strict=True)
         table.add_row(*(_paint(text) if name in states else _escape(text) for name, text in cells))
     _print_without_padding(table)
+
+
+def print_figures(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Sequence[str] = (),
+    states: Sequence[str] = (),
+    expendable: str = "",
+) -> None:
+    """
+    Print a table of which nothing is ever cut or wrapped.
+
+    On a screen that is too narrow for it each row becomes a block: its first column on a line of
+    its own, the others below, as many on a line as fit.
+
+    Args:
+        expendable: Heading of a column that is left out where the table fits without it.
+    """
+    rich = _open_rich()
+    without = [at for at, heading in enumerate(headings) if heading != expendable]
+    for kept in (range(len(headings)), without):
+        columns = [headings[at] for at in kept]
+        lines = [[row[at] for at in kept] for row in rows]
+        if _measure(columns, lines) <= rich.width:
+            print_table(columns, lines, numbers=numbers, states=states)
+            return
+    print()
+    for first, *others in rows:
+        rich.print(_escape(first), soft_wrap=True)
+        named = [
+            (heading, text) for heading, text in zip(headings[1:], others, strict=True) if text
+        ]
+        for line in _fill_lines(named, rich.width):
+            cells = (
+                f"{heading} {_paint(text) if heading in states else _escape(text)}"
+                for heading, text in line
+            )
+            rich.print(f"  {'   '.join(cells)}", soft_wrap=True)
+    print()
+
+
+def _measure(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the screen that a table needs."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
+    return sum(widths) + 3 * len(widths) - 1
+
+
+def _fill_lines(cells: Sequence[tuple[str, str]], width: int) -> Iterator[list[tuple[str, str]]]:
+    """As many cells on a line as fit into *width*, at least one."""
+    line: list[tuple[str, str]] = []
+    used = 2
+    for heading, text in cells:
+        size = len(heading) + len(text) + 4
+        if line and used + size > width:
+            yield line
+            line, used = [], 2
+        line.append((heading, text))
+        used += size
+    if line:
+        yield line
 
 
 def _print_without_padding(table: Table) -> None:

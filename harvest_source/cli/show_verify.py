@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Final
 
-from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.cli.console import Console, print_figures, print_json
+from harvest_source.errors import counted
+from harvest_source.operations.comparisons import EXACT
 
 if TYPE_CHECKING:
     from harvest_source.operations.comparisons import Comparison
     from harvest_source.operations.verify import VerifyReport
+    from harvest_source.operations.verify_summary import CheckSummary, OpenQuestion
 
-_HEADINGS: Final = ("Account", "Table", "Check", "Scope", "Here", "Harvest", "State", "Detail")
+_CHECKS: Final = {
+    "rows": "Rows",
+    "ids": "Ids",
+    "hours": "Hours",
+    "amount": "Billable amounts",
+    "cost": "Expenses",
+    "billable cost": "Billable expenses",
+    "invoice total": "Invoice totals",
+    "payments": "Payments",
+    "open versions": "Open versions",
+    "orphans": "Rows without parent",
+}
+"""What the checks are called."""
+
+_WITHOUT_CENTS: Final = frozenset({"rows", "ids", "open versions", "orphans"})
+
+_NAMED: Final = 3
+"""How many of the figures that cannot be told are named for each reason."""
 
 
 def show_verify(console: Console, report: VerifyReport) -> None:
-    """What was compared, and every comparison that is not equal."""
+    """One line for each check and currency; below it what differs, and what cannot be told."""
     if console.as_json:
         print_json(report.as_dict())
         return
@@ -25,39 +45,107 @@ def show_verify(console: Console, report: VerifyReport) -> None:
     for failure in report.run_log.failures:
         what = f"{failure.table} of account" if failure.table else "account"
         console.error(f"{what} {failure.account_id}: {failure.error}")
-    print_table(
-        _HEADINGS,
-        _iter_rows(report.comparisons),
-        numbers=("Here", "Harvest"),
-        whole=_HEADINGS[:-1],
-        states=("State",),
-    )
-    counts = report.count_states()
-    print(
-        f"{counts['ok']:,} equal, {counts['differs']:,} differ, {counts['information']:,} "
-        f"cannot be told: {report.requests} requests"
-    )
+    if not console.quiet:
+        _show_checks(report)
+        _show_differences(report.differences)
+        for question in report.open_questions:
+            print(f"Not told: {_describe_question(question)}")
+    print(summarise(report))
     if report.differences and not report.mended:
         console.note("warning", "To read again what differs: harvest-source verify --fix")
 
 
-def _write(figure: Decimal) -> str:
-    """The figure with all of its digits and no zeros behind them."""
-    text = f"{figure:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _show_checks(report: VerifyReport) -> None:
+    """A table for each account."""
+    account_ids = sorted({each.account_id for each in report.checks})
+    for account_id in account_ids:
+        if len(account_ids) > 1:
+            print(f"Account {account_id}")
+        ours = [each for each in report.checks if each.account_id == account_id]
+        print_figures(
+            ("Check", "Here", "Harvest", "Difference", "Compared", "State"),
+            [_describe_check(each) for each in ours],
+            numbers=("Here", "Harvest", "Difference"),
+            states=("State",),
+            expendable="Difference",
+        )
 
 
-def _iter_rows(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
-    """One line for all equal figures of a table and check; every other figure has its own."""
-    groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for each in comparisons:
-        group = str(each.account_id), each.table, each.check
-        groups.setdefault(group, []).append(each)
-    for group, found in groups.items():
-        equal = sum(each.is_equal for each in found)
-        if equal:
-            yield (*group, f"{equal} compared", "", "", "ok", "")
-        for each in found:
-            if not each.is_equal:
-                figures = (_write(each.here), _write(each.there))
-                yield (*group, each.scope, *figures, str(each.state), each.detail)
+def _describe_check(check: CheckSummary) -> tuple[str, ...]:
+    name = _CHECKS.get(check.check, check.check)
+    share = f"all {check.figures:,}"
+    if check.compared < check.figures:
+        share = f"{check.compared:,} of {check.figures:,}, {_write_share(check.share)}"
+    return (
+        f"{name}, {check.currency}" if check.currency else name,
+        *_write_figures(check.check, check.here, check.there),
+        share,
+        str(check.state),
+    )
+
+
+def _show_differences(differences: Sequence[Comparison]) -> None:
+    if not differences:
+        return
+    print("What differs:")
+    print_figures(
+        ("Check", "Where", "Here", "Harvest", "Difference"),
+        [
+            (
+                _CHECKS.get(each.check, each.check)
+                + (f", {each.currency}" if each.currency else ""),
+                each.where,
+                *_write_figures(each.check, each.here, each.there),
+            )
+            for each in differences
+        ],
+        numbers=("Here", "Harvest", "Difference"),
+    )
+
+
+def _describe_question(question: OpenQuestion) -> str:
+    found = question.comparisons
+    named = "; ".join(each.where for each in found[:_NAMED])
+    more = f"; {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    check = _CHECKS.get(question.check, question.check)
+    return f"{check}, {counted(len(found), 'figure')}: {question.reason} ({named}{more})"
+
+
+def summarise(report: VerifyReport) -> str:
+    """The last line: the result, never without what could not be compared."""
+    counts = report.count_states()
+    told = counts["ok"] + counts["differs"]
+    other = "other " if report.uncompared else ""
+    if counts["differs"]:
+        result = f"{counts['differs']:,} of the {other}{counted(told, 'figure')} differ"
+    elif told:
+        result = f"the {other}{counted(told, 'figure')} compared are equal to Harvest's"
+    else:
+        result = "nothing else was compared" if other else "nothing was compared"
+    if report.uncompared:
+        result = f"not compared: {', '.join(dict.fromkeys(report.uncompared))}; {result}"
+    if counts["information"]:
+        result += f", {counts['information']:,} cannot be told"
+    accounts = ", ".join(map(str, report.account_ids))
+    as_of = f", as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC" if report.as_of else ""
+    return (
+        f"{report.status}: {result}: account{'s' if len(report.account_ids) > 1 else ''} "
+        f"{accounts}{as_of}, {counted(report.requests, 'request')}, {report.seconds:.1f} s"
+    )
+
+
+def _write_figures(check: str, here: Decimal, there: Decimal) -> Iterator[str]:
+    """Here, Harvest and the difference, all digits of each; money and hours with two decimals."""
+    for figure in (here, there, EXACT.subtract(here, there)):
+        text = f"{figure:,f}"
+        whole, _, decimals = text.partition(".")
+        decimals = decimals.rstrip("0")
+        if check not in _WITHOUT_CENTS:
+            decimals = decimals.ljust(2, "0")
+        yield f"{whole}.{decimals}" if decimals else whole
+
+
+def _write_share(share: Decimal) -> str:
+    """In percent, rounded down: 100 only where nothing is left out."""
+    percent = (share * 100).quantize(Decimal("0.1"), ROUND_DOWN)
+    return f"{percent.normalize():f} %"

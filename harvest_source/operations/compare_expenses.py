@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import HALF_CENT, Comparison, as_number
@@ -18,9 +18,12 @@ from harvest_source.operations.project_reports import (
     Sums,
     add_column,
     explain_change,
+    find_currency,
     find_project_years,
+    find_projects,
     iter_reported,
     iter_versions,
+    name_project,
 )
 from harvest_source.operations.workspace import Workspace
 
@@ -56,38 +59,30 @@ class ExpensesComparison:
         if self.workspace.lacks("expenses", EXPENSES_NEED):
             return
         unsettled, sums = find_project_years(iter_versions(self.changed)), self._sum_expenses()
+        account_id = self.table.session.account_id
+        projects = find_projects(self.workspace, account_id)
         for project, window, reported in iter_reported(self.table, _REPORT, sums):
             assert window.start is not None
-            place = project, window.start.year
-            ours, excuse = sums.get(place, Sums()), explain_change(place in unsettled)
+            place, stored = (project, window.start.year), projects.get(project)
+            ours = sums.get(place, Sums())
             for check, here, column in (
                 ("cost", ours.quantity, "total_amount"),
                 ("billable cost", ours.amount, "billable_amount"),
             ):
-                there = add_column(reported, column)
-                yield self._compare(place, window, check, here, there, excuse)
-
-    def _compare(
-        self,
-        place: ProjectYear,
-        window: DateWindow,
-        check: str,
-        here: Decimal,
-        there: Decimal,
-        excuse: str,
-    ) -> Comparison:
-        project, year = place
-        return Comparison(
-            account_id=self.table.session.account_id,
-            table="expenses",
-            check=check,
-            scope=f"project {project}, {year}",
-            here=here,
-            there=there,
-            tolerance=HALF_CENT,
-            excuse=excuse,
-            slices=(Slice(window, only=("project__id", project)),),
-        )
+                yield Comparison(
+                    account_id=account_id,
+                    table="expenses",
+                    check=check,
+                    scope=f"project {project}, {window.start.year}",
+                    currency=find_currency(reported, stored),
+                    subject=name_project(project, reported, stored),
+                    year=window.start.year,
+                    here=here,
+                    there=add_column(reported, column),
+                    tolerance=HALF_CENT,
+                    excuse=explain_change(place in unsettled),
+                    slices=(Slice(window, only=("project__id", project)),),
+                )
 
     def _sum_expenses(self) -> dict[ProjectYear, Sums]:
         groups = self.table.copy.iter_year_groups(

@@ -8,8 +8,7 @@ from decimal import Decimal
 from harvest_source.extract.slices import Slice
 from harvest_source.load.history import VALID_TO, TableHistory
 from harvest_source.operations.audit_tables import AuditedTable
-from harvest_source.operations.compare_rows import ALL
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.comparisons import ALL, Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.sql.conditions import AllOf, Equals

@@ -19,9 +19,12 @@ from harvest_source.operations.project_reports import (
     Sums,
     add_column,
     explain_change,
+    find_currency,
     find_project_years,
+    find_projects,
     iter_reported,
     iter_versions,
+    name_project,
 )
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -67,7 +70,8 @@ class HoursComparison:
             return
         has_amounts = not self.workspace.lacks("amounts", AMOUNTS_NEED)
         unsettled = find_project_years(self._iter_unsettled())
-        sums, projects = self._sum_entries(has_amounts), self._find_projects(has_amounts)
+        sums = self._sum_entries(has_amounts)
+        projects = find_projects(self.workspace, self.table.session.account_id)
         for project, window, reported in iter_reported(self.table, _REPORT, sums):
             assert window.start is not None
             place = project, window.start.year
@@ -112,14 +116,6 @@ class HoursComparison:
             for year, values, rows in groups
         )
 
-    def _find_projects(self, has_amounts: bool) -> dict[int, Row]:
-        if not has_amounts or not self.workspace.warehouse.has_table("projects"):
-            return {}
-        account = Equals(ACCOUNT_ID, self.table.session.account_id)
-        with self.workspace.warehouse.sql() as sql:
-            rows = sql.select("projects", account, ("id", "is_fixed_fee"))
-        return {row["id"]: row for row in rows}
-
 
 def add_groups(groups: Iterable[Row]) -> dict[ProjectYear, Sums]:
     """The sums of groups of equal entries, of any size: nothing is rounded, nothing overflows."""
@@ -157,11 +153,12 @@ class ProjectTotal:
         )
         if not has_amounts or any(each.get("billable_amount") is None for each in self.reported):
             return  # Amounts are hidden from this role.
-        is_fixed = self.project is not None and self.project["is_fixed_fee"] is True
+        is_fixed = self.project is not None and self.project.get("is_fixed_fee") is True
         there = add_column(self.reported, "billable_amount")
         yield self._compare(
             account_id,
             "amount",
+            currency=find_currency(self.reported, self.project),
             here=Decimal(0) if is_fixed else self.sums.choose_amount(there),
             there=there,
             excuse=explain_change(self.is_unsettled) or explain_amount(self.project, self.reported),
@@ -174,6 +171,8 @@ class ProjectTotal:
             table="time_entries",
             check=check,
             scope=f"project {self.project_id}, {self.window.start.year}",
+            subject=name_project(self.project_id, self.reported, self.project),
+            year=self.window.start.year,
             tolerance=HALF_CENT,
             slices=(Slice(self.window, only=("project__id", self.project_id)),),
             **figures,
@@ -186,6 +185,6 @@ def explain_amount(project: Row | None, reported: Sequence[Row]) -> str:
         return "the project is not in the warehouse: whether it has a fixed fee is not known"
     if len({each.get("currency") for each in reported}) > 1:
         return "reported in several currencies"
-    if project["is_fixed_fee"]:
+    if project.get("is_fixed_fee"):
         return "fixed fee: how its hours are reported is not known"
     return ""

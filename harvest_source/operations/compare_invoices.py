@@ -19,6 +19,7 @@ from harvest_source.operations.comparisons import (
     EXACT,
     HALF_CENT,
     Comparison,
+    Subject,
     add_up,
     as_number,
 )
@@ -47,6 +48,9 @@ _INVOICE: Final = (
     "discount_amount",
     "tax_amount",
     "tax2_amount",
+    "number",
+    "client__name",
+    "currency",
 )
 TOTALS_NEED: Final = (
     "invoices.amount",
@@ -90,6 +94,12 @@ class Invoice:
     def paid(self) -> Decimal:
         """Its amount, less what is due."""
         return EXACT.subtract(self.amount, as_number(self.row["due_amount"]))
+
+    @property
+    def subject(self) -> Subject:
+        """Its number, and whom it was sent to."""
+        number, client = self.row.get("number"), self.row.get("client__name")
+        return Subject("invoice", self.id, number or "", client or "")
 
     @property
     def slice(self) -> Slice:
@@ -209,6 +219,8 @@ class InvoiceComparison:
             table="invoices",
             check=check,
             scope=f"invoice {invoice.id}",
+            currency=invoice.row.get("currency") or "",
+            subject=invoice.subject,
             here=here,
             there=there,
             tolerance=HALF_CENT,

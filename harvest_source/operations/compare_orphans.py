@@ -8,8 +8,7 @@ from typing import Final
 
 from harvest_source.auth.sessions import Session
 from harvest_source.errors import ResponseError
-from harvest_source.operations.compare_rows import ALL
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.comparisons import ALL, Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.removal import count_orphans, find_missing_parents

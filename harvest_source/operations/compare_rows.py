@@ -6,17 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Final
 
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.comparisons import ALL, Comparison
 from harvest_source.sql.values import as_day
-
-ALL: Final = "all"
-"""The scope of a figure of a whole table."""
 
 Days = Mapping[date | None, int]
 """Rows by day; under None the undated ones, or all rows of a table without dates."""

@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from harvest_source.extract.slices import Slice
 
+ALL: Final = "all"
+"""The scope of a figure of a whole table."""
+
 HALF_CENT: Final = Decimal("0.005")
 """Sums that Harvest reports are rounded to cents, and to hundredths of an hour."""
 
@@ -30,6 +33,22 @@ class State(StrEnum):
     """The figures differ, and for a known reason that may be right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A project or an invoice that a figure is of, as people know it."""
+
+    kind: str
+    """``project`` or ``invoice``."""
+    id: int
+    name: str = ""
+    """The project's name, the invoice's number; empty: not known."""
+    client: str = ""
+
+    def __str__(self) -> str:
+        named = f"{self.kind} {self.id}" + (f" {self.name}" if self.name else "")
+        return f"{named}, {self.client}" if self.client else named
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """One figure here and there."""
@@ -42,6 +61,11 @@ class Comparison:
     """What was counted or added up: ``2024``, ``project 17, 2024``."""
     here: Decimal
     there: Decimal
+    currency: str = ""
+    """Of money: its ISO code, where it is known."""
+    subject: Subject | None = None
+    """What the figures are of, where that is no whole table."""
+    year: int | None = None
     tolerance: Decimal = Decimal(0)
     """Largest difference that still counts as equal."""
     excuse: str = ""
@@ -64,6 +88,13 @@ class Comparison:
         return State.INFORMATION if self.excuse else State.DIFFERS
 
     @property
+    def where(self) -> str:
+        """The scope in people's words, with the names of project and client."""
+        if self.subject is None:
+            return f"{self.table}, {self.scope}" if self.scope != ALL else self.table
+        return str(self.subject) + (f", {self.year}" if self.year is not None else "")
+
+    @property
     def detail(self) -> str:
         """Why the figures differ, if that is known."""
         return "" if self.is_equal else self.excuse
@@ -75,8 +106,11 @@ class Comparison:
             "table": self.table,
             "check": self.check,
             "scope": self.scope,
-            "here": _plain(self.here),
-            "there": _plain(self.there),
+            "currency": self.currency,
+            "name": self.subject.name if self.subject else "",
+            "client": self.subject.client if self.subject else "",
+            "here": write_plain(self.here),
+            "there": write_plain(self.there),
             "state": str(self.state),
             "detail": self.detail,
         }
@@ -95,5 +129,6 @@ def add_up(numbers: Iterable[Decimal]) -> Decimal:
     return total
 
 
-def _plain(number: Decimal) -> str:
+def write_plain(number: Decimal) -> str:
+    """All digits, and no zeros behind them."""
     return format(EXACT.normalize(number), "f")

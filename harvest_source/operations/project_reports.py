@@ -8,18 +8,23 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, Final
 
 from harvest_source.extract.report_years import last_day, year_window
 from harvest_source.extract.slices import DateWindow
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import EXACT, add_up, as_number
+from harvest_source.operations.comparisons import EXACT, Subject, add_up, as_number
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.sql.conditions import Equals
 from harvest_source.sql.values import as_day
 
 Row = Mapping[str, Any]
 ProjectYear = tuple[int, int]
+
+_PROJECT: Final = ("id", "is_fixed_fee", "name", "client__name", "client__currency")
 
 _CENT = Decimal("0.01")
 _CHANGED = "changed since the last sync"
@@ -91,6 +96,33 @@ def _fetch_report(table: AuditedTable, report: str, window: DateWindow) -> dict[
 def add_column(rows: Iterable[Row], column: str) -> Decimal:
     """The sum of one column of a report."""
     return add_up(as_number(row.get(column)) for row in rows)
+
+
+def find_projects(workspace: Workspace, account_id: int) -> dict[int, Row]:
+    """The projects in the warehouse by id, with their names and what decides their amounts."""
+    if not workspace.warehouse.has_table("projects"):
+        return {}
+    names = [each for each in _PROJECT if workspace.has_column("projects", each)]
+    with workspace.warehouse.sql() as sql:
+        rows = sql.select("projects", Equals(ACCOUNT_ID, account_id), names)
+        return {row["id"]: row for row in rows}
+
+
+def name_project(project_id: int, reported: Sequence[Row], stored: Row | None) -> Subject:
+    """The project with its names, as Harvest's report has them, or else the warehouse."""
+    theirs, ours = reported[0] if reported else {}, stored or {}
+    return Subject(
+        "project",
+        project_id,
+        theirs.get("project_name") or ours.get("name") or "",
+        theirs.get("client_name") or ours.get("client__name") or "",
+    )
+
+
+def find_currency(reported: Sequence[Row], stored: Row | None) -> str:
+    """The currency of a project's amounts; empty where there are several, or it is not known."""
+    found = {each.get("currency") for each in reported} or {(stored or {}).get("client__currency")}
+    return str(found.pop() or "") if len(found) == 1 else ""
 
 
 def find_project_years(rows: Iterable[Row]) -> set[ProjectYear]:

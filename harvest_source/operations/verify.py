@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,12 @@ from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_owed
 from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
+from harvest_source.operations.verify_summary import (
+    CheckSummary,
+    OpenQuestion,
+    find_open_questions,
+    summarise_checks,
+)
 from harvest_source.operations.workspace import Workspace, open_workspace
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.warehouse.lock import only_sync
@@ -57,6 +64,31 @@ class VerifyReport:
     run_log: RunLog
     requests: int
     mended: bool = False
+    as_of: datetime | None = None
+    """When the verification began: what changed in Harvest before that is taken into account."""
+    seconds: float = 0
+
+    @property
+    def checks(self) -> tuple[CheckSummary, ...]:
+        """One line for each account, check and currency."""
+        return summarise_checks(self.comparisons)
+
+    @property
+    def open_questions(self) -> tuple[OpenQuestion, ...]:
+        """What could not be told, by reason."""
+        return find_open_questions(self.comparisons)
+
+    @property
+    def uncompared(self) -> tuple[str, ...]:
+        """What failed and so was not compared: tables, or whole accounts."""
+        return tuple(each.table or f"account {each.account_id}" for each in self.run_log.failures)
+
+    @property
+    def status(self) -> str:
+        """``ok``; ``differs``; ``partial``: something could not be compared; ``error``: nothing."""
+        if self.run_log.failures:
+            return "partial" if self.comparisons else "error"
+        return "differs" if self.differences else "ok"
 
     @property
     def differences(self) -> list[Comparison]:
@@ -81,6 +113,9 @@ class VerifyReport:
             "account_ids": list(self.account_ids),
             "requests": self.requests,
             "mended": self.mended,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
+            "seconds": round(self.seconds, 2),
+            "checks": [each.as_dict() for each in self.checks],
             "compared": self.count_states(),
             "findings": [each.as_dict() for each in self.comparisons],
             "errors": [failure.as_dict() for failure in self.run_log.failures],
@@ -141,7 +176,15 @@ def verify(
             log.warn(warning)
         account_ids = tuple(run.sessions.account_ids())
         _note_nothing_compared(workspace, account_ids, found)
-        return VerifyReport(account_ids, tuple(found), log, run.sessions.requests, is_mended)
+        return VerifyReport(
+            account_ids=account_ids,
+            comparisons=tuple(found),
+            run_log=log,
+            requests=run.sessions.requests,
+            mended=is_mended,
+            as_of=run.started_at,
+            seconds=run.hooks.clock.monotonic() - run.started_s,
+        )
 
 
 def _check_exists(target: Target) -> None:

@@ -24,7 +24,7 @@ def test_verify_shows_what_differs_and_mends_it(run: Run, folder: Path) -> None:
     result = run("verify")
     assert result.code == 5
     assert "clients" in result.out
-    assert "1 equal, 1 differ, 0 cannot be told" in result.out
+    assert "differs: 1 of the 2 figures differ: account 1000001, as of " in result.out
     assert "harvest-source verify --fix" in result.err
     report = run("verify", "--json").json
     (finding,) = [each for each in report["findings"] if each["check"] == "rows"]

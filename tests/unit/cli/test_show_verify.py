@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from harvest_source.cli.console import Console
-from harvest_source.cli.show_verify import show_verify
+from harvest_source.cli.show_verify import show_verify, summarise
 from harvest_source.errors import ServerError
 from harvest_source.extract.run_log import RunLog
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.comparisons import Comparison, Subject
 from harvest_source.operations.verify import VerifyReport
 
 Screen = Callable[[int], None]
@@ -25,48 +26,80 @@ def compare(here: str, there: str, **fields: Any) -> Comparison:
     return Comparison(**{**given, **fields}, here=Decimal(here), there=Decimal(there))
 
 
+PROJECT = {
+    "scope": "project 17, 2024",
+    "subject": Subject("project", 17, "Website relaunch", "Acme"),
+    "year": 2024,
+}
 EQUAL = (compare("5000", "5000"), compare("1200", "1200", scope="2024"))
 DIFFERENT = (
-    compare("1234567.25", "1234566.25", check="hours", scope="project 17, 2024"),
-    compare("100", "99.5", check="amount", scope="project 17, 2024", excuse="fixed fee"),
+    compare("1234567.25", "1234566.25", check="hours", **PROJECT),
+    compare("9000", "9000", check="amount", currency="EUR", scope="project 18, 2024"),
+    compare("0", "1000", check="amount", currency="EUR", excuse="fixed fee", **PROJECT),
 )
+AS_OF = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 def report(*comparisons: Comparison, mended: bool = False) -> VerifyReport:
-    return VerifyReport((1000001,), comparisons, RunLog(), 7, mended)
+    return VerifyReport((1000001,), comparisons, RunLog(), 7, mended, AS_OF, 2.5)
 
 
 EXPECTED = """\
 
- Account   Table          Check    Scope                      Here        Harvest   State         Detail
- ──────────────────────────────────────────────────────────────────────────────────────────────────────────
- 1000001   time_entries   rows     2 compared                                       ok
- 1000001   time_entries   hours    project 17, 2024   1,234,567.25   1,234,566.25   differs
- 1000001   time_entries   amount   project 17, 2024            100           99.5   information   fixed fee
+ Check                           Here        Harvest   Difference   Compared       State
+ ─────────────────────────────────────────────────────────────────────────────────────────
+ Rows                           5,000          5,000            0   all 1          ok
+ Hours                   1,234,567.25   1,234,566.25         1.00   all 1          differs
+ Billable amounts, EUR       9,000.00       9,000.00         0.00   1 of 2, 90 %   ok
 
-2 equal, 1 differ, 1 cannot be told: 7 requests
-"""  # noqa: E501 - as wide as it is printed
+What differs:
+
+ Check   Where                                             Here        Harvest   Difference
+ ──────────────────────────────────────────────────────────────────────────────────────────
+ Hours   project 17 Website relaunch, Acme, 2024   1,234,567.25   1,234,566.25         1.00
+
+Not told: Billable amounts, 1 figure: fixed fee (project 17 Website relaunch, Acme, 2024)
+differs: 1 of the 4 figures differ, 1 cannot be told: account 1000001, as of 2026-11-30 12:00:00 \
+UTC, 7 requests, 2.5 s
+"""
 
 
-def test_equal_figures_are_one_line_and_others_have_their_own(
-    capsys: Capture, screen: Screen
-) -> None:
-    """People read what differs; what is equal is only counted."""
-    screen(140)
+def test_one_line_for_each_check_and_what_differs_below(capsys: Capture, screen: Screen) -> None:
+    """Sums by currency, the share that was compared; names beside ids; when it was true."""
+    screen(100)
     show_verify(Console(), report(*EQUAL, *DIFFERENT))
     captured = capsys.readouterr()
     assert captured.out == EXPECTED
     assert captured.err == "warning: To read again what differs: harvest-source verify --fix\n"
 
 
-@pytest.mark.parametrize("columns", [80, 100])
-def test_figures_are_whole_on_narrow_screens(capsys: Capture, screen: Screen, columns: int) -> None:
+@pytest.mark.parametrize("columns", [30, 60, 80, 100, 140])
+def test_figures_are_whole_at_any_width(capsys: Capture, screen: Screen, columns: int) -> None:
     """A sum that is cut short would be read as another sum."""
     screen(columns)
     show_verify(Console(), report(*EQUAL, *DIFFERENT))
     out = capsys.readouterr().out
-    assert "1,234,567.25   1,234,566.25   differs" in out
-    assert "project 17, 2024" in out
+    for whole in ("1,234,567.25", "1,234,566.25", "9,000.00", "Billable amounts, EUR", "5,000"):
+        assert whole in out
+    assert "project 17 Website relaunch, Acme, 2024" in out
+    assert "…" not in out
+
+
+def test_a_table_that_failed_is_never_said_to_be_equal(capsys: Capture) -> None:
+    """The last line begins with what was not compared, and says "0 differ" of nothing."""
+    found = report(*EQUAL)
+    found.run_log.fail("invoices", 1000001, ServerError("Gave up on invoices."))
+    show_verify(Console(quiet=True), found)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("partial: not compared: invoices; the other 2 figures compared are ")
+    assert "0 differ" not in line
+
+
+def test_nothing_compared_is_not_ok() -> None:
+    """An account of which everything failed."""
+    found = report()
+    found.run_log.fail("", 1000001, ServerError("Gave up on users/me."))
+    assert summarise(found).startswith("error: not compared: account 1000001; nothing else was ")
 
 
 def test_no_remedy_where_nothing_differs_or_it_was_tried(capsys: Capture) -> None:
