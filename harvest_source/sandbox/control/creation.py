@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from harvest_source.sandbox.control.implied import implied_members, touch_clients
@@ -30,6 +30,7 @@ from harvest_source.sandbox.data.records.documents import message_record, paymen
 from harvest_source.sandbox.data.records.people import rate_record, role_record, user_record
 from harvest_source.sandbox.data.records.time_entries import entry_record
 from harvest_source.sandbox.data.records.work import (
+    Booking,
     client_record,
     contact_record,
     project_record,
@@ -163,7 +164,7 @@ def _new_entry(account: Account, new_id: int, at: str, fields: Record) -> Record
     given = {name: fields.pop(name, None) for name in BOOKED}
     known = [
         booked
-        for booked in seeded.bookings
+        for booked in _newest(seeded.bookings)
         if all(value is None or getattr(booked, name) == value for name, value in given.items())
         and booked.project_id in account.tables["projects"]
     ]
@@ -174,6 +175,14 @@ def _new_entry(account: Account, new_id: int, at: str, fields: Record) -> Record
         booked = find_booking(account, **{name: referred.one(name)["id"] for name in given})
     record = entry_record(new_id, seeded.quotes(booked), booked, at)
     return record | resolve(account, "time_entries", record, fields)
+
+
+def _newest(bookings: Sequence[Booking]) -> Iterable[Booking]:
+    """One booking for each user, project and task: the first, which has the newest rates."""
+    found: dict[tuple[int, int, int], Booking] = {}
+    for booked in bookings:
+        found.setdefault((booked.user_id, booked.project_id, booked.task_id), booked)
+    return found.values()
 
 
 def _new_expense(account: Account, new_id: int, at: str, fields: Record) -> Record:

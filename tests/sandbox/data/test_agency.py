@@ -392,9 +392,9 @@ DATES = (
 @pytest.mark.parametrize("now", DATES, ids=str)
 def test_nothing_lies_ahead_and_the_number_is_exact(now: datetime) -> None:
     """No record is created or changed after the clock's now; entries are as many as asked."""
-    world = build(entries=4000, people=12, clock=ManualClock(now))
+    world = build(entries=2000, people=7, clock=ManualClock(now))
     text = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert world.count("time_entries") == 4000
+    assert world.count("time_entries") == 2000
     for table in (*TABLES, *CHILDREN):
         for row in world.rows(table):
             assert row["created_at"] <= row["updated_at"] <= text, (table, row)
@@ -421,7 +421,7 @@ def test_the_same_seed_gives_the_same_agency() -> None:
 @pytest.mark.parametrize("fields", [{}, {"clock_24h": True}, {"timestamp_timers": False}])
 def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None:
     """Rows joined from fragments equal rows built as records, byte for byte."""
-    entries = build(entries=1500, people=12, **fields)._account(None).entries.seeded
+    entries = build(entries=900, people=9, **fields)._account(None).entries.seeded
     assert isinstance(entries, LedgerEntries)
     fast: list[bytes] = []
     numbers = range(entries.size - 1, -1, -1)
@@ -430,6 +430,51 @@ def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None
         json.dumps(entries.record(k), ensure_ascii=False, separators=(",", ":")) for k in numbers
     ]
     assert b",".join(fast).decode() == ",".join(slow)
+
+
+def test_edits_and_deletions_reach_the_entries() -> None:
+    """A renamed client shows in every entry; a deleted invoice opens what it billed."""
+    world = build(entries=900, people=6)
+    entries = world.rows("time_entries")
+    billed = next(row for row in entries if row["invoice"])
+    client_id, invoice_id = billed["client"]["id"], billed["invoice"]["id"]
+    before = world.report("report_uninvoiced", "2025-06-18", "2026-06-17")
+    world.edit("clients", client_id, name="Renamed")
+    world.delete("invoices", invoice_id)
+    after = {row["id"]: row for row in world.rows("time_entries")}
+    for row in entries:
+        now = after[row["id"]]
+        assert (now["client"]["name"] == "Renamed") == (row["client"]["id"] == client_id)
+        on_it = row["invoice"] is not None and row["invoice"]["id"] == invoice_id
+        assert now["is_billed"] == (row["is_billed"] and not on_it)
+    hours = [
+        sum(row["uninvoiced_hours"] for row in rows)
+        for rows in (before, world.report("report_uninvoiced", "2025-06-18", "2026-06-17"))
+    ]
+    opened = [
+        row["rounded_hours"]
+        for row in entries
+        if row["invoice"] and row["invoice"]["id"] == invoice_id
+    ]
+    assert hours[1] - hours[0] == sum(opened) > 0
+
+
+def test_new_entries_have_todays_rates() -> None:
+    """An entry created now, on a usual task, has the cost rate that its person has now."""
+    world = build(entries=3000, people=6)
+    costs = {row["id"]: row["cost_rate"] for row in world.rows("users") if row["is_active"]}
+    office = next(row["id"] for row in world.rows("tasks") if row["name"] == "Administration")
+    for user_id, cost in costs.items():
+        found = world.create("time_entries", user_id=user_id, task_id=office, hours=1)
+        assert found["cost_rate"] == cost
+
+
+def test_accounts_are_agencies_of_their_own() -> None:
+    """Two accounts share ids and differ in their rows."""
+    world = build(entries=300, people=4, accounts=(1000001, 1000002))
+    first, second = (world.rows("time_entries", account_id) for account_id in (1000001, 1000002))
+    assert {row["id"] for row in first} & {row["id"] for row in second}
+    assert first != second
 
 
 def test_ids_do_not_follow_dates(rows: dict[str, list[Row]]) -> None:

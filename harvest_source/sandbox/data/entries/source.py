@@ -44,7 +44,8 @@ class EntrySource(Protocol):
     Entries 0..size-1, sorted by (spent date, id). Reads the tables, never writes.
 
     Attributes:
-        bookings: The ways in which time is spent; an entry has one of them.
+        bookings: The ways in which time is spent; an entry has one of them. Of several for one
+            user, project and task the first has the newest rates.
     """
 
     @property
