@@ -59,6 +59,8 @@ class Column:
     """Table whose ``id`` it holds, in the same account; empty: none that is read."""
     places: int = 4
     """Places after the point that the models keep of a decimal; the table here keeps them all."""
+    in_seconds: bool = False
+    """A duration that Harvest gives in seconds where people count in hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ def record(*members: Column | Child) -> Record:
 def bigint(name: str, description: str, *, of: str = "") -> Column:
     """Declare a 64-bit whole number, perhaps the id *of* a record in another table."""
     return Column(name, Type.BIGINT, description, of=of)
+
+
+def seconds(name: str, description: str) -> Column:
+    """Declare a duration in whole seconds; the models show hours."""
+    return Column(name, Type.BIGINT, description, in_seconds=True)
 
 
 def decimal(name: str, description: str) -> Column:

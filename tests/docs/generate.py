@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.dbt.generate import build_marts, write_files
 from tests.docs import reference
 from tests.docs.blocks import PART
 from tests.docs.outputs import collect, mask, open_session
@@ -38,6 +39,7 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "tables": lambda _: reference.build_tables(),
     "columns": lambda _: reference.build_columns(),
     "own tables": lambda _: reference.build_own_tables(),
+    "marts": lambda _: build_marts(),
     "diagram": lambda _: reference.build_diagram(),
     "some keys": lambda _: reference.build_keys(reference.README_KEYS),
     "keys": lambda _: reference.build_keys(),
@@ -84,7 +86,8 @@ def _write(name: str, body: str) -> str:
 
 
 def main() -> None:
-    """Rewrite every document."""
+    """Rewrite every document, and the generated files of the dbt package."""
+    write_files()
     texts = {document: fill(document.read_text()) for document in DOCUMENTS}
     with tempfile.TemporaryDirectory() as folder, open_session(Path(folder)) as session:
         outputs = collect(texts, session)

@@ -1,0 +1,55 @@
+{# Arithmetic that DuckDB and PostgreSQL do differently, in one place. #}
+
+{% macro short(expression, places) %}
+  {#- A decimal that multiplies and sums without overflow. Null when it is too large: the raw table has
+      it, and harvest__data_quality counts it. -#}
+  case
+    when abs({{ expression }}) < {{ 10 ** (18 - places - 4) }}
+      then cast({{ expression }} as numeric(18, {{ places }}))
+  end
+{%- endmacro %}
+
+
+{% macro is_misfit(name, places) %}
+  {#- Whether a raw decimal differs from what the models keep of it. -#}
+  ({{ name }} is not null and {{ name }} is distinct from {{ harvest_source.short(name, places) }})
+{%- endmacro %}
+
+
+{% macro money(expression) %}
+  {#- An amount of money, two places. -#}
+  cast({{ expression }} as numeric(18, 2))
+{%- endmacro %}
+
+
+{% macro amount(expression) %}
+  {#- An amount that is still to be summed, four places: hours times rate, unrounded. -#}
+  cast({{ expression }} as numeric(18, 4))
+{%- endmacro %}
+
+
+{% macro hours_of(expression) %}
+  cast({{ expression }} as numeric(18, 2))
+{%- endmacro %}
+
+
+{% macro ratio(part, whole) %}
+  {#- Null without a whole. DuckDB divides decimals as doubles, PostgreSQL as decimals. -#}
+  cast(round(cast({{ part }} as numeric(30, 6)) / nullif({{ whole }}, 0), 4) as numeric(18, 4))
+{%- endmacro %}
+
+
+{% macro logged_hours(prefix='') %}
+  {#- The hours that count where the definitions say hours: exact, or rounded by the account's rule. -#}
+  {{- prefix ~ ('rounded_hours' if var('harvest_hours') == 'rounded' else 'hours') -}}
+{% endmacro %}
+
+
+{% macro is_in(expression, values) %}
+  {#- Whether an id is in a variable's list, which may be empty. -#}
+  {%- if values -%}
+    coalesce({{ expression }} in ({{ values | join(', ') }}), false)
+  {%- else -%}
+    false
+  {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,98 @@
+-- What is billable and on no invoice. Running timers are left out until they stop. A fixed fee counts
+-- as what is left of it, whatever was worked.
+with worked as (
+  select
+    account_id,
+    project_id,
+    sum(rounded_hours) as total_hours,
+    sum(case when is_billable and not is_billed then rounded_hours else 0 end) as hours,
+    sum(case when is_billable and not is_billed then billable_amount else 0 end) as time_amount,
+    sum(case when is_billable_rate_missing and not is_fixed_fee and not is_billed
+      then rounded_hours else 0 end) as hours_without_rate,
+    min(case when is_billable and not is_billed then spent_date end) as oldest_date
+  from {{ ref('harvest__time_entries') }}
+  where not is_running
+  group by account_id, project_id
+),
+
+spent as (
+  select
+    account_id,
+    project_id,
+    sum(total_cost) as expenses,
+    min(spent_date) as oldest_date
+  from {{ ref('stg_harvest__expenses') }}
+  where billable and not coalesce(is_billed, false)
+  group by account_id, project_id
+),
+
+invoiced as (
+  {% if var('harvest_invoices') -%}
+  select
+    account_id,
+    project_id,
+    sum(amount) as amount,
+    sum(case when state = 'draft' then amount else 0 end) as on_drafts
+  from {{ ref('harvest__invoice_lines') }}
+  where project_id is not null
+  group by account_id, project_id
+  {%- else -%}
+  select
+    cast(null as bigint) as account_id,
+    cast(null as bigint) as project_id,
+    0 as amount,
+    0 as on_drafts
+  where 1 = 0
+  {%- endif %}
+),
+
+joined as (
+  select
+    projects.account_id,
+    projects.project_id,
+    projects.currency,
+    projects.project_name,
+    projects.client_id,
+    projects.client_name,
+    projects.is_archived,
+    projects.is_fixed_fee,
+    coalesce(worked.total_hours, 0) as total_hours,
+    coalesce(worked.hours, 0) as hours,
+    coalesce(worked.hours_without_rate, 0) as hours_without_rate,
+    case when projects.is_fixed_fee then 0 else coalesce(worked.time_amount, 0) end as time_amount,
+    case when projects.is_fixed_fee then projects.fee - coalesce(invoiced.amount, 0) else 0 end
+      as fee_amount,
+    coalesce(spent.expenses, 0) as expenses,
+    coalesce(invoiced.on_drafts, 0) as on_drafts,
+    least(worked.oldest_date, spent.oldest_date) as oldest_date
+  from {{ ref('harvest__projects') }} as projects
+  left join worked
+    on worked.account_id = projects.account_id and worked.project_id = projects.project_id
+  left join spent
+    on spent.account_id = projects.account_id and spent.project_id = projects.project_id
+  left join invoiced
+    on invoiced.account_id = projects.account_id and invoiced.project_id = projects.project_id
+)
+
+select
+  joined.account_id,
+  joined.project_id,
+  joined.currency,
+  joined.project_name,
+  joined.client_id,
+  joined.client_name,
+  joined.is_archived,
+  joined.is_fixed_fee,
+  {{ harvest_source.hours_of('joined.total_hours') }} as total_hours,
+  {{ harvest_source.hours_of('joined.hours') }} as uninvoiced_hours,
+  {{ harvest_source.money('joined.time_amount') }} as uninvoiced_time,
+  {{ harvest_source.money('joined.fee_amount') }} as uninvoiced_fee,
+  {{ harvest_source.money('joined.expenses') }} as uninvoiced_expenses,
+  {{ harvest_source.money('joined.time_amount + joined.fee_amount + joined.expenses') }}
+    as uninvoiced_amount,
+  {{ harvest_source.money('joined.on_drafts') }} as on_drafts,
+  {{ harvest_source.hours_of('joined.hours_without_rate') }} as hours_without_billable_rate,
+  joined.oldest_date as oldest_uninvoiced_date,
+  cast(as_of.as_of - joined.oldest_date as bigint) as oldest_uninvoiced_days
+from joined
+cross join {{ ref('int_harvest__as_of') }} as as_of

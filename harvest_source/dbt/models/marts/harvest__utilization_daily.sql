@@ -1,0 +1,1 @@
+{{ harvest_source.utilization('days.day', 'day') }}

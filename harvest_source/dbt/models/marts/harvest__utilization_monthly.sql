@@ -1,0 +1,1 @@
+{{ harvest_source.utilization(harvest_source.month_of('days.day'), 'month') }}

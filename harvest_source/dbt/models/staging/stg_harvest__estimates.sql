@@ -1,0 +1,64 @@
+-- Generated from the declarations: python -m tests.docs.generate
+{%- set found = harvest_source.find_columns('estimates', 'estimates') %}
+
+with records as (
+  select
+    {{ harvest_source.column(found, 'account_id', 'bigint') }},
+    {{ harvest_source.column(found, 'id', 'bigint', 'estimate_id') }},
+    {{ harvest_source.column(found, 'client__id', 'bigint', 'client_id') }},
+    {{ harvest_source.column(found, 'client__name', 'text', 'client_name') }},
+    {{ harvest_source.column(found, 'creator__id', 'bigint', 'creator_id') }},
+    {{ harvest_source.column(found, 'creator__name', 'text', 'creator_name') }},
+    {{ harvest_source.column(found, 'number', 'text') }},
+    {{ harvest_source.column(found, 'purchase_order', 'text') }},
+    {{ harvest_source.column(found, 'amount', 'decimal', none, places=2) }},
+    {{ harvest_source.column(found, 'tax', 'decimal') }},
+    {{ harvest_source.column(found, 'tax_amount', 'decimal', none, places=2) }},
+    {{ harvest_source.column(found, 'tax2', 'decimal') }},
+    {{ harvest_source.column(found, 'tax2_amount', 'decimal', none, places=2) }},
+    {{ harvest_source.column(found, 'discount', 'decimal') }},
+    {{ harvest_source.column(found, 'discount_amount', 'decimal', none, places=2) }},
+    {{ harvest_source.column(found, 'subject', 'text') }},
+    {{ harvest_source.column(found, 'notes', 'text') }},
+    {{ harvest_source.column(found, 'currency', 'text') }},
+    {{ harvest_source.column(found, 'state', 'text') }},
+    {{ harvest_source.column(found, 'issue_date', 'date') }},
+    {{ harvest_source.column(found, 'sent_at', 'timestamp') }},
+    {{ harvest_source.column(found, 'accepted_at', 'timestamp') }},
+    {{ harvest_source.column(found, 'declined_at', 'timestamp') }},
+    {{ harvest_source.column(found, 'created_at', 'timestamp') }},
+    {{ harvest_source.column(found, 'updated_at', 'timestamp') }}
+  from {{ harvest_source.table_rows('estimates', found) }}
+)
+
+select
+  records.account_id,
+  records.estimate_id,
+  records.client_id,
+  coalesce(client_row.name, records.client_name) as client_name,
+  records.creator_id,
+  coalesce(creator_row.user_name, records.creator_name) as creator_name,
+  records.number,
+  records.purchase_order,
+  records.amount,
+  records.tax,
+  records.tax_amount,
+  records.tax2,
+  records.tax2_amount,
+  records.discount,
+  records.discount_amount,
+  records.subject,
+  records.notes,
+  records.currency,
+  records.state,
+  records.issue_date,
+  records.sent_at,
+  records.accepted_at,
+  records.declined_at,
+  records.created_at,
+  records.updated_at
+from records
+left join {{ harvest_source.view_of('stg_harvest__clients') }} as client_row
+  on client_row.account_id = records.account_id and client_row.client_id = records.client_id
+left join {{ harvest_source.view_of('stg_harvest__users') }} as creator_row
+  on creator_row.account_id = records.account_id and creator_row.user_id = records.creator_id

@@ -1,0 +1,16 @@
+-- Generated from the declarations: python -m tests.docs.generate
+{{ config(enabled='report_expenses_projects' in var('harvest_optional_tables', [])) }}
+{%- set found = harvest_source.find_columns('report_expenses_projects', 'expenses') %}
+
+select
+  {{ harvest_source.column(found, 'account_id', 'bigint') }},
+  {{ harvest_source.column(found, 'from', 'date') }},
+  {{ harvest_source.column(found, 'to', 'date') }},
+  {{ harvest_source.column(found, 'client_id', 'bigint') }},
+  {{ harvest_source.column(found, 'client_name', 'text') }},
+  {{ harvest_source.column(found, 'project_id', 'bigint') }},
+  {{ harvest_source.column(found, 'project_name', 'text') }},
+  {{ harvest_source.column(found, 'total_amount', 'decimal', none, places=2) }},
+  {{ harvest_source.column(found, 'billable_amount', 'decimal', none, places=2) }},
+  {{ harvest_source.column(found, 'currency', 'text') }}
+from {{ harvest_source.table_rows('report_expenses_projects', found) }}

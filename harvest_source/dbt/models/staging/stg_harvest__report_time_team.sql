@@ -1,0 +1,19 @@
+-- Generated from the declarations: python -m tests.docs.generate
+{{ config(enabled='report_time_team' in var('harvest_optional_tables', [])) }}
+{%- set found = harvest_source.find_columns('report_time_team') %}
+
+select
+  {{ harvest_source.column(found, 'account_id', 'bigint') }},
+  {{ harvest_source.column(found, 'from', 'date') }},
+  {{ harvest_source.column(found, 'to', 'date') }},
+  {{ harvest_source.column(found, 'user_id', 'bigint') }},
+  {{ harvest_source.column(found, 'user_name', 'text') }},
+  {{ harvest_source.column(found, 'is_contractor', 'bool') }},
+  {{ harvest_source.column(found, 'weekly_capacity', 'seconds', 'weekly_capacity_hours') }},
+  {{ harvest_source.column(found, 'avatar_url', 'text') }},
+  {{ harvest_source.column(found, 'total_hours', 'decimal') }},
+  {{ harvest_source.column(found, 'billable_hours', 'decimal') }},
+  {{ harvest_source.column(found, 'currency', 'text') }},
+  {{ harvest_source.column(found, 'billable_amount', 'decimal', none, places=2) }},
+  {{ harvest_source.column(found, 'scheduled_hours', 'decimal') }}
+from {{ harvest_source.table_rows('report_time_team', found) }}

@@ -1,0 +1,18 @@
+-- Generated from the declarations: python -m tests.docs.generate
+{{ config(enabled='report_uninvoiced' in var('harvest_optional_tables', [])) }}
+{%- set found = harvest_source.find_columns('report_uninvoiced', 'invoices') %}
+
+select
+  {{ harvest_source.column(found, 'account_id', 'bigint') }},
+  {{ harvest_source.column(found, 'from', 'date') }},
+  {{ harvest_source.column(found, 'to', 'date') }},
+  {{ harvest_source.column(found, 'client_id', 'bigint') }},
+  {{ harvest_source.column(found, 'client_name', 'text') }},
+  {{ harvest_source.column(found, 'project_id', 'bigint') }},
+  {{ harvest_source.column(found, 'project_name', 'text') }},
+  {{ harvest_source.column(found, 'currency', 'text') }},
+  {{ harvest_source.column(found, 'total_hours', 'decimal') }},
+  {{ harvest_source.column(found, 'uninvoiced_hours', 'decimal') }},
+  {{ harvest_source.column(found, 'uninvoiced_expenses', 'decimal', none, places=2) }},
+  {{ harvest_source.column(found, 'uninvoiced_amount', 'decimal', none, places=2) }}
+from {{ harvest_source.table_rows('report_uninvoiced', found) }}
