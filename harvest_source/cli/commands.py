@@ -14,6 +14,7 @@ from harvest_source.cli.options import (
     Context,
     everywhere,
     max_deletes_option,
+    publish_option,
     sandbox_option,
     warehouse,
 )
@@ -41,6 +42,7 @@ from harvest_source.startup import without_gc
     "--exclude", multiple=True, metavar="COLUMN", help="Leave out table.column; repeatable."
 )
 @click.option("--take-over", is_flag=True, help="Load into a warehouse of another pipeline.")
+@publish_option
 @everywhere
 def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -74,6 +75,14 @@ def everywhere(function: F) -> F:
 
 def warehouse(function: F) -> F:
     """Add the options that say where the tables are, and of which accounts."""
+    account = click.option(
+        "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
+    )
+    return warehouse_place(account(function))
+
+
+def warehouse_place(function: F) -> F:
+    """Add the options that say where the tables are."""
     options = (
         click.option(
             "--destination",
@@ -97,14 +106,18 @@ def warehouse(function: F) -> F:
             callback=check_name,
             help=f"dlt pipeline that keeps the cursors.  [default: {PIPELINE}]",
         ),
-        click.option(
-            "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
-        ),
     )
     for option in reversed(options):
         function = option(function)
     return function
 
+
+publish_option = click.option(
+    "--publish",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Copy the DuckDB file there afterwards, for readers.",
+)
 
 sandbox_option = click.option(
     "--sandbox", is_flag=True, help="Use a simulated account: no token needed."

@@ -79,11 +79,12 @@ def summarise(report: SyncReport) -> str:
     accounts = ", ".join(map(str, report.account_ids))
     rows = sum(count.rows for count in report.tables.values())
     target = report.target
+    copy = f"; copy for readers: {report.published}" if report.published else ""
     return (
         f"{report.status}: {rows:,} rows of account{plural} {accounts}, into "
         f"{target.database or target.destination}, dataset {target.dataset}: "
         f"{counted(report.requests, 'request')}, {report.seconds:.1f} s"
-        f"{_describe_freshness(report)}"
+        f"{_describe_freshness(report)}{copy}"
     )
 
 

@@ -28,7 +28,7 @@ def check_loaded(warehouse: Warehouse) -> None:
     there = f" Datasets there: {', '.join(datasets)}." if datasets else ""
     msg = (
         f"Pipeline {target.pipeline} has loaded nothing into dataset {target.dataset} of "
-        f"{target.database or target.destination}, so there is nothing to compare.{there} Name "
+        f"{target.database or target.destination}, so there is nothing to work on.{there} Name "
         "what a sync was given with --database, --dataset and --pipeline, or make it: "
         "harvest-source sync"
     )

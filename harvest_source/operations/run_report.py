@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.errors import HarvestError, error_dict
@@ -48,6 +49,8 @@ class SyncReport:
     run_log: RunLog
     errors: tuple[HarvestError, ...] = ()
     """Failures that belong to no single table."""
+    published: Path | None = None
+    """The copy for readers, if one was asked for and everything was read."""
 
     @property
     def status(self) -> str:
@@ -92,6 +95,7 @@ class SyncReport:
                 *(failure.as_dict() for failure in self.run_log.unproven),
             ],
             "warnings": list(self.run_log.warnings),
+            **({"published": str(self.published)} if self.published else {}),
         }
 
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from harvest_source.concurrency import run_ahead
 from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
-from harvest_source.errors import HarvestError
+from harvest_source.errors import DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.operations.run import Run, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.startup import without_gc
 from harvest_source.warehouse.lock import only_sync
-from harvest_source.warehouse.target import build_target
+from harvest_source.warehouse.target import Target, build_target
 
 if TYPE_CHECKING:
     from harvest_source.operations.sync_steps import SyncSteps
@@ -45,6 +45,7 @@ def sync(
     max_deletes: str = MAX_DELETES,
     exclude: Sequence[str] = (),
     take_over: bool = False,
+    publish: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> SyncReport:
@@ -66,6 +67,7 @@ def sync(
         max_deletes: Percentage of a table that one removal may take.
         exclude: ``table.column`` names to leave out, beside the configured ones.
         take_over: Make the warehouse this pipeline's if it belongs to another.
+        publish: Where to put a copy of the DuckDB file for readers, if everything was read.
         settings: Keys of ``[sources.harvest]`` that win over the configuration.
         hooks: Clock and callbacks.
 
@@ -87,9 +89,30 @@ def sync(
         max_deletes=max_deletes,
     )
     target = build_target(destination, database, dataset, pipeline)
+    place = None if publish is None else _check_publishable(target, Path(publish))
     run = open_run(replace(target, takes_over=take_over), arguments, hooks)
     with only_sync(pipeline, now=run.started_at), run.sessions.in_use():
-        return _run(run, endpoints)
+        report = _run(run, endpoints)
+        return report if place is None else _publish(run, report, place)
+
+
+def _check_publishable(target: Target, place: Path) -> Path:
+    from harvest_source.warehouse.publishing import check_publishable
+
+    return check_publishable(target, place)
+
+
+def _publish(run: Run, report: SyncReport, place: Path) -> SyncReport:
+    """Copy the file for readers if everything was read; a copy that fails is the report's error."""
+    if report.status != "ok":
+        return report
+    from harvest_source.warehouse.publishing import publish
+
+    try:
+        publish(run.target, place, run.hooks.clock)
+    except DestinationError as error:
+        return replace(report, errors=(error,))
+    return replace(report, published=place)
 
 
 def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncReport:

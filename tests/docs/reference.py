@@ -42,7 +42,7 @@ _EXIT_CODES: Final = {
     3: "Harvest refused the token or the account",
     4: "Harvest did not give a usable answer",
     5: "A guard refused a removal, a list could not be proven complete, "
-    "or `verify` found a difference or had nothing to compare",
+    "`verify` found a difference or had nothing to compare, or a test of the models failed",
     6: "The destination refused",
     7: "Another sync of this pipeline is running",
     130: "Interrupted",

@@ -1,0 +1,80 @@
+"""The commands of the dbt models: build them in the warehouse, or hand out their package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harvest_source.cli.options import Context, everywhere, publish_option, warehouse_place
+from harvest_source.cli.show_transform import show_steps, show_transform
+from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_PIPELINE
+
+
+@click.command()
+@warehouse_place
+@click.option("--sandbox", is_flag=True, help="The warehouse of sync --sandbox.")
+@click.option(
+    "--vars", "variables", metavar="JSON", help="Variables of the dbt package, as one JSON object."
+)
+@publish_option
+@everywhere
+def transform(context: Context, *, sandbox: bool, variables: str | None, **options: Any) -> int:
+    """
+    Build the dbt models in the warehouse that sync filled.
+
+    They go to the schema <dataset>_models: harvest_models. Needs the extra dbt.
+    """
+    from harvest_source.operations.transform import transform as run_transform
+
+    if sandbox and options["destination"] == DUCKDB:
+        options["database"] = options["database"] or SANDBOX_DATABASE
+    options["pipeline"] = options["pipeline"] or (SANDBOX_PIPELINE if sandbox else PIPELINE)
+    with show_steps(context.console) as on_progress:
+        report = run_transform(
+            **options, variables=_parse_variables(variables), on_progress=on_progress
+        )
+    context.exit_code = report.exit_code
+    show_transform(context.console, report)
+    return report.exit_code
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@everywhere
+def dbt(context: Context, *, path: Path | None) -> int:
+    """
+    Copy the dbt package to PATH, or print where it is.
+
+    For a dbt project of your own: the printed folder can stand in packages.yml as it is.
+    """
+    from harvest_source.cli.console import print_json
+    from harvest_source.operations.dbt_runs import PACKAGE, copy_package
+
+    if path is not None:
+        copy_package(path)
+    place = str((path or PACKAGE).absolute())
+    if context.console.as_json:
+        print_json({"status": "ok", "path": place})
+    else:
+        print(place)
+    return 0
+
+
+MODEL_COMMANDS = (transform, dbt)
+
+
+def _parse_variables(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        example = '{"harvest_as_of": "2026-01-31"}'
+        msg = f"--vars {text[:80]!r} is no JSON object, such as '{example}'."
+        raise click.BadParameter(msg)
+    return found

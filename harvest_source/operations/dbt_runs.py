@@ -1,0 +1,212 @@
+"""
+Running dbt on the package of models that is part of this one.
+
+dbt runs in a process of its own: it is an extra, takes seconds to import, and changes how its
+process logs and warns. Its two result files have a documented format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from harvest_source.errors import ConfigError, DestinationError, printable
+
+PACKAGE: Final = Path(__file__).parents[1] / "dbt"
+"""The folder with the package's ``dbt_project.yml``."""
+
+_MAIN: Final = "from dbt.cli.main import cli; cli()"
+_PROFILE: Final = "harvest_source"
+_COUNT: Final = re.compile(r"(\d+) of (\d+) ")
+_SECRET: Final = "DBT_ENV_SECRET_HARVEST_PASSWORD"  # noqa: S105 - the name of a variable
+_SAID: Final = 12
+"""Lines of dbt's that a message repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """
+    How dbt reaches the destination.
+
+    Attributes:
+        output: One output of a dbt profile, without the password.
+        password: Given to dbt in the environment, so that no file has it.
+    """
+
+    adapter: str
+    output: Mapping[str, Any]
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What became of one model or test."""
+
+    name: str
+    kind: str
+    """``model``, ``test``, ``unit_test``, ``seed``."""
+    status: str
+    """``success``, ``pass``, ``warn``, ``fail``, ``error``, ``skipped``."""
+    message: str
+    models: tuple[str, ...]
+    """The model itself, or those that a test is about."""
+
+
+def check_installed(adapter: str) -> None:
+    """
+    Check that dbt and its *adapter* are installed.
+
+    Raises:
+        ConfigError: One is not.
+    """
+    try:
+        version("dbt-core")
+        version(f"dbt-{adapter}")
+    except PackageNotFoundError as error:
+        msg = (
+            f"The models are built by dbt, and {error.name} is not installed. Install the extra: "
+            "pip install 'harvest-source[dbt]'"
+        )
+        raise ConfigError(msg) from error
+
+
+def copy_package(folder: Path) -> None:
+    """
+    Copy the package into a new *folder*.
+
+    Raises:
+        ConfigError: The folder is not empty, or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        msg = f"{folder} is there already and is not empty. Nothing was copied. Name a new folder."
+        raise ConfigError(msg)
+    try:
+        shutil.copytree(PACKAGE, folder, dirs_exist_ok=True)
+    except OSError as error:
+        msg = f"The dbt package cannot be copied to {folder}: {printable(error)}."
+        raise ConfigError(msg) from error
+
+
+def build(
+    connection: Connection,
+    schema: str,
+    variables: Mapping[str, Any],
+    folder: Path,
+    *,
+    on_progress: Callable[[int, int], None] = lambda _, __: None,
+) -> list[Node]:
+    """
+    Build every model and run every test, in an order in which each meets what it needs.
+
+    Args:
+        schema: Where the models go.
+        variables: Variables of the package.
+        folder: For dbt's own files; made anew.
+        on_progress: Called with how many nodes have begun, and how many there are.
+
+    Returns:
+        What became of each model and test.
+
+    Raises:
+        DestinationError: dbt ended before it built anything.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    output = {**connection.output, "type": connection.adapter, "schema": schema}
+    if connection.password is not None:
+        output["password"] = f"{{{{ env_var('{_SECRET}') }}}}"
+    profile = {_PROFILE: {"target": "warehouse", "outputs": {"warehouse": output}}}
+    # JSON is YAML.
+    (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
+    lines = _run(_list_arguments(folder, variables), _build_environment(connection), on_progress)
+    results = folder / "target" / "run_results.json"
+    if not results.exists():
+        msg = (
+            "dbt could not begin to build the models, and nothing changed. It said: "
+            + " / ".join(line for line in lines[-_SAID:] if line)
+        )
+        raise DestinationError(printable(msg, limit=2000))
+    return _read_nodes(results, folder / "target" / "manifest.json")
+
+
+def _list_arguments(folder: Path, variables: Mapping[str, Any]) -> list[str]:
+    return [
+        "--no-use-colors",
+        "--no-send-anonymous-usage-stats",
+        "build",
+        "--project-dir",
+        str(PACKAGE),
+        "--profiles-dir",
+        str(folder),
+        "--target",
+        "warehouse",
+        "--target-path",
+        str(folder / "target"),
+        "--log-path",
+        str(folder / "logs"),
+        "--vars",
+        json.dumps(variables),
+    ]
+
+
+def _build_environment(connection: Connection) -> dict[str, str]:
+    """The process's environment, without settings of dbt that are meant for other projects."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
+    # dbt reports its use to its makers unless told otherwise.
+    kept |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
+    if connection.password is not None:
+        kept[_SECRET] = connection.password
+    return kept
+
+
+def _run(
+    arguments: list[str], environment: dict[str, str], on_progress: Callable[[int, int], None]
+) -> list[str]:
+    """Run dbt; returns its lines."""
+    lines = []
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+        [sys.executable, "-c", _MAIN, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if found := _COUNT.search(line):
+                on_progress(int(found[1]), int(found[2]))
+    return lines
+
+
+def _read_nodes(results: Path, manifest: Path) -> list[Node]:
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))
+    known = {**nodes["nodes"], **nodes.get("unit_tests", {})}
+    found = json.loads(results.read_text(encoding="utf-8"))["results"]
+    return [_read_node(each, known) for each in found]
+
+
+def _read_node(result: Mapping[str, Any], known: Mapping[str, Any]) -> Node:
+    unique_id = result["unique_id"]
+    kind = unique_id.partition(".")[0]
+    node = known.get(unique_id, {})
+    name = node.get("name") or unique_id.rpartition(".")[2]
+    if kind == "model":
+        models = (name,)
+    else:
+        needs = node.get("depends_on", {}).get("nodes", [])
+        attached = node.get("attached_node")
+        about = [attached] if attached else needs
+        models = tuple(each.rpartition(".")[2] for each in about if each.startswith("model."))
+    return Node(name, kind, result["status"], result.get("message") or "", models)

@@ -1,0 +1,231 @@
+"""Building the dbt models in the warehouse that ``sync`` filled. Sends nothing to Harvest."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
+from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
+from harvest_source.errors import ConfigError
+from harvest_source.operations.dbt_runs import Connection, Node, build, check_installed
+from harvest_source.operations.loaded import check_loaded
+from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.publishing import Published, check_publishable
+from harvest_source.warehouse.publishing import publish as publish_file
+from harvest_source.warehouse.target import Target, build_target
+from harvest_source.warehouse.warehouse import Warehouse
+
+_TEST_FAILED: Final = 5
+_NOT_BUILT: Final = 6
+_THREADS: Final = 4
+_ADAPTERS: Final = {DUCKDB: "duckdb", "postgres": "postgres"}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: its rows, and how its tests went."""
+
+    name: str
+    rows: int | None
+    """None: it was not built."""
+    passed: int
+    warned: int
+    failed: int
+
+    @property
+    def is_mart(self) -> bool:
+        """Whether it is for people, not a step on the way."""
+        return self.name.startswith("harvest__")
+
+
+@dataclass(frozen=True, slots=True)
+class TransformReport:
+    """
+    What was built.
+
+    Attributes:
+        schema: Where the models are.
+        models: In the order in which they were built.
+        nodes: Everything that dbt did.
+        published: The copy for readers, if one was asked for and every test has passed.
+    """
+
+    schema: str
+    models: tuple[Model, ...]
+    nodes: tuple[Node, ...]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    published: Published | None = None
+
+    @property
+    def failures(self) -> list[Node]:
+        """Models that could not be built and tests that failed."""
+        return [each for each in self.nodes if each.status in ("error", "fail")]
+
+    @property
+    def exit_code(self) -> int:
+        """0, 6 for a model that the destination refused, or 5 for a test that failed."""
+        if any(each.status == "error" and each.kind == "model" for each in self.nodes):
+            return _NOT_BUILT
+        return _TEST_FAILED if self.failures else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": "error" if self.failures else "ok",
+            "schema": self.schema,
+            "seconds": round(self.seconds, 1),
+            "models": {
+                each.name: {
+                    "rows": each.rows,
+                    "tests": {"ok": each.passed, "warning": each.warned, "failed": each.failed},
+                }
+                for each in self.models
+            },
+            "errors": [
+                {"type": each.kind, "name": each.name, "message": each.message}
+                for each in self.failures
+            ],
+            "warnings": list(self.warnings),
+            "published": str(self.published.path) if self.published else None,
+        }
+
+
+def transform(
+    *,
+    destination: str = DUCKDB,
+    database: str | Path | None = None,
+    dataset: str = DATASET,
+    pipeline: str = PIPELINE,
+    variables: Mapping[str, Any] | None = None,
+    publish: str | Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda _, __: None,
+) -> TransformReport:
+    """
+    Build the models and run their tests, in the schema ``<dataset>_models``.
+
+    Args:
+        variables: Variables of the dbt package, as its ``dbt_project.yml`` lists them.
+        publish: Where to put a copy of the DuckDB file once every test has passed.
+        on_progress: Called with how many models and tests have begun, and how many there are.
+
+    Raises:
+        ConfigError: dbt is not installed, nothing was loaded under these names, or the models are
+            for other destinations than this one.
+        BusyError: A sync of this pipeline is running.
+        DestinationError: The destination cannot be used, or dbt ended before it built anything.
+    """
+    begun = time.monotonic()
+    target = build_target(destination, database, dataset, pipeline)
+    adapter = _find_adapter(target)
+    check_installed(adapter)
+    place = None if publish is None else check_publishable(target, Path(publish))
+    _check_exists(target)
+    warnings: list[str] = []
+    with only_sync(pipeline, now=datetime.now(UTC)):
+        warehouse = Warehouse(target, on_warning=warnings.append)
+        warehouse.follow()
+        check_loaded(warehouse)
+        schema = f"{warehouse.dataset}_models"
+        known = {"harvest_schema": warehouse.dataset, **(variables or {})}
+        with tempfile.TemporaryDirectory(prefix="harvest-dbt-") as folder:
+            nodes = build(
+                _connect(adapter, warehouse), schema, known, Path(folder), on_progress=on_progress
+            )
+        models = _count_models(warehouse, schema, nodes)
+        warned = [f"{each.name}: {each.message}" for each in nodes if each.status == "warn"]
+        report = TransformReport(
+            schema, models, tuple(nodes), time.monotonic() - begun, (*warnings, *warned)
+        )
+        if place is None or report.exit_code:
+            return report
+        published = publish_file(target, place)
+    return replace(report, published=published, seconds=time.monotonic() - begun)
+
+
+def _find_adapter(target: Target) -> str:
+    adapter = _ADAPTERS.get(target.destination)
+    if adapter is None:
+        msg = (
+            f"The models are built in DuckDB and PostgreSQL, and the destination is "
+            f"{target.destination[:80]}. For another database, take the package into a dbt project "
+            "of your own: harvest-source dbt PATH"
+        )
+        raise ConfigError(msg)
+    if target.database is not None and is_ambiguous(
+        find_catalog_name(str(target.database)), target.dataset
+    ):
+        msg = (
+            f"DuckDB names the catalog after the file and cannot tell that of {target.database} "
+            f"from the dataset {target.dataset}, so no model can read its tables. Nothing changed. "
+            "Rename the file, or move its tables to another --dataset."
+        )
+        raise ConfigError(msg)
+    return adapter
+
+
+def _check_exists(target: Target) -> None:
+    """Refuse a mistyped file, which opening would create."""
+    if target.database is not None and not target.database.exists():
+        msg = (
+            f"There is no {target.database}, so there is nothing to build from. Name the file of a "
+            "sync with --database, or make it: harvest-source sync"
+        )
+        raise ConfigError(msg)
+
+
+def _connect(adapter: str, warehouse: Warehouse) -> Connection:
+    """The destination as dbt is to reach it, by the credentials that dlt has for it."""
+    if warehouse.target.database is not None:
+        path = str(warehouse.target.database.absolute())
+        return Connection(adapter, {"path": path, "threads": _THREADS})
+    known: Any = warehouse.pipeline.destination_client().config.credentials
+    output = {
+        # A socket's folder is quoted where it is part of a URL.
+        "host": unquote(str(known.host)),
+        "port": int(known.port or 5432),
+        "user": known.username,
+        "dbname": known.database,
+        "threads": _THREADS,
+    }
+    if mode := (known.query or {}).get("sslmode"):
+        output["sslmode"] = mode
+    return Connection(adapter, output, str(known.password or ""))
+
+
+def _count_models(warehouse: Warehouse, schema: str, nodes: list[Node]) -> tuple[Model, ...]:
+    built = [each.name for each in nodes if each.kind == "model" and each.status == "success"]
+    rows = _count_rows(warehouse, schema, built)
+    return tuple(
+        Model(
+            each.name,
+            rows.get(each.name),
+            *(_count_tests(nodes, each.name, status) for status in ("pass", "warn", "fail")),
+        )
+        for each in nodes
+        if each.kind == "model"
+    )
+
+
+def _count_tests(nodes: list[Node], model: str, status: str) -> int:
+    counted = ("fail", "error") if status == "fail" else (status,)
+    return sum(
+        each.kind != "model" and model in each.models and each.status in counted for each in nodes
+    )
+
+
+def _count_rows(warehouse: Warehouse, schema: str, names: list[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    # The names are those of our own models.
+    counts = (f"SELECT '{name}', COUNT(*) FROM \"{schema}\".{name}" for name in names)  # noqa: S608
+    with warehouse.sql() as sql:
+        found = sql.client.execute_sql(" UNION ALL ".join(counts)) or ()
+    return {name: int(rows) for name, rows in found}

@@ -1,0 +1,101 @@
+"""
+A copy of the DuckDB file for readers.
+
+DuckDB lets one process write, and meanwhile no other may read. Readers of the copy never meet that
+lock: the copy is complete before it takes the place of the one before, which readers that have it
+open keep reading.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harvest_source.clock import Clock, SystemClock
+from harvest_source.defaults import DESTINATION_WAIT_S
+from harvest_source.errors import ConfigError, DestinationError, printable
+from harvest_source.warehouse.duckdb_file import DuckDBFile
+from harvest_source.warehouse.target import Target
+
+_READ_ONLY: Final = 0o444
+_KEPT: Final = "Nothing was published; the warehouse is complete."
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A copy for readers, and its size in bytes."""
+
+    path: Path
+    size: int
+
+    def __str__(self) -> str:
+        return f"copy for readers: {self.path}, {self.size / 1e6:,.1f} MB"
+
+
+def check_publishable(target: Target, path: Path) -> Path:
+    """
+    Check, before a run, that a copy of *target* can be put at *path*; returns *path*.
+
+    Raises:
+        ConfigError: The destination is no file, or *path* is none that may be replaced.
+    """
+    if target.database is None:
+        msg = (
+            f"--publish copies a DuckDB file; the destination is {target.destination[:80]}. Leave "
+            "it out: other destinations let people read while a sync writes."
+        )
+        raise ConfigError(msg)
+    if path.is_dir():
+        msg = f"--publish {path} is a folder. Name a file in it."
+        raise ConfigError(msg)
+    if path.absolute() == target.database.absolute() or (
+        path.exists() and target.database.exists() and path.samefile(target.database)
+    ):
+        msg = f"--publish {path} is the warehouse itself. Name another file."
+        raise ConfigError(msg)
+    return path
+
+
+def publish(target: Target, path: Path, clock: Clock | None = None) -> Published:
+    """
+    Put a read-only copy of the warehouse at *path*, in one step.
+
+    Raises:
+        DestinationError: The file is in use, or the copy cannot be written. What was at *path* is
+            still there.
+    """
+    assert target.database is not None
+    file = DuckDBFile(target.database, clock or SystemClock(), DESTINATION_WAIT_S, lambda _: None)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # While the connection is open, no other process can change the file.
+    with file.open(_KEPT) as connection:
+        connection.execute("CHECKPOINT")
+        try:
+            _copy(target.database, draft)
+            _put(draft, path)
+        except OSError as error:
+            msg = f"The copy for readers cannot be written to {path}: {printable(error)}. {_KEPT}"
+            raise DestinationError(msg) from error
+        finally:
+            draft.unlink(missing_ok=True)
+    return Published(path, path.stat().st_size)
+
+
+def _copy(database: Path, draft: Path) -> None:
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    with database.open("rb") as source, draft.open("wb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.flush()
+        os.fsync(copy.fileno())
+    draft.chmod(_READ_ONLY)
+
+
+def _put(draft: Path, path: Path) -> None:
+    # A log that lies beside an earlier copy would be replayed into this one.
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+    if os.name == "nt" and path.exists():
+        path.chmod(0o644)  # Windows replaces no read-only file.
+    draft.replace(path)

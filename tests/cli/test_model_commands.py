@@ -1,0 +1,45 @@
+"""``harvest-source transform`` and ``dbt``, as far as they come without dbt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harvest_source.operations.dbt_runs import PACKAGE
+from tests.support.command import Run
+
+
+def test_without_dbt_the_extra_is_named(bare: Run) -> None:
+    """The base install has no dbt: one sentence says how to get it."""
+    result = bare("transform")
+    assert result.code == 2
+    assert "pip install 'harvest-source[dbt]'" in result.err
+
+
+def test_other_destinations_are_told_of_the_package(bare: Run) -> None:
+    """The models are built in DuckDB and PostgreSQL; the package is for every adapter of dbt."""
+    result = bare("transform", "--destination", "bigquery")
+    assert result.code == 2
+    assert "harvest-source dbt PATH" in result.err
+
+
+@pytest.mark.parametrize("variables", ["as_of", "[1]", "{"])
+def test_variables_are_one_object(bare: Run, variables: str) -> None:
+    """Anything else is refused before anything begins."""
+    result = bare("transform", "--vars", variables)
+    assert result.code == 2
+    assert "is no JSON object" in result.err
+
+
+def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
+    """Without PATH where it is, with PATH a copy; a folder with something in it is refused."""
+    assert bare("dbt").out.strip() == str(PACKAGE)
+    assert json.loads(bare("dbt", "--json").out) == {"status": "ok", "path": str(PACKAGE)}
+    assert bare("dbt", "mine").code == 0
+    copied = {path.relative_to(folder / "mine") for path in (folder / "mine").rglob("*")}
+    assert copied == {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*")}
+    again = bare("dbt", "mine")
+    assert again.code == 2
+    assert "is not empty" in again.err

@@ -1,0 +1,98 @@
+"""A copy of the DuckDB file for readers."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.warehouse.publishing import check_publishable, publish
+from harvest_source.warehouse.target import Target
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    """A file with one table, whose row is in the log alone."""
+    database = tmp_path / "harvest_data.duckdb"
+    write(database, 1)
+    return Target(database=database)
+
+
+def write(database: Path, value: int) -> None:
+    """Add a row."""
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS t (value INTEGER)")
+        connection.execute("INSERT INTO t VALUES (?)", [value])
+
+
+def read(path: Path) -> list[int]:
+    """The rows of a file."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [value for (value,) in connection.execute("SELECT value FROM t").fetchall()]
+
+
+def test_a_copy_is_complete_and_read_only(target: Target, tmp_path: Path) -> None:
+    """It has every row, needs no log, cannot be written, and nothing else lies beside it."""
+    place = tmp_path / "new" / "readers.duckdb"
+    found = publish(target, place)
+    assert read(place) == [1]
+    assert found.size == place.stat().st_size
+    assert stat.S_IMODE(place.stat().st_mode) == 0o444
+    assert list(place.parent.iterdir()) == [place]
+
+
+def test_a_reader_keeps_the_copy_that_it_has_open(target: Target, tmp_path: Path) -> None:
+    """The next copy takes the place in one step; who has the one before open reads on."""
+    assert target.database is not None
+    place = tmp_path / "readers.duckdb"
+    publish(target, place)
+    with duckdb.connect(str(place), read_only=True) as reader:
+        write(target.database, 2)
+        publish(target, place)
+        assert reader.execute("SELECT COUNT(*) FROM t").fetchall() == [(1,)]
+    assert read(place) == [1, 2]
+
+
+def test_a_log_of_an_earlier_copy_is_not_replayed(target: Target, tmp_path: Path) -> None:
+    """A log beside the place would belong to another file."""
+    log = tmp_path / "readers.duckdb.wal"
+    log.write_bytes(b"of another file")
+    publish(target, tmp_path / "readers.duckdb")
+    assert not log.exists()
+
+
+def test_a_copy_that_fails_leaves_the_one_before(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk costs neither the copy of before nor the warehouse, and leaves no draft."""
+    place = tmp_path / "readers.duckdb"
+    publish(target, place)
+
+    def fill(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", fill)
+    with pytest.raises(DestinationError, match=r"No space left on device.*Nothing was published"):
+        publish(target, place)
+    assert read(place) == [1]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]  # noqa: PTH208
+
+
+def test_places_that_are_refused(target: Target, tmp_path: Path) -> None:
+    """Before anything is read: no file, a folder, the warehouse itself by whatever name."""
+    assert target.database is not None
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(target.database)
+    for place, words in (
+        (tmp_path, "is a folder"),
+        (target.database, "is the warehouse itself"),
+        (link, "is the warehouse itself"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            check_publishable(target, place)
+    with pytest.raises(ConfigError, match="copies a DuckDB file"):
+        check_publishable(Target("postgres"), tmp_path / "x.duckdb")
