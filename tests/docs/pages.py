@@ -39,6 +39,8 @@ PAGES: Final = (
     Page("command-line", "Command line"),
     Page("configuration", "Configuration"),
     Page("history-and-rates", "History and rates"),
+    Page("models", "Models"),
+    Page("questions", "Questions"),
     Page("destinations", "Destinations"),
     Page("with-dlt", "With dlt"),
     Page("scheduling", "Scheduling"),

@@ -27,6 +27,8 @@ from tests.docs.pages import DOCUMENTS, REPOSITORY, relative
 
 PIPELINES = REPOSITORY / "pipelines"
 LONGEST = 30
+OF_MODELS = ("questions.md",)
+"""Run by ``tests/dbt``, which has a warehouse with models."""
 TEXTS = {document: document.read_text() for document in DOCUMENTS}
 
 
@@ -61,7 +63,8 @@ def test_outputs_are_real(examples: Examples, document: Path) -> None:
 
 def test_queries_run(home: Path) -> None:
     """Each hand-written query finds rows in the default file, as it stands."""
-    queries = [b.text for text in TEXTS.values() for b in iter_blocks(text) if b.kind == "sql"]
+    texts = [text for document, text in TEXTS.items() if document.name not in OF_MODELS]
+    queries = [b.text for text in texts for b in iter_blocks(text) if b.kind == "sql"]
     assert queries
     with duckdb.connect(str(home / DATABASE), read_only=True) as connection:
         for query in queries:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from harvest_source.cli.main import EMPTY_REPORT
 from tests.docs import reference
@@ -149,6 +150,11 @@ def skip_check(_: Block) -> None:
     """Checked by :mod:`tests.docs.test_outputs`, which has a warehouse."""
 
 
+def check_yaml(block: Block) -> None:
+    """It parses."""
+    assert yaml.safe_load(block.text)
+
+
 def check_text(block: Block) -> None:
     """What a command prints is generated, but for the end of a sign-in, which takes a browser."""
     assert block.text.startswith("ok: signed in to account ")
@@ -159,6 +165,7 @@ CHECKS: Mapping[str, Callable[[Block], None]] = {
     "toml": check_toml,
     "json": check_json,
     "sql": skip_check,
+    "yaml": check_yaml,
     "text": check_text,
 }
 

@@ -1,0 +1,89 @@
+"""
+How long the models take: ``python -m tests.benchmarks.models_build``.
+
+Syncs a sandbox without Harvest's limit into a new DuckDB file and runs ``harvest-source transform``
+on it, in an environment of its own with the extra ``dbt`` (made by pip or uv). Prints one table:
+the first build and a second one over it, with the memory that the largest process took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harvest_source.sandbox import SandboxProcess, start_process
+from tests.support.children import REPOSITORY
+from tests.support.environments import make_dbt_environment
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=500_000, help="Time entries.")
+    parser.add_argument("--duckdb", default="", help="Version of DuckDB, such as <2.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        python = make_dbt_environment(
+            folder / "env", *([f"duckdb{options.duckdb}"] if options.duckdb else [])
+        )
+        environment = {**os.environ, "DLT_DATA_DIR": str(folder / "dlt")}
+        with start_process("--entries", str(options.entries), "--no-limit") as server:
+            sync(server, folder, environment)
+        raw = size(folder)
+        print("| Build | Entries | Wall | CPU | Peak of one process | File |")
+        print("|---|---|---|---|---|---|")
+        print(f"| before | {options.entries:,} | | | | {raw:,.0f} MB |")
+        for build in ("first", "second"):
+            wall_s, cpu_s, peak_mb = transform(python, folder, environment)
+            print(
+                f"| {build} | {options.entries:,} | {wall_s:.1f} s | {cpu_s:.1f} s | "
+                f"{peak_mb:,.0f} MB | {size(folder):,.0f} MB |"
+            )
+
+
+def size(folder: Path) -> float:
+    """Megabytes of the file."""
+    return (folder / "harvest_data.duckdb").stat().st_size / 1e6
+
+
+def sync(server: SandboxProcess, folder: Path, environment: dict[str, str]) -> None:
+    """Fill the file."""
+    settings = {
+        "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": server.token,
+        "SOURCES__HARVEST__ACCOUNT_ID": str(server.account_id),
+        "SOURCES__HARVEST__API_URL": server.api_url,
+        "SOURCES__HARVEST__ID_URL": server.id_url,
+    }
+    subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.impatient_sync"],
+        check=True,
+        cwd=folder,
+        env={**environment, **settings, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def transform(
+    python: Path, folder: Path, environment: dict[str, str]
+) -> tuple[float, float, float]:
+    """Build once; seconds, seconds of processor, and megabytes of the largest process."""
+    begun, said = time.monotonic(), folder / "report.json"
+    command = [str(python), "-m", "harvest_source", "transform", "--json"]
+    command += ["--database", str(folder / "harvest_data.duckdb")]
+    with said.open("w") as output:
+        child = subprocess.Popen(command, env=environment, stdout=output)
+    _, status, usage = os.wait4(child.pid, 0)  # Of this child and dbt below it alone.
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0, json.loads(said.read_text())["errors"]
+    return time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

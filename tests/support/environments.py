@@ -1,0 +1,35 @@
+"""Environments of other libraries than the tests' own, made from a package index."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from tests.support.children import REPOSITORY
+
+
+@cache
+def make_environment(place: Path, *packages: str) -> Path:
+    """
+    A new environment in the folder *place*; its Python.
+
+    Args:
+        packages: What ``pip install`` is given.
+    """
+    python = place / "bin" / "python"
+    pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    make, install = [sys.executable, "-m", "venv", str(place)], [str(python), *pip]
+    if uv := shutil.which("uv"):  # Seconds instead of a minute.
+        make = [uv, "venv", "-q", "--python", sys.executable, str(place)]
+        install = [uv, "pip", "install", "-q", "--python", str(python)]
+    subprocess.run(make, check=True)
+    subprocess.run([*install, *packages], check=True)
+    return python
+
+
+def make_dbt_environment(place: Path, *packages: str) -> Path:
+    """An environment with this package and its extra ``dbt``; its Python."""
+    return make_environment(place, "-e", f"{REPOSITORY}[dbt]", *packages)
