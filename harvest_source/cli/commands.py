@@ -115,6 +115,30 @@ def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
 
 
 @click.command()
+@warehouse
+@click.option("--max-age", metavar="AGE", help="Exit code 5 when a table is older: 90m, 26h, 2d.")
+@click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
+@click.option("--check", is_flag=True, help="Ask Harvest whether the sign-in works.")
+@everywhere
+def status(context: Context, **options: Any) -> int:
+    """
+    Show how the warehouse is: last runs, age of each table, what is planned.
+
+    Asks Harvest nothing, unless --check.
+    """
+    with _importing():
+        from harvest_source.cli.show_warehouse_status import show_warehouse_status
+        from harvest_source.operations.warehouse_status import read_warehouse_status
+
+    options["settings"] = context.settings
+    options["pipeline"] = options["pipeline"] or PIPELINE
+    report = read_warehouse_status(**options)
+    context.exit_code = report.exit_code
+    show_warehouse_status(context.console, report)
+    return report.exit_code
+
+
+@click.command()
 @everywhere
 def tables(context: Context) -> int:
     """List every table: key, cursor, columns with types."""
@@ -203,7 +227,7 @@ def sandbox(
     return 0
 
 
-COMMANDS = (sync, check, verify, tables, sandbox)
+COMMANDS = (sync, check, verify, status, tables, sandbox)
 
 
 @contextmanager

@@ -1,0 +1,105 @@
+"""What people see of ``harvest-source status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.errors import counted
+
+if TYPE_CHECKING:
+    from harvest_source.operations.warehouse_status import WarehouseStatus
+
+
+def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
+    """The last runs, then the tables, then a line on what is to be known."""
+    if console.as_json:
+        print_json(report.as_dict())
+        return
+    for each in report.waiting:
+        console.note("waiting", each)
+    if not console.quiet:
+        _show_runs(report)
+        _show_tables(report)
+        if report.sign_in is not None:
+            state = f"{report.sign_in.state}" + (", Harvest was asked" if report.is_checked else "")
+            console.note("sign-in", state)
+    if report.is_checked and report.sign_in is not None and report.sign_in.error:
+        console.error(str(report.sign_in.error))
+    print(summarise(report))
+
+
+def summarise(report: WarehouseStatus) -> str:
+    """One line: the age of the oldest table, and how many are too old."""
+    if stale := report.stale:
+        names = ", ".join(dict.fromkeys(each.table for each in stale))
+        return f"stale: {counted(len(stale), 'table')} older than asked for: {names}"
+    known = [each.as_of for each in report.tables if each.as_of is not None]
+    if len(known) < len(report.tables) or not known:
+        missing = len(report.tables) - len(known)
+        return f"not known: no complete run is on record for {counted(missing, 'table')}"
+    oldest = min(known)
+    return (
+        f"ok: every table is as of {oldest:%Y-%m-%d %H:%M:%S} UTC or later, {_age(report, oldest)}"
+    )
+
+
+def _show_runs(report: WarehouseStatus) -> None:
+    rows = [
+        [
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            f"{(run.ended_at - run.started_at).total_seconds():,.1f}",
+            run.status,
+            f"{run.requests:,}",
+            f"{sum(each.get('rows', 0) for each in run.tables.values()):,}",
+            counted(len(run.errors), "error") if run.errors else "",
+        ]
+        for run in report.runs
+    ]
+    if rows:
+        headings = ("Last runs (UTC)", "Seconds", "Status", "Requests", "Rows", "Errors")
+        print_table(headings, rows, numbers=("Seconds", "Requests", "Rows"))
+
+
+def _show_tables(report: WarehouseStatus) -> None:
+    headings = ["Account", "Table", "Rows", "As of", "Next audit", "All parents by"]
+    skip = 0 if len({each.account_id for each in report.tables}) > 1 else 1
+    print_table(
+        headings[skip:], [row[skip:] for row in _iter_rows(report)], numbers=("Account", "Rows")
+    )
+
+
+def _iter_rows(report: WarehouseStatus) -> Iterator[list[str]]:
+    for each in report.tables:
+        mark = "stale, " if each.is_stale else ""
+        as_of = f"{mark}{_age(report, each.as_of)}" if each.as_of else f"{mark}not known"
+        yield [
+            str(each.account_id),
+            each.table,
+            f"{each.rows:,}",
+            as_of,
+            _until(report, each.next_audit),
+            _until(report, each.next_sweep),
+        ]
+
+
+def _age(report: WarehouseStatus, at: datetime) -> str:
+    return f"{_write(report.now - at)} ago"
+
+
+def _until(report: WarehouseStatus, at: datetime | None) -> str:
+    if at is None:
+        return ""
+    return f"in {_write(at - report.now)}" if at > report.now else "next run"
+
+
+def _write(passed: timedelta) -> str:
+    """A duration in its two largest units at most."""
+    minutes = max(int(passed.total_seconds()) // 60, 0)
+    days, rest = divmod(minutes, 1440)
+    hours, minutes = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

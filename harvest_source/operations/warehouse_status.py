@@ -1,0 +1,297 @@
+"""
+How the warehouse is: last runs, age of each table, rows, what waits, what is planned, the sign-in.
+
+Reads the warehouse and the working folder. Asks Harvest nothing, unless the sign-in is to be
+checked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from harvest_source.clock import Clock, SystemClock
+from harvest_source.config.parse import parse_tables
+from harvest_source.defaults import DATASET, DUCKDB, PIPELINE, SWEEP_EVERY
+from harvest_source.errors import ConfigError, HarvestError
+from harvest_source.extract.audit_state import load_audited
+from harvest_source.extract.parent_sweep import ParentSweep
+from harvest_source.extract.schedule import DAILY
+from harvest_source.load.own_tables import SYNC_RUNS
+from harvest_source.load.state import stored_accounts
+from harvest_source.notices import Notice
+from harvest_source.operations.loaded import check_loaded
+from harvest_source.operations.login import open_sign_in_context
+from harvest_source.operations.run_report import choose_exit_code
+from harvest_source.operations.sign_in_status import StatusReport, read_status
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.sql.conditions import EVERY_ROW, Within
+from harvest_source.warehouse.sql import Sql
+from harvest_source.warehouse.target import Target, build_target
+from harvest_source.warehouse.warehouse import Warehouse
+
+_STALE: Final = 5
+_LOOKED_BACK: Final = timedelta(days=35)
+"""Runs that are looked through for the age of a table; older ones only if there are no others."""
+_SHOWN_RUNS: Final = 5
+_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One row of ``sync_runs``."""
+
+    started_at: datetime
+    ended_at: datetime
+    status: str
+    requests: int
+    tables: Mapping[str, Any]
+    errors: tuple[Mapping[str, Any], ...]
+
+    def has_read(self, table: str, account_id: int) -> bool:
+        """Whether the run read the table of the account, without a failure of either."""
+        accounts = self.tables.get(table, {}).get("accounts", {})
+        return str(account_id) in accounts and not any(
+            each.get("account_id") in (account_id, None) and each.get("table") in (table, "", None)
+            for each in self.errors
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat(),
+            "status": self.status,
+            "requests": self.requests,
+            "rows": sum(each.get("rows", 0) for each in self.tables.values()),
+            "errors": [dict(each) for each in self.errors],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """
+    One table of one account.
+
+    Attributes:
+        as_of: When the last run began that read it without a failure; None: none did.
+        next_audit: When it is compared with Harvest's count again; None: it is not.
+        next_sweep: When all parents are asked again; None: it has no parents.
+        is_stale: It is older than was asked for.
+    """
+
+    table: str
+    account_id: int
+    rows: int
+    as_of: datetime | None
+    next_audit: datetime | None
+    next_sweep: datetime | None
+    is_stale: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "table": self.table,
+            "account_id": self.account_id,
+            "rows": self.rows,
+            "as_of": _write(self.as_of),
+            "next_audit": _write(self.next_audit),
+            "next_sweep": _write(self.next_sweep),
+            "is_stale": self.is_stale,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseStatus:
+    """
+    Everything that ``status`` shows.
+
+    Attributes:
+        runs: The last ones, the newest first.
+        waiting: What an earlier run read and did not load; empty: nothing.
+        sign_in: None where the settings of a sign-in cannot be read.
+    """
+
+    target: Target
+    now: datetime
+    runs: tuple[RunStatus, ...]
+    tables: tuple[TableStatus, ...]
+    waiting: tuple[str, ...]
+    sign_in: StatusReport | None
+    is_checked: bool
+
+    @property
+    def stale(self) -> list[TableStatus]:
+        """The tables that are older than was asked for."""
+        return [each for each in self.tables if each.is_stale]
+
+    @property
+    def exit_code(self) -> int:
+        """0; 5 for a table that is too old; that of a sign-in that was checked and failed."""
+        codes = {_STALE} if self.stale else set()
+        if self.is_checked and self.sign_in is not None and self.sign_in.error:
+            codes.add(self.sign_in.exit_code)
+        return choose_exit_code(codes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": "ok" if self.exit_code == 0 else "error",
+            "at": self.now.isoformat(),
+            "warehouse": str(self.target),
+            "dataset": self.target.dataset,
+            "runs": [each.as_dict() for each in self.runs],
+            "tables": [each.as_dict() for each in self.tables],
+            "waiting": list(self.waiting),
+            "sign_in": self.sign_in.as_dict() if self.sign_in else None,
+        }
+
+
+def read_warehouse_status(
+    *,
+    destination: str = DUCKDB,
+    database: str | Path | None = None,
+    dataset: str = DATASET,
+    pipeline: str = PIPELINE,
+    account: Sequence[int | str] = (),
+    table: Sequence[str] = (),
+    max_age: str | None = None,
+    check: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
+) -> WarehouseStatus:
+    """
+    Read how the warehouse is.
+
+    Args:
+        account: Only these accounts.
+        table: Only these tables; those that syncs have read when none is named.
+        max_age: ``90m``, ``26h`` or ``2d``: tables whose last complete read began earlier are
+            stale.
+        check: Ask Harvest whether the sign-in works.
+
+    Raises:
+        ConfigError: A name or an age that cannot be, or a warehouse that nothing was loaded into.
+        DestinationError: The destination cannot be opened.
+    """
+    limit = None if max_age is None else parse_age(max_age)
+    wanted = {each.name for each in parse_tables(table)} if table else set(BY_NAME)
+    target = build_target(destination, database, dataset, pipeline)
+    if target.database is not None and not target.database.exists():
+        msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
+        raise ConfigError(msg)
+    now = (clock or SystemClock()).now()
+    warehouse = Warehouse(target, clock=clock)
+    waiting = warehouse.follow()
+    check_loaded(warehouse)
+    with warehouse.sql() as sql:
+        runs = _read_runs(warehouse, sql, now)
+        tables = tuple(
+            _read_table(warehouse, name, account_id, rows, runs, now, limit)
+            for name, account_id, rows in _iter_places(warehouse, sql, wanted, account)
+        )
+    sign_in = _read_sign_in(settings or {}, ask=check)
+    return WarehouseStatus(
+        target, now, tuple(runs[:_SHOWN_RUNS]), tables, tuple(waiting), sign_in, check
+    )
+
+
+def parse_age(text: str) -> timedelta:
+    """
+    A duration as people type it: ``90m``, ``26h``, ``2d``.
+
+    Raises:
+        ConfigError: It has another form.
+    """
+    found = re.fullmatch(r"(\d{1,5})([mhd])", text.strip())
+    if found is None:
+        msg = (
+            f"An age is a number of minutes, hours or days, such as 26h, and {text[:20]!r} is not."
+        )
+        raise ConfigError(msg)
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunStatus]:
+    """The runs on record, the newest first."""
+    if not warehouse.has_table(SYNC_RUNS):
+        return []  # Plain dlt filled the warehouse.
+    columns = ("started_at", "ended_at", "status", "requests", "tables", "errors")
+    recent = Within("started_at", now - _LOOKED_BACK, None)
+    rows = sql.select(SYNC_RUNS, recent, columns) or sql.select(SYNC_RUNS, EVERY_ROW, columns)
+    runs = [
+        RunStatus(
+            _as_utc(row["started_at"]),
+            _as_utc(row["ended_at"]),
+            str(row["status"]),
+            int(row["requests"] or 0),
+            _parse(row["tables"]) or {},
+            tuple(_parse(row["errors"]) or ()),
+        )
+        for row in rows
+    ]
+    return sorted(runs, key=lambda each: each.started_at, reverse=True)
+
+
+def _iter_places(
+    warehouse: Warehouse, sql: Sql, wanted: Iterable[str], account: Sequence[int | str]
+) -> Iterator[tuple[str, int, int]]:
+    """Table, account and rows of everything that was read, in the tables' own order."""
+    accounts = {int(each) for each in account}
+    for name in BY_NAME:
+        read = {int(each) for each in stored_accounts(warehouse.source_state, name)}
+        if name not in wanted or not read or not warehouse.has_table(name):
+            continue
+        rows = sql.count_by(name, EVERY_ROW, "account_id")
+        for account_id in sorted(read & accounts if accounts else read):
+            yield name, account_id, rows.get(account_id, 0)
+
+
+def _read_table(
+    warehouse: Warehouse,
+    name: str,
+    account_id: int,
+    rows: int,
+    runs: Sequence[RunStatus],
+    now: datetime,
+    limit: timedelta | None,
+) -> TableStatus:
+    state = stored_accounts(warehouse.source_state, name).get(str(account_id), {})
+    as_of = next((run.started_at for run in runs if run.has_read(name, account_id)), None)
+    is_stale = limit is not None and (as_of is None or now - as_of > limit)
+    audit = load_audited(state["audit"], now).counted_at + DAILY if "audit" in state else None
+    sweep = None
+    if BY_NAME[name].parent is not None:
+        last = ParentSweep.load(state.get("walk"))
+        done = last.at or last.finished_at
+        sweep = done + SWEEP_EVERY if done else now
+    return TableStatus(name, account_id, rows, as_of, audit, sweep, is_stale)
+
+
+def _read_sign_in(settings: Mapping[str, Any], *, ask: bool) -> StatusReport | None:
+    """What is known of the sign-in; a machine that only looks at the warehouse has none."""
+    notices: list[Notice] = []
+    try:
+        return read_status(open_sign_in_context(settings, notices.append), notices, ask=ask)
+    except HarvestError:
+        if ask:
+            raise
+        return None
+
+
+def _as_utc(value: Any) -> datetime:
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _parse(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value else value
+
+
+def _write(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

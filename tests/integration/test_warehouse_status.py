@@ -1,0 +1,124 @@
+"""``status``: the age of each table by ``sync_runs``, what is planned, what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from harvest_source.errors import ConfigError
+from harvest_source.operations.warehouse_status import WarehouseStatus, read_warehouse_status
+from tests.support.lab import DAY, HOUR, Lab
+
+TABLES = ("clients", "projects", "invoices", "invoice_payments")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """An account that is copied once."""
+    with Lab(tmp_path, entries=20) as lab:
+        lab.sync(*TABLES)
+        yield lab
+
+
+def look(lab: Lab, **options: Any) -> WarehouseStatus:
+    """What ``status`` finds now."""
+    with lab.working():
+        return read_warehouse_status(
+            database=lab.database, settings=lab.settings, clock=lab.shared, **options
+        )
+
+
+def ages(report: WarehouseStatus) -> dict[str, float]:
+    """Hours since each table was read."""
+    return {
+        each.table: (report.now - each.as_of).total_seconds() / HOUR
+        for each in report.tables
+        if each.as_of is not None
+    }
+
+
+def test_a_table_is_as_old_as_its_last_complete_run(lab: Lab) -> None:
+    """A run that reads other tables, or fails for this one, does not make it younger."""
+    lab.rest(2 * HOUR)
+    lab.sync("projects")
+    lab.rest(HOUR)
+    lab.server.fault("missing_key", table="projects", times=50)
+    assert lab.sync("clients", "projects").exit_code != 0
+    lab.server.clear_faults()
+    found = {name: round(age) for name, age in ages(look(lab)).items()}
+    assert found == {"projects": 1, "clients": 0, "invoices": 3, "invoice_payments": 3}
+
+
+def test_too_old_is_exit_code_5(lab: Lab) -> None:
+    """By the age that is asked for, for the tables that are asked for."""
+    lab.rest(3 * HOUR)
+    lab.sync("clients")
+    report = look(lab, max_age="2h")
+    assert (report.exit_code, "clients" in {each.table for each in report.stale}) == (5, False)
+    assert look(lab, max_age="2h", table=("clients",)).exit_code == 0
+    assert look(lab, max_age="200m").exit_code == 0
+    assert look(lab).exit_code == 0
+
+
+def test_rows_and_plans_are_shown(lab: Lab) -> None:
+    """Rows by account; audits once a day, all parents once a week."""
+    report = look(lab)
+    found = {each.table: each for each in report.tables}
+    assert found["clients"].rows == lab.server.count("clients")
+    assert found["clients"].next_audit is not None
+    assert found["invoice_payments"].next_sweep is not None
+    plan = (found["invoice_payments"].next_sweep - report.now).total_seconds() / DAY
+    assert 6 < plan <= 7
+    assert len(report.runs) == 1
+    assert report.as_dict()["runs"][0]["rows"] == sum(each.rows for each in report.tables)
+
+
+def test_harvest_is_not_asked(lab: Lab) -> None:
+    """Only ``--check`` asks; without a sign-in the rest is shown all the same."""
+    before = len(lab.server.requests)
+    report = look(lab)
+    assert len(lab.server.requests) == before
+    assert report.sign_in is not None
+    assert str(report.sign_in.state) == "kept"
+    checked = look(lab, check=True)
+    assert str(checked.sign_in.state) == "ok" if checked.sign_in else False
+    assert len(lab.server.requests) > before
+
+
+def test_a_refused_sign_in_is_exit_code_3_when_checked(lab: Lab) -> None:
+    """A revoked token is noticed before the next run is."""
+    lab.server.revoke(lab.token)
+    assert look(lab).exit_code == 0
+    assert look(lab, check=True).exit_code == 3
+
+
+def test_nothing_is_written(lab: Lab) -> None:
+    """A look leaves every row and every table as they were."""
+
+    def read() -> list[Any]:
+        with duckdb.connect(str(lab.database), read_only=True) as connection:
+            return connection.execute(
+                "SELECT table_name, estimated_size FROM duckdb_tables() ORDER BY ALL"
+            ).fetchall()
+
+    before = read()
+    look(lab)
+    assert read() == before
+
+
+@pytest.mark.parametrize("age", ["", "26", "h", "-1h", "1.5h", "26 hours"])
+def test_an_odd_age_is_refused(lab: Lab, age: str) -> None:
+    """With what an age looks like."""
+    with pytest.raises(ConfigError, match="26h"):
+        look(lab, max_age=age)
+
+
+def test_no_warehouse_is_said(tmp_path: Path) -> None:
+    """With the command that makes one."""
+    with pytest.raises(ConfigError, match="harvest-source sync"):
+        read_warehouse_status(database=tmp_path / "none.duckdb")
+    assert list(tmp_path.iterdir()) == []
