@@ -122,9 +122,9 @@ def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
 @everywhere
 def status(context: Context, **options: Any) -> int:
     """
-    Show how the warehouse is: last runs, age of each table, what is planned.
+    Show the last runs and the age of each table.
 
-    Asks Harvest nothing, unless --check.
+    Also rows, what waits and what is planned. Asks Harvest nothing, unless --check.
     """
     with _importing():
         from harvest_source.cli.show_warehouse_status import show_warehouse_status
