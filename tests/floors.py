@@ -18,7 +18,7 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 
 FLOORS = (
-    floor("errors clock notices concurrency defaults installation startup _version"),
+    floor("activity errors clock notices concurrency defaults installation startup _version"),
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),

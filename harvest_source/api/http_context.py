@@ -5,6 +5,7 @@ from __future__ import annotations
 import random as _random
 import unicodedata
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -101,6 +102,7 @@ class HttpContext:
         on_response: Called after every attempt, from the thread that made it; None: not called,
             and rows are not counted for it.
         on_notice: Called with each warning for people.
+        sending: Entered while a request waits for its turn; left without an error, it is sent.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -110,6 +112,7 @@ class HttpContext:
     retry_limits: RetryLimits = RetryLimits()
     on_response: Callable[[Exchange], None] | None = None
     on_notice: Callable[[Notice], None] = ignore_notice
+    sending: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def warn_of(self, kind: NoticeKind) -> Callable[[str], None]:
         """A function that makes a notice of *kind* from the text it is called with."""

@@ -185,8 +185,9 @@ class Requester:
         def send(number: int) -> T:
             nonlocal is_renewed
             while True:
-                if limiter:
-                    limiter.acquire(urgency=options.urgency, cancelled=options.cancelled)
+                with self._http.sending():
+                    if limiter:
+                        limiter.acquire(urgency=options.urgency, cancelled=options.cancelled)
                 if options.cancelled():
                     raise Cancelled
                 attempt = Attempt(

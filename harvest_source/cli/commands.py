@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from harvest_source.activity import Phase
 from harvest_source.api.rate_limit import LimiterMaker, no_limiter
 from harvest_source.cli.options import (
     Context,
@@ -55,9 +56,14 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     options["settings"] = context.settings
     with (
         _placed(context, options, sandbox=sandbox) as build_limiter,
-        show_progress(quiet=context.console.quiet) as on_progress,
+        show_progress(quiet=context.console.quiet) as board,
     ):
-        hooks = Hooks(on_progress=on_progress, on_imported=gc.freeze, build_limiter=build_limiter)
+        hooks = Hooks(
+            on_progress=board.add_page,
+            activity=board.activity,
+            on_imported=gc.freeze,
+            build_limiter=build_limiter,
+        )
         report = run_sync(**options, hooks=hooks)
     context.exit_code = report.exit_code
     show_sync(context.console, report)
@@ -79,8 +85,12 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
         from harvest_source.operations.sync import Hooks
 
     options["settings"] = context.settings
-    with _placed(context, options, sandbox=sandbox) as build_limiter:
-        report = run_check(**options, hooks=Hooks(build_limiter=build_limiter))
+    with (
+        _placed(context, options, sandbox=sandbox) as build_limiter,
+        show_progress(quiet=context.console.quiet, base=Phase.ASKING) as board,
+    ):
+        hooks = Hooks(activity=board.activity, build_limiter=build_limiter)
+        report = run_check(**options, hooks=hooks)
     context.exit_code = report.exit_code
     show_check(context.console, report)
     return report.exit_code
@@ -107,8 +117,12 @@ def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
         from harvest_source.operations.verify import verify as run_verify
 
     options["settings"] = context.settings
-    with _placed(context, options, sandbox=sandbox) as build_limiter:
-        report = run_verify(**options, hooks=Hooks(build_limiter=build_limiter))
+    with (
+        _placed(context, options, sandbox=sandbox) as build_limiter,
+        show_progress(quiet=context.console.quiet, base=Phase.COMPARING) as board,
+    ):
+        hooks = Hooks(activity=board.activity, build_limiter=build_limiter)
+        report = run_verify(**options, hooks=hooks)
     context.exit_code = report.exit_code
     show_verify(context.console, report)
     return report.exit_code

@@ -1,75 +1,179 @@
-"""How far a run has come: a bar on a terminal, a plain line now and then elsewhere."""
+"""How far a run has come: one line that is kept up to date, or a line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from harvest_source.activity import Activity, Phase
 from harvest_source.cli.console import open_stderr
 from harvest_source.extract.run_log import PageCounts, Progress
 
-OnProgress = Callable[[Progress], None]
-
 _LINE_EVERY_S: Final = 5.0
+_QUIET_S: Final = 2.0
+"""Seconds without a request after which the limit is what is waited for."""
+
+_REMEMBERED: Final = 100
+"""Requests whose times are remembered: as many as a window of the limit can have."""
+
+_USED_UP: Final = 0.9
+"""Share of the limit from which on it, and not the answers, decides how fast a run is."""
+
+MARK: Final = "progress: "
+"""How lines of progress in a log begin."""
 
 
-@contextmanager
-def show_progress(*, quiet: bool) -> Iterator[OnProgress | None]:
-    """Show on stderr what the yielded function is told; None with *quiet*."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with _show_bar() as on_progress:
-            yield on_progress
-    else:
-        yield ProgressLines(time.monotonic).update
+class Board:
+    """
+    What is known of a run: phase, requests, rows, time left. Thread-safe.
 
+    Args:
+        monotonic: A steady counter of seconds.
+    """
 
-class ProgressLines:
-    """Plain progress for logs: at most one line in five seconds."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, activity: Activity, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.activity = activity
         self._monotonic = monotonic
+        self._began = self._changed = monotonic()
+        self._requests = 0
         self._counts = PageCounts()
-        self._last = monotonic()
+        self._sent: deque[float] = deque(maxlen=_REMEMBERED)
+        activity.on_sent = self._note_sent
+        self._lock = threading.Lock()
 
-    def update(self, progress: Progress) -> None:
+    def add_page(self, progress: Progress) -> None:
         """Count one more page."""
-        self._counts.add(progress)
+        with self._lock:
+            self._counts.add(progress)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self._monotonic() - self._began
+
+    @property
+    def expected(self) -> int | None:
+        """Requests in all, as far as the pages announce them; None: nothing was announced."""
+        with self._lock:
+            return self.activity.requests + self._counts.pages_left if self._counts.rows else None
+
+    @property
+    def left_s(self) -> float | None:
+        """
+        Seconds until the announced pages are read; None: not known yet.
+
+        A page takes as long as the pages before took, and comes no earlier than the limit admits:
+        as many requests as it allows are sent at once, and the next ones when those leave its
+        window.
+        """
         now = self._monotonic()
-        if now - self._last >= _LINE_EVERY_S:
-            self._last = now
-            print(f"{self._counts.rows:,} of about {self._counts.total:,} rows", file=sys.stderr)
+        with self._lock:
+            pages = self._counts.pages_left if self._counts.rows else None
+            recent = list(self._sent)
+        sent, elapsed_s = self.activity.requests, now - self._began
+        if pages is None or not sent or elapsed_s <= 0:
+            return None
+        by_pace = pages * elapsed_s / sent
+        if self.activity.allowed is None:
+            return by_pace
+        allowed, window_s = self.activity.allowed
+        by_limit = _wait_for_limit(pages, recent, now, allowed, window_s)
+        # Where the limit is used up, the pace is its own: it goes by bursts, and their mean lags.
+        is_used_up = sum(at >= now - window_s for at in recent) >= _USED_UP * allowed
+        return by_limit if is_used_up else max(by_pace, by_limit)
+
+    def _note_sent(self) -> None:
+        with self._lock:
+            self._sent.append(self._monotonic())
+
+    def describe(self) -> tuple[str, ...]:
+        """Phase, requests, rows and time left, in columns that keep their width."""
+        expected, left_s = self.expected, self.left_s
+        sent = f"{self.activity.requests:,}"
+        total = f" of about {expected:,}" if expected is not None else ""
+        with self._lock:
+            rows = f"{self._counts.rows:>11,} rows" if self._counts.rows else ""
+        left = "" if left_s is None else f"about {write_duration(left_s)} left"
+        return f"{self._describe_phase():<27}", f"{sent:>6}{total} requests", rows, left
+
+    def _describe_phase(self) -> str:
+        """Waiting for the limit counts once no thread gets through: one always waits."""
+        now, sent = self._monotonic(), self.activity.requests
+        if sent != self._requests:
+            self._requests, self._changed = sent, now
+        if self.activity.phase is Phase.LIMIT and now - self._changed < _QUIET_S:
+            return str(self.activity.base)
+        return self.activity.describe()
+
+
+def _wait_for_limit(
+    pages: int, recent: Sequence[float], now: float, allowed: int, window_s: float
+) -> float:
+    """Seconds until the last of *pages* requests may be sent, the *recent* ones still counting."""
+    if pages < 1:
+        return 0.0
+    windows, at = divmod(pages - 1, allowed)
+    in_window = [now - window_s] * allowed + [*recent]
+    return max(in_window[-allowed:][at] + window_s * (windows + 1) - now, 0.0)
+
+
+def write_duration(seconds: float) -> str:
+    """``0:03:21``; what is longer than a day in days."""
+    whole = int(seconds)
+    days, rest = divmod(whole, 86_400)
+    text = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days} d {text}" if days else text
 
 
 @contextmanager
-def _show_bar() -> Iterator[OnProgress]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bar
+def show_progress(*, quiet: bool, base: Phase = Phase.READING) -> Iterator[Board]:
+    """Show on stderr what the yielded board is told; nothing with *quiet*."""
+    board = Board(Activity(base))
+    if quiet:
+        yield board
+        return
+    show = _show_line(board) if sys.stderr.isatty() else _write_lines(board)
+    with show:
+        yield board
 
-    counts = PageCounts()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=open_stderr(), transient=True) as bar:
-        task = bar.add_task("rows", total=None, rate="")
 
-        def on_progress(progress: Progress) -> None:
-            counts.add(progress)
-            speed = bar.tasks[0].speed
-            rate = f"{speed:,.0f} rows/s" if speed else ""
-            bar.update(task, completed=counts.rows, total=counts.total, rate=rate)
+@contextmanager
+def _write_lines(board: Board) -> Iterator[None]:
+    """Plain progress for logs: a line every five seconds."""
+    ended = threading.Event()
 
-        yield on_progress
+    def write() -> None:
+        while not ended.wait(_LINE_EVERY_S):
+            print(write_line(board), file=sys.stderr)
+
+    writer = threading.Thread(target=write, name="harvest-progress", daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
+
+
+def write_line(board: Board) -> str:
+    """The line of a log."""
+    return MARK + ", ".join(" ".join(each.split()) for each in board.describe() if each)
+
+
+@contextmanager
+def _show_line(board: Board) -> Iterator[None]:
+    """One line at the end of a terminal, gone when the run is done."""
+    from rich.live import Live
+    from rich.text import Text
+
+    def build() -> Text:
+        line = "  ".join(each for each in board.describe() if each)
+        return Text(line, no_wrap=True, overflow="ellipsis")
+
+    with Live(get_renderable=build, console=open_stderr(), transient=True, refresh_per_second=4):
+        yield

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from harvest_source.activity import Activity
+from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import HarvestError, IncompleteListError, error_dict
 from harvest_source.notices import Notice, NoticeKind
 
@@ -74,6 +76,12 @@ class PageCounts:
         return sum(max(rows, self._announced[key]) for key, rows in self._rows.items())
 
     @property
+    def pages_left(self) -> int:
+        """Pages still to come, approximately: a page of one list holds no rows of another."""
+        left = (self._announced[key] - rows for key, rows in self._rows.items())
+        return sum(-(-rows // PAGE_ROWS) for rows in left if rows > 0)
+
+    @property
     def left(self) -> int | None:
         """Rows still to come, approximately; None when more came than were announced."""
         left = [self._announced[key] - rows for key, rows in self._rows.items()]
@@ -127,6 +135,8 @@ class RunLog:
     """Counts and findings of one run. Keys are (table, account)."""
 
     on_progress: Callable[[Progress], None] | None = None
+    activity: Activity = field(default_factory=Activity)
+    """What the run is doing, for those who watch it."""
     rows: dict[tuple[str, int], int] = field(default_factory=dict)
     """Records read."""
     deleted: dict[tuple[str, int], int] = field(default_factory=dict)

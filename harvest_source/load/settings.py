@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from harvest_source.activity import Activity
 from harvest_source.api.access_log import AccessLog
 from harvest_source.api.http_context import Exchange, HttpContext, ignore_notice
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
@@ -45,6 +46,7 @@ class Hooks:
     What a caller may observe or replace.
 
     Attributes:
+        activity: Is told what the run is doing.
         on_imported: Called when all libraries have been imported.
         package_rows: Approximate rows of one load: fewer need less memory and more time.
         workers: Windows of one table read in parallel: fewer need less memory, and progress is
@@ -55,6 +57,7 @@ class Hooks:
     clock: Clock = field(default_factory=SystemClock)
     on_progress: Callable[[Progress], None] | None = None
     on_response: Callable[[Exchange], None] | None = None
+    activity: Activity = field(default_factory=Activity)
     on_imported: Callable[[], object] = lambda: None
     package_rows: int = PACKAGE_ROWS
     workers: int = WINDOW_WORKERS
@@ -168,6 +171,7 @@ def build_settings(
     http = build_http_context(
         config, clock=hooks.clock, on_notice=run_log.add_notice, on_response=hooks.on_response
     )
+    http = replace(http, sending=run_log.activity.sending)
     connection = build_connection(config, http, may_exchange=arguments.may_exchange)
     connection = replace(connection, build_limiter=hooks.build_limiter)
     return Settings(connection, options, upkeep, wait_s)

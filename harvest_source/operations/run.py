@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.sessions import Sessions
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Hooks, RunArguments, Settings, build_settings
@@ -39,7 +40,9 @@ def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None
     """
     hooks = hooks or Hooks()
     started_at, started_s = hooks.clock.now(), hooks.clock.monotonic()
-    run_log = RunLog(on_progress=hooks.on_progress)
+    run_log = RunLog(on_progress=hooks.on_progress, activity=hooks.activity)
     settings = build_settings(arguments, hooks, run_log)
+    requests, seconds = GENERAL
+    hooks.activity.allowed = (min(settings.connection.rate_limit or requests, requests), seconds)
     sessions = Sessions(settings.connection)
     return Run(target, settings, sessions, run_log, hooks, started_at, started_s)

@@ -96,6 +96,7 @@ def open_workspace(run: Run, endpoints: tuple[Endpoint, ...]) -> Workspace:
         clock=run.hooks.clock,
         wait_s=settings.destination_wait_s,
         on_warning=run.run_log.warn,
+        activity=run.run_log.activity,
     )
     extraction = Extraction(
         run.sessions, settings.options, run.run_log, package_rows=run.hooks.package_rows

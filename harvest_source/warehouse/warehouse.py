@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import dlt
 from dlt.sources import DltSource
 
+from harvest_source.activity import Activity, Phase
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
 from harvest_source.dlt_internals import (
@@ -42,6 +44,7 @@ class Warehouse:
         clock: Clock | None = None,
         wait_s: float = DESTINATION_WAIT_S,
         on_warning: Callable[[str], None] = lambda _: None,
+        activity: Activity | None = None,
     ) -> None:
         """
         Attach to the pipeline and check that a DuckDB file can be opened.
@@ -50,6 +53,7 @@ class Warehouse:
             clock: Waits while another process has the DuckDB file open.
             wait_s: For how long at most, each time the file is opened.
             on_warning: Called with each warning for people.
+            activity: Is told while the warehouse is written and waited for.
 
         Raises:
             ConfigError: No such destination.
@@ -57,22 +61,19 @@ class Warehouse:
         """
         self.target = target
         self._on_warning = on_warning
+        self._activity = activity or Activity()
         self._schema: dlt.Schema | None = None
         self._client: SqlClient | None = None
-        self._file: DuckDBFile | None = None
-        if target.database is not None:
-            clock = clock or SystemClock()
-            self._file = DuckDBFile(target.database, clock, wait_s, self._tell_of_holder)
-            self._file.open(UNTOUCHED).close()
+        self._file = _open_file(target, clock or SystemClock(), wait_s, self._tell_of_holder)
+        self._activity.go_on()
         self._folder = PipelineFolder(target, on_warning)
-        for warning in target.warnings:
-            on_warning(warning)
         with as_destination_error(self.target, lambda: UNTOUCHED):
             renamed = explain_other_name(target.dataset, lambda: self.dataset)
-        if renamed:
-            on_warning(renamed)
+        for warning in filter(None, (*target.warnings, renamed)):
+            on_warning(warning)
 
     def _tell_of_holder(self, holder: str) -> None:
+        self._activity.wait_for(holder)
         self._on_warning(f"{self.target} was in use by {holder}; this run waited for it.")
 
     @property
@@ -206,7 +207,7 @@ class Warehouse:
         Raises:
             DestinationError: It has none, or refused.
         """
-        with as_destination_error(self.target, self._folder.describe_kept), self._held():
+        with self._held():
             # dlt resolves its configuration and reads the schema for each client that it makes.
             client, self._client = self._client or self.pipeline.sql_client(), None
             with client:
@@ -217,18 +218,30 @@ class Warehouse:
     def _changing(self) -> Iterator[None]:
         """While dlt may change tables, and with them its schema."""
         try:
-            with as_destination_error(self.target, self._folder.describe_kept), self._held():
+            with self._activity.during(Phase.WRITING), self._held():
                 yield
         finally:
             self._schema = self._client = None
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """Keep the DuckDB file open, and end on Ctrl-C in order."""
-        with self.held(), delaying_interrupts():
+        """Keep the DuckDB file open, explain failures, and end on Ctrl-C in order."""
+        kept = self._folder.describe_kept
+        with as_destination_error(self.target, kept), self.held(), delaying_interrupts():
+            self._activity.go_on()
             yield
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Keep the DuckDB file open, if there is one, for several statements."""
-        kept = self._folder.describe_kept
-        return self._file.held(kept()) if self._file else contextlib.nullcontext()
+        return self._file.held(self._folder.describe_kept()) if self._file else nullcontext()
+
+
+def _open_file(
+    target: Target, clock: Clock, wait_s: float, on_wait: Callable[[str], None]
+) -> DuckDBFile | None:
+    """The file of *target*, once it could be opened; None for a destination without one."""
+    if target.database is None:
+        return None
+    file = DuckDBFile(target.database, clock, wait_s, on_wait)
+    file.open(UNTOUCHED).close()
+    return file

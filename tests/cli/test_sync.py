@@ -8,8 +8,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from harvest_source.cli.progress import ProgressLines
-from harvest_source.extract.run_log import Progress
 from harvest_source.sandbox import ManualClock, Sandbox
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from tests.support.command import (
@@ -243,18 +241,6 @@ def test_a_mass_delete_is_refused_until_allowed(bare: Run, start: Start, folder:
     allowed = bare(*options, "--full-refresh", "--max-deletes", "100%")
     assert allowed.code == 0
     assert count(folder, "contacts") == 20
-
-
-def test_logs_get_a_plain_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where stderr is no terminal: at most one line in five seconds, with rows and the total."""
-    times = iter([0.0, 1.0, 6.0, 7.0, 12.0])
-    lines = ProgressLines(lambda: next(times))
-    for page in range(4):
-        lines.update(Progress(1, "time_entries", 2000 if page < 3 else 500, 6500))
-    assert capsys.readouterr().err.splitlines() == [
-        "4,000 of about 6,500 rows",
-        "6,500 of about 6,500 rows",
-    ]
 
 
 def test_the_real_command_copies_an_account(shared: Sandbox, folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harvest_source.__main__ import DEFAULTS
+from harvest_source.cli.progress import MARK
 from harvest_source.sandbox import Sandbox
 from tests.support.children import COMMAND, REPOSITORY, Child, fork
 
@@ -33,7 +34,7 @@ class Result:
     def complaints(self) -> str:
         """stderr without the lines that tell how far a slow machine has come."""
         lines = self.err.splitlines(keepends=True)
-        return "".join(line for line in lines if " of about " not in line)
+        return "".join(line for line in lines if not line.startswith(MARK))
 
     @property
     def json(self) -> Any:

@@ -1,0 +1,117 @@
+"""What people see while a run is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from harvest_source.activity import Activity, Phase
+from harvest_source.api.rate_limit import GENERAL, general_limiter
+from harvest_source.cli.progress import Board, write_duration, write_line
+from harvest_source.extract.run_log import Progress
+
+PAGE = 2000
+
+
+@dataclass
+class Clock:
+    """Never waits."""
+
+    at: float = 0.0
+    sent: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
+    def now(self) -> None:
+        raise NotImplementedError
+
+
+def read(
+    board: Board, clock: Clock, pages: int, *, latency_s: float, rate_limit: int | None
+) -> Iterator[tuple[float, float | None]]:
+    """Read *pages* pages, eight at a time; yields the time and the estimate."""
+    limiter = general_limiter(clock, rate_limit)  # type: ignore[arg-type]
+    free = [0.0] * 8
+    rows = pages * PAGE
+    for _ in range(pages):
+        worker = free.index(min(free))
+        clock.at = max(clock.at, free[worker])
+        with board.activity.sending():
+            limiter.acquire()
+        free[worker] = clock.at + latency_s
+        board.add_page(Progress(1, "time_entries", PAGE, rows))
+        yield clock.at, board.left_s
+
+
+@pytest.mark.parametrize(
+    ("pages", "latency_s", "rate_limit"),
+    [(2000, 0.3, None), (600, 0.3, None), (1000, 3.0, None), (400, 0.3, 20)],
+    ids=["long", "short", "slow answers", "a part of the limit"],
+)
+def test_the_time_left_is_right(pages: int, latency_s: float, rate_limit: int | None) -> None:
+    """From a tenth of the way on within 30 % of what it took, by a simulated clock."""
+    clock, activity = Clock(), Activity()
+    board = Board(activity, clock.monotonic)
+    activity.allowed = (rate_limit or GENERAL[0], GENERAL[1])
+    seen = list(read(board, clock, pages, latency_s=latency_s, rate_limit=rate_limit))
+    end = seen[-1][0]
+    late = [(at, left) for at, left in seen if end * 0.1 <= at <= end * 0.9]
+    assert len(late) > pages / 2
+    for at, left in late:
+        assert left is not None
+        assert left == pytest.approx(end - at, rel=0.3), f"at {at:.0f} of {end:.0f} s"
+
+
+def test_a_line_names_phase_requests_rows_and_time_left() -> None:
+    """Thousands have separators; what is not known is left out."""
+    clock, activity = Clock(), Activity()
+    board = Board(activity, clock.monotonic)
+    assert write_line(board) == "progress: reading, 0 requests"
+    for _ in range(1500):
+        with activity.sending():
+            pass
+    clock.at = 150.0
+    board.add_page(Progress(1, "time_entries", 3_000_000, 4_000_000))
+    assert write_line(board) == (
+        "progress: reading, 1,500 of about 2,000 requests, 3,000,000 rows, about 0:00:50 left"
+    )
+
+
+def test_columns_keep_their_width() -> None:
+    """The line does not jump while numbers grow."""
+    clock, activity = Clock(), Activity()
+    board = Board(activity, clock.monotonic)
+    before = [len(each) for each in board.describe()[:2]]
+    with activity.sending():
+        pass
+    with activity.during(Phase.WRITING):
+        assert [len(each) for each in board.describe()[:2]] == before
+
+
+def test_every_phase_is_named() -> None:
+    """The graver one of two; the process that holds the file by its PID."""
+    clock, activity = Clock(), Activity(Phase.COMPARING)
+    board = Board(activity, clock.monotonic)
+    assert write_line(board).startswith("progress: comparing, ")
+    with activity.during(Phase.LIMIT):
+        assert "comparing" in write_line(board), "others get through"
+        clock.at = 5.0
+        assert "waiting for Harvest's limit" in write_line(board)
+        with activity.during(Phase.WRITING):
+            assert "writing" in write_line(board)
+    activity.wait_for("duckdb (PID 123)")
+    assert "waiting for the file that duckdb (PID 123) holds" in write_line(board)
+    activity.go_on()
+    assert "comparing" in write_line(board)
+
+
+def test_durations() -> None:
+    """Hours, minutes, seconds."""
+    assert write_duration(201) == "0:03:21"
+    assert write_duration(90_061) == "1 d 1:01:01"
