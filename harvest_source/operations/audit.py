@@ -59,19 +59,21 @@ def mend_account(
     session: Session,
     slices: Mapping[str, Sequence[Slice]],
     counted: Mapping[str, Sequence[DateWindow]],
+    orphaned: Sequence[str] = (),
 ) -> None:
     """
     Read *slices* (by table) again; in the tables *counted*, look for rows that are gone or missing.
 
     Args:
         counted: By table, the windows to look into; none: where the counts differ.
+        orphaned: Tables with rows that have no parent: those leave.
 
     Raises:
         DestinationError: The destination refused.
     """
     rereading = Rereading(workspace)
     audit = _AccountAudit(workspace, session, rereading, workspace.now())
-    audit.mend(slices, counted)
+    audit.mend(slices, counted, orphaned)
     rereading.execute()
 
 
@@ -102,6 +104,7 @@ class _AccountAudit:
         self,
         slices: Mapping[str, Sequence[Slice]],
         counted: Mapping[str, Sequence[DateWindow]],
+        orphaned: Sequence[str],
     ) -> None:
         """:func:`mend_account`, except for the reading."""
         tables = [
@@ -112,6 +115,8 @@ class _AccountAudit:
         counts = CountAudit(self.workspace, self.session)
         if counted and self._may_delete():
             counts.run([table for table in tables if table.endpoint.name in counted], counted)
+        if orphaned and self._may_delete():
+            OrphanSweep(self.workspace, self.session, self.now).mend(orphaned)
         for table in tables:
             again = (*slices.get(table.endpoint.name, ()), *counts.find_lost(table))
             self.rereading.add(table, dict.fromkeys(again), table.audited)

@@ -39,10 +39,11 @@ def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Compari
     for each in ours:
         if each.check in _COUNTED:
             counted.setdefault(each.table, []).extend(part.window for part in each.slices)
-        else:
+        elif each.check != "orphans":
             table = each.table.removesuffix("_history")
             slices[table] += [part for part in each.slices if part not in slices[table]]
-    mend_account(workspace, session, slices, counted)
+    orphaned = [each.table for each in ours if each.check == "orphans"]
+    mend_account(workspace, session, slices, counted, orphaned)
     for each in ours:
         if each.check == "open versions":
             endpoint = BY_NAME[each.table.removesuffix("_history")]

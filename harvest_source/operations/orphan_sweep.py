@@ -27,7 +27,7 @@ from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
-from harvest_source.warehouse.removal import find_missing_parents
+from harvest_source.warehouse.removal import delete_lost_elements, find_missing_parents
 
 _SWEPT: Final = "swept_at"
 """In the state of a table and account: when Harvest was last asked for parents not in the run."""
@@ -52,17 +52,35 @@ class OrphanSweep:
         """
         if explain_undated(self.session):
             return
+        due = list(self._find_due(merged))
+        self._remove_orphans(due)
+        alone = [each.name for each in due if each.parent and each.parent.endpoint not in merged]
+        if alone:
+            self.workspace.warehouse.write_state(lambda state: self._note(state, alone))
+
+    def mend(self, tables: Sequence[str]) -> None:
+        """
+        Remove the rows of *tables* that have no parent, elements of arrays too.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        if reason := explain_undated(self.session):
+            self.workspace.run_log.warn(reason)
+            return
+        lists = [BY_NAME[name] for name in tables if name in BY_NAME]
+        self._remove_orphans([each for each in lists if may_hide(each, self.session) is None])
+        warehouse = self.workspace.warehouse
+        with warehouse.sql() as sql, sql.transaction():
+            for array in (name for name in tables if name not in BY_NAME):
+                delete_lost_elements(sql, array, self.session.account_id)
+
+    def _remove_orphans(self, tables: Sequence[Endpoint]) -> None:
         removal = RowRemoval(self.workspace, "--deletes")
-        asked = list[str]()
-        for below in self._find_due(merged):
-            assert below.parent is not None
-            if below.parent.endpoint not in merged:
-                asked.append(below.name)
+        for below in tables:
             if removals := self._find_orphans(below):
                 removal.add(removals, limit=self.workspace.upkeep.max_deletes)
         self.workspace.run_log.audit.deleted += removal.execute()
-        if asked:
-            self.workspace.warehouse.write_state(lambda state: self._note(state, asked))
 
     def _find_due(self, merged: Sequence[str]) -> Iterator[Endpoint]:
         account_id, unread = self.session.account_id, self.workspace.run_log.find_unread()

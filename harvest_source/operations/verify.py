@@ -29,6 +29,7 @@ from harvest_source.operations.compare_expenses import ExpensesComparison
 from harvest_source.operations.compare_history import compare_history
 from harvest_source.operations.compare_hours import HoursComparison
 from harvest_source.operations.compare_invoices import InvoiceComparison
+from harvest_source.operations.compare_lists import LISTS, LISTS_TO_MEND, ListsComparison
 from harvest_source.operations.compare_orphans import compare_orphans
 from harvest_source.operations.compare_rows import compare_ids, compare_rows
 from harvest_source.operations.comparisons import Comparison, State
@@ -252,6 +253,9 @@ def _compare_table(
     yield from compare_rows(table, changed)
     yield from compare_ids(table, changed, most_rows=None if is_thorough else table.page_rows)
     yield from compare_history(workspace, table)
+    yield from ListsComparison(
+        workspace, table, changed, LISTS_TO_MEND if is_thorough else LISTS
+    ).run()
     if name == "time_entries":
         yield from HoursComparison(workspace, table, changed).run()
     if name == "expenses":

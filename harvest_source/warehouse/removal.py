@@ -249,6 +249,21 @@ def _build_no_parent(below: Endpoint, account_id: int) -> Condition:
     return InTable(below.parent.key, below.parent.endpoint, "id", of_account, negated=True)
 
 
+def delete_lost_elements(sql: Sql, array: str, account_id: int) -> None:
+    """
+    Delete elements of table *array* whose row is not in the warehouse.
+
+    They are not recorded: an element has no content of its own, and its row is read or recorded.
+    """
+    root = find_root(sql.schema, array)
+    of_account = Equals(ACCOUNT_ID, account_id)
+    sql.delete(array, AllOf(of_account, _build_no_root(root, of_account)))
+
+
+def _build_no_root(root: str, of_account: Condition) -> Condition:
+    return InTable("_dlt_root_id", root, "_dlt_id", of_account, negated=True)
+
+
 def count_orphans(sql: Sql, account_id: int) -> dict[str, int]:
     """
     Rows of one account whose parent is not in the warehouse, by table; tables without any too.
@@ -266,7 +281,7 @@ def count_orphans(sql: Sql, account_id: int) -> dict[str, int]:
             counts[endpoint.name] = sql.count(endpoint.name, where)
         for array in find_arrays(schema, endpoint):
             if ACCOUNT_ID in sql.columns_of(array):
-                no_root = InTable("_dlt_root_id", endpoint.name, "_dlt_id", of_account, True)
+                no_root = _build_no_root(endpoint.name, of_account)
                 counts[array] = sql.count(array, AllOf(of_account, no_root))
     return counts
 

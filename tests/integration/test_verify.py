@@ -61,6 +61,7 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
         "invoice total",
         "payments",
         "orphans",
+        "list",
     }
     hours = [each.there for each in report.comparisons if each.check == "hours"]
     assert sum(hours) == sum(row["rounded_hours"] for row in lab.table("time_entries")) > 0
@@ -152,7 +153,7 @@ def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> No
         ("expenses", "cost", scope),
         ("invoices", "payments", f"invoice {paid['invoice_id']}"),
     } <= differing
-    assert {check for _, check, _ in differing} <= {"cost", "billable cost", "payments"}
+    assert {check for _, check, _ in differing} <= {"cost", "billable cost", "payments", "list"}
     assert run(lab, fix=True).differences == []
     assert_equal(lab, "expenses")
     assert_equal(lab, "invoice_payments")
@@ -206,7 +207,13 @@ def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
     assert lab.sync(*TABLES, exclude=excluded).exit_code == 0
     report = run(lab, exclude=excluded)
     assert report.exit_code == 0
-    assert {each.check for each in report.comparisons} == {"rows", "ids", "hours", "orphans"}
+    assert {each.check for each in report.comparisons} == {
+        "rows",
+        "ids",
+        "hours",
+        "orphans",
+        "list",
+    }
     assert [each.partition(" cannot")[0] for each in report.run_log.warnings] == [
         "Amounts",
         "Expenses",
@@ -231,7 +238,7 @@ def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
 
 
 def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
-    """Harvest does not have the parent either: a difference. It has it: not read yet."""
+    """Harvest does not have the parent either: a difference, and mending removes them."""
     lab = open_lab.loaded("invoices", "invoice_payments", "clients", entries=10)
     lab.rest()
     first = lab.sql("SELECT MIN(invoice_id) AS id FROM invoice_payments")[0]["id"]
@@ -239,8 +246,52 @@ def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
         "INSERT INTO invoice_payments SELECT * REPLACE (1 AS invoice_id) FROM invoice_payments "
         f"WHERE invoice_id = {first} LIMIT 1"
     )
-    (found,) = [each for each in run(lab).comparisons if each.check == "orphans" and each.here]
-    assert (found.table, found.state) == ("invoice_payments", "differs")
+    lab.alter(
+        "INSERT INTO invoices__line_items SELECT * REPLACE ('lost' AS _dlt_root_id, 'x' AS _dlt_id)"
+        " FROM invoices__line_items LIMIT 1"
+    )
+    orphans = [each for each in run(lab).comparisons if each.check == "orphans" and each.here]
+    assert [(each.table, each.state) for each in orphans] == [
+        ("invoices__line_items", "differs"),
+        ("invoice_payments", "differs"),
+    ]
+    mended = run(lab, fix=True)
+    assert (mended.exit_code, mended.differences) == (0, [])
+    for table in ("invoices", "invoice_payments"):
+        assert_equal(lab, table)
+    (record,) = lab.table("deleted_records")
+    assert (record["table_name"], record["parent_id"]) == ("invoice_payments", 1)
+
+
+def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None:
+    """A message that was deleted and a rate with another end: no total tells, each list does."""
+    lab = open_lab.loaded("invoices", "invoice_messages", "users", "cost_rates", entries=10)
+    lab.rest()
+    sent, rate = lab.table("invoice_messages")[0], lab.table("cost_rates")[0]
+    lab.server.delete("invoice_messages", sent["id"])
+    lab.alter(f"UPDATE cost_rates SET amount = amount + 1 WHERE id = {rate['id']}")
+    assert told(run(lab)) == {
+        ("invoice_messages", "list", f"invoice {sent['invoice_id']}"),
+        ("cost_rates", "list", f"user {rate['user_id']}"),
+    }
+    assert run(lab, fix=True).exit_code == 0
+    for table in ("invoice_messages", "cost_rates"):
+        assert_equal(lab, table)
+
+
+def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
+    """A part of them, for a part of the allowance; it is said how many, and it is no difference."""
+    lab = open_lab.loaded("invoices", "invoice_messages", entries=10, invoices=60)
+    compared = set[str]()
+    for _ in range(2):
+        lab.rest(DAY)
+        report = run(lab)
+        assert report.exit_code == 0
+        compared |= {each.scope for each in report.comparisons if each.check == "list"}
+        (part,) = find(report, "lists")
+        assert [part.here, part.there] == [50, 60]
+        assert part.state == "information"
+    assert len(compared) == 60
 
 
 def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:

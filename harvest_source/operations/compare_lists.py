@@ -1,0 +1,173 @@
+"""
+Lists below a parent, row by row: the messages of an invoice, the rates of a person.
+
+Harvest has no total of them, so each list takes a request. Of many lists a part is compared,
+another one each day.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from harvest_source.errors import ResponseError
+from harvest_source.extract.cursor import Cursor
+from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.slices import ALL_DAYS
+from harvest_source.extract.task import build_task
+from harvest_source.extract.visibility import explain_off, sees_the_same
+from harvest_source.operations.audit_tables import AuditedTable, find_cursor
+from harvest_source.operations.changed_rows import ChangedRow, as_instant
+from harvest_source.operations.compare_rows import ALL
+from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.columns import ACCOUNT_ID, Column, Type
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.removal import find_below
+from harvest_source.warehouse.sql import AllOf, Equals, OneOf
+from harvest_source.warehouse.table_copy import as_day
+
+LISTS: Final = 50
+"""Lists of one table that are compared at most: half of 100 requests in 15 seconds."""
+LISTS_TO_MEND: Final = 200
+"""The same where what differs is mended."""
+
+Rows = Mapping[int, Mapping[str, Any]]
+"""Rows of a list by their id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListsComparison:
+    """
+    The lists below the rows of one table of one account.
+
+    Args:
+        changed: Parents that changed since the merge: the next sync brings them and their lists.
+        most: Lists of each table that are compared.
+    """
+
+    workspace: Workspace
+    table: AuditedTable
+    changed: Sequence[ChangedRow]
+    most: int
+
+    def run(self) -> Iterator[Comparison]:
+        """
+        Compare every list, or as many as are compared in a day.
+
+        Raises:
+            HarvestError: Harvest did not answer, or the destination refused.
+        """
+        parents = sorted(self.table.copy.ids([ALL_DAYS]))
+        for below, cursor in self._find_below():
+            chosen = choose_parents(parents, self.most, self.workspace.now().date())
+            here = self._read_here(below, chosen)
+            for parent in chosen:
+                there = self._read_there(below, parent)
+                if there is not None:
+                    yield self._compare(below, cursor, parent, here.get(parent, {}), there)
+            if len(chosen) < len(parents):
+                yield self._note_part(below, len(chosen), len(parents))
+
+    def _find_below(self) -> Iterator[tuple[Endpoint, Cursor]]:
+        """The tables of lists that this token sees as the one did that read them."""
+        session, chosen = self.table.session, set(self.workspace.endpoints)
+        for below in find_below(self.workspace.warehouse.schema, self.table.endpoint):
+            cursor = find_cursor(self.workspace, (below.name, session.account_id))
+            if below not in chosen or cursor is None or explain_off(below, session):
+                continue
+            if sees_the_same(cursor.visibility, session.owner.visibility):
+                yield below, cursor
+
+    def _columns(self, below: Endpoint) -> list[Column]:
+        """The columns that are compared: those that are not excluded, nor in tables of arrays."""
+        has = self.workspace.has_column
+        return [each for each in below.record.columns if has(below.name, each.name)]
+
+    def _read_here(self, below: Endpoint, parents: Sequence[int]) -> Mapping[int, Rows]:
+        assert below.parent is not None
+        key, columns = below.parent.key, self._columns(below)
+        account = Equals(ACCOUNT_ID, self.table.session.account_id)
+        found: dict[int, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+        with self.workspace.warehouse.sql() as sql:
+            where = AllOf(account, OneOf(key, parents))
+            for row in sql.select(below.name, where, (key, *(each.name for each in columns))):
+                found[row[key]][row["id"]] = _normalize(row, columns)
+        return found
+
+    def _read_there(self, below: Endpoint, parent: int) -> Rows | None:
+        """The rows of one list; None: Harvest has no such list."""
+        session, columns = self.table.session, self._columns(below)
+        task = build_task(below, session, self.workspace.extraction.options, RunLog())
+        pages = session.client.iter_pages(
+            below.path.format(parent=parent), key=below.envelope_key or ""
+        )
+        try:
+            tables = [task.decoder.decode(page.rows) for page in pages]
+        except ResponseError as error:
+            if error.status in below.absent:
+                return None
+            raise
+        rows = [row for table in tables for row in table.to_pylist()]
+        return {row["id"]: _normalize(row, columns) for row in rows}
+
+    def _compare(
+        self, below: Endpoint, cursor: Cursor, parent: int, here: Rows, there: Rows
+    ) -> Comparison:
+        assert below.parent is not None
+        same = sum(1 for key, row in here.items() if there.get(key) == row)
+        return Comparison(
+            account_id=self.table.session.account_id,
+            table=below.name,
+            check="list",
+            scope=f"{below.parent.key.removesuffix('_id')} {parent}",
+            here=Decimal(len(here)),
+            # As many rows may be others, or have other values.
+            there=Decimal(len(there) if len(there) != len(here) else same),
+            excuse=self._explain(parent, cursor) if same != max(len(here), len(there)) else "",
+            children=((below.name, parent),),
+        )
+
+    def _explain(self, parent: int, cursor: Cursor) -> str:
+        """Why a list may rightly differ: its parent changed since it was read."""
+        if any(each.there["id"] == parent for each in self.changed):
+            return "changed since the last sync"
+        of_parent = AllOf(Equals(ACCOUNT_ID, self.table.session.account_id), Equals("id", parent))
+        with self.workspace.warehouse.sql() as sql:
+            found = list(sql.iter_values(self.table.endpoint.name, of_parent, ("updated_at",)))
+        changed_at = as_instant(found[0][0]) if found else None
+        is_newer = changed_at is not None and changed_at > cursor.at
+        return "its parent changed after it was read" if is_newer else ""
+
+    def _note_part(self, below: Endpoint, compared: int, lists: int) -> Comparison:
+        return Comparison(
+            account_id=self.table.session.account_id,
+            table=below.name,
+            check="lists",
+            scope=ALL,
+            here=Decimal(compared),
+            there=Decimal(lists),
+            excuse="each takes a request: other lists are compared tomorrow",
+        )
+
+
+def choose_parents(parents: Sequence[int], most: int, today: date) -> list[int]:
+    """At most *most* of *parents*, ascending; day after day the next ones, and all in turn."""
+    if len(parents) <= most:
+        return list(parents)
+    start = today.toordinal() * most % len(parents)
+    return [*parents, *parents][start : start + most]
+
+
+def _normalize(row: Mapping[str, Any], columns: Sequence[Column]) -> Mapping[str, Any]:
+    """Values as both sides have them: destinations hand instants and days out in several forms."""
+    forms: Mapping[Type, Callable[[Any], Any]] = {Type.TIMESTAMP: as_instant, Type.DATE: as_day}
+    return {each.name: forms.get(each.type, _as_it_is)(row[each.name]) for each in columns}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
