@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
+from harvest_source.errors import ConfigError
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.pipeline import attach
@@ -87,6 +88,7 @@ def test_a_sync_into_postgres(
         assert (report.status, report.tables["invoices"].rows) == ("ok", 0), "filled, not read"
         assert_equal(address, lab)
         assert_removes(address, lab, options)
+        assert_taken_over(address, lab, options)
 
 
 class Stopped(BaseException):
@@ -123,6 +125,21 @@ def assert_removes(address: str, lab: Lab, options: dict[str, Any]) -> None:
         *(("invoice_payments", gone, row) for row in sorted(below)),
     ]
     assert kept[0]["record"]["id"] == gone
+
+
+def assert_taken_over(address: str, lab: Lab, options: dict[str, Any]) -> None:
+    """Another pipeline is refused with the command that takes over, and then the former one is."""
+    lab.rest()
+    loads = select(address, "SELECT COUNT(*) AS n FROM _dlt_loads")
+    with pytest.raises(ConfigError, match=r"belongs to pipeline harvest, .* --take-over"):
+        lab.sync(*TABLES, pipeline="nightly", **options)
+    assert select(address, "SELECT COUNT(*) AS n FROM _dlt_loads") == loads
+    report = lab.sync(*TABLES, pipeline="nightly", take_over=True, **options)
+    assert report.status == "ok"
+    assert "was taken over by nightly" in report.run_log.warnings[0]
+    assert_equal(address, lab)
+    with pytest.raises(ConfigError, match="belongs to pipeline nightly"):
+        lab.sync(*TABLES, **options)
 
 
 def assert_described(address: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harvest_source.operations.sync import Hooks
 from harvest_source.sandbox import Request
 from tests.support.lab import Row
 from tests.support.labs import OpenLab
 
-ENTRIES = 21_000
+ENTRIES = 20_001
 """A list of more than 20,000 rows is cut into windows."""
 NEWEST, OLDEST = "2026-06-17", "2001-01-01"
 
@@ -35,3 +37,19 @@ def test_a_row_that_moves_between_windows_lands_where_it_is(open_lab: OpenLab) -
     assert lab.sql(query) == [{"rows": ENTRIES + 1, "ids": ENTRIES + 1}]
     (row,) = lab.sql("SELECT spent_date FROM time_entries WHERE id = ?", newest)
     assert row["spent_date"].isoformat() == OLDEST
+
+
+@pytest.mark.slow
+def test_rows_without_a_date_land_from_a_list_that_is_cut(open_lab: OpenLab) -> None:
+    """Drafts in a list of more than 20,000 are in no window of days, and are read all the same."""
+    lab = open_lab(entries=0, expenses=0, invoices=0, estimates=ENTRIES)
+    drafts = [row["id"] for row in lab.server.rows("estimates")[:5]]
+    lab.server.edit_many("estimates", drafts, issue_date=None)
+    lab.rest()
+    report = lab.sync("estimates")
+    assert (report.status, report.run_log.warnings) == ("ok", [])
+    found = lab.sql("SELECT id FROM estimates WHERE issue_date IS NULL")
+    assert {row["id"] for row in found} >= set(drafts)
+    assert lab.ids("estimates") == sorted(row["id"] for row in lab.server.rows("estimates"))
+    asked = [r for r in lab.server.requests if r.query and "from=" in r.query]
+    assert asked, "it was read in windows"
