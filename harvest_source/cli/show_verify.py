@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _CHECKS: Final = {
     "rows": "Rows",
     "ids": "Ids",
+    "list": "Rows of lists",
     "hours": "Hours",
     "amount": "Billable amounts",
     "cost": "Expenses",
@@ -29,7 +30,7 @@ _CHECKS: Final = {
 }
 """What the checks are called."""
 
-_WITHOUT_CENTS: Final = frozenset({"rows", "ids", "open versions", "orphans"})
+_WITHOUT_CENTS: Final = frozenset({"rows", "ids", "list", "open versions", "orphans"})
 
 _NAMED: Final = 3
 """How many of the figures that cannot be told are named for each reason."""

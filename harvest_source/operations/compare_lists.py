@@ -22,7 +22,6 @@ from harvest_source.extract.task import build_task
 from harvest_source.extract.visibility import explain_off, sees_the_same
 from harvest_source.operations.audit_tables import AuditedTable, find_cursor
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.compare_rows import ALL
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID, Column
@@ -71,7 +70,7 @@ class ListsComparison:
                 if there is not None:
                     yield self._compare(below, cursor, parent, here.get(parent, {}), there)
             if len(chosen) < len(parents):
-                yield self._note_part(below, len(chosen), len(parents))
+                yield self._note_others(below, len(parents) - len(chosen))
 
     def _find_below(self) -> Iterator[tuple[Endpoint, Cursor]]:
         """The tables of lists that this token sees as the one did that read them."""
@@ -143,13 +142,14 @@ class ListsComparison:
         is_newer = changed_at is not None and changed_at > cursor.at
         return "its parent changed after it was read" if is_newer else ""
 
-    def _note_part(self, below: Endpoint, compared: int, lists: int) -> Comparison:
+    def _note_others(self, below: Endpoint, lists: int) -> Comparison:
+        """That so many *lists* were not asked for."""
         return Comparison(
             account_id=self.table.session.account_id,
             table=below.name,
-            check="lists",
-            scope=ALL,
-            here=Decimal(compared),
+            check="list",
+            scope=f"{lists:,} others",
+            here=Decimal(0),
             there=Decimal(lists),
             excuse="others tomorrow",
         )

@@ -12,6 +12,7 @@ from harvest_source.operations.comparisons import ALL, EXACT, Comparison, State,
 UNITS: Final = {
     "rows": "tables",
     "ids": "tables",
+    "list": "lists",
     "open versions": "tables",
     "orphans": "tables",
     "hours": "projects and years",
@@ -23,7 +24,7 @@ UNITS: Final = {
 }
 """What one figure of each check is of, in the order in which people read the checks."""
 
-_COUNTS: Final = frozenset({"rows", "ids", "open versions", "orphans"})
+_COUNTS: Final = frozenset({"rows", "ids", "list", "open versions", "orphans"})
 """Checks whose figures are numbers of rows; the others are hours and money."""
 
 
