@@ -24,9 +24,10 @@ def find_catalog_name(path: str) -> str:
     The name that DuckDB gives to the catalog of a file: ``harvest`` for ``harvest.prod.duckdb``.
 
     DuckDB takes the first part of the name that is not empty, and adds ``_db`` to names of its own.
-    Measured with 1.4.5, 1.5.6 and 2.0.1; an open connection says ``current_database()``.
+    Of a symbolic link it takes the name of the file that it leads to. Measured with 1.4.5, 1.5.6
+    and 2.0.1; an open connection says ``current_database()``.
     """
-    parts = Path(path.partition("?")[0]).name.split(".")
+    parts = Path(path.partition("?")[0]).resolve().name.split(".")
     name = next((part for part in parts if part), "")
     return f"{name}_db" if name in _RESERVED_CATALOGS else name
 
@@ -43,6 +44,9 @@ def create_duckdb_file(path: Path) -> None:
     DuckDB 2 makes files that 1.x refuses. A file keeps its storage version when other versions of
     the library write to it; dlt 1.31 has no setting for it.
 
+    Only its owner may read it, since rows hold salaries and rates. Other rights stay as they were
+    given to an existing file.
+
     Raises:
         duckdb.Error: It cannot be created.
     """
@@ -51,6 +55,7 @@ def create_duckdb_file(path: Path) -> None:
     if not path.exists():
         settings: Any = {"storage_compatibility_version": "v1.0.0"}
         duckdb.connect(str(path), config=settings).close()
+        path.chmod(0o600)
 
 
 class NamingDuckDB(dlt.destinations.duckdb):

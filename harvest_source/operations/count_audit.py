@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 
 from harvest_source.auth.sessions import Session
@@ -11,10 +12,12 @@ from harvest_source.errors import RemoteError, counted
 from harvest_source.extract.removals import Reason, choose_by_id
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_undated, may_hide
+from harvest_source.load.own_tables import SYNC_RUNS, is_made
 from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.deletion_search import DeletionSearch, Findings, describe_slices
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
+from harvest_source.sql.conditions import Within
 
 
 @dataclass(slots=True)
@@ -71,10 +74,20 @@ class CountAudit:
             log.warn(reason)
             return
         found = self.findings[table.place] = search.run(here, there, windows)
-        for warning in explain_findings(table.endpoint.name, self.session.account_id, found):
+        times = self._count_late() if found.missing else 0
+        overlap = self.workspace.extraction.options.overlap
+        for warning in explain_findings(*table.place, found, overlap, times):
             log.warn(warning)
         if doubt := explain_doubt(table.endpoint.name, self.session.account_id, found):
             log.note_unproven(*table.place, doubt)
+
+    def _count_late(self) -> int:
+        """In how many runs rows were found missing, this one included."""
+        warehouse = self.workspace.warehouse
+        if not is_made(SYNC_RUNS, warehouse.schema):
+            return 1
+        with warehouse.sql() as sql:
+            return 1 + sql.count(SYNC_RUNS, Within("rows_lost", 1, None))
 
     def _remove_gone(self, tables: Sequence[AuditedTable]) -> None:
         going = [table for table in tables if self.findings[table.place].gone]
@@ -89,16 +102,26 @@ class CountAudit:
         self.workspace.run_log.audit.deleted += removal.execute()
 
 
-def explain_findings(table: str, account_id: int, found: Findings) -> list[str]:
-    """What people are told of one table's comparison; nothing when it explains itself."""
+def explain_findings(
+    table: str, account_id: int, found: Findings, overlap: timedelta, times: int
+) -> list[str]:
+    """
+    What people are told of one table's comparison; nothing when it explains itself.
+
+    Args:
+        overlap: What each run reads again before its cursor.
+        times: Runs that found rows missing, this one included.
+    """
     place = f"{table} of account {account_id}"
     messages = []
     if found.missing:
         messages.append(
             f"{place} lacked {counted(found.missing, 'row')} that Harvest has and that had not "
             f"changed since they should have been read ({describe_slices(found.lost)}). That part "
-            "is read again now. If nothing but harvest-source changes the warehouse, report this: "
-            "it is a bug."
+            "is read again now. Either rows were deleted here by something else, or Harvest showed "
+            "them later than it dates them, by more than the overlap of "
+            f"{overlap.total_seconds():.0f} s. It happened in {counted(times, 'run')}; if often, "
+            f"set overlap = {_advise_overlap(overlap)} under [sources.harvest]."
         )
     if found.open:
         windows = describe_slices([Slice(window) for window in found.open])
@@ -107,6 +130,11 @@ def explain_findings(table: str, account_id: int, found: Findings) -> list[str]:
             "removed there; the next run compares it again."
         )
     return messages
+
+
+def _advise_overlap(overlap: timedelta) -> int:
+    """Seconds: an hour, or twice of what was not enough."""
+    return max(3600, 2 * int(overlap.total_seconds()))
 
 
 def explain_doubt(table: str, account_id: int, found: Findings) -> str:

@@ -153,7 +153,8 @@ def _list(names: Names, columns: Sequence[str]) -> str:
 
 # On a DuckDB file itself, by DuckDB's own client.
 
-DUCKDB_ONE_THREAD: Final = "SET threads = 1"
+DUCKDB_READ_THREADS: Final = "SELECT current_setting('threads')"
+DUCKDB_SET_THREADS: Final = "SET threads = {}"
 
 DUCKDB_HAS_TABLE: Final = (
     "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = current_database() "

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +22,9 @@ from harvest_source.errors import DestinationError
 from harvest_source.installation import advise_install
 from harvest_source.sql.statements import (
     DUCKDB_HAS_TABLE,
-    DUCKDB_ONE_THREAD,
+    DUCKDB_READ_THREADS,
     DUCKDB_SCHEMAS_WITH,
+    DUCKDB_SET_THREADS,
 )
 
 _RETRY_S: Final = 1.0
@@ -35,6 +36,8 @@ _STORAGE_VERSION: Final = re.compile(
 """How every DuckDB from 1.0 to 2.0 refuses a file of another storage version."""
 _MAGIC: Final = (8, b"DUCK")
 """Place and content of the bytes by which DuckDB knows its files."""
+_OPEN_HERE: Final = "same database file with a different configuration"
+_WAL_DAMAGED: Final = "Failure while replaying WAL file"
 _LOADED: Final = "_dlt_version"
 """A table of every dataset that dlt has loaded."""
 _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
@@ -55,22 +58,31 @@ class DuckDBFile:
     clock: Clock
     wait_s: float
     on_wait: Callable[[str], None]
+    _is_held: list[bool] = field(default_factory=list, repr=False, compare=False)
+    """Not empty inside :meth:`held`."""
 
     @contextmanager
     def held(self, kept: str) -> Iterator[None]:
         """
         Keep the file open while dlt opens and closes connections of its own.
 
-        Otherwise each closing of the last connection would write the whole log into the file. One
-        thread: on two cores, copying and merging 100,000 rows took less than half the processor
-        time of two threads, and the other core goes on reading.
+        Otherwise each closing of the last connection would write the whole log into the file.
+        DuckDB gets half of its threads meanwhile: on two cores, copying and merging 100,000 rows
+        with one took less than half the processor time of two, and the other core goes on reading.
 
         Raises:
             DestinationError: It cannot be opened, or stays in use; says *kept*.
         """
         with self.open(kept) as connection:
-            connection.execute(DUCKDB_ONE_THREAD)
-            yield
+            if self._is_held:
+                yield
+                return
+            self._is_held.append(True)
+            try:
+                with _halving_threads(connection):
+                    yield
+            finally:
+                self._is_held.clear()
 
     def open(self, kept: str) -> duckdb.DuckDBPyConnection:
         """
@@ -104,6 +116,22 @@ class DuckDBFile:
             self.clock.sleep(min(_RETRY_S, left))
 
 
+@contextmanager
+def _halving_threads(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """
+    Use half of DuckDB's threads, and all of them again at the end.
+
+    DuckDB has no such setting of one connection. It is one of all connections of this process to
+    the file, and those of a notebook may stay open.
+    """
+    ((threads,),) = connection.execute(DUCKDB_READ_THREADS).fetchall()
+    connection.execute(DUCKDB_SET_THREADS.format(max(1, int(threads) // 2)))
+    try:
+        yield
+    finally:
+        connection.execute(DUCKDB_SET_THREADS.format(int(threads)))
+
+
 def explain_error(path: Path, error: duckdb.Error, *, wait_s: float, kept: str) -> str:
     """
     Why a file cannot be opened, and what to do.
@@ -118,6 +146,18 @@ def explain_error(path: Path, error: duckdb.Error, *, wait_s: float, kept: str) 
         return (
             f"{path} is in use by {find_holder(error)}{waited}. {kept} Close it there, then run "
             "again; destination_wait under [sources.harvest] sets how long to wait."
+        )
+    if isinstance(error, duckdb.ConnectionException) and _OPEN_HERE in text:
+        return (
+            f"{path} is open in this very process with other settings, for reading only perhaps "
+            f"(a notebook?). {kept} Close that connection, connection.close(), then sync again."
+        )
+    if text.startswith(_WAL_DAMAGED):
+        log = shlex.quote(f"{path}.wal")
+        return (
+            f"The log of {path}, which has what was written last, is damaged: {text[:160]}. {kept} "
+            f"Without it the warehouse is as it was some writes before, and the next sync reads "
+            f"the rest again: mv {log} {log}.damaged"
         )
     if versions := _STORAGE_VERSION.search(text):
         return _explain_version(path, int(versions["file"]), int(versions["newest"]), kept)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import runpy
 import subprocess
 import sys
@@ -52,6 +53,25 @@ def home(examples: Examples) -> Path:
     """The folder of a person who has typed the README's commands."""
     examples.session.restore()
     return examples.session.home
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_examples_read_without_holding_the_file(document: Path) -> None:
+    """Whoever copies an example never keeps a sync waiting: it opens with read_only=True."""
+    for block in iter_blocks(TEXTS[document]):
+        for call in find_connections(block.text):
+            assert "read_only=True" in call, f"{relative(document)}:{block.line}: {call}"
+
+
+@pytest.mark.parametrize("file", sorted(PIPELINES.iterdir()), ids=lambda file: str(file.name))
+def test_pipelines_read_without_holding_the_file(file: Path) -> None:
+    """As the examples of the documents."""
+    assert all("read_only=True" in call for call in find_connections(file.read_text()))
+
+
+def find_connections(text: str) -> list[str]:
+    """The arguments of each ``duckdb.connect`` in *text*."""
+    return re.findall(r"duckdb\.connect\(([^)]*)\)", text)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)

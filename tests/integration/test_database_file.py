@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -170,3 +172,76 @@ def test_a_pipeline_may_be_called_anything_that_a_folder_may(lab: Lab, pipeline:
         report = lab.sync("clients", pipeline=pipeline)
         assert (report.status, report.tables["clients"].rows) == ("ok", rows)
         lab.rest()
+
+
+@pytest.mark.parametrize("target", ["harvest.duckdb", "data.duckdb"])
+def test_a_link_leads_to_the_warehouse(lab: Lab, target: str) -> None:
+    """DuckDB names the catalog after the file that links lead to, not after the first of them."""
+    Path("harvest.duckdb").unlink(missing_ok=True)
+    (lab.folder / "disk").mkdir()
+    Path("link.duckdb").symlink_to("second.duckdb")
+    Path("second.duckdb").symlink_to(lab.folder / "disk" / target)
+    for _ in range(2):
+        sync(lab, "link.duckdb")
+        edit(lab)
+    sync(lab, "link.duckdb")
+    assert_file(lab, f"disk/{target}")
+
+
+def test_only_its_owner_may_read_a_new_warehouse(lab: Lab) -> None:
+    """Rows hold salaries. A file that was there keeps the rights it was given."""
+    sync(lab)
+    assert Path(DATABASE).stat().st_mode & 0o777 == 0o600
+    Path(DATABASE).chmod(0o640)
+    edit(lab)
+    sync(lab)
+    assert Path(DATABASE).stat().st_mode & 0o777 == 0o640
+
+
+def test_a_connection_of_the_same_process_is_named(lab: Lab) -> None:
+    """A notebook that reads: nobody is told to name another file, or that it is no database."""
+    sync(lab)
+    before = Path(DATABASE).read_bytes()
+    with (
+        duckdb.connect(DATABASE, read_only=True),
+        pytest.raises(DestinationError, match=r"open in this very process.*connection.close\(\)"),
+    ):
+        lab.sync(*TABLES, database=None)
+    assert Path(DATABASE).read_bytes() == before
+    sync(lab)
+
+
+def test_a_connection_that_writes_may_stay_open(lab: Lab) -> None:
+    """It has the threads that it had, during the run no more than half of them."""
+    sync(lab)
+    with duckdb.connect(DATABASE) as connection:
+        connection.execute("SET threads = 6")
+        edit(lab)
+        sync(lab)
+        assert connection.execute("SELECT current_setting('threads')").fetchall() == [(6,)]
+    assert_file(lab, DATABASE)
+
+
+WRITE_AND_DIE = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("CREATE TABLE harvest.mine AS SELECT range AS a FROM range(1000)")
+os._exit(1)
+"""
+
+
+def test_a_damaged_log_has_a_remedy(lab: Lab) -> None:
+    """The command that the message names brings the warehouse back; the next run fills it."""
+    sync(lab)
+    subprocess.run([sys.executable, "-c", WRITE_AND_DIE, DATABASE], check=False)
+    log = Path(f"{DATABASE}.wal")
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    log.write_bytes(content)
+    with pytest.raises(DestinationError, match=r"mv harvest_data.duckdb.wal") as caught:
+        lab.sync(*TABLES, database=None)
+    command = str(caught.value).partition("again: ")[2]
+    subprocess.run(shlex.split(command), check=True)
+    edit(lab)
+    lab.sync(*TABLES, database=None)
+    assert_file(lab, DATABASE)

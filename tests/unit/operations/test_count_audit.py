@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.count_audit import explain_doubt, explain_findings
@@ -10,25 +10,30 @@ from harvest_source.operations.deletion_search import Findings, describe_slices
 
 MAY = DateWindow(date(2024, 5, 1), date(2024, 6, 1))
 JUNE = DateWindow(date(2024, 6, 1), date(2024, 7, 1))
+OVERLAP = timedelta(minutes=5)
 
 
 def test_deleted_rows_need_no_words() -> None:
     """They are removed and counted."""
-    assert explain_findings("clients", 7, Findings(5, 4, gone=frozenset({1}))) == []
+    assert explain_findings("clients", 7, Findings(5, 4, gone=frozenset({1})), OVERLAP, 3) == []
 
 
 def test_missing_rows_are_said_with_the_days_they_are_on() -> None:
-    """What happened, that it is mended, and that it may be a bug."""
+    """What happened, that it is mended, what explains it, how often, and what helps."""
     found = Findings(5, 6, lost=(Slice(MAY),), missing=1)
-    [message] = explain_findings("expenses", 7, found)
+    [message] = explain_findings("expenses", 7, found, OVERLAP, 3)
     assert message.startswith("expenses of account 7 lacked 1 row that Harvest has")
+    assert "later than it dates them, by more than the overlap of 300 s" in message
+    assert "in 3 runs" in message
+    assert "overlap = 3600 under" in message
+    assert "bug" not in message
     assert "(2024-05-01 to 2024-06-01)" in message
     assert "read again now" in message
 
 
 def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
     """Nothing was removed there."""
-    [message] = explain_findings("expenses", 7, Findings(5, 6, open=(MAY, JUNE)))
+    [message] = explain_findings("expenses", 7, Findings(5, 6, open=(MAY, JUNE)), OVERLAP, 3)
     assert "2 windows, the first 2024-05-01 to 2024-06-01" in message
     assert "Nothing was removed there" in message
 
@@ -42,7 +47,7 @@ def test_counts_that_nothing_explains_name_the_command() -> None:
 
 def test_rows_that_changed_meanwhile_explain_a_difference() -> None:
     """The next run merges them."""
-    assert explain_findings("clients", 7, Findings(5, 6, moved=1)) == []
+    assert explain_findings("clients", 7, Findings(5, 6, moved=1), OVERLAP, 3) == []
     assert explain_doubt("clients", 7, Findings(5, 6, moved=1)) == ""
 
 
