@@ -56,6 +56,8 @@ TAXES = {
 CHARGES = (Charges(), Charges(discount=5.0), Charges(), Charges(tax=8.25),
            Charges(flat_discount=Decimal("12.50")))  # fmt: skip
 """What clients that pay in dollars agreed on, in turn."""
+SMALL = 200
+"""Invoices below that get no flat discount: nothing would be left of them."""
 
 
 @dataclass(slots=True)
@@ -100,7 +102,9 @@ def bill_work(agency: Agency, hours: Hours, values: dict[int, float]) -> Billed:
     desk = _Desk(agency, hours)
     desk.bill_entries()
     desk.bill_expenses()
-    jobs = [*desk.jobs.values(), *_fees(agency), *_retainers(agency, values)]
+    # All entries of a month may have been held back.
+    monthly = [job for job in desk.jobs.values() if job.lines]
+    jobs = [*monthly, *_fees(agency), *_retainers(agency, values)]
     jobs.sort(key=lambda job: (job.day, job.client["id"], job.kind, job.slot))
     for rank, job in enumerate(jobs):
         record, at = _write(agency, job, rank)
@@ -292,6 +296,8 @@ def _write(agency: Agency, job: Job, rank: int) -> tuple[Record, int]:
     )
     place = agency.clients.index(job.client)
     charges = TAXES.get(job.client["currency"], CHARGES[place % len(CHARGES)])
+    if charges.flat_discount and sum(line["amount"] for line in job.lines) < SMALL:
+        charges = Charges()
     for line in job.lines:
         line["taxed"], line["taxed2"] = charges.tax is not None, charges.tax2 is not None
     record |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harvest_source.sandbox.data.agency.billing import Billed, Job
-from harvest_source.sandbox.data.agency.model import Agency, month_of
+from harvest_source.sandbox.data.agency.model import Agency
 from harvest_source.sandbox.data.records.documents import payment_record
 from harvest_source.sandbox.data.values import (
     DAY_S,
@@ -19,6 +19,8 @@ from harvest_source.sandbox.data.values import (
 
 TERMS = (("net 30", 30), ("net 15", 15), ("upon receipt", 0), ("net 45", 45), ("custom", 21),
          ("net 60", 60))  # fmt: skip
+DRAFT_DAYS = 40
+"""More than a month, so that there are drafts on any day."""
 GATEWAYS = ((8452, "Stripe"), (8453, "PayPal"))
 SLOW_CLIENT, SLOW_DAYS = 3, 200
 """A client that has paid nothing in full for so many days, by its place."""
@@ -68,9 +70,8 @@ def _moment(record: Record) -> int:
 
 def _is_draft(agency: Agency, job: Job) -> bool:
     """The newest monthly invoices of one client in four are still drafts."""
-    until = agency.plan.until
-    newest = month_of(until) - (1 if until - job.day < 31 else 0)
-    return job.kind == "time" and _place(agency, job) % 4 == 2 and month_of(job.day) >= newest
+    is_new = agency.plan.until - job.day < DRAFT_DAYS
+    return job.kind == "time" and is_new and _place(agency, job) % 4 == 2
 
 
 def _leave_draft(agency: Agency, job: Job, record: Record) -> None:
