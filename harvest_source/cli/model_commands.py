@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from harvest_source.cli.options import Context, everywhere, publish_option, warehouse_place
+from harvest_source.cli.options import Context, everywhere, publish_option, warehouse
 from harvest_source.cli.show_transform import show_steps, show_transform
 from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_PIPELINE
 
 
 @click.command()
-@warehouse_place
+@warehouse
 @click.option("--sandbox", is_flag=True, help="The warehouse of sync --sandbox.")
 @click.option(
     "--vars", "variables", metavar="JSON", help="Variables of the dbt package, as one JSON object."

@@ -75,14 +75,6 @@ def everywhere(function: F) -> F:
 
 def warehouse(function: F) -> F:
     """Add the options that say where the tables are, and of which accounts."""
-    account = click.option(
-        "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
-    )
-    return warehouse_place(account(function))
-
-
-def warehouse_place(function: F) -> F:
-    """Add the options that say where the tables are."""
     options = (
         click.option(
             "--destination",
@@ -105,6 +97,9 @@ def warehouse_place(function: F) -> F:
             metavar="NAME",
             callback=check_name,
             help=f"dlt pipeline that keeps the cursors.  [default: {PIPELINE}]",
+        ),
+        click.option(
+            "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
         ),
     )
     for option in reversed(options):

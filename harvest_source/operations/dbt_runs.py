@@ -183,10 +183,15 @@ def _run(
         errors="replace",
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            if found := _COUNT.search(line):
-                on_progress(int(found[1]), int(found[2]))
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                if found := _COUNT.search(line):
+                    on_progress(int(found[1]), int(found[2]))
+        except BaseException:
+            # Ctrl-C at a terminal reaches dbt, too; other signals do not.
+            process.terminate()
+            raise
     return lines
 
 

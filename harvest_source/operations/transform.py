@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from harvest_source.config.parse import parse_account_ids
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
@@ -104,6 +105,7 @@ def transform(
     database: str | Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
+    account: Sequence[int | str] = (),
     variables: Mapping[str, Any] | None = None,
     publish: str | Path | None = None,
     on_progress: Callable[[int, int], None] = lambda _, __: None,
@@ -112,6 +114,7 @@ def transform(
     Build the models and run their tests, in the schema ``<dataset>_models``.
 
     Args:
+        account: Accounts that the models are of; empty: all in the tables.
         variables: Variables of the dbt package, as its ``dbt_project.yml`` lists them.
         publish: Where to put a copy of the DuckDB file once every test has passed.
         on_progress: Called with how many models and tests have begun, and how many there are.
@@ -123,6 +126,7 @@ def transform(
         DestinationError: The destination cannot be used, or dbt ended before it built anything.
     """
     begun = time.monotonic()
+    account_ids = parse_account_ids(list(account)) if account else ()
     target = build_target(destination, database, dataset, pipeline)
     adapter = _find_adapter(target)
     check_installed(adapter)
@@ -134,7 +138,11 @@ def transform(
         warehouse.follow()
         check_loaded(warehouse)
         schema = f"{warehouse.dataset}_models"
-        known = {"harvest_schema": warehouse.dataset, **(variables or {})}
+        known = {
+            "harvest_schema": warehouse.dataset,
+            "harvest_account_ids": list(account_ids),
+            **(variables or {}),
+        }
         with tempfile.TemporaryDirectory(prefix="harvest-dbt-") as folder:
             nodes = build(
                 _connect(adapter, warehouse), schema, known, Path(folder), on_progress=on_progress

@@ -40,6 +40,8 @@ COMMANDS: dict[str, set[str]] = {
     },
     "check": WAREHOUSE,
     "verify": WAREHOUSE | {"--fix"},
+    "transform": WAREHOUSE,
+    "dbt": set(),
     "tables": set(),
     "auth login": {"--no-browser"},
     "auth status": {"--check"},

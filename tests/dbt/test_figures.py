@@ -6,11 +6,13 @@ Every mart against :mod:`tests.support.agency_figures`, which computes the same 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.models_figures import COMPARISONS, Comparison
+from tests.support.models_lab import ModelsLab
 
 if TYPE_CHECKING:
     from tests.dbt.conftest import Built
@@ -18,6 +20,22 @@ else:
     Built = Any
 
 pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("dbt")]
+
+
+def test_accounts_are_kept_apart(dbt_python: Path, tmp_path: Path) -> None:
+    """In a warehouse of two accounts, each has the figures of its own records."""
+    accounts = (1000001, 1000002)
+    with ModelsLab(tmp_path, entries=2000, users=12, accounts=accounts) as lab:
+        lab.stop_timers()
+        assert lab.sync().status == "ok"
+        assert lab.transform(dbt_python, variables=lab.days_off)["status"] == "ok"
+        for comparison in COMPARISONS:
+            if comparison.mart not in ("utilization_weekly", "utilization_daily"):
+                for account_id in accounts:
+                    assert comparison.compare(lab, account_id).differences == []
+        lab.transform(dbt_python, "--account", str(accounts[1]), variables=lab.days_off)
+        assert {row["account_id"] for row in lab.mart("time_entries")} == {accounts[1]}
+        assert COMPARISONS[0].compare(lab, accounts[1]).differences == []
 
 
 @pytest.mark.parametrize("comparison", COMPARISONS, ids=lambda comparison: comparison.mart)

@@ -12,7 +12,6 @@ from typing import Any
 from tests.support import agency_figures as figures
 from tests.support import agency_projects as projects
 from tests.support.agency_figures import Records, read_records
-from tests.support.lab import Row
 from tests.support.models_lab import ModelsLab, by
 
 Figures = Mapping[tuple[Any, ...], Mapping[str, Any]]
@@ -39,19 +38,18 @@ class Comparison:
 
     Attributes:
         key: Columns of the mart that are the key of the figures.
-        leaves_out: Rows of the mart that are no figure: nothing was worked, invoiced or collected.
     """
 
     mart: str
     key: tuple[str, ...]
     compute: Callable[[Records], Figures]
-    leaves_out: Callable[[Row], bool] = lambda _: False
 
-    def compare(self, lab: ModelsLab) -> Found:
-        """Compare every row and column."""
-        records = read_records(lab.server, lab.clock().date())
+    def compare(self, lab: ModelsLab, account_id: int | None = None) -> Found:
+        """Compare every row and column of the account; of the only one, if none is named."""
+        records = read_records(lab.server, lab.clock().date(), account_id)
         expected = self.compute(records)
-        rows = by([row for row in lab.mart(self.mart) if not self.leaves_out(row)], *self.key)
+        found = [row for row in lab.mart(self.mart) if account_id in (None, row["account_id"])]
+        rows = by(found, *self.key)
         differences = [f"only in the mart: {key}" for key in rows.keys() - expected.keys()]
         differences += [f"not in the mart: {key}" for key in expected.keys() - rows.keys()]
         values = 0

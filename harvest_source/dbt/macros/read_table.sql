@@ -22,6 +22,11 @@
       under another name, and in an attached one. -#}
   {%- if found is none -%}
     (select 1 as nothing where 1 = 0) as nothing
+  {%- elif var('harvest_account_ids') and 'account_id' in found -%}
+    (
+      select * from {{ source('harvest', table).include(database=false) }}
+      where account_id in ({{ var('harvest_account_ids') | join(', ') }})
+    ) as of_accounts
   {%- else -%}
     {{ source('harvest', table).include(database=false) }}
   {%- endif -%}
