@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ PACKAGE: Final = Path(__file__).parents[1] / "dbt"
 _MAIN: Final = "from dbt.cli.main import cli; cli()"
 _PROFILE: Final = "harvest_source"
 _COUNT: Final = re.compile(r"(\d+) of (\d+) ")
+_VARIABLE: Final = re.compile(r"^    (harvest_\w+):", re.MULTILINE)
 _SECRET: Final = "DBT_ENV_SECRET_HARVEST_PASSWORD"  # noqa: S105 - the name of a variable
 _SAID: Final = 12
 """Lines of dbt's that a message repeats."""
@@ -76,6 +78,26 @@ def check_installed(adapter: str) -> None:
             f"The models are built by dbt, and {error.name} is not installed. Install the extra: "
             "pip install 'harvest-source[dbt]'"
         )
+        raise ConfigError(msg) from error
+
+
+def check_variables(variables: Mapping[str, Any]) -> None:
+    """
+    Check that the package has these variables: dbt ignores a name that it does not know.
+
+    Raises:
+        ConfigError: It has not, or the day that everything is as of is no date.
+    """
+    known = _VARIABLE.findall((PACKAGE / "dbt_project.yml").read_text(encoding="utf-8"))
+    if unknown := sorted(variables.keys() - set(known)):
+        msg = f"The models have no variable {printable(unknown[0])}. Known: {', '.join(known)}."
+        raise ConfigError(msg)
+    day = variables.get("harvest_as_of")
+    try:
+        if day is not None:
+            date.fromisoformat(str(day))
+    except ValueError as error:
+        msg = f"harvest_as_of is {printable(day)}, which is no date: write 2026-01-31."
         raise ConfigError(msg) from error
 
 

@@ -15,7 +15,13 @@ from harvest_source.config.parse import parse_account_ids
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
-from harvest_source.operations.dbt_runs import Connection, Node, build, check_installed
+from harvest_source.operations.dbt_runs import (
+    Connection,
+    Node,
+    build,
+    check_installed,
+    check_variables,
+)
 from harvest_source.operations.loaded import check_loaded
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.publishing import Published, check_publishable
@@ -126,6 +132,7 @@ def transform(
         DestinationError: The destination cannot be used, or dbt ended before it built anything.
     """
     begun = time.monotonic()
+    check_variables(variables or {})
     account_ids = parse_account_ids(list(account)) if account else ()
     target = build_target(destination, database, dataset, pipeline)
     adapter = _find_adapter(target)

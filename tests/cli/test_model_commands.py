@@ -33,6 +33,20 @@ def test_variables_are_one_object(bare: Run, variables: str) -> None:
     assert "is no JSON object" in result.err
 
 
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ('{"harvest_asof": "2026-01-31"}', "no variable harvest_asof. Known: harvest_schema, "),
+        ('{"harvest_as_of": "yesterday"}', "harvest_as_of is yesterday, which is no date"),
+    ],
+)
+def test_variables_are_known(bare: Run, variables: str, words: str) -> None:
+    """dbt would ignore a mistyped name, and a day that is none would fail in every model."""
+    result = bare("transform", "--vars", variables)
+    assert result.code == 2
+    assert words in result.err
+
+
 def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
     """Without PATH where it is, with PATH a copy; a folder with something in it is refused."""
     assert bare("dbt").out.strip() == str(PACKAGE)

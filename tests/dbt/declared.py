@@ -177,11 +177,13 @@ class View:
         if source.key:
             by_name = {each.name: each for each in source.columns}
             key = [source.alias(by_name[name]) for name in source.key]
-            tests.append({"unique_grain": {"arguments": {"columns": key}}})
+            grain = {"name": f"{source.view}__grain", "arguments": {"columns": key}}
+            tests.append({"unique_grain": grain})
         if references := self._list_references():
             tests.append(
                 {
                     "refers_to": {
+                        "name": f"{source.view}__references",
                         "arguments": {"references": references},
                         "config": {"severity": "warn"},
                     }
@@ -189,10 +191,12 @@ class View:
             )
         for column, entry in zip(self.kept, columns, strict=False):
             if column.type is Type.TEXT and (found := _ONE_OF.search(column.description)):
-                accepted = {"values": found[1].split(", ")}
-                entry["data_tests"] = [  # type: ignore[assignment]
-                    {"accepted_values": {"arguments": accepted, "config": {"severity": "warn"}}}
-                ]
+                accepted = {
+                    "name": f"{source.view}__{entry['name']}__values",
+                    "arguments": {"values": found[1].split(", ")},
+                    "config": {"severity": "warn"},  # Harvest may add one.
+                }
+                entry["data_tests"] = [{"accepted_values": accepted}]  # type: ignore[assignment]
         properties: dict[str, object] = {"name": source.view, "description": source.description}
         if tests:
             properties["data_tests"] = tests
