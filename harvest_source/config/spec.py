@@ -118,6 +118,18 @@ class HarvestConfiguration(BaseConfiguration):
     """
     Command that stores every new refresh token, which it gets on stdin; run without a shell.
     """
+    notify_url: TSecretStrValue | None = None
+    """Address that is told of runs: a Slack webhook, a dead-man switch, or any that takes JSON."""
+    notify_on: Any | None = None
+    """
+    What it is told of: some of `failure`, `partial`, `stale`, `recovered`, `always`. Default: all
+    but `always`.
+    """
+    notify_style: str | None = None
+    """
+    `slack`, `post`, or `ping` for a dead-man switch, which is told of every run, with `/fail` after
+    the address when it failed. Default: by the address's host, else `post`.
+    """
     access_log: str | None = None
     """
     File that gets one line of JSON per request. A new file is begun every 10 MB, and five older

@@ -10,9 +10,11 @@ from typing import Any
 from harvest_source.activity import Activity
 from harvest_source.api.access_log import AccessLog
 from harvest_source.api.http_context import Exchange, HttpContext, ignore_notice
+from harvest_source.api.notification import Recipient
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.config.notify import parse_recipient
 from harvest_source.config.parse import (
     parse_account_ids,
     parse_audit_requests,
@@ -132,12 +134,14 @@ class Settings:
         options: How lists are read.
         upkeep: Not used in plain dlt use, which removes nothing.
         destination_wait_s: Seconds to wait for a DuckDB file that another process has open.
+        recipient: Who is told of the run; None: no address is configured.
     """
 
     connection: Connection
     options: ReadOptions
     upkeep: Upkeep
     destination_wait_s: float
+    recipient: Recipient | None = None
 
 
 def build_settings(
@@ -174,7 +178,7 @@ def build_settings(
     http = replace(http, sending=run_log.activity.sending)
     connection = build_connection(config, http, may_exchange=arguments.may_exchange)
     connection = replace(connection, build_limiter=hooks.build_limiter)
-    return Settings(connection, options, upkeep, wait_s)
+    return Settings(connection, options, upkeep, wait_s, parse_recipient(config))
 
 
 def build_http_context(

@@ -18,6 +18,7 @@ from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
+from harvest_source.operations.notifying import tell_of_run, telling_of_failure
 from harvest_source.operations.run import Run, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
 from harvest_source.schema.endpoint import Endpoint
@@ -91,9 +92,18 @@ def sync(
     target = build_target(destination, database, dataset, pipeline)
     place = None if publish is None else _check_publishable(target, Path(publish))
     run = open_run(replace(target, takes_over=take_over), arguments, hooks)
-    with only_sync(pipeline, now=run.started_at), run.sessions.in_use():
-        report = _run(run, endpoints)
-        return report if place is None else _publish(run, report, place)
+    recipient = run.settings.recipient
+    with (
+        telling_of_failure(recipient, str(target)),
+        only_sync(pipeline, now=run.started_at),
+        run.sessions.in_use(),
+    ):
+        report, earlier = _run(run, endpoints)
+        if place is not None:
+            report = _publish(run, report, place)
+        if recipient is not None and (why := tell_of_run(recipient, report, earlier)):
+            run.run_log.warn(why)
+        return report
 
 
 def _check_publishable(target: Target, place: Path) -> Path:
@@ -115,7 +125,8 @@ def _publish(run: Run, report: SyncReport, place: Path) -> SyncReport:
     return replace(report, published=place)
 
 
-def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncReport:
+def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> tuple[SyncReport, str | None]:
+    """The report, and the status of the run before where an address is told of it."""
     with run_ahead(partial(_open_accounts, run)) as opening:
         steps = _build_steps(run, endpoints)
         try:
@@ -130,8 +141,9 @@ def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncReport:
         if not report.errors:
             target = replace(run.target, dataset=steps.workspace.warehouse.dataset)
             report = replace(report, target=target)
+        earlier = steps.read_earlier_status(report) if run.settings.recipient else None
         steps.write_run(report)
-        return report
+        return report, earlier
 
 
 def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:

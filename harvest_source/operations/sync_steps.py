@@ -10,7 +10,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 
 from harvest_source._version import __version__
 from harvest_source.auth.sessions import Session
@@ -26,12 +28,16 @@ from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.unseen import leave_out_moved
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.sql.conditions import Within
 from harvest_source.warehouse.comments import write_comments
 from harvest_source.warehouse.exclusion import empty_excluded
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.repair import fill_parent_keys
+
+_LOOKED_BACK: Final = timedelta(days=35)
+"""How far back a run before this one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,17 @@ class SyncSteps:
             insert_row(self.workspace.warehouse, SYNC_RUNS, _build_row(report))
         except Exception as error:  # The rows are loaded: a missing record of it fails nothing.
             report.run_log.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
+
+    def read_earlier_status(self, report: SyncReport) -> str | None:
+        """The status of the last run before this one; None: there is none, or it is not known."""
+        warehouse = self.workspace.warehouse
+        if report.errors or not warehouse.has_table(SYNC_RUNS):
+            return None
+        earlier = Within("started_at", report.started_at - _LOOKED_BACK, report.started_at)
+        with warehouse.sql() as sql:
+            rows = sql.select(SYNC_RUNS, earlier, ("started_at", "status"))
+        last = max(rows, key=lambda row: str(row["started_at"]), default=None)
+        return None if last is None else str(last["status"])
 
     def write_refused_run(self, report: SyncReport) -> None:
         """As :meth:`write_run`, for a run that ended before :meth:`execute`."""

@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from harvest_source.api.notification import Event, Notification
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.config.notify import parse_recipient
 from harvest_source.config.parse import parse_tables
+from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE, SWEEP_EVERY
 from harvest_source.errors import ConfigError, HarvestError
 from harvest_source.extract.audit_state import load_audited
@@ -27,6 +30,7 @@ from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
 from harvest_source.operations.loaded import check_loaded
 from harvest_source.operations.login import open_sign_in_context
+from harvest_source.operations.notifying import tell
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
@@ -196,9 +200,21 @@ def read_warehouse_status(
             for name, account_id, rows in _iter_places(warehouse, sql, wanted, account)
         )
     sign_in = _read_sign_in(settings or {}, ask=check)
-    return WarehouseStatus(
+    status = WarehouseStatus(
         target, now, tuple(runs[:_SHOWN_RUNS]), tables, tuple(waiting), sign_in, check
     )
+    return _tell_if_stale(status, settings or {})
+
+
+def _tell_if_stale(status: WarehouseStatus, settings: Mapping[str, Any]) -> WarehouseStatus:
+    """Tell the configured address of stale tables; if that fails, the report says so."""
+    recipient = parse_recipient(read_configuration(settings)) if status.stale else None
+    if recipient is None:
+        return status
+    names = ", ".join(dict.fromkeys(each.table for each in status.stale))
+    text = f"harvest-source: {status.target} is stale: {names}"
+    why = tell(recipient, Notification(Event.STALE, text, status.as_dict()))
+    return replace(status, waiting=(*status.waiting, why)) if why else status
 
 
 def parse_age(text: str) -> timedelta:

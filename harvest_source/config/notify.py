@@ -1,0 +1,57 @@
+"""Who is told of runs: ``notify_url`` and the keys beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harvest_source.api.notification import Event, Recipient, Style
+from harvest_source.api.urls import is_loopback, parse_url
+from harvest_source.config.parse import parse_list
+from harvest_source.config.spec import HarvestConfiguration
+from harvest_source.errors import ConfigError
+
+ALWAYS: Final = "always"
+USUAL: Final = frozenset({Event.FAILURE, Event.PARTIAL, Event.STALE, Event.RECOVERED})
+"""What is told of unless ``notify_on`` says otherwise."""
+
+
+def parse_recipient(config: HarvestConfiguration) -> Recipient | None:
+    """
+    The recipient of notifications; None when there is none.
+
+    Raises:
+        ConfigError: An address, an event or a style that cannot be. Never repeats the address.
+    """
+    if not config.notify_url:
+        return None
+    url = str(config.notify_url).strip()
+    parsed = parse_url(url)
+    is_local = parsed is not None and is_loopback(parsed.host)
+    if parsed is None or not (parsed.scheme == "https" or (parsed.scheme == "http" and is_local)):
+        msg = "notify_url is not a web address that begins with https://. Its value is not shown."
+        raise ConfigError(msg)
+    return Recipient(url, _parse_events(config.notify_on), _parse_style(config.notify_style))
+
+
+def _parse_events(value: object) -> frozenset[Event]:
+    names = [str(each).strip() for each in parse_list(value)]
+    if not names:
+        return USUAL
+    if ALWAYS in names:
+        return frozenset(Event)
+    known = {str(each): each for each in Event if each is not Event.SUCCESS}
+    for name in names:
+        if name not in known:
+            msg = f"notify_on has {name[:40]!r}. It can have: {', '.join(known)}, {ALWAYS}."
+            raise ConfigError(msg)
+    return frozenset(known[name] for name in names)
+
+
+def _parse_style(value: str | None) -> Style | None:
+    if value is None:
+        return None
+    try:
+        return Style(value)
+    except ValueError:
+        msg = f"notify_style is {value[:40]!r}. It can be: {', '.join(Style)}."
+        raise ConfigError(msg) from None

@@ -1,0 +1,163 @@
+"""Notifications: a real server gets them, and nothing about it can fail a run."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest_source.errors import ConfigError, HarvestError
+from harvest_source.operations.warehouse_status import read_warehouse_status
+from tests.support.lab import HOUR, Lab
+
+
+class Post(ThreadingHTTPServer):
+    """Keeps what it is sent; answers with *status*."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got: list[tuple[str, dict[str, Any]]] = []
+        self.status = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook/canary"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Takes JSON."""
+
+    server: Post
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, json.loads(body)))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[Post]:
+    """A server on a thread."""
+    with Post() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def post() -> Iterator[Post]:
+    """The server that is told."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A small account."""
+    with Lab(tmp_path, entries=10) as lab:
+        yield lab
+
+
+def sync(lab: Lab, **settings: Any) -> Any:
+    return lab.sync("clients", settings=settings)
+
+
+def test_a_failure_and_a_recovery_are_told_and_success_is_not(lab: Lab, post: Post) -> None:
+    """In order, each with what happened; an ordinary run says nothing."""
+    sync(lab, notify_url=post.url)
+    assert post.got == []
+    lab.server.fault("missing_key", table="clients", times=50)
+    lab.rest(HOUR)
+    sync(lab, notify_url=post.url)
+    lab.server.clear_faults()
+    lab.rest(HOUR)
+    sync(lab, notify_url=post.url)
+    lab.rest(HOUR)
+    sync(lab, notify_url=post.url)
+    events = [body["event"] for _, body in post.got]
+    assert events == ["failure", "recovered"]
+    assert "clients" in post.got[0][1]["text"]
+    assert post.got[1][1]["report"]["status"] == "ok"
+
+
+def test_a_refused_sign_in_is_told(lab: Lab, post: Post) -> None:
+    """A run that ends before it has a report is told of, and still raises its error."""
+    lab.server.revoke(lab.token)
+    with pytest.raises(HarvestError):
+        sync(lab, notify_url=post.url)
+    ((_, body),) = post.got
+    assert (body["event"], lab.token in json.dumps(body)) == ("failure", False)
+
+
+def test_slack_gets_its_text(lab: Lab, post: Post) -> None:
+    """One line, and nothing else."""
+    sync(lab, notify_url=post.url, notify_style="slack", notify_on="always")
+    ((path, body),) = post.got
+    assert (path, list(body)) == ("/hook/canary", ["text"])
+    assert "success" in body["text"]
+
+
+def test_a_dead_man_switch_is_told_of_every_run(lab: Lab, post: Post) -> None:
+    """Its address after a success, ``/fail`` below it after a failure, whatever notify_on says."""
+    sync(lab, notify_url=post.url, notify_style="ping", notify_on="failure")
+    lab.server.fault("missing_key", table="clients", times=50)
+    sync(lab, notify_url=post.url, notify_style="ping")
+    assert [path for path, _ in post.got] == ["/hook/canary", "/hook/canary/fail"]
+
+
+def test_a_recipient_that_fails_fails_no_run(lab: Lab, post: Post) -> None:
+    """A refusal, or no server at all: a warning that holds the host and not the path."""
+    post.status = 500
+    report = sync(lab, notify_url=post.url, notify_on="always")
+    gone = sync(lab, notify_url="http://127.0.0.1:9/canary", notify_on="always")
+    for each in (report, gone):
+        assert each.exit_code == 0
+        assert ["was not sent" in word for word in each.run_log.warnings] == [True]
+        assert "canary" not in str(each.run_log.warnings)
+
+
+def test_stale_tables_are_told(lab: Lab, post: Post) -> None:
+    """By ``status --max-age``, which a monitor runs."""
+    sync(lab)
+    lab.rest(3 * HOUR)
+    with lab.working():
+        read_warehouse_status(
+            database=lab.database,
+            settings=lab.settings | {"notify_url": post.url},
+            clock=lab.shared,
+            max_age="1h",
+        )
+    ((_, body),) = post.got
+    assert (body["event"], "clients" in body["text"]) == ("stale", True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"notify_url": "canary"}, "https://"),
+        ({"notify_url": "http://example.com/canary"}, "https://"),
+        ({"notify_url": "https://example.com/canary", "notify_on": "never"}, "always"),
+        ({"notify_url": "https://example.com/canary", "notify_style": "fax"}, "slack"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(
+    lab: Lab, settings: dict[str, Any], words: str
+) -> None:
+    """Before anything is sent; the address is never repeated."""
+    with pytest.raises(ConfigError, match=words) as caught:
+        sync(lab, **settings)
+    assert "canary" not in str(caught.value)
