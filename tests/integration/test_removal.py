@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import dlt
@@ -10,6 +10,8 @@ import pytest
 
 from harvest_source import harvest
 from harvest_source.operations.sync_steps import SyncSteps
+from harvest_source.sandbox import Request
+from tests.support.holders import reading
 from tests.support.lab import DAY, Lab, Row
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
@@ -158,6 +160,39 @@ def test_a_year_that_is_empty_leaves_after_a_stop(
     lab.rest()
     assert sync(lab, REPORT).status == "ok"
     assert_equal(lab, REPORT)
+
+
+@pytest.mark.parametrize("tables", [(REPORT,), BILLS], ids=["replaced", "audit"])
+def test_rows_leave_though_a_reader_had_the_file(
+    open_lab: OpenLab, tables: tuple[str, ...]
+) -> None:
+    """Another process opens the file after the last request and before rows leave: exit 6."""
+    lab = open_lab.loaded(*tables, expenses=0)
+    for entry in lab.server.rows("time_entries"):
+        if entry["spent_date"] >= "2026":
+            lab.server.delete("time_entries", entry["id"])
+    lab.server.delete("invoices", paid_invoice(lab), force=True)
+    lab.rest(3 * DAY)
+    asked: list[Request] = []
+    with ExitStack() as reader:
+
+        def hold(request: Request) -> None:
+            """Who the token's owner is, is asked again right before rows leave."""
+            asked.append(request)
+            if [each.path for each in asked].count(
+                request.path
+            ) == 2 and "users/me" in request.path:
+                reader.enter_context(reading(lab.database))
+
+        lab.server.after_request(hold)
+        report = sync(lab, *tables, deletes=True, settings={"destination_wait": 0})
+        assert report.exit_code == 6
+        assert "PID" in str(report.errors[0])
+    lab.server.clear_hooks()
+    lab.rest()
+    assert sync(lab, *tables, deletes=True).status == "ok"
+    for table in tables:
+        assert_equal(lab, table)
 
 
 def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> None:

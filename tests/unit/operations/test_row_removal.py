@@ -21,6 +21,7 @@ import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
 from harvest_source.errors import GuardError
 from harvest_source.extract.extraction import Batch
@@ -34,6 +35,7 @@ from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.conditions import EVERY_ROW, Equals
 from harvest_source.warehouse.deleted_records import restore
 from harvest_source.warehouse.removal import count_orphans
+from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.warehouse import Warehouse
 from tests.support.made_up import (
     ASSIGNED,
@@ -46,6 +48,7 @@ from tests.support.made_up import (
     ids,
     open_warehouse,
 )
+from tests.support.postgres import build_environment, copy_database, serving
 
 OURS = 'DELETE FROM "harvest".'
 """dlt empties tables of its staging schema, too."""
@@ -77,9 +80,11 @@ class Stop:
 
 
 @contextmanager
-def stopping(stop: Stop, *, has_transactions: bool = True) -> Iterator[None]:
+def stopping(
+    stop: Stop, *, has_transactions: bool = True, client: Any = DuckDbSqlClient
+) -> Iterator[None]:
     """Ask *stop* before every statement, and once more after the last one; catch the stop."""
-    whole = DuckDbSqlClient.execute_query
+    whole = client.execute_query
 
     def strike(self: Any, query: Any, *given: Any, **options: Any) -> Any:
         stop.step(str(query))
@@ -90,18 +95,29 @@ def stopping(stop: Stop, *, has_transactions: bool = True) -> Iterator[None]:
         yield self
 
     with pytest.MonkeyPatch.context() as patch, suppress(Stopped):
-        patch.setattr(DuckDbSqlClient, "execute_query", strike)
+        patch.setattr(client, "execute_query", strike)
         if not has_transactions:
-            patch.setattr(DuckDbSqlClient, "begin_transaction", no_transaction)
+            patch.setattr(client, "begin_transaction", no_transaction)
         yield
         stop.step("")
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """A filled warehouse that every case begins with."""
+    """
+    A filled warehouse that every case begins with.
+
+    Attributes:
+        address: Of a PostgreSQL that it is in; empty: it is a DuckDB file.
+    """
 
     folder: Path
+    address: str = ""
+
+    @property
+    def client(self) -> Any:
+        """What runs the statements."""
+        return Psycopg2SqlClient if self.address else DuckDbSqlClient
 
     @property
     def copy(self) -> Path:
@@ -113,6 +129,8 @@ class Shelf:
         if self.copy.exists():
             shutil.rmtree(self.folder)
             shutil.copytree(self.copy, self.folder)
+            if self.address:
+                copy_database(self.address, "kept", "stops")
         with self.open_again() as warehouse:
             yield warehouse
 
@@ -123,8 +141,14 @@ class Shelf:
             patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
             patch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
             patch.setenv("DLT_DATA_DIR", str(self.folder / "dlt"))
+            place = build_environment(self.address, "stops") if self.address else {}
+            for name, value in place.items():
+                patch.setenv(name, value)
             try:
-                yield open_warehouse(self.folder / "w.duckdb")
+                if self.address:
+                    yield Warehouse(Target("postgres", None))
+                else:
+                    yield open_warehouse(self.folder / "w.duckdb")
             finally:
                 Container()[PipelineContext].deactivate()
 
@@ -145,6 +169,21 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
         warehouse.write_state(remember_lists)
     shutil.copytree(shelf.folder, shelf.copy)
     return shelf
+
+
+@pytest.fixture(scope="module")
+def shelf_in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """The same in a real server."""
+    with serving(tmp_path_factory.mktemp("postgres")) as address:
+        shelf = Shelf(tmp_path_factory.mktemp("made_up") / "shelf", address)
+        shelf.folder.mkdir()
+        copy_database(address, "template1", "stops")
+        with shelf.open() as warehouse:
+            fill(warehouse)
+            warehouse.write_state(remember_lists)
+        shutil.copytree(shelf.folder, shelf.copy)
+        copy_database(address, "stops", "kept")
+        yield shelf
 
 
 REMOVALS = [
@@ -198,7 +237,8 @@ def assert_removed(warehouse: Warehouse) -> None:
 
 def run_until(shelf: Shelf, stop: Stop, *, has_transactions: bool = True) -> None:
     """A run that removes rows and is stopped; then one that is not."""
-    with shelf.open() as warehouse, stopping(stop, has_transactions=has_transactions):
+    told = stopping(stop, has_transactions=has_transactions, client=shelf.client)
+    with shelf.open() as warehouse, told:
         decide(build_workspace(warehouse)).execute()
     with shelf.open_again() as warehouse:
         warehouse.restore()
@@ -257,8 +297,24 @@ def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> Non
 @pytest.mark.parametrize("has_transactions", [True, False])
 def test_stopped_at_any_statement(shelf: Shelf, has_transactions: bool) -> None:
     """Before the first, between any two, and after the last one, those of dlt among them."""
-    for at in range(count_statements(shelf) + 1):
+    stop_at_any_statement(shelf, has_transactions=has_transactions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_transactions", [True, False])
+def test_stopped_at_any_statement_in_postgres(
+    shelf_in_postgres: Shelf, has_transactions: bool
+) -> None:
+    """The same statements by another road."""
+    stop_at_any_statement(shelf_in_postgres, has_transactions=has_transactions)
+
+
+def stop_at_any_statement(shelf: Shelf, *, has_transactions: bool) -> None:
+    """Before the first, between any two, and after the last one."""
+    statements = count_statements(shelf)
+    for at in range(statements + 1):
         run_until(shelf, Stop(at), has_transactions=has_transactions)
+    print(f"Stopped at each of {statements} statements.")
 
 
 # What is owed by lists that are empty now.
