@@ -22,12 +22,17 @@ from harvest_source._version import __version__
 if TYPE_CHECKING:
     from harvest_source.load.source import harvest
     from harvest_source.operations.sync import sync
+    from harvest_source.warehouse.attach import attach
 
-__all__ = ["__version__", "harvest", "sync"]
+__all__ = ["__version__", "attach", "harvest", "sync"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``harvest`` and ``sync`` at their first use: dlt takes 0.4 s to import."""
+    """Import ``attach``, ``harvest`` and ``sync`` at their first use: dlt takes 0.4 s to import."""
+    if name == "attach":
+        from harvest_source.warehouse.attach import attach
+
+        return attach
     if name == "harvest":
         from harvest_source.load.source import harvest
 

@@ -1,4 +1,4 @@
-"""Every table of Harvest's, as people and programs get the list."""
+"""Every table of Harvest's and ours, as people and programs get the list."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from harvest_source.cli.console import Console, print_json, print_table
 from harvest_source.schema.columns import Column
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.schema.own_tables import OWN_TABLES, OwnTable
 
 
 def show_tables(console: Console) -> None:
     """Every table with its key, cursor and columns."""
     if console.as_json:
-        print_json({"tables": {each.name: describe(each) for each in ENDPOINTS}})
+        theirs = {each.name: describe(each) for each in ENDPOINTS}
+        print_json({"tables": theirs | {each.name: describe_own(each) for each in OWN_TABLES}})
         return
     for endpoint in ENDPOINTS:
         described = describe(endpoint)
@@ -22,6 +24,9 @@ def show_tables(console: Console) -> None:
         _show_columns(f"{endpoint.name}  key {key}  cursor {cursor}", described["columns"])
         for name, child in described["children"].items():
             _show_columns(f"{name}  {child['description']}", child["columns"])
+    for own in OWN_TABLES:
+        heading = f"{own.name}  key {', '.join(own.key)}  {own.description}"
+        _show_columns(heading, describe_own(own)["columns"])
 
 
 def _show_columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> None:
@@ -48,6 +53,18 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
             }
             for child in endpoint.record.children
         },
+    }
+
+
+def describe_own(table: OwnTable) -> dict[str, Any]:
+    """One of our own tables as data."""
+    return {
+        "key": list(table.key),
+        "cursor": None,
+        "permission": None,
+        "description": table.description,
+        "columns": _describe_columns(table.columns),
+        "children": {},
     }
 
 

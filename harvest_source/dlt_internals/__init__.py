@@ -22,10 +22,12 @@ from harvest_source.dlt_internals.destinations import (
     failed_to_connect,
     find_destination,
     find_merge_strategies,
+    limit_clause,
     supports_merge,
 )
 from harvest_source.dlt_internals.duckdb_client import (
     NamingDuckDB,
+    build_duckdb,
     create_duckdb_file,
     find_catalog_name,
     is_ambiguous,
@@ -38,6 +40,12 @@ from harvest_source.dlt_internals.extraction import (
     find_load_id,
     takes_new_tables,
 )
+from harvest_source.dlt_internals.renaming import (
+    find_stored_columns,
+    rename_in_schema,
+    spell_as_stored,
+    store_schema,
+)
 from harvest_source.dlt_internals.row_steps import LastStep, has_row_steps
 from harvest_source.dlt_internals.settings import (
     NAMING_ERRORS,
@@ -49,6 +57,7 @@ from harvest_source.dlt_internals.settings import (
     iter_config_values,
     log_warning,
 )
+from harvest_source.dlt_internals.staging import drop_staging
 from harvest_source.dlt_internals.state import (
     FOLDER_ERRORS,
     NO_STATE,
@@ -61,6 +70,7 @@ from harvest_source.dlt_internals.state import (
     read_pending_base,
     read_state_number,
     read_stored_version,
+    remember_database,
 )
 from harvest_source.dlt_internals.tables import (
     add_columns,
@@ -90,11 +100,13 @@ __all__ = [
     "StateVersion",
     "StatefulPipeline",
     "add_columns",
+    "build_duckdb",
     "build_load_id",
     "compute_tables",
     "create_duckdb_file",
     "create_tables",
     "delaying_interrupts",
+    "drop_staging",
     "failed_to_connect",
     "find_active_pipeline",
     "find_catalog_name",
@@ -105,6 +117,7 @@ __all__ = [
     "find_pipelines_folder",
     "find_root",
     "find_setting",
+    "find_stored_columns",
     "find_table",
     "find_unreadable_files",
     "has_dataset",
@@ -117,13 +130,18 @@ __all__ = [
     "iter_config_sections",
     "iter_config_values",
     "iter_incomplete_tables",
+    "limit_clause",
     "log_warning",
     "mark_restored",
     "read_expected_version",
     "read_pending_base",
     "read_state_number",
     "read_stored_version",
+    "remember_database",
+    "rename_in_schema",
+    "spell_as_stored",
     "sql_client_of",
+    "store_schema",
     "supports_merge",
     "takes_new_tables",
     "use_naming_duckdb",

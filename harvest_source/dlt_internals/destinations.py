@@ -84,6 +84,16 @@ def find_merge_strategies(destination: Any, table: Any) -> tuple[str, ...]:
     return tuple(select(found, table_schema=table) if select else found)
 
 
+def limit_clause(client: SqlClient, rows: int) -> tuple[str, str]:
+    """
+    What stands after SELECT and at a query's end, so that at most *rows* rows come.
+
+    Without ``_limit_clause_sql``: fetch as many rows and close the cursor.
+    """
+    top, last = client._limit_clause_sql(rows)
+    return top, last
+
+
 @contextmanager
 def delaying_interrupts() -> Iterator[None]:
     """

@@ -98,6 +98,21 @@ class NamingDuckDB(dlt.destinations.duckdb):
         return _DUCKDB
 
 
+def build_duckdb(path: str, *, read_only: bool = False) -> NamingDuckDB:
+    """
+    The destination of the file at *path*.
+
+    Args:
+        read_only: Open it beside other readers, and refuse to write. ``DuckDbCredentials`` has no
+            public home; without it: pass the path, and open the file for writing.
+    """
+    if not read_only:
+        return NamingDuckDB(credentials=path)
+    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+    return NamingDuckDB(credentials=DuckDbCredentials(path, read_only=True))
+
+
 def use_naming_duckdb(pipeline: dlt.Pipeline) -> None:
     """
     Give a *pipeline* that writes to dlt's DuckDB destination a :class:`NamingDuckDB` instead.

@@ -29,6 +29,10 @@ Found by damaging each file (``tests/integration/test_healing.py``); dlt has no 
 """
 
 
+_DATABASE: Final = "duckdb_database"
+"""Where dlt's state has the path of a DuckDB file."""
+
+
 def find_pipelines_folder() -> Path:
     """
     The folder that holds the working folder of each pipeline.
@@ -37,6 +41,23 @@ def find_pipelines_folder() -> Path:
     ``dlt.pipeline(...).pipelines_dir``, which needs a folder that can be opened.
     """
     return Path(get_dlt_pipelines_dir())
+
+
+def remember_database(pipeline: dlt.Pipeline, path: str) -> None:
+    """
+    Let ``dlt.attach`` and dlt's command line find the DuckDB file of *pipeline*.
+
+    dlt does not remember a path that it was given: ``dlt.attach("harvest")``, and with it dlt's
+    dashboard, would open, and create, ``harvest.duckdb`` in the folder of the first run. This key
+    is from an earlier dlt, which still looks there (``legacy_db_path``). Without it: say in the
+    documentation to set ``DESTINATION__DUCKDB__CREDENTIALS``.
+    """
+    try:
+        known = pipeline.get_local_state_val(_DATABASE)
+    except KeyError:
+        known = None
+    if known != path:
+        pipeline.set_local_state_val(_DATABASE, path)
 
 
 def mark_restored(pipeline: dlt.Pipeline) -> None:
@@ -205,7 +226,7 @@ def _select_state(
     (is_complete if key == "schema_name" else conditions).append(Equals(key, value))
     loads = InTable("_dlt_load_id", schema.loads_table_name, "load_id", AllOf(*is_complete))
     query, parameters = statements.select(
-        _StateNames(client),
+        DltNames(client),
         schema.state_table_name,
         AllOf(*conditions, loads),
         (column,),
@@ -218,7 +239,7 @@ def _select_state(
 
 
 @dataclass(frozen=True, slots=True)
-class _StateNames:
+class DltNames:
     """dlt's own tables as the destination spells them."""
 
     client: SqlJobClientBase

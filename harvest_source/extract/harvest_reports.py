@@ -32,7 +32,7 @@ from harvest_source.extract.slice_reader import ListSource, count_rows
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import covers, explain_off, explain_skip
-from harvest_source.schema.endpoint import Endpoint
+from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 
 Counted = Mapping[int, list[int]]
@@ -172,7 +172,7 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
         if name in covered:
             if before is None or covers(task.visibility, before.by):
                 if bounds is not None:
-                    values = tuple(zip(("from", "to"), bounds, strict=True))
+                    values = tuple(zip((FROM_DATE, TO_DATE), bounds, strict=True))
                     owe_lists(task, [Scope(values, "", {})], Reason.COVERED)
                 stored.forget(name)
         elif before is not None and before.rows == 0 and window is not None:
@@ -183,7 +183,7 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
 
 def _window_scope(task: Task, window: DateWindow) -> Scope:
     assert window.start is not None
-    bounds = {"from": window.start, "to": last_day(window)}
+    first, last = window.start, last_day(window)
     # Reports are documented and recorded with YYYYMMDD, unlike the other lists.
-    params = {name: day.isoformat().replace("-", "") for name, day in bounds.items()}
-    return Scope(tuple(bounds.items()), task.endpoint.list_path, params)
+    params = {"from": first.isoformat().replace("-", ""), "to": last.isoformat().replace("-", "")}
+    return Scope(((FROM_DATE, first), (TO_DATE, last)), task.endpoint.list_path, params)

@@ -14,6 +14,7 @@ from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
 from harvest_source.decode.coerce import PRECISION, SCALE
 from harvest_source.dlt_internals import find_table
+from harvest_source.errors import ConfigError
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, Child, Column, Type
 from harvest_source.schema.endpoint import Endpoint
 
@@ -145,6 +146,26 @@ def find_grown_children(schema: dlt.Schema, endpoint: Endpoint) -> dict[str, TTa
             columns = {each: hints[each] for each in hints if each in missing}
             grown[find_table(schema, name)] = columns
     return grown
+
+
+def refuse_earlier_names(schema: dlt.Schema, endpoint: Endpoint) -> None:
+    """
+    Refuse a table whose columns still have the names that an earlier version gave them.
+
+    dlt would add today's beside them, and no row could be loaded: the earlier ones are keys.
+
+    Raises:
+        ConfigError: Names the command that renames them.
+    """
+    earlier = sorted(endpoint.earlier_names.keys() & stored_columns(schema, endpoint.name).keys())
+    if earlier:
+        msg = (
+            f"Columns {', '.join(earlier)} of {endpoint.name} have other names in this version. "
+            "Nothing was read and nothing changed. Rename them in the warehouse, once: "
+            f"harvest-source sync --table {endpoint.name}, with the names of your pipeline, "
+            "destination and dataset."
+        )
+        raise ConfigError(msg)
 
 
 def disable_type_detection() -> None:

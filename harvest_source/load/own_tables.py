@@ -1,4 +1,4 @@
-"""The tables of this package itself, beside Harvest's: their names and columns."""
+"""The tables of this package itself as dlt has them: hints, and a resource that merges rows."""
 
 from __future__ import annotations
 
@@ -6,41 +6,30 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import dlt
-from dlt.common.schema.typing import TTableSchemaColumns
+from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.sources import DltResource
 
-SYNC_RUNS: Final = "sync_runs"
-DELETED_RECORDS: Final = "deleted_records"
+from harvest_source.load.hints import type_hint
+from harvest_source.schema.own_tables import DELETED_RECORDS as DELETED_RECORDS
+from harvest_source.schema.own_tables import OWN_TABLES, OwnTable
+from harvest_source.schema.own_tables import SYNC_RUNS as SYNC_RUNS
+
+
+def _build_columns(table: OwnTable) -> TTableSchemaColumns:
+    hints: dict[str, TColumnSchema] = {}
+    for column in table.columns:
+        hint = type_hint(column.name, column.type)
+        hint["description"] = column.description
+        if column.name in table.required or column.name in table.key:
+            hint["nullable"] = False
+        if column.name in table.key:
+            hint["primary_key"] = True
+        hints[column.name] = hint
+    return hints
+
 
 COLUMNS: Final[Mapping[str, TTableSchemaColumns]] = {
-    SYNC_RUNS: {
-        "id": {"data_type": "text", "nullable": False, "primary_key": True},
-        "started_at": {"data_type": "timestamp", "nullable": False},
-        "ended_at": {"data_type": "timestamp", "nullable": False},
-        "status": {"data_type": "text", "nullable": False},
-        "account_ids": {"data_type": "text"},
-        "tables": {"data_type": "json"},
-        "errors": {"data_type": "json"},
-        "requests": {"data_type": "bigint"},
-        "version": {"data_type": "text"},
-        "rows_deleted": {"data_type": "bigint"},
-        "rows_lost": {"data_type": "bigint"},
-        "rows_reread": {"data_type": "bigint"},
-        "rows_corrected": {"data_type": "bigint"},
-        "oldest_read_at": {"data_type": "timestamp"},
-    },
-    DELETED_RECORDS: {
-        "account_id": {"data_type": "bigint", "nullable": False},
-        "table_name": {"data_type": "text", "nullable": False},
-        "parent_id": {"data_type": "bigint"},
-        "id": {"data_type": "bigint", "nullable": False},
-        "detected_at": {"data_type": "timestamp", "nullable": False},
-        "restored_at": {"data_type": "timestamp"},
-        "record": {"data_type": "json"},
-        # A digest of account, table, key and time: dlt's merge compares no null, and parent_id is
-        # null in most rows.
-        "_dlt_id": {"data_type": "text", "nullable": False, "primary_key": True},
-    },
+    table.name: _build_columns(table) for table in OWN_TABLES
 }
 
 

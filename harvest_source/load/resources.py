@@ -22,6 +22,7 @@ from harvest_source.load.hints import (
     find_grown_children,
     is_declared,
     learned_columns,
+    refuse_earlier_names,
 )
 from harvest_source.load.history import TableHistory, find_beginning, note_begun
 from harvest_source.load.row_tables import RowTables
@@ -128,6 +129,7 @@ class TableReader:
         """Yield Arrow tables or lists of dictionaries; state moves after the rows it is for."""
         refuse_ambiguous_destination()
         schema = dlt.current.source_schema()
+        refuse_earlier_names(schema, self._endpoint)
         as_rows = self._wants_rows()
         if find_grown_children(schema, self._endpoint):
             # Rows of child tables get the new columns by being read again. Also, dlt 1.31 adds

@@ -62,6 +62,19 @@ def forget_tables(state: Mapping[str, Any], tables: Iterable[str]) -> None:
         resources.pop(table, None)
 
 
+def rename_owed(state: Mapping[str, Any], renames: Mapping[str, Mapping[str, str]]) -> None:
+    """
+    Give columns by which owed removals choose their rows today's names, in our *state*.
+
+    Args:
+        renames: By table, the earlier names to today's.
+    """
+    for table, names in renames.items():
+        for account in stored_accounts(state, table).values():
+            for removal in account.get("owed", ()):
+                removal["columns"] = [names.get(n, n) for n in removal.get("columns", ())]
+
+
 def forget_other_warehouse() -> None:
     """
     Drop the cursors of the table being extracted if they were made for another warehouse.

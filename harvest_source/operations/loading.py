@@ -13,7 +13,7 @@ from harvest_source.load.packages import PackageBuilder
 from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.schema.endpoint import ReadStrategy
+from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, ReadStrategy
 from harvest_source.sql.conditions import Equals
 from harvest_source.sql.values import as_day
 
@@ -56,7 +56,8 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
     if feed.endpoint.way is not ReadStrategy.WINDOWS or not warehouse.has_table(name):
         return feed
     with warehouse.sql() as sql:
-        bounds = sql.select_distinct(name, Equals(ACCOUNT_ID, feed.account_id), ("from", "to"))
+        account = Equals(ACCOUNT_ID, feed.account_id)
+        bounds = sql.select_distinct(name, account, (FROM_DATE, TO_DATE))
     here: dict[str, Any] = {f"{as_day(first)}/{as_day(last)}": {} for first, last in bounds}
     return replace(
         feed, state={**feed.state, "windows": here | dict(feed.state.get("windows", {}))}

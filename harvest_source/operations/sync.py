@@ -143,6 +143,7 @@ def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> tuple[SyncReport, str | N
             report = replace(report, target=target)
         earlier = steps.read_earlier_status(report) if run.settings.recipient else None
         steps.write_run(report)
+        steps.drop_staging(report)
         return report, earlier
 
 

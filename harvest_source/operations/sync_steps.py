@@ -25,12 +25,14 @@ from harvest_source.operations.audit import run_audit
 from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_owed
 from harvest_source.operations.run_report import SyncReport
+from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.unseen import leave_out_moved
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.conditions import Within
 from harvest_source.warehouse.comments import write_comments
 from harvest_source.warehouse.exclusion import empty_excluded
+from harvest_source.warehouse.keys import write_keys
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_rows import insert_row
@@ -94,6 +96,11 @@ class SyncSteps:
         last = max(rows, key=lambda row: str(row["started_at"]), default=None)
         return None if last is None else str(last["status"])
 
+    def drop_staging(self, report: SyncReport) -> None:
+        """Drop dlt's staging dataset, unless the destination has refused already."""
+        if not any(isinstance(error, DestinationError) for error in report.errors):
+            drop_staging(self.workspace)
+
     def write_refused_run(self, report: SyncReport) -> None:
         """As :meth:`write_run`, for a run that ended before :meth:`execute`."""
         try:
@@ -103,12 +110,14 @@ class SyncSteps:
         self.write_run(report)
 
     def _write_comments(self) -> None:
-        """A warehouse that refuses comments is complete without them."""
+        """A warehouse that refuses comments and keys is complete without them."""
         try:
             write_comments(self.workspace.warehouse)
+            for warning in write_keys(self.workspace.warehouse):
+                self.workspace.run_log.warn(warning)
         except DestinationError as error:
             self.workspace.run_log.warn(
-                f"Tables and columns could not be given their comments. {error}"
+                f"Tables and columns could not be given their comments and keys. {error}"
             )
 
     def _remove_unseen(self, load_ids: Iterable[str], began: str) -> None:

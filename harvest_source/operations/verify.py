@@ -38,6 +38,7 @@ from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_owed
 from harvest_source.operations.run import open_run
 from harvest_source.operations.run_report import choose_exit_code
+from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.verify_summary import (
     CheckSummary,
     OpenQuestion,
@@ -175,6 +176,8 @@ def verify(
             found = _mend_all(workspace, found)
         for warning in describe_misfits(warehouse):
             log.warn(warning)
+        if fix:
+            drop_staging(workspace)
         account_ids = tuple(run.sessions.account_ids())
         _note_nothing_compared(workspace, account_ids, found)
         return VerifyReport(

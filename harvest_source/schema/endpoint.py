@@ -6,10 +6,17 @@ If a row needs an ``if`` anywhere else, :class:`Endpoint` lacks a field.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from harvest_source.schema.columns import Child, Column, Record, bigint, date
+
+FROM_DATE: Final = "from_date"
+TO_DATE: Final = "to_date"
+"""First and last day that a row of a report covers. Harvest's parameters are ``from`` and ``to``,
+which DuckDB and PostgreSQL reserve: as columns they would have to be quoted in every query."""
 
 
 class ReadStrategy(StrEnum):
@@ -124,10 +131,15 @@ class Endpoint:
             return (date("snapshot_date", "Day on which the report was read, UTC"),)
         if self.way is ReadStrategy.WINDOWS:
             return (
-                date("from", "First day the report covers"),
-                date("to", "Last day the report covers"),
+                date(FROM_DATE, "First day the report covers"),
+                date(TO_DATE, "Last day the report covers"),
             )
         return ()
+
+    @property
+    def earlier_names(self) -> Mapping[str, str]:
+        """Columns that had another name in an earlier version: that name to today's."""
+        return {"from": FROM_DATE, "to": TO_DATE} if self.way is ReadStrategy.WINDOWS else {}
 
     @property
     def scope(self) -> tuple[str, ...]:

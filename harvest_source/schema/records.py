@@ -334,8 +334,12 @@ INVOICE = record(
     text("payment_term", "Term; one of upon receipt, net 15, net 30, net 45, net 60, custom"),
     values("payment_options", "Online payment methods; one of ach, credit_card, paypal"),
     timestamp("sent_at", "First sent"),
-    timestamp("paid_at", "Paid; midnight UTC when only a date was given"),
-    date("paid_date", "Paid date"),
+    timestamp(
+        "paid_at",
+        "Paid; midnight UTC when only a date was given, which is the day before in zones west of "
+        "it: count days and months by paid_date",
+    ),
+    date("paid_date", "Day on which it was paid: count days and months by it"),
     timestamp("closed_at", "Closed (written off)"),
     bigint("recurring_invoice_id", "Id of the recurring template (no endpoint for it)"),
     timestamp("created_at", "Creation time, UTC"),
@@ -505,8 +509,12 @@ INVOICE_MESSAGE = record(
 INVOICE_PAYMENT = record(
     bigint("id", "Payment id"),
     money("amount", "Amount in invoice currency"),
-    timestamp("paid_at", "Payment time; midnight UTC when date-only"),
-    date("paid_date", "Payment date"),
+    timestamp(
+        "paid_at",
+        "Payment time; midnight UTC when only a date was given, which is the day before in zones "
+        "west of it: count days and months by paid_date",
+    ),
+    date("paid_date", "Day of the payment: count days and months by it"),
     text("recorded_by", "Who recorded it"),
     text("recorded_by_email", "Their email"),
     text("notes", "Notes"),

@@ -10,12 +10,14 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from dlt.common.schema.typing import TTableSchema
+from dlt.common.schema.typing import TColumnSchema, TTableSchema
 
 from harvest_source.dlt_internals import find_table, has_rows
+from harvest_source.load.history import VALID_FROM, VALID_TO
 from harvest_source.schema.columns import LOAD_ID, VARIANT
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
+from harvest_source.schema.own_tables import OWN_BY_NAME, OWN_TABLES
 from harvest_source.warehouse.pipeline import read_local
 from harvest_source.warehouse.warehouse import Warehouse
 
@@ -24,13 +26,44 @@ DESTINATIONS: Final = ("duckdb", "postgres")
 
 _WRITTEN: Final = "harvest_source_comments"
 _DOCS: Final = "https://help.getharvest.com/api-v2/"
+_COLUMNS_OF_DLT: Final[Mapping[str, str]] = {
+    "load_id": "Id of the load: seconds since 1970 as text",
+    "schema_name": "Name of dlt's schema; ours is harvest",
+    "status": "0: the load is complete",
+    "inserted_at": "When the row was written, UTC",
+    "created_at": "When the row was written, UTC",
+    "schema_version_hash": "version_hash of the schema that was loaded with",
+    "version": "Number of the version",
+    "engine_version": "Version of dlt's format",
+    "pipeline_name": "Name of dlt's pipeline",
+    "state": "The state, compressed",
+    "version_hash": "Digest of the content",
+    "schema": "The schema, as JSON",
+}
+_TABLES_OF_DLT: Final[Mapping[str, str]] = {
+    "_dlt_loads": "dlt's list of loads: each one's id, time and status (0: complete)",
+    "_dlt_pipeline_state": "dlt's state of the pipeline, cursors included, one row per change",
+    "_dlt_version": "dlt's schemas of these tables, one row per change",
+}
 _DLT: Final[Mapping[str, str]] = {
     LOAD_ID: "The load that brought the row: load_id of _dlt_loads",
     "_dlt_id": "dlt's id of the row",
     "_dlt_root_id": "_dlt_id of the row of the main table",
     "_dlt_parent_id": "_dlt_id of the row that the array is in",
     "_dlt_list_idx": "Place in the array, from 0",
+    VALID_FROM: "When this version of the row was loaded first, UTC",
+    VALID_TO: "When another version took its place or the row went, UTC; null: it is current",
 }
+_OWN: Final[Mapping[str, str]] = {
+    LOAD_ID: "The newest load when the row was written: load_id of _dlt_loads",
+    "_dlt_id": "dlt's id of the row",
+}
+_REFERENCES: Final[Mapping[tuple[str, str], str]] = {
+    (each.table, each.column): each.to for endpoint in ENDPOINTS for each in endpoint.references
+}
+"""What a column refers to: the destinations have no foreign keys that could be held."""
+
+_UNKNOWN: Final = "A field that Harvest sends and this version of harvest-source does not describe"
 
 
 def describe_tables(endpoints: Iterable[Endpoint] = ENDPOINTS) -> dict[str, str]:
@@ -49,6 +82,12 @@ def describe_tables(endpoints: Iterable[Endpoint] = ENDPOINTS) -> dict[str, str]
                 f"{child.description}: one row per element of {child.name} in {endpoint.name}, "
                 f"joined on account_id and {joined}"
             )
+        if endpoint.may_have_history:
+            found[f"{endpoint.name}_history"] = (
+                f"Every version of each row of {endpoint.name}, valid from {VALID_FROM} on and "
+                f"before {VALID_TO}"
+            )
+    found.update((table.name, table.description) for table in OWN_TABLES)
     return found
 
 
@@ -65,10 +104,12 @@ def write_comments(warehouse: Warehouse) -> None:
     written = dict(read_local(pipeline, _WRITTEN) or {})
     known = warehouse.schema.tables
     described = {find_table(warehouse.schema, n): text for n, text in describe_tables().items()}
+    described |= _TABLES_OF_DLT
+    dlts = frozenset(warehouse.schema.dlt_table_names())
     tables = {
         name: _build_comments(name, table, described)
         for name, table in known.items()
-        if name in described and has_rows(known[table.get("parent") or name])
+        if name in dlts or has_rows(known[table.get("parent") or name])
     }
     digests = {name: _digest(comments) for name, comments in tables.items()}
     stale = [name for name, digest in digests.items() if written.get(name) != digest]
@@ -82,14 +123,31 @@ def write_comments(warehouse: Warehouse) -> None:
 
 def _build_comments(name: str, table: TTableSchema, described: Mapping[str, str]) -> dict[str, str]:
     """Comments by column; the table's own under ``""``."""
-    comments = {"": described[name]}
+    array = f"An array that Harvest sends in {table.get('parent')}, one row per element"
+    comments = {"": described.get(name, array)}
     for column, hint in table["columns"].items():
-        text = hint.get("description") or _DLT.get(column)
-        if text is None and column.endswith(VARIANT):
-            text = f"What did not fit {column.removesuffix(VARIANT)}, exactly as Harvest sent it"
-        if text is not None and hint.get("data_type"):
-            comments[column] = text
+        if hint.get("data_type"):
+            comments[column] = _describe_column(name, column, hint)
     return comments
+
+
+def _describe_column(table: str, column: str, hint: TColumnSchema) -> str:
+    text = _describe_alone(table, column, hint)
+    to = _REFERENCES.get((table, column))
+    return text if to is None else f"{text}. With account_id: id of {to}"
+
+
+def _describe_alone(table: str, column: str, hint: TColumnSchema) -> str:
+    if table in OWN_BY_NAME:
+        return OWN_BY_NAME[table].describe(column) or _OWN[column]
+    text = hint.get("description") or _DLT.get(column)
+    if text is not None:
+        return text
+    if table in _TABLES_OF_DLT:
+        return _COLUMNS_OF_DLT.get(column, "dlt's own")
+    if column.endswith(VARIANT):
+        return f"What did not fit {column.removesuffix(VARIANT)}, exactly as Harvest sent it"
+    return _UNKNOWN
 
 
 def _digest(comments: Mapping[str, str]) -> str:

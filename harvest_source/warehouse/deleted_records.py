@@ -13,6 +13,7 @@ from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable, OneOf
+from harvest_source.warehouse.newest_load import find_newest_load
 from harvest_source.warehouse.sql import Row, Sql
 
 
@@ -54,8 +55,9 @@ def find_unrecorded(sql: Sql, records: Sequence[Row]) -> list[Row]:
 
 def insert(sql: Sql, records: Sequence[Row]) -> None:
     """Add *records* to ``deleted_records``, those that it does not have yet."""
-    unrecorded = find_unrecorded(sql, records)
-    sql.insert(DELETED_RECORDS, [{**each, LOAD_ID: each["_dlt_id"]} for each in unrecorded])
+    if unrecorded := find_unrecorded(sql, records):
+        load = find_newest_load(sql)
+        sql.insert(DELETED_RECORDS, [{**each, LOAD_ID: load} for each in unrecorded])
 
 
 def restore(sql: Sql, endpoints: Iterable[Endpoint], *, now: datetime) -> None:

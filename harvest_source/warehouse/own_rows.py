@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import LOAD_ID
+from harvest_source.warehouse.newest_load import PLAIN_SQL, find_newest_load
 from harvest_source.warehouse.warehouse import Warehouse
-
-_PLAIN_SQL: Final = frozenset(
-    f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
-)
-"""Destinations that take a row with JSON as text by a plain INSERT."""
 
 
 def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None:
@@ -28,9 +24,9 @@ def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None
         warehouse.append(table, [dict(row)])
         return
     with warehouse.sql() as sql:
-        sql.insert(table, [{**row, LOAD_ID: row["id"], "_dlt_id": row["id"]}])
+        sql.insert(table, [{**row, LOAD_ID: find_newest_load(sql), "_dlt_id": row["id"]}])
 
 
 def takes_inserts(warehouse: Warehouse) -> bool:
     """Whether rows with JSON may be inserted by SQL; otherwise dlt has to load them."""
-    return warehouse.pipeline.destination.destination_type in _PLAIN_SQL
+    return warehouse.pipeline.destination.destination_type in PLAIN_SQL

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import dlt
+from dlt.pipeline.exceptions import CannotRestorePipelineException
 
 from harvest_source.dlt_internals import (
     FOLDER_ERRORS,
     ConfigurationException,
     NamingDuckDB,
     StatefulPipeline,
+    build_duckdb,
+    drop_staging,
     find_destination,
     find_pipelines_folder,
+    remember_database,
     supports_merge,
 )
 from harvest_source.errors import BusyError, ConfigError, DestinationError, counted
@@ -32,6 +37,7 @@ from harvest_source.warehouse.target import Target
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
 
+_STAGED: Final = "harvest_source_staged"
 _OWED: Final = "harvest_source_owed"
 _IDENTITY: Final = "harvest_source_warehouse"
 _MERGE: Final = "delete-insert"
@@ -72,6 +78,28 @@ class PipelineFolder:
         if self.owes != owes:
             self.pipeline.set_local_state_val(_OWED, owes)
 
+    @property
+    def is_staged(self) -> bool:
+        """Whether dlt's staging dataset may exist: so it is until it was dropped after a load."""
+        return read_local(self.pipeline, _STAGED) is not False
+
+    def _note_staged(self, is_staged: bool) -> None:
+        if self.is_staged != is_staged:
+            self.pipeline.set_local_state_val(_STAGED, is_staged)
+
+    def drop_staging(self) -> None:
+        """
+        Drop dlt's staging dataset if it may exist, and no package waits that may need its rows.
+
+        Raises:
+            DestinationException: The destination refused. The next run tries again.
+        """
+        if not self.is_staged or self.has_pending or self.pipeline.default_schema_name is None:
+            return
+        with self.pipeline.destination_client() as client:
+            drop_staging(client)
+        self._note_staged(False)
+
     def describe_kept(self) -> str:
         """What a failure leaves behind: a sentence for a message."""
         if self.has_pending:
@@ -109,6 +137,7 @@ class PipelineFolder:
             pipeline.extract(data)
         pipeline.normalize()
         self._check_base()
+        self._note_staged(True)
         info = pipeline.load()
         if info is None:
             return []
@@ -233,6 +262,8 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
             pipeline.set_local_state_val(_OWED, True)
         check_pipeline(pipeline, target)
         pipeline.set_local_state_val(_IDENTITY, target.identity)
+        if target.database is not None:
+            remember_database(pipeline, str(target.database.absolute()))
         return pipeline
     except ConfigurationException as error:
         raise build_settings_error(target, error) from error
@@ -296,6 +327,45 @@ def build_destination(target: Target) -> Any:
         )
         raise ConfigError(msg)
     return found
+
+
+def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
+    """
+    The pipeline of a warehouse that exists, for reading; None: it has loaded nothing there.
+
+    Args:
+        read_only: Open a DuckDB file for reading.
+
+    Raises:
+        ConfigError: The destination lacks settings.
+    """
+    destination = find_destination(target.destination)
+    if target.database is not None:
+        destination = build_duckdb(str(target.database.absolute()), read_only=read_only)
+    try:
+        return dlt.attach(
+            target.pipeline,
+            pipelines_dir=str(find_pipelines_folder()),
+            destination=destination,
+            dataset_name=target.dataset,
+        )
+    except CannotRestorePipelineException:
+        return None
+    except ConfigurationException as error:
+        raise build_settings_error(target, error) from error
+
+
+def read_identity(pipeline: str) -> Target | None:
+    """Where a sync of this *pipeline* on this machine loaded last; None: it is not known."""
+    if not (find_pipelines_folder() / pipeline).is_dir():
+        return None
+    try:
+        known = dlt.attach(pipeline, pipelines_dir=str(find_pipelines_folder()))
+        destination, _, rest = read_local(known, _IDENTITY).partition("|")
+    except (CannotRestorePipelineException, AttributeError, *FOLDER_ERRORS):
+        return None  # A folder of plain dlt, or a damaged one.
+    place, _, dataset = rest.rpartition("|")
+    return Target(destination, Path(place) if place else None, dataset, pipeline)
 
 
 def read_local(pipeline: dlt.Pipeline, key: str) -> Any:

@@ -13,6 +13,7 @@ import dlt
 
 from harvest_source.dlt_internals import StateVersion, find_last_pipeline, read_stored_version
 from harvest_source.load.state import SOURCE
+from harvest_source.warehouse.carry_over import carry_over
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.repair import (
     extend_child_tables,
@@ -57,6 +58,9 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     warnings += folder.finish_pending()
     folder.pipeline.sync_destination()
     if is_anew or pending or folder.pipeline.state != state:
+        found = _look(folder, target)
+    if renamed := carry_over(folder):
+        warnings += renamed
         found = _look(folder, target)
     warnings += _take_over(folder, target, found.owner)
     if remade := remake_tables(folder, found.missing):

@@ -6,6 +6,7 @@ Which they are: :mod:`harvest_source.warehouse.dlt_settings`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import dlt
@@ -45,6 +46,26 @@ def check_settings(target: Target) -> None:
                         f"this command. {setting.instead}"
                     )
                     raise ConfigError(msg)
+
+
+def describe_unused(target: Target) -> list[str]:
+    """
+    Warnings of settings that look as if they said where the tables go, and do not.
+
+    A sync names the DuckDB file itself, so dlt's own setting of it does not count.
+    """
+    place = ("destination", target.destination)
+    found = find_setting("database", place, "credentials", target.pipeline)
+    found = found or find_setting("credentials", place, "", target.pipeline)
+    if target.database is None or found is None or not isinstance(found.value, str):
+        return []
+    file = found.value.removeprefix("duckdb:///").partition("?")[0]
+    if Path(file).absolute() == target.database.absolute():
+        return []
+    return [
+        f"dlt's setting credentials ({found.place}) names another DuckDB file and is not used: the "
+        f"tables go to {target.database}. To use that file: --database {printable(file, limit=80)}"
+    ]
 
 
 def check_pipeline(pipeline: dlt.Pipeline, target: Target) -> None:

@@ -16,8 +16,8 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import dlt
 
-from harvest_source.dlt_internals import SqlClient, find_table
-from harvest_source.sql import statements
+from harvest_source.dlt_internals import SqlClient, find_table, limit_clause
+from harvest_source.sql import maintenance, statements
 from harvest_source.sql.conditions import EVERY_ROW, Condition, Rendered, Value
 from harvest_source.sql.dialects import Dialect, find_dialect
 from harvest_source.sql.values import READERS, as_parameter
@@ -182,6 +182,10 @@ class Sql:
         """Delete every row that fulfils the condition."""
         self.writer.delete(self, table, where)
 
+    def rename_column(self, table: str, name: str, to: str) -> None:
+        """Give a column another name; its values, grants and comments stay."""
+        self.execute((maintenance.rename_column(self, table, name, to), []))
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All changes inside happen, or none, where the destination has transactions."""
@@ -197,6 +201,19 @@ class Sql:
         """Run a statement without a result. For writers; others have a method for what they do."""
         text, parameters = statement
         self.client.execute_sql(text, *(as_parameter(each, self.dialect) for each in parameters))
+
+    def fetch(self, text: str, *parameters: Value) -> list[tuple[Any, ...]]:
+        """The rows of a query on what is no table of ours: the destination's own lists."""
+        with self.client.execute_query(text, *parameters) as cursor:
+            return list(cursor.fetchall())
+
+    def find_last(self, table: str, column: str) -> Any:
+        """The highest value of *column*; None without rows."""
+        limit = limit_clause(self.client, 1)
+        query = statements.select(
+            self, table, EVERY_ROW, (column,), order_by=(column,), descending=True, limit=limit
+        )
+        return next((value for (value,) in self._iter(query, table, (column,))), None)
 
     def _iter(
         self, query: Rendered, table: str, columns: Sequence[str]

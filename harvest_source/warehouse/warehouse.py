@@ -29,6 +29,7 @@ from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
 from harvest_source.warehouse.repair import find_unmade_children
 from harvest_source.warehouse.restoration import check_owner, read_schema, restore
+from harvest_source.warehouse.settings_checks import describe_unused
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.writers import choose_writer
@@ -69,7 +70,7 @@ class Warehouse:
         self._folder = PipelineFolder(target, on_warning)
         with as_destination_error(self.target, lambda: UNTOUCHED):
             renamed = explain_other_name(target.dataset, lambda: self.dataset)
-        for warning in filter(None, (*target.warnings, renamed)):
+        for warning in filter(None, (*target.warnings, *describe_unused(target), renamed)):
             on_warning(warning)
 
     def _tell_of_holder(self, holder: str) -> None:
@@ -149,9 +150,7 @@ class Warehouse:
     @property
     def owes(self) -> bool:
         """
-        Whether a load, of this run or an earlier one, still awaits :meth:`settle`.
-
-        After a load, comments are written and rows that came back are marked.
+        Whether a load, of this run or an earlier one, still awaits comments, marks and settling.
         """
         return self._folder.owes
 
@@ -177,12 +176,7 @@ class Warehouse:
             self._folder.load(build_own_resource(table, rows))
 
     def write_state(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """
-        Store a change of our source's state, as :meth:`PipelineFolder.write_state` does.
-
-        Raises:
-            DestinationError: The destination refused. The change waits to be loaded.
-        """
+        """Store a change of our source's state, as :meth:`PipelineFolder.write_state` does."""
         with self._changing():
             self._folder.write_state(change)
 
@@ -198,6 +192,12 @@ class Warehouse:
         with self._changing(), self.pipeline.destination_client() as client:
             # dlt has stored this schema with the load and believes that its tables exist.
             create_tables(client, missing)
+
+    def drop_staging(self) -> None:
+        """Drop dlt's staging dataset: an empty twin of every table, if a load made it."""
+        if self._folder.is_staged:
+            with self._changing():
+                self._folder.drop_staging()
 
     @contextlib.contextmanager
     def sql(self) -> Iterator[Sql]:

@@ -10,6 +10,7 @@ import pytest
 
 from harvest_source.sandbox import Sandbox
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
+from harvest_source.schema.own_tables import OWN_TABLES
 from tests.support.command import TOKEN, Run, Start, start_command
 
 
@@ -97,7 +98,9 @@ def test_tables_shows_every_column_whole(bare: Run) -> None:
 def test_tables_as_json(bare: Run) -> None:
     """One object: tables by name, with key, cursor, typed and described columns, children."""
     tables = bare("tables", "--json").json["tables"]
-    assert list(tables) == [endpoint.name for endpoint in ENDPOINTS]
+    own = [table.name for table in OWN_TABLES]
+    assert list(tables) == [*(endpoint.name for endpoint in ENDPOINTS), *own]
+    assert all(c["description"] for name in own for c in tables[name]["columns"].values())
     entries = tables["time_entries"]
     assert entries["key"] == ["account_id", "id"]
     assert entries["columns"]["hours"]["type"] == "decimal"

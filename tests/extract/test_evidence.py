@@ -145,7 +145,7 @@ def test_a_schedule_of_a_clock_years_ahead_begins_anew(open_lab: OpenReadLab) ->
     lab.server.reset_requests()
     lab.read(*tables)
     assert gone not in lab.ids("invoice_payments")
-    first = min(row["from"] for row in lab.table(REPORT))
+    first = min(row["from_date"] for row in lab.table(REPORT))
     asked = [each.query for each in lab.server.requests if each.table == REPORT]
     assert any(f"from={first:%Y%m%d}" in query for query in asked)
 

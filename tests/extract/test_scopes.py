@@ -58,13 +58,13 @@ def test_every_child_lands_with_its_parent(loaded: ReadLab, endpoint: Endpoint) 
 def test_reports_are_as_harvest_adds_them_up(loaded: ReadLab, endpoint: Endpoint) -> None:
     """By calendar year, with the window in the key; windows touch and share no day."""
     landed = loaded.table(endpoint.name)
-    windows = sorted({(row["from"], row["to"]) for row in landed})
+    windows = sorted({(row["from_date"], row["to_date"]) for row in landed})
     assert windows
     assert all((later[0] - earlier[1]).days == 1 for earlier, later in pairwise(windows))
     assert all((to - from_).days <= 365 for from_, to in windows)
     for from_, to in windows:
         report = loaded.server.report(endpoint.name, from_=str(from_), to=str(to))
-        ours = [row for row in landed if (row["from"], row["to"]) == (from_, to)]
+        ours = [row for row in landed if (row["from_date"], row["to_date"]) == (from_, to)]
         assert picked(endpoint, ours) == picked(endpoint, report)
 
 

@@ -256,7 +256,7 @@ def test_second_run_reads_only_what_the_overlap_asks_for(story: Story, endpoint:
     """An unchanged table costs no row, unless Harvest can only be asked for all of it."""
     rows = story.unchanged.report.tables[endpoint.name].rows
     records = [row for account in ACCOUNTS for row in story.first.records(endpoint, account)]
-    this_year = [row for row in records if row.get("to") == "2026-12-31"]
+    this_year = [row for row in records if row.get("to_date") == "2026-12-31"]
     costs = {
         ReadStrategy.WHOLE: records,
         ReadStrategy.SNAPSHOT: records,

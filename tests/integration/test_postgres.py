@@ -160,7 +160,7 @@ def assert_described(address: str) -> None:
             for column in declared:
                 row = columns[table, column.name]
                 assert row["data_type"] == PG_TYPES[column.type]
-                assert row["comment"] == column.description
+                assert row["comment"].startswith(column.description)
                 if column.type is Type.DECIMAL:
                     assert (row["numeric_precision"], row["numeric_scale"]) == (38, 9)
         comment = select(address, "SELECT obj_description(%s::regclass) AS text", name)

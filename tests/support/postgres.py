@@ -55,6 +55,13 @@ def select(address: str, query: str, *parameters: Any) -> list[Row]:
         return [dict(row) for row in cursor.fetchall()]
 
 
+def alter(address: str, statement: str) -> None:
+    """Change the dataset by hand, behind the connector's back."""
+    with closing(psycopg2.connect(address)) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"SET search_path TO harvest; {statement}")
+
+
 def find_database(address: str, name: str) -> str:
     """The address of database *name* of the same server."""
     return urlunsplit(urlsplit(address)._replace(path=f"/{name}"))

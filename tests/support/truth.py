@@ -53,12 +53,12 @@ def _reported(lab: Simulation, endpoint: Endpoint, account_id: int) -> list[Row]
         lists = [lab.server.rows(each, account_id) for each in endpoint.report.dated_by]
         days = [row["spent_date"] for rows in lists for row in rows]
         years = range(int(min([*days, today.isoformat()])[:4]), today.year + 1)
-        asked = [{"from": f"{year}-01-01", "to": f"{year}-12-31"} for year in years]
+        asked = [{"from_date": f"{year}-01-01", "to_date": f"{year}-12-31"} for year in years]
     return [
         {**row, **{n: v for n, v in stand_ins.items() if row.get(n) is None}, **known}
         for known in asked
         for row in lab.server.report(
-            endpoint.name, known.get("from"), known.get("to"), account_id=account_id
+            endpoint.name, known.get("from_date"), known.get("to_date"), account_id=account_id
         )
     ]
 

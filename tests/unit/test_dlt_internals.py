@@ -305,6 +305,13 @@ def test_missing_tables_and_columns_are_found_and_made(loaded: Warehouse, tmp_pa
         assert count[0] == 0
 
 
+def test_a_query_can_be_limited(loaded: Warehouse) -> None:
+    """Few rows come, however a destination says it."""
+    with loaded.pipeline.sql_client() as client:
+        top, last = dlt_internals.limit_clause(client, 1)
+        assert len(client.execute_sql(f"SELECT {top} n FROM orders__lines {last}") or ()) == 1
+
+
 def test_nothing_is_known_of_tables_without_sql(tmp_path: Path) -> None:
     """A destination of plain files is not searched."""
     pipeline = dlt.pipeline(
@@ -543,3 +550,62 @@ def test_merge_strategies_depend_on_the_table_format() -> None:
     assert found(files, {"name": "a"}) == ()
     assert found(files, {"name": "a", "table_format": "delta"})[0] == "upsert"
     assert found(dlt.destinations.duckdb(), {"name": "a"})[0] == "delete-insert"
+
+
+def test_the_staging_dataset_can_be_dropped(loaded: Warehouse, tmp_path: Path) -> None:
+    """Its tables and the dataset go; dlt makes them again with the next load."""
+    warehouse = loaded.copy(tmp_path)
+    with duckdb.connect(str(warehouse.database)) as connection:
+        connection.execute("SELECT * FROM data_staging.orders")
+    with warehouse.pipeline.destination_client() as client:
+        dlt_internals.drop_staging(client)
+        dlt_internals.drop_staging(client)
+    with duckdb.connect(str(warehouse.database)) as connection, pytest.raises(duckdb.Error):
+        connection.execute("SELECT * FROM data_staging.orders")
+    warehouse.load()
+    with duckdb.connect(str(warehouse.database)) as connection:
+        assert connection.execute("SELECT id FROM data.orders").fetchall() == [(1,)]
+
+
+def test_columns_can_be_renamed(loaded: Warehouse, tmp_path: Path) -> None:
+    """In the destination, in dlt's schema there and here; loads go on under the new name."""
+    warehouse = loaded.copy(tmp_path)
+    schema = warehouse.pipeline.default_schema.clone()
+    with warehouse.pipeline.destination_client() as client:
+        assert "note" in dlt_internals.find_stored_columns(client, ["orders"])["orders"]
+        assert dlt_internals.spell_as_stored(client, "note") == "note"
+        dlt_internals.sql_client_of(client).execute_sql(
+            "ALTER TABLE data.orders RENAME COLUMN note TO remark"
+        )
+    dlt_internals.rename_in_schema(schema, "orders", {"note": "remark"})
+    dlt_internals.store_schema(warehouse.pipeline, schema)
+    assert "remark" in warehouse.attach().default_schema.tables["orders"]["columns"]
+    with warehouse.pipeline.destination_client() as client:
+        stored = client.get_stored_schema("internals")  # type: ignore[attr-defined]
+        assert '"remark"' in stored.schema
+        assert list(dlt_internals.iter_incomplete_tables(schema, client)) == []
+    warehouse.pipeline.run([{"id": 2, "remark": "b"}], table_name="orders")
+    with duckdb.connect(str(warehouse.database)) as connection:
+        found = connection.execute("SELECT id, remark FROM data.orders ORDER BY id").fetchall()
+    assert found == [(1, "a"), (2, "b")]
+
+
+def test_dlt_finds_the_file(loaded: Warehouse, tmp_path: Path) -> None:
+    """``dlt.attach`` alone opens the file that was remembered, and not one of its own naming."""
+    warehouse = loaded.copy(tmp_path)
+    dlt_internals.remember_database(warehouse.pipeline, str(warehouse.database))
+    pipeline = dlt.attach("internals", pipelines_dir=str(tmp_path / "pipelines"))
+    assert pipeline.dataset()("SELECT id FROM orders").fetchall() == [(1,)]
+
+
+def test_a_file_can_be_opened_for_reading(loaded: Warehouse, tmp_path: Path) -> None:
+    """Two readers have it open at once, and neither can write."""
+    warehouse = loaded.copy(tmp_path)
+    destination = dlt_internals.build_duckdb(str(warehouse.database), read_only=True)
+    pipeline = dlt.attach(
+        "internals", pipelines_dir=str(tmp_path / "pipelines"), destination=destination
+    )
+    with pipeline.sql_client() as sql:
+        assert sql.execute_sql("SELECT id FROM orders") == [(1,)]
+        with pytest.raises(Exception, match="read-only"):
+            sql.execute_sql("DELETE FROM orders")

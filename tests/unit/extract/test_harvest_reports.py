@@ -98,7 +98,7 @@ def test_a_window_inside_another_leaves() -> None:
     list(read(task))
     assert set(state["windows"]) == {f"{year}-01-01/{year}-12-31" for year in (2024, 2025, 2026)}
     (gone,) = load_owed(REPORT, 1, state)
-    assert (gone.reason, gone.columns) == (Reason.COVERED, ("from", "to"))
+    assert (gone.reason, gone.columns) == (Reason.COVERED, ("from_date", "to_date"))
     assert gone.values == ((date(2026, 5, 1), date(2026, 12, 31)),)
     del state[OWED]
     client.asked.clear()

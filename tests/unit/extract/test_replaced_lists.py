@@ -203,10 +203,10 @@ def test_every_row_gets_what_its_request_knew() -> None:
     )
     assert payment.column("invoice_id").to_pylist() == [7, 7]
     report = BY_NAME["report_time_clients"]
-    window = Scope((("from", date(2026, 1, 1)), ("to", date(2026, 12, 31))), "", {})
+    window = Scope((("from_date", date(2026, 1, 1)), ("to_date", date(2026, 12, 31))), "", {})
     stamped = window.stamp(pa.table({"currency": pa.array([None, "EUR"])}), report)
     assert stamped.column("currency").to_pylist() == ["", "EUR"]
-    assert stamped.column("to").to_pylist() == [date(2026, 12, 31)] * 2
+    assert stamped.column("to_date").to_pylist() == [date(2026, 12, 31)] * 2
 
 
 def test_that_a_list_is_unchanged_is_stored_once_in_a_while() -> None:

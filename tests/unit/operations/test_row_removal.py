@@ -404,5 +404,7 @@ def test_a_removal_is_stored_and_read_as_it_was() -> None:
     report = BY_NAME["report_time_projects"]
     removal = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1])
     assert load_owed(INVOICES, 7, {OWED: [removal.dump(), {"reason": "?"}, 5]}) == [removal]
-    year = Removal(report, 7, Reason.EMPTY, NOW, ("from", "to"), ((NOW.date(), NOW.date()),))
+    year = Removal(
+        report, 7, Reason.EMPTY, NOW, ("from_date", "to_date"), ((NOW.date(), NOW.date()),)
+    )
     assert load_owed(report, 7, {OWED: [year.dump()]}) == [year]

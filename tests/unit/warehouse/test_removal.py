@@ -115,8 +115,8 @@ def test_rows_by_id() -> None:
 def test_rows_by_several_columns() -> None:
     """A report's year has two bounds."""
     year = (date(2024, 1, 1), date(2024, 12, 31))
-    text, parameters = rendered(chosen("report_time_projects", ("from", "to"), year))
-    assert '("from" = %s) AND ("to" = %s)' in text
+    text, parameters = rendered(chosen("report_time_projects", ("from_date", "to_date"), year))
+    assert '("from_date" = %s) AND ("to_date" = %s)' in text
     assert parameters == [7, *year]
 
 

@@ -27,7 +27,7 @@ from harvest_source.sql.conditions import (
 from harvest_source.warehouse.sql import Sql
 from tests.structure import DEFAULT_FOLDER, Source, read_package
 
-RUNNERS = frozenset({"warehouse.sql", "dlt_internals.state"})
+RUNNERS = frozenset({"warehouse.sql", "dlt_internals.state", "dlt_internals.staging"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""``harvest_source.attach()``: dlt's own readers on a warehouse that a sync has made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dlt
+import duckdb
+import pytest
+
+import harvest_source
+from harvest_source.errors import ConfigError
+from tests.support.lab import Lab
+from tests.support.labs import OpenLab
+
+COUNT = "SELECT COUNT(*) FROM clients"
+
+
+@pytest.fixture
+def lab(open_lab: OpenLab) -> Lab:
+    """A lab with one loaded table."""
+    return open_lab.loaded("clients")
+
+
+def test_the_working_folder_knows_the_warehouse(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From any folder, by ours and by dlt's own ``attach``; no file is created."""
+    monkeypatch.chdir(tmp_path)
+    here = lab.sql(COUNT)[0].popitem()[1]
+    with lab.working():
+        for pipeline in (harvest_source.attach(), dlt.attach("harvest")):
+            assert pipeline.dataset()(COUNT).fetchall() == [(here,)]
+        table = harvest_source.attach().dataset().clients.arrow()
+        assert table.num_rows == here
+    assert list(tmp_path.glob("*.duckdb")) == []
+
+
+def test_another_reader_may_have_the_file(lab: Lab) -> None:
+    """The file is opened for reading, and nothing can be written by accident."""
+    with lab.working(), duckdb.connect(str(lab.database), read_only=True) as reader:
+        pipeline = harvest_source.attach()
+        with pipeline.sql_client() as sql:
+            assert sql.execute_sql(COUNT) == reader.execute(f"USE harvest; {COUNT}").fetchall()
+            with pytest.raises(Exception, match="read-only"):
+                sql.execute_sql("DELETE FROM clients")
+
+
+def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) -> None:
+    """On another machine: dlt restores what it needs from the warehouse."""
+    with lab.working(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLT_DATA_DIR", str(tmp_path / "elsewhere"))
+        pipeline = harvest_source.attach(database=lab.database)
+        assert pipeline.dataset()(COUNT).fetchall() == [tuple(lab.sql(COUNT)[0].values())]
+        with pytest.raises(ConfigError, match="There is no warehouse"):
+            harvest_source.attach(database=tmp_path / "none.duckdb")
+        with pytest.raises(ConfigError, match="nothing that pipeline other has loaded"):
+            harvest_source.attach("other", database=lab.database)
+    assert list(tmp_path.glob("*.duckdb")) == []
+
+
+def test_a_setting_that_names_another_file_is_said(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dlt's own setting of the file is not used by a sync, which says so."""
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "other.duckdb")
+    (warning,) = lab.sync("clients").run_log.warnings
+    assert "DESTINATION__DUCKDB__CREDENTIALS" in warning
+    assert "--database other.duckdb" in warning
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(lab.database))
+    assert lab.sync("clients").run_log.warnings == []
