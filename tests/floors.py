@@ -26,7 +26,7 @@ FLOORS = (
     floor("extract config", "httpx pyarrow dlt"),
     floor("load", "dlt pyarrow"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),
-    floor("operations ask", "dlt duckdb mcp mcp_types pydantic anyio"),
+    floor("operations ask export", "dlt duckdb pyarrow xlsxwriter mcp mcp_types pydantic anyio"),
     floor("cli __init__ __main__", "dlt click rich anyio platformdirs"),
 )
 """From the ground up."""

@@ -20,6 +20,7 @@ from harvest_source.cli.ask_commands import ASK_COMMANDS
 from harvest_source.cli.auth_commands import auth
 from harvest_source.cli.commands import COMMANDS
 from harvest_source.cli.console import print_json
+from harvest_source.cli.export_command import export
 from harvest_source.cli.model_commands import MODEL_COMMANDS
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.cli.streams import OutputError, discard_stdout
@@ -58,7 +59,7 @@ def main(context: Context) -> None:
     del context  # Its options were taken by the decorator.
 
 
-for _command in (*COMMANDS, *ASK_COMMANDS, *MODEL_COMMANDS, auth):
+for _command in (*COMMANDS, export, *ASK_COMMANDS, *MODEL_COMMANDS, auth):
     main.add_command(_command)
 
 

@@ -14,8 +14,9 @@ from harvest_source.dlt_internals.destinations import JobClient
 from harvest_source.dlt_internals.state import DltNames
 from harvest_source.sql import maintenance
 
-_POSTGRES: Final = "dlt.destinations.postgres"
-_SQLALCHEMY: Final = "dlt.destinations.sqlalchemy"
+_POSTGRES: Final = "postgres"
+_SQLALCHEMY: Final = "sqlalchemy"
+"""As a client's configuration calls them."""
 
 
 def drop_staging(client: JobClient) -> None:
@@ -41,7 +42,10 @@ def drop_staging(client: JobClient) -> None:
     with client.with_staging_dataset():
         if client.sql_client.fully_qualified_dataset_name() == main:
             return  # As configured: staging_dataset_name_layout = "%s".
-        found = _find_tables(client)
+        try:
+            found = _find_tables(client)
+        except DatabaseException:
+            return  # A destination that has no such list keeps its staging dataset.
         (version,) = _spell(client, client.schema.version_table_name)
         schemas = _find_schemas(client) if version in found else set()
         if client.schema.name not in schemas:
@@ -61,9 +65,10 @@ def _find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:
     if client.config.destination_type == _SQLALCHEMY:
         if not sql.has_dataset():
             return {}
-        place = {"connection": sql.native_connection, "schema": sql.dataset_name}
-        views = dict.fromkeys(sql.dialect.get_view_names(**place), False)
-        return dict.fromkeys(sql.dialect.get_table_names(**place), True) | views
+        with sql._ensure_transaction():
+            place = {"connection": sql._current_connection, "schema": sql.dataset_name}
+            views = dict.fromkeys(sql.dialect.get_view_names(**place), False)
+            return dict.fromkeys(sql.dialect.get_table_names(**place), True) | views
     catalog, schema, _ = sql._get_information_schema_components()
     known = {"table_schema": schema} | ({"table_catalog": catalog} if catalog else {})
     view = sql._qualify_info_schema_table_name("TABLES")

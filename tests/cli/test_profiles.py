@@ -12,8 +12,22 @@ import pytest
 from harvest_source.cli.main import main
 from tests.support.command import Run
 
-EVERY_PROFILE = frozenset({"tables", "sandbox", "rotate-key"})
-"""Commands that are of no profile, or of every one."""
+EVERY_PROFILE = frozenset(
+    {
+        "tables",
+        "sandbox",
+        "rotate-key",
+        "query",
+        "list",
+        "get",
+        "mcp",
+        "export",
+        "dbt",
+        "transform",
+        "status",
+    }
+)
+"""Commands that are of no profile, or of every one: they only read the warehouse, say."""
 
 ANSWERS = {"auth status": 3, "auth logout": 0}
 """Exit codes that are not 2: nothing is signed in, and nothing has to be signed out."""

@@ -66,7 +66,7 @@ def test_expenses_before_the_first_entry_are_in_the_report(lab: ReadLab, is_on: 
     lab.server.edit("expenses", expense, spent_date="2011-02-03", billable=True, invoice=None)
     lab.server.set_module("expense", is_on)
     lab.read("report_uninvoiced")
-    years = {row["from"].year for row in lab.table("report_uninvoiced")}
+    years = {row["from_date"].year for row in lab.table("report_uninvoiced")}
     assert (2011 in years) is is_on
     if is_on:
         assert_read(lab, "report_uninvoiced")

@@ -4,8 +4,8 @@
 
 select
   {{ harvest_source.column(found, 'account_id', 'bigint') }},
-  {{ harvest_source.column(found, 'from', 'date') }},
-  {{ harvest_source.column(found, 'to', 'date') }},
+  {{ harvest_source.column(found, 'from_date', 'date') }},
+  {{ harvest_source.column(found, 'to_date', 'date') }},
   {{ harvest_source.column(found, 'client_id', 'bigint') }},
   {{ harvest_source.column(found, 'client_name', 'text') }},
   {{ harvest_source.column(found, 'total_amount', 'decimal', none, places=2) }},

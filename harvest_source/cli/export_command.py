@@ -1,0 +1,63 @@
+"""The command that writes tables into files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.cli.options import Context, everywhere, warehouse
+from harvest_source.defaults import PIPELINE
+
+if TYPE_CHECKING:
+    from harvest_source.export.export import ExportReport
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@warehouse
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet", "xlsx"]),
+    default="csv",
+    show_default=True,
+    help="xlsx needs the extra excel.",
+)
+@click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
+@click.option(
+    "--decimal-comma", is_flag=True, help="CSV with decimal commas and semicolons between values."
+)
+@everywhere
+def export(context: Context, *, folder: str, **options: Any) -> int:
+    """
+    Write tables into files of DIR, one for each table.
+
+    The warehouse is only read. CSV and Excel files are for spreadsheets: instants in UTC without
+    a zone, decimals without zeros at their end, texts that look like formulas defused. Parquet
+    files keep every type.
+    """
+    from harvest_source.export.export import export as run_export
+
+    options["pipeline"] = options["pipeline"] or PIPELINE
+    report = run_export(folder, **options)
+    context.exit_code = report.exit_code
+    _show(context.console, report)
+    return report.exit_code
+
+
+def _show(console: Console, report: ExportReport) -> None:
+    if console.as_json:
+        print_json(report.as_dict())
+        return
+    for warning in report.warnings:
+        console.note("warning", warning)
+    for why in report.refused.values():
+        console.error(why)
+    if not console.quiet:
+        print_table(
+            ("File", "Rows"),
+            ((str(path), f"{rows:,}") for path, rows in report.rows.items()),
+            whole=("File", "Rows"),
+        )

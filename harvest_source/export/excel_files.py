@@ -1,0 +1,133 @@
+"""Excel workbooks, one sheet each. Needs the extra ``excel``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from harvest_source.errors import ConfigError
+from harvest_source.export.plain_texts import FORMULA, write_decimal
+
+MOST_ROWS: Final = 1_048_575
+"""Rows of a sheet, less the one with the names."""
+
+LONGEST_TEXT: Final = 32_767
+"""Characters of a cell."""
+
+_MOST_DIGITS: Final = 15
+"""Excel's numbers are doubles: a longer one would be rounded, and becomes a text."""
+
+_FIRST_DAY: Final = date(1900, 3, 1)
+"""Excel has no days before 1900, and a 29 February 1900 that never was."""
+
+_SHEET_NAME: Final = 31
+
+
+def write_excel(path: Path, batches: Iterable[pa.Table], **_: Any) -> int:
+    """
+    Write a workbook whose only sheet has the rows, in little memory.
+
+    Numbers and days are Excel's own where it can hold them exactly, and texts otherwise. No text is
+    a formula. Instants are in UTC.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ConfigError: The extra is not installed.
+    """
+    try:
+        import xlsxwriter
+    except ImportError as error:
+        msg = "Excel files need the extra excel: pip install 'harvest-source[excel]'"
+        raise ConfigError(msg) from error
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+    }
+    with xlsxwriter.Workbook(str(path), options) as book:
+        sheet = _Sheet(book, book.add_worksheet(path.stem.split(".")[0][:_SHEET_NAME]))
+        for batch in batches:
+            sheet.write(batch)
+    return sheet.rows
+
+
+class _Sheet:
+    """Writes rows one below the other, as the mode with little memory demands."""
+
+    def __init__(self, book: Any, sheet: Any) -> None:
+        self._sheet = sheet
+        self._day = book.add_format({"num_format": "yyyy-mm-dd"})
+        self._instant = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        # Excel shows the text as it is, also after somebody has edited the cell.
+        self._quoted = book.add_format({"quote_prefix": True})
+        self._head = book.add_format({"bold": True})
+        self.rows = -1
+
+    def write(self, batch: pa.Table) -> None:
+        if self.rows < 0:
+            for at, name in enumerate(batch.column_names):
+                self._sheet.write_string(0, at, name, self._head)
+            self._sheet.freeze_panes(1, 0)
+            self.rows = 0
+        writers = [self._choose(kind) for kind in batch.schema.types]
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            self.rows += 1
+            for at, value in enumerate(row):
+                if value is not None:
+                    writers[at](self.rows, at, value)
+
+    def _choose(self, kind: pa.DataType) -> Callable[[int, int, Any], None]:
+        if pa.types.is_boolean(kind):
+            return self._write_flag
+        if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            return self._write_time
+        if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind):
+            return self._write_number
+        return self._write_text
+
+    def _write_flag(self, row: int, at: int, value: bool) -> None:
+        self._sheet.write_boolean(row, at, value)
+
+    def _write_number(self, row: int, at: int, value: int | Decimal | float) -> None:
+        if isinstance(value, float) or _count_digits(value) <= _MOST_DIGITS:
+            self._sheet.write_number(row, at, value)
+        else:
+            text = str(write_decimal(Decimal(value)))
+            self._sheet.write_string(row, at, text.rstrip("0").rstrip(".") if "." in text else text)
+
+    def _write_time(self, row: int, at: int, value: date | datetime) -> None:
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+            if value.date() >= _FIRST_DAY:
+                self._sheet.write_datetime(row, at, value, self._instant)
+                return
+        elif value >= _FIRST_DAY:
+            self._sheet.write_datetime(row, at, value, self._day)
+            return
+        self._sheet.write_string(
+            row, at, value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+        )
+
+    def _write_text(self, row: int, at: int, value: Any) -> None:
+        text = str(value)
+        if len(text) > LONGEST_TEXT:
+            text = text[: LONGEST_TEXT - 1] + "…"
+        if text.startswith(FORMULA):
+            self._sheet.write_string(row, at, text, self._quoted)
+        else:
+            self._sheet.write_string(row, at, text)
+
+
+def _count_digits(value: int | Decimal) -> int:
+    """Significant digits."""
+    digits = Decimal(value).as_tuple().digits
+    text = "".join(map(str, digits)).strip("0")
+    return len(text)

@@ -1,0 +1,158 @@
+"""One export: which tables, into which files, what could not be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from harvest_source.config.parse import parse_account_ids
+from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
+from harvest_source.errors import ConfigError, GuardError, printable
+from harvest_source.export.excel_files import MOST_ROWS, write_excel
+from harvest_source.export.tables import Tables, open_tables
+from harvest_source.export.text_files import write_csv, write_parquet
+from harvest_source.warehouse.target import Target, build_target
+
+Writer: TypeAlias = Callable[..., int]
+
+WRITERS: Final[Mapping[str, Writer]] = {
+    "csv": write_csv,
+    "parquet": write_parquet,
+    "xlsx": write_excel,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """
+    What was written.
+
+    Attributes:
+        rows: Rows by file.
+        refused: Why a table was not written, by table.
+        warnings: For people.
+    """
+
+    rows: Mapping[Path, int]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """5 when a table does not fit the format."""
+        return GuardError.exit_code if self.refused else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": "partial" if self.refused else "ok",
+            "files": {str(path): {"rows": rows} for path, rows in self.rows.items()},
+            "errors": [{"table": name, "message": why} for name, why in self.refused.items()],
+            "warnings": list(self.warnings),
+        }
+
+
+def export(
+    folder: str | Path,
+    *,
+    destination: str = DUCKDB,
+    database: str | Path | None = None,
+    dataset: str = DATASET,
+    pipeline: str = PIPELINE,
+    account: Sequence[int | str] = (),
+    table: Sequence[str] = (),
+    form: str = "csv",
+    decimal_comma: bool = False,
+) -> ExportReport:
+    """
+    Write tables into *folder*, a file for each; files of the same names are replaced.
+
+    The warehouse is only read: a DuckDB file is opened beside other readers, and not while a sync
+    has it.
+
+    Args:
+        account: Rows of these accounts alone.
+        table: Names of tables; empty: all but dlt's own.
+        form: ``csv``, ``parquet`` or ``xlsx``.
+        decimal_comma: For CSV: decimals with a comma, values separated by semicolons.
+
+    Raises:
+        ConfigError: No such warehouse, table or extra. Nothing was written.
+        DestinationError: The warehouse cannot be read.
+    """
+    if decimal_comma and form != "csv":
+        msg = f"--decimal-comma is for CSV. In {form} files numbers are numbers: leave it out."
+        raise ConfigError(msg)
+    target = build_target(destination, database, dataset, pipeline)
+    _check_exists(target)
+    with open_tables(target, parse_account_ids(account) if account else ()) as tables:
+        names = _choose(tables.names(), table, target)
+        folder = _make_folder(folder)
+        return _write_all(tables, names, folder, form, comma=decimal_comma)
+
+
+def _write_all(
+    tables: Tables, names: Sequence[str], folder: Path, form: str, *, comma: bool
+) -> ExportReport:
+    rows: dict[Path, int] = {}
+    refused: dict[str, str] = {}
+    warnings = []
+    for name in names:
+        count = tables.count(name)
+        if count > MOST_ROWS and form == "xlsx":
+            refused[name] = (
+                f"{name} has {count:,} rows, and a sheet of Excel holds {MOST_ROWS:,}. Export it "
+                "as csv or parquet."
+            )
+            continue
+        if count > MOST_ROWS and form == "csv":
+            warnings.append(
+                f"{name} has {count:,} rows. Excel opens the first {MOST_ROWS:,} of them."
+            )
+        path = folder / f"{name}.{form}"
+        rows[path] = _write(path, tables, name, WRITERS[form], comma=comma)
+    return ExportReport(rows, refused, warnings)
+
+
+def _write(path: Path, tables: Tables, name: str, writer: Writer, *, comma: bool) -> int:
+    """Write one file: under another name first, so that the earlier one is whole or replaced."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        rows = writer(part, tables.iter_batches(name), comma=comma)
+        part.replace(path)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error}. Name another folder."
+        raise ConfigError(msg) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
+
+
+def _check_exists(target: Target) -> None:
+    if target.database is not None and not target.database.exists():
+        msg = f"There is no warehouse {target.database} to export. Make it: harvest-source sync"
+        raise ConfigError(msg)
+
+
+def _choose(known: Sequence[str], wanted: Sequence[str], target: Target) -> Sequence[str]:
+    if not known:
+        msg = f"{target} has no tables in dataset {target.dataset}. Name it with --dataset."
+        raise ConfigError(msg)
+    if missing := [name for name in wanted if name not in known]:
+        msg = (
+            f"{target} has no table {printable(missing[0], limit=80)}. It has: {', '.join(known)}."
+        )
+        raise ConfigError(msg)
+    return [name for name in known if not wanted or name in wanted]
+
+
+def _make_folder(folder: str | Path) -> Path:
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{path} cannot be made: {error.strerror or error}. Name another folder."
+        raise ConfigError(msg) from error
+    return path

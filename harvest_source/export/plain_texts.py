@@ -1,0 +1,62 @@
+"""
+Values as spreadsheets take them: texts that Excel and its kin read as what they are.
+
+Instants lose their zone, which is always UTC: writers and readers of spreadsheets refuse zones.
+Decimals lose the zeros at their end. Texts that a spreadsheet would run as a formula are defused.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""How a text begins that a spreadsheet may take for a formula, as OWASP lists them."""
+
+DEFUSED: Final = "'"
+"""Stands before such a text: spreadsheets show it and run nothing."""
+
+_FORMULA: Final = r"^([=+\-@\t\r\n])"
+_ZEROS: Final = r"\.?0+$"
+_NO_FRACTION: Final = r"\.0+$"
+
+
+def to_texts(column: Any, *, comma: bool = False) -> Any:
+    """
+    A column of Arrow for a CSV file; null stays null.
+
+    Args:
+        comma: Decimals have a comma.
+    """
+    kind = column.type
+    if pa.types.is_decimal(kind):
+        return _write_decimals(column, comma=comma)
+    if pa.types.is_floating(kind):
+        texts = pc.cast(column, pa.string())
+        return pc.replace_substring(texts, ".", ",") if comma else texts
+    if pa.types.is_timestamp(kind):
+        naive = pc.cast(column, pa.timestamp(kind.unit))
+        return pc.replace_substring_regex(pc.cast(naive, pa.string()), _NO_FRACTION, "")
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pc.replace_substring_regex(column, _FORMULA, rf"{DEFUSED}\1")
+    return column
+
+
+def _write_decimals(column: Any, *, comma: bool) -> Any:
+    texts = pc.cast(column, pa.string())
+    # Arrow writes small numbers, and 0 with nine decimals too, with an exponent.
+    has_exponent = pc.match_substring(texts, "E")
+    if pc.any(has_exponent).as_py():
+        texts = pa.chunked_array([pa.array(map(write_decimal, column.to_pylist()), pa.string())])
+    texts = pc.if_else(
+        pc.match_substring(texts, "."), pc.replace_substring_regex(texts, _ZEROS, ""), texts
+    )
+    return pc.replace_substring(texts, ".", ",") if comma else texts
+
+
+def write_decimal(value: Decimal | None) -> str | None:
+    """All digits without an exponent; zeros at the end may be left."""
+    return None if value is None else format(value, "f")

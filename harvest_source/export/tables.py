@@ -1,0 +1,176 @@
+"""Reading whole tables of a warehouse as Arrow, a batch at a time. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from harvest_source.dlt_internals import has_rows
+from harvest_source.errors import DestinationError
+from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.sql import maintenance, statements
+from harvest_source.sql.conditions import EVERY_ROW, Condition, OneOf
+from harvest_source.warehouse.attach import attach
+from harvest_source.warehouse.duckdb_file import explain_error
+from harvest_source.warehouse.failures import as_destination_error
+from harvest_source.warehouse.sql import Sql
+from harvest_source.warehouse.target import Target
+
+BATCH_ROWS: Final = 50_000
+"""Rows in memory at once."""
+
+_NOTHING: Final = "Nothing was written."
+_TYPES: Final[Mapping[str, pa.DataType]] = {
+    "bigint": pa.int64(),
+    "decimal": pa.decimal128(38, 9),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "double": pa.float64(),
+}
+"""By dlt's names; everything else is text."""
+
+
+class Tables(Protocol):
+    """The tables of a warehouse."""
+
+    def names(self) -> Sequence[str]:
+        """Every table but dlt's own."""
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+
+    def iter_batches(self, table: str) -> Iterator[pa.Table]:
+        """All rows, in batches with the same columns; at least one batch, which may be empty."""
+
+
+@contextmanager
+def open_tables(target: Target, accounts: Sequence[int]) -> Iterator[Tables]:
+    """
+    Open a warehouse for reading.
+
+    Args:
+        accounts: Only rows of these; none: of all.
+
+    Raises:
+        ConfigError: There is no such warehouse.
+        DestinationError: It cannot be opened, or refuses.
+    """
+    where = OneOf(ACCOUNT_ID, list(accounts)) if accounts else EVERY_ROW
+    if target.database is not None:
+        try:
+            with duckdb.connect(str(target.database), read_only=True) as connection:
+                connection.execute(maintenance.DUCKDB_IN_UTC)
+                yield _InDuckDB(connection, target.dataset, where)
+        except duckdb.Error as error:
+            what = explain_error(target.database, error, wait_s=0, kept=_NOTHING)
+            raise DestinationError(what) from error
+        return
+    pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
+    with as_destination_error(target, lambda: _NOTHING), pipeline.sql_client() as client:
+        yield _ByDlt(Sql(client, pipeline.default_schema), where)
+
+
+@dataclass(frozen=True, slots=True)
+class _InDuckDB:
+    """Tables of a DuckDB file, whichever pipeline made them."""
+
+    connection: duckdb.DuckDBPyConnection
+    dataset: str
+    where: Condition
+
+    def names(self) -> Sequence[str]:
+        rows = self.connection.execute(maintenance.DUCKDB_TABLES, [self.dataset]).fetchall()
+        return [name for (name,) in rows if not name.startswith("_dlt_")]
+
+    def count(self, table: str) -> int:
+        text, values = statements.count(self, table, self._find_rows(table))
+        return int(self._run(text, values).fetchall()[0][0])
+
+    def iter_batches(self, table: str) -> Iterator[pa.Table]:
+        columns = self._find_columns(table)
+        text, values = statements.select(self, table, self._find_rows(table), columns)
+        reader = _read(self._run(text, values))
+        yield reader.schema.empty_table()
+        for batch in reader:
+            yield pa.Table.from_batches([batch])
+
+    def table(self, name: str) -> str:
+        return f"{maintenance.quote(self.dataset)}.{maintenance.quote(name)}"
+
+    def column(self, name: str) -> str:
+        return maintenance.quote(name)
+
+    def _find_columns(self, table: str) -> list[str]:
+        query = maintenance.DUCKDB_COLUMNS
+        rows = self.connection.execute(query, [self.dataset, table]).fetchall()
+        return [name for (name,) in rows]
+
+    def _find_rows(self, table: str) -> Condition:
+        return self.where if ACCOUNT_ID in self._find_columns(table) else EVERY_ROW
+
+    def _run(self, text: str, values: Sequence[Any]) -> Any:
+        return self.connection.sql(text.replace("%s", "?"), params=list(values))
+
+
+def _read(relation: Any) -> pa.RecordBatchReader:
+    """Its rows, by the method that the installed DuckDB has: 1.4 has the earlier one."""
+    read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+    return read(BATCH_ROWS)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByDlt:
+    """Tables of any other destination, as dlt knows them."""
+
+    sql: Sql
+    where: Condition
+
+    def names(self) -> Sequence[str]:
+        known = self.sql.schema.data_tables()
+        return sorted(str(table["name"]) for table in known if has_rows(table))
+
+    def count(self, table: str) -> int:
+        return self.sql.count(table, self._find_rows(table))
+
+    def iter_batches(self, table: str) -> Iterator[pa.Table]:
+        hints = self.sql.schema.get_table_columns(table)
+        types = {
+            name: _TYPES.get(str(hint.get("data_type")), pa.string())
+            for name, hint in hints.items()
+        }
+        schema = pa.schema(list(types.items()))
+        yield schema.empty_table()
+        rows: list[tuple[Any, ...]] = []
+        for row in self.sql.iter_values(table, self._find_rows(table), list(types)):
+            rows.append(row)
+            if len(rows) == BATCH_ROWS:
+                yield _build(rows, schema)
+                rows = []
+        if rows:
+            yield _build(rows, schema)
+
+    def _find_rows(self, table: str) -> Condition:
+        return self.where if ACCOUNT_ID in self.sql.columns_of(table) else EVERY_ROW
+
+
+def _build(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    columns = [
+        pa.array(
+            [_as_text(value) for value in column] if pa.types.is_string(kind) else column, kind
+        )
+        for column, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return None if value is None else str(value)

@@ -1,0 +1,60 @@
+"""CSV and Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from harvest_source.export.plain_texts import to_texts
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+"""Without it Excel takes the file for one in the code page of the machine: ``ChloÃ©``."""
+
+
+def write_csv(path: Path, batches: Iterable[pa.Table], *, comma: bool = False) -> int:
+    """
+    Write a CSV file that spreadsheets read: UTF-8, texts in quotes, null empty and unquoted.
+
+    Args:
+        comma: Decimals have a comma, and a semicolon separates the values.
+
+    Returns:
+        The number of rows.
+    """
+    options = pyarrow.csv.WriteOptions(delimiter=";" if comma else ",", quoting_style="needed")
+    rows, writer = 0, None
+    with path.open("wb") as file:
+        file.write(_BYTE_ORDER_MARK)
+        for batch in batches:
+            texts = [to_texts(batch.column(name), comma=comma) for name in batch.column_names]
+            table = pa.table(dict(zip(batch.column_names, texts, strict=True)))
+            writer = writer or pyarrow.csv.CSVWriter(file, table.schema, write_options=options)
+            writer.write_table(table)
+            rows += table.num_rows
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def write_parquet(path: Path, batches: Iterable[pa.Table], **_: Any) -> int:
+    """
+    Write a Parquet file: every type as it is in the warehouse.
+
+    Returns:
+        The number of rows.
+    """
+    rows, writer = 0, None
+    try:
+        for batch in batches:
+            writer = writer or pyarrow.parquet.ParquetWriter(path, batch.schema)
+            writer.write_table(batch)
+            rows += batch.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows

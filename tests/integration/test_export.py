@@ -1,0 +1,95 @@
+"""``harvest-source export``: the warehouse as files."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import openpyxl
+import pyarrow.parquet
+import pytest
+
+from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.export.export import export
+from tests.support.lab import Lab
+from tests.support.labs import OpenLab
+
+TABLES = ("time_entries", "invoices")
+
+
+@pytest.fixture
+def lab(open_lab: OpenLab) -> Lab:
+    """A lab with two loaded tables."""
+    return open_lab.loaded(*TABLES, entries=40, invoices=5)
+
+
+def read_csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+def test_every_table_in_every_format(lab: Lab, tmp_path: Path) -> None:
+    """A file for each table that people have, with all its rows; beside another reader."""
+    tables = lab.sql(
+        "SELECT table_name AS name, estimated_size AS rows FROM duckdb_tables() "
+        "WHERE schema_name = 'harvest' AND table_name NOT LIKE '\\_dlt%' ESCAPE '\\'"
+    )
+    counts = {row["name"]: row["rows"] for row in tables}
+    with duckdb.connect(str(lab.database), read_only=True):
+        for form in ("csv", "parquet", "xlsx"):
+            report = export(tmp_path / form, database=lab.database, form=form)
+            assert report.exit_code == 0
+            assert {path.stem: rows for path, rows in report.rows.items()} == counts
+            assert sorted(p.name for p in (tmp_path / form).iterdir()) == sorted(
+                f"{name}.{form}" for name in counts
+            )
+    hours = sum(row["hours"] for row in lab.table("time_entries"))
+    lines = read_csv(tmp_path / "csv" / "time_entries.csv")
+    assert sum(Decimal(line["hours"]) for line in lines) == hours
+    assert not any(line["hours"].endswith("0") and "." in line["hours"] for line in lines)
+    table = pyarrow.parquet.read_table(tmp_path / "parquet" / "time_entries.parquet")
+    assert sum(table.column("hours").to_pylist()) == hours
+    assert str(table.schema.field("created_at").type) == "timestamp[us, tz=UTC]"
+    sheet = openpyxl.load_workbook(tmp_path / "xlsx" / "time_entries.xlsx").active
+    head, *rows = sheet.iter_rows(values_only=True)
+    at = head.index("hours")
+    assert sum(Decimal(str(row[at])) for row in rows) == hours
+
+
+def test_decimal_commas(lab: Lab, tmp_path: Path) -> None:
+    """For spreadsheets in countries that write 2,75."""
+    export(tmp_path, database=lab.database, table=["time_entries"], decimal_comma=True)
+    lines = read_csv(tmp_path / "time_entries.csv", ";")
+    expected = {str(row["id"]): row["hours"] for row in lab.table("time_entries")}
+    assert {e["id"]: Decimal(e["hours"].replace(",", ".")) for e in lines} == expected
+    with pytest.raises(ConfigError, match="--decimal-comma is for CSV"):
+        export(tmp_path, database=lab.database, form="xlsx", decimal_comma=True)
+
+
+def test_what_cannot_be_exported_is_said(lab: Lab, tmp_path: Path) -> None:
+    """No such table, no such file, a folder that is a file, a file in use: nothing is written."""
+    with pytest.raises(ConfigError, match="has no table nope"):
+        export(tmp_path / "x", database=lab.database, table=["nope"])
+    with pytest.raises(ConfigError, match="There is no warehouse"):
+        export(tmp_path / "x", database=tmp_path / "none.duckdb")
+    with pytest.raises(ConfigError, match="has no tables in dataset other"):
+        export(tmp_path / "x", database=lab.database, dataset="other")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        export(tmp_path / "file", database=lab.database)
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "broken.duckdb").write_bytes(b"no database at all, but long enough")
+    with pytest.raises(DestinationError, match="is not a DuckDB database"):
+        export(tmp_path / "x", database=tmp_path / "broken.duckdb")
+
+
+def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
+    """Rows of the account that was asked for, and our own tables whole."""
+    lab = open_lab.loaded("clients", accounts=(1000001, 1000002))
+    export(tmp_path, database=lab.database, account=["1000002"], table=["clients", "sync_runs"])
+    lines = read_csv(tmp_path / "clients.csv")
+    assert len(lines) == len(lab.ids("clients", account_id=1000002))
+    assert {line["account_id"] for line in lines} == {"1000002"}
+    assert len(read_csv(tmp_path / "sync_runs.csv")) == len(lab.table("sync_runs"))

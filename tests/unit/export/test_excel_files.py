@@ -1,0 +1,65 @@
+"""Excel files, read back by another library."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pytest
+
+from harvest_source.export.excel_files import LONGEST_TEXT, write_excel
+
+
+def write(folder: Path, values: list[Any], kind: pa.DataType) -> list[Any]:
+    """The cells of one column, as Excel would have them."""
+    path = folder / "table.xlsx"
+    assert write_excel(path, [pa.table({"value": pa.array(values, kind)})]) == len(values)
+    book = openpyxl.load_workbook(path)
+    (sheet,) = book.worksheets
+    head, *cells = [row[0] for row in sheet.iter_rows()]
+    assert (sheet.title, head.value) == ("table", "value")
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "cell"),
+    [
+        (Decimal("2.75"), pa.decimal128(38, 9), 2.75),
+        (Decimal("12345678901234567890.5"), pa.decimal128(38, 9), "12345678901234567890.5"),
+        (7, pa.int64(), 7),
+        (2**60 + 1, pa.int64(), str(2**60 + 1)),
+        (True, pa.bool_(), True),
+        (date(2026, 1, 31), pa.date32(), datetime(2026, 1, 31)),  # noqa: DTZ001
+        (date(201, 1, 31), pa.date32(), "0201-01-31"),
+        (
+            datetime(2026, 1, 31, 23, 30, tzinfo=UTC),
+            pa.timestamp("us", "UTC"),
+            datetime(2026, 1, 31, 23, 30),  # noqa: DTZ001
+        ),
+        ("text", pa.string(), "text"),
+        ("https://example.com", pa.string(), "https://example.com"),
+        ("00123", pa.string(), "00123"),
+    ],
+)
+def test_cells(tmp_path: Path, value: Any, kind: pa.DataType, cell: Any) -> None:
+    """Numbers and days are Excel's own where it holds them exactly, and texts otherwise."""
+    empty, filled = write(tmp_path, [None, value], kind)
+    assert (filled.value, type(filled.value)) == (cell, type(cell))
+    assert empty.value is None
+
+
+def test_no_text_is_a_formula(tmp_path: Path) -> None:
+    """Not when it is opened, and not after somebody has edited the cell."""
+    (cell,) = write(tmp_path, ['=HYPERLINK("http://evil")'], pa.string())
+    assert (cell.data_type, cell.value) == ("s", '=HYPERLINK("http://evil")')
+    assert cell.quotePrefix
+
+
+def test_a_long_text_is_cut(tmp_path: Path) -> None:
+    """A cell holds 32,767 characters; the last one says that there are more."""
+    (cell,) = write(tmp_path, ["x" * 40_000], pa.string())
+    assert (len(cell.value), cell.value[-1]) == (LONGEST_TEXT, "…")
