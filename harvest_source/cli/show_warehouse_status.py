@@ -23,10 +23,9 @@ def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
     if not console.quiet:
         _show_runs(report)
         _show_tables(report)
-        if report.sign_in is not None:
-            state = f"{report.sign_in.state}" + (", Harvest was asked" if report.is_checked else "")
-            console.note("sign-in", state)
-    if report.is_checked and report.sign_in is not None and report.sign_in.error:
+        asked = ", Harvest was asked" if report.is_checked else ""
+        console.note("sign-in", f"{report.sign_in.state}{asked}")
+    if report.is_checked and report.sign_in.error:
         console.error(str(report.sign_in.error))
     print(summarise(report))
 

@@ -41,3 +41,12 @@ def is_due(at: datetime | None, now: datetime, every: timedelta = DAILY) -> bool
         every: The plan. A plan of one day is due after 20 hours.
     """
     return at is None or is_worthless(at, now) or now - at >= every - _SLACK
+
+
+def is_older(at: datetime | None, now: datetime, age: timedelta) -> bool:
+    """
+    Whether what was last done *at* is longer ago than *age*, or was not done.
+
+    A time of a clock that was far ahead counts as not done.
+    """
+    return at is None or is_worthless(at, now) or now - at > age

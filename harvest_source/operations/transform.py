@@ -239,8 +239,5 @@ def _count_tests(nodes: list[Node], model: str, status: str) -> int:
 def _count_rows(warehouse: Warehouse, schema: str, names: list[str]) -> dict[str, int]:
     if not names:
         return {}
-    # The names are those of our own models.
-    counts = (f"SELECT '{name}', COUNT(*) FROM \"{schema}\".{name}" for name in names)  # noqa: S608
     with warehouse.sql() as sql:
-        found = sql.client.execute_sql(" UNION ALL ".join(counts)) or ()
-    return {name: int(rows) for name, rows in found}
+        return {name: sql.count_elsewhere(schema, name) for name in names}

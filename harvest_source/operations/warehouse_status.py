@@ -21,10 +21,10 @@ from harvest_source.config.notify import parse_recipient
 from harvest_source.config.parse import parse_tables
 from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE, SWEEP_EVERY
-from harvest_source.errors import ConfigError, HarvestError
+from harvest_source.errors import ConfigError
 from harvest_source.extract.audit_state import load_audited
 from harvest_source.extract.parent_sweep import ParentSweep
-from harvest_source.extract.schedule import DAILY
+from harvest_source.extract.schedule import DAILY, is_older
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
@@ -118,7 +118,6 @@ class WarehouseStatus:
     Attributes:
         runs: The last ones, the newest first.
         waiting: What an earlier run read and did not load; empty: nothing.
-        sign_in: None where the settings of a sign-in cannot be read.
     """
 
     target: Target
@@ -126,7 +125,7 @@ class WarehouseStatus:
     runs: tuple[RunStatus, ...]
     tables: tuple[TableStatus, ...]
     waiting: tuple[str, ...]
-    sign_in: StatusReport | None
+    sign_in: StatusReport
     is_checked: bool
 
     @property
@@ -138,7 +137,7 @@ class WarehouseStatus:
     def exit_code(self) -> int:
         """0; 5 for a table that is too old; that of a sign-in that was checked and failed."""
         codes = {_STALE} if self.stale else set()
-        if self.is_checked and self.sign_in is not None and self.sign_in.error:
+        if self.is_checked and self.sign_in.error:
             codes.add(self.sign_in.exit_code)
         return choose_exit_code(codes)
 
@@ -152,7 +151,7 @@ class WarehouseStatus:
             "runs": [each.as_dict() for each in self.runs],
             "tables": [each.as_dict() for each in self.tables],
             "waiting": list(self.waiting),
-            "sign_in": self.sign_in.as_dict() if self.sign_in else None,
+            "sign_in": self.sign_in.as_dict(),
         }
 
 
@@ -190,6 +189,7 @@ def read_warehouse_status(
         msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
         raise ConfigError(msg)
     now = (clock or SystemClock()).now()
+    sign_in = _read_sign_in(settings or {}, ask=check)
     warehouse = Warehouse(target, clock=clock)
     waiting = warehouse.follow()
     check_loaded(warehouse)
@@ -199,7 +199,6 @@ def read_warehouse_status(
             _read_table(warehouse, name, account_id, rows, runs, now, limit)
             for name, account_id, rows in _iter_places(warehouse, sql, wanted, account)
         )
-    sign_in = _read_sign_in(settings or {}, ask=check)
     status = WarehouseStatus(
         target, now, tuple(runs[:_SHOWN_RUNS]), tables, tuple(waiting), sign_in, check
     )
@@ -279,7 +278,7 @@ def _read_table(
 ) -> TableStatus:
     state = stored_accounts(warehouse.source_state, name).get(str(account_id), {})
     as_of = next((run.started_at for run in runs if run.has_read(name, account_id)), None)
-    is_stale = limit is not None and (as_of is None or now - as_of > limit)
+    is_stale = limit is not None and is_older(as_of, now, limit)
     audit = load_audited(state["audit"], now).counted_at + DAILY if "audit" in state else None
     sweep = None
     if BY_NAME[name].parent is not None:
@@ -289,15 +288,18 @@ def _read_table(
     return TableStatus(name, account_id, rows, as_of, audit, sweep, is_stale)
 
 
-def _read_sign_in(settings: Mapping[str, Any], *, ask: bool) -> StatusReport | None:
-    """What is known of the sign-in; a machine that only looks at the warehouse has none."""
+def _read_sign_in(settings: Mapping[str, Any], *, ask: bool) -> StatusReport:
+    """
+    What is known of the sign-in. A machine that only looks at the warehouse needs none.
+
+    Raises:
+        ConfigError: A profile is named that does not exist.
+    """
     notices: list[Notice] = []
-    try:
-        return read_status(open_sign_in_context(settings, notices.append), notices, ask=ask)
-    except HarvestError:
-        if ask:
-            raise
-        return None
+    report = read_status(open_sign_in_context(settings, notices.append), notices, ask=ask)
+    if "auth_profile" in settings and isinstance(report.error, ConfigError):
+        raise report.error
+    return report
 
 
 def _as_utc(value: Any) -> datetime:

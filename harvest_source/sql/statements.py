@@ -61,6 +61,11 @@ def count(names: Names, table: str, where: Condition) -> Rendered:
     return f"SELECT COUNT(*) FROM {names.table(table)} WHERE {condition}", values  # noqa: S608 - quoted names
 
 
+def count_qualified(name: str) -> Rendered:
+    """How many rows a table has, by its whole name, quoted."""
+    return f"SELECT COUNT(*) FROM {name}", []  # noqa: S608 - quoted names
+
+
 def count_by(names: Names, table: str, where: Condition, columns: Sequence[str]) -> Rendered:
     """Each combination of values of *columns*, and in a last column how many rows have it."""
     condition, values = where.render(names)

@@ -154,6 +154,14 @@ class Sql:
         ((rows,),) = self._iter(statements.count(self, table, where), table, ("",))
         return int(rows)
 
+    def count_elsewhere(self, schema: str, table: str) -> int:
+        """How many rows a table or view of another schema of the database has."""
+        name = f"{self.column(schema)}.{self.column(table)}"
+        text, _ = statements.count_qualified(name)
+        with self.client.execute_query(text) as cursor:
+            ((rows,),) = cursor.fetchmany(1)
+        return int(rows)
+
     def count_by(self, table: str, where: Condition, column: str) -> dict[Any, int]:
         """How many rows have each value of *column*."""
         return {value: rows for (value,), rows in self.iter_groups(table, where, (column,))}

@@ -24,7 +24,6 @@ EVERY_PROFILE = frozenset(
         "export",
         "dbt",
         "transform",
-        "status",
     }
 )
 """Commands that are of no profile, or of every one: they only read the warehouse, say."""

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.environments import make_dbt_environment
-from tests.support.lab import Row
-from tests.support.models_lab import ModelsLab
-
-
-@dataclass(frozen=True)
-class Built:
-    """
-    The consultancy with its models.
-
-    Attributes:
-        python: Of the environment with dbt that built them.
-        report: What ``transform`` said.
-    """
-
-    lab: ModelsLab
-    python: Path
-    report: Row
+from tests.support.models_lab import Built, ModelsLab
 
 
 @pytest.fixture(scope="session")

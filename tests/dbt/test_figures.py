@@ -15,7 +15,7 @@ from tests.support.models_figures import COMPARISONS, Comparison
 from tests.support.models_lab import ModelsLab
 
 if TYPE_CHECKING:
-    from tests.dbt.conftest import Built
+    from tests.support.models_lab import Built
 else:
     Built = Any
 

@@ -27,7 +27,7 @@ from tests.support.models_lab import MODELS, ModelsLab, by, is_near, read, total
 from tests.support.models_reports import REPORTS
 
 if TYPE_CHECKING:
-    from tests.dbt.conftest import Built
+    from tests.support.models_lab import Built
 else:
     Built = Any
 

@@ -14,7 +14,7 @@ from tests.docs.pages import FOLDER
 from tests.support.models_lab import is_near
 
 if TYPE_CHECKING:
-    from tests.dbt.conftest import Built
+    from tests.support.models_lab import Built
 else:
     Built = Any
 

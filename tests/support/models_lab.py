@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,18 @@ def is_near(left: Any, right: Any, tolerance: str = "0.01") -> bool:
     if left is None or right is None:
         return left is right
     return abs(Decimal(str(left)) - Decimal(str(right))) <= Decimal(tolerance)
+
+
+@dataclass(frozen=True)
+class Built:
+    """
+    The consultancy with its models.
+
+    Attributes:
+        python: Of the environment with dbt that built them.
+        report: What ``transform`` said.
+    """
+
+    lab: ModelsLab
+    python: Path
+    report: Row
