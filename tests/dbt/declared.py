@@ -207,6 +207,8 @@ class View:
         for column in self.kept:
             if column.of and BY_NAME[column.of].default and self.source.is_default:
                 parent = {"model": f"{PREFIX}{column.of}", "column": f"{singular(column.of)}_id"}
+                if module := SOURCES_BY_NAME[column.of].module:
+                    parent["module"] = module
                 found[self.source.alias(column)] = parent
         return found
 
