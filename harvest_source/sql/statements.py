@@ -161,6 +161,12 @@ def _list(names: Names, columns: Sequence[str]) -> str:
 DUCKDB_READ_THREADS: Final = "SELECT current_setting('threads')"
 DUCKDB_SET_THREADS: Final = "SET threads = {}"
 
+DUCKDB_WHOLE_METADATA: Final = "SET GLOBAL experimental_metadata_reuse = false"
+"""
+Write a file's metadata anew. DuckDB 1.5 keeps parts of it by default: once tables were dropped, no
+DuckDB before 1.4 opens the file any more ("Failed to load metadata pointer").
+"""
+
 DUCKDB_HAS_TABLE: Final = (
     "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = current_database() "
     "AND lower(schema_name) = lower(?) AND table_name = ?"

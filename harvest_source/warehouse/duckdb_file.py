@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from harvest_source.sql.statements import (
     DUCKDB_READ_THREADS,
     DUCKDB_SCHEMAS_WITH,
     DUCKDB_SET_THREADS,
+    DUCKDB_WHOLE_METADATA,
 )
 
 _RETRY_S: Final = 1.0
@@ -77,6 +78,8 @@ class DuckDBFile:
             if self._is_held:
                 yield
                 return
+            with suppress(duckdb.CatalogException):  # Not every version has the setting.
+                connection.execute(DUCKDB_WHOLE_METADATA)
             self._is_held.append(True)
             try:
                 with _halving_threads(connection):
