@@ -140,8 +140,9 @@ def build_final_error(
     if last.status == 429:
         kind = RateLimitedError
         advice = (
-            "Something else may be using this account's allowance. Run the same command again in "
-            "a few minutes; if it happens often, lower rate_limit under [sources.harvest]."
+            "Harvest counted more requests than it allows for this account. Run the same command "
+            "again in a few minutes. If other programs read the account too, lower rate_limit "
+            "under [sources.harvest] to leave them a part."
         )
     elif isinstance(last, StaleAnswer):
         kind = StaleAnswerError

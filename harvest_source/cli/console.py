@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from harvest_source.cli.layout import lay_out
 from harvest_source.notices import Notice
 
 if TYPE_CHECKING:
+    from rich.box import Box
     from rich.console import Console as RichConsole
     from rich.table import Table
 
@@ -42,8 +44,8 @@ class Console:
     """Print the result and errors only."""
 
     def error(self, message: str) -> None:
-        """Print one line on stderr."""
-        _open_rich(stderr=True).print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
+        """Print one line on stderr; on a terminal as many as it needs."""
+        _print_message("error", "bold red", message)
 
     def warn(self, notice: Notice) -> None:
         """Print a warning on stderr; with ``--quiet`` only an urgent one."""
@@ -52,15 +54,25 @@ class Console:
     def note(self, mark: str, message: str, *, always: bool = False) -> None:
         """Print ``mark: message`` as one line on stderr, unless ``--quiet``."""
         if always or not self.quiet:
-            colour = _COLOURS.get(mark, "default")
-            _open_rich(stderr=True).print(
-                f"[{colour}]{mark}:[/] {_escape(message)}", soft_wrap=True
-            )
+            _print_message(mark, _COLOURS.get(mark, "default"), message)
+
+
+def _print_message(mark: str, colour: str, message: str) -> None:
+    """In a log a message is one line, which can be searched; a terminal would break its words."""
+    rich = _open_rich(stderr=True)
+    text = lay_out(mark, message, rich.width) if sys.stderr.isatty() else f"{mark}: {message}"
+    rest = _escape(text.removeprefix(f"{mark}:"))
+    rich.print(f"[{colour}]{mark}:[/]{rest}", soft_wrap=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print *value* as one line of JSON on stdout."""
     print(json.dumps(value))
+
+
+def print_text(mark: str, text: str) -> None:
+    """Print ``mark: text`` on stdout, in one line or as many as a terminal needs."""
+    print(lay_out(mark, text, _open_rich().width) if sys.stdout.isatty() else f"{mark}: {text}")
 
 
 def log_to_stderr() -> None:
@@ -87,11 +99,10 @@ def print_table(
         whole: Headings of columns that are never cut or wrapped; None: all of them.
         states: Headings of columns that get the colour of what they say.
     """
-    from rich import box
     from rich.cells import cell_len
     from rich.table import Table
 
-    table, lines = Table(box=box.SIMPLE_HEAD, pad_edge=False), list(rows)
+    table, lines = Table(box=_choose_box(), pad_edge=False), list(rows)
     for at, heading in enumerate(headings):
         justify: Literal["left", "right"] = "right" if heading in numbers else "left"
         is_whole = whole is None or heading in whole
@@ -164,6 +175,17 @@ def _fill_lines(cells: Sequence[tuple[str, str]], width: int) -> Iterator[list[t
         used += size
     if line:
         yield line
+
+
+def _choose_box() -> Box:
+    """A rule below the headings, of hyphens where the stream's encoding has no other."""
+    from rich.box import SIMPLE_HEAD, Box
+
+    try:
+        "\u2500".encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return Box(str(SIMPLE_HEAD).replace("\u2500", "-"), ascii=True)
+    return SIMPLE_HEAD
 
 
 def _print_without_padding(table: Table) -> None:

@@ -173,7 +173,7 @@ def _show_line(board: Board) -> Iterator[None]:
 
     def build() -> Text:
         line = "  ".join(each for each in board.describe() if each)
-        return Text(line, no_wrap=True, overflow="ellipsis")
+        return Text(line, no_wrap=True, overflow="crop")
 
     with Live(get_renderable=build, console=open_stderr(), transient=True, refresh_per_second=4):
         yield

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def show_check(console: Console, report: CheckReport) -> None:
-    """One line for each finding."""
+    """One line for each finding; then the settings in effect, and where each came from."""
     if console.as_json:
         print_json(report.as_dict())
         return
@@ -20,4 +20,11 @@ def show_check(console: Console, report: CheckReport) -> None:
         ((each.subject, each.name, each.state, each.detail) for each in report.findings),
         whole=("Subject", "Name", "State"),
         states=("State",),
+    )
+    if not report.settings:
+        return
+    print_table(
+        ("Setting", "Value", "From"),
+        ((each.name, each.value or "-", each.source) for each in report.settings),
+        whole=("Setting",),
     )

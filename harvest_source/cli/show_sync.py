@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.cli.console import Console, print_json, print_table, print_text
 from harvest_source.errors import counted
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def show_sync(console: Console, report: SyncReport) -> None:
         print(f"{report.ended_at:%Y-%m-%d %H:%M:%S} UTC {summarise(report)}")
         return
     _show_tables(report)
-    print(summarise(report))
+    print_text(*summarise(report).split(": ", 1))
 
 
 def _show_tables(report: SyncReport) -> None:

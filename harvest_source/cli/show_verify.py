@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Final
 
-from harvest_source.cli.console import Console, print_figures, print_json
+from harvest_source.cli.console import Console, print_figures, print_json, print_text
 from harvest_source.errors import counted
 from harvest_source.operations.comparisons import EXACT
 
@@ -50,8 +50,8 @@ def show_verify(console: Console, report: VerifyReport) -> None:
         _show_checks(report)
         _show_differences(report.differences)
         for question in report.open_questions:
-            print(f"Not told: {_describe_question(question)}")
-    print(summarise(report))
+            print_text("Not told", _describe_question(question))
+    print_text(*summarise(report).split(": ", 1))
     if report.differences and not report.mended:
         console.note("warning", "To read again what differs: harvest-source verify --fix")
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import dlt
 from dlt.common import logger
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.specs.base_configuration import is_secret_hint as is_secret_hint
 from dlt.common.normalizers.naming.exceptions import NormalizersException
 
 
@@ -116,6 +117,15 @@ def find_setting(
             for place in () if provider.is_empty else places:
                 value, found = provider.get_value(key, str, name, *place)
                 if value is not None:
-                    where = provider.get_value_location(key, name, *place) or provider.name
-                    return FoundSetting(value, f"{found} in {where}")
+                    location = provider.get_value_location(key, name, *place)
+                    return FoundSetting(value, f"{found} in {_name_place(provider, location)}")
     return None
+
+
+def _name_place(provider: Any, location: str) -> str:
+    """The absolute path of the file that has a value; else the provider, as in a sentence."""
+    if not provider.present_locations:
+        return "the environment" if provider.name.startswith("Env") else str(provider.name)
+    # dlt names files without their folders, with "global:" before the one that other projects read.
+    at = -1 if location.startswith("global:") else 0
+    return str(Path(provider.present_locations[at]).absolute())

@@ -14,6 +14,7 @@ from harvest_source.api.notification import Recipient
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.config.effective import Setting, list_settings
 from harvest_source.config.notify import parse_recipient
 from harvest_source.config.parse import (
     parse_account_ids,
@@ -82,6 +83,7 @@ class RunArguments:
         isolate: A table that fails is noted and the others go on; otherwise its error is raised.
         may_exchange: False: no refresh token is exchanged, so only an access token that is kept can
             be used.
+        lists_settings: Find out where each setting came from, which takes a moment.
     """
 
     settings: Mapping[str, Any] | None = None
@@ -93,6 +95,7 @@ class RunArguments:
     max_deletes: str = MAX_DELETES
     isolate: bool = True
     may_exchange: bool = True
+    lists_settings: bool = False
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -135,6 +138,7 @@ class Settings:
         upkeep: Not used in plain dlt use, which removes nothing.
         destination_wait_s: Seconds to wait for a DuckDB file that another process has open.
         recipient: Who is told of the run; None: no address is configured.
+        in_effect: Every key, with its value and where it came from; no secrets.
     """
 
     connection: Connection
@@ -142,6 +146,7 @@ class Settings:
     upkeep: Upkeep
     destination_wait_s: float
     recipient: Recipient | None = None
+    in_effect: tuple[Setting, ...] = ()
 
 
 def build_settings(
@@ -178,7 +183,8 @@ def build_settings(
     http = replace(http, sending=run_log.activity.sending)
     connection = build_connection(config, http, may_exchange=arguments.may_exchange)
     connection = replace(connection, build_limiter=hooks.build_limiter)
-    return Settings(connection, options, upkeep, wait_s, parse_recipient(config))
+    in_effect = list_settings(config, arguments.overrides) if arguments.lists_settings else ()
+    return Settings(connection, options, upkeep, wait_s, parse_recipient(config), in_effect)
 
 
 def build_http_context(

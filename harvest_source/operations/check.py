@@ -12,6 +12,7 @@ from typing import Any, Final
 from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.oauth import NotExchangedError
 from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.config.effective import DEFAULT, OPTION, Setting
 from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
@@ -68,6 +69,8 @@ class CheckReport:
     """All findings, in the order they were made."""
 
     findings: tuple[Finding, ...]
+    settings: tuple[Setting, ...] = ()
+    """The settings in effect, and where each came from."""
 
     @property
     def exit_code(self) -> int:
@@ -80,6 +83,7 @@ class CheckReport:
         return {
             "status": "ok" if self.exit_code == 0 else "error",
             "findings": [finding.as_dict() for finding in self.findings],
+            "settings": [each.as_dict() for each in self.settings],
         }
 
 
@@ -102,7 +106,8 @@ def check(
         ConfigError: Nothing was sent.
     """
     target = build_target(destination, database, dataset, pipeline)
-    run = open_run(target, RunArguments(settings, account, may_exchange=False), hooks)
+    arguments = RunArguments(settings, account, may_exchange=False, lists_settings=True)
+    run = open_run(target, arguments, hooks)
     connection = run.settings.connection
     findings: list[Finding] = []
     with run.sessions.in_use():
@@ -113,7 +118,21 @@ def check(
     misfits: list[str] = []
     findings.append(_try("destination", str(target), partial(_open_destination, target, misfits)))
     findings += (Finding("destination", "numbers", "warning", each) for each in misfits)
-    return CheckReport(tuple(findings))
+    return CheckReport(tuple(findings), (*run.settings.in_effect, *_list_target(target, database)))
+
+
+def _list_target(target: Target, database: str | Path | None) -> Iterable[Setting]:
+    """Where the tables go; an option that says what is the default counts as that."""
+    named = {
+        "destination": (target.destination, DUCKDB),
+        "dataset": (target.dataset, DATASET),
+        "pipeline": (target.pipeline, PIPELINE),
+    }
+    for name, (value, default) in named.items():
+        yield Setting(f"--{name}", value, DEFAULT if value == default else OPTION)
+    if target.database is not None:
+        source = DEFAULT if database is None else OPTION
+        yield Setting("--database", str(target.database.absolute()), source)
 
 
 def _describe_limit(rate_limit: int | None) -> Finding:

@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from harvest_source.sandbox import Sandbox
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
@@ -41,6 +43,34 @@ def test_check_as_json(run: Run) -> None:
     assert report["status"] == "ok"
     assert all(f.keys() == {"subject", "name", "state", "detail"} for f in report["findings"])
     assert findings(report, "table") == {endpoint.name: "ok" for endpoint in DEFAULT_ENDPOINTS}
+
+
+def test_check_lists_settings_and_where_they_came_from(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file by its absolute path, a variable, an option, a default; never a secret."""
+    config = folder / ".dlt" / "config.toml"
+    config.parent.mkdir()
+    config.write_text('[sources.harvest]\nexclude = ["users.cost_rate"]\n')
+    monkeypatch.setenv("SOURCES__HARVEST__OVERLAP", "400")
+    monkeypatch.setenv("SOURCES__HARVEST__TOKEN_COMMAND", "keep --password hidden")
+    monkeypatch.setenv("SOURCES__HARVEST__NOTIFY_URL", "https://hooks.example.com/hidden")
+    Container()[PluggableRunContext].reload(".")
+    result = run("check", "--json", "--database", "a.duckdb", "--account", "1000001")
+    found = {each["name"]: (each["value"], each["source"]) for each in result.json["settings"]}
+    assert found["exclude"] == ("users.cost_rate", f"sources.harvest.exclude in {config}")
+    assert found["overlap"] == ("400", "SOURCES__HARVEST__OVERLAP in the environment")
+    assert found["account_id"] == ("1000001", "option")
+    assert found["--database"] == (str(folder / "a.duckdb"), "option")
+    assert found["full_walk"] == ("7", "default")
+    assert found["start_date"] == ("", "default")
+    assert found["token_command"][0] == "keep ..."
+    assert found["notify_url"][0] == "set, not shown"
+    assert found["credentials.access_token"] == ("set, not shown", f"{TOKEN} in the environment")
+    assert "hidden" not in result.out
+    shown = run("check")
+    assert str(config) in "".join(shown.out.split())
+    assert "hidden" not in shown.out
 
 
 def test_check_tells_what_a_member_may_not_read(bare: Run, start: Start) -> None:

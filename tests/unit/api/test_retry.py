@@ -143,7 +143,7 @@ def test_giving_up_on_429_says_everything() -> None:
     assert isinstance(error, RateLimitedError)
     assert str(error).startswith(
         "Gave up on time_entries: 6 tries in 94 s, each answered 429 (last Retry-After 15 s). "
-        "Something else may be using this account's allowance."
+        "Harvest counted more requests than it allows for this account."
     )
     assert (error.path, error.status, error.attempts) == ("/v2/x", 429, 6)
 

@@ -113,7 +113,7 @@ def test_what_is_refused_is_found(
             check_settings(TARGET)
         message = str(caught.value)
         assert f"setting {name} is '{value}'" in message
-        assert f"{variable} in Environment Variables" in message
+        assert f"{variable} in the environment" in message
         assert setting.why in message
         assert setting.instead in message
 
