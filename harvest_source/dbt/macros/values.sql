@@ -34,8 +34,27 @@
 
 
 {% macro ratio(part, whole) %}
-  {#- Null without a whole. DuckDB divides decimals as doubles, PostgreSQL as decimals. -#}
+  {#- A share with four places, half rounded up; null without a whole. -#}
+  {{- return(adapter.dispatch('ratio', 'harvest_source')(part, whole)) -}}
+{% endmacro %}
+
+{% macro default__ratio(part, whole) -%}
   cast(round(cast({{ part }} as numeric(30, 6)) / nullif({{ whole }}, 0), 4) as numeric(18, 4))
+{%- endmacro %}
+
+{% macro duckdb__ratio(part, whole) -%}
+  {#- DuckDB divides decimals as doubles, and its versions round 1.03375 differently: whole numbers. -#}
+  {%- set part = 'cast(cast(' ~ part ~ ' as decimal(24, 6)) * 1000000 as hugeint)' -%}
+  {%- set whole = 'cast(cast(' ~ whole ~ ' as decimal(24, 6)) * 1000000 as hugeint)' -%}
+  case
+    when {{ whole }} <> 0
+      then cast(
+        cast(
+          sign({{ part }}) * sign({{ whole }})
+          * ((abs({{ part }}) * 20000 + abs({{ whole }})) // (abs({{ whole }}) * 2))
+        as decimal(18, 0)) * cast(0.0001 as decimal(5, 4))
+      as decimal(18, 4))
+  end
 {%- endmacro %}
 
 
