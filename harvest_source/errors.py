@@ -17,6 +17,7 @@ Every error this package raises on purpose.
     │           ├── UnsafeLinkError   a next link that must not be followed
     │           └── IncompleteListError   a list that could not be proven complete
     ├── DestinationError          the warehouse refused; the message says what stays pending
+    │   └── TableRefusedError     it refused one table; the others are not held up
     ├── NothingComparedError      a verification had nothing to compare
     ├── GuardError                a guard stopped a destructive step
     └── BusyError                 another sync of this pipeline is running
@@ -139,6 +140,19 @@ class DestinationError(HarvestError):
     """The warehouse refused. The message says what stays pending."""
 
     exit_code = 6
+
+
+class TableRefusedError(DestinationError):
+    """
+    The warehouse refused the rows of one table. They were given up and are read again.
+
+    Attributes:
+        table: Its name, as dlt has it; of a child table the name of the table above it.
+    """
+
+    def __init__(self, message: str, *, table: str) -> None:
+        super().__init__(message)
+        self.table = table
 
 
 class GuardError(HarvestError):

@@ -18,6 +18,9 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException as MissingDependencyException
 from dlt.common.runtime import signals
 from dlt.destinations.sql_client import SqlClientBase
+from dlt.load.exceptions import LoadClientJobException
+
+from harvest_source.errors import find_cause
 
 # The exceptions above have no documented home. When one goes: dlt's next base class will do, as
 # long as missing settings and refusals of the destination can be distinguished.
@@ -42,6 +45,17 @@ Attributes in which dlt's exceptions keep the exception that they stand for, bes
 That of ``PipelineStepFailed`` is documented; those of load jobs and of SQL clients are not. Without
 them: the message, which quotes the inner traceback.
 """
+
+
+def find_failed_table(error: BaseException) -> str | None:
+    """
+    dlt's name of the table whose job made a load fail; None when it was no job.
+
+    Without ``LoadClientJobException``: the job's name, which the message quotes.
+    """
+    job = find_cause(error, LoadClientJobException, attributes=INNER_ERRORS)
+    name = getattr(job, "job_id", None)
+    return None if name is None else str(name).partition(".")[0]
 
 
 def find_destination(name: str) -> Any | None:

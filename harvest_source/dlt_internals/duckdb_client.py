@@ -181,10 +181,13 @@ def _build_duckdb_client() -> Any:
             Of the named tables and their child tables.
 
             dlt adds columns to tables that a load has files for, but merges their child tables with
-            all columns, whether the load has files for these or not.
+            all columns, whether the load has files for these or not. And it looks for missing
+            columns only where it has not stored the schema: a load that failed has stored it, and
+            a person may have renamed a column since.
             """
             if only_tables is not None:
                 only_tables = {*only_tables, *_find_children(self.schema, only_tables)}
+                force = True
             return super().update_stored_schema(only_tables, expected_update, force)
 
     return Client

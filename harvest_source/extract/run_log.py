@@ -173,7 +173,9 @@ class RunLog:
     def skip(self, table: str, account_id: int, reason: str) -> None:
         """Record that a table is not read on purpose."""
         with self._lock:
-            self.skipped.append(Skip(account_id, table, reason))
+            skip = Skip(account_id, table, reason)
+            if skip not in self.skipped:
+                self.skipped.append(skip)
 
     def fail(self, table: str, account_id: int, error: HarvestError) -> None:
         """Record that a table could not be read."""

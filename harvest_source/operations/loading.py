@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from harvest_source.errors import TableRefusedError
 from harvest_source.extract.extraction import TableFeed
 from harvest_source.extract.options import Reread
 from harvest_source.load.packages import PackageBuilder
@@ -18,31 +19,53 @@ from harvest_source.sql.conditions import Equals
 from harvest_source.sql.values import as_day
 
 
-def load_tables(workspace: Workspace) -> list[str]:
+def load_tables(workspace: Workspace) -> None:
     """
     Read every table of every account, load it, and create the tables that no row created.
 
-    Returns:
-        The ids of the load packages.
+    A table that the destination refuses fails alone. What was read together with it was given up
+    with it, and is read again.
 
     Raises:
         DestinationError: The destination refused; the package stays pending.
     """
+    while True:
+        try:
+            return _load_tables(workspace)
+        except TableRefusedError as error:
+            workspace = _without_refused(workspace, error)
+
+
+def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspace:
+    """*workspace* without the table that was refused, which failed for every account."""
+    names = {error.table, error.table.removesuffix("_history")}
+    refused = [each for each in workspace.endpoints if each.name in names]
+    if not refused:
+        raise error  # One of our own, or of dlt's: without it nothing can be loaded.
+    log = workspace.run_log
+    for endpoint in refused:
+        for account_id in workspace.sessions.account_ids():
+            log.fail(endpoint.name, account_id, error)
+    # What was read of it did not land, so what is missing from that is not gone.
+    log.whole = {place for place in log.whole if place[0] not in names}
+    kept = tuple(each for each in workspace.endpoints if each not in refused)
+    return replace(workspace, endpoints=kept)
+
+
+def _load_tables(workspace: Workspace) -> None:
     builder = _create_builder(workspace)
     feeds = [
         _with_stored_windows(workspace, each)
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
-    load_ids: list[str] = []
     replacement = Replacement(workspace)
     with closing(workspace.extraction.iter_packages(feeds)) as packages:
         for batches in packages:
             source = builder.build_source(replacement.clear_way(batches))
             batches.clear()  # Its rows are released as they are drawn.
-            load_ids += workspace.warehouse.load(source)
+            workspace.warehouse.load(source)
     if builder.has_unmade:
-        load_ids += workspace.warehouse.load(builder.build_source([]))
-    return load_ids
+        workspace.warehouse.load(builder.build_source([]))
 
 
 def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:

@@ -172,6 +172,11 @@ DUCKDB_HAS_TABLE: Final = (
     "AND lower(schema_name) = lower(?) AND table_name = ?"
 )
 
+DUCKDB_UNIQUE_INDEXES: Final = (
+    "SELECT index_name FROM duckdb_indexes() WHERE database_name = current_database() "
+    "AND lower(schema_name) = lower(?) AND table_name = ? AND is_unique"
+)
+
 DUCKDB_SCHEMAS_WITH: Final = (
     "SELECT table_schema FROM information_schema.tables WHERE table_name = ?"
 )

@@ -29,6 +29,7 @@ from harvest_source.errors import (
     ConfigError,
     DestinationError,
     HarvestError,
+    TableRefusedError,
     find_cause,
     iter_causes,
     printable,
@@ -120,6 +121,27 @@ def build_driver_error(target: Target, error: MissingDependencyException) -> Con
     return ConfigError(
         f"Destination {target.destination} needs libraries that are not installed here. Nothing "
         f"was read and nothing changed. Install them: {advise_install(error.dependencies)}"
+    )
+
+
+def build_table_refusal(
+    target: Target, error: BaseException, table: str, *, root: str, remedy: str
+) -> TableRefusedError:
+    """
+    The destination refused the rows of one table.
+
+    Args:
+        root: The table above it, or itself.
+        remedy: What to do: a sentence.
+    """
+    cause: BaseException = error
+    while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
+        cause = cause.exception
+    words = _last_words(str(cause)).partition(" . The job has")[0]
+    return TableRefusedError(
+        f"The destination ({target}) refused {table}: {words} Its rows and its cursor are as they "
+        f"were; the next run reads it again. {remedy}",
+        table=root,
     )
 
 

@@ -202,14 +202,14 @@ class PipelineFolder:
         except Exception as error:
             if may_pass(self._target, error):
                 raise
-            self._give_up_pending()
+            self.give_up_pending()
             return [
                 "An unfinished load of an earlier run could not be completed and was given up; "
                 "its rows are read again."
             ]
         return []
 
-    def _give_up_pending(self) -> None:
+    def give_up_pending(self) -> None:
         """Abort what is pending; start anew if dlt cannot even read it."""
         try:
             self.pipeline.abort_packages()

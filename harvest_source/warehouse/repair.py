@@ -75,8 +75,26 @@ def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
     folder.write_state(lambda state: forget_tables(state, lost))
     with pipeline.destination_client() as client:
         _empty_orphans(schema, client, missing)
+        _empty_keyless(schema, client, missing)
         create_tables(client, missing)
     return lost
+
+
+def _empty_keyless(schema: dlt.Schema, client: JobClient, missing: Iterable[str]) -> None:
+    """
+    Empty tables that lack a column which is never null, such as ``id``, and what is below them.
+
+    No database adds such a column to rows. Without it they could not be merged either, and all of
+    them are read again.
+    """
+    sql = Sql(sql_client_of(client), schema)
+    incomplete = dict(iter_incomplete_tables(schema, client))
+    for name in missing:
+        columns, lacking = schema.get_table_columns(name), incomplete.get(name, {})
+        is_there = lacking.keys() != columns.keys()
+        if is_there and not all(each.get("nullable", True) for each in lacking.values()):
+            delete_all(sql, name)
+            _empty_orphans(schema, client, [name])
 
 
 def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]) -> None:

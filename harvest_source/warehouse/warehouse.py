@@ -17,6 +17,8 @@ from harvest_source.dlt_internals import (
     SqlClient,
     create_tables,
     delaying_interrupts,
+    find_failed_table,
+    find_root,
     has_table,
     mark_restored,
 )
@@ -25,8 +27,9 @@ from harvest_source.load.state import source_state
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.dataset_name import explain_other_name
 from harvest_source.warehouse.duckdb_file import DuckDBFile
-from harvest_source.warehouse.failures import as_destination_error
+from harvest_source.warehouse.failures import as_destination_error, build_table_refusal, may_pass
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
+from harvest_source.warehouse.remedies import find_remedy
 from harvest_source.warehouse.repair import find_unmade_children
 from harvest_source.warehouse.restoration import check_owner, read_schema, restore
 from harvest_source.warehouse.settings_checks import describe_unused
@@ -164,9 +167,10 @@ class Warehouse:
 
         Raises:
             HarvestError: One that the source raised, unchanged.
+            TableRefusedError: The destination refused one table; the package was given up.
             DestinationError: The destination refused; the package stays pending.
         """
-        with self._changing():
+        with self._changing(), _giving_up_refused(self._folder, self.target):
             self._folder.owe(True)
             return self._folder.load(source)
 
@@ -245,3 +249,23 @@ def _open_file(
     file = DuckDBFile(target.database, clock, wait_s, on_wait)
     file.open(UNTOUCHED).close()
     return file
+
+
+@contextlib.contextmanager
+def _giving_up_refused(folder: PipelineFolder, target: Target) -> Iterator[None]:
+    """
+    Give a load up in which the destination refuses a table.
+
+    Raises:
+        TableRefusedError: In place of the error, if it is one table's.
+    """
+    try:
+        yield
+    except Exception as error:
+        table = find_failed_table(error)
+        if table is None or may_pass(target, error):
+            raise
+        root = find_root(folder.pipeline.default_schema, table)
+        remedy = find_remedy(error, target.database, target.dataset, table)
+        folder.give_up_pending()
+        raise build_table_refusal(target, error, table, root=root, remedy=remedy) from error

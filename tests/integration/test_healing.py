@@ -50,6 +50,10 @@ def test_a_lost_folder_is_restored(lab: Lab) -> None:
         ("DROP TABLE invoices", "invoices"),
         ("DROP TABLE invoices__line_items", "invoices"),
         ("ALTER TABLE time_entries DROP COLUMN notes", "time_entries"),
+        ("ALTER TABLE clients DROP COLUMN id", "clients"),
+        ("ALTER TABLE clients DROP COLUMN _dlt_load_id", "clients"),
+        ("ALTER TABLE invoices DROP COLUMN _dlt_id", "invoices"),
+        ("ALTER TABLE invoices__line_items DROP COLUMN _dlt_root_id", "invoices"),
     ],
 )
 def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> None:

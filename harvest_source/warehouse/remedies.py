@@ -1,0 +1,53 @@
+"""What a person has changed in the warehouse that makes it refuse a table, and what undoes it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from harvest_source.dlt_internals import INNER_ERRORS
+from harvest_source.errors import find_cause, printable
+from harvest_source.sql.statements import DUCKDB_UNIQUE_INDEXES
+
+_COLUMN: Final = re.compile(r"source column (?P<column>\w+)")
+"""How DuckDB names the column that a value does not fit."""
+
+
+def find_remedy(error: BaseException, database: Path | None, dataset: str, table: str) -> str:
+    """
+    The statement that lets *table* be loaded again, with why; a general hint where it is not known.
+
+    Args:
+        database: The DuckDB file; None for another destination.
+    """
+    place = f"{dataset}.{table}"
+    misfit = find_cause(error, duckdb.ConversionException, attributes=INNER_ERRORS)
+    if misfit is not None and (found := _COLUMN.search(str(misfit))):
+        column = found["column"]
+        return (
+            f"Column {column} has another type than Harvest's field of that name: was it added or "
+            "changed by hand? Give it another name, and it is made anew: "
+            f"ALTER TABLE {place} RENAME COLUMN {column} TO my_{column}"
+        )
+    doubled = find_cause(error, duckdb.ConstraintException, attributes=INNER_ERRORS)
+    if doubled is not None and database is not None:
+        indexes = [f"DROP INDEX {dataset}.{name};" for name in _find_indexes(database, place)]
+        if indexes:
+            return (
+                "It has a unique index of your own, and a merge deletes and inserts a row in one "
+                f"transaction: {' '.join(indexes)}"
+            )
+    return (
+        f"If {place} was changed by hand, undo that, or drop it: the next run makes it again and "
+        f"reads it from the beginning. DROP TABLE {place}"
+    )
+
+
+def _find_indexes(database: Path, place: str) -> list[str]:
+    dataset, _, table = place.partition(".")
+    with duckdb.connect(str(database)) as connection:
+        found = connection.execute(DUCKDB_UNIQUE_INDEXES, [dataset, table]).fetchall()
+    return [printable(name, limit=80) for (name,) in found]
