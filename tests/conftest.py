@@ -14,7 +14,7 @@ SLOW = "slow"
 THOROUGH = "thorough"
 WHOLE_RUNS = ("tests/integration/", "tests/cli/test_sync.py", "tests/docs/test_examples.py")
 """Where tests make many whole syncs: they are thorough, but for these."""
-IN_THE_SUITE = ("test_contract.py", "test_storms.py", "test_requests.py")
+IN_THE_SUITE = ("test_contract.py", "test_storms.py", "test_requests.py", "test_destinations.py")
 
 settings.register_profile(
     "suite",

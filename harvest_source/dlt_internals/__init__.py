@@ -77,6 +77,7 @@ from harvest_source.dlt_internals.state import (
 from harvest_source.dlt_internals.tables import (
     add_columns,
     create_tables,
+    drop_dataset,
     find_root,
     find_table,
     has_dataset,
@@ -108,6 +109,7 @@ __all__ = [
     "create_duckdb_file",
     "create_tables",
     "delaying_interrupts",
+    "drop_dataset",
     "drop_staging",
     "failed_to_connect",
     "find_active_pipeline",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import dlt
+from dlt.common.destination.client import WithStagingDataset
 from dlt.common.schema.typing import TTableSchema, TTableSchemaColumns
 from dlt.common.schema.utils import get_root_table, has_table_seen_data
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -102,6 +103,20 @@ def add_columns(pipeline: dlt.Pipeline, columns: Mapping[str, TTableSchemaColumn
 def has_dataset(client: JobClient) -> bool:
     """Whether the dataset exists in the destination. Without it: query its schemas."""
     return client.is_storage_initialized()
+
+
+def drop_dataset(pipeline: dlt.Pipeline) -> None:
+    """
+    Remove the dataset of a *pipeline*, and its staging dataset.
+
+    Without ``drop_storage``: ``DROP SCHEMA`` of our own.
+    """
+    with pipeline.destination_client() as client:
+        client.drop_storage()
+        if isinstance(client, WithStagingDataset):
+            with client.with_staging_dataset():
+                if client.is_storage_initialized():
+                    client.drop_storage()
 
 
 def sql_client_of(client: JobClient) -> SqlClient:

@@ -23,6 +23,7 @@ from harvest_source.dlt_internals import find_load_id
 from harvest_source.extract.replaced_lists import Scope
 from harvest_source.load.file_format import EXACT, choose_format
 from harvest_source.load.hints import is_declared, learned_columns, type_hint
+from harvest_source.load.limits import find_limits
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, Column, Type
 from harvest_source.schema.endpoint import Endpoint
 
@@ -55,7 +56,14 @@ class DltEncoder:
         self._fitters: dict[str, ColumnFitter] = {}
 
     def encode(self, table: pa.Table) -> Any:
-        """One item for dlt, with hints for columns that dlt does not know yet."""
+        """
+        One item for dlt, with hints for columns that dlt does not know yet.
+
+        Raises:
+            ConfigError: The destination cannot hold a value.
+        """
+        if (limits := find_limits()) is not None:
+            limits.check(self._endpoint.name, table)
         if self._endpoint.record.children:
             return mark(self._as_records(table), columns=self._find_new_columns())
         is_first, self._is_first = self._is_first, False

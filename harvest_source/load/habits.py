@@ -20,6 +20,7 @@ from harvest_source.dlt_internals import (
     takes_new_tables,
 )
 from harvest_source.errors import ConfigError
+from harvest_source.load.file_format import check_format
 from harvest_source.load.hints import stored_columns
 from harvest_source.schema.endpoint import Endpoint
 
@@ -41,6 +42,7 @@ def check_habits(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -> 
     if not tables:
         return
     schema, table = dlt.current.source_schema(), tables[0]
+    check_format(table.get("file_format"))
     disposition, strategy = table.get("write_disposition"), table.get("x-merge-strategy")
     if disposition == "merge" and strategy == "cdc":
         raise ConfigError(_explain_cdc(endpoint))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.settings_checks import check_settings
 from harvest_source.warehouse.target import Target, build_target
+from harvest_source.warehouse.trial import try_destination
 from harvest_source.warehouse.warehouse import Warehouse
 
 MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
@@ -100,7 +101,9 @@ def check(
     """
     Ask Harvest one row of every table, and the destination whether it can be opened.
 
-    Writes nothing, and exchanges no refresh token: the new one would have to be written.
+    Writes nothing into the dataset, and exchanges no refresh token: the new one would have to be
+    written. A destination that is no DuckDB file is tried with a dataset of its own, which is
+    removed again.
 
     Raises:
         ConfigError: Nothing was sent.
@@ -118,6 +121,8 @@ def check(
     misfits: list[str] = []
     findings.append(_try("destination", str(target), partial(_open_destination, target, misfits)))
     findings += (Finding("destination", "numbers", "warning", each) for each in misfits)
+    if findings[-1].state != "error":
+        findings += _try_values(target)
     return CheckReport(tuple(findings), (*run.settings.in_effect, *_list_target(target, database)))
 
 
@@ -242,6 +247,22 @@ def _open_destination(target: Target, misfits: list[str]) -> str:
     warehouse.check_owner()
     misfits += describe_misfits(warehouse)
     return "can be opened"
+
+
+def _try_values(target: Target) -> Iterator[Finding]:
+    """What becomes of a table of its own in a destination that is no DuckDB file."""
+    if target.database is not None:
+        return
+    try:
+        losses = try_destination(target)
+    except HarvestError as error:
+        yield _error("destination", "trial", error)
+        return
+    for loss in losses:
+        yield Finding("destination", "values", "warning", loss)
+    if not losses:
+        detail = "a table was loaded, merged, read, changed and removed; every value came back"
+        yield Finding("destination", "trial", "ok", detail)
 
 
 def _try(subject: str, name: str, describe: Callable[[], str]) -> Finding:

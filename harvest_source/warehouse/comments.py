@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Final
 
 from dlt.common.schema.typing import TColumnSchema, TTableSchema
@@ -20,9 +21,6 @@ from harvest_source.schema.endpoints import ENDPOINTS
 from harvest_source.schema.own_tables import OWN_BY_NAME, OWN_TABLES
 from harvest_source.warehouse.pipeline import read_local
 from harvest_source.warehouse.warehouse import Warehouse
-
-DESTINATIONS: Final = ("duckdb", "postgres")
-"""Destinations that were tried, by the end of their type's name."""
 
 _WRITTEN: Final = "harvest_source_comments"
 _DOCS: Final = "https://help.getharvest.com/api-v2/"
@@ -99,8 +97,6 @@ def write_comments(warehouse: Warehouse) -> None:
         DestinationError: The destination refused. The tables are as they were.
     """
     pipeline = warehouse.pipeline
-    if not (pipeline.destination and pipeline.destination.destination_type.endswith(DESTINATIONS)):
-        return
     written = dict(read_local(pipeline, _WRITTEN) or {})
     known = warehouse.schema.tables
     described = {find_table(warehouse.schema, n): text for n, text in describe_tables().items()}
@@ -115,7 +111,10 @@ def write_comments(warehouse: Warehouse) -> None:
     stale = [name for name, digest in digests.items() if written.get(name) != digest]
     if not stale:
         return
-    with warehouse.sql() as sql, sql.transaction():
+    with warehouse.sql() as sql, ExitStack() as stack:
+        if sql.dialect.many:
+            # Elsewhere a change of a table ends the transaction, or is refused in one.
+            stack.enter_context(sql.transaction())
         for name in stale:
             sql.describe(name, tables[name])
     pipeline.set_local_state_val(_WRITTEN, written | {name: digests[name] for name in stale})

@@ -17,6 +17,7 @@ from typing import Final
 from tests.dbt.generate import build_marts, write_files
 from tests.docs import reference
 from tests.docs.blocks import PART
+from tests.docs.destinations import build_destinations
 from tests.docs.outputs import collect, mask, open_session
 from tests.docs.pages import DOCUMENTS, PAGES, REPOSITORY, relative
 from tests.docs.rooms import build_rooms
@@ -47,6 +48,7 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "exit codes": lambda _: reference.build_exit_codes(),
     "rooms": lambda _: build_rooms(),
     "tools": lambda _: reference.build_tools(),
+    "destinations": lambda _: build_destinations(),
     "help": reference.build_help,
     "file": build_file,
 }

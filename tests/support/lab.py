@@ -45,6 +45,11 @@ class Lab(Simulation):
         }
 
     @property
+    def arguments(self) -> list[str]:
+        """Options of the command that lead to the warehouse."""
+        return [f"--database={self.database}"]
+
+    @property
     def environment(self) -> dict[str, str]:
         """Of a process that syncs the sandbox's first account."""
         return {

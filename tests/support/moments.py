@@ -40,7 +40,7 @@ def start_sync(
     Args:
         call_number: Which time it comes to that moment, from 1.
     """
-    arguments = ["sync", f"--database={lab.database}", *(f"--table={table}" for table in tables)]
+    arguments = ["sync", *lab.arguments, *(f"--table={table}" for table in tables)]
     return fork(
         str(int(number)),
         moment,

@@ -1,0 +1,119 @@
+"""
+Every destination tells one story: :mod:`tests.support.destination_story`. Real servers and files.
+
+``python -m pytest -m destinations`` tells the whole story to each; ``python -m
+tests.destination_contract`` does too, and prints one line for each destination and step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from harvest_source import harvest
+from harvest_source.errors import ConfigError, find_cause
+from harvest_source.warehouse.target import Target
+from harvest_source.warehouse.trial import try_destination
+from tests.support.destination_story import SHORT, STEPS, DestinationLab, tell
+from tests.support.destinations import BY_NAME, SERVERS, Server
+
+pytestmark = pytest.mark.filterwarnings(
+    # dlt's merge into SQLAlchemy's databases; SQLAlchemy does what is meant.
+    "ignore:implicitly coercing SELECT object",
+    "ignore:Coercing Subquery object",
+    # SQLite has no decimals: the trial says so, too.
+    "ignore:Dialect sqlite.* does .not. support Decimal",
+    # dlt's DuckLake client leaves a connection to its catalog.
+    "ignore:unclosed database:ResourceWarning",
+)
+
+
+def require(server: Server) -> Server:
+    """Skip where the destination cannot be tried."""
+    if why := server.why_not():
+        pytest.skip(why)
+    return server
+
+
+def assert_tells(server: Server, folder: Path, steps: Any) -> None:
+    """Every step ends well."""
+    for told in tell(require(server), folder, steps):
+        if told.error:
+            raise told.error
+
+
+def test_the_short_story_of_sqlite(tmp_path: Path) -> None:
+    """A first load, children that moved and went, deletions: in a database of SQLAlchemy's."""
+    assert_tells(BY_NAME["sqlite"], tmp_path, SHORT)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "server", [each for each in SERVERS if each.name != "sqlite"], ids=lambda each: each.name
+)
+def test_the_short_story(server: Server, tmp_path: Path) -> None:
+    """The same in every other destination that can be tried here."""
+    assert_tells(server, tmp_path, SHORT)
+
+
+@pytest.mark.destinations
+@pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.name)
+def test_the_whole_story(server: Server, tmp_path: Path) -> None:
+    """Edits, evolution, deletions, roles, kills, verify, history, every statement."""
+    assert_tells(server, tmp_path, STEPS)
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DestinationLab]:
+    """A lab of the destination that is named."""
+    with DestinationLab(tmp_path, require(BY_NAME[request.param])) as lab:
+        yield lab
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("lab", "losses"),
+    [
+        ("postgres", []),
+        ("sqlite", ["decimals lose digits: amounts and hours are kept with about 15"]),
+    ],
+    indirect=["lab"],
+)
+def test_a_destination_is_tried_with_a_table_of_its_own(
+    lab: DestinationLab, losses: list[str]
+) -> None:
+    """It is loaded, merged, read, changed and gone again; what a value loses is said."""
+    with lab.working():
+        target = Target(lab.server_kind.destination, None, "harvest", "harvest")
+        for _ in range(2):
+            assert try_destination(target) == losses
+        pipeline = dlt.pipeline(
+            "look",
+            destination=lab.server_kind.destination,
+            dataset_name="harvest_check",
+            pipelines_dir=str(lab.folder / "look"),
+        )
+        with pipeline.sql_client() as client:
+            assert not client.has_dataset()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("lab", ["postgres"], indirect=True)
+def test_postgres_is_not_loaded_by_csv(lab: DestinationLab) -> None:
+    """Its COPY takes every empty text for null: the format is refused, and nothing is read."""
+    with lab.working():
+        pipeline = dlt.pipeline(
+            "harvest",
+            destination="postgres",
+            dataset_name="harvest",
+            pipelines_dir=str(lab.folder / "csv"),
+        )
+        source = harvest(account_id=lab.server.account_id, **lab.settings)
+        for name in ("clients", "invoices"):
+            with pytest.raises(Exception, match="empty text") as caught:
+                pipeline.run(source.with_resources(name), loader_file_format="csv")
+            assert find_cause(caught.value, ConfigError) is not None
