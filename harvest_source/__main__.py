@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -18,6 +19,15 @@ DEFAULTS = {
 }
 """Of dlt and of Arrow; what the environment says goes."""
 
+NOISE = (
+    # dlt's merge into SQLAlchemy's databases; SQLAlchemy does what is meant.
+    "implicitly coercing SELECT object",
+    "Coercing Subquery object",
+    # SQLite has no decimals; harvest-source check says what that means.
+    "Dialect sqlite.* does .not. support Decimal",
+)
+"""How warnings of libraries begin that people can do nothing about."""
+
 if sys.platform == "linux" and os.uname().machine == "x86_64":
     # Gives memory back sooner: a million entries peak at 0.8 GB instead of 0.9. Elsewhere it may
     # be missing, or built for another size of pages.
@@ -28,6 +38,8 @@ def main() -> None:
     """Run the command line; exits with the code the README lists."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message)
     from harvest_source.cli.main import INTERRUPTED, run
     from harvest_source.cli.streams import prepare_streams
 

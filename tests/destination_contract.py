@@ -6,18 +6,22 @@ Usage::
     python -m tests.destination_contract [NAME...]
 
 Names are those of :data:`tests.support.destinations.SERVERS`; without any, all that can be tried
-here. Ends with 1 if a step failed.
+here. ``duckdb@2.0.1`` is that version of DuckDB, in an environment that is made for it, which needs
+a package index. Ends with 1 if a step failed.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import traceback
 import warnings
 from pathlib import Path
 
+from tests.support.children import REPOSITORY
 from tests.support.destination_story import STEPS, name_of, tell
 from tests.support.destinations import BY_NAME
 
@@ -36,6 +40,9 @@ def main(names: list[str]) -> int:
     print("|---|---|---|---|")
     failed = False
     for name in names or BY_NAME:
+        if "@" in name:
+            failed |= tell_in_version(name)
+            continue
         server = BY_NAME[name]
         if why := server.why_not():
             print(f"| {name} | all | not tried: {why} | |", flush=True)
@@ -54,6 +61,28 @@ def main(names: list[str]) -> int:
             if step not in told:
                 print(f"| {name} | {step} | not reached | |", flush=True)
     return int(failed)
+
+
+def tell_in_version(name: str) -> bool:
+    """Tell it in an environment with that version; whether a step failed."""
+    destination, _, version = name.partition("@")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "environment"
+        python = place / "bin" / "python"
+        packages = [f"duckdb=={version}", "pytest", str(REPOSITORY)]
+        make = [sys.executable, "-m", "venv", str(place)]
+        install = [str(python), "-m", "pip", "install", "-q", *packages]
+        if uv := shutil.which("uv"):  # Seconds instead of a minute.
+            make = [uv, "venv", "-q", "--python", sys.executable, str(place)]
+            install = [uv, "pip", "install", "-q", "--python", str(python), *packages]
+        subprocess.run(make, check=True)
+        subprocess.run(install, check=True)
+        command = [str(python), "-u", "-m", "tests.destination_contract", destination]
+        with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for line in list(child.stdout)[2:]:
+                print(line.replace(f"| {destination} |", f"| {destination} {version} |"), end="")
+        return child.returncode != 0
 
 
 if __name__ == "__main__":

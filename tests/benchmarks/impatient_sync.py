@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from typing import Any
 
 from harvest_source.__main__ import DEFAULTS
 from harvest_source.clock import SystemClock
@@ -33,12 +34,19 @@ class ImpatientClock(SystemClock):
 
 
 def main() -> None:
-    """Sync the tables named as arguments, all without, and print the report."""
+    """
+    Sync the tables named as arguments, all without, and print the report.
+
+    With ``--destination=NAME`` before them, into another destination than DuckDB.
+    """
+    tables, more = sys.argv[1:], dict[str, Any]()
+    if tables and tables[0].startswith("--destination="):
+        more["destination"] = tables.pop(0).partition("=")[2]
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from harvest_source.operations.sync import Hooks, sync
 
-    report = sync(table=sys.argv[1:], hooks=Hooks(clock=ImpatientClock()))
+    report = sync(table=tables, hooks=Hooks(clock=ImpatientClock()), **more)
     print(json.dumps(report.as_dict()))
     sys.exit(report.exit_code)
 
