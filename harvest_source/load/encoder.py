@@ -63,7 +63,9 @@ class DltEncoder:
             ConfigError: The destination cannot hold a value.
         """
         if (limits := find_limits()) is not None:
-            limits.check(self._endpoint.name, table)
+            # Arrays are JSON here and rows of child tables there.
+            plain = [name for name in table.column_names if name not in self._decoder.arrays]
+            limits.check(self._endpoint.name, table.select(plain))
         if self._endpoint.record.children:
             return mark(self._as_records(table), columns=self._find_new_columns())
         is_first, self._is_first = self._is_first, False
