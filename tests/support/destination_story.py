@@ -302,7 +302,8 @@ class Story:
 
     def _kill(self, moment: str) -> None:
         with start_sync(self.lab, *TABLES, number=signal.SIGKILL, moment=moment) as child:
-            assert child.wait() == -signal.SIGKILL
+            _, said = child.communicate(timeout=300)
+            assert child.wait() == -signal.SIGKILL, said
         self.lab.rest()
 
     def verify(self) -> None:

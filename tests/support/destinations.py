@@ -128,7 +128,7 @@ def _start_ducklake(folder: Path) -> Iterator[Environment]:
     yield {
         f"{prefix}DUCKLAKE_NAME": "lake",
         f"{prefix}CATALOG": f"sqlite:///{folder / 'lake.sqlite'}",
-        f"{prefix}STORAGE": f"file://{folder / 'lake'}",
+        f"{prefix}STORAGE__BUCKET_URL": f"file://{folder / 'lake'}",
         f"{prefix}EXTENSIONS": json.dumps([f"'{path}'" for path in paths]),
     }
 
