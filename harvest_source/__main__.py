@@ -21,7 +21,7 @@ DEFAULTS = {
 
 NOISE = (
     # dlt's merge into SQLAlchemy's databases; SQLAlchemy does what is meant.
-    "implicitly coercing SELECT object",
+    "implicitly coercing",
     "Coercing Subquery object",
     # SQLite has no decimals; harvest-source check says what that means.
     "Dialect sqlite.* does .not. support Decimal",
