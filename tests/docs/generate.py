@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.dbt.generate import build_marts, write_files
-from tests.docs import reference
+from tests.docs import clients, reference
 from tests.docs.blocks import PART
 from tests.docs.destinations import build_destinations
 from tests.docs.outputs import collect, mask, open_session
@@ -51,6 +51,8 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "destinations": lambda _: build_destinations(),
     "help": reference.build_help,
     "file": build_file,
+    "clients table": clients.build_result,
+    "connection": clients.build_connection,
 }
 """Kinds of parts, but for ``output``, which takes a run."""
 

@@ -42,6 +42,7 @@ PAGES: Final = (
     Page("models", "Models"),
     Page("questions", "Questions"),
     Page("destinations", "Destinations"),
+    Page("clients", "Clients"),
     Page("with-dlt", "With dlt"),
     Page("scheduling", "Scheduling"),
     Page("asking", "Asking the warehouse"),

@@ -82,7 +82,7 @@ def test_files_and_tests_named_exist(document: Path) -> None:
 def test_modules_named_exist(document: Path) -> None:
     """Every ``python -m tests...`` in a document is there."""
     for module in re.findall(r"-m (tests\.[\w.]+)", document.read_text()):
-        assert (REPOSITORY / Path(*module.split("."))).with_suffix(".py").exists(), module
+        assert is_module(module), module
 
 
 @each_document
@@ -124,9 +124,15 @@ def check_python(words: list[str]) -> None:
     """A module of ours or a tool of everybody's; code only where its output is shown."""
     assert words[0] in {"-m", "-c"}
     if words[1].startswith("tests."):
-        assert (REPOSITORY / Path(*words[1].split("."))).with_suffix(".py").exists(), words[1]
+        assert is_module(words[1]), words[1]
     elif words[0] == "-m":
         assert words[1] in {"venv", "pip", "pytest"}
+
+
+def is_module(name: str) -> bool:
+    """Whether ``python -m name`` finds a file of this repository."""
+    path = REPOSITORY / Path(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__main__.py").exists()
 
 
 def check_toml(block: Block) -> None:
