@@ -23,7 +23,7 @@ FLOORS = (
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),
     floor("dlt_internals", "dlt duckdb pyarrow"),
-    floor("extract config", "httpx pyarrow dlt"),
+    floor("extract config", "httpx pyarrow dlt pendulum"),
     floor("load", "dlt pyarrow"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),
     floor("operations ask export", "dlt duckdb pyarrow xlsxwriter mcp mcp_types pydantic anyio"),

@@ -13,6 +13,7 @@ from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, check_name, everywhere
 from harvest_source.defaults import DATABASE, DATASET, PIPELINE
 from harvest_source.errors import ConfigError
+from harvest_source.installation import advise_extra
 
 if TYPE_CHECKING:
     from harvest_source.ask import Answer, Runner
@@ -151,10 +152,7 @@ def mcp(context: Context, audit_log: str | None, **options: Any) -> int:
         from harvest_source.ask.mcp.audit_log import AuditLog
         from harvest_source.ask.mcp.server import AskServer, serve_stdio
     except ModuleNotFoundError as error:
-        msg = (
-            "This command needs the extra mcp. Install it from where harvest-source was installed, "
-            "in a clone: python -m pip install '.[mcp]'"
-        )
+        msg = f"This command needs the extra mcp. Install it: {advise_extra('mcp')}"
         raise ConfigError(msg) from error
     from pathlib import Path
 

@@ -13,6 +13,8 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+import pendulum
+
 from harvest_source.defaults import DESTINATION_WAIT_S, LEAST_OVERLAP_S, OVERLAP_S, SWEEP_EVERY
 from harvest_source.errors import ConfigError, printable
 from harvest_source.schema.endpoint import Endpoint
@@ -110,13 +112,14 @@ def parse_date(value: object, name: str) -> date | None:
     text = str(value).strip()
     try:
         # A year or a month is refused: which of its days is meant would be a guess.
-        parsed = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+        found = pendulum.parse(text, exact=True) if _DAY.fullmatch(text) else None
+        parsed = found if isinstance(found, date) else None
     except ValueError:
         parsed = None
     if parsed is None:
         msg = f"{name} is not a day: {printable(value, limit=40)!r}. Write it as 2024-01-31."
         raise ConfigError(msg)
-    return parsed
+    return date(parsed.year, parsed.month, parsed.day)
 
 
 def parse_exclude(value: object) -> frozenset[str]:
