@@ -94,8 +94,13 @@ def _sync(
     done = subprocess.run(
         [python, "-W", "ignore", "-c", SYNC, json.dumps(given)],
         cwd=folder,
-        env={**QUIET, **variables, "PATH": "/usr/bin:/bin", "HOME": str(folder)}
-        | {"DLT_DATA_DIR": str(folder / "dlt")},
+        env={
+            **QUIET,
+            **variables,
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "DLT_DATA_DIR": str(folder / "dlt"),
+        },
         capture_output=True,
         text=True,
         check=False,
