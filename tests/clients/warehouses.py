@@ -69,7 +69,7 @@ def open_warehouses(folder: Path, environments: Path) -> Iterator[list[Warehouse
             place = folder / f"made-{version}"
             file = place / "harvest_data.duckdb"
             _sync(environments, f"duckdb=={version}", place, given | {"database": str(file)}, {})
-            where = {"database": str(file)}
+            where: dict[str, Any] = {"database": str(file)}
             made.append(Warehouse(f"DuckDB file of {version}", DUCKDB, str(file), where))
         (folder / "postgres").mkdir()
         with serving(folder / "postgres") as address:
