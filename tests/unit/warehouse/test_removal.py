@@ -50,8 +50,11 @@ from tests.unit.warehouse.names import Quoted
 
 ROLES = BY_NAME["roles"]
 
-MAY_DELETE = {"warehouse.removal"}
-"""The only module that deletes rows."""
+MAY_DELETE = {"warehouse.removal", "warehouse.trial"}
+"""
+The only modules that delete rows: the removal, and the trial of a destination, which does so in a
+dataset of its own.
+"""
 
 
 @pytest.mark.parametrize("source", read_package(DEFAULT_FOLDER), ids=lambda each: each.module)
