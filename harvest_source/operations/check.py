@@ -137,7 +137,7 @@ def _list_target(target: Target, database: str | Path | None) -> Iterable[Settin
         yield Setting(f"--{name}", value, DEFAULT if value == default else OPTION)
     if target.database is not None:
         source = DEFAULT if database is None else OPTION
-        yield Setting("--database", str(target.database.absolute()), source)
+        yield Setting("--database", str(target.database), source)
 
 
 def _describe_limit(rate_limit: int | None) -> Finding:

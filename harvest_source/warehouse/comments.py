@@ -105,7 +105,7 @@ def write_comments(warehouse: Warehouse) -> None:
     tables = {
         name: _build_comments(name, table, described)
         for name, table in known.items()
-        if name in dlts or has_rows(known[table.get("parent") or name])
+        if name in dlts or has_rows(table) or _is_made(name, table, known, described)
     }
     digests = {name: _digest(comments) for name, comments in tables.items()}
     stale = [name for name, digest in digests.items() if written.get(name) != digest]
@@ -118,6 +118,21 @@ def write_comments(warehouse: Warehouse) -> None:
         for name in stale:
             sql.describe(name, tables[name])
     pipeline.set_local_state_val(_WRITTEN, written | {name: digests[name] for name in stale})
+
+
+def _is_made(
+    name: str,
+    table: TTableSchema,
+    known: Mapping[str, TTableSchema],
+    described: Mapping[str, str],
+) -> bool:
+    """
+    Whether a child table without rows is in the destination: a declared one, below loaded rows.
+
+    Those of history tables are made by their first row.
+    """
+    parent = table.get("parent")
+    return parent is not None and has_rows(known[parent]) and name in described
 
 
 def _build_comments(name: str, table: TTableSchema, described: Mapping[str, str]) -> dict[str, str]:

@@ -112,6 +112,11 @@ class Search:
     def check(self, table: str, row: Row, record: Row) -> None:
         """Find all of *record* in *row* of *table*; nothing else may be there."""
         used = {"account_id", *(name for name in row if name.startswith("_dlt_"))}
+        root = BY_NAME.get(table.partition("__")[0])
+        if root is not None and root.name != table:
+            used |= {
+                each.name for each in root.parent_keys.values()
+            }  # Its value is tested in test_parent_keys.
         for name, value in record.items():
             self._find(table, row, name, value, used)
         more = {n: v for n, v in row.items() if n not in used and v is not None}

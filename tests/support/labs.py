@@ -52,6 +52,8 @@ class Shelf:
             shutil.rmtree(folder)
             shutil.copytree(copy.files, folder, symlinks=True)
         else:
+            # A lab whose first sync failed has left its folder here.
+            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
         with Lab(folder, **fields) as lab:
             lab.stop_timers()

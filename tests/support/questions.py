@@ -16,8 +16,13 @@ from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.ask.worker import run
 
 SCHEMAS: Final = ("harvest", "harvest_models", "main")
-SYNTAX: Final = ("ParserException", "InvalidInputException", "NotImplementedException")
-"""How DuckDB's parsers, from 1.4.5 to 2.0.1, refuse what is no statement to them."""
+SYNTAX: Final = (
+    "ParserException",
+    "InvalidInputException",
+    "NotImplementedException",
+    "PermissionException",
+)
+"""How DuckDB's parsers, from 1.4.5 to 2.0.1, refuse what is no statement, or reads files."""
 
 
 @dataclass(frozen=True)
