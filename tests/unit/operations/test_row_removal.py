@@ -396,6 +396,26 @@ def test_what_the_guard_refuses_is_not_loaded(shelf: Shelf) -> None:
         assert owed(warehouse) == ["invoice_payments"]
 
 
+def test_the_guard_counts_before_any_row_is_loaded(shelf: Shelf) -> None:
+    """Doomed rows with their children may not fit into memory: only their numbers are asked for."""
+    stop = Stop(-1)
+    many = [
+        {"account_id": 7, "id": n, "_dlt_id": f"{n}", "_dlt_load_id": "1"} for n in range(200, 240)
+    ]
+    everything = Removal(INVOICES, 7, Reason.EMPTY, NOW)
+    with shelf.open() as warehouse:
+        warehouse.restore()
+        with warehouse.sql() as sql:
+            sql.insert(INVOICES.name, many)
+        removal = RowRemoval(build_workspace(warehouse))
+        with stopping(stop):
+            assert not removal.add([everything], limit=Decimal("0.2"))
+            assert removal.add([everything], limit=Decimal(1))
+    read = [text for text in stop.texts if f'"{INVOICES.name}' in text]
+    assert len(read) == 4, "the rows that go and all rows of the account, twice"
+    assert {text.split("(")[0].upper() for text in stop.texts if text} == {"SELECT COUNT"}
+
+
 # Values.
 
 
