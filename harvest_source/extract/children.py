@@ -6,11 +6,15 @@ whether deleting one does is not documented. So the children of all parents are 
 per run, in a parent sweep that begins again on a schedule. A parent's children are read whole and
 take the place of what was loaded of them. The cursor is that of the parents' list: one cursor
 shared by the children of all parents would lose rows (quirk 37).
+
+One parent whose list could not be read whole holds up no other: it is remembered, keeps its rows,
+and is read again in each run until its list is whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import pyarrow as pa
 
@@ -23,6 +27,8 @@ from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task, read_ids
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+
+_UNREAD: Final = "unread"
 
 
 def read_children(task: Task) -> Iterator[pa.Table]:
@@ -42,8 +48,9 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     note_empty(task, [_child_scope(task, each) for each in sorted(without - {*changed})])
     # Only where a role may see a part of a parent's children is it worth remembering each list.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
-    scopes = [_child_scope(task, each) for each in [*changed, *swept]]
-    yield from read_scopes(task, scopes, stored, is_first=cursor is None)
+    parents = dict.fromkeys([*changed, *swept, *sorted(_load_unread(task) - without)])
+    scopes = [_child_scope(task, each) for each in parents]
+    incomplete = yield from read_scopes(task, scopes, stored, is_first=cursor is None)
     if not result.proven:
         task.note_unproven([result])
         return
@@ -53,7 +60,8 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     began, has_news = task.vouched(result.began), bool(changed)
     move_cursor(task.state, read_plan, began, visibility=task.visibility, has_news=has_news)
     task.state["walk"] = sweep.dump()
-    if read_plan.is_whole and read_plan.covered_from is None:
+    _store_unread(task, incomplete)
+    if read_plan.is_whole and read_plan.covered_from is None and not incomplete:
         task.run_log.whole.add(task.key)
 
 
@@ -63,9 +71,12 @@ def reread_children(task: Task) -> Iterator[pa.Table]:
     if reread is None:
         return
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
-    yield from read_scopes(task, [_child_scope(task, each) for each in reread.parents], stored)
+    scopes = [_child_scope(task, each) for each in reread.parents]
+    incomplete = yield from read_scopes(task, scopes, stored)
     if stored is not None:
         stored.store()
+    if incomplete:
+        _store_unread(task, incomplete, _load_unread(task))
 
 
 def _plan_sweep(
@@ -97,6 +108,19 @@ def _plan_sweep(
         )
     swept = sweep.next_parents(parents, sweep.count_next(len(parents), now, every))
     return sweep.advance(swept, parents, now), [each for each in swept if each not in set(changed)]
+
+
+def _load_unread(task: Task) -> set[int]:
+    """Parents whose lists could not be read whole when they were read last."""
+    return set(task.state.get(_UNREAD) or ())
+
+
+def _store_unread(task: Task, incomplete: Sequence[Scope], others: Iterable[int] = ()) -> None:
+    """Remember the parents of *incomplete*, beside *others*: no cursor brings them again."""
+    unread = {*others, *(value for scope in incomplete for _, value in scope.values)}
+    task.state.pop(_UNREAD, None)
+    if unread:
+        task.state[_UNREAD] = sorted(unread)
 
 
 def _child_scope(task: Task, parent_id: int) -> Scope:

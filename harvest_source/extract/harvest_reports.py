@@ -52,9 +52,12 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     due = [each for each in plan.windows if _is_due(stored, each, counted, task)]
     due = _leave_out_undated(task, due, plan.covered)
     readable = [each for each in due if stored.may_be_read(name_window(each))]
-    yield from read_scopes(task, [_window_scope(task, each) for each in readable], stored)
-    _forget(task, stored, plan.covered, years)
+    scopes = [_window_scope(task, each) for each in readable]
+    incomplete = yield from read_scopes(task, scopes, stored)
+    _forget(task, stored, _leave_out_unread(plan.covered, incomplete), years)
     stored.store()
+    if incomplete:
+        return  # Without its new counts a year that has other rows now is read again.
     _store_counts(task, counted)
     if task.options.full_refresh and start is None:
         task.run_log.whole.add(task.key)
@@ -151,6 +154,17 @@ def _leave_out_undated(
         "lack rows. Have the proxy on the way pass Date on."
     )
     return [each for each in windows if not any(_share_days(each, other) for other in bounds)]
+
+
+def _leave_out_unread(covered: Sequence[str], incomplete: Sequence[Scope]) -> tuple[str, ...]:
+    """*covered* without windows that share days with an incomplete one: no other has their rows."""
+    unread = [tuple(day for _, day in scope.values) for scope in incomplete]
+    return tuple(
+        name
+        for name in covered
+        if (bounds := parse_bounds(name)) is None
+        or not any(first <= bounds[1] and bounds[0] <= last for first, last in unread)
+    )
 
 
 def _share_days(window: DateWindow, bounds: tuple[date, date]) -> bool:

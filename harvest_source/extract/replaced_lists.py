@@ -11,7 +11,7 @@ state that says that the list is empty.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,12 @@ import pyarrow.compute as pc
 
 from harvest_source.concurrency import in_parallel
 from harvest_source.decode.decoder import ARROW_TYPES
-from harvest_source.errors import IncompleteListError, ResponseError, StaleAnswerError
+from harvest_source.errors import (
+    IncompleteListError,
+    ResponseError,
+    StaleAnswerError,
+    counted,
+)
 from harvest_source.extract.proof import (
     ATTEMPTS,
     confirm_empty,
@@ -281,24 +286,33 @@ def read_scopes(
     stored: StoredLists | None = None,
     *,
     is_first: bool = False,
-) -> Iterator[pa.Table]:
+) -> Generator[pa.Table, None, list[Scope]]:
     """
     Read all *scopes*, several in parallel, and yield their rows in tables of a size worth loading.
+
+    A list that could not be read whole is recorded as unproven. Its rows stay; the others are read.
 
     Args:
         stored: What is remembered of them; None: every list is loaded, changed or not.
         is_first: Whether no row of them was ever loaded.
+
+    Returns:
+        The scopes whose lists could not be read whole.
     """
 
-    def read_scope(scope: Scope) -> tuple[Scope, pa.Table | None]:
+    def read_scope(scope: Scope) -> tuple[Scope, pa.Table | IncompleteListError | None]:
         before = stored.before(str(scope)) if stored else None
         had_rows = before.rows > 0 if before else stored is None and not is_first
         return scope, _read_scope(task, scope, had_rows=had_rows)
 
     tables: list[pa.Table] = []
     empty: list[Scope] = []
+    incomplete: list[tuple[Scope, IncompleteListError]] = []
     for scope, table in in_parallel(read_scope, scopes, workers=SCOPE_WORKERS):
         if table is None:
+            continue
+        if isinstance(table, IncompleteListError):
+            incomplete.append((scope, table))
             continue
         task.run_log.progress(*task.key, table.num_rows, None)
         if stored is not None and not stored.accepts(scope, table):
@@ -315,6 +329,21 @@ def read_scopes(
     note_empty(task, empty)
     if tables:
         yield pa.concat_tables(tables, promote_options="default")
+    if incomplete:
+        _note_incomplete(task, incomplete)
+    return [scope for scope, _ in incomplete]
+
+
+def _note_incomplete(task: Task, incomplete: Sequence[tuple[Scope, IncompleteListError]]) -> None:
+    """Record which lists of the table could not be read whole, at least one, and why the first."""
+    (first, error), *others = incomplete
+    names = ", ".join(f"{column} {value}" for column, value in first.values)
+    more = f" and {counted(len(others), 'other list')}" if others else ""
+    task.run_log.note_unproven(
+        *task.key,
+        f"{task.endpoint.name} of account {task.session.account_id} was not replaced for "
+        f"{names}{more}: {error}",
+    )
 
 
 def _refuse_undated(task: Task) -> None:
@@ -333,8 +362,10 @@ def _refuse_undated(task: Task) -> None:
         raise StaleAnswerError(msg, path=task.endpoint.list_path, status=200)
 
 
-def _read_scope(task: Task, scope: Scope, *, had_rows: bool) -> pa.Table | None:
-    """All rows of one scope; None when its parent is gone or has no such list."""
+def _read_scope(
+    task: Task, scope: Scope, *, had_rows: bool
+) -> pa.Table | IncompleteListError | None:
+    """All rows of one scope, or why not all; None when its parent is gone or has no such list."""
     endpoint = replace(task.endpoint, path=scope.path)
 
     def decode(rows: bytes) -> pa.Table:
@@ -345,6 +376,8 @@ def _read_scope(task: Task, scope: Scope, *, had_rows: bool) -> pa.Table | None:
     source = ListSource(task.session.client, endpoint, decode, scope.params)
     try:
         return read_whole(SliceReader(source, today=task.today), had_rows=had_rows).table
+    except IncompleteListError as error:
+        return error
     except ResponseError as error:
         if error.status in endpoint.absent:
             return None

@@ -9,7 +9,10 @@ from typing import Any
 
 from harvest_source.auth.sessions import Owner
 from harvest_source.extract.cursor import Cursor, load_cursor
+from harvest_source.extract.options import Reread
 from harvest_source.extract.parent_sweep import SWEEP_MOST, SWEEP_PARENTS, ParentSweep
+from harvest_source.extract.removals import OWED
+from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
@@ -94,14 +97,16 @@ def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:
 
 
 class ShortClient(FixedClient):
-    """Announces one invoice more than it serves."""
+    """Announces one row more than it serves of the list with the path *short*."""
+
+    short = "invoices"
 
     def iter_pages(
         self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
     ) -> Generator[ListPage, None, None]:
         pages = super().iter_pages(path, key=key, params=params, most_rows=most_rows)
         for page in pages:
-            yield ModelPage(page.rows, (page.total_entries or 0) + (path == "invoices"), page.began)
+            yield ModelPage(page.rows, (page.total_entries or 0) + (path == self.short), page.began)
 
 
 def test_parents_that_were_not_all_read_move_no_cursor() -> None:
@@ -111,3 +116,48 @@ def test_parents_that_were_not_all_read_move_no_cursor() -> None:
     assert sum(table.num_rows for table in read(task)) == 3
     assert state == {}
     assert "announced 4 rows and 3 came" in str(task.run_log.unproven[0].error)
+
+
+def test_a_parent_whose_list_is_not_whole_holds_up_no_other() -> None:
+    """It keeps its rows, is said, and is read in each run until its list is whole."""
+    client = ShortClient(build_client(3).lists)
+    client.short = "invoices/2/payments"
+    client.lists["invoices?changed"] = "[]"
+    state: dict[str, Any] = {}
+
+    def run(now: datetime) -> tuple[list[int], RunLog]:
+        client.asked.clear()
+        task = build_task(client, PAYMENTS, state=state, now=now)
+        return [row["id"] for table in read(task) for row in table.to_pylist()], task.run_log
+
+    loaded, log = run(NOW)
+    assert loaded == [1, 3]
+    (failure,) = log.unproven
+    assert "was not replaced for invoice_id 2: " in str(failure.error)
+    assert "announced 2 rows and 1 came" in str(failure.error)
+    assert log.whole == set(), "a full refresh removes nothing"
+    assert OWED not in state
+
+    loaded, log = run(NOW + timedelta(hours=1))
+    assert loaded == []
+    assert len(log.unproven) == 1
+
+    client.short = ""
+    loaded, log = run(NOW + timedelta(hours=2))
+    assert loaded == [2]
+    assert log.unproven == []
+
+    run(NOW + timedelta(hours=3))
+    assert "invoices/2/payments" not in client.asked
+
+
+def test_a_reread_parent_whose_list_is_not_whole_is_read_again() -> None:
+    """What a verification chose is not forgotten because one answer was odd."""
+    client = ShortClient(build_client(3).lists)
+    client.short = "invoices/2/payments"
+    state: dict[str, Any] = {"unread": [7]}
+    rereads = {("invoice_payments", 1): Reread(parents=(1, 2))}
+    task = build_task(client, PAYMENTS, state=state, now=NOW, rereads=rereads)
+    assert [row["id"] for table in read(task) for row in table.to_pylist()] == [1]
+    assert state == {"unread": [2, 7]}
+    assert len(task.run_log.unproven) == 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from harvest_source.auth.sessions import Owner
 from harvest_source.extract.removals import OWED, Reason, load_owed
+from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
+from tests.support.model import ModelPage
 from tests.support.scripted_lists import FixedClient, build_task
 
 REPORT = BY_NAME["report_time_clients"]
@@ -154,3 +157,38 @@ def test_a_snapshot_is_kept_once_a_day() -> None:
     for now in (NOW, NOW, NOW + DAY):
         list(read(build_task(FixedClient({}), budget, state=state, now=now)))
     assert list(state["windows"]) == ["2026-06-02"]
+
+
+class ShortYear(FixedClient):
+    """Announces one row more than it serves of every report of a year beginning *short*."""
+
+    short = ""
+
+    def iter_pages(
+        self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
+    ) -> Generator[ListPage, None, None]:
+        more = int(params.get("from") == self.short)
+        for page in super().iter_pages(path, key=key, params=params, most_rows=most_rows):
+            yield ModelPage(page.rows, (page.total_entries or 0) + more, page.began)
+
+
+def test_a_year_that_is_not_whole_holds_up_no_other() -> None:
+    """Its rows stay, those of a window that it covers too, and it is read in the next run."""
+    client = ShortYear({"reports/time/clients": ROWS}, HOURS_BEFORE)
+    state: dict[str, Any] = {}
+    list(read(build_task(client, REPORT, state=state, now=NOW, start_date=date(2025, 7, 1))))
+
+    client.short = "20250101"
+    task = build_task(client, REPORT, state=state, now=NOW + DAY)
+    years = {row["from_date"].year for table in read(task) for row in table.to_pylist()}
+    assert years == {2024}, "2026 is unchanged"
+    (failure,) = task.run_log.unproven
+    assert "was not replaced for from_date 2025-01-01, to_date 2025-12-31: " in str(failure.error)
+    assert OWED not in state
+    assert "2025-07-01/2025-12-31" in state["windows"]
+
+    client.short = ""
+    task = build_task(client, REPORT, state=state, now=NOW + DAY)
+    years = {row["from_date"].year for table in read(task) for row in table.to_pylist()}
+    assert years == {2025}
+    assert OWED in state, "the covered window leaves"
