@@ -61,7 +61,7 @@ def test_check_lists_settings_and_where_they_came_from(
     assert found["exclude"] == ("users.cost_rate", f"sources.harvest.exclude in {config}")
     assert found["overlap"] == ("400", "SOURCES__HARVEST__OVERLAP in the environment")
     assert found["account_id"] == ("1000001", "option")
-    assert found["--database"] == (str(folder / "a.duckdb"), "option")
+    assert found["--database"] == ("a.duckdb", "option")
     assert found["full_walk"] == ("7", "default")
     assert found["start_date"] == ("", "default")
     assert found["token_command"][0] == "keep ..."
