@@ -84,18 +84,26 @@ class ReadResult:
     """
     rows: int | None = 0
     """The rows of all slices; None when some were not counted."""
+    left_out: dict[Slice, int] = field(default_factory=dict)
+    """
+    Records without a usable key, by the slices that had some.
+
+    The other rows are proven, but the cursor must not move: the records would not come again.
+    """
 
     @property
     def proven(self) -> bool:
         """Whether the cursor may move."""
-        return self.began is not None and not self.unproven
+        return self.began is not None and not self.unproven and not self.left_out
 
     def add(self, result: SliceResult) -> None:
         """Add the result of one slice."""
         self.pieces += result.pieces
         self.unproven += result.unproven
         self.reasons += result.reasons
-        if not result.unproven:
+        if result.left_out:
+            self.left_out[result.slice] = result.left_out
+        elif not result.unproven:
             self.done.append(result.slice.window)
         if self.rows is not None:
             self.rows = None if result.rows is None else self.rows + result.rows
@@ -228,8 +236,7 @@ class ListReader:
             Reads whose proof is deferred.
         """
         deferred: list[SliceRead] = []
-        emitted = gather(work, slices, workers=self._settings.workers, waiting=TABLES_WAITING)
-        for each in emitted:
+        for each in gather(work, slices, workers=self._settings.workers, waiting=TABLES_WAITING):
             if isinstance(each, SliceResult):
                 result.add(each)
             elif isinstance(each, SliceRead):
@@ -273,14 +280,14 @@ class ListReader:
             tables: list[pa.Table] = []
             caught_up = self.catch_up(result.began, tables.append)
             yield from tables
-            checks = [partial(self._prover.has_changed, read, caught_up) for read in deferred]
-            total, *changed = self._counter.ask([partial(self.count, slice_), *checks])
+            asked = [partial(self._prover.has_changed, read, caught_up) for read in deferred]
+            total, *changed = self._counter.ask([partial(self.count, slice_), *asked])
             again = []
             for read, has_changed in zip(deferred, changed, strict=True):
                 if has_changed:
                     again.append(read.slice)
                 else:
-                    result.add(SliceResult(read.slice, 1, (), read.table.num_rows))
+                    result.add(SliceResult(read.slice, 1, (), read.rows, (), read.left_out))
             deferred = ()
             if again:
                 yield from self._run(partial(self._prove, None), again, result)
@@ -306,7 +313,8 @@ class ListReader:
         uncut = ReadResult()
         reader = ListReader(undated, self._settings, depth=self._depth, known=self._reader.known)
         yield from reader.iter_tables(slice_, uncut)
-        if not uncut.proven:
+        result.left_out = uncut.left_out or result.left_out
+        if uncut.unproven:
             result.unproven.append(slice_)
             result.reasons.append(
                 f"{counted(hidden, 'row')} {'is' if hidden == 1 else 'are'} in no window of dates, "
@@ -333,4 +341,4 @@ class ListReader:
             tables.append(keep_proof_columns(table, endpoint))
         known.add(contents)
         changed = keep_newest(tables, endpoint.primary_key)
-        return CaughtUp(changed, result.proven, contents)
+        return CaughtUp(changed, not result.unproven, contents)  # What it left out comes again.

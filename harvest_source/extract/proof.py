@@ -91,6 +91,8 @@ class SliceResult:
     """Its rows; None when it was not read and proven in one piece."""
     reasons: tuple[str, ...] = ()
     """Why pieces could not be proven, where it is more than that they kept changing."""
+    left_out: int = 0
+    """Records without a usable key. What else was read is proven all the same."""
 
 
 def confirm_empty(reader: SliceReader, read: SliceRead) -> SliceRead:
@@ -110,18 +112,26 @@ def confirm_empty(reader: SliceReader, read: SliceRead) -> SliceRead:
 def pages_agree(read: SliceRead) -> bool:
     """Whether all pages report the same total and it equals what they hold."""
     if read.needs_proof:
-        return bool(read.total == read.table.num_rows)
+        return read.total == read.rows
     return read.total is None or read.total == read.records
 
 
 def explain_shortfall(read: SliceRead) -> str:
     """What is wrong with a read that has fewer rows than announced; empty if it has them."""
+    if read.left_out:
+        return describe_left_out(read.left_out)
     if read.total is None or read.records >= read.total:
         return ""
     return (
         f"Harvest announced {counted(read.total, 'row')} and {read.records:,} came, each time it "
         "was asked; a proxy in between may cut its answers"
     )
+
+
+def describe_left_out(records: int) -> str:
+    """Why a list is not whole of which *records* records could not be loaded."""
+    was = "was" if records == 1 else "were"
+    return f"{counted(records, 'record')} came without a usable key and {was} left out"
 
 
 def changed_during_read(read: SliceRead) -> bool:
@@ -171,6 +181,7 @@ class _Attempts:
     reads: dict[Slice, int]
     unproven: list[Slice] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    left_out: dict[Slice, int] = field(default_factory=dict)
 
 
 class Prover:
@@ -219,8 +230,9 @@ class Prover:
                 ]
         pieces, unproven = len(attempts.reads), tuple(attempts.unproven)
         is_in_one_piece = pieces == 1 and not unproven
-        rows = last.table.num_rows if is_in_one_piece else None
-        return SliceResult(slice_, pieces, unproven, rows, tuple(attempts.reasons))
+        rows = last.rows if is_in_one_piece else None
+        left_out = sum(attempts.left_out.values())
+        return SliceResult(slice_, pieces, unproven, rows, tuple(attempts.reasons), left_out)
 
     def is_consistent(self, read: SliceRead) -> bool:
         """Whether the pages of *read* agree with each other. If not, no catch-up is needed."""
@@ -255,6 +267,7 @@ class Prover:
         while not self.is_consistent(last) and attempts.reads[read.slice] < ATTEMPTS:
             last = confirm_empty(self._reader, self._reader.read_all(read.slice, emit))
             attempts.reads[read.slice] += 1
+        attempts.left_out[read.slice] = last.left_out
         return last
 
     def _next_slices(self, read: SliceRead, attempts: _Attempts) -> list[Slice]:
@@ -265,6 +278,8 @@ class Prover:
         if not pieces:
             attempts.unproven.append(read.slice)
             attempts.reasons += filter(None, [explain_shortfall(read)])
+        else:
+            attempts.left_out.pop(read.slice)
         attempts.reads.update(dict.fromkeys(pieces, 0))
         return pieces
 

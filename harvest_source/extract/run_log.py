@@ -149,6 +149,8 @@ class RunLog:
     failures: list[Failure] = field(default_factory=list)
     unproven: list[Failure] = field(default_factory=list)
     """Tables whose rows are loaded, but whose lists could not be proven complete."""
+    left_out: set[tuple[str, int]] = field(default_factory=set)
+    """Tables with records that could not be loaded: counts are no evidence of deletions."""
     doubtful: set[tuple[str, int]] = field(default_factory=set)
     """Tables whose rows may be hidden and not gone; with ``""`` a whole account."""
     partial_roles: dict[int, str] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from harvest_source.errors import ResponseError
 from harvest_source.extract.known_rows import Contents, KnownRows, digest_rows, merge_contents
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.window_plan import Sample
+from harvest_source.schema.columns import VARIANT
 from harvest_source.schema.endpoint import Endpoint
 
 
@@ -100,11 +101,18 @@ class SliceRead:
     """Harvest's clock when the first page was requested."""
     pages: int
     records: int
-    """Records received, repeated ids included."""
+    """Records received, repeated ids and those left out included."""
     recent: Contents = field(default_factory=dict)
     """Rows that were served and look as if they had changed since *began*."""
     known: Contents = field(default_factory=dict)
     """Rows that earlier reads of the list had seen when this one began."""
+    left_out: int = 0
+    """Records without a usable key, which could not be merged."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the slice, one per id, and the records that were left out."""
+        return int(self.table.num_rows) + self.left_out
 
     @property
     def needs_proof(self) -> bool:
@@ -172,17 +180,20 @@ class SliceReader:
         tables: list[pa.Table] = []
         totals: set[int | None] = set()
         began: datetime | None = None
-        records, known, recent = 0, self.known.snapshot(), dict[int, str]()
+        records, left_out = 0, 0
+        known, recent = self.known.snapshot(), dict[int, str]()
         with closing(self._iter_pages(slice_, most_rows)) as pages:
             for page in pages:
                 began = began or page.began
-                table = self.source.decode(page.rows)
+                received = self.source.decode(page.rows)
+                table = keep_keyed(received, self.endpoint.primary_key)
                 if most_rows is not None and (page.total_entries or 0) > most_rows:
                     self._on_page(0, page.total_entries)
                     return TooLong(slice_, page.total_entries or 0, began, self._sample(table))
                 totals.add(page.total_entries)
-                records += table.num_rows
-                self._on_page(table.num_rows, page.total_entries)
+                records += received.num_rows
+                left_out += received.num_rows - table.num_rows
+                self._on_page(received.num_rows, page.total_entries)
                 on_left((page.total_entries or 0) - records)
                 merge_contents(recent, digest_rows(table, began))
                 if emit is not None:
@@ -202,6 +213,7 @@ class SliceReader:
             records=records,
             recent=recent,
             known=known,
+            left_out=left_out,
         )
 
     def read_all(self, slice_: Slice, emit: Emit | None = None) -> SliceRead:
@@ -235,6 +247,16 @@ def count_rows(source: ListSource, slice_: Slice) -> int:
     return source.client.fetch_count(
         endpoint.list_path, key=endpoint.envelope_key or "", params=_query(source, slice_)
     )
+
+
+def keep_keyed(table: pa.Table, key: Sequence[str]) -> pa.Table:
+    """*table* without records that lack a value of their *key*: each read would load them anew."""
+    variants = [each for name in key if (each := name + VARIANT) in table.column_names]
+    table = table.drop_columns(variants)  # What a key was that does not fit: of these records only.
+    for name in key:
+        if table.column(name).null_count:
+            table = table.filter(pc.is_valid(table.column(name)))
+    return table
 
 
 def keep_proof_columns(table: pa.Table, endpoint: Endpoint) -> pa.Table:

@@ -13,10 +13,10 @@ import pyarrow as pa
 from harvest_source.auth.sessions import Session
 from harvest_source.decode.coerce import loads
 from harvest_source.decode.decoder import Decoder
-from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.proof import describe_left_out
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.slice_reader import ListSource, SliceReader
 from harvest_source.extract.slices import Slice
@@ -58,15 +58,8 @@ class Task:
         return self.session.server_clock.vouched(began)
 
     def decode(self, rows: bytes) -> pa.Table:
-        """
-        Decode the rows of one page.
-
-        Raises:
-            ResponseError: A record lacks a value of its key.
-        """
-        table = self.decoder.decode(rows)
-        check_keys(table, self.endpoint)
-        return table
+        """Decode the rows of one page."""
+        return self.decoder.decode(rows)
 
     def build_reader(self) -> ListReader:
         """A reader of the table's list that reads windows in parallel and reports progress."""
@@ -114,8 +107,12 @@ class Task:
 
     def note_unproven(self, results: Sequence[ReadResult]) -> None:
         """Record which slices of the table could not be proven complete, and why."""
-        slices = "; ".join(str(each) for result in results for each in result.unproven)
+        unproven = [each for result in results for each in (*result.unproven, *result.left_out)]
+        slices = "; ".join(dict.fromkeys(map(str, unproven)))
         reasons = dict.fromkeys(each for result in results for each in result.reasons)
+        if left_out := sum(each for result in results for each in result.left_out.values()):
+            self.run_log.left_out.add(self.key)
+            reasons[describe_left_out(left_out)] = None
         why = "; ".join(reasons) or "it kept changing while it was read"
         self.run_log.note_unproven(
             *self.key,
@@ -133,22 +130,6 @@ def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, run_l
     """A task without stored state, for reading and counting outside a run's tables."""
     decoder = Decoder(endpoint.record, account_id=session.account_id)
     return Task(endpoint, session, decoder, {}, options, run_log)
-
-
-def check_keys(table: pa.Table, endpoint: Endpoint) -> None:
-    """
-    Check that every record has its key, without which it could not be merged.
-
-    Raises:
-        ResponseError: A record lacks a value of its key.
-    """
-    for name in endpoint.primary_key:
-        if table.column(name).null_count:
-            msg = (
-                f"Harvest sent a record of {endpoint.name} without a usable {name}. Nothing of "
-                "this read is kept. Run the same command again; report it if it stays."
-            )
-            raise ResponseError(msg, path=endpoint.list_path, status=200)
 
 
 def read_ids(
@@ -181,6 +162,7 @@ def read_ids(
                 others |= set(table.column("id").to_pylist()) - found
         result.began = min(filter(None, (result.began, one.began)), default=None)
         result.unproven += one.unproven
+        result.left_out |= one.left_out
         result.reasons += one.reasons
     return sorted(ids)
 

@@ -24,7 +24,7 @@ from harvest_source.extract.replaced_lists import Scope
 from harvest_source.load.file_format import EXACT, choose_format
 from harvest_source.load.hints import is_declared, learned_columns, type_hint
 from harvest_source.load.limits import find_limits
-from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, Column, Type
+from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, VARIANT, Column, Type
 from harvest_source.schema.endpoint import Endpoint
 
 
@@ -75,7 +75,10 @@ class DltEncoder:
     def _find_new_columns(self) -> TTableSchemaColumns:
         learned = self._decoder.learned
         as_lists = self._decoder.arrays if self._endpoint.record.children else frozenset()
-        new = {n: t for n, t in learned.items() if n not in self._hinted and n not in as_lists}
+        # Records whose key does not fit are left out, so nothing stands beside a key.
+        beside_key = {f"{name}{VARIANT}" for name in self._endpoint.key}
+        known = self._hinted | as_lists | beside_key
+        new = {name: column_type for name, column_type in learned.items() if name not in known}
         self._hinted.update(new)
         return {name: type_hint(name, column_type) for name, column_type in new.items()}
 

@@ -69,13 +69,14 @@ def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:
     """
     The tables of one account whose rows here and there can be compared.
 
-    Left out: tables that failed or were skipped in this run, that were just read whole, that are
-    read by another way than by changes, and that a token with another visibility merged.
+    Left out: tables that failed or were skipped in this run, that were just read whole, that have
+    records that could not be loaded, that are read by another way than by changes, and that a token
+    with another visibility merged.
     """
     log, sources = workspace.run_log, workspace.warehouse.source_state
     unsure = {(each.table, each.account_id) for each in log.failures}
     unsure |= {(each.table, each.account_id) for each in log.skipped}
-    unsure |= log.whole | log.read_by_others
+    unsure |= log.whole | log.read_by_others | log.left_out
     tables = []
     for endpoint in workspace.endpoints:
         place = endpoint.name, session.account_id

@@ -220,3 +220,28 @@ def test_wider_role_reads_history_again(open_lab: OpenLab) -> None:
     lab.sync("time_entries", "projects", "roles")
     for table in ("time_entries", "projects", "roles"):
         assert_equal(lab, table)
+
+
+def test_a_record_with_an_odd_id_is_left_out_alone(open_lab: OpenLab) -> None:
+    """The others land, the run is partial, and no row leaves that table until it is gone."""
+    lab = open_lab.loaded("clients")
+    gone, kept = lab.server.rows("clients")[:2]
+    lab.server.delete("clients", gone["id"], force=True)
+    odd = lab.server.create("clients", id=10**22, name="Odd")
+    lab.server.edit("clients", kept["id"], name="Edited")
+    lab.rest(TEN_MINUTES)
+    report = lab.sync("clients", deletes=True)
+    assert (report.status, report.exit_code) == ("partial", 5)
+    (failure,) = report.run_log.unproven
+    assert failure.table == "clients"
+    assert "1 record came without a usable key" in str(failure.error)
+    rows = {row["id"]: row for row in lab.table("clients")}
+    assert gone["id"] in rows
+    assert rows[kept["id"]]["name"] == "Edited"
+    assert not any("__v_text" in name for row in rows.values() for name in row)
+
+    lab.server.delete("clients", odd["id"])
+    lab.rest(TEN_MINUTES)
+    report = lab.sync("clients", deletes=True)
+    assert (report.status, report.exit_code) == ("ok", 0)
+    assert gone["id"] not in {row["id"] for row in lab.table("clients")}

@@ -16,6 +16,7 @@ from harvest_source.extract.options import Reread
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.strategies import read
+from harvest_source.schema.endpoints import BY_NAME
 from tests.support.model import (
     ENTRIES,
     START,
@@ -23,7 +24,15 @@ from tests.support.model import (
     ModelPage,
     World,
 )
-from tests.support.scripted_lists import NOON, FixedClient, ScriptedClient, build_task, entry, page
+from tests.support.scripted_lists import (
+    NOON,
+    FixedClient,
+    ScriptedClient,
+    build_task,
+    entry,
+    ids,
+    page,
+)
 
 ROWS = 24_000
 BAD = date(2024, 1, 3)
@@ -173,3 +182,32 @@ def test_a_reread_is_remembered_when_it_is_proven(is_proven: bool) -> None:
     assert bool(task.run_log.unproven) is not is_proven
     other = build_task(FixedClient({}), replace(ENTRIES, name="expenses"), rereads=rereads)
     assert list(read(other)) == []
+
+
+ODD_ID = '{"id": 99999999999999999999999}'
+
+
+def test_a_record_with_an_odd_id_holds_up_no_other_record() -> None:
+    """It is counted and said, and the cursor stays until it can be loaded."""
+    good = ", ".join(f'{{"id": {each}}}' for each in range(1, 25))
+    client = FixedClient({"clients": f"[{good}, {ODD_ID}]"})
+    state: dict[str, Any] = {}
+    task = build_task(client, BY_NAME["clients"], state=state)
+    tables = list(read(task))
+    assert ids(*tables) == [*range(1, 25)]
+    assert {name for each in tables for name in each.column_names if name.startswith("id")} == {
+        "id"
+    }
+    (failure,) = task.run_log.unproven
+    assert failure.table == "clients"
+    assert "1 record came without a usable key and was left out" in str(failure.error)
+    assert state == {}
+    assert task.run_log.whole == set(), "a full refresh removes nothing"
+    assert task.run_log.left_out == {("clients", 1)}, "an audit removes nothing"
+    assert len(client.asked) == 1, "the other rows are proven"
+
+    client.lists["clients"] = f"[{good}]"
+    task = build_task(client, BY_NAME["clients"], state=state)
+    list(read(task))
+    assert task.run_log.unproven == []
+    assert "cursor" in state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from datetime import date, timedelta
 from math import inf
 
@@ -10,13 +10,14 @@ import pytest
 
 from harvest_source.extract.list_reader import ListReader, ReadResult, WindowPace
 from harvest_source.extract.proof import SliceResult
-from harvest_source.extract.slice_reader import ListSource
+from harvest_source.extract.slice_reader import ListPage, ListSource
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.window_plan import WindowSettings
 from tests.support.model import (
     ENTRIES,
     FIRST_DAY,
     ModelClient,
+    ModelPage,
     Row,
     World,
     decode,
@@ -67,6 +68,47 @@ def test_a_row_in_no_window_is_read_all_the_same(client: type[ModelClient]) -> N
     assert set(found) == set(range(101, 109))
     is_read_twice = len(found) > len(set(found))
     assert is_read_twice is (client is ForgetfulClient)
+
+
+class OddClient(ModelClient):
+    """Serves row 104 without a usable id."""
+
+    def iter_pages(
+        self,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str],
+        most_rows: int | None = None,
+    ) -> Generator[ListPage, None, None]:
+        for each in super().iter_pages(path, key=key, params=params, most_rows=most_rows):
+            rows = each.rows.replace(b'"id":104,', b'"id":null,')
+            yield ModelPage(rows, each.total_entries, each.began)
+
+
+@pytest.mark.parametrize("last_rows", [inf, -inf])
+def test_a_record_without_an_id_leaves_only_its_window_to_be_read_again(last_rows: float) -> None:
+    """Whether the window's proof is deferred or not; no request more than without the record."""
+    requests: list[list[int]] = []
+    for client in (ModelClient, OddClient):
+        world, result = World(), ReadResult()
+        for day in range(8):
+            world.create(date(2024, 3, 1 + day), user=11)
+        world.now_s = 10_000
+        requests.append([])
+        served = client(world, lambda each, _is_sent: requests[-1].append(each), per_page=1)
+        settings = WindowSettings(END_OF_MARCH, long_rows=4, window_rows=2, last_rows=last_rows)
+        cut = ListReader(ListSource(served, ENTRIES, decode), settings)
+        found = ids(*cut.iter_tables(Slice(), result))
+    assert found == [101, 102, 103, 105, 106, 107, 108]
+    assert not result.proven
+    assert result.unproven == []
+    assert sum(result.left_out.values()) == 1
+    (odd,) = (slice_.window for slice_ in result.left_out)
+    assert date(2024, 3, 4) in odd
+    assert not any(date(2024, 3, 4) in window for window in result.done)
+    assert any(date(2024, 3, 8) in window for window in result.done)
+    assert requests[0] == requests[1]
 
 
 class UneasyClient(ForgetfulClient):

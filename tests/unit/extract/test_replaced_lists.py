@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.auth.sessions import Owner
-from harvest_source.errors import ResponseError
+from harvest_source.errors import IncompleteListError, ResponseError
 from harvest_source.extract.removals import OWED, Reason, load_owed
 from harvest_source.extract.replaced_lists import (
     LastRead,
@@ -26,6 +26,7 @@ from harvest_source.extract.replaced_lists import (
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.model import ModelPage
 from tests.support.scripted_lists import (
+    NOON,
     SINGLE,
     WHOLE,
     ScriptedClient,
@@ -236,3 +237,11 @@ def test_a_parent_that_is_gone_has_no_list() -> None:
     assert list(read_scopes(build_task(Gone(), endpoint), scopes)) == []
     with pytest.raises(ResponseError, match="no such parent"):
         list(read_scopes(build_task(Gone(), WHOLE), scopes))
+
+
+def test_a_list_with_an_odd_id_takes_the_place_of_nothing() -> None:
+    """Which row it stands for is not known: it might be one that is loaded."""
+    body = b'[{"id": 1}, {"id": 99999999999999999999999}]'
+    client = ScriptedClient([[ModelPage(body, 2, NOON)]] * 3)
+    with pytest.raises(IncompleteListError, match="1 record came without a usable key"):
+        list(read_all(build_task(client, BY_NAME["roles"])))

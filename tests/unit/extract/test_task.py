@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from harvest_source.auth.sessions import Owner
-from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.slices import Slice
@@ -15,14 +12,6 @@ from harvest_source.extract.task import read_ids
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.model import ModelPage
 from tests.support.scripted_lists import NOON, ScriptedClient, build_task
-
-
-def test_a_record_without_its_key_is_refused() -> None:
-    """It could not be merged: the next read would load it a second time."""
-    task = build_task(ScriptedClient())
-    assert task.decode(b'[{"id": 1}]').num_rows == 1
-    with pytest.raises(ResponseError, match="without a usable id"):
-        task.decode(b'[{"id": null}]')
 
 
 def test_ids_of_another_list_are_filtered_by_an_array() -> None:
@@ -37,6 +26,16 @@ def test_ids_of_another_list_are_filtered_by_an_array() -> None:
     managers = read_ids(task, users, (Slice(),), result, having=("access_roles", "manager"))
     assert managers == [1, 3]
     assert result.began == NOON
+
+
+def test_an_id_that_no_column_holds_is_in_no_list_of_ids() -> None:
+    """Ids are sorted, and a parent without one has no path; the cursor below it stays."""
+    people = b'[{"id": 2}, {"id": 99999999999999999999}, {"id": null}, {"id": 1}]'
+    task = build_task(ScriptedClient([[ModelPage(people, 4, NOON)]]))
+    result = ReadResult()
+    assert read_ids(task, BY_NAME["users"], (Slice(),), result) == [1, 2]
+    assert result.left_out == {Slice(): 2}
+    assert not result.proven
 
 
 def test_a_lower_role_is_warned_about_and_reads_only_changes() -> None:
