@@ -42,11 +42,13 @@ def main() -> None:
         warnings.filterwarnings("ignore", message)
     from harvest_source.cli.main import INTERRUPTED, run
     from harvest_source.cli.streams import prepare_streams
+    from harvest_source.concurrency import has_threads
 
     prepare_streams()
     code = run(sys.argv[1:])
-    if code == INTERRUPTED:
-        # Threads that still wait for an answer would hold a normal exit for minutes.
+    if code == INTERRUPTED or (code and has_threads()):
+        # Threads that still wait for an answer would hold a normal exit for minutes: the
+        # interpreter waits for those of a pool.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

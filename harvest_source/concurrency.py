@@ -17,6 +17,9 @@ R = TypeVar("R")
 
 Work = Callable[[T, Callable[[R], None]], Sequence[T] | None]
 
+_JOB: Final = "harvest-job"
+_MAP: Final = "harvest-map"
+
 _CHECK_EVERY_S: Final = 0.2
 """How often a job that waits for room in the queue checks whether the stream was closed."""
 
@@ -75,7 +78,7 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
     if workers == 1:
         yield from map(work, items)
         return
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-map")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=_MAP)
     waiting: deque[Future[R]] = deque()
     try:
         for item in items:
@@ -89,6 +92,11 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def has_threads() -> bool:
+    """Whether a thread of :func:`gather` or :func:`in_parallel` runs, which may wait long."""
+    return any(thread.name.startswith((_JOB, _MAP)) for thread in threading.enumerate())
+
+
 class _Gathering(Generic[T, R]):
     """One run of :func:`gather` with threads."""
 
@@ -99,7 +107,7 @@ class _Gathering(Generic[T, R]):
         self._closed = threading.Event()
 
     def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="harvest-job")
+        pool = ThreadPoolExecutor(workers, thread_name_prefix=_JOB)
         try:
             yield from self._take(pool, items)
         finally:

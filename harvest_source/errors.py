@@ -5,6 +5,7 @@ Every error this package raises on purpose.
 
     HarvestError                  catch this to catch all of them
     ├── ConfigError               settings or arguments; nothing was sent (also ValueError)
+    ├── ResourceError             the process may not have the memory or the threads it needs
     ├── RemoteError               Harvest refused, or gave no usable answer
     │   ├── AuthError             Harvest refused the sign-in
     │   │   └── SignInError       a login cannot be made, renewed or read; the message says it all
@@ -47,6 +48,16 @@ class HarvestError(Exception):
 
 class ConfigError(HarvestError, ValueError):
     """Settings or arguments that cannot work. Nothing was sent."""
+
+    exit_code = 2
+
+
+class ResourceError(HarvestError):
+    """
+    The process may not have the memory or the threads that it needs.
+
+    Who starts it sets these limits, so it ends as a mistake in the configuration does.
+    """
 
     exit_code = 2
 

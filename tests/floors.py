@@ -18,7 +18,9 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 
 FLOORS = (
-    floor("activity errors clock notices concurrency defaults installation startup _version"),
+    floor(
+        "activity errors clock notices concurrency defaults installation resources startup _version"
+    ),
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),

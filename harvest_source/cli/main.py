@@ -24,7 +24,8 @@ from harvest_source.cli.export_command import export
 from harvest_source.cli.model_commands import MODEL_COMMANDS
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.cli.streams import OutputError, discard_stdout
-from harvest_source.errors import HarvestError, error_dict, find_cause
+from harvest_source.errors import HarvestError, ResourceError, error_dict, find_cause
+from harvest_source.resources import explain_lack
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
     "status": "error",
@@ -140,6 +141,8 @@ def explain_error(error: BaseException) -> tuple[int, str]:
     if find_cause(error, KeyboardInterrupt) is not None:
         # dlt, closing what still runs, raises errors of its own on top of Ctrl-C.
         return INTERRUPTED, _INTERRUPTED_MESSAGE
+    if lack := explain_lack(error):
+        return ResourceError.exit_code, lack
     return _BUG, (
         f"This is a bug in harvest-source: {type(error).__name__}. Nothing that was loaded is "
         "lost. Run the same command with --debug and report what it prints."

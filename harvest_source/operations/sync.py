@@ -21,6 +21,7 @@ from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.operations.notifying import tell_of_run, telling_of_failure
 from harvest_source.operations.run import Run, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
+from harvest_source.resources import check_address_space
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.startup import without_gc
 from harvest_source.warehouse.lock import only_sync
@@ -77,8 +78,10 @@ def sync(
             No table was read, nothing changed.
         DestinationError: The warehouse cannot be opened. No table was read.
         BusyError: Another sync of this pipeline is running. Nothing was sent.
+        ResourceError: The process may have too little memory. Nothing was sent.
         HarvestError: No account could be opened. No table was touched.
     """
+    check_address_space()
     endpoints = parse_tables(table)
     arguments = RunArguments(
         settings=settings,

@@ -35,6 +35,7 @@ from harvest_source.errors import (
     printable,
 )
 from harvest_source.installation import advise_install
+from harvest_source.resources import explain_lack
 from harvest_source.warehouse.duckdb_file import is_locked
 from harvest_source.warehouse.target import Target
 
@@ -172,6 +173,8 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     what = f"The destination ({target}) refused: {_last_words(str(cause))}"
     if any(_is_disk_full(each) for each in iter_causes(error, attributes=INNER_ERRORS)):
         return DestinationError(f"{what} {kept} Make room on that disk, then run again.")
+    if lack := explain_lack(cause):
+        return DestinationError(f"{what} {kept} {lack}")
     return DestinationError(f"{what} {kept}")
 
 

@@ -119,6 +119,12 @@ def test_a_full_disk_is_named(error: BaseException) -> None:
     assert "Make room on that disk" in str(translate(error))
 
 
+def test_too_few_threads_are_named() -> None:
+    """A load that cannot start its threads says which limit of the process is in the way."""
+    error = translate(step_failed(RuntimeError("can't start new thread")))
+    assert f"{KEPT} Not enough memory or threads" in str(error)
+
+
 def test_the_last_words_of_a_traceback() -> None:
     """Of a job's traceback only the message at its end is shown."""
     raised = str(translate(job_failed(duckdb.BinderException("column x is unknown"))))

@@ -1,0 +1,91 @@
+"""What the process needs of the machine, memory and threads, and what is said where it lacks."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Final
+
+from harvest_source.errors import ResourceError, iter_causes
+
+ADDRESS_SPACE: Final = 1_200_000 * 1024
+"""
+Bytes of address space without which no sync has ended well, of one small table either.
+
+Measured on two processors; more of them need more. Below it libraries written in C end the process
+by a signal, or threads wait for one that never began.
+"""
+
+_LACKS_MEMORY: Final = ("failed to map segment", "Cannot allocate memory")
+"""How the system's loader says that a library does not fit."""
+_NO_THREAD: Final = "can't start new thread"
+
+
+def check_address_space() -> None:
+    """
+    Refuse to begin where the process may have too little address space.
+
+    Raises:
+        ResourceError: ``ulimit -v`` is below what any sync needs.
+    """
+    limit = read_address_limit()
+    if limit is not None and limit < ADDRESS_SPACE:
+        raise ResourceError(
+            f"Not enough memory for this process: it may have {_kilobytes(limit)} of address space "
+            f"(ulimit -v), and needs at least {_kilobytes(ADDRESS_SPACE)}. Nothing was read and "
+            f"nothing changed. {_REMEDY}"
+        )
+
+
+def explain_lack(error: BaseException) -> str | None:
+    """What to say if *error*, or what led to it, is a lack of memory or threads; else None."""
+    if not any(_is_lack(each) for each in iter_causes(error)):
+        return None
+    limit = read_address_limit()
+    known = (
+        f"It may have {_kilobytes(limit)} of address space (ulimit -v)."
+        if limit is not None
+        else "Its address space is not limited (ulimit -v): the limit is the machine's, the "
+        "container's, or on the number of processes (ulimit -u)."
+    )
+    return (
+        f"Not enough memory or threads for this process ({_describe(error)}). {known} What was "
+        f"loaded stays; the same command goes on from here. {_REMEDY}"
+    )
+
+
+def read_address_limit() -> int | None:
+    """Bytes of address space that the process may have; None where no limit is set."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+_REMEDY: Final = (
+    "Raise the limit before the command: ulimit -v unlimited. To bound the memory that it uses, "
+    "limit a container or a systemd unit (MemoryMax=2G): address space that is reserved is not "
+    "memory that is used."
+)
+
+
+def _is_lack(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in _LACKS_MEMORY)
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and str(error) == _NO_THREAD
+
+
+def _describe(error: BaseException) -> str:
+    found = next(each for each in iter_causes(error) if _is_lack(each))
+    return str(found).splitlines()[0] if str(found) else type(found).__name__
+
+
+def _kilobytes(size: int) -> str:
+    """As ``ulimit -v`` counts."""
+    return f"{size // 1024:,} kB"
