@@ -45,7 +45,7 @@ _MASKS: Final = (
     (re.compile(r"\d+ requests"), "N requests"),
     (re.compile(r"\b[\d.]+ s\b"), "N s"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:N"),
-    (re.compile(r"as of [\d:]+ UTC"), "as of T UTC"),
+    (re.compile(r"as of [\d: -]+ UTC"), "as of T UTC"),
 )
 _SHOWN_CODES: Final = frozenset({0, 5})
 """5: ``verify`` found the difference that a page shows."""

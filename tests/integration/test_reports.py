@@ -13,8 +13,8 @@ def test_a_window_that_only_the_warehouse_has_is_asked_for(open_lab: OpenLab) ->
     total = "SELECT SUM(total_hours) AS hours FROM report_time_projects"
     before = lab.sql(total)
     lab.alter(
-        f"INSERT INTO {REPORT} SELECT * REPLACE (DATE '2016-01-01' AS \"from\", "
-        f"DATE '2016-12-31' AS \"to\") FROM {REPORT} LIMIT 1"
+        f"INSERT INTO {REPORT} SELECT * REPLACE (DATE '2016-01-01' AS from_date, "
+        f"DATE '2016-12-31' AS to_date) FROM {REPORT} LIMIT 1"
     )
     assert lab.sql(total) != before
     lab.rest()
