@@ -251,12 +251,13 @@ def count_rows(source: ListSource, slice_: Slice) -> int:
 
 def keep_keyed(table: pa.Table, key: Sequence[str]) -> pa.Table:
     """*table* without records that lack a value of their *key*: each read would load them anew."""
-    variants = [each for name in key if (each := name + VARIANT) in table.column_names]
-    table = table.drop_columns(variants)  # What a key was that does not fit: of these records only.
     for name in key:
         if table.column(name).null_count:
             table = table.filter(pc.is_valid(table.column(name)))
-    return table
+    variants = [each for name in key if (each := name + VARIANT) in table.column_names]
+    # What a key was that does not fit left with its record; a field of that name stays.
+    empty = [each for each in variants if table.column(each).null_count == table.num_rows]
+    return table.drop_columns(empty)
 
 
 def keep_proof_columns(table: pa.Table, endpoint: Endpoint) -> pa.Table:

@@ -67,16 +67,18 @@ class DltEncoder:
             plain = [name for name in table.column_names if name not in self._decoder.arrays]
             limits.check(self._endpoint.name, table.select(plain))
         if self._endpoint.record.children:
-            return mark(self._as_records(table), columns=self._find_new_columns())
+            return mark(self._as_records(table), columns=self._find_new_columns(table.column_names))
         is_first, self._is_first = self._is_first, False
         item = table.to_pylist() if self._as_rows else with_load_id(table, self._endpoint)
-        return mark(item, columns=self._find_new_columns(), is_first_table=is_first)
+        return mark(
+            item, columns=self._find_new_columns(table.column_names), is_first_table=is_first
+        )
 
-    def _find_new_columns(self) -> TTableSchemaColumns:
+    def _find_new_columns(self, names: list[str]) -> TTableSchemaColumns:
         learned = self._decoder.learned
         as_lists = self._decoder.arrays if self._endpoint.record.children else frozenset()
         # Records whose key does not fit are left out, so nothing stands beside a key.
-        beside_key = {f"{name}{VARIANT}" for name in self._endpoint.key}
+        beside_key = {f"{name}{VARIANT}" for name in self._endpoint.key} - {*names}
         known = self._hinted | as_lists | beside_key
         new = {name: column_type for name, column_type in learned.items() if name not in known}
         self._hinted.update(new)
