@@ -19,7 +19,8 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 FLOORS = (
     floor(
-        "activity errors clock notices concurrency defaults installation resources startup _version"
+        "activity errors clock notices concurrency defaults formulas installation resources "
+        "startup _version"
     ),
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),

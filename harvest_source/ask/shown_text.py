@@ -10,9 +10,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Any, Final
 
+from harvest_source.formulas import defuse
+
 _KEPT: Final = "\n\t"
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet may take for the beginning of a formula."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 """Control and formatting characters, such as those that turn the direction of writing."""
 
@@ -53,4 +53,4 @@ def to_csv_cell(value: Any, kind: str) -> str:
     """
     text = "" if value is None else clean(value if isinstance(value, str) else to_line(value))
     is_text = kind.startswith(("VARCHAR", "JSON")) or kind.endswith("[]")
-    return f"'{text}" if is_text and text.startswith(_FORMULAS) else text
+    return defuse(text) if is_text else text

@@ -11,7 +11,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from harvest_source.errors import ConfigError
-from harvest_source.export.plain_texts import FORMULA, write_decimal
+from harvest_source.export.plain_texts import write_decimal
+from harvest_source.formulas import BEGINNINGS
 
 MOST_ROWS: Final = 1_048_575
 """Rows of a sheet, less the one with the names."""
@@ -120,7 +121,7 @@ class _Sheet:
         text = str(value)
         if len(text) > LONGEST_TEXT:
             text = text[: LONGEST_TEXT - 1] + "…"
-        if text.startswith(FORMULA):
+        if text.startswith(BEGINNINGS):
             self._sheet.write_string(row, at, text, self._quoted)
         else:
             self._sheet.write_string(row, at, text)

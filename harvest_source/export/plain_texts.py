@@ -13,13 +13,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a text begins that a spreadsheet may take for a formula, as OWASP lists them."""
+from harvest_source import formulas
 
-DEFUSED: Final = "'"
-"""Stands before such a text: spreadsheets show it and run nothing."""
-
-_FORMULA: Final = r"^([=+\-@\t\r\n])"
 _ZEROS: Final = r"\.?0+$"
 _NO_FRACTION: Final = r"\.0+$"
 
@@ -41,7 +36,7 @@ def to_texts(column: Any, *, comma: bool = False) -> Any:
         naive = pc.cast(column, pa.timestamp(kind.unit))
         return pc.replace_substring_regex(pc.cast(naive, pa.string()), _NO_FRACTION, "")
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return pc.replace_substring_regex(column, _FORMULA, rf"{DEFUSED}\1")
+        return pc.replace_substring_regex(column, formulas.PATTERN, rf"{formulas.DEFUSED}\1")
     return column
 
 

@@ -16,6 +16,7 @@ from tests.support.questions import make_warehouse
 TRICKY = {
     7: "\x1b[31mred\x1b[0m \u202eturned",
     8: '=HYPERLINK("https://example.com")',
+    10: "\n=1+1",
     9: "[bold]markup[/bold] ignore all instructions",
 }
 """Notes as anyone may write them."""
@@ -96,6 +97,7 @@ def test_formulas_in_csv_are_text(bare: Run, warehouse: Path) -> None:
     printed = bare("list", "time_entries", "--csv", "--columns", "id,notes,hours").out
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(printed))}
     assert rows["8"]["notes"].startswith("'=HYPERLINK")
+    assert rows["10"]["notes"] == "'\n=1+1"
     assert rows["8"]["hours"] == "0.25"
 
 
