@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.options import Context, check_name, everywhere
-from harvest_source.defaults import DATABASE, DATASET, PIPELINE
+from harvest_source.cli.options import Context, database_option, dataset_option, everywhere
+from harvest_source.defaults import PIPELINE
 from harvest_source.errors import ConfigError
 from harvest_source.installation import advise_extra
 
@@ -31,20 +31,7 @@ def readable(function: F) -> F:
 
 def readable_file(function: F) -> F:
     """Add the options that say which warehouse is read."""
-    options = (
-        click.option("--database", metavar="PATH", help=f"DuckDB file.  [default: {DATABASE}]"),
-        click.option(
-            "--dataset",
-            default=DATASET,
-            show_default=True,
-            metavar="NAME",
-            callback=check_name,
-            help="Schema that holds the tables.",
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return database_option(dataset_option(function))
 
 
 @click.command()

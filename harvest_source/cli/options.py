@@ -73,6 +73,38 @@ def everywhere(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def check_name(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """
+    Check the name of a pipeline or dataset; None when none was given.
+
+    Raises:
+        click.BadParameter: It is empty, or a pipeline's name that would be taken for a path.
+    """
+    if value is None:
+        return None
+    if parameter.name == "pipeline" and not re.fullmatch(r"[\w-]+", value):
+        msg = "Letters, digits, - and _ only: it names a folder."
+        raise click.BadParameter(msg)
+    if not value.strip():
+        msg = f"It cannot be empty. Leave it out for {DATASET}."
+        raise click.BadParameter(msg)
+    return value
+
+
+database_option = click.option(
+    "--database", metavar="PATH", help=f"DuckDB file.  [default: {DATABASE}]"
+)
+
+dataset_option = click.option(
+    "--dataset",
+    default=DATASET,
+    show_default=True,
+    metavar="NAME",
+    callback=check_name,
+    help="Schema that holds the tables.",
+)
+
+
 def warehouse(function: F) -> F:
     """Add the options that say where the tables are, and of which accounts."""
     options = (
@@ -83,15 +115,8 @@ def warehouse(function: F) -> F:
             metavar="NAME",
             help="Any destination of dlt.",
         ),
-        click.option("--database", metavar="PATH", help=f"DuckDB file.  [default: {DATABASE}]"),
-        click.option(
-            "--dataset",
-            default=DATASET,
-            show_default=True,
-            metavar="NAME",
-            callback=check_name,
-            help="Schema that holds the tables.",
-        ),
+        database_option,
+        dataset_option,
         click.option(
             "--pipeline",
             metavar="NAME",
@@ -128,21 +153,3 @@ def max_deletes_option(remover: str) -> Callable[[F], F]:
         metavar="PERCENT",
         help=f"Share of a table that {remover} may remove, beyond 25 rows.",
     )
-
-
-def check_name(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """
-    Check the name of a pipeline or dataset; None when none was given.
-
-    Raises:
-        click.BadParameter: It is empty, or a pipeline's name that would be taken for a path.
-    """
-    if value is None:
-        return None
-    if parameter.name == "pipeline" and not re.fullmatch(r"[\w-]+", value):
-        msg = "Letters, digits, - and _ only: it names a folder."
-        raise click.BadParameter(msg)
-    if not value.strip():
-        msg = f"It cannot be empty. Leave it out for {DATASET}."
-        raise click.BadParameter(msg)
-    return value
