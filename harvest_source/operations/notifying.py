@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvest_source.api.notification import Event, Notification, Recipient
@@ -15,32 +15,21 @@ if TYPE_CHECKING:
 _LONGEST = 500
 
 
-class TellingOfFailure(AbstractContextManager[None]):
+@contextmanager
+def telling_of_failure(recipient: Recipient | None, name: str) -> Iterator[None]:
     """
-    Tells *recipient* of an error of ours that ends a run before it has a report.
+    Tell *recipient*, if there is one, of an error of ours that ends a run before it has a report.
 
     A run that another one holds up is not told: the other one is.
     """
-
-    def __init__(self, recipient: Recipient, name: str) -> None:
-        self._recipient = recipient
-        self._name = name
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, HarvestError) and not isinstance(error, BusyError):
-            text = f"{self._name}: failed. {printable(error, limit=_LONGEST)}"
+    try:
+        yield
+    except HarvestError as error:
+        if recipient is not None and not isinstance(error, BusyError):
+            text = f"{name}: failed. {printable(error, limit=_LONGEST)}"
             report = {"status": "error", "errors": [error_dict(error)]}
-            tell(self._recipient, Notification(Event.FAILURE, text, report))
-
-
-def telling_of_failure(recipient: Recipient | None, name: str) -> AbstractContextManager[None]:
-    """As :class:`TellingOfFailure`, if there is a recipient."""
-    return nullcontext() if recipient is None else TellingOfFailure(recipient, name)
+            tell(recipient, Notification(Event.FAILURE, text, report))
+        raise
 
 
 def choose_event(status: str, earlier: str | None) -> Event:
