@@ -8,6 +8,7 @@ from typing import Any
 
 from harvest_source.ask.statement_guard import Relation, StatementRefused
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.sql.maintenance import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Table:
     @property
     def quoted(self) -> str:
         """Schema and name, as SQL wants them."""
-        return f"{quote(self.relation.schema)}.{quote(self.relation.name)}"
+        return quote(self.relation.schema, self.relation.name)
 
     @property
     def id_column(self) -> str | None:
@@ -118,19 +119,28 @@ class Catalog:
         ]
 
 
-def read_catalog(
-    connection: Any, schemas: tuple[str, ...], relations: Iterable[Relation]
-) -> Catalog:
-    """The catalog of *relations*, with the comments that the file has."""
-    wanted = frozenset(relations)
-    comments = {
+def read_relations(connection: Any, dataset: str) -> dict[Relation, str]:
+    """
+    The tables and views of the open database that answer questions, with their comments.
+
+    The schema in which dlt prepares the loads of *dataset* is left out: its rows are half done.
+    """
+    found = connection.execute(
+        "SELECT schema_name, table_name, comment FROM duckdb_tables() "
+        "WHERE NOT internal AND database_name = current_database() UNION ALL "
+        "SELECT schema_name, view_name, comment FROM duckdb_views() "
+        "WHERE NOT internal AND database_name = current_database()"
+    ).fetchall()
+    return {
         Relation(schema, name): comment or ""
-        for schema, name, comment in connection.execute(
-            "SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal "
-            "UNION ALL SELECT schema_name, view_name, comment FROM duckdb_views() "
-            "WHERE NOT internal"
-        ).fetchall()
+        for schema, name, comment in found
+        if schema != f"{dataset}_staging"
     }
+
+
+def read_catalog(connection: Any, schemas: tuple[str, ...], dataset: str) -> Catalog:
+    """The tables of :func:`read_relations` with their columns."""
+    relations = read_relations(connection, dataset)
     columns: dict[Relation, list[TableColumn]] = {}
     for schema, name, column, kind, comment in connection.execute(
         "SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns() "
@@ -138,7 +148,7 @@ def read_catalog(
         "ORDER BY schema_name, table_name, column_index"
     ).fetchall():
         relation = Relation(schema, name)
-        if relation in wanted:
+        if relation in relations:
             columns.setdefault(relation, []).append(TableColumn(column, kind, comment or ""))
     return Catalog(
         schemas,
@@ -147,16 +157,11 @@ def read_catalog(
                 relation,
                 tuple(found),
                 _find_key(relation, {each.name for each in found}),
-                comments.get(relation, ""),
+                relations[relation],
             )
             for relation, found in columns.items()
         },
     )
-
-
-def quote(name: str) -> str:
-    """An identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _find_key(relation: Relation, names: set[str]) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ class Request:
         schemas: Where unqualified names are looked up.
         sql: A caller's own statement, checked before it runs; empty: *question* is asked.
         question: Kind and fields of one of :mod:`harvest_source.ask.questions`.
-        relations: What the caller may read; None: every table and view of the database.
         max_rows: Rows returned at most; one more is drawn to know whether the answer was cut.
         max_cell: Characters of a text at most; longer ones are cut, and the answer says so.
     """
@@ -41,7 +40,6 @@ class Request:
     schemas: tuple[str, ...]
     sql: str = ""
     question: dict[str, Any] | None = None
-    relations: tuple[tuple[str, str], ...] | None = None
     max_rows: int = 1000
     max_cell: int = 20_000
     memory_mb: int = 512

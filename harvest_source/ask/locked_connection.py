@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import duckdb
 
+from harvest_source.sql.maintenance import quote
+
 SETTINGS: Final[dict[str, Any]] = {
     "enable_external_access": False,
     "autoload_known_extensions": False,
@@ -45,7 +47,7 @@ def open_locked(
     connection = duckdb.connect(str(path), read_only=True, config=SETTINGS | limits)
     found = connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal")
     existing = {name for (name,) in found.fetchall()}
-    names = ['"' + each.replace('"', '""') + '"' for each in schemas if each in existing]
+    names = [quote(each) for each in schemas if each in existing]
     if names:
         path_text = ",".join(names).replace("'", "''")
         connection.execute(f"SET search_path = '{path_text}'")

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harvest_source.ask.catalog import Catalog, Table, quote
+from harvest_source.ask.catalog import Catalog, Table
 from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.sql.maintenance import quote
 
 MAX_LIMIT: Final = 500
 """Records that one answer holds at most."""

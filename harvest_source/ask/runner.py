@@ -25,7 +25,6 @@ from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DATASET
 from harvest_source.errors import DestinationError, HarvestError
 
-MODELS_SCHEMA: Final = "harvest_models"
 _WORKER: Final = (sys.executable, "-P", "-m", "harvest_source.ask.worker")
 _PASSED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "LD_LIBRARY_PATH")
 """Environment variables that a worker gets: no token, no credentials."""
@@ -108,7 +107,7 @@ class Runner:
         """This runner for one question, which *task* can give up; turns and workers are shared."""
         return replace(self, task=task)
 
-    def query(self, sql: str, *, max_rows: int = 1000, **options: Any) -> Answer:
+    def query(self, sql: str, *, max_rows: int = 1000) -> Answer:
         """
         Run a caller's own statement, which may only read.
 
@@ -118,7 +117,7 @@ class Runner:
             DestinationError: There is no such warehouse, or a sync holds it for longer than the
                 wait.
         """
-        return self._answer(self._build_request(sql=sql, max_rows=max_rows, **options))
+        return self._answer(self._build_request(sql=sql, max_rows=max_rows))
 
     def ask(self, question: Question, *, max_rows: int) -> Answer:
         """Ask one of :mod:`harvest_source.ask.questions`. Raises as above."""
@@ -140,7 +139,7 @@ class Runner:
         return Request(
             path=str(self.path.absolute()),
             dataset=self.dataset,
-            schemas=tuple(dict.fromkeys((self.dataset, MODELS_SCHEMA, "main"))),
+            schemas=tuple(dict.fromkeys((self.dataset, f"{self.dataset}_models", "main"))),
             memory_mb=self.limits.memory_mb,
             threads=self.limits.threads,
             seconds=self.limits.seconds,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.ask.as_of import find_as_of
-from harvest_source.ask.catalog import read_catalog
+from harvest_source.ask.catalog import read_catalog, read_relations
 from harvest_source.ask.exchange import FAILED, MAX_SQL_BYTES, READY, REFUSED, Reply, Request
 from harvest_source.ask.locked_connection import open_locked
 from harvest_source.ask.plain_values import to_plain
@@ -29,8 +29,6 @@ from harvest_source.ask.statement_guard import (
     check_statement,
 )
 
-_STAGING: Final = "_staging"
-"""Ends the name of the schema in which dlt prepares a load."""
 _OVERHEAD_MB: Final = 1024
 """Address space beside DuckDB's memory: libraries, stacks, the answer."""
 
@@ -87,12 +85,11 @@ def run(connection: Any, request: Request) -> Reply:
     if len(request.sql.encode()) > MAX_SQL_BYTES:
         msg = f"The query is longer than {MAX_SQL_BYTES:,} bytes."
         raise StatementRefused(msg)
-    relations = _find_relations(connection, request)
     if request.question is None:
-        read = _guard(connection, request, relations)
+        read = _guard(connection, request)
         built = Built(request.sql, (), tuple(sorted({each.name for each in read})))
     else:
-        catalog = read_catalog(connection, request.schemas, relations)
+        catalog = read_catalog(connection, request.schemas, request.dataset)
         built = parse_question(request.question).build(catalog)
     cursor = connection.execute(built.sql, list(built.parameters) or None)
     columns = tuple((each[0], str(each[1])) for each in cursor.description or ())
@@ -106,9 +103,7 @@ def run(connection: Any, request: Request) -> Reply:
     return Reply(columns, rows, has_more, cutter.is_cut, built.tables, as_of)
 
 
-def _guard(
-    connection: Any, request: Request, relations: frozenset[Relation]
-) -> frozenset[Relation]:
+def _guard(connection: Any, request: Request) -> frozenset[Relation]:
     """Check the caller's statement by DuckDB's own parser on the connection that will run it."""
     statements = connection.extract_statements(request.sql)
     if len(statements) != 1 or statements[0].type.name != "SELECT":
@@ -120,21 +115,8 @@ def _guard(
         "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE NOT internal"
     ).fetchall()
     macros = frozenset(name for (name,) in own)
+    relations = frozenset(read_relations(connection, request.dataset))
     return check_statement(json.loads(text), Scope(catalog, request.schemas, relations, macros))
-
-
-def _find_relations(connection: Any, request: Request) -> frozenset[Relation]:
-    """The tables and views that the caller may read."""
-    found = connection.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() "
-        "WHERE NOT internal AND database_name = current_database() UNION ALL "
-        "SELECT schema_name, view_name FROM duckdb_views() "
-        "WHERE NOT internal AND database_name = current_database()"
-    ).fetchall()
-    relations = frozenset(Relation(*each) for each in found if not each[0].endswith(_STAGING))
-    if request.relations is None:
-        return relations
-    return relations & {Relation(*each) for each in request.relations}
 
 
 def _limit_process(request: Request) -> None:
