@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from harvest_source.ask.as_of import find_as_of
+from harvest_source.ask.as_of import read_as_of
 from harvest_source.ask.catalog import read_catalog, read_relations
 from harvest_source.ask.exchange import FAILED, MAX_SQL_BYTES, READY, REFUSED, Reply, Request
 from harvest_source.ask.locked_connection import open_locked
@@ -99,7 +99,7 @@ def run(connection: Any, request: Request) -> Reply:
         tuple(cutter.cut(to_plain(value)) for value in row) for row in drawn[: request.max_rows]
     )
     has_more = len(drawn) > request.max_rows
-    as_of = find_as_of(connection, request.dataset, built.tables)
+    as_of = read_as_of(connection, request.dataset, built.tables)
     return Reply(columns, rows, has_more, cutter.is_cut, built.tables, as_of)
 
 

@@ -20,6 +20,8 @@ def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
         return
     for each in report.waiting:
         console.note("waiting", each)
+    for each in report.warnings:
+        console.note("warning", each)
     if not console.quiet:
         _show_runs(report)
         _show_tables(report)

@@ -7,20 +7,25 @@ checked.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.api.notification import Event, Notification
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.notify import parse_recipient
-from harvest_source.config.parse import parse_tables
+from harvest_source.config.parse import (
+    parse_account_ids,
+    parse_destination_wait,
+    parse_full_walk,
+    parse_tables,
+)
 from harvest_source.config.resolve import read_configuration
-from harvest_source.defaults import DATASET, DUCKDB, PIPELINE, SWEEP_EVERY
+from harvest_source.config.spec import HarvestConfiguration
+from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError
 from harvest_source.extract.audit_state import load_audited
 from harvest_source.extract.parent_sweep import ParentSweep
@@ -34,6 +39,7 @@ from harvest_source.operations.notifying import tell
 from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_last_read
 from harvest_source.sql.conditions import EVERY_ROW, Within
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target, build_target
@@ -44,37 +50,6 @@ _LOOKED_BACK: Final = timedelta(days=35)
 """Runs that are looked through for the age of a table; older ones only if there are no others."""
 _SHOWN_RUNS: Final = 5
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-
-
-@dataclass(frozen=True, slots=True)
-class RunStatus:
-    """One row of ``sync_runs``."""
-
-    started_at: datetime
-    ended_at: datetime
-    status: str
-    requests: int
-    tables: Mapping[str, Any]
-    errors: tuple[Mapping[str, Any], ...]
-
-    def has_read(self, table: str, account_id: int) -> bool:
-        """Whether the run read the table of the account, without a failure of either."""
-        accounts = self.tables.get(table, {}).get("accounts", {})
-        return str(account_id) in accounts and not any(
-            each.get("account_id") in (account_id, None) and each.get("table") in (table, "", None)
-            for each in self.errors
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The object of ``--json``."""
-        return {
-            "started_at": self.started_at.isoformat(),
-            "ended_at": self.ended_at.isoformat(),
-            "status": self.status,
-            "requests": self.requests,
-            "rows": sum(each.get("rows", 0) for each in self.tables.values()),
-            "errors": [dict(each) for each in self.errors],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +93,17 @@ class WarehouseStatus:
     Attributes:
         runs: The last ones, the newest first.
         waiting: What an earlier run read and did not load; empty: nothing.
+        warnings: What else people should know.
     """
 
     target: Target
     now: datetime
-    runs: tuple[RunStatus, ...]
+    runs: tuple[RunRecord, ...]
     tables: tuple[TableStatus, ...]
     waiting: tuple[str, ...]
     sign_in: StatusReport
     is_checked: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def stale(self) -> list[TableStatus]:
@@ -151,6 +128,7 @@ class WarehouseStatus:
             "runs": [each.as_dict() for each in self.runs],
             "tables": [each.as_dict() for each in self.tables],
             "waiting": list(self.waiting),
+            "warnings": list(self.warnings),
             "sign_in": self.sign_in.as_dict(),
         }
 
@@ -182,38 +160,58 @@ def read_warehouse_status(
         ConfigError: A name or an age that cannot be, or a warehouse that nothing was loaded into.
         DestinationError: The destination cannot be opened.
     """
+    config = read_configuration(settings or {})
+    now = (clock or SystemClock()).now()
     limit = None if max_age is None else parse_age(max_age)
+    plan = _Plan(now, limit, parse_full_walk(config.full_walk))
     wanted = {each.name for each in parse_tables(table)} if table else set(BY_NAME)
+    accounts = parse_account_ids(list(account)) if account else ()
     target = build_target(destination, database, dataset, pipeline)
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
         raise ConfigError(msg)
-    now = (clock or SystemClock()).now()
     sign_in = _read_sign_in(settings or {}, ask=check)
-    warehouse = Warehouse(target, clock=clock)
+    warnings: list[str] = []
+    wait_s = parse_destination_wait(config.destination_wait)
+    warehouse = Warehouse(target, clock=clock, wait_s=wait_s, on_warning=warnings.append)
     waiting = warehouse.follow()
     check_loaded(warehouse)
+    _check_accounts(warehouse, accounts)
     with warehouse.sql() as sql:
         runs = _read_runs(warehouse, sql, now)
         tables = tuple(
-            _read_table(warehouse, name, account_id, rows, runs, now, limit)
-            for name, account_id, rows in _iter_places(warehouse, sql, wanted, account)
+            _read_table(warehouse, name, account_id, rows, runs, plan)
+            for name, account_id, rows in _iter_places(warehouse, sql, wanted, accounts)
         )
-    status = WarehouseStatus(
-        target, now, tuple(runs[:_SHOWN_RUNS]), tables, tuple(waiting), sign_in, check
-    )
-    return _tell_if_stale(status, settings or {})
+    shown, said = tuple(runs[:_SHOWN_RUNS]), tuple(warnings)
+    status = WarehouseStatus(target, now, shown, tables, tuple(waiting), sign_in, check, said)
+    return _tell_if_stale(status, config)
 
 
-def _tell_if_stale(status: WarehouseStatus, settings: Mapping[str, Any]) -> WarehouseStatus:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """
+    What is asked of the tables.
+
+    Attributes:
+        limit: Age from which a table is stale; None: none is.
+        sweep_every: ``full_walk``.
+    """
+
+    now: datetime
+    limit: timedelta | None
+    sweep_every: timedelta
+
+
+def _tell_if_stale(status: WarehouseStatus, config: HarvestConfiguration) -> WarehouseStatus:
     """Tell the configured address of stale tables; if that fails, the report says so."""
-    recipient = parse_recipient(read_configuration(settings)) if status.stale else None
+    recipient = parse_recipient(config) if status.stale else None
     if recipient is None:
         return status
     names = ", ".join(dict.fromkeys(each.table for each in status.stale))
     text = f"harvest-source: {status.target} is stale: {names}"
     why = tell(recipient, Notification(Event.STALE, text, status.as_dict()))
-    return replace(status, waiting=(*status.waiting, why)) if why else status
+    return replace(status, warnings=(*status.warnings, why)) if why else status
 
 
 def parse_age(text: str) -> timedelta:
@@ -232,38 +230,44 @@ def parse_age(text: str) -> timedelta:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunStatus]:
+def _read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunRecord]:
     """The runs on record, the newest first."""
     if not warehouse.has_table(SYNC_RUNS):
         return []  # Plain dlt filled the warehouse.
-    columns = ("started_at", "ended_at", "status", "requests", "tables", "errors")
     recent = Within("started_at", now - _LOOKED_BACK, None)
-    rows = sql.select(SYNC_RUNS, recent, columns) or sql.select(SYNC_RUNS, EVERY_ROW, columns)
-    runs = [
-        RunStatus(
-            _as_utc(row["started_at"]),
-            _as_utc(row["ended_at"]),
-            str(row["status"]),
-            int(row["requests"] or 0),
-            _parse(row["tables"]) or {},
-            tuple(_parse(row["errors"]) or ()),
+    rows = sql.select(SYNC_RUNS, recent, RUN_COLUMNS)
+    rows = rows or sql.select(SYNC_RUNS, EVERY_ROW, RUN_COLUMNS)
+    return sorted(map(RunRecord.parse, rows), key=lambda each: each.started_at, reverse=True)
+
+
+def _check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
+    """
+    Check that something of every account was read into the warehouse.
+
+    Raises:
+        ConfigError: Of one nothing was.
+    """
+    state = warehouse.source_state
+    known = {int(each) for name in BY_NAME for each in stored_accounts(state, name)}
+    if unknown := [each for each in accounts if each not in known]:
+        msg = (
+            f"Nothing of account {unknown[0]} was read into {warehouse.target}. It has rows of "
+            f"account {', '.join(map(str, sorted(known)))}: name one of them with --account, or "
+            f"read it: harvest-source sync --account {unknown[0]}"
         )
-        for row in rows
-    ]
-    return sorted(runs, key=lambda each: each.started_at, reverse=True)
+        raise ConfigError(msg)
 
 
 def _iter_places(
-    warehouse: Warehouse, sql: Sql, wanted: Iterable[str], account: Sequence[int | str]
+    warehouse: Warehouse, sql: Sql, wanted: Collection[str], accounts: Collection[int]
 ) -> Iterator[tuple[str, int, int]]:
     """Table, account and rows of everything that was read, in the tables' own order."""
-    accounts = {int(each) for each in account}
     for name in BY_NAME:
         read = {int(each) for each in stored_accounts(warehouse.source_state, name)}
         if name not in wanted or not read or not warehouse.has_table(name):
             continue
         rows = sql.count_by(name, EVERY_ROW, "account_id")
-        for account_id in sorted(read & accounts if accounts else read):
+        for account_id in sorted(read & set(accounts) if accounts else read):
             yield name, account_id, rows.get(account_id, 0)
 
 
@@ -272,19 +276,18 @@ def _read_table(
     name: str,
     account_id: int,
     rows: int,
-    runs: Sequence[RunStatus],
-    now: datetime,
-    limit: timedelta | None,
+    runs: Sequence[RunRecord],
+    plan: _Plan,
 ) -> TableStatus:
     state = stored_accounts(warehouse.source_state, name).get(str(account_id), {})
-    as_of = next((run.started_at for run in runs if run.has_read(name, account_id)), None)
-    is_stale = limit is not None and is_older(as_of, now, limit)
-    audit = load_audited(state["audit"], now).counted_at + DAILY if "audit" in state else None
+    as_of = find_last_read(runs, name, account_id)
+    is_stale = plan.limit is not None and is_older(as_of, plan.now, plan.limit)
+    audit = load_audited(state["audit"], plan.now).counted_at + DAILY if "audit" in state else None
     sweep = None
     if BY_NAME[name].parent is not None:
         last = ParentSweep.load(state.get("walk"))
         done = last.at or last.finished_at
-        sweep = done + SWEEP_EVERY if done else now
+        sweep = done + plan.sweep_every if done else plan.now
     return TableStatus(name, account_id, rows, as_of, audit, sweep, is_stale)
 
 
@@ -300,15 +303,6 @@ def _read_sign_in(settings: Mapping[str, Any], *, ask: bool) -> StatusReport:
     if "auth_profile" in settings and isinstance(report.error, ConfigError):
         raise report.error
     return report
-
-
-def _as_utc(value: Any) -> datetime:
-    at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _parse(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value else value
 
 
 def _write(at: datetime | None) -> str | None:

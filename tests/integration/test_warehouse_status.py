@@ -77,6 +77,35 @@ def test_rows_and_plans_are_shown(lab: Lab) -> None:
     assert report.as_dict()["runs"][0]["rows"] == sum(each.rows for each in report.tables)
 
 
+def test_plans_are_those_of_the_settings(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``full_walk`` the next read of all parents is as many days away as it says."""
+    monkeypatch.setenv("SOURCES__HARVEST__FULL_WALK", "3")
+    report = look(lab)
+    [found] = [each for each in report.tables if each.table == "invoice_payments"]
+    assert found.next_sweep is not None
+    assert 2 < (found.next_sweep - report.now).total_seconds() / DAY <= 3
+
+
+def test_accounts_are_chosen_as_everywhere(lab: Lab) -> None:
+    """Ids in digits, of accounts that the warehouse has rows of."""
+    assert {each.account_id for each in look(lab, account=("1000001",)).tables} == {1000001}
+    with pytest.raises(ConfigError, match="digits"):
+        look(lab, account=("abc",))
+    with pytest.raises(ConfigError, match=r"account 999 .* has rows of account 1000001"):
+        look(lab, account=("999",))
+
+
+def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
+    """A warning is no load that waits: a monitor reads each by its own name."""
+    with lab.working():
+        lab.database.rename("harvest.duckdb")
+        report = read_warehouse_status(
+            database="harvest.duckdb", pipeline="harvest", settings=lab.settings, clock=lab.shared
+        ).as_dict()
+    assert report["waiting"] == []
+    assert any("cannot tell dataset harvest" in each for each in report["warnings"])
+
+
 def test_harvest_is_not_asked(lab: Lab) -> None:
     """Only ``--check`` asks; without a sign-in the rest is shown all the same."""
     before = len(lab.server.requests)

@@ -1,0 +1,58 @@
+"""How old an answer is, by ``sync_runs`` as DuckDB holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import duckdb
+import pytest
+
+from harvest_source.ask.as_of import read_as_of
+
+ONE: Final = '{"accounts": {"1": {"rows": 1}}}'
+BOTH: Final = '{"accounts": {"1": {"rows": 1}, "2": {"rows": 1}}}'
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Both accounts at ten o'clock; then one of them, and all but a table that failed."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE SCHEMA harvest; CREATE TABLE harvest.sync_runs (started_at TIMESTAMPTZ, "
+            "ended_at TIMESTAMPTZ, status TEXT, requests BIGINT, tables JSON, errors JSON)"
+        )
+        for hour, tables, errors in (
+            (10, f'{{"users": {BOTH}, "clients": {BOTH}}}', "[]"),
+            (11, f'{{"users": {ONE}}}', "[]"),
+            (12, f'{{"clients": {BOTH}}}', '[{"account_id": 2, "table": "clients"}]'),
+            (13, f'{{"projects": {BOTH}}}', "[]"),
+        ):
+            connection.execute(
+                "INSERT INTO harvest.sync_runs VALUES (?, ?, 'partial', 5, ?, ?)",
+                [f"2026-11-30 {hour}:00:00+00", f"2026-11-30 {hour}:01:00+00", tables, errors],
+            )
+        yield connection
+
+
+def test_an_answer_is_as_old_as_its_oldest_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """By table and account; child tables and history are their endpoint's, models are all."""
+    for tables, hour in (
+        (("users",), 10),
+        (("users__roles",), 10),
+        (("clients_history",), 10),
+        (("projects",), 13),
+        (("projects", "users"), 10),
+        (("harvest__daily",), 10),
+    ):
+        assert read_as_of(connection, "harvest", tables) == f"2026-11-30T{hour}:00:00Z", tables
+    assert read_as_of(connection, "harvest", ("invoices",)) is None
+
+
+def test_a_warehouse_without_runs_answers_all_the_same(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Plain dlt keeps no runs; a column may have been dropped by hand."""
+    assert read_as_of(connection, "other", ("users",)) is None
+    connection.execute("ALTER TABLE harvest.sync_runs DROP COLUMN requests")
+    assert read_as_of(connection, "harvest", ("users",)) is None
