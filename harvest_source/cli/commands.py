@@ -14,6 +14,7 @@ from harvest_source.api.rate_limit import LimiterMaker, no_limiter
 from harvest_source.cli.options import (
     Context,
     everywhere,
+    log_format_option,
     max_deletes_option,
     publish_option,
     sandbox_option,
@@ -44,6 +45,7 @@ from harvest_source.startup import without_gc
 )
 @click.option("--take-over", is_flag=True, help="Load into a warehouse of another pipeline.")
 @publish_option
+@log_format_option
 @everywhere
 def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""
@@ -56,7 +58,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     options["settings"] = context.settings
     with (
         _placed(context, options, sandbox=sandbox) as build_limiter,
-        show_progress(quiet=context.console.quiet) as board,
+        show_progress(context.console) as board,
     ):
         hooks = Hooks(
             on_progress=board.add_page,
@@ -73,6 +75,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
 @click.command()
 @warehouse
 @sandbox_option
+@log_format_option
 @everywhere
 def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
@@ -87,7 +90,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     options["settings"] = context.settings
     with (
         _placed(context, options, sandbox=sandbox) as build_limiter,
-        show_progress(quiet=context.console.quiet, base=Phase.ASKING) as board,
+        show_progress(context.console, base=Phase.ASKING) as board,
     ):
         hooks = Hooks(activity=board.activity, build_limiter=build_limiter)
         report = run_check(**options, hooks=hooks)
@@ -104,6 +107,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     "--exclude", multiple=True, metavar="COLUMN", help="Not compared: table.column; repeatable."
 )
 @max_deletes_option("--fix")
+@log_format_option
 @everywhere
 def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
     """
@@ -119,7 +123,7 @@ def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
     options["settings"] = context.settings
     with (
         _placed(context, options, sandbox=sandbox) as build_limiter,
-        show_progress(quiet=context.console.quiet, base=Phase.COMPARING) as board,
+        show_progress(context.console, base=Phase.COMPARING) as board,
     ):
         hooks = Hooks(activity=board.activity, build_limiter=build_limiter)
         report = run_verify(**options, hooks=hooks)

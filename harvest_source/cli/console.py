@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from harvest_source.cli.json_log import JsonLog
 from harvest_source.cli.layout import lay_out
 from harvest_source.notices import Notice
 
@@ -42,10 +43,17 @@ class Console:
     """Print one JSON object on stdout in place of tables and messages."""
     quiet: bool = False
     """Print the result and errors only."""
+    log: JsonLog | None = None
+    """Write one JSON object for each message on stderr in place of text, and no tables."""
+
+    @property
+    def as_text(self) -> bool:
+        """Whether the result is shown to people."""
+        return not self.as_json and self.log is None
 
     def error(self, message: str) -> None:
         """Print one line on stderr; on a terminal as many as it needs."""
-        _print_message("error", "bold red", message)
+        self._print("error", "bold red", message)
 
     def warn(self, notice: Notice) -> None:
         """Print a warning on stderr; with ``--quiet`` only an urgent one."""
@@ -54,7 +62,13 @@ class Console:
     def note(self, mark: str, message: str, *, always: bool = False) -> None:
         """Print ``mark: message`` as one line on stderr, unless ``--quiet``."""
         if always or not self.quiet:
-            _print_message(mark, _COLOURS.get(mark, "default"), message)
+            self._print(mark, _COLOURS.get(mark, "default"), message)
+
+    def _print(self, mark: str, colour: str, message: str) -> None:
+        if self.log is None:
+            _print_message(mark, colour, message)
+        else:
+            self.log.write(mark, message=message)
 
 
 def _print_message(mark: str, colour: str, message: str) -> None:

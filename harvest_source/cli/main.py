@@ -21,6 +21,7 @@ from harvest_source.cli.auth_commands import auth
 from harvest_source.cli.commands import COMMANDS
 from harvest_source.cli.console import print_json
 from harvest_source.cli.export_command import export
+from harvest_source.cli.json_log import JsonLog, wants_json_log
 from harvest_source.cli.model_commands import MODEL_COMMANDS
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.cli.streams import OutputError, discard_stdout
@@ -75,9 +76,18 @@ def run(arguments: Sequence[str], build_limiter: LimiterMaker = general_limiter)
         The exit code. Only ``--debug`` prints a traceback.
     """
     context = Context(build_limiter)
-    # These two hold even when the command line cannot be parsed.
+    # These hold even when the command line cannot be parsed.
     context.console.as_json = "--json" in arguments
     context.debug = "--debug" in arguments
+    if not wants_json_log(arguments):
+        return _run(context, arguments)
+    context.console.log = log = JsonLog()
+    code = _run(context, arguments)
+    log.end(code)
+    return code
+
+
+def _run(context: Context, arguments: Sequence[str]) -> int:
     try:
         code = main.main(
             list(arguments), prog_name="harvest-source", standalone_mode=False, obj=context
@@ -116,7 +126,7 @@ def _fail(context: Context, error: BaseException) -> int:
             discard_stdout()
             context.console.error(message)
             context.console.error(_explain_unprinted(unprinted))
-    else:
+    if context.console.log is not None or not context.console.as_json:
         context.console.error(message)
     return code
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from harvest_source.cli.options import Context, everywhere, publish_option, warehouse
+from harvest_source.cli.options import (
+    Context,
+    everywhere,
+    log_format_option,
+    publish_option,
+    warehouse,
+)
 from harvest_source.cli.show_transform import show_steps, show_transform
 from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_PIPELINE
 
@@ -20,6 +26,7 @@ from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_
     "--vars", "variables", metavar="JSON", help="Variables of the dbt package, as one JSON object."
 )
 @publish_option
+@log_format_option
 @everywhere
 def transform(context: Context, *, sandbox: bool, variables: str | None, **options: Any) -> int:
     """

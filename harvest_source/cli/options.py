@@ -13,6 +13,7 @@ import click
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.auth.saved_login import check_profile
 from harvest_source.cli.console import Console, log_to_stderr
+from harvest_source.cli.json_log import JSON, OPTION
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -141,6 +142,16 @@ publish_option = click.option(
 
 sandbox_option = click.option(
     "--sandbox", is_flag=True, help="Use a simulated account: no token needed."
+)
+
+
+log_format_option = click.option(
+    OPTION,
+    type=click.Choice(["text", JSON]),
+    default="text",
+    show_default=True,
+    expose_value=False,  # The console has it from before the command line was parsed.
+    help="How stderr is written; json: an object on each line.",
 )
 
 

@@ -8,10 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from harvest_source.activity import Activity, Phase
-from harvest_source.cli.console import open_stderr
+from harvest_source.cli.console import Console, open_stderr
+from harvest_source.cli.json_log import JsonLog
 from harvest_source.extract.run_log import PageCounts, Progress
 
 _LINE_EVERY_S: Final = 5.0
@@ -101,6 +102,19 @@ class Board:
         left = "" if left_s is None else f"about {write_duration(left_s)} left"
         return f"{self._describe_phase():<27}", f"{sent:>6}{total} requests", rows, left
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same for a program; None: not known yet."""
+        with self._lock:
+            rows = self._counts.rows
+        left_s = self.left_s
+        return {
+            "phase": self._describe_phase(),
+            "requests": self.activity.requests,
+            "expected_requests": self.expected,
+            "rows": rows,
+            "left_s": None if left_s is None else round(left_s, 1),
+        }
+
     def _describe_phase(self) -> str:
         """Waiting for the limit counts once no thread gets through: one always waits."""
         now, sent = self._monotonic(), self.activity.requests
@@ -131,25 +145,29 @@ def write_duration(seconds: float) -> str:
 
 
 @contextmanager
-def show_progress(*, quiet: bool, base: Phase = Phase.READING) -> Iterator[Board]:
-    """Show on stderr what the yielded board is told; nothing with *quiet*."""
-    board = Board(Activity(base))
-    if quiet:
+def show_progress(console: Console, base: Phase = Phase.READING) -> Iterator[Board]:
+    """Show on stderr what the yielded board is told; nothing with ``--quiet``."""
+    board, log = Board(Activity(base)), console.log
+    if console.quiet:
         yield board
         return
-    show = _show_line(board) if sys.stderr.isatty() else _write_lines(board)
+    as_line = log is None and sys.stderr.isatty()
+    show = _show_line(board) if as_line else _write_lines(board, log)
     with show:
         yield board
 
 
 @contextmanager
-def _write_lines(board: Board) -> Iterator[None]:
+def _write_lines(board: Board, log: JsonLog | None) -> Iterator[None]:
     """Plain progress for logs: a line every five seconds."""
     ended = threading.Event()
 
     def write() -> None:
         while not ended.wait(_LINE_EVERY_S):
-            print(write_line(board), file=sys.stderr)
+            if log is None:
+                print(write_line(board), file=sys.stderr)
+            else:
+                log.write("progress", **board.as_dict())
 
     writer = threading.Thread(target=write, name="harvest-progress", daemon=True)
     writer.start()

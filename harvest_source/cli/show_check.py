@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.cli.json_log import log_findings
 
 if TYPE_CHECKING:
     from harvest_source.operations.check import CheckReport
@@ -12,8 +13,11 @@ if TYPE_CHECKING:
 
 def show_check(console: Console, report: CheckReport) -> None:
     """One line for each finding; then the settings in effect, and where each came from."""
+    if console.log is not None:
+        log_findings(console.log, report.as_dict(), [each.as_dict() for each in report.findings])
     if console.as_json:
         print_json(report.as_dict())
+    if not console.as_text:
         return
     print_table(
         ("Subject", "Name", "State", "Detail"),

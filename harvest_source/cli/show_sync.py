@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harvest_source.cli.console import Console, print_json, print_table, print_text
+from harvest_source.cli.json_log import log_sync
 from harvest_source.errors import counted
 
 if TYPE_CHECKING:
@@ -18,8 +19,12 @@ def show_sync(console: Console, report: SyncReport) -> None:
 
     With ``--quiet``, for logs: the last line alone, with the time.
     """
+    if console.log is not None:
+        _tell(console, report)
+        log_sync(console.log, report)
     if console.as_json:
         print_json(report.as_dict())
+    if not console.as_text:
         return
     _tell(console, report)
     if console.quiet:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from harvest_source.cli.console import Console, open_stderr, print_json, print_table
+from harvest_source.cli.json_log import log_findings
 from harvest_source.errors import counted
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _HEADINGS: Final = ("Model", "Rows", "Tests", "State")
 @contextmanager
 def show_steps(console: Console) -> Iterator[Callable[[int, int], None]]:
     """Show on stderr how many models and tests have begun, if it is a terminal."""
-    if console.quiet or console.as_json or not open_stderr().is_terminal:
+    if console.quiet or not console.as_text or not open_stderr().is_terminal:
         yield lambda _, __: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -31,17 +32,30 @@ def show_steps(console: Console) -> Iterator[Callable[[int, int], None]]:
 
 def show_transform(console: Console, report: TransformReport) -> None:
     """Warnings and failures on stderr; the marts and a last line on stdout."""
+    if console.log is not None:
+        _tell(console, report)
+        models = report.as_dict()["models"]
+        log_findings(
+            console.log,
+            report.as_dict(),
+            [{"model": name, **each} for name, each in models.items()],
+        )
     if console.as_json:
         print_json(report.as_dict())
+    if not console.as_text:
         return
-    for warning in report.warnings:
-        console.note("warning", warning)
-    for failure in report.failures:
-        console.error(f"{failure.kind} {failure.name}: {failure.message}")
+    _tell(console, report)
     if not console.quiet:
         marts = [each for each in report.models if each.is_mart]
         print_table(_HEADINGS, map(_write, marts), numbers=("Rows", "Tests"), states=("State",))
     print(_summarise(report))
+
+
+def _tell(console: Console, report: TransformReport) -> None:
+    for warning in report.warnings:
+        console.note("warning", warning)
+    for failure in report.failures:
+        console.error(f"{failure.kind} {failure.name}: {failure.message}")
 
 
 def _write(model: Model) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Final
 
 from harvest_source.cli.console import Console, print_figures, print_json, print_text
+from harvest_source.cli.json_log import log_findings
 from harvest_source.errors import counted
 from harvest_source.operations.comparisons import EXACT
 
@@ -38,14 +39,14 @@ _NAMED: Final = 3
 
 def show_verify(console: Console, report: VerifyReport) -> None:
     """One line for each check and currency; below it what differs, and what cannot be told."""
+    if console.log is not None:
+        _tell(console, report)
+        log_findings(console.log, report.as_dict(), [each.as_dict() for each in report.checks])
     if console.as_json:
         print_json(report.as_dict())
+    if not console.as_text:
         return
-    for notice in report.run_log.notices:
-        console.warn(notice)
-    for failure in report.run_log.failures:
-        what = f"{failure.table} of account" if failure.table else "account"
-        console.error(f"{what} {failure.account_id}: {failure.error}")
+    _tell(console, report)
     if not console.quiet:
         _show_checks(report)
         _show_differences(report.differences)
@@ -54,6 +55,14 @@ def show_verify(console: Console, report: VerifyReport) -> None:
     print_text(*summarise(report).split(": ", 1))
     if report.differences and not report.mended:
         console.note("warning", "To read again what differs: harvest-source verify --fix")
+
+
+def _tell(console: Console, report: VerifyReport) -> None:
+    for notice in report.run_log.notices:
+        console.warn(notice)
+    for failure in report.run_log.failures:
+        what = f"{failure.table} of account" if failure.table else "account"
+        console.error(f"{what} {failure.account_id}: {failure.error}")
 
 
 def _show_checks(report: VerifyReport) -> None:

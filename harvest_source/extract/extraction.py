@@ -165,6 +165,7 @@ class Extraction:
 
     def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         name, account_id = feed.endpoint.name, feed.account_id
+        began_at = self.options.clock.now()
         try:
             yield from self._iter_batches(feed)
         except HarvestError as error:
@@ -174,6 +175,8 @@ class Extraction:
                 raise
             else:
                 self.run_log.fail(name, account_id, error)
+        finally:
+            self.run_log.note_times(name, account_id, began_at, self.options.clock.now())
 
     def _explain(self, feed: TableFeed, error: HarvestError) -> str | None:
         try:

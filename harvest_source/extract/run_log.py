@@ -141,6 +141,8 @@ class RunLog:
     """Records read."""
     deleted: dict[tuple[str, int], int] = field(default_factory=dict)
     """Rows removed from the warehouse."""
+    times: dict[tuple[str, int], tuple[datetime, datetime]] = field(default_factory=dict)
+    """When the reading of a table began and when it ended."""
     read_by_others: set[tuple[str, int]] = field(default_factory=set)
     """Tables last read with another token or role: fewer rows are no evidence of deletions."""
     whole: set[tuple[str, int]] = field(default_factory=set)
@@ -171,6 +173,15 @@ class RunLog:
         with self._lock:
             key = table, account_id
             self.deleted[key] = self.deleted.get(key, 0) + rows
+
+    def note_times(
+        self, table: str, account_id: int, began_at: datetime, ended_at: datetime
+    ) -> None:
+        """Note when a table was read; one that is read again began when it first did."""
+        with self._lock:
+            key = table, account_id
+            first, _ = self.times.get(key, (began_at, ended_at))
+            self.times[key] = first, ended_at
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
         """Record that a table is not read on purpose."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,24 @@ def test_json_is_one_object_of_the_promised_shape(run: Run, shared: Sandbox) -> 
     assert (report["skipped"], report["errors"], report["warnings"]) == ([], [], [])
     assert report["requests"] >= len(NAMES)
     assert result.complaints == ""
+
+
+def test_a_log_for_programs_has_a_line_for_each_table_and_one_for_the_run(
+    run: Run, shared: Sandbox
+) -> None:
+    """``--log-format json``: times and rows on stderr, nothing on stdout; errors are lines, too."""
+    result = run("sync", "--log-format", "json", "--table=roles", "--table=clients", *PLACE)
+    lines = [json.loads(line) for line in result.err.splitlines()]
+    tables = {line["table"]: line["rows"] for line in lines if line["event"] == "table"}
+    assert (result.code, result.out) == (0, "")
+    assert tables == {name: shared.count(name) for name in ("roles", "clients")}
+    assert all(line["began_at"] < line["ended_at"] for line in lines if line["event"] == "table")
+    assert (lines[-1]["event"], lines[-1]["exit_code"]) == ("run", 0)
+    assert lines[-1]["rows"] == sum(tables.values())
+    wrong = run("sync", "--log-format=json", "--table=nothing", *PLACE)
+    lines = [json.loads(line) for line in wrong.err.splitlines()]
+    assert [line["event"] for line in lines] == ["error", "run"]
+    assert (wrong.code, lines[1]["exit_code"]) == (2, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""``--log-format json``: one object on each line, one line for each table and one for the run."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from harvest_source.cli.console import Console
+from harvest_source.cli.json_log import JsonLog, wants_json_log
+from harvest_source.cli.show_sync import show_sync
+from harvest_source.errors import IncompleteListError, ServerError
+from harvest_source.extract.run_log import RunLog
+from harvest_source.operations.run_report import SyncReport, TableCount
+from harvest_source.warehouse.target import Target
+from tests.clocks import START, FakeClock
+
+Capture = pytest.CaptureFixture[str]
+LATER = START + timedelta(seconds=2)
+
+
+def read_lines(capsys: Capture) -> list[dict[str, Any]]:
+    """The lines of stderr; stdout must be empty."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return [json.loads(line) for line in captured.err.splitlines()]
+
+
+def build_report() -> SyncReport:
+    """A run in which one table of each kind of ending is."""
+    log = RunLog()
+    for table in ("clients", "invoices", "projects", "roles"):
+        log.note_times(table, 7, START, LATER)
+    log.fail("projects", 7, ServerError("Harvest answered 500."))
+    log.skip("invoices", 7, "The module is off.")
+    log.unproven.append(log.failures[0].__class__(7, "roles", IncompleteListError("It grew.")))
+    log.warn("Something to know.")
+    tables = {
+        "clients": TableCount(5, 2, {7: (5, 2)}),
+        "roles": TableCount(1, 0, {7: (1, 0)}),
+    }
+    return SyncReport(Target(), (7,), START, LATER, 2.0, 9, tables, log)
+
+
+def test_each_table_has_a_line_with_its_times_and_the_run_has_the_last(capsys: Capture) -> None:
+    """Read, failed, skipped and unproven tables; then what the exit code says, once."""
+    console = Console(log=JsonLog(FakeClock()))
+    show_sync(console, build_report())
+    assert console.log is not None
+    console.log.end(4)
+    lines = read_lines(capsys)
+    tables = {line["table"]: line for line in lines if line["event"] == "table"}
+    assert {name: line["status"] for name, line in tables.items()} == {
+        "clients": "ok",
+        "invoices": "skipped",
+        "projects": "error",
+        "roles": "unproven",
+    }
+    times = (START.isoformat(), LATER.isoformat())
+    assert {(line["began_at"], line["ended_at"]) for line in tables.values()} == {times}
+    assert (tables["clients"]["rows"], tables["clients"]["deleted"]) == (5, 2)
+    assert tables["projects"]["message"] == "Harvest answered 500."
+    run = lines[-1]
+    assert (run["event"], run["status"], run["exit_code"]) == ("run", "partial", 4)
+    assert (run["rows"], run["deleted"], run["requests"], run["errors"]) == (6, 2, 9, 2)
+    assert {"warning", "skipped", "error"} <= {line["event"] for line in lines}
+    assert all("at" in line for line in lines)
+
+
+def test_a_run_without_a_report_has_its_line(capsys: Capture) -> None:
+    """A command that ends before it has a report is an error with its exit code."""
+    log = JsonLog(FakeClock())
+    log.end(7)
+    (line,) = read_lines(capsys)
+    assert (line["event"], line["status"], line["exit_code"]) == ("run", "error", 7)
+    assert {"began_at", "ended_at", "seconds"} <= line.keys()
+
+
+def test_json_on_stdout_is_independent_of_the_log(capsys: Capture) -> None:
+    """``--json`` beside it: the one object on stdout, the lines on stderr."""
+    console = Console(as_json=True, log=JsonLog(FakeClock()))
+    show_sync(console, build_report())
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["status"] == "partial"
+    assert all(json.loads(line)["event"] for line in captured.err.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["sync", "--log-format", "json"], True),
+        (["sync", "--log-format=json", "--nothing"], True),
+        (["sync", "--log-format", "text", "--json"], False),
+        (["sync", "--table", "json"], False),
+        (["sync", "--log-format"], False),
+    ],
+)
+def test_the_log_is_chosen_before_the_command_line_is_parsed(
+    arguments: list[str], wanted: bool
+) -> None:
+    """So a mistake in it is a line of the log, too."""
+    assert wants_json_log(arguments) is wanted
