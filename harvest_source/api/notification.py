@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from html import escape
 from typing import Any, Final
 
 import httpx
@@ -25,6 +26,8 @@ SECONDS: Final = 10.0
 class Event(StrEnum):
     """What there is to tell."""
 
+    START = "start"
+    """A run begins: for dead-man switches, which then know how long runs take."""
     FAILURE = "failure"
     """A run failed."""
     PARTIAL = "partial"
@@ -45,11 +48,15 @@ class Style(StrEnum):
     POST = "post"
     """A JSON object with the event, a text and the run's report."""
     PING = "ping"
-    """The address itself after a success, and ``/fail`` below it after anything else."""
+    """``/start`` below the address, then the address after a success and ``/fail`` otherwise."""
 
 
 _STYLES: Final[Mapping[str, Style]] = {"hooks.slack.com": Style.SLACK, "hc-ping.com": Style.PING}
 """Hosts whose style is known."""
+
+
+_BELOW: Final = {Event.START: "/start", Event.SUCCESS: "", Event.RECOVERED: ""}
+"""What is appended to the address of a dead-man switch, by event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +94,16 @@ class Recipient:
 
     def wants(self, event: Event) -> bool:
         """Whether it is told of *event*."""
-        return self.chosen_style is Style.PING or event in self.events
+        if self.chosen_style is Style.PING:
+            return True
+        return event is not Event.START and event in self.events
 
-    def tell(self, notification: Notification) -> str:
+    def tell(self, notification: Notification, *, within_s: float = SECONDS) -> str:
         """
         Send *notification*.
+
+        Args:
+            within_s: Seconds that it may take as a whole.
 
         Returns:
             Why it could not be sent, without the address's path; empty: it was.
@@ -99,7 +111,7 @@ class Recipient:
         url, host = self.url, httpx.URL(self.url).host
         try:
             with open_client(
-                httpx.URL(url), auth=None, headers={}, transport=None, request_s=SECONDS
+                httpx.URL(url), auth=None, headers={}, transport=None, request_s=within_s
             ) as client:
                 address, content = _build(self.chosen_style, url, notification)
                 headers = {"Content-Type": "application/json"}
@@ -114,7 +126,7 @@ class Recipient:
 def _build(style: Style, url: str, notification: Notification) -> tuple[str, str]:
     """Address and body of the request."""
     if style is Style.SLACK:
-        return url, json.dumps({"text": notification.text})
+        return url, json.dumps({"text": escape(notification.text, quote=False)})
     body = {
         "event": str(notification.event),
         "text": notification.text,
@@ -122,5 +134,4 @@ def _build(style: Style, url: str, notification: Notification) -> tuple[str, str
     }
     if style is Style.POST:
         return url, json.dumps(body)
-    is_well = notification.event in (Event.SUCCESS, Event.RECOVERED)
-    return (url if is_well else f"{url.rstrip('/')}/fail"), json.dumps(body)
+    return url.rstrip("/") + _BELOW.get(notification.event, "/fail"), json.dumps(body)

@@ -39,7 +39,7 @@ def _parse_events(value: object) -> frozenset[Event]:
         return USUAL
     if ALWAYS in names:
         return frozenset(Event)
-    known = {str(each): each for each in Event if each is not Event.SUCCESS}
+    known = {str(each): each for each in Event if each in USUAL}
     for name in names:
         if name not in known:
             msg = f"notify_on has {name[:40]!r}. It can have: {', '.join(known)}, {ALWAYS}."

@@ -2,34 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import threading
+from contextlib import AbstractContextManager, suppress
+from hashlib import sha256
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
 
-from harvest_source.api.notification import Event, Notification, Recipient
+from harvest_source.api.notification import SECONDS, Event, Notification, Recipient
+from harvest_source.dlt_internals import find_pipelines_folder
 from harvest_source.errors import BusyError, HarvestError, error_dict, printable
+from harvest_source.warehouse.target import Target
 
 if TYPE_CHECKING:
     from harvest_source.operations.run_report import SyncReport
 
-_LONGEST = 500
+_LONGEST: Final = 500
 
 
-@contextmanager
-def telling_of_failure(recipient: Recipient | None, name: str) -> Iterator[None]:
+class Telling(AbstractContextManager["Telling"]):
     """
-    Tell *recipient*, if there is one, of an error of ours that ends a run before it has a report.
+    Tells *recipient* of one run: of its beginning, and of its end with a report or an error.
 
-    A run that another one holds up is not told: the other one is.
+    A run that another one holds up is not told: the other one is. A run that the destination
+    refused has no row in ``sync_runs``; a file beside the lock's is there until the next good run,
+    which is told as a recovery then.
+
+    Args:
+        recipient: None: nothing is told.
     """
-    try:
-        yield
-    except HarvestError as error:
-        if recipient is not None and not isinstance(error, BusyError):
-            text = f"{name}: failed. {printable(error, limit=_LONGEST)}"
-            report = {"status": "error", "errors": [error_dict(error)]}
-            tell(recipient, Notification(Event.FAILURE, text, report))
-        raise
+
+    def __init__(self, recipient: Recipient | None, target: Target) -> None:
+        self._recipient = recipient
+        self._target = target
+        place = sha256(target.identity.encode()).hexdigest()[:12]
+        self._failed = find_pipelines_folder() / f"{target.pipeline}-{place}.failed"
+        self._beginning: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Tell a dead-man switch that the run begins, which takes no time of the run's."""
+        recipient = self._recipient
+        if recipient is not None and recipient.wants(Event.START):
+            notification = Notification(Event.START, f"{self._target}: started", {})
+            self._beginning = threading.Thread(
+                target=recipient.tell, args=(notification,), name="harvest-notify", daemon=True
+            )
+            self._beginning.start()
+
+    def end(self, report: SyncReport, earlier: str | None) -> str:
+        """
+        Tell of a run that has a report; returns why that was not possible, or an empty text.
+
+        Args:
+            earlier: Status of the run before, as ``sync_runs`` has it; None: not known.
+        """
+        if self._recipient is None:
+            return ""
+        event = choose_event(report.status, "error" if self._failed.exists() else earlier)
+        self._note(has_failed=report.status == "error")
+        rows = sum(count.rows for count in report.tables.values())
+        text = f"harvest-source into {report.target}: {event}, {report.status}, {rows:,} rows"
+        problems = [str(each["message"]) for each in report.as_dict()["errors"]]
+        if problems:
+            text += f". {printable('; '.join(problems), limit=_LONGEST)}"
+        return self._tell(Notification(event, text, report.as_dict()))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._recipient is None or not isinstance(error, Exception):
+            return  # Ctrl-C is no failure, and who pressed it knows.
+        if isinstance(error, BusyError):
+            return
+        self._note(has_failed=True)
+        message = str(error) if isinstance(error, HarvestError) else type(error).__name__
+        text = f"harvest-source into {self._target}: failed. {printable(message, limit=_LONGEST)}"
+        report = {"status": "error", "errors": [error_dict(error, message=message)]}
+        self._tell(Notification(Event.FAILURE, text, report))
+
+    def _note(self, *, has_failed: bool) -> None:
+        with suppress(OSError):  # A full disk stops no run for a note.
+            if has_failed:
+                self._failed.parent.mkdir(parents=True, exist_ok=True)
+                self._failed.touch()
+            else:
+                self._failed.unlink(missing_ok=True)
+
+    def _tell(self, notification: Notification) -> str:
+        if self._beginning is not None:
+            self._beginning.join(SECONDS)  # The end of a run is not told before its beginning.
+        return tell(self._recipient, notification) if self._recipient else ""
 
 
 def choose_event(status: str, earlier: str | None) -> Event:
@@ -43,17 +107,6 @@ def choose_event(status: str, earlier: str | None) -> Event:
     if status != "ok":
         return Event.PARTIAL if status == "partial" else Event.FAILURE
     return Event.RECOVERED if earlier in ("partial", "error") else Event.SUCCESS
-
-
-def tell_of_run(recipient: Recipient, report: SyncReport, earlier: str | None) -> str:
-    """Tell of a run; returns why that was not possible, or an empty text."""
-    event = choose_event(report.status, earlier)
-    rows = sum(count.rows for count in report.tables.values())
-    text = f"harvest-source into {report.target}: {event}, {report.status}, {rows:,} rows"
-    problems = [str(each["message"]) for each in report.as_dict()["errors"]]
-    if problems:
-        text += f". {printable('; '.join(problems), limit=_LONGEST)}"
-    return tell(recipient, Notification(event, text, report.as_dict()))
 
 
 def tell(recipient: Recipient, notification: Notification) -> str:

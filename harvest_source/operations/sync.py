@@ -18,7 +18,7 @@ from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
-from harvest_source.operations.notifying import tell_of_run, telling_of_failure
+from harvest_source.operations.notifying import Telling
 from harvest_source.operations.run import Run, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
 from harvest_source.resources import check_address_space
@@ -95,16 +95,16 @@ def sync(
     target = build_target(destination, database, dataset, pipeline)
     place = None if publish is None else _check_publishable(target, Path(publish))
     run = open_run(replace(target, takes_over=take_over), arguments, hooks)
-    recipient = run.settings.recipient
     with (
-        telling_of_failure(recipient, str(target)),
+        Telling(run.settings.recipient, target) as telling,
         only_sync(pipeline, now=run.started_at),
         run.sessions.in_use(),
     ):
+        telling.begin()
         report, earlier = _run(run, endpoints)
         if place is not None:
             report = _publish(run, report, place)
-        if recipient is not None and (why := tell_of_run(recipient, report, earlier)):
+        if why := telling.end(report, earlier):
             run.run_log.warn(why)
         return report
 

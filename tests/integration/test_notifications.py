@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harvest_source.errors import ConfigError, HarvestError
+from harvest_source.api.notification import Event, Notification, Recipient, Style
+from harvest_source.errors import BusyError, ConfigError, DestinationError, HarvestError
 from harvest_source.operations.warehouse_status import read_warehouse_status
+from harvest_source.warehouse.lock import only_sync
+from tests.support.holders import reading
 from tests.support.lab import HOUR, Lab
 
 
@@ -24,6 +27,8 @@ class Post(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.status = 200
+        self.answers = threading.Event()
+        self.answers.set()
 
     @property
     def url(self) -> str:
@@ -38,8 +43,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, json.loads(body)))
-        self.send_response(self.server.status)
-        self.end_headers()
+        self.server.answers.wait()
+        with suppress(OSError):  # Who asked may have given up.
+            self.send_response(self.server.status)
+            self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
@@ -112,11 +119,49 @@ def test_slack_gets_its_text(lab: Lab, post: Post) -> None:
 
 
 def test_a_dead_man_switch_is_told_of_every_run(lab: Lab, post: Post) -> None:
-    """Its address after a success, ``/fail`` below it after a failure, whatever notify_on says."""
+    """The beginning, then success or failure, in this order and whatever notify_on says."""
     sync(lab, notify_url=post.url, notify_style="ping", notify_on="failure")
     lab.server.fault("missing_key", table="clients", times=50)
     sync(lab, notify_url=post.url, notify_style="ping")
-    assert [path for path, _ in post.got] == ["/hook/canary", "/hook/canary/fail"]
+    paths = [path.removeprefix("/hook/canary") for path, _ in post.got]
+    assert paths == ["/start", "", "/start", "/fail"]
+
+
+def test_a_run_that_another_holds_up_is_not_told(lab: Lab, post: Post) -> None:
+    """Neither as begun nor as failed: the one that is at work tells."""
+    settings = {"notify_url": post.url, "notify_style": "ping"}
+    with lab.working(), only_sync("harvest", now=lab.clock()), pytest.raises(BusyError):
+        sync(lab, **settings)
+    assert post.got == []
+
+
+def test_a_run_that_the_destination_refused_is_recovered_from(lab: Lab, post: Post) -> None:
+    """Such a run has no row in sync_runs, and the next good one is a recovery all the same."""
+    sync(lab, notify_url=post.url)
+    lab.rest(HOUR)
+    with reading(lab.database), pytest.raises(DestinationError):
+        sync(lab, notify_url=post.url, destination_wait=0)
+    for _ in range(2):
+        lab.rest(HOUR)
+        sync(lab, notify_url=post.url)
+    assert [body["event"] for _, body in post.got] == ["failure", "recovered"]
+
+
+def test_a_recipient_that_never_answers_is_given_up(post: Post) -> None:
+    """After its seconds as a whole, with a reason that holds no path."""
+    post.answers.clear()
+    recipient = Recipient(post.url, frozenset(Event))
+    why = recipient.tell(Notification(Event.FAILURE, "failed", {}), within_s=0.1)
+    post.answers.set()
+    assert "127.0.0.1 did not answer" in why
+    assert "canary" not in why
+
+
+def test_text_for_slack_is_escaped(post: Post) -> None:
+    """Angle brackets would be a link, and so would what a name contains."""
+    recipient = Recipient(post.url, frozenset(Event), Style.SLACK)
+    recipient.tell(Notification(Event.FAILURE, "<!channel> & more", {}))
+    assert post.got[0][1] == {"text": "&lt;!channel&gt; &amp; more"}
 
 
 def test_a_recipient_that_fails_fails_no_run(lab: Lab, post: Post) -> None:
