@@ -127,8 +127,9 @@ class HarvestConfiguration(BaseConfiguration):
     """
     notify_style: str | None = None
     """
-    `slack`, `post`, or `ping` for a dead-man switch, which is told of
-    every run: `/start` after the address, then the address, or `/fail` after it when it failed. Default: by the address's host, else `post`.
+    `slack`, `post`, or `ping` for a dead-man switch, which is told of every run: `/start` after
+    the address, then the address, or `/fail` after it when it failed. Default: by the address's
+    host, else `post`.
     """
     access_log: str | None = None
     """
