@@ -18,6 +18,7 @@ class Answer:
         as_of: When the last complete sync of the tables began; None where no sync is recorded.
         has_more: There are more rows than were asked for.
         is_cut: A text was shortened.
+        tables: What was read, with the schemas.
         cursor: Continues the list; None at its end, and where a list cannot be continued.
         cursors: For each row, the cursor that continues behind it; empty where there is none.
     """
@@ -28,6 +29,7 @@ class Answer:
     as_of: str | None
     has_more: bool = False
     is_cut: bool = False
+    tables: tuple[str, ...] = ()
     cursor: str | None = None
     cursors: tuple[str, ...] = ()
 
@@ -47,6 +49,7 @@ class Answer:
             "as_of": self.as_of,
             "has_more": self.has_more,
             "is_cut": self.is_cut,
+            "tables": list(self.tables),
             "cursor": self.cursor,
             "columns": list(self.columns),
             "rows": [list(row) for row in self.rows],

@@ -5,32 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from harvest_source.ask.models import is_mart, read_last_sync
 from harvest_source.ask.plain_values import to_plain
+from harvest_source.ask.statement_guard import Relation
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_as_of
+from harvest_source.sql.maintenance import quote
 
 _RUNS: Final = 200
 """Latest runs that are looked through."""
 
 
-def read_as_of(connection: Any, dataset: str, tables: Iterable[str]) -> str | None:
+def read_as_of(connection: Any, dataset: str, tables: Iterable[Relation]) -> str | None:
     """
     Since when the rows of *tables*, of every account, may lack changes; None: it is not known.
 
-    Tables that are no endpoint's, such as models, count as all that a run reads.
+    Tables that are no endpoint's, such as models, count as all that a run reads. Models know the
+    runs alone that were before they were built.
     """
     import duckdb
 
-    schema = '"' + dataset.replace('"', '""') + '"'
+    relations = frozenset(tables)
     try:
         found = connection.execute(
-            f"SELECT {', '.join(RUN_COLUMNS)} FROM {schema}.sync_runs "  # noqa: S608
+            f"SELECT {', '.join(RUN_COLUMNS)} FROM {quote(dataset, SYNC_RUNS)} "  # noqa: S608
             f"ORDER BY started_at DESC LIMIT {_RUNS}"
         ).fetchall()
     except (duckdb.CatalogException, duckdb.BinderException):
         return None  # Plain dlt filled the warehouse, or a column was dropped by hand.
     runs = [RunRecord.parse(dict(zip(RUN_COLUMNS, row, strict=True))) for row in found]
-    wanted = {_find_endpoint(table) for table in tables}
+    if any(is_mart(each, dataset) for each in relations):
+        until = read_last_sync(connection, dataset)
+        if until is None:
+            return None
+        runs = [each for each in runs if each.started_at <= until]
+    wanted = {_find_endpoint(each.name) for each in relations}
     as_of = find_as_of(runs, () if "" in wanted else wanted)
     return None if as_of is None else str(to_plain(as_of))
 

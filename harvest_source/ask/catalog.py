@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harvest_source.ask import models
 from harvest_source.ask.statement_guard import Relation, StatementRefused
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.maintenance import quote
@@ -75,10 +76,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Tables by name; schemas are looked through in order."""
+    """
+    Tables by name.
+
+    Attributes:
+        schemas: Are looked through in order.
+        entries_model: The model of time entries, where it is as new as the table.
+    """
 
     schemas: tuple[str, ...]
     tables: Mapping[Relation, Table]
+    entries_model: Table | None = None
 
     def get(self, name: str) -> Table | None:
         """The table that *name* means, perhaps with its schema before it; None: there is none."""
@@ -150,18 +158,18 @@ def read_catalog(connection: Any, schemas: tuple[str, ...], dataset: str) -> Cat
         relation = Relation(schema, name)
         if relation in relations:
             columns.setdefault(relation, []).append(TableColumn(column, kind, comment or ""))
-    return Catalog(
-        schemas,
-        {
-            relation: Table(
-                relation,
-                tuple(found),
-                _find_key(relation, {each.name for each in found}),
-                relations[relation],
-            )
-            for relation, found in columns.items()
-        },
-    )
+    tables = {
+        relation: Table(
+            relation,
+            tuple(found),
+            _find_key(relation, {each.name for each in found}),
+            relations[relation],
+        )
+        for relation, found in columns.items()
+    }
+    has_model = models.have_all_entries(connection, dataset, tables)
+    model = Relation(models.find_schema(dataset), models.ENTRIES)
+    return Catalog(schemas, tables, tables[model] if has_model else None)
 
 
 def _find_key(relation: Relation, names: set[str]) -> tuple[str, ...]:

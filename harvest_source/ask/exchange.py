@@ -56,6 +56,7 @@ class Reply:
         columns: Name and DuckDB type of each column.
         has_more: There are more rows than were asked for.
         is_cut: A text was shortened.
+        tables: What was read, with the schemas.
         error: Why there is no answer; its kind is ``refused``, ``busy``, ``missing`` or ``failed``.
     """
 

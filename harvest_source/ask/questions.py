@@ -13,74 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harvest_source.ask.catalog import Catalog, Table
-from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.ask.filters import Built, Filter, build_where, contain, join_where
+from harvest_source.ask.statement_guard import Relation, StatementRefused
+from harvest_source.ask.sum_time import SumTime
 from harvest_source.sql.maintenance import quote
-
-MAX_LIMIT: Final = 500
-"""Records that one answer holds at most."""
-
-OPERATORS: Final[dict[str, str]] = {
-    "=": "=",
-    "!=": "<>",
-    "<": "<",
-    "<=": "<=",
-    ">": ">",
-    ">=": ">=",
-    "~": "ILIKE",
-}
-"""What a filter may ask, and how SQL says it; ``~`` is "contains", in any case."""
-
-_FILTER: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """``column operator value``; a value of None asks whether there is one."""
-
-    column: str
-    operator: str
-    value: str | None
-
-    def build(self, table: Table) -> tuple[str, tuple[Any, ...]]:
-        """The condition, and its parameters."""
-        column = quote(table.column(self.column).name)
-        if self.operator not in OPERATORS:
-            msg = f"There is no operator {self.operator[:10]!r}. Use one of: " + " ".join(OPERATORS)
-            raise StatementRefused(msg)
-        if self.value is None:
-            if self.operator not in ("=", "!="):
-                raise StatementRefused("Only = and != ask for null.")
-            return f"{column} IS {'NOT ' if self.operator == '!=' else ''}NULL", ()
-        if self.operator == "~":
-            escaped = re.sub(r"([\\%_])", r"\\\1", self.value)
-            return f"CAST({column} AS VARCHAR) ILIKE ? ESCAPE '\\'", (f"%{escaped}%",)
-        return f"{column} {OPERATORS[self.operator]} ?", (self.value,)
-
-
-def parse_filter(text: str) -> Filter:
-    """
-    A filter as people type it: ``is_billed=false``, ``spent_date>=2026-01-01``, ``notes~call``.
-
-    ``null`` as value, in small letters, asks for rows without a value.
-
-    Raises:
-        StatementRefused: It has another form.
-    """
-    found = _FILTER.fullmatch(text)
-    if found is None:
-        msg = f"A filter looks like spent_date>=2026-01-01, and {text[:40]!r} does not."
-        raise StatementRefused(msg)
-    column, operator, value = found.groups()
-    return Filter(column, operator, None if value.strip() == "null" else value.strip())
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A SELECT of ours: its text, its parameters, and the tables that it reads."""
-
-    sql: str
-    parameters: tuple[Any, ...]
-    tables: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +61,7 @@ class ListRecords:
             f"SELECT {', '.join(names + keys)} FROM {table.quoted}"  # noqa: S608
             f"{join_where(conditions)} ORDER BY {sorting}"
         )
-        return Built(sql, tuple(parameters), (table.name,))
+        return Built(sql, tuple(parameters), (table.relation,))
 
     def _complete_order(self, table: Table) -> list[tuple[str, bool]]:
         """The asked order, then what makes it unambiguous: the key, or every column."""
@@ -152,7 +88,7 @@ class GetRecord:
             msg = f"Rows of {table.name} have no id of their own. List them with a filter."
             raise StatementRefused(msg)
         sql = f"SELECT * FROM {table.quoted} WHERE {quote(key)} = ?"  # noqa: S608
-        return Built(sql, (self.id,), (table.name,))
+        return Built(sql, (self.id,), (table.relation,))
 
 
 NAMED: Final = (
@@ -175,13 +111,13 @@ class FindNames:
 
     def build(self, catalog: Catalog) -> Built:
         """The SELECT."""
-        escaped = "%" + re.sub(r"([\\%_])", r"\\\1", self.text) + "%"
-        parts, tables = [], []
+        parts: list[str] = []
+        tables: list[Relation] = []
         for kind, name, expression in NAMED:
             table = catalog.get(name)
             if table is None or not table.has(*re.findall(r"[a-z_]+", expression)):
                 continue
-            tables.append(table.name)
+            tables.append(table.relation)
             label = "first_name || ' ' || last_name" if name == "users" else "name"
             parts.append(
                 f"SELECT DISTINCT '{kind}' AS kind, account_id, id, {label} AS name, is_active "  # noqa: S608
@@ -190,91 +126,7 @@ class FindNames:
         if not parts:
             raise StatementRefused("There is no table of clients, projects, people or tasks here.")
         sql = " UNION ".join(parts) + " ORDER BY kind, is_active DESC, name, id"
-        return Built(sql, (escaped,) * len(parts), tuple(dict.fromkeys(tables)))
-
-
-PERIODS: Final = ("day", "week", "month")
-GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "client": ("client__id", "client__name"),
-    "project": ("project__id", "project__name"),
-    "person": ("user__id", "user__name"),
-    "task": ("task__id", "task__name"),
-}
-"""What :class:`SumTime` sums by: an id, and the newest name that an entry has for it."""
-
-_MONEY: Final = "DECIMAL(18, 6)"
-"""Products of two decimal(38,9) overflow; these have 36 digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class SumTime:
-    """
-    Hours and amounts of time entries, for each currency by itself.
-
-    Attributes:
-        by: Some of ``client project person task day week month``.
-        start: First day; empty: from the beginning.
-        end: Last day; empty: to the end.
-        where: Filters on columns of ``time_entries``.
-    """
-
-    by: tuple[str, ...] = ()
-    start: str = ""
-    end: str = ""
-    where: tuple[Filter, ...] = ()
-    limit: int = MAX_LIMIT
-
-    def build(self, catalog: Catalog) -> Built:
-        """
-        The SELECT.
-
-        The amount is Harvest's: rounded hours times the billable rate of billable entries. Entries
-        that are billable and show no rate are counted apart, because their amount is not known.
-        """
-        table = catalog.find("time_entries")
-        keys, names = self._build_groups()
-        conditions, parameters = build_where(table, self.where)
-        for operator, day in ((">=", self.start), ("<=", self.end)):
-            if day:
-                conditions.append(f"spent_date {operator} CAST(? AS DATE)")
-                parameters.append(day)
-        sums = (
-            "client__currency AS currency",
-            "COUNT(*) AS entries",
-            "SUM(hours) AS hours",
-            "SUM(rounded_hours) AS rounded_hours",
-            "COALESCE(SUM(CASE WHEN billable THEN rounded_hours END), 0) AS billable_hours",
-            f"SUM(CASE WHEN billable THEN CAST(rounded_hours AS {_MONEY}) * "
-            f"CAST(billable_rate AS {_MONEY}) END) AS amount",
-            "COUNT(CASE WHEN billable AND billable_rate IS NULL THEN 1 END) AS without_rate",
-        )
-        sql = (
-            f"SELECT {', '.join([*keys, *names, *sums])} FROM {table.quoted}"  # noqa: S608
-            f"{join_where(conditions)} "
-            f"GROUP BY {', '.join([*self._group_keys(), 'client__currency'])} ORDER BY ALL"
-        )
-        return Built(sql, tuple(parameters), (table.name,))
-
-    def _group_keys(self) -> list[str]:
-        return [
-            f"date_trunc('{each}', spent_date)" if each in PERIODS else GROUPS[each][0]
-            for each in self.by
-        ]
-
-    def _build_groups(self) -> tuple[list[str], list[str]]:
-        unknown = [each for each in self.by if each not in (*PERIODS, *GROUPS)]
-        if unknown:
-            msg = f"Time is summed by {', '.join((*GROUPS, *PERIODS))}, not by {unknown[0][:40]!r}."
-            raise StatementRefused(msg)
-        keys, names = [], []
-        for each in self.by:
-            if each in PERIODS:
-                keys.append(f"CAST(date_trunc('{each}', spent_date) AS DATE) AS {each}")
-                continue
-            key, name = GROUPS[each]
-            keys.append(f"{key} AS {each}_id")
-            names.append(f"arg_max({name}, updated_at) AS {each}_name")
-        return keys, names
+        return Built(sql, (contain(self.text),) * len(parts), tuple(dict.fromkeys(tables)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,22 +169,6 @@ def parse_question(value: Mapping[str, Any]) -> Question:
         fields["where"] = tuple(Filter(**each) for each in fields["where"])
     question: Question = KINDS[value["kind"]](**fields)
     return question
-
-
-def build_where(table: Table, filters: Sequence[Filter]) -> tuple[list[str], list[Any]]:
-    """The conditions of *filters*, and their parameters in order."""
-    conditions: list[str] = []
-    parameters: list[Any] = []
-    for each in filters:
-        condition, values = each.build(table)
-        conditions.append(condition)
-        parameters += values
-    return conditions, parameters
-
-
-def join_where(conditions: Sequence[str]) -> str:
-    """A WHERE clause, or nothing."""
-    return " WHERE " + " AND ".join(f"({each})" for each in conditions) if conditions else ""
 
 
 def _build_after(order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tuple[str, list[Any]]:

@@ -17,19 +17,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.ask.answers import Answer
+from harvest_source.ask.filters import MAX_LIMIT, Filter, parse_filter
 from harvest_source.ask.questions import (
-    MAX_LIMIT,
     DescribeTable,
-    Filter,
     FindNames,
     GetRecord,
     ListRecords,
     ListTables,
-    SumTime,
-    parse_filter,
 )
 from harvest_source.ask.runner import Runner
 from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.ask.sum_time import SumTime
 from harvest_source.defaults import DATABASE
 
 Where = Sequence[str] | Mapping[str, Any]

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from harvest_source.ask.answers import Answer
 from harvest_source.ask.exchange import BUSY, FAILED, MISSING, READY, REFUSED, Reply, Request
+from harvest_source.ask.models import find_schema
 from harvest_source.ask.questions import Question
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.clock import Clock, SystemClock
@@ -139,7 +140,7 @@ class Runner:
         return Request(
             path=str(self.path.absolute()),
             dataset=self.dataset,
-            schemas=tuple(dict.fromkeys((self.dataset, f"{self.dataset}_models", "main"))),
+            schemas=tuple(dict.fromkeys((self.dataset, find_schema(self.dataset), "main"))),
             memory_mb=self.limits.memory_mb,
             threads=self.limits.threads,
             seconds=self.limits.seconds,
@@ -256,4 +257,5 @@ def _build_answer(reply: Reply) -> Answer:
         as_of=reply.as_of,
         has_more=reply.has_more,
         is_cut=reply.is_cut,
+        tables=tuple(reply.tables),
     )

@@ -19,9 +19,10 @@ from typing import Any, Final
 from harvest_source.ask.as_of import read_as_of
 from harvest_source.ask.catalog import read_catalog, read_relations
 from harvest_source.ask.exchange import FAILED, MAX_SQL_BYTES, READY, REFUSED, Reply, Request
+from harvest_source.ask.filters import Built
 from harvest_source.ask.locked_connection import open_locked
 from harvest_source.ask.plain_values import to_plain
-from harvest_source.ask.questions import Built, parse_question
+from harvest_source.ask.questions import parse_question
 from harvest_source.ask.statement_guard import (
     Relation,
     Scope,
@@ -87,7 +88,7 @@ def run(connection: Any, request: Request) -> Reply:
         raise StatementRefused(msg)
     if request.question is None:
         read = _guard(connection, request)
-        built = Built(request.sql, (), tuple(sorted({each.name for each in read})))
+        built = Built(request.sql, (), tuple(sorted(read, key=str)))
     else:
         catalog = read_catalog(connection, request.schemas, request.dataset)
         built = parse_question(request.question).build(catalog)
@@ -100,7 +101,8 @@ def run(connection: Any, request: Request) -> Reply:
     )
     has_more = len(drawn) > request.max_rows
     as_of = read_as_of(connection, request.dataset, built.tables)
-    return Reply(columns, rows, has_more, cutter.is_cut, built.tables, as_of)
+    tables = tuple(str(each) for each in built.tables)
+    return Reply(columns, rows, has_more, cutter.is_cut, tables, as_of)
 
 
 def _guard(connection: Any, request: Request) -> frozenset[Relation]:

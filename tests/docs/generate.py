@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.agents.bundle import write_server_json
 from tests.dbt.generate import build_marts, write_files
 from tests.docs import clients, reference
 from tests.docs.blocks import PART
 from tests.docs.destinations import build_destinations
+from tests.docs.drivers import build_properties
 from tests.docs.outputs import collect, mask, open_session
 from tests.docs.pages import DOCUMENTS, PAGES, REPOSITORY, relative
+from tests.docs.prompts import write_prompts
 from tests.docs.rooms import build_rooms
 
 
@@ -53,6 +56,7 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "file": build_file,
     "clients table": clients.build_result,
     "connection": clients.build_connection,
+    "driver properties": lambda _: build_properties(),
 }
 """Kinds of parts, but for ``output``, which takes a run."""
 
@@ -90,8 +94,10 @@ def _write(name: str, body: str) -> str:
 
 
 def main() -> None:
-    """Rewrite every document, and the generated files of the dbt package."""
+    """Rewrite every document, the files of the dbt package, the prompts and server.json."""
     write_files()
+    write_prompts()
+    write_server_json()
     texts = {document: fill(document.read_text()) for document in DOCUMENTS}
     with tempfile.TemporaryDirectory() as folder, open_session(Path(folder)) as session:
         outputs = collect(texts, session)

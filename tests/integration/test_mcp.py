@@ -12,8 +12,8 @@ import anyio
 import anyio.lowlevel
 import duckdb
 import pytest
-from mcp import Client, StdioServerParameters, stdio_client
-from mcp_types import CallToolRequestParams, CallToolResult, TextContent
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp_types import CallToolRequestParams, CallToolResult, TextContent, TextResourceContents
 
 from harvest_source.ask import Runner
 from harvest_source.ask.mcp.audit_log import AuditLog
@@ -100,6 +100,38 @@ def test_an_agent_finds_its_way(warehouse: Path, era: str) -> None:
         resources = await client.list_resources()
         assert "harvest://tables/clients" in [str(each.uri) for each in resources.resources]
 
+        read_one = await client.read_resource("harvest://tables/clients")
+        (content,) = read_one.contents
+        assert isinstance(content, TextResourceContents)
+        assert json.loads(content.text)["rows"][1][0] == "id"
+
+    ask(warehouse, era, talk)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_questions_are_prompts(warehouse: Path, era: str) -> None:
+    """Each has the query that works here: on the tables, as this warehouse has no models of it."""
+
+    async def talk(client: Client) -> None:
+        listed = await client.list_prompts()
+        assert len(listed.prompts) == 10
+        for prompt in listed.prompts:
+            got = await client.get_prompt(prompt.name)
+            (message,) = got.messages
+            assert isinstance(message.content, TextContent)
+            assert prompt.title is not None
+            assert prompt.title in message.content.text
+            assert "harvest_models." not in message.content.text
+        for name, arguments in (("canary", None), (listed.prompts[0].name, {"x": "canary"})):
+            with pytest.raises(MCPError) as caught:
+                await client.get_prompt(name, arguments)
+            assert "here" in str(caught.value)
+            assert "canary" not in str(caught.value)
+        for uri in ("harvest://tables/canary", "file:///etc/canary"):
+            with pytest.raises(MCPError) as caught:
+                await client.read_resource(uri)
+            assert "There is no" in str(caught.value)
+
     ask(warehouse, era, talk)
 
 
@@ -173,13 +205,21 @@ def test_each_call_leaves_a_line_without_values(warehouse: Path, tmp_path: Path)
     async def talk(client: Client) -> None:
         await client.call_tool("list_records", {"table": "clients", "limit": 2})
         await client.call_tool("query", {"sql": "DROP TABLE clients"})
+        await client.call_tool("canary", {"canary": 1})
+        await client.call_tool("query", {"sql": "SELECT 1", "canary": "canary"})
+        await client.read_resource("harvest://tables/clients")
 
     ask(warehouse, "auto", talk, log)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [(each["tool"], each["rows"], each["outcome"]) for each in lines] == [
-        ("list_records", 2, "ok"),
-        ("query", 0, "StatementRefused"),
+    assert [(each["tool"], each["tables"], each["rows"], each["outcome"]) for each in lines] == [
+        ("list_records", ["harvest.clients"], 2, "ok"),
+        ("query", [], 0, "StatementRefused"),
+        ("unknown", [], 0, "StatementRefused"),
+        ("query", [], 0, "StatementRefused"),
+        ("resources/read", [], 1, "ok"),
     ]
+    assert lines[0]["arguments"] == {"table": "clients", "limit": 2}
+    assert "canary" not in log.read_text()
     assert all(each["caller"] == "stdio" and each["ms"] >= 0 for each in lines)
     assert "Client 1" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600

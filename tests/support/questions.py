@@ -103,6 +103,7 @@ _TABLES: Final = (
        CAST(range % 8 + 0.25 AS DECIMAL(38, 9)) AS hours,
        CAST(range % 8 + 0.5 AS DECIMAL(38, 9)) AS rounded_hours, range % 3 > 0 AS billable,
        CAST(CASE WHEN range % 7 > 0 THEN 100 END AS DECIMAL(38, 9)) AS billable_rate,
+       CAST(NULL AS VARCHAR) AS external,
        false AS is_billed, CASE WHEN range % 2 = 0 THEN 'a note' END AS notes,
        TIMESTAMPTZ '2026-02-01 10:00:00+00' AS updated_at FROM range(40)""",
     """CREATE TABLE harvest.clients AS SELECT 1000001 AS account_id, range AS id,
@@ -114,6 +115,24 @@ _TABLES: Final = (
     "CREATE MACRO harvest.salary(x) AS (SELECT MAX(hours) FROM harvest.time_entries WHERE id = x)",
     "CREATE MACRO main.upper(x) AS lower(x)",
 )
+
+
+MODELS_OF_ENTRIES: Final = (
+    """CREATE TABLE harvest.sync_runs AS SELECT TIMESTAMPTZ '2026-02-01 10:00:00+00' AS started_at,
+       TIMESTAMPTZ '2026-02-01 10:01:00+00' AS ended_at, 'ok' AS status, 5 AS requests,
+       '{"time_entries": {"accounts": {"1000001": {"rows": 40}}}}' AS tables, '[]' AS errors""",
+    """CREATE TABLE harvest_models.harvest__sync_health AS
+       SELECT CAST(started_at AS TIMESTAMP) AS started_at FROM harvest.sync_runs""",
+    """CREATE TABLE harvest_models.harvest__time_entries AS SELECT account_id, id AS time_entry_id,
+       spent_date, user__id AS user_id, user__name AS person_name, client__id AS client_id,
+       client__name AS client_name, project__id AS project_id, project__name AS project_name,
+       task__id AS task_id, task__name AS task_name, client__currency AS currency,
+       CAST(hours AS DECIMAL(18, 4)) AS hours, CAST(rounded_hours AS DECIMAL(18, 4))
+       AS rounded_hours, billable AS is_billable, false AS is_fixed_fee, is_billed,
+       CAST(billable_rate AS DECIMAL(18, 4)) AS billable_rate, notes,
+       CAST(updated_at AS TIMESTAMP) AS updated_at FROM harvest.time_entries""",
+)
+"""A sync that is recorded, and the models of time entries that were built after it."""
 
 
 REACHING_OUT: Final = (

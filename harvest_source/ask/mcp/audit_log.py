@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -16,6 +17,27 @@ MAX_BYTES: Final = 10 * 1024 * 1024
 """Size at which a new file is begun."""
 KEEP: Final = 5
 """Older files that stay."""
+
+
+UNKNOWN: Final = "unknown"
+"""Stands for a tool that does not exist: its name may be anything, a secret too."""
+
+
+@dataclass(slots=True)
+class Call:
+    """
+    What a line says of a call; filled while it runs.
+
+    Attributes:
+        arguments: Those that were declared and valid. Others may be anything, a secret too.
+        tables: What was read.
+        outcome: ``ok``, ``cancelled``, ``bug: KIND``, or the kind of the error.
+    """
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    rows: int = 0
+    outcome: str = ""
 
 
 class _PrivateHandler(RotatingFileHandler):
@@ -43,14 +65,22 @@ class AuditLog:
         self._caller = caller
         self._now = now
 
-    def write(self, tool: str, arguments: Any, **outcome: Any) -> None:
-        """Append one line. *outcome* has ``rows``, ``ms`` and ``outcome``."""
+    def write(self, tool: str, call: Call, *, ms: int) -> None:
+        """
+        Append one line.
+
+        Args:
+            ms: How long the call took.
+        """
         entry = {
             "at": self._now().isoformat(timespec="milliseconds"),
             "caller": self._caller,
-            "tool": tool[:100],
-            "arguments": arguments,
-            **outcome,
+            "tool": tool,
+            "arguments": call.arguments,
+            "tables": call.tables,
+            "rows": call.rows,
+            "ms": ms,
+            "outcome": call.outcome,
         }
         line = json.dumps(entry, default=str)
         self._handler.handle(logging.LogRecord("", logging.INFO, "", 0, line, None, None))

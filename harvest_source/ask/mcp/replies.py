@@ -25,12 +25,22 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
         },
         "has_more": {"type": "boolean", "description": "There are more rows."},
         "is_cut": {"type": "boolean", "description": "Long texts were shortened."},
+        "tables": {"type": "array", "items": {"type": "string"}, "description": "What was read."},
         "cursor": {"type": ["string", "null"], "description": "Gets the next rows."},
         "columns": {"type": "array", "items": {"type": "string"}},
         "rows": {"type": "array", "items": {"type": "array"}, "description": NOTICE},
         "notice": {"type": "string"},
     },
-    "required": ["as_of", "has_more", "is_cut", "cursor", "columns", "rows", "notice"],
+    "required": [
+        "as_of",
+        "has_more",
+        "is_cut",
+        "tables",
+        "cursor",
+        "columns",
+        "rows",
+        "notice",
+    ],
     "additionalProperties": False,
 }
 """Of every tool: columns once, rows as arrays, decimals as text."""

@@ -1,5 +1,5 @@
 """
-The server: tools, table descriptions as resources, and nothing that writes.
+The server: tools, table descriptions as resources, questions as prompts; nothing that writes.
 
 Built on the protocol library's lower level, which hands over what an agent sent as it is: here it
 is checked, and here every error becomes a short text, before the library could print a traceback
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -20,14 +21,16 @@ import anyio.to_thread
 import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 
 from harvest_source._version import __version__
-from harvest_source.ask import records
 from harvest_source.ask.answers import Answer
-from harvest_source.ask.mcp.audit_log import AuditLog
+from harvest_source.ask.mcp.audit_log import UNKNOWN, AuditLog, Call
+from harvest_source.ask.mcp.prompts import read_prompts
 from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, fit
 from harvest_source.ask.mcp.tools import TOOLS, Tool, parse_arguments
-from harvest_source.ask.runner import Runner, Task
+from harvest_source.ask.runner import QueryFailed, Runner, Task
+from harvest_source.ask.shown_text import clean
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.clock import Clock
 from harvest_source.errors import HarvestError
@@ -37,7 +40,9 @@ INSTRUCTIONS: Final = (
     "expenses. Begin with list_tables. Prefer tables named harvest__..., where they exist. "
     "Amounts of different currencies are never added. Say as_of with every figure. " + NOTICE
 )
-_UNKNOWN: Final = "There is no such tool here. See tools/list."
+_NO_TOOL: Final = "There is no such tool here. See tools/list."
+_NO_PROMPT: Final = "There is no such prompt here. See prompts/list."
+_NO_RESOURCE: Final = "There is no such resource here. See resources/list."
 _BUG: Final = "The question failed by a fault in harvest-source. The server's log has its kind."
 _RESOURCE: Final = "harvest://tables/"
 
@@ -63,6 +68,8 @@ class AskServer:
             on_call_tool=self.call_tool,
             on_list_resources=self.list_resources,
             on_read_resource=self.read_resource,
+            on_list_prompts=self.list_prompts,
+            on_get_prompt=self.get_prompt,
         )
 
     async def list_tools(self, _: Context, __: Any) -> types.ListToolsResult:
@@ -75,33 +82,22 @@ class AskServer:
         self, _: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         """One call: checked, run in a worker, written to the audit log."""
-        began = self.clock.monotonic()
-        rows, outcome = 0, "ok"
         try:
-            answer = fit(await self._run(params.name, params.arguments))
-            rows = len(answer.rows)
-            return _build_result(answer)
+            async with self._logged(params.name if params.name in TOOLS else UNKNOWN) as call:
+                return _build_result(await self._run(call, params.name, params.arguments))
         except HarvestError as error:
-            outcome = type(error).__name__
             return _build_error(str(error))
-        except anyio.get_cancelled_exc_class():
-            outcome = "cancelled"
-            raise
-        except Exception as error:
-            outcome = f"bug: {type(error).__name__}"
-            return _build_error(_BUG)
-        finally:
-            passed = round((self.clock.monotonic() - began) * 1000)
-            self.audit.write(params.name, params.arguments, rows=rows, ms=passed, outcome=outcome)
 
     async def list_resources(self, _: Context, __: Any) -> types.ListResourcesResult:
         """One description for each table."""
-        answer = await run_cancellable(partial(records.list_tables, warehouse=self.runner))
+        with protocol_errors():
+            async with self._logged("resources/list") as call:
+                answer = await self._run(call, "list_tables", {}, is_whole=True)
         found = [
             types.Resource(
-                name=record["name"],
-                uri=_RESOURCE + record["name"],
-                description=record["description"] or None,
+                name=clean(record["name"]),
+                uri=_RESOURCE + clean(record["name"]),
+                description=clean(record["description"]) or None,
                 mime_type="application/json",
             )
             for record in answer.records()
@@ -112,39 +108,113 @@ class AskServer:
         self, _: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         """The columns of a table."""
-        name = str(params.uri).removeprefix(_RESOURCE)
-        try:
-            answer = fit(await self._run("describe_table", {"table": name}))
-            text = json.dumps(build_reply(answer))
-        except HarvestError as error:
-            text = json.dumps({"error": str(error)})
+        uri = str(params.uri)
+        with protocol_errors():
+            async with self._logged("resources/read") as call:
+                if not uri.startswith(_RESOURCE):
+                    raise StatementRefused(_NO_RESOURCE)
+                table = {"table": uri.removeprefix(_RESOURCE)}
+                answer = await self._run(call, "describe_table", table)
         contents = types.TextResourceContents(
-            uri=params.uri, mime_type="application/json", text=text
+            uri=params.uri, mime_type="application/json", text=json.dumps(build_reply(answer))
         )
         return types.ReadResourceResult(contents=[contents], cache_scope="private")
 
-    async def _run(self, name: str, given: dict[str, Any] | None) -> Answer:
+    async def list_prompts(self, _: Context, __: Any) -> types.ListPromptsResult:
+        """Everyday questions."""
+        found = [
+            types.Prompt(name=each.name, title=each.question, description=each.question)
+            for each in read_prompts().values()
+        ]
+        return types.ListPromptsResult(prompts=found, cache_scope="private")
+
+    async def get_prompt(
+        self, _: Context, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        """A question with the query that answers it here: on models where they were built."""
+        prompt = read_prompts().get(params.name)
+        with protocol_errors():
+            async with self._logged("prompts/get") as call:
+                if prompt is None:
+                    raise StatementRefused(_NO_PROMPT)
+                if params.arguments:
+                    raise StatementRefused("Prompts take no arguments here.")
+                call.arguments = {"prompt": prompt.name}
+                answer = await self._run(call, "list_tables", {}, is_whole=True)
+        names = [record["name"] for record in answer.records()]
+        text = prompt.build_text(self.runner.dataset, names)
+        message = types.PromptMessage(
+            role="user", content=types.TextContent(type="text", text=text)
+        )
+        return types.GetPromptResult(description=prompt.question, messages=[message])
+
+    async def _run(
+        self, call: Call, name: str, given: dict[str, Any] | None, *, is_whole: bool = False
+    ) -> Answer:
+        """
+        Ask the warehouse by a tool.
+
+        Args:
+            is_whole: Leave the answer as long as it is; what is made of it is shorter.
+        """
         tool = TOOLS.get(name)
         if tool is None:
-            raise StatementRefused(_UNKNOWN)
+            raise StatementRefused(_NO_TOOL)
         arguments = parse_arguments(tool, given)
-        return await run_cancellable(
-            lambda task: tool.answer(self.runner.bound_to(task), arguments), takes_task=True
+        call.arguments = call.arguments or given or {}
+        answer = await run_cancellable(
+            lambda task: tool.answer(self.runner.bound_to(task), arguments)
         )
+        answer = answer if is_whole else fit(answer)
+        call.tables, call.rows = answer.tables, len(answer.rows)
+        return answer
+
+    @asynccontextmanager
+    async def _logged(self, tool: str) -> AsyncIterator[Call]:
+        """
+        Write a line about what runs inside, whatever becomes of it.
+
+        Raises:
+            QueryFailed: In place of an error that is not ours: its words may hold anything.
+        """
+        began = self.clock.monotonic()
+        call = Call()
+        try:
+            yield call
+            call.outcome = "ok"
+        except HarvestError as error:
+            call.outcome = type(error).__name__
+            raise
+        except anyio.get_cancelled_exc_class():
+            call.outcome = "cancelled"
+            raise
+        except Exception as error:
+            call.outcome = f"bug: {type(error).__name__}"
+            raise QueryFailed(_BUG) from None
+        finally:
+            passed = round((self.clock.monotonic() - began) * 1000)
+            self.audit.write(tool, call, ms=passed)
 
 
-async def run_cancellable(function: Callable[..., Answer], *, takes_task: bool = False) -> Answer:
+@contextmanager
+def protocol_errors() -> Iterator[None]:
+    """Turn an error of ours into one of the protocol, for what has no result that can say it."""
+    try:
+        yield
+    except HarvestError as error:
+        raise MCPError(types.INVALID_PARAMS, str(error)) from None
+
+
+async def run_cancellable(function: Callable[[Task], Answer]) -> Answer:
     """
     Run *function* in a thread; when the call is cancelled, its worker process is ended.
 
     Args:
-        takes_task: It is given the task that its worker belongs to.
+        function: Is given the task that its worker belongs to.
     """
     task = Task()
     try:
-        return await anyio.to_thread.run_sync(
-            partial(function, task) if takes_task else function, abandon_on_cancel=True
-        )
+        return await anyio.to_thread.run_sync(partial(function, task), abandon_on_cancel=True)
     finally:
         task.end()
 

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harvest_source.ask import records
 from harvest_source.ask.answers import Answer
 from harvest_source.ask.exchange import MAX_SQL_BYTES
-from harvest_source.ask.questions import GROUPS, MAX_LIMIT, PERIODS
+from harvest_source.ask.filters import MAX_LIMIT
 from harvest_source.ask.runner import Runner
 from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.ask.sum_time import GROUPS, PERIODS
 
 MAX_ROWS: Final = 1000
 """Rows of a query at most."""
@@ -159,8 +160,8 @@ TOOLS: Final = {
         Tool(
             "list_tables",
             "List tables",
-            "Every table of the warehouse with its key and description. Begin here. Models named "
-            "harvest__... answer most questions at once.",
+            "Every table of the warehouse with its key and description. Begin here. Prefer models "
+            "named harvest__..., where they exist: they answer most questions at once.",
             NoArguments,
             lambda runner, _: records.list_tables(warehouse=runner),
         ),
@@ -196,7 +197,8 @@ TOOLS: Final = {
             "sum_time",
             "Sum time",
             "Hours, rounded hours, billable hours and billable amounts of time entries, for each "
-            "currency by itself. Never add amounts of different currencies.",
+            "currency by itself. Never add amounts of different currencies. Reads the model "
+            "harvest__time_entries where it is as new as the table time_entries.",
             SumArguments,
             _sum_time,
         ),

@@ -9,8 +9,10 @@ import duckdb
 import pytest
 
 from harvest_source.ask.as_of import read_as_of
+from harvest_source.ask.statement_guard import Relation
 
 ONE: Final = '{"accounts": {"1": {"rows": 1}}}'
+WHOLE: Final = '{"users": {"accounts": {"1": {"rows": 1}}}}'
 BOTH: Final = '{"accounts": {"1": {"rows": 1}, "2": {"rows": 1}}}'
 
 
@@ -43,16 +45,35 @@ def test_an_answer_is_as_old_as_its_oldest_rows(connection: duckdb.DuckDBPyConne
         (("clients_history",), 10),
         (("projects",), 13),
         (("projects", "users"), 10),
-        (("harvest__daily",), 10),
+        (("my_view",), 10),
     ):
-        assert read_as_of(connection, "harvest", tables) == f"2026-11-30T{hour}:00:00Z", tables
-    assert read_as_of(connection, "harvest", ("invoices",)) is None
+        relations = [Relation("harvest", name) for name in tables]
+        assert read_as_of(connection, "harvest", relations) == f"2026-11-30T{hour}:00:00Z", tables
+    assert read_as_of(connection, "harvest", [Relation("harvest", "invoices")]) is None
+
+
+def test_models_are_as_old_as_the_syncs_before_they_were_built(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """A sync after them makes them no newer; models that do not say it have no known age."""
+    marts = [Relation("harvest_models", "harvest__budgets")]
+    assert read_as_of(connection, "harvest", marts) is None
+    connection.execute("UPDATE harvest.sync_runs SET errors = '[]', tables = ?", [WHOLE])
+    connection.execute(
+        "CREATE SCHEMA harvest_models; CREATE TABLE harvest_models.harvest__sync_health AS "
+        "SELECT started_at::TIMESTAMP AS started_at FROM harvest.sync_runs WHERE started_at < "
+        "'2026-11-30 12:30:00+00'"
+    )
+    assert read_as_of(connection, "harvest", marts) == "2026-11-30T12:00:00Z"
+    tables = [Relation("harvest", "users")]
+    assert read_as_of(connection, "harvest", tables) == "2026-11-30T13:00:00Z"
 
 
 def test_a_warehouse_without_runs_answers_all_the_same(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     """Plain dlt keeps no runs; a column may have been dropped by hand."""
-    assert read_as_of(connection, "other", ("users",)) is None
+    users = [Relation("harvest", "users")]
+    assert read_as_of(connection, "other", users) is None
     connection.execute("ALTER TABLE harvest.sync_runs DROP COLUMN requests")
-    assert read_as_of(connection, "harvest", ("users",)) is None
+    assert read_as_of(connection, "harvest", users) is None

@@ -1,0 +1,68 @@
+"""The models that ``transform`` builds: where they are, and up to which sync they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from harvest_source.ask.statement_guard import Relation
+from harvest_source.schema.own_tables import SYNC_RUNS
+from harvest_source.sql.maintenance import quote
+
+MART: Final = "harvest__"
+"""Begins the names of the models that are tables; others are views of the dataset's tables."""
+ENTRIES: Final = "harvest__time_entries"
+SYNCS: Final = "harvest__sync_health"
+"""The mart with one row for each sync that had run when the models were built."""
+
+
+def find_schema(dataset: str) -> str:
+    """The schema into which ``transform`` builds the models of *dataset*."""
+    return f"{dataset}_models"
+
+
+def is_mart(relation: Relation, dataset: str) -> bool:
+    """Whether its rows are as old as the models, rather than as the tables."""
+    return relation.schema == find_schema(dataset) and relation.name.startswith(MART)
+
+
+def read_last_sync(connection: Any, dataset: str) -> datetime | None:
+    """When the last sync began that the models have the rows of; None: it is not known."""
+    import duckdb
+
+    try:
+        (found,) = connection.execute(
+            f"SELECT MAX(started_at) FROM {quote(find_schema(dataset), SYNCS)}"  # noqa: S608
+        ).fetchone()
+    except duckdb.CatalogException:
+        return None
+    if found is None:
+        return None
+    at: datetime = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    return at
+
+
+def have_all_entries(connection: Any, dataset: str, relations: Iterable[Relation]) -> bool:
+    """
+    Whether the mart of time entries can stand for the table.
+
+    It has to be built after the last sync, and of as many rows: models may be built of some
+    accounts only.
+    """
+    schema = find_schema(dataset)
+    wanted = {
+        Relation(schema, ENTRIES),
+        Relation(schema, SYNCS),
+        Relation(dataset, "time_entries"),
+        Relation(dataset, SYNC_RUNS),
+    }
+    if not wanted <= {*relations}:
+        return False
+    marts, tables = quote(schema), quote(dataset)
+    (found,) = connection.execute(
+        f"SELECT (SELECT MAX(started_at) FROM {marts}.{SYNCS}) = "  # noqa: S608
+        f"(SELECT MAX(started_at) FROM {tables}.{SYNC_RUNS}) AND "
+        f"(SELECT COUNT(*) FROM {marts}.{ENTRIES}) = (SELECT COUNT(*) FROM {tables}.time_entries)"
+    ).fetchone()
+    return bool(found)

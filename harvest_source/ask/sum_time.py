@@ -1,0 +1,168 @@
+"""Hours and amounts of time entries, from the model of them where it is as new as the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from harvest_source.ask.catalog import Catalog, Table
+from harvest_source.ask.filters import MAX_LIMIT, Built, Filter, build_where, join_where
+from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.sql.maintenance import quote
+
+PERIODS: Final = ("day", "week", "month")
+GROUPS: Final[dict[str, tuple[str, str]]] = {
+    "client": ("client__id", "client__name"),
+    "project": ("project__id", "project__name"),
+    "person": ("user__id", "user__name"),
+    "task": ("task__id", "task__name"),
+}
+"""What :class:`SumTime` sums by: an id, and the newest name that an entry has for it."""
+
+_OF_MODEL: Final = {
+    "id": "time_entry_id",
+    "client__id": "client_id",
+    "client__name": "client_name",
+    "client__currency": "currency",
+    "project__id": "project_id",
+    "project__name": "project_name",
+    "project__code": "project_code",
+    "user__id": "user_id",
+    "user__name": "person_name",
+    "task__id": "task_id",
+    "task__name": "task_name",
+    "billable": "is_billable",
+    "budgeted": "is_budgeted",
+    "invoice__id": "invoice_id",
+    "invoice__number": "invoice_number",
+}
+"""Columns that the model calls otherwise than the table. A filter may use either name."""
+
+_MONEY: Final = "DECIMAL(18, 6)"
+"""Products of two decimal(38,9) overflow; these have 36 digits."""
+
+_SUMS: Final = (
+    ("entries", (), "COUNT(*)"),
+    ("hours", ("hours",), "SUM({hours})"),
+    ("rounded_hours", ("rounded_hours",), "SUM({rounded_hours})"),
+    (
+        "billable_hours",
+        ("rounded_hours", "billable"),
+        "COALESCE(SUM(CASE WHEN {billable} THEN {rounded_hours} END), 0)",
+    ),
+    (
+        "amount",
+        ("rounded_hours", "billable", "billable_rate"),
+        f"SUM(CASE WHEN {{billable}} THEN CAST({{rounded_hours}} AS {_MONEY}) * "
+        f"CAST({{billable_rate}} AS {_MONEY}) END)",
+    ),
+    (
+        "without_rate",
+        ("billable", "billable_rate"),
+        "COUNT(CASE WHEN {billable} AND {billable_rate} IS NULL THEN 1 END)",
+    ),
+)
+"""Name, columns and expression of each sum. It is left out where a column cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """Time entries as a table or a model has them: the same columns under other names."""
+
+    table: Table
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, column: str) -> str:
+        """What the column of the table ``time_entries`` is called here."""
+        return self.names.get(column.lower(), column)
+
+    def has(self, *columns: str) -> bool:
+        """Whether all of these can be read."""
+        return self.table.has(*map(self.name, columns))
+
+    def quote(self, column: str) -> str:
+        """A column as SQL names it. Raises StatementRefused if the caller has none of this name."""
+        return quote(self.table.column(self.name(column)).name)
+
+
+@dataclass(frozen=True, slots=True)
+class SumTime:
+    """
+    Hours and amounts of time entries, for each currency by itself.
+
+    Attributes:
+        by: Some of ``client project person task day week month``.
+        start: First day; empty: from the beginning.
+        end: Last day; empty: to the end.
+        where: Filters on columns of ``time_entries``, or of its model under the model's names.
+    """
+
+    by: tuple[str, ...] = ()
+    start: str = ""
+    end: str = ""
+    where: tuple[Filter, ...] = ()
+    limit: int = MAX_LIMIT
+
+    def build(self, catalog: Catalog) -> Built:
+        """
+        The SELECT.
+
+        The amount is Harvest's: rounded hours times the billable rate of billable entries. Entries
+        that are billable and show no rate are counted apart, because their amount is not known.
+        """
+        entries = self._choose(catalog)
+        filters = [replace(each, column=entries.name(each.column)) for each in self.where]
+        conditions, parameters = build_where(entries.table, filters)
+        for operator, day in ((">=", self.start), ("<=", self.end)):
+            if day:
+                conditions.append(f"{entries.quote('spent_date')} {operator} CAST(? AS DATE)")
+                parameters.append(day)
+        keys, shown = self._build_groups(entries)
+        if entries.has("client__currency"):
+            keys.append(entries.quote("client__currency"))
+            shown.append(f"{keys[-1]} AS currency")
+        shown += [
+            f"{expression.format(**{each: entries.quote(each) for each in needs})} AS {name}"
+            for name, needs, expression in _SUMS
+            if entries.has(*needs)
+        ]
+        grouping = f" GROUP BY {', '.join(keys)} ORDER BY ALL" if keys else ""
+        sql = (
+            f"SELECT {', '.join(shown)} FROM {entries.table.quoted}"  # noqa: S608
+            f"{join_where(conditions)}{grouping}"
+        )
+        return Built(sql, tuple(parameters), (entries.table.relation,))
+
+    def _choose(self, catalog: Catalog) -> _Entries:
+        """The model if it is as new as the table and has what is filtered by, else the table."""
+        columns = [each.column for each in self.where]
+        if catalog.entries_model is not None:
+            model = _Entries(catalog.entries_model, _OF_MODEL)
+            if model.has(*columns):
+                return model
+        of_table = {theirs: ours for ours, theirs in _OF_MODEL.items()}
+        return _Entries(catalog.find("time_entries"), of_table)
+
+    def _build_groups(self, entries: _Entries) -> tuple[list[str], list[str]]:
+        """The expressions that time is grouped by, and what is shown of them, names last."""
+        unknown = [each for each in self.by if each not in (*PERIODS, *GROUPS)]
+        if unknown:
+            msg = f"Time is summed by {', '.join((*GROUPS, *PERIODS))}, not by {unknown[0][:40]!r}."
+            raise StatementRefused(msg)
+        keys: list[str] = []
+        shown: list[str] = []
+        names: list[str] = []
+        for each in self.by:
+            if each in PERIODS:
+                keys.append(f"date_trunc('{each}', {entries.quote('spent_date')})")
+                shown.append(f"CAST({keys[-1]} AS DATE) AS {each}")
+                continue
+            key, name = GROUPS[each]
+            keys.append(entries.quote(key))
+            shown.append(f"{keys[-1]} AS {each}_id")
+            if entries.has(name):
+                # The name of today, where entries have earlier ones too.
+                newest = entries.quote("updated_at" if entries.has("updated_at") else key)
+                names.append(f"arg_max({entries.quote(name)}, {newest}) AS {each}_name")
+        return keys, shown + names

@@ -1,0 +1,37 @@
+"""The prompts of the server for agents."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harvest_source.ask.mcp.prompts import read_prompts
+from tests.docs.prompts import FILE, build_prompts
+
+PROMPTS = read_prompts()
+
+
+def test_they_are_the_questions_of_the_documentation() -> None:
+    """The file in the package is generated from docs/questions.md and in step with it."""
+    assert FILE.read_text() == build_prompts()
+    assert len(PROMPTS) == 10
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_models_are_asked_where_they_were_built(name: str) -> None:
+    """The query on models if all of its models are there, else the one on tables."""
+    prompt = PROMPTS[name]
+    marts = re.findall(r"harvest_models\.(\w+)", prompt.of_models)
+    assert prompt.of_models in prompt.build_text("harvest", ["clients", *marts])
+    assert prompt.of_tables in prompt.build_text("harvest", ["clients", *marts[1:]])
+
+
+def test_the_queries_are_of_the_dataset_that_is_asked() -> None:
+    """Under another name, both schemas are named after it."""
+    for prompt in PROMPTS.values():
+        marts = re.findall(r"harvest_models\.(\w+)", prompt.of_models)
+        for tables in ((), marts):
+            text = prompt.build_text("acme", tables)
+            assert '"acme' in text
+            assert not re.search(r"\bharvest(_models)?\.", text)

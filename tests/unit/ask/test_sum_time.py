@@ -1,0 +1,90 @@
+"""Sums of time, from the model of time entries where it can stand for the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from harvest_source.ask.exchange import Reply, Request
+from harvest_source.ask.filters import parse_filter
+from harvest_source.ask.statement_guard import StatementRefused
+from harvest_source.ask.sum_time import SumTime
+from harvest_source.ask.worker import run
+from tests.support.questions import MODELS_OF_ENTRIES, SCHEMAS, make_warehouse
+
+TABLE = ("harvest.time_entries",)
+MODEL = ("harvest_models.harvest__time_entries",)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The small warehouse, without a sync that is recorded and without the model."""
+    with duckdb.connect(str(make_warehouse(tmp_path / "warehouse.duckdb"))) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def ask(connection: Any, *by: str, where: tuple[str, ...] = (), **fields: Any) -> Reply:
+    """Sum time as the worker does."""
+    question = SumTime(by, where=tuple(parse_filter(each) for each in where), **fields)
+    value = {"kind": "SumTime", **asdict(question)}
+    return run(connection, Request("", "harvest", SCHEMAS, question=value))
+
+
+def build_models(connection: Any) -> None:
+    """As ``transform`` leaves them."""
+    for statement in MODELS_OF_ENTRIES:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("by", [(), ("person",), ("client", "month"), ("task", "project", "week")])
+def test_table_and_model_give_the_same(connection: duckdb.DuckDBPyConnection, by: Any) -> None:
+    """Columns and rows are alike; the answer says which was read."""
+    of_table = ask(connection, *by, where=("user__name=Bo", "billable=true"), start="2026-01-05")
+    build_models(connection)
+    of_model = ask(connection, *by, where=("user__name=Bo", "billable=true"), start="2026-01-05")
+    assert (of_table.tables, of_model.tables) == (TABLE, MODEL)
+    assert of_table.rows
+    assert of_table.rows == of_model.rows
+    names_of_table, names_of_model = (
+        [name for name, _ in each.columns] for each in (of_table, of_model)
+    )
+    assert names_of_table == names_of_model
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO harvest.sync_runs SELECT now(), now(), 'ok', 1, '{}', '[]'",
+        "DELETE FROM harvest.time_entries WHERE id = 3",
+        "DROP TABLE harvest_models.harvest__sync_health",
+        "DROP TABLE harvest.sync_runs",
+        "DELETE FROM harvest_models.harvest__sync_health",
+    ],
+)
+def test_a_model_that_may_be_older_is_not_read(
+    connection: duckdb.DuckDBPyConnection, change: str
+) -> None:
+    """After a sync or a removal, and where its age is not known, the table answers."""
+    build_models(connection)
+    connection.execute(change)
+    assert ask(connection, "person").tables == TABLE
+
+
+def test_filters_may_use_the_names_of_either(connection: duckdb.DuckDBPyConnection) -> None:
+    """Agents see both; a filter that the model lacks is asked of the table."""
+    assert ask(connection, where=("person_name=Ann",)).tables == TABLE
+    build_models(connection)
+    expected = ask(connection, where=("user__name=Ann",)).rows
+    for where in ("person_name=Ann", "USER__NAME=Ann"):
+        found = ask(connection, where=(where,))
+        assert (found.tables, found.rows) == (MODEL, expected)
+    assert ask(connection, where=("is_fixed_fee=false",)).tables == MODEL
+    assert ask(connection, where=("external=null",)).tables == TABLE
+    with pytest.raises(StatementRefused, match="no column"):
+        ask(connection, where=("nothing=1",))
