@@ -45,6 +45,7 @@ PAGES: Final = (
     Page("clients", "Clients"),
     Page("with-dlt", "With dlt"),
     Page("scheduling", "Scheduling"),
+    Page("drivers", "Drivers"),
     Page("asking", "Asking the warehouse"),
     Page("agents", "Agents"),
     Page("development", "Development"),

@@ -27,6 +27,7 @@ from tests.docs.outputs import Outputs, Session, collect, mask, open_session
 from tests.docs.pages import DOCUMENTS, REPOSITORY, relative
 
 PIPELINES = REPOSITORY / "pipelines"
+EXAMPLES = [each for each in sorted(PIPELINES.rglob("*.*")) if each.suffix != ".pyc"]
 LONGEST = 30
 OF_MODELS = ("questions.md",)
 """Run by ``tests/dbt``, which has a warehouse with models."""
@@ -63,7 +64,7 @@ def test_examples_read_without_holding_the_file(document: Path) -> None:
             assert "read_only=True" in call, f"{relative(document)}:{block.line}: {call}"
 
 
-@pytest.mark.parametrize("file", sorted(PIPELINES.iterdir()), ids=lambda file: str(file.name))
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.name))
 def test_pipelines_read_without_holding_the_file(file: Path) -> None:
     """As the examples of the documents."""
     assert all("read_only=True" in call for call in find_connections(file.read_text()))
@@ -91,7 +92,7 @@ def test_queries_run(home: Path) -> None:
             assert connection.execute(query).fetchall(), query
 
 
-@pytest.mark.parametrize("script", sorted(PIPELINES.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("script", sorted(PIPELINES.rglob("*.py")), ids=lambda path: path.name)
 def test_scripts_are_short(script: Path) -> None:
     """A script to copy is read in half a minute."""
     assert len(script.read_text().splitlines()) < LONGEST

@@ -148,8 +148,16 @@ def check_toml(block: Block) -> None:
 
 
 def check_json(block: Block) -> None:
-    """The object has the keys of a report."""
-    assert json.loads(block.text).keys() == EMPTY_REPORT.keys()
+    """The object has the keys of a report, or is a configuration that starts our server."""
+    value = json.loads(block.text)
+    servers = value.get("mcpServers") or value.get("servers")
+    if servers is None:
+        assert value.keys() == EMPTY_REPORT.keys()
+        return
+    for server in servers.values():
+        if "command" in server:
+            assert server["command"].endswith("harvest-source")
+            check_ours(server["args"])
 
 
 def skip_check(_: Block) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from harvest_source.__main__ import DEFAULTS
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS, ENDPOINTS
+from tests.agents.bundle import SERVER_JSON, build_server_json
 from tests.docs import reference
+from tests.docs.drivers import PROPERTIES
 from tests.docs.pages import FOLDER, REPOSITORY
 
 COMMANDS = dict(reference.iter_commands())
@@ -119,3 +122,22 @@ def test_every_folder_of_tests_is_described() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     for marker in project["tool"]["pytest"]["ini_options"]["markers"]:
         assert f"`python -m pytest -m {marker.partition(':')[0]}`" in text
+
+
+def test_drivers_properties_lead_to_keys_and_options_that_exist() -> None:
+    """docs/drivers.md sends readers to what the configuration and the commands have."""
+    keys = {key.name for key in reference.read_keys()}
+    options = {
+        name
+        for command in COMMANDS.values()
+        for parameter in command.params
+        for name in parameter.opts
+    }
+    for each in PROPERTIES:
+        assert {*each.keys} <= keys, each.names
+        assert {*each.options} <= options, each.names
+
+
+def test_the_entry_of_the_registry_is_in_step() -> None:
+    """server.json has this version and the command as it is."""
+    assert json.loads(SERVER_JSON.read_text()) == build_server_json()
