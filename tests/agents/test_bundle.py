@@ -51,7 +51,7 @@ def test_the_registry_takes_the_entry(tmp_path: Path) -> None:
     place = tmp_path / "entry"
     place.mkdir()
     shutil.copy(SERVER_JSON, place)
-    command = [python.parent / "skillsaw", "lint", "--strict", place]
+    command = [str(python.parent / "skillsaw"), "lint", "--strict", str(place)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     entry = json.loads(SERVER_JSON.read_text())
