@@ -15,8 +15,8 @@ REFUSED: Final = "refused"
 """The statement was not run: it is no question, or reaches beyond the warehouse's tables."""
 BUSY: Final = "busy"
 """A process that writes has the file open."""
-MISSING: Final = "missing"
-"""There is no warehouse."""
+UNREADABLE: Final = "unreadable"
+"""There is no warehouse, or it cannot be opened."""
 FAILED: Final = "failed"
 """DuckDB could not run the statement, or not within its limits."""
 
@@ -33,6 +33,7 @@ class Request:
         question: Kind and fields of one of :mod:`harvest_source.ask.questions`.
         max_rows: Rows returned at most; one more is drawn to know whether the answer was cut.
         max_cell: Characters of a text at most; longer ones are cut, and the answer says so.
+        wait_s: For how long the caller asks again while the file is in use.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Request:
     memory_mb: int = 512
     threads: int = 2
     seconds: int = 20
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Reply:
         has_more: There are more rows than were asked for.
         is_cut: A text was shortened.
         tables: What was read, with the schemas.
-        error: Why there is no answer; its kind is ``refused``, ``busy``, ``missing`` or ``failed``.
+        error: Why there is no answer.
+        error_kind: ``refused``, ``busy``, ``unreadable`` or ``failed``.
     """
 
     columns: tuple[tuple[str, str], ...] = ()

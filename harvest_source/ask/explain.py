@@ -8,8 +8,10 @@ from typing import Final
 
 import duckdb
 
-from harvest_source.ask.exchange import BUSY, FAILED, MISSING, REFUSED
+from harvest_source.ask.exchange import BUSY, FAILED, REFUSED, UNREADABLE
 from harvest_source.errors import printable
+from harvest_source.warehouse.duckdb_errors import explain_damage, is_damaged, is_locked
+from harvest_source.warehouse.duckdb_errors import explain_error as explain_opening
 
 _OF_THE_QUERY: Final = (
     duckdb.BinderException,
@@ -19,22 +21,42 @@ _OF_THE_QUERY: Final = (
 )
 """Errors that were made before a row was read: they hold words of the query alone."""
 _QUOTED: Final = re.compile(r"""['"`<(]|\d{4,}""")
-_LOCKED: Final = ("conflicting lock", "set lock on file", "used by another process")
+_KEPT: Final = "Nothing was read."
 
 
-def explain_error(path: Path, error: duckdb.Error) -> tuple[str, str]:
-    """The kind of an error, and one line that says what to do."""
-    text = str(error)
-    if any(words in text.lower() for words in _LOCKED):
-        return BUSY, f"{path.name} is in use by a process that writes it. Try again in a moment."
-    if not path.exists():
-        return MISSING, f"There is no warehouse {path}. Fill it first: harvest-source sync"
+class NotOpenedError(Exception):
+    """The file cannot be opened, or its bytes are wrong; *kind* is that of the reply."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def build_opening_error(path: Path, error: duckdb.Error, *, wait_s: float) -> NotOpenedError:
+    """
+    Why a file cannot be opened, and what to do.
+
+    Args:
+        wait_s: For how long the caller waits while other processes have it.
+    """
+    if not path.exists() and not path.is_symlink():
+        what = f"There is no warehouse {path}. Fill it first: harvest-source sync"
+        return NotOpenedError(UNREADABLE, what)
+    kind = BUSY if is_locked(error) else UNREADABLE
+    what = explain_opening(path, error, kept=_KEPT, wait_s=wait_s, only_reads=True)
+    return NotOpenedError(kind, what)
+
+
+def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
+    """The kind of a query's error, and one line that says what to do."""
+    if is_damaged(error):
+        return UNREADABLE, explain_damage(path, error, kept=_KEPT)
     if isinstance(error, duckdb.OutOfMemoryException):
         return FAILED, "The query needs more memory than it may have. Read fewer rows at a time."
     if isinstance(error, duckdb.PermissionException):
         return REFUSED, "A query may not reach anything but the warehouse's tables."
     # What stands behind the first line quotes the query and points into it.
-    line = text.partition("\n")[0]
+    line = str(error).partition("\n")[0]
     if not isinstance(error, _OF_THE_QUERY):
         # Such an error may quote a value of a row, which is not ours to say: cut before it.
         line = _QUOTED.split(line)[0].rstrip(" :") + ". TRY_CAST and TRY give null instead."

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.ask.answers import Answer
-from harvest_source.ask.exchange import BUSY, FAILED, MISSING, READY, REFUSED, Reply, Request
+from harvest_source.ask.exchange import BUSY, FAILED, READY, REFUSED, UNREADABLE, Reply, Request
 from harvest_source.ask.models import find_schema
 from harvest_source.ask.questions import Question
 from harvest_source.ask.statement_guard import StatementRefused
@@ -144,6 +144,7 @@ class Runner:
             memory_mb=self.limits.memory_mb,
             threads=self.limits.threads,
             seconds=self.limits.seconds,
+            wait_s=self.limits.wait_s,
             **options,
         )
 
@@ -244,7 +245,7 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _build_answer(reply: Reply) -> Answer:
-    if reply.error_kind in (BUSY, MISSING):
+    if reply.error_kind in (BUSY, UNREADABLE):
         raise DestinationError(reply.error)
     if reply.error_kind == REFUSED:
         raise StatementRefused(reply.error)

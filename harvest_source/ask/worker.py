@@ -52,27 +52,32 @@ def answer(request: Request) -> Reply:
     """Run a request. Every failure is a reply."""
     import duckdb
 
-    from harvest_source.ask.explain import explain_error
+    from harvest_source.ask.explain import NotOpenedError, explain_failure
 
     try:
-        return _run(request)
+        with _open(request) as connection:
+            return run(connection, request)
     except StatementRefused as refusal:
         return Reply(error=str(refusal), error_kind=REFUSED)
+    except NotOpenedError as error:
+        return Reply(error=str(error), error_kind=error.kind)
     except duckdb.Error as error:
-        kind, message = explain_error(Path(request.path), error)
+        kind, message = explain_failure(Path(request.path), error)
         return Reply(error=message, error_kind=kind)
     except MemoryError:
         return Reply(error="The query needs more memory than it may have.", error_kind=FAILED)
 
 
-def _run(request: Request) -> Reply:
-    with open_locked(
-        Path(request.path),
-        request.schemas,
-        memory_mb=request.memory_mb,
-        threads=request.threads,
-    ) as connection:
-        return run(connection, request)
+def _open(request: Request) -> Any:
+    import duckdb
+
+    from harvest_source.ask.explain import build_opening_error
+
+    path, limits = Path(request.path), {"memory_mb": request.memory_mb, "threads": request.threads}
+    try:
+        return open_locked(path, request.schemas, **limits)
+    except duckdb.Error as error:
+        raise build_opening_error(path, error, wait_s=request.wait_s) from error
 
 
 def run(connection: Any, request: Request) -> Reply:

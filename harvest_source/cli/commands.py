@@ -150,7 +150,8 @@ def status(context: Context, **options: Any) -> int:
 
     options["settings"] = context.settings
     options["pipeline"] = options["pipeline"] or PIPELINE
-    report = read_warehouse_status(**options)
+    with show_progress(context.console) as board:
+        report = read_warehouse_status(**options, activity=board.activity)
     context.exit_code = report.exit_code
     show_warehouse_status(context.console, report)
     return report.exit_code

@@ -8,6 +8,7 @@ import click
 
 from harvest_source.cli.console import Console, print_json, print_table
 from harvest_source.cli.options import Context, everywhere, warehouse
+from harvest_source.cli.progress import show_progress
 from harvest_source.defaults import PIPELINE
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def export(context: Context, *, folder: str, **options: Any) -> int:
     from harvest_source.export.export import export as run_export
 
     options["pipeline"] = options["pipeline"] or PIPELINE
-    report = run_export(folder, **options)
+    with show_progress(context.console) as board:
+        report = run_export(folder, **options, on_wait=board.activity.wait_for)
     context.exit_code = report.exit_code
     _show(context.console, report)
     return report.exit_code

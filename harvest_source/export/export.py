@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from harvest_source.config.parse import parse_account_ids
+from harvest_source.config.parse import parse_account_ids, parse_destination_wait
+from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError, GuardError, printable
 from harvest_source.export.excel_files import MOST_ROWS, write_excel
@@ -65,18 +66,20 @@ def export(
     table: Sequence[str] = (),
     form: str = "csv",
     decimal_comma: bool = False,
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> ExportReport:
     """
     Write tables into *folder*, a file for each; files of the same names are replaced.
 
-    The warehouse is only read: a DuckDB file is opened beside other readers, and not while a sync
-    has it.
+    The warehouse is only read: a DuckDB file is opened beside other readers, and waited for while a
+    sync has it.
 
     Args:
         account: Rows of these accounts alone.
         table: Names of tables; empty: all but dlt's own.
         form: ``csv``, ``parquet`` or ``xlsx``.
         decimal_comma: For CSV: decimals with a comma, values separated by semicolons.
+        on_wait: Called with the process that has the file, if it is to be waited for.
 
     Raises:
         ConfigError: No such warehouse, table or extra. Nothing was written.
@@ -87,7 +90,9 @@ def export(
         raise ConfigError(msg)
     target = build_target(destination, database, dataset, pipeline)
     _check_exists(target)
-    with open_tables(target, parse_account_ids(account) if account else ()) as tables:
+    accounts = parse_account_ids(account) if account else ()
+    wait_s = parse_destination_wait(read_configuration({}).destination_wait)
+    with open_tables(target, accounts, wait_s, on_wait) as tables:
         names = _choose(tables.names(), table, target)
         folder = _make_folder(folder)
         return _write_all(tables, names, folder, form, comma=decimal_comma)

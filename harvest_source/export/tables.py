@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -11,13 +11,13 @@ from typing import Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 
+from harvest_source.clock import SystemClock
 from harvest_source.dlt_internals import has_rows
-from harvest_source.errors import DestinationError
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.sql import maintenance, statements
 from harvest_source.sql.conditions import EVERY_ROW, Condition, OneOf
 from harvest_source.warehouse.attach import attach
-from harvest_source.warehouse.duckdb_file import explain_error
+from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
@@ -51,12 +51,16 @@ class Tables(Protocol):
 
 
 @contextmanager
-def open_tables(target: Target, accounts: Sequence[int]) -> Iterator[Tables]:
+def open_tables(
+    target: Target, accounts: Sequence[int], wait_s: float, on_wait: Callable[[str], None]
+) -> Iterator[Tables]:
     """
     Open a warehouse for reading.
 
     Args:
         accounts: Only rows of these; none: of all.
+        wait_s: For how long to wait while other processes have a DuckDB file.
+        on_wait: Called with the process that has the file, if it is to be waited for.
 
     Raises:
         ConfigError: There is no such warehouse.
@@ -64,13 +68,13 @@ def open_tables(target: Target, accounts: Sequence[int]) -> Iterator[Tables]:
     """
     where = OneOf(ACCOUNT_ID, list(accounts)) if accounts else EVERY_ROW
     if target.database is not None:
-        try:
-            with duckdb.connect(str(target.database), read_only=True) as connection:
-                connection.execute(maintenance.DUCKDB_IN_UTC)
-                yield _InDuckDB(connection, target.dataset, where)
-        except duckdb.Error as error:
-            what = explain_error(target.database, error, wait_s=0, kept=_NOTHING)
-            raise DestinationError(what) from error
+        file = DuckDBFile(target.database, SystemClock(), wait_s, on_wait, only_reads=True)
+        with (
+            as_destination_error(target, lambda: _NOTHING),
+            file.open(_NOTHING) as connection,
+        ):
+            connection.execute(maintenance.DUCKDB_IN_UTC)
+            yield _InDuckDB(connection, target.dataset, where)
         return
     pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
     with as_destination_error(target, lambda: _NOTHING), pipeline.sql_client() as client:

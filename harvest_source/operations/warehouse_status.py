@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from harvest_source.activity import Activity
 from harvest_source.api.notification import Event, Notification
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.notify import parse_recipient
@@ -145,6 +146,7 @@ def read_warehouse_status(
     check: bool = False,
     settings: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
+    activity: Activity | None = None,
 ) -> WarehouseStatus:
     """
     Read how the warehouse is.
@@ -155,6 +157,7 @@ def read_warehouse_status(
         max_age: ``90m``, ``26h`` or ``2d``: tables whose last complete read began earlier are
             stale.
         check: Ask Harvest whether the sign-in works.
+        activity: Is told while a DuckDB file is waited for.
 
     Raises:
         ConfigError: A name or an age that cannot be, or a warehouse that nothing was loaded into.
@@ -173,7 +176,13 @@ def read_warehouse_status(
     sign_in = _read_sign_in(settings or {}, ask=check)
     warnings: list[str] = []
     wait_s = parse_destination_wait(config.destination_wait)
-    warehouse = Warehouse(target, clock=clock, wait_s=wait_s, on_warning=warnings.append)
+    warehouse = Warehouse(
+        replace(target, only_reads=True),
+        clock=clock,
+        wait_s=wait_s,
+        on_warning=warnings.append,
+        activity=activity,
+    )
     waiting = warehouse.follow()
     check_loaded(warehouse)
     _check_accounts(warehouse, accounts)

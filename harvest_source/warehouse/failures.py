@@ -36,7 +36,7 @@ from harvest_source.errors import (
 )
 from harvest_source.installation import advise_install
 from harvest_source.resources import explain_lack
-from harvest_source.warehouse.duckdb_file import is_locked
+from harvest_source.warehouse.duckdb_errors import explain_damage, is_damaged, is_locked
 from harvest_source.warehouse.target import Target
 
 _MACHINE: Final = (
@@ -149,8 +149,10 @@ def build_table_refusal(
 def _is_of_machine(error: BaseException) -> bool:
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
         return True
+    if is_locked(error) or is_damaged(error):
+        return True
     if isinstance(error, duckdb.IOException):
-        return is_locked(error) or any(_says(error, number) for number in _MACHINE)
+        return any(_says(error, number) for number in _MACHINE)
     return isinstance(error, OSError) and error.errno in _MACHINE
 
 
@@ -170,6 +172,9 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
             f"[destination.{target.destination}.credentials] in .dlt/secrets.toml, or in the "
             f"environment (DESTINATION__{target.destination.upper()}__CREDENTIALS)."
         )
+    for each in iter_causes(error, attributes=INNER_ERRORS):
+        if target.database is not None and is_damaged(each):
+            return DestinationError(explain_damage(target.database, each, kept=kept))
     what = f"The destination ({target}) refused: {_last_words(str(cause))}"
     if any(_is_disk_full(each) for each in iter_causes(error, attributes=INNER_ERRORS)):
         return DestinationError(f"{what} {kept} Make room on that disk, then run again.")

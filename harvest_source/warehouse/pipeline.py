@@ -19,7 +19,6 @@ from dlt.pipeline.exceptions import CannotRestorePipelineException
 from harvest_source.dlt_internals import (
     FOLDER_ERRORS,
     ConfigurationException,
-    NamingDuckDB,
     StatefulPipeline,
     build_duckdb,
     drop_staging,
@@ -310,7 +309,7 @@ def build_destination(target: Target) -> Any:
     """
     if target.database is not None:
         # dlt would take a relative path from the folder its pipeline was first run in.
-        return NamingDuckDB(credentials=str(target.database.absolute()))
+        return build_duckdb(str(target.database.absolute()), read_only=target.only_reads)
     found = find_destination(target.destination)
     if found is None:
         msg = (

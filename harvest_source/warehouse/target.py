@@ -28,6 +28,7 @@ class Target:
         database: File of an embedded destination (DuckDB only).
         warnings: What people should know of the choice.
         takes_over: Whether the pipeline may take the warehouse over from another.
+        only_reads: Whether a file is opened for reading, beside other readers.
     """
 
     destination: str = DUCKDB
@@ -36,6 +37,7 @@ class Target:
     pipeline: str = PIPELINE
     warnings: tuple[str, ...] = ()
     takes_over: bool = False
+    only_reads: bool = False
 
     @property
     def identity(self) -> str:

@@ -246,7 +246,7 @@ def _open_file(
     """The file of *target*, once it could be opened; None for a destination without one."""
     if target.database is None:
         return None
-    file = DuckDBFile(target.database, clock, wait_s, on_wait)
+    file = DuckDBFile(target.database, clock, wait_s, on_wait, target.only_reads)
     file.open(UNTOUCHED).close()
     return file
 

@@ -36,6 +36,13 @@ def reading(database: Path) -> Iterator[Child]:
 
 
 @contextmanager
+def writing(database: Path) -> Iterator[Child]:
+    """Another process that has a DuckDB file open to write it."""
+    with _holding("write", database) as child:
+        yield child
+
+
+@contextmanager
 def syncing(folder: Path) -> Iterator[Child]:
     """Another process that has the lock of pipeline ``harvest`` in *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +53,12 @@ def syncing(folder: Path) -> Iterator[Child]:
 def read() -> None:
     """In the child: open the file named, and wait."""
     with duckdb.connect(sys.argv[1], read_only=True):
+        _wait()
+
+
+def write() -> None:
+    """In the child: open the file named for writing, and wait."""
+    with duckdb.connect(sys.argv[1]):
         _wait()
 
 

@@ -1,0 +1,171 @@
+"""
+Why a DuckDB file cannot be opened or read, and what to do: for whatever opens one.
+
+DuckDB has few error types of its own, so most are known by words that every version from 1.4 to 2.0
+has in its message. Knows nothing of dlt: processes that only ask import it too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from harvest_source.defaults import DATABASE
+from harvest_source.errors import printable
+from harvest_source.installation import advise_install
+
+_HOLDER: Final = re.compile(r"(?P<program>[^\s\"]+) \(PID (?P<pid>\d+)\)")
+_STORAGE_VERSION: Final = re.compile(
+    r"version number (?P<file>\d+), but we can only read versions? "
+    r"(?:between \d+ and )?(?P<newest>\d+)"
+)
+"""How every DuckDB from 1.0 to 2.0 refuses a file of another storage version."""
+_MAGIC: Final = (8, b"DUCK")
+"""Place and content of the bytes by which DuckDB knows its files."""
+_OPEN_HERE: Final = "same database file with a different configuration"
+_WAL_DAMAGED: Final = "Failure while replaying WAL file"
+_DAMAGED: Final = ("Corrupt database file", "Could not read enough bytes from file")
+"""A block whose checksum is wrong, and a file that is too short."""
+_LOCKED: Final = ("set lock on file", "conflicting lock", "used by another process")
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another process has the file open. DuckDB has no error type of its own for that."""
+    text = str(error).lower()
+    return isinstance(error, duckdb.Error) and any(words in text for words in _LOCKED)
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether the file, or the log beside it, cannot be read because bytes of it are wrong."""
+    text = str(error)
+    return isinstance(error, duckdb.Error) and (
+        text.startswith(_WAL_DAMAGED) or any(words in text for words in _DAMAGED)
+    )
+
+
+def find_holder(error: BaseException) -> str:
+    """The process that has the file, by name and PID."""
+    found = _HOLDER.search(str(error))
+    return f"{Path(found['program']).name} (PID {found['pid']})" if found else "another process"
+
+
+def explain_error(
+    path: Path, error: duckdb.Error, *, kept: str, wait_s: float = 0.0, only_reads: bool = False
+) -> str:
+    """
+    Why a file cannot be opened, and what to do.
+
+    Args:
+        kept: What became of the data: a sentence.
+        wait_s: How long was waited for other processes.
+        only_reads: It was to be opened for reading.
+    """
+    text = " ".join(str(error).split())
+    if is_locked(error):
+        return _explain_lock(path, find_holder(error), kept, wait_s, only_reads=only_reads)
+    if isinstance(error, duckdb.ConnectionException) and _OPEN_HERE in text:
+        how = "for writing perhaps" if only_reads else "for reading only perhaps"
+        return (
+            f"{path} is open in this very process with other settings, {how} (a notebook?). {kept} "
+            "Close that connection, connection.close(), then run again."
+        )
+    if versions := _STORAGE_VERSION.search(text):
+        return _explain_version(path, int(versions["file"]), int(versions["newest"]), kept)
+    if is_damaged(error):
+        return explain_damage(path, error, kept=kept)
+    return _explain_path(path, kept, only_reads=only_reads) or (
+        f"DuckDB cannot open {path}: {printable(text).rstrip('.')}. {kept} If it stays so, name "
+        "another file with --database."
+    )
+
+
+def explain_damage(path: Path, error: BaseException, *, kept: str) -> str:
+    """What to do about an error that :func:`is_damaged`."""
+    text = printable(error, limit=160).rstrip(".")
+    if text.startswith(_WAL_DAMAGED):
+        log = shlex.quote(f"{path}.wal")
+        return (
+            f"The log of {path}, which has what was written last, is damaged: {text}. {kept} "
+            "Without it the warehouse is as it was some writes before, and the next sync reads "
+            f"the rest again: mv {log} {log}.damaged"
+        )
+    place = shlex.quote(str(path))
+    return (
+        f"{path} is damaged: {text}. {kept} Put a backup of it back, if there is one: the next "
+        "sync reads what that lacks. Without one, move it away, and sync reads everything again, "
+        f"but for deleted_records and history, which only this file had: mv {place} {place}.damaged"
+    )
+
+
+def _explain_lock(path: Path, holder: str, kept: str, wait_s: float, *, only_reads: bool) -> str:
+    waited = f" and was for the {wait_s:.0f} s waited" if wait_s else ""
+    what = f"{path} is in use by {holder}{waited}. {kept}"
+    if only_reads:
+        return f"{what} It can be read once that process has ended, or closed it: try again then."
+    return (
+        f"{what} Close it there, then run again; destination_wait under [sources.harvest] sets how "
+        "long to wait."
+    )
+
+
+def _explain_path(path: Path, kept: str, *, only_reads: bool) -> str:
+    """What is wrong with the file or its folder, apart from DuckDB; empty: nothing that shows."""
+    if path.is_dir():
+        return (
+            f"{path} is a folder, and the warehouse is a file. {kept} Name a file in it: "
+            f"--database {shlex.quote(str(path / DATABASE))}"
+        )
+    folder = path.parent.absolute()
+    if not folder.exists():
+        return f"The folder {folder} does not exist. {kept} Make it, or name another file."
+    if path.exists() and not os.access(path, os.R_OK):
+        return (
+            f"{path.absolute()} cannot be read by this user. {kept} Give this user the right to, "
+            "or name another file with --database."
+        )
+    if path.exists() and path.stat().st_size == 0:
+        return (
+            f"{path} is empty, and so no DuckDB database. {kept} Remove it, and sync makes a new "
+            "one; or name another file with --database."
+        )
+    if path.exists() and not is_duckdb(path):
+        return f"{path} is not a DuckDB database. {kept} Name another file with --database."
+    fixed = next((each for each in (path, folder) if _is_fixed(each)), None)
+    if fixed is not None and not only_reads:
+        return (
+            f"{fixed.absolute()} cannot be written by this user, or is on a disk that cannot be "
+            f"written. {kept} Give this user the right to, or name another file with --database."
+        )
+    return ""
+
+
+def _is_fixed(path: Path) -> bool:
+    return path.exists() and not os.access(path, os.W_OK)
+
+
+def _explain_version(path: Path, file: int, newest: int, kept: str) -> str:
+    if file > newest:
+        return (
+            f"{path} was made by a newer DuckDB (storage version {file}) than the installed "
+            f"{duckdb.__version__}, which reads up to {newest}. {kept} Install a newer one: "
+            f"{advise_install(('--upgrade', 'duckdb'))}"
+        )
+    return (
+        f"{path} was made by a DuckDB older than 0.10 (storage version {file}), which the "
+        f"installed {duckdb.__version__} cannot read. {kept} Name another file with --database."
+    )
+
+
+def is_duckdb(path: Path) -> bool:
+    """Whether the file begins as DuckDB's files do; True where it cannot be read."""
+    start, magic = _MAGIC
+    try:
+        with path.open("rb") as file:
+            return file.read(start + len(magic))[start:] == magic
+    except OSError:
+        return True

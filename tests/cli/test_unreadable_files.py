@@ -1,0 +1,134 @@
+"""A warehouse file that cannot be opened: every command says the same, with what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import duckdb
+import pytest
+
+from tests.support.command import Result, Run
+from tests.support.holders import reading, writing
+from tests.support.questions import make_warehouse
+
+COMMANDS: Final = {
+    "sync": ("sync", "--table", "clients"),
+    "check": ("check",),
+    "verify": ("verify",),
+    "status": ("status",),
+    "export": ("export", "files"),
+    "query": ("query", "SELECT 1"),
+}
+ASKING: Final = {"list": ("list", "clients"), "get": ("get", "clients", "1")}
+NAME: Final = "harvest_data.duckdb"
+
+Damage: TypeAlias = Callable[[Path], None]
+
+
+def be_text(path: Path) -> None:
+    """A file of another kind."""
+    path.write_text("Harvest hours, to be filed. " * 1000)
+
+
+def be_empty(path: Path) -> None:
+    """As ``touch`` makes it, or a full disk leaves it."""
+    path.write_bytes(b"")
+
+
+def be_folder(path: Path) -> None:
+    """Named without the file in it."""
+    path.unlink()
+    path.mkdir()
+
+
+def be_short(path: Path) -> None:
+    """A copy that was cut off."""
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def have_a_damaged_log(path: Path) -> None:
+    """A log of a process that was killed, with a byte flipped in its middle."""
+    connection = duckdb.connect(str(path))
+    connection.execute("CREATE TABLE harvest.more AS SELECT range AS id FROM range(10000)")
+    log = path.with_name(f"{path.name}.wal")
+    half, content = log.stat().st_size // 2, path.read_bytes()
+    written = bytearray(log.read_bytes())
+    connection.close()
+    written[half] ^= 0xFF
+    path.write_bytes(content)
+    log.write_bytes(written)
+
+
+FAULTS: Final[dict[str, tuple[Damage, tuple[str, ...]]]] = {
+    "text": (be_text, ("is not a DuckDB database", "--database")),
+    "empty": (be_empty, ("is empty", "Remove it")),
+    "folder": (be_folder, ("is a folder", f"--database {NAME}/{NAME}")),
+    "short": (be_short, ("is damaged", "backup", f"mv {NAME} {NAME}.damaged")),
+    "log": (have_a_damaged_log, ("is damaged", f"mv {NAME}.wal {NAME}.wal.damaged")),
+}
+
+
+def flatten(result: Result, folder: Path) -> str:
+    """What was said, with the file as it was named."""
+    assert "Traceback" not in result.err
+    said = f"{result.out}\n{result.err}"
+    return " ".join(said.replace(f"{folder}/", "").split())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_file_that_cannot_be_opened(run: Run, folder: Path, fault: str) -> None:
+    """Exit code 6; what is wrong with the file and what to do, in the same words everywhere."""
+    damage, says = FAULTS[fault]
+    damage(make_warehouse(folder / NAME))
+    for name, command in (COMMANDS | (ASKING if fault == "text" else {})).items():
+        result = run(*command)
+        assert result.code == 6, (name, result)
+        said = flatten(result, folder)
+        assert all(words in said for words in says), (name, said)
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """No one but root may read the file."""
+    path.chmod(0)
+    yield
+    path.chmod(0o600)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_of_somebody_else(run: Run, folder: Path) -> None:
+    """It is named with its absolute path, and what the user lacks."""
+    with unreadable(make_warehouse(folder / NAME)):
+        for name, command in COMMANDS.items():
+            result = run(*command)
+            assert result.code == 6, (name, result)
+            assert "cannot be read by this user" in flatten(result, folder), (name, result)
+
+
+def test_a_file_that_another_process_writes(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is named; exit code 6. Questions wait by a clock of their own: test_ask.py."""
+    monkeypatch.setenv("SOURCES__HARVEST__DESTINATION_WAIT", "0")
+    with writing(make_warehouse(folder / NAME)) as holder:
+        for name, command in COMMANDS.items():
+            if name != "query":
+                result = run(*command)
+                assert result.code == 6, (name, result)
+                assert f"(PID {holder.pid})" in flatten(result, folder), (name, result)
+
+
+def test_a_look_needs_no_file_of_its_own(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``status``, ``export`` and questions work beside a reader; only what writes is refused."""
+    monkeypatch.setenv("SOURCES__HARVEST__DESTINATION_WAIT", "0")
+    assert run("sync", "--table", "clients").code == 0
+    with reading(folder / NAME):
+        assert run("sync", "--table", "clients").code == 6
+        for name in ("status", "export", "query"):
+            assert run(*COMMANDS[name]).code == 0, name

@@ -1,0 +1,104 @@
+"""Why a DuckDB file cannot be opened or read, by what each DuckDB says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source.errors import DestinationError
+from harvest_source.warehouse.duckdb_errors import (
+    explain_error,
+    find_holder,
+    is_damaged,
+    is_locked,
+)
+from harvest_source.warehouse.failures import as_destination_error, may_pass
+from harvest_source.warehouse.target import Target
+
+KEPT = "Nothing is lost."
+LOCKED = (
+    'IO Error: Could not set lock on file "/w/a.duckdb": Conflicting lock is held in '
+    "/usr/bin/python3.11 (PID 4711). See also https://duckdb.org/docs/connect/concurrency"
+)
+WINDOWS_LOCKED = (
+    'IO Error: Cannot open file "c:\\\\a.duckdb": The process cannot access the file because it is '
+    "being used by another process. File is already open in C:\\\\python.exe (PID 4711)"
+)
+NEWER = {
+    64: "Trying to read a database file with version number 999, but we can only read version 64.",
+    67: "Trying to read a database file with version number 999, but we can only read versions "
+    "between 64 and 67.",
+    68: "Trying to read a database file with version number 69, but we can only read versions "
+    "between 64 and 68.\nThe database file was created with a newer version of DuckDB.",
+}
+"""What DuckDB 1.0.0, 1.4.5 and 1.5.6 say of a file that 2.0.1 made, by the newest they read."""
+OLDER = (
+    "Trying to read a database file with version number 43, but we can only read versions between "
+    "64 and 68.\nThe database file was created with an older version of DuckDB."
+)
+
+
+def explain(error: duckdb.Error, path: Path) -> str:
+    """The message for an error that DuckDB raised."""
+    return explain_error(path, error, wait_s=5, kept=KEPT)
+
+
+@pytest.mark.parametrize("text", [LOCKED, WINDOWS_LOCKED])
+def test_the_holder_is_named(text: str, tmp_path: Path) -> None:
+    """Who has the file, what became of the data, and the setting to wait for longer."""
+    error = duckdb.IOException(text)
+    assert is_locked(error)
+    message = explain(error, tmp_path / "a.duckdb")
+    assert "(PID 4711)" in message
+    assert KEPT in message
+    assert "destination_wait" in message
+
+
+def test_a_holder_that_is_not_said() -> None:
+    """DuckDB cannot always tell who has the file."""
+    assert find_holder(duckdb.IOException("Could not set lock on file")) == "another process"
+
+
+@pytest.mark.parametrize("newest", NEWER)
+def test_a_newer_file_is_called_that(newest: int, tmp_path: Path) -> None:
+    """Both versions and what to install; not that it is no database."""
+    message = explain(duckdb.IOException(NEWER[newest]), tmp_path / "a.duckdb")
+    assert "was made by a newer DuckDB" in message
+    assert duckdb.__version__ in message
+    assert f"reads up to {newest}" in message
+    assert message.endswith("--upgrade duckdb")
+
+
+def test_an_older_file_is_called_that(tmp_path: Path) -> None:
+    """A file from before storage was stable."""
+    message = explain(duckdb.IOException(OLDER), tmp_path / "a.duckdb")
+    assert "made by a DuckDB older than 0.10" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Corrupt database file: computed checksum 1 does not match stored checksum 2 in block 7",
+        'IO Error: Could not read enough bytes from file "/w/a.duckdb": attempted to read 3288',
+        'Failure while replaying WAL file "/w/a.duckdb.wal": Corrupt WAL file',
+    ],
+)
+def test_damage_that_shows_in_the_middle_has_its_remedy(text: str) -> None:
+    """A block is read long after the file was opened; what was read is kept for a backup."""
+    target, error = Target(database=Path("a.duckdb")), duckdb.IOException(text)
+    assert is_damaged(error)
+    assert may_pass(target, error)
+    with (
+        pytest.raises(DestinationError, match=r"Nothing is lost.*mv a\.duckdb\S* a\.duckdb\S*"),
+        as_destination_error(target, lambda: KEPT),
+    ):
+        raise error
+
+
+def test_words_of_others_are_no_lock_and_no_damage() -> None:
+    """Only DuckDB's own errors say what a file is; a note of a person may hold the same words."""
+    error = ValueError("Could not set lock on file. Corrupt database file")
+    assert not is_locked(error)
+    assert not is_damaged(error)
