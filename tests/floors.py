@@ -30,7 +30,10 @@ FLOORS = (
     floor("load", "dlt pyarrow"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),
     floor("operations ask export", "dlt duckdb pyarrow xlsxwriter mcp mcp_types pydantic anyio"),
-    floor("cli __init__ __main__", "dlt click rich anyio platformdirs"),
+    floor(
+        "cli pages __init__ __main__",
+        "dlt click rich anyio platformdirs duckdb altair marimo vl_convert uvicorn",
+    ),
 )
 """From the ground up."""
 

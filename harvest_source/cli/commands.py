@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -108,18 +109,28 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 )
 @max_deletes_option("--fix")
 @log_format_option
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write every figure as a sheet to sign.",
+)
 @everywhere
-def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
+def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any) -> int:
     """
     Compare the warehouse with Harvest's own totals.
 
     Rows by table and year, hours, amounts and expenses by project and year, invoices by their
-    lines and payments. Writes nothing without --fix.
+    lines and payments. Changes nothing without --fix, but for a row in verify_runs.
     """
     with _importing():
         from harvest_source.operations.sync import Hooks
         from harvest_source.operations.verify import verify as run_verify
+        from harvest_source.pages.html import check_place
+        from harvest_source.pages.verify_sheet import write_sheet
 
+    if html is not None:
+        check_place(html)
     options["settings"] = context.settings
     with (
         _placed(context, options, sandbox=sandbox) as build_limiter,
@@ -129,6 +140,9 @@ def verify(context: Context, *, sandbox: bool, **options: Any) -> int:
         report = run_verify(**options, hooks=hooks)
     context.exit_code = report.exit_code
     show_verify(context.console, report)
+    if html is not None:
+        write_sheet(html, report)
+        context.console.note("sheet", str(html))
     return report.exit_code
 
 

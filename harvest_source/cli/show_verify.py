@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from decimal import ROUND_DOWN, Decimal
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from harvest_source.cli.console import Console, print_figures, print_json, print_text
 from harvest_source.cli.json_log import log_findings
 from harvest_source.errors import counted
-from harvest_source.operations.comparisons import EXACT
+from harvest_source.operations.verify_summary import (
+    name_check,
+    write_figures,
+    write_share,
+)
 
 if TYPE_CHECKING:
     from harvest_source.operations.comparisons import Comparison
-    from harvest_source.operations.verify import VerifyReport
+    from harvest_source.operations.verify_report import VerifyReport
     from harvest_source.operations.verify_summary import CheckSummary, OpenQuestion
-
-_CHECKS: Final = {
-    "rows": "Rows",
-    "ids": "Ids",
-    "list": "Rows of lists",
-    "hours": "Hours",
-    "amount": "Billable amounts",
-    "cost": "Expenses",
-    "billable cost": "Billable expenses",
-    "invoice total": "Invoice totals",
-    "payments": "Payments",
-    "open versions": "Open versions",
-    "orphans": "Rows without parent",
-}
-"""What the checks are called."""
-
-_WITHOUT_CENTS: Final = frozenset({"rows", "ids", "list", "open versions", "orphans"})
 
 _NAMED: Final = 3
 """How many of the figures that cannot be told are named for each reason."""
@@ -82,14 +68,10 @@ def _show_checks(report: VerifyReport) -> None:
 
 
 def _describe_check(check: CheckSummary) -> tuple[str, ...]:
-    name = _CHECKS.get(check.check, check.check)
-    share = f"all {check.figures:,}"
-    if check.compared < check.figures:
-        share = f"{check.compared:,} of {check.figures:,}, {_write_share(check.share)}"
     return (
-        f"{name}, {check.currency}" if check.currency else name,
-        *_write_figures(check.check, check.here, check.there),
-        share,
+        name_check(check.check, check.currency),
+        *write_figures(check.check, check.here, check.there),
+        write_share(check),
         str(check.state),
     )
 
@@ -102,10 +84,9 @@ def _show_differences(differences: Sequence[Comparison]) -> None:
         ("Check", "Where", "Here", "Harvest", "Difference"),
         [
             (
-                _CHECKS.get(each.check, each.check)
-                + (f", {each.currency}" if each.currency else ""),
+                name_check(each.check, each.currency),
                 each.where,
-                *_write_figures(each.check, each.here, each.there),
+                *write_figures(each.check, each.here, each.there),
             )
             for each in differences
         ],
@@ -117,7 +98,7 @@ def _describe_question(question: OpenQuestion) -> str:
     found = question.comparisons
     named = "; ".join(each.where for each in found[:_NAMED])
     more = f"; {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
-    check = _CHECKS.get(question.check, question.check)
+    check = name_check(question.check)
     return f"{check}, {counted(len(found), 'figure')}: {question.reason} ({named}{more})"
 
 
@@ -142,20 +123,3 @@ def summarise(report: VerifyReport) -> str:
         f"{report.status}: {result}: account{'s' if len(report.account_ids) > 1 else ''} "
         f"{accounts}{as_of}, {counted(report.requests, 'request')}, {report.seconds:.1f} s"
     )
-
-
-def _write_figures(check: str, here: Decimal, there: Decimal) -> Iterator[str]:
-    """Here, Harvest and the difference, all digits of each; money and hours with two decimals."""
-    for figure in (here, there, EXACT.subtract(here, there)):
-        text = f"{figure:,f}"
-        whole, _, decimals = text.partition(".")
-        decimals = decimals.rstrip("0")
-        if check not in _WITHOUT_CENTS:
-            decimals = decimals.ljust(2, "0")
-        yield f"{whole}.{decimals}" if decimals else whole
-
-
-def _write_share(share: Decimal) -> str:
-    """In percent, rounded down: 100 only where nothing is left out."""
-    percent = (share * 100).quantize(Decimal("0.1"), ROUND_DOWN)
-    return f"{percent.normalize():f} %"

@@ -27,9 +27,22 @@ def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
         _show_tables(report)
         asked = ", Harvest was asked" if report.is_checked else ""
         console.note("sign-in", f"{report.sign_in.state}{asked}")
+        console.note("last verify", describe_verified(report))
     if report.is_checked and report.sign_in.error:
         console.error(str(report.sign_in.error))
     print(summarise(report))
+
+
+def describe_verified(report: WarehouseStatus) -> str:
+    """When Harvest's own totals were compared last, and what came of it."""
+    last = report.verified
+    if last is None:
+        return "none is on record. Compare with Harvest's own totals: harvest-source verify"
+    if last.status == "ok":
+        return f"ok, {_age(report, last.as_of)}, {counted(last.compared, 'figure')} equal"
+    differ = f"{last.differing:,} of {counted(last.compared, 'figure')} differ"
+    before = f"last ok {_age(report, last.last_ok)}" if last.last_ok else "never ok"
+    return f"{last.status}, {_age(report, last.as_of)}, {differ}; {before}"
 
 
 def summarise(report: WarehouseStatus) -> str:

@@ -1,15 +1,13 @@
 """
 Is the warehouse what Harvest has? Counts, hours and money against Harvest's own totals.
 
-Writes nothing unless asked to mend; then it reads exactly the parts that differ again.
+Changes no row of Harvest's tables unless asked to mend; then it reads exactly the parts that differ
+again. Each verification leaves a row in ``verify_runs``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +19,6 @@ from harvest_source.errors import (
     NothingComparedError,
     RemoteError,
 )
-from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.operations.audit_tables import AuditedTable, find_tables
 from harvest_source.operations.changed_rows import find_changed_rows
@@ -37,92 +34,17 @@ from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_owed
 from harvest_source.operations.run import open_run
-from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.staging import drop_staging
-from harvest_source.operations.verify_summary import (
-    CheckSummary,
-    OpenQuestion,
-    find_open_questions,
-    summarise_checks,
-)
+from harvest_source.operations.verify_record import record_verification
+from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace, open_workspace
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.target import Target, build_target
 
-_DIFFERENCE: Final = 5
-
 _ROUNDS: Final = 3
 """How often what differs is mended and compared again."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """All comparisons, in the order they were made; after mending, those made again."""
-
-    account_ids: tuple[int, ...]
-    comparisons: tuple[Comparison, ...]
-    run_log: RunLog
-    requests: int
-    mended: bool = False
-    as_of: datetime | None = None
-    """When the verification began: what changed in Harvest before that is taken into account."""
-    seconds: float = 0
-
-    @property
-    def checks(self) -> tuple[CheckSummary, ...]:
-        """One line for each account, check and currency."""
-        return summarise_checks(self.comparisons)
-
-    @property
-    def open_questions(self) -> tuple[OpenQuestion, ...]:
-        """What could not be told, by reason."""
-        return find_open_questions(self.comparisons)
-
-    @property
-    def uncompared(self) -> tuple[str, ...]:
-        """What failed and so was not compared: tables, or whole accounts."""
-        return tuple(each.table or f"account {each.account_id}" for each in self.run_log.failures)
-
-    @property
-    def status(self) -> str:
-        """``ok``; ``differs``; ``partial``: something could not be compared; ``error``: nothing."""
-        if self.run_log.failures:
-            return "partial" if self.comparisons else "error"
-        return "differs" if self.differences else "ok"
-
-    @property
-    def differences(self) -> list[Comparison]:
-        """The comparisons that are not as they should be."""
-        return [each for each in self.comparisons if each.state is State.DIFFERS]
-
-    @property
-    def exit_code(self) -> int:
-        """0, 5 for a difference or an account without comparisons, or the gravest error's."""
-        codes = {failure.error.exit_code for failure in self.run_log.failures}
-        return choose_exit_code(codes | ({_DIFFERENCE} if self.differences else set()))
-
-    def count_states(self) -> dict[str, int]:
-        """How many comparisons came to each state."""
-        counts = Counter(each.state for each in self.comparisons)
-        return {str(state): counts[state] for state in State}
-
-    def as_dict(self) -> dict[str, Any]:
-        """The object of ``--json``."""
-        return {
-            "status": "ok" if self.exit_code == 0 else "error",
-            "account_ids": list(self.account_ids),
-            "requests": self.requests,
-            "mended": self.mended,
-            "as_of": self.as_of.isoformat() if self.as_of else None,
-            "seconds": round(self.seconds, 2),
-            "checks": [each.as_dict() for each in self.checks],
-            "compared": self.count_states(),
-            "findings": [each.as_dict() for each in self.comparisons],
-            "errors": [failure.as_dict() for failure in self.run_log.failures],
-            "warnings": list(self.run_log.warnings),
-        }
 
 
 def verify(
@@ -180,7 +102,7 @@ def verify(
             drop_staging(workspace)
         account_ids = tuple(run.sessions.account_ids())
         _note_nothing_compared(workspace, account_ids, found)
-        return VerifyReport(
+        report = VerifyReport(
             account_ids=account_ids,
             comparisons=tuple(found),
             run_log=log,
@@ -188,7 +110,10 @@ def verify(
             mended=is_mended,
             as_of=run.started_at,
             seconds=run.hooks.clock.monotonic() - run.started_s,
+            target=target,
         )
+        record_verification(workspace, report, has_pending=bool(warnings) and not fix)
+        return report
 
 
 def _check_exists(target: Target) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
 from harvest_source.operations.comparisons import ALL, EXACT, Comparison, State, add_up, write_plain
@@ -23,6 +23,21 @@ UNITS: Final = {
     "payments": "invoices",
 }
 """What one figure of each check is of, in the order in which people read the checks."""
+
+_NAMES: Final = {
+    "rows": "Rows",
+    "ids": "Ids",
+    "list": "Rows of lists",
+    "hours": "Hours",
+    "amount": "Billable amounts",
+    "cost": "Expenses",
+    "billable cost": "Billable expenses",
+    "invoice total": "Invoice totals",
+    "payments": "Payments",
+    "open versions": "Open versions",
+    "orphans": "Rows without parent",
+}
+"""What people call the checks."""
 
 _COUNTS: Final = frozenset({"rows", "ids", "list", "open versions", "orphans"})
 """Checks whose figures are numbers of rows; the others are hours and money."""
@@ -142,3 +157,28 @@ def find_open_questions(comparisons: Iterable[Comparison]) -> tuple[OpenQuestion
         if each.state is State.INFORMATION:
             groups.setdefault((each.check, each.detail), []).append(each)
     return tuple(OpenQuestion(*place, tuple(found)) for place, found in groups.items())
+
+
+def name_check(check: str, currency: str = "") -> str:
+    """What people call a check: ``Billable amounts, EUR``."""
+    name = _NAMES.get(check, check)
+    return f"{name}, {currency}" if currency else name
+
+
+def write_figures(check: str, here: Decimal, there: Decimal) -> Iterator[str]:
+    """Here, Harvest and the difference, all digits of each; money and hours with two decimals."""
+    for figure in (here, there, EXACT.subtract(here, there)):
+        text = f"{figure:,f}"
+        whole, _, decimals = text.partition(".")
+        decimals = decimals.rstrip("0")
+        if check not in _COUNTS:
+            decimals = decimals.ljust(2, "0")
+        yield f"{whole}.{decimals}" if decimals else whole
+
+
+def write_share(check: CheckSummary) -> str:
+    """How much was compared, rounded down: 100 % only where nothing is left out."""
+    if check.compared >= check.figures:
+        return f"all {check.figures:,}"
+    percent = (check.share * 100).quantize(Decimal("0.1"), ROUND_DOWN)
+    return f"{check.compared:,} of {check.figures:,}, {percent.normalize():f} %"

@@ -31,7 +31,7 @@ from harvest_source.errors import ConfigError
 from harvest_source.extract.audit_state import load_audited
 from harvest_source.extract.parent_sweep import ParentSweep
 from harvest_source.extract.schedule import DAILY, is_older
-from harvest_source.load.own_tables import SYNC_RUNS
+from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS
 from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
 from harvest_source.operations.loaded import check_loaded
@@ -41,6 +41,7 @@ from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_last_read
+from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
 from harvest_source.sql.conditions import EVERY_ROW, Within
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target, build_target
@@ -95,6 +96,7 @@ class WarehouseStatus:
         runs: The last ones, the newest first.
         waiting: What an earlier run read and did not load; empty: nothing.
         warnings: What else people should know.
+        verified: The last verification; None: there was none.
     """
 
     target: Target
@@ -105,6 +107,7 @@ class WarehouseStatus:
     sign_in: StatusReport
     is_checked: bool
     warnings: tuple[str, ...] = ()
+    verified: VerifyRecord | None = None
 
     @property
     def stale(self) -> list[TableStatus]:
@@ -131,6 +134,7 @@ class WarehouseStatus:
             "waiting": list(self.waiting),
             "warnings": list(self.warnings),
             "sign_in": self.sign_in.as_dict(),
+            "verified": self.verified.as_dict() if self.verified else None,
         }
 
 
@@ -192,8 +196,11 @@ def read_warehouse_status(
             _read_table(warehouse, name, account_id, rows, runs, plan)
             for name, account_id, rows in _iter_places(warehouse, sql, wanted, accounts)
         )
+        verified = _read_verified(warehouse, sql)
     shown, said = tuple(runs[:_SHOWN_RUNS]), tuple(warnings)
-    status = WarehouseStatus(target, now, shown, tables, tuple(waiting), sign_in, check, said)
+    status = WarehouseStatus(
+        target, now, shown, tables, tuple(waiting), sign_in, check, said, verified
+    )
     return _tell_if_stale(status, config)
 
 
@@ -265,6 +272,13 @@ def _check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
             f"read it: harvest-source sync --account {unknown[0]}"
         )
         raise ConfigError(msg)
+
+
+def _read_verified(warehouse: Warehouse, sql: Sql) -> VerifyRecord | None:
+    """The last verification on record."""
+    if not warehouse.has_table(VERIFY_RUNS):
+        return None
+    return find_last(sql.select(VERIFY_RUNS, EVERY_ROW, VERIFY_COLUMNS))
 
 
 def _iter_places(

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harvest_source.schema.columns import Column, Type, bigint, text, timestamp
+from harvest_source.schema.columns import Column, Type, bigint, flag, text, timestamp
 
 SYNC_RUNS: Final = "sync_runs"
+VERIFY_RUNS: Final = "verify_runs"
 DELETED_RECORDS: Final = "deleted_records"
 
 
@@ -57,6 +58,27 @@ OWN_TABLES: Final = (
             bigint("rows_reread", "Rows that the audit read again"),
             bigint("rows_corrected", "Rows that differed when the audit read them again"),
             timestamp("oldest_read_at", "Every row was read since this time at least once, UTC"),
+        ),
+        required=frozenset({"started_at", "ended_at", "status"}),
+    ),
+    OwnTable(
+        VERIFY_RUNS,
+        "One row for each comparison with Harvest's own totals, whatever it found",
+        (
+            text("id", "Id of the verification"),
+            timestamp("started_at", "When it began, UTC: what changed in Harvest before is in it"),
+            timestamp("ended_at", "When it ended, UTC"),
+            text("status", "ok, differs, partial (something was not compared) or error (nothing)"),
+            text("account_ids", "Harvest accounts it compared, joined by commas"),
+            bigint("compared", "Figures that were compared"),
+            bigint("differing", "Figures that differ from Harvest's"),
+            bigint("not_told", "Figures that differ for a known reason, which may be right"),
+            json("checks", "Sums here and in Harvest by account, check and currency, as reported"),
+            json("differences", "The figures that differ, the first 1,000 of them"),
+            json("errors", "What was not compared and why, as in the report"),
+            flag("mended", "What differed was read again, and compared once more"),
+            bigint("requests", "Requests it sent to Harvest"),
+            text("version", "Version of harvest-source"),
         ),
         required=frozenset({"started_at", "ended_at", "status"}),
     ),

@@ -33,8 +33,8 @@ class RunRecord:
     def parse(cls, row: Mapping[str, Any]) -> RunRecord:
         """Parse a row with :data:`RUN_COLUMNS`, as any destination returns it."""
         return cls(
-            _parse_time(row["started_at"]),
-            _parse_time(row["ended_at"]),
+            parse_time(row["started_at"]),
+            parse_time(row["ended_at"]),
             str(row["status"]),
             int(row["requests"] or 0),
             _parse_json(row["tables"]) or {},
@@ -98,7 +98,8 @@ def _find_oldest(times: Sequence[datetime | None]) -> datetime | None:
     return min(known) if known and len(known) == len(times) else None
 
 
-def _parse_time(value: Any) -> datetime:
+def parse_time(value: Any) -> datetime:
+    """An instant in UTC, as any destination returns it: SQLite as text without a zone."""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -14,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from harvest_source.sandbox import Sandbox
+from tests.support.chromium import CHROMIUM
 from tests.support.command import build_environment, clean_environment
 from tests.support.signing import app_settings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ROOT = Path(__file__).parents[2]
 
 pytestmark = [
@@ -28,70 +27,20 @@ pytestmark = [
 ]
 
 # What BROWSER starts: chromium under its own remote control, and one press on a button.
-DRIVER = '''#!{python}
-import base64, json, os, re, socket, struct, subprocess, sys, urllib.request
+DRIVER = """#!{python}
+import sys
+from pathlib import Path
 
-url, seen = sys.argv[1], {seen!r}
-profile = {profile!r}
-browser = subprocess.Popen(
-    [{chromium!r}, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-     "--no-first-run", "--no-proxy-server", "--disable-background-networking",
-     "--remote-debugging-port=0", f"--user-data-dir={{profile}}", "about:blank"],
-    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-for line in browser.stderr:
-    if found := re.search(r"ws://127.0.0.1:(\\d+)", line):
-        break
-port = int(found.group(1))
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
-pages = json.load(opener.open(f"http://127.0.0.1:{{port}}/json/list"))
-path = next(page for page in pages if page["type"] == "page")["webSocketDebuggerUrl"]
-path = path.partition(str(port))[2]
-wire = socket.create_connection(("127.0.0.1", port))
-key = base64.b64encode(os.urandom(16)).decode()
-wire.sendall(f"GET {{path}} HTTP/1.1\\r\\nHost: 127.0.0.1:{{port}}\\r\\nUpgrade: websocket\\r\\n"
-             f"Connection: Upgrade\\r\\nSec-WebSocket-Key: {{key}}\\r\\n"
-             "Sec-WebSocket-Version: 13\\r\\n\\r\\n".encode())
-stream = wire.makefile("rb")
-while stream.readline().strip():
-    pass
-number = 0
+sys.path.insert(0, {root!r})
+from tests.support.chromium import open_page
 
-def call(method, **params):
-    """One command of the DevTools protocol, and its answer."""
-    global number
-    number += 1
-    text = json.dumps({{"id": number, "method": method, "params": params}}).encode()
-    head = struct.pack("!BBH", 0x81, 0xFE, len(text)) + b"\\0\\0\\0\\0"
-    wire.sendall(head + text)
-    while True:
-        size = stream.read(2)[1]
-        if size == 126:
-            (size,) = struct.unpack("!H", stream.read(2))
-        elif size == 127:
-            (size,) = struct.unpack("!Q", stream.read(8))
-        answer = json.loads(stream.read(size))
-        if answer.get("id") == number:
-            return answer.get("result", {{}})
-
-def until(script):
-    """Wait in the page until *script* is true there; navigation may cut it short: then again."""
-    wait = ("new Promise(done => {{ const look = () => (" + script + ") ? done(true) : "
-            "requestAnimationFrame(look); look(); }})")
-    while True:
-        found = call("Runtime.evaluate", expression=wait, awaitPromise=True, returnByValue=True)
-        if found.get("result", {{}}).get("value"):
-            return
-
-call("Page.enable")
-call("Page.navigate", url=url)
-until("document.getElementById({button!r}) !== null")
-call("Runtime.evaluate", expression="document.getElementById({button!r}).click()")
-until("location.port !== {port!r} && document.readyState === 'complete' && document.body")
-page = call("Runtime.evaluate", expression="document.body.innerText", returnByValue=True)
-open(seen, "w").write(page["result"]["value"])
-call("Browser.close")
-browser.wait()
-'''
+with open_page(Path({profile!r})) as page:
+    page.go(sys.argv[1])
+    page.until("document.getElementById({button!r}) !== null")
+    page.evaluate("document.getElementById({button!r}).click()")
+    page.until("location.port !== {port!r} && document.readyState === 'complete' && document.body")
+    Path({seen!r}).write_text(page.evaluate("document.body.innerText"))
+"""
 
 
 @pytest.fixture
@@ -107,7 +56,7 @@ def run(office: Sandbox, folder: Path, button: str) -> subprocess.CompletedProce
     driver.write_text(
         DRIVER.format(
             python=sys.executable,
-            chromium=CHROMIUM,
+            root=str(ROOT),
             seen=str(folder / "seen"),
             profile=str(folder / "profile"),
             button=button,

@@ -39,7 +39,7 @@ COMMANDS: dict[str, set[str]] = {
         "--exclude",
     },
     "check": WAREHOUSE,
-    "verify": WAREHOUSE | {"--fix"},
+    "verify": WAREHOUSE | {"--fix", "--html"},
     "transform": WAREHOUSE,
     "dbt": set(),
     "tables": set(),
@@ -97,6 +97,8 @@ SYNC_RUNS = {
     "requests",
     "version",
 }
+
+VERIFY_RUNS = {"id", "started_at", "ended_at", "status", "account_ids", "checks", "version"}
 
 
 def find_command(name: str) -> click.Command:
@@ -186,6 +188,7 @@ def test_sync_by_its_default_names(run: Run, shared: Sandbox, folder: Path) -> N
             assert columns("harvest_data.duckdb", table)
     assert columns("harvest_data.duckdb", "sync_runs") >= SYNC_RUNS
     assert columns("harvest_data.duckdb", "deleted_records") >= DELETED_RECORDS
+    assert columns("harvest_data.duckdb", "verify_runs") >= VERIFY_RUNS
     assert run("check").code == 0
     assert run("verify").code == 0
 

@@ -21,8 +21,9 @@ def test_verify_shows_what_differs_and_mends_it(run: Run, folder: Path) -> None:
     assert run("sync", "--quiet", "--table", "clients").code == 0
     assert run("verify").code == 0
     remove_a_client(folder)
-    result = run("verify")
+    result = run("verify", "--html", "sheet.html")
     assert result.code == 5
+    assert "1 of 2 figures differ" in (folder / "sheet.html").read_text()
     assert "clients" in result.out
     assert "differs: 1 of the 2 figures differ: account 1000001, as of " in result.out
     assert "harvest-source verify --fix" in result.err
@@ -41,6 +42,13 @@ def test_verify_without_a_warehouse(run: Run, folder: Path) -> None:
     assert result.code == 2
     assert "no warehouse harvest_data.duckdb" in " ".join(result.err.split())
     assert list(folder.iterdir()) == []
+
+
+def test_a_sheet_that_cannot_be_written_is_said_before_the_work(run: Run, folder: Path) -> None:
+    """Comparing takes minutes: a mistyped folder is no reason to do it for nothing."""
+    result = run("verify", "--html", "none/sheet.html")
+    assert (result.code, list(folder.iterdir())) == (2, [])
+    assert "There is no folder" in result.err
 
 
 def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:

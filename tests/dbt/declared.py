@@ -281,14 +281,14 @@ def _read_own(name: str, description: str) -> Source:
     )
     key = tuple(c for c, hint in own_tables.COLUMNS[name].items() if hint.get("primary_key"))
     key = key if not key[0].startswith("_dlt") else ()
-    return Source(name, description, columns, own_id="sync_run_id" if key else "", key=key)
+    return Source(name, description, columns, own_id=f"{singular(name)}_id" if key else "", key=key)
 
 
 OWN_COLUMNS: Final = {
     "id": "Id",
     "started_at": "When the run began",
     "ended_at": "When the run ended",
-    "status": "ok, partial or error",
+    "status": "ok, partial or error; of a verification also differs",
     "account_ids": "Accounts of the run, with commas between",
     "tables": "Rows read and deleted, by table and account, as JSON",
     "errors": "What failed, as JSON",
@@ -299,6 +299,12 @@ OWN_COLUMNS: Final = {
     "rows_reread": "Rows read again by the audit",
     "rows_corrected": "Rows that the audit found changed without a new updated_at",
     "oldest_read_at": "When the part of the account that was read longest ago was read",
+    "compared": "Figures that were compared with Harvest's",
+    "differing": "Figures that differ",
+    "not_told": "Figures that differ for a known reason, which may be right",
+    "checks": "Sums here and in Harvest by account, check and currency, as JSON",
+    "differences": "The figures that differ, the first 1,000 of them, as JSON",
+    "mended": "What differed was read again, and compared once more",
     "account_id": "Harvest account",
     "table_name": "Table that the row was in",
     "parent_id": "Id of the row's parent",
@@ -329,6 +335,7 @@ def _read_all() -> list[Source]:
         *sources,
         _history_of(people),
         _read_own(own_tables.SYNC_RUNS, "One row for each sync."),
+        _read_own(own_tables.VERIFY_RUNS, "One row for each verification."),
         _read_own(own_tables.DELETED_RECORDS, "One row for each removal of a row."),
     ]
 

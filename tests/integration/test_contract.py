@@ -391,14 +391,15 @@ def test_secret_keys_do_not_land(story: Story) -> None:
 
 
 def test_nothing_else_lands(story: Story) -> None:
-    """Beyond the declared tables there are the two of our own and dlt's, and nothing else."""
+    """Beyond the declared tables there are the three of our own and dlt's, and nothing else."""
     declared = {table for e in ENDPOINTS for table in (e.name, *e.child_tables)}
     assert {name.partition(".")[0] for name in story.types} == declared | {
         "sync_runs",
+        "verify_runs",
         "deleted_records",
     }
     later = set(story.refreshed.tables)
-    assert later == declared | {"sync_runs", "deleted_records"}
+    assert later == declared | {"sync_runs", "verify_runs", "deleted_records"}
 
 
 def columns_of(story: Story, table: str) -> dict[str, str]:

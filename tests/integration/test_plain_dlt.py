@@ -23,7 +23,7 @@ from tests.support.lab import Lab, Row
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
-OURS = ("sync_runs.", "deleted_records.")
+OURS = ("sync_runs.", "verify_runs.", "deleted_records.")
 
 
 def source(lab: Lab) -> DltSource:

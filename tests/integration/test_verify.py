@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from harvest_source.errors import ConfigError
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.sync import Hooks
-from harvest_source.operations.verify import VerifyReport, verify
+from harvest_source.operations.verify import verify
+from harvest_source.operations.verify_report import VerifyReport
+from tests.support.earlier import forget_own_tables
 from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
@@ -66,6 +69,11 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
     hours = [each.there for each in report.comparisons if each.check == "hours"]
     assert sum(hours) == sum(row["rounded_hours"] for row in lab.table("time_entries")) > 0
     assert lab.sql("SELECT COUNT(*) AS n FROM sync_runs") == before
+    (row,) = lab.table("verify_runs")
+    assert (row["status"], row["differing"], row["mended"]) == ("ok", 0, False)
+    assert row["compared"] == report.count_states()["ok"]
+    assert json.loads(row["checks"]) == report.as_dict()["checks"]
+    assert (row["account_ids"], row["started_at"]) == (str(lab.server.account_id), report.as_of)
 
 
 def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
@@ -88,6 +96,32 @@ def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
     assert again
     assert all(f"project_id={row['project__id']}" in query for query in again)
     assert_equal(lab, "time_entries")
+    first, second = sorted(lab.table("verify_runs"), key=lambda row: row["mended"])
+    assert [first["status"], second["status"]] == ["differs", "ok"]
+    assert first["differing"] == len(json.loads(first["differences"])) == 2
+    assert {each["scope"] for each in json.loads(first["differences"])} == {scope}
+
+
+@pytest.mark.parametrize("has_syncs", [True, False])
+def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
+    """A warehouse of an earlier version is compared all the same; the next sync makes the table."""
+    dropped = ("verify_runs",) if has_syncs else ("verify_runs", "sync_runs")
+    forget_own_tables(lab, *dropped)
+    report = run(lab)
+    assert report.exit_code == 0
+    assert any("next harvest-source sync" in each for each in report.run_log.warnings) == has_syncs
+    lab.rest()
+    lab.sync(*TABLES)
+    assert run(lab).run_log.warnings == []
+    assert len(lab.table("verify_runs")) == 1
+
+
+def test_a_lost_row_of_ours_never_fails_a_verification(lab: Lab) -> None:
+    """Whatever is in the table's place: the figures were compared."""
+    lab.alter("DROP TABLE verify_runs; CREATE VIEW verify_runs AS SELECT 1 AS id")
+    report = run(lab)
+    assert (report.exit_code, report.status) == (0, "ok")
+    assert any("could not be written" in each for each in report.run_log.warnings)
 
 
 def test_lost_and_deleted_rows_are_found_and_mended(lab: Lab) -> None:

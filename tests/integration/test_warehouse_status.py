@@ -9,7 +9,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from harvest_source.cli.show_warehouse_status import describe_verified
 from harvest_source.errors import ConfigError
+from harvest_source.load.settings import Hooks
+from harvest_source.operations.verify import verify
+from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.warehouse_status import WarehouseStatus, read_warehouse_status
 from tests.support.lab import DAY, HOUR, Lab
 
@@ -104,6 +108,32 @@ def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
         ).as_dict()
     assert report["waiting"] == []
     assert any("cannot tell dataset harvest" in each for each in report["warnings"])
+
+
+def test_the_last_verification_is_shown(lab: Lab) -> None:
+    """None before the first; after one that found a difference, when the last was that did not."""
+    assert look(lab).verified is None
+    lab.rest(HOUR)
+    fine = verify_lab(lab).as_of
+    lab.alter("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
+    lab.rest(HOUR)
+    last = verify_lab(lab)
+    found = look(lab).verified
+    assert found is not None
+    assert (found.status, found.as_of, found.last_ok) == ("differs", last.as_of, fine)
+    assert found.differing == len(last.differences) > 0
+    assert describe_verified(look(lab)).startswith("differs, 0 min ago, 1 of ")
+
+
+def verify_lab(lab: Lab) -> VerifyReport:
+    """``verify``, by the lab's clock."""
+    with lab.working():
+        return verify(
+            database=lab.database,
+            account=lab.server.settings.accounts,
+            settings=lab.settings,
+            hooks=Hooks(clock=lab.shared),
+        )
 
 
 def test_harvest_is_not_asked(lab: Lab) -> None:

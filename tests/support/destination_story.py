@@ -307,9 +307,12 @@ class Story:
         self.lab.rest()
 
     def verify(self) -> None:
-        """The warehouse against Harvest's own totals: counts, sums by year, invoices, history."""
+        """The warehouse against Harvest's own totals, with a row of its own in the warehouse."""
+        before = len(self.lab.table("verify_runs"))
         found = self.lab.verify()
         assert found.exit_code == 0, found.as_dict()
+        rows = self.lab.table("verify_runs")
+        assert (len(rows), {row["status"] for row in rows}) == (before + 1, {"ok"})
 
     def history(self) -> None:
         """An edit opens a version, a deletion closes it."""

@@ -1,4 +1,4 @@
-"""A warehouse as an earlier version made it, whose child rows had no key of their parent."""
+"""A warehouse of an earlier version: child rows without their parent's key, fewer tables."""
 
 from __future__ import annotations
 
@@ -6,8 +6,22 @@ import json
 
 import dlt
 
-from harvest_source.dlt_internals import find_table
+from harvest_source.dlt_internals import NamingDuckDB, find_table, store_schema
 from harvest_source.schema.endpoints import ENDPOINTS
+from tests.support.lab import Lab
+
+
+def forget_own_tables(lab: Lab, *names: str) -> None:
+    """Drop tables of ours from the warehouse and from dlt's schema of it."""
+    for name in names:
+        lab.alter(f"DROP TABLE {name}")
+    with lab.working():
+        destination = NamingDuckDB(credentials=str(lab.database))
+        pipeline = dlt.pipeline("harvest", destination=destination, dataset_name="harvest")
+        schema = pipeline.default_schema.clone()
+        for name in names:
+            del schema.tables[name]
+        store_schema(pipeline, schema)
 
 
 def forget_parent_keys(pipeline: dlt.Pipeline) -> None:

@@ -21,7 +21,7 @@ from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.check import CheckReport, Finding
 from harvest_source.operations.comparisons import Comparison, Subject
 from harvest_source.operations.run_report import SyncReport, TableCount
-from harvest_source.operations.verify import VerifyReport
+from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.warehouse.target import Target
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)

@@ -15,7 +15,7 @@ from harvest_source.cli.show_verify import show_verify, summarise
 from harvest_source.errors import ServerError
 from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.comparisons import Comparison, Subject
-from harvest_source.operations.verify import VerifyReport
+from harvest_source.operations.verify_report import VerifyReport
 
 Screen = Callable[[int], None]
 Capture = pytest.CaptureFixture[str]

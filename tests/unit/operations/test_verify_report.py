@@ -9,7 +9,7 @@ import pytest
 from harvest_source.errors import AuthError, HarvestError, ServerError
 from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.comparisons import Comparison
-from harvest_source.operations.verify import VerifyReport
+from harvest_source.operations.verify_report import VerifyReport
 
 
 def compare(here: int, there: int, excuse: str = "") -> Comparison:

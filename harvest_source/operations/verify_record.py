@@ -1,0 +1,64 @@
+"""The row that each verification leaves in ``verify_runs``."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Final
+
+from harvest_source._version import __version__
+from harvest_source.errors import printable
+from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS, is_made
+from harvest_source.operations.staging import drop_staging
+from harvest_source.operations.verify_report import VerifyReport
+from harvest_source.operations.workspace import Workspace
+from harvest_source.warehouse.own_rows import insert_row, takes_inserts
+
+_MOST_DIFFERENCES: Final = 1000
+"""Differing figures that are written down: a table that was emptied differs everywhere."""
+
+
+def record_verification(workspace: Workspace, report: VerifyReport, *, has_pending: bool) -> None:
+    """
+    Write the row of *report*; a failure to do so is only a warning.
+
+    The table is made by ``sync`` alone: a verification without ``--fix`` changes no tables.
+
+    Args:
+        has_pending: dlt would load what an earlier run read together with the row.
+    """
+    warehouse, log = workspace.warehouse, workspace.run_log
+    if not is_made(VERIFY_RUNS, warehouse.schema):
+        if is_made(SYNC_RUNS, warehouse.schema):  # Otherwise plain dlt filled the warehouse.
+            log.warn(f"Not written to {VERIFY_RUNS}, which the next harvest-source sync makes.")
+        return
+    by_load = not takes_inserts(warehouse)
+    if by_load and has_pending:
+        log.warn(f"Not written to {VERIFY_RUNS}: what an earlier run read waits to be loaded.")
+        return
+    try:
+        insert_row(warehouse, VERIFY_RUNS, _build_row(report, workspace.now()))
+    except Exception as error:  # The figures are compared: a missing record of it fails nothing.
+        log.warn(f"The verification could not be written to {VERIFY_RUNS}: {printable(error)}")
+    if by_load:
+        drop_staging(workspace)
+
+
+def _build_row(report: VerifyReport, ended_at: datetime) -> dict[str, object]:
+    summary, counts = report.as_dict(), report.count_states()
+    return {
+        "id": uuid.uuid4().hex,
+        "started_at": report.as_of,
+        "ended_at": ended_at,
+        "status": report.status,
+        "account_ids": ",".join(map(str, report.account_ids)),
+        "compared": counts["ok"] + counts["differs"],
+        "differing": counts["differs"],
+        "not_told": counts["information"],
+        "checks": summary["checks"],
+        "differences": [each.as_dict() for each in report.differences[:_MOST_DIFFERENCES]],
+        "errors": summary["errors"],
+        "mended": report.mended,
+        "requests": report.requests,
+        "version": __version__,
+    }

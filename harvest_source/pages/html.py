@@ -1,0 +1,115 @@
+"""HTML of our own pages: one file each, with everything in it and nothing to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape as escape
+from pathlib import Path
+from typing import Final
+
+from harvest_source._version import __version__
+from harvest_source.errors import ConfigError
+
+_STYLE: Final = Path(__file__).with_name("style.css")
+
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What the browser is to refuse: a page that held a foreign address would still fetch nothing."""
+
+
+def check_place(path: Path) -> None:
+    """
+    Check, before the work, that a page can be written to *path*.
+
+    Raises:
+        ConfigError: It is a folder, or in none.
+    """
+    if path.is_dir():
+        msg = f"{path} is a folder. Name a file in it: {path / 'page.html'}"
+        raise ConfigError(msg)
+    if not path.absolute().parent.is_dir():
+        msg = f"There is no folder {path.absolute().parent}. Make it, or name another file."
+        raise ConfigError(msg)
+
+
+def write_page(path: Path, text: str) -> None:
+    """
+    Write a page; an earlier one is replaced once the new one is whole.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error}. Name another file."
+        raise ConfigError(msg) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def build_page(title: str, body: Iterable[str], *, footer: str) -> str:
+    """A whole page. *title* and *footer* are text, *body* is HTML."""
+    return "\n".join(
+        (
+            "<!doctype html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta name="generator" content="harvest-source {__version__}">',
+            f"<title>{escape(title)}</title>",
+            f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>",
+            "</head>",
+            "<body>",
+            *body,
+            f"<footer>{escape(footer)}</footer>",
+            "</body>",
+            "</html>",
+            "",
+        )
+    )
+
+
+def build_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[str] = (),
+    states: Sequence[str] = (),
+) -> str:
+    """
+    A table of text.
+
+    Args:
+        numbers: Headings of the columns that stand flush right.
+        states: For each row the class that colours it, such as ``total``; empty: none.
+    """
+    classes = [' class="n"' if each in numbers else "" for each in headings]
+    head = "".join(
+        f"<th{kind}>{escape(text)}</th>" for kind, text in zip(classes, headings, strict=True)
+    )
+    lines = []
+    for at, row in enumerate(rows):
+        cells = "".join(
+            f"<td{kind}>{escape(text)}</td>" for kind, text in zip(classes, row, strict=True)
+        )
+        state = states[at] if states else ""
+        lines.append(f'<tr class="{state}">{cells}</tr>' if state else f"<tr>{cells}</tr>")
+    body = "\n".join(lines)
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>'
+        "\n</table></div>"
+    )
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph of text, perhaps of a class."""
+    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def heading(level: int, text: str) -> str:
+    """A heading."""
+    return f"<h{level}>{escape(text)}</h{level}>"

@@ -1,0 +1,225 @@
+"""A headless chromium by its debugging protocol: pages as people get them, and what they fetch."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+
+
+class Page:
+    """
+    One tab.
+
+    Args:
+        address: Its WebSocket.
+    """
+
+    def __init__(self, address: str) -> None:
+        place = urlsplit(address)
+        assert place.hostname
+        assert place.port
+        self._wire = socket.create_connection((place.hostname, place.port))
+        key = base64.b64encode(os.urandom(16)).decode()
+        self._wire.sendall(
+            f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        self._stream = self._wire.makefile("rb")
+        while self._stream.readline().strip():
+            pass
+        self._number = 0
+        self.events: list[dict[str, Any]] = []
+        """What the page told of itself, in order."""
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """One command, and its answer."""
+        self._number += 1
+        text = json.dumps({"id": self._number, "method": method, "params": params}).encode()
+        size = len(text)
+        length = (
+            struct.pack("!BH", 0xFE, size) if size < 1 << 16 else struct.pack("!BQ", 0xFF, size)
+        )
+        self._wire.sendall(b"\x81" + length + b"\0\0\0\0" + text)  # Masked by zeros.
+        while True:
+            answer = self._receive()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer["error"]
+                return dict(answer["result"])
+            self.events.append(answer)
+
+    def _receive(self) -> dict[str, Any]:
+        size = self._stream.read(2)[1]
+        if size == 126:
+            (size,) = struct.unpack("!H", self._stream.read(2))
+        elif size == 127:
+            (size,) = struct.unpack("!Q", self._stream.read(8))
+        return dict(json.loads(self._stream.read(size)))
+
+    def go(self, url: str) -> None:
+        """Go to an address."""
+        self.call("Page.navigate", url=url)
+
+    def evaluate(self, script: str) -> Any:
+        """The value of a JavaScript expression, or of what it promises."""
+        found = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def until(self, condition: str) -> None:
+        """Wait in the page until *condition* is true; a navigation cuts it short: then again."""
+        wait = (
+            f"new Promise(done => {{ const look = () => ({condition}) ? done(true) : "
+            "requestAnimationFrame(look); look(); })"
+        )
+        while True:
+            found = self.call(
+                "Runtime.evaluate", expression=wait, awaitPromise=True, returnByValue=True
+            )
+            if found["result"].get("value") is True:
+                return
+
+    def show(self, width: int, *, height: int = 900, dark: bool = False) -> None:
+        """Have a screen of this size, light or dark."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screenshot(self, path: Path, *, whole: bool = True) -> None:
+        """A picture of the page."""
+        found = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(found["data"]))
+
+    def print(self, path: Path) -> None:
+        """The page as PDF, on the paper that it asks for."""
+        found = self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
+        path.write_bytes(base64.b64decode(found["data"]))
+
+    def complaints(self) -> list[str]:
+        """Errors that the browser's console has."""
+        self.evaluate("1")  # What was said before is received by then.
+        found = []
+        for each in self.events:
+            if each["method"] == "Log.entryAdded" and each["params"]["entry"]["level"] == "error":
+                found.append(str(each["params"]["entry"]))
+            if each["method"] == "Runtime.exceptionThrown":
+                found.append(str(each["params"]["exceptionDetails"]))
+        return found
+
+    def close(self) -> None:
+        """End the browser."""
+        self.call("Browser.close")
+        self._stream.close()
+        self._wire.close()
+
+
+@contextmanager
+def open_page(profile: Path) -> Iterator[Page]:
+    """
+    A tab of a new browser.
+
+    Args:
+        profile: Folder for what the browser keeps. :func:`list_requests` reads it afterwards.
+    """
+    assert CHROMIUM is not None
+    profile.mkdir(parents=True, exist_ok=True)
+    folders = [f"--user-data-dir={profile}", f"--log-net-log={profile / 'net.json'}"]
+    browser = subprocess.Popen(
+        [CHROMIUM, *_FLAGS, *folders, "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert browser.stderr is not None
+        port = next(
+            int(found[1])
+            for line in browser.stderr
+            if (found := re.search(r"ws://127.0.0.1:(\d+)", line))
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://127.0.0.1:{port}/json/list") as answer:
+            tabs = json.load(answer)
+        page = Page(next(each for each in tabs if each["type"] == "page")["webSocketDebuggerUrl"])
+        yield page
+        page.close()
+        browser.wait(30)
+    finally:
+        browser.kill()
+        browser.wait()
+        if browser.stderr is not None:
+            browser.stderr.close()
+
+
+def list_foreign(profile: Path) -> set[str]:
+    """
+    Hosts and addresses of other machines that pages asked for, by the browser's log of its network.
+
+    Workers, frames, sockets, and names that were only looked up count too. What the browser asks
+    for itself, such as its own updates, does not.
+
+    Args:
+        profile: Of a browser that has ended.
+    """
+    log = json.loads((profile / "net.json").read_text())
+    kinds = {number: name for name, number in log["constants"]["logEventTypes"].items()}
+    found = set()
+    for event in log["events"]:
+        given = event.get("params") or {}
+        kind = kinds.get(event["type"], "")
+        if kind == "URL_REQUEST_START_JOB" and given.get("initiator") not in _BROWSER:
+            found.add(str(given["url"]))
+        if kind == "HOST_RESOLVER_MANAGER_REQUEST" and _OURS.search(
+            str(given.get("network_anonymization_key"))
+        ):
+            found.add(str(given["host"]))
+    return {each for each in found if not _LOCAL.match(each)}
+
+
+_BROWSER = (None, "not an origin")
+"""Who asks for what belongs to no page: the browser itself, or a person who types an address."""
+
+_OURS = re.compile(r"file://|127\.0\.0\.1|localhost")
+"""In the key by which the browser keeps the connections of our pages apart from others."""
+
+_LOCAL = re.compile(
+    r"(?:https?|wss?)://(?:127\.0\.0\.1|localhost)(?:[:/]|$)|file:|data:|blob:|about:"
+)
