@@ -28,6 +28,7 @@ class Table:
 
     Attributes:
         key: Columns that together are unique; empty where that is not known.
+        is_view: Its rows are computed when they are read.
         id_column: The column by which one record is asked for; None: it has none.
     """
 
@@ -35,6 +36,7 @@ class Table:
     columns: tuple[TableColumn, ...]
     key: tuple[str, ...]
     description: str
+    is_view: bool = False
 
     @property
     def name(self) -> str:
@@ -127,21 +129,29 @@ class Catalog:
         ]
 
 
-def read_relations(connection: Any, dataset: str) -> dict[Relation, str]:
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the catalog says of a table or view itself."""
+
+    comment: str
+    is_view: bool
+
+
+def read_relations(connection: Any, dataset: str) -> dict[Relation, Described]:
     """
-    The tables and views of the open database that answer questions, with their comments.
+    The tables and views of the open database that answer questions.
 
     The schema in which dlt prepares the loads of *dataset* is left out: its rows are half done.
     """
     found = connection.execute(
-        "SELECT schema_name, table_name, comment FROM duckdb_tables() "
+        "SELECT schema_name, table_name, comment, false FROM duckdb_tables() "
         "WHERE NOT internal AND database_name = current_database() UNION ALL "
-        "SELECT schema_name, view_name, comment FROM duckdb_views() "
+        "SELECT schema_name, view_name, comment, true FROM duckdb_views() "
         "WHERE NOT internal AND database_name = current_database()"
     ).fetchall()
     return {
-        Relation(schema, name): comment or ""
-        for schema, name, comment in found
+        Relation(schema, name): Described(comment or "", is_view)
+        for schema, name, comment, is_view in found
         if schema != f"{dataset}_staging"
     }
 
@@ -163,7 +173,8 @@ def read_catalog(connection: Any, schemas: tuple[str, ...], dataset: str) -> Cat
             relation,
             tuple(found),
             _find_key(relation, {each.name for each in found}),
-            relations[relation],
+            relations[relation].comment,
+            relations[relation].is_view,
         )
         for relation, found in columns.items()
     }

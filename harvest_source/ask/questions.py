@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harvest_source.ask.catalog import Catalog, Table
+from harvest_source.ask.catalog import Catalog, Table, TableColumn
 from harvest_source.ask.filters import Built, Filter, build_where, contain, join_where
 from harvest_source.ask.statement_guard import Relation, StatementRefused
 from harvest_source.ask.sum_time import SumTime
@@ -141,18 +141,60 @@ class ListTables:
 
 @dataclass(frozen=True, slots=True)
 class DescribeTable:
-    """The columns of a table, with types and descriptions."""
+    """The columns of a table, with types, descriptions and the ranges of their values."""
 
     table: str
 
     def build(self, catalog: Catalog) -> Built:
-        """The rows are the catalog's own."""
+        """
+        The catalog's columns beside their least and greatest values.
+
+        Ranges are of numbers, dates and times: texts are anyone's words. Views have none, as their
+        rows would have to be computed.
+        """
         table = catalog.find(self.table)
         rows = [
-            (column.name, column.type, column.name in table.key, column.description)
-            for column in table.columns
+            (at, column.name, column.type, column.name in table.key, column.description)
+            for at, column in enumerate(table.columns, start=1)
         ]
-        return _build_values(("column", "type", "is_key", "description"), rows)
+        columns = _build_values(("at", "column", "type", "is_key", "description"), rows)
+        least, greatest = (
+            ", ".join(_build_end(function, column, table) for column in table.columns)
+            for function in ("MIN", "MAX")
+        )
+        source = "(SELECT 1)" if table.is_view else table.quoted
+        sql = (
+            'SELECT t."column", t.type, t.is_key, t.description, '  # noqa: S608
+            "r.least[t.at] AS least, r.greatest[t.at] AS greatest "
+            f"FROM ({columns.sql}) AS t, "
+            f"(SELECT [{least}] AS least, [{greatest}] AS greatest FROM {source}) AS r "
+            "ORDER BY t.at"
+        )
+        return Built(sql, columns.parameters, () if table.is_view else (table.relation,))
+
+
+_RANGED: Final = (
+    "BIGINT",
+    "DATE",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "HUGEINT",
+    "INTEGER",
+    "SMALLINT",
+    "TIMESTAMP",
+    "TINYINT",
+)
+"""Beginnings of the types whose ranges are said."""
+
+
+def _build_end(function: str, column: TableColumn, table: Table) -> str:
+    """One end of a column's range, as text."""
+    if table.is_view or not column.type.startswith(_RANGED):
+        return "NULL::VARCHAR"
+    text = f"CAST({function}({quote(column.name)}) AS VARCHAR)"
+    has_places = column.type.startswith("DECIMAL") and not column.type.endswith(",0)")
+    return f"rtrim(rtrim({text}, '0'), '.')" if has_places else text
 
 
 Question = ListRecords | GetRecord | FindNames | SumTime | ListTables | DescribeTable

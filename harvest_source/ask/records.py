@@ -46,7 +46,7 @@ def list_tables(*, warehouse: Warehouse = None) -> Answer:
 
 
 def describe_table(table: str, *, warehouse: Warehouse = None) -> Answer:
-    """The columns of a table: name, type, whether it belongs to the key, description."""
+    """The columns of a table: name, type, whether it belongs to the key, description, range."""
     return open_runner(warehouse).ask(DescribeTable(table), max_rows=10_000)
 
 

@@ -34,6 +34,9 @@ _START_S: Final = 60.0
 """How long a worker may take to import its libraries, on a busy machine."""
 
 
+GIVEN_UP: Final = Reply(error="The question was given up.", error_kind=FAILED)
+
+
 class QueryFailed(HarvestError):
     """The query was run and failed; the message says why, as DuckDB put it."""
 
@@ -47,6 +50,11 @@ class Task:
         self._lock = threading.Lock()
         self._worker: subprocess.Popen[bytes] | None = None
         self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the question was given up."""
+        return self._is_over
 
     def hold(self, worker: subprocess.Popen[bytes] | None) -> None:
         """Remember the worker that runs now; ends it at once if the question was given up."""
@@ -88,8 +96,8 @@ class Runner:
     Answers statements about one warehouse file.
 
     Attributes:
-        keeps_one_ready: Start the next worker while the last one answers, so that a server's calls
-            do not wait for Python and DuckDB to be imported.
+        keeps_one_ready: Start the next worker when one has answered, so that a server's calls do
+            not wait for Python and DuckDB to be imported.
     """
 
     path: Path
@@ -126,10 +134,8 @@ class Runner:
         return self._answer(self._build_request(question=value, max_rows=max_rows))
 
     def close(self) -> None:
-        """End the worker that waits for the next call."""
-        spare = self._workers.take()
-        if spare is not None:
-            _end(spare)
+        """End the worker that waits for the next call. Calls that run end by themselves."""
+        self._workers.close()
 
     @property
     def _workers(self) -> _Pool:
@@ -152,7 +158,7 @@ class Runner:
         deadline = self.clock.monotonic() + self.limits.wait_s
         while True:
             with self._workers.turns:
-                reply = self._exchange(request)
+                reply = GIVEN_UP if self.task.is_over else self._exchange(request)
             left = deadline - self.clock.monotonic()
             if reply.error_kind != BUSY or left <= 0:
                 return _build_answer(reply)
@@ -182,12 +188,13 @@ class Runner:
         self.task.hold(worker)
         try:
             _await_ready(worker)
-            if self.keeps_one_ready:
-                self._workers.prepare()
             yield worker
         finally:
             self.task.hold(None)
             _end(worker)
+            # Only now: while it ran, the question had the processors to itself.
+            if self.keeps_one_ready:
+                self._workers.prepare()
 
 
 @dataclass(slots=True)
@@ -197,6 +204,7 @@ class _Pool:
     turns: threading.Semaphore
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _spare: subprocess.Popen[bytes] | None = None
+    _is_closed: bool = False
 
     def take(self) -> subprocess.Popen[bytes] | None:
         """The worker that is ready, if there is one."""
@@ -205,10 +213,18 @@ class _Pool:
             return spare
 
     def prepare(self) -> None:
-        """Start the next worker."""
+        """Start the next worker, unless there is one, or no call is to come."""
         with self._lock:
-            if self._spare is None:
+            if self._spare is None and not self._is_closed:
                 self._spare = _start()
+
+    def close(self) -> None:
+        """End the worker that is ready, and start no other."""
+        with self._lock:
+            self._is_closed = True
+        spare = self.take()
+        if spare is not None:
+            _end(spare)
 
 
 def _start() -> subprocess.Popen[bytes]:

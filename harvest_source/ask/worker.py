@@ -30,6 +30,10 @@ from harvest_source.ask.statement_guard import (
     check_statement,
 )
 
+_NO_VALUE: Final = (
+    "A value, of a filter or an id, does not fit its column. Dates look like 2026-01-31; "
+    "describe_table says the types."
+)
 _OVERHEAD_MB: Final = 1024
 """Address space beside DuckDB's memory: libraries, stacks, the answer."""
 
@@ -62,6 +66,8 @@ def answer(request: Request) -> Reply:
     except NotOpenedError as error:
         return Reply(error=str(error), error_kind=error.kind)
     except duckdb.Error as error:
+        if request.question and isinstance(error, duckdb.ConversionException):
+            return Reply(error=_NO_VALUE, error_kind=REFUSED)
         kind, message = explain_failure(Path(request.path), error)
         return Reply(error=message, error_kind=kind)
     except MemoryError:

@@ -114,7 +114,9 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     from harvest_source.ask.shown_text import to_line
 
     for record in answer.records():
-        print_table(("Column", "Value"), [(name, to_line(value)) for name, value in record.items()])
+        print_table(
+            ("Column", "Value"), [(to_line(name), to_line(value)) for name, value in record.items()]
+        )
     _note_age(context, answer)
     return 0
 
@@ -185,19 +187,19 @@ def _show(context: Context, answer: Answer, *, as_csv: bool) -> int:
         return 0
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(answer.columns)
+        writer.writerow([to_csv_cell(name, "VARCHAR") for name in answer.columns])
         for row in answer.rows:
             writer.writerow(
                 [to_csv_cell(value, kind) for value, kind in zip(row, answer.types, strict=True)]
             )
     else:
         numbers = [
-            name
+            to_line(name)
             for name, kind in zip(answer.columns, answer.types, strict=True)
             if kind.startswith(_NUMBERS)
         ]
         rows = [[to_line(value) for value in row] for row in answer.rows]
-        print_table(answer.columns, rows, numbers=numbers)
+        print_table([to_line(name) for name in answer.columns], rows, numbers=numbers)
     _note_age(context, answer)
     return 0
 

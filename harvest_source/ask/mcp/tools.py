@@ -168,7 +168,7 @@ TOOLS: Final = {
         Tool(
             "describe_table",
             "Describe a table",
-            "The columns of a table, with types and descriptions.",
+            "The columns of a table: types, descriptions, and the ranges of numbers and dates.",
             TableName,
             lambda runner, given: records.describe_table(given.table, warehouse=runner),
         ),
