@@ -2,12 +2,15 @@
 How long questions take on 500,000 time entries: ``python -m tests.benchmarks.asking``.
 
 Prints the median and the worst of 100 calls, with a new worker process for each: cold, when Python
-and DuckDB are imported first, and warm, when a worker is ready as in a server.
+and DuckDB are imported first, and warm, when a worker is ready as in a server. Between two calls on
+a warm server it waits until the next worker is ready, as an agent thinks for longer than that. The
+processor time is the worker's, with its start: a busy machine changes it less.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
@@ -21,6 +24,8 @@ from harvest_source.ask import Answer, Runner
 from tests.support.questions import make_warehouse
 
 ENTRIES = 500_000
+PAUSE_S = 1.0
+"""Between two calls on a warm server."""
 
 
 def build_warehouse(folder: Path, entries: int) -> Path:
@@ -43,16 +48,27 @@ def build_warehouse(folder: Path, entries: int) -> Path:
     return path
 
 
-def measure(name: str, runs: int, call: Callable[[], Answer]) -> None:
-    """Print one line: the median and the worst."""
+def measure(name: str, runs: int, pause: float, call: Callable[[], Answer]) -> None:
+    """Print one line: the median and the worst; *pause* is in seconds, between two calls."""
     call()
-    taken = []
+    taken, used = [], []
     for _ in range(runs):
-        began = time.perf_counter()
+        time.sleep(pause)
+        began, before = time.perf_counter(), _read_processor_time()
         call()
         taken.append(time.perf_counter() - began)
-    middle = statistics.median(taken)
-    print(f"{name:34} median {middle * 1000:6.0f} ms   worst {max(taken) * 1000:6.0f} ms")
+        used.append(_read_processor_time() - before)
+    middle, worst = statistics.median(taken), max(taken)
+    print(
+        f"{name:34} median {middle * 1000:5.0f} ms   worst {worst * 1000:5.0f} ms   "
+        f"processor {statistics.median(used) * 1000:4.0f} ms"
+    )
+
+
+def _read_processor_time() -> float:
+    """Seconds that ended child processes have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -69,6 +85,7 @@ def main() -> None:
             measure(
                 f"list_records, {state}",
                 given.runs,
+                PAUSE_S if is_warm else 0,
                 lambda runner=runner: ask.list_records(  # type: ignore[misc]
                     "time_entries",
                     where=["user__id=7", "spent_date>=2025-01-01"],
@@ -80,6 +97,7 @@ def main() -> None:
             measure(
                 f"sum_time by client and month, {state}",
                 given.runs,
+                PAUSE_S if is_warm else 0,
                 lambda runner=runner: ask.sum_time(["client", "month"], warehouse=runner),  # type: ignore[misc]
             )
             runner.close()
