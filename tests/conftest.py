@@ -13,8 +13,12 @@ SLOW = "slow"
 
 THOROUGH = "thorough"
 WHOLE_RUNS = ("tests/integration/", "tests/cli/test_sync.py", "tests/docs/test_examples.py")
-"""Where tests make many whole syncs: they are thorough, but for these."""
+"""Where tests make many whole syncs: they are thorough, but for the next two."""
 IN_THE_SUITE = ("test_contract.py", "test_storms.py", "test_requests.py", "test_destinations.py")
+OWN_COMMANDS = frozenset(
+    {SLOW, "agents", "app", "dbt", "destinations", "duckdb_versions", "schedulers"}
+)
+"""Markers of tests that run by a command of their own: they are not thorough."""
 
 settings.register_profile(
     "suite",
@@ -57,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     An address in a test's name differs in each worker, and pytest-xdist then runs nothing.
     """
     for item in items:
-        if item.nodeid.startswith(WHOLE_RUNS) and item.path.name not in IN_THE_SUITE:
+        if _makes_whole_runs(item) and not _has_own_command(item):
             item.add_marker(THOROUGH)
         if _shares_a_module_fixture(item):
             # The fixture would be made once in each worker.
@@ -68,6 +72,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
                 item.add_marker(SLOW)
+
+
+def _makes_whole_runs(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(WHOLE_RUNS) and item.path.name not in IN_THE_SUITE
+
+
+def _has_own_command(item: pytest.Item) -> bool:
+    return any(marker.name in OWN_COMMANDS for marker in item.iter_markers())
 
 
 def _shares_a_module_fixture(item: pytest.Item) -> bool:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from harvest_source.cli import main as cli
 from harvest_source.sandbox import ManualClock, Sandbox
@@ -21,6 +19,7 @@ from tests.support.command import (
     build_settings,
     clean_environment,
 )
+from tests.support.dlt_project import enter_project
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home.mkdir()
     for name, value in build_environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    context = Container()[PluggableRunContext]
-    before = Path(context.context.run_dir).absolute()
-    monkeypatch.chdir(home)
-    context.reload(str(home))
-    yield home
-    context.reload(str(before))
+    with enter_project(home):
+        yield home
 
 
 @pytest.fixture

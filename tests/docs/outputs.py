@@ -26,6 +26,7 @@ from harvest_source.cli import main as cli
 from harvest_source.defaults import DATABASE, SANDBOX_DATABASE
 from harvest_source.sandbox import ManualClock, Sandbox, agency_settings
 from tests.support.command import build_environment, build_settings, clean_environment
+from tests.support.dlt_project import enter_project
 
 _STEP: Final = re.compile(
     r"^ *```sh\n(?P<commands>.*?)^ *```$|^<!-- begin (?P<output>output[^\n]*) -->$"
@@ -87,7 +88,7 @@ class Session:
         os.environ.clear()
         os.environ.update({name: value for name, value in settings.items() if value is not None})
         try:
-            with contextlib.chdir(self.home):
+            with enter_project(self.home):
                 yield
         finally:
             os.environ.clear()
