@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from harvest_source.clock import Clock, SystemClock
@@ -27,8 +28,7 @@ _NESTED: Final = frozenset({"tables", "errors", "warnings", "skipped"})
 
 def wants_json_log(arguments: Sequence[str]) -> bool:
     """Whether the command line asks for this log, even if it cannot be parsed."""
-    following = zip(arguments, [*arguments[1:], ""], strict=True)
-    return f"{OPTION}={JSON}" in arguments or (OPTION, JSON) in following
+    return f"{OPTION}={JSON}" in arguments or (OPTION, JSON) in pairwise(arguments)
 
 
 class JsonLog:
