@@ -105,7 +105,7 @@ class Scope:
         catalog: Name of the database; a query may put it before a schema.
         schemas: Where unqualified names are looked up, first match first.
         relations: Tables and views; anything else does not exist for the caller.
-        own_functions: Macros that somebody made in the database, in lower case: never called, even
+        own_functions: Macros that people made in the database, in lower case: never called, even
             where they bear an allowed name.
     """
 

@@ -67,7 +67,7 @@ class _Sheet:
         self._sheet = sheet
         self._day = book.add_format({"num_format": "yyyy-mm-dd"})
         self._instant = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        # Excel shows the text as it is, also after somebody has edited the cell.
+        # Excel shows the text as it is, also after a person has edited the cell.
         self._quoted = book.add_format({"quote_prefix": True})
         self._head = book.add_format({"bold": True})
         self.rows = -1

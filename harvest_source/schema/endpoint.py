@@ -101,7 +101,7 @@ class Endpoint:
     volatile: tuple[str, str] | None = None
     """A filter for rows that change without a new ``updated_at``: read again every run."""
     own: bool = False
-    """Everyone sees all of it: it is about whoever asks."""
+    """Everyone sees all of it: it is about the person whose token asks."""
     in_part: bool = False
     """What is shown below a parent depends on the role; of other lists it is all, or a 403."""
     default: bool = True
@@ -163,7 +163,7 @@ class Endpoint:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The whole primary key: nobody promises that ids are unique across accounts."""
+        """The whole primary key: Harvest does not promise that ids are unique across accounts."""
         return ("account_id", *self.primary_key)
 
     @property

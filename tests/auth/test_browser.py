@@ -51,7 +51,7 @@ def office() -> Iterator[Sandbox]:
 
 
 def run(office: Sandbox, folder: Path, button: str) -> subprocess.CompletedProcess[str]:
-    """``auth login`` of somebody whose BROWSER is chromium, and who presses *button*."""
+    """``auth login`` of a person whose BROWSER is chromium, and who presses *button*."""
     driver = folder / "browser.py"
     driver.write_text(
         DRIVER.format(

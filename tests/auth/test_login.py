@@ -1,4 +1,4 @@
-"""The redirect is taken from this very sign-in and nobody else, and every other end is clear."""
+"""Only the redirect of this sign-in is accepted, and every other end has a clear message."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_answer_may_be_pasted_in_any_form(form: str) -> None:
 
 @pytest.mark.parametrize("query", ["", "code=a", "code=a&state=", "code=a&state=wrong", "x" * 9999])
 def test_an_answer_to_another_sign_in_is_refused(query: str) -> None:
-    """A missing state counts as a wrong one; so the code of somebody else's login is not taken."""
+    """A missing state counts as a wrong one; so the code of another person's login is not taken."""
     with pytest.raises(SignInError, match="its state"):
         parse_redirect(query, attempt())
 
@@ -146,8 +146,8 @@ def test_a_login_that_fails_is_shown_too(error: Exception) -> None:
     assert ("The code &lt;was&gt; refused." if known else "See the terminal") in seen[0].text
 
 
-def test_nobody_comes_back() -> None:
-    """The time limit ends it, with the next step; afterwards nobody listens."""
+def test_no_redirect_arrives() -> None:
+    """The time limit ends it, with the next step; afterwards the port is closed."""
     with (
         open_callback(BACK) as callback,
         pytest.raises(SignInError, match=r"The browser did not come back.*auth login"),

@@ -318,7 +318,7 @@ def finish(child: Child) -> int:
 
 
 def hold_until_refused(bench: Bench, many: int) -> None:
-    """The identity host answers nobody before that many requests have met the 401."""
+    """The identity host answers only after that many requests have met the 401."""
     refused = threading.Semaphore(0)
     met = threading.Event()
 

@@ -24,7 +24,7 @@ from tests.support.dlt_project import enter_project
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Sandbox]:
-    """A small account that nobody changes."""
+    """A small account that no test changes."""
     with Sandbox(entries=60, limit=False).start() as server:
         yield server
 

@@ -32,7 +32,7 @@ Say = Callable[..., Result]
 
 @pytest.fixture
 def office(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox that consents by itself; an app is configured, and nobody signed in."""
+    """A sandbox that consents by itself; an app is configured, and no person has signed in."""
     assert folder.is_dir()
     server = start(oauth=AUTO)
     monkeypatch.delenv(TOKEN)
@@ -120,7 +120,7 @@ def test_a_denied_consent_is_refused(office: Sandbox, folder: Path) -> None:
     assert vault_files(folder) == []
 
 
-def test_nobody_comes_back_in_time(office: Sandbox, folder: Path) -> None:
+def test_no_redirect_arrives_in_time(office: Sandbox, folder: Path) -> None:
     """Exit code 3 after --timeout, with the command to try again."""
     settings = {**app_settings(office), "BROWSER": "true %s"}
     result = run_command("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
@@ -164,7 +164,7 @@ def test_options_that_cannot_work(
 def test_an_app_that_is_not_configured(
     office: Sandbox, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody can be asked, the missing setting is named."""
+    """Where there is no terminal to ask on, the missing setting is named."""
     assert office.account_id
     monkeypatch.delenv(CLIENT_SECRET)
     result = say("", "auth", "login")
@@ -212,7 +212,7 @@ def test_one_of_several_accounts(say: Say, start: Start, monkeypatch: pytest.Mon
     assert "1000002" in refused.err
 
 
-def test_nobody_signed_in(office: Sandbox, bare: Run) -> None:
+def test_no_sign_in(office: Sandbox, bare: Run) -> None:
     """status ends with 3, so that cron notices; logging out changes nothing."""
     assert office.account_id
     result = bare("auth", "status", "--json")
@@ -267,8 +267,8 @@ def test_profiles_are_kept_apart(
     """A named one uses neither the general token and account nor another profile's login."""
     monkeypatch.setenv(TOKEN, office.token)
     monkeypatch.setenv(ACCOUNT, "999")
-    nobody = bare("auth", "status", "--profile", "work", "--json")
-    assert (nobody.code, nobody.json["state"]) == (3, "none")
+    missing = bare("auth", "status", "--profile", "work", "--json")
+    assert (missing.code, missing.json["state"]) == (3, "none")
     refused = bare("sync", "--profile", "work")
     assert refused.code == 2
     assert "auth login --profile work" in refused.err
@@ -296,7 +296,7 @@ def test_a_profile_has_a_section_of_its_own(
 
 
 def test_profiles_may_share_an_app(office: Sandbox, folder: Path, bare: Run) -> None:
-    """The app is a program, and nobody's account: a named profile signs in with the general one."""
+    """The app belongs to no account: a named profile signs in with the general one."""
     settings = {**app_settings(office), **browser(folder)}
     arguments = ("auth", "login", "--profile", "work")
     result = run_command(*arguments, folder=folder.parent, settings=settings)

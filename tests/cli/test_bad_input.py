@@ -58,9 +58,7 @@ TEN = (
         "bad date", 2, ("--since", "yesterday", "2024-01-31"), ("sync", "--since", "yesterday")
     ),
     Mistake("unknown destination", 2, ("nowhere", "duckdb"), ("sync", "--destination", "nowhere")),
-    Mistake(
-        "nobody listening", 4, ("users/me", "api_url"), settings={API_URL: "http://127.0.0.1:1/v2"}
-    ),
+    Mistake("closed port", 4, ("users/me", "api_url"), settings={API_URL: "http://127.0.0.1:1/v2"}),
     Mistake("not a database", 6, ("notes.txt", "--database"), ("sync", "--database", "notes.txt")),
 )
 

@@ -1,4 +1,4 @@
-"""What nobody planned: our own bugs, an interrupt, a pipe that closes."""
+"""Events outside the plan: our own bugs, an interrupt, a pipe that closes."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def unreadable(path: Path) -> Iterator[None]:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_of_somebody_else(run: Run, folder: Path) -> None:
+def test_a_file_of_another_user(run: Run, folder: Path) -> None:
     """It is named with its absolute path, and what the user lacks."""
     with unreadable(make_warehouse(folder / NAME)):
         for name, command in COMMANDS.items():

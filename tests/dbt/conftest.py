@@ -25,7 +25,7 @@ def dbt_python_1x(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(dbt_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    """The consultancy and its models, built once; nobody changes them."""
+    """The consultancy and its models, built once; no test changes them."""
     with ModelsLab(tmp_path_factory.mktemp("consultancy")) as lab:
         # The hours of a running timer grow while Harvest's reports are read.
         lab.stop_timers()

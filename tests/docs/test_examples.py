@@ -58,7 +58,7 @@ def home(examples: Examples) -> Path:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_examples_read_without_holding_the_file(document: Path) -> None:
-    """Whoever copies an example never keeps a sync waiting: it opens with read_only=True."""
+    """No example keeps a sync waiting: each opens the file with read_only=True."""
     for block in iter_blocks(TEXTS[document]):
         for call in find_connections(block.text):
             assert "read_only=True" in call, f"{relative(document)}:{block.line}: {call}"

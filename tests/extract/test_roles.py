@@ -45,7 +45,7 @@ def test_what_is_read_for_a_lower_role(
 
 
 def test_a_lower_role_empties_nothing(open_lab: OpenReadLab) -> None:
-    """Run after run with the token of somebody who sees less: every row stays as it was."""
+    """Run after run with the token of a person who sees less: every row stays as it was."""
     lab = open_lab(**SMALL)
     lab.stop_timers()
     lab.rest()
@@ -108,7 +108,7 @@ def test_children_come_into_sight_with_the_role(open_lab: OpenReadLab) -> None:
         assert_read(lab, table)
 
 
-def test_my_assignments_shrink_for_whoever_they_are(open_lab: OpenReadLab) -> None:
+def test_my_assignments_shrink_in_every_role(open_lab: OpenReadLab) -> None:
     """A member sees all of their own list: what is gone from it goes."""
     lab = open_lab(**SMALL)
     lab.token = lab.server.tokens["member"]

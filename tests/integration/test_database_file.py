@@ -199,7 +199,7 @@ def test_only_its_owner_may_read_a_new_warehouse(lab: Lab) -> None:
 
 
 def test_a_connection_of_the_same_process_is_named(lab: Lab) -> None:
-    """A notebook that reads: nobody is told to name another file, or that it is no database."""
+    """A notebook that reads is named; the file is not called damaged, and no other is advised."""
     sync(lab)
     before = Path(DATABASE).read_bytes()
     with (

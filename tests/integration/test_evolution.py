@@ -121,7 +121,7 @@ class Search:
             self._find(table, row, name, value, used)
         more = {n: v for n, v in row.items() if n not in used and v is not None}
         if more:
-            self.lost.append(f"{table}: nobody sent {more}")
+            self.lost.append(f"{table}: Harvest did not send {more}")
 
     def _find(self, table: str, row: Row, name: str, value: Any, used: set[str]) -> None:
         if isinstance(value, dict):

@@ -1,5 +1,5 @@
 """
-What nobody sends on purpose: names like SQL, ours or each other's, values beyond every column.
+What no client sends on purpose: names like SQL, ours or each other's, values beyond every column.
 
 The whole path, sandbox to DuckDB and back, in both lanes: tables without arrays travel as Arrow
 tables, those with arrays as dictionaries.

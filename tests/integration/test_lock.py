@@ -25,7 +25,7 @@ def test_a_second_sync_stands_back_and_names_the_first(open_lab: OpenLab) -> Non
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
-    """What a SIGKILL leaves behind, lock file and holder's file, bars nobody."""
+    """What a SIGKILL leaves behind, lock file and holder's file, bars no later run."""
     with syncing(tmp_path) as holder:
         holder.kill()
         holder.wait()

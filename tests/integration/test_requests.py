@@ -25,7 +25,7 @@ def test_the_first_sync_of_the_sandbox_fits_one_allowance(tmp_path: Path) -> Non
 
 
 def ask_unchanged(lab: Lab) -> int:
-    """How often a run asks an hour later when nobody changed anything."""
+    """How often a run asks an hour later, without a change in Harvest."""
     lab.rest(HOUR)
     lab.server.reset_requests()
     report = lab.sync()

@@ -60,7 +60,7 @@ SUBSETS = (ALL, ALL, ALL, ("invoices",), ("invoice_payments",), ("clients", "tim
 STORIES = int(os.environ.get("STORIES", "300"))
 """How many long stories are told; ``--hypothesis-seed`` tells other ones in another process."""
 RETURNING = ("time_entries", "invoices")
-"""Tables whose records somebody may restore."""
+"""Tables whose records a person may restore."""
 COPIED = ("dlt", "harvest_data.duckdb")
 """What is put back from copies."""
 

@@ -90,7 +90,7 @@ class Bench:
         return self.server.requests.counts().get("oauth_token", 0)
 
     def expire(self, tokens: Tokens) -> None:
-        """The access token is refused from now on; nobody was told when."""
+        """The access token is refused from now on, earlier than its answer said."""
         self.server.expire_access_token(tokens.access_token)
 
 

@@ -49,7 +49,7 @@ Start = Callable[..., Sandbox]
 
 
 def build_settings(server: Sandbox) -> dict[str, str]:
-    """The environment of somebody whose account *server* simulates."""
+    """The environment of a person whose account *server* simulates."""
     return {
         API_URL: server.api_url,
         ID_URL: server.id_url,
@@ -112,6 +112,6 @@ def run_interpreter(
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings that somebody may have for real."""
+    """This process's environment without settings that the developer may have for real."""
     ours = ("SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "COLUMNS", "HARVEST_SOURCE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

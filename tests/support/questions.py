@@ -83,7 +83,7 @@ def find_workers() -> set[int]:
 
 
 def make_warehouse(path: Path) -> Path:
-    """A file with a few tables, a view, a macro of somebody's own, and no sync behind it."""
+    """A file with a few tables, a view, a macro of the user's own, and no sync behind it."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE SCHEMA harvest")
         connection.execute("CREATE SCHEMA harvest_models")

@@ -25,7 +25,7 @@ open(sys.argv[2], "w").write(page)
 
 
 def app_settings(server: Sandbox) -> dict[str, str]:
-    """The environment of somebody with an app, who has not signed in yet."""
+    """The environment of a person with an app, who has not signed in yet."""
     return {
         API_URL: server.api_url,
         ID_URL: server.id_url,

@@ -1,4 +1,4 @@
-"""Warehouses that nobody can start here: dlt's own clients for them, which are never connected."""
+"""Warehouses that cannot be started here: dlt's own clients for them, which are never connected."""
 
 from __future__ import annotations
 

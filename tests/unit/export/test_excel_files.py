@@ -53,7 +53,7 @@ def test_cells(tmp_path: Path, value: Any, kind: pa.DataType, cell: Any) -> None
 
 
 def test_no_text_is_a_formula(tmp_path: Path) -> None:
-    """Not when it is opened, and not after somebody has edited the cell."""
+    """Not when it is opened, and not after a person has edited the cell."""
     (cell,) = write(tmp_path, ['=HYPERLINK("http://evil")'], pa.string())
     assert (cell.data_type, cell.value) == ("s", '=HYPERLINK("http://evil")')
     assert cell.quotePrefix

@@ -82,7 +82,7 @@ def test_a_window_is_known_by_its_name(day: date) -> None:
 
 @pytest.mark.parametrize("name", ["", "x", "2024-01-01", "2024-01-01/2025-12-31", "2024-01-01/x"])
 def test_other_names_are_no_windows(name: str) -> None:
-    """State that nobody understands is no year."""
+    """State that cannot be parsed is no year."""
     assert parse_window(name) is None
 
 

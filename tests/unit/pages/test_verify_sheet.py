@@ -77,7 +77,7 @@ def test_sums_by_year_client_and_project_in_each_currency() -> None:
 
 
 def test_exceptions_are_named_before_the_place_to_sign() -> None:
-    """What differs and what cannot be told, with names; whoever signs has seen both."""
+    """What differs and what cannot be told, with names: the person who signs has seen both."""
     page = build(*FIGURES)
     first, rest = page.split("Compared by")
     assert "1 of 4 figures differ" in first

@@ -59,7 +59,7 @@ dataset of its own.
 
 @pytest.mark.parametrize("source", read_package(DEFAULT_FOLDER), ids=lambda each: each.module)
 def test_no_other_module_deletes_rows(source: Source) -> None:
-    """Whoever wants rows gone asks for a removal, or nothing would record and finish it."""
+    """Code that wants rows gone asks for a removal, or nothing would record and finish it."""
     calls = {
         ast.unparse(node.func)
         for node in ast.walk(source.tree)

@@ -54,7 +54,7 @@ class _Use:
 
 def set_budgets(agency: Agency, hours: Hours) -> dict[int, float]:
     """
-    Give every project the budget and the fee that somebody might have agreed on.
+    Give every project a budget and a fee that a client might have agreed to.
 
     Returns:
         The value of each project's billable hours, by project id.

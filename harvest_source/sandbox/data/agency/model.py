@@ -190,7 +190,7 @@ def first_monday(year: int, month: int) -> int:
 
 
 def is_holiday(day: int) -> bool:
-    """Whether nobody works on *day*, a weekday."""
+    """Whether the agency is closed on *day*, a weekday."""
     found = date.fromordinal(day)
     return (found.month, found.day) in HOLIDAYS
 

@@ -79,4 +79,4 @@ VACATION, SICK, HOLIDAY = "Vacation", "Sick leave", "Public holiday"
 TIME_OFF = (VACATION, SICK, HOLIDAY)
 
 HOLIDAYS = ((1, 1), (5, 1), (7, 4), (12, 25), (12, 26))
-"""Month and day of the days on which nobody works."""
+"""Month and day of the days on which the agency is closed."""
