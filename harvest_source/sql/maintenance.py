@@ -16,14 +16,12 @@ until it ends, which may be never, and the waiting change holds all later reader
 """
 
 POSTGRES_KEYS: Final = """
-    SELECT c.relname, k.contype::text, k.conname FROM pg_constraint k
+    SELECT c.relname FROM pg_constraint k
     INNER JOIN pg_class c ON c.oid = k.conrelid
     INNER JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = %s AND k.contype IN ('p', 'f')
+    WHERE n.nspname = %s AND k.contype = 'p'
 """
-"""Table, kind (p or f) and name of each primary and foreign key of a schema."""
-
-POSTGRES_VERSION: Final = "SELECT current_setting('server_version_num')"
+"""Each table of a schema that has a primary key."""
 
 DUCKDB_VIEWS: Final = (
     "SELECT schema_name, view_name, sql, comment FROM duckdb_views() "
@@ -77,18 +75,6 @@ def drop_empty_schema(schema: str) -> str:
 def add_primary_key(names: Names, table: str, columns: Sequence[str]) -> str:
     """Make *columns* the primary key of a table."""
     return f"ALTER TABLE {names.table(table)} ADD PRIMARY KEY ({_list(names, columns)})"
-
-
-def add_foreign_key(
-    names: Names, table: str, columns: Sequence[str], to: tuple[str, Sequence[str]], name: str
-) -> str:
-    """Say that *columns* refer to those of another table, and have it checked by nothing."""
-    other, there = to
-    return (
-        f"ALTER TABLE {names.table(table)} ADD CONSTRAINT {names.column(name)} "
-        f"FOREIGN KEY ({_list(names, columns)}) "
-        f"REFERENCES {names.table(other)} ({_list(names, there)}) NOT ENFORCED"
-    )
 
 
 def try_view(schema: str, view: str) -> str:

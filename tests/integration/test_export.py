@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-import openpyxl
 import pyarrow.parquet
 import pytest
 
 from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.export.excel_files import MOST_ROWS
 from harvest_source.export.export import export
+from tests.support.exported import read_csv, read_excel
 from tests.support.lab import Lab
 from tests.support.labs import OpenLab
 
@@ -23,11 +23,6 @@ TABLES = ("time_entries", "invoices")
 def lab(open_lab: OpenLab) -> Lab:
     """A lab with two loaded tables."""
     return open_lab.loaded(*TABLES, entries=40, invoices=5)
-
-
-def read_csv(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file, delimiter=delimiter))
 
 
 def test_every_table_in_every_format(lab: Lab, tmp_path: Path) -> None:
@@ -52,10 +47,8 @@ def test_every_table_in_every_format(lab: Lab, tmp_path: Path) -> None:
     table = pyarrow.parquet.read_table(tmp_path / "parquet" / "time_entries.parquet")
     assert sum(table.column("hours").to_pylist()) == hours
     assert str(table.schema.field("created_at").type) == "timestamp[us, tz=UTC]"
-    sheet = openpyxl.load_workbook(tmp_path / "xlsx" / "time_entries.xlsx").active
-    head, *rows = sheet.iter_rows(values_only=True)
-    at = head.index("hours")
-    assert sum(Decimal(str(row[at])) for row in rows) == hours
+    rows = read_excel(tmp_path / "xlsx" / "time_entries.xlsx")
+    assert sum(Decimal(str(row["hours"])) for row in rows) == hours
 
 
 def test_decimal_commas(lab: Lab, tmp_path: Path) -> None:
@@ -93,3 +86,20 @@ def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
     assert len(lines) == len(lab.ids("clients", account_id=1000002))
     assert {line["account_id"] for line in lines} == {"1000002"}
     assert len(read_csv(tmp_path / "sync_runs.csv")) == len(lab.table("sync_runs"))
+
+
+def test_a_table_that_is_too_long_for_a_sheet(lab: Lab, tmp_path: Path) -> None:
+    """As xlsx it is refused and the others are written, exit 5; csv says what Excel does."""
+    lab.alter(f"CREATE TABLE long AS SELECT range AS id FROM range({MOST_ROWS + 1})")
+    report = export(tmp_path, database=lab.database, table=["invoices", "long"], form="xlsx")
+    assert report.exit_code == 5
+    assert report.as_dict()["status"] == "partial"
+    assert [path.name for path in report.rows] == ["invoices.xlsx"]
+    assert [path.name for path in tmp_path.glob("*.xlsx")] == ["invoices.xlsx"]
+    message = report.refused["long"]
+    assert "1,048,576 rows, and a sheet of Excel holds 1,048,575" in message
+    assert "csv or parquet" in message
+
+    report = export(tmp_path, database=lab.database, table=["long"], form="csv")
+    assert (report.exit_code, list(report.rows.values())) == (0, [MOST_ROWS + 1])
+    assert report.warnings == ["long has 1,048,576 rows. Excel opens the first 1,048,575 of them."]
