@@ -124,6 +124,7 @@ def build(
     variables: Mapping[str, Any],
     folder: Path,
     *,
+    kept: Path,
     on_progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> list[Node]:
     """
@@ -132,7 +133,8 @@ def build(
     Args:
         schema: Where the models go.
         variables: Variables of the package.
-        folder: For dbt's own files; made anew.
+        folder: For the profile; made anew, and gone afterwards.
+        kept: For dbt's own files. With those of the last build, dbt parses what has changed since.
         on_progress: Called with how many nodes have begun, and how many there are.
 
     Returns:
@@ -148,18 +150,23 @@ def build(
     profile = {_PROFILE: {"target": "warehouse", "outputs": {"warehouse": output}}}
     # JSON is YAML.
     (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
-    lines = _run(_list_arguments(folder, variables), _build_environment(connection), on_progress)
-    results = folder / "target" / "run_results.json"
+    target = kept / "target"
+    results = target / "run_results.json"
+    results.unlink(
+        missing_ok=True
+    )  # Otherwise those of the last build could be taken for this one's.
+    arguments = _list_arguments(folder, target, variables)
+    lines = _run(arguments, _build_environment(connection), on_progress)
     if not results.exists():
         msg = (
             "dbt could not begin to build the models, and nothing changed. It said: "
             + " / ".join(line for line in lines[-_SAID:] if line)
         )
         raise DestinationError(printable(msg, limit=2000))
-    return _read_nodes(results, folder / "target" / "manifest.json")
+    return _read_nodes(results, target / "manifest.json")
 
 
-def _list_arguments(folder: Path, variables: Mapping[str, Any]) -> list[str]:
+def _list_arguments(folder: Path, target: Path, variables: Mapping[str, Any]) -> list[str]:
     return [
         "--no-use-colors",
         "--no-send-anonymous-usage-stats",
@@ -171,7 +178,7 @@ def _list_arguments(folder: Path, variables: Mapping[str, Any]) -> list[str]:
         "--target",
         "warehouse",
         "--target-path",
-        str(folder / "target"),
+        str(target),
         "--log-path",
         str(folder / "logs"),
         "--vars",

@@ -32,6 +32,8 @@ from harvest_source.warehouse.warehouse import Warehouse
 _TEST_FAILED: Final = 5
 _NOT_BUILT: Final = 6
 _THREADS: Final = 4
+_DBT: Final = "dbt"
+"""The folder with dbt's own files, in the pipeline's working folder."""
 _ADAPTERS: Final = {DUCKDB: "duckdb", "postgres": "postgres"}
 
 
@@ -152,7 +154,12 @@ def transform(
         }
         with tempfile.TemporaryDirectory(prefix="harvest-dbt-") as folder:
             nodes = build(
-                _connect(adapter, warehouse), schema, known, Path(folder), on_progress=on_progress
+                _connect(adapter, warehouse),
+                schema,
+                known,
+                Path(folder),
+                kept=Path(warehouse.pipeline.working_dir) / _DBT,
+                on_progress=on_progress,
             )
         models = _count_models(warehouse, schema, nodes)
         warned = [f"{each.name}: {each.message}" for each in nodes if each.status == "warn"]

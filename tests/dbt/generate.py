@@ -22,10 +22,11 @@ CONTRACTS: Final = Path("models/marts/_harvest__models.yml")
 _NOTE: Final = "# Generated from the declarations: python -m tests.docs.generate"
 _FRESHNESS: Final = """\
     config:
-      # By the syncs: updated_at would call a quiet table stale.
+      # By the syncs: updated_at would call a quiet table stale. dbt 1.10.9 knows no source() here.
       loaded_at_query: >-
-        select max(ended_at) from {{ source('harvest', 'sync_runs') }}
-        where status in ('ok', 'partial')
+        select max(ended_at) from
+        {{ var('harvest_database') ~ '.' if var('harvest_database') else '' }}{{
+        var('harvest_schema') }}.sync_runs where status in ('ok', 'partial')
       freshness:
         warn_after: {count: 36, period: hour}
         error_after: {count: 72, period: hour}"""

@@ -21,7 +21,7 @@ import pytest
 
 from harvest_source.warehouse.publishing import publish
 from harvest_source.warehouse.target import Target
-from tests.support.environments import make_environment
+from tests.support.environments import make_dbt_environment, make_environment
 from tests.support.lab import Row
 from tests.support.models_lab import MODELS, ModelsLab, by, is_near, read, total
 from tests.support.models_reports import REPORTS
@@ -253,30 +253,18 @@ def test_the_package_in_a_project_of_its_own(
     copied: ModelsLab, dbt_python: Path, tmp_path: Path
 ) -> None:
     """`harvest-source dbt` names a folder for packages.yml; exchange rates are a seed there."""
-    place = copied.run(dbt_python, "dbt").stdout.strip()
-    project = tmp_path / "own"
-    (project / "seeds").mkdir(parents=True)
-    (project / "dbt_project.yml").write_text(
-        "name: own\nversion: 1.0.0\nprofile: own\n"
-        "vars: {harvest_exchange_rates: exchange_rates}\n"
-        "seeds: {own: {exchange_rates: {+column_types: {currency: text, valid_from: date}}}}\n"
-    )
-    (project / "packages.yml").write_text(f"packages: [{{local: {json.dumps(place)}}}]\n")
+    project = make_project(tmp_path / "own", copied, {"local": copied.package(dbt_python)})
+    (project / "seeds").mkdir()
+    with (project / "dbt_project.yml").open("a") as file:
+        file.write(
+            "vars: {harvest_exchange_rates: exchange_rates}\n"
+            "seeds: {own: {exchange_rates: {+column_types: {currency: text, valid_from: date}}}}\n"
+        )
     (project / "seeds" / "exchange_rates.csv").write_text(
         "currency,valid_from,rate\nEUR,2020-01-01,1.10\nEUR,2026-01-01,1.20\nGBP,2020-01-01,1.30\n"
     )
-    (project / "profiles.yml").write_text(
-        f"own: {{target: a, outputs: {{a: {{type: duckdb, path: {json.dumps(str(copied.database))},"
-        " schema: own_models}}}\n"
-    )
     for command in (["deps"], ["build"], ["source", "freshness"]):
-        done = subprocess.run(
-            [
-                str(dbt_python.parent / "dbt"), "--no-send-anonymous-usage-stats", *command,
-                "--project-dir", str(project), "--profiles-dir", str(project),
-            ],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = run_dbt(dbt_python, project, *command)
         # The consultancy's clock stands: its last sync is days old.
         ends = (0, 1) if command[-1] == "freshness" else (0,)
         assert done.returncode in ends, done.stdout
@@ -290,6 +278,68 @@ def test_the_package_in_a_project_of_its_own(
             assert is_near(row["cost"], cost)
             assert is_near(row["margin"], row["revenue"] - row["cost"], "0.02")
     assert all(row["margin"] is None for row in months if row["currency"] == "CHF")
+
+
+def test_the_package_from_a_git_repository(
+    copied: ModelsLab, dbt_python: Path, tmp_path: Path
+) -> None:
+    """`packages.yml` may name a subdirectory of a repository: it is fetched and it parses."""
+    repository = tmp_path / "repository"
+    shutil.copytree(copied.package(dbt_python), repository / "harvest_source" / "dbt")
+    git = ["git", "-C", str(repository), "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    for step in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "All"], ["tag", "v1"]):
+        subprocess.run([*git, *step], check=True)
+    project = make_project(
+        tmp_path / "own",
+        copied,
+        {"git": f"file://{repository}", "subdirectory": "harvest_source/dbt", "revision": "v1"},
+    )
+    for command in (["deps"], ["parse"]):
+        done = run_dbt(dbt_python, project, *command)
+        assert done.returncode == 0, done.stdout
+    assert (project / "dbt_packages" / "harvest_source" / "dbt_project.yml").exists()
+
+
+@pytest.mark.parametrize("dbt", ["1.10.5", "1.10.9"])
+def test_the_oldest_dbt(copied: ModelsLab, tmp_path: Path, built: Built, dbt: str) -> None:
+    """The oldest that the package takes, in a project; the oldest that fits the whole extra."""
+    core, place = f"dbt-core=={dbt}", tmp_path / "oldest"
+    if dbt == "1.10.9":
+        python = make_dbt_environment(place, core)
+        report = copied.transform(python, variables=copied.days_off)
+        assert (report["status"], report["models"]) == ("ok", built.report["models"])
+        return
+    # dbt-postgres, which the extra has as well, needs a newer protobuf.
+    python = make_environment(place, core, "dbt-duckdb>=1.10,<2")
+    project = make_project(tmp_path / "own", copied, {"local": copied.package(built.python)})
+    with (project / "dbt_project.yml").open("a") as file:
+        file.write("flags: {require_generic_test_arguments_property: true}\n")
+    for command in (["deps"], ["build"]):
+        done = run_dbt(python, project, *command)
+        assert done.returncode == 0, done.stdout
+    assert "ERROR=0" in done.stdout
+
+
+def make_project(folder: Path, lab: ModelsLab, package: dict[str, str]) -> Path:
+    """A dbt project of somebody's own, with one package, on the lab's warehouse."""
+    folder.mkdir()
+    (folder / "dbt_project.yml").write_text("name: own\nversion: 1.0.0\nprofile: own\n")
+    (folder / "packages.yml").write_text(json.dumps({"packages": [package]}))
+    output = {"type": "duckdb", "path": str(lab.database), "schema": "own_models"}
+    profile = {"own": {"target": "a", "outputs": {"a": output}}}
+    (folder / "profiles.yml").write_text(json.dumps(profile))
+    return folder
+
+
+def run_dbt(python: Path, project: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """dbt of an environment, on a project that has its profile beside it."""
+    return subprocess.run(
+        [
+            str(python.parent / "dbt"), "--no-send-anonymous-usage-stats", *command,
+            "--project-dir", str(project), "--profiles-dir", str(project),
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_dbt_2_parses_the_package(dbt_python: Path, tmp_path: Path, built: Built) -> None:
@@ -363,8 +413,11 @@ def differs_in_the_last_place(pair: tuple[tuple[Any, ...], tuple[Any, ...]]) -> 
 
 
 def test_the_same_day_gives_the_same_models(copied: ModelsLab, dbt_python: Path) -> None:
-    """Building again over the models changes no row."""
+    """Building again changes no row, nor does the loss of what dbt has kept of the last build."""
     before = {name: snapshot(copied.mart(name)) for name in MARTS}
+    copied.transform(dbt_python, variables=copied.days_off)
+    (parsed,) = copied.folder.rglob("partial_parse.msgpack")
+    parsed.write_bytes(b"torn")
     copied.transform(dbt_python, variables=copied.days_off)
     assert {name: snapshot(copied.mart(name)) for name in MARTS} == before
     with duckdb.connect(str(copied.database), read_only=True) as connection:

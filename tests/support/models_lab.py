@@ -58,6 +58,10 @@ class ModelsLab(Lab):
             check=False,
         )
 
+    def package(self, python: Path) -> str:
+        """The folder that ``harvest-source dbt`` prints."""
+        return self.run(python, "dbt").stdout.strip()
+
     def transform(
         self, python: Path, *arguments: str, expect: int = 0, variables: Mapping[str, Any] = {}
     ) -> Row:
