@@ -24,6 +24,7 @@ from harvest_source.cli.export_command import export
 from harvest_source.cli.json_log import JsonLog, wants_json_log
 from harvest_source.cli.model_commands import MODEL_COMMANDS
 from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.page_commands import PAGE_COMMANDS
 from harvest_source.cli.streams import OutputError, discard_stdout
 from harvest_source.errors import HarvestError, ResourceError, error_dict, find_cause
 from harvest_source.resources import explain_lack
@@ -61,7 +62,7 @@ def main(context: Context) -> None:
     del context  # Its options were taken by the decorator.
 
 
-for _command in (*COMMANDS, export, *ASK_COMMANDS, *MODEL_COMMANDS, auth):
+for _command in (*COMMANDS, export, *ASK_COMMANDS, *MODEL_COMMANDS, *PAGE_COMMANDS, auth):
     main.add_command(_command)
 
 

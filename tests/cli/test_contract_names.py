@@ -41,6 +41,7 @@ COMMANDS: dict[str, set[str]] = {
     "check": WAREHOUSE,
     "verify": WAREHOUSE | {"--fix", "--html"},
     "transform": WAREHOUSE,
+    "report": WAREHOUSE | {"--since", "--until", "--client", "--person", "--currency"},
     "dbt": set(),
     "tables": set(),
     "auth login": {"--no-browser"},

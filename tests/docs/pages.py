@@ -41,6 +41,7 @@ PAGES: Final = (
     Page("history-and-rates", "History and rates"),
     Page("models", "Models"),
     Page("questions", "Questions"),
+    Page("pages", "Report and app"),
     Page("destinations", "Destinations"),
     Page("clients", "Clients"),
     Page("with-dlt", "With dlt"),

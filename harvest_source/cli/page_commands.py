@@ -1,0 +1,86 @@
+"""The commands that show the models to people: a report as a file, an app as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harvest_source.cli.console import print_json
+from harvest_source.cli.options import Context, everywhere, warehouse
+from harvest_source.defaults import (
+    DUCKDB,
+    PIPELINE,
+    SANDBOX_DATABASE,
+    SANDBOX_PIPELINE,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_sandbox = click.option("--sandbox", is_flag=True, help="The warehouse of sync --sandbox.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@warehouse
+@_sandbox
+@click.option("--since", metavar="DATE", help="First day.  [default: twelve months]")
+@click.option("--until", metavar="DATE", help="Last day.  [default: that of the last sync]")
+@click.option("--client", multiple=True, metavar="NAME", help="Only this client; repeatable.")
+@click.option("--person", multiple=True, metavar="NAME", help="Only this person; repeatable.")
+@click.option("--currency", metavar="CODE", help="Only clients with this currency.")
+@everywhere
+def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> int:
+    """
+    Write the report of the models as one HTML file.
+
+    Utilization, budgets, uninvoiced work, open invoices, margins, missing time, data quality. The
+    file holds everything and fetches nothing. Needs the extra report, and models: transform.
+    """
+    from harvest_source.pages.html import check_place
+    from harvest_source.pages.needs import check_installed
+
+    check_installed("report")
+    check_place(file)
+    from harvest_source.config.parse import parse_destination_wait
+    from harvest_source.config.resolve import read_configuration
+    from harvest_source.pages.choosing import build_filters
+    from harvest_source.pages.filters import read_choices
+    from harvest_source.pages.marts import open_marts
+    from harvest_source.pages.report import write_report
+    from harvest_source.pages.section import Page
+
+    target = build_page_target(options, sandbox=sandbox)
+    wait_s = parse_destination_wait(read_configuration({}).destination_wait)
+
+    def tell(holder: str) -> None:
+        context.console.note("waiting", f"{target} is in use by {holder}")
+
+    with open_marts(target, wait_s=wait_s, on_wait=tell) as marts:
+        choices = read_choices(marts)
+        filters = build_filters(choices, **options)
+        write_report(file, Page(marts, filters, choices))
+    if context.console.as_json:
+        days = {"since": filters.start, "until": filters.end, "as_of": choices.as_of}
+        print_json(
+            {"status": "ok", "file": str(file)} | {name: str(day) for name, day in days.items()}
+        )
+    elif not context.console.quiet:
+        print(f"{file}: {filters.start} to {filters.end}, as of {choices.as_of}")
+    return 0
+
+
+PAGE_COMMANDS = (report,)
+
+
+def build_page_target(options: dict[str, Any], *, sandbox: bool) -> Any:
+    """Where the models are; takes the options of the warehouse but --account out of *options*."""
+    from harvest_source.warehouse.target import build_target
+
+    destination, database = options.pop("destination"), options.pop("database")
+    if sandbox and destination == DUCKDB:
+        database = database or SANDBOX_DATABASE
+    pipeline = options.pop("pipeline") or (SANDBOX_PIPELINE if sandbox else PIPELINE)
+    return build_target(destination, database, options.pop("dataset"), pipeline)

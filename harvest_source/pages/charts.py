@@ -1,0 +1,372 @@
+"""
+Charts as functions of rows. :mod:`harvest_source.pages.drawing` turns them into pictures.
+
+Each mark has a ``text`` of its own, which a browser shows below the pointer and a screen reader
+reads. Amounts of two currencies never share an axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+import altair as alt
+
+from harvest_source.pages.drawing import (
+    AGES,
+    BANDS,
+    BLUE,
+    DEEP,
+    GREY,
+    INK,
+    LINE,
+    MUTED,
+    ORANGE,
+    PALE,
+    Chart,
+    find_band,
+)
+from harvest_source.pages.marts import Row
+
+_ROW: Final = 22
+"""Height of a bar with the space around it."""
+_WIDE: Final = 1060
+"""Width of a chart that fills the page."""
+
+
+def draw_utilization(rows: Sequence[Row], labels: Sequence[str], *, by_month: bool) -> Chart:
+    """
+    A heat map of people and weeks.
+
+    Args:
+        rows: ``label`` of a person, ``period`` as ISO date, ``share``, ``text``.
+        labels: People from the top down.
+    """
+    count = max(len({row["period"] for row in rows}), 1)
+    step = max(min((_WIDE - 210) // count, 46), 12)
+    months = (
+        "utcFormat(toDate(datum.value), '%b %y')"
+        if by_month
+        else "utcdate(toDate(datum.value)) <= 7 ? utcFormat(toDate(datum.value), '%b') : ''"
+    )
+    values = [{**row, "band": find_band(row["share"])} for row in rows]
+    return (
+        alt.Chart(_data(values))
+        .mark_rect(cornerRadius=2)
+        .encode(
+            x=alt.X(
+                "period:O",
+                title="Month" if by_month else "Week, by its first day",
+                axis=alt.Axis(
+                    labelExpr=months, labelAngle=0, labelOverlap=False, labelAlign="left"
+                ),
+                scale=alt.Scale(paddingInner=0.12),
+            ),
+            y=alt.Y("label:N", title=None, sort=list(labels), scale=alt.Scale(paddingInner=0.12)),
+            color=alt.Color(
+                "band:N",
+                title="Worked, of the hours available",
+                scale=alt.Scale(domain=[b[0] for b in BANDS], range=[b[2] for b in BANDS]),
+                legend=alt.Legend(orient="top", symbolType="square", columns=6),
+            ),
+            description="text:N",
+        )
+        .properties(width=step * count, height=17 * max(len(labels), 1))
+    )
+
+
+def draw_mix(rows: Sequence[Row]) -> Chart:
+    """
+    Hours by month or week, billable ones below.
+
+    Args:
+        rows: ``period`` as it is written below the bars, ``kind``, ``hours``, ``text``; for the
+            first kind of each period ``note`` and ``top``.
+    """
+    order = list(dict.fromkeys(row["period"] for row in rows))
+    data = _data(rows)
+    x = alt.X("period:O", title=None, sort=order, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    bars = (
+        alt.Chart(data)
+        .mark_bar(cornerRadius=1)
+        .encode(
+            x=x,
+            y=alt.Y("hours:Q", title="Hours", stack="zero", axis=alt.Axis(format=",d")),
+            color=_kinds((("Billable", BLUE), ("Not billable", GREY))),
+            order=alt.Order("rank:Q"),
+            description="text:N",
+        )
+    )
+    notes = (
+        alt.Chart(_data([row for row in rows if row.get("note")]))
+        .mark_text(baseline="bottom", dy=-4, fontSize=11, color=INK)
+        .encode(x=x, y=alt.Y("top:Q"), text="note:N")
+    )
+    step = max(min(_WIDE // max(len(order), 1), 78), 22)
+    return alt.layer(bars, notes).properties(width=step * max(len(order), 1), height=230)
+
+
+def draw_budgets(rows: Sequence[Row]) -> Chart:
+    """
+    How much of each budget is spent, with a rule where it is full.
+
+    Args:
+        rows: ``label``, ``share``, ``state`` (within or over), ``note`` beside the bar, ``text``.
+    """
+    most = max([1.1, *(row["share"] for row in rows)])
+    bound = min(most, 1.6)
+    values = [{**row, "shown": min(row["share"], bound)} for row in rows]
+    data = _data(values)
+    y = _labels(rows)
+    width = 430
+    bars = (
+        alt.Chart(data)
+        .mark_bar(height=13, cornerRadius=1)
+        .encode(
+            x=alt.X(
+                "shown:Q",
+                title="Share of the budget that is spent",
+                scale=alt.Scale(domain=[0, bound], nice=False),
+                axis=alt.Axis(format="%", tickCount=6),
+            ),
+            y=y,
+            color=_kinds((("within the budget", BLUE), ("over it", ORANGE)), field="state"),
+            description="text:N",
+        )
+    )
+    full = (
+        alt.Chart(_data([{"full": 1}]))
+        .mark_rule(color=INK, strokeWidth=1.5)
+        .encode(x=alt.X("full:Q"))
+    )
+    return alt.layer(bars, full, _notes(data, y, width)).properties(
+        width=width, height=_ROW * len(rows)
+    )
+
+
+def draw_burn(rows: Sequence[Row], titles: Sequence[str], as_of: date) -> Chart:
+    """
+    How each budget was spent up to now, and dashed, how it goes on.
+
+    Args:
+        rows: ``title`` of the budget, ``day`` as ISO date, ``share``, ``kind`` (spent or outlook);
+            points that are marked have ``text``, and ``note`` (now) or ``out`` (when it runs out).
+        titles: Budgets in the order of the small charts.
+    """
+    most, days = max([1.05, *(row["share"] for row in rows)]), sorted(row["day"] for row in rows)
+    x = alt.X(
+        "day:T",
+        title=None,
+        scale=alt.Scale(domain=[days[0], days[-1]], type="utc"),
+        axis=alt.Axis(format="%b %y", tickCount=4, labelFlush=True),
+    )
+    y = alt.Y(
+        "share:Q",
+        title=None,
+        scale=alt.Scale(domain=[0, most], nice=False),
+        axis=alt.Axis(format="%", values=[0, 0.5, 1]),
+    )
+    full = alt.Chart(_data([{"share": 1}])).mark_rule(color=MUTED).encode(y=y)
+    now = _data([{"day": as_of.isoformat()}])
+    today = alt.Chart(now).mark_rule(color=LINE, strokeWidth=1.5).encode(x=x)
+    cells = []
+    for title in titles:
+        ours = [row for row in rows if row["title"] == title]
+        layers = alt.layer(today, full, *_trace_budget(ours, x, y))
+        cells.append(
+            layers.properties(width=285, height=110, title=alt.Title(title, anchor="start"))
+        )
+    return _in_rows(cells, 3)
+
+
+def _trace_budget(rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[Chart]:
+    dashes = alt.Scale(domain=["spent", "outlook"], range=[[1, 0], [4, 4]])
+    line = alt.Chart(_data(rows)).mark_line(strokeWidth=2, color=BLUE)
+    points = alt.Chart(_data(row for row in rows if row.get("text")))
+    out = alt.Chart(_data(row for row in rows if row.get("out")))
+    note = alt.Chart(_data(row for row in rows if row.get("note")))
+    return [
+        line.encode(x=x, y=y, strokeDash=alt.StrokeDash("kind:N", scale=dashes, legend=None)),
+        points.mark_point(filled=True, size=45, color=ORANGE).encode(
+            x=x, y=y, description="text:N"
+        ),
+        out.mark_text(align="right", dx=-7, dy=-9, fontSize=11, color=INK).encode(
+            x=x, y=y, text="out:N"
+        ),
+        note.mark_text(align="left", dx=7, dy=9, fontSize=11, color=INK).encode(
+            x=x, y=y, text="note:N"
+        ),
+    ]
+
+
+def draw_uninvoiced(groups: Mapping[str, Sequence[Row]]) -> Chart:
+    """
+    What is not invoiced, by client: a chart of its own for each currency.
+
+    Args:
+        groups: By currency, rows with ``label``, ``kind``, ``rank``, ``amount``, ``text``; the
+            first of each label has ``note`` and ``total``.
+    """
+    kinds = (("Time", BLUE), ("Fixed fees", DEEP), ("Expenses", PALE), ("On drafts", GREY))
+    charts = []
+    for currency, rows in groups.items():
+        data = _data(rows)
+        y, width = _labels(rows), 430
+        bars = (
+            alt.Chart(data)
+            .mark_bar(height=13, cornerRadius=1)
+            .encode(
+                x=_money("amount", currency),
+                y=y,
+                color=_kinds(kinds),
+                order=alt.Order("rank:Q"),
+                description="text:N",
+            )
+        )
+        notes = _notes(_data([row for row in rows if row.get("note")]), y, width)
+        count = len({row["label"] for row in rows})
+        charts.append(alt.layer(bars, notes).properties(width=width, height=_ROW * count))
+    return alt.vconcat(*charts, spacing=18).resolve_scale(x="independent", y="independent")
+
+
+def draw_ageing(groups: Mapping[str, Sequence[Row]]) -> Chart:
+    """
+    What is due by how long it has been due: a chart with an axis of its own for each currency.
+
+    Args:
+        groups: By currency, rows with ``bucket``, ``due``, ``note``, ``text``.
+    """
+    names = {bucket: name for bucket, name, _ in AGES}
+    colour = alt.Color(
+        "age:N",
+        scale=alt.Scale(domain=list(names.values()), range=[each[2] for each in AGES]),
+        legend=None,
+    )
+    cells = []
+    for currency, rows in groups.items():
+        data = _data([{**row, "age": names[row["bucket"]]} for row in rows])
+        x = alt.X(
+            "age:N",
+            title="Days overdue",
+            sort=list(names.values()),
+            scale=alt.Scale(domain=list(names.values())),
+            axis=alt.Axis(labelAngle=0, labelLimit=62),
+        )
+        y = alt.Y("due:Q", title=None, axis=alt.Axis(format=_SHORT, tickCount=4))
+        bars = (
+            alt.Chart(data)
+            .mark_bar(cornerRadius=1, width=34)
+            .encode(x=x, y=y, color=colour, description="text:N")
+        )
+        notes = (
+            alt.Chart(data)
+            .mark_text(baseline="bottom", dy=-3, fontSize=11, color=INK)
+            .encode(x=x, y=y, text="note:N")
+        )
+        title = alt.Title(f"Due, {currency}", anchor="start")
+        cells.append(alt.layer(bars, notes).properties(width=290, height=120, title=title))
+    return _in_rows(cells, 3).resolve_scale(y="independent")
+
+
+def draw_margins(rows: Sequence[Row]) -> Chart:
+    """
+    The margin of each client as a share of its revenue.
+
+    Args:
+        rows: ``label``, ``share``, ``state`` (of all hours, or of a part), ``note``, ``text``.
+    """
+    shares = [row["share"] for row in rows]
+    low, high = max(min([0, *shares]), -1.0), min(max([0.5, *shares]), 1.0)
+    data = _data([{**row, "shown": max(row["share"], -1.0)} for row in rows])
+    y, width = _labels(rows), 430
+    bars = (
+        alt.Chart(data)
+        .mark_bar(height=13, cornerRadius=1)
+        .encode(
+            x=alt.X(
+                "shown:Q",
+                title="Margin, share of the revenue",
+                scale=alt.Scale(domain=[low, high], nice=False),
+                axis=alt.Axis(format="%", tickCount=6),
+            ),
+            y=y,
+            color=_kinds(
+                (("all hours known", BLUE), ("a part of the hours", PALE), ("a loss", ORANGE)),
+                field="state",
+            ),
+            description="text:N",
+        )
+    )
+    return alt.layer(bars, _notes(data, y, width)).properties(width=width, height=_ROW * len(rows))
+
+
+def draw_missing(rows: Sequence[Row], start: date, end: date) -> Chart:
+    """
+    The days on which people logged nothing, one mark each.
+
+    Args:
+        rows: ``label`` of a person, ``day`` as ISO date, ``text``; people from the top down.
+    """
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    return (
+        alt.Chart(_data(rows))
+        .mark_tick(thickness=4, height=12, color=ORANGE)
+        .encode(
+            x=alt.X(
+                "day:T",
+                title=None,
+                scale=alt.Scale(
+                    domain=[start.isoformat(), (end + timedelta(days=1)).isoformat()], type="utc"
+                ),
+                axis=alt.Axis(format="%-d %b", tickCount=8, labelFlush=True),
+            ),
+            y=alt.Y("label:N", title=None, sort=labels),
+            description="text:N",
+        )
+        .properties(width=620, height=18 * max(len(labels), 1))
+    )
+
+
+_SHORT: Final = "~s"
+"""20,000 as 20k: labels of axes; the exact amount stands beside the bar."""
+
+
+def _data(rows: Iterable[Row]) -> Chart:
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+
+
+def _money(field: str, currency: str) -> alt.X:
+    return alt.X(
+        f"{field}:Q", title=currency, stack="zero", axis=alt.Axis(format=_SHORT, tickCount=6)
+    )
+
+
+def _labels(rows: Sequence[Row]) -> alt.Y:
+    """What stands beside the bars, in the order of *rows*."""
+    order = list(dict.fromkeys(row["label"] for row in rows))
+    return alt.Y("label:N", title=None, sort=order, axis=alt.Axis(labelLimit=260, labelPadding=8))
+
+
+def _notes(data: Chart, y: alt.Y, width: int) -> Chart:
+    """Texts in a column of their own, right of the bars."""
+    return (
+        alt.Chart(data)
+        .mark_text(align="left", fontSize=11.5, color=INK)
+        .encode(x=alt.value(width + 12), y=y, text="note:N")
+    )
+
+
+def _kinds(kinds: Sequence[tuple[str, str]], *, field: str = "kind") -> alt.Color:
+    return alt.Color(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(domain=[name for name, _ in kinds], range=[colour for _, colour in kinds]),
+        legend=alt.Legend(orient="top", symbolType="square"),
+    )
+
+
+def _in_rows(cells: Sequence[Chart], size: int) -> Chart:
+    """Small charts, so many beside each other."""
+    lines = [alt.hconcat(*cells[at : at + size], spacing=26) for at in range(0, len(cells), size)]
+    return alt.vconcat(*lines, spacing=16)

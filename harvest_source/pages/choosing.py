@@ -1,0 +1,74 @@
+"""From what people type to what the pages are about."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from harvest_source.config.parse import parse_account_ids, parse_date
+from harvest_source.errors import ConfigError, printable
+from harvest_source.pages.filters import Choices, Filters, Key
+
+
+def build_filters(
+    choices: Choices,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    account: Sequence[str] = (),
+    client: Sequence[str] = (),
+    person: Sequence[str] = (),
+    currency: str | None = None,
+) -> Filters:
+    """
+    Filters as they were typed; the last twelve months where no day is given.
+
+    Raises:
+        ConfigError: Something that is not in the warehouse, or an end before its start.
+    """
+    first, last = choices.default_period()
+    end = parse_date(until, "--until") or last
+    start = parse_date(since, "--since") or min(first, end)
+    if start > end:
+        msg = f"The period ends on {end}, before it begins on {start}. Correct --since or --until."
+        raise ConfigError(msg)
+    accounts = parse_account_ids(list(account)) if account else ()
+    known = [each for each, _ in choices.accounts]
+    if known and (others := [each for each in accounts if each not in known]):
+        msg = f"The models have no account {others[0]}. They have: {', '.join(map(str, known))}."
+        raise ConfigError(msg)
+    return Filters(
+        start,
+        end,
+        accounts=accounts,
+        clients=tuple(key for each in client for key in _find(each, choices.clients, "client")),
+        people=tuple(key for each in person for key in _find(each, choices.people, "person")),
+        currency=_find_currency(currency, choices),
+    )
+
+
+def _find(text: str, known: Sequence[tuple[Key, str]], what: str) -> list[Key]:
+    """The keys of everything with this name or id."""
+    wanted = text.strip().lower()
+    found = [key for key, name in known if wanted in (name.lower(), str(key[1]))]
+    if not found:
+        names = sorted({name for _, name in known})
+        near = difflib.get_close_matches(text, names, 3, 0.4) or names[:3]
+        msg = (
+            f"There is no {what} {printable(text, limit=80)!r} in the models. "
+            f"Name one of them in full: {', '.join(near)}"
+        )
+        raise ConfigError(msg)
+    return found
+
+
+def _find_currency(text: str | None, choices: Choices) -> str:
+    if text is None:
+        return ""
+    if text.upper() not in choices.currencies:
+        msg = (
+            f"No client has the currency {printable(text, limit=20)!r}. "
+            f"Choose one of: {', '.join(choices.currencies)}"
+        )
+        raise ConfigError(msg)
+    return text.upper()

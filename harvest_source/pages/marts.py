@@ -1,0 +1,148 @@
+"""The models of a warehouse, opened for reading and closed again: an open file blocks a sync."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from harvest_source.ask.models import MART, find_schema
+from harvest_source.clock import SystemClock
+from harvest_source.errors import ConfigError
+from harvest_source.sql.maintenance import DUCKDB_IN_UTC, quote
+from harvest_source.warehouse.attach import attach
+from harvest_source.warehouse.duckdb_file import DuckDBFile
+from harvest_source.warehouse.failures import as_destination_error
+from harvest_source.warehouse.sql import Sql
+from harvest_source.warehouse.target import Target
+
+Row: TypeAlias = Mapping[str, Any]
+Fetch: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+
+_KEPT: Final = "Nothing was changed."
+
+NEEDED: Final = (
+    "harvest__hours_daily",
+    "harvest__utilization_weekly",
+    "harvest__utilization_monthly",
+    "harvest__budgets",
+    "harvest__uninvoiced",
+    "harvest__profitability_monthly",
+    "harvest__missing_time",
+    "harvest__data_quality",
+    "harvest__sync_health",
+)
+"""Without these there is no page. Those of invoices are missing where the module is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marts:
+    """
+    Open models.
+
+    Attributes:
+        names: The tables and views that exist, as ``schema.name``.
+    """
+
+    target: Target
+    names: frozenset[str]
+    fetch: Fetch
+
+    def mart(self, name: str) -> str:
+        """The quoted name of a model, without its prefix: ``hours_daily``."""
+        return quote(find_schema(self.target.dataset), f"{MART}{name}")
+
+    def model(self, name: str) -> str:
+        """The quoted name of a model that is no mart."""
+        return quote(find_schema(self.target.dataset), name)
+
+    def table(self, name: str) -> str:
+        """The quoted name of a table of the dataset."""
+        return quote(self.target.dataset, name)
+
+    def has_mart(self, name: str) -> bool:
+        """Whether a model exists."""
+        return f"{find_schema(self.target.dataset)}.{MART}{name}" in self.names
+
+    def has_table(self, name: str) -> bool:
+        """Whether the dataset has a table."""
+        return f"{self.target.dataset}.{name}" in self.names
+
+    def rows(self, text: str, parameters: Sequence[Any], columns: Sequence[str]) -> list[Row]:
+        """The rows of a query; *columns* are what it selects, in order."""
+        return [dict(zip(columns, row, strict=True)) for row in self.fetch(text, parameters)]
+
+
+@contextmanager
+def open_marts(
+    target: Target, *, wait_s: float = 0, on_wait: Callable[[str], None] = lambda _: None
+) -> Iterator[Marts]:
+    """
+    Open the models of a warehouse. Close them soon: a sync waits meanwhile.
+
+    Args:
+        wait_s: For how long to wait while another process writes a DuckDB file.
+
+    Raises:
+        ConfigError: There is no such warehouse, or it has no models; says the command.
+        DestinationError: It cannot be read now.
+    """
+    if target.database is not None and not target.database.exists():
+        msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
+        raise ConfigError(msg)
+    with _fetching(target, wait_s, on_wait) as fetch:
+        schemas = (target.dataset, find_schema(target.dataset))
+        names = frozenset(f"{schema}.{name}" for schema, name in fetch(NAMES, schemas))
+        marts = Marts(target, names, fetch)
+        _check_models(marts)
+        yield marts
+
+
+NAMES: Final = (
+    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN (%s, %s)"
+)
+"""Schema and name of what two schemas have."""
+
+
+@contextmanager
+def _fetching(target: Target, wait_s: float, on_wait: Callable[[str], None]) -> Iterator[Fetch]:
+    if target.database is not None:
+        file = DuckDBFile(target.database, SystemClock(), wait_s, on_wait, only_reads=True)
+        with as_destination_error(target, lambda: _KEPT), file.open(_KEPT) as connection:
+            connection.execute(DUCKDB_IN_UTC)
+
+            def fetch(text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+                marked = text.replace("%s", "?")
+                found = connection.execute(marked, list(parameters) or None).fetchall()
+                return [tuple(row) for row in found]
+
+            yield fetch
+        return
+    pipeline = attach(target.pipeline, destination=target.destination, dataset=target.dataset)
+    with as_destination_error(target, lambda: _KEPT), pipeline.sql_client() as client:
+        sql = Sql(client, pipeline.default_schema)
+        yield lambda text, parameters: sql.fetch(text, *parameters)
+
+
+def _check_models(marts: Marts) -> None:
+    """
+    Check that the warehouse was filled and its models were built.
+
+    Raises:
+        ConfigError: It was not.
+    """
+    target = marts.target
+    if not any(name.startswith(f"{target.dataset}.") for name in marts.names):
+        msg = (
+            f"{target} has no tables in dataset {target.dataset}. Fill it: harvest-source sync. Or "
+            "name another one with --database and --dataset."
+        )
+        raise ConfigError(msg)
+    schema = find_schema(target.dataset)
+    missing = [name for name in NEEDED if f"{schema}.{name}" not in marts.names]
+    if missing:
+        what = "no models yet" if len(missing) == len(NEEDED) else f"no {missing[0]}"
+        where = f" --database {target.database}" if target.database else ""
+        msg = f"{target} has {what} in schema {schema}. Build them: harvest-source transform{where}"
+        raise ConfigError(msg)

@@ -1,0 +1,202 @@
+"""Sections on money: uninvoiced work, open invoices, margins. Each currency by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harvest_source.errors import counted
+from harvest_source.pages import charts, figures
+from harvest_source.pages.drawing import draw
+from harvest_source.pages.marts import Row
+from harvest_source.pages.section import Page, Section, Table
+from harvest_source.pages.words import (
+    write_day,
+    write_hours,
+    write_money,
+    write_month,
+    write_share,
+)
+
+
+def build_uninvoiced(page: Page) -> Section:
+    found = figures.read_uninvoiced(page.marts, page.filters)
+    groups: dict[str, list[Row]] = {}
+    for row in sorted(found, key=lambda row: -sum_open(row)):
+        if sum_open(row) + (row["drafts"] or 0) > 0:
+            groups.setdefault(row["currency"] or "no currency", []).extend(_split(row))
+    groups = {each: groups[each] for each in page.choices.sort_currencies(groups)}
+    notes = []
+    if unrated := sum(row["unrated_hours"] or 0 for row in found):
+        notes.append(f"{write_hours(unrated)} have no billable rate: their amounts are missing.")
+    if unknown := sum(row["unknown_fees"] or 0 for row in found):
+        notes.append(f"{counted(int(unknown), 'fixed fee')} without an amount.")
+    if beyond := [row for row in found if row["beyond"]]:
+        said = ", ".join(
+            f"{row['client']} {write_money(row['beyond'])} {row['currency']}" for row in beyond
+        )
+        notes.append(f"Invoiced beyond the fixed fee, and subtracted from nothing: {said}.")
+    if not groups:
+        notes.append("Everything billable is invoiced.")
+    return Section(
+        "uninvoiced",
+        "Uninvoiced and work in progress",
+        f"What is billable and on no invoice, as of {write_day(page.choices.as_of)}: time at its "
+        "rates, what is left of fixed fees, and expenses. What is on a draft is shown beside it. "
+        "Each currency has an axis of its own.",
+        chart=draw(charts.draw_uninvoiced(groups), "Uninvoiced by client") if groups else "",
+        notes=tuple(notes),
+    )
+
+
+def sum_open(row: Row) -> float:
+    return float(sum(row[name] or 0 for name in ("time", "fee", "expenses")))
+
+
+def _split(row: Row) -> Iterator[Row]:
+    label, currency = row["client"] or "no client", row["currency"]
+    drafts = f", {write_money(row['drafts'])} on drafts" if row["drafts"] else ""
+    age = f", oldest {row['oldest_days']:,} days" if row["oldest_days"] else ""
+    note = f"{write_money(sum_open(row))} {currency}{drafts}{age}"
+    kinds = (
+        ("Time", "time"),
+        ("Fixed fees", "fee"),
+        ("Expenses", "expenses"),
+        ("On drafts", "drafts"),
+    )
+    for rank, (kind, name) in enumerate(kinds):
+        amount = row[name] or 0.0
+        text = f"{label}, {kind.lower()}: {write_money(amount)} {currency}"
+        yield {
+            "label": label,
+            "kind": kind,
+            "rank": rank,
+            "amount": amount,
+            "text": text,
+            **({"note": note} if rank == 0 else {}),
+        }
+
+
+def build_ageing(page: Page) -> Section:
+    found = figures.read_ageing(page.marts, page.filters)
+    title, about = (
+        "Invoice ageing",
+        f"What is due of open invoices, by how long it has been due, as of "
+        f"{write_day(page.choices.as_of)}.",
+    )
+    if found is None:
+        return Section("ageing", title, about, notes=("Invoices are switched off in Harvest.",))
+    groups: dict[str, dict[str, list[Row]]] = {}
+    for row in found:
+        groups.setdefault(row["currency"] or "", {}).setdefault(row["bucket"], []).append(row)
+    drawn = {
+        currency: [_sum_bucket(bucket, rows, currency) for bucket, rows in buckets.items()]
+        for currency, buckets in (
+            (each, groups[each]) for each in page.choices.sort_currencies(groups)
+        )
+    }
+    overdue = sorted(
+        (row for row in found if row["order"] > 0), key=lambda row: (-row["order"], -row["due"])
+    )
+    table = Table(
+        ("Client", "Overdue, days", "Invoices", "Due", "Currency", "Oldest due date"),
+        tuple(
+            (
+                row["client"] or "",
+                row["bucket"],
+                f"{row['invoices']:,}",
+                write_money(row["due"], cents=True),
+                row["currency"] or "",
+                write_day(row["oldest_due_date"]) if row["oldest_due_date"] else "",
+            )
+            for row in overdue
+        ),
+        numbers=("Invoices", "Due"),
+    )
+    return Section(
+        "ageing",
+        title,
+        about,
+        chart=draw(charts.draw_ageing(drawn), "Due by age") if drawn else "",
+        table=table if overdue else None,
+        notes=() if found else ("Nothing is due.",),
+    )
+
+
+def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
+    due = sum(row["due"] for row in rows)
+    invoices = int(sum(row["invoices"] for row in rows))
+    text = f"{bucket}: {write_money(due)} {currency}, {counted(invoices, 'invoice')}"
+    return {"bucket": bucket, "due": due, "note": write_money(due), "text": text}
+
+
+def build_margins(page: Page) -> Section:
+    found = [row for row in figures.read_margins(page.marts, page.filters) if row["hours"]]
+    known = [row for row in found if row["revenue"] and row["margin"] is not None]
+    rows = sorted((_mark_margin(row) for row in known), key=lambda row: -row["share"])
+    notes = []
+    unknown = [row for row in found if row not in known and row["all_revenue"] != 0]
+    if unknown:
+        notes.append(f"Not known for {counted(len(unknown), 'client')}, and in no bar:")
+    internal = [row["client"] for row in found if row not in known and row not in unknown]
+    if internal:
+        notes.append(f"Without revenue, and not shown: {', '.join(internal)}.")
+    if not found:
+        notes.append("No hours in these months.")
+    first, last = page.filters.start.replace(day=1), page.filters.end
+    return Section(
+        "margins",
+        "Margin by client",
+        f"Revenue less cost, as a share of revenue, {write_month(first)} to {write_month(last)}, "
+        "of all people, as Harvest's profitability report defines it. Only months in which every "
+        "rate is known count; a pale bar says that there are others.",
+        chart=draw(charts.draw_margins(rows), "Margin by client") if rows else "",
+        notes=tuple(notes),
+        table=_explain_margins(unknown) if unknown else None,
+    )
+
+
+def _mark_margin(row: Row) -> Row:
+    share, part = row["margin"] / row["revenue"], row["known_hours"] / row["hours"]
+    is_whole = part > 0.9995
+    state = "a loss" if share < 0 else "all hours known" if is_whole else "a part of the hours"
+    note = (
+        f"{write_share(share)}: {write_money(row['margin'])} of {write_money(row['revenue'])} "
+        f"{row['currency']}" + ("" if is_whole else f", {write_share(part)} of hours")
+    )
+    label = row["client"] or "no client"
+    return {
+        "label": label,
+        "share": share,
+        "state": state,
+        "note": note,
+        "text": f"{label}: {note}",
+    }
+
+
+def _explain_margins(rows: Sequence[Row]) -> Table:
+    return Table(
+        ("Client", "Hours", "Currency", "Why the margin is not known"),
+        tuple(
+            (
+                row["client"] or "no client",
+                f"{row['hours']:,.0f}",
+                row["currency"] or "",
+                _explain_margin(row),
+            )
+            for row in rows
+        ),
+        numbers=("Hours",),
+    )
+
+
+def _explain_margin(row: Row) -> str:
+    reasons = []
+    if row["unexchanged"]:
+        reasons.append(f"no exchange rate of {row['currency']}")
+    if row["uncosted_hours"]:
+        reasons.append(f"{write_hours(row['uncosted_hours'])} without a cost rate")
+    if row["unrated_hours"]:
+        reasons.append(f"{write_hours(row['unrated_hours'])} without a billable rate")
+    if row["unknown_fees"]:
+        reasons.append("a fixed fee or its dates are missing")
+    return " and ".join(reasons[:2]) or "no month is known"

@@ -1,0 +1,108 @@
+"""The report: one HTML file with everything in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harvest_source._version import __version__
+from harvest_source.pages.filters import Choices, Filters
+from harvest_source.pages.html import (
+    build_page,
+    build_table,
+    escape,
+    heading,
+    paragraph,
+    write_page,
+)
+from harvest_source.pages.section import Page, Section
+from harvest_source.pages.sections import build_sections
+from harvest_source.pages.tiles import Tile, build_tiles
+from harvest_source.pages.words import write_day
+
+
+def write_report(path: Path, page: Page) -> None:
+    """
+    Write the report.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    write_page(path, build_report(page))
+
+
+def build_report(page: Page) -> str:
+    """The report as one HTML file."""
+    names = name_accounts(page.choices, page.filters)
+    body = [
+        heading(1, names),
+        f'<p class="sub">{" &middot; ".join(map(_span, describe_report(page)))}</p>',
+        build_tiles_html(build_tiles(page)),
+        *(part for each in build_sections(page) for part in iter_html(each)),
+    ]
+    footer = (
+        f"harvest-source {__version__}. Money is shown in the currency of each client and never "
+        "added across currencies. Definitions: docs/models.md of harvest-source."
+    )
+    return build_page(f"{names}: report", body, footer=footer)
+
+
+def _span(text: str) -> str:
+    return f"<span>{escape(text)}</span>"
+
+
+def name_accounts(choices: Choices, filters: Filters) -> str:
+    """The companies of the page."""
+    known = [
+        name or f"account {account}"
+        for account, name in choices.accounts
+        if not filters.accounts or account in filters.accounts
+    ]
+    return ", ".join(known) or "Harvest"
+
+
+def describe_report(page: Page) -> list[str]:
+    """Period, age, accounts, what was chosen, version: the line below the title."""
+    filters, choices = page.filters, page.choices
+    accounts = [str(each) for each, _ in choices.accounts] or ["?"]
+    if filters.accounts:
+        accounts = [str(each) for each in filters.accounts]
+    clients = dict(choices.clients)
+    people = dict(choices.people)
+    chosen = [clients.get(key, str(key[1])) for key in filters.clients]
+    chosen += [people.get(key, str(key[1])) for key in filters.people]
+    return [
+        page.period,
+        f"as of {write_day(choices.as_of)}",
+        f"account {', '.join(accounts)}",
+        *([f"only {', '.join(chosen)}"] if chosen else []),
+        *([f"only {filters.currency}"] if filters.currency else []),
+        str(page.marts.target),
+        f"harvest-source {__version__}",
+    ]
+
+
+def build_tiles_html(tiles: Sequence[Tile]) -> str:
+    """The figures at the top."""
+    cells = "".join(
+        f'<div class="tile"><div class="label">{escape(tile.label)}</div>'
+        f'<div class="value">{escape(tile.value)}</div>'
+        f'<div class="more">{escape(tile.more)}</div></div>'
+        for tile in tiles
+    )
+    return f'<div class="tiles">{cells}</div>'
+
+
+def iter_html(section: Section) -> Iterator[str]:
+    """One section."""
+    yield f'<section id="{section.name}">'
+    yield heading(2, section.title)
+    yield paragraph(section.about, "about")
+    if section.chart:
+        yield f'<figure class="chart">{section.chart}</figure>'
+    for note in section.notes:
+        yield paragraph(note, "note")
+    if section.table is not None:
+        table = section.table
+        yield build_table(table.headings, table.rows, numbers=table.numbers)
+    yield "</section>"

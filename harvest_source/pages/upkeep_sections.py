@@ -1,0 +1,82 @@
+"""Sections on the data itself: what it lacks, how old it is, when it was last verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harvest_source.errors import counted
+from harvest_source.pages import figures
+from harvest_source.pages.marts import Marts, Row
+from harvest_source.pages.section import Page, Section, Table
+from harvest_source.pages.words import (
+    describe_finding,
+)
+
+
+def build_quality(page: Page) -> Section:
+    rows = figures.read_findings(page.marts, page.filters)
+    table = Table(
+        ("Finding", "What it does", "Records", "For example"),
+        tuple(
+            (*describe_finding(row["finding"]), f"{row['rows']:,}", row["example"] or "")
+            for row in rows
+        ),
+        numbers=("Records",),
+    )
+    return Section(
+        "quality",
+        "Data quality",
+        f"What keeps the figures from being whole: records of {page.period}, and those without "
+        "a day. Every record is in harvest__data_quality.",
+        table=table if rows else None,
+        notes=() if rows else ("Nothing was found.",),
+    )
+
+
+def build_freshness(page: Page) -> Section:
+    syncs = figures.read_syncs(page.marts)
+    table = Table(
+        ("Last syncs (UTC)", "Seconds", "Status", "Requests", "Rows deleted", "Version"),
+        tuple(
+            (
+                f"{row['started_at']:%Y-%m-%d %H:%M:%S}",
+                f"{(row['ended_at'] - row['started_at']).total_seconds():,.1f}",
+                row["status"],
+                f"{row['requests'] or 0:,}",
+                f"{row['rows_deleted'] or 0:,}",
+                row["version"] or "",
+            )
+            for row in syncs
+        ),
+        numbers=("Seconds", "Requests", "Rows deleted"),
+    )
+    return Section(
+        "freshness",
+        "Freshness",
+        describe_verified(page.marts),
+        table=table if syncs else None,
+        notes=tuple(_warn_of_age(page.marts, syncs)),
+    )
+
+
+def describe_verified(marts: Marts) -> str:
+    """When the warehouse was last compared with Harvest's own totals."""
+    last = figures.read_verified(marts)
+    if last is None:
+        return "Never compared with Harvest's own totals. Compare: harvest-source verify"
+    when = f"{last.as_of:%Y-%m-%d %H:%M} UTC"
+    if last.status == "ok":
+        return f"Compared with Harvest's own totals {when}: all {last.compared:,} figures equal."
+    before = f" Last equal {last.last_ok:%Y-%m-%d %H:%M} UTC." if last.last_ok else ""
+    return (
+        f"Compared with Harvest's own totals {when}: {last.differing:,} of "
+        f"{counted(last.compared, 'figure')} differ ({last.status}).{before} To see which: "
+        "harvest-source verify"
+    )
+
+
+def _warn_of_age(marts: Marts, syncs: Sequence[Row]) -> Iterator[str]:
+    built = figures.read_models_sync(marts)
+    loaded = [row["started_at"] for row in syncs if row["status"] in ("ok", "partial")]
+    if built is not None and loaded and loaded[0].replace(tzinfo=None) > built.replace(tzinfo=None):
+        yield "The models are older than the last sync. Build them: harvest-source transform"

@@ -1,0 +1,63 @@
+"""Figures, days and findings as the pages write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+
+def write_day(day: date) -> str:
+    """``6 Jan 2027``."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def write_month(day: date) -> str:
+    """``January 2027``."""
+    return f"{day:%B %Y}"
+
+
+def write_hours(hours: float) -> str:
+    """``1,234 h``; below 100, tenths too."""
+    return f"{hours:,.0f} h" if abs(hours) >= 100 else f"{hours:,.1f}".removesuffix(".0") + " h"
+
+
+def write_money(amount: float, *, cents: bool = False) -> str:
+    """``12,345``; with two decimals where it is to be paid."""
+    return f"{amount:,.2f}" if cents else f"{amount:,.0f}"
+
+
+def write_share(share: float) -> str:
+    """``87 %``. What is not whole is never written as 100 or 0."""
+    percent = share * 100
+    if 99 < percent < 100:
+        return "99 %"
+    return "1 %" if 0 < percent < 1 else f"{percent:,.0f} %"
+
+
+FINDINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "missing_billable_rate": ("Billable, without a rate", "Amounts lack these hours"),
+    "missing_cost_rate": ("Without a cost rate", "Margins lack these hours"),
+    "missing_fee": ("Fixed fee without an amount", "No revenue is known"),
+    "missing_project_dates": ("Fixed fee without dates", "The fee cannot be spread over months"),
+    "billable_entry_on_non_billable_project": (
+        "Billable entry on a project that is not",
+        "Counts as billable; Harvest invoices none of it",
+    ),
+    "stale_timer": ("Timer that runs since an earlier day", "Its hours still grow"),
+    "day_over_24_hours": ("More than 24 hours on a day", "Utilization is too high"),
+    "missing_issue_date": ("Invoice without an issue date", "Belongs to no month"),
+    "missing_paid_date": ("Payment without a date", "Belongs to no month"),
+    "currency_mismatch": (
+        "Invoice in another currency than its client's",
+        "Its amounts stand beside the client's, never in them",
+    ),
+    "over_invoiced": ("Invoiced beyond the fixed fee", "Nothing is left to invoice"),
+    "value_does_not_fit": ("Value that its column cannot hold", "Sums lack it"),
+}
+"""What people call the findings of the mart, and what follows from each."""
+
+
+def describe_finding(name: str) -> tuple[str, str]:
+    """A finding and what follows from it, in words."""
+    return FINDINGS.get(name, (name.replace("_", " "), ""))

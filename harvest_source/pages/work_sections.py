@@ -1,0 +1,156 @@
+"""Sections on people and their time: utilization, billable mix, missing time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Final
+
+from harvest_source.errors import counted
+from harvest_source.pages import charts, figures
+from harvest_source.pages.drawing import draw
+from harvest_source.pages.filters import Key
+from harvest_source.pages.marts import Row
+from harvest_source.pages.section import Page, Section
+from harvest_source.pages.words import (
+    write_day,
+    write_hours,
+    write_month,
+    write_share,
+)
+
+_MOST_WEEKS: Final = 60
+"""Longer periods are shown by month."""
+_FEW_WEEKS: Final = 16
+"""Up to so many, hours are summed by week."""
+_MOST_PEOPLE: Final = 30
+_MISSING_DAYS: Final = 42
+"""Missing time of the last weeks is shown: what is older will not be logged any more."""
+
+
+def build_utilization(page: Page) -> Section:
+    by_month = (page.filters.end - page.filters.start).days > 7 * _MOST_WEEKS
+    rows = [
+        row
+        for row in figures.read_utilization(page.marts, page.filters, by_month=by_month)
+        if (row["available"] or row["worked"])
+        # A week that is not over says nothing yet.
+        and (by_month or row["period"] + timedelta(days=6) <= page.choices.as_of)
+    ]
+    capacity = figures.read_weekly_capacity(page.marts, page.filters)
+    people = _rank_people(rows)
+    labels = {key: _label_person(name, capacity.get(key)) for key, name in people.items()}
+    cells = [
+        {
+            "label": labels[row["account_id"], row["user_id"]],
+            "period": row["period"].isoformat(),
+            "share": row["worked"] / row["available"],
+            "text": _describe_week(row, by_month=by_month),
+        }
+        for row in rows
+        if row["available"]
+    ]
+    chart = charts.draw_utilization(cells, list(labels.values()), by_month=by_month)
+    what = "month" if by_month else "week"
+    return Section(
+        "utilization",
+        "Utilization",
+        f"Hours worked by person and {what}, as a share of the hours available: capacity less time "
+        f"off. {page.period}, on all clients; the busiest first, with hours per week.",
+        chart=draw(chart, f"Utilization by person and {what}") if cells else "",
+        notes=() if cells else ("Nobody has capacity or hours in this period.",),
+    )
+
+
+def _rank_people(rows: Iterable[Row]) -> dict[Key, str]:
+    """People by their share over the period, the highest first."""
+    sums: dict[Key, tuple[float, float]] = {}
+    names: dict[Key, str] = {}
+    for row in rows:
+        key = row["account_id"], row["user_id"]
+        worked, available = sums.get(key, (0.0, 0.0))
+        sums[key] = worked + row["worked"], available + row["available"]
+        names[key] = row["person"] or f"person {row['user_id']}"
+
+    def rank(key: Key) -> tuple[float, str]:
+        worked, available = sums[key]
+        return -(worked / available if available else 0.0), names[key]
+
+    return {key: names[key] for key in sorted(names, key=rank)}
+
+
+def _label_person(name: str, capacity: float | None) -> str:
+    return f"{name}, {capacity:g} h" if capacity else name
+
+
+def _describe_week(row: Row, *, by_month: bool) -> str:
+    when = write_month(row["period"]) if by_month else f"week of {write_day(row['period'])}"
+    share = write_share(row["worked"] / row["available"])
+    off = f", {write_hours(row['off'])} off" if row["off"] else ""
+    return (
+        f"{row['person']}, {when}: {write_hours(row['worked'])} of "
+        f"{write_hours(row['available'])} available, {share}"
+        f"; {write_hours(row['billable'])} billable{off}"
+    )
+
+
+def build_mix(page: Page) -> Section:
+    by_week = (page.filters.end - page.filters.start).days <= 7 * _FEW_WEEKS
+    rows: list[Row] = []
+    for row in figures.read_mix(page.marts, page.filters, by_week=by_week):
+        total = row["billable"] + row["other"]
+        day: date = row["period"]
+        period = f"{day:%-d %b}" if by_week else f"{day:%b %y}"
+        share = row["billable"] / total if total else 0.0
+        for rank, (kind, hours) in enumerate(
+            (("Billable", row["billable"]), ("Not billable", row["other"]))
+        ):
+            note = {"note": write_share(share), "top": total} if rank == 0 and total else {}
+            text = f"{period}, {kind.lower()}: {write_hours(hours)} of {write_hours(total)}"
+            rows.append(
+                {"period": period, "kind": kind, "rank": rank, "hours": hours, "text": text} | note
+            )
+    return Section(
+        "mix",
+        "Billable mix",
+        f"Hours by {'week' if by_week else 'month'}, and the billable share of each. "
+        f"{page.period}.",
+        chart=draw(charts.draw_mix(rows), "Billable and other hours") if rows else "",
+        notes=() if rows else ("No hours in this period.",),
+    )
+
+
+def build_missing(page: Page) -> Section:
+    # The day of the last sync is not over: who has logged nothing today yet is not late.
+    end = min(page.filters.end, page.choices.as_of - timedelta(days=1))
+    start = max(page.filters.start, end - timedelta(days=_MISSING_DAYS - 1))
+    within = replace(page.filters, start=start, end=end)
+    people = figures.read_missing(page.marts, within)
+    names = {(row["account_id"], row["user_id"]): row for row in people}
+    shown = list(names)[:_MOST_PEOPLE]
+    days: dict[Key, list[date]] = {}
+    for row in figures.read_missing_days(page.marts, within):
+        days.setdefault((row["account_id"], row["user_id"]), []).append(row["day"])
+    rows = [
+        {
+            "label": f"{names[key]['person']}, {counted(names[key]['days'], 'day')}",
+            "day": day.isoformat(),
+            "text": f"{names[key]['person']}: nothing on {day:%A}, {write_day(day)}",
+        }
+        for key in shown
+        for day in days.get(key, [])
+    ]
+    notes = []
+    if len(names) > len(shown):
+        notes.append(f"{len(names) - len(shown):,} more people lack fewer days.")
+    if not rows:
+        notes.append("Everybody has logged something on each working day.")
+    return Section(
+        "missing",
+        "Who has not logged",
+        f"Working days without any entry, {write_day(start)} to {write_day(end)}, of people who "
+        "are not archived.",
+        chart=draw(charts.draw_missing(rows, start, end), "Days without time") if rows else "",
+        notes=tuple(notes),
+    )

@@ -1,0 +1,57 @@
+"""``report`` and ``app``: what is checked before the work, and what is said when they cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harvest_source.pages import needs
+from tests.support.command import Run
+from tests.support.marts import MadeMarts
+
+
+def test_a_report_is_one_file(bare: Run, folder: Path) -> None:
+    """Written without a sign-in; the line, or the object, says of which days it is."""
+    made = MadeMarts(folder / "harvest_data.duckdb")
+    made.add("clients", {"client_id": 1, "client_name": "Alder"})
+    result = bare("report", "report.html", "--since", "2026-10-01")
+    assert (result.code, result.out) == (
+        0,
+        "report.html: 2026-10-01 to 2026-11-30, as of 2026-11-30\n",
+    )
+    text = (folder / "report.html").read_text()
+    assert "1 Oct 2026 to 30 Nov 2026" in text
+    report = bare("report", "other.html", "--client", "alder", "--json").json
+    assert (report["file"], report["as_of"]) == ("other.html", "2026-11-30")
+    assert "only Alder" in (folder / "other.html").read_text()
+    assert {path.name for path in folder.iterdir()} == {
+        *("harvest_data.duckdb", "report.html", "other.html")
+    }
+
+
+def test_what_cannot_be_is_refused_and_nothing_is_written(bare: Run, folder: Path) -> None:
+    """No warehouse, no models, no such folder, no such client: exit 2 and the next step."""
+    assert "harvest-source sync" in bare("report", "report.html").err
+    made = MadeMarts(folder / "harvest_data.duckdb")
+    for arguments, said in (
+        (("none/report.html",), "There is no folder"),
+        (("report.html", "--client", "Zed"), "no client 'Zed'"),
+        (("report.html", "--until", "2020-01-01", "--since", "2021-01-01"), "before it begins"),
+    ):
+        result = bare("report", *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert said in " ".join(result.err.split())
+    made.run("DROP SCHEMA harvest_models CASCADE")
+    assert "harvest-source transform" in bare("report", "report.html").err
+    assert [path.name for path in folder.iterdir()] == ["harvest_data.duckdb"]
+
+
+def test_a_missing_extra_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it, before anything else is looked at."""
+    lacking = {"report": ("no_such_library",), "app": ("no_such_library",)}
+    monkeypatch.setattr(needs, "_MODULES", lacking)
+    result = bare("report", "report.html")
+    assert result.code == 2
+    assert "needs the extra report" in result.err
+    assert "vl-convert-python" in result.err

@@ -1,0 +1,70 @@
+"""Models without dbt: empty tables as the contracts of the marts declare them, and a few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from harvest_source.pages.section import Page
+from tests.dbt.generate import CONTRACTS, PACKAGE
+
+SCHEMA = "harvest_models"
+ACCOUNT = 7
+
+OpenPage = Callable[..., Page]
+"""Opens the models of a warehouse as a page is made of them; keyword arguments are filters."""
+
+
+@cache
+def read_contracts() -> Mapping[str, Mapping[str, str]]:
+    """Columns and types by mart."""
+    models = yaml.safe_load((PACKAGE / CONTRACTS).read_text())["models"]
+    return {
+        model["name"]: {each["name"]: each["data_type"] for each in model["columns"]}
+        for model in models
+    }
+
+
+class MadeMarts:
+    """
+    A DuckDB file with every mart, empty.
+
+    Args:
+        path: The file, which is made.
+        as_of: The day that everything is as of, ISO.
+    """
+
+    def __init__(self, path: Path, as_of: str = "2026-11-30") -> None:
+        self.path = path
+        self.statements: list[tuple[str, list[Any]]] = []
+        """What made it, with marks for values: another database can be made of it, too."""
+        self.run(f"CREATE SCHEMA harvest; CREATE SCHEMA {SCHEMA}")
+        for name, columns in read_contracts().items():
+            listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+            self.run(f"CREATE TABLE {SCHEMA}.{name} ({listed})")
+        self.run(
+            f"CREATE TABLE {SCHEMA}.int_harvest__as_of AS SELECT DATE '{as_of}' AS as_of;"
+            f"CREATE TABLE {SCHEMA}.int_harvest__accounts AS "
+            f"SELECT {ACCOUNT} AS account_id, 'EUR' AS currency, 1 AS first_weekday;"
+            f"CREATE TABLE harvest.company AS SELECT {ACCOUNT} AS account_id, 'Acme' AS name"
+        )
+
+    def add(self, mart: str, *rows: Mapping[str, Any], **same: Any) -> None:
+        """Add rows to a mart; columns that none names are null."""
+        account = {} if mart == "sync_health" else {"account_id": ACCOUNT}
+        for row in rows or ({},):
+            given = {**account, **same, **row}
+            names, marks = ", ".join(given), ", ".join("?" for _ in given)
+            table = f"{SCHEMA}.harvest__{mart}"
+            self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *given.values())
+
+    def run(self, statement: str, *values: Any) -> None:
+        """Change the file."""
+        self.statements.append((statement, list(values)))
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute(statement, list(values) or None)

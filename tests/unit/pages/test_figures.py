@@ -1,0 +1,329 @@
+"""What the pages say: each figure is what SQL says, and none stands for more than it knows."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest_source.errors import ConfigError, DestinationError
+from harvest_source.pages import figures
+from harvest_source.pages.choosing import build_filters
+from harvest_source.pages.filters import Choices
+from harvest_source.pages.marts import open_marts
+from harvest_source.pages.report import build_report
+from harvest_source.pages.section import Section
+from harvest_source.pages.sections import BUILDERS
+from harvest_source.pages.tiles import build_tiles
+from harvest_source.warehouse.target import build_target
+from tests.support.holders import writing
+from tests.support.marts import MadeMarts, OpenPage
+
+DAY = date(2026, 11, 2)
+
+
+def fill(made: MadeMarts) -> None:
+    """Two clients in two currencies, two people."""
+    made.add("clients", {"client_id": 1, "client_name": "Alder", "currency": "EUR"})
+    made.add("clients", {"client_id": 2, "client_name": "Birch <b>", "currency": "JPY"})
+    made.add("people", {"user_id": 11, "person_name": "Ada", "weekly_capacity_hours": 40})
+    made.add("people", {"user_id": 12, "person_name": "Bo", "weekly_capacity_hours": 20})
+    same = {"spent_date": DAY, "project_id": 5, "task_id": 6}
+    made.add(
+        "hours_daily",
+        {"user_id": 11, "client_id": 1, "currency": "EUR", "hours": "6", "billable_hours": "6"},
+        {"user_id": 11, "client_id": 2, "currency": "JPY", "hours": "2", "billable_hours": "0"},
+        {"user_id": 12, "client_id": 2, "currency": "JPY", "hours": "3.3", "billable_hours": "3"},
+        **same,
+    )
+
+
+def names(section: Section) -> list[str]:
+    """Texts of a chart."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", section.chart)
+
+
+def titles(section: Section) -> list[str]:
+    """What the marks of a chart say below the pointer."""
+    return re.findall(r"<title>([^<]*)</title>", section.chart)
+
+
+def test_sums_follow_what_is_chosen(made: MadeMarts, open_page: OpenPage) -> None:
+    """Client, person, currency, account and days each leave out what they should."""
+    fill(made)
+    page = open_page()
+    for filters, hours in (
+        ({}, 11.3),
+        ({"clients": ((7, 1),)}, 6),
+        ({"clients": ((7, 1), (7, 2))}, 11.3),
+        ({"clients": ((8, 1),)}, 0),
+        ({"people": ((7, 12),)}, 3.3),
+        ({"currency": "JPY"}, 5.3),
+        ({"accounts": (8,)}, 0),
+        ({"start": DAY, "end": DAY}, 11.3),
+        ({"end": date(2026, 11, 1)}, 0),
+    ):
+        row = figures.read_hours(page.marts, open_page(**filters).filters)
+        assert row["hours"] == pytest.approx(hours), filters
+
+
+def test_a_page_of_empty_models_has_every_section(open_page: OpenPage) -> None:
+    """Nothing divides by nothing, and each section says that it has nothing."""
+    page = open_page()
+    for name, build in BUILDERS.items():
+        section = build(page)
+        assert section.name == name
+        assert section.notes or section.table or section.about.startswith("Never compared")
+    assert build_report(page).count("<section") == len(BUILDERS)
+
+
+def test_currencies_share_no_bar_and_no_sum(made: MadeMarts, open_page: OpenPage) -> None:
+    """Each has an axis that names it, and a figure of its own at the top; the account's first."""
+    fill(made)
+    project = {"project_name": "P", "is_archived": False, "is_fixed_fee": False}
+    for client, currency, amount in ((1, "EUR", 100), (2, "JPY", 90_000)):
+        made.add(
+            "uninvoiced",
+            {"project_id": client, "client_id": client, "client_name": f"C{client}"},
+            currency=currency,
+            uninvoiced_time=amount,
+            uninvoiced_fee=0,
+            uninvoiced_expenses=0,
+            **project,
+        )
+    page = open_page()
+    section = BUILDERS["uninvoiced"](page)
+    assert {"EUR", "JPY", "100 EUR", "90,000 JPY"} <= set(names(section))
+    tile = next(each for each in build_tiles(page) if each.label == "Uninvoiced")
+    assert (tile.value, tile.more) == ("100 EUR", "90,000 JPY")
+    assert "90,100" not in build_report(page)
+
+
+def test_a_fee_that_was_exceeded_pays_for_no_other_work(
+    made: MadeMarts, open_page: OpenPage
+) -> None:
+    """What was invoiced beyond a fee is said, and makes nothing else smaller."""
+    same = {"client_id": 1, "client_name": "Alder", "currency": "EUR", "uninvoiced_expenses": 0}
+    made.add(
+        "uninvoiced",
+        {"project_id": 1, "uninvoiced_time": 0, "uninvoiced_fee": -500, "is_fixed_fee": True},
+        {"project_id": 2, "uninvoiced_time": 800, "uninvoiced_fee": 0, "is_fixed_fee": False},
+        {"project_id": 3, "uninvoiced_time": 0, "uninvoiced_fee": None, "is_fixed_fee": True},
+        **same,
+    )
+    section = BUILDERS["uninvoiced"](open_page())
+    assert "800 EUR" in names(section)
+    assert any("Alder 500 EUR" in note for note in section.notes)
+    assert any("1 fixed fee without an amount" in note for note in section.notes)
+
+
+def margin(**fields: Any) -> dict[str, Any]:
+    return {
+        "project_id": 1,
+        "month": date(2026, 10, 1),
+        "client_id": 1,
+        "client_name": "Alder",
+        "currency": "EUR",
+        "hours": 10,
+        "revenue": 1000,
+        "cost": 400,
+        "margin": 600,
+        "hours_without_billable_rate": 0,
+        "hours_without_cost_rate": 0,
+        "is_fee_or_date_missing": False,
+        "is_other_currency": False,
+    } | fields
+
+
+def test_a_margin_is_of_known_months_alone(made: MadeMarts, open_page: OpenPage) -> None:
+    """A missing rate makes no margin better or worse: its hours are left out, and said."""
+    made.add(
+        "profitability_monthly",
+        margin(),
+        margin(project_id=2, cost=None, margin=None, hours_without_cost_rate=10, hours=30),
+        margin(project_id=3, margin=900, hours_without_billable_rate=4, hours=40),
+    )
+    section = BUILDERS["margins"](open_page())
+    assert "60 %: 600 of 1,000 EUR, 12 % of hours" in names(section)
+    assert section.table is None
+
+
+def test_a_margin_that_is_not_known_has_no_bar(made: MadeMarts, open_page: OpenPage) -> None:
+    """Another currency without an exchange rate, and what has no revenue: named, not drawn."""
+    made.add(
+        "profitability_monthly",
+        margin(currency="JPY", cost=None, margin=None, is_other_currency=True),
+        margin(client_id=2, client_name="Own", revenue=0, margin=-400),
+    )
+    section = BUILDERS["margins"](open_page())
+    assert section.chart == ""
+    assert section.table is not None
+    assert section.table.rows == (("Alder", "10", "JPY", "no exchange rate of JPY"),)
+    assert any("Own" in note for note in section.notes)
+
+
+def test_utilization_is_of_hours_available(made: MadeMarts, open_page: OpenPage) -> None:
+    """Time off makes a week shorter; a week that is not over is not shown; capacity is said."""
+    fill(made)
+    same = {"user_id": 11, "person_name": "Ada", "capacity_hours": 40, "billable_hours": 16}
+    made.add(
+        "utilization_weekly",
+        {"week_start": DAY, "worked_hours": 16, "off_hours": 24, "available_hours": 16},
+        {"week_start": date(2026, 11, 30), "worked_hours": 1, "off_hours": 0},
+        **same,
+    )
+    section = BUILDERS["utilization"](open_page())
+    assert titles(section) == [
+        "Ada, week of 2 Nov 2026: 16 h of 16 h available, 100 %; 16 h billable, 24 h off"
+    ]
+    assert "Ada, 40 h" in names(section)
+
+
+def test_a_budget_says_when_it_runs_out(made: MadeMarts, open_page: OpenPage) -> None:
+    """Money in its currency, hours as hours; what has no amount is named, not drawn."""
+    same = {"client_name": "Alder", "currency": "EUR", "is_archived": False, "weekly_use": 10}
+    made.add(
+        "budgets",
+        {"project_id": 1, "project_name": "Site", "unit": "money", "budget": 1000, "spent": 1200},
+        spent_share_of_budget="1.2",
+        budget_is_monthly=False,
+        **same,
+    )
+    made.add(
+        "budgets",
+        {"project_id": 2, "project_name": "App", "unit": "hours", "budget": 100, "spent": 50},
+        spent_share_of_budget="0.5",
+        budget_is_monthly=False,
+        runs_out_on=date(2026, 12, 24),
+        **same,
+    )
+    made.add("budgets", {"project_id": 3, "project_name": "None", "unit": "hours"}, **same)
+    made.add(
+        "budget_months",
+        {"project_id": 2, "month": date(2026, 10, 1), "spent_share_of_budget": "0.3"},
+        budget_is_monthly=False,
+    )
+    page = open_page()
+    section = BUILDERS["budgets"](page)
+    assert "120 %: 1,200 of 1,000 EUR" in names(section)
+    assert "50 %: 50 of 100 h, runs out 24 Dec 2026" in names(section)
+    assert section.notes == ("1 budget without an amount: None, Alder.",)
+    assert "24 Dec 2026" in names(BUILDERS["burn"](page))
+
+
+def test_the_day_of_the_sync_is_not_missing_yet(made: MadeMarts, open_page: OpenPage) -> None:
+    """Who has logged nothing today may still do so."""
+    same = {"user_id": 11, "person_name": "Ada", "capacity_hours": 8, "is_archived": False}
+    made.add("missing_time", {"day": date(2026, 11, 27)}, {"day": date(2026, 11, 30)}, **same)
+    section = BUILDERS["missing"](open_page())
+    assert titles(section) == ["Ada: nothing on Friday, 27 Nov 2026"]
+
+
+def test_ageing_without_invoices(made: MadeMarts, open_page: OpenPage) -> None:
+    """The module is switched off: it is said, and nothing at the top is zero."""
+    made.run("DROP TABLE harvest_models.harvest__receivables_ageing")
+    page = open_page()
+    assert BUILDERS["ageing"](page).notes == ("Invoices are switched off in Harvest.",)
+    assert "Overdue" not in {tile.label for tile in build_tiles(page)}
+
+
+def test_models_older_than_the_last_sync_are_said(made: MadeMarts, open_page: OpenPage) -> None:
+    """With the command; and how the warehouse compared with Harvest."""
+    made.run(
+        "CREATE TABLE harvest.sync_runs AS SELECT TIMESTAMPTZ '2026-11-30 10:00:00+00' AS "
+        "started_at, TIMESTAMPTZ '2026-11-30 10:01:00+00' AS ended_at, 'ok' AS status, "
+        "3 AS requests, 0 AS rows_deleted, '1' AS version;"
+        "CREATE TABLE harvest.verify_runs AS SELECT TIMESTAMPTZ '2026-11-29 10:00:00+00' AS "
+        "started_at, 'differs' AS status, 10 AS compared, 2 AS differing"
+    )
+    made.add("sync_health", {"sync_run_id": "a", "started_at": "2026-11-29 10:00:00"})
+    section = BUILDERS["freshness"](open_page())
+    assert any("harvest-source transform" in note for note in section.notes)
+    assert "2 of 10 figures differ" in section.about
+
+
+def test_names_are_text(made: MadeMarts, open_page: OpenPage) -> None:
+    """A client may be called anything, also in a chart; the page fetches nothing."""
+    fill(made)
+    made.add(
+        "receivables_ageing",
+        {"client_id": 2, "client_name": "<script>x</script>", "bucket": ">90", "bucket_order": 4},
+        currency="EUR",
+        invoices=1,
+        due_amount=5,
+    )
+    made.add("profitability_monthly", margin(client_name="<img src=//x.example>"))
+    text = build_report(open_page(clients=((7, 2),)))
+    text += build_report(open_page())
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "only Birch &lt;b&gt;" in text
+    addresses = set(re.findall(r"https?://[^\s\"'<>)]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DROP SCHEMA harvest_models CASCADE", "no models yet .* harvest-source transform"),
+        ("DROP TABLE harvest_models.harvest__budgets", "no harvest__budgets .*transform"),
+        ("DROP SCHEMA harvest CASCADE", "no tables in dataset harvest.* harvest-source sync"),
+    ],
+)
+def test_what_is_missing_is_said_with_the_command(made: MadeMarts, change: str, said: str) -> None:
+    """A warehouse without models, with other models, or empty."""
+    made.run(change)
+    target = build_target("duckdb", made.path, "harvest", "p")
+    with pytest.raises(ConfigError, match=said), open_marts(target):
+        pass
+
+
+def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """The command that makes one is said."""
+    target = build_target("duckdb", tmp_path / "none.duckdb", "harvest", "p")
+    with pytest.raises(ConfigError, match="harvest-source sync"), open_marts(target):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_written_is_said_to_be_in_use(made: MadeMarts) -> None:
+    """By which process; nothing waits for long."""
+    target = build_target("duckdb", made.path, "harvest", "p")
+    with writing(made.path), pytest.raises(DestinationError, match="in use"), open_marts(target):
+        pass
+
+
+@pytest.fixture
+def choices(made: MadeMarts, open_page: OpenPage) -> Choices:
+    """What can be chosen of the two clients."""
+    fill(made)
+    return open_page().choices
+
+
+def test_names_and_days_are_taken_as_typed(choices: Choices) -> None:
+    """A name in any case, an id, a currency in small letters; twelve months by default."""
+    found = build_filters(choices, client=("alder", "2"), currency="eur", person=("ADA",))
+    assert found.clients == ((7, 1), (7, 2))
+    assert (found.people, found.currency) == (((7, 11),), "EUR")
+    assert (found.start, found.end) == (DAY, date(2026, 11, 30))
+    assert build_filters(choices, since="2026-01-05").start == date(2026, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"client": ("Aldr",)}, "no client 'Aldr'.*Alder"),
+        ({"person": ("Zed",)}, "no person 'Zed'"),
+        ({"currency": "usd"}, "Choose one of: EUR, JPY"),
+        ({"since": "2027-01-01"}, "before it begins"),
+        ({"account": ("9",)}, "no account 9. They have: 7"),
+        ({"until": "soon"}, "--until"),
+    ],
+)
+def test_what_is_not_there_is_refused(choices: Choices, typed: Any, said: str) -> None:
+    """With what there is."""
+    with pytest.raises(ConfigError, match=said):
+        build_filters(choices, **typed)
