@@ -20,6 +20,7 @@ import httpx
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
 from harvest_source.api.http_context import HttpContext
+from harvest_source.api.pages import Page
 from harvest_source.api.rate_limit import Cancelled, LimiterMaker, general_limiter, never
 from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
@@ -80,23 +81,40 @@ class Owner:
 
 
 class Company:
-    """The modules of one account, from ``company``: fetched once, at the first use."""
+    """
+    The modules of one account, from ``company``: fetched once, at the first use.
+
+    The same answer is the table ``company``.
+    """
 
     def __init__(self, client: HarvestClient) -> None:
         self._client = client
         self._lock = threading.Lock()
         self._flags: Mapping[str, Any] | None = None
+        self._page: Page | None = None
 
     def flag(self, name: str) -> bool | None:
         """Whether a module is on; None when this token may not read that. Raises nothing."""
         with self._lock:
-            if self._flags is None:
-                try:
-                    self._flags = self._client.fetch_object("company")
-                except HarvestError:
-                    self._flags = {}  # Reading the table ``company`` reports the error.
-            value = self._flags.get(name)
+            self._fetch()
+            value = (self._flags or {}).get(name)
         return value if isinstance(value, bool) else None
+
+    def take(self) -> Page | None:
+        """The answer, handed out once; None where Harvest gave none, or somebody has it."""
+        with self._lock:
+            self._fetch()
+            page, self._page = self._page, None
+        return page
+
+    def _fetch(self) -> None:
+        if self._flags is not None:
+            return
+        try:
+            self._page = self._client.fetch_page("company", key=None)
+            self._flags = json.loads(self._page.rows)[0]
+        except HarvestError:
+            self._flags = {}  # Reading the table ``company`` reports the error.
 
 
 class Managed:

@@ -37,6 +37,7 @@ from harvest_source.startup import without_gc
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
 @click.option("--since", metavar="DATE", help="start_date of this run: 2024-01-31.")
 @click.option("--full-refresh", is_flag=True, help="Read everything; remove what is gone.")
+@click.option("--all-children", is_flag=True, help="Ask for all messages, payments and rates now.")
 @click.option(
     "--deletes/--no-deletes", default=None, help="Look for deleted rows.  [default: once a day]"
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harvest_source.cli.console import Console, print_json, print_table, print_text
 from harvest_source.cli.json_log import log_sync
 from harvest_source.errors import counted
+from harvest_source.schema.endpoints import BY_NAME
 
 if TYPE_CHECKING:
     from harvest_source.operations.run_report import SyncReport
@@ -61,6 +62,8 @@ def _tell(console: Console, report: SyncReport) -> None:
         console.warn(notice)
     for skip in log.skipped:
         console.note("skipped", f"{skip.table} of account {skip.account_id}: {skip.reason}")
+    if log.unasked:
+        console.note("later", describe_unasked(report))
     if log.audit.was_due:
         console.note("audit", log.audit.describe())
     for error in report.errors:
@@ -70,6 +73,25 @@ def _tell(console: Console, report: SyncReport) -> None:
         console.error(f"{what} of account {failure.account_id}: {failure.error}")
     for unproven in log.unproven:
         console.error(str(unproven.error))
+
+
+def describe_unasked(report: SyncReport) -> str:
+    """How many parents are still to be asked for which tables, by when, and how to ask all now."""
+    unasked = sorted(report.run_log.unasked.items())
+    parts = ", ".join(
+        f"{table} of {each.left:,} of {each.parents:,} "
+        f"{BY_NAME[table].parent_table}{_of_account(report, account_id)}"
+        for (table, account_id), each in unasked
+    )
+    by = max(each.by for _, each in unasked)
+    return (
+        f"the runs to come read {parts}, all of them by {by:%Y-%m-%d} if there is a run a day. "
+        "All now: harvest-source sync --all-children"
+    )
+
+
+def _of_account(report: SyncReport, account_id: int) -> str:
+    return f" of account {account_id}" if len(report.account_ids) > 1 else ""
 
 
 def _iter_rows(report: SyncReport) -> Iterator[list[str]]:
@@ -98,6 +120,9 @@ def _describe_freshness(report: SyncReport) -> str:
     if report.status != "ok":
         return ""
     as_of = f"as of {report.started_at:%H:%M:%S} UTC"
+    if report.run_log.unasked:
+        tables = ", ".join(sorted({table for table, _ in report.run_log.unasked}))
+        as_of += f" but for {tables}"
     partial = report.run_log.partial_roles
     if not partial:
         return f", complete {as_of}"

@@ -88,6 +88,7 @@ def _show_tables(report: WarehouseStatus) -> None:
 def _iter_rows(report: WarehouseStatus) -> Iterator[list[str]]:
     for each in report.tables:
         mark = "stale, " if each.is_stale else ""
+        left = f", {each.parents_left:,} not asked yet" if each.parents_left else ""
         as_of = f"{mark}{_age(report, each.as_of)}" if each.as_of else f"{mark}not known"
         yield [
             str(each.account_id),
@@ -95,7 +96,7 @@ def _iter_rows(report: WarehouseStatus) -> Iterator[list[str]]:
             f"{each.rows:,}",
             as_of,
             _until(report, each.next_audit),
-            _until(report, each.next_sweep),
+            _until(report, each.next_sweep) + left,
         ]
 
 

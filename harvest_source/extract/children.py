@@ -7,6 +7,10 @@ per run, in a parent sweep that begins again on a schedule. A parent's children 
 take the place of what was loaded of them. The cursor is that of the parents' list: one cursor
 shared by the children of all parents would lose rows (quirk 37).
 
+A read of all history begins a sweep. Where there may be thousands of parents it asks for a share of
+them, the newest ones; the sweep asks for the others. The first of all leaves out the parents whose
+own columns say that they have no children.
+
 One parent whose list could not be read whole holds up no other: it is remembered, keeps its rows,
 and is read again in each run until its list is whole.
 """
@@ -14,18 +18,21 @@ and is read again in each run until its list is whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
 from harvest_source.errors import counted
-from harvest_source.extract.cursor import ReadPlan, load_cursor, move_cursor
-from harvest_source.extract.list_reader import ReadResult
-from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep
+from harvest_source.extract.cursor import Cursor, load_cursor, move_cursor
+from harvest_source.extract.parent_lists import ParentList
+from harvest_source.extract.parent_reading import read_parents
+from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep, count_at_first
 from harvest_source.extract.replaced_lists import Scope, StoredLists, note_empty, read_scopes
+from harvest_source.extract.run_log import Unasked
 from harvest_source.extract.slices import DateWindow, Slice
-from harvest_source.extract.task import Task, read_ids
-from harvest_source.schema.endpoint import Endpoint
+from harvest_source.extract.task import Task
+from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
 
 _UNREAD: Final = "unread"
@@ -33,35 +40,39 @@ _UNREAD: Final = "unread"
 
 def read_children(task: Task) -> Iterator[pa.Table]:
     """Read the children of parents that changed, and of the next parents of a sweep."""
-    parent = task.endpoint.parent
-    assert parent is not None
+    parent = _parent_of(task.endpoint)
     listed = BY_NAME[parent.endpoint]
     cursor = load_cursor(task.state.get("cursor"))
     if task.endpoint.in_part and cursor is not None and not task.sees_all_of(cursor):
         task.warn_kept("all of it")
         return
     read_plan = task.plan(cursor, listed.window)
-    result = ReadResult()
-    without = set[int]()
-    changed = read_ids(task, listed, read_plan.slices, result, having=parent.having, others=without)
-    sweep, swept = _plan_sweep(task, listed, read_plan, changed, without)
-    note_empty(task, [_child_scope(task, each) for each in sorted(without - {*changed})])
+    parents = read_parents(task, listed, read_plan.slices)
+    changed, without = parents.split(parent.having)
+    if read_plan.is_whole:
+        choice = _begin_sweep(task, parents, changed, cursor)
+    else:
+        choice = _continue_sweep(task, listed, changed)
+    without = sorted({*without, *choice.without} - {*choice.asked})
+    note_empty(task, [_child_scope(task, each) for each in without])
     # Only where a role may see a part of a parent's children is it worth remembering each list.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
-    parents = dict.fromkeys([*changed, *swept, *sorted(_load_unread(task) - without)])
-    scopes = [_child_scope(task, each) for each in parents]
+    asked = dict.fromkeys([*choice.asked, *sorted(_load_unread(task) - {*without})])
+    scopes = [_child_scope(task, each) for each in asked]
     incomplete = yield from read_scopes(task, scopes, stored, is_first=cursor is None)
-    if not result.proven:
-        task.note_unproven([result])
+    if not parents.result.proven:
+        task.note_unproven([parents.result])
         return
     if stored is not None:
         stored.store()
-    assert result.began is not None
-    began, has_news = task.vouched(result.began), bool(changed)
+    assert parents.result.began is not None
+    began, has_news = task.vouched(parents.result.began), bool(changed)
     move_cursor(task.state, read_plan, began, visibility=task.visibility, has_news=has_news)
-    task.state["walk"] = sweep.dump()
+    task.state["walk"] = choice.sweep.dump()
+    _note_unasked(task, choice.sweep)
     _store_unread(task, incomplete)
-    if read_plan.is_whole and read_plan.covered_from is None and not incomplete:
+    has_all = read_plan.is_whole and read_plan.covered_from is None and choice.is_of_all
+    if has_all and not incomplete:
         task.run_log.whole.add(task.key)
 
 
@@ -79,26 +90,54 @@ def reread_children(task: Task) -> Iterator[pa.Table]:
         _store_unread(task, incomplete, _load_unread(task))
 
 
-def _plan_sweep(
-    task: Task, listed: Endpoint, read_plan: ReadPlan, changed: Sequence[int], without: set[int]
-) -> tuple[ParentSweep, list[int]]:
-    """
-    The sweep as it stands after this run, and the parents it adds to those that changed.
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The parents that a run asks for their children, and the sweep as it stands afterwards."""
 
-    Args:
-        without: Gets the parents that have no such list, such as people who are no managers.
+    asked: Sequence[int]
+    sweep: ParentSweep
+    is_of_all: bool = False
+    """Whether every parent is asked."""
+    without: Sequence[int] = ()
+    """Parents that have no such list, such as people who are no managers."""
+
+
+def _begin_sweep(
+    task: Task, listed: ParentList, parents: Sequence[int], cursor: Cursor | None
+) -> _Choice:
     """
-    parent = task.endpoint.parent
-    assert parent is not None
-    sweep, now = ParentSweep.load(task.state.get("walk")), task.options.clock.now()
-    every = task.options.sweep_every
-    if read_plan.is_whole:
-        return ParentSweep.whole(len(changed), now), []
-    if not sweep.is_due(now, every):
-        return sweep, []
-    bound = task.options.start_date if listed.window else None
-    every_day = (Slice(DateWindow(bound)),)
-    parents = read_ids(task, listed, every_day, ReadResult(), having=parent.having, others=without)
+    All parents of a table without history; of others a share, and those that changed.
+
+    Where children may have been loaded before, the parents' own columns exclude none of them: what
+    was loaded of a payment that was deleted has to go.
+    """
+    parent, now, options = _parent_of(task.endpoint), task.options.clock.now(), task.options
+    is_first = cursor is None and not options.full_refresh and "walk" not in task.state
+    none_if = parent.none_if if is_first and not options.all_children else None
+    left_out = listed.without_children(none_if)
+    possible = [each for each in parents if each not in left_out]
+    share = 1.0 if options.all_children else parent.at_first
+    sweep = ParentSweep(is_first=is_first)
+    chosen = sweep.next_parents(possible, count_at_first(len(possible), share))
+    sweep = sweep.advance(chosen, possible, now)
+    changed = listed.changed_since(cursor.at - options.overlap) if cursor is not None else set()
+    asked = {*chosen, *(changed & {*parents})}
+    return _Choice(sorted(asked), sweep, is_of_all=len(asked) == len(parents))
+
+
+def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Choice:
+    """The parents that *changed*, and the next ones of a sweep that is due."""
+    parent, options = _parent_of(task.endpoint), task.options
+    sweep = ParentSweep.load(task.state.get("walk"))
+    now, every = options.clock.now(), options.sweep_every
+    if not (sweep.is_due(now, every) or options.all_children):
+        return _Choice(changed, sweep)
+    bound = options.start_date if listed.window else None
+    everyone = read_parents(task, listed, (Slice(DateWindow(bound)),))
+    parents, without = everyone.split(parent.having)
+    if options.all_children:
+        asked = dict.fromkeys([*changed, *parents])
+        return _Choice([*asked], ParentSweep.whole(len(parents), now), without=without)
     if (days := sweep.days_needed(len(parents))) > every.days:
         task.run_log.warn(
             f"The {counted(len(parents), 'list')} of {task.endpoint.name} of account "
@@ -106,8 +145,23 @@ def _plan_sweep(
             f"full_walk says: a day reads {SWEEP_MOST:,} of them at most, 1 % of what Harvest "
             "allows."
         )
+    if sweep.is_first:
+        parents = sorted({*parents} - everyone.without_children(parent.none_if))
     swept = sweep.next_parents(parents, sweep.count_next(len(parents), now, every))
-    return sweep.advance(swept, parents, now), [each for each in swept if each not in set(changed)]
+    asked = dict.fromkeys([*changed, *swept])
+    return _Choice([*asked], sweep.advance(swept, parents, now), without=without)
+
+
+def _note_unasked(task: Task, sweep: ParentSweep) -> None:
+    """Tell how many parents are still to be asked for the first time, and by when they are."""
+    by = sweep.ends_by(task.options.clock.now(), task.options.sweep_every)
+    if sweep.is_first and by is not None:
+        task.run_log.unasked[task.key] = Unasked(sweep.left, sweep.parents, by)
+
+
+def _parent_of(endpoint: Endpoint) -> Parent:
+    assert endpoint.parent is not None
+    return endpoint.parent
 
 
 def _load_unread(task: Task) -> set[int]:
@@ -124,6 +178,5 @@ def _store_unread(task: Task, incomplete: Sequence[Scope], others: Iterable[int]
 
 
 def _child_scope(task: Task, parent_id: int) -> Scope:
-    parent = task.endpoint.parent
-    assert parent is not None
-    return Scope(((parent.key, parent_id),), task.endpoint.path.format(parent=parent_id), {})
+    key = _parent_of(task.endpoint).key
+    return Scope(((key, parent_id),), task.endpoint.path.format(parent=parent_id), {})

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
 
 from harvest_source.auth.sessions import Sessions
 from harvest_source.concurrency import gather
-from harvest_source.decode.decoder import Decoder
 from harvest_source.defaults import PACKAGE_ROWS
 from harvest_source.errors import HarvestError
 from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.parent_lists import ParentLists
+from harvest_source.extract.reading_order import ReadingOrder, TableFeed
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.strategies import read
 from harvest_source.extract.task import Task
@@ -45,6 +47,13 @@ One poll is enough when no rows are left to come.
 
 QUIET_ROWS: Final = 10_000
 """Buffered rows that are worth a load of their own while reading is paused."""
+
+LONG_QUIET_POLLS: Final = 40
+"""
+Polls without a batch after which any number of buffered rows is loaded: two seconds.
+
+What has been read by then must not wait for lists that take one request per parent.
+"""
 
 TABLE_WORKERS: Final = 24
 """Tables read in parallel: as many as are read by default."""
@@ -74,17 +83,6 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class TableFeed:
-    """One table of one account that is to be read."""
-
-    endpoint: Endpoint
-    account_id: int
-    decoder: Decoder
-    state: Mapping[str, Any]
-    """The table's stored state; never changed."""
-
-
-@dataclass(frozen=True, slots=True)
 class Extraction:
     """How a run reads: the accounts, the options and the run log that all its tables share."""
 
@@ -94,19 +92,23 @@ class Extraction:
     workers: int = TABLE_WORKERS
     package_rows: int = PACKAGE_ROWS
     """Rows per package, approximately."""
+    parents: ParentLists = field(default_factory=ParentLists)
+    """The lists of parents that the run has read."""
 
     def iter_packages(self, feeds: Iterable[TableFeed]) -> Generator[list[Batch], None, None]:
         """
         Read all *feeds* in parallel; yield their batches in packages of about *package_rows* rows.
 
         Reading continues while the consumer has a package. A table that fails is recorded in the
-        run log, and the others continue.
+        run log, and the others continue. Lists below parents are read when the account's other
+        tables have been.
         """
         package: list[Batch] = []
         rows = polls = 0
+        order = ReadingOrder(list(feeds))
         batches = gather(
-            self._read,
-            list(feeds),
+            partial(self._read, order),
+            order.first,
             workers=self.workers,
             waiting=BATCHES_WAITING,
             silence=(POLL_S, None),
@@ -139,12 +141,18 @@ class Extraction:
 
     def _is_due(self, rows: int, polls: int) -> bool:
         """Whether to load *rows* buffered rows, after *polls* polls without a batch."""
+        if polls >= LONG_QUIET_POLLS:
+            return rows > 0
         is_quiet = polls >= (1 if self.run_log.pages.left == 0 else QUIET_POLLS)
         return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
-    def _read(self, feed: TableFeed, emit: Callable[[Batch | None], None]) -> None:
+    def _read(
+        self, order: ReadingOrder, feed: TableFeed, emit: Callable[[Batch | None], None]
+    ) -> list[TableFeed]:
+        """Read one feed; returns the feeds that may begin now."""
         for batch in self._iter_unconfirmed(feed):
             emit(batch)
+        return order.finish(feed)
 
     def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
         """
@@ -199,7 +207,9 @@ class Extraction:
             self._skip(feed, reason)
             return
         state = deepcopy(dict(feed.state))
-        task = Task(endpoint, session, feed.decoder, state, self.options, self.run_log)
+        task = Task(
+            endpoint, session, feed.decoder, state, self.options, self.run_log, self.parents
+        )
         stored = deepcopy(state)
         for table in read(task):
             if state != stored:

@@ -16,6 +16,7 @@ from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.backfill import dump_backfill, load_backfill
 from harvest_source.extract.cursor import load_cursor, move_cursor
 from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.parent_reading import ParentCollector
 from harvest_source.extract.replaced_lists import fingerprint
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task
@@ -30,12 +31,15 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     read_plan = task.plan(cursor, task.endpoint.window)
     reader = task.build_reader()
     results: list[ReadResult] = []
+    parents = ParentCollector(task, read_plan.slices)
     rows = 0
     for slice_ in read_plan.slices:
         result = _resume(task, slice_)
+        parents.note_start(result)
         results.append(result)
         for table in reader.iter_tables(slice_, result):
             rows += table.num_rows
+            parents.add(table)
             yield table
             _keep_progress(task, slice_, result)
         _keep_progress(task, slice_, result)
@@ -44,6 +48,7 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     if not all(result.proven for result in results):
         task.note_unproven(results)
         return
+    parents.keep(results)
     task.state.pop("backfill", None)
     began = min(result.began for result in results if result.began)
     move_cursor(

@@ -96,6 +96,13 @@ class ReadResult:
         """Whether the cursor may move."""
         return self.began is not None and not self.unproven and not self.left_out
 
+    def join(self, other: ReadResult) -> None:
+        """Add what another read of the same list says of its beginning and its proof."""
+        self.began = min(filter(None, (self.began, other.began)), default=None)
+        self.unproven += other.unproven
+        self.left_out |= other.left_out
+        self.reasons += other.reasons
+
     def add(self, result: SliceResult) -> None:
         """Add the result of one slice."""
         self.pieces += result.pieces

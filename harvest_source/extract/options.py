@@ -39,6 +39,8 @@ class ReadOptions:
     """Tables of which every version is kept."""
     full_refresh: bool = False
     """Ignore cursors and progress: what this run does not see is removed afterwards."""
+    all_children: bool = False
+    """Ask every parent for its children now, not some per run."""
     sweep_every: timedelta = SWEEP_EVERY
     """How often the children of every parent are read, changed or not, and reports of old years."""
     workers: int = WINDOW_WORKERS

@@ -1,10 +1,12 @@
 """
 When the children of all parents are read again, and how many parents in each run. Pure.
 
-A sweep reads them in the order of their ids, some per run. It begins early enough, and reads enough
-in each run, that no parent waits longer than planned, whatever their number and however often runs
-come. The share of the allowance is bounded; where that is too little, the run says how long a sweep
-takes.
+A sweep reads them in the order of their ids, the newest first, some per run. It begins early
+enough, and reads enough in each run, that no parent waits longer than planned, whatever their
+number and however often runs come. The share of the allowance is bounded; where that is too little,
+the run says how long a sweep takes.
+
+A read of all history is the beginning of a sweep: it asks for a share of the parents.
 """
 
 from __future__ import annotations
@@ -39,12 +41,16 @@ class ParentSweep:
     """When the last finished sweep began."""
     began: datetime | None = None
     """When the current sweep began; None between sweeps."""
-    after: int | None = None
-    """The last parent whose children the current sweep has read."""
+    before: int | None = None
+    """The last parent whose children the current sweep has read: those with lower ids are left."""
     parents: int = 0
     """How many there were when they were last counted."""
+    left: int = 0
+    """How many of them the current sweep has still to ask for their children."""
     at: datetime | None = None
     """When parents were last read; None: not known."""
+    is_first: bool = False
+    """Whether no children were loaded before, so that parents without any are left out."""
 
     @classmethod
     def load(cls, stored: Mapping[str, Any] | None) -> ParentSweep:
@@ -54,9 +60,11 @@ class ParentSweep:
             return cls(
                 finished_at=_parse(stored.get("finished_at")),
                 began=_parse(stored.get("began")),
-                after=int(stored["after"]) if stored.get("after") is not None else None,
+                before=int(stored["before"]) if stored.get("before") is not None else None,
                 parents=int(stored.get("parents") or 0),
+                left=int(stored.get("left") or 0),
                 at=_parse(stored.get("at")),
+                is_first=stored.get("is_first") is True,
             )
         except (TypeError, ValueError):
             return cls()
@@ -71,9 +79,11 @@ class ParentSweep:
         return {
             "finished_at": _write(self.finished_at),
             "began": _write(self.began),
-            "after": self.after,
+            "before": self.before,
             "parents": self.parents,
+            "left": self.left,
             "at": _write(self.at),
+            **({"is_first": True} if self.is_first else {}),
         }
 
     def is_due(self, now: datetime, every: timedelta) -> bool:
@@ -104,20 +114,36 @@ class ParentSweep:
         return DAILY if at is None or is_worthless(at, now) else max(now - at, timedelta(0))
 
     def next_parents(self, parents: Iterable[int], most: int) -> list[int]:
-        """The next parents to read the children of, at most *most*, ascending."""
-        after = self.after
-        rest = sorted(each for each in set(parents) if after is None or each > after)
-        return rest[:most]
+        """The next parents to read the children of, at most *most*, the newest first."""
+        return sorted(self._find_left(parents), reverse=True)[:most]
+
+    def _find_left(self, parents: Iterable[int]) -> set[int]:
+        return {each for each in parents if self.before is None or each < self.before}
+
+    def ends_by(self, now: datetime, every: timedelta) -> datetime | None:
+        """When the current sweep ends at the latest, if runs come daily; None between sweeps."""
+        if self.began is None:
+            return None
+        return max(self.began + every, now + self.days_needed(self.left) * DAILY)
+
+    def awaits(self, parent: int) -> bool:
+        """Whether no run has asked *parent* for its children yet, and a later one will."""
+        return self.is_first and parent in self._find_left([parent])
 
     def advance(self, read: Sequence[int], parents: Iterable[int], now: datetime) -> ParentSweep:
         """The sweep after the children of *read*, the next of all *parents*, were read."""
         everyone = set(parents)
         began = now if self.began is None or is_worthless(self.began, now) else self.began
-        last = read[-1] if read else self.after
-        stepped = replace(self, began=began, after=last, parents=len(everyone), at=now)
-        if any(last is None or each > last for each in everyone):
-            return stepped
+        last = read[-1] if read else self.before
+        stepped = replace(self, began=began, before=last, parents=len(everyone), at=now)
+        if left := len(stepped._find_left(everyone)):
+            return replace(stepped, left=left)
         return ParentSweep(finished_at=began, parents=len(everyone), at=now)
+
+
+def count_at_first(parents: int, share: float) -> int:
+    """How many of all *parents* a read of all history asks for their children."""
+    return parents if share >= 1 else max(min(ceil(parents * share), SWEEP_MOST), SWEEP_PARENTS)
 
 
 def _parse(stored: str | None) -> datetime | None:

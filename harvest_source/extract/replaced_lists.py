@@ -186,12 +186,20 @@ def read_all(task: Task) -> Iterator[pa.Table]:
     if before is not None and not may_replace(task, before, before.rows):
         task.warn_kept("all of it")
         return
-    table = read_whole(task.build_slice_reader()).table
+    table = _read_all(task)
     if accepts(task, before, table, "all of it"):
         if table.num_rows == 0:
             note_empty(task, [Scope((), "", {})])
         yield table
         task.state["seen"] = remember(task, table).dump()
+
+
+def _read_all(task: Task) -> pa.Table:
+    """All rows of the list; of ``company``, what came with the question which modules are on."""
+    if task.endpoint.single and (page := task.session.company.take()) is not None:
+        task.run_log.progress(*task.key, 1, None)
+        return task.decode(page.rows)
+    return read_whole(task.build_slice_reader()).table
 
 
 @dataclass(frozen=True, slots=True)

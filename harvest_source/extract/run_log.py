@@ -28,6 +28,15 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Unasked:
+    """Parents whose children no run has read yet: so many of all are *left*, until *by*."""
+
+    left: int
+    parents: int
+    by: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A table that could not be read; with ``table=""`` a whole account."""
 
@@ -147,6 +156,8 @@ class RunLog:
     """Tables last read with another token or role: fewer rows are no evidence of deletions."""
     whole: set[tuple[str, int]] = field(default_factory=set)
     """Tables read from the first row to the last, with proof."""
+    unasked: dict[tuple[str, int], Unasked] = field(default_factory=dict)
+    """Of tables below parents: what a first read leaves to the runs after it."""
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     unproven: list[Failure] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from harvest_source.auth.sessions import Session
-from harvest_source.decode.coerce import loads
 from harvest_source.decode.decoder import Decoder
 from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.parent_lists import ParentLists
 from harvest_source.extract.proof import describe_left_out
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.slice_reader import ListSource, SliceReader
@@ -37,6 +37,8 @@ class Task:
     """What is stored of the table in dlt's state; changed in place."""
     options: ReadOptions
     run_log: RunLog
+    parents: ParentLists = field(default_factory=ParentLists)
+    """The lists of parents that the run has read."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -133,21 +135,13 @@ def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, run_l
 
 
 def read_ids(
-    task: Task,
-    endpoint: Endpoint,
-    slices: Sequence[Slice],
-    result: ReadResult,
-    *,
-    having: tuple[str, str] | None = None,
-    others: set[int] | None = None,
+    task: Task, endpoint: Endpoint, slices: Sequence[Slice], result: ReadResult
 ) -> list[int]:
     """
     Read the ids of another list of the task's account, each once, ascending.
 
     Args:
         result: Gets the earliest beginning and all unproven slices.
-        having: An array column and the value it must contain.
-        others: Gets the ids of the records that do not contain it.
     """
     decoder = Decoder(endpoint.record, account_id=task.session.account_id)
     source = ListSource(task.session.client, endpoint, decoder.decode)
@@ -156,28 +150,9 @@ def read_ids(
     for slice_ in slices:
         one = ReadResult()
         for table in reader.iter_tables(slice_, one):
-            found = set(_ids_having(table, having))
-            ids |= found
-            if others is not None:
-                others |= set(table.column("id").to_pylist()) - found
-        result.began = min(filter(None, (result.began, one.began)), default=None)
-        result.unproven += one.unproven
-        result.left_out |= one.left_out
-        result.reasons += one.reasons
+            ids.update(table.column("id").to_pylist())
+        result.join(one)
     return sorted(ids)
-
-
-def _ids_having(table: pa.Table, having: tuple[str, str] | None) -> list[int]:
-    ids: list[int] = table.column("id").to_pylist()
-    if having is None:
-        return ids
-    column, value = having
-    arrays = table.column(column).to_pylist()
-    return [
-        each
-        for each, array in zip(ids, arrays, strict=True)
-        if value in loads((array or "[]").encode())
-    ]
 
 
 def list_split_ids(task: Task) -> list[int]:

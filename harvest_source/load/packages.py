@@ -15,7 +15,8 @@ import dlt
 from dlt.sources import DltSource
 
 from harvest_source.decode.dedup import keep_newest
-from harvest_source.extract.extraction import Batch, TableFeed
+from harvest_source.extract.extraction import Batch
+from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
 from harvest_source.load.hints import (
     disable_type_detection,

@@ -11,7 +11,8 @@ from dlt.sources import DltResource
 
 from harvest_source.dlt_internals import LastStep, find_load_id, has_row_steps
 from harvest_source.errors import ConfigError
-from harvest_source.extract.extraction import Extraction, TableFeed
+from harvest_source.extract.extraction import Extraction
+from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
 from harvest_source.load.habits import check_habits, keeps_rows
 from harvest_source.load.hints import (

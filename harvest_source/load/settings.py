@@ -78,6 +78,7 @@ class RunArguments:
         since: ``start_date`` of this run.
         exclude: ``table.column`` to leave out, in addition to the configured ones.
         full_refresh: Read everything and remove what was not seen.
+        all_children: Ask every parent for its messages, payments or rates now.
         deletes: Look for deleted rows: None: once a day, True: now, False: not.
         max_deletes: Largest share of a table that a removal may take, as a percentage.
         isolate: A table that fails is noted and the others go on; otherwise its error is raised.
@@ -91,6 +92,7 @@ class RunArguments:
     since: object = None
     exclude: Sequence[str] = ()
     full_refresh: bool = False
+    all_children: bool = False
     deletes: bool | None = None
     max_deletes: str = MAX_DELETES
     isolate: bool = True
@@ -245,6 +247,7 @@ def _build_read_options(
         exclude=left_out | excluded,
         history=parse_history(config.history),
         full_refresh=arguments.full_refresh,
+        all_children=arguments.all_children,
         sweep_every=parse_full_walk(config.full_walk),
         workers=hooks.workers,
         isolate=arguments.isolate,

@@ -45,6 +45,7 @@ def harvest(
     token_command: str | None = None,
     access_log: str | None = None,
     as_rows: bool | None = None,
+    all_children: bool = False,
 ) -> Iterable[DltResource]:
     """
     Every table of one or more Harvest accounts.
@@ -78,15 +79,20 @@ def harvest(
         as_rows: Whether steps such as ``add_map`` get rows (dictionaries) of every table. By
             default they do, and so does a loop over a resource. False: they get Arrow tables of
             the tables without arrays, which is faster. No setting: an argument only.
+        all_children: Ask every invoice and estimate for its messages and payments in this run. By
+            default a first run asks a tenth of them, at least 50, and the runs after it ask the
+            others. No setting: an argument only.
 
     Raises:
         ConfigError: A setting that cannot work, or no credential.
     """
-    given = {name: value for name, value in locals().items() if name != "as_rows"}
+    given = {
+        name: value for name, value in locals().items() if name not in {"as_rows", "all_children"}
+    }
     # dlt injects nothing here (the spec is empty): settings are read by the same function as in
     # sync(), which has to know what the caller gave and what came from a provider.
     run_log = DltRunLog()
-    arguments = RunArguments(settings=given, isolate=False)
+    arguments = RunArguments(settings=given, isolate=False, all_children=all_children)
     settings = build_settings(arguments, Hooks(), run_log, sections=())
     reading = Extraction(Sessions(settings.connection), settings.options, run_log)
     if (pipeline := find_active_pipeline()) is not None:

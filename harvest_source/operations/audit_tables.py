@@ -13,6 +13,7 @@ from harvest_source.errors import ResponseError
 from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.parent_sweep import ParentSweep
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.task import Task, build_task
 from harvest_source.extract.visibility import sees_the_same
@@ -28,6 +29,9 @@ Place = tuple[str, int]
 """A table's name and an account's id."""
 
 _NOT_FOUND: Final = 404
+
+UNASKED: Final = "not read yet: a run to come reads it, or sync --all-children now"
+"""Why a list below a parent may rightly differ before the first walk over all parents has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,12 @@ def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
 def find_cursor(workspace: Workspace, place: Place) -> Cursor | None:
     """How far a table was read; None when it was not, or not to its end."""
     return load_cursor(_find_state(workspace.warehouse.source_state, place).get("cursor"))
+
+
+def awaits_children(workspace: Workspace, place: Place, parent: int) -> bool:
+    """Whether no run has asked *parent* yet for its rows of the table *place*."""
+    walk = _find_state(workspace.warehouse.source_state, place).get("walk")
+    return ParentSweep.load(walk).awaits(parent)
 
 
 def _find_state(sources: Mapping[str, Any], place: Place) -> Mapping[str, Any]:

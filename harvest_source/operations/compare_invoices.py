@@ -13,7 +13,12 @@ from harvest_source.decode.coerce import loads
 from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
-from harvest_source.operations.audit_tables import AuditedTable, find_cursor
+from harvest_source.operations.audit_tables import (
+    UNASKED,
+    AuditedTable,
+    awaits_children,
+    find_cursor,
+)
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import (
     EXACT,
@@ -197,9 +202,15 @@ class InvoiceComparison:
             "payments",
             here=add_up(invoice.payments),
             there=invoice.paid,
-            ask=_explain_order if is_newer else self._ask_payments,
+            ask=self._choose_question(invoice, is_newer=is_newer),
             children=(("invoice_payments", invoice.id),),
         )
+
+    def _choose_question(self, invoice: Invoice, *, is_newer: bool) -> Callable[[Invoice], str]:
+        place = _PAYMENTS[0], self.table.session.account_id
+        if awaits_children(self.workspace, place, invoice.id):
+            return lambda _: UNASKED
+        return _explain_order if is_newer else self._ask_payments
 
     def _compare(
         self,

@@ -20,7 +20,12 @@ from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.slices import ALL_DAYS
 from harvest_source.extract.task import build_task
 from harvest_source.extract.visibility import explain_off, sees_the_same
-from harvest_source.operations.audit_tables import AuditedTable, find_cursor
+from harvest_source.operations.audit_tables import (
+    UNASKED,
+    AuditedTable,
+    awaits_children,
+    find_cursor,
+)
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace
@@ -119,6 +124,7 @@ class ListsComparison:
     ) -> Comparison:
         assert below.parent is not None
         same = sum(1 for key, row in here.items() if there.get(key) == row)
+        differs = same != max(len(here), len(there))
         return Comparison(
             account_id=self.table.session.account_id,
             table=below.name,
@@ -127,12 +133,15 @@ class ListsComparison:
             here=Decimal(len(here)),
             # As many rows may be others, or have other values.
             there=Decimal(len(there) if len(there) != len(here) else same),
-            excuse=self._explain(parent, cursor) if same != max(len(here), len(there)) else "",
+            excuse=self._explain(below, parent, cursor) if differs else "",
             children=((below.name, parent),),
         )
 
-    def _explain(self, parent: int, cursor: Cursor) -> str:
-        """Why a list may rightly differ: its parent changed since it was read."""
+    def _explain(self, below: Endpoint, parent: int, cursor: Cursor) -> str:
+        """Why a list may rightly differ: it was not read yet, or its parent changed since."""
+        place = below.name, self.table.session.account_id
+        if awaits_children(self.workspace, place, parent):
+            return UNASKED
         if any(each.there["id"] == parent for each in self.changed):
             return "changed since the last sync"
         of_parent = AllOf(Equals(ACCOUNT_ID, self.table.session.account_id), Equals("id", parent))

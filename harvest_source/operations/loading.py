@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from harvest_source.errors import TableRefusedError
-from harvest_source.extract.extraction import TableFeed
 from harvest_source.extract.options import Reread
+from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.workspace import Workspace

@@ -95,8 +95,21 @@ class SyncReport:
                 *(failure.as_dict() for failure in self.run_log.unproven),
             ],
             "warnings": list(self.run_log.warnings),
+            **({"unasked": unasked} if (unasked := self._list_unasked()) else {}),
             **({"published": str(self.published)} if self.published else {}),
         }
+
+    def _list_unasked(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "account_id": account_id,
+                "table": table,
+                "left": each.left,
+                "parents": each.parents,
+                "by": each.by.isoformat(),
+            }
+            for (table, account_id), each in sorted(self.run_log.unasked.items())
+        ]
 
 
 def _count_dict(count: TableCount) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def sync(
     table: Sequence[str] = (),
     since: Any = None,
     full_refresh: bool = False,
+    all_children: bool = False,
     deletes: bool | None = None,
     max_deletes: str = MAX_DELETES,
     exclude: Sequence[str] = (),
@@ -65,6 +66,8 @@ def sync(
         table: Tables to read; empty: all that are on by default.
         since: ``start_date`` of this run.
         full_refresh: Forget cursors, read everything, merge, remove what was not seen.
+        all_children: Ask every invoice, estimate and person for messages, payments and rates now,
+            not some per run.
         deletes: Look for deleted rows: None once a day, True now, False never.
         max_deletes: Percentage of a table that one removal may take.
         exclude: ``table.column`` names to leave out, beside the configured ones.
@@ -89,6 +92,7 @@ def sync(
         since=since,
         exclude=exclude,
         full_refresh=full_refresh,
+        all_children=all_children,
         deletes=deletes,
         max_deletes=max_deletes,
     )

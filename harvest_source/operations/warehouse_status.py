@@ -63,6 +63,7 @@ class TableStatus:
         as_of: When the last run began that read it without a failure; None: none did.
         next_audit: When it is compared with Harvest's count again; None: it is not.
         next_sweep: When all parents are asked again; None: it has no parents.
+        parents_left: Parents that no run has asked yet.
         is_stale: It is older than was asked for.
     """
 
@@ -72,6 +73,7 @@ class TableStatus:
     as_of: datetime | None
     next_audit: datetime | None
     next_sweep: datetime | None
+    parents_left: int
     is_stale: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,6 +85,7 @@ class TableStatus:
             "as_of": _write(self.as_of),
             "next_audit": _write(self.next_audit),
             "next_sweep": _write(self.next_sweep),
+            "parents_left": self.parents_left,
             "is_stale": self.is_stale,
         }
 
@@ -306,12 +309,18 @@ def _read_table(
     as_of = find_last_read(runs, name, account_id)
     is_stale = plan.limit is not None and is_older(as_of, plan.now, plan.limit)
     audit = load_audited(state["audit"], plan.now).counted_at + DAILY if "audit" in state else None
-    sweep = None
-    if BY_NAME[name].parent is not None:
-        last = ParentSweep.load(state.get("walk"))
-        done = last.at or last.finished_at
-        sweep = done + plan.sweep_every if done else plan.now
-    return TableStatus(name, account_id, rows, as_of, audit, sweep, is_stale)
+    last = ParentSweep.load(state.get("walk"))
+    sweep = _plan_sweep(last, plan) if BY_NAME[name].parent is not None else None
+    left = last.left if last.is_first else 0
+    return TableStatus(name, account_id, rows, as_of, audit, sweep, left, is_stale)
+
+
+def _plan_sweep(last: ParentSweep, plan: _Plan) -> datetime:
+    """When all parents have been asked: by the end of a sweep that has begun, or of the next."""
+    if (end := last.ends_by(plan.now, plan.sweep_every)) is not None:
+        return end
+    done = last.at or last.finished_at
+    return done + plan.sweep_every if done else plan.now
 
 
 def _read_sign_in(settings: Mapping[str, Any], *, ask: bool) -> StatusReport:

@@ -35,6 +35,28 @@ class ReadStrategy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class NoChildren:
+    """
+    When a record says by itself that no child of it exists. All of it must hold.
+
+    Only a first read relies on it, when no child is loaded yet. Later ones ask every parent on the
+    schedule, so a rule that does not hold for some parent delays its children and loses none.
+    """
+
+    equal: tuple[tuple[str, str], ...] = ()
+    """Pairs of columns with the same value."""
+    value: tuple[tuple[str, str], ...] = ()
+    """Columns and the text in them."""
+    null: tuple[str, ...] = ()
+    """Columns without a value."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that it looks at."""
+        return (*(name for pair in self.equal for name in pair), *dict(self.value), *self.null)
+
+
+@dataclass(frozen=True, slots=True)
 class Parent:
     """Whose list a child's list is."""
 
@@ -43,6 +65,20 @@ class Parent:
     """The column with the parent's id, which the records lack."""
     having: tuple[str, str] | None = None
     """An array of the parent and a value in it, without which it has no such list."""
+    none_if: NoChildren | None = None
+    """When a parent has no children for sure; None: no column of it says so."""
+    at_first: float = 1.0
+    """
+    Share of the parents whose lists a read of all history asks for, the newest ones.
+
+    The scheduled walk asks for the others, some per run.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the parent that decide on its children."""
+        rule = () if self.none_if is None else self.none_if.columns
+        return ("id", "updated_at", *([self.having[0]] if self.having else []), *rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +151,16 @@ class Endpoint:
         if self.report is not None:
             return ReadStrategy.SNAPSHOT if self.report.is_snapshot else ReadStrategy.WINDOWS
         return ReadStrategy.CHANGES if self.cursor else ReadStrategy.WHOLE
+
+    @property
+    def is_read_last(self) -> bool:
+        """Whether it is read after the account's other tables: it takes a request per parent."""
+        return self.parent is not None
+
+    @property
+    def parent_table(self) -> str:
+        """The table of its parents; empty where it has none."""
+        return "" if self.parent is None else self.parent.endpoint
 
     @property
     def may_have_history(self) -> bool:

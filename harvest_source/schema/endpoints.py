@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from harvest_source.schema import records
-from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, Endpoint, Parent, Report
+from harvest_source.schema.endpoint import (
+    FROM_DATE,
+    TO_DATE,
+    Endpoint,
+    NoChildren,
+    Parent,
+    Report,
+)
 
 _CLIENTS = "Administrator, or Manager who may create and edit clients"
 _INVOICES = "Administrator, or Manager who may create and edit invoices"
@@ -11,6 +18,24 @@ _ESTIMATES = "Administrator, or Manager who may create and edit estimates"
 _GONE = (404,)
 _REPORTS = "Everyone, in part: what the role may see; money with the permission to see rates"
 _SCOPED = "Everyone, in part: Administrator all, Manager own, teammates' and managed projects', "
+
+_A_TENTH = 0.1
+
+# Harvest computes due_amount from the payments; paid_at is set when nothing is due any more.
+_UNPAID = NoChildren(equal=(("amount", "due_amount"),), null=("paid_at", "paid_date"))
+
+# Sending moves the document's updated_at, as do closing, accepting and declining it: each of them
+# is a message. A draft that was sent before ("draft" is an event, too) has changed since.
+_UNTOUCHED_INVOICE = NoChildren(
+    equal=(("created_at", "updated_at"),),
+    value=(("state", "draft"),),
+    null=("sent_at", "closed_at", "paid_at"),
+)
+_UNTOUCHED_ESTIMATE = NoChildren(
+    equal=(("created_at", "updated_at"),),
+    value=(("state", "draft"),),
+    null=("sent_at", "accepted_at", "declined_at"),
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
@@ -134,7 +159,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="invoice_messages",
         record=records.INVOICE_MESSAGE,
         path="invoices/{parent}/messages",
-        parent=Parent("invoices", "invoice_id"),
+        parent=Parent("invoices", "invoice_id", none_if=_UNTOUCHED_INVOICE, at_first=_A_TENTH),
         primary_key=("invoice_id", "id"),
         cursor=None,
         absent=_GONE,
@@ -146,7 +171,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="invoice_payments",
         record=records.INVOICE_PAYMENT,
         path="invoices/{parent}/payments",
-        parent=Parent("invoices", "invoice_id"),
+        parent=Parent("invoices", "invoice_id", none_if=_UNPAID, at_first=_A_TENTH),
         primary_key=("invoice_id", "id"),
         cursor=None,
         absent=_GONE,
@@ -158,7 +183,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="estimate_messages",
         record=records.ESTIMATE_MESSAGE,
         path="estimates/{parent}/messages",
-        parent=Parent("estimates", "estimate_id"),
+        parent=Parent("estimates", "estimate_id", none_if=_UNTOUCHED_ESTIMATE, at_first=_A_TENTH),
         primary_key=("estimate_id", "id"),
         cursor=None,
         absent=_GONE,
@@ -397,3 +422,16 @@ SECRET_COLUMNS = frozenset(
     f"{e.name}.{column.name}" for e in ENDPOINTS for column in e.record if column.secret
 )
 """``table.column`` of what opens documents without a login: left out unless asked for."""
+
+PARENT_COLUMNS = {
+    listed: tuple(
+        dict.fromkeys(
+            name
+            for endpoint in ENDPOINTS
+            if endpoint.parent is not None and endpoint.parent.endpoint == listed
+            for name in endpoint.parent.columns
+        )
+    )
+    for listed in {e.parent.endpoint for e in ENDPOINTS if e.parent is not None}
+}
+"""By each list of parents, the columns that decide on the lists below its records."""

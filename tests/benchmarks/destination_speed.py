@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 
 from harvest_source.__main__ import DEFAULTS
-from tests.benchmarks.speed import HEAD, Line, open_place
+from tests.benchmarks.place import Line, open_place
+from tests.benchmarks.speed import HEAD
 from tests.support.destinations import BY_NAME, Server
 
 CHANGED = 2_000

@@ -37,9 +37,12 @@ def main() -> None:
     """
     Sync the tables named as arguments, all without, and print the report.
 
-    With ``--destination=NAME`` before them, into another destination than DuckDB.
+    With ``--destination=NAME`` before them, into another destination than DuckDB; with
+    ``--full-refresh`` at the end, everything again.
     """
     tables, more = sys.argv[1:], dict[str, Any]()
+    if tables and tables[-1] == "--full-refresh":
+        more["full_refresh"] = bool(tables.pop())
     if tables and tables[0].startswith("--destination="):
         more["destination"] = tables.pop(0).partition("=")[2]
     for name, value in DEFAULTS.items():

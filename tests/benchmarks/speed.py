@@ -15,69 +15,19 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from harvest_source.sandbox import SandboxProcess, start_process
-from tests.benchmarks.sync_speed import LIBRARIES, Measured, build_command, measure
-
-ALLOWED, WINDOW_S = 97, 15.4
-"""What the limiter lets through, and in how long."""
+from harvest_source.sandbox import SandboxProcess
+from tests.benchmarks.agency import agency
+from tests.benchmarks.place import ALLOWED, WINDOW_S, Line, open_place
+from tests.benchmarks.sync_speed import LIBRARIES, Measured, build_command
 
 BASELINE = [sys.executable, "-m", "tests.benchmarks.baseline_sync"]
 HEAD = f"{'':34} {'rows':>10} {'requests':>8} {'wall s':>7} {'rows/s':>8} {'CPU s':>6} {'MB':>6}"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the table."""
-
-    name: str
-    run: Measured
-    notes: str = ""
-
-    def __str__(self) -> str:
-        run = self.run
-        return (
-            f"{self.name:34} {run.rows:>10,} {run.requests:>8,} {run.wall_s:>7.2f} "
-            f"{run.rate:>8,.0f} {run.cpu_s:>6.2f} {run.peak_mb:>6,.0f}  {self.notes}"
-        )
-
-
-@dataclass(frozen=True)
-class Place:
-    """A sandbox and a folder to sync into."""
-
-    server: SandboxProcess
-    folder: Path
-
-    def run(self, command: list[str]) -> Measured:
-        """One whole process."""
-        self.server.control("reset_requests")
-        return measure(self.server, self.folder, command)
-
-    def requests(self) -> list[dict[str, Any]]:
-        """What the sandbox was asked by the last run."""
-        found: list[dict[str, Any]] = self.server.control("requests")
-        return [each for each in found if "_sandbox" not in each["path"]]
-
-
-@contextmanager
-def open_place(entries: int, *, limit: bool, latency_ms: float = 0) -> Iterator[Place]:
-    """A new account of *entries* time entries, and a new folder."""
-    serve = ["--entries", str(entries), "--latency-ms", str(latency_ms)]
-    with (
-        start_process(*serve, *([] if limit else ["--no-limit"])) as server,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        yield Place(server, Path(folder))
 
 
 def limited(entries: int) -> Iterator[Line]:
@@ -187,6 +137,7 @@ SCENARIOS: dict[str, Callable[[], Iterator[Line]]] = {
     "changed-50k": lambda: changed(50_000, 3),
     "changed-5m": lambda: changed(5_000_000, 3),
     "10m": huge,
+    "agency": agency,
 }
 LONGEST = {"changed-5m", "10m"}
 

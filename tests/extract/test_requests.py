@@ -2,22 +2,96 @@
 
 from __future__ import annotations
 
-from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
+import json
+from functools import partial
+
+import pytest
+
+from harvest_source.decode.decoder import Decoder
+from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.parent_lists import ParentList
+from harvest_source.sandbox import Settings, World, agency_settings
+from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
 from tests.support.read_lab import OpenReadLab
 
-UNCHANGED = 30
-"""More than a run may ask when nothing changed."""
-LARGE = {"invoices": 120, "users": 20}
+UNCHANGED = 18
+"""
+What a run asks when nothing changed: who the owner is, each list once, and the running timers.
+"""
+LARGE = {"invoices": 520, "users": 20}
+BELOW = [endpoint.name for endpoint in DEFAULT_ENDPOINTS if endpoint.parent is not None]
 
 
-def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> None:
-    """However many invoices and people there are: lists are asked for changes, parents not."""
+def test_a_first_read_asks_a_tenth_of_the_parents(open_lab: OpenReadLab) -> None:
+    """Beside its pages: two requests a person, and for messages and payments 50 or a tenth."""
     lab = open_lab(**LARGE)
     tables = [endpoint.name for endpoint in DEFAULT_ENDPOINTS]
     first = lab.read(*tables)
     assert first.run_log.failures == []
-    assert first.requests > 2 * sum(LARGE.values())
+    asked = lab.server.requests.counts()
+    assert sum(asked.get(name, 0) for name in BELOW) <= 2 * 20 + 2 * 52 + 50
+    assert first.run_log.unasked.keys() == {
+        (name, lab.server.account_id) for name in ("invoice_messages", "invoice_payments")
+    }
+
+
+def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab) -> None:
+    """The walk that it begins asks the others, as after a first read."""
+    lab = open_lab(**LARGE)
+    lab.read(*BELOW, all_children=True)
     lab.rest()
     lab.server.reset_requests()
+    lab.read(*BELOW, full_refresh=True)
+    asked = lab.server.requests.counts()
+    # An empty list where rows may be loaded is asked for twice.
+    assert sum(asked.get(name, 0) for name in BELOW) <= 2 * (2 * 20 + 2 * 52 + 50)
+
+
+def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> None:
+    """However many invoices and people there are: each list is asked for changes, once."""
+    lab = open_lab(**LARGE)
+    lab.stop_timers()
+    lab.rest()
+    tables = [endpoint.name for endpoint in DEFAULT_ENDPOINTS]
+    for _ in range(2):  # The second run is the first to look at running timers alone.
+        lab.read(*tables, all_children=True)
+        lab.rest()
+    lab.server.reset_requests()
     assert lab.read(*tables).run_log.failures == []
-    assert 0 < sum(lab.server.requests.counts().values()) < UNCHANGED
+    assert 0 < sum(lab.server.requests.counts().values()) <= UNCHANGED
+
+
+@pytest.mark.parametrize("data", ["varied", "agency"])
+def test_no_rule_leaves_out_a_parent_with_children(data: str) -> None:
+    """What the endpoint table says of records without children holds for all that are served."""
+    build = agency_settings if data == "agency" else partial(Settings, invoices=120)
+    world = World(build(entries=2000))
+    left_out = 0
+    for below in (each for each in DEFAULT_ENDPOINTS if each.parent is not None):
+        assert below.parent is not None
+        listed = BY_NAME[below.parent.endpoint]
+        decoder = Decoder(listed.record, account_id=1)
+        rows = decoder.decode(json.dumps(world.rows(listed.name)).encode())
+        without = ParentList((), rows, ReadResult()).without_children(below.parent.none_if)
+        having = {row[below.parent.key] for row in world.rows(below.name)}
+        assert not without & having
+        left_out += len(without)
+    assert left_out > 0
+
+
+def test_what_people_need_first_is_read_first(open_lab: OpenReadLab) -> None:
+    """
+    No list below a parent is asked for before the last page of entries has come.
+
+    So the entries are here as soon as the limiter lets their own requests through.
+    """
+    lab = open_lab(entries=3000, page_rows=20, invoices=60, users=10)
+    tables = [endpoint.name for endpoint in DEFAULT_ENDPOINTS]
+    lab.server.reset_requests()
+    assert lab.read(*tables).run_log.failures == []
+    asked = [request.table for request in lab.server.requests if request.table]
+    last = max(place for place, table in enumerate(asked) if table == "time_entries")
+    assert {*BELOW} <= {*asked[last:]}
+    assert not {*BELOW} & {*asked[:last]}
+    others = sum(table != "time_entries" for table in asked[:last])
+    assert others < 60, "what else is read first is one or a few pages a table"

@@ -11,11 +11,13 @@ import pytest
 
 from harvest_source.cli.show_warehouse_status import describe_verified
 from harvest_source.errors import ConfigError
+from harvest_source.extract.parent_sweep import SWEEP_PARENTS
 from harvest_source.load.settings import Hooks
 from harvest_source.operations.verify import verify
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.warehouse_status import WarehouseStatus, read_warehouse_status
 from tests.support.lab import DAY, HOUR, Lab
+from tests.support.truth import assert_equal
 
 TABLES = ("clients", "projects", "invoices", "invoice_payments")
 
@@ -180,3 +182,21 @@ def test_no_warehouse_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="harvest-source sync"):
         read_warehouse_status(database=tmp_path / "none.duckdb")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parents_that_no_run_has_asked_are_counted(tmp_path: Path) -> None:
+    """Until a run has, or one with ``all_children``; ``verify`` calls none of them different."""
+    with Lab(tmp_path, entries=20, invoices=SWEEP_PARENTS + 30) as lab:
+        report = lab.sync("invoices", "invoice_payments")
+        (unasked,) = report.run_log.unasked.values()
+        left = {each.table: each.parents_left for each in look(lab).tables}
+        assert left == {"invoices": 0, "invoice_payments": unasked.left}
+        assert unasked.left > 0
+        with lab.working():
+            settings: dict[str, Any] = {"database": lab.database, "settings": lab.settings}
+            hooks = Hooks(clock=lab.shared)
+            accounts = lab.server.settings.accounts
+            assert verify(**settings, account=accounts, hooks=hooks).differences == []
+        lab.sync("invoices", "invoice_payments", all_children=True)
+        assert {each.parents_left for each in look(lab).tables} == {0}
+        assert_equal(lab, "invoice_payments")

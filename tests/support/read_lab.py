@@ -14,8 +14,9 @@ from harvest_source.auth.bearer import BearerToken
 from harvest_source.auth.sessions import Connection, Sessions
 from harvest_source.decode.decoder import Decoder
 from harvest_source.defaults import SWEEP_EVERY
-from harvest_source.extract.extraction import Batch, Extraction, TableFeed
+from harvest_source.extract.extraction import Batch, Extraction
 from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.removals import OWED, load_owed
 from harvest_source.extract.run_log import RunLog
 from harvest_source.schema.columns import Type
@@ -118,6 +119,7 @@ class ReadLab(Simulation):
         overlap: timedelta = timedelta(minutes=5),
         sweep_every: timedelta = SWEEP_EVERY,
         full_refresh: bool = False,
+        all_children: bool = False,
     ) -> Reading:
         """
         Read what is new in *tables*, as a sync does.
@@ -141,6 +143,7 @@ class ReadLab(Simulation):
             overlap=overlap,
             sweep_every=sweep_every,
             full_refresh=full_refresh,
+            all_children=all_children,
             isolate=True,
         )
         sessions = Sessions(connection)

@@ -125,9 +125,9 @@ class FixedClient:
         self._note(path, params)
         return self.others.get(path, self.counts).get(params.get("to", ""), 0)
 
-    def fetch_object(self, path: str) -> Mapping[str, object]:
+    def fetch_page(self, path: str, *, key: str | None) -> ListPage:
         """No single object says anything: of ``company``, no module is known to be off."""
-        return {}
+        return ModelPage(b"[{}]", None, NOON)
 
     def _note(self, path: str, params: Mapping[str, str]) -> None:
         query = "&".join(f"{name}={value}" for name, value in params.items())

@@ -12,7 +12,7 @@ import pytest
 from harvest_source.cli.console import Console
 from harvest_source.cli.show_sync import show_sync, summarise
 from harvest_source.errors import DestinationError, HarvestError, ServerError
-from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.run_log import RunLog, Unasked
 from harvest_source.operations.run_report import SyncReport, TableCount
 from harvest_source.warehouse.target import Target
 from tests.clocks import START
@@ -121,6 +121,29 @@ def test_what_went_wrong_is_on_stderr(capsys: Capture) -> None:
         "error: projects of account 1000001: Gave up on projects.",
         "error: the whole account of account 1000002: Gave up on users/me.",
         "error: tasks kept changing while it was read.",
+    ]
+
+
+def test_what_runs_to_come_read_is_said(capsys: Capture) -> None:
+    """How many parents of how many, for which table, until when, and how to read all now."""
+    log = RunLog()
+    log.unasked["invoice_payments", 1000001] = Unasked(450, 500, START + timedelta(days=7))
+    show_sync(Console(), report(log))
+    captured = capsys.readouterr()
+    assert captured.err == (
+        "later: the runs to come read invoice_payments of 450 of 500 invoices, all of them by "
+        f"{START + timedelta(days=7):%Y-%m-%d} if there is a run a day. All now: harvest-source "
+        "sync --all-children\n"
+    )
+    assert captured.out.endswith(f"complete as of {START:%H:%M:%S} UTC but for invoice_payments\n")
+    assert report(log).as_dict()["unasked"] == [
+        {
+            "account_id": 1000001,
+            "table": "invoice_payments",
+            "left": 450,
+            "parents": 500,
+            "by": (START + timedelta(days=7)).isoformat(),
+        }
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import Reread
 from harvest_source.extract.parent_sweep import SWEEP_MOST, SWEEP_PARENTS, ParentSweep
 from harvest_source.extract.removals import OWED
-from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.run_log import RunLog, Unasked
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.strategies import read
 from harvest_source.schema.endpoints import BY_NAME
@@ -37,17 +38,101 @@ def build_client(parents: int) -> FixedClient:
     return FixedClient(lists)
 
 
-def test_a_first_read_asks_every_parent() -> None:
+def test_a_first_read_asks_all_of_few_parents() -> None:
     """A sweep counts as finished, the cursor is that of the parents, and rows know their parent."""
     state: dict[str, Any] = {}
-    task = build_task(build_client(60), PAYMENTS, state=state, now=NOW)
+    task = build_task(build_client(50), PAYMENTS, state=state, now=NOW)
     rows = [row for table in read(task) for row in table.to_pylist()]
-    assert [(row["id"], row["invoice_id"]) for row in rows] == [(i, i) for i in range(1, 61)]
+    assert [(row["id"], row["invoice_id"]) for row in rows] == [(i, i) for i in range(1, 51)]
     cursor = load_cursor(state["cursor"])
     assert cursor is not None
     assert cursor.at == NOON
-    assert ParentSweep.load(state["walk"]) == ParentSweep.whole(60, NOW)
+    assert ParentSweep.load(state["walk"]) == ParentSweep.whole(50, NOW)
     assert task.run_log.whole == {("invoice_payments", 1)}
+    assert task.run_log.unasked == {}
+
+
+def invoice(number: int, **fields: Any) -> str:
+    """As the list of invoices has it; one that was paid unless *fields* say else."""
+    given = {"amount": 10.0, "due_amount": 0.0, "paid_at": "2026-01-02T00:00:00Z"} | fields
+    return json.dumps({"id": number, "updated_at": "2026-01-02T00:00:00Z", **given})
+
+
+def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
+    """The newest first; what waits is said, and once all were asked nothing waits."""
+    client = build_client(520)
+    client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
+    client.lists["invoices?changed"] = "[]"
+    state: dict[str, Any] = {}
+
+    def ask(now: datetime, **options: Any) -> tuple[list[int], RunLog]:
+        task = build_task(client, PAYMENTS, state=state, now=now, **options)
+        rows = [row for table in read(task) for row in table.to_pylist()]
+        return sorted({row["invoice_id"] for row in rows}), task.run_log
+
+    asked, log = ask(NOW)
+    assert asked == [*range(469, 521)]
+    assert log.unasked == {("invoice_payments", 1): Unasked(468, 520, NOW + 7 * DAY)}
+    assert log.whole == set(), "a full refresh must remove no payment that it did not ask for"
+    seen, now = set(asked), NOW
+    while log.unasked:
+        now += DAY
+        asked, log = ask(now)
+        seen |= {*asked}
+    assert seen == {*range(1, 521)}
+    assert now <= NOW + 7 * DAY
+
+
+def test_all_children_asks_every_parent_at_once() -> None:
+    """At first as well as later, when the parents' own columns say that there is nothing."""
+    client = build_client(60)
+    unpaid = {"due_amount": 10.0, "paid_at": None}
+    client.lists["invoices"] = "[" + ",".join(invoice(i, **unpaid) for i in range(1, 61)) + "]"
+    client.lists["invoices?changed"] = "[]"
+    state: dict[str, Any] = {}
+    for _ in range(2):
+        client.asked.clear()
+        task = build_task(client, PAYMENTS, state=state, now=NOW, all_children=True)
+        list(read(task))
+        assert len({each for each in client.asked if each.endswith("/payments")}) == 60
+        assert ParentSweep.load(state["walk"]) == ParentSweep.whole(60, NOW)
+
+
+def test_a_first_read_leaves_out_parents_that_say_they_have_none() -> None:
+    """Only where every column says so; the next sweep asks them all the same."""
+    client = build_client(5)
+    client.lists["invoices"] = "[" + ",".join([
+        invoice(1),
+        invoice(2, due_amount=10.0, paid_at=None),
+        invoice(3, due_amount=4.0, paid_at=None),
+        invoice(4, due_amount=10.0, paid_at="some day"),
+        invoice(5, due_amount=None, paid_at=None),
+    ]) + "]"  # fmt: skip
+    client.lists["invoices?changed"] = "[]"
+    state: dict[str, Any] = {}
+    asked = []
+    for now in (NOW, NOW + 7 * DAY):
+        task = build_task(client, PAYMENTS, state=state, now=now)
+        rows = [row for table in read(task) for row in table.to_pylist()]
+        asked.append(sorted({row["invoice_id"] for row in rows}))
+    assert asked == [[1, 3, 4, 5], [1, 2, 3, 4, 5]]
+
+
+def test_a_full_refresh_asks_no_more_than_a_first_read() -> None:
+    """Nor fewer than what changed; no column excludes a parent whose children may be loaded."""
+    client = build_client(200)
+    paid = {each: invoice(each) for each in range(2, 201)}
+    unpaid = invoice(1, due_amount=10.0, paid_at=None, updated_at="2026-11-22T11:00:00Z")
+    client.lists["invoices"] = "[" + ",".join([unpaid, *paid.values()]) + "]"
+    state: dict[str, Any] = {
+        "cursor": Cursor(NOW - DAY, None, "1:administrator", NOW - DAY).dump(),
+        "walk": ParentSweep.whole(200, NOW - DAY).dump(),
+    }
+    task = build_task(client, PAYMENTS, state=state, now=NOW, full_refresh=True)
+    rows = [row for table in read(task) for row in table.to_pylist()]
+    assert sorted({row["invoice_id"] for row in rows}) == [1, *range(151, 201)]
+    assert ParentSweep.load(state["walk"]).left == 150
+    assert task.run_log.whole == set()
 
 
 def test_later_reads_ask_changed_parents_and_the_next_of_a_sweep() -> None:
@@ -73,7 +158,7 @@ def test_more_parents_than_the_schedule_can_ask_for_are_reported() -> None:
     """A day reads a share of what Harvest allows; the run says how long all of them take."""
     client = build_client(0)
     client.lists["invoices"] = f"[{','.join(map(payment, range(1, SWEEP_MOST + 2)))}]"
-    walk = ParentSweep(began=NOW, after=0, parents=SWEEP_MOST + 1, at=NOW)
+    walk = ParentSweep(began=NOW, parents=SWEEP_MOST + 1, at=NOW)
     state = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump(), "walk": walk.dump()}
     task = build_task(client, PAYMENTS, state=state, now=NOW, sweep_every=DAY)
     list(read(task))

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.auth.sessions import Sessions
-from harvest_source.extract.extraction import Batch, Extraction, TableFeed
+from harvest_source.decode.decoder import Decoder
+from harvest_source.extract.extraction import Batch, Extraction
 from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.run_log import RunLog
 from harvest_source.schema.endpoints import BY_NAME
 
@@ -40,7 +42,8 @@ def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> l
     """The rows of each package."""
     extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
     packages: list[int] = []
-    with closing(extraction.iter_packages([cast("TableFeed", None)])) as found:
+    feed = TableFeed(BY_NAME["time_entries"], 1, cast("Decoder", None), {})
+    with closing(extraction.iter_packages([feed])) as found:
         for batches in found:
             packages.append(sum(batch.rows for batch in batches))
             on_package(extraction, sum(packages))
@@ -66,5 +69,12 @@ def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> Non
     extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
     extraction.run_log.progress("time_entries", 1, 98_000, 98_000 + left)
     assert [extraction._is_due(98_000, number) for number in range(7)].index(True) == polls
-    assert not extraction._is_due(9_999, 100), "a load costs the same, whatever is in it"
+    assert not extraction._is_due(9_999, 39), "a load costs the same, whatever is in it"
     assert extraction._is_due(100_000, 0)
+
+
+def test_few_rows_do_not_wait_for_lists_below_parents() -> None:
+    """After two quiet seconds any number of rows is loaded, and nothing where there are none."""
+    extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
+    assert extraction._is_due(1, 40)
+    assert not extraction._is_due(0, 400)

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.extract.parent_sweep import SWEEP_MOST, SWEEP_PARENTS, ParentSweep
+from harvest_source.extract.parent_sweep import (
+    SWEEP_MOST,
+    SWEEP_PARENTS,
+    ParentSweep,
+    count_at_first,
+)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
@@ -16,16 +21,17 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 @given(st.sets(st.integers(1, 500), max_size=60), st.integers(1, 20))
 def test_a_sweep_reads_every_parent_once(parents: set[int], most: int) -> None:
-    """Some per run, in the order of their ids, however many runs it takes; then it has ended."""
+    """Some per run, the newest first, however many runs it takes; then it has ended."""
     sweep, read = ParentSweep(), list[int]()
     for _ in range(len(parents) + 1):
         these = sweep.next_parents(parents, most)
         assert len(these) <= most
         read += these
         sweep = ParentSweep.load(sweep.advance(these, parents, NOW).dump())
+        assert sweep.left == len(parents) - len(read)
         if sweep.began is None:
             break
-    assert read == sorted(parents)
+    assert read == sorted(parents, reverse=True)
     assert sweep.finished_at == NOW
 
 
@@ -66,17 +72,44 @@ def test_a_day_reads_a_share_of_the_allowance_at_most() -> None:
     assert sweep.count_next(10**6, NOW + timedelta(minutes=1), WEEK) == SWEEP_PARENTS
 
 
-@pytest.mark.parametrize("stored", [None, {}, {"after": "x"}, {"began": "yesterday"}])
+@pytest.mark.parametrize("stored", [None, {}, {"before": "x"}, {"began": "yesterday"}])
 def test_a_malformed_sweep_begins_anew(stored: dict[str, str] | None) -> None:
     """Reading the children of a parent once more loses nothing."""
     assert ParentSweep.load(stored) == ParentSweep()
 
 
 def test_a_stored_sweep_is_understood() -> None:
-    """The format that state files of earlier runs have."""
-    stored = {"finished_at": None, "began": "2026-11-22T12:00:00+00:00", "after": 7}
-    sweep = ParentSweep.load(stored)
-    assert sweep == ParentSweep(began=NOW, after=7)
+    """The format of earlier runs; one that went from the lowest id upwards begins anew."""
+    began = {"finished_at": None, "began": "2026-11-22T12:00:00+00:00"}
+    sweep = ParentSweep.load(began | {"before": 7, "is_first": True})
+    assert sweep == ParentSweep(began=NOW, before=7, is_first=True)
+    assert ParentSweep.load(began | {"after": 7}) == ParentSweep(began=NOW)
     assert sweep.is_due(NOW, WEEK)
     assert ParentSweep().is_due(NOW, WEEK)
     assert not ParentSweep(finished_at=NOW - timedelta(days=6)).is_due(NOW, WEEK)
+
+
+def test_a_first_sweep_says_what_it_leaves_and_until_when() -> None:
+    """A run a day ends it in a week, whatever was read at first; then no parent waits."""
+    parents = range(1, 501)
+    sweep, now = ParentSweep(is_first=True), NOW
+    sweep = sweep.advance(sweep.next_parents(parents, 50), parents, now)
+    assert (sweep.left, sweep.ends_by(now, WEEK)) == (450, NOW + WEEK)
+    assert sweep.awaits(450)
+    assert not sweep.awaits(451)
+    while sweep.began is not None:
+        now += DAY
+        these = sweep.next_parents(parents, sweep.count_next(500, now, WEEK))
+        sweep = sweep.advance(these, parents, now)
+    assert now <= NOW + WEEK
+    assert sweep.ends_by(now, WEEK) is None
+    assert not sweep.awaits(1)
+
+
+@pytest.mark.parametrize(
+    ("parents", "share", "asked"),
+    [(500, 0.1, 50), (30, 0.1, 30), (4_000, 0.1, 400), (10**6, 0.1, SWEEP_MOST), (400, 1.0, 400)],
+)
+def test_a_first_read_asks_a_share(parents: int, share: float, asked: int) -> None:
+    """Never fewer than a later run asks for, nor more than a day does."""
+    assert min(count_at_first(parents, share), parents) == asked

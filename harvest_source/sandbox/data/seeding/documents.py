@@ -70,9 +70,9 @@ def _moment(document: Record, member: str) -> int:
 def _invoice_messages(plan: Plan, rank: int, invoice: Record) -> list[Record]:
     state = invoice["state"]
     if state == "draft":
-        # Most drafts were sent by mistake and taken back.
-        told: list[tuple[int, Record]] = [(_moment(invoice, "created_at"),
-                                           {"event_type": "draft"})]  # fmt: skip
+        # Most drafts were sent by mistake and taken back, which is a change of the invoice.
+        back = min(_moment(invoice, "created_at") + HOUR_S, plan.quiet_from)
+        told: list[tuple[int, Record]] = [(back, {"event_type": "draft"})]
         return _write(plan, "invoice_messages", "invoice_id", invoice, told if rank % 4 else [])
     sent, last = _moment(invoice, "sent_at"), _moment(invoice, "updated_at")
     mail = _mail(plan, invoice, "Invoice", INVOICE_TEXT)

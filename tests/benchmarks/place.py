@@ -1,0 +1,61 @@
+"""Where a benchmark measures: a sandbox in a process of its own, and a folder to sync into."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harvest_source.sandbox import SandboxProcess, start_process
+from tests.benchmarks.sync_speed import Measured, measure
+
+ALLOWED, WINDOW_S = 97, 15.4
+"""What the limiter lets through, and in how long."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    name: str
+    run: Measured
+    notes: str = ""
+
+    def __str__(self) -> str:
+        run = self.run
+        return (
+            f"{self.name:34} {run.rows:>10,} {run.requests:>8,} {run.wall_s:>7.2f} "
+            f"{run.rate:>8,.0f} {run.cpu_s:>6.2f} {run.peak_mb:>6,.0f}  {self.notes}"
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """A sandbox and a folder to sync into."""
+
+    server: SandboxProcess
+    folder: Path
+
+    def run(self, command: list[str]) -> Measured:
+        """One whole process."""
+        self.server.control("reset_requests")
+        return measure(self.server, self.folder, command)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What the sandbox was asked by the last run."""
+        found: list[dict[str, Any]] = self.server.control("requests")
+        return [each for each in found if "_sandbox" not in each["path"]]
+
+
+@contextmanager
+def open_place(entries: int, *, limit: bool, latency_ms: float = 0) -> Iterator[Place]:
+    """A new account of *entries* time entries, and a new folder."""
+    serve = ["--entries", str(entries), "--latency-ms", str(latency_ms)]
+    with (
+        start_process(*serve, *([] if limit else ["--no-limit"])) as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        yield Place(server, Path(folder))

@@ -1,0 +1,39 @@
+"""Which tables of a run are read first."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from harvest_source.decode.decoder import Decoder
+from harvest_source.extract.reading_order import ReadingOrder, TableFeed
+from harvest_source.schema.endpoints import BY_NAME
+
+TABLES = ("billable_rates", "time_entries", "invoice_payments", "invoices")
+
+
+def feeds(account_id: int, *tables: str) -> list[TableFeed]:
+    return [TableFeed(BY_NAME[name], account_id, cast("Decoder", None), {}) for name in tables]
+
+
+def places(found: list[TableFeed]) -> list[tuple[str, int]]:
+    return [(feed.endpoint.name, feed.account_id) for feed in found]
+
+
+def test_lists_below_parents_wait_for_the_others_of_their_account() -> None:
+    """One account does not wait for another one, and a list below a parent releases nothing."""
+    order = ReadingOrder([*feeds(1, *TABLES), *feeds(2, *TABLES)])
+    assert places(order.first) == [
+        ("time_entries", 1), ("invoices", 1), ("time_entries", 2), ("invoices", 2),
+    ]  # fmt: skip
+    entries, invoices, others, _ = order.first
+    assert order.finish(others) == []
+    assert order.finish(invoices) == []
+    released = order.finish(entries)
+    assert places(released) == [("billable_rates", 1), ("invoice_payments", 1)]
+    assert order.finish(released[0]) == []
+
+
+def test_lists_below_parents_begin_at_once_where_nothing_else_is_read() -> None:
+    """There is no other table whose end could release them."""
+    order = ReadingOrder([*feeds(1, "invoices"), *feeds(2, "invoice_payments")])
+    assert places(order.first) == [("invoices", 1), ("invoice_payments", 2)]
