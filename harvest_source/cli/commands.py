@@ -58,6 +58,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
 
     options["since"] = parse_date(options["since"], "--since")
     options["settings"] = context.settings
+    options["all_children"] |= sandbox  # Its requests have no limit, so nothing waits for them.
     with (
         _placed(context, options, sandbox=sandbox) as build_limiter,
         show_progress(context.console) as board,

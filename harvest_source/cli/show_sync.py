@@ -121,8 +121,8 @@ def _describe_freshness(report: SyncReport) -> str:
         return ""
     as_of = f"as of {report.started_at:%H:%M:%S} UTC"
     if report.run_log.unasked:
-        tables = ", ".join(sorted({table for table, _ in report.run_log.unasked}))
-        as_of += f" but for {tables}"
+        tables = {table for table, _ in report.run_log.unasked}
+        as_of += f" but for {counted(len(tables), 'table')}"
     partial = report.run_log.partial_roles
     if not partial:
         return f", complete {as_of}"

@@ -17,13 +17,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from harvest_source.api.rate_limit import no_limiter
 from harvest_source.cli import main as cli
-from harvest_source.defaults import DATABASE, SANDBOX_DATABASE
+from harvest_source.defaults import SANDBOX_DATABASE, SANDBOX_PIPELINE
 from harvest_source.sandbox import ManualClock, Sandbox, agency_settings
 from tests.support.command import build_environment, build_settings, clean_environment
 from tests.support.dlt_project import enter_project
@@ -37,11 +37,6 @@ _BIN: Final = ".venv/bin/"
 """Where the README has the command; it is on the path elsewhere."""
 _WIDTH: Final = "120"
 """Columns of the terminal."""
-_FIRST_SYNCS: Final = {
-    "harvest-source sync": DATABASE,
-    "harvest-source sync --sandbox": SANDBOX_DATABASE,
-}
-"""Commands that make a warehouse, and its file. One run stands for both: only names differ."""
 _MASKS: Final = (
     (re.compile(r"\d+ requests"), "N requests"),
     (re.compile(r"\b[\d.]+ s\b"), "N s"),
@@ -58,8 +53,8 @@ class Session:
 
     home: Path
     server: Sandbox
-    first_sync: str = ""
-    """What the first sync printed."""
+    first_syncs: Mapping[str, str] = field(default_factory=dict)
+    """What the commands that make a warehouse printed."""
 
     @property
     def _saved(self) -> Path:
@@ -96,8 +91,8 @@ class Session:
 
     def run(self, command: str) -> str:
         """Run *command*; returns what it printed on stdout."""
-        if self.first_sync and command in _FIRST_SYNCS:
-            return self.first_sync.replace(DATABASE, _FIRST_SYNCS[command])
+        if command in self.first_syncs:
+            return self.first_syncs[command]
         program, *arguments = shlex.split(command)
         if program == "harvest-source":
             return self._run_ours(arguments)
@@ -127,8 +122,15 @@ def open_session(folder: Path) -> Iterator[Session]:
     home.mkdir()
     with Sandbox(agency_settings(clock=ManualClock(), limit=False)).start() as server:
         session = Session(home, server)
-        session = replace(session, first_sync=session.run("harvest-source sync"))
-        shutil.copy(home / DATABASE, home / SANDBOX_DATABASE)
+        first = session.run("harvest-source sync")
+        session.run("harvest-source sync --all-children")
+        # As --sandbox does it, with the sandbox that is here already.
+        sandbox = session.run(
+            f"harvest-source sync --all-children --database {SANDBOX_DATABASE} "
+            f"--pipeline {SANDBOX_PIPELINE}"
+        )
+        made = {"harvest-source sync": first, "harvest-source sync --sandbox": sandbox}
+        session = replace(session, first_syncs=made)
         session.save()
         yield session
 

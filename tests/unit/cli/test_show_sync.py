@@ -135,7 +135,7 @@ def test_what_runs_to_come_read_is_said(capsys: Capture) -> None:
         f"{START + timedelta(days=7):%Y-%m-%d} if there is a run a day. All now: harvest-source "
         "sync --all-children\n"
     )
-    assert captured.out.endswith(f"complete as of {START:%H:%M:%S} UTC but for invoice_payments\n")
+    assert captured.out.endswith(f"complete as of {START:%H:%M:%S} UTC but for 1 table\n")
     assert report(log).as_dict()["unasked"] == [
         {
             "account_id": 1000001,
