@@ -101,7 +101,7 @@ class Company:
         return value if isinstance(value, bool) else None
 
     def take(self) -> Page | None:
-        """The answer, handed out once; None where Harvest gave none, or somebody has it."""
+        """The answer, handed out once; None where Harvest gave none, or it was taken."""
         with self._lock:
             self._fetch()
             page, self._page = self._page, None
