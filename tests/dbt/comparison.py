@@ -25,7 +25,7 @@ def main() -> None:
         folder.mkdir()
         with ModelsLab(folder) as lab:
             lab.stop_timers()
-            assert lab.sync().status == "ok"
+            assert lab.sync(all_children=True).status == "ok"
             assert lab.transform(python, variables=lab.days_off)["status"] == "ok"
             print("| Compared with | Mart or report | Rows | Values | Differ |")
             print("|---|---|---|---|---|")

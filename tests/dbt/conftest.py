@@ -29,5 +29,5 @@ def built(dbt_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with ModelsLab(tmp_path_factory.mktemp("consultancy")) as lab:
         # The hours of a running timer grow while Harvest's reports are read.
         lab.stop_timers()
-        assert lab.sync().status == "ok"
+        assert lab.sync(all_children=True).status == "ok"
         yield Built(lab, dbt_python, lab.transform(dbt_python, variables=lab.days_off))

@@ -27,7 +27,7 @@ def test_accounts_are_kept_apart(dbt_python: Path, tmp_path: Path) -> None:
     accounts = (1000001, 1000002)
     with ModelsLab(tmp_path, entries=2000, users=12, accounts=accounts) as lab:
         lab.stop_timers()
-        assert lab.sync().status == "ok"
+        assert lab.sync(all_children=True).status == "ok"
         assert lab.transform(dbt_python, variables=lab.days_off)["status"] == "ok"
         for comparison in COMPARISONS:
             if comparison.mart not in ("utilization_weekly", "utilization_daily"):

@@ -321,7 +321,7 @@ def test_the_oldest_dbt(copied: ModelsLab, tmp_path: Path, built: Built, dbt: st
 
 
 def make_project(folder: Path, lab: ModelsLab, package: dict[str, str]) -> Path:
-    """A dbt project of somebody's own, with one package, on the lab's warehouse."""
+    """A user's own dbt project, with one package, on the lab's warehouse."""
     folder.mkdir()
     (folder / "dbt_project.yml").write_text("name: own\nversion: 1.0.0\nprofile: own\n")
     (folder / "packages.yml").write_text(json.dumps({"packages": [package]}))
@@ -389,7 +389,7 @@ def test_postgres_builds_the_same(
         monkeypatch.setenv(f"DESTINATION__POSTGRES__CREDENTIALS__{name.upper()}", value)
     place = ["--destination", "postgres", "--pipeline", "in_postgres"]
     options = {"destination": "postgres", "database": None, "pipeline": "in_postgres"}
-    assert built.lab.sync(**options).status == "ok"
+    assert built.lab.sync(**options, all_children=True).status == "ok"
     report = built.lab.transform(dbt_python, *place, variables=built.lab.days_off)
     assert (report["status"], report["errors"], report["warnings"]) == ("ok", [], [])
     with psycopg2.connect(host=postgres, user="postgres", dbname="postgres") as connection:
