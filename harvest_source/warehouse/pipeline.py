@@ -39,6 +39,7 @@ UNTOUCHED: Final = "Nothing was read and nothing changed."
 _STAGED: Final = "harvest_source_staged"
 _OWED: Final = "harvest_source_owed"
 _IDENTITY: Final = "harvest_source_warehouse"
+_ATTACHED: Final = "harvest_source_attached"
 _MERGE: Final = "delete-insert"
 
 
@@ -332,6 +333,9 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
     """
     The pipeline of a warehouse that exists, for reading; None: it has loaded nothing there.
 
+    A working folder that this makes remembers the DuckDB file, so that dlt's own ``attach`` and its
+    dashboard find it; one that loads was told by what loads.
+
     Args:
         read_only: Open a DuckDB file for reading.
 
@@ -341,8 +345,9 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
     destination = find_destination(target.destination)
     if target.database is not None:
         destination = build_duckdb(str(target.database.absolute()), read_only=read_only)
+    is_new = not (find_pipelines_folder() / target.pipeline).is_dir()
     try:
-        return dlt.attach(
+        pipeline = dlt.attach(
             target.pipeline,
             pipelines_dir=str(find_pipelines_folder()),
             destination=destination,
@@ -352,6 +357,10 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
         return None
     except ConfigurationException as error:
         raise build_settings_error(target, error) from error
+    if target.database is not None and (is_new or read_local(pipeline, _ATTACHED)):
+        pipeline.set_local_state_val(_ATTACHED, True)
+        remember_database(pipeline, str(target.database.absolute()))
+    return pipeline
 
 
 def read_identity(pipeline: str) -> Target | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import dlt
@@ -47,11 +48,22 @@ def test_another_reader_may_have_the_file(lab: Lab) -> None:
 
 
 def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) -> None:
-    """On another machine: dlt restores what it needs from the warehouse."""
+    """On another machine: dlt restores what it needs, and its own tools find the file then."""
+    another = shutil.copy(lab.database, lab.folder / "another.duckdb")
     with lab.working(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLT_DATA_DIR", str(tmp_path / "elsewhere"))
-        pipeline = harvest_source.attach(database=lab.database)
-        assert pipeline.dataset()(COUNT).fetchall() == [tuple(lab.sql(COUNT)[0].values())]
+        patch.chdir(tmp_path)
+        expected = [tuple(lab.sql(COUNT)[0].values())]
+        for file in (lab.database, another):
+            pipeline = harvest_source.attach(database=file)
+            assert pipeline.dataset()(COUNT).fetchall() == expected
+            found = dlt.attach("harvest")  # As dlt's dashboard does.
+            assert found.dataset()(COUNT).fetchall() == expected
+            with found.sql_client() as sql:
+                (row,) = (
+                    sql.execute_sql("SELECT path FROM duckdb_databases() WHERE NOT internal") or ()
+                )
+            assert Path(row[0]).samefile(file)
         with pytest.raises(ConfigError, match="There is no warehouse"):
             harvest_source.attach(database=tmp_path / "none.duckdb")
         with pytest.raises(ConfigError, match="nothing that pipeline other has loaded"):
