@@ -47,6 +47,9 @@ MAX_DELETES: Final = "20%"
 DUCKDB: Final = "duckdb"
 """The default destination, and the only one whose database is a file."""
 
+SCOPE_KEYS: Final = frozenset({"tools", "tables", "columns", "rows", "accounts", "sql"})
+"""Keys of ``[sources.harvest.scopes.NAME]``, which says what a caller may ask for."""
+
 DATASET: Final = "harvest"
 """Schema that holds the tables."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from harvest_source.ask import models
 from harvest_source.ask.statement_guard import Relation, StatementRefused
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.maintenance import quote
 
 
@@ -84,11 +85,13 @@ class Catalog:
     Attributes:
         schemas: Are looked through in order.
         entries_model: The model of time entries, where it is as new as the table.
+        syncs: The table of syncs, also where it is not among *tables*.
     """
 
     schemas: tuple[str, ...]
     tables: Mapping[Relation, Table]
     entries_model: Table | None = None
+    syncs: Table | None = None
 
     def get(self, name: str) -> Table | None:
         """The table that *name* means, perhaps with its schema before it; None: there is none."""
@@ -180,7 +183,8 @@ def read_catalog(connection: Any, schemas: tuple[str, ...], dataset: str) -> Cat
     }
     has_model = models.have_all_entries(connection, dataset, tables)
     model = Relation(models.find_schema(dataset), models.ENTRIES)
-    return Catalog(schemas, tables, tables[model] if has_model else None)
+    syncs = tables.get(Relation(dataset, SYNC_RUNS))
+    return Catalog(schemas, tables, tables[model] if has_model else None, syncs)
 
 
 def _find_key(relation: Relation, names: set[str]) -> tuple[str, ...]:

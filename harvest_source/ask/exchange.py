@@ -31,6 +31,7 @@ class Request:
         schemas: Where unqualified names are looked up.
         sql: A caller's own statement, checked before it runs; empty: *question* is asked.
         question: Kind and fields of one of :mod:`harvest_source.ask.questions`.
+        reach: What may be read, as :mod:`harvest_source.ask.reach` writes it; None: everything.
         max_rows: Rows returned at most; one more is drawn to know whether the answer was cut.
         max_cell: Characters of a text at most; longer ones are cut, and the answer says so.
         wait_s: For how long the caller asks again while the file is in use.
@@ -41,6 +42,7 @@ class Request:
     schemas: tuple[str, ...]
     sql: str = ""
     question: dict[str, Any] | None = None
+    reach: dict[str, Any] | None = None
     max_rows: int = 1000
     max_cell: int = 20_000
     memory_mb: int = 512

@@ -34,8 +34,17 @@ SETTINGS: Final[dict[str, Any]] = {
 def open_locked(
     path: Path, schemas: Sequence[str], *, memory_mb: int, threads: int
 ) -> duckdb.DuckDBPyConnection:
+    """Open *path* as :func:`open_warehouse` does, and lock it at once."""
+    connection = open_warehouse(path, schemas, memory_mb=memory_mb, threads=threads)
+    lock(connection)
+    return connection
+
+
+def open_warehouse(
+    path: Path, schemas: Sequence[str], *, memory_mb: int, threads: int
+) -> duckdb.DuckDBPyConnection:
     """
-    Open *path* for reading, with a configuration that no statement can change.
+    Open *path* for reading, to be locked before it runs a statement that is not ours.
 
     Args:
         schemas: Where unqualified names are looked up; those that do not exist are left out.
@@ -52,6 +61,10 @@ def open_locked(
         path_text = ",".join(names).replace("'", "''")
         connection.execute(f"SET search_path = '{path_text}'")
     connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take away the file system, and with it every way to change that again."""
     connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
     connection.execute("SET lock_configuration = true")
-    return connection

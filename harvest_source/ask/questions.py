@@ -115,12 +115,14 @@ class FindNames:
         tables: list[Relation] = []
         for kind, name, expression in NAMED:
             table = catalog.get(name)
-            if table is None or not table.has(*re.findall(r"[a-z_]+", expression)):
+            label = "first_name || ' ' || last_name" if name == "users" else "name"
+            wanted = re.findall(r"[a-z_]+", f"account_id id {label} {expression}")
+            if table is None or not table.has(*wanted):
                 continue
             tables.append(table.relation)
-            label = "first_name || ' ' || last_name" if name == "users" else "name"
+            is_active = "is_active" if table.has("is_active") else "NULL::BOOLEAN AS is_active"
             parts.append(
-                f"SELECT DISTINCT '{kind}' AS kind, account_id, id, {label} AS name, is_active "  # noqa: S608
+                f"SELECT DISTINCT '{kind}' AS kind, account_id, id, {label} AS name, {is_active} "  # noqa: S608
                 f"FROM {table.quoted} WHERE {expression} ILIKE ? ESCAPE '\\'"
             )
         if not parts:
@@ -197,10 +199,27 @@ def _build_end(function: str, column: TableColumn, table: Table) -> str:
     return f"rtrim(rtrim({text}, '0'), '.')" if has_places else text
 
 
-Question = ListRecords | GetRecord | FindNames | SumTime | ListTables | DescribeTable
+@dataclass(frozen=True, slots=True)
+class GetStatus:
+    """The last syncs: when, and with what result."""
+
+    limit: int = 5
+
+    def build(self, catalog: Catalog) -> Built:
+        """The SELECT. Raises StatementRefused where no sync is recorded."""
+        table = catalog.syncs
+        if table is None:
+            raise StatementRefused("No sync is recorded here: plain dlt filled this warehouse.")
+        shown = ("started_at", "ended_at", "status", "account_ids", "errors")
+        names = ", ".join(quote(each) for each in shown if table.has(each))
+        sql = f"SELECT {names} FROM {table.quoted} ORDER BY started_at DESC LIMIT {self.limit}"  # noqa: S608
+        return Built(sql, (), (table.relation,))
+
+
+Question = ListRecords | GetRecord | FindNames | SumTime | ListTables | DescribeTable | GetStatus
 KINDS: Final[dict[str, type[Any]]] = {
     each.__name__: each
-    for each in (ListRecords, GetRecord, FindNames, SumTime, ListTables, DescribeTable)
+    for each in (ListRecords, GetRecord, FindNames, SumTime, ListTables, DescribeTable, GetStatus)
 }
 
 

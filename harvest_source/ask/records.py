@@ -8,11 +8,10 @@ with limits of its own; None is ``harvest_data.duckdb`` in the current folder. E
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from harvest_source.ask.questions import (
     DescribeTable,
     FindNames,
     GetRecord,
+    GetStatus,
     ListRecords,
     ListTables,
 )
@@ -76,10 +76,11 @@ def list_records(
         raise StatementRefused(msg)
     filters = build_filters(where)
     question = ListRecords(table, filters, tuple(columns), tuple(order), limit)
-    seal = _seal(question)
+    runner, what = open_runner(warehouse), _describe(question)
     if after is not None:
-        question = replace(question, after=_open_cursor(after, seal))
-    return _build_page(open_runner(warehouse).ask(question, max_rows=limit), seal)
+        question = replace(question, after=runner.cursor_seal.open(after, what))
+    answer = runner.ask(question, max_rows=limit)
+    return _build_page(answer, partial(runner.cursor_seal.write, question=what))
 
 
 def get_record(table: str, record_id: str | int, *, warehouse: Warehouse = None) -> Answer:
@@ -113,6 +114,11 @@ def sum_time(
     return open_runner(warehouse).ask(question, max_rows=limit)
 
 
+def get_status(*, warehouse: Warehouse = None) -> Answer:
+    """The last five syncs: when each began and ended, and with what result."""
+    return open_runner(warehouse).ask(GetStatus(), max_rows=5)
+
+
 def query(sql: str, *, max_rows: int = 1000, warehouse: Warehouse = None) -> Answer:
     """One SELECT of the caller's own, which can read the warehouse's tables and nothing else."""
     return open_runner(warehouse).query(sql, max_rows=max_rows)
@@ -137,11 +143,11 @@ def _write(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _build_page(answer: Answer, seal: str) -> Answer:
+def _build_page(answer: Answer, write_cursor: Callable[[Sequence[Any]], str]) -> Answer:
     """Take the key out of the rows, and make the cursor of it."""
     shown = [at for at, name in enumerate(answer.columns) if not name.startswith(_CURSOR)]
     hidden = [at for at, name in enumerate(answer.columns) if name.startswith(_CURSOR)]
-    cursors = tuple(_write_cursor([row[at] for at in hidden], seal) for row in answer.rows)
+    cursors = tuple(write_cursor([row[at] for at in hidden]) for row in answer.rows)
     return replace(
         answer,
         columns=tuple(answer.columns[at] for at in shown),
@@ -152,25 +158,8 @@ def _build_page(answer: Answer, seal: str) -> Answer:
     )
 
 
-def _seal(question: ListRecords) -> str:
+def _describe(question: ListRecords) -> str:
     """What ties a cursor to its list: table, filters and order."""
-    what = [question.table.lower(), [repr(each) for each in question.where], question.order]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-
-
-def _write_cursor(values: Sequence[Any], seal: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([seal, *values]).encode()).decode().rstrip("=")
-
-
-def _open_cursor(cursor: str, seal: str) -> tuple[Any, ...]:
-    try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        is_ours = isinstance(found, list) and found[:1] == [seal]
-    except ValueError:
-        is_ours = False
-    if not is_ours:
-        raise StatementRefused(
-            "This cursor belongs to another list. Begin again without it, with the same filters "
-            "and order."
-        )
-    return tuple(found[1:])
+    return json.dumps(
+        [question.table.lower(), [repr(each) for each in question.where], question.order]
+    )

@@ -13,14 +13,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.ask.answers import Answer
+from harvest_source.ask.cursors import CursorSeal
 from harvest_source.ask.exchange import BUSY, FAILED, READY, REFUSED, UNREADABLE, Reply, Request
 from harvest_source.ask.models import find_schema
 from harvest_source.ask.questions import Question
+from harvest_source.ask.reach import Reach
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DATASET
@@ -96,6 +98,8 @@ class Runner:
     Answers statements about one warehouse file.
 
     Attributes:
+        reach: What may be read.
+        cursor_seal: Makes and opens the cursors of lists.
         keeps_one_ready: Start the next worker when one has answered, so that a server's calls do
             not wait for Python and DuckDB to be imported.
     """
@@ -105,16 +109,14 @@ class Runner:
     limits: Limits = field(default_factory=Limits)
     clock: Clock = field(default_factory=SystemClock)
     keeps_one_ready: bool = False
+    reach: Reach = field(default_factory=Reach)
+    cursor_seal: CursorSeal = field(default_factory=CursorSeal, repr=False)
     task: Task = field(default_factory=Task, repr=False)
     _pool: _Pool | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self._pool is None:
             self._pool = _Pool(threading.Semaphore(self.limits.at_once))
-
-    def bound_to(self, task: Task) -> Runner:
-        """This runner for one question, which *task* can give up; turns and workers are shared."""
-        return replace(self, task=task)
 
     def query(self, sql: str, *, max_rows: int = 1000) -> Answer:
         """
@@ -146,6 +148,7 @@ class Runner:
         return Request(
             path=str(self.path.absolute()),
             dataset=self.dataset,
+            reach=self.reach.to_json() if self.reach.scope.is_limited else None,
             schemas=tuple(dict.fromkeys((self.dataset, find_schema(self.dataset), "main"))),
             memory_mb=self.limits.memory_mb,
             threads=self.limits.threads,

@@ -97,7 +97,7 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Readable:
     """
     What a query may read.
 
@@ -127,7 +127,7 @@ class Scope:
 
 @dataclass(slots=True)
 class _Walk:
-    scope: Scope
+    readable: Readable
     relations: set[Relation] = field(default_factory=set)
 
     def visit(self, value: Any, names: frozenset[str]) -> None:
@@ -197,7 +197,7 @@ class _Walk:
             raise StatementRefused("A query may not read earlier versions of a table here.")
         if not catalog and not schema and name.lower() in names:
             return
-        found = self.scope.find(catalog, schema, name)
+        found = self.readable.find(catalog, schema, name)
         if found is None:
             called = ".".join(each for each in (catalog, schema, name) if each)
             raise StatementRefused(f"There is no table {_printable(called)} here.")
@@ -209,11 +209,11 @@ class _Walk:
         before = [*path[:-1], node.get("catalog") or "", node.get("schema") or ""]
         # DuckDB itself writes main before the functions that its syntax stands for.
         is_ours = all(each.lower() in ("", "main") for each in before)
-        if not is_ours or name not in allowed or name in self.scope.own_functions:
+        if not is_ours or name not in allowed or name in self.readable.own_functions:
             raise StatementRefused(f"A query may not call {_printable(name)}() here.")
 
 
-def check_statement(tree: Node, scope: Scope) -> frozenset[Relation]:
+def check_statement(tree: Node, readable: Readable) -> frozenset[Relation]:
     """
     Check a statement, and name the tables and views that it reads.
 
@@ -228,7 +228,7 @@ def check_statement(tree: Node, scope: Scope) -> frozenset[Relation]:
         raise StatementRefused(
             "Exactly one SELECT is run here. PIVOT needs its values: PIVOT t ON x IN (...)"
         )
-    walk = _Walk(scope)
+    walk = _Walk(readable)
     walk.visit(statements[0]["node"], frozenset())
     return frozenset(walk.relations)
 

@@ -16,18 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from harvest_source.ask.as_of import read_as_of
-from harvest_source.ask.catalog import read_catalog, read_relations
 from harvest_source.ask.exchange import FAILED, MAX_SQL_BYTES, READY, REFUSED, Reply, Request
-from harvest_source.ask.filters import Built
-from harvest_source.ask.locked_connection import open_locked
+from harvest_source.ask.locked_connection import open_locked, open_warehouse
 from harvest_source.ask.plain_values import to_plain
-from harvest_source.ask.questions import parse_question
+from harvest_source.ask.prepare import prepare
 from harvest_source.ask.statement_guard import (
-    Relation,
-    Scope,
     StatementRefused,
-    check_statement,
 )
 
 _NO_VALUE: Final = (
@@ -81,6 +75,8 @@ def _open(request: Request) -> Any:
 
     path, limits = Path(request.path), {"memory_mb": request.memory_mb, "threads": request.threads}
     try:
+        if request.reach is not None:
+            return open_warehouse(path, request.schemas, **limits)
         return open_locked(path, request.schemas, **limits)
     except duckdb.Error as error:
         raise build_opening_error(path, error, wait_s=request.wait_s) from error
@@ -88,7 +84,8 @@ def _open(request: Request) -> Any:
 
 def run(connection: Any, request: Request) -> Reply:
     """
-    Run a request on a locked *connection*.
+    Run a request on a *connection*, which is locked, unless what may be read is limited: then it is
+    locked when the caller's part of the file has been copied.
 
     Raises:
         StatementRefused: The statement is not run.
@@ -97,12 +94,8 @@ def run(connection: Any, request: Request) -> Reply:
     if len(request.sql.encode()) > MAX_SQL_BYTES:
         msg = f"The query is longer than {MAX_SQL_BYTES:,} bytes."
         raise StatementRefused(msg)
-    if request.question is None:
-        read = _guard(connection, request)
-        built = Built(request.sql, (), tuple(sorted(read, key=str)))
-    else:
-        catalog = read_catalog(connection, request.schemas, request.dataset)
-        built = parse_question(request.question).build(catalog)
+    prepared = prepare(connection, request)
+    built, as_of = prepared.built, prepared.as_of
     cursor = connection.execute(built.sql, list(built.parameters) or None)
     columns = tuple((each[0], str(each[1])) for each in cursor.description or ())
     drawn = cursor.fetchmany(request.max_rows + 1)
@@ -111,25 +104,8 @@ def run(connection: Any, request: Request) -> Reply:
         tuple(cutter.cut(to_plain(value)) for value in row) for row in drawn[: request.max_rows]
     )
     has_more = len(drawn) > request.max_rows
-    as_of = read_as_of(connection, request.dataset, built.tables)
     tables = tuple(str(each) for each in built.tables)
     return Reply(columns, rows, has_more, cutter.is_cut, tables, as_of)
-
-
-def _guard(connection: Any, request: Request) -> frozenset[Relation]:
-    """Check the caller's statement by DuckDB's own parser on the connection that will run it."""
-    statements = connection.extract_statements(request.sql)
-    if len(statements) != 1 or statements[0].type.name != "SELECT":
-        msg = "Exactly one SELECT is run here. PIVOT needs its values: PIVOT t ON x IN (...)"
-        raise StatementRefused(msg)
-    (text,) = connection.execute("SELECT json_serialize_sql(?)", [request.sql]).fetchone()
-    (catalog,) = connection.execute("SELECT current_database()").fetchone()
-    own = connection.execute(
-        "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE NOT internal"
-    ).fetchall()
-    macros = frozenset(name for (name,) in own)
-    relations = frozenset(read_relations(connection, request.dataset))
-    return check_statement(json.loads(text), Scope(catalog, request.schemas, relations, macros))
 
 
 def _limit_process(request: Request) -> None:

@@ -125,6 +125,16 @@ class Managed:
         self._lock = threading.Lock()
         self._digest: str | None = None
 
+    def read(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """
+        The ids of the projects and of the people, asked now; None: Harvest does not tell one of
+        them.
+        """
+        projects, people = self._find_projects(), self._find_people()
+        if projects is None or people is None:
+            return None
+        return tuple(projects), tuple(people)
+
     def digest(self) -> str:
         """A text that changes with them; empty when Harvest tells neither."""
         with self._lock:

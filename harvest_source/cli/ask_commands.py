@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from harvest_source.cli.asking import open_runner, readable_file
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.options import Context, database_option, dataset_option, everywhere
-from harvest_source.defaults import PIPELINE
+from harvest_source.cli.mcp_commands import mcp
+from harvest_source.cli.options import Context, everywhere
 from harvest_source.errors import ConfigError
-from harvest_source.installation import advise_extra
 
 if TYPE_CHECKING:
-    from harvest_source.ask import Answer, Runner
+    from harvest_source.ask import Answer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,14 +24,9 @@ _NUMBERS = ("BIGINT", "INTEGER", "DECIMAL", "DOUBLE", "HUGEINT", "FLOAT", "SMALL
 
 
 def readable(function: F) -> F:
-    """Add the options that say which warehouse is read, and how the answer is written."""
+    """Add the options that say which warehouse is read, by whom, and how the answer is written."""
     as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
     return readable_file(as_csv(function))
-
-
-def readable_file(function: F) -> F:
-    """Add the options that say which warehouse is read."""
-    return database_option(dataset_option(function))
 
 
 @click.command()
@@ -52,7 +47,7 @@ def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     It can read the warehouse's tables and nothing else, and is stopped after 20 seconds. Decimals
     are exact, also with --json.
     """
-    answer = _open(options).query(sql, max_rows=limit)
+    answer = open_runner(context, options, "query").query(sql, max_rows=limit)
     return _show(context, answer, as_csv=options["as_csv"])
 
 
@@ -80,7 +75,7 @@ def list_(context: Context, table: str | None, limit: int, **options: Any) -> in
     """List records of a table, or the tables."""
     from harvest_source.ask import list_records, list_tables
 
-    runner = _open(options)
+    runner = open_runner(context, options, "list_records" if table else "list_tables")
     if table is None:
         answer = list_tables(warehouse=runner)
     else:
@@ -105,7 +100,7 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     """Show the record of a table that has this id."""
     from harvest_source.ask import get_record
 
-    answer = get_record(table, record_id, warehouse=_open(options))
+    answer = get_record(table, record_id, warehouse=open_runner(context, options, "get_record"))
     if not answer.rows:
         msg = f"There is no record {record_id[:40]} in {table[:80]}. List some: harvest-source list"
         raise ConfigError(msg)
@@ -121,58 +116,7 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     return 0
 
 
-@click.command()
-@click.option(
-    "--audit-log",
-    metavar="PATH",
-    help="File with one line for each call.  [default: mcp.log in the user's log folder]",
-)
-@readable_file
-@everywhere
-def mcp(context: Context, audit_log: str | None, **options: Any) -> int:
-    """
-    Serve the warehouse to agents, read-only.
-
-    Speaks the Model Context Protocol on stdin and stdout. Needs the extra mcp.
-    """
-    try:
-        import anyio
-
-        from harvest_source.ask.mcp.audit_log import AuditLog
-        from harvest_source.ask.mcp.server import AskServer, serve_stdio
-    except ModuleNotFoundError as error:
-        msg = f"This command needs the extra mcp. Install it: {advise_extra('mcp')}"
-        raise ConfigError(msg) from error
-    from pathlib import Path
-
-    from platformdirs import user_log_path
-
-    from harvest_source.clock import SystemClock
-
-    context.console.quiet = True  # stdout belongs to the protocol.
-    runner, clock = _open(options), SystemClock()
-    runner.keeps_one_ready = True
-    place = Path(audit_log) if audit_log else user_log_path("harvest-source") / "mcp.log"
-    audit = AuditLog(place, caller="stdio", now=clock.now)
-    try:
-        anyio.run(serve_stdio, AskServer(runner, audit, clock))
-    finally:
-        runner.close()
-        audit.close()
-    return 0
-
-
 ASK_COMMANDS = (query, list_, get, mcp)
-
-
-def _open(options: dict[str, Any]) -> Runner:
-    from harvest_source.ask import Runner
-    from harvest_source.defaults import DUCKDB
-    from harvest_source.warehouse.target import build_target
-
-    target = build_target(DUCKDB, options["database"], options["dataset"], PIPELINE)
-    assert target.database is not None
-    return Runner(target.database, target.dataset)
 
 
 def _split(names: str | None) -> tuple[str, ...]:

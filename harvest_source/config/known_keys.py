@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
+from harvest_source.defaults import SCOPE_KEYS
 from harvest_source.dlt_internals import iter_config_sections
 from harvest_source.errors import ConfigError, printable
 from harvest_source.schema.endpoints import BY_NAME
@@ -71,7 +72,8 @@ def _iter_unknown_variables() -> Iterator[tuple[str, tuple[str, ...]]]:
     for name in sorted(os.environ):
         if name.startswith(_PREFIX):
             path = tuple(name.removeprefix(_PREFIX).lower().split("__"))
-            if not _is_known(path):
+            # A scope has to be written down whole, in one place.
+            if not _is_known(path) or path[0] == "scopes":
                 yield f"in the environment ({printable(name)})", path
 
 
@@ -88,6 +90,8 @@ def _find_siblings(path: tuple[str, ...]) -> frozenset[str]:
             return _CREDENTIALS
         case ("profiles", _):
             return _PROFILE_KEYS
+        case ("scopes", _):
+            return SCOPE_KEYS
     return frozenset()
 
 

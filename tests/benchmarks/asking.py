@@ -24,7 +24,7 @@ from harvest_source.ask import Answer, Runner
 from tests.support.questions import make_warehouse
 
 ENTRIES = 500_000
-PAUSE_S = 1.0
+PAUSE_S = 0.5
 """Between two calls on a warm server."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harvest_source.ask.scopes import parse_scopes
 from harvest_source.cli.main import EMPTY_REPORT
 from tests.docs import reference
 from tests.docs.blocks import BEGIN, PART, Block, iter_blocks, iter_inline_code
@@ -142,6 +143,7 @@ def check_toml(block: Block) -> None:
     for section in SOURCES:
         ours = ours.get(section, {})
     profiles = ours.pop("profiles", {})
+    parse_scopes(ours.pop("scopes", {}))
     for table in (ours, *profiles.values()):
         credentials = {f"credentials.{name}" for name in table.pop("credentials", {})}
         assert table.keys() | credentials <= known

@@ -16,11 +16,14 @@ from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp_types import CallToolRequestParams, CallToolResult, TextContent, TextResourceContents
 
 from harvest_source.ask import Runner
+from harvest_source.ask.access import Access, Caller
+from harvest_source.ask.callers import People
 from harvest_source.ask.mcp.audit_log import AuditLog
 from harvest_source.ask.mcp.replies import MAX_CHARACTERS
 from harvest_source.ask.mcp.server import AskServer
 from harvest_source.ask.mcp.tools import TOOLS
 from harvest_source.clock import SystemClock
+from tests.support.limited import ask_nobody
 from tests.support.questions import TOO_MUCH, find_workers, make_warehouse
 
 ERAS = ("auto", "legacy")
@@ -229,9 +232,10 @@ def test_a_cancelled_call_ends_its_worker(warehouse: Path, tmp_path: Path) -> No
     """The process that counts without end is gone when the agent gives the call up."""
     log = tmp_path / "mcp.log"
     clock = SystemClock()
-    audit = AuditLog(log, "test", clock.now)
+    audit = AuditLog(log, clock.now)
     before = find_workers()
-    server = AskServer(Runner(warehouse), audit, clock)
+    access = Access(Runner(warehouse), People(ask_nobody, clock))
+    server = AskServer(access, lambda _: Caller("test"), audit, clock)
     endless = CallToolRequestParams(name="query", arguments={"sql": TOO_MUCH[0]})
 
     async def run() -> None:

@@ -13,6 +13,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
+from harvest_source.ask.access import Caller
+
 MAX_BYTES: Final = 10 * 1024 * 1024
 """Size at which a new file is begun."""
 KEEP: Final = 5
@@ -29,11 +31,13 @@ class Call:
     What a line says of a call; filled while it runs.
 
     Attributes:
+        caller: Who asks.
         arguments: Those that were declared and valid. Others may be anything, a secret too.
         tables: What was read.
         outcome: ``ok``, ``cancelled``, ``bug: KIND``, or the kind of the error.
     """
 
+    caller: Caller
     arguments: dict[str, Any] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     rows: int = 0
@@ -53,16 +57,14 @@ class AuditLog:
     Appends to a file of bounded size; thread-safe.
 
     Args:
-        caller: Whose calls they are.
         now: Dates the lines.
     """
 
-    def __init__(self, path: Path, caller: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._handler = _PrivateHandler(
             path, maxBytes=MAX_BYTES, backupCount=KEEP, encoding="utf-8", delay=True
         )
-        self._caller = caller
         self._now = now
 
     def write(self, tool: str, call: Call, *, ms: int) -> None:
@@ -74,7 +76,9 @@ class AuditLog:
         """
         entry = {
             "at": self._now().isoformat(timespec="milliseconds"),
-            "caller": self._caller,
+            "caller": call.caller.name,
+            "profile": call.caller.profile,
+            "scope": call.caller.scope.name or None,
             "tool": tool,
             "arguments": call.arguments,
             "tables": call.tables,

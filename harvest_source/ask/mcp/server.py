@@ -24,12 +24,13 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 
 from harvest_source._version import __version__
+from harvest_source.ask.access import Access, Caller, Find
 from harvest_source.ask.answers import Answer
 from harvest_source.ask.mcp.audit_log import UNKNOWN, AuditLog, Call
 from harvest_source.ask.mcp.prompts import read_prompts
 from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, fit
 from harvest_source.ask.mcp.tools import TOOLS, Tool, parse_arguments
-from harvest_source.ask.runner import QueryFailed, Runner, Task
+from harvest_source.ask.runner import QueryFailed, Task
 from harvest_source.ask.shown_text import clean
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.clock import Clock
@@ -51,9 +52,15 @@ Context = Any
 
 @dataclass(frozen=True, slots=True)
 class AskServer:
-    """Answers the requests of one protocol server."""
+    """
+    Answers the requests of one protocol server.
 
-    runner: Runner
+    Attributes:
+        find_caller: Says who a request is from.
+    """
+
+    access: Access
+    find_caller: Find
     audit: AuditLog
     clock: Clock
 
@@ -72,26 +79,31 @@ class AskServer:
             on_get_prompt=self.get_prompt,
         )
 
-    async def list_tools(self, _: Context, __: Any) -> types.ListToolsResult:
-        """Every tool, with the schema of its arguments and answers."""
-        return types.ListToolsResult(
-            tools=[describe_tool(tool) for tool in TOOLS.values()], cache_scope="private"
-        )
+    async def list_tools(self, context: Context, _: Any) -> types.ListToolsResult:
+        """The caller's tools, with the schema of their arguments and answers."""
+        scope = self.find_caller(context).scope
+        tools = [describe_tool(tool) for tool in TOOLS.values() if scope.allows(tool.name)]
+        return types.ListToolsResult(tools=tools, cache_scope="private")
 
     async def call_tool(
-        self, _: Context, params: types.CallToolRequestParams
+        self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         """One call: checked, run in a worker, written to the audit log."""
+        caller = self.find_caller(context)
         try:
-            async with self._logged(params.name if params.name in TOOLS else UNKNOWN) as call:
+            tool = params.name if params.name in TOOLS else UNKNOWN
+            async with self._logged(tool, caller) as call:
                 return _build_result(await self._run(call, params.name, params.arguments))
         except HarvestError as error:
             return _build_error(str(error))
 
-    async def list_resources(self, _: Context, __: Any) -> types.ListResourcesResult:
+    async def list_resources(self, context: Context, _: Any) -> types.ListResourcesResult:
         """One description for each table."""
+        caller = self.find_caller(context)
+        if not caller.scope.allows("list_tables"):
+            return types.ListResourcesResult(resources=[], cache_scope="private")
         with protocol_errors():
-            async with self._logged("resources/list") as call:
+            async with self._logged("resources/list", caller) as call:
                 answer = await self._run(call, "list_tables", {}, is_whole=True)
         found = [
             types.Resource(
@@ -105,13 +117,13 @@ class AskServer:
         return types.ListResourcesResult(resources=found, cache_scope="private")
 
     async def read_resource(
-        self, _: Context, params: types.ReadResourceRequestParams
+        self, context: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         """The columns of a table."""
         uri = str(params.uri)
         with protocol_errors():
-            async with self._logged("resources/read") as call:
-                if not uri.startswith(_RESOURCE):
+            async with self._logged("resources/read", self.find_caller(context)) as call:
+                if not uri.startswith(_RESOURCE) or not call.caller.scope.allows("describe_table"):
                     raise StatementRefused(_NO_RESOURCE)
                 table = {"table": uri.removeprefix(_RESOURCE)}
                 answer = await self._run(call, "describe_table", table)
@@ -120,29 +132,31 @@ class AskServer:
         )
         return types.ReadResourceResult(contents=[contents], cache_scope="private")
 
-    async def list_prompts(self, _: Context, __: Any) -> types.ListPromptsResult:
-        """Everyday questions."""
+    async def list_prompts(self, context: Context, _: Any) -> types.ListPromptsResult:
+        """Everyday questions, for callers who may run a query."""
+        has_query = self.find_caller(context).scope.allows("query")
         found = [
             types.Prompt(name=each.name, title=each.question, description=each.question)
             for each in read_prompts().values()
+            if has_query
         ]
         return types.ListPromptsResult(prompts=found, cache_scope="private")
 
     async def get_prompt(
-        self, _: Context, params: types.GetPromptRequestParams
+        self, context: Context, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
         """A question with the query that answers it here: on models where they were built."""
         prompt = read_prompts().get(params.name)
         with protocol_errors():
-            async with self._logged("prompts/get") as call:
-                if prompt is None:
+            async with self._logged("prompts/get", self.find_caller(context)) as call:
+                if prompt is None or not call.caller.scope.allows("query"):
                     raise StatementRefused(_NO_PROMPT)
                 if params.arguments:
                     raise StatementRefused("Prompts take no arguments here.")
                 call.arguments = {"prompt": prompt.name}
-                answer = await self._run(call, "list_tables", {}, is_whole=True)
+                answer = await self._ask(call, "list_tables", {}, is_whole=True)
         names = [record["name"] for record in answer.records()]
-        text = prompt.build_text(self.runner.dataset, names)
+        text = prompt.build_text(self.access.runner.dataset, names)
         message = types.PromptMessage(
             role="user", content=types.TextContent(type="text", text=text)
         )
@@ -151,26 +165,32 @@ class AskServer:
     async def _run(
         self, call: Call, name: str, given: dict[str, Any] | None, *, is_whole: bool = False
     ) -> Answer:
+        """Ask the warehouse by a tool that the caller has; one they have not does not exist."""
+        if name not in TOOLS or not call.caller.scope.allows(name):
+            raise StatementRefused(_NO_TOOL)
+        return await self._ask(call, name, given, is_whole=is_whole)
+
+    async def _ask(
+        self, call: Call, name: str, given: dict[str, Any] | None, *, is_whole: bool = False
+    ) -> Answer:
         """
-        Ask the warehouse by a tool.
+        Ask the warehouse, for the caller.
 
         Args:
             is_whole: Leave the answer as long as it is; what is made of it is shorter.
         """
-        tool = TOOLS.get(name)
-        if tool is None:
-            raise StatementRefused(_NO_TOOL)
+        tool = TOOLS[name]
         arguments = parse_arguments(tool, given)
         call.arguments = call.arguments or given or {}
         answer = await run_cancellable(
-            lambda task: tool.answer(self.runner.bound_to(task), arguments)
+            lambda task: tool.answer(self.access.open(call.caller, task), arguments)
         )
         answer = answer if is_whole else fit(answer)
         call.tables, call.rows = answer.tables, len(answer.rows)
         return answer
 
     @asynccontextmanager
-    async def _logged(self, tool: str) -> AsyncIterator[Call]:
+    async def _logged(self, tool: str, caller: Caller) -> AsyncIterator[Call]:
         """
         Write a line about what runs inside, whatever becomes of it.
 
@@ -178,7 +198,7 @@ class AskServer:
             QueryFailed: In place of an error that is not ours: its words may hold anything.
         """
         began = self.clock.monotonic()
-        call = Call()
+        call = Call(caller)
         try:
             yield call
             call.outcome = "ok"

@@ -214,13 +214,7 @@ TOOLS: Final = {
             "Status of the copy",
             "The last five syncs that filled the warehouse: when, and with what result.",
             NoArguments,
-            lambda runner, _: records.list_records(
-                "sync_runs",
-                columns=("started_at", "ended_at", "status", "account_ids", "errors"),
-                order=("-started_at",),
-                limit=5,
-                warehouse=runner,
-            ),
+            lambda runner, _: records.get_status(warehouse=runner),
         ),
     )
 }

@@ -1,0 +1,63 @@
+"""Cursors: where a list goes on, sealed to who asks, in which scope, and for what."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harvest_source.ask.statement_guard import StatementRefused
+
+_DIGEST_BYTES: Final = 16
+_NOT_OURS: Final = (
+    "This cursor belongs to another list. Begin again without it, with the same filters and order."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CursorSeal:
+    """
+    Makes and opens cursors.
+
+    Attributes:
+        key: Of a server, for as long as it runs. Empty where everybody who can ask can read the
+            file: then a cursor is bound to its list alone.
+        owner: Who asks, and in which scope.
+    """
+
+    key: bytes = b""
+    owner: str = ""
+
+    def write(self, values: Sequence[Any], question: str) -> str:
+        """The cursor behind a record whose order's columns have *values*."""
+        content = json.dumps(list(values)).encode()
+        sealed = self._digest(content, question) + content
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+    def open(self, cursor: str, question: str) -> tuple[Any, ...]:
+        """
+        The values of a cursor.
+
+        Args:
+            question: What is asked now: table, filters and order.
+
+        Raises:
+            StatementRefused: It is another caller's, scope's or question's, or was made up.
+        """
+        try:
+            sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        except (ValueError, binascii.Error):
+            sealed = b""
+        digest, content = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
+        if not hmac.compare_digest(digest, self._digest(content, question)):
+            raise StatementRefused(_NOT_OURS)
+        return tuple(json.loads(content))
+
+    def _digest(self, content: bytes, question: str) -> bytes:
+        what = json.dumps([self.owner, question, content.decode(errors="replace")]).encode()
+        return hmac.digest(self.key, what, hashlib.sha256)[:_DIGEST_BYTES]

@@ -1,0 +1,92 @@
+"""What the commands that answer share: which file, who asks, and in which scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harvest_source.cli.options import Context, database_option, dataset_option
+from harvest_source.defaults import PIPELINE, PROFILE
+
+if TYPE_CHECKING:
+    from harvest_source.ask import Runner
+    from harvest_source.ask.access import Access, Caller
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_scope_option = click.option(
+    "--scope",
+    metavar="NAME",
+    help="See what [sources.harvest.scopes.NAME] allows.  [default: the whole file]",
+)
+_as_option = click.option(
+    "--as",
+    "as_profile",
+    metavar="PROFILE",
+    help="Sign-in of the person whose rows a scope shows.  [default: as --profile]",
+)
+
+
+def readable_file(function: F) -> F:
+    """Add the options that say which warehouse is read, and by whom."""
+    return database_option(dataset_option(_scope_option(_as_option(function))))
+
+
+def open_access(options: dict[str, Any]) -> Access:
+    """The warehouse that the options name."""
+    from functools import partial
+
+    from harvest_source.ask import Runner
+    from harvest_source.ask.access import Access
+    from harvest_source.ask.callers import People, fetch_people
+    from harvest_source.clock import SystemClock
+    from harvest_source.defaults import DUCKDB
+    from harvest_source.warehouse.target import build_target
+
+    target = build_target(DUCKDB, options["database"], options["dataset"], PIPELINE)
+    assert target.database is not None
+    clock = SystemClock()
+    people = People(partial(fetch_people, clock=clock), clock)
+    # Whoever types a command can read the file: cursors are bound to their lists alone.
+    return Access(Runner(target.database, target.dataset), people, key=b"")
+
+
+def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:
+    """
+    Who asks, as the options say.
+
+    Raises:
+        ConfigError: There is no such scope, or one that cannot work.
+    """
+    from harvest_source.ask.access import Caller
+    from harvest_source.ask.scopes import UNLIMITED, choose_scope, parse_scopes
+    from harvest_source.auth.saved_login import check_profile
+
+    profile = check_profile(options["as_profile"] or context.profile or PROFILE)
+    if options["scope"] is None:
+        return Caller(name, UNLIMITED, profile)
+    from harvest_source.config.scopes import read_scopes
+
+    return Caller(name, choose_scope(parse_scopes(read_scopes()), options["scope"]), profile)
+
+
+def open_runner(context: Context, options: dict[str, Any], tool: str) -> Runner:
+    """
+    The runner that answers a command.
+
+    Raises:
+        StatementRefused: The scope does not have the command's *tool*.
+        NotConfirmedError: Harvest does not confirm who asks, and the scope rests on that.
+    """
+    from harvest_source.ask.access import check_tool
+
+    caller = find_caller(context, options, "command")
+    check_tool(caller.scope, tool, context_command())
+    return open_access(options).open(caller)
+
+
+def context_command() -> str:
+    """The name of the command that runs."""
+    return click.get_current_context().info_name or ""

@@ -1,0 +1,173 @@
+"""Scopes by person: who asks is what Harvest says of their own sign-in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+
+from harvest_source.ask import Runner
+from harvest_source.ask.access import Access, Caller
+from harvest_source.ask.callers import KEEP_S, NotConfirmedError, People, fetch_people
+from harvest_source.ask.records import list_records
+from harvest_source.ask.scopes import Scope, parse_scope
+from harvest_source.cli import main as cli
+from harvest_source.clock import Clock
+from tests.sandbox.reader import Reader
+from tests.support.lab import Lab
+
+ROLES = ("administrator", "manager", "member")
+TABLES = ("time_entries", "users", "projects", "clients", "tasks", "user_assignments")
+COLUMNS = [f"{table}.*" for table in TABLES]
+SCOPES = """
+[sources.harvest.scopes.mine]
+rows = "own"
+columns = ["time_entries.id", "time_entries.user__id", "time_entries.hours"]
+
+[sources.harvest.scopes.hours]
+tools = ["sum_time"]
+columns = ["time_entries.hours", "time_entries.rounded_hours"]
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """An account with an administrator, a manager and a member, synced once."""
+    with Lab(tmp_path_factory.mktemp("people"), entries=120) as lab:
+        assert lab.sync(*TABLES, "task_assignments").exit_code == 0
+        yield lab
+
+
+@pytest.fixture
+def profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
+    """Each role's token is a profile of its name; the scopes are in a configuration file."""
+    monkeypatch.setenv("SOURCES__HARVEST__API_URL", lab.server.api_url)
+    monkeypatch.setenv("SOURCES__HARVEST__ID_URL", lab.server.id_url)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    for role in ROLES:
+        prefix = f"SOURCES__HARVEST__PROFILES__{role.upper()}"
+        monkeypatch.setenv(f"{prefix}__CREDENTIALS__ACCESS_TOKEN", lab.server.tokens[role])
+        monkeypatch.setenv(f"{prefix}__ACCOUNT_ID", str(lab.server.account_id))
+    return lab
+
+
+@pytest.fixture
+def access(profiles: Lab) -> Access:
+    """The warehouse for callers, by the sandbox's clock."""
+    clock: Clock = profiles.shared
+
+    def fetch(profile: str, is_managing: bool) -> Any:
+        return fetch_people(profile, is_managing, clock=clock)
+
+    return Access(Runner(profiles.database), People(fetch, clock))
+
+
+def scope(kind: str) -> Scope:
+    """Every column of the tables that have people's rows."""
+    return parse_scope(kind, {"rows": kind, "columns": COLUMNS})
+
+
+def read_ids(access: Access, kind: str, profile: str, table: str) -> list[int]:
+    """The ids that a caller gets."""
+    runner = access.open(Caller("test", scope(kind), profile))
+    answer = list_records(table, columns=["id"], limit=500, warehouse=runner)
+    return sorted(row[0] for row in answer.rows)
+
+
+@pytest.mark.parametrize(
+    ("role", "table"),
+    [("manager", "time_entries"), ("member", "time_entries"), ("manager", "user_assignments")],
+)
+def test_managed_rows_are_those_that_harvest_shows(
+    access: Access, lab: Lab, role: str, table: str
+) -> None:
+    """What the person's own token gets of Harvest, they get of the copy."""
+    reader = Reader(lab.server)
+    with reader.client:
+        pages = reader.pages(table, token=lab.server.tokens[role])
+    expected = sorted(row["id"] for page in pages for row in page[table])
+    assert expected
+    assert read_ids(access, "managed", role, table) == expected
+
+
+def test_own_rows_are_the_persons(access: Access, lab: Lab) -> None:
+    """Entries, and the person themselves."""
+    for role in ROLES:
+        (person,) = access.people.find(role, is_managing=False)
+        own = [row["id"] for row in lab.table("time_entries") if row["user__id"] == person.user_id]
+        assert read_ids(access, "own", role, "time_entries") == sorted(own)
+        assert read_ids(access, "own", role, "users") == [person.user_id]
+
+
+def test_a_revoked_caller_sees_nothing_and_others_all_of_theirs(access: Access, lab: Lab) -> None:
+    """Within a minute; nothing of the sign-in is in the message, and a new grant opens again."""
+    token = lab.server.tokens["member"]
+    before = read_ids(access, "own", "member", "time_entries")
+    lab.server.revoke(token)
+    try:
+        assert read_ids(access, "own", "member", "time_entries") == before
+        lab.clock.advance(KEEP_S)
+        with pytest.raises(NotConfirmedError) as caught:
+            read_ids(access, "own", "member", "time_entries")
+        assert token not in str(caught.value)
+        assert read_ids(access, "own", "manager", "time_entries")
+    finally:
+        lab.server.grant(token)
+    assert read_ids(access, "own", "member", "time_entries") == before
+
+
+def test_an_unreachable_harvest_closes_scopes_by_person_alone(access: Access, lab: Lab) -> None:
+    """Who may see all rows does not need Harvest."""
+    lab.server.fault("server_error", path="/users/me", status=503)
+    try:
+        with pytest.raises(NotConfirmedError, match="did not confirm"):
+            read_ids(access, "own", "administrator", "time_entries")
+        assert read_ids(access, "all", "administrator", "time_entries")
+    finally:
+        lab.server.clear_faults()
+
+
+def test_a_profile_that_does_not_exist_sees_nothing(access: Access) -> None:
+    """Not the default profile's rows."""
+    with pytest.raises(NotConfirmedError):
+        read_ids(access, "own", "nobody", "time_entries")
+
+
+@pytest.fixture
+def configured(profiles: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
+    """The scopes are in ``.dlt/config.toml`` of the current folder."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(SCOPES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
+    context = Container()[PluggableRunContext]
+    before = context.context.run_dir
+    context.reload(str(tmp_path))
+    yield profiles
+    context.reload(before)
+
+
+def test_commands_keep_to_a_scope(configured: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows and columns of the scope for the named person, and no other command."""
+    database = ["--database", str(configured.database), "--json"]
+    mine = ["--scope", "mine", "--as", "member"]
+    assert cli.run(["list", "time_entries", "--limit", "500", *mine, *database]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["columns"] == ["id", "user__id", "hours"]
+    assert len({row[1] for row in answer["rows"]}) == 1
+    assert cli.run(["list", *mine, *database]) == 0
+    assert [row[0] for row in json.loads(capsys.readouterr().out)["rows"]] == ["time_entries"]
+    for command in (
+        ["query", "SELECT 1", *mine],
+        ["list", "--scope", "hours"],
+        ["get", "users", "1", *mine],
+        ["list", "--scope", "none"],
+        ["list", "time_entries", "--scope", "mine", "--as", "nobody"],
+    ):
+        assert cli.run([*command, *database]) in (2, 3), command
+        assert not json.loads(capsys.readouterr().out).get("rows")

@@ -1,0 +1,107 @@
+"""Scopes as the configuration has them: what they show, and which are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from harvest_source.ask.mcp.tools import TOOLS as SERVED
+from harvest_source.ask.scopes import TOOLS, UNLIMITED, choose_scope, parse_scope, parse_scopes
+from harvest_source.errors import ConfigError
+from tests.support.children import REPOSITORY
+
+MARTS = REPOSITORY / "harvest_source" / "dbt" / "models" / "marts" / "_harvest__models.yml"
+
+
+def test_scopes_name_the_tools_that_are_served() -> None:
+    """No tool escapes the allow list."""
+    assert set(TOOLS) == set(SERVED)
+
+
+def test_without_a_limit_all_is_shown() -> None:
+    """A scope of tools alone limits no data, and new fields appear in it."""
+    scope = parse_scope("reader", {"tools": ["sum_time", "query"]})
+    assert scope.find_columns("anything") is None
+    assert scope.allows("sum_time")
+    assert scope.allows("query")
+    assert not scope.allows("find")
+    assert choose_scope({}, None) is UNLIMITED
+
+
+def test_columns_are_an_allow_list() -> None:
+    """Named ones, or the declared ones of a table; other tables do not exist."""
+    scope = parse_scope("hours", {"columns": ["time_entries.id", "clients.*"]})
+    assert scope.find_columns("time_entries") == frozenset({"id"})
+    of_clients = scope.find_columns("clients") or frozenset()
+    assert of_clients >= {"account_id", "name"}
+    assert "brand_new" not in of_clients
+    assert scope.find_columns("users") == frozenset()
+    assert not scope.allows("query")
+
+
+def test_child_tables_and_models_have_to_be_named() -> None:
+    """A model mixes tables; who names tables means those."""
+    of_accounts = parse_scope("one", {"accounts": [1]})
+    assert of_accounts.find_columns("harvest__budgets") == frozenset()
+    assert "amount" in (of_accounts.find_columns("invoices__line_items") or ())
+    named = parse_scope("models", {"tables": ["harvest__budgets", "clients"]})
+    assert named.find_columns("harvest__budgets") is None
+    assert named.find_columns("harvest__clients") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"table": ["clients"]}, "Did you mean tables"),
+        ({"rows": "mine"}, "all, own, managed"),
+        ({"rows": "own"}, "needs columns"),
+        ({"rows": "own", "columns": ["invoices.*"]}, "says nothing of invoices"),
+        ({"tables": "clients"}, "list of names"),
+        ({"tables": ["client"]}, "Did you mean clients"),
+        ({"columns": ["name"]}, "clients.name"),
+        ({"columns": ["clients.nam"]}, "Did you mean name"),
+        ({"tables": ["clients"], "columns": ["users.id"]}, "columns has none of clients"),
+        ({"tools": ["sql"]}, "names in tools"),
+        ({"accounts": ["x"]}, "account ids"),
+        ({"accounts": [True]}, "account ids"),
+        ({"sql": "yes"}, "true or false"),
+        ({"columns": ["harvest__budgets.*"]}, "one by one"),
+        (
+            {"columns": ["harvest__profitability_monthly.margin"]},
+            "computed from time_entries.cost_rate",
+        ),
+        ("clients", "no section"),
+    ],
+    ids=str,
+)
+def test_what_is_not_understood_is_refused(keys: Any, words: str) -> None:
+    """A scope that cannot work is an error before anything is served, not a wider scope."""
+    with pytest.raises(ConfigError) as caught:
+        parse_scopes({"test": keys})
+    assert words in str(caught.value)
+    assert "test" in str(caught.value)
+
+
+def test_no_column_of_a_model_reveals_a_cost_that_is_hidden() -> None:
+    """Every model's column whose description speaks of cost or margin needs the cost rate shown."""
+    models = yaml.safe_load(MARTS.read_text())["models"]
+    for model in models:
+        for column in model["columns"]:
+            name = f"{model['name']}.{column['name']}"
+            words = column.get("description", "").lower()
+            if "cost rate" not in words and "margin" not in words:
+                continue
+            if "currency of the account" in words:
+                continue
+            with pytest.raises(ConfigError, match="is computed from"):
+                parse_scope("test", {"columns": [name]})
+            shown = [name, "time_entries.cost_rate", "time_entries.billable_rate"]
+            parse_scope("test", {"columns": shown})
+
+
+def test_an_unknown_scope_is_refused() -> None:
+    """With the names of those that there are."""
+    with pytest.raises(ConfigError, match="hours"):
+        choose_scope(parse_scopes({"hours": {"tables": ["clients"]}}), "hour")
