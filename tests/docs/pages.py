@@ -56,6 +56,7 @@ DOCUMENTS: Final = (
     README,
     REPOSITORY / "CONTRIBUTING.md",
     REPOSITORY / "CHANGELOG.md",
+    REPOSITORY / "SECURITY.md",
     *(page.path for page in PAGES),
 )
 """Every file that the tests of this folder check."""

@@ -27,11 +27,7 @@ from tests.docs.outputs import Outputs, Session, collect, mask, open_session
 from tests.docs.pages import DOCUMENTS, REPOSITORY, relative
 
 PIPELINES = REPOSITORY / "pipelines"
-<<<<<<< HEAD
 EXAMPLES = [each for each in sorted(PIPELINES.rglob("*.*")) if each.suffix != ".pyc"]
-=======
-FILES = sorted(path for path in PIPELINES.rglob("*") if path.is_file() and "__" not in str(path))
->>>>>>> eb884d2 (Run each scheduler's file by its real framework, and test what is released)
 LONGEST = 30
 OF_MODELS = ("questions.md",)
 """Run by ``tests/dbt``, which has a warehouse with models."""
@@ -68,11 +64,7 @@ def test_examples_read_without_holding_the_file(document: Path) -> None:
             assert "read_only=True" in call, f"{relative(document)}:{block.line}: {call}"
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.name))
-=======
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.name))
->>>>>>> eb884d2 (Run each scheduler's file by its real framework, and test what is released)
 def test_pipelines_read_without_holding_the_file(file: Path) -> None:
     """As the examples of the documents."""
     assert all("read_only=True" in call for call in find_connections(file.read_text()))
