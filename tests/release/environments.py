@@ -68,7 +68,7 @@ def install(place: Path, python: Path, *arguments: str | Path) -> Path:
 
 def build(place: Path) -> list[Path]:
     """The source distribution, and the wheel that is made of it."""
-    command = ["uv", "build", "-q", "--out-dir", place, REPOSITORY]
+    command: list[str | Path] = ["uv", "build", "-q", "--out-dir", place, REPOSITORY]
     subprocess.run(command, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
     return sorted(path for path in place.iterdir() if path.suffix in {".whl", ".gz"})
 

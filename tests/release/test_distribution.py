@@ -76,7 +76,14 @@ def test_dependencies(built: list[Path], tmp_path: Path, minor: int, resolution:
 @pytest.mark.parametrize("minor", PYTHONS, ids=lambda minor: f"3.{minor}")
 def test_dependencies_have_wheels(tmp_path: Path, minor: int) -> None:
     """For Pythons that this machine lacks, too: nothing has to be compiled."""
-    command = ["uv", "pip", "compile", "-q", "--only-binary=:all:", f"--python-version=3.{minor}"]
+    command: list[str | Path] = [
+        "uv",
+        "pip",
+        "compile",
+        "-q",
+        "--only-binary=:all:",
+        f"--python-version=3.{minor}",
+    ]
     done = subprocess.run(
         [*command, "pyproject.toml"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
@@ -91,7 +98,15 @@ def test_the_bill_of_materials(built: list[Path], tmp_path: Path) -> None:
     ours = install(tmp_path / "env", python, wheel_of(built))
     tool = install(tmp_path / "tool", python, "cyclonedx-bom>=7,<8")
     place = tmp_path / "sbom.json"
-    command = [tool.with_name("cyclonedx-py"), "environment", "--of", "JSON", "-o", place, ours]
+    command: list[str | Path] = [
+        tool.with_name("cyclonedx-py"),
+        "environment",
+        "--of",
+        "JSON",
+        "-o",
+        place,
+        ours,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     bill = json.loads(place.read_text())
     names = {each["name"]: each for each in bill["components"]}
@@ -106,11 +121,17 @@ def test_known_vulnerabilities(built: list[Path], tmp_path: Path) -> None:
     assert python
     ours = install(tmp_path / "env", python, wheel_of(built))
     tool = install(tmp_path / "tool", python, "pip-audit>=2.9,<3")
-    freeze = ["uv", "pip", "freeze", "--exclude=harvest-source", "--python", ours]
-    listed = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
+    freeze: list[str | Path] = ["uv", "pip", "freeze", "--exclude=harvest-source", "--python"]
+    listed = subprocess.run([*freeze, ours], check=True, capture_output=True, text=True).stdout
     pinned = tmp_path / "pinned.txt"
     pinned.write_text("".join(line for line in listed.splitlines(True) if "harvest" not in line))
-    command = [tool.with_name("pip-audit"), "--no-deps", "--disable-pip", "-r", pinned]
+    command: list[str | Path] = [
+        tool.with_name("pip-audit"),
+        "--no-deps",
+        "--disable-pip",
+        "-r",
+        pinned,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     print(f"\n{done.stdout}{done.stderr[-800:]}")
     if "ConnectionError" in done.stderr or "ServiceError" in done.stderr:
@@ -129,7 +150,15 @@ def test_dlt_init(built: list[Path], tmp_path: Path) -> None:
     python = find_python(11)
     assert python
     ours = install(tmp_path / "env", python, wheel_of(built))
-    command = ["dlt", "--non-interactive", "init", "harvest", "duckdb", "--location", clone]
+    command: list[str | Path] = [
+        "dlt",
+        "--non-interactive",
+        "init",
+        "harvest",
+        "duckdb",
+        "--location",
+        clone,
+    ]
     environment = {"PATH": f"{ours.parent}:/usr/bin:/bin", "HOME": str(project)}
     environment |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(tmp_path / "dlt")}
     done = subprocess.run(

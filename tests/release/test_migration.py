@@ -28,7 +28,15 @@ EARLIER = "49fe92a"
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Python with the earlier version, and the DuckDB of its time."""
     place = tmp_path_factory.mktemp("earlier")
-    archive = ["git", "-C", REPOSITORY, "archive", "--output", place / "tree.tar", EARLIER]
+    archive: list[str | Path] = [
+        "git",
+        "-C",
+        REPOSITORY,
+        "archive",
+        "--output",
+        place / "tree.tar",
+        EARLIER,
+    ]
     if not shutil.which("uv") or subprocess.run(archive, check=False).returncode:
         pytest.skip(f"There is no uv, or no commit {EARLIER} in this clone.")
     (place / "tree").mkdir()
