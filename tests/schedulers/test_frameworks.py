@@ -56,7 +56,7 @@ def test_dagster_tells_which_table_failed(site: Site, dagster: Path) -> None:
     said = run_dagster(site, dagster, "asset", "materialize", "--select", "group:harvest")
     assert not said.startswith("exit 0\n")
     assert "ASSET_MATERIALIZATION" in said
-    assert "projects" in said[said.index("STEP_FAILURE") :]
+    assert "projects" in said[said.index("events.Failure: partial") :]
 
 
 def test_dagster_skips_while_another_run_is_at_work(site: Site, dagster: Path) -> None:
