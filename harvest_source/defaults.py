@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 API_URL: Final = "https://api.harvestapp.com/v2"
 """Harvest's API."""
@@ -16,6 +16,9 @@ TOKEN_PATH: Final = "/api/v2/oauth2/token"  # noqa: S105 - a path
 
 PROFILE: Final = "default"
 """Name of the sign-in that is used when no profile is named."""
+
+TableFormat: TypeAlias = Literal["delta", "iceberg"]
+"""Formats of tables in files, for dlt's destination ``filesystem``."""
 
 PAGE_ROWS: Final = 2000
 """Harvest's largest page. A list that fits in one page is read atomically."""

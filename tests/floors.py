@@ -25,7 +25,7 @@ FLOORS = (
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),
     floor("auth", "httpx cryptography filelock keyring platformdirs"),
-    floor("dlt_internals", "dlt duckdb pyarrow"),
+    floor("dlt_internals", "dlt duckdb pyarrow deltalake pyiceberg"),
     floor("extract config", "httpx pyarrow dlt pendulum"),
     floor("load", "dlt pyarrow"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),

@@ -19,6 +19,7 @@ from harvest_source.cli.options import (
     max_deletes_option,
     publish_option,
     sandbox_option,
+    table_format_option,
     warehouse,
 )
 from harvest_source.cli.progress import show_progress
@@ -33,6 +34,7 @@ from harvest_source.startup import without_gc
 
 @click.command()
 @warehouse
+@table_format_option
 @sandbox_option
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
 @click.option("--since", metavar="DATE", help="start_date of this run: 2024-01-31.")
@@ -77,6 +79,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
 
 @click.command()
 @warehouse
+@table_format_option
 @sandbox_option
 @log_format_option
 @everywhere
@@ -104,6 +107,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 
 @click.command()
 @warehouse
+@table_format_option
 @sandbox_option
 @click.option("--fix", is_flag=True, help="Read again what differs, then compare once more.")
 @click.option(
@@ -150,6 +154,7 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
 
 @click.command()
 @warehouse
+@table_format_option
 @click.option("--max-age", metavar="AGE", help="Exit code 5 when a table is older: 90m, 26h, 2d.")
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
 @click.option("--check", is_flag=True, help="Ask Harvest whether the sign-in works.")

@@ -27,6 +27,7 @@ class Context:
         console: How the command speaks.
         debug: Show tracebacks and dlt's log.
         profile: The named sign-in; None: what the configuration says.
+        table_format: Format of tables in files; None: what the configuration says.
         exit_code: What the process ends with when stdout is closed before everything is printed.
         build_limiter: Makes the limiter of each account that is read.
     """
@@ -36,12 +37,14 @@ class Context:
         self.console = Console()
         self.debug = False
         self.profile: str | None = None
+        self.table_format: str | None = None
         self.exit_code = 0
 
     @property
     def settings(self) -> dict[str, Any]:
         """Keys of ``[sources.harvest]`` that the command line sets."""
-        return {} if self.profile is None else {"auth_profile": self.profile}
+        named = {"auth_profile": self.profile, "table_format": self.table_format}
+        return {name: value for name, value in named.items() if value is not None}
 
     def take(self, options: dict[str, Any]) -> None:
         """Move the common options out of *options*."""
@@ -132,6 +135,19 @@ def warehouse(function: F) -> F:
         function = option(function)
     return function
 
+
+def _take_table_format(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    context.find_object(Context).table_format = value  # type: ignore[union-attr]
+
+
+table_format_option = click.option(
+    "--table-format",
+    type=click.Choice(("delta", "iceberg")),
+    metavar="FORMAT",
+    expose_value=False,
+    callback=_take_table_format,
+    help="delta or iceberg: with --destination filesystem.",
+)
 
 publish_option = click.option(
     "--publish",

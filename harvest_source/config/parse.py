@@ -15,7 +15,13 @@ from typing import Final
 
 import pendulum
 
-from harvest_source.defaults import DESTINATION_WAIT_S, LEAST_OVERLAP_S, OVERLAP_S, SWEEP_EVERY
+from harvest_source.defaults import (
+    DESTINATION_WAIT_S,
+    LEAST_OVERLAP_S,
+    OVERLAP_S,
+    SWEEP_EVERY,
+    TableFormat,
+)
 from harvest_source.errors import ConfigError, printable
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS, SECRET_COLUMNS
@@ -304,6 +310,19 @@ def parse_keep_deleted(value: object) -> bool:
         msg = f'keep_deleted is {str(value)[:40]!r}. It can be "records" or "ids".'
         raise ConfigError(msg)
     return str(value) == "records"
+
+
+def parse_table_format(value: object) -> TableFormat | None:
+    """
+    The format of tables in files; None: none was named.
+
+    Raises:
+        ConfigError: There is no such format.
+    """
+    if value in (None, "delta", "iceberg"):
+        return value
+    msg = f'table_format is {str(value)[:40]!r}. It can be "delta" or "iceberg".'
+    raise ConfigError(msg)
 
 
 def parse_rate_limit(value: object) -> int | None:

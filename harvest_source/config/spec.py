@@ -104,6 +104,11 @@ class HarvestConfiguration(BaseConfiguration):
     """`"ids"` keeps the ids of deleted rows without their content."""
     destination_wait: int = DESTINATION_WAIT_S
     """Seconds to wait for a DuckDB file that another process holds open."""
+    table_format: str | None = None
+    """
+    `delta` or `iceberg`, as `--table-format`: the format of all tables where the destination is
+    `filesystem`. Default: none, and that destination is refused.
+    """
     api_url: str = API_URL
     """Base URL of Harvest's API."""
     id_url: str = ID_URL

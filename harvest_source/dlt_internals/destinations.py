@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
+import dlt
 from dlt.common.configuration.exceptions import ConfigurationException as ConfigurationException
 from dlt.common.destination import Destination
 from dlt.common.destination.client import JobClientBase
@@ -20,6 +21,7 @@ from dlt.common.runtime import signals
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.load.exceptions import LoadClientJobException
 
+from harvest_source.dlt_internals.open_tables import OpenTables
 from harvest_source.errors import find_cause
 
 # The exceptions above have no documented home. When one goes: dlt's next base class will do, as
@@ -62,12 +64,19 @@ def find_destination(name: str) -> Any | None:
     """
     dlt's destination called *name*, with its settings not resolved yet; None if there is none.
 
-    Without ``from_reference``: pass the name to ``dlt.pipeline`` and catch its error.
+    Of ``filesystem``, under whichever name, our :class:`OpenTables`. Without ``from_reference``:
+    pass the name to ``dlt.pipeline`` and catch its error.
     """
     try:
-        return Destination.from_reference(name)
+        found: Any = Destination.from_reference(name)
     except (UnknownDestinationModule, DestinationException, ImportError):
         return None
+    if type(found) is not dlt.destinations.filesystem or found.is_hf:
+        return found
+    own: Any = OpenTables()
+    own.config_params = dict(found.config_params)
+    own.caps_params = dict(found.caps_params)
+    return own
 
 
 def failed_to_connect(error: BaseException) -> bool:

@@ -130,10 +130,10 @@ def use_naming_duckdb(pipeline: dlt.Pipeline) -> None:
 
 
 @cache
-def _build_duckdb_client() -> Any:
+def build_cursor() -> Any:
+    """The class of dlt's cursors in DuckDB, which read Arrow tables in every DuckDB."""
     import pyarrow
-    from dlt.destinations.impl.duckdb.duck import DuckDbClient
-    from dlt.destinations.impl.duckdb.sql_client import DuckDBDBApiCursorImpl, DuckDbSqlClient
+    from dlt.destinations.impl.duckdb.sql_client import DuckDBDBApiCursorImpl
 
     class Cursor(DuckDBDBApiCursorImpl):
         def iter_arrow(self, chunk_size: int) -> Any:
@@ -150,8 +150,16 @@ def _build_duckdb_client() -> Any:
                 return
             yield from map(pyarrow.Table.from_batches, ([batch] for batch in reader))
 
+    return Cursor
+
+
+@cache
+def _build_duckdb_client() -> Any:
+    from dlt.destinations.impl.duckdb.duck import DuckDbClient
+    from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+
     class SqlClient(DuckDbSqlClient):
-        cursor_impl = Cursor
+        cursor_impl = build_cursor()
 
         def open_connection(self) -> Any:
             """Create the file first, so that dlt does not make one that old clients refuse."""

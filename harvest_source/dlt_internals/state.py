@@ -18,6 +18,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.state_sync import migrate_state_to_current
 
 from harvest_source.dlt_internals.destinations import JobClient
+from harvest_source.dlt_internals.open_tables import is_open_tables
+from harvest_source.dlt_internals.state_files import find_last_in_files, read_state_in_files
 from harvest_source.sql import statements
 from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable
 
@@ -164,6 +166,8 @@ def find_last_pipeline(client: JobClient, schema: str) -> str | None:
 
     Without dlt's tables ``_dlt_pipeline_state`` and ``_dlt_loads``: a table of our own.
     """
+    if is_open_tables(client):
+        return find_last_in_files(client, schema)
     if not isinstance(client, SqlJobClientBase):
         return None
     try:
@@ -201,7 +205,9 @@ class StatefulPipeline(dlt.Pipeline):
 
 def _read_stored_state(pipeline: str, client: Any) -> Any | None:
     """The state with the highest number among completed loads; None when there is none."""
-    if not isinstance(client, SqlJobClientBase):
+    if is_open_tables(client):
+        text = read_state_in_files(client, pipeline)
+    elif not isinstance(client, SqlJobClientBase):
         stored = client.get_stored_state(pipeline)
         text = stored.state if stored else None
     else:

@@ -9,8 +9,10 @@ from dlt.common.destination.client import WithStagingDataset
 from dlt.common.schema.typing import TTableSchema, TTableSchemaColumns
 from dlt.common.schema.utils import get_root_table, has_table_seen_data
 from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import WithSqlClient
 
 from harvest_source.dlt_internals.destinations import JobClient, SqlClient
+from harvest_source.dlt_internals.open_tables import is_open_tables
 
 
 def has_rows(table: TTableSchema) -> bool:
@@ -56,15 +58,13 @@ def iter_incomplete_tables(
     A table that is missing there lacks all of them.
 
     dlt believes its schema and never looks again. Without ``get_storage_tables``: query
-    ``information_schema.columns``. Nothing is known of destinations without SQL.
+    ``information_schema.columns``. Nothing is known of plain files.
     """
-    if not isinstance(client, SqlJobClientBase):
+    if not isinstance(client, SqlJobClientBase) and not is_open_tables(client):
         return
-    made = [
-        name
-        for name, table in schema.tables.items()
-        if has_rows(table) or name in schema.dlt_table_names()
-    ]
+    # In files, dlt's own tables are no tables.
+    own = schema.dlt_table_names() if isinstance(client, SqlJobClientBase) else ()
+    made = [name for name, table in schema.tables.items() if has_rows(table) or name in own]
     is_case_sensitive = client.capabilities.generates_case_sensitive_identifiers()
     for name, columns in client.get_storage_tables(made):
         lacking = schema.get_new_table_columns(name, columns, case_sensitive=is_case_sensitive)
@@ -120,6 +120,8 @@ def drop_dataset(pipeline: dlt.Pipeline) -> None:
 
 
 def sql_client_of(client: JobClient) -> SqlClient:
-    """The SQL client of a destination client that has one; the two share a connection."""
-    assert isinstance(client, SqlJobClientBase)
+    """The SQL client of a destination client that is open and has one, open too."""
+    assert isinstance(client, WithSqlClient)
+    if is_open_tables(client):
+        client.open_sql()
     return client.sql_client

@@ -22,9 +22,11 @@ from harvest_source.dlt_internals import (
 from harvest_source.errors import ConfigError
 from harvest_source.load.file_format import check_format
 from harvest_source.load.hints import stored_columns
+from harvest_source.load.history import TableHistory
 from harvest_source.schema.endpoint import Endpoint
 
 _SCD2: Final = "scd2"
+_BY_KEY: Final = frozenset({"upsert", "insert-only", "cdc"})
 _ROW_KEY: Final = "_dlt_id"
 
 
@@ -64,10 +66,46 @@ def check_habits(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -> 
             schema.update_table(each, normalize_identifiers=False)
 
 
+def check_history(history: TableHistory) -> None:
+    """
+    Refuse to keep versions where dlt alone cannot.
+
+    Raises:
+        ConfigError: The destination has no scd2.
+    """
+    pipeline = find_active_pipeline()
+    if pipeline is None or pipeline.destination is None:
+        return
+    strategies = find_merge_strategies(pipeline.destination, {"table_format": history.table_format})
+    if _SCD2 not in strategies:
+        msg = (
+            f"Destination {pipeline.destination.destination_name} keeps no versions by itself, and "
+            f"the history of {history.endpoint.name} is to be kept. Nothing was read and nothing "
+            "changed. Use harvest-source sync, which keeps it in tables of Delta and Iceberg, or "
+            "leave history out."
+        )
+        raise ConfigError(msg)
+
+
 def keeps_rows(name: str) -> bool:
     """Whether dlt needs rows of a table that otherwise travels as Arrow tables: for scd2."""
     tables = _compute_tables(name)
     return bool(tables) and tables[0].get("x-merge-strategy") == _SCD2
+
+
+def takes_empty(name: str) -> bool:
+    """
+    Whether dlt can make the table without rows.
+
+    dlt 1.31 makes it of one empty row, of which it wants the key where keys identify rows.
+    """
+    pipeline, tables = find_active_pipeline(), _compute_tables(name)
+    if pipeline is None or pipeline.destination is None or not tables:
+        return True
+    strategy = tables[0].get("x-merge-strategy")
+    if strategy is None and tables[0].get("write_disposition") == "merge":
+        strategy = next(iter(find_merge_strategies(pipeline.destination, tables[0])), None)
+    return strategy not in _BY_KEY
 
 
 def _compute_tables(name: str) -> list[Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import dlt
 import pyarrow as pa
@@ -19,6 +19,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
+from harvest_source.defaults import TableFormat
 from harvest_source.extract.removals import OWED
 from harvest_source.load.encoder import with_load_id
 from harvest_source.load.file_format import choose_format
@@ -69,6 +70,7 @@ class TableHistory:
 
     endpoint: Endpoint
     excluded: frozenset[str] = frozenset()
+    table_format: TableFormat | None = None
 
     @property
     def table(self) -> str:
@@ -83,12 +85,14 @@ class TableHistory:
         digests = pa.array(map(_digest, rows.to_pylist()), pa.string())
         column = pa.field(DIGEST, pa.string(), nullable=False)
         rows = with_load_id(rows, self.endpoint).append_column(column, digests)
+        optional: Any = {"table_format": self.table_format} if self.table_format else {}
         hints = dlt.mark.make_hints(
             table_name=self.table,
             columns=self._build_columns(decoder, frozenset(rows.column_names)),
             merge_key=self.endpoint.key,
-            write_disposition=_SCD2,
+            write_disposition="merge" if self.table_format else _SCD2,
             file_format=choose_format(),
+            **optional,
         )
         return [dlt.mark.with_hints(rows, hints, create_table_variant=True)]
 
@@ -103,6 +107,11 @@ class TableHistory:
             if child.name in columns:
                 columns[child.name]["description"] = f"{child.description}, as JSON"
         columns[LOAD_ID] = load_id_hint()
+        if self.table_format:
+            # dlt's scd2, by our own merge into the files. Named so, plain dlt could not read them.
+            for name, mark in ((VALID_FROM, "x-valid-from"), (VALID_TO, "x-valid-to")):
+                columns[name] = cast(Any, {**type_hint(name, Type.TIMESTAMP), mark: True})
+            columns[DIGEST] = cast(Any, {**type_hint(DIGEST, Type.TEXT), "x-row-version": True})
         return columns
 
 

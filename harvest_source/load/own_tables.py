@@ -9,6 +9,7 @@ import dlt
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.sources import DltResource
 
+from harvest_source.defaults import TableFormat
 from harvest_source.load.hints import type_hint
 from harvest_source.schema.own_tables import DELETED_RECORDS as DELETED_RECORDS
 from harvest_source.schema.own_tables import OWN_TABLES, OwnTable
@@ -34,10 +35,16 @@ COLUMNS: Final[Mapping[str, TTableSchemaColumns]] = {
 }
 
 
-def build_own_resource(table: str, rows: list[dict[str, Any]]) -> DltResource:
+def build_own_resource(
+    table: str, rows: list[dict[str, Any]], table_format: TableFormat | None = None
+) -> DltResource:
     """A resource that merges *rows* into one of our tables; without rows it makes the table."""
     columns = COLUMNS[table]
     merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
+    # dlt itself has no such strategy for tables in files, and could not read one that names it.
+    optional: Any = {"write_disposition": merge}
+    if table_format:
+        optional = {"write_disposition": "merge", "table_format": table_format}
 
     def draw() -> Iterator[Any]:
         yield rows or dlt.mark.materialize_table_schema()
@@ -47,7 +54,7 @@ def build_own_resource(table: str, rows: list[dict[str, Any]]) -> DltResource:
         name=table,
         columns=columns,
         primary_key=[name for name, hint in columns.items() if hint.get("primary_key")],
-        write_disposition=merge,
+        **optional,
     )
     return resource
 

@@ -15,6 +15,7 @@ import dlt
 from dlt.sources import DltSource
 
 from harvest_source.decode.dedup import keep_newest
+from harvest_source.defaults import TableFormat
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
@@ -42,6 +43,7 @@ class PackageBuilder:
         schema: What dlt knows of the tables before the run.
         state: dlt's state of the source before the run.
         history: Names of tables of which every version is kept.
+        table_format: Of all tables, where the destination is files.
     """
 
     def __init__(
@@ -51,13 +53,15 @@ class PackageBuilder:
         schema: dlt.Schema,
         state: Mapping[str, Any],
         history: frozenset[str] = frozenset(),
+        table_format: TableFormat | None = None,
     ) -> None:
+        self._table_format = table_format
         self._endpoints = endpoints
         self._excluded = {each.name: excluded_columns(each, exclude) for each in endpoints}
         self._schema = schema
         self._state = state
         self._histories = {
-            each.name: TableHistory(each, self._excluded[each.name])
+            each.name: TableHistory(each, self._excluded[each.name], table_format)
             for each in endpoints
             if each.name in history
         }
@@ -103,7 +107,8 @@ class PackageBuilder:
                 for each in self._endpoints
                 if each.name in by_table or each in unmade
             ]
-            return [*tables, *(build_own_resource(name, []) for name in unmade_own)]
+            own = (build_own_resource(name, [], self._table_format) for name in unmade_own)
+            return [*tables, *own]
 
         return dlt.source(resources, name=SOURCE, section=SOURCE)()
 
@@ -131,7 +136,7 @@ class PackageBuilder:
             for account_id in list(by_account):
                 yield from self._draw(endpoint, account_id, by_account.pop(account_id), schema)
 
-        return wrap(endpoint, draw, excluded)
+        return wrap(endpoint, draw, excluded, table_format=self._table_format)
 
     def _draw(
         self, endpoint: Endpoint, account_id: int, batches: list[Batch], schema: dlt.Schema

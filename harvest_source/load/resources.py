@@ -9,12 +9,13 @@ import dlt
 import pyarrow as pa
 from dlt.sources import DltResource
 
+from harvest_source.defaults import TableFormat
 from harvest_source.dlt_internals import LastStep, find_load_id, has_row_steps
 from harvest_source.errors import ConfigError
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
-from harvest_source.load.habits import check_habits, keeps_rows
+from harvest_source.load.habits import check_habits, check_history, keeps_rows, takes_empty
 from harvest_source.load.hints import (
     build_hints,
     build_nested_hints,
@@ -42,6 +43,7 @@ def build_resource(
     history: TableHistory | None = None,
     *,
     as_rows: bool | None = None,
+    table_format: TableFormat | None = None,
 ) -> DltResource:
     """
     Build the resource of one table, which reads while dlt draws from it. No I/O.
@@ -50,6 +52,7 @@ def build_resource(
         history: Keeps every version of the table's rows; None: only the last one is kept.
         as_rows: Whether steps of a user get rows, also where the table travels as Arrow tables;
             None: if there are such steps, and outside a pipeline.
+        table_format: Of the table and its child tables, where the destination is files.
     """
     reader = TableReader(endpoint, reading, history, as_rows=as_rows)
 
@@ -57,7 +60,7 @@ def build_resource(
         yield from reader.iter_items()
 
     excluded = excluded_columns(endpoint, reading.options.exclude)
-    resource = wrap(endpoint, draw, excluded, parallelized=True)
+    resource = wrap(endpoint, draw, excluded, parallelized=True, table_format=table_format)
     resource.add_step(LastStep(reader.check, reader.finish))
     return resource
 
@@ -68,9 +71,10 @@ def wrap(
     excluded: frozenset[str],
     *,
     parallelized: bool = False,
+    table_format: TableFormat | None = None,
 ) -> DltResource:
     """A resource that yields what *draw* yields, with everything dlt must know of the table."""
-    optional: dict[str, Any] = {}
+    optional: dict[str, Any] = {"table_format": table_format} if table_format else {}
     if endpoint.cursor is None:
         # The rows of the account (and parent) are replaced as a whole.
         optional["merge_key"] = (ACCOUNT_ID, *endpoint.scope)
@@ -79,7 +83,7 @@ def wrap(
         draw,
         name=endpoint.name,
         primary_key=endpoint.key,
-        # dlt takes the destination's first strategy: delete-insert where there is one.
+        # dlt takes the destination's first strategy: delete-insert where there is one, else upsert.
         write_disposition="merge",
         columns=build_hints(endpoint, excluded),
         nested_hints=build_nested_hints(endpoint, excluded),
@@ -118,6 +122,8 @@ class TableReader:
             ConfigError: It would lose rows, or dlt could not load it.
         """
         check_habits(self._endpoint, name, self._reading.run_log.warn)
+        if self._history is not None:
+            check_history(self._history)
 
     def finish(self, name: str, rows: list[Any]) -> Any:
         """What is loaded of a page of *rows* behind all steps of resource *name*."""
@@ -170,7 +176,8 @@ class TableReader:
             if not is_declared(schema, self._endpoint, self._excluded):
                 yield []  # Passes every step; an Arrow table is made of it behind them.
             return
-        yield from iter_empty_table(self._endpoint, self._excluded, schema)
+        if not self._endpoint.record.children or takes_empty(dlt.current.pipe().name):
+            yield from iter_empty_table(self._endpoint, self._excluded, schema)
 
     def _iter_accounts(self, schema: dlt.Schema, *, as_rows: bool) -> Iterator[Any]:
         declared = (column.name for column in self._endpoint.columns)

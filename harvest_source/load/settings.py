@@ -30,13 +30,14 @@ from harvest_source.config.parse import (
     parse_overlap,
     parse_rate_limit,
     parse_share,
+    parse_table_format,
 )
 from harvest_source.config.paths import parse_path
 from harvest_source.config.resolve import SECTIONS, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
-from harvest_source.defaults import MAX_DELETES, PACKAGE_ROWS, WINDOW_WORKERS
+from harvest_source.defaults import MAX_DELETES, PACKAGE_ROWS, WINDOW_WORKERS, TableFormat
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import Progress, RunLog
 from harvest_source.notices import Notice, NoticeKind
@@ -140,6 +141,7 @@ class Settings:
         upkeep: Not used in plain dlt use, which removes nothing.
         destination_wait_s: Seconds to wait for a DuckDB file that another process has open.
         recipient: Who is told of the run; None: no address is configured.
+        table_format: Of all tables, where the destination is files.
         in_effect: Every key, with its value and where it came from; no secrets.
     """
 
@@ -148,6 +150,7 @@ class Settings:
     upkeep: Upkeep
     destination_wait_s: float
     recipient: Recipient | None = None
+    table_format: TableFormat | None = None
     in_effect: tuple[Setting, ...] = ()
 
 
@@ -186,7 +189,10 @@ def build_settings(
     connection = build_connection(config, http, may_exchange=arguments.may_exchange)
     connection = replace(connection, build_limiter=hooks.build_limiter)
     in_effect = list_settings(config, arguments.overrides) if arguments.lists_settings else ()
-    return Settings(connection, options, upkeep, wait_s, parse_recipient(config), in_effect)
+    table_format = parse_table_format(config.table_format)
+    return Settings(
+        connection, options, upkeep, wait_s, parse_recipient(config), table_format, in_effect
+    )
 
 
 def build_http_context(

@@ -13,12 +13,11 @@ from harvest_source.auth.sessions import Sessions
 from harvest_source.config.spec import HarvestCredentials
 from harvest_source.dlt_internals import find_active_pipeline, log_warning, use_naming_duckdb
 from harvest_source.extract.extraction import Extraction
-from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.hints import disable_type_detection, excluded_columns
 from harvest_source.load.history import TableHistory
 from harvest_source.load.resources import build_resource
-from harvest_source.load.settings import Hooks, RunArguments, build_settings
+from harvest_source.load.settings import Hooks, RunArguments, Settings, build_settings
 from harvest_source.load.state import SOURCE
 from harvest_source.notices import Notice
 from harvest_source.schema.endpoint import Endpoint
@@ -44,6 +43,7 @@ def harvest(
     vault_path: str | None = None,
     token_command: str | None = None,
     access_log: str | None = None,
+    table_format: str | None = None,
     as_rows: bool | None = None,
     all_children: bool = False,
 ) -> Iterable[DltResource]:
@@ -76,6 +76,7 @@ def harvest(
         vault_path: Folder of saved logins; by default in the user's data folder.
         token_command: Gets every new refresh token on its stdin.
         access_log: File that gets a line for every request; by default none.
+        table_format: ``delta`` or ``iceberg``, for the destination ``filesystem``.
         as_rows: Whether steps such as ``add_map`` get rows (dictionaries) of every table. By
             default they do, and so does a loop over a resource. False: they get Arrow tables of
             the tables without arrays, which is faster. No setting: an argument only.
@@ -100,7 +101,11 @@ def harvest(
     disable_type_detection()
     resources = [
         build_resource(
-            endpoint, reading, build_history(endpoint, settings.options), as_rows=as_rows
+            endpoint,
+            reading,
+            build_history(endpoint, settings),
+            as_rows=as_rows,
+            table_format=settings.table_format,
         )
         for endpoint in ENDPOINTS
     ]
@@ -126,8 +131,9 @@ class DltRunLog(RunLog):
         super().add_notice(notice)
 
 
-def build_history(endpoint: Endpoint, options: ReadOptions) -> TableHistory | None:
+def build_history(endpoint: Endpoint, settings: Settings) -> TableHistory | None:
     """The history of one table, if it is to be kept."""
-    if endpoint.name not in options.history:
+    if endpoint.name not in settings.options.history:
         return None
-    return TableHistory(endpoint, excluded_columns(endpoint, options.exclude))
+    excluded = excluded_columns(endpoint, settings.options.exclude)
+    return TableHistory(endpoint, excluded, settings.table_format)

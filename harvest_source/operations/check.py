@@ -111,7 +111,7 @@ def check(
     target = build_target(destination, database, dataset, pipeline)
     arguments = RunArguments(settings, account, may_exchange=False, lists_settings=True)
     run = open_run(target, arguments, hooks)
-    connection = run.settings.connection
+    target, connection = run.target, run.settings.connection
     findings: list[Finding] = []
     with run.sessions.in_use():
         findings += _check_accounts(run.sessions, connection.token_source)

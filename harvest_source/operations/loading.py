@@ -117,4 +117,5 @@ def _create_builder(workspace: Workspace) -> PackageBuilder:
         warehouse.schema,
         warehouse.source_state,
         options.history,
+        warehouse.target.table_format,
     )

@@ -6,7 +6,7 @@ Knows neither Arrow nor DuckDB: ``sync`` imports them while Harvest answers its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from harvest_source.api.rate_limit import GENERAL
@@ -45,4 +45,5 @@ def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None
     requests, seconds = GENERAL
     hooks.activity.allowed = (min(settings.connection.rate_limit or requests, requests), seconds)
     sessions = Sessions(settings.connection)
+    target = replace(target, table_format=settings.table_format)
     return Run(target, settings, sessions, run_log, hooks, started_at, started_s)

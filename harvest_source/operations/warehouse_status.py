@@ -22,6 +22,7 @@ from harvest_source.config.parse import (
     parse_account_ids,
     parse_destination_wait,
     parse_full_walk,
+    parse_table_format,
     parse_tables,
 )
 from harvest_source.config.resolve import read_configuration
@@ -181,10 +182,11 @@ def read_warehouse_status(
         msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
         raise ConfigError(msg)
     sign_in = _read_sign_in(settings or {}, ask=check)
+    table_format = parse_table_format(config.table_format)
     warnings: list[str] = []
     wait_s = parse_destination_wait(config.destination_wait)
     warehouse = Warehouse(
-        replace(target, only_reads=True),
+        replace(target, only_reads=True, table_format=table_format),
         clock=clock,
         wait_s=wait_s,
         on_warning=warnings.append,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from harvest_source.sql.conditions import Names
@@ -80,6 +80,22 @@ def add_primary_key(names: Names, table: str, columns: Sequence[str]) -> str:
 def try_view(schema: str, view: str) -> str:
     """Fails in DuckDB if a view does not work; gives no row."""
     return f"SELECT * FROM {quote(schema, view)} LIMIT 0"  # noqa: S608 - quoted names
+
+
+def select_from_files(files: Sequence[str], columns: Mapping[str, str | None]) -> str:
+    """
+    What a view in DuckDB reads from parquet files; no row without files.
+
+    Args:
+        columns: Quoted names; with the type of those that no file has, which are null.
+    """
+    places = (
+        name if kind is None else f"CAST(NULL AS {kind}) AS {name}"
+        for name, kind in columns.items()
+    )
+    names = ", ".join("'" + each.replace("'", "''") + "'" for each in files)
+    source = f" FROM read_parquet([{names}], union_by_name = true)" if files else " WHERE 1 = 0"
+    return f"SELECT {', '.join(places)}{source}"
 
 
 def make_view_again(schema: str, view: str, definition: str, comment: str | None) -> list[str]:

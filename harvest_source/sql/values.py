@@ -7,6 +7,7 @@ instants without a time zone. dlt writes instants in UTC there, and so do these 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -52,6 +53,11 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "bool": as_flag,
 }
 """By dlt's names of types; values of other types are left as they come."""
+
+
+def as_json_text(value: Any) -> Value:
+    """*value* as a column of JSON takes it: objects and lists as text."""
+    return json.dumps(value) if isinstance(value, Mapping | list) else value
 
 
 def as_parameter(value: Value, dialect: Dialect) -> Value:

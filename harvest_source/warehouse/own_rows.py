@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harvest_source.dlt_internals import OpenTables
 from harvest_source.load.own_tables import is_made
 from harvest_source.schema.columns import LOAD_ID
 from harvest_source.warehouse.newest_load import PLAIN_SQL, find_newest_load
@@ -13,7 +14,7 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None:
     """
-    Put one new *row* with an ``id`` into *table*: by SQL where that is known to work.
+    Put one new *row* with an ``id`` into *table*: without a load where that is known to work.
 
     A load of dlt costs as much as everything else in a run without changes.
 
@@ -28,5 +29,6 @@ def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None
 
 
 def takes_inserts(warehouse: Warehouse) -> bool:
-    """Whether rows with JSON may be inserted by SQL; otherwise dlt has to load them."""
-    return warehouse.pipeline.destination.destination_type in PLAIN_SQL
+    """Whether rows with JSON may be inserted without a load; otherwise dlt has to load them."""
+    destination = warehouse.pipeline.destination
+    return isinstance(destination, OpenTables) or destination.destination_type in PLAIN_SQL

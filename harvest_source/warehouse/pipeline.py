@@ -32,6 +32,7 @@ from harvest_source.load.state import own_state
 from harvest_source.warehouse.failures import build_settings_error, may_pass
 from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
 from harvest_source.warehouse.stored_state import is_known, read_stored
+from harvest_source.warehouse.table_format import choose_table_format
 from harvest_source.warehouse.target import Target
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
@@ -319,6 +320,7 @@ def build_destination(target: Target) -> Any:
             "See docs/destinations.md"
         )
         raise ConfigError(msg)
+    choose_table_format(found, target)
     if not supports_merge(found, _MERGE):
         msg = (
             f"Destination {target.destination[:80]} cannot replace rows: dlt would append each one "

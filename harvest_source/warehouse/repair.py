@@ -30,6 +30,7 @@ from harvest_source.sql.conditions import AnyOf, Equals, OneOf
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.removal import PORTION, delete_all, find_arrays
 from harvest_source.warehouse.sql import Sql
+from harvest_source.warehouse.writers import open_sql
 
 
 def remake_own_tables(folder: PipelineFolder, schema: dlt.Schema, client: JobClient) -> list[str]:
@@ -87,7 +88,7 @@ def _empty_keyless(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
     No database adds such a column to rows. Without it they could not be merged either, and all of
     them are read again.
     """
-    sql = Sql(sql_client_of(client), schema)
+    sql = open_sql(sql_client_of(client), schema)
     incomplete = dict(iter_incomplete_tables(schema, client))
     for name in missing:
         columns, lacking = schema.get_table_columns(name), incomplete.get(name, {})
@@ -99,7 +100,7 @@ def _empty_keyless(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
 
 def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]) -> None:
     """Delete child rows whose parents are lost: they would stay beside those read again."""
-    sql, gone = Sql(sql_client_of(client), schema), set(missing)
+    sql, gone = open_sql(sql_client_of(client), schema), set(missing)
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
             delete_all(sql, name)

@@ -22,6 +22,7 @@ from harvest_source.warehouse.repair import (
 )
 from harvest_source.warehouse.settings_checks import check_naming
 from harvest_source.warehouse.stored_state import is_known, is_overtaken
+from harvest_source.warehouse.table_format import check_table_format
 from harvest_source.warehouse.target import Target, refuse_other_pipeline
 
 
@@ -100,6 +101,7 @@ def _look(folder: PipelineFolder, target: Target) -> Found:
         if pipeline.default_schema_name is not None:
             schema = read_schema(pipeline)
             check_naming(schema)
+            check_table_format(schema, target)
             missing = remake_own_tables(folder, schema, client)
         return Found(owner, read_stored_version(pipeline, client), missing)
 

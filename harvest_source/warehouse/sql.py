@@ -8,7 +8,6 @@ types, whatever the destination keeps.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from harvest_source.dlt_internals import SqlClient, find_table, limit_clause
 from harvest_source.sql import maintenance, statements
 from harvest_source.sql.conditions import EVERY_ROW, Condition, Rendered, Value
 from harvest_source.sql.dialects import Dialect, find_dialect
-from harvest_source.sql.values import READERS, as_parameter
+from harvest_source.sql.values import READERS, as_json_text, as_parameter
 
 Row: TypeAlias = dict[str, Any]
 
@@ -65,7 +64,7 @@ class StatementWriter:
         for at in range(0, len(rows), _INSERTED):
             portion = rows[at : at + _INSERTED]
             names = list(portion[0])
-            values = [_as_text(row[name]) for row in portion for name in names]
+            values = [as_json_text(row[name]) for row in portion for name in names]
             sql.execute((statements.insert(sql, table, names, len(portion)), values))
 
     def update(self, sql: Sql, table: str, changes: Mapping[str, Value], where: Condition) -> None:
@@ -141,6 +140,15 @@ class Sql:
         """The values of *columns*, row by row; few rows are in memory at once."""
         query = statements.select(self, table, where, columns, order_by=order_by)
         return self._iter(query, table, columns)
+
+    def iter_arrow(
+        self, table: str, where: Condition, columns: Sequence[str], rows: int
+    ) -> Iterator[Any]:
+        """The same as Arrow tables of at most *rows* rows, none of them empty."""
+        text, parameters = statements.select(self, table, where, columns)
+        given = (as_parameter(each, self.dialect) for each in parameters)
+        with self.client.execute_query(text, *given) as cursor:
+            yield from (each for each in cursor.iter_arrow(rows) if each.num_rows)
 
     def select_distinct(
         self, table: str, where: Condition, columns: Sequence[str]
@@ -246,7 +254,3 @@ def _convert(
 ) -> Iterator[tuple[Any, ...]]:
     for row in rows:
         yield tuple(readers[at](value) if at in readers else value for at, value in enumerate(row))
-
-
-def _as_text(value: Any) -> Value:
-    return json.dumps(value) if isinstance(value, Mapping | list) else value

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harvest_source.defaults import DATABASE, DATASET, DUCKDB, EARLIER_DATABASE, PIPELINE
+from harvest_source.defaults import (
+    DATABASE,
+    DATASET,
+    DUCKDB,
+    EARLIER_DATABASE,
+    PIPELINE,
+    TableFormat,
+)
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError, printable
 
@@ -29,6 +36,7 @@ class Target:
         warnings: What people should know of the choice.
         takes_over: Whether the pipeline may take the warehouse over from another.
         only_reads: Whether a file is opened for reading, beside other readers.
+        table_format: Of the tables, where the destination is files.
     """
 
     destination: str = DUCKDB
@@ -38,6 +46,7 @@ class Target:
     warnings: tuple[str, ...] = ()
     takes_over: bool = False
     only_reads: bool = False
+    table_format: TableFormat | None = None
 
     @property
     def identity(self) -> str:

@@ -22,7 +22,7 @@ from harvest_source.warehouse.failures import as_destination_error
 from harvest_source.warehouse.pipeline import build_destination
 from harvest_source.warehouse.sql import Row, Sql
 from harvest_source.warehouse.target import Target
-from harvest_source.warehouse.writers import choose_writer
+from harvest_source.warehouse.writers import open_sql
 
 _TABLE: Final = "harvest_source_check"
 _KEPT: Final = "Nothing of Harvest's was read or written."
@@ -75,11 +75,10 @@ def try_destination(target: Target) -> list[str]:
         DestinationError: It refused.
     """
     with as_destination_error(target, lambda: _KEPT), _open_trial(target) as pipeline:
-        pipeline.run(_build_resource([_VALUES, {**_VALUES, "id": 2}]))
-        pipeline.run(_build_resource([{**_VALUES, "a_flag": False}]))
+        for rows in ([_VALUES, {**_VALUES, "id": 2}], [{**_VALUES, "a_flag": False}]):
+            pipeline.run(_build_resource(rows, target.table_format))
         with pipeline.sql_client() as client:
-            sql = Sql(client, pipeline.default_schema, choose_writer(pipeline))
-            return list(_iter_losses(sql))
+            return list(_iter_losses(open_sql(client, pipeline.default_schema)))
 
 
 @contextmanager
@@ -100,13 +99,17 @@ def _open_trial(target: Target) -> Iterator[dlt.Pipeline]:
             pipeline.deactivate()
 
 
-def _build_resource(rows: list[Row]) -> Any:
-    merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
+def _build_resource(rows: list[Row], table_format: Any) -> Any:
     columns: Any = {name: {"name": name, "data_type": kind} for name, kind in _TYPES.items()}
     columns["a_decimal"] |= {"precision": 38, "scale": 9}
     columns["id"] |= {"nullable": False}
     return dlt.resource(
-        rows, name=_TABLE, primary_key="id", write_disposition=merge, columns=columns
+        rows,
+        name=_TABLE,
+        primary_key="id",
+        write_disposition="merge",
+        columns=columns,
+        table_format=table_format,
     )
 
 

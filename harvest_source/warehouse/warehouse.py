@@ -35,7 +35,7 @@ from harvest_source.warehouse.restoration import check_owner, read_schema, resto
 from harvest_source.warehouse.settings_checks import describe_unused
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
-from harvest_source.warehouse.writers import choose_writer
+from harvest_source.warehouse.writers import open_sql
 
 
 class Warehouse:
@@ -177,7 +177,7 @@ class Warehouse:
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
         with self._changing():
-            self._folder.load(build_own_resource(table, rows))
+            self._folder.load(build_own_resource(table, rows, self.target.table_format))
 
     def write_state(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Store a change of our source's state, as :meth:`PipelineFolder.write_state` does."""
@@ -215,7 +215,7 @@ class Warehouse:
             # dlt resolves its configuration and reads the schema for each client that it makes.
             client, self._client = self._client or self.pipeline.sql_client(), None
             with client:
-                yield Sql(client, self.schema, choose_writer(self.pipeline))
+                yield open_sql(client, self.schema)
             self._client = client
 
     @contextlib.contextmanager

@@ -72,10 +72,22 @@ MORE = (
         ("sync", "--destination", "filesystem", "--database", "a.duckdb"),
     ),
     Mistake(
-        "destination that cannot merge",
+        "plain files",
         2,
-        ("filesystem", "pipeline.run(harvest(), ...)"),
+        ("filesystem", "--table-format delta", "harvest-source export"),
         ("sync", "--destination", "filesystem"),
+    ),
+    Mistake(
+        "table format elsewhere",
+        2,
+        ("--table-format delta", "filesystem", "postgres"),
+        ("sync", "--destination", "postgres", "--table-format", "delta"),
+    ),
+    Mistake(
+        "unknown table format",
+        2,
+        ("hudi", "delta", "iceberg"),
+        settings={"SOURCES__HARVEST__TABLE_FORMAT": "hudi"},
     ),
     Mistake(
         "folder missing", 6, ("nowhere", "Make it"), ("sync", "--database", "nowhere/a.duckdb")

@@ -20,7 +20,13 @@ _DIALECTS: Final = {
     "mariadb": "mysql",
     "ducklake": "duckdb",
 }
-_EXTRAS: Final = {"duckdb": "-", "sqlite": "sqlalchemy", "mariadb": "sqlalchemy"}
+_EXTRAS: Final = {
+    "duckdb": "-",
+    "sqlite": "sqlalchemy",
+    "mariadb": "sqlalchemy",
+    "delta": "delta",
+    "iceberg": "iceberg",
+}
 _TRIED: Final = "run: `-m destinations`"
 _RENDERED: Final = "rendered, not run: `tests/unit/sql/test_rendered.py`"
 _STRATEGY: Final = "delete-insert"
@@ -31,6 +37,8 @@ _NOTES: Final = {
     "sqlite": "decimals keep about 15 digits",
     "mariadb": "needs `pymysql` and the character set utf8mb4; MySQL was not tried",
     "ducklake": "needs DuckDB's extensions `ducklake` and that of the catalog",
+    "delta": "files of earlier versions stay until you vacuum them",
+    "iceberg": "files of earlier snapshots stay until you expire them",
     "snowflake": "names in capitals, as Snowflake has them without quotes",
     "redshift": "texts up to 65,535 bytes; longer ones are refused before they are loaded",
     "clickhouse": "days from 1970-01-01 to 2149-06-06; others are refused before they are loaded",

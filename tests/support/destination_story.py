@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import dlt
 import pytest
 
+from harvest_source import attach
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.verify import verify
 from harvest_source.schema.endpoints import BY_NAME
@@ -71,13 +72,18 @@ class DestinationLab(Lab):
             **self._settings,
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "SOURCES__HARVEST__HISTORY": '["projects"]',
+            **{f"SOURCES__HARVEST__{name.upper()}": each for name, each in self._format.items()},
         }
 
     @property
     def target(self) -> dict[str, Any]:
         name = self.server_kind.destination
         database = self.database if name == "duckdb" else None
-        return {"destination": name, "database": database, **self.server_kind.options}
+        return {"destination": name, "database": database}
+
+    @property
+    def _format(self) -> dict[str, Any]:
+        return {"table_format": self.server_kind.format} if self.server_kind.format else {}
 
     @property
     def arguments(self) -> list[str]:
@@ -88,7 +94,7 @@ class DestinationLab(Lab):
         ]
 
     def sync(self, *tables: str, **options: Any) -> SyncReport:
-        settings = SETTINGS | options.pop("settings", {})
+        settings = SETTINGS | self._format | options.pop("settings", {})
         return super().sync(*tables, **self.target, settings=settings, **options)
 
     def verify(self) -> Any:
@@ -96,7 +102,7 @@ class DestinationLab(Lab):
         with self.working():
             return verify(
                 account=self.server.settings.accounts,
-                settings=self.settings | SETTINGS,
+                settings=self.settings | SETTINGS | self._format,
                 **self.target,
             )
 
@@ -128,14 +134,24 @@ class DestinationLab(Lab):
             finally:
                 self._pipeline = None
 
+    @contextmanager
+    def querying(self) -> Iterator[Sql]:
+        """Our own reader, by plain dlt's client; of tables in files by ours, as in every run."""
+        if self.server_kind.format:
+            with self.working():
+                pipeline = attach(destination=self.server_kind.destination)
+                with pipeline.sql_client() as client:
+                    yield Sql(client, pipeline.default_schema)
+            return
+        with self.reader() as pipeline, pipeline.sql_client() as client:
+            yield Sql(client, pipeline.default_schema)
+
     def table(self, name: str, *, account_id: int | None = None) -> list[Row]:
         """Every row of a table, by plain dlt's client, with the types of its schema."""
-        with self.reader() as pipeline, pipeline.sql_client() as client:
-            columns = pipeline.default_schema.get_table_columns(name)
-            names = ", ".join(client.escape_column_name(each) for each in columns)
-            query = f"SELECT {names} FROM {client.make_qualified_table_name(name)}"
-            with client.execute_query(query) as cursor:
-                found = cursor.fetchall()
+        with self.reader() as pipeline:
+            if self.server_kind.format:
+                return self._read_files(pipeline, name, account_id)
+            found, columns = self._read(pipeline, name)
         types = [str(hint["data_type"]) for hint in columns.values()]
         rows = [
             {
@@ -145,6 +161,27 @@ class DestinationLab(Lab):
             for row in found
         ]
         return [row for row in rows if account_id in (None, row.get("account_id"))]
+
+    def _read_files(self, pipeline: dlt.Pipeline, name: str, account_id: int | None) -> list[Row]:
+        """By the format's own library, as dlt opens it: DuckDB needs extensions for them."""
+        if self.server_kind.format == "delta":
+            from dlt.common.libs.deltalake import get_delta_tables
+
+            found: Any = get_delta_tables(pipeline, name)[name].to_pyarrow_table()
+        else:
+            from dlt.common.libs.pyiceberg import get_iceberg_tables
+
+            found = get_iceberg_tables(pipeline, name)[name].scan().to_arrow()
+        rows = found.to_pylist()
+        return [row for row in rows if account_id in (None, row.get("account_id"))]
+
+    def _read(self, pipeline: dlt.Pipeline, name: str) -> tuple[list[Any], Any]:
+        with pipeline.sql_client() as client:
+            columns = pipeline.default_schema.get_table_columns(name)
+            names = ", ".join(client.escape_column_name(each) for each in columns)
+            query = f"SELECT {names} FROM {client.make_qualified_table_name(name)}"
+            with client.execute_query(query) as cursor:
+                return cursor.fetchall(), columns
 
 
 def _as_typed(value: Any, kind: str) -> Any:
@@ -343,10 +380,12 @@ class Story:
 
     def statements(self) -> None:
         """Every statement of ours, also those that no other step of the story has sent."""
-        with self.lab.reader() as pipeline, pipeline.sql_client() as client:
-            sql = Sql(client, pipeline.default_schema)
+        with self.lab.querying() as sql:
             for statement in CATALOGUE:
                 for text, values in statement.render(sql, sql.dialect):
+                    if self.lab.server_kind.format and not text.startswith("SELECT"):
+                        continue  # Rows of files are changed by commits.
+                    client = sql.client
                     given = [as_parameter(value, sql.dialect) for value in values]
                     with client.execute_query(text, *given) as cursor:
                         if text.startswith("SELECT"):

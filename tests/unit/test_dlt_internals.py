@@ -330,7 +330,8 @@ def test_destinations_by_name() -> None:
     assert dlt_internals.supports_merge(postgres, "delete-insert")
     assert not dlt_internals.supports_merge(postgres, "telepathy")
     files = dlt_internals.find_destination("filesystem")
-    assert not dlt_internals.supports_merge(files, "delete-insert")
+    assert type(files) is dlt_internals.OpenTables
+    assert not dlt_internals.supports_merge(files, "upsert")
     assert dlt_internals.find_destination("no_such_destination") is None
 
 
@@ -545,8 +546,10 @@ def test_tables_are_computed_before_rows_come() -> None:
 
 def test_merge_strategies_depend_on_the_table_format() -> None:
     """Files merge in Delta and Iceberg tables only; DuckDB by deletion and insertion first."""
-    files = dlt.destinations.filesystem("memory://x")
+    files, ours = dlt.destinations.filesystem("memory://x"), dlt_internals.OpenTables("memory://x")
     found = dlt_internals.find_merge_strategies
+    assert found(ours, {"name": "a"}) == ()
+    assert found(ours, {"name": "a", "table_format": "delta"}) == ("delete-insert",)
     assert found(files, {"name": "a"}) == ()
     assert found(files, {"name": "a", "table_format": "delta"})[0] == "upsert"
     assert found(dlt.destinations.duckdb(), {"name": "a"})[0] == "delete-insert"

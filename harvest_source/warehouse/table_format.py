@@ -1,0 +1,66 @@
+"""In which format tables are kept where the destination is files, and refusing plain files."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, Final
+
+import dlt
+
+from harvest_source.dlt_internals import OpenTables, find_table_format
+from harvest_source.errors import ConfigError
+from harvest_source.installation import advise_extra
+from harvest_source.warehouse.target import Target
+
+_UNCHANGED: Final = "Nothing was read and nothing changed."
+_LIBRARIES: Final = {"delta": "deltalake", "iceberg": "pyiceberg"}
+
+
+def choose_table_format(destination: Any, target: Target) -> None:
+    """
+    Check that files are to be tables, that their format can be written, and that others have none.
+
+    Raises:
+        ConfigError: Says what to choose or to install.
+    """
+    table_format = target.table_format
+    if not isinstance(destination, OpenTables):
+        if table_format is not None:
+            msg = (
+                f"--table-format {table_format} is for the destination filesystem; the destination "
+                f"is {target.destination[:80]}. {_UNCHANGED} Leave it out, or table_format under "
+                "[sources.harvest]."
+            )
+            raise ConfigError(msg)
+        return
+    if table_format is None:
+        msg = (
+            f"Destination {target.destination[:80]} writes plain files, in which no row can be "
+            f"replaced: each would be there again whenever it is read. {_UNCHANGED} Name a format "
+            "of tables: --table-format delta (or iceberg), or table_format under "
+            "[sources.harvest]. For plain files, a whole copy after each sync: harvest-source "
+            "export."
+        )
+        raise ConfigError(msg)
+    if find_spec(_LIBRARIES[table_format]) is None:
+        msg = (
+            f"Tables of {table_format} need a library that is not installed here. {_UNCHANGED} "
+            f"Install it: {advise_extra(table_format)}"
+        )
+        raise ConfigError(msg)
+
+
+def check_table_format(schema: dlt.Schema, target: Target) -> None:
+    """
+    Refuse another format than that of the tables that exist.
+
+    Raises:
+        ConfigError: Names both.
+    """
+    stored = find_table_format(schema)
+    if target.table_format is not None and stored not in (None, target.table_format):
+        msg = (
+            f"The tables of {target} are {stored}, and --table-format (or table_format) says "
+            f"{target.table_format}. {_UNCHANGED} Use {stored}, or another --dataset."
+        )
+        raise ConfigError(msg)
