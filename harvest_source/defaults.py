@@ -71,3 +71,8 @@ SANDBOX_DATABASE: Final = "harvest_sandbox.duckdb"
 
 EARLIER_DATABASE: Final = "harvest.duckdb"
 """The default before; used as long as it holds the dataset and :data:`DATABASE` is absent."""
+SANDBOX_DAYS_OFF: Final = {
+    "harvest_time_off_task_ids": [8083449, 8083456],
+    "harvest_holiday_task_ids": [8083463],
+}
+"""The tasks on which the simulated consultancy records days off, as variables of the models."""

@@ -16,7 +16,13 @@ from harvest_source.cli.options import (
     warehouse,
 )
 from harvest_source.cli.show_transform import show_steps, show_transform
-from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_PIPELINE
+from harvest_source.defaults import (
+    DUCKDB,
+    PIPELINE,
+    SANDBOX_DATABASE,
+    SANDBOX_DAYS_OFF,
+    SANDBOX_PIPELINE,
+)
 
 
 @click.command()
@@ -39,9 +45,10 @@ def transform(context: Context, *, sandbox: bool, variables: str | None, **optio
     if sandbox and options["destination"] == DUCKDB:
         options["database"] = options["database"] or SANDBOX_DATABASE
     options["pipeline"] = options["pipeline"] or (SANDBOX_PIPELINE if sandbox else PIPELINE)
+    known: dict[str, Any] = dict(SANDBOX_DAYS_OFF) if sandbox else {}
     with show_steps(context.console) as on_progress:
         report = run_transform(
-            **options, variables=_parse_variables(variables), on_progress=on_progress
+            **options, variables=known | _parse_variables(variables), on_progress=on_progress
         )
     context.exit_code = report.exit_code
     show_transform(context.console, report)

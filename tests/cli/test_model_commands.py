@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harvest_source.defaults import SANDBOX_DAYS_OFF
 from harvest_source.operations.dbt_runs import PACKAGE
+from harvest_source.sandbox import Sandbox, agency_settings
 from tests.support.command import Run
 
 
@@ -57,3 +59,13 @@ def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
     again = bare("dbt", "mine")
     assert again.code == 2
     assert "is not empty" in again.err
+
+
+def test_days_off_of_the_sandbox_are_known() -> None:
+    """No field of Harvest says which tasks are days off: the command knows the sandbox's."""
+    with Sandbox(agency_settings(2000, limit=False)).start() as server:
+        ids = {row["name"]: row["id"] for row in server.rows("tasks")}
+    assert {
+        "harvest_time_off_task_ids": [ids["Vacation"], ids["Sick leave"]],
+        "harvest_holiday_task_ids": [ids["Public holiday"]],
+    } == SANDBOX_DAYS_OFF
