@@ -23,6 +23,7 @@ class Dialect:
         instants: How parameters are written that are instants: ``aware``, ``naive`` (in UTC) or
             ``text``.
         many: Statements that may be sent at once, separated by semicolons.
+        digest: Form of a number that differs where one of the columns does; empty: none is known.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Dialect:
     is_typed: bool = False
     instants: str = "aware"
     many: bool = False
+    digest: str = ""
 
     def quote_text(self, text: str) -> str:
         """
@@ -52,9 +54,21 @@ _ON_TABLE: Final = "COMMENT ON TABLE {table} IS {text}"
 _ON_COLUMN: Final = "COMMENT ON COLUMN {table}.{column} IS {text}"
 
 _FAMILIES: Final = (
-    Dialect("duckdb", table_comment=_ON_TABLE, column_comment=_ON_COLUMN, is_typed=True, many=True),
     Dialect(
-        "postgres", table_comment=_ON_TABLE, column_comment=_ON_COLUMN, is_typed=True, many=True
+        "duckdb",
+        table_comment=_ON_TABLE,
+        column_comment=_ON_COLUMN,
+        is_typed=True,
+        many=True,
+        digest="hash({columns})",
+    ),
+    Dialect(
+        "postgres",
+        table_comment=_ON_TABLE,
+        column_comment=_ON_COLUMN,
+        is_typed=True,
+        many=True,
+        digest="hashtextextended(CAST(ROW({columns}) AS TEXT), 0)",
     ),
     Dialect("redshift", table_comment=_ON_TABLE, column_comment=_ON_COLUMN, escapes=True),
     Dialect("snowflake", table_comment=_ON_TABLE, column_comment=_ON_COLUMN, escapes=True),

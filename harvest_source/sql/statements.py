@@ -48,6 +48,21 @@ def select(
     return " ".join(filter(None, parts)), values
 
 
+def select_digests(
+    names: Names,
+    dialect: Dialect,
+    table: str,
+    where: Condition,
+    columns: Sequence[str],
+    digested: Sequence[str],
+) -> Rendered:
+    """The values of *columns*, and in a last column a digest of *digested*, row by row."""
+    condition, values = where.render(names)
+    digest = dialect.digest.format(columns=_list(names, digested))
+    listed = _list(names, columns)
+    return f"SELECT {listed}, {digest} FROM {names.table(table)} WHERE {condition}", values  # noqa: S608 - quoted names
+
+
 def select_distinct(names: Names, table: str, where: Condition, columns: Sequence[str]) -> Rendered:
     """Each combination of values of *columns* once."""
     condition, values = where.render(names)

@@ -67,21 +67,40 @@ class TableCopy:
 
         Rows that change without a new ``updated_at``, such as running timers, are left out.
         """
-        flag = self.endpoint.volatile
-        where = self._condition([part.window for part in parts])
-        found: dict[int, Digest] = {}
+        flag, table = self.endpoint.volatile, self.endpoint.name
         with self.warehouse.sql() as sql:
-            names = [n for n in sql.columns_of(self.endpoint.name) if not n.startswith("_dlt_")]
-            key, changed = names.index("id"), names.index("updated_at")
+            names = [n for n in sql.columns_of(table) if not n.startswith("_dlt_")]
+            where = self.condition_of(parts, names)
             if flag is not None and flag[0] not in names:
                 # Which rows change by themselves is not known: only rows that come are noticed.
-                rows = sql.iter_values(self.endpoint.name, where, ("id", "updated_at"))
+                rows = sql.iter_values(table, where, ("id", "updated_at"))
                 return {row: Digest(at, 0) for row, at in rows}
-            volatile = names.index(flag[0]) if flag else None
-            for row in sql.iter_values(self.endpoint.name, where, names):
-                if volatile is None or row[volatile] is not True:
-                    found[row[key]] = Digest(row[changed], hash(tuple(map(str, row))))
-        return found
+            columns = ("id", "updated_at", flag[0] if flag else "id")
+            found = sql.iter_digests(table, where, columns, names)
+            return {
+                row: Digest(at, content)
+                for row, at, volatile, content in found
+                if flag is None or volatile is not True
+            }
+
+    def condition_of(self, parts: Sequence[Slice], columns: Sequence[str]) -> Condition:
+        """
+        What the rows of *parts* have in common, each part with its window and its other filter.
+
+        Args:
+            columns: What the table has; a filter on another column is left out.
+        """
+        if any(part.window == ALL_DAYS and part.only is None for part in parts):
+            return self.all_rows()
+        day, alternatives = self.endpoint.window, list[Condition]()
+        for part in parts:
+            terms: list[Condition] = []
+            if day is not None and part.window != ALL_DAYS:
+                terms.append(Within(day, part.window.start, part.window.end))
+            if part.only is not None and part.only[0] in columns:
+                terms.append(Equals(*part.only))
+            alternatives.append(AllOf(*terms))
+        return AllOf(self.all_rows(), AnyOf(*alternatives))
 
     def iter_year_groups(
         self, columns: Sequence[str], needed: Sequence[str] = ()

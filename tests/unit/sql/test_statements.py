@@ -106,6 +106,19 @@ def test_groups_are_named_and_not_counted_off() -> None:
     assert text == "SELECT `a`, `b`, COUNT(*) FROM `data`.`t` WHERE 1 = 1 GROUP BY `a`, `b`"
 
 
+@pytest.mark.parametrize(
+    ("dialect", "digest"),
+    [
+        ("duckdb", "hash(`b`, `c`)"),
+        ("postgres", "hashtextextended(CAST(ROW(`b`, `c`) AS TEXT), 0)"),
+    ],
+)
+def test_digests_are_of_all_columns_that_are_named(dialect: str, digest: str) -> None:
+    """The destination computes them, so that no row is fetched whole."""
+    found = statements.select_digests(NAMES, find_dialect(dialect), "t", ID, ("a",), ("b", "c"))
+    assert found == (f"SELECT `a`, {digest} FROM `data`.`t` WHERE `id` = %s", [7])
+
+
 def test_parameters_come_in_the_order_of_their_marks() -> None:
     """First the new values, then those of the condition."""
     text, values = statements.update(NAMES, MYSQL, "t", {"a": 1, "b": None}, Equals("id", 2))

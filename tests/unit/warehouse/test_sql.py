@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -110,6 +111,25 @@ def test_many_rows_are_iterated(sql: Sql) -> None:
     """In the order of the columns named."""
     found = list(sql.iter_values("order", EVERY_ROW, ("paid", "id")))
     assert sorted(found) == sorted((number % 2 == 0, number) for number in range(1, 6))
+
+
+@pytest.mark.parametrize("has_digests", [True, False])
+def test_a_digest_changes_with_any_value(sql: Sql, has_digests: bool) -> None:
+    """A null is another value than an empty text; what is not digested does not count."""
+    if not has_digests:
+        object.__setattr__(sql, "dialect", replace(sql.dialect, digest=""))
+
+    def digests() -> dict[int, int]:
+        names = ("id", "from", "amount", "paid", "at")
+        return dict(sql.iter_digests("order", EVERY_ROW, ("id",), names))
+
+    before = digests()
+    assert len({*before.values()}) == 5
+    sql.update("order", {"amount": Decimal("1.000000002")}, Equals("id", 1))
+    sql.update("order", {"paid": None}, Equals("id", 2))
+    sql.update("order", {"_dlt_load_id": "another"}, Equals("id", 3))
+    changed = {row for row, digest in digests().items() if before[row] != digest}
+    assert changed == {1, 2}
 
 
 def test_counts(sql: Sql) -> None:
