@@ -41,6 +41,8 @@ from harvest_source.dlt_internals.extraction import (
     find_load_id,
     takes_new_tables,
 )
+from harvest_source.dlt_internals.imports import leave_out_sqlalchemy
+from harvest_source.dlt_internals.loaded_packages import prune_loaded_packages
 from harvest_source.dlt_internals.open_tables import (
     OpenTables,
     find_open_table,
@@ -148,9 +150,11 @@ __all__ = [
     "iter_config_sections",
     "iter_config_values",
     "iter_incomplete_tables",
+    "leave_out_sqlalchemy",
     "limit_clause",
     "log_warning",
     "mark_restored",
+    "prune_loaded_packages",
     "read_expected_version",
     "read_pending_base",
     "read_state_number",

@@ -24,6 +24,7 @@ from harvest_source.dlt_internals import (
     drop_staging,
     find_destination,
     find_pipelines_folder,
+    prune_loaded_packages,
     remember_database,
     supports_merge,
 )
@@ -36,6 +37,9 @@ from harvest_source.warehouse.table_format import choose_table_format
 from harvest_source.warehouse.target import Target
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
+
+KEPT_PACKAGES: Final = 5
+"""Loaded packages whose description dlt keeps in the working folder, 0.2 MB each."""
 
 _STAGED: Final = "harvest_source_staged"
 _OWED: Final = "harvest_source_owed"
@@ -147,6 +151,7 @@ class PipelineFolder:
             tables = ", ".join(sorted({job.job_file_info.table_name for job in failed}))
             msg = f"{counted(len(failed), 'job')} of a load failed: {tables}."
             raise DestinationError(msg)
+        prune_loaded_packages(pipeline, KEPT_PACKAGES)
         return list(info.loads_ids)
 
     def _check_base(self) -> None:

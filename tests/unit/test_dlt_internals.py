@@ -10,6 +10,8 @@ import ast
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,6 +153,36 @@ def test_config_values_say_where_they_are_from(monkeypatch: pytest.MonkeyPatch) 
     (found, *_) = dlt_internals.iter_config_values("limit", "sources", "something")
     assert found == ("12", "SOURCES__SOMETHING__LIMIT", "Environment Variables")
     assert list(dlt_internals.iter_config_values("nowhere", "sources", "something")) == []
+
+
+@pytest.mark.parametrize(("setting", "kept"), [("true", 2), ("false", 4)])
+def test_what_is_kept_of_loaded_packages_is_bounded(
+    loaded: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, kept: int
+) -> None:
+    """The newest ones, unless a person wants to look at what was loaded; loads go on."""
+    monkeypatch.setenv("LOAD__DELETE_COMPLETED_JOBS", setting)
+    warehouse = loaded.copy(tmp_path / "pruned")
+    for _ in range(3):
+        warehouse.load()
+    before = warehouse.pipeline.list_completed_load_packages()
+    dlt_internals.prune_loaded_packages(warehouse.pipeline, 2)
+    assert warehouse.pipeline.list_completed_load_packages() == sorted(before)[-kept:]
+    warehouse.load()
+    assert not warehouse.pipeline.has_pending_data
+
+
+def test_addresses_are_parsed_without_sqlalchemy() -> None:
+    """What dlt brings along reads the addresses of all destinations, as it does where it is not."""
+    code = (
+        "import sys, dlt;"
+        "from harvest_source.dlt_internals import leave_out_sqlalchemy;"
+        "leave_out_sqlalchemy();"
+        "from dlt.destinations.impl.postgres.configuration import PostgresCredentials;"
+        "given = PostgresCredentials('postgresql://ann:p%40ss@host:5433/db?sslmode=require');"
+        "print(given.password, given.port, given.query, 'sqlalchemy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "p@ss 5433 {'sslmode': 'require'} False"
 
 
 def test_a_warning_can_be_logged() -> None:
