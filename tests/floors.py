@@ -29,7 +29,10 @@ FLOORS = (
     floor("extract config", "httpx pyarrow dlt pendulum"),
     floor("load", "dlt pyarrow"),
     floor("warehouse", "dlt duckdb filelock pyarrow"),
-    floor("operations ask export", "dlt duckdb pyarrow xlsxwriter mcp mcp_types pydantic anyio"),
+    floor(
+        "operations ask export",
+        "dlt duckdb pyarrow xlsxwriter mcp mcp_types pydantic anyio starlette uvicorn",
+    ),
     floor(
         "cli pages __init__ __main__",
         "dlt click rich anyio platformdirs duckdb altair marimo vl_convert uvicorn",

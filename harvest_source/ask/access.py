@@ -41,12 +41,16 @@ class Access:
 
     Attributes:
         people: Asks Harvest who a caller is, where their scope depends on it.
-        key: Seals cursors; another one for each server.
+        key: Seals cursors; empty where callers can read the file by themselves.
     """
 
     runner: Runner
     people: People
-    key: bytes = field(default_factory=lambda: secrets.token_bytes(_KEY_BYTES), repr=False)
+    key: bytes = field(default=b"", repr=False)
+
+    def for_server(self) -> Access:
+        """The same for callers who cannot read the file: their cursors are sealed with a key."""
+        return replace(self, key=secrets.token_bytes(_KEY_BYTES))
 
     def open(self, caller: Caller, task: Task | None = None) -> Runner:
         """

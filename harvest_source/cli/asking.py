@@ -49,8 +49,7 @@ def open_access(options: dict[str, Any]) -> Access:
     assert target.database is not None
     clock = SystemClock()
     people = People(partial(fetch_people, clock=clock), clock)
-    # Whoever types a command can read the file: cursors are bound to their lists alone.
-    return Access(Runner(target.database, target.dataset), people, key=b"")
+    return Access(Runner(target.database, target.dataset), people)
 
 
 def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:

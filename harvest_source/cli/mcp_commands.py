@@ -1,53 +1,202 @@
-"""The command that serves the warehouse to agents."""
+"""The command that serves the warehouse to agents, and the tokens of those who may ask."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harvest_source.cli.asking import find_caller, open_access, readable_file
+from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere
+from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
 from harvest_source.installation import advise_extra
 
+if TYPE_CHECKING:
+    from harvest_source.ask.mcp.http import Place
+    from harvest_source.auth.server_tokens import ServerTokens
 
-@click.command()
+_ADDRESS = "127.0.0.1:8765"
+_URL = f"http://{_ADDRESS}/mcp"
+
+
+@click.group(invoke_without_command=True)
 @click.option(
     "--audit-log",
     metavar="PATH",
     help="File with one line for each call.  [default: mcp.log in the user's log folder]",
 )
+@click.option(
+    "--http",
+    metavar="HOST:PORT",
+    help=f"Serve over HTTP, for callers with a token: {_ADDRESS}.  [default: stdin and stdout]",
+)
+@click.option("--url", metavar="URL", help="Address that callers use.  [default: by --http]")
+@click.option("--tls-cert", metavar="PATH", help="Certificate, where other machines connect.")
+@click.option("--tls-key", metavar="PATH", help="Key of the certificate.")
+@click.option("--proxy", metavar="ADDRESS", help="The proxy that alone connects, and encrypts.")
 @readable_file
 @everywhere
-def mcp(context: Context, audit_log: str | None, **options: Any) -> int:
+@click.pass_context
+def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     """
     Serve the warehouse to agents, read-only.
 
-    Speaks the Model Context Protocol on stdin and stdout. Needs the extra mcp.
+    Speaks the Model Context Protocol on stdin and stdout, or with --http to callers that have a
+    token of mcp token add. Needs the extra mcp.
     """
+    if command.invoked_subcommand is not None:
+        return 0
     try:
-        import anyio
-
-        from harvest_source.ask.mcp.audit_log import AuditLog
-        from harvest_source.ask.mcp.server import AskServer, serve_stdio
+        return _serve(context, options)
     except ModuleNotFoundError as error:
         msg = f"This command needs the extra mcp. Install it: {advise_extra('mcp')}"
         raise ConfigError(msg) from error
+
+
+def _serve(context: Context, options: dict[str, Any]) -> int:
+    from functools import partial
+
+    import anyio
     from platformdirs import user_log_path
 
+    from harvest_source.ask.mcp.audit_log import AuditLog
+    from harvest_source.ask.mcp.server import AskServer, serve_stdio
     from harvest_source.clock import SystemClock
 
     context.console.quiet = True  # stdout belongs to the protocol.
-    caller = find_caller(context, options, "stdio")
     access, clock = open_access(options), SystemClock()
     access.runner.keeps_one_ready = True
-    place = Path(audit_log) if audit_log else user_log_path("harvest-source") / "mcp.log"
+    log = options["audit_log"]
+    place = Path(log) if log else user_log_path("harvest-source") / "mcp.log"
     audit = AuditLog(place, now=clock.now)
     try:
-        anyio.run(serve_stdio, AskServer(access, lambda _: caller, audit, clock))
+        if options["http"] is None:
+            caller = find_caller(context, options, "stdio")
+            anyio.run(serve_stdio, AskServer(access, lambda _: caller, audit, clock))
+        else:
+            from harvest_source.ask.mcp.http import OwnTokens, build_app, serve_http
+
+            place_ = _build_place(options)
+            verifier = OwnTokens(_open_tokens(context, needs_one=True), _read_scopes())
+            server = AskServer(access.for_server(), verifier.find_caller, audit, clock)
+            anyio.run(partial(serve_http, build_app(server, verifier, place_), place_))
     finally:
         access.runner.close()
         audit.close()
     return 0
+
+
+@mcp.group()
+@everywhere
+def token(context: Context) -> None:
+    """Tokens of callers over HTTP."""
+    del context  # Its options were taken by the decorator.
+
+
+@token.command()
+@click.argument("name")
+@click.option("--scope", required=True, metavar="NAME", help="What it allows.")
+@click.option(
+    "--days", type=click.IntRange(1), metavar="N", help="Days until it ends.  [default: no end]"
+)
+@click.option(
+    "--url", default=_URL, show_default=True, metavar="URL", help="Server that it is for."
+)
+@everywhere
+def add(context: Context, *, name: str, scope: str, days: int | None, url: str) -> int:
+    """
+    Make a token for NAME and print it, for the only time.
+
+    --profile names the sign-in that says which person uses it.
+    """
+    from harvest_source.ask.scopes import choose_scope
+
+    choose_scope(_read_scopes(), scope)
+    profile = context.profile or PROFILE
+    made = _open_tokens(context).add(name, scope=scope, profile=profile, url=url, days=days)
+    if context.console.as_json:
+        print_json({"status": "ok", "name": name, "token": made})
+    else:
+        click.echo(made)
+    return 0
+
+
+@token.command("list")
+@everywhere
+def list_tokens(context: Context) -> int:
+    """Show for whom there are tokens; never a token."""
+    found = [each.as_dict() for each in _open_tokens(context).read()]
+    if context.console.as_json:
+        print_json({"status": "ok", "tokens": found})
+    else:
+        names = ("name", "scope", "profile", "url", "created_at", "expires_at")
+        print_table(
+            ("Name", "Scope", "Profile", "Server", "Made", "Ends"),
+            [[str(each[name] or "-") for name in names] for each in found],
+        )
+    return 0
+
+
+@token.command()
+@click.argument("name")
+@everywhere
+def revoke(context: Context, *, name: str) -> int:
+    """End the token of NAME; a server that runs refuses it from now on."""
+    if not _open_tokens(context).revoke(name=name):
+        raise ConfigError(
+            f"There is no token named {name[:64]}. See: harvest-source mcp token list"
+        )
+    if context.console.as_json:
+        print_json({"status": "ok", "revoked": [name]})
+    else:
+        context.console.note("ok", f"revoked {name}")
+    return 0
+
+
+def _read_scopes() -> Any:
+    from harvest_source.ask.scopes import parse_scopes
+    from harvest_source.config.scopes import read_scopes
+
+    return parse_scopes(read_scopes())
+
+
+def _open_tokens(context: Context, *, needs_one: bool = False) -> ServerTokens:
+    """
+    The tokens, which lie beside the saved sign-ins.
+
+    Raises:
+        ConfigError: There is none, and one is needed.
+    """
+    from harvest_source.auth.server_tokens import ServerTokens
+    from harvest_source.clock import SystemClock
+    from harvest_source.config.resolve import read_configuration
+    from harvest_source.config.sign_in import build_vault
+
+    config = read_configuration({})
+    folder = build_vault(config, lambda text: context.console.note("warning", text)).folder
+    tokens = ServerTokens(folder, SystemClock().now)
+    if needs_one and not tokens.read():
+        msg = "No caller has a token yet. Make one: harvest-source mcp token add NAME --scope SCOPE"
+        raise ConfigError(msg)
+    return tokens
+
+
+def _build_place(options: dict[str, Any]) -> Place:
+    from harvest_source.ask.mcp.http import PATH, Place
+
+    host, _, port = options["http"].rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"--http looks like {_ADDRESS}.")
+    host = host.strip("[]")
+    scheme = "https" if options["tls_cert"] else "http"
+    return Place(
+        host,
+        int(port),
+        options["url"] or f"{scheme}://{options['http']}{PATH}",
+        options["tls_cert"] or "",
+        options["tls_key"] or "",
+        options["proxy"] or "",
+    )

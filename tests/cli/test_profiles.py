@@ -21,6 +21,8 @@ EVERY_PROFILE = frozenset(
         "list",
         "get",
         "mcp",
+        "add",
+        "revoke",
         "export",
         "dbt",
         "transform",

@@ -1,0 +1,188 @@
+"""
+Bearer tokens of our own server: for whom each stands, and how it is recognized.
+
+The file has digests, never a token: a token is shown once, when it is made. It is private to its
+owner and read at every call, so that a token that is revoked ends at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from harvest_source.auth.private_files import check_private, make_folder, write_private
+from harvest_source.auth.saved_login import check_profile
+from harvest_source.errors import BusyError, ConfigError, printable
+
+PREFIX: Final = "hsa"
+"""Begins every token, so that people and scanners recognize one."""
+FILE: Final = "server_tokens.json"
+_FORMAT: Final = 1
+_LOCK_S: Final = 10.0
+_SECRET_BYTES: Final = 32
+_NOBODY: Final = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerToken:
+    """
+    What is known of a token; never the token.
+
+    Attributes:
+        id: Random, part of the token; another one for each token, also of the same name.
+        name: Of who uses it.
+        profile: The sign-in that says which person that is.
+        url: The server that it is for.
+        digest: Of the whole token.
+        expires_at: None: never.
+    """
+
+    id: str
+    name: str
+    scope: str
+    profile: str
+    url: str
+    digest: str
+    created_at: datetime
+    expires_at: datetime | None
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    def as_dict(self) -> dict[str, Any]:
+        """For people: everything but the digest."""
+        shown = {name: value for name, value in asdict(self).items() if name != "digest"}
+        return shown | {
+            "created_at": self.created_at.isoformat(timespec="seconds"),
+            "expires_at": self.expires_at and self.expires_at.isoformat(timespec="seconds"),
+        }
+
+
+class ServerTokens:
+    """
+    The tokens of one folder. Thread-safe, and processes may share the folder.
+
+    Args:
+        now: Dates tokens, and says which are over.
+    """
+
+    def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
+        self._folder = folder
+        self._path = folder / FILE
+        self._now = now
+
+    def add(self, name: str, *, scope: str, profile: str, url: str, days: int | None) -> str:
+        """
+        Make a token; returns it, for the only time.
+
+        Raises:
+            ConfigError: There is one of this name.
+        """
+        check_profile(name)
+        with self._lock():
+            tokens = self.read()
+            if any(each.name == name for each in tokens):
+                command = f"harvest-source mcp token revoke {name}"
+                msg = f"There is a token named {name}. Revoke it: {command}"
+                raise ConfigError(msg)
+            token_id = secrets.token_hex(6)
+            text = f"{PREFIX}_{token_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+            now = self._now()
+            expires_at = None if days is None else now + timedelta(days=days)
+            made = ServerToken(
+                token_id, name, scope, check_profile(profile), url, _digest(text), now, expires_at
+            )
+            self._store([*tokens, made])
+        return text
+
+    def read(self) -> list[ServerToken]:
+        """
+        Every token, those that are over, too.
+
+        Raises:
+            ConfigError: The file is open to others, or is not ours.
+        """
+        if not self._path.exists():
+            return []
+        check_private(self._folder)
+        check_private(self._path)
+        try:
+            content = json.loads(self._path.read_bytes())
+            if content["format"] != _FORMAT:
+                raise ValueError(content["format"])
+            return [_parse(each) for each in content["tokens"]]
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{self._path} is no file of tokens that this version knows. Make them again."
+            raise ConfigError(msg) from error
+
+    def revoke(self, *, name: str = "", profile: str = "") -> list[str]:
+        """End the token of a name, or all of a profile; the names of those that were ended."""
+        with self._lock():
+            tokens = self.read()
+            ended = [
+                each
+                for each in tokens
+                if (name and each.name == name) or (profile and each.profile == profile)
+            ]
+            if ended:
+                self._store([each for each in tokens if each not in ended])
+        return [each.name for each in ended]
+
+    def find(self, text: str) -> ServerToken | None:
+        """The token that *text* is, unless it is over; compared in constant time."""
+        prefix, _, rest = text.partition("_")
+        token_id, _, secret = rest.partition("_")
+        found = next((each for each in self.read() if each.id == token_id), None)
+        is_right = hmac.compare_digest(found.digest if found else _NOBODY, _digest(text))
+        if found is None or not is_right or prefix != PREFIX or not secret:
+            return None
+        return None if found.has_expired(self._now()) else found
+
+    def get(self, token_id: str) -> ServerToken | None:
+        """The token with this id, unless it is over."""
+        found = next((each for each in self.read() if each.id == token_id), None)
+        return None if found is None or found.has_expired(self._now()) else found
+
+    def _store(self, tokens: list[ServerToken]) -> None:
+        content = {"format": _FORMAT, "tokens": [_write(each) for each in tokens]}
+        write_private(self._path, json.dumps(content, indent=1).encode())
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        make_folder(self._folder)
+        lock = FileLock(self._folder / f"{FILE}.lock", timeout=_LOCK_S, mode=0o600)
+        try:
+            with lock:
+                yield
+        except Timeout as error:
+            msg = f"Another process holds {printable(self._path)}.lock. Run the command again."
+            raise BusyError(msg) from error
+
+
+def _digest(text: str) -> str:
+    """Tokens are random and long: a plain digest cannot be turned back."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write(token: ServerToken) -> dict[str, Any]:
+    return {**token.as_dict(), "digest": token.digest}
+
+
+def _parse(value: dict[str, Any]) -> ServerToken:
+    expires_at = value["expires_at"]
+    return replace(
+        ServerToken(**value),
+        created_at=datetime.fromisoformat(value["created_at"]),
+        expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+    )

@@ -1,0 +1,89 @@
+"""Where the server may listen, which tokens count, and how many calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from harvest_source.ask.mcp.http import Place, is_loopback
+from harvest_source.ask.mcp.http import _Allowance as Allowance
+from harvest_source.auth.server_tokens import ServerTokens
+from harvest_source.errors import ConfigError
+from tests.clocks import FakeClock
+
+HTTPS = "https://harvest.example.com/mcp"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Place("0.0.0.0", 1, HTTPS), "--tls-cert"),  # noqa: S104
+        (lambda: Place("192.0.2.1", 1, HTTPS), "--proxy"),
+        (lambda: Place("192.0.2.1", 1, "http://x/mcp", proxy="192.0.2.2"), "https://"),
+        (lambda: Place("127.0.0.1", 1, "http://127.0.0.1:1/other"), "--url"),
+        (lambda: Place("127.0.0.1", 1, HTTPS, certificate="c.pem"), "belong together"),
+    ],
+)
+def test_nothing_is_served_in_the_clear_to_other_machines(
+    make: Callable[[], Place], words: str
+) -> None:
+    """Off the own machine only with a certificate, or behind a proxy that is named."""
+    with pytest.raises(ConfigError, match=words):
+        make()
+
+
+def test_hosts_and_origins_are_those_of_the_address() -> None:
+    """Whether the library would check them by itself or not."""
+    security = Place("192.0.2.1", 1, HTTPS, proxy="192.0.2.2").build_security()
+    assert security.enable_dns_rebinding_protection
+    assert security.allowed_hosts == ["harvest.example.com"]
+    assert security.allowed_origins == ["https://harvest.example.com"]
+    assert [is_loopback(each) for each in ("127.0.0.1", "::1", "localhost", "example.com")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_token_counts_until_it_ends(tmp_path: Path) -> None:
+    """It is found by all of it; a new one of the same name has another id."""
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    tokens = ServerTokens(tmp_path / "vault", lambda: now[0])
+    text = tokens.add("ada", scope="hours", profile="ada", url=HTTPS, days=2)
+    found = tokens.find(text)
+    assert found is not None
+    assert (found.name, found.scope, found.url) == ("ada", "hours", HTTPS)
+    assert tokens.find(text[:-1]) is None
+    assert tokens.find("") is None
+    assert text not in (tmp_path / "vault" / "server_tokens.json").read_text()
+    with pytest.raises(ConfigError, match="revoke"):
+        tokens.add("ada", scope="hours", profile="ada", url=HTTPS, days=None)
+    now[0] += timedelta(days=2)
+    assert tokens.find(text) is None
+    assert tokens.get(found.id) is None
+    assert tokens.revoke(profile="ada") == ["ada"]
+    tokens.add("ada", scope="hours", profile="ada", url=HTTPS, days=None)
+    assert tokens.read()[0].id != found.id
+
+
+def test_tokens_that_others_can_read_are_refused(tmp_path: Path) -> None:
+    """The file is as private as the vault."""
+    tokens = ServerTokens(tmp_path / "vault", lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    tokens.add("ada", scope="hours", profile="ada", url=HTTPS, days=None)
+    (tmp_path / "vault" / "server_tokens.json").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        tokens.read()
+
+
+def test_each_token_has_an_allowance_of_its_own() -> None:
+    """A minute's calls, and the seconds to wait when they are used."""
+    clock = FakeClock()
+    allowance = Allowance(clock, 2)
+    assert [allowance.take("a") for _ in range(3)] == [0.0, 0.0, 60.0]
+    assert allowance.take("b") == 0.0
+    clock.sleep(60)
+    assert allowance.take("a") == 0.0
