@@ -9,13 +9,22 @@ import click
 from harvest_source.cli import main as cli
 
 
+def takes_value(found: Sequence[click.Parameter]) -> bool:
+    """Whether the next word belongs to an option."""
+    return any(isinstance(each, click.Option) and not each.is_flag for each in found)
+
+
 def check_ours(words: Sequence[str]) -> None:
     """The command is there and takes these options."""
     command: click.Command = cli.main
-    for word in (each.partition("=")[0] if each.startswith("--") else each for each in words):
+    left = iter(words)
+    for word in left:
         if word.startswith("-"):
-            options = [name for p in command.params for name in (*p.opts, *p.secondary_opts)]
-            assert word in {*options, "--help"}, " ".join(words)
+            name, equals, _ = word.partition("=")
+            found = [p for p in command.params if name in (*p.opts, *p.secondary_opts)]
+            assert found or name == "--help", " ".join(words)
+            if isinstance(command, click.Group) and not equals and takes_value(found):
+                next(left)
         elif isinstance(command, click.Group):
             assert word in command.commands, " ".join(words)
             command = command.commands[word]
