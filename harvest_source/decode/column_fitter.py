@@ -47,6 +47,10 @@ class ColumnFitter:
         self._learned = {} if learned is None else learned
         self._paths: dict[str, Path] = {}
 
+    def learn_variant(self, name: str) -> None:
+        """Note that the table has *name*, a column for values that another cannot hold."""
+        self._learned.setdefault(name, Type.TEXT)
+
     @property
     def learned(self) -> dict[str, Type]:
         """Columns that are not declared, ``__v_text`` columns included."""

@@ -97,6 +97,10 @@ class Decoder:
         )
         self._shape = self._build_shape()
 
+    def learn_variant(self, name: str) -> None:
+        """Note that the table has *name*, a column for values that another cannot hold."""
+        self._fitter.learn_variant(name)
+
     @property
     def learned(self) -> Mapping[str, Type]:
         """Columns that are not declared, ``__v_text`` columns included."""

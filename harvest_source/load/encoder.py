@@ -60,12 +60,9 @@ class DltEncoder:
         One item for dlt, with hints for columns that dlt does not know yet.
 
         Raises:
-            ConfigError: The destination cannot hold a value.
+            ConfigError: The destination cannot hold a value, not even as text.
         """
-        if (limits := find_limits()) is not None:
-            # Arrays are JSON here and rows of child tables there.
-            plain = [name for name in table.column_names if name not in self._decoder.arrays]
-            limits.check(self._endpoint.name, table.select(plain))
+        table = place_misfits(self._endpoint, self._decoder, table)
         if self._endpoint.record.children:
             return mark(self._as_records(table), columns=self._find_new_columns(table.column_names))
         is_first, self._is_first = self._is_first, False
@@ -119,6 +116,26 @@ class DltEncoder:
     @cached_property
     def _declared_children(self) -> Mapping[str, tuple[Column, ...]]:
         return {child.name: child.columns for child in self._endpoint.record.children}
+
+
+def place_misfits(endpoint: Endpoint, decoder: Decoder, rows: pa.Table) -> pa.Table:
+    """
+    *rows* with what the destination cannot hold as text beside its column.
+
+    Raises:
+        ConfigError: A text is too long for it.
+    """
+    if (limits := find_limits()) is None:
+        return rows
+    # Arrays are JSON here, and rows of child tables there, or JSON in a history.
+    arrays = [name for name in rows.column_names if name in decoder.arrays]
+    placed = limits.place(endpoint.name, rows.drop_columns(arrays), endpoint.key)
+    for name in placed.column_names:
+        if name not in rows.column_names:
+            decoder.learn_variant(name)
+    for name in arrays:
+        placed = placed.append_column(name, rows.column(name))
+    return placed
 
 
 def build_decoder(

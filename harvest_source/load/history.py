@@ -21,7 +21,7 @@ from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.defaults import TableFormat
 from harvest_source.extract.removals import OWED
-from harvest_source.load.encoder import with_load_id
+from harvest_source.load.encoder import place_misfits, with_load_id
 from harvest_source.load.file_format import choose_format
 from harvest_source.load.hints import build_hints, load_id_hint, type_hint
 from harvest_source.schema.columns import LOAD_ID, Type
@@ -81,7 +81,7 @@ class TableHistory:
         """The rows of *tables*, each key once, as one item for dlt; none if there are no tables."""
         if not tables:
             return []
-        rows = keep_newest(tables, self.endpoint.key)
+        rows = place_misfits(self.endpoint, decoder, keep_newest(tables, self.endpoint.key))
         digests = pa.array(map(_digest, rows.to_pylist()), pa.string())
         column = pa.field(DIGEST, pa.string(), nullable=False)
         rows = with_load_id(rows, self.endpoint).append_column(column, digests)

@@ -50,6 +50,10 @@ def measure(server: Server, entries: int) -> None:
         open_place(entries, limit=False) as place,
     ):
         os.environ.update(settings)
+        if server.format:
+            os.environ["SOURCES__HARVEST__TABLE_FORMAT"] = server.format
+        else:
+            os.environ.pop("SOURCES__HARVEST__TABLE_FORMAT", None)
         print(Line(f"{server.name}, first load", place.run(command)), flush=True)
         idle = place.run(command)
         place.server.control("churn", edits=CHANGED, seed=0)

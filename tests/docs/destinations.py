@@ -41,9 +41,9 @@ _NOTES: Final = {
     "iceberg": "files of earlier snapshots stay until you expire them",
     "snowflake": "names in capitals, as Snowflake has them without quotes",
     "redshift": "texts up to 65,535 bytes; longer ones are refused before they are loaded",
-    "clickhouse": "days from 1970-01-01 to 2149-06-06; others are refused before they are loaded",
-    "athena": "Iceberg tables; instants to the millisecond",
-    "dremio": "instants to the millisecond",
+    "clickhouse": "days before 1970 or after 2149-06-06 stand beside their column, as text",
+    "athena": "Iceberg tables; smaller parts of a second than thousandths stand beside, as text",
+    "dremio": "smaller parts of a second than thousandths stand beside, as text",
 }
 """What a destination is known to do otherwise."""
 

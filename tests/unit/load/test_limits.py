@@ -1,41 +1,120 @@
-"""Values that a destination would store as others: refused by name."""
+"""Values that a destination would store as others: as text beside their column, or refused."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
+import dlt
 import pyarrow as pa
 import pytest
 
+from harvest_source.decode.decoder import Decoder
 from harvest_source.errors import ConfigError
+from harvest_source.load.encoder import DltEncoder, build_decoder
+from harvest_source.load.history import TableHistory
 from harvest_source.load.limits import LIMITS, Limits
+from harvest_source.schema.endpoints import BY_NAME
+from tests.support.warehouses import BY_NAME as WAREHOUSES
 
 CLICKHOUSE = LIMITS["clickhouse"]
 REDSHIFT = LIMITS["redshift"]
+ATHENA = LIMITS["athena"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "text"),
+    [
+        (CLICKHOUSE, date(1969, 12, 31), "1969-12-31"),
+        (CLICKHOUSE, date(2149, 6, 7), "2149-06-07"),
+        (ATHENA, datetime(2024, 2, 29, 23, 59, 59, 123456, UTC), "2024-02-29 23:59:59.123456Z"),
+    ],
+)
+def test_a_value_that_does_not_fit_stands_beside_its_column(
+    limits: Limits, value: object, text: str
+) -> None:
+    """Exactly; other rows and columns are as they were."""
+    rows = pa.table({"id": [1, 2], "it": pa.array([None, value])})
+    placed = limits.place("time_entries", rows)
+    assert placed.to_pylist() == [
+        {"id": 1, "it": None, "it__v_text": None},
+        {"id": 2, "it": None, "it__v_text": text},
+    ]
+    assert placed.schema.field("it") == rows.schema.field("it")
+
+
+def test_what_stands_beside_the_column_already_stays() -> None:
+    """A value of another type, in another row."""
+    rows = pa.table({"it": [None, date(1, 1, 1)], "it__v_text": ["about 3", None]})
+    assert CLICKHOUSE.place("t", rows).column("it__v_text").to_pylist() == ["about 3", "0001-01-01"]
 
 
 @pytest.mark.parametrize(
     ("limits", "value", "what"),
     [
-        (CLICKHOUSE, date(1969, 12, 31), "the day 1969-12-31"),
-        (CLICKHOUSE, date(2149, 6, 7), "the day 2149-06-07"),
         (REDSHIFT, "é" * 32_768, "a text of 65,536 bytes"),
+        (CLICKHOUSE, date(1969, 12, 31), "1969-12-31 in its key"),
     ],
 )
-def test_a_value_beyond_the_limit_is_refused(limits: Limits, value: object, what: str) -> None:
-    """With its column, what the destination keeps, and how to go on."""
+def test_a_value_that_fits_nowhere_is_refused(limits: Limits, value: object, what: str) -> None:
+    """With its column, what the destination keeps, and how to go on. A key is never null."""
     with pytest.raises(ConfigError) as refused:
-        limits.check("time_entries", pa.table({"id": [1, 2], "it": [None, value]}))
+        limits.place("time_entries", pa.table({"id": [1, 2], "it": [None, value]}), ("it",))
     assert f"time_entries.it has {what}" in str(refused.value)
     assert "exclude = ['time_entries.it']" in str(refused.value)
 
 
-def test_values_within_the_limits_pass() -> None:
+def test_values_within_the_limits_are_left_alone() -> None:
     """The first and the last that fit, nulls, empty tables, and everything elsewhere."""
     days = pa.table({"it": [date(1970, 1, 1), date(2149, 6, 6), None]})
     texts = pa.table({"it": ["x" * 65_535, "", None]})
-    CLICKHOUSE.check("t", days)
-    REDSHIFT.check("t", texts)
-    CLICKHOUSE.check("t", days.slice(0, 0))
-    CLICKHOUSE.check("t", pa.table({"it": pa.array([None], pa.date32())}))
-    Limits().check("t", pa.table({"it": [date(1, 1, 1)]}))
+    instants = pa.table({"it": [datetime(2024, 1, 1, 1, 1, 1, 999000, UTC), None]})
+    for limits, table in (
+        (CLICKHOUSE, days),
+        (REDSHIFT, texts),
+        (ATHENA, instants),
+        (CLICKHOUSE, days.slice(0, 0)),
+        (CLICKHOUSE, pa.table({"it": pa.array([None], pa.date32())})),
+        (Limits(), pa.table({"it": [date(1, 1, 1)]})),
+    ):
+        assert limits.place("t", table) is table
+
+
+@pytest.mark.parametrize("name", WAREHOUSES)
+def test_limits_are_those_of_the_capabilities(name: str) -> None:
+    """What dlt knows of a destination's instants and texts is what is looked after here."""
+    capabilities = WAREHOUSES[name].build().capabilities()
+    limits = LIMITS.get(name, Limits())
+    assert limits.in_milliseconds == (capabilities.timestamp_precision == 3)
+    if limits.text_bytes is not None:
+        assert limits.text_bytes == capabilities.max_text_data_type_length
+    else:  # Harvest's longest texts, notes, are far shorter.
+        assert capabilities.max_text_data_type_length > 250_000
+
+
+@pytest.fixture
+def decoder(tmp_path: Path) -> Iterator[Decoder]:
+    """Of time entries, on their way to ClickHouse, which is not connected."""
+    pipeline = dlt.pipeline(
+        "limits",
+        destination=dlt.destinations.clickhouse(credentials="clickhouse://a:-@host:9440/wh"),
+        pipelines_dir=str(tmp_path),
+    )
+    pipeline.activate()
+    yield build_decoder(BY_NAME["time_entries"], 1, frozenset(), dlt.Schema("harvest"), {})
+    pipeline.deactivate()
+
+
+def test_such_a_column_is_made_where_rows_and_versions_are_encoded(decoder: Decoder) -> None:
+    """With a hint for dlt, in the table and in its history."""
+    endpoint = BY_NAME["time_entries"]
+    page = decoder.decode(b'[{"id": 1, "spent_date": "1969-12-31"}]')
+    encoder = DltEncoder(endpoint, decoder, 1, dlt.Schema("harvest"))
+    [version] = TableHistory(endpoint).encode([page], decoder)
+    for item in (encoder.encode(page), version):
+        columns: Any = item.meta.hints["columns"]
+        assert columns["spent_date__v_text"]["data_type"] == "text"
+        [row] = item.data.to_pylist()
+        assert (row["spent_date"], row["spent_date__v_text"]) == (None, "1969-12-31")
