@@ -21,6 +21,7 @@ import pytest
 from harvest_source.defaults import DATABASE
 from harvest_source.sandbox import Sandbox
 from tests.support.children import REPOSITORY
+from tests.support.environments import run_code
 
 pytestmark = pytest.mark.duckdb_versions
 
@@ -82,24 +83,6 @@ def python_with(version: str, folder: Path, *, is_client: bool = False) -> Path:
     return python
 
 
-def run(python: Path, code: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A script in an environment, in *folder*."""
-    return subprocess.run(
-        [str(python), "-W", "ignore", "-c", code, *arguments],
-        cwd=folder,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(folder),
-            "DLT_DATA_DIR": str(folder / "dlt"),
-            "RUNTIME__DLTHUB_TELEMETRY": "false",
-            "RUNTIME__LOG_LEVEL": "CRITICAL",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the environments are made, each once."""
@@ -110,7 +93,7 @@ def read_everywhere(environments: Path, database: Path, entries: int) -> None:
     """Every client opens the file and finds the rows."""
     for client in CLIENTS:
         python = python_with(client, environments, is_client=True)
-        done = run(python, READ, str(database), folder=database.parent)
+        done = run_code(python, READ, str(database), folder=database.parent)
         assert (done.stdout.strip(), client) == (str(entries), client), done.stderr
 
 
@@ -129,7 +112,7 @@ def tell_story(python: Path, server: Sandbox, folder: Path) -> dict[str, Any]:
         "id_url": server.id_url,
     }
     given = json.dumps({"settings": settings, "account": [server.account_id]})
-    done = run(python, STORY, given, folder=folder)
+    done = run_code(python, STORY, given, folder=folder)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     assert answer["entries"] == server.count("time_entries")
@@ -164,11 +147,13 @@ def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None
     """A file that DuckDB 2 made by itself, under 1.x: exit 6, both versions, what to install."""
     newer = python_with(VERSIONS[-1], environments)
     make = f"import duckdb; duckdb.connect({DATABASE!r}).execute('CREATE TABLE t (a INT)')"
-    assert run(newer, make, folder=tmp_path).returncode == 0
+    assert run_code(newer, make, folder=tmp_path).returncode == 0
     for version in VERSIONS[:-1]:
         python = python_with(version, environments)
         command = "import sys; from harvest_source.__main__ import main; main()"
-        done = run(python, command, "sync", "--sandbox", "--database", DATABASE, folder=tmp_path)
+        done = run_code(
+            python, command, "sync", "--sandbox", "--database", DATABASE, folder=tmp_path
+        )
         assert done.returncode == 6, done.stderr
         message = " ".join(done.stderr.split())
         assert "was made by a newer DuckDB" in message
@@ -181,6 +166,6 @@ def test_the_guard_of_queries_under_one_version(
     environments: Path, tmp_path: Path, version: str
 ) -> None:
     """Each version has other functions and another tree: attacks are refused, questions pass."""
-    done = run(python_with(version, environments), ASK, str(REPOSITORY), folder=tmp_path)
+    done = run_code(python_with(version, environments), ASK, str(REPOSITORY), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"not_refused": {}, "not_answered": {}, "is_changed": False}

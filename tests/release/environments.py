@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.support.children import REPOSITORY
+from tests.support.environments import run_code
 
 EPOCH = "1767225600"
 """The moment that builds are dated with: 2026-01-01."""
@@ -76,19 +77,6 @@ def build(place: Path) -> list[Path]:
 def tell_story(python: Path, folder: Path) -> str:
     """Sync twice and verify in an empty *folder*; the versions that did."""
     folder.mkdir()
-    done = subprocess.run(
-        [python, "-I", "-W", "ignore", "-c", STORY],
-        cwd=folder,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(folder),
-            "DLT_DATA_DIR": str(folder / "dlt"),
-            "RUNTIME__DLTHUB_TELEMETRY": "false",
-            "RUNTIME__LOG_LEVEL": "CRITICAL",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_code(python, STORY, folder=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.partition("TOLD ")[2].strip()

@@ -38,6 +38,15 @@ def wheel_of(built: list[Path]) -> Path:
     return wheel
 
 
+def resolve(python: str, *options: str) -> str:
+    """The versions with wheels that pyproject.toml leads to, one on a line."""
+    command = ["uv", "pip", "compile", "-q", "--only-binary=:all:", "--python-version", python]
+    command += [*options, "pyproject.toml"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_two_builds_are_equal(built: list[Path], tmp_path: Path) -> None:
     """Byte for byte, with SOURCE_DATE_EPOCH."""
     again = build(tmp_path / "again")
@@ -69,26 +78,16 @@ def test_dependencies(built: list[Path], tmp_path: Path, minor: int, resolution:
     python = find_python(minor)
     if python is None:
         pytest.skip(f"This machine has no Python 3.{minor}.")
-    ours = install(tmp_path / "env", python, f"--resolution={resolution}", wheel_of(built))
+    (tmp_path / "pins.txt").write_text(resolve(f"3.{minor}", f"--resolution={resolution}"))
+    ours = install(tmp_path / "env", python, "-r", tmp_path / "pins.txt", wheel_of(built))
     print(f"\n{resolution}: {tell_story(ours, tmp_path / 'elsewhere')}")
 
 
 @pytest.mark.parametrize("minor", PYTHONS, ids=lambda minor: f"3.{minor}")
-def test_dependencies_have_wheels(tmp_path: Path, minor: int) -> None:
+def test_dependencies_have_wheels(minor: int) -> None:
     """For Pythons that this machine lacks, too: nothing has to be compiled."""
-    command: list[str | Path] = [
-        "uv",
-        "pip",
-        "compile",
-        "-q",
-        "--only-binary=:all:",
-        f"--python-version=3.{minor}",
-    ]
-    done = subprocess.run(
-        [*command, "pyproject.toml"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    print(f"\n3.{minor}: {sum('==' in line for line in done.stdout.splitlines())} packages")
+    pins = resolve(f"3.{minor}")
+    print(f"\n3.{minor}: {sum('==' in line for line in pins.splitlines())} packages")
 
 
 def test_the_bill_of_materials(built: list[Path], tmp_path: Path) -> None:

@@ -33,3 +33,23 @@ def make_environment(place: Path, *packages: str) -> Path:
 def make_dbt_environment(place: Path, *packages: str) -> Path:
     """An environment with this package and its extra ``dbt``; its Python."""
     return make_environment(place, "-e", f"{REPOSITORY}[dbt]", *packages)
+
+
+def run_code(
+    python: Path, code: str, *arguments: str, folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run *code* in an environment, in *folder*, with nothing of this process's environment."""
+    return subprocess.run(
+        [str(python), "-W", "ignore", "-c", code, *arguments],
+        cwd=folder,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "DLT_DATA_DIR": str(folder / "dlt"),
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "RUNTIME__LOG_LEVEL": "CRITICAL",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )

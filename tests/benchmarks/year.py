@@ -1,0 +1,154 @@
+"""
+Many runs on one warehouse, the clock moved between them: what is on disk, and how long runs take.
+
+``python -m tests.benchmarks.year --runs 300`` syncs all tables of a simulated account every hour of
+the clock; ``--hours 24 --runs 365`` is a year of daily runs. In working hours some time entries and
+a client change before each run. It prints a line for each block of runs, the growth of each run in
+the second half, and what that is for the 8,760 runs of a year, by extrapolation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import duckdb
+
+from harvest_source.__main__ import DEFAULTS
+from tests.support.lab import HOUR, Lab
+
+A_YEAR = 24 * 365
+COUNTED = ("sync_runs", "_dlt_loads", "_dlt_pipeline_state", "_dlt_version")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The warehouse and the working folder after a run."""
+
+    runs: int
+    database_kb: float
+    folder_kb: float
+    folder_files: float
+    sync_runs: float
+    dlt_loads: float
+    dlt_pipeline_state: float
+    dlt_version: float
+    cpu_s: float
+    """Median of the runs since the line before: processor seconds, sandbox included."""
+    requests: float
+    """Median of the same."""
+
+
+def measure(lab: Lab, runs: int, cpu: list[float], requests: list[int]) -> Sizes:
+    """Sizes after *runs* runs; the last ones took *cpu* and *requests*."""
+    with duckdb.connect(str(lab.database)) as connection:
+        connection.execute("CHECKPOINT")
+        kept, loads, states, versions = (
+            connection.execute(f"SELECT COUNT(*) FROM harvest.{name}").fetchall()[0][0]
+            for name in COUNTED
+        )
+    files = [path for path in (lab.folder / "dlt").rglob("*") if path.is_file()]
+    return Sizes(
+        runs,
+        lab.database.stat().st_size / 1024,
+        sum(path.stat().st_size for path in files) / 1024,
+        len(files),
+        kept,
+        loads,
+        states,
+        versions,
+        statistics.median(cpu),
+        statistics.median(requests),
+    )
+
+
+def change(lab: Lab, dice: random.Random) -> None:
+    """What a small company does in an hour, on weekdays from nine to five."""
+    now = lab.clock()
+    if now.weekday() > 4 or not 9 <= now.hour < 17:
+        return
+    ids = [row["id"] for row in lab.server.rows("time_entries")]
+    for _ in range(3):
+        lab.server.create("time_entries")
+        lab.server.edit("time_entries", dice.choice(ids), notes=f"Changed at {now}")
+    client = dice.choice(lab.server.rows("clients"))
+    lab.server.edit("clients", client["id"], name=f"Client at {now}")
+
+
+def run(lab: Lab, *, runs: int, hours: float, block: int, minutes: float) -> Iterator[Sizes]:
+    """Sync *runs* times, or for *minutes*; yields the sizes after each *block* of runs."""
+    dice, ends = random.Random(1), time.monotonic() + 60 * minutes
+    cpu: list[float] = []
+    requests: list[int] = []
+    for number in range(1, runs + 1):
+        change(lab, dice)
+        began = time.process_time()
+        report = lab.sync()
+        cpu.append(time.process_time() - began)
+        requests.append(report.requests)
+        if report.status != "ok":
+            raise SystemExit(f"Run {number}: {report.as_dict()}")
+        lab.rest(hours * HOUR)
+        is_last = number == runs or time.monotonic() > ends
+        if number == 1 or number % block == 0 or is_last:
+            yield measure(lab, number, cpu, requests)
+            cpu, requests = [], []
+        if is_last:
+            return
+
+
+def extrapolate(found: list[Sizes], name: str) -> tuple[float, float]:
+    """Growth by run in the second half, and the value after a year of hourly runs by it."""
+    half, last = found[len(found) // 2], found[-1]
+    each = (getattr(last, name) - getattr(half, name)) / max(last.runs - half.runs, 1)
+    return each, getattr(last, name) + each * (A_YEAR - last.runs)
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--hours", type=float, default=1, help="between two runs, by the clock")
+    parser.add_argument("--block", type=int, default=25)
+    parser.add_argument("--entries", type=int, default=500)
+    parser.add_argument("--minutes", type=float, default=600, help="stop then")
+    options = parser.parse_args()
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    names = [field.name for field in fields(Sizes)]
+    found = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Lab(Path(folder), entries=options.entries) as lab,
+    ):
+        os.environ["DLT_PROJECT_DIR"] = folder
+        lab.stop_timers()
+        print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|", flush=True)
+        for sizes in run(
+            lab,
+            runs=options.runs,
+            hours=options.hours,
+            block=options.block,
+            minutes=options.minutes,
+        ):
+            found.append(sizes)
+            values = (getattr(sizes, name) for name in names)
+            print("| " + " | ".join(f"{value:,.6g}" for value in values) + " |", flush=True)
+    for name in names[1:-2]:
+        each, year = extrapolate(found, name)
+        print(f"{name}: {each:+.3f} a run, {year:,.0f} after {A_YEAR:,} runs, by extrapolation")
+    early, late = found[1 if len(found) > 2 else 0], found[-1]
+    print(f"processor time of a run: {early.cpu_s:.2f} s early, {late.cpu_s:.2f} s at the end")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
