@@ -24,7 +24,7 @@ def check_ours(words: Sequence[str]) -> None:
             found = [p for p in command.params if name in (*p.opts, *p.secondary_opts)]
             assert found or name == "--help", " ".join(words)
             if isinstance(command, click.Group) and not equals and takes_value(found):
-                next(left)
+                next(left, None)  # A sentence may name the option alone.
         elif isinstance(command, click.Group):
             assert word in command.commands, " ".join(words)
             command = command.commands[word]
