@@ -112,12 +112,14 @@ def _begin_sweep(
     was loaded of a payment that was deleted has to go.
     """
     parent, now, options = _parent_of(task.endpoint), task.options.clock.now(), task.options
-    is_first = cursor is None and not options.full_refresh and "walk" not in task.state
-    none_if = parent.none_if if is_first and not options.all_children else None
+    before = ParentSweep.load(task.state.get("walk"))
+    is_empty = cursor is None and not options.full_refresh and "walk" not in task.state
+    none_if = parent.none_if if is_empty and not options.all_children else None
     left_out = listed.without_children(none_if)
     possible = [each for each in parents if each not in left_out]
     share = 1.0 if options.all_children else parent.at_first
-    sweep = ParentSweep(is_first=is_first)
+    # A first sweep that was not at its end begins again: some parents were never asked.
+    sweep = ParentSweep(is_first=is_empty or before.is_first)
     chosen = sweep.next_parents(possible, count_at_first(len(possible), share))
     sweep = sweep.advance(chosen, possible, now)
     changed = listed.changed_since(cursor.at - options.overlap) if cursor is not None else set()
@@ -134,6 +136,9 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
         return _Choice(changed, sweep)
     bound = options.start_date if listed.window else None
     everyone = read_parents(task, listed, (Slice(DateWindow(bound)),))
+    if not everyone.result.proven:
+        task.note_unproven([everyone.result])
+        return _Choice(changed, sweep)  # A parent that is missing from the list must not be passed.
     parents, without = everyone.split(parent.having)
     if options.all_children:
         asked = dict.fromkeys([*changed, *parents])

@@ -16,6 +16,12 @@ from typing import Any
 from harvest_source.__main__ import DEFAULTS
 from harvest_source.clock import SystemClock
 
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--full-refresh": {"full_refresh": True},
+    "--deletes": {"deletes": True},
+    "--verify-fix": {"verify": True},
+}
+
 
 class ImpatientClock(SystemClock):
     """Real time, but sleeping moves the counter on at once. Thread-safe."""
@@ -38,18 +44,26 @@ def main() -> None:
     Sync the tables named as arguments, all without, and print the report.
 
     With ``--destination=NAME`` before them, into another destination than DuckDB; with
-    ``--full-refresh`` at the end, everything again.
+    ``--full-refresh`` at the end, everything again; with ``--deletes``, an audit as well; with
+    ``--verify-fix``, ``verify --fix`` in its place.
     """
     tables, more = sys.argv[1:], dict[str, Any]()
-    if tables and tables[-1] == "--full-refresh":
-        more["full_refresh"] = bool(tables.pop())
+    if tables and tables[-1] in _OPTIONS:
+        more |= _OPTIONS[tables.pop()]
     if tables and tables[0].startswith("--destination="):
         more["destination"] = tables.pop(0).partition("=")[2]
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     from harvest_source.operations.sync import Hooks, sync
 
-    report = sync(table=tables, hooks=Hooks(clock=ImpatientClock()), **more)
+    hooks = Hooks(clock=ImpatientClock())
+    if more.pop("verify", False):
+        from harvest_source.operations.verify import verify
+
+        found = verify(fix=True, hooks=hooks)
+        print(json.dumps({"tables": {}, "requests": found.as_dict()["requests"]}))
+        return
+    report = sync(table=tables, hooks=hooks, **more)
     print(json.dumps(report.as_dict()))
     sys.exit(report.exit_code)
 

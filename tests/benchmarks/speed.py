@@ -25,6 +25,7 @@ from harvest_source.sandbox import SandboxProcess
 from tests.benchmarks.agency import agency
 from tests.benchmarks.place import ALLOWED, WINDOW_S, Line, open_place
 from tests.benchmarks.sync_speed import LIBRARIES, Measured, build_command
+from tests.benchmarks.upkeep import upkeep
 
 BASELINE = [sys.executable, "-m", "tests.benchmarks.baseline_sync"]
 HEAD = f"{'':34} {'rows':>10} {'requests':>8} {'wall s':>7} {'rows/s':>8} {'CPU s':>6} {'MB':>6}"
@@ -138,8 +139,9 @@ SCENARIOS: dict[str, Callable[[], Iterator[Line]]] = {
     "changed-5m": lambda: changed(5_000_000, 3),
     "10m": huge,
     "agency": agency,
+    "upkeep": upkeep,
 }
-LONGEST = {"changed-5m", "10m"}
+LONGEST = {"changed-5m", "10m", "upkeep"}
 
 
 def main() -> None:

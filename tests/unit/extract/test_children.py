@@ -83,6 +83,30 @@ def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
     assert now <= NOW + 7 * DAY
 
 
+def test_a_first_sweep_that_begins_again_still_says_what_it_leaves() -> None:
+    """A role that sees more, or a full refresh, reads all of history before all were asked."""
+    client = build_client(520)
+    client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
+    state: dict[str, Any] = {}
+    for is_full in (False, True):
+        task = build_task(client, PAYMENTS, state=state, now=NOW, full_refresh=is_full)
+        list(read(task))
+        assert task.run_log.unasked == {("invoice_payments", 1): Unasked(468, 520, NOW + 7 * DAY)}
+
+
+def test_a_sweep_waits_for_a_whole_list_of_parents() -> None:
+    """A parent that an incomplete list lacks would be passed, and not asked for a week more."""
+    client = ShortClient(build_client(60).lists)
+    client.shortens_changes = False
+    client.lists["invoices?changed"] = "[]"
+    walk = ParentSweep(began=NOW - DAY, before=60, parents=60, left=59, at=NOW - DAY).dump()
+    state = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump(), "walk": walk}
+    task = build_task(client, PAYMENTS, state=state, now=NOW)
+    assert list(read(task)) == []
+    assert state["walk"] == walk
+    assert len(task.run_log.unproven) == 1
+
+
 def test_all_children_asks_every_parent_at_once() -> None:
     """At first as well as later, when the parents' own columns say that there is nothing."""
     client = build_client(60)
@@ -185,13 +209,15 @@ class ShortClient(FixedClient):
     """Announces one row more than it serves of the list with the path *short*."""
 
     short = "invoices"
+    shortens_changes = True
 
     def iter_pages(
         self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
     ) -> Generator[ListPage, None, None]:
         pages = super().iter_pages(path, key=key, params=params, most_rows=most_rows)
+        lacks = path == self.short and (self.shortens_changes or "updated_since" not in params)
         for page in pages:
-            yield ModelPage(page.rows, (page.total_entries or 0) + (path == self.short), page.began)
+            yield ModelPage(page.rows, (page.total_entries or 0) + lacks, page.began)
 
 
 def test_parents_that_were_not_all_read_move_no_cursor() -> None:
