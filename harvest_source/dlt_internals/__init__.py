@@ -85,6 +85,7 @@ from harvest_source.dlt_internals.state import (
 )
 from harvest_source.dlt_internals.tables import (
     add_columns,
+    add_missing_columns,
     create_tables,
     drop_dataset,
     find_root,
@@ -93,6 +94,7 @@ from harvest_source.dlt_internals.tables import (
     has_rows,
     has_table,
     iter_incomplete_tables,
+    name_dlt_tables,
     sql_client_of,
 )
 
@@ -113,6 +115,7 @@ __all__ = [
     "StateVersion",
     "StatefulPipeline",
     "add_columns",
+    "add_missing_columns",
     "build_duckdb",
     "build_load_id",
     "compute_tables",
@@ -154,6 +157,7 @@ __all__ = [
     "limit_clause",
     "log_warning",
     "mark_restored",
+    "name_dlt_tables",
     "prune_loaded_packages",
     "read_expected_version",
     "read_pending_base",

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import dlt
 from dlt.common.destination.client import WithStagingDataset
-from dlt.common.schema.typing import TTableSchema, TTableSchemaColumns
-from dlt.common.schema.utils import get_root_table, has_table_seen_data
+from dlt.common.schema.typing import TColumnSchema, TTableSchema, TTableSchemaColumns
+from dlt.common.schema.utils import (
+    get_root_table,
+    has_table_seen_data,
+    normalize_table_identifiers,
+    pipeline_state_table,
+)
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import WithSqlClient
 
@@ -50,12 +57,15 @@ def find_root(schema: dlt.Schema, table: str) -> str:
 
 
 def iter_incomplete_tables(
-    schema: dlt.Schema, client: JobClient
+    schema: dlt.Schema, client: JobClient, names: Sequence[str] | None = None
 ) -> Iterator[tuple[str, TTableSchemaColumns]]:
     """
     Tables that dlt made and that lack columns in the destination, with these columns.
 
     A table that is missing there lacks all of them.
+
+    Args:
+        names: Only these; None: every table that dlt made.
 
     dlt believes its schema and never looks again. Without ``get_storage_tables``: query
     ``information_schema.columns``. Nothing is known of plain files.
@@ -64,7 +74,9 @@ def iter_incomplete_tables(
         return
     # In files, dlt's own tables are no tables.
     own = schema.dlt_table_names() if isinstance(client, SqlJobClientBase) else ()
-    made = [name for name, table in schema.tables.items() if has_rows(table) or name in own]
+    made = [name for name in names or () if name in own]
+    if names is None:
+        made = [name for name, table in schema.tables.items() if has_rows(table) or name in own]
     is_case_sensitive = client.capabilities.generates_case_sensitive_identifiers()
     for name, columns in client.get_storage_tables(made):
         lacking = schema.get_new_table_columns(name, columns, case_sensitive=is_case_sensitive)
@@ -76,9 +88,57 @@ def create_tables(client: JobClient, tables: Sequence[str]) -> None:
     """
     Create *tables* and missing columns in the destination, though dlt believes that they exist.
 
-    Without ``force``: ``CREATE TABLE`` of our own, with the types of dlt's type mapper.
+    A column that is added to a table may be null, and need not be unique: DuckDB before 2.0 adds no
+    other one, and no database adds another one to rows.
+
+    Without ``force`` and ``_create_table_update``: statements of our own, with the types of dlt's
+    type mapper.
     """
-    client.update_stored_schema(only_tables=tables, force=True)
+    with _adding_loosely(client):
+        client.update_stored_schema(only_tables=tables, force=True)
+
+
+@contextmanager
+def _adding_loosely(client: Any) -> Iterator[None]:
+    find = getattr(client, "_create_table_update", None)
+    if find is None:  # It has no SQL.
+        yield
+        return
+
+    def find_loosely(table: str, stored: TTableSchemaColumns) -> Sequence[TColumnSchema]:
+        columns: Sequence[TColumnSchema] = find(table, stored)
+        return [{**each, "nullable": True, "unique": False} if stored else each for each in columns]
+
+    client._create_table_update = find_loosely
+    try:
+        yield
+    finally:
+        del client._create_table_update
+
+
+def add_missing_columns(client: JobClient, table: str) -> None:
+    """
+    As :func:`create_tables`, of one table that exists, without storing the client's schema.
+
+    Without ``_execute_schema_update_sql``: ``ALTER TABLE`` of our own.
+    """
+    assert isinstance(client, SqlJobClientBase)
+    with _adding_loosely(client), client.maybe_ddl_transaction():
+        client._execute_schema_update_sql([table], store_schema=False)
+
+
+def name_dlt_tables(schema: dlt.Schema) -> list[str]:
+    """
+    The names of dlt's own tables in *schema*, that of the pipeline's state among them.
+
+    A schema that loaded nothing yet lacks the table of states, though the destination may have one:
+    it gets it. Without ``pipeline_state_table``: leave such a table as it is.
+    """
+    state = schema.state_table_name
+    if state not in schema.tables and not schema.data_tables():
+        table = normalize_table_identifiers(pipeline_state_table(add_dlt_id=True), schema.naming)
+        schema.update_table(table)
+    return [name for name in schema.dlt_table_names() if name in schema.tables]
 
 
 def add_columns(pipeline: dlt.Pipeline, columns: Mapping[str, TTableSchemaColumns]) -> None:

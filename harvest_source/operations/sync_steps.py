@@ -35,6 +35,7 @@ from harvest_source.warehouse.exclusion import empty_excluded
 from harvest_source.warehouse.keys import write_keys
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
+from harvest_source.warehouse.own_repair import fill_own_tables
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.repair import fill_parent_keys
 
@@ -65,6 +66,7 @@ class SyncSteps:
             if warehouse.owes:
                 with warehouse.sql() as sql:
                     fill_parent_keys(sql)
+                    fill_own_tables(sql)
                 self._write_comments()
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)

@@ -139,6 +139,7 @@ def build_table_refusal(
     while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
         cause = cause.exception
     words = _last_words(str(cause)).partition(" . The job has")[0]
+    words = words if words.endswith((".", "!", "?")) else f"{words}."
     return TableRefusedError(
         f"The destination ({target}) refused {table}: {words} Its rows and its cursor are as they "
         f"were; the next run reads it again. {remedy}",

@@ -9,11 +9,14 @@ from typing import Final
 import duckdb
 
 from harvest_source.dlt_internals import INNER_ERRORS
-from harvest_source.errors import find_cause, printable
+from harvest_source.errors import find_cause, iter_causes, printable
 from harvest_source.sql.statements import DUCKDB_UNIQUE_INDEXES
 
 _COLUMN: Final = re.compile(r"source column (?P<column>\w+)")
 """How DuckDB names the column that a value does not fit."""
+
+_UNIQUE: Final = re.compile(r'duplicate key value violates unique constraint "(?P<name>[^"]+)"')
+"""How PostgreSQL refuses a row that is there already, in every version and with any client."""
 
 
 def find_remedy(error: BaseException, database: Path | None, dataset: str, table: str) -> str:
@@ -40,10 +43,23 @@ def find_remedy(error: BaseException, database: Path | None, dataset: str, table
                 "It has a unique index of your own, and a merge deletes and inserts a row in one "
                 f"transaction: {' '.join(indexes)}"
             )
+    if database is None and (refused := _find_refusal(error)):
+        return (
+            f"It has a unique index or constraint of your own, {refused}. Drop it: DROP INDEX "
+            f"{dataset}.{refused}; or, if it is a constraint: ALTER TABLE {place} DROP CONSTRAINT "
+            f"{refused};"
+        )
     return (
         f"If {place} was changed by hand, undo that, or drop it: the next run makes it again and "
         f"reads it from the beginning. DROP TABLE {place}"
     )
+
+
+def _find_refusal(error: BaseException) -> str | None:
+    """The unique index or constraint that a server names in its refusal."""
+    texts = map(str, iter_causes(error, attributes=INNER_ERRORS))
+    found = next(filter(None, map(_UNIQUE.search, texts)), None)
+    return printable(found["name"], limit=80) if found else None
 
 
 def _find_indexes(database: Path, place: str) -> list[str]:

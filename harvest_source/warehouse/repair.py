@@ -23,40 +23,62 @@ from harvest_source.dlt_internals import (
     sql_client_of,
 )
 from harvest_source.load.hints import find_grown_children
+from harvest_source.load.history import DIGEST
 from harvest_source.load.state import forget_tables
+from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 from harvest_source.sql.conditions import AnyOf, Equals, OneOf
+from harvest_source.warehouse.own_repair import end_versions, find_needed
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.removal import PORTION, delete_all, find_arrays
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.writers import open_sql
 
 
-def remake_own_tables(folder: PipelineFolder, schema: dlt.Schema, client: JobClient) -> list[str]:
+def remake_own_tables(
+    folder: PipelineFolder,
+    schema: dlt.Schema,
+    client: JobClient,
+    missing: Mapping[str, TTableSchemaColumns],
+) -> list[str]:
     """
     Create what is missing and can be made without Harvest: tables of dlt and of this package, and
     the parents' keys in child tables, which :func:`fill_parent_keys` fills.
 
+    Args:
+        missing: Tables that lack columns, with these columns.
+
     Returns:
         Harvest's tables that are missing, or lack other columns.
     """
-    missing = dict(iter_incomplete_tables(schema, client))
     theirs = [name for name, columns in missing.items() if _loses_rows(schema, name, columns)]
     own = [name for name in missing if name not in theirs]
     if own and has_dataset(client):
         folder.owe(True)
         create_tables(client, own)
+        end_versions(Sql(sql_client_of(client), schema), missing)
     return theirs
 
 
 def _loses_rows(schema: dlt.Schema, table: str, columns: Iterable[str]) -> bool:
     """Whether *columns* that *table* lacks, in the destination, held what only Harvest has."""
-    endpoint = BY_NAME.get(find_root(schema, table))
+    root = find_root(schema, table)
+    if root not in BY_NAME and _find_read_table(schema, table) in BY_NAME:
+        # Versions of rows: what they lack is not known any more, and they go on without it. Only
+        # without a key they begin anew.
+        needed = find_needed(schema.get_table_columns(table), columns)
+        return not {DIGEST, LOAD_ID}.issuperset(needed)
+    endpoint = BY_NAME.get(root)
     if endpoint is None:
         return False
     parent_keys = {each.name for each in endpoint.parent_keys.values()}
     return table == endpoint.name or not parent_keys.issuperset(columns)
+
+
+def _find_read_table(schema: dlt.Schema, table: str) -> str:
+    """The table with whose rows those of *table* come: its root, or the one it has versions of."""
+    return find_root(schema, table).removesuffix("_history")
 
 
 def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
@@ -70,7 +92,7 @@ def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
         return []
     pipeline = folder.pipeline
     schema = pipeline.default_schema
-    lost = sorted({find_root(schema, name) for name in missing})
+    lost = sorted({_find_read_table(schema, name) for name in missing})
     # Cursors first, in the destination too: after a kill in between, the next run still finds the
     # table missing.
     folder.write_state(lambda state: forget_tables(state, lost))
@@ -93,7 +115,7 @@ def _empty_keyless(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
     for name in missing:
         columns, lacking = schema.get_table_columns(name), incomplete.get(name, {})
         is_there = lacking.keys() != columns.keys()
-        if is_there and not all(each.get("nullable", True) for each in lacking.values()):
+        if is_there and find_needed(columns, lacking):
             delete_all(sql, name)
             _empty_orphans(schema, client, [name])
 

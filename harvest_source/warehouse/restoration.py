@@ -11,9 +11,16 @@ from dataclasses import dataclass
 
 import dlt
 
-from harvest_source.dlt_internals import StateVersion, find_last_pipeline, read_stored_version
+from harvest_source.dlt_internals import (
+    StateVersion,
+    find_last_pipeline,
+    iter_incomplete_tables,
+    name_dlt_tables,
+    read_stored_version,
+)
 from harvest_source.load.state import SOURCE
 from harvest_source.warehouse.carry_over import carry_over
+from harvest_source.warehouse.own_repair import mend_dlt_tables
 from harvest_source.warehouse.pipeline import PipelineFolder
 from harvest_source.warehouse.repair import (
     extend_child_tables,
@@ -95,14 +102,19 @@ def _look(folder: PipelineFolder, target: Target) -> Found:
     """What the destination holds; makes our own tables again if they are missing."""
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
+        is_known = pipeline.default_schema_name is not None
+        schema = read_schema(pipeline) if is_known else client.schema
+        if is_known:
+            check_table_format(schema, target)
+        names = None if is_known else name_dlt_tables(schema)
+        incomplete = dict(iter_incomplete_tables(schema, client, names))
+        mend_dlt_tables(client, incomplete)
         owner = find_last_pipeline(client, SOURCE)
         refuse_other_pipeline(target, owner)
         missing: list[str] = []
-        if pipeline.default_schema_name is not None:
-            schema = read_schema(pipeline)
+        if is_known:
             check_naming(schema)
-            check_table_format(schema, target)
-            missing = remake_own_tables(folder, schema, client)
+            missing = remake_own_tables(folder, schema, client, incomplete)
         return Found(owner, read_stored_version(pipeline, client), missing)
 
 

@@ -155,6 +155,38 @@ def test_an_account_that_cannot_be_opened_keeps_its_rows(open_lab: OpenLab) -> N
     assert_equal(lab, "clients", account_id=1000002)
 
 
+def test_an_account_whose_owner_is_not_told_holds_up_no_other(two: Lab) -> None:
+    """403 on users/me, which every role may read: partial with exit code 3; the other is whole."""
+    for account in (FIRST, SECOND):
+        two.server.create("clients", account)
+    before = two.table("clients", account_id=SECOND)
+    two.server.fault("forbidden", table="users_me", account_id=SECOND)
+    two.rest()
+    report = two.sync("clients", "roles")
+    assert (report.status, report.exit_code) == ("partial", 3)
+    [failure] = report.run_log.failures
+    assert (failure.table, failure.account_id) == ("", SECOND)
+    assert f"refuses this token in account {SECOND} (403 on users/me" in str(failure.error)
+    assert_equal(two, "clients", account_id=FIRST)
+    assert two.table("clients", account_id=SECOND) == before
+    two.server.clear_faults()
+    two.rest()
+    assert two.sync("clients", "roles").status == "ok"
+    assert_equal(two, "clients", account_id=SECOND)
+
+
+def test_the_only_account_whose_owner_is_not_told_ends_the_run(open_lab: OpenLab) -> None:
+    """Exit code 3 with what Harvest refused and what to do; rows stay, and the run is on record."""
+    lab = open_lab.loaded("clients", "tasks")
+    before = lab.table("clients")
+    lab.server.fault("forbidden", table="users_me")
+    with pytest.raises(AuthError, match=r"403 on users/me.*developers") as caught:
+        lab.sync("clients", "tasks")
+    assert caught.value.exit_code == 3
+    assert lab.table("clients") == before
+    assert {run["status"] for run in lab.table("sync_runs")} == {"ok", "error"}
+
+
 def test_emptied_whole_table_is_emptied_for_its_account(two: Lab) -> None:
     """The last role deleted: that account's rows go, the other account's stay, children too."""
     for record in two.server.rows("roles", FIRST):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import postgres
 from tests.support.four_tables import TABLES, assert_whole, change
 from tests.support.lab import Lab
 from tests.support.labs import OpenLab
@@ -72,11 +73,62 @@ def test_a_refused_table_loses_no_row_in_a_full_refresh(lab: Lab) -> None:
 
 
 def test_a_unique_index_is_no_obstacle_or_named(lab: Lab) -> None:
-    """Where DuckDB refuses the merge, the message has the index and the statement."""
+    """On the key, a merge deletes and inserts each row; DuckDB before 2.0 refuses that."""
     lab.alter("CREATE UNIQUE INDEX mine ON clients (account_id, id)")
-    report: Any = lab.sync(*TABLES)
+    report = lab.sync(*TABLES)
     if report.status != "ok":
         [failure] = report.run_log.failures
-        assert "DROP INDEX harvest.mine;" in shlex.split(str(failure.error))
+        assert "DROP INDEX harvest.mine;" in str(failure.error)
         lab.alter("DROP INDEX mine")
     assert_whole(lab)
+
+
+def share_a_name(lab: Lab) -> None:
+    """Two clients in Harvest get one name, which nothing forbids there."""
+    first, second = lab.server.rows("clients")[:2]
+    lab.server.edit("clients", first["id"], name=second["name"])
+    lab.rest()
+
+
+def test_a_unique_index_that_harvest_does_not_keep(lab: Lab) -> None:
+    """It is named with the statement that drops it; the other tables go on, and then this one."""
+    lab.alter("CREATE UNIQUE INDEX mine ON clients (name)")
+    share_a_name(lab)
+    message = refuse(lab)
+    assert "refused clients" in message
+    lab.alter(message.partition("one transaction: ")[2].replace("harvest.", ""))
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+
+
+def test_a_unique_index_in_postgres(
+    open_lab: OpenLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same there, where an index on the key itself is no obstacle."""
+    lab = open_lab(invoices=15)
+    with postgres.serving(tmp_path) as address:
+        for name, value in postgres.build_environment(address).items():
+            monkeypatch.setenv(name, value)
+        place: dict[str, Any] = {"destination": "postgres", "database": None}
+        lab.stop_timers()
+        lab.rest()
+        assert lab.sync(*TABLES, **place).status == "ok"
+        postgres.alter(address, "CREATE UNIQUE INDEX harmless ON clients (account_id, id)")
+        change(lab)
+        assert lab.sync(*TABLES, **place).status == "ok"
+        postgres.alter(address, "CREATE UNIQUE INDEX mine ON clients (name)")
+        share_a_name(lab)
+        change(lab)
+        report = lab.sync(*TABLES, **place)
+        assert (report.status, report.exit_code, report.errors) == ("partial", 6, ())
+        [failure] = report.run_log.failures
+        assert failure.table == "clients"
+        statement = str(failure.error).partition("Drop it: ")[2].partition(";")[0]
+        assert statement == "DROP INDEX harvest.mine"
+        for table in OTHERS:
+            found = postgres.select(address, f"SELECT id FROM {table}")
+            assert len(found) == len(lab.server.rows(table))
+        postgres.alter(address, statement)
+        assert lab.sync(*TABLES, **place).status == "ok"
+        names = {row["name"] for row in postgres.select(address, "SELECT name FROM clients")}
+        assert names == {row["name"] for row in lab.server.rows("clients")}

@@ -1,0 +1,239 @@
+"""
+Columns of dlt's tables and of our own that a person has dropped, and what their values were.
+
+No database adds a column that is never null to rows, so such a column comes back as one that may
+be, and is filled from what the other columns tell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Final
+
+import dlt
+from dlt.common.schema.typing import TTableSchemaColumns
+
+from harvest_source.dlt_internals import (
+    JobClient,
+    add_missing_columns,
+    has_table,
+    sql_client_of,
+)
+from harvest_source.load.history import DIGEST, VALID_FROM, VALID_TO, TableHistory
+from harvest_source.load.own_tables import DELETED_RECORDS, SYNC_RUNS
+from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
+from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.sql.conditions import EVERY_ROW, AllOf, AnyOf, Equals, Value
+from harvest_source.warehouse.newest_load import find_newest_load
+from harvest_source.warehouse.removal import PORTION, delete_all
+from harvest_source.warehouse.sql import Row, Sql
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """
+    How a value that is lost is found again.
+
+    Attributes:
+        by: Columns that identify a row; none: every row gets the same value.
+        compute: The value of a row with these columns and *reads*; None: it cannot be told.
+        reads: Other columns that tell the value.
+    """
+
+    by: tuple[str, ...]
+    compute: Callable[[Row], Value]
+    reads: tuple[str, ...] = ()
+
+
+def _always(value: Value) -> Mend:
+    return Mend((), lambda _: value)
+
+
+def _copied(column: str) -> Mend:
+    return Mend((column,), lambda row: row[column])
+
+
+def _dated(load_id: str) -> Mend:
+    """Ids of loads are times."""
+    return Mend((load_id,), lambda row: _read_time(row[load_id]))
+
+
+def _read_time(load_id: Any) -> datetime | None:
+    return None if load_id is None else datetime.fromtimestamp(float(load_id), UTC)
+
+
+def _read_started(row: Row) -> Value:
+    return row["ended_at"] or _read_time(row[LOAD_ID])
+
+
+def _read_ended(row: Row) -> Value:
+    return row["started_at"] or _read_time(row[LOAD_ID])
+
+
+def _read_status(row: Row) -> Value:
+    return "partial" if _parse(row["errors"]) else "ok"
+
+
+def _read_record(key: str) -> Mend:
+    """From the deleted row itself, where its content is kept."""
+
+    def compute(row: Row) -> Value:
+        content = _parse(row["record"]) or {}
+        endpoint = BY_NAME.get(row["table_name"] or "")
+        is_report = key == "id" and endpoint is not None and "id" not in endpoint.primary_key
+        found: Value = content.get(endpoint.primary_key[0] if is_report and endpoint else key)
+        return found
+
+    return Mend(("_dlt_id",), compute, ("record", "table_name"))
+
+
+def _parse(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value else value
+
+
+def _identify(row: Row) -> Value:
+    return "-".join(str(each) for each in row.values())
+
+
+MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
+    SYNC_RUNS: {
+        "id": _copied("_dlt_id"),
+        "_dlt_id": _copied("id"),
+        "started_at": Mend(("id",), _read_started, ("ended_at", LOAD_ID)),
+        "ended_at": Mend(("id",), _read_ended, ("started_at", LOAD_ID)),
+        "status": Mend(("id",), _read_status, ("errors",)),
+    },
+    DELETED_RECORDS: {
+        ACCOUNT_ID: _read_record(ACCOUNT_ID),
+        "id": _read_record("id"),
+        "detected_at": _dated(LOAD_ID),
+        "_dlt_id": Mend((ACCOUNT_ID, "table_name", "parent_id", "id", "detected_at"), _identify),
+    },
+}
+"""
+By table and column. ``deleted_records.table_name`` is in no other column, and stays null.
+
+A row's ``_dlt_id`` need only differ from every other row's: it keeps a removal that was stopped
+from being recorded twice.
+"""
+
+DLT_MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
+    "_dlt_loads": {"status": _always(0), "inserted_at": _dated("load_id")},
+    "_dlt_version": {
+        "version": _always(0),
+        "engine_version": _always(0),
+        # The newest schema has the highest version, and dlt takes the one of the latest time.
+        "inserted_at": Mend(
+            ("version",), lambda row: datetime.fromtimestamp(row["version"] or 0, UTC)
+        ),
+        "version_hash": _always(""),
+    },
+    "_dlt_pipeline_state": {
+        "version": _always(0),
+        "engine_version": _always(0),
+        "created_at": _dated(LOAD_ID),
+        "_dlt_id": _copied(LOAD_ID),
+    },
+}
+"""
+The same for dlt's tables. Without any other column a row of theirs says nothing: then they are
+emptied, which a sync mends as it mends their being dropped.
+"""
+
+
+def mend_dlt_tables(client: JobClient, incomplete: Mapping[str, TTableSchemaColumns]) -> None:
+    """
+    Give dlt's own tables the columns that they lack, before dlt or we read them.
+
+    Args:
+        incomplete: Tables that lack columns, with these columns.
+    """
+    schema = client.schema
+    for name in schema.dlt_table_names():
+        lacking = incomplete.get(name, {})
+        if not lacking or lacking.keys() == schema.get_table_columns(name).keys():
+            continue  # A table that is missing is made with our own.
+        needed = find_needed(lacking, lacking)
+        mends, sql = DLT_MENDS.get(name, {}), Sql(sql_client_of(client), schema)
+        if not mends.keys() >= needed:
+            delete_all(sql, name)
+        add_missing_columns(client, name)
+        for column in needed & mends.keys():
+            _fill(sql, name, column, mends[column])
+
+
+def find_needed(hints: TTableSchemaColumns, columns: Iterable[str]) -> set[str]:
+    """Those of *columns* that are never null, by the *hints* of their table."""
+    return {column for column in columns if not hints[column].get("nullable", True)}
+
+
+def fill_own_tables(sql: Sql) -> None:
+    """Fill what is null and never should be, in our own tables and in histories of rows."""
+    for table, mends in (*MENDS.items(), *_iter_histories(sql.schema)):
+        needed = [Equals(column, None) for column in (*mends, LOAD_ID)]
+        if has_table(sql.schema, table) and sql.count(table, AnyOf(*needed)):
+            for column, mend in {**mends, LOAD_ID: _always(find_newest_load(sql))}.items():
+                _fill(sql, table, column, mend)
+
+
+def _iter_histories(schema: dlt.Schema) -> Iterator[tuple[str, Mapping[str, Mend]]]:
+    """A version whose digest is lost is another one than that of the same row, read again."""
+    for endpoint in ENDPOINTS:
+        history = TableHistory(endpoint).table
+        if history in schema.tables:
+            yield (
+                history,
+                {
+                    VALID_FROM: _dated(LOAD_ID),
+                    DIGEST: Mend((*endpoint.key, VALID_FROM), _identify),
+                },
+            )
+
+
+def end_versions(sql: Sql, missing: Mapping[str, TTableSchemaColumns]) -> None:
+    """
+    End each version of a row where the next one begins, if all ends were lost.
+
+    Args:
+        missing: The columns that tables lacked, and now have.
+    """
+    for endpoint in ENDPOINTS:
+        table = TableHistory(endpoint).table
+        lacking = missing.get(table, {})
+        if VALID_TO not in lacking or VALID_FROM in lacking:
+            continue
+        rows = sql.select(table, EVERY_ROW, (*endpoint.key, VALID_FROM))
+        begun = sorted(rows, key=lambda row: tuple(row.values()))
+        for row, after in pairwise(begun):
+            if all(row[name] == after[name] for name in endpoint.key):
+                version = AllOf(*(Equals(name, value) for name, value in row.items()))
+                sql.update(table, {VALID_TO: after[VALID_FROM]}, version)
+
+
+def _fill(sql: Sql, table: str, column: str, mend: Mend) -> None:
+    empty = Equals(column, None)
+    if not mend.by:
+        sql.update(table, {column: mend.compute({})}, empty)
+        return
+    rows = sql.select(table, empty, (*mend.by, *mend.reads))
+    values = list(_iter_values(rows, mend))
+    if len(mend.by) > 1:
+        for key, value in values:
+            row = [Equals(name, part) for name, part in zip(mend.by, key, strict=True)]
+            sql.update(table, {column: value}, AllOf(empty, *row))
+        return
+    for at in range(0, len(values), PORTION):
+        portion = {key[0]: value for key, value in values[at : at + PORTION]}
+        sql.assign(table, column, mend.by[0], portion)
+
+
+def _iter_values(rows: list[Row], mend: Mend) -> Iterator[tuple[tuple[Value, ...], Value]]:
+    """The key of each of *rows*, and its value, where there is one."""
+    for row in rows:
+        key, value = tuple(row[name] for name in mend.by), mend.compute(row)
+        if value is not None and (len(key) > 1 or key[0] is not None):
+            yield key, value
