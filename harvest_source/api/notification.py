@@ -34,6 +34,8 @@ class Event(StrEnum):
     """A run loaded something, and something failed or could not be proven complete."""
     STALE = "stale"
     """``status --max-age`` found a table that is too old."""
+    SIGN_IN = "sign_in"
+    """``auth status --check --all`` found one that needs its owner, or a role that changed."""
     RECOVERED = "recovered"
     """A run succeeded after one that did not."""
     SUCCESS = "success"

@@ -23,8 +23,19 @@ _LABEL: Final = "an access token"
 _MARGIN: Final = timedelta(days=1)
 """How long before its end a token is renewed: longer than any run. Harvest's last 14 days."""
 
+_APP_REFUSALS: Final = frozenset({"invalid_client", "unauthorized_client"})
+"""OAuth's names of errors that are about the app."""
+
 _LIFE_DIGITS: Final = 9
 """An ``expires_in`` with more digits (31 years) is taken for nonsense; it would overflow dates."""
+
+
+class _RevocationAnsweredError(HarvestError):
+    """The answer to a revocation, other than 200. Never leaves this module."""
+
+    def __init__(self, *, is_offered: bool) -> None:
+        super().__init__()
+        self.is_offered = is_offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,11 @@ class App:
         if not path.startswith("/") or path.startswith("//") or {*path} & {*"?#@:\\"}:
             msg = f"oauth_token_path is not a path. Set it to {TOKEN_PATH}, or leave it out."
             raise ConfigError(msg)
+
+    @property
+    def revocation_path(self) -> str:
+        """Beside the token endpoint. Unverified against a live account: Harvest documents none."""
+        return f"{self.token_path.rpartition('/')[0]}/revoke"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +146,38 @@ class TokenEndpoint:
             form["code_verifier"] = verifier
         return self._ask(form, _explain_redeem)
 
+    def revoke(self, token: str) -> bool:
+        """
+        Ask Harvest to end the login of a refresh token, or one access token (RFC 7009).
+
+        Unverified against a live account: Harvest documents no address for it, so the answer may be
+        that there is none; and an answer 200 does not prove that anything ended.
+
+        Returns:
+            False: The identity host does not offer it: any other refusal than one of the app.
+
+        Raises:
+            SignInError: The app is refused.
+            ApiError: No usable answer.
+        """
+        path, app = self._app.revocation_path, self._app
+        form = {"client_id": app.client_id, "client_secret": app.client_secret, "token": token}
+
+        def explain(status: int, body: bytes) -> HarvestError | None:
+            name = _parse_error_name(body)
+            if name in {"invalid_grant", "invalid_token"}:  # It has ended already.
+                return _RevocationAnsweredError(is_offered=True)
+            if name in _APP_REFUSALS:
+                return _build_refusal(name, status, self._explain_refresh)
+            return _RevocationAnsweredError(is_offered=False)
+
+        with Requester(app.id_url, self._http, auth=None, url_name="id_url") as requester:
+            try:
+                label = "the end of a login"
+                return requester.post(path, form, parse=_accept, explain=explain, label=label)
+            except _RevocationAnsweredError as answered:
+                return answered.is_offered
+
     def _ask(self, form: Mapping[str, str], explain_grant: Callable[[str], str]) -> Tokens:
         asked_at = self._http.clock.now()
         app = {"client_id": self._app.client_id, "client_secret": self._app.client_secret}
@@ -151,6 +199,12 @@ class TokenEndpoint:
         )
 
 
+def _accept(answer: Answer) -> bool:
+    """Any answer 200 will do: RFC 7009 gives its body no meaning."""
+    del answer
+    return True
+
+
 def _explain_redeem(name: str) -> str:
     return (
         f"Harvest refused the code of this login ({name}): it is good once and for a few minutes. "
@@ -163,7 +217,7 @@ def _build_refusal(
 ) -> HarvestError | None:
     if name == "invalid_grant":
         return SignInError(explain_grant(name))
-    if name in {"invalid_client", "unauthorized_client"} or status == 401:
+    if name in _APP_REFUSALS or status == 401:
         msg = (
             f"Harvest does not accept the app ({name or status}). Check credentials.client_id and "
             "credentials.client_secret under [sources.harvest] against "

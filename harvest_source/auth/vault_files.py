@@ -21,6 +21,7 @@ _LOCK_S: Final = 150.0
 """Seconds to wait for another process: longer than it can take to renew a token."""
 
 _SUFFIX: Final = ".vault"
+_LOOK_SUFFIX: Final = ".look"
 
 
 class NoFolderError(ConfigError):
@@ -76,11 +77,16 @@ class VaultFiles:
         return sorted(path.stem for path in self.folder.glob(f"*{_SUFFIX}"))
 
     def forget(self, profile: str) -> bool:
-        """Remove a profile's logins; returns whether there were any."""
+        """Remove a profile's logins, and what was noted of them; returns whether there were any."""
         path = self._path(profile)
         was_there = path.exists()
         path.unlink(missing_ok=True)
+        self.locate_look(profile).unlink(missing_ok=True)
         return was_there
+
+    def locate_look(self, profile: str) -> Path:
+        """The file of :mod:`harvest_source.auth.last_look` for *profile*; it may not exist."""
+        return self.folder / f"{check_profile(profile)}{_LOOK_SUFFIX}"
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -6,7 +6,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,8 +15,10 @@ from harvest_source.cli.options import Context, everywhere
 from harvest_source.cli.show_auth import (
     show_accounts,
     show_address,
+    show_health,
     show_login,
     show_logout,
+    show_revocation,
     show_rotation,
     show_status,
 )
@@ -90,13 +92,17 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
 
 @auth.command()
 @click.option("--check", is_flag=True, help="Ask Harvest whether it still works.")
+@click.option("--all", "every", is_flag=True, help="Look at the sign-ins of every profile.")
 @everywhere
-def status(context: Context, *, check: bool) -> int:
+def status(context: Context, *, check: bool, every: bool) -> int:
     """
     Show which credential counts, and what is known of it; exit code 3 when it is dead.
 
-    Never its value. Without --check nothing is sent.
+    Never its value. Without --check nothing is sent. With --check --all an access token that is due
+    is renewed, as a sync does, and notify_url is told of sign-ins that need their owner.
     """
+    if every:
+        return _show_every_sign_in(context, check=check)
     from harvest_source.operations.login import open_sign_in_context
     from harvest_source.operations.sign_in_status import read_status
 
@@ -132,6 +138,37 @@ def logout(context: Context) -> int:
     return 0
 
 
+@auth.command()
+@click.argument("name")
+@everywhere
+def revoke(context: Context, name: str) -> int:
+    """
+    End the sign-in of profile NAME, here and at Harvest, and all that lets people in by it.
+
+    Harvest documents no way for an app to end a sign-in. If it offers none, the sign-in is
+    forgotten here, and the command says what its owner has to do in a browser.
+    """
+    from harvest_source.auth.saved_login import check_profile
+    from harvest_source.cli.dependants import list_dependants, note_revocation
+    from harvest_source.operations.revocation import revoke_sign_in
+
+    if context.profile not in (None, name):
+        msg = "--profile and NAME are two names for one thing. Leave --profile out."
+        raise ConfigError(msg)
+    context.profile = check_profile(name)
+    sign_in = _open(context)
+    clock = sign_in.http.clock
+    began = clock.monotonic()
+    report = revoke_sign_in(sign_in, list_dependants(sign_in))
+    why = note_revocation(report, clock, ms=round((clock.monotonic() - began) * 1000))
+    if why:
+        error = ConfigError(f"The audit log could not be written ({why}).")
+        report = replace(report, errors=(*report.errors, error))
+    context.exit_code = report.exit_code
+    show_revocation(context.console, report)
+    return report.exit_code
+
+
 @auth.command("rotate-key")
 @everywhere
 def rotate_key(context: Context) -> int:
@@ -141,6 +178,18 @@ def rotate_key(context: Context) -> int:
     vault = open_vault(_open(context))
     show_rotation(context.console, vault.rotate(), vault.keys.place.name)
     return 0
+
+
+def _show_every_sign_in(context: Context, *, check: bool) -> int:
+    from harvest_source.operations.sign_in_health import check_sign_ins
+
+    if context.profile is not None:
+        msg = "--all looks at every profile. Leave --profile out, or --all."
+        raise ConfigError(msg)
+    report = check_sign_ins(_open(context), ask=check)
+    context.exit_code = report.exit_code
+    show_health(context.console, report)
+    return report.exit_code
 
 
 def _open(context: Context) -> SignInContext:

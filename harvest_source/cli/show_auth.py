@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from harvest_source.auth.saved_login import build_auth_command
-from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.cli.console import Console, print_figures, print_json, print_table
 from harvest_source.errors import counted
 
 if TYPE_CHECKING:
+    from harvest_source.operations.health_report import HealthReport
     from harvest_source.operations.login import LoginReport
+    from harvest_source.operations.revocation import RevocationReport
     from harvest_source.operations.sign_in_status import StatusReport
 
 _STATES: Final[Mapping[str, str]] = {
@@ -22,6 +25,17 @@ _STATES: Final[Mapping[str, str]] = {
     "none": "not signed in",
     "unknown": "not known",
 }
+
+_HEALTH: Final = ("Profile", "Place", "State", "Kind", "User", "Roles", "Expires", "Refreshed")
+
+_HARVEST_SIDES: Final[Mapping[str, str]] = {
+    "nothing": "",
+    "ended": "Harvest has ended it too.",
+    "by_hand": "Harvest offers no way to end it from here and still accepts it: its owner revokes "
+    "it at https://id.getharvest.com/developers.",
+    "failed": "",
+}
+"""What became of a sign-in at Harvest; a failure is among the errors."""
 
 _SHOWN: Final = (
     "kind",
@@ -91,6 +105,78 @@ def show_status(console: Console, report: StatusReport) -> None:
         if text:
             rows.append((name.replace("_", " "), str(text)))
     print_table(("Sign-in", ""), rows)
+
+
+def show_health(console: Console, report: HealthReport) -> None:
+    """What a look at every sign-in found."""
+    found = report.as_dict()
+    if console.as_json:
+        print_json(found)
+        return
+    for each in report.sign_ins:
+        if each.report.error is not None:
+            mark = "error" if each.is_used else "note"
+            console.note(
+                mark, f"profile {each.report.profile}: {each.report.error}", always=each.is_used
+            )
+        for change in each.role_changes:
+            text = f"profile {each.report.profile}: {change}. Other rows may be seen by now."
+            console.note("warning", text, always=True)
+    for text, always in _list_warnings(report):
+        console.note("warning", text, always=always)
+    if console.quiet:
+        number = sum(each.needs_owner for each in report.sign_ins)
+        print(f"{report.status}: {counted(len(report.sign_ins), 'sign-in')}, {number} to renew")
+        return
+    rows = [_build_health_row(entry) for entry in found["sign_ins"]]
+    print_figures(_HEALTH, rows, expendable="Kind")
+
+
+def _list_warnings(report: HealthReport) -> list[tuple[str, bool]]:
+    """Each warning once, and whether it is shown in any case; one of all sign-ins is of none."""
+    counts = Counter(notice for each in report.sign_ins for notice in each.report.notices)
+    found = [(text, True) for text in report.warnings]
+    for each in report.sign_ins:
+        for notice in each.report.notices:
+            is_shared = counts[notice] > 1
+            text = notice.text if is_shared else f"profile {each.report.profile}: {notice.text}"
+            found.append((text, notice.kind.is_urgent))
+    return list(dict.fromkeys(found))
+
+
+def _build_health_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    since = entry["refused_since"]
+    state = f"refused since {_cut_time(since)}" if since else entry["state"]
+    return (
+        entry["profile"],
+        f"{entry['place']}{'' if entry['used'] else ', not used'}",
+        state,
+        entry["kind"] or "",
+        entry["user"],
+        ", ".join(entry["roles"]),
+        _cut_time(entry["expires_at"]),
+        _cut_time(entry["refreshed_at"]),
+    )
+
+
+def _cut_time(instant: str | None) -> str:
+    """``2026-11-22 08:00`` of an instant in ISO 8601; UTC."""
+    return (instant or "")[:16].replace("T", " ")
+
+
+def show_revocation(console: Console, report: RevocationReport) -> None:
+    """The end of a revocation."""
+    if console.as_json:
+        print_json(report.as_dict())
+        return
+    for error in report.errors:
+        console.error(str(error))
+    ended = [f"{number} {name}" for name, number in report.ended.items()]
+    here = "forgotten here" if report.was_saved else "not in the vault"
+    state = "partial" if report.errors else "ok"
+    print(f"{state}: profile {report.profile} is {', '.join((here, *ended))}")
+    if text := _HARVEST_SIDES[report.harvest]:
+        console.note("note", text, always=True)
 
 
 def show_accounts(console: Console, found: Sequence[Mapping[str, Any]]) -> None:

@@ -11,7 +11,9 @@ from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.errors import ConfigError
 
 ALWAYS: Final = "always"
-USUAL: Final = frozenset({Event.FAILURE, Event.PARTIAL, Event.STALE, Event.RECOVERED})
+USUAL: Final = frozenset(
+    {Event.FAILURE, Event.PARTIAL, Event.STALE, Event.SIGN_IN, Event.RECOVERED}
+)
 """What is told of unless ``notify_on`` says otherwise."""
 
 

@@ -127,8 +127,8 @@ class HarvestConfiguration(BaseConfiguration):
     """Address that is told of runs: a Slack webhook, a dead-man switch, or any that takes JSON."""
     notify_on: Any | None = None
     """
-    What it is told of: some of `failure`, `partial`, `stale`, `recovered`, `always`. Default: all
-    but `always`.
+    What it is told of: some of `failure`, `partial`, `stale`, `sign_in`, `recovered`, `always`.
+    Default: all but `always`.
     """
     notify_style: str | None = None
     """

@@ -35,7 +35,7 @@ from harvest_source.config.parse import (
 from harvest_source.config.paths import parse_path
 from harvest_source.config.resolve import SECTIONS, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
-from harvest_source.config.sign_in import choose_sign_in
+from harvest_source.config.sign_in import SignIn, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.defaults import MAX_DELETES, PACKAGE_ROWS, WINDOW_WORKERS, TableFormat
 from harvest_source.extract.options import ReadOptions
@@ -229,7 +229,16 @@ def build_connection(
         ConfigError: A setting that cannot work, or no credential.
         SignInError: The vault cannot trust the login it has.
     """
-    sign_in = choose_sign_in(config, http, may_exchange=may_exchange)
+    return connect(config, http, choose_sign_in(config, http, may_exchange=may_exchange))
+
+
+def connect(config: HarvestConfiguration, http: HttpContext, sign_in: SignIn) -> Connection:
+    """
+    How to reach Harvest with *sign_in*. Sends nothing.
+
+    Raises:
+        ConfigError: A setting that cannot work.
+    """
     return Connection(
         auth=sign_in.auth,
         http=http,

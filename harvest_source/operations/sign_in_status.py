@@ -9,7 +9,7 @@ from typing import Any
 
 from harvest_source.api.http_context import ignore_notice
 from harvest_source.auth.accounts import fetch_accounts
-from harvest_source.auth.oauth import NotExchangedError
+from harvest_source.auth.oauth import NoPlaceError, NotExchangedError
 from harvest_source.auth.sessions import Owner, Sessions
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault
@@ -17,7 +17,7 @@ from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.auth.vault_keys import KeyringUnusableError
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
 from harvest_source.errors import AuthError, ConfigError, HarvestError
-from harvest_source.load.settings import build_connection
+from harvest_source.load.settings import build_connection, connect
 from harvest_source.notices import Notice
 from harvest_source.operations.login import SignInContext, account_dict, write_instant
 
@@ -98,13 +98,16 @@ class StatusReport:
         }
 
 
-def read_status(context: SignInContext, notices: Sequence[Notice], *, ask: bool) -> StatusReport:
+def read_status(
+    context: SignInContext, notices: Sequence[Notice], *, ask: bool, may_exchange: bool = False
+) -> StatusReport:
     """
-    What is known of the sign-in of the configuration's profile. Exchanges no refresh token.
+    What is known of the sign-in of the configuration's profile.
 
     Args:
         notices: The list that the context's notices go into; they end up in the report.
         ask: Ask Harvest whether the access token works.
+        may_exchange: Renew an access token that is due or refused, as a sync does.
     """
     report = StatusReport(context.profile, SignInState.NONE)
     vault: Vault | None = None
@@ -114,7 +117,7 @@ def read_status(context: SignInContext, notices: Sequence[Notice], *, ask: bool)
     except NoFolderError:
         pass  # An access token of the configuration needs none. Otherwise it is said below.
     try:
-        sign_in = choose_sign_in(context.config, context.http, may_exchange=False)
+        sign_in = choose_sign_in(context.config, context.http, may_exchange=may_exchange)
         tokens = sign_in.store.read() if sign_in.store else None
         report = replace(report, state=SignInState.KEPT, sign_in=sign_in, tokens=tokens)
         if vault and vault.accounts(context.profile):
@@ -124,7 +127,7 @@ def read_status(context: SignInContext, notices: Sequence[Notice], *, ask: bool)
     except HarvestError as error:
         return replace(report, state=_judge(error), error=error, notices=_list_once(notices))
     if ask:
-        report = _ask_harvest(context, report)
+        report = ask_harvest(context, report)
     return replace(report, notices=_list_once(notices))
 
 
@@ -133,7 +136,7 @@ def _judge(error: HarvestError) -> SignInState:
     match error:
         case ConfigError():
             return SignInState.NONE
-        case KeyringUnusableError():
+        case KeyringUnusableError() | NoPlaceError():
             return SignInState.UNKNOWN  # It may be whole.
         case AuthError():
             return SignInState.DEAD
@@ -145,13 +148,18 @@ def _list_once(notices: Sequence[Notice]) -> tuple[Notice, ...]:
     return tuple(dict.fromkeys(notices))
 
 
-def _ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
-    quiet = replace(context.http, on_notice=ignore_notice)  # All was said when it was chosen.
-    sessions = Sessions(build_connection(context.config, quiet, may_exchange=False))
+def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
+    """*report*, of a sign-in that was found, with what Harvest says of it."""
+    sign_in = report.sign_in
+    if sign_in is None:
+        return report
+    quiet = replace(context.http, on_notice=ignore_notice)  # What its token tells is not lost.
     try:
+        sessions = Sessions(connect(context.config, quiet, sign_in))
         with sessions.in_use():
             ids = sessions.account_ids()
             owners = tuple((account_id, sessions.open(account_id).owner) for account_id in ids)
+        tokens = sign_in.store.read() if sign_in.store else None
     except NotExchangedError as error:
         if error.is_refused:
             return replace(report, state=SignInState.UNKNOWN, error=error)
@@ -159,7 +167,7 @@ def _ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
         return report
     except HarvestError as error:
         return replace(report, state=_judge(error), error=error)
-    return replace(report, state=SignInState.OK, owners=owners)
+    return replace(report, state=SignInState.OK, owners=owners, tokens=tokens)
 
 
 def list_accounts(context: SignInContext) -> list[dict[str, Any]]:

@@ -117,6 +117,8 @@ class OAuth:
         grace_s: Seconds in which a rotated token still returns its successor.
         omit_refresh: The answer to a refresh has no ``refresh_token``.
         pkce: Enforce PKCE; otherwise its parameters are ignored, because Harvest documents none.
+        revocation: An app can end a login at ``oauth2/revoke``, beside the token endpoint (RFC
+            7009). Harvest documents no such address. Unverified against a live account.
     """
 
     apps: tuple[App, ...] = (App(),)
@@ -129,6 +131,7 @@ class OAuth:
     grace_s: float = 0
     omit_refresh: bool = False
     pkce: bool = False
+    revocation: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

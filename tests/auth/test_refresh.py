@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,25 +18,12 @@ from harvest_source.auth.oauth import NoPlaceError
 from harvest_source.auth.token_endpoint import App, Tokens
 from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStore
 from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
-from harvest_source.sandbox import Request
 from tests.support.bench import ACCOUNT, PROFILE, Bench, Start
 from tests.support.children import Child, fork
+from tests.support.no_room import limit_file_size
 
 DAY_S = 86_400.0
 THREADS, PROCESSES = 20, 4
-
-
-@contextmanager
-def limit_file_size(size: int) -> Iterator[None]:
-    """No file of this process can be longer, as on a disk that is full: root has no other limit."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def kept(bench: Bench) -> Tokens:
@@ -317,32 +302,13 @@ def finish(child: Child) -> int:
     return child.wait()
 
 
-def hold_until_refused(bench: Bench, many: int) -> None:
-    """The identity host answers only after that many requests have met the 401."""
-    refused = threading.Semaphore(0)
-    met = threading.Event()
-
-    def watch(request: Request) -> None:
-        if request.table == "users_me":
-            refused.release()
-
-    def hold(request: Request) -> None:
-        if request.table == "oauth_token" and not met.is_set():
-            for _ in range(many):
-                refused.acquire(timeout=30)
-            met.set()
-
-    bench.server.after_request(watch)
-    bench.server.before_request(hold)
-
-
 def test_four_processes_refresh_once(start: Start) -> None:
     """They share the vault: the first one in exchanges the token, the others find the new one."""
     bench = start(rotate=True)
     first = bench.issue()
     bench.keep(replace(first, expires_at=None))
     bench.expire(first)
-    hold_until_refused(bench, PROCESSES)
+    bench.hold_until_refused(PROCESSES)
     children = [spawn(bench) for _ in range(PROCESSES)]
     for child in children:
         assert child.stdout.readline() == "ready\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from harvest_source.cli import main as cli
-from harvest_source.sandbox import ManualClock, Sandbox
+from harvest_source.sandbox import ManualClock, OAuth, Sandbox
 from tests.support.command import (
+    ACCOUNT,
+    TOKEN,
     Result,
     Run,
     Start,
@@ -20,6 +23,7 @@ from tests.support.command import (
     clean_environment,
 )
 from tests.support.dlt_project import enter_project
+from tests.support.signing import Say, app_settings
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +83,26 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     yield begin
     for server in running:
         server.stop()
+
+
+@pytest.fixture
+def office(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A sandbox that consents by itself; an app is configured, and no person has signed in."""
+    assert folder.is_dir()
+    server = start(oauth=OAuth(auto="approve"))
+    monkeypatch.delenv(TOKEN)
+    monkeypatch.delenv(ACCOUNT)
+    for name, value in app_settings(server).items():
+        monkeypatch.setenv(name, value)
+    return server
+
+
+@pytest.fixture
+def say(bare: Run, monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Run a command with something on its stdin."""
+
+    def run(text: str, *arguments: str) -> Result:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        return bare(*arguments)
+
+    return run

@@ -2,66 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from harvest_source.sandbox import OAuth, Sandbox
-from tests.support.command import ACCOUNT, TOKEN, Result, Run, Start, run_command, run_interpreter
+from harvest_source.sandbox import Sandbox
+from tests.support.command import ACCOUNT, TOKEN, Run, Start, run_command, run_interpreter
 from tests.support.signing import (
     CLIENT_SECRET,
     REFRESH_TOKEN,
+    Say,
     app_settings,
     browser,
     paste,
+    sign_in,
 )
 
-AUTO = OAuth(auto="approve")
 WORK_TOKEN = "SOURCES__HARVEST__PROFILES__WORK__CREDENTIALS__ACCESS_TOKEN"
 WORK_ACCOUNT = "SOURCES__HARVEST__PROFILES__WORK__ACCOUNT_ID"
 ACCESS_LOG = "SOURCES__HARVEST__ACCESS_LOG"
 
-Say = Callable[..., Result]
-
-
-@pytest.fixture
-def office(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox that consents by itself; an app is configured, and no person has signed in."""
-    assert folder.is_dir()
-    server = start(oauth=AUTO)
-    monkeypatch.delenv(TOKEN)
-    monkeypatch.delenv(ACCOUNT)
-    for name, value in app_settings(server).items():
-        monkeypatch.setenv(name, value)
-    return server
-
-
-@pytest.fixture
-def say(bare: Run, monkeypatch: pytest.MonkeyPatch) -> Say:
-    """Run a command with something on its stdin."""
-
-    def run(text: str, *arguments: str) -> Result:
-        monkeypatch.setattr("sys.stdin", io.StringIO(text))
-        return bare(*arguments)
-
-    return run
-
 
 def vault_files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder.parent / "data").rglob("*.vault"))
-
-
-def sign_in(server: Sandbox, say: Say, *arguments: str) -> Result:
-    """Keep an administrator's personal access token."""
-    result = say(server.token, "auth", "login", "--token", *arguments)
-    assert result.code == 0, result
-    return result
 
 
 def test_signing_in_with_a_browser(office: Sandbox, folder: Path, bare: Run) -> None:

@@ -45,9 +45,10 @@ COMMANDS: dict[str, set[str]] = {
     "dbt": set(),
     "tables": set(),
     "auth login": {"--no-browser"},
-    "auth status": {"--check"},
+    "auth status": {"--check", "--all"},
     "auth accounts": set(),
     "auth logout": set(),
+    "auth revoke": set(),
     "sandbox": {"--port", "--entries", "--seed"},
 }
 """Commands and options; every one takes those of ``EVERYWHERE`` too."""

@@ -28,7 +28,7 @@ EVERY_PROFILE = frozenset(
         "transform",
     }
 )
-"""Commands that are of no profile, or of every one: they only read the warehouse, say."""
+"""Commands of no profile, of every one, or of one that they name in another way."""
 
 ANSWERS = {"auth status": 3, "auth logout": 0}
 """Exit codes that are not 2: nothing is signed in, and nothing has to be signed out."""

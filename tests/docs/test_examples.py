@@ -167,9 +167,13 @@ def test_another_destination_by_name(examples: Examples, home: Path) -> None:
     assert found == (count(home / DATABASE, "time_entries"),)
 
 
-def test_the_cron_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "log"),
+    [("orchestrators/harvest.cron", "sync.log"), ("sign_in_health.cron", "sign_ins.log")],
+)
+def test_the_cron_line(tmp_path: Path, name: str, log: str) -> None:
     """cron's command, run by a shell as cron would, calls a real command and appends to the log."""
-    lines = (PIPELINES / "orchestrators" / "harvest.cron").read_text().splitlines()
+    lines = (PIPELINES / name).read_text().splitlines()
     [line] = [line for line in lines if line[:1].isdigit()]
     *when, command = line.split(maxsplit=5)
     assert len(when) == 5
@@ -179,7 +183,7 @@ def test_the_cron_line(tmp_path: Path) -> None:
     entry.chmod(0o755)
     for _ in range(2):
         subprocess.run(["/bin/sh", "-c", command], env={"HOME": str(tmp_path)}, check=True)
-    first, second = (tmp_path / "harvest" / "sync.log").read_text().splitlines()
+    first, second = (tmp_path / "harvest" / log).read_text().splitlines()
     assert first == second
     check_ours(first.split())
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +15,7 @@ from harvest_source.operations.warehouse_status import read_warehouse_status
 from harvest_source.warehouse.lock import only_sync
 from tests.support.holders import reading
 from tests.support.lab import HOUR, Lab
-
-
-class Post(ThreadingHTTPServer):
-    """Keeps what it is sent; answers with *status*."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.got: list[tuple[str, dict[str, Any]]] = []
-        self.status = 200
-        self.answers = threading.Event()
-        self.answers.set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook/canary"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Takes JSON."""
-
-    server: Post
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, json.loads(body)))
-        self.server.answers.wait()
-        with suppress(OSError):  # Who asked may have given up.
-            self.send_response(self.server.status)
-            self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-@contextmanager
-def serving() -> Iterator[Post]:
-    """A server on a thread."""
-    with Post() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+from tests.support.posts import Post, serving
 
 
 @pytest.fixture

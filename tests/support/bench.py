@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ from harvest_source.auth.token_stores import TokenStore
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_token_store import VaultTokenStore
 from harvest_source.defaults import TOKEN_PATH
-from harvest_source.sandbox import Sandbox
+from harvest_source.sandbox import Request, Sandbox
 from tests.clocks import FakeClock
 
 PROFILE, ACCOUNT = "default", "1000001"
@@ -92,6 +93,24 @@ class Bench:
     def expire(self, tokens: Tokens) -> None:
         """The access token is refused from now on, earlier than its answer said."""
         self.server.expire_access_token(tokens.access_token)
+
+    def hold_until_refused(self, many: int) -> None:
+        """The identity host answers only after that many requests have met the 401."""
+        refused = threading.Semaphore(0)
+        met = threading.Event()
+
+        def watch(request: Request) -> None:
+            if request.table == "users_me":
+                refused.release()
+
+        def hold(request: Request) -> None:
+            if request.table == "oauth_token" and not met.is_set():
+                for _ in range(many):
+                    refused.acquire(timeout=30)
+                met.set()
+
+        self.server.after_request(watch)
+        self.server.before_request(hold)
 
 
 Start = Callable[..., Bench]

@@ -65,6 +65,7 @@ def build_environment(folder: Path) -> dict[str, str]:
         "DLT_DATA_DIR": str(folder / "dlt"),
         "PYTHONPATH": str(REPOSITORY),
         "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_STATE_HOME": str(folder / "state"),
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         "NO_PROXY": "127.0.0.1",
     }

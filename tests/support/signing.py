@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
@@ -15,6 +15,9 @@ from tests.support.command import API_URL, ID_URL, Result, start_command
 CLIENT_ID = "SOURCES__HARVEST__CREDENTIALS__CLIENT_ID"
 CLIENT_SECRET = "SOURCES__HARVEST__CREDENTIALS__CLIENT_SECRET"
 REFRESH_TOKEN = "SOURCES__HARVEST__CREDENTIALS__REFRESH_TOKEN"
+
+Say = Callable[..., Result]
+"""Runs a command with something on its stdin; the fixture ``say``."""
 
 VISIT = """
 import sys, urllib.request
@@ -63,3 +66,10 @@ def paste(
     landed = visit(line.strip()).replace(*change) if change[0] else visit(line.strip())
     out, err = child.communicate(f"{landed}\n")
     return Result(child.wait(), out, said + line + err)
+
+
+def sign_in(server: Sandbox, say: Say, *arguments: str) -> Result:
+    """Keep an administrator's personal access token."""
+    result = say(server.token, "auth", "login", "--token", *arguments)
+    assert result.code == 0, result
+    return result

@@ -26,7 +26,7 @@ from harvest_source.sandbox.oauth.logins import (
     Tokens,
 )
 from harvest_source.sandbox.oauth.redirects import build_location, may_redirect
-from harvest_source.sandbox.settings import Person, Settings
+from harvest_source.sandbox.settings import App, Person, Settings
 
 APPROVE = "approve"
 
@@ -139,10 +139,7 @@ class Identity:
             raise GrantRefusedError("invalid_request", "grant_type is missing")
         if grant not in ("authorization_code", "refresh_token"):
             raise GrantRefusedError("unsupported_grant_type", "That grant_type is not supported")
-        app = self.logins.app(fields.get("client_id", ""))
-        secret = fields.get("client_secret", "").encode()
-        if app is None or not hmac.compare_digest(app.client_secret.encode(), secret):
-            raise GrantRefusedError("invalid_client", "Client authentication failed")
+        app = self._check_app(fields)
         if grant == "refresh_token":
             token = _required("refresh_token", fields)
             tokens = self.logins.refresh(app.client_id, token, now)
@@ -150,6 +147,23 @@ class Identity:
             code, verifier = _required("code", fields), fields.get("code_verifier", "")
             tokens = self.logins.redeem(app.client_id, code, verifier, now)
         return tokens_json(tokens)
+
+    def revoke(self, fields: Mapping[str, str]) -> None:
+        """
+        End the login of a token, or one access token.
+
+        Raises:
+            GrantRefusedError: The app is not known, or no token is named.
+        """
+        self._check_app(fields)
+        self.logins.revoke(_required("token", fields))
+
+    def _check_app(self, fields: Mapping[str, str]) -> App:
+        app = self.logins.app(fields.get("client_id", ""))
+        secret = fields.get("client_secret", "").encode()
+        if app is None or not hmac.compare_digest(app.client_secret.encode(), secret):
+            raise GrantRefusedError("invalid_client", "Client authentication failed")
+        return app
 
 
 def tokens_json(tokens: Tokens) -> dict[str, Any]:

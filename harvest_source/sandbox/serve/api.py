@@ -56,7 +56,7 @@ class Api:
     def _answer(self, request: Request) -> Reply:
         if not request.headers.get("user-agent", "").strip():
             raise RefusalError(replies.bad_request("User-Agent header is required"))
-        if request.table in ("oauth_authorize", "oauth_token"):
+        if request.table in ("oauth_authorize", "oauth_token", "oauth_revoke"):
             return answer_identity(self.identity, request)
         if request.table == "accounts":
             return Reply(200, dumps(self.identity.account_list(self._person(request))))

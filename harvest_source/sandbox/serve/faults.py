@@ -96,5 +96,6 @@ def apply_faults(faults: list[Fault], reply: Reply, request: Request) -> Reply:
 
 
 def prevents(faults: list[Fault], request: Request) -> bool:
-    """Whether the request has no effect; matters for token requests, the only writes."""
-    return request.table == "oauth_token" and any(fault.name in PREVENTING for fault in faults)
+    """Whether the request has no effect; matters for tokens and revocations, the only writes."""
+    is_write = request.table in ("oauth_token", "oauth_revoke")
+    return is_write and any(fault.name in PREVENTING for fault in faults)

@@ -14,9 +14,12 @@ from harvest_source.sandbox.serve.requests import Request, read_fields
 
 
 def answer_identity(identity: Identity, request: Request) -> Reply:
-    """The answer to a request for the consent page or the token endpoint."""
+    """The answer to a request for the consent page, the token endpoint or the revocation."""
     if request.table == "oauth_token":
         return _token(identity, request) if request.method == "POST" else replies.unknown_page()
+    if request.table == "oauth_revoke":
+        is_offered = identity.logins.options.revocation and request.method == "POST"
+        return _revoke(identity, request) if is_offered else replies.unknown_page()
     found = identity.authorize(_read_asked(request), request.time)
     if isinstance(found, Redirect):
         return Reply(302, b"", HTML, (("Location", found.location),))
@@ -41,6 +44,23 @@ def _token(identity: Identity, request: Request) -> Reply:
     try:
         content = identity.grant(read_fields(request), request.time)
     except GrantRefusedError as refused:
-        status = 401 if refused.error == "invalid_client" else 400
-        return oauth_error(refused.error, refused.why, status)
+        return _refuse(refused)
     return Reply(200, dumps(content))
+
+
+def _revoke(identity: Identity, request: Request) -> Reply:
+    """
+    The answer of the revocation endpoint: 200 also for a token that is not known (RFC 7009).
+
+    Unverified against a live account: that there is such an endpoint.
+    """
+    try:
+        identity.revoke(read_fields(request))
+    except GrantRefusedError as refused:
+        return _refuse(refused)
+    return Reply(200, b"{}")
+
+
+def _refuse(refused: GrantRefusedError) -> Reply:
+    status = 401 if refused.error == "invalid_client" else 400
+    return oauth_error(refused.error, refused.why, status)

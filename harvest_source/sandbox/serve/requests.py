@@ -19,7 +19,7 @@ class Request:
     Attributes:
         headers: Names in lower case.
         table: What it is about: a table, ``company``, ``users_me``, ``accounts``,
-            ``oauth_authorize``, ``oauth_token``; ``None`` for an unknown path.
+            ``oauth_authorize``, ``oauth_token``, ``oauth_revoke``; ``None`` for an unknown path.
     """
 
     method: str

@@ -17,6 +17,8 @@ IDENTITY_PATHS = {
     "/oauth2/authorize": "oauth_authorize",
     "/api/v2/oauth2/token": "oauth_token",
     "/api/v1/oauth2/token": "oauth_token",
+    "/api/v2/oauth2/revoke": "oauth_revoke",
+    "/api/v1/oauth2/revoke": "oauth_revoke",
 }
 """Paths of the identity host, and their names in the request log."""
 

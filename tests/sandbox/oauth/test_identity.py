@@ -508,3 +508,27 @@ def test_logins_over_http(start: Start) -> None:
     )
     control("expire_access_token", token=tokens["access_token"])
     assert status(reader, tokens["access_token"]) == 401
+
+
+def revoke(reader: Reader, **fields: str) -> httpx.Response:
+    """Ask for the end of a login."""
+    app = reader.server.app
+    body = {"client_id": app.client_id, "client_secret": app.client_secret} | fields
+    url = f"{reader.server.id_url}/api/v2/oauth2/revoke"
+    return reader.client.post(url, data=body, headers=AGENT)
+
+
+def test_an_app_may_end_a_login_where_that_is_offered(start: Start) -> None:
+    """Harvest documents no such address, so there is none unless it is asked for."""
+    reader = start(entries=5)
+    tokens = reader.server.issue_tokens()
+    assert revoke(reader, token=tokens["refresh_token"]).status_code == 404
+    assert status(reader, tokens["access_token"]) == 200
+    reader.server.set_oauth(revocation=True)
+    refused = revoke(reader, token=tokens["refresh_token"], client_secret="wrong")
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert revoke(reader).status_code == 400
+    for _ in range(2):  # A token that is not known has ended (RFC 7009).
+        assert revoke(reader, token=tokens["refresh_token"]).status_code == 200
+    assert status(reader, tokens["access_token"]) == 401
+    assert refresh(reader, tokens["refresh_token"]).status_code == 400

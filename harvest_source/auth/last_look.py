@@ -1,0 +1,108 @@
+"""
+What the last look at each sign-in found, so that the next one can say what changed since.
+
+One file for each profile, beside its logins. It holds names of roles and times, and no secret. A
+file that cannot be understood counts as none: nothing is refused or granted by it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from harvest_source.auth.private_files import check_private, make_folder, write_private
+from harvest_source.auth.vault_files import VaultFiles
+
+_FORMAT: Final = "harvest-source looks 1"
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """
+    What was found when Harvest was last asked about one sign-in.
+
+    Attributes:
+        login: Identifies the login, without its secrets; what was found of another one is void.
+        roles: Access roles, by account and person: ``1000001:2001``.
+        worked_at: When Harvest last accepted it; None: no look has seen that.
+        refused_since: Time of the first look that found it refused; None: it is not refused.
+            Harvest does not tell when it was revoked: that was between *worked_at* and this.
+    """
+
+    login: str = ""
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    worked_at: datetime | None = None
+    refused_since: datetime | None = None
+
+
+def read_look(files: VaultFiles, profile: str, place: str, login: str) -> LastLook:
+    """
+    The last look at a sign-in; an empty one when there was none, or at another login.
+
+    Args:
+        place: A profile may have one sign-in in the configuration and another in the vault.
+        login: As :attr:`LastLook.login`.
+
+    Raises:
+        ConfigError: Others can read the file.
+    """
+    try:
+        look = _parse(_load(files, profile).get(place))
+    except (TypeError, ValueError, AttributeError):
+        look = LastLook()
+    return look if look.login == login else LastLook(login)
+
+
+def write_look(files: VaultFiles, profile: str, place: str, look: LastLook) -> None:
+    """
+    Keep *look*; it is on the disk when this returns. Hold the lock of *profile*.
+
+    Raises:
+        ConfigError: Others can read the file.
+        OSError: It cannot be written.
+    """
+    make_folder(files.folder)
+    content = _load(files, profile) | {"format": _FORMAT, place: _to_json(look)}
+    write_private(files.locate_look(profile), json.dumps(content, indent=1).encode())
+
+
+def _load(files: VaultFiles, profile: str) -> dict[str, Any]:
+    """The content of a profile's file; empty when there is none that can be understood."""
+    path = files.locate_look(profile)
+    check_private(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) and content.get("format") == _FORMAT else {}
+
+
+def _to_json(look: LastLook) -> dict[str, Any]:
+    return {
+        "login": look.login,
+        "roles": {key: list(roles) for key, roles in look.roles.items()},
+        "worked_at": look.worked_at.isoformat() if look.worked_at else None,
+        "refused_since": look.refused_since.isoformat() if look.refused_since else None,
+    }
+
+
+def _parse(content: Any) -> LastLook:
+    if content is None:
+        return LastLook()
+    return LastLook(
+        str(content.get("login")),
+        {str(key): tuple(map(str, roles)) for key, roles in content.get("roles", {}).items()},
+        _parse_time(content.get("worked_at")),
+        _parse_time(content.get("refused_since")),
+    )
+
+
+def _parse_time(text: str | None) -> datetime | None:
+    moment = datetime.fromisoformat(text) if text else None
+    if moment is not None and moment.tzinfo is None:
+        msg = "A time without a zone."
+        raise ValueError(msg)
+    return moment

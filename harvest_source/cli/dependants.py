@@ -1,0 +1,69 @@
+"""
+What ends together with a sign-in, and where its end is noted.
+
+This is all that ``auth revoke`` knows of what lets people in by a sign-in. Everything is imported
+when it is called, because the command's help should not pay for it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harvest_source.clock import Clock
+    from harvest_source.operations.login import SignInContext
+    from harvest_source.operations.revocation import Dependant, RevocationReport
+
+
+def list_dependants(context: SignInContext) -> tuple[Dependant, ...]:
+    """
+    What lets people in by a sign-in, in the order in which it is ended.
+
+    A session of the server for agents belongs to its token, and ends with it at the next call.
+    """
+    from harvest_source.auth.server_tokens import ServerTokens
+    from harvest_source.auth.vault_files import NoFolderError
+    from harvest_source.config.sign_in import build_vault
+    from harvest_source.operations.revocation import Dependant
+
+    def end_tokens(profile: str) -> int:
+        return len(tokens.revoke(profile=profile)) if tokens.read() else 0
+
+    try:
+        folder = build_vault(context.config, context.warn).folder
+    except NoFolderError:
+        return ()
+    tokens = ServerTokens(folder, context.http.clock.now)
+    return (Dependant("tokens", end_tokens),)
+
+
+def note_revocation(report: RevocationReport, clock: Clock, *, ms: int) -> str:
+    """
+    Add a line to the audit log of the server for agents; returns why not, or an empty text.
+
+    Args:
+        ms: How long the revocation took.
+    """
+    from platformdirs import user_log_path
+
+    from harvest_source.ask.access import Caller
+    from harvest_source.ask.mcp.audit_log import AuditLog, Call
+    from harvest_source.errors import printable
+
+    outcome = ", ".join(dict.fromkeys(type(error).__name__ for error in report.errors)) or "ok"
+    call = Call(
+        Caller("cli", profile=report.profile),
+        arguments={"profile": report.profile, "harvest": str(report.harvest), **report.ended},
+        outcome=outcome,
+    )
+    try:
+        path = user_log_path("harvest-source") / "mcp.log"
+        log = AuditLog(path, now=clock.now)
+        # A logging handler prints its failures and raises none of them.
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+        log.write("auth revoke", call, ms=ms)
+        log.close()
+    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home folder.
+        return printable((isinstance(error, OSError) and error.strerror) or error)
+    return ""

@@ -1,0 +1,226 @@
+"""
+Ending a sign-in in one action: at Harvest where it can be, here in any case.
+
+Whether Harvest lets an app end a login is unverified against a live account: it documents no
+address for it. So the address of RFC 7009 is tried, and what Harvest does afterwards with the
+refresh token decides what is reported, not its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from harvest_source.auth.saved_login import SavedLogin, build_auth_command
+from harvest_source.auth.sealing import is_digest
+from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
+from harvest_source.auth.vault_files import NoFolderError
+from harvest_source.config.resolve import CREDENTIALS, find_value
+from harvest_source.config.sign_in import build_app, build_vault
+from harvest_source.defaults import ID_URL
+from harvest_source.errors import AuthError, ConfigError, HarvestError, SignInError, printable
+from harvest_source.operations.login import SignInContext
+from harvest_source.operations.run_report import choose_exit_code
+
+if TYPE_CHECKING:
+    from harvest_source.auth.vault import Vault
+
+_BY_HAND: Final = f"revoke it at {ID_URL}/developers, signed in as its owner"
+
+
+class HarvestSide(StrEnum):
+    """What became of a sign-in at Harvest; the later ones are the worse ones."""
+
+    NOTHING = "nothing"
+    """There was no token here that Harvest could have been told of."""
+    ENDED = "ended"
+    """Harvest no longer takes the refresh token."""
+    BY_HAND = "by_hand"
+    """Harvest offers no way to end it from here; its owner can, in a browser."""
+    FAILED = "failed"
+    """Harvest could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependant:
+    """
+    Something that lets people in by a sign-in, and ends with it.
+
+    Attributes:
+        name: What there is several of, as ``--json`` names it: ``tokens``.
+        end: Ends all of a profile's and returns how many there were; runs again after it failed.
+    """
+
+    name: str
+    end: Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationReport:
+    """
+    What was ended.
+
+    Attributes:
+        harvest: The worst of all logins that the profile had.
+        was_saved: Whether the vault had a sign-in of the profile.
+        ended: How many of each dependant's were ended.
+        configured: Where the configuration still has a credential of the profile.
+        errors: What could not be done.
+    """
+
+    profile: str
+    harvest: HarvestSide
+    was_saved: bool
+    ended: dict[str, int]
+    configured: tuple[str, ...] = ()
+    errors: tuple[HarvestError, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything that can be done from here was done."""
+        return choose_exit_code({error.exit_code for error in self.errors})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of ``--json``."""
+        return {
+            "status": "partial" if self.errors else "ok",
+            "profile": self.profile,
+            "harvest": str(self.harvest),
+            "forgotten": self.was_saved,
+            "ended": self.ended,
+            "configured": list(self.configured),
+            "errors": [str(error) for error in self.errors],
+            "warnings": [],
+        }
+
+
+def revoke_sign_in(context: SignInContext, dependants: Sequence[Dependant]) -> RevocationReport:
+    """
+    End the sign-in of the context's profile: its dependants, at Harvest, in the vault.
+
+    What fails stops nothing else: a person whose sign-in was lost must not stay let in because
+    Harvest is away. An interruption is completed by the same call again.
+
+    Raises:
+        ConfigError: There is no such sign-in, and nothing was let in by it.
+        BusyError: Another process has held the profile for too long; the dependants were ended.
+    """
+    errors: list[HarvestError] = []
+    ended = {each.name: _end(each, context.profile, errors) for each in dependants}
+    vault = _find_vault(context)
+    with vault.lock(context.profile) if vault and _is_saved(vault, context) else nullcontext():
+        harvest = _end_at_harvest(context, vault, errors)
+        was_saved = vault.files.forget(context.profile) if vault else False
+    configured = tuple(_iter_configured(context.profile))
+    if not was_saved and not configured and not any(ended.values()) and not errors:
+        raise ConfigError(_explain_unknown(context.profile, vault))
+    if configured and harvest is not HarvestSide.ENDED:
+        errors.append(ConfigError(_explain_configured(context.profile, configured)))
+    return RevocationReport(context.profile, harvest, was_saved, ended, configured, tuple(errors))
+
+
+def _end(dependant: Dependant, profile: str, errors: list[HarvestError]) -> int:
+    try:
+        return dependant.end(profile)
+    except HarvestError as error:
+        errors.append(error)
+    except Exception as error:  # The sign-in must end all the same.
+        why = f"The {dependant.name} of profile {profile} could not be ended"
+        errors.append(HarvestError(f"{why}: {printable(error) or type(error).__name__}."))
+    return 0
+
+
+def _find_vault(context: SignInContext) -> Vault | None:
+    try:
+        return build_vault(context.config, context.warn)
+    except NoFolderError:
+        return None
+
+
+def _is_saved(vault: Vault, context: SignInContext) -> bool:
+    return context.profile in vault.files.profiles()
+
+
+def _end_at_harvest(
+    context: SignInContext, vault: Vault | None, errors: list[HarvestError]
+) -> HarvestSide:
+    """The worst of what became of the profile's logins."""
+    sides = [HarvestSide.NOTHING]
+    seed = context.config.credentials.refresh_token
+    try:
+        logins = _read_logins(context, vault)
+    except HarvestError as error:
+        errors.append(_explain_failure(error))
+        sides, logins = [HarvestSide.FAILED], []
+    if seed is not None and not any(is_digest(login.seed, seed) for login in logins):
+        logins.append(SavedLogin(Tokens(refresh_token=seed.strip())))
+    for login in logins:
+        try:
+            sides.append(_end_login(context, login))
+        except HarvestError as error:
+            sides.append(HarvestSide.FAILED)
+            errors.append(_explain_failure(error))  # The sign-in is forgotten all the same.
+    if context.config.credentials.access_token is not None:
+        sides.append(HarvestSide.BY_HAND)
+    return max(sides, key=list(HarvestSide).index)
+
+
+def _read_logins(context: SignInContext, vault: Vault | None) -> list[SavedLogin]:
+    if vault is None:
+        return []
+    found = (vault.read(context.profile, name) for name in vault.accounts(context.profile))
+    return [login for login in found if login is not None]
+
+
+def _end_login(context: SignInContext, login: SavedLogin) -> HarvestSide:
+    """
+    Ask Harvest to end *login*, and try its refresh token: what still works has not ended.
+
+    Raises:
+        HarvestError: Harvest could not be asked.
+    """
+    if login.is_personal:
+        return HarvestSide.BY_HAND
+    app = build_app(context.config, login if login.client_id else None)
+    endpoint, tokens = TokenEndpoint(app, context.http), login.tokens
+    if not endpoint.revoke(tokens.refresh_token):
+        return HarvestSide.BY_HAND
+    if tokens.access_token:
+        endpoint.revoke(tokens.access_token)
+    try:
+        endpoint.refresh(tokens)
+    except SignInError:
+        return HarvestSide.ENDED
+    return HarvestSide.BY_HAND
+
+
+def _iter_configured(profile: str) -> Sequence[str]:
+    """Where the configuration has a credential of *profile*."""
+    places = (
+        find_value(name, profile, CREDENTIALS)[1] for name in ("access_token", "refresh_token")
+    )
+    return [place for place in places if place]
+
+
+def _explain_failure(error: HarvestError) -> HarvestError:
+    kind = AuthError if isinstance(error, AuthError) else type(error)
+    return kind(f"Harvest may still take this sign-in: {error} It is forgotten here; {_BY_HAND}.")
+
+
+def _explain_configured(profile: str, places: Sequence[str]) -> str:
+    return (
+        f"The configuration still has a credential of profile {profile}, which is used until it is "
+        f"removed: {', '.join(places)}. Remove it there, and {_BY_HAND}."
+    )
+
+
+def _explain_unknown(profile: str, vault: Vault | None) -> str:
+    names = ", ".join(vault.files.profiles()) if vault else ""
+    there_are = f"There are: {names}." if names else "The vault has none."
+    return (
+        f"There is no sign-in named {profile}, so nothing was ended. {there_are} All of them: "
+        f"{build_auth_command('status', 'default')} --all"
+    )
