@@ -72,11 +72,16 @@ class Site:
         self.volume.mkdir(exist_ok=True)
 
     def run(self, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-        """A command on the disk, to its end; its output is shown with ``-s``."""
+        """
+        A command on the disk, to its end; its output is shown with ``-s``.
+
+        Args:
+            more: Variables of its environment; an empty one is taken away.
+        """
         done = subprocess.run(
             [str(each) for each in command],
             cwd=self.disk,
-            env={**self.environment, **more},
+            env={name: text for name, text in {**self.environment, **more}.items() if text},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -134,3 +134,27 @@ def test_the_workflow_runs_against_postgres(site: Site, tmp_path: Path) -> None:
     assert [row["status"] for row in rows] == ["ok", "ok"]
     assert rows[1]["tables"]["time_entries"]["rows"] < 10 < count["n"]
     assert count["n"] == site.server.control("count", table="time_entries")
+
+
+def test_a_sign_in_outlives_the_disk(site: Site) -> None:
+    """OAuth with tokens that may be used once: token_command hands each new one on."""
+    site.server.control("set_oauth", rotate=True)
+    secret = site.volume / "refresh_token"
+    secret.write_text(site.server.control("issue_tokens")["refresh_token"])
+    settings = {
+        "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": "",
+        "SOURCES__HARVEST__CREDENTIALS__CLIENT_ID": site.server.client_id,
+        "SOURCES__HARVEST__CREDENTIALS__CLIENT_SECRET": site.server.client_secret,
+        "SOURCES__HARVEST__TOKEN_COMMAND": f"tee {secret}",
+    }
+    seen = []
+    for _ in range(3):
+        site.wipe()
+        seen.append(secret.read_text())
+        token = {"SOURCES__HARVEST__CREDENTIALS__REFRESH_TOKEN": seen[-1].strip()}
+        done = site.run(
+            COMMAND, "sync", "--quiet", "--database", site.database, **settings, **token
+        )
+        assert done.returncode == 0
+        assert seen[-1].strip() not in done.stdout
+    assert len(set(seen)) == 3
