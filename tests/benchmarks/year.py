@@ -142,7 +142,9 @@ def main() -> int:
             found.append(sizes)
             values = (getattr(sizes, name) for name in names)
             print("| " + " | ".join(f"{value:,.6g}" for value in values) + " |", flush=True)
-    for name in names[1:-2]:
+    kept = [each.database_kb for each in found[1:]] or [found[0].database_kb]
+    print(f"database_kb: {min(kept):,.0f} to {max(kept):,.0f} after the first run; it is reused")
+    for name in names[2:-2]:
         each, year = extrapolate(found, name)
         print(f"{name}: {each:+.3f} a run, {year:,.0f} after {A_YEAR:,} runs, by extrapolation")
     early, late = found[1 if len(found) > 2 else 0], found[-1]
