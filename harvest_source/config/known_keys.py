@@ -40,9 +40,9 @@ def check_keys() -> None:
     for where, path in (*_iter_unknown_keys(), *_iter_unknown_variables()):
         raise ConfigError(_explain_unknown(where, path))
     for sections in _MISTAKEN_SECTIONS:
-        for provider, _ in iter_config_sections(*sections):
+        for place, _ in iter_config_sections(*sections):
             msg = (
-                f"[{'.'.join(sections)}] in {provider} is read by nothing. Rename it to "
+                f"[{'.'.join(sections)}] in {place} is read by nothing. Rename it to "
                 "[sources.harvest]."
             )
             raise ConfigError(msg)
@@ -53,10 +53,10 @@ def check_keys() -> None:
 
 
 def _iter_unknown_keys() -> Iterator[tuple[str, tuple[str, ...]]]:
-    for provider, section in iter_config_sections("sources", "harvest"):
+    for place, section in iter_config_sections("sources", "harvest"):
         for path in _iter_paths(section):
             if not _is_known(path):
-                yield f"in {provider}", path
+                yield f"in {place}", path
 
 
 def _iter_paths(section: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

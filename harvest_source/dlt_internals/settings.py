@@ -29,7 +29,10 @@ def iter_config_values(name: str, *sections: str) -> Iterator[tuple[Any, str, st
 
 def iter_config_sections(*sections: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """
-    ``(provider, content)`` of a section, of each configuration file that has it.
+    ``(place, content)`` of a section, of each configuration file that has it.
+
+    A place is the file's absolute path, or the provider's name where it has no file. dlt merges a
+    project's file with the user's own: then both are named.
 
     ``dlt.config[...]`` gives values only. Without the providers: read the two files of the run
     context's settings folder.
@@ -37,7 +40,11 @@ def iter_config_sections(*sections: str) -> Iterator[tuple[str, Mapping[str, Any
     for provider in dlt.config.config_providers:
         content, _ = provider.get_value(sections[-1], dict, "", *sections[:-1])
         if isinstance(content, Mapping):
-            yield provider.name, content
+            found = [Path(each).absolute() for each in provider.locations]
+            yield (
+                " or ".join(str(each) for each in found if each.exists()) or provider.name,
+                content,
+            )
 
 
 def iter_config_files() -> Iterator[Path]:

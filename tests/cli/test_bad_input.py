@@ -211,6 +211,29 @@ MORE = (
         ("SOURCES_HARVEST__EXCLUDE", "SOURCES__HARVEST__"),
         settings={"SOURCES_HARVEST__EXCLUDE": "users.cost_rate"},
     ),
+    Mistake(
+        "one underscore missing",
+        2,
+        ("SOURCES_HARVEST__CREDENTIALS__ACCESS_TOKEN", "SOURCES__HARVEST__"),
+        settings={TOKEN: "", "SOURCES_HARVEST__CREDENTIALS__ACCESS_TOKEN": SECRET},
+    ),
+    *(
+        Mistake(f"excluded: {name}", 2, (name, "cannot be excluded"), ("sync", "--exclude", name))
+        for name in ("time_entries.spent_date", "invoices.issue_date", "clients.id")
+    ),
+    Mistake(
+        "excluded in the environment",
+        2,
+        ("users.shoe_size", "harvest-source tables"),
+        settings={"SOURCES__HARVEST__EXCLUDE": '["users.shoe_size", "users.cost_rate"]'},
+    ),
+    Mistake(
+        "home in a path",
+        6,
+        ("/nowhere-at-all", "does not exist", "Make it"),
+        ("sync", "--database", "~/nowhere-at-all/x.duckdb"),
+    ),
+    Mistake("status: account", 2, ("account_id", "digits"), ("status", "--account", "abc")),
     Mistake("check: no token", 2, ("No Harvest access token",), ("check",), {TOKEN: ""}),
 )
 
@@ -291,20 +314,21 @@ def configure(folder: Path) -> Iterator[Callable[[str], None]]:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[sources.harvest]\nexclud = ["users.cost_rate"]', ("exclud in config.toml", "exclude?")),
+        ('[sources.harvest]\nexclud = ["users.cost_rate"]', ("exclud in {file}", "exclude?")),
         ('[sources.harvest.credential]\nx = "1"', ("credential.x", "credentials?")),
         ("[sources.harvest.profiles.work]\naccount = 1", ("profiles.work.account", "account_id?")),
-        ("[source.harvest]\naccount_id = 1", ("[source.harvest]", "[sources.harvest]")),
+        ("[source.harvest]\naccount_id = 1", ("[source.harvest] in {file}", "[sources.harvest]")),
         ("[harvest]\naccount_id = 1", ("[harvest]", "[sources.harvest]")),
         ('[sources.harvest]\nclient_id = "1"', ("client_id", "credentials.client_id")),
     ],
 )
 def test_a_key_that_nothing_reads_is_refused(
-    run: Run, configure: Callable[[str], None], text: str, says: tuple[str, ...]
+    run: Run, folder: Path, configure: Callable[[str], None], text: str, says: tuple[str, ...]
 ) -> None:
-    """A misspelt ``exclude`` would load the salaries that it names."""
+    """A misspelt ``exclude`` would load the salaries that it names; its file is named whole."""
     configure(text)
-    assert_refusal(run("sync"), Mistake("key", 2, says))
+    words = tuple(each.format(file=folder / ".dlt" / "config.toml") for each in says)
+    assert_refusal(run("sync"), Mistake("key", 2, words))
 
 
 def test_keys_that_something_reads_pass(run: Run, configure: Callable[[str], None]) -> None:
@@ -411,6 +435,39 @@ def test_several_accounts_and_none_chosen(
     monkeypatch.delenv(ACCOUNT)
     mistake = Mistake("accounts", 2, ("1000001", "1000002", "account_id", "--account"))
     assert_refusal(bare("sync"), mistake)
+
+
+def test_the_owner_of_the_token_is_not_told(bare: Run, start: Start) -> None:
+    """403 on ``users/me``, which every role may read: whose token it is cannot be known."""
+    start().fault("forbidden", table="users_me")
+    refusal = Mistake("403", 3, ("403 on users/me", "archived", "developers"))
+    assert_refusal(bare("sync"), refusal)
+    assert bare("check").code == 3
+
+
+def test_a_total_that_is_too_high(bare: Run, start: Start, folder: Path) -> None:
+    """
+    One row more is announced than comes: partial, exit code 5, and what came of a table is loaded.
+
+    A list below a parent would take the place of what is there, so it waits until it is whole.
+    """
+    server = start(invoices=10)
+    for invoice in server.rows("invoices")[:3]:
+        server.create("invoice_payments", invoice_id=invoice["id"])
+    server.fault("wrong_total", by=1, table="clients")
+    server.fault("wrong_total", by=1, table="invoice_payments")
+    result = bare("sync", "--json")
+    assert (result.code, result.json["status"]) == (5, "partial")
+    errors = {error["table"]: error for error in result.json["errors"]}
+    assert errors.keys() == {"clients", "invoice_payments"}
+    assert all(error["type"] == "IncompleteListError" for error in errors.values())
+    with duckdb.connect(str(folder / "harvest_data.duckdb"), read_only=True) as connection:
+        found = {
+            table: connection.sql(f"SELECT COUNT(*) FROM harvest.{table}").fetchall()[0][0]
+            for table in errors
+        }
+    assert found == {"clients": len(server.rows("clients")), "invoice_payments": 0}
+    assert result.json["tables"]["time_entries"]["rows"] == len(server.rows("time_entries"))
 
 
 def test_a_port_in_use_is_refused(bare: Run, shared: Sandbox) -> None:

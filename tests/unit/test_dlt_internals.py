@@ -525,7 +525,7 @@ def test_sections_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         files = list(dlt_internals.iter_config_files())
     finally:
         context.reload(before)
-    assert found == [("config.toml", {"limit": 3})]
+    assert found == [(str(tmp_path / ".dlt" / "config.toml"), {"limit": 3})]
     assert {tmp_path / ".dlt" / "config.toml", tmp_path / ".dlt" / "secrets.toml"} <= set(files)
 
 
