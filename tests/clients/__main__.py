@@ -21,21 +21,10 @@ from typing import Any
 
 from tests.clients.environments import EnvironmentFailed, make
 from tests.clients.matrix import CLIENTS, DUCKDB, Client
-from tests.clients.scripts import tasks
+from tests.clients.scripts.tasks import QUERIES
 from tests.clients.warehouses import QUIET, Warehouse, open_warehouses
 from tests.docs.reference import table
 
-TASKS = {
-    "list": tasks.TABLES,
-    "preview": tasks.PREVIEW,
-    "sum": tasks.SUM,
-    "filter": tasks.FILTER,
-    "join": tasks.JOIN,
-    "decimals": tasks.DECIMALS,
-    "null": tasks.NULLS,
-    "booleans": tasks.FLAGS,
-    "export": tasks.EXPORT,
-}
 RESULT = Path(__file__).parent / "RESULT.md"
 
 
@@ -44,11 +33,11 @@ def try_client(client: Client, warehouse: Warehouse, environments: Path) -> tupl
     try:
         command, versions = make(client, environments)
     except EnvironmentFailed as error:
-        return "", {name: {"error": f"not installed: {error}"} for name in TASKS}
+        return "", {name: {"error": f"not installed: {error}"} for name in QUERIES}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "queries.json").write_text(json.dumps(TASKS))
+        (Path(folder) / "queries.json").write_text(json.dumps(QUERIES))
         address = json.dumps(warehouse.given) if client.is_dlt else warehouse.address
-        if client.place == DUCKDB and "dbt" in client.script:  # It writes.
+        if client.place == DUCKDB and client.is_writer:
             address = f"{folder}/copy.duckdb"
             Path(address).write_bytes(Path(warehouse.address).read_bytes())
         done = subprocess.run(
@@ -61,8 +50,9 @@ def try_client(client: Client, warehouse: Warehouse, environments: Path) -> tupl
         )
     if done.returncode or not done.stdout.strip():
         lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
-        return versions, {name: {"error": lines[-1][:160]} for name in TASKS}
-    return versions, json.loads(done.stdout.strip().splitlines()[-1])
+        return versions, {name: {"error": lines[-1][:160]} for name in QUERIES}
+    answers = json.loads(done.stdout.strip().splitlines()[-1])
+    return answers.pop("version", None) or versions, answers
 
 
 def judge(answer: Mapping[str, Any], expected: Any) -> str:
@@ -117,7 +107,7 @@ def main() -> int:
                 if options.only and not any(word in client.name for word in options.only):
                     continue
                 versions, answers = try_client(client, warehouse, environments)
-                states = {n: judge(answers[n], expected[n]["value"]) for n in TASKS}
+                states = {n: judge(answers[n], expected[n]["value"]) for n in QUERIES}
                 row = [client.name, versions or "-", warehouse.name]
                 for name, state in states.items():
                     if state not in ("ok", "float", "text"):
@@ -126,7 +116,7 @@ def main() -> int:
                     row.append(state)
                 rows.append(row)
                 print(" | ".join(row), file=sys.stderr, flush=True)
-    text = table(("Client", "Versions", "Warehouse", *TASKS), rows)
+    text = table(("Client", "Versions", "Warehouse", *QUERIES), rows)
     text += "".join(f"\n[{number}] {note}\n" for number, note in enumerate(notes, start=1))
     print(text)
     if options.write:

@@ -60,7 +60,8 @@ def _make_node(client: Client, place: Path) -> tuple[list[str], str]:
         _run(["npm", "install", "--silent", "--prefix", str(place), *client.packages])
         (place / "made").touch()
     # node looks for packages beside the script.
-    shutil.copy(SCRIPTS / client.script, place)
+    for script in (client.script, "tasks.cjs"):
+        shutil.copy(SCRIPTS / script, place)
     versions = [
         json.loads((place / "node_modules" / name / "package.json").read_text())["version"]
         for name in client.shown

@@ -8,6 +8,8 @@ from typing import Final
 from tests.support.children import REPOSITORY
 
 DUCKDB, POSTGRES = "DuckDB", "PostgreSQL"
+DUCKDB_MAIN = "DuckDB file, --dataset main,"
+"""For clients that know the default schema alone."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Client:
         packages: From PyPI, or from npm for a script of node's.
         shown: The packages whose versions the table shows.
         is_dlt: The script takes the arguments of ``attach`` in place of an address.
+        is_writer: It writes tables of its own, so it is given a copy of a file.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Client:
     packages: tuple[str, ...]
     shown: tuple[str, ...]
     is_dlt: bool = False
+    is_writer: bool = False
 
     @property
     def is_node(self) -> bool:
@@ -87,6 +91,39 @@ CLIENTS: Final = (
         "dbt_models.py",
         ("dbt-core>=1.8,<1.12", "dbt-duckdb", "duckdb<2", "pytz"),
         ("dbt-duckdb",),
+        is_writer=True,
+    ),
+    Client(
+        "SQLMesh",
+        DUCKDB,
+        "sqlmesh_models.py",
+        ("sqlmesh", "duckdb<2", "pytz"),
+        ("sqlmesh", "duckdb"),
+        is_writer=True,
+    ),
+    Client("WASM", DUCKDB, "duckdb_wasm.cjs", ("@duckdb/duckdb-wasm",), ("@duckdb/duckdb-wasm",)),
+    Client(
+        "Evidence's connector",
+        DUCKDB,
+        "evidence_connector.cjs",
+        ("@evidence-dev/duckdb",),
+        ("@evidence-dev/duckdb",),
+    ),
+    Client("harlequin", DUCKDB, "harlequin_app.py", ("harlequin",), ("harlequin", "duckdb")),
+    Client(
+        "Streamlit",
+        DUCKDB,
+        "streamlit_app.py",
+        ("streamlit", "duckdb"),
+        ("streamlit", "duckdb"),
+    ),
+    Client("Altair", DUCKDB, "altair_chart.py", ("altair", "pandas", "duckdb"), ("altair",)),
+    Client(
+        "Datasette",
+        DUCKDB_MAIN,
+        "datasette_plugin.py",
+        ("datasette", "datasette-parquet", "duckdb<2", "pytz"),
+        ("datasette", "datasette-parquet"),
     ),
     Client(
         "dlt dataset()",
@@ -123,8 +160,32 @@ CLIENTS: Final = (
         ("adbc-driver-postgresql",),
     ),
     Client("node", POSTGRES, "postgres_node.cjs", ("pg",), ("pg",)),
+    Client("JDBC", POSTGRES, "postgres_jdbc.py", ("JPype1",), ()),
+    Client("psqlODBC", POSTGRES, "postgres_odbc.py", ("pyodbc",), ("pyodbc",)),
     Client(
         "dbt", POSTGRES, "dbt_models.py", ("dbt-core>=1.8,<1.12", "dbt-postgres"), ("dbt-postgres",)
+    ),
+    Client("SQLMesh", POSTGRES, "sqlmesh_models.py", ("sqlmesh[postgres]",), ("sqlmesh",)),
+    Client(
+        "Evidence's connector",
+        POSTGRES,
+        "evidence_connector.cjs",
+        ("@evidence-dev/postgres",),
+        ("@evidence-dev/postgres",),
+    ),
+    Client(
+        "harlequin",
+        POSTGRES,
+        "harlequin_app.py",
+        ("harlequin-postgres", "harlequin"),
+        ("harlequin-postgres",),
+    ),
+    Client(
+        "Streamlit",
+        POSTGRES,
+        "streamlit_app.py",
+        ("streamlit", "sqlalchemy", _PG),
+        ("streamlit", "sqlalchemy"),
     ),
     Client(
         "dlt dataset()",

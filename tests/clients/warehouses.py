@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from harvest_source.sandbox import Sandbox
 from tests.clients.environments import make
-from tests.clients.matrix import DUCKDB, POSTGRES, Client
+from tests.clients.matrix import DUCKDB, DUCKDB_MAIN, POSTGRES, Client
 from tests.support.children import REPOSITORY
 from tests.support.postgres import build_environment, serving
 
@@ -55,15 +55,7 @@ def open_warehouses(folder: Path, environments: Path) -> Iterator[list[Warehouse
                 server.edit("time_entries", row["id"], is_running=False, timer_started_at=None)
         entry = server.rows("time_entries")[0]
         server.edit("time_entries", entry["id"], hours=123.456789012, notes="=1+1")
-        given = {
-            "account": [server.account_id],
-            "table": TABLES,
-            "settings": {
-                "credentials": {"access_token": server.token},
-                "api_url": server.api_url,
-                "id_url": server.id_url,
-            },
-        }
+        given = write_settings(server, TABLES)
         made = []
         for version in MADE_UNDER:
             place = folder / f"made-{version}"
@@ -71,6 +63,10 @@ def open_warehouses(folder: Path, environments: Path) -> Iterator[list[Warehouse
             _sync(environments, f"duckdb=={version}", place, given | {"database": str(file)}, {})
             where: dict[str, Any] = {"database": str(file)}
             made.append(Warehouse(f"DuckDB file of {version}", DUCKDB, str(file), where))
+        file = folder / "made-main" / "harvest_data.duckdb"
+        options = given | {"database": str(file), "dataset": "main"}
+        _sync(environments, f"duckdb=={MADE_UNDER[0]}", file.parent, options, {})
+        made.append(Warehouse(f"{DUCKDB_MAIN} of {MADE_UNDER[0]}", DUCKDB_MAIN, str(file)))
         (folder / "postgres").mkdir()
         with serving(folder / "postgres") as address:
             place, variables = folder / "made-postgres", build_environment(address)
@@ -79,6 +75,19 @@ def open_warehouses(folder: Path, environments: Path) -> Iterator[list[Warehouse
             where = {"destination": "postgres", "environment": dict(variables)}
             made.append(Warehouse("PostgreSQL", POSTGRES, address, where))
             yield made
+
+
+def write_settings(server: Sandbox, tables: Sequence[str]) -> dict[str, Any]:
+    """Arguments of ``harvest_source.sync`` for some tables of a simulated account."""
+    return {
+        "account": [server.account_id],
+        "table": tables,
+        "settings": {
+            "credentials": {"access_token": server.token},
+            "api_url": server.api_url,
+            "id_url": server.id_url,
+        },
+    }
 
 
 def _sync(

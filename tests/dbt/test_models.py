@@ -307,7 +307,9 @@ def test_the_oldest_dbt(copied: ModelsLab, tmp_path: Path, built: Built, dbt: st
     if dbt == "1.10.9":
         python = make_dbt_environment(place, core)
         report = copied.transform(python, variables=copied.days_off)
-        assert (report["status"], report["models"]) == ("ok", built.report["models"])
+        rows = {name: model["rows"] for name, model in report["models"].items()}
+        expected = {name: model["rows"] for name, model in built.report["models"].items()}
+        assert (report["status"], report["errors"], rows) == ("ok", [], expected)
         return
     # dbt-postgres, which the extra has as well, needs a newer protobuf.
     python = make_environment(place, core, "dbt-duckdb>=1.10,<2")

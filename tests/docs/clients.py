@@ -25,6 +25,7 @@ def build_connection(script: str) -> str:
     assert found, script
     address = _SERVER if script.startswith("postgres") else _FILE
     text = textwrap.dedent(found[1]).replace("self.", "").replace("{address}", address)
+    text = text.replace('f"Driver', '"Driver').replace("{host}", "localhost")
     if "dbt" in script:
         text = re.sub(r"return ", "", text)
     text = re.sub(r"\baddress\b", f'"{address}"', text)

@@ -7,38 +7,14 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from tasks import (
-    DECIMALS,
-    EXPORT,
-    FILTER,
-    FLAGS,
-    JOIN,
-    NULLS,
-    PREVIEW,
-    SUM,
-    TABLES,
-    run,
-    write_rows,
-)
-
-MODELS = {
-    "list": TABLES,
-    "preview": PREVIEW,
-    "sum": SUM,
-    "filter": FILTER,
-    "join": JOIN,
-    "decimals": DECIMALS,
-    "null": NULLS,
-    "booleans": FLAGS,
-    "export": EXPORT,
-}
+from tasks import QUERIES, Builder, run
 
 
-class Client:
+class Client(Builder):
     def __init__(self, address):
         self.address, self.folder = address, Path(sys.argv[2]) / "project"
         (self.folder / "models").mkdir(parents=True)
-        for name, sql in MODELS.items():
+        for name, sql in QUERIES.items():
             (self.folder / "models" / f"task_{name}.sql").write_text(sql)
         project = {"name": "tasks", "profile": "harvest", "models": {"+materialized": "table"}}
         (self.folder / "dbt_project.yml").write_text(json.dumps(project))
@@ -68,25 +44,6 @@ class Client:
             "schema": "analytics",
             "threads": 1,
         }
-
-    def query(self, sql):
-        name = next(name for name, text in MODELS.items() if text == sql)
-        return self.fetch(f"SELECT * FROM analytics.task_{name}")
-
-    def fetch(self, sql):
-        if self.output()["type"] == "duckdb":
-            import duckdb
-
-            with duckdb.connect(self.address, read_only=True) as connection:
-                return connection.execute(sql).fetchall()
-        import psycopg2
-
-        with psycopg2.connect(self.address) as connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall()
-
-    def export(self, sql, path):
-        return write_rows(self.query(sql), path)
 
 
 run(Client)

@@ -1,29 +1,18 @@
-// node, by pg. Prints the answers to the queries in queries.json.
-const fs = require('fs');
+// node, by pg.
 const { Client } = require('pg');
+const { run } = require('./tasks.cjs');
 
 (async () => {
   const [address, folder] = process.argv.slice(2);
-  const queries = JSON.parse(fs.readFileSync(`${folder}/queries.json`));
   // begin connect
   const client = new Client({ connectionString: address });
   await client.connect();
   // end connect
-  const answers = {};
-  for (const [name, sql] of Object.entries(queries)) {
-    try {
-      const result = await client.query({ text: sql, rowMode: 'array' });
-      const kinds = result.fields.map((field) => field.dataTypeID);
-      answers[name] = { value: result.rows.map((row) => row.map((value, at) => plain(value, kinds[at]))) };
-    } catch (error) {
-      answers[name] = { error: String(error).split('\n')[0].slice(0, 160) };
-    }
-  }
-  const rows = answers.export.value;
-  fs.writeFileSync(`${folder}/export.csv`, rows.map((row) => row.map((v) => JSON.stringify(v)).join(',')).join('\n'));
-  answers.export = { value: rows.length };
-  answers.list.value = answers.list.value.flat();
-  console.log(JSON.stringify(answers));
+  await run(folder, async (sql) => {
+    const result = await client.query({ text: sql, rowMode: 'array' });
+    const kinds = result.fields.map((field) => field.dataTypeID);
+    return result.rows.map((row) => row.map((value, at) => plain(value, kinds[at])));
+  });
   await client.end();
 })();
 

@@ -37,6 +37,28 @@ NULLS = "SELECT id, notes FROM harvest.time_entries WHERE notes IS NULL ORDER BY
 FLAGS = "SELECT id, is_billed FROM harvest.time_entries ORDER BY is_billed DESC, id LIMIT 2"
 EXPORT = "SELECT id, hours, notes, created_at FROM harvest.time_entries"
 
+QUERIES = {
+    "list": TABLES,
+    "preview": PREVIEW,
+    "sum": SUM,
+    "filter": FILTER,
+    "join": JOIN,
+    "decimals": DECIMALS,
+    "null": NULLS,
+    "booleans": FLAGS,
+    "export": EXPORT,
+}
+"""Each task's query."""
+
+_DECIMALS = ("SUM(hours)", "SUM(l.amount)", "MIN(hours)", "MAX(hours)")
+
+
+def as_doubles(sql: str) -> str:
+    """The query for clients that take no decimals."""
+    for each in _DECIMALS:
+        sql = sql.replace(each, f"{each}::double")
+    return sql
+
 
 class Client(Protocol):
     """One client on one warehouse."""
@@ -77,7 +99,7 @@ def run(make: Callable[[str], Client], **instead: Callable[[Client], Any]) -> No
         except Exception as error:
             traceback.print_exc()
             answers[name] = {"error": describe(error)}
-    print(json.dumps(answers))
+    print(json.dumps(answers | {"version": getattr(client, "version", None)}))
 
 
 def write_rows(rows: Sequence[Sequence[Any]], path: str) -> int:
@@ -85,6 +107,34 @@ def write_rows(rows: Sequence[Sequence[Any]], path: str) -> int:
     with Path(path).open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     return len(rows)
+
+
+def fetch(address: str, sql: str) -> Sequence[Sequence[Any]]:
+    """Rows by the plainest client of a warehouse, for clients that only build tables."""
+    if address.startswith("postgres"):
+        import psycopg2
+
+        with psycopg2.connect(address) as connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+    import duckdb
+
+    with duckdb.connect(address, read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+class Builder:
+    """A client that builds a table ``task_NAME`` for each query, in a schema; others read them."""
+
+    address: str
+    schema = "analytics"
+
+    def query(self, sql: str) -> Sequence[Sequence[Any]]:
+        name = next(name for name, text in QUERIES.items() if text == sql)
+        return fetch(self.address, f"SELECT * FROM {self.schema}.task_{name}")
+
+    def export(self, sql: str, path: str) -> int:
+        return write_rows(self.query(sql), path)
 
 
 def count_rows(path: str) -> int:
