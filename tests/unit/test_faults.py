@@ -1,4 +1,4 @@
-"""FAULTS.md names a test for each fault that was reproduced; it has to exist."""
+"""FAULTS.md and MISTAKES.md name a test for each line; it has to exist."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
-FAULTS = REPOSITORY / "tests" / "FAULTS.md"
+LINES = {"FAULTS.md": 30, "MISTAKES.md": 37}
+"""How many lines each table has at least."""
 
 
-def test_every_test_that_holds_a_fault_exists() -> None:
+@pytest.mark.parametrize("name", LINES)
+def test_every_test_that_holds_a_fault_exists(name: str) -> None:
     """By file and function; ``::name`` alone is in the file named before it in the line."""
-    lines = [line for line in FAULTS.read_text().splitlines() if line.startswith("| r")]
-    assert len(lines) == 30
-    for line in lines:
+    lines = (REPOSITORY / "tests" / name).read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ")][1:]
+    assert len(rows) >= LINES[name]
+    for row in rows:
         file = ""
-        named = re.findall(r"`([\w/.]*)::(\w+)`", line)
-        assert named, line
+        named = re.findall(r"`([\w/.]*)::(\w+)`", row)
+        assert named, row
         for path, function in named:
             file = path or file
             tree = ast.parse((REPOSITORY / file).read_text())
