@@ -267,12 +267,12 @@ def open_callback(redirect_url: str) -> Iterator[Callback]:
     Raises:
         ConfigError: Not ``http`` on a loopback address, or the port is taken.
     """
-    parts = urlsplit(redirect_url)
-    host = parts.hostname or ""
     try:
+        parts = urlsplit(redirect_url)
         port = 80 if parts.port is None else parts.port
     except ValueError:
-        port = -1
+        parts, port = urlsplit(""), -1
+    host = parts.hostname or ""
     if parts.scheme != "http" or not is_loopback(host) or ":" in host or port < 0 or parts.query:
         msg = (
             "Only http://127.0.0.1, or another loopback address, can be served. For any other "

@@ -21,7 +21,7 @@ from harvest_source.api.http_context import ignore_warning
 from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
 from harvest_source.auth.token_stores import TokenStore
 from harvest_source.clock import Clock
-from harvest_source.errors import ApiError, HarvestError, SignInError, printable
+from harvest_source.errors import ApiError, BusyError, HarvestError, SignInError, printable
 
 _FRESH_S: Final = 60.0
 """A token younger than this was not refused for its age, so another one would not help."""
@@ -133,6 +133,12 @@ class OAuthToken(httpx.Auth):
             self._exchange(refused)
             return True
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the newest refresh token is in this process alone, and ends with it."""
+        with self._lock:
+            return self._state.is_lost
+
     def _get_token(self) -> str:
         with self._lock:
             state, now = self._state, self._clock.now()
@@ -149,7 +155,7 @@ class OAuthToken(httpx.Auth):
         """Renew; when that fails, the run goes on for as long as the old token works."""
         try:
             self._exchange(self._state.tokens.access_token)
-        except (ApiError, NoPlaceError) as error:
+        except (ApiError, BusyError, NoPlaceError) as error:
             if self._state.tokens.is_expired(now):
                 raise
             self._state.wait_until_s = self._clock.monotonic() + _RETRY_AFTER_S
@@ -166,8 +172,10 @@ class OAuthToken(httpx.Auth):
             new = self._refresh(stored)
             try:
                 self._store.write(new)
+                self._state.is_lost = False
             except (OSError, HarvestError) as error:
                 # The old refresh token may have ended by now: this run goes on with the new one.
+                self._state.is_lost |= new.refresh_token != stored.refresh_token
                 self._warn_not_stored(stored, new, error)
         self._state.tokens = new
         self._state.renewed_s = self._clock.monotonic()
@@ -218,8 +226,10 @@ class _State:
     Attributes:
         renewed_s: Monotonic time of the last renewal by this process.
         wait_until_s: Monotonic time before which no early renewal is attempted.
+        is_lost: As :attr:`OAuthToken.is_lost`.
     """
 
     tokens: Tokens = field(default_factory=Tokens, repr=False)
     renewed_s: float = float("-inf")
     wait_until_s: float = float("-inf")
+    is_lost: bool = False

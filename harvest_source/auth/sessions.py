@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -32,6 +32,7 @@ from harvest_source.errors import (
     HarvestError,
     ResponseError,
     SignInError,
+    printable,
 )
 
 _NOT_FOUND: Final = 404
@@ -343,13 +344,13 @@ def parse_owner(me: Mapping[str, Any]) -> Owner:
     if not isinstance(user_id, int):
         msg = "Harvest answered users/me without a user id. Check api_url."
         raise ResponseError(msg, path="users/me", status=200)
-    named = tuple(map(str, roles)) if isinstance(roles, Sequence) else ()
+    named = tuple(printable(role, limit=40) for role in roles) if isinstance(roles, list) else ()
     if not named and me.get("is_admin") is True:
         named = ("administrator",)
     names = (str(me.get("first_name") or ""), str(me.get("last_name") or ""))
     return Owner(
         user_id=user_id,
-        name=" ".join(name for name in names if name),
+        name=printable(" ".join(names), limit=80),
         email=str(me.get("email") or ""),
         access_roles=named,
     )

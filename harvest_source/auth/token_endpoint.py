@@ -218,8 +218,9 @@ def _build_refusal(
     if name == "invalid_grant":
         return SignInError(explain_grant(name))
     if name in _APP_REFUSALS or status == 401:
+        why = name if name in _APP_REFUSALS else status  # Any other name may repeat the secret.
         msg = (
-            f"Harvest does not accept the app ({name or status}). Check credentials.client_id and "
+            f"Harvest does not accept the app ({why}). Check credentials.client_id and "
             "credentials.client_secret under [sources.harvest] against "
             "https://id.getharvest.com/developers."
         )

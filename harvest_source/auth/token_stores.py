@@ -114,8 +114,9 @@ class CommandTokenStore:
         return f"{why}, and the program of token_command was not found" if why else ""
 
     def write(self, tokens: Tokens) -> None:
-        old, failure = self._inner.read().refresh_token, None
+        old, failure = "", None
         try:
+            old = self._inner.read().refresh_token
             self._inner.write(tokens)
         except (OSError, HarvestError) as error:
             failure = error
@@ -160,7 +161,7 @@ def split_command(command: str) -> list[str]:
         words = shlex.split(command)
     except ValueError:
         words = []
-    if not words:
+    if not words or "\0" in command:
         msg = (
             "token_command is not a command. Write it as on a command line, without a shell's "
             "pipes; it gets the new refresh token on its stdin."

@@ -73,15 +73,36 @@ class VaultFiles:
         self.folder = folder.absolute()
 
     def profiles(self) -> list[str]:
-        """The profiles with a login, sorted by name."""
-        return sorted(path.stem for path in self.folder.glob(f"*{_SUFFIX}"))
+        """
+        The profiles with a login, sorted by name.
+
+        Raises:
+            ConfigError: The folder cannot be listed; it is not taken for an empty one.
+        """
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            msg = f"The vault {self.folder} cannot be listed ({error.strerror})."
+            raise ConfigError(msg) from error
+        return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
     def forget(self, profile: str) -> bool:
-        """Remove a profile's logins, and what was noted of them; returns whether there were any."""
+        """
+        Remove a profile's logins, and what was noted of them; returns whether there were any.
+
+        Raises:
+            ConfigError: They cannot be removed.
+        """
         path = self._path(profile)
-        was_there = path.exists()
-        path.unlink(missing_ok=True)
-        self.locate_look(profile).unlink(missing_ok=True)
+        try:
+            was_there = path.exists()
+            path.unlink(missing_ok=True)
+            self.locate_look(profile).unlink(missing_ok=True)
+        except OSError as error:
+            msg = f"{path} cannot be removed ({error.strerror}). Remove it yourself."
+            raise ConfigError(msg) from error
         return was_there
 
     def locate_look(self, profile: str) -> Path:

@@ -65,7 +65,7 @@ def auth(context: Context) -> None:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 86_400),
     default=_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
@@ -85,7 +85,7 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     sign_in = _open(context)
     vault = open_vault_for_login(sign_in)
     made = _read_token(sign_in) if token else _BrowserLogin(**options).run(context, sign_in, vault)
-    ask = _ask_account if sys.stdin.isatty() else lambda _: None
+    ask = _ask_account if _is_terminal() else lambda _: None
     show_login(context.console, settle_login(sign_in, vault, made, account=account, ask=ask))
     return 0
 
@@ -280,7 +280,11 @@ def _open_browser(url: str, context: Context) -> None:
     """In a thread: a browser named in BROWSER may stay in the foreground until it is closed."""
 
     def open_it() -> None:
-        if not webbrowser.open(url):
+        try:
+            is_open = webbrowser.open(url)
+        except Exception:  # BROWSER may hold anything.
+            is_open = False
+        if not is_open:
             context.console.note("warning", "No browser could be opened: open the address by hand.")
 
     threading.Thread(target=open_it, name="harvest-browser", daemon=True).start()
@@ -291,7 +295,7 @@ def _find_app(config: HarvestConfiguration) -> App:
     from harvest_source.config.sign_in import build_app
 
     credentials = config.credentials
-    if sys.stdin.isatty():
+    if _is_terminal():
         if not credentials.client_id:
             credentials.client_id = click.prompt("Client id of the OAuth app", err=True)
         if not credentials.client_secret:
@@ -317,11 +321,32 @@ def _read_line(name: str) -> str:
 
 
 def _read(name: str, *, remedy: str, hide: bool) -> str:
-    if sys.stdin.isatty():
+    if _is_terminal():
         line: str = click.prompt(name, hide_input=hide, err=True)
     else:
-        line = sys.stdin.readline()
+        line = _read_stdin(name)
     if not line.strip():
         msg = f"{name}: nothing was given. {remedy}, or pipe it in."
         raise ConfigError(msg)
+    return line
+
+
+def _is_terminal() -> bool:
+    """Whether a person can be asked; a process may have been started without any stdin."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _read_stdin(name: str) -> str:
+    """
+    The first line of stdin; empty when there is none.
+
+    Raises:
+        ConfigError: It is not text; the message does not repeat it.
+    """
+    try:
+        line = sys.stdin.readline() if sys.stdin is not None else ""
+        line.encode()  # Bytes that are no text arrive as halves of characters in some locales.
+    except UnicodeError as error:
+        msg = f"{name}: what was piped in is not text in {sys.stdin.encoding}."
+        raise ConfigError(msg) from error
     return line

@@ -9,14 +9,15 @@ from typing import Any
 
 from harvest_source.api.http_context import ignore_notice
 from harvest_source.auth.accounts import fetch_accounts
-from harvest_source.auth.oauth import NoPlaceError, NotExchangedError
+from harvest_source.auth.oauth import NoPlaceError, NotExchangedError, OAuthToken
+from harvest_source.auth.saved_login import build_auth_command
 from harvest_source.auth.sessions import Owner, Sessions
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.auth.vault_keys import KeyringUnusableError
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
-from harvest_source.errors import AuthError, ConfigError, HarvestError
+from harvest_source.errors import AuthError, ConfigError, HarvestError, SignInError
 from harvest_source.load.settings import build_connection, connect
 from harvest_source.notices import Notice
 from harvest_source.operations.login import SignInContext, account_dict, write_instant
@@ -113,9 +114,12 @@ def read_status(
     vault: Vault | None = None
     try:
         vault = build_vault(context.config, context.warn)
-        report = replace(report, vault=str(vault.folder), profiles=tuple(vault.files.profiles()))
-    except NoFolderError:
-        pass  # An access token of the configuration needs none. Otherwise it is said below.
+        report = replace(report, vault=str(vault.folder))
+        report = replace(report, profiles=tuple(vault.files.profiles()))
+    except ConfigError as error:
+        # An access token of the configuration needs no vault. Otherwise it is said below.
+        if vault is None and not isinstance(error, NoFolderError):
+            raise
     try:
         sign_in = choose_sign_in(context.config, context.http, may_exchange=may_exchange)
         tokens = sign_in.store.read() if sign_in.store else None
@@ -159,6 +163,8 @@ def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
         with sessions.in_use():
             ids = sessions.account_ids()
             owners = tuple((account_id, sessions.open(account_id).owner) for account_id in ids)
+        if isinstance(sign_in.auth, OAuthToken) and sign_in.auth.is_lost:
+            raise SignInError(_explain_lost(report.profile))
         tokens = sign_in.store.read() if sign_in.store else None
     except NotExchangedError as error:
         if error.is_refused:
@@ -168,6 +174,14 @@ def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
     except HarvestError as error:
         return replace(report, state=_judge(error), error=error)
     return replace(report, state=SignInState.OK, owners=owners, tokens=tokens)
+
+
+def _explain_lost(profile: str) -> str:
+    return (
+        "Harvest exchanged the refresh token for another one, which could not be kept, so the "
+        "sign-in ends with this command. Make a place for it and sign in again: "
+        f"{build_auth_command('login', profile)}"
+    )
 
 
 def list_accounts(context: SignInContext) -> list[dict[str, Any]]:

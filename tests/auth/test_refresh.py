@@ -17,7 +17,14 @@ from harvest_source.api.http_context import Exchange
 from harvest_source.auth.oauth import NoPlaceError
 from harvest_source.auth.token_endpoint import App, Tokens
 from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStore
-from harvest_source.errors import AuthError, ConfigError, ResponseError, ServerError, SignInError
+from harvest_source.errors import (
+    AuthError,
+    BusyError,
+    ConfigError,
+    ResponseError,
+    ServerError,
+    SignInError,
+)
 from tests.support.bench import ACCOUNT, PROFILE, Bench, Start
 from tests.support.children import Child, fork
 from tests.support.no_room import limit_file_size
@@ -443,6 +450,7 @@ def test_a_key_that_goes_while_a_token_is_exchanged_costs_no_run(start: Start) -
     bench.ask(auth)
     [warning] = bench.warnings
     assert "new refresh token could not be kept" in warning
+    assert auth.is_lost
 
 
 def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path) -> None:
@@ -474,6 +482,48 @@ def test_a_command_that_fails_is_told(start: Start, command: str, says: str) -> 
     assert inner.read() == kept(bench)
 
 
+def test_a_command_is_handed_the_token_of_a_store_that_cannot_be_read(
+    start: Start, tmp_path: Path
+) -> None:
+    """The vault's key goes while a token is exchanged: the command alone keeps the new one then."""
+    bench = start(rotate=True)
+    inner = bench.keep(replace(bench.issue(), access_token=""))
+    told = tmp_path / "told"
+    store = CommandTokenStore(inner, f"tee {told}", bench.warnings.append)
+    auth = bench.token(store)
+    bench.server.before_request(lambda _: (bench.vault.folder / "key").write_text("no key"))
+    bench.ask(auth)
+    assert told.read_text() == bench.server.issued[-2].value
+    assert not auth.is_lost
+
+
+def test_an_early_renewal_waits_for_no_other_process(start: Start) -> None:
+    """The vault is held by another process: the old token is used while it works."""
+
+    class Held(Disk):
+        def lock(self) -> AbstractContextManager[object]:
+            raise BusyError("Another process holds the vault.")
+
+    bench = start()
+    auth = bench.token(Held(bench.issue()))
+    bench.clock.advance(13.5 * DAY_S)
+    bench.ask(auth)
+    assert "could not be renewed" in " ".join(bench.warnings)
+    bench.clock.advance(DAY_S)
+    with pytest.raises(BusyError, match="holds the vault"):
+        bench.ask(auth)
+
+
+def test_a_refusal_of_the_app_repeats_nothing(start: Start) -> None:
+    """A 401 with any other name of an error: the name may hold what was sent."""
+    bench = start()
+    auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
+    secret = bench.app().client_secret
+    bench.server.fault("oauth_error", table="oauth_token", error=f"no {secret}", status=401)
+    with pytest.raises(SignInError, match=r"does not accept the app \(401\)"):
+        bench.ask(auth)
+
+
 def test_nothing_shows_the_tokens(start: Start) -> None:
     """Neither repr nor str nor vars of what a debugger or a log may print; no pickle."""
     bench = start()
@@ -486,3 +536,10 @@ def test_nothing_shows_the_tokens(start: Start) -> None:
         assert secret not in shown
     with pytest.raises(TypeError, match="cannot be pickled"):
         auth.__reduce_ex__(2)
+
+
+def test_a_command_with_a_zero_byte_is_none(start: Start) -> None:
+    """It could not be started, and that would be found out after the token was exchanged."""
+    bench = start()
+    with pytest.raises(ConfigError, match="token_command is not a command"):
+        CommandTokenStore(bench.keep(bench.issue()), "cat\0", bench.warnings.append)

@@ -148,3 +148,13 @@ def test_a_token_without_a_place_is_not_exchanged(bench: Bench) -> None:
     assert states(report) == {"anna": "unknown"}
     assert (report.exit_code, report.sign_ins[0].needs_owner) == (3, False)
     assert bench.token_requests == 0
+
+
+def test_a_renewal_that_was_not_kept_needs_its_owner(bench: Bench) -> None:
+    """The old refresh token has ended and the new one ends with the look: never exit code 0."""
+    keep(bench, "anna", replace(bench.issue(), access_token=""))
+    bench.server.before_request(lambda _: (bench.vault.folder / "key").write_text("no key"))
+    report = look(bench)
+    assert states(report) == {"anna": "dead"}
+    assert report.exit_code == 3
+    assert "auth login --profile anna" in str(report.sign_ins[0].report.error)

@@ -447,3 +447,19 @@ def test_a_keyring_that_cannot_be_loaded_is_named(
     with pytest.raises(KeyringUnusableError, match="PYTHON_KEYRING_BACKEND"):
         keep(Vault(tmp_path / "vault"))
     assert list(tmp_path.rglob("*.vault")) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(vault: Vault) -> None:
+    """A change of keys would drop the key of every login in it."""
+    vault.folder.symlink_to(vault.folder)
+    with pytest.raises(ConfigError, match="cannot be listed"):
+        vault.files.profiles()
+
+
+def test_a_login_that_cannot_be_removed_is_named(vault: Vault) -> None:
+    """Signing out never ends as if it were done."""
+    keep(vault)
+    (vault.folder / "default.vault").unlink()
+    (vault.folder / "default.vault").mkdir()
+    with pytest.raises(ConfigError, match="cannot be removed"):
+        vault.files.forget("default")

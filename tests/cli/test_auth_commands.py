@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from pathlib import Path
@@ -116,6 +117,8 @@ def test_a_port_that_is_taken(office: Sandbox, folder: Path, bare: Run) -> None:
         (("--redirect-url", "http://127.0.0.1/", "--port", "5005"), "Leave one of them out"),
         (("--port", "0"), "port"),
         (("--timeout", "0"), "timeout"),
+        (("--timeout", "99999999999999"), "timeout"),
+        (("--redirect-url", "http://["), "--no-browser"),
     ],
 )
 def test_options_that_cannot_work(
@@ -159,6 +162,36 @@ def test_a_token_that_does_not_work_is_not_kept(
     assert result.code == code
     assert "1.pt.wrong" not in result.err
     assert vault_files(folder) == []
+
+
+@pytest.mark.parametrize("arguments", [("--token",), ("--no-browser",)])
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape", None])
+def test_what_is_piped_in_is_no_text(
+    office: Sandbox,
+    bare: Run,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: str | None,
+    arguments: tuple[str, ...],
+) -> None:
+    """Bytes in another encoding, however Python reads them, or no stdin at all: exit code 2."""
+    assert office.account_id
+    text = io.BytesIO(b"http://127.0.0.1/?state=canary\xff\n")
+    stdin = io.TextIOWrapper(text, encoding="utf-8", errors=errors) if errors else None
+    monkeypatch.setattr("sys.stdin", stdin)
+    result = bare("auth", "login", *arguments)
+    assert result.code == 2, result
+    assert "canary" not in result.err
+    assert vault_files(folder) == []
+
+
+def test_a_browser_that_cannot_be_called(office: Sandbox, folder: Path) -> None:
+    """BROWSER may hold anything: a warning, no traceback, and the login waits for its answer."""
+    settings = {**app_settings(office), "BROWSER": 'browser "%s'}
+    result = run_command("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
+    assert result.code == 3
+    assert "No browser could be opened" in result.err
+    assert "Traceback" not in result.err
 
 
 def test_one_of_several_accounts(say: Say, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

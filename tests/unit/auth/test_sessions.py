@@ -120,6 +120,8 @@ def test_an_account_that_refuses_its_owner_is_explained_and_the_other_opens() ->
         ({"is_admin": True, "access_roles": None}, ("administrator",)),
         ({"is_admin": True, "access_roles": ["member"]}, ("member",)),
         ({"is_admin": False}, ()),
+        ({"access_roles": "administrator"}, ()),
+        ({"access_roles": ["mem\x1b[2Jber"]}, ("mem [2Jber",)),
     ],
 )
 def test_an_owner_without_roles_may_be_an_administrator(
@@ -127,3 +129,9 @@ def test_an_owner_without_roles_may_be_an_administrator(
 ) -> None:
     """``is_admin`` is the form from before 2022 (quirk 16); roles win over it."""
     assert parse_owner({"id": 7, **me}).access_roles == roles
+
+
+def test_a_name_shows_no_control_characters() -> None:
+    """It is printed on terminals, and its owner chose it."""
+    owner = parse_owner({"id": 7, "first_name": "Ada\x1b[2J\n", "last_name": None})
+    assert owner.name == "Ada [2J"

@@ -194,7 +194,7 @@ def test_a_refused_code_ends_the_sign_in() -> None:
     [
         (401, {"error": "invalid_client"}, "invalid_client"),
         (400, {"error": "unauthorized_client"}, "unauthorized_client"),
-        (401, {"error": "something_else"}, "something_else"),
+        (401, {"error": "something_else"}, "401"),
         (401, {}, "401"),
         (401, {"error": {"no": "text"}}, "401"),
     ],
