@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from harvest_source.cli.ask_log_command import ask
 from harvest_source.cli.asking import open_runner, readable_file
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.mcp_commands import mcp
@@ -116,7 +117,7 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     return 0
 
 
-ASK_COMMANDS = (query, list_, get, mcp)
+ASK_COMMANDS = (query, list_, get, mcp, ask)
 
 
 def _split(names: str | None) -> tuple[str, ...]:

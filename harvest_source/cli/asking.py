@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +16,7 @@ from harvest_source.defaults import PIPELINE, PROFILE
 if TYPE_CHECKING:
     from harvest_source.ask import Runner
     from harvest_source.ask.access import Access, Caller
+    from harvest_source.ask.audit_log import AuditLog
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -84,6 +88,25 @@ def open_runner(context: Context, options: dict[str, Any], tool: str) -> Runner:
     caller = find_caller(context, options, "command")
     check_tool(caller.scope, tool, context_command())
     return open_access(options).open(caller)
+
+
+def find_audit_log(path: str | None) -> Path:
+    """The file with one line for each call of the server."""
+    from platformdirs import user_log_path
+
+    return Path(path) if path else user_log_path("harvest-source") / "mcp.log"
+
+
+@contextmanager
+def open_audit_log(path: str | None, now: Callable[[], datetime]) -> Iterator[AuditLog]:
+    """The server's log, to append to."""
+    from harvest_source.ask.audit_log import AuditLog
+
+    audit = AuditLog(find_audit_log(path), now=now)
+    try:
+        yield audit
+    finally:
+        audit.close()
 
 
 def context_command() -> str:

@@ -48,7 +48,7 @@ def note_revocation(report: RevocationReport, clock: Clock, *, ms: int) -> str:
     from platformdirs import user_log_path
 
     from harvest_source.ask.access import Caller
-    from harvest_source.ask.mcp.audit_log import AuditLog, Call
+    from harvest_source.ask.audit_log import AuditLog, Call
     from harvest_source.errors import printable
 
     outcome = ", ".join(dict.fromkeys(type(error).__name__ for error in report.errors)) or "ok"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvest_source.cli.asking import find_caller, open_access, readable_file
+from harvest_source.cli.asking import find_caller, open_access, open_audit_log, readable_file
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.defaults import PROFILE
@@ -60,19 +60,14 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
     from functools import partial
 
     import anyio
-    from platformdirs import user_log_path
 
-    from harvest_source.ask.mcp.audit_log import AuditLog
     from harvest_source.ask.mcp.server import AskServer, serve_stdio
     from harvest_source.clock import SystemClock
 
     context.console.quiet = True  # stdout belongs to the protocol.
     access, clock = open_access(options), SystemClock()
     access.runner.keeps_one_ready = True
-    log = options["audit_log"]
-    place = Path(log) if log else user_log_path("harvest-source") / "mcp.log"
-    audit = AuditLog(place, now=clock.now)
-    try:
+    with closing(access.runner), open_audit_log(options["audit_log"], clock.now) as audit:
         if options["http"] is None:
             caller = find_caller(context, options, "stdio")
             anyio.run(serve_stdio, AskServer(access, lambda _: caller, audit, clock))
@@ -83,9 +78,6 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
             verifier = OwnTokens(_open_tokens(context, needs_one=True), _read_scopes())
             server = AskServer(access.for_server(), verifier.find_caller, audit, clock)
             anyio.run(partial(serve_http, build_app(server, verifier, place_), place_))
-    finally:
-        access.runner.close()
-        audit.close()
     return 0
 
 

@@ -23,6 +23,7 @@ EVERY_PROFILE = frozenset(
         "mcp",
         "add",
         "revoke",
+        "log",
         "export",
         "dbt",
         "transform",

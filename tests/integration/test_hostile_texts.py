@@ -25,8 +25,8 @@ from mcp_types import (
 
 from harvest_source.ask import Runner
 from harvest_source.ask.access import Access, Caller
+from harvest_source.ask.audit_log import AuditLog
 from harvest_source.ask.callers import People
-from harvest_source.ask.mcp.audit_log import AuditLog
 from harvest_source.ask.mcp.server import AskServer
 from harvest_source.ask.mcp.tools import TOOLS
 from harvest_source.cli import main as cli

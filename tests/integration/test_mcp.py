@@ -17,8 +17,8 @@ from mcp_types import CallToolRequestParams, CallToolResult, TextContent, TextRe
 
 from harvest_source.ask import Runner
 from harvest_source.ask.access import Access, Caller
+from harvest_source.ask.audit_log import AuditLog
 from harvest_source.ask.callers import People
-from harvest_source.ask.mcp.audit_log import AuditLog
 from harvest_source.ask.mcp.replies import MAX_CHARACTERS
 from harvest_source.ask.mcp.server import AskServer
 from harvest_source.ask.mcp.tools import TOOLS

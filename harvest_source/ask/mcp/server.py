@@ -26,7 +26,7 @@ from mcp.shared.exceptions import MCPError
 from harvest_source._version import __version__
 from harvest_source.ask.access import Access, Caller, Find
 from harvest_source.ask.answers import Answer
-from harvest_source.ask.mcp.audit_log import UNKNOWN, AuditLog, Call
+from harvest_source.ask.audit_log import UNKNOWN, AuditLog, Call
 from harvest_source.ask.mcp.prompts import read_prompts
 from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, fit
 from harvest_source.ask.mcp.tools import TOOLS, Tool, parse_arguments

@@ -1,0 +1,84 @@
+"""What was asked of the server: its log, read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harvest_source.cli.asking import find_audit_log
+from harvest_source.cli.console import print_json, print_table
+from harvest_source.cli.options import Context, everywhere
+from harvest_source.errors import ConfigError
+
+_SHOWN = ("at", "caller", "scope", "tool", "rows", "ms", "outcome")
+
+
+@click.group("ask")
+@everywhere
+def ask(context: Context) -> None:
+    """What callers asked."""
+    del context  # Its options were taken by the decorator.
+
+
+@ask.command()
+@click.option("--caller", metavar="NAME", help="Only the calls of this one.")
+@click.option("--since", metavar="TIME", help="Only from then on: 2026-01-31, or 2026-01-31T12:00.")
+@click.option("--audit-log", metavar="PATH", help="File.  [default: mcp.log, as of mcp]")
+@everywhere
+def log(context: Context, caller: str | None, since: str | None, audit_log: str | None) -> int:
+    """
+    Show the calls that the server answered, oldest first.
+
+    Who, with which profile and scope, which tool and arguments, how many rows, how long, and with
+    what result. Never a value of a row, never a token.
+    """
+    place, begin = find_audit_log(audit_log), _parse_time(since)
+    found = [
+        each
+        for each in _iter_lines(place)
+        if (caller is None or each.get("caller") == caller)
+        and (begin is None or datetime.fromisoformat(str(each["at"])) >= begin)
+    ]
+    if context.console.as_json:
+        print_json({"status": "ok", "calls": found})
+        return 0
+    rows = [
+        [str(each.get(name) if each.get(name) is not None else "-") for name in _SHOWN]
+        for each in found
+    ]
+    print_table(("Time", "Caller", "Scope", "Tool", "Rows", "ms", "Result"), rows)
+    return 0
+
+
+def _iter_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of the log and of the files before it, oldest first; broken ones are left out."""
+    older = sorted(
+        (each for each in path.parent.glob(f"{path.name}.*") if each.suffix[1:].isdigit()),
+        key=lambda each: -int(each.suffix[1:]),
+    )
+    for each in (*older, path):
+        if not each.exists():
+            continue
+        for line in each.read_text("utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # Of a process that was killed while it wrote.
+            if isinstance(entry, dict) and "at" in entry:
+                yield entry
+
+
+def _parse_time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"--since {text[:40]!r} is no time. Write it as 2026-01-31 or 2026-01-31T12:00."
+        raise ConfigError(msg) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

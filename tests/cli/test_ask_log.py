@@ -1,0 +1,25 @@
+"""``ask log``: what was asked of the server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.command import Run
+
+
+def test_the_log_is_read_by_caller_and_time(bare: Run, folder: Path) -> None:
+    """Files before the current one, too; a line that was cut off is left out."""
+    lines = [
+        {"at": f"2026-01-0{day}T12:00:00+00:00", "caller": name, "tool": "find", "outcome": "ok"}
+        for day, name in ((1, "ada"), (2, "bo"), (3, "ada"))
+    ]
+    (folder / "mcp.log.1").write_text(json.dumps(lines[0]) + "\n")
+    (folder / "mcp.log").write_text("\n".join(map(json.dumps, lines[1:])) + '\n{"at": "20')
+    log = ("ask", "log", "--audit-log", str(folder / "mcp.log"), "--json")
+    assert bare(*log).json["calls"] == lines
+    assert bare(*log, "--caller", "ada").json["calls"] == [lines[0], lines[2]]
+    assert bare(*log, "--since", "2026-01-02").json["calls"] == lines[1:]
+    assert bare(*log, "--since", "yesterday").code == 2
+    shown = bare(*log[:-1]).out
+    assert shown.count("find") == 3
