@@ -13,6 +13,7 @@ import argparse
 import resource
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=ENTRIES)
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--callers", type=int, default=50)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = build_warehouse(Path(folder), given.entries)
@@ -101,6 +103,35 @@ def main() -> None:
                 lambda runner=runner: ask.sum_time(["client", "month"], warehouse=runner),  # type: ignore[misc]
             )
             runner.close()
+        measure_at_once(path, given.callers)
+
+
+def measure_at_once(path: Path, callers: int) -> None:
+    """Print what callers wait who all ask at the same time, and what that takes."""
+    runner = Runner(path)
+    taken: list[float] = []
+
+    def ask_once(number: int) -> None:
+        began = time.perf_counter()
+        if number % 2:
+            ask.sum_time(["client", "month"], warehouse=runner)
+        else:
+            ask.list_records("time_entries", where=[f"user__id={number}"], warehouse=runner)
+        taken.append(time.perf_counter() - began)
+
+    threads = [threading.Thread(target=ask_once, args=(number,)) for number in range(callers)]
+    before = _read_processor_time()
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(
+        f"{callers} callers at once".ljust(34),
+        f"median {statistics.median(taken) * 1000:5.0f} ms   worst {max(taken) * 1000:5.0f} ms   "
+        f"processor {(_read_processor_time() - before) / callers * 1000:4.0f} ms each, "
+        f"{runner.limits.at_once} workers at most, {peak:.0f} MB the largest",
+    )
 
 
 if __name__ == "__main__":
