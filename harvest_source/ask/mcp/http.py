@@ -9,7 +9,6 @@ name.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import math
@@ -33,6 +32,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from harvest_source.api.urls import is_loopback
 from harvest_source.ask.access import Caller
 from harvest_source.ask.mcp.server import AskServer
 from harvest_source.ask.scopes import Scope as AskScope
@@ -97,16 +97,6 @@ class Place:
             allowed_hosts=[parts.netloc],
             allowed_origins=[f"{parts.scheme}://{parts.netloc}"],
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches *host*."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class OwnTokens(TokenVerifier):
