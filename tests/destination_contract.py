@@ -3,11 +3,12 @@ Tells the contract's story to destinations, and prints one line for each of them
 
 Usage::
 
-    python -m tests.destination_contract [NAME...]
+    python -m tests.destination_contract [--write] [NAME...]
 
 Names are those of :data:`tests.support.destinations.SERVERS`; without any, all that can be tried
 here. ``duckdb@2.0.1`` is that version of DuckDB, in an environment that is made for it, which needs
-a package index. Ends with 1 if a step failed.
+a package index; ``ducklake@1.5.5`` too. ``--write`` puts the lines into ``tests/CONTRACT.md``. Ends
+with 1 if a step failed.
 """
 
 from __future__ import annotations
@@ -19,57 +20,74 @@ import sys
 import tempfile
 import traceback
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.support.children import REPOSITORY
+from tests.support.contract_results import HEAD, NOT_REACHED, OK, Result, parse, today, write
 from tests.support.destination_story import STEPS, name_of, tell
-from tests.support.destinations import BY_NAME
+from tests.support.destinations import BY_NAME, Server
 
 SURROUNDINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "CRITICAL",
     "NO_PROXY": "127.0.0.1",
 }
+FAILED = "FAILED"
+NOT_TRIED = "not tried"
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """The exit code."""
     warnings.simplefilter("ignore")
     os.environ.update(SURROUNDINGS)
-    print("| Destination | Step | Result | Seconds |")
-    print("|---|---|---|---|")
-    failed = False
-    for name in names or BY_NAME:
+    names = [each for each in arguments if each != "--write"]
+    print("\n".join(HEAD), flush=True)
+    results = []
+    for result in iter_results(names or BY_NAME):
+        print(result, flush=True)
+        results.append(result)
+    if "--write" in arguments:
+        tried = (each for each in results if not each.result.startswith(NOT_TRIED))
+        write(tried, list(BY_NAME))
+    return int(any(each.result == FAILED for each in results))
+
+
+def iter_results(names: Iterable[str]) -> Iterator[Result]:
+    """Every line of every destination that is named."""
+    for name in names:
         if "@" in name:
-            failed |= tell_in_version(name)
-            continue
-        server = BY_NAME[name]
-        if why := server.why_not():
-            print(f"| {name} | all | not tried: {why} | |", flush=True)
-            continue
-        told = set()
-        with tempfile.TemporaryDirectory() as folder:
-            os.environ["DLT_PROJECT_DIR"] = folder
-            for each in tell(server, Path(folder)):
-                told.add(each.step)
-                result = "FAILED" if each.error else "ok"
-                print(f"| {name} | {each.step} | {result} | {each.seconds:.1f} |", flush=True)
-                if each.error:
-                    failed = True
-                    traceback.print_exception(each.error, file=sys.stderr)
-        for step in map(name_of, STEPS):
-            if step not in told:
-                print(f"| {name} | {step} | not reached | |", flush=True)
-    return int(failed)
+            yield from tell_in_version(name)
+        elif why := BY_NAME[name].why_not():
+            yield Result(name, "all", f"{NOT_TRIED}: {why}")
+        else:
+            yield from tell_here(BY_NAME[name])
 
 
-def tell_in_version(name: str) -> bool:
-    """Tell it in an environment with that version; whether a step failed."""
+def tell_here(server: Server) -> Iterator[Result]:
+    """The whole story of one destination."""
+    told = set()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DLT_PROJECT_DIR"] = folder
+        for each in tell(server, Path(folder)):
+            told.add(each.step)
+            result = FAILED if each.error else OK
+            yield Result(server.name, each.step, result, f"{each.seconds:.1f}", today())
+            if each.error:
+                traceback.print_exception(each.error, file=sys.stderr)
+    for step in map(name_of, STEPS):
+        if step not in told:
+            yield Result(server.name, step, NOT_REACHED, "", today())
+
+
+def tell_in_version(name: str) -> Iterator[Result]:
+    """The same in an environment with that version of DuckDB."""
     destination, _, version = name.partition("@")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "environment"
         python = place / "bin" / "python"
-        packages = [f"duckdb=={version}", "pytest", str(REPOSITORY)]
+        extensions = [f"{each}=={version}" for each in BY_NAME[destination].extensions]
+        packages = [f"duckdb=={version}", "pytest", str(REPOSITORY), *extensions]
         make = [sys.executable, "-m", "venv", str(place)]
         install = [str(python), "-m", "pip", "install", "-q", *packages]
         if uv := shutil.which("uv"):  # Seconds instead of a minute.
@@ -80,9 +98,9 @@ def tell_in_version(name: str) -> bool:
         command = [str(python), "-u", "-m", "tests.destination_contract", destination]
         with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
-            for line in list(child.stdout)[2:]:
-                print(line.replace(f"| {destination} |", f"| {destination} {version} |"), end="")
-        return child.returncode != 0
+            for line in child.stdout:
+                if found := parse(line.rstrip()):
+                    yield Result(f"{destination} {version}", *str(found)[2:-2].split(" | ")[1:])
 
 
 if __name__ == "__main__":

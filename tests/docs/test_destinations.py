@@ -1,0 +1,37 @@
+"""The table of destinations says what the contract's story ended with, and what dlt can do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.docs.destinations import find_strategy
+from tests.support.contract_results import OK, parse, read
+from tests.support.destination_story import STEPS, name_of
+from tests.support.destinations import SERVERS, Server
+
+each_server = pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.name)
+
+IN_CI = ("duckdb", "postgres", "sqlite", "delta")
+
+
+def test_every_step_ended_well() -> None:
+    """Of every destination and version in the file; a step that was added has to be told first."""
+    found: dict[str, dict[str, str]] = {}
+    for each in read():
+        found.setdefault(each.destination, {})[each.step] = each.result
+    assert set(IN_CI) <= found.keys()
+    for ended in found.values():
+        assert ended == dict.fromkeys(map(name_of, STEPS), OK)
+
+
+@each_server
+def test_rows_are_deleted_and_inserted(server: Server) -> None:
+    """By every destination that a sync loads into: so is what vanished from an array."""
+    assert find_strategy(server) == "delete-insert"
+
+
+def test_a_line_is_read_as_it_was_written() -> None:
+    """And nothing else is a line."""
+    for each in read():
+        assert parse(str(each)) == each
+    assert parse("| a | b |") is None
