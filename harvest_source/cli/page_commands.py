@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,7 +74,50 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
     return 0
 
 
-PAGE_COMMANDS = (report,)
+@click.command()
+@warehouse
+@_sandbox
+@click.option(
+    "--port",
+    default=8766,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 takes a free one.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address; open nothing.")
+@everywhere
+def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **options: Any) -> int:
+    """
+    Serve the report as a page with controls, until interrupted.
+
+    Period, clients, people and currency can be chosen. For this machine alone: nothing is fetched
+    from others, and the address holds a token. Needs the extra app, and models: transform.
+    """
+    from harvest_source.pages.needs import check_installed
+
+    check_installed("app")
+    from harvest_source.config.parse import parse_account_ids
+    from harvest_source.pages.live import Shown
+    from harvest_source.pages.serving import bind, serve
+
+    account = options.pop("account")
+    accounts = parse_account_ids(list(account)) if account else ()
+    target = build_page_target(options, sandbox=sandbox)
+
+    def tell(address: str) -> None:
+        if context.console.as_json:
+            print_json({"status": "ok", "url": address})
+        else:
+            print(address)
+        sys.stdout.flush()
+        if not (no_browser or context.console.as_json):
+            webbrowser.open(address)
+
+    serve(Shown(target, accounts), bind(port), tell)
+    return 0
+
+
+PAGE_COMMANDS = (app, report)
 
 
 def build_page_target(options: dict[str, Any], *, sandbox: bool) -> Any:

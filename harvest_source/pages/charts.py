@@ -25,6 +25,7 @@ from harvest_source.pages.drawing import (
     ORANGE,
     PALE,
     Chart,
+    Values,
     find_band,
 )
 from harvest_source.pages.marts import Row
@@ -167,37 +168,27 @@ def draw_burn(rows: Sequence[Row], titles: Sequence[str], as_of: date) -> Chart:
         scale=alt.Scale(domain=[0, most], nice=False),
         axis=alt.Axis(format="%", values=[0, 0.5, 1]),
     )
-    full = alt.Chart(_data([{"share": 1}])).mark_rule(color=MUTED).encode(y=y)
-    now = _data([{"day": as_of.isoformat()}])
-    today = alt.Chart(now).mark_rule(color=LINE, strokeWidth=1.5).encode(x=x)
-    cells = []
-    for title in titles:
-        ours = [row for row in rows if row["title"] == title]
-        layers = alt.layer(today, full, *_trace_budget(ours, x, y))
-        cells.append(
-            layers.properties(width=285, height=110, title=alt.Title(title, anchor="start"))
-        )
-    return _in_rows(cells, 3)
-
-
-def _trace_budget(rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[Chart]:
     dashes = alt.Scale(domain=["spent", "outlook"], range=[[1, 0], [4, 4]])
-    line = alt.Chart(_data(rows)).mark_line(strokeWidth=2, color=BLUE)
-    points = alt.Chart(_data(row for row in rows if row.get("text")))
-    out = alt.Chart(_data(row for row in rows if row.get("out")))
-    note = alt.Chart(_data(row for row in rows if row.get("note")))
-    return [
-        line.encode(x=x, y=y, strokeDash=alt.StrokeDash("kind:N", scale=dashes, legend=None)),
-        points.mark_point(filled=True, size=45, color=ORANGE).encode(
-            x=x, y=y, description="text:N"
+    base = alt.Chart().encode(x=x, y=y)
+    today = alt.Chart().mark_rule(color=LINE, strokeWidth=1.5)
+    layers = (
+        today.transform_calculate(day=f"toDate('{as_of.isoformat()}')").encode(x=x),
+        alt.Chart().mark_rule(color=MUTED).encode(y=alt.YDatum(1)),
+        base.mark_line(strokeWidth=2, color=BLUE).encode(
+            strokeDash=alt.StrokeDash("kind:N", scale=dashes, legend=None)
         ),
-        out.mark_text(align="right", dx=-7, dy=-9, fontSize=11, color=INK).encode(
-            x=x, y=y, text="out:N"
-        ),
-        note.mark_text(align="left", dx=7, dy=9, fontSize=11, color=INK).encode(
-            x=x, y=y, text="note:N"
-        ),
-    ]
+        base.transform_filter("isValid(datum.text)")
+        .mark_point(filled=True, size=45, color=ORANGE)
+        .encode(description="text:N"),
+        base.transform_filter("isValid(datum.out)")
+        .mark_text(align="right", dx=-7, dy=-9, fontSize=11, color=INK)
+        .encode(text="out:N"),
+        base.transform_filter("isValid(datum.note)")
+        .mark_text(align="left", dx=7, dy=9, fontSize=11, color=INK)
+        .encode(text="note:N"),
+    )
+    small = alt.layer(*layers, data=_data(rows)).properties(width=285, height=110)
+    return _repeat(small, "title", titles)
 
 
 def draw_uninvoiced(groups: Mapping[str, Sequence[Row]]) -> Chart:
@@ -238,35 +229,34 @@ def draw_ageing(groups: Mapping[str, Sequence[Row]]) -> Chart:
         groups: By currency, rows with ``bucket``, ``due``, ``note``, ``text``.
     """
     names = {bucket: name for bucket, name, _ in AGES}
-    colour = alt.Color(
+    rows = [
+        {**row, "age": names[row["bucket"]], "title": f"Due, {currency}"}
+        for currency, ours in groups.items()
+        for row in ours
+    ]
+    x = alt.X(
         "age:N",
-        scale=alt.Scale(domain=list(names.values()), range=[each[2] for each in AGES]),
-        legend=None,
+        title="Days overdue",
+        scale=alt.Scale(domain=list(names.values())),
+        axis=alt.Axis(labelAngle=0),
     )
-    cells = []
-    for currency, rows in groups.items():
-        data = _data([{**row, "age": names[row["bucket"]]} for row in rows])
-        x = alt.X(
-            "age:N",
-            title="Days overdue",
-            sort=list(names.values()),
-            scale=alt.Scale(domain=list(names.values())),
-            axis=alt.Axis(labelAngle=0, labelLimit=62),
+    y = alt.Y("due:Q", title=None, axis=alt.Axis(format=_SHORT, tickCount=4))
+    colours = alt.Scale(domain=list(names.values()), range=[each[2] for each in AGES])
+    bars = (
+        alt.Chart()
+        .mark_bar(cornerRadius=1, width=34)
+        .encode(
+            x=x, y=y, color=alt.Color("age:N", scale=colours, legend=None), description="text:N"
         )
-        y = alt.Y("due:Q", title=None, axis=alt.Axis(format=_SHORT, tickCount=4))
-        bars = (
-            alt.Chart(data)
-            .mark_bar(cornerRadius=1, width=34)
-            .encode(x=x, y=y, color=colour, description="text:N")
-        )
-        notes = (
-            alt.Chart(data)
-            .mark_text(baseline="bottom", dy=-3, fontSize=11, color=INK)
-            .encode(x=x, y=y, text="note:N")
-        )
-        title = alt.Title(f"Due, {currency}", anchor="start")
-        cells.append(alt.layer(bars, notes).properties(width=290, height=120, title=title))
-    return _in_rows(cells, 3).resolve_scale(y="independent")
+    )
+    notes = (
+        alt.Chart()
+        .mark_text(baseline="bottom", dy=-3, fontSize=11, color=INK)
+        .encode(x=x, y=y, text="note:N")
+    )
+    small = alt.layer(bars, notes, data=_data(rows)).properties(width=290, height=120)
+    titles = list(dict.fromkeys(row["title"] for row in rows))
+    return _repeat(small, "title", titles).resolve_scale(y="independent")
 
 
 def draw_margins(rows: Sequence[Row]) -> Chart:
@@ -333,7 +323,7 @@ _SHORT: Final = "~s"
 
 
 def _data(rows: Iterable[Row]) -> Chart:
-    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+    return alt.Data(values=Values(rows))  # type: ignore[no-untyped-call]
 
 
 def _money(field: str, currency: str) -> alt.X:
@@ -366,7 +356,8 @@ def _kinds(kinds: Sequence[tuple[str, str]], *, field: str = "kind") -> alt.Colo
     )
 
 
-def _in_rows(cells: Sequence[Chart], size: int) -> Chart:
-    """Small charts, so many beside each other."""
-    lines = [alt.hconcat(*cells[at : at + size], spacing=26) for at in range(0, len(cells), size)]
-    return alt.vconcat(*lines, spacing=16)
+def _repeat(small: Chart, field: str, titles: Sequence[str]) -> Chart:
+    """A small chart for each of *titles*, three beside each other."""
+    header = alt.Header(labelAnchor="start", labelFontWeight="bold", labelFontSize=12.5)
+    facet = alt.Facet(f"{field}:N", title=None, sort=list(titles), header=header)
+    return small.facet(facet=facet, columns=3, spacing=22)

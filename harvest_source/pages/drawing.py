@@ -8,10 +8,12 @@ marks are legible on both and told apart by people who are colour-blind: blues a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import vl_convert
+
+from harvest_source.pages.marts import Row
 
 Chart: TypeAlias = Any
 """A chart of Altair, whose methods return unions of its kinds."""
@@ -60,17 +62,45 @@ def find_band(share: float) -> str:
     return next(name for name, most, _ in BANDS if share <= most)
 
 
-def draw(chart: Any, title: str) -> str:
+class Values(str):
+    """
+    Rows of a chart, as a text to Altair: it would copy rows with each step, most of a page's time.
+    """
+
+    rows: list[Row]
+
+    def __new__(cls, rows: Iterable[Row]) -> Values:
+        """Take *rows*."""
+        made = super().__new__(cls, "rows")
+        made.rows = list(rows)
+        return made
+
+
+def _fill(part: Any) -> Any:
+    """A description of a picture, with the rows in their places."""
+    if isinstance(part, Values):
+        return part.rows
+    if isinstance(part, dict):
+        return {name: _fill(value) for name, value in part.items()}
+    return [_fill(each) for each in part] if isinstance(part, list) else part
+
+
+def warm_up() -> None:
+    """Start what draws: the first picture of a process takes a second longer than the others."""
+    vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": []}})
+
+
+def draw(chart: Chart, title: str) -> str:
     """
     A chart as SVG for a page; its colours follow the page's.
 
     Args:
         title: What the picture shows, for people who do not see it.
     """
-    svg: str = vl_convert.vegalite_to_svg(_themed(chart).to_dict())
+    svg: str = vl_convert.vegalite_to_svg(_fill(_themed(chart).to_dict(validate=False)))
     for colour, name in _PAGE_COLOURS.items():
-        svg = svg.replace(f'fill="{colour}"', f'fill="var(--{name})"')
-        svg = svg.replace(f'stroke="{colour}"', f'stroke="var(--{name})"')
+        svg = svg.replace(f'fill="{colour}"', f'fill="var(--hs-{name})"')
+        svg = svg.replace(f'stroke="{colour}"', f'stroke="var(--hs-{name})"')
     svg = _ROLES.sub("", svg)
     svg = _MARK.sub(r"<\1\2\4><title>\3</title></\1>", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
@@ -82,7 +112,7 @@ _ROLES: Final = re.compile(r' (?:role="graphics-symbol"|aria-roledescription="[^
 _MARK: Final = re.compile(r'<(path)(?= )((?:(?!/>|>).)*?)aria-label="([^"]*)"((?:(?!/>|>).)*)/>')
 
 
-def _themed(chart: Any) -> Any:
+def _themed(chart: Chart) -> Chart:
     axis = {
         "labelColor": MUTED,
         "titleColor": MUTED,
@@ -109,5 +139,6 @@ def _themed(chart: Any) -> Any:
             labelLimit=260,
             offset=10,
         )
+        .configure_header(labelColor=INK)
         .configure_title(color=INK, fontSize=12.5, fontWeight="bold", offset=8)
     )

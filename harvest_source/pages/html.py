@@ -16,6 +16,11 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the browser is to refuse: a page that held a foreign address would still fetch nothing."""
 
 
+def read_style() -> str:
+    """The style sheet of all pages."""
+    return _STYLE.read_text(encoding="utf-8")
+
+
 def check_place(path: Path) -> None:
     """
     Check, before the work, that a page can be written to *path*.
@@ -61,9 +66,9 @@ def build_page(title: str, body: Iterable[str], *, footer: str) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta name="generator" content="harvest-source {__version__}">',
             f"<title>{escape(title)}</title>",
-            f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>",
+            f"<style>\n{read_style()}</style>",
             "</head>",
-            "<body>",
+            '<body class="page">',
             *body,
             f"<footer>{escape(footer)}</footer>",
             "</body>",

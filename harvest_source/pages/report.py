@@ -34,17 +34,21 @@ def write_report(path: Path, page: Page) -> None:
 def build_report(page: Page) -> str:
     """The report as one HTML file."""
     names = name_accounts(page.choices, page.filters)
-    body = [
-        heading(1, names),
-        f'<p class="sub">{" &middot; ".join(map(_span, describe_report(page)))}</p>',
-        build_tiles_html(build_tiles(page)),
-        *(part for each in build_sections(page) for part in iter_html(each)),
-    ]
     footer = (
         f"harvest-source {__version__}. Money is shown in the currency of each client and never "
         "added across currencies. Definitions: docs/models.md of harvest-source."
     )
-    return build_page(f"{names}: report", body, footer=footer)
+    return build_page(f"{names}: report", build_body(page), footer=footer)
+
+
+def build_body(page: Page) -> list[str]:
+    """Title, figures at the top and sections, as HTML; the app shows the same."""
+    return [
+        heading(1, name_accounts(page.choices, page.filters)),
+        f'<p class="sub">{" &middot; ".join(map(_span, describe_report(page)))}</p>',
+        build_tiles_html(build_tiles(page)),
+        *(part for each in build_sections(page) for part in iter_html(each)),
+    ]
 
 
 def _span(text: str) -> str:

@@ -41,6 +41,7 @@ COMMANDS: dict[str, set[str]] = {
     "check": WAREHOUSE,
     "verify": WAREHOUSE | {"--fix", "--html"},
     "transform": WAREHOUSE,
+    "app": WAREHOUSE | {"--port", "--no-browser"},
     "report": WAREHOUSE | {"--since", "--until", "--client", "--person", "--currency"},
     "dbt": set(),
     "tables": set(),

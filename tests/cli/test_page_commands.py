@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,17 @@ def test_a_missing_extra_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> 
     """With the command that installs it, before anything else is looked at."""
     lacking = {"report": ("no_such_library",), "app": ("no_such_library",)}
     monkeypatch.setattr(needs, "_MODULES", lacking)
-    result = bare("report", "report.html")
+    for command, library in (("report", "vl-convert-python"), ("app", "marimo")):
+        result = bare(command, *(["report.html"] if command == "report" else []))
+        assert result.code == 2
+        assert f"needs the extra {command}" in result.err
+        assert library in result.err
+
+
+def test_a_port_that_is_taken_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the option that names another."""
+    monkeypatch.setattr(needs, "_MODULES", {"app": ()})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = bare("app", "--port", str(taken.getsockname()[1]))
     assert result.code == 2
-    assert "needs the extra report" in result.err
-    assert "vl-convert-python" in result.err
+    assert "--port" in result.err

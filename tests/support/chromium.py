@@ -29,9 +29,18 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # It asks its maker what the fields of a page are, as if the page had.
+    "--disable-features=AutofillServerCommunication",
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
+
+
+_ALL = (
+    "var all = (wanted, root = document) => [...root.querySelectorAll('*')].flatMap(e => ["
+    "...(e.matches(wanted) ? [e] : []), ...(e.shadowRoot ? all(wanted, e.shadowRoot) : [])]);"
+)
+"""Every element that fits, in shadow roots too."""
 
 
 class Page:
@@ -110,6 +119,30 @@ class Page:
             )
             if found["result"].get("value") is True:
                 return
+
+    def click(self, element: str) -> None:
+        """
+        Press the left button on an element.
+
+        Args:
+            element: JavaScript that finds it; ``all(...)`` also looks into shadow roots.
+        """
+        self.evaluate(_ALL)
+        self.until(f"({element}) != null")
+        found = self.evaluate(
+            f"{{ const e = {element}; e.scrollIntoView({{block: 'center'}}); "
+            "const r = e.getBoundingClientRect(); [r.x + r.width / 2, r.y + r.height / 2] }"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            place = {"x": found[0], "y": found[1], "button": "left", "clickCount": 1}
+            self.call("Input.dispatchMouseEvent", type=kind, **place)
+
+    def press(self, *keys: str) -> None:
+        """Type one key after another."""
+        for key in keys:
+            text = {"text": key} if len(key) == 1 else {}
+            self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+            self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def show(self, width: int, *, height: int = 900, dark: bool = False) -> None:
         """Have a screen of this size, light or dark."""

@@ -128,7 +128,9 @@ def main() -> None:
     """Serve; in a child, do what was ordered."""
     os.environ.update(DEFAULTS)  # Arrow reads one of them as it is imported.
     ours = pkgutil.walk_packages(harvest_source.__path__, "harvest_source.")
-    for name in (*LIBRARIES, *(module.name for module in ours)):
+    # The pages need optional libraries, and what draws charts starts threads.
+    names = (each.name for each in ours if not each.name.startswith("harvest_source.pages."))
+    for name in (*LIBRARIES, *names):
         import_module(name)
     # Importing DuckDB opens a database with threads, which no child would have.
     duckdb.default_connection().close()

@@ -1,0 +1,93 @@
+"""What the notebook of the app shows: the warehouse as it is now, or why it cannot be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from harvest_source.errors import HarvestError
+from harvest_source.pages.filters import Choices, Filters, Key, read_choices
+from harvest_source.pages.html import escape, heading
+from harvest_source.pages.marts import open_marts
+from harvest_source.pages.report import build_body
+from harvest_source.pages.section import Page
+from harvest_source.warehouse.target import Target
+
+_WAIT_S: Final = 3.0
+"""For how long a click waits for a file that a sync has; then the page says so."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """The warehouse of the app: one for each process. Set before the server starts."""
+
+    target: Target
+    accounts: tuple[int, ...] = ()
+
+
+_shown: list[Shown] = []
+
+
+def show(shown: Shown) -> None:
+    """Set what every session of the app shows."""
+    _shown[:] = [shown]
+
+
+def find_choices() -> Choices | str:
+    """What can be chosen; or HTML that says why there is nothing to choose from."""
+    try:
+        with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
+            return read_choices(marts)
+    except HarvestError as error:
+        return _explain(error)
+
+
+def group_by_name(known: Sequence[tuple[Key, str]]) -> dict[str, tuple[Key, ...]]:
+    """Keys by name: two clients may be called the same."""
+    groups: dict[str, list[Key]] = {}
+    for key, name in known:
+        groups.setdefault(name or f"without a name, {key[1]}", []).append(key)
+    return {name: tuple(keys) for name, keys in groups.items()}
+
+
+def build_view(
+    choices: Choices,
+    *,
+    days: tuple[date, date],
+    accounts: Sequence[int],
+    clients: Sequence[tuple[Key, ...]],
+    people: Sequence[tuple[Key, ...]],
+    currency: str | None,
+) -> str:
+    """Everything below the controls, as HTML; or why there is nothing."""
+    start, end = days
+    filters = Filters(
+        start,
+        end,
+        accounts=tuple(accounts),
+        clients=tuple(key for keys in clients for key in keys),
+        people=tuple(key for keys in people for key in keys),
+        currency=currency or "",
+    )
+    try:
+        with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
+            body = "\n".join(build_body(Page(marts, filters, choices)))
+    except HarvestError as error:
+        return _explain(error)
+    return f'<div class="page">{body}</div>'
+
+
+def preset_accounts() -> tuple[int, ...]:
+    """The accounts that the command named; empty: all."""
+    return _shown[0].accounts
+
+
+def _explain(error: HarvestError) -> str:
+    """What happened, and the command, as the command line would say it."""
+    text = escape(str(error))
+    return (
+        f'<div class="page">{heading(1, "Nothing to show yet")}'
+        f'<div class="result warn" id="why"><p>{text}</p></div></div>'
+    )

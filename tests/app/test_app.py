@@ -1,0 +1,198 @@
+"""The report and the app in a real browser: what SQL says, and no request to another machine."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import duckdb
+import pytest
+
+from tests.support.app import (
+    WHOLE,
+    choose,
+    choose_currency,
+    read_again,
+    read_tile,
+    serving,
+    type_start,
+    wait_for,
+)
+from tests.support.children import REPOSITORY
+from tests.support.chromium import CHROMIUM, Page, list_foreign, open_page
+from tests.support.environments import make_environment
+from tests.support.holders import writing
+from tests.support.models_lab import Built, ModelsLab
+
+pytestmark = [
+    pytest.mark.app,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium"),
+]
+
+FOREIGN = """<link rel=preconnect href="https://a.example"><script src="https://b.example/x.js">
+</script><iframe srcdoc="<img src='https://c.example/x.png'>"></iframe><script>
+new Worker(URL.createObjectURL(new Blob(["fetch('https://d.example')"])));
+new WebSocket('wss://e.example/') </script>"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The simulated consultancy with its models, in an environment of its own, built once."""
+    python = make_environment(
+        tmp_path_factory.mktemp("environments") / "app", "-e", f"{REPOSITORY}[app,dbt]"
+    )
+    with ModelsLab(tmp_path_factory.mktemp("consultancy"), entries=6_000, users=12) as lab:
+        lab.stop_timers()
+        assert lab.sync().status == "ok"
+        yield Built(lab, python, lab.transform(python))
+
+
+@pytest.fixture
+def database(built: Built, tmp_path: Path) -> Path:
+    """A copy of the warehouse, as readers get it."""
+    return Path(shutil.copy(built.lab.database, tmp_path / "warehouse.duckdb"))
+
+
+def hours(database: Path, where: str = "TRUE") -> str:
+    """Hours of the app's twelve months, as SQL says, and as a person reads them."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        ((found,),) = connection.execute(
+            "SELECT SUM(hours) FROM harvest_models.harvest__hours_daily, "
+            "harvest_models.int_harvest__as_of WHERE spent_date <= as_of AND "
+            f"spent_date >= DATE_TRUNC('month', as_of) - INTERVAL 11 MONTH AND ({where})"
+        ).fetchall()
+    return f"{found or 0:,.0f}"
+
+
+def find(database: Path, query: str) -> tuple[str, ...]:
+    """One row of a query, as text."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        (row,) = connection.execute(query).fetchall()
+    return tuple(map(str, row))
+
+
+def test_the_meter_sees_what_a_page_fetches(tmp_path: Path) -> None:
+    """Scripts, frames, workers, sockets and names that are only looked up."""
+    (tmp_path / "page.html").write_text(FOREIGN)
+    with open_page(tmp_path / "browser") as page:
+        page.go((tmp_path / "page.html").as_uri())
+        page.until("document.readyState === 'complete'")
+        page.evaluate("fetch('https://f.example').catch(() => 1)")
+    hosts = {urlsplit(each).hostname for each in list_foreign(tmp_path / "browser")}
+    assert hosts == {f"{letter}.example" for letter in "abcdef"}
+
+
+def test_the_report_is_read_without_a_network(built: Built, tmp_path: Path) -> None:
+    """From a file: light and dark, narrow and wide, on paper; nothing is asked for."""
+    path = tmp_path / "report.html"
+    done = built.lab.run(built.python, "report", str(path), "--database", str(built.lab.database))
+    assert done.returncode == 0, done.stderr
+    with open_page(tmp_path / "browser") as page:
+        for width in (390, 1440):
+            for dark in (False, True):
+                page.show(width, dark=dark)
+                page.go(path.as_uri())
+                page.until(WHOLE)
+                assert page.evaluate("document.documentElement.scrollWidth") == width
+                ink = page.evaluate("getComputedStyle(document.querySelector('svg text')).fill")
+                assert ink == ("rgb(154, 165, 180)" if dark else "rgb(90, 101, 116)")
+        assert read_tile(page, "Hours") == hours(built.lab.database)
+        page.print(tmp_path / "report.pdf")
+        assert page.complaints() == []
+    assert list_foreign(tmp_path / "browser") == set()
+    assert 3 < (tmp_path / "report.pdf").read_bytes().count(b"/Type /Page\n") < 15
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A browser that has asked no other machine for anything in the end."""
+    with open_page(tmp_path / "browser") as page:
+        page.show(1440)
+        yield page
+        assert page.complaints() == []
+    assert list_foreign(tmp_path / "browser") == set()
+
+
+def test_clicks_change_what_is_shown(built: Built, database: Path, page: Page) -> None:
+    """Client, person, currency and period: the figures are those of SQL each time."""
+    client, currency = find(
+        database,
+        "SELECT client_name, currency FROM harvest_models.harvest__hours_daily "
+        "WHERE client_name NOT LIKE '%\"%' AND client_name NOT LIKE '%''%' "
+        "GROUP BY ALL ORDER BY SUM(hours) DESC LIMIT 1",
+    )
+    of_client = f"client_name = '{client}'"
+    (year,) = find(database, "SELECT YEAR(as_of) FROM harvest_models.int_harvest__as_of")
+    with serving(built, database) as url:
+        page.go(url)
+        page.until(WHOLE)
+        assert read_tile(page, "Hours") == hours(database)
+        choose(page, 0, client)
+        wait_for(page, f"only {client}")
+        assert read_tile(page, "Hours") == hours(database, of_client)
+        type_start(page, "06", "15", year)
+        wait_for(page, f"15 Jun {year} to")
+        late = f"{of_client} AND spent_date >= DATE '{year}-06-15'"
+        assert read_tile(page, "Hours") == hours(database, late)
+        choose_currency(page, currency)
+        wait_for(page, f"only {currency}")
+        assert read_tile(page, "Hours") == hours(database, late)
+
+
+def test_the_address_alone_opens_it(built: Built, database: Path, page: Page) -> None:
+    """Without the token nobody on this machine reads the rates; the server has no other address."""
+    with serving(built, database) as url:
+        place = urlsplit(url)
+        assert place.hostname == "127.0.0.1"
+        connection = http.client.HTTPConnection("127.0.0.1", place.port or 0)
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        assert answer.status in (303, 307, 401)
+        assert b"Sandbox" not in answer.read()
+        page.go(url)
+        page.until(WHOLE)
+        assert "access_token" not in page.evaluate("location.href")
+
+
+def test_a_file_in_use_is_said_and_read_later(built: Built, database: Path, page: Page) -> None:
+    """While a sync writes, the page says by whom; the button shows everything once it has ended."""
+    with serving(built, database) as url:
+        with writing(database):
+            page.go(url)
+            page.until("document.getElementById('why') !== null")
+            assert "in use by" in page.evaluate("document.getElementById('why').innerText")
+        page.evaluate("0")
+        read_again(page)
+        page.until(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DROP SCHEMA harvest_models CASCADE", "harvest-source transform"),
+        ("DROP SCHEMA harvest CASCADE", "harvest-source sync"),
+    ],
+)
+def test_what_is_missing_is_said(
+    built: Built, database: Path, page: Page, change: str, said: str
+) -> None:
+    """No models yet, or nothing at all: the command that helps."""
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(change)
+    with serving(built, database) as url:
+        page.go(url)
+        page.until("document.getElementById('why') !== null")
+        assert said in page.evaluate("document.getElementById('why').innerText")
+
+
+def test_a_sync_is_not_kept_waiting(built: Built, database: Path, page: Page) -> None:
+    """The app holds the file while it reads and no longer: a writer gets it beside an open page."""
+    with serving(built, database) as url:
+        page.go(url)
+        page.until(WHOLE)
+        code = f"import duckdb; duckdb.connect({str(database)!r}).execute('CREATE TABLE t (i INT)')"
+        subprocess.run([str(built.python), "-c", code], check=True)

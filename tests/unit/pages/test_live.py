@@ -1,0 +1,56 @@
+"""What the app shows of a warehouse, and what it says where it cannot."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from harvest_source.pages import live
+from harvest_source.pages.filters import Choices
+from harvest_source.warehouse.target import build_target
+from tests.support.marts import MadeMarts
+
+DAYS = date(2026, 11, 1), date(2026, 11, 30)
+
+
+def show(path: Path) -> None:
+    live.show(live.Shown(build_target("duckdb", path, "harvest", "p"), (7,)))
+
+
+def test_names_that_two_share_are_chosen_together() -> None:
+    """And one without a name is told by its id."""
+    known = (((7, 1), "Acme"), ((8, 1), "Acme"), ((7, 2), ""))
+    assert live.group_by_name(known) == {
+        "Acme": ((7, 1), (8, 1)),
+        "without a name, 2": ((7, 2),),
+    }
+
+
+def test_what_is_chosen_is_shown(made: MadeMarts) -> None:
+    """The page is that of the report, with the chosen clients and currency."""
+    made.add("clients", {"client_id": 1, "client_name": "Alder", "currency": "EUR"})
+    show(made.path)
+    choices = live.find_choices()
+    assert isinstance(choices, Choices)
+    assert live.preset_accounts() == (7,)
+    text = live.build_view(
+        choices, days=DAYS, accounts=(7,), clients=[((7, 1),)], people=[], currency="EUR"
+    )
+    assert "only Alder" in text
+    assert "only EUR" in text
+    assert text.count("<section") == 10
+
+
+def test_why_there_is_nothing_is_shown(made: MadeMarts, tmp_path: Path) -> None:
+    """As text, with the command; also when the models vanish while the page is open."""
+    show(tmp_path / "<none>.duckdb")
+    said = live.find_choices()
+    assert isinstance(said, str)
+    assert "harvest-source sync" in said
+    assert "&lt;none&gt;" in said
+    show(made.path)
+    choices = live.find_choices()
+    assert isinstance(choices, Choices)
+    made.run("DROP SCHEMA harvest_models CASCADE")
+    said = live.build_view(choices, days=DAYS, accounts=(), clients=[], people=[], currency=None)
+    assert "harvest-source transform" in said
