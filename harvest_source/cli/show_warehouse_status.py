@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from harvest_source.cli.console import Console, print_json, print_table
+from harvest_source.cli.console import Console, print_figures, print_json, print_table, print_text
 from harvest_source.errors import counted
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
         console.note("last verify", describe_verified(report))
     if report.is_checked and report.sign_in.error:
         console.error(str(report.sign_in.error))
-    print(summarise(report))
+    print_text(*summarise(report).split(": ", 1))
 
 
 def describe_verified(report: WarehouseStatus) -> str:
@@ -80,8 +80,11 @@ def _show_runs(report: WarehouseStatus) -> None:
 def _show_tables(report: WarehouseStatus) -> None:
     headings = ["Account", "Table", "Rows", "As of", "Next audit", "All parents by"]
     skip = 0 if len({each.account_id for each in report.tables}) > 1 else 1
-    print_table(
-        headings[skip:], [row[skip:] for row in _iter_rows(report)], numbers=("Account", "Rows")
+    print_figures(
+        headings[skip:],
+        [row[skip:] for row in _iter_rows(report)],
+        numbers=("Account", "Rows"),
+        expendable="All parents by",
     )
 
 

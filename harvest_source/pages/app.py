@@ -24,8 +24,7 @@ def _(again, live, mo):
     _pressed = again.value  # Pressed: everything below is read anew.
     choices = live.find_choices()
     if isinstance(choices, str):
-        mo.output.replace(mo.vstack([mo.Html(choices), again]))
-        mo.stop(True)
+        mo.stop(True, mo.vstack([mo.Html(choices), again]))
     return (choices,)
 
 

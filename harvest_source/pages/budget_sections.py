@@ -10,7 +10,7 @@ from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
 from harvest_source.pages.filters import Key
-from harvest_source.pages.marts import Row
+from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
     write_day,
@@ -26,7 +26,7 @@ _BURNS: Final = 9
 
 
 def build_budgets(page: Page) -> Section:
-    found = figures.read_budgets(page.marts, page.filters)
+    found = _read_budgets(page)
     known = [row for row in found if row["budget"]]
     rows = [
         {
@@ -59,6 +59,11 @@ def build_budgets(page: Page) -> Section:
     )
 
 
+def _read_budgets(page: Page) -> list[Row]:
+    found = figures.read_budgets(page.marts, page.filters)
+    return tell_apart(found, "project", "project_id", ("client",))
+
+
 def _name_project(row: Row) -> str:
     return f"{row['project']}, {row['client']}"
 
@@ -79,7 +84,7 @@ def _describe_budget(row: Row) -> str:
 def build_burn(page: Page) -> Section:
     budgets = {
         (row["account_id"], row["project_id"]): row
-        for row in figures.read_budgets(page.marts, page.filters)
+        for row in _read_budgets(page)
         if row["budget"] and not row["is_monthly"]
     }
     months: dict[Key, list[Row]] = {}

@@ -22,6 +22,28 @@ Fetch: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _KEPT: Final = "Nothing was changed."
 
+
+def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] = ()) -> list[Row]:
+    """
+    *rows* with the id behind names that several share: bars are told apart by what they are called.
+
+    Args:
+        name: The column of the name.
+        key: That of the id.
+        within: Columns that a name need not be told apart across.
+    """
+    known: dict[tuple[Any, ...], set[tuple[int, int]]] = {}
+    for row in rows:
+        place = tuple(row[each] for each in (name, *within))
+        known.setdefault(place, set()).add((row["account_id"], row[key]))
+    return [
+        {**row, name: f"{row[name]} ({row[key]})"}
+        if len(known[tuple(row[each] for each in (name, *within))]) > 1
+        else row
+        for row in rows
+    ]
+
+
 NEEDED: Final = (
     "harvest__hours_daily",
     "harvest__utilization_weekly",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
-from harvest_source.pages.marts import Row
+from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section, Table
 from harvest_source.pages.words import (
     write_day,
@@ -19,7 +19,9 @@ from harvest_source.pages.words import (
 
 
 def build_uninvoiced(page: Page) -> Section:
-    found = figures.read_uninvoiced(page.marts, page.filters)
+    found = tell_apart(
+        figures.read_uninvoiced(page.marts, page.filters), "client", "client_id", ("currency",)
+    )
     groups: dict[str, list[Row]] = {}
     for row in sorted(found, key=lambda row: -sum_open(row)):
         if sum_open(row) + (row["drafts"] or 0) > 0:
@@ -130,7 +132,9 @@ def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
 
 
 def build_margins(page: Page) -> Section:
-    found = [row for row in figures.read_margins(page.marts, page.filters) if row["hours"]]
+    # A client's two currencies are two bars.
+    clients = tell_apart(figures.read_margins(page.marts, page.filters), "client", "client_id")
+    found = [row for row in clients if row["hours"]]
     known = [row for row in found if row["revenue"] and row["margin"] is not None]
     rows = sorted((_mark_margin(row) for row in known), key=lambda row: -row["share"])
     notes = []
@@ -163,7 +167,7 @@ def _mark_margin(row: Row) -> Row:
         f"{write_share(share)}: {write_money(row['margin'])} of {write_money(row['revenue'])} "
         f"{row['currency']}" + ("" if is_whole else f", {write_share(part)} of hours")
     )
-    label = row["client"] or "no client"
+    label = f"{row['client'] or 'no client'}, {row['currency']}"
     return {
         "label": label,
         "share": share,

@@ -27,6 +27,7 @@ def bind(port: int) -> socket.socket:
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((HOST, port))
+        taken.listen()  # A browser that is opened now waits until the server has started.
     except OSError as error:
         taken.close()
         msg = f"Cannot listen on {HOST}:{port}: {error.strerror}. Name another port with --port."

@@ -11,7 +11,7 @@ from harvest_source.errors import counted
 from harvest_source.pages import charts, figures
 from harvest_source.pages.drawing import draw
 from harvest_source.pages.filters import Key
-from harvest_source.pages.marts import Row
+from harvest_source.pages.marts import Row, tell_apart
 from harvest_source.pages.section import Page, Section
 from harvest_source.pages.words import (
     write_day,
@@ -24,6 +24,8 @@ _MOST_WEEKS: Final = 60
 """Longer periods are shown by month."""
 _FEW_WEEKS: Final = 16
 """Up to so many, hours are summed by week."""
+_MOST_CELLS: Final = 60
+"""People in the heat map: more are no picture any more."""
 _MOST_PEOPLE: Final = 30
 _MISSING_DAYS: Final = 42
 """Missing time of the last weeks is shown: what is older will not be logged any more."""
@@ -33,14 +35,19 @@ def build_utilization(page: Page) -> Section:
     by_month = (page.filters.end - page.filters.start).days > 7 * _MOST_WEEKS
     rows = [
         row
-        for row in figures.read_utilization(page.marts, page.filters, by_month=by_month)
+        for row in tell_apart(
+            figures.read_utilization(page.marts, page.filters, by_month=by_month),
+            "person",
+            "user_id",
+        )
         if (row["available"] or row["worked"])
         # A week that is not over says nothing yet.
         and (by_month or row["period"] + timedelta(days=6) <= page.choices.as_of)
     ]
     capacity = figures.read_weekly_capacity(page.marts, page.filters)
     people = _rank_people(rows)
-    labels = {key: _label_person(name, capacity.get(key)) for key, name in people.items()}
+    shown = list(people)[:_MOST_CELLS]
+    labels = {key: _label_person(people[key], capacity.get(key)) for key in shown}
     cells = [
         {
             "label": labels[row["account_id"], row["user_id"]],
@@ -49,8 +56,11 @@ def build_utilization(page: Page) -> Section:
             "text": _describe_week(row, by_month=by_month),
         }
         for row in rows
-        if row["available"]
+        if row["available"] and (row["account_id"], row["user_id"]) in labels
     ]
+    notes = [] if cells else ["No capacity and no hours in this period."]
+    if len(people) > len(shown):
+        notes.append(f"The {len(shown)} busiest of {len(people):,} people are shown.")
     chart = charts.draw_utilization(cells, list(labels.values()), by_month=by_month)
     what = "month" if by_month else "week"
     return Section(
@@ -59,7 +69,7 @@ def build_utilization(page: Page) -> Section:
         f"Hours worked by person and {what}, as a share of the hours available: capacity less time "
         f"off. {page.period}, on all clients; the busiest first, with hours per week.",
         chart=draw(chart, f"Utilization by person and {what}") if cells else "",
-        notes=() if cells else ("Nobody has capacity or hours in this period.",),
+        notes=tuple(notes),
     )
 
 
@@ -126,7 +136,7 @@ def build_missing(page: Page) -> Section:
     end = min(page.filters.end, page.choices.as_of - timedelta(days=1))
     start = max(page.filters.start, end - timedelta(days=_MISSING_DAYS - 1))
     within = replace(page.filters, start=start, end=end)
-    people = figures.read_missing(page.marts, within)
+    people = tell_apart(figures.read_missing(page.marts, within), "person", "user_id")
     names = {(row["account_id"], row["user_id"]): row for row in people}
     shown = list(names)[:_MOST_PEOPLE]
     days: dict[Key, list[date]] = {}

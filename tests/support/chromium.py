@@ -73,6 +73,11 @@ class Page:
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """One command, and its answer."""
+        answer = self._send(method, **params)
+        assert "error" not in answer, answer["error"]
+        return dict(answer["result"])
+
+    def _send(self, method: str, **params: Any) -> dict[str, Any]:
         self._number += 1
         text = json.dumps({"id": self._number, "method": method, "params": params}).encode()
         size = len(text)
@@ -83,8 +88,7 @@ class Page:
         while True:
             answer = self._receive()
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer["error"]
-                return dict(answer["result"])
+                return answer
             self.events.append(answer)
 
     def _receive(self) -> dict[str, Any]:
@@ -114,10 +118,10 @@ class Page:
             "requestAnimationFrame(look); look(); })"
         )
         while True:
-            found = self.call(
+            found = self._send(
                 "Runtime.evaluate", expression=wait, awaitPromise=True, returnByValue=True
             )
-            if found["result"].get("value") is True:
+            if found.get("result", {}).get("result", {}).get("value") is True:
                 return
 
     def click(self, element: str) -> None:

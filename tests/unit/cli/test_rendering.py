@@ -1,4 +1,4 @@
-"""What ``sync``, ``check`` and ``verify`` print, on screens, in pipes and in old encodings."""
+"""What commands print for people: on screens, in pipes and in old encodings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from harvest_source.cli.console import Console
 from harvest_source.cli.show_check import show_check
 from harvest_source.cli.show_sync import show_sync
 from harvest_source.cli.show_verify import show_verify
+from harvest_source.cli.show_warehouse_status import show_warehouse_status
 from harvest_source.config.effective import Setting
 from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.check import CheckReport, Finding
 from harvest_source.operations.comparisons import Comparison, Subject
 from harvest_source.operations.run_report import SyncReport, TableCount
+from harvest_source.operations.sign_in_status import SignInState, StatusReport
 from harvest_source.operations.verify_report import VerifyReport
+from harvest_source.operations.warehouse_status import TableStatus, WarehouseStatus
+from harvest_source.schema.run_record import RunRecord
+from harvest_source.schema.verify_record import VerifyRecord
 from harvest_source.warehouse.target import Target
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -52,6 +57,20 @@ def show_all(name: str) -> None:
         )
         settings = (Setting("overlap", "300", "sources.harvest.overlap in /a/.dlt/config.toml"),)
         show_check(Console(), CheckReport(findings, settings))
+    elif name == "status":
+        runs = (RunRecord(AT, AT + timedelta(hours=2), "partial", 12_345, {}, ({},)),)
+        plan = AT + timedelta(days=6, hours=23), AT + timedelta(hours=30, minutes=59)
+        tables = tuple(
+            TableStatus(each, 1, 12_345_678, AT, *plan, 1_234, is_stale=True)
+            for each in (LONG, "invoice_payments", "user_assignments")
+        )
+        last = VerifyRecord(AT, "differs", 123_456, 7_890, AT - timedelta(days=300))
+        sign_in = StatusReport("default", SignInState.KEPT)
+        now = AT + timedelta(days=12, hours=3)
+        show_warehouse_status(
+            Console(),
+            WarehouseStatus(Target(), now, runs, tables, (), sign_in, False, (), last),
+        )
     else:
         project = Subject("project", 17, *NAMES)
         found = (
@@ -109,7 +128,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Iterator[Render]:
         each.close()
 
 
-COMMANDS = pytest.mark.parametrize("name", ["sync", "check", "verify"])
+COMMANDS = pytest.mark.parametrize("name", ["sync", "check", "status", "verify"])
 
 
 @COMMANDS
@@ -120,9 +139,14 @@ def test_lines_fit_the_screen(render: Render, name: str, columns: int) -> None:
     assert "\u2026" not in out + err
     assert "\x1b[3" not in out + err, "colours"
     out, err = (re.sub(r"\x1b\[[\d;]*m", "", each) for each in (out, err))  # Bold is no colour.
-    whole = {"sync": (LONG, FIGURES[2]), "check": (LONG,), "verify": FIGURES + NAMES}[name]
+    whole = {
+        "sync": (LONG, FIGURES[2]),
+        "check": (LONG,),
+        "status": (LONG, FIGURES[2], "7,890 of 123,456 figures differ"),
+        "verify": FIGURES + NAMES,
+    }[name]
     for each in whole:
-        assert any(each in line for line in out.splitlines()), each
+        assert any(each in line for line in (out + err).splitlines()), each
     assert all(len(line) <= columns for line in (out + err).splitlines()), out
 
 
@@ -140,7 +164,10 @@ def test_a_pipe_gets_plain_text(render: Render, name: str) -> None:
     """One line for each message, no colours, no edge."""
     out, err = render(name)
     assert "\x1b" not in out + err
-    assert all(line.startswith(("warning: ", "error: ")) for line in err.splitlines())
+    assert all(
+        line.startswith(("warning: ", "error: ", "sign-in: ", "last verify: "))
+        for line in err.splitlines()
+    )
 
 
 @COMMANDS

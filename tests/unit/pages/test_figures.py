@@ -182,6 +182,25 @@ def test_utilization_is_of_hours_available(made: MadeMarts, open_page: OpenPage)
     assert "Ada, 40 h" in names(section)
 
 
+def test_two_of_one_name_are_two_bars(made: MadeMarts, open_page: OpenPage) -> None:
+    """People, and projects of one client, that are called the same: never added up."""
+    same = {"person_name": "Ada", "week_start": DAY, "billable_hours": 0, "capacity_hours": 40}
+    for user, worked in ((11, 20), (12, 60)):
+        made.add("utilization_weekly", {"user_id": user, **same}, worked_hours=worked, off_hours=0)
+    made.run("UPDATE harvest_models.harvest__utilization_weekly SET available_hours = 40")
+    budget = {"client_name": "Alder", "project_name": "Retainer", "unit": "hours", "budget": 10}
+    for project, spent in ((1, 4), (2, 5)):
+        made.add(
+            "budgets",
+            {**budget, "project_id": project, "spent": spent, "is_archived": False},
+            spent_share_of_budget=spent / 10,
+            budget_is_monthly=False,
+        )
+    page = open_page()
+    assert {"Ada (11)", "Ada (12)"} <= set(names(BUILDERS["utilization"](page)))
+    assert {"Retainer (1), Alder", "Retainer (2), Alder"} <= set(names(BUILDERS["budgets"](page)))
+
+
 def test_a_budget_says_when_it_runs_out(made: MadeMarts, open_page: OpenPage) -> None:
     """Money in its currency, hours as hours; what has no amount is named, not drawn."""
     same = {"client_name": "Alder", "currency": "EUR", "is_archived": False, "weekly_use": 10}
