@@ -219,7 +219,7 @@ def test_each_call_leaves_a_line_without_values(warehouse: Path, tmp_path: Path)
         ("query", [], 0, "StatementRefused"),
         ("unknown", [], 0, "StatementRefused"),
         ("query", [], 0, "StatementRefused"),
-        ("resources/read", [], 1, "ok"),
+        ("resources/read", ["harvest.clients"], 5, "ok"),
     ]
     assert lines[0]["arguments"] == {"table": "clients", "limit": 2}
     assert "canary" not in log.read_text()

@@ -154,7 +154,7 @@ def compare(place: Path, world: World, viewer: Viewer, kind: str, columns: Seque
 @pytest.mark.parametrize("columns", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("kind", ["own", "managed"])
 @given(world=worlds(), viewer=viewers())
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_limited_caller_sees_a_filtered_copy(
     tmp_path_factory: pytest.TempPathFactory,
     kind: str,
