@@ -33,7 +33,7 @@ class Reach:
         """The catalog as the caller has it: what is not allowed is not in it."""
         if not self.scope.is_limited:
             return catalog
-        # A view of somebody's own, in another schema, may show anything.
+        # A view that a user made in another schema may show anything.
         schemas = (dataset, find_schema(dataset))
         tables = {
             relation: restricted

@@ -183,7 +183,7 @@ def _check_whole(
     tables: tuple[str, ...] | None,
     columns: Mapping[str, frozenset[str]] | None,
 ) -> None:
-    """Refuse what would show less, or more, than whoever wrote it expects."""
+    """Refuse what would show less, or more, than its author expects."""
     if rows is not Rows.ALL and columns is None:
         msg = f'{place}: rows = "{rows}" needs columns, a list of what is shown: ["time_entries.*"]'
         raise ConfigError(msg)

@@ -30,7 +30,7 @@ FILE: Final = "server_tokens.json"
 _FORMAT: Final = 1
 _LOCK_S: Final = 10.0
 _SECRET_BYTES: Final = 32
-_NOBODY: Final = hashlib.sha256(b"").hexdigest()
+_UNKNOWN_DIGEST: Final = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class ServerTokens:
         prefix, _, rest = text.partition("_")
         token_id, _, secret = rest.partition("_")
         found = next((each for each in self.read() if each.id == token_id), None)
-        is_right = hmac.compare_digest(found.digest if found else _NOBODY, _digest(text))
+        is_right = hmac.compare_digest(found.digest if found else _UNKNOWN_DIGEST, _digest(text))
         if found is None or not is_right or prefix != PREFIX or not secret:
             return None
         return None if found.has_expired(self._now()) else found

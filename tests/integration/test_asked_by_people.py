@@ -135,7 +135,7 @@ def test_an_unreachable_harvest_closes_scopes_by_person_alone(access: Access, la
 def test_a_profile_that_does_not_exist_sees_nothing(access: Access) -> None:
     """Not the default profile's rows."""
     with pytest.raises(NotConfirmedError):
-        read_ids(access, "own", "nobody", "time_entries")
+        read_ids(access, "own", "unknown", "time_entries")
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_commands_keep_to_a_scope(configured: Lab, capsys: pytest.CaptureFixture
         ["list", "--scope", "hours"],
         ["get", "users", "1", *mine],
         ["list", "--scope", "none"],
-        ["list", "time_entries", "--scope", "mine", "--as", "nobody"],
+        ["list", "time_entries", "--scope", "mine", "--as", "unknown"],
     ):
         assert cli.run([*command, *database]) in (2, 3), command
         assert not json.loads(capsys.readouterr().out).get("rows")

@@ -23,7 +23,7 @@ from harvest_source.ask.mcp.replies import MAX_CHARACTERS
 from harvest_source.ask.mcp.server import AskServer
 from harvest_source.ask.mcp.tools import TOOLS
 from harvest_source.clock import SystemClock
-from tests.support.limited import ask_nobody
+from tests.support.limited import refuse_to_ask
 from tests.support.questions import TOO_MUCH, find_workers, make_warehouse
 
 ERAS = ("auto", "legacy")
@@ -234,7 +234,7 @@ def test_a_cancelled_call_ends_its_worker(warehouse: Path, tmp_path: Path) -> No
     clock = SystemClock()
     audit = AuditLog(log, clock.now)
     before = find_workers()
-    access = Access(Runner(warehouse), People(ask_nobody, clock))
+    access = Access(Runner(warehouse), People(refuse_to_ask, clock))
     server = AskServer(access, lambda _: Caller("test"), audit, clock)
     endless = CallToolRequestParams(name="query", arguments={"sql": TOO_MUCH[0]})
 

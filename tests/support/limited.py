@@ -227,6 +227,6 @@ def filter_world(world: World, viewer: Viewer, kind: str) -> World:
     return World(shown)
 
 
-def ask_nobody(profile: str, is_managing: bool) -> tuple[Person, ...]:
+def refuse_to_ask(profile: str, is_managing: bool) -> tuple[Person, ...]:
     """Where no scope depends on a person."""
     raise AssertionError(profile)
