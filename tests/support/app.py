@@ -7,9 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support.chromium import Page
-from tests.support.models_lab import Built
+
+if TYPE_CHECKING:  # The benchmark has no pytest.
+    from tests.support.models_lab import Built
 
 WHOLE = "document.querySelectorAll('section').length > 9"
 """The page has every section."""
