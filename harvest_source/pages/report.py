@@ -67,7 +67,7 @@ def name_accounts(choices: Choices, filters: Filters) -> str:
 
 def describe_report(page: Page) -> list[str]:
     """Period, age, accounts, what was chosen, version: the line below the title."""
-    filters, choices = page.filters, page.choices
+    filters, choices, target = page.filters, page.choices, page.marts.target
     accounts = [str(each) for each, _ in choices.accounts] or ["?"]
     if filters.accounts:
         accounts = [str(each) for each in filters.accounts]
@@ -81,7 +81,8 @@ def describe_report(page: Page) -> list[str]:
         f"account {', '.join(accounts)}",
         *([f"only {', '.join(chosen)}"] if chosen else []),
         *([f"only {filters.currency}"] if filters.currency else []),
-        str(page.marts.target),
+        # Its folder is of no interest to those whom a report is sent to.
+        target.database.name if target.database else str(target),
         f"harvest-source {__version__}",
     ]
 
