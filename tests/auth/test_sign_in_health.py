@@ -118,7 +118,8 @@ def test_an_unforeseen_error_stops_one(bench: Bench) -> None:
                 raise ZeroDivisionError
             return super().handle_request(request)
 
-    report = look(bench, Broken(verify=False))
+    with Broken(verify=False) as transport:
+        report = look(bench, transport)
     assert states(report) == {"anna": "ok", "berta": "unknown", "clara": "ok"}
     assert report.exit_code == 1
     assert "ZeroDivisionError" in str(report.sign_ins[1].report.error)

@@ -25,6 +25,8 @@ EVERY_PROFILE = frozenset(
         "revoke",
         "log",
         "export",
+        "app",
+        "report",
         "dbt",
         "transform",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.evidence import ServerClock
+from harvest_source.api.pages import Page, parse_page
 from harvest_source.auth.sessions import Company, Owner, Session, Sessions
 from harvest_source.decode.decoder import Decoder
 from harvest_source.extract.extraction import Extraction
@@ -115,6 +117,10 @@ class _Account:
 
     def fetch_object(self, path: str) -> dict[str, Any]:
         return {"id": 1, "access_roles": list(self.roles), "invoice_feature": True}
+
+    def fetch_page(self, path: str, *, key: str | None) -> Page:
+        body = json.dumps(self.fetch_object(path)).encode()
+        return parse_page(body, key=key, began=NOW)
 
 
 class _Sessions:
