@@ -6,6 +6,7 @@ import http.client
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -151,11 +152,11 @@ def test_the_address_alone_opens_it(built: Built, database: Path, page: Page) ->
     with serving(built, database) as url:
         place = urlsplit(url)
         assert place.hostname == "127.0.0.1"
-        connection = http.client.HTTPConnection("127.0.0.1", place.port or 0)
-        connection.request("GET", "/")
-        answer = connection.getresponse()
-        assert answer.status in (303, 307, 401)
-        assert b"Sandbox" not in answer.read()
+        with closing(http.client.HTTPConnection("127.0.0.1", place.port or 0)) as connection:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            assert answer.status in (303, 307, 401)
+            assert b"Sandbox" not in answer.read()
         page.go(url)
         page.until(WHOLE)
         assert "access_token" not in page.evaluate("location.href")
