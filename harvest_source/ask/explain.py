@@ -20,6 +20,8 @@ _OF_THE_QUERY: Final = (
     duckdb.SyntaxException,
 )
 """Errors that were made before a row was read: they hold words of the query alone."""
+_QUOTING: Final = (duckdb.ConversionException, duckdb.OutOfRangeException)
+"""Errors that put a row's value into quotation marks; others repeat it anywhere."""
 _QUOTED: Final = re.compile(r"""['"`<(]|\d{4,}""")
 _KEPT: Final = "Nothing was read."
 
@@ -58,6 +60,12 @@ def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
     # What stands behind the first line quotes the query and points into it.
     line = str(error).partition("\n")[0]
     if not isinstance(error, _OF_THE_QUERY):
-        # Such an error may quote a value of a row, which is not ours to say: cut before it.
-        line = _QUOTED.split(line)[0].rstrip(" :") + ". TRY_CAST and TRY give null instead."
+        line = f"{_leave_out_values(error, line)}. TRY_CAST and TRY give null instead."
     return FAILED, printable(line, limit=300)
+
+
+def _leave_out_values(error: duckdb.Error, line: str) -> str:
+    """*line* without the values of rows that it may repeat, which are not ours to say."""
+    if isinstance(error, _QUOTING):
+        return _QUOTED.split(line)[0].rstrip(" :")
+    return line.partition(":")[0]

@@ -66,7 +66,7 @@ class SyncSteps:
             if warehouse.owes:
                 with warehouse.sql() as sql:
                     fill_parent_keys(sql)
-                    fill_own_tables(sql)
+                self._fill_own_tables()
                 self._write_comments()
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)
@@ -77,6 +77,17 @@ class SyncSteps:
         except DestinationError as error:
             return [error]
         return []
+
+    def _fill_own_tables(self) -> None:
+        """Fill columns of our own tables that were dropped; a failure is only a warning."""
+        try:
+            with self.workspace.warehouse.sql() as sql:
+                fill_own_tables(sql)
+        except Exception as error:  # Another table in its place fails no table of Harvest's.
+            self.workspace.run_log.warn(
+                f"{SYNC_RUNS}, deleted_records or a history lacks values that were to be filled "
+                f"in: {printable(error)}"
+            )
 
     def write_run(self, report: SyncReport) -> None:
         """Write the run's row into ``sync_runs``; a failure to do so is only a warning."""

@@ -29,6 +29,8 @@ from tests.docs.pages import DOCUMENTS, REPOSITORY, relative
 PIPELINES = REPOSITORY / "pipelines"
 EXAMPLES = [each for each in sorted(PIPELINES.rglob("*.*")) if each.suffix != ".pyc"]
 LONGEST = 30
+LONGEST_OF_FRAMEWORKS = 90
+"""Lines of a file for a scheduler, which has the framework's own declarations too."""
 OF_MODELS = ("questions.md",)
 """Run by ``tests/dbt``, which has a warehouse with models."""
 TEXTS = {document: document.read_text() for document in DOCUMENTS}
@@ -95,7 +97,8 @@ def test_queries_run(home: Path) -> None:
 @pytest.mark.parametrize("script", sorted(PIPELINES.rglob("*.py")), ids=lambda path: path.name)
 def test_scripts_are_short(script: Path) -> None:
     """A script to copy is read in half a minute."""
-    assert len(script.read_text().splitlines()) < LONGEST
+    longest = LONGEST_OF_FRAMEWORKS if script.parent.name == "orchestrators" else LONGEST
+    assert len(script.read_text().splitlines()) < longest
 
 
 def run_script(session: Session, name: str, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -115,13 +118,14 @@ def run_script(session: Session, name: str, *arguments: str, **environment: str)
 def test_first_sync(examples: Examples, home: Path) -> None:
     """It syncs into the default database, names a table that fails, and exits as the command."""
     server = examples.session.server
+    before = count(home / DATABASE, "sync_runs")
     server.fault("missing_key", table="projects")
     code, out = run_script(examples.session, "first_sync.py")
     server.clear_faults()
     assert code == 4
     assert "projects failed: " in out
     assert "time_entries " in out
-    assert count(home / DATABASE, "sync_runs") == 2
+    assert count(home / DATABASE, "sync_runs") == before + 1
 
 
 def test_ask_warehouse(examples: Examples, home: Path) -> None:
@@ -151,6 +155,7 @@ def test_row_steps(examples: Examples, home: Path) -> None:
         assert connection.execute(query).fetchall() == [(None, "BOOLEAN")]
 
 
+@pytest.mark.slow
 def test_another_destination_by_name(examples: Examples, home: Path) -> None:
     """The destination named lands the same tables; its settings are dlt's own."""
     url = (home / "bucket").as_uri()

@@ -51,15 +51,6 @@ def test_the_short_story_of_sqlite(tmp_path: Path) -> None:
     assert_tells(BY_NAME["sqlite"], tmp_path, SHORT)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    "server", [each for each in SERVERS if each.name != "sqlite"], ids=lambda each: each.name
-)
-def test_the_short_story(server: Server, tmp_path: Path) -> None:
-    """The same in every other destination that can be tried here."""
-    assert_tells(server, tmp_path, SHORT)
-
-
 @pytest.mark.destinations
 @pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.name)
 def test_the_whole_story(server: Server, tmp_path: Path) -> None:

