@@ -13,6 +13,7 @@ with 1 if a step failed.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -41,13 +42,18 @@ def main(arguments: list[str]) -> int:
     """The exit code."""
     warnings.simplefilter("ignore")
     os.environ.update(SURROUNDINGS)
-    names = [each for each in arguments if each != "--write"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="put the lines into tests/CONTRACT.md")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BY_NAME)}")
+    given = parser.parse_args(arguments)
+    if unknown := [each for each in given.names if each.partition("@")[0] not in BY_NAME]:
+        parser.error(f"no such destination: {', '.join(unknown)}")
     print("\n".join(HEAD), flush=True)
     results = []
-    for result in iter_results(names or BY_NAME):
+    for result in iter_results(given.names or BY_NAME):
         print(result, flush=True)
         results.append(result)
-    if "--write" in arguments:
+    if given.write:
         tried = (each for each in results if not each.result.startswith(NOT_TRIED))
         write(tried, list(BY_NAME))
     return int(any(each.result == FAILED for each in results))

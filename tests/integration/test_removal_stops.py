@@ -167,9 +167,8 @@ def count_points(story: Story, name: str) -> int:
 PLACES = pytest.mark.parametrize("story", ["duckdb", "postgres"], indirect=True)
 
 
-@pytest.mark.parametrize(
-    "story", ["duckdb", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@PLACES
 def test_stopped_at_some_statements(story: Story) -> None:
     """Two of an audit, in the second half, which is where rows go."""
     points = count_points(story, "audit")

@@ -35,7 +35,9 @@ LIBRARIES = (
     "dlt.destinations.impl.duckdb.duck",
     "pyarrow.parquet",
 )
-"""Imported before the first fork, with all of ``harvest_source``."""
+"""Imported before the first fork, with all of ``harvest_source`` but what is optional."""
+OPTIONAL = ("harvest_source.pages.", "harvest_source.ask.mcp.")
+"""Modules that need libraries of extras. What draws charts starts threads, too."""
 
 
 class _Server:
@@ -128,8 +130,7 @@ def main() -> None:
     """Serve; in a child, do what was ordered."""
     os.environ.update(DEFAULTS)  # Arrow reads one of them as it is imported.
     ours = pkgutil.walk_packages(harvest_source.__path__, "harvest_source.")
-    # The pages need optional libraries, and what draws charts starts threads.
-    names = (each.name for each in ours if not each.name.startswith("harvest_source.pages."))
+    names = (each.name for each in ours if not each.name.startswith(OPTIONAL))
     for name in (*LIBRARIES, *names):
         import_module(name)
     # Importing DuckDB opens a database with threads, which no child would have.
