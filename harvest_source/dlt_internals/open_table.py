@@ -104,9 +104,15 @@ class _InFiles:
 
     Without filters: Arrow 26 does not compare texts with the statistics of files that have views of
     texts, as deltalake writes them.
+
+    Args:
+        table: The library's.
+        file_system: Of its files, as fsspec has it.
     """
 
-    file_system: Any
+    def __init__(self, table: Any, file_system: Any) -> None:
+        self._table = table
+        self.file_system = file_system
 
     @property
     def columns(self) -> pa.Schema:
@@ -133,17 +139,7 @@ class _InFiles:
 
 
 class DeltaTable(_InFiles):
-    """
-    A table of Delta.
-
-    Args:
-        table: deltalake's.
-        file_system: Of its files, as fsspec has it.
-    """
-
-    def __init__(self, table: Any, file_system: Any) -> None:
-        self._table = table
-        self.file_system = file_system
+    """A table of Delta: *table* is deltalake's."""
 
     @property
     def columns(self) -> pa.Schema:
@@ -195,17 +191,7 @@ class DeltaTable(_InFiles):
 
 
 class IcebergTable(_InFiles):
-    """
-    A table of Iceberg.
-
-    Args:
-        table: pyiceberg's.
-        file_system: Of its files, as fsspec has it.
-    """
-
-    def __init__(self, table: Any, file_system: Any) -> None:
-        self._table = table
-        self.file_system = file_system
+    """A table of Iceberg: *table* is pyiceberg's."""
 
     @property
     def columns(self) -> pa.Schema:

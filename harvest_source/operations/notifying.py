@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 500
 
 
-class Telling(AbstractContextManager["Telling"]):
+class RunNotifier(AbstractContextManager["RunNotifier"]):
     """
     Tells *recipient* of one run: of its beginning, and of its end with a report or an error.
 

@@ -18,7 +18,7 @@ from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
-from harvest_source.operations.notifying import Telling
+from harvest_source.operations.notifying import RunNotifier
 from harvest_source.operations.run import Run, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
 from harvest_source.resources import check_address_space
@@ -100,15 +100,15 @@ def sync(
     place = None if publish is None else _check_publishable(target, Path(publish))
     run = open_run(replace(target, takes_over=take_over), arguments, hooks)
     with (
-        Telling(run.settings.recipient, target) as telling,
+        RunNotifier(run.settings.recipient, target) as notifier,
         only_sync(pipeline, now=run.started_at),
         run.sessions.in_use(),
     ):
-        telling.begin()
+        notifier.begin()
         report, earlier = _run(run, endpoints)
         if place is not None:
             report = _publish(run, report, place)
-        if why := telling.end(report, earlier):
+        if why := notifier.end(report, earlier):
             run.run_log.warn(why)
         return report
 
