@@ -20,7 +20,7 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 FLOORS = (
     floor(
         "activity errors clock notices concurrency defaults formulas installation resources "
-        "startup _version"
+        "rotated_file startup _version"
     ),
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),

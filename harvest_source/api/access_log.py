@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from harvest_source.api.http_context import Exchange
-
-MAX_BYTES: Final = 10 * 1024 * 1024
-"""Size at which a new file is begun: about 60,000 requests."""
-
-KEEP: Final = 5
-"""Older files that stay; ``access.log.1`` is the youngest."""
+from harvest_source.rotated_file import KEEP, MAX_BYTES, RotatedFile
 
 
 class AccessLog:
@@ -36,65 +27,19 @@ class AccessLog:
         max_bytes: int = MAX_BYTES,
         keep: int = KEEP,
     ) -> None:
-        self._path = path
+        self._file = RotatedFile(path, max_bytes=max_bytes, keep=keep)
         self._profile = profile
         self._on_warning = on_warning
-        self._max_bytes = max_bytes
-        self._keep = keep
-        self._lock = threading.Lock()
 
     def __call__(self, exchange: Exchange) -> None:
         """Append one line."""
-        line = json.dumps(build_entry(exchange, self._profile)) + "\n"
         try:
-            with self._lock:
-                self._append(line.encode())
+            self._file.append(json.dumps(build_entry(exchange, self._profile)))
         except OSError as error:
             self._on_warning(
-                f"The access log {self._path} cannot be written ({error.strerror}); requests of "
-                "this run are missing from it. Check access_log under [sources.harvest]."
+                f"The access log {self._file.path} cannot be written ({error.strerror}); requests "
+                "of this run are missing from it. Check access_log under [sources.harvest]."
             )
-
-    def _append(self, line: bytes) -> None:
-        """Open the file for each line: another process may have begun a new one."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        handle = os.open(self._path, flags, 0o600)
-        try:
-            os.write(handle, line)
-            if os.fstat(handle).st_size >= self._max_bytes:
-                _lock(handle)
-                if self._is_current(handle):
-                    self._rotate()
-        finally:
-            os.close(handle)
-
-    def _is_current(self, handle: int) -> bool:
-        """Whether *handle*, a full file, is still the log: another process may have renamed it."""
-        try:
-            return os.path.samestat(os.fstat(handle), self._path.stat())
-        except FileNotFoundError:
-            return False
-
-    def _rotate(self) -> None:
-        for number in range(self._keep - 1, -1, -1):
-            current = self._numbered(number)
-            if current.exists():
-                current.replace(self._numbered(number + 1))
-
-    def _numbered(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
-
-
-if sys.platform == "win32":
-
-    def _lock(handle: int) -> None:
-        """Do nothing: Windows renames no file that another process has open."""
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        """Wait until no other process has *handle*'s file locked; closing it unlocks it."""
-        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def build_entry(exchange: Exchange, profile: str) -> dict[str, str | int | None]:

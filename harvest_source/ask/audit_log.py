@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.ask.access import Caller
-
-MAX_BYTES: Final = 10 * 1024 * 1024
-"""Size at which a new file is begun."""
-KEEP: Final = 5
-"""Older files that stay."""
-
+from harvest_source.errors import ConfigError, printable
+from harvest_source.rotated_file import RotatedFile
 
 UNKNOWN: Final = "unknown"
 """Stands for a tool that does not exist: its name may be anything, a secret too."""
@@ -44,12 +36,8 @@ class Call:
     outcome: str = ""
 
 
-class _PrivateHandler(RotatingFileHandler):
-    """Makes its files readable by their owner alone."""
-
-    def _open(self) -> TextIOWrapper:
-        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        return TextIOWrapper(os.fdopen(handle, "ab"), encoding="utf-8", write_through=True)
+class AuditFailed(ConfigError):
+    """A line could not be written. What it was to tell of is not answered."""
 
 
 class AuditLog:
@@ -58,14 +46,28 @@ class AuditLog:
 
     Args:
         now: Dates the lines.
+        on_failure: Told why a line could not be written, once until one can be again.
+
+    Raises:
+        AuditFailed: The file cannot be written.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._handler = _PrivateHandler(
-            path, maxBytes=MAX_BYTES, backupCount=KEEP, encoding="utf-8", delay=True
-        )
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], datetime],
+        on_failure: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._file = RotatedFile(path)
         self._now = now
+        self._on_failure = on_failure
+        self._has_failed = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file.check()
+        except OSError as error:
+            msg = f"{self._explain(error)} Name another file: --audit-log PATH"
+            raise AuditFailed(msg) from error
 
     def write(self, tool: str, call: Call, *, ms: int) -> None:
         """
@@ -73,6 +75,10 @@ class AuditLog:
 
         Args:
             ms: How long the call took.
+
+        Raises:
+            AuditFailed: It could not be written. The message says nothing of the machine: it goes
+                to the caller.
         """
         entry = {
             "at": self._now().isoformat(timespec="milliseconds"),
@@ -86,9 +92,22 @@ class AuditLog:
             "ms": ms,
             "outcome": call.outcome,
         }
-        line = json.dumps(entry, default=str)
-        self._handler.handle(logging.LogRecord("", logging.INFO, "", 0, line, None, None))
+        try:
+            self._file.append(json.dumps(entry, default=str))
+            self._has_failed = False
+        except OSError as error:
+            if not self._has_failed:
+                self._on_failure(self._explain(error))
+            self._has_failed = True
+            msg = (
+                "The server's audit log cannot be written, so nothing is answered. Tell the "
+                "person who runs the server."
+            )
+            raise AuditFailed(msg) from error
 
-    def close(self) -> None:
-        """Close the file."""
-        self._handler.close()
+    def _explain(self, error: OSError) -> str:
+        why = error.strerror or type(error).__name__
+        return (
+            f"The audit log {printable(self._file.path)} cannot be written ({why}), and nothing is "
+            "answered without it."
+        )

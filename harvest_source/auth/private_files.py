@@ -31,13 +31,21 @@ def check_private(path: Path) -> None:
     Refuse a file or folder that others may read or write; one that does not exist is accepted.
 
     Raises:
-        ConfigError: It is accessible to others; the message has the command that changes that.
+        ConfigError: It is accessible to others; the message has the command that changes that. Or
+            it is out of reach, so that this cannot be told.
     """
-    if os.name != "posix" or not path.exists():
+    if os.name != "posix":
         return
-    mode = stat.S_IMODE(path.stat().st_mode)
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        msg = f"{path} is out of reach ({error.strerror or type(error).__name__})."
+        raise ConfigError(msg) from error
+    mode = stat.S_IMODE(found.st_mode)
     if mode & _OTHERS:
-        wanted = "700" if path.is_dir() else "600"
+        wanted = "700" if stat.S_ISDIR(found.st_mode) else "600"
         msg = (
             f"{path} is open to others (mode {mode:04o}), and it holds tokens. Nothing was read "
             f"or written. Close it: chmod {wanted} {path}"

@@ -87,7 +87,7 @@ class ServerTokens:
         Make a token; returns it, for the only time.
 
         Raises:
-            ConfigError: There is one of this name.
+            ConfigError: There is one of this name, or the file cannot be written.
         """
         check_profile(name)
         with self._lock():
@@ -111,10 +111,8 @@ class ServerTokens:
         Every token, those that are over, too.
 
         Raises:
-            ConfigError: The file is open to others, or is not ours.
+            ConfigError: The file is open to others, cannot be read, or is not ours.
         """
-        if not self._path.exists():
-            return []
         check_private(self._folder)
         check_private(self._path)
         try:
@@ -122,7 +120,12 @@ class ServerTokens:
             if content["format"] != _FORMAT:
                 raise ValueError(content["format"])
             return [_parse(each) for each in content["tokens"]]
-        except (ValueError, KeyError, TypeError) as error:
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise ConfigError(f"{self._path} cannot be read ({why}).") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             msg = f"{self._path} is no file of tokens that this version knows. Make them again."
             raise ConfigError(msg) from error
 
@@ -160,14 +163,28 @@ class ServerTokens:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        make_folder(self._folder)
+        """
+        Keep other processes from changing the file.
+
+        Raises:
+            BusyError: Another one has it for too long.
+            ConfigError: It cannot be written.
+        """
         lock = FileLock(self._folder / f"{FILE}.lock", timeout=_LOCK_S, mode=0o600)
         try:
+            make_folder(self._folder)
             with lock:
                 yield
         except Timeout as error:
             msg = f"Another process holds {printable(self._path)}.lock. Run the command again."
             raise BusyError(msg) from error
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            msg = (
+                f"{printable(self._path)} cannot be written ({why}); what was there stays. Set "
+                "vault_path under [sources.harvest] to a folder that this user can write."
+            )
+            raise ConfigError(msg) from error
 
 
 def _digest(text: str) -> str:

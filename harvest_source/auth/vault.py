@@ -145,14 +145,22 @@ class Vault:
 
         Raises:
             ConfigError: Only the user can change the key.
-            SignInError: A login does not open; the old keys stay.
+            SignInError: A login does not open, or a file cannot be written; the old keys stay.
         """
-        with self.files.lock(".rotation"):
-            with self.files.lock(".key"):
-                self.keys.begin_rotation()
-            count = sum(self._reseal(profile) for profile in self.files.profiles())
-            with self.files.lock(".key"):
-                self.keys.end_rotation()
+        try:
+            with self.files.lock(".rotation"):
+                with self.files.lock(".key"):
+                    self.keys.begin_rotation()
+                count = sum(self._reseal(profile) for profile in self.files.profiles())
+                with self.files.lock(".key"):
+                    self.keys.end_rotation()
+        except OSError as error:
+            msg = (
+                f"The vault {self.folder} cannot be written "
+                f"({printable(error.strerror or type(error).__name__)}). Every sign-in stays "
+                "readable. Make room, and run the same command again."
+            )
+            raise SignInError(msg) from error
         return count
 
     def _reseal(self, profile: str) -> int:

@@ -13,7 +13,7 @@ import click
 from harvest_source.cli.asking import find_audit_log
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, printable
 
 _SHOWN = ("at", "caller", "scope", "tool", "rows", "ms", "outcome")
 
@@ -42,7 +42,7 @@ def log(context: Context, caller: str | None, since: str | None, audit_log: str 
         each
         for each in _iter_lines(place)
         if (caller is None or each.get("caller") == caller)
-        and (begin is None or datetime.fromisoformat(str(each["at"])) >= begin)
+        and (begin is None or _is_since(each, begin))
     ]
     if context.console.as_json:
         print_json({"status": "ok", "calls": found})
@@ -62,15 +62,31 @@ def _iter_lines(path: Path) -> Iterator[dict[str, Any]]:
         key=lambda each: -int(each.suffix[1:]),
     )
     for each in (*older, path):
-        if not each.exists():
-            continue
-        for line in each.read_text("utf-8", errors="replace").splitlines():
+        for line in _read(each).splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
                 continue  # Of a process that was killed while it wrote.
             if isinstance(entry, dict) and "at" in entry:
                 yield entry
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""  # No call was logged yet, or a server has just begun a new file.
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ConfigError(f"The audit log {printable(path)} cannot be read ({why}).") from error
+
+
+def _is_since(entry: dict[str, Any], begin: datetime) -> bool:
+    """Whether a line is from *begin* or later; one with a time that is none is left out."""
+    try:
+        return datetime.fromisoformat(str(entry["at"])) >= begin
+    except (ValueError, TypeError):
+        return False
 
 
 def _parse_time(text: str | None) -> datetime | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +11,7 @@ import click
 
 from harvest_source.cli.options import Context, database_option, dataset_option
 from harvest_source.defaults import PIPELINE, PROFILE
+from harvest_source.errors import ConfigError
 
 if TYPE_CHECKING:
     from harvest_source.ask import Runner
@@ -91,22 +91,36 @@ def open_runner(context: Context, options: dict[str, Any], tool: str) -> Runner:
 
 
 def find_audit_log(path: str | None) -> Path:
-    """The file with one line for each call of the server."""
+    """
+    The file with one line for each call of the server.
+
+    Raises:
+        ConfigError: No file is named, and the user has no home folder.
+    """
     from platformdirs import user_log_path
 
-    return Path(path) if path else user_log_path("harvest-source") / "mcp.log"
+    if path:
+        return Path(path)
+    try:
+        folder = user_log_path("harvest-source")
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():
+        msg = "This user has no home folder (HOME is not set). Name a file: --audit-log PATH"
+        raise ConfigError(msg)
+    return folder / "mcp.log"
 
 
-@contextmanager
-def open_audit_log(path: str | None, now: Callable[[], datetime]) -> Iterator[AuditLog]:
-    """The server's log, to append to."""
+def open_audit_log(context: Context, path: str | None, now: Callable[[], datetime]) -> AuditLog:
+    """
+    The server's log, to append to.
+
+    Raises:
+        AuditFailed: It cannot be written.
+    """
     from harvest_source.ask.audit_log import AuditLog
 
-    audit = AuditLog(find_audit_log(path), now=now)
-    try:
-        yield audit
-    finally:
-        audit.close()
+    return AuditLog(find_audit_log(path), now, context.console.error)
 
 
 def context_command() -> str:

@@ -7,7 +7,6 @@ when it is called, because the command's help should not pay for it.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,11 +44,10 @@ def note_revocation(report: RevocationReport, clock: Clock, *, ms: int) -> str:
     Args:
         ms: How long the revocation took.
     """
-    from platformdirs import user_log_path
-
     from harvest_source.ask.access import Caller
     from harvest_source.ask.audit_log import AuditLog, Call
-    from harvest_source.errors import printable
+    from harvest_source.cli.asking import find_audit_log
+    from harvest_source.errors import ConfigError, printable
 
     outcome = ", ".join(dict.fromkeys(type(error).__name__ for error in report.errors)) or "ok"
     call = Call(
@@ -58,12 +56,8 @@ def note_revocation(report: RevocationReport, clock: Clock, *, ms: int) -> str:
         outcome=outcome,
     )
     try:
-        path = user_log_path("harvest-source") / "mcp.log"
-        log = AuditLog(path, now=clock.now)
-        # A logging handler prints its failures and raises none of them.
-        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
-        log.write("auth revoke", call, ms=ms)
-        log.close()
-    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home folder.
-        return printable((isinstance(error, OSError) and error.strerror) or error)
+        AuditLog(find_audit_log(None), now=clock.now).write("auth revoke", call, ms=ms)
+    except ConfigError as error:
+        cause = error.__cause__
+        return printable((isinstance(cause, OSError) and cause.strerror) or error)
     return ""

@@ -67,7 +67,8 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
     context.console.quiet = True  # stdout belongs to the protocol.
     access, clock = open_access(options), SystemClock()
     access.runner.keeps_one_ready = True
-    with closing(access.runner), open_audit_log(options["audit_log"], clock.now) as audit:
+    audit = open_audit_log(context, options["audit_log"], clock.now)
+    with closing(access.runner):
         if options["http"] is None:
             caller = find_caller(context, options, "stdio")
             anyio.run(serve_stdio, AskServer(access, lambda _: caller, audit, clock))

@@ -33,6 +33,7 @@ from harvest_source.errors import ConfigError, HarvestError, SignInError
 from tests.support import drawer
 from tests.support.children import fork
 from tests.support.logins import LOGIN, keep
+from tests.support.no_room import limit_file_size
 
 SECRETS = ("access-secret", "refresh-secret", "client-secret", "Ada Abbott")
 FILE = "default.vault"
@@ -249,6 +250,17 @@ def test_a_change_of_keys_that_stops_halfway_loses_nothing(vault: Vault) -> None
     assert vault.rotate() == 1
     assert vault.read("default", "1000001") == LOGIN
     assert len((vault.folder / "key").read_text().split()) == 1
+
+
+def test_a_change_of_keys_on_a_full_disk_loses_nothing(vault: Vault) -> None:
+    """Where the key or a login cannot be written, all opens, and the same call completes it."""
+    keep(vault)
+    for size in (10, 200):
+        with limit_file_size(size), pytest.raises(SignInError, match="cannot be written"):
+            vault.rotate()
+        assert vault.read("default", "1000001") == LOGIN
+    assert vault.rotate() == 1
+    assert vault.read("default", "1000001") == LOGIN
 
 
 def test_a_key_of_the_environment_is_the_users_to_change(tmp_path: Path) -> None:

@@ -23,3 +23,15 @@ def test_the_log_is_read_by_caller_and_time(bare: Run, folder: Path) -> None:
     assert bare(*log, "--since", "yesterday").code == 2
     shown = bare(*log[:-1]).out
     assert shown.count("find") == 3
+
+
+def test_a_log_that_cannot_be_read_is_a_short_error(bare: Run, folder: Path) -> None:
+    """A folder in its place; a line whose time is none is left out."""
+    (folder / "mcp.log").mkdir()
+    log = ("ask", "log", "--audit-log", str(folder / "mcp.log"))
+    refused = bare(*log)
+    assert refused.code == 2
+    assert "cannot be read" in refused.err
+    (folder / "mcp.log").rmdir()
+    (folder / "mcp.log").write_text('{"at": "soon", "tool": "find"}\n{"at": "2026-01-01"}\n')
+    assert bare(*log, "--json", "--since", "2026-01-01").json["calls"] == []

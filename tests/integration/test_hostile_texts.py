@@ -84,7 +84,6 @@ def server(warehouse: Path) -> Iterator[AskServer]:
     access = Access(runner, People(refuse_to_ask, clock))
     yield AskServer(access, lambda _: Caller("test"), audit, clock)
     runner.close()
-    audit.close()
 
 
 def find_hidden(text: str) -> list[str]:

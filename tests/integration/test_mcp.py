@@ -248,5 +248,4 @@ def test_a_cancelled_call_ends_its_worker(warehouse: Path, tmp_path: Path) -> No
     anyio.run(run)
     while find_workers() != before:
         pass  # Its thread collects the ended process a moment later.
-    audit.close()
     assert json.loads(log.read_text())["outcome"] == "cancelled"

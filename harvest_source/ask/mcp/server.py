@@ -26,7 +26,7 @@ from mcp.shared.exceptions import MCPError
 from harvest_source._version import __version__
 from harvest_source.ask.access import Access, Caller, Find
 from harvest_source.ask.answers import Answer
-from harvest_source.ask.audit_log import UNKNOWN, AuditLog, Call
+from harvest_source.ask.audit_log import UNKNOWN, AuditFailed, AuditLog, Call
 from harvest_source.ask.mcp.prompts import read_prompts
 from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, fit
 from harvest_source.ask.mcp.tools import TOOLS, Tool, parse_arguments
@@ -196,6 +196,7 @@ class AskServer:
 
         Raises:
             QueryFailed: In place of an error that is not ours: its words may hold anything.
+            AuditFailed: The line could not be written: then nothing is answered.
         """
         began = self.clock.monotonic()
         call = Call(caller)
@@ -213,7 +214,11 @@ class AskServer:
             raise QueryFailed(_BUG) from None
         finally:
             passed = round((self.clock.monotonic() - began) * 1000)
-            self.audit.write(tool, call, ms=passed)
+            try:
+                self.audit.write(tool, call, ms=passed)
+            except AuditFailed:
+                if call.outcome != "cancelled":  # The caller of that gets no answer anyway.
+                    raise
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from harvest_source.ask.mcp.http import _Allowance as Allowance
 from harvest_source.auth.server_tokens import ServerTokens
 from harvest_source.errors import ConfigError
 from tests.clocks import FakeClock
+from tests.support.no_room import limit_file_size
 
 HTTPS = "https://harvest.example.com/mcp"
 
@@ -82,3 +83,20 @@ def test_each_token_has_an_allowance_of_its_own() -> None:
     assert allowance.take("b") == 0.0
     clock.sleep(60)
     assert allowance.take("a") == 0.0
+
+
+def test_tokens_that_cannot_be_read_or_written_are_a_short_error(tmp_path: Path) -> None:
+    """A folder in the place of a file, a file in the place of the folder, a disk without room."""
+    (tmp_path / "file").touch(0o600)
+    (tmp_path / "vault").mkdir(0o700)
+    (tmp_path / "vault" / "server_tokens.json").mkdir(0o700)
+    given = {"scope": "hours", "profile": "ada", "url": HTTPS, "days": None}
+    for folder, words in (("file", "cannot be written"), ("vault", "cannot be read")):
+        tokens = ServerTokens(tmp_path / folder, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        with pytest.raises(ConfigError, match=words):
+            tokens.add("ada", **given)  # type: ignore[arg-type]
+    tokens = ServerTokens(tmp_path / "other", lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    tokens.add("ada", **given)  # type: ignore[arg-type]
+    with limit_file_size(100), pytest.raises(ConfigError, match="what was there stays"):
+        tokens.add("bo", **given)  # type: ignore[arg-type]
+    assert ServerTokens(tmp_path / "file", lambda: datetime(2026, 1, 1, tzinfo=UTC)).read() == []

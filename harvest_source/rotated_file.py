@@ -1,0 +1,91 @@
+"""A file that grows by lines and is begun anew at a size, with older ones kept beside it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+MAX_BYTES: Final = 10 * 1024 * 1024
+"""Size at which a new file is begun."""
+KEEP: Final = 5
+"""Older files that stay; ``NAME.1`` is the youngest."""
+
+
+class RotatedFile:
+    """
+    Appends lines to *path*, readable by its owner alone. Thread-safe, and several processes may
+    share the file.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, keep: int = KEEP) -> None:
+        self.path = path
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._is_cut = False
+
+    def append(self, line: str) -> None:
+        """
+        Append *line*, which has no line break.
+
+        Raises:
+            OSError: It was not written, or not whole; what was there stays.
+        """
+        with self._lock:
+            handle = self._open()
+            try:
+                self._write(handle, f"{line}\n".encode())
+                if os.fstat(handle).st_size >= self._max_bytes:
+                    _lock(handle)
+                    if self._is_current(handle):
+                        self._rotate()
+            finally:
+                os.close(handle)
+
+    def check(self) -> None:
+        """Make the file if there is none. Raises OSError if lines cannot be appended."""
+        os.close(self._open())
+
+    def _open(self) -> int:
+        """Opened for each line: another process may have begun a new file."""
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def _write(self, handle: int, content: bytes) -> None:
+        # A line that was cut off by a full disk does not take the next one with it.
+        whole = b"\n" + content if self._is_cut else content
+        self._is_cut = True
+        if os.write(handle, whole) != len(whole):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._is_cut = False
+
+    def _is_current(self, handle: int) -> bool:
+        """Whether *handle*, a full file, is still the log: another process may have renamed it."""
+        try:
+            return os.path.samestat(os.fstat(handle), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _rotate(self) -> None:
+        for number in range(self._keep - 1, -1, -1):
+            current = self._numbered(number)
+            if current.exists():
+                current.replace(self._numbered(number + 1))
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
+
+
+if sys.platform == "win32":
+
+    def _lock(handle: int) -> None:
+        """Do nothing: Windows renames no file that another process has open."""
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        """Wait until no other process has *handle*'s file locked; closing it unlocks it."""
+        fcntl.flock(handle, fcntl.LOCK_EX)
