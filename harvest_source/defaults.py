@@ -35,6 +35,9 @@ SWEEP_EVERY: Final = timedelta(days=7)
 AUDIT_REQUESTS: Final = 20
 """Pages read again per day and account: 200,000 rows in five days, 1,200,000 in thirty."""
 
+KEEP_RUNS_DAYS: Final = 90
+"""How long the warehouse keeps a row for each run and each load that changed nothing else."""
+
 PACKAGE_ROWS: Final = 100_000
 """Approximate rows per load package: dlt and DuckDB need memory in proportion."""
 

@@ -299,6 +299,16 @@ def parse_keep_deleted_days(value: object) -> int | None:
     return None if value is None else _parse_count(value, "keep_deleted_days", most=_MOST_DAYS)
 
 
+def parse_keep_runs_days(value: object) -> int:
+    """
+    Days that the warehouse keeps a row for each run.
+
+    Raises:
+        ConfigError: A negative number, or not a whole one.
+    """
+    return _parse_count(value, "keep_runs_days", most=_MOST_DAYS)
+
+
 def parse_keep_deleted(value: object) -> bool:
     """
     Whether ``deleted_records`` keeps the content of a deleted row: ``records`` or ``ids``.

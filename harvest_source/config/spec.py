@@ -13,6 +13,7 @@ from harvest_source.defaults import (
     AUDIT_REQUESTS,
     DESTINATION_WAIT_S,
     ID_URL,
+    KEEP_RUNS_DAYS,
     OVERLAP_S,
     PROFILE,
     SWEEP_EVERY,
@@ -102,6 +103,11 @@ class HarvestConfiguration(BaseConfiguration):
     """Days that `deleted_records` keeps a row. Default: without limit."""
     keep_deleted: str = "records"
     """`"ids"` keeps the ids of deleted rows without their content."""
+    keep_runs_days: int = KEEP_RUNS_DAYS
+    """
+    Days that `sync_runs`, `verify_runs` and dlt's list of loads keep a row. Of older ones stay the
+    last runs that read each table, and the loads that rows name.
+    """
     destination_wait: int = DESTINATION_WAIT_S
     """Seconds to wait for a DuckDB file that another process holds open."""
     table_format: str | None = None

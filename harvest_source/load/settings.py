@@ -27,6 +27,7 @@ from harvest_source.config.parse import (
     parse_include,
     parse_keep_deleted,
     parse_keep_deleted_days,
+    parse_keep_runs_days,
     parse_overlap,
     parse_rate_limit,
     parse_share,
@@ -37,7 +38,13 @@ from harvest_source.config.resolve import SECTIONS, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import SignIn, choose_sign_in
 from harvest_source.config.spec import HarvestConfiguration
-from harvest_source.defaults import MAX_DELETES, PACKAGE_ROWS, WINDOW_WORKERS, TableFormat
+from harvest_source.defaults import (
+    KEEP_RUNS_DAYS,
+    MAX_DELETES,
+    PACKAGE_ROWS,
+    WINDOW_WORKERS,
+    TableFormat,
+)
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import Progress, RunLog
 from harvest_source.notices import Notice, NoticeKind
@@ -121,6 +128,7 @@ class Upkeep:
         audit_requests: Pages read again per day and account; 0: none.
         keep_deleted_days: Days that ``deleted_records`` keeps a row; None: for ever.
         keep_content: False: ``deleted_records`` keeps the id of a deleted row only.
+        keep_runs_days: Days that a row for each run and load stays.
     """
 
     deletes: bool | None
@@ -128,6 +136,7 @@ class Upkeep:
     audit_requests: int
     keep_deleted_days: int | None
     keep_content: bool
+    keep_runs_days: int = KEEP_RUNS_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +295,7 @@ def _build_upkeep(config: HarvestConfiguration, arguments: RunArguments) -> Upke
         audit_requests=parse_audit_requests(config.audit_requests),
         keep_deleted_days=parse_keep_deleted_days(config.keep_deleted_days),
         keep_content=parse_keep_deleted(config.keep_deleted),
+        keep_runs_days=parse_keep_runs_days(config.keep_runs_days),
     )
 
 

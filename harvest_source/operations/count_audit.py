@@ -82,7 +82,7 @@ class CountAudit:
             log.note_unproven(*table.place, doubt)
 
     def _count_late(self) -> int:
-        """In how many runs rows were found missing, this one included."""
+        """In how many of the runs on record rows were found missing, this one included."""
         warehouse = self.workspace.warehouse
         if not is_made(SYNC_RUNS, warehouse.schema):
             return 1

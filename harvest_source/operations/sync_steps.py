@@ -38,6 +38,7 @@ from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_repair import fill_own_tables
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.repair import fill_parent_keys
+from harvest_source.warehouse.run_retention import forget_old_runs
 
 _LOOKED_BACK: Final = timedelta(days=35)
 """How far back a run before this one is looked for."""
@@ -71,6 +72,7 @@ class SyncSteps:
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)
             run_audit(workspace)
+            self._forget_old_runs()
             for warning in describe_misfits(warehouse):
                 workspace.run_log.warn(warning)
             warehouse.settle()
@@ -87,6 +89,18 @@ class SyncSteps:
             self.workspace.run_log.warn(
                 f"{SYNC_RUNS}, deleted_records or a history lacks values that were to be filled "
                 f"in: {printable(error)}"
+            )
+
+    def _forget_old_runs(self) -> None:
+        """Delete what is kept of old runs and loads; a failure is only a warning."""
+        workspace = self.workspace
+        days = workspace.upkeep.keep_runs_days
+        try:
+            forget_old_runs(workspace.warehouse, days, now=workspace.now())
+        except Exception as error:  # They take room, and nothing else.
+            workspace.run_log.warn(
+                f"Rows of {SYNC_RUNS}, verify_runs or dlt's loads older than {days} days could not "
+                f"be deleted: {printable(error)}"
             )
 
     def write_run(self, report: SyncReport) -> None:

@@ -82,6 +82,28 @@ def find_last_read(
     return max((run.started_at for run in known if run.has_read(table, account_id)), default=None)
 
 
+def find_evidence(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """
+    Of *runs*, those that tell something which no later one of them tells.
+
+    They are the last one, the last one that wrote rows, and for each table and account the last one
+    that read it without a failure: at most one for each table of each account, and two.
+    """
+    found: list[RunRecord] = []
+    told: set[tuple[str, int] | str] = set()
+    for run in sorted(runs, key=lambda each: each.started_at, reverse=True):
+        tells = {
+            (table, account_id)
+            for table in run.tables
+            for account_id in run.accounts(table)
+            if run.has_read(table, account_id)
+        } | {"run", "error" if run.status == "error" else "rows"} - {"error"}
+        if tells - told:
+            found.append(run)
+        told |= tells
+    return found
+
+
 def find_as_of(runs: Sequence[RunRecord], tables: Collection[str] = ()) -> datetime | None:
     """
     Since when all of *tables* may lack changes; None: one of them was never read to its end.

@@ -11,7 +11,7 @@ finishes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -35,6 +35,7 @@ from harvest_source.sql.conditions import (
     InTable,
     NoneOf,
     OneOf,
+    Value,
     Within,
 )
 from harvest_source.warehouse.deleted_records import DeletedRow
@@ -224,6 +225,13 @@ def forget_records(sql: Sql, days: int | None, *, now: datetime) -> None:
     """Delete what ``deleted_records`` has kept for more than *days*; None: keep all."""
     if days is not None and is_made(DELETED_RECORDS, sql.schema):
         sql.delete(DELETED_RECORDS, Within("detected_at", None, now - timedelta(days=days)))
+
+
+def forget(sql: Sql, table: str, column: str, values: Iterable[Value]) -> None:
+    """Delete rows of a table of runs or loads: nothing is below them, and nothing is recorded."""
+    known = sorted(values, key=str)
+    for at in range(0, len(known), PORTION):
+        sql.delete(table, OneOf(column, known[at : at + PORTION]))
 
 
 # Rows without a parent.

@@ -4,7 +4,8 @@ Many runs on one warehouse, the clock moved between them: what is on disk, and h
 ``python -m tests.benchmarks.year --runs 300`` syncs all tables of a simulated account every hour of
 the clock; ``--hours 24 --runs 365`` is a year of daily runs. In working hours some time entries and
 a client change before each run. It prints a line for each block of runs, the growth of each run in
-the second half, and what that is for the 8,760 runs of a year, by extrapolation.
+the second half, and what that is for the 8,760 runs of a year, by extrapolation. A fresh copy is
+what ``COPY FROM DATABASE`` makes of the warehouse.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -35,39 +36,84 @@ class Sizes:
 
     runs: int
     database_kb: float
+    fresh_kb: float
+    """Of a copy of the warehouse."""
     folder_kb: float
     folder_files: float
     sync_runs: float
     dlt_loads: float
     dlt_pipeline_state: float
     dlt_version: float
-    cpu_s: float
-    """Median of the runs since the line before: processor seconds, sandbox included."""
+    idle_s: float
+    """Processor seconds of a run that loaded nothing, sandbox included: median since last line."""
+    loading_s: float
+    """The same of a run that loaded."""
+    idle_wall_s: float
+    idle_written_kb: float
+    loading_written_kb: float
     requests: float
-    """Median of the same."""
 
 
-def measure(lab: Lab, runs: int, cpu: list[float], requests: list[int]) -> Sizes:
-    """Sizes after *runs* runs; the last ones took *cpu* and *requests*."""
+@dataclass(frozen=True)
+class Cost:
+    """What one run took."""
+
+    is_loading: bool
+    cpu_s: float
+    wall_s: float
+    written_kb: float
+    requests: int
+
+
+def read_written() -> int:
+    """Bytes that this process has handed to storage."""
+    text = Path("/proc/self/io").read_text()
+    return int(text.partition("\nwrite_bytes: ")[2].partition("\n")[0])
+
+
+def find_median(values: Iterable[float]) -> float:
+    """Of no values: nothing is known."""
+    known = list(values)
+    return statistics.median(known) if known else float("nan")
+
+
+def measure(lab: Lab, runs: int, costs: list[Cost]) -> Sizes:
+    """Sizes after *runs* runs; the last ones took *costs*."""
+    fresh = lab.folder / "fresh.duckdb"
+    fresh.unlink(missing_ok=True)
     with duckdb.connect(str(lab.database)) as connection:
         connection.execute("CHECKPOINT")
         kept, loads, states, versions = (
             connection.execute(f"SELECT COUNT(*) FROM harvest.{name}").fetchall()[0][0]
             for name in COUNTED
         )
+        connection.execute(f"ATTACH '{fresh}' AS fresh (STORAGE_VERSION 'v1.0.0')")
+        connection.execute("COPY FROM DATABASE harvest_data TO fresh; DETACH fresh")
     files = [path for path in (lab.folder / "dlt").rglob("*") if path.is_file()]
+    idle = [each for each in costs if not each.is_loading]
+    loading = [each for each in costs if each.is_loading]
     return Sizes(
         runs,
         lab.database.stat().st_size / 1024,
+        fresh.stat().st_size / 1024,
         sum(path.stat().st_size for path in files) / 1024,
         len(files),
         kept,
         loads,
         states,
         versions,
-        statistics.median(cpu),
-        statistics.median(requests),
+        find_median(each.cpu_s for each in idle),
+        find_median(each.cpu_s for each in loading),
+        find_median(each.wall_s for each in idle),
+        find_median(each.written_kb for each in idle),
+        find_median(each.written_kb for each in loading),
+        find_median(each.requests for each in costs),
     )
+
+
+def find_packages(lab: Lab) -> set[str]:
+    """The loads that dlt has noted last: a run that loads adds one."""
+    return {path.name for path in (lab.folder / "dlt").glob("pipelines/*/load/loaded/*")}
 
 
 def change(lab: Lab, dice: random.Random) -> None:
@@ -86,21 +132,28 @@ def change(lab: Lab, dice: random.Random) -> None:
 def run(lab: Lab, *, runs: int, hours: float, block: int, minutes: float) -> Iterator[Sizes]:
     """Sync *runs* times, or for *minutes*; yields the sizes after each *block* of runs."""
     dice, ends = random.Random(1), time.monotonic() + 60 * minutes
-    cpu: list[float] = []
-    requests: list[int] = []
+    costs: list[Cost] = []
     for number in range(1, runs + 1):
         change(lab, dice)
-        began = time.process_time()
+        packages = find_packages(lab)
+        began, started, written = time.process_time(), time.monotonic(), read_written()
         report = lab.sync()
-        cpu.append(time.process_time() - began)
-        requests.append(report.requests)
+        costs.append(
+            Cost(
+                find_packages(lab) != packages,
+                time.process_time() - began,
+                time.monotonic() - started,
+                (read_written() - written) / 1024,
+                report.requests,
+            )
+        )
         if report.status != "ok":
             raise SystemExit(f"Run {number}: {report.as_dict()}")
         lab.rest(hours * HOUR)
         is_last = number == runs or time.monotonic() > ends
         if number == 1 or number % block == 0 or is_last:
-            yield measure(lab, number, cpu, requests)
-            cpu, requests = [], []
+            yield measure(lab, number, costs)
+            costs = []
         if is_last:
             return
 
@@ -144,11 +197,14 @@ def main() -> int:
             print("| " + " | ".join(f"{value:,.6g}" for value in values) + " |", flush=True)
     kept = [each.database_kb for each in found[1:]] or [found[0].database_kb]
     print(f"database_kb: {min(kept):,.0f} to {max(kept):,.0f} after the first run; it is reused")
-    for name in names[2:-2]:
+    for name in names[3:9]:
         each, year = extrapolate(found, name)
         print(f"{name}: {each:+.3f} a run, {year:,.0f} after {A_YEAR:,} runs, by extrapolation")
     early, late = found[1 if len(found) > 2 else 0], found[-1]
-    print(f"processor time of a run: {early.cpu_s:.2f} s early, {late.cpu_s:.2f} s at the end")
+    for name in names[9:]:
+        print(f"{name}: {getattr(early, name):,.2f} early, {getattr(late, name):,.2f} at the end")
+    ratios = [each.database_kb / each.fresh_kb for each in found]
+    print(f"file against a fresh copy: {min(ratios):.2f} to {max(ratios):.2f} times")
     return 0
 
 

@@ -18,7 +18,7 @@ from harvest_source import harvest
 from harvest_source.errors import ConfigError, find_cause
 from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.trial import try_destination
-from tests.support.destination_story import SHORT, STEPS, DestinationLab, tell
+from tests.support.destination_story import LATER, SHORT, STEPS, DestinationLab, tell
 from tests.support.destinations import BY_NAME, SERVERS, Server
 
 pytestmark = pytest.mark.filterwarnings(
@@ -56,6 +56,13 @@ def test_the_short_story_of_sqlite(tmp_path: Path) -> None:
 def test_the_whole_story(server: Server, tmp_path: Path) -> None:
     """Edits, evolution, deletions, roles, kills, verify, history, every statement."""
     assert_tells(server, tmp_path, STEPS)
+
+
+@pytest.mark.destinations
+@pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.name)
+def test_old_runs_leave(server: Server, tmp_path: Path) -> None:
+    """Rows about runs and loads that tell nothing any more, and nothing else."""
+    assert_tells(server, tmp_path, LATER)
 
 
 @pytest.fixture

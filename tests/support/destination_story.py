@@ -370,6 +370,17 @@ class Story:
         rows = [row for row in self.lab.table("projects_history") if row["id"] == project]
         return sorted(rows, key=lambda row: row["valid_from"])
 
+    def forgetting(self) -> None:
+        """Old runs leave; what tells of a table, and what a new working folder needs, stays."""
+        before = {row["id"] for row in self.lab.table("sync_runs")}
+        self.lab.rest(100 * DAY)
+        self.sync()
+        self.lab.rest(8 * DAY)
+        self.sync()
+        left = {row["id"] for row in self.lab.table("sync_runs")} & before
+        assert 1 <= len(left) < len(before)
+        self.assert_whole()
+
     def second_machine(self) -> None:
         """With an empty working folder a run goes on where the last one ended."""
         shutil.rmtree(self.lab.folder / "dlt")
@@ -407,6 +418,9 @@ STEPS: tuple[Callable[[Story], None], ...] = (
     Story.statements,
 )
 """The whole story, in order."""
+
+LATER = (Story.first_load, Story.edits, *[Story.children] * 8, Story.forgetting, Story.edits)
+"""What becomes of rows about runs a hundred days later."""
 
 SHORT = (Story.first_load, Story.children, Story.deletion)
 """What the suite tells of each destination."""

@@ -257,6 +257,52 @@ CATALOGUE = (
         _delete("roles__user_ids", EVERY_ROW),
     ),
     Statement(
+        "runs of long ago",
+        "warehouse/run_retention.py",
+        "warehouse/run_retention.py",
+        _select("sync_runs", Within("started_at", None, NOW), "id", "status", "tables", "errors"),
+    ),
+    Statement(
+        "deleted rows about runs",
+        "warehouse/run_retention.py",
+        "warehouse/removal.py",
+        _delete("sync_runs", OneOf("id", ["a", "b"])),
+    ),
+    Statement(
+        "states of a pipeline",
+        "warehouse/run_retention.py",
+        "warehouse/run_retention.py",
+        _select(
+            "_dlt_pipeline_state",
+            Equals("pipeline_name", "harvest"),
+            "_dlt_id",
+            "_dlt_load_id",
+            "version",
+        ),
+    ),
+    Statement(
+        "old loads of a schema",
+        "warehouse/run_retention.py",
+        "warehouse/run_retention.py",
+        _distinct(
+            "_dlt_loads",
+            AllOf(Equals("schema_name", "harvest"), Within("inserted_at", None, NOW)),
+            "load_id",
+        ),
+    ),
+    Statement(
+        "loads that rows name",
+        "warehouse/run_retention.py",
+        "warehouse/run_retention.py",
+        _distinct("invoices", Within("_dlt_load_id", None, None), "_dlt_load_id"),
+    ),
+    Statement(
+        "deleted loads",
+        "warehouse/run_retention.py",
+        "warehouse/removal.py",
+        _delete("_dlt_loads", OneOf("load_id", ["1", "2"])),
+    ),
+    Statement(
         "comments",
         "warehouse/sql.py: COMMENT ON",
         "warehouse/comments.py",

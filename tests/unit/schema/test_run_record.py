@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harvest_source.schema.run_record import RunRecord, find_as_of, find_last_read
+from harvest_source.schema.run_record import RunRecord, find_as_of, find_evidence, find_last_read
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ONE, TWO = 1000001, 1000002
@@ -63,3 +63,16 @@ def test_an_answer_is_as_old_as_its_oldest_table() -> None:
     assert hours(find_as_of(runs)) == 0
     assert find_as_of(runs, ["users", "invoices"]) is None
     assert find_as_of([]) is None
+
+
+def test_what_is_kept_of_runs_tells_the_same() -> None:
+    """The age of every table and account, by few runs, however many there were."""
+    failed = {"account_id": ONE, "table": "clients"}
+    runs = [run(0, users=(ONE, TWO)), *(run(at, users=(ONE,)) for at in range(1, 500))]
+    runs += [run(at, failed, clients=(ONE, TWO)) for at in range(500, 600)]
+    kept = find_evidence(runs)
+    assert [hours(each.started_at) for each in kept] == [599, 499, 0]
+    for table, account_id in (("users", ONE), ("users", TWO), ("clients", ONE), ("clients", TWO)):
+        told = find_last_read(kept, table, account_id)
+        assert told == find_last_read(runs, table, account_id)
+    assert find_evidence([]) == []
