@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 from harvest_source.__main__ import DEFAULTS
@@ -19,16 +20,26 @@ from harvest_source.clock import SystemClock
 _OPTIONS: dict[str, dict[str, Any]] = {
     "--full-refresh": {"full_refresh": True},
     "--deletes": {"deletes": True},
-    "--verify-fix": {"verify": True},
+    "--verify": {"verify": True, "fix": False},
+    "--verify-fix": {"verify": True, "fix": True},
 }
 
 
 class ImpatientClock(SystemClock):
-    """Real time, but sleeping moves the counter on at once. Thread-safe."""
+    """
+    Real time, but sleeping moves the counter on at once. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        later: By how much the calendar is ahead; what is due each day is then due.
+    """
+
+    def __init__(self, later: timedelta = timedelta(0)) -> None:
         self._lock = threading.Lock()
         self._skipped_s = 0.0
+        self._later = later
+
+    def now(self) -> datetime:
+        return super().now() + self._later
 
     def monotonic(self) -> float:
         with self._lock:
@@ -45,9 +56,12 @@ def main() -> None:
 
     With ``--destination=NAME`` before them, into another destination than DuckDB; with
     ``--full-refresh`` at the end, everything again; with ``--deletes``, an audit as well; with
-    ``--verify-fix``, ``verify --fix`` in its place.
+    ``--verify``, or ``--verify-fix``, those in its place. In all of them, ``--later=HOURS`` as the
+    first argument moves the calendar.
     """
-    tables, more = sys.argv[1:], dict[str, Any]()
+    tables, more, later = sys.argv[1:], dict[str, Any](), timedelta(0)
+    if tables and tables[0].startswith("--later="):
+        later = timedelta(hours=float(tables.pop(0).partition("=")[2]))
     if tables and tables[-1] in _OPTIONS:
         more |= _OPTIONS[tables.pop()]
     if tables and tables[0].startswith("--destination="):
@@ -56,11 +70,11 @@ def main() -> None:
         os.environ.setdefault(name, value)
     from harvest_source.operations.sync import Hooks, sync
 
-    hooks = Hooks(clock=ImpatientClock())
+    hooks = Hooks(clock=ImpatientClock(later))
     if more.pop("verify", False):
         from harvest_source.operations.verify import verify
 
-        found = verify(fix=True, hooks=hooks)
+        found = verify(hooks=hooks, **more)
         print(json.dumps({"tables": {}, "requests": found.as_dict()["requests"]}))
         return
     report = sync(table=tables, hooks=hooks, **more)

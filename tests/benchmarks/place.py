@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harvest_source.sandbox import SandboxProcess, start_process
-from tests.benchmarks.sync_speed import Measured, measure
+from tests.benchmarks.sync_speed import ROOT, Measured, measure
 
 ALLOWED, WINDOW_S = 97, 15.4
 """What the limiter lets through, and in how long."""
@@ -38,11 +38,13 @@ class Place:
 
     server: SandboxProcess
     folder: Path
+    code: Path = ROOT
+    """The checkout that is measured."""
 
     def run(self, command: list[str]) -> Measured:
         """One whole process."""
         self.server.control("reset_requests")
-        return measure(self.server, self.folder, command)
+        return measure(self.server, self.folder, command, self.code)
 
     def requests(self) -> list[dict[str, Any]]:
         """What the sandbox was asked by the last run."""
@@ -51,11 +53,19 @@ class Place:
 
 
 @contextmanager
-def open_place(entries: int, *, limit: bool, latency_ms: float = 0) -> Iterator[Place]:
-    """A new account of *entries* time entries, and a new folder."""
-    serve = ["--entries", str(entries), "--latency-ms", str(latency_ms)]
+def open_place(
+    entries: int,
+    *,
+    limit: bool,
+    latency_ms: float = 0,
+    accounts: int = 1,
+    code: Path = ROOT,
+) -> Iterator[Place]:
+    """New accounts of *entries* time entries each, and a new folder."""
+    sizes = {"entries": entries, "latency-ms": latency_ms, "accounts": accounts}
+    serve = [text for name, size in sizes.items() for text in (f"--{name}", str(size))]
     with (
         start_process(*serve, *([] if limit else ["--no-limit"])) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
-        yield Place(server, Path(folder))
+        yield Place(server, Path(folder), code)

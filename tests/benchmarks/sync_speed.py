@@ -38,6 +38,8 @@ class Measured:
     wall_s: float
     cpu_s: float
     peak_mb: float
+    written_mb: float = 0
+    """What the process wrote to disks; zero where the system does not count it."""
 
     @property
     def rate(self) -> float:
@@ -78,17 +80,25 @@ def build_command(limit: bool, every_table: bool) -> list[str]:
     return [sys.executable, "-m", "tests.benchmarks.impatient_sync", *tables]
 
 
-def measure(server: SandboxProcess, folder: Path, command: list[str]) -> Measured:
-    """Run *command* in *folder*, in a process of its own."""
+def measure(
+    server: SandboxProcess, folder: Path, command: list[str], code: Path = ROOT
+) -> Measured:
+    """
+    Run *command* in *folder*, in a process of its own.
+
+    Args:
+        code: The checkout whose ``harvest_source`` it imports.
+    """
     # As pip does with what it installs.
-    compileall.compile_dir(ROOT / "harvest_source", quiet=1)
+    compileall.compile_dir(code / "harvest_source", quiet=1)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "",  # Or every run would compile dlt, for seconds.
+        "PYTHONPATH": str(code),
         "DLT_DATA_DIR": str(folder / "dlt"),
         "SOURCES__HARVEST__API_URL": server.api_url,
         "SOURCES__HARVEST__ID_URL": server.id_url,
-        "SOURCES__HARVEST__ACCOUNT_ID": str(server.account_id),
+        "SOURCES__HARVEST__ACCOUNT_ID": ",".join(map(str, server.account_ids)),
         "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": server.token,
     }
     began = time.perf_counter()
@@ -108,6 +118,7 @@ def measure(server: SandboxProcess, folder: Path, command: list[str]) -> Measure
         wall_s=wall_s,
         cpu_s=used.ru_utime + used.ru_stime,
         peak_mb=peak_mb(used),
+        written_mb=used.ru_oublock * 512 / 1e6,
     )
 
 

@@ -1,0 +1,137 @@
+"""The warehouse of a benchmark, in DuckDB or in PostgreSQL: spoilt rows, sizes, what is written."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+import duckdb
+
+DATABASE: Final = "harvest_data.duckdb"
+_SPOIL: Final = (
+    "UPDATE harvest.time_entries SET rounded_hours = rounded_hours + 1 WHERE id IN (SELECT id "
+    "FROM harvest.time_entries WHERE NOT is_running ORDER BY id % 9973, id LIMIT {rows})"
+)
+_SUM: Final = "SELECT count(*), sum(rounded_hours) FROM harvest.time_entries WHERE NOT is_running"
+
+
+class Store(Protocol):
+    """Where a benchmark's runs write to."""
+
+    environment: Mapping[str, str]
+    """Settings that lead there."""
+    options: Sequence[str]
+    """Arguments of ``impatient_sync`` for it."""
+
+    def spoil(self, rows: int) -> None:
+        """Make some *rows* wrong, spread over the years, as a hand in the warehouse would."""
+
+    def sum_hours(self) -> tuple[int, Any]:
+        """Rows and hours of the entries that do not run."""
+
+    def describe(self, ours_mb: float) -> str:
+        """
+        Its size, and what was done in it since the description before.
+
+        Args:
+            ours_mb: What the measured process wrote to disks itself.
+        """
+
+
+class DuckDBStore:
+    """The file in the folder of the runs."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
+    options: Sequence[str] = ()
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / DATABASE
+
+    def spoil(self, rows: int) -> None:
+        with duckdb.connect(str(self._path)) as connection:
+            connection.execute(_SPOIL.format(rows=rows))
+
+    def sum_hours(self) -> tuple[int, Any]:
+        with duckdb.connect(str(self._path), read_only=True) as connection:
+            ((rows, hours),) = connection.execute(_SUM).fetchall()
+        return int(rows), hours
+
+    def describe(self, ours_mb: float) -> str:
+        return f"file {self._path.stat().st_size / 1e6:,.0f} MB; written {ours_mb:,.1f} MB"
+
+
+@dataclass
+class PostgresStore:
+    """A database of a server on this machine."""
+
+    environment: Mapping[str, str]
+    address: str
+    server_pid: int
+    options: Sequence[str] = ("--destination=postgres",)
+    _written: float = 0.0
+    _cpu_s: float = 0.0
+
+    def spoil(self, rows: int) -> None:
+        self._ask(_SPOIL.format(rows=rows))
+
+    def sum_hours(self) -> tuple[int, Any]:
+        ((rows, hours),) = self._ask(_SUM)
+        return int(rows), hours
+
+    def describe(self, ours_mb: float) -> str:
+        query = "SELECT pg_database_size(current_database()), pg_current_wal_lsn() - '0/0'"
+        ((size, log),) = self._ask(query)
+        cpu_s, written = _used_s(self.server_pid), float(log) / 1e6
+        said = (
+            f"database {size / 1e6:,.0f} MB; written {ours_mb:,.1f} MB, and "
+            f"{written - self._written:,.1f} MB of PostgreSQL's log in {cpu_s - self._cpu_s:.1f} s "
+            "of its CPU"
+        )
+        self._written, self._cpu_s = written, cpu_s
+        return said
+
+    def _ask(self, query: str) -> list[tuple[Any, ...]]:
+        import psycopg2
+
+        with closing(psycopg2.connect(self.address)) as connection:
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute(query)
+            return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def open_store(destination: str, folder: Path) -> Iterator[Store]:
+    """What *destination* is written to, with a server where it needs one, until the end."""
+    if destination == "duckdb":
+        yield DuckDBStore(folder)
+        return
+    from tests.support.postgres import build_environment, serving
+
+    with serving(folder / "postgres") as address:
+        pid = (folder / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
+        store = PostgresStore(build_environment(address), address, int(pid))
+        store.describe(0)
+        yield store
+
+
+def _used_s(server: int) -> float:
+    """CPU seconds of a process, of its children, and of those that have ended."""
+    ticks = 0
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = re.fullmatch(r"(\d+) \(.*\) (.*)", each.read_text(), re.DOTALL).groups()  # type: ignore[union-attr]
+        except (OSError, AttributeError):
+            continue  # It has ended.
+        fields = rest.split()
+        if int(pid) == server:
+            ticks += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == server:
+            ticks += sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
