@@ -17,10 +17,10 @@ from harvest_source.extract.backfill import dump_backfill, load_backfill
 from harvest_source.extract.cursor import load_cursor, move_cursor
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.parent_reading import ParentCollector
-from harvest_source.extract.replaced_lists import fingerprint
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import sees_the_same
+from harvest_source.extract.volatile_rows import VolatileRows, digest_rows
 
 
 def read_changes(task: Task) -> Iterator[pa.Table]:
@@ -32,6 +32,7 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     reader = task.build_reader()
     results: list[ReadResult] = []
     parents = ParentCollector(task, read_plan.slices)
+    volatile = VolatileRows(task.endpoint)
     rows = 0
     for slice_ in read_plan.slices:
         result = _resume(task, slice_)
@@ -40,6 +41,8 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
         for table in reader.iter_tables(slice_, result):
             rows += table.num_rows
             parents.add(table)
+            if read_plan.is_whole:
+                volatile.add(table)
             yield table
             _keep_progress(task, slice_, result)
         _keep_progress(task, slice_, result)
@@ -56,6 +59,8 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
     )
     if read_plan.is_whole:
         task.run_log.whole.add(task.key)
+        if digest := volatile.digest():
+            task.state["volatile"] = digest
         task.state["audit"] = Audited.whole(task.options.clock.now()).dump()
 
 
@@ -88,7 +93,7 @@ def _read_volatile(task: Task, reader: ListReader, results: list[ReadResult]) ->
     tables = list(reader.iter_tables(Slice(flag=task.endpoint.volatile), result))
     results.append(result)
     table = keep_newest(tables, task.endpoint.primary_key)
-    digest = fingerprint(table)
+    digest = digest_rows(table, task.endpoint)
     if task.state.get("volatile") == digest:
         task.run_log.add_rows(*task.key, table.num_rows)
         return

@@ -24,6 +24,7 @@ from pathlib import Path
 import duckdb
 
 from harvest_source.__main__ import DEFAULTS
+from harvest_source.defaults import KEEP_RUNS_DAYS
 from tests.support.lab import HOUR, Lab
 
 A_YEAR = 24 * 365
@@ -172,6 +173,7 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=1, help="between two runs, by the clock")
     parser.add_argument("--block", type=int, default=25)
     parser.add_argument("--entries", type=int, default=500)
+    parser.add_argument("--keep-runs-days", type=int, default=KEEP_RUNS_DAYS)
     parser.add_argument("--minutes", type=float, default=600, help="stop then")
     options = parser.parse_args()
     for name, value in DEFAULTS.items():
@@ -183,6 +185,7 @@ def main() -> int:
         Lab(Path(folder), entries=options.entries) as lab,
     ):
         os.environ["DLT_PROJECT_DIR"] = folder
+        os.environ["SOURCES__HARVEST__KEEP_RUNS_DAYS"] = str(options.keep_runs_days)
         lab.stop_timers()
         print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|", flush=True)
         for sizes in run(

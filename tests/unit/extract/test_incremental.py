@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from harvest_source.auth.sessions import Owner
@@ -16,6 +17,7 @@ from harvest_source.extract.options import Reread
 from harvest_source.extract.slice_reader import ListPage
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.strategies import read
+from harvest_source.extract.volatile_rows import VolatileRows, digest_rows
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.model import (
     ENTRIES,
@@ -153,6 +155,30 @@ def test_running_timers_are_loaded_when_they_changed() -> None:
         loaded.append(sum(table.num_rows for table in read(task)))
     assert loaded == [1, 0, 1]
     assert task.run_log.failures == []
+
+
+def timers(*notes: str) -> pa.Table:
+    """Entries; those without notes do not run."""
+    rows = [
+        {"id": number, "is_running": text != "", "notes": text, "updated_at": NOON}
+        for number, text in enumerate(notes, 1)
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def test_all_of_history_has_the_running_timers() -> None:
+    """The digest of a first read is what the next run finds, in whatever order they come."""
+    first, listed = VolatileRows(TIMERS), timers("a", "", "b")
+    for at in (2, 1, 0):
+        first.add(listed.slice(at, 1))
+    running = listed.filter(listed.column("is_running"))
+    assert first.digest() == digest_rows(running.take([1, 0]), TIMERS)
+    first.add(timers(""))
+    assert first.digest() == digest_rows(running.slice(1), TIMERS)
+    assert VolatileRows(ENTRIES).digest() is None
+    nothing = VolatileRows(TIMERS)
+    nothing.add(timers("", ""))
+    assert nothing.digest() == digest_rows(running.slice(0, 0), TIMERS)
 
 
 def test_a_full_refresh_continues_nothing() -> None:
