@@ -229,7 +229,9 @@ class HarvestClient:
             params,
             parse=partial(request.parse_page, number),
             label=request.label_page(number),
-            options=replace(options, urgency=urgency, cancelled=cancelled),
+            options=replace(
+                options, urgency=min(urgency, request.most_urgency), cancelled=cancelled
+            ),
         )
 
 

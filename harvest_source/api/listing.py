@@ -10,6 +10,7 @@ from typing import Final
 
 from harvest_source.api.attempt import Answer
 from harvest_source.api.pages import Page, max_pages, parse_page
+from harvest_source.api.rate_limit import LEAST_URGENT
 from harvest_source.api.urls import check_link
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import ResponseError, UnsafeLinkError
@@ -28,12 +29,19 @@ class ListRequest:
         key: Name of the array in the envelope; None for a single object.
         label: For messages: ``time_entries, 2024-03-01 to 2024-03-31``.
         is_report: Harvest counts ``reports/`` against an allowance of their own.
+        is_below_parent: One of many such lists: ``invoices/7/messages``.
     """
 
     path: str
     key: str | None
     label: str
     is_report: bool
+    is_below_parent: bool = False
+
+    @property
+    def most_urgency(self) -> float:
+        """Lists below a parent are many, and what people look at first is in others."""
+        return LEAST_URGENT if self.is_below_parent else math.inf
 
     def label_page(self, number: int) -> str:
         """The label of one page; the first is called like the list."""
@@ -68,7 +76,9 @@ def build_list_request(
         path: Below it: ``time_entries``.
     """
     label = describe_list(path, params or {})
-    return ListRequest(f"{root}/{path}", key, label, path.startswith("reports/"))
+    is_report = path.startswith("reports/")
+    is_below = not is_report and path.count("/") > 1
+    return ListRequest(f"{root}/{path}", key, label, is_report, is_below)
 
 
 def describe_list(path: str, params: Mapping[str, str]) -> str:

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.concurrency import in_parallel
 from harvest_source.errors import HarvestError
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.visibility import (
@@ -56,8 +59,13 @@ class Confirmation:
 
     def _ask(self, session: Session, endpoints: Sequence[Endpoint]) -> None:
         account_id, doubt = session.account_id, self.run_log.doubt
+        modules = {endpoint.module for endpoint in endpoints if endpoint.module is not None}
+        questions: list[Callable[[], Any]] = [session.fetch_owner]
+        if modules:
+            questions.append(partial(session.find_changed_modules, modules))
         try:
-            owner = session.fetch_owner()
+            # Both at once: the rows that were read wait for the answers.
+            owner, *found = in_parallel(_ask, questions, workers=len(questions))
         except HarvestError as error:
             doubt("", account_id, describe_changed_owner(account_id, str(error)))
             return
@@ -65,13 +73,16 @@ class Confirmation:
             why = "the token's owner has other roles than when the run began."
             doubt("", account_id, describe_changed_owner(account_id, why))
             return
-        modules = {endpoint.module for endpoint in endpoints if endpoint.module is not None}
-        changed = session.find_changed_modules(modules)
+        changed: set[str] = found[0] if found else set()
         for endpoint in endpoints:
             if endpoint.module in changed:
                 doubt(endpoint.name, account_id, describe_changed_module(endpoint, account_id))
             elif _lists(endpoint) & session.server_clock.find_old():
                 doubt(endpoint.name, account_id, describe_old_answer(endpoint, account_id))
+
+
+def _ask(question: Callable[[], Any]) -> Any:
+    return question()
 
 
 def _lists(endpoint: Endpoint) -> set[str]:

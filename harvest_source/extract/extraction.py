@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from typing import Any, Final
 
@@ -62,6 +63,13 @@ BATCHES_WAITING: Final = 32
 """Batches read ahead of the consumer at most, which bounds memory."""
 
 
+class Signal(Enum):
+    """What stands between batches."""
+
+    QUIET = "nothing came for one poll interval"
+    FIRST_READ = "an account's tables are read, and its lists below parents begin"
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows of one table of one account, or its state once all earlier batches are safe."""
@@ -101,28 +109,29 @@ class Extraction:
 
         Reading continues while the consumer has a package. A table that fails is recorded in the
         run log, and the others continue. Lists below parents are read when the account's other
-        tables have been.
+        tables have been; a long read's rows do not wait for them.
         """
         package: list[Batch] = []
         rows = polls = 0
+        is_long = False
         order = ReadingOrder(list(feeds))
         batches = gather(
             partial(self._read, order),
             order.first,
             workers=self.workers,
             waiting=BATCHES_WAITING,
-            silence=(POLL_S, None),
+            silence=(POLL_S, Signal.QUIET),
         )
         with closing(batches):
             for batch in batches:
-                polls += 1
-                if batch is not None:
+                polls = polls + 1 if batch is Signal.QUIET else 0
+                if isinstance(batch, Batch):
                     package.append(batch)
                     rows += batch.rows
-                    polls = 0
-                if self._is_due(rows, polls):
+                is_last = batch is Signal.FIRST_READ and rows >= (1 if is_long else QUIET_ROWS)
+                if is_last or self._is_due(rows, polls):
                     yield self._confirm(package)
-                    package, rows = [], 0
+                    package, rows, is_long = [], 0, True
         if package:
             yield self._confirm(package)
         self.run_log.drop_doubtful()
@@ -147,12 +156,14 @@ class Extraction:
         return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
     def _read(
-        self, order: ReadingOrder, feed: TableFeed, emit: Callable[[Batch | None], None]
+        self, order: ReadingOrder, feed: TableFeed, emit: Callable[[Batch | Signal], None]
     ) -> list[TableFeed]:
         """Read one feed; returns the feeds that may begin now."""
         for batch in self._iter_unconfirmed(feed):
             emit(batch)
-        return order.finish(feed)
+        if released := order.finish(feed):
+            emit(Signal.FIRST_READ)
+        return released
 
     def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
         """

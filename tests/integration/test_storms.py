@@ -1,11 +1,11 @@
 """
 Anything, in any order: edits, creations, deletions, moves, renames, faults, kills, wrong clocks.
 
-Rows come back, another administrator reads, a role or a module changes while a run reads, copies of
-the working folder or of the warehouse are put back, two machines take turns, some runs read some
-tables and keep history. After it all one quiet sync must make every cell of every table what
-Harvest has, the lists below invoices once the walk over all invoices has ended, and ``verify`` must
-agree.
+Rows come back, invoices are paid, sent, closed and re-opened while the first walk over them lasts,
+another administrator reads, a role or a module changes while a run reads, copies of the working
+folder or of the warehouse are put back, two machines take turns, some runs read some tables and
+keep history. After it all one quiet sync must make every cell of every table what Harvest has, the
+lists below invoices once the walk over all invoices has ended, and ``verify`` must agree.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -30,6 +31,7 @@ from hypothesis.stateful import (
 
 from harvest_source.errors import HarvestError
 from harvest_source.extract.parent_sweep import SWEEP_PARENTS
+from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.sync import Hooks
 from harvest_source.operations.verify import verify
 from harvest_source.sandbox import EditRefusedError, Request
@@ -67,21 +69,38 @@ RETURNING = ("time_entries", "invoices")
 COPIED = ("dlt", "harvest_data.duckdb")
 """What is put back from copies."""
 
+LONG_WALK: Final = 130
+"""Invoices of which a first walk, of fifty a run, takes three runs."""
+EVENTS = (None, "send", "close", "draft", "re-open", "view")
+"""What a message may tell: it is sent, or only says what became of the invoice."""
+
 tables = st.sampled_from(TABLES)
 places = st.integers(0, 1000)
 
 
 class Storms(RuleBasedStateMachine):
-    """One account and one warehouse; nothing that happens to them is an error of the test."""
+    """
+    One account and one warehouse; nothing that happens to them is an error of the test.
+
+    Attributes:
+        invoices: How many there are at first; by default some more than one run asks for their
+            payments.
+        drawn: What first walks over invoices have met, in all stories.
+        left: Of tables below invoices, how many invoices their first walk has still to ask.
+    """
+
+    invoices: ClassVar[int] = SWEEP_PARENTS + 5
+    drawn: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        # Some more invoices than one run asks for their payments at first.
-        self.lab = Lab(Path(self.folder.name), entries=40, invoices=SWEEP_PARENTS + 5)
+        self.lab = Lab(Path(self.folder.name), entries=40, invoices=self.invoices)
         self.lab.stop_timers()
         self.kills = 0
         self.deleted: list[tuple[str, int]] = []
+        self.left: dict[str, int] = {}
+        self.met: set[str] = set()
 
     def pick(self, table: str, place: int) -> int | None:
         """The id of some record."""
@@ -129,6 +148,41 @@ class Storms(RuleBasedStateMachine):
         invoice_id = self.pick("invoices", place)
         if invoice_id is not None:
             self.lab.server.create(table, invoice_id=invoice_id)
+            self.note_between(table)
+
+    @rule(place=places, event=st.sampled_from(EVENTS))
+    def tell(self, place: int, event: str | None) -> None:
+        """An invoice is sent, closed, re-opened, made a draft again, or looked at."""
+        invoice_id = self.pick("invoices", place)
+        if invoice_id is not None:
+            self.lab.server.create("invoice_messages", invoice_id=invoice_id, event_type=event)
+            self.note_between(f"message {event}")
+
+    @rule(place=places, table=st.sampled_from(("invoice_payments", "invoice_messages")))
+    def withdraw(self, place: int, table: str) -> None:
+        """A payment or a message is deleted, which does not move its invoice."""
+        record_id = self.pick(table, place)
+        if record_id is not None:
+            self.lab.server.delete(table, record_id)
+            self.note_between(f"deleted from {table}")
+
+    def note_between(self, what: str) -> None:
+        """Note what happened between two runs of a walk."""
+        if self.left:
+            self.met.add(what)
+
+    def note_run(self, report: SyncReport, subset: tuple[str, ...]) -> None:
+        """Note where the first walk is after a run of the tables *subset*."""
+        read = {table: each.left for (table, _), each in report.run_log.unasked.items()}
+        kept = {name: left for name, left in self.left.items() if name not in subset}
+        self.note_walk(kept | read)
+
+    def note_walk(self, left: dict[str, int]) -> None:
+        """Note what a first walk did in a run, which has *left* some invoices to the next."""
+        for table, before in self.left.items():
+            now = left.get(table, 0)
+            self.met.add("a pause" if now == before else "a further run" if now else "an end")
+        self.left = left
 
     @rule(place=places, day=st.sampled_from(DAYS))
     def move(self, place: int, day: str) -> None:
@@ -183,9 +237,9 @@ class Storms(RuleBasedStateMachine):
 
         self.lab.server.after_request(count)
         try:
-            self.lab.sync(*subset, **options)
+            self.note_run(self.lab.sync(*subset, **options), subset)
         except HarvestError:
-            pass
+            self.note_walk(self.left)
         finally:
             self.lab.server.clear_hooks()
             self.lab.server.clear_faults()
@@ -245,7 +299,8 @@ class Storms(RuleBasedStateMachine):
             self.assert_verified()
             self.assert_equal_after_a_run(ALL)  # That run may have begun a walk.
             self.assert_verified()
-            print("A story that ends well.", flush=True)
+            self.drawn.update(self.met)
+            print("A story that ends well.", *sorted(self.met), sep="; ", flush=True)
         finally:
             self.lab.server.stop()
             self.folder.cleanup()
@@ -270,10 +325,20 @@ class Storms(RuleBasedStateMachine):
         assert found.exit_code == 0, found.differences
 
 
-def run(examples: int, steps: int, *, is_random: bool) -> None:
+class LongWalks(Storms):
+    """So many invoices that their first walk, which has begun, takes several runs."""
+
+    invoices = LONG_WALK
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.note_run(self.lab.sync(*ALL), ALL)
+
+
+def run(examples: int, steps: int, *, is_random: bool, kind: type[Storms] = Storms) -> None:
     """Draw *examples* stories of *steps* at most; the same ones each time unless *is_random*."""
     run_state_machine_as_test(
-        Storms,
+        kind,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -295,5 +360,8 @@ def test_after_any_storm_the_warehouse_is_the_account() -> None:
 
 @pytest.mark.slow
 def test_after_long_storms_the_warehouse_is_the_account() -> None:
-    """The same with many long stories, other ones each time."""
-    run(examples=STORIES, steps=12, is_random=True)
+    """The same with many long stories and walks, other ones each time."""
+    Storms.drawn.clear()
+    run(examples=STORIES, steps=12, is_random=True, kind=LongWalks)
+    print(f"Met while walks were under way, in so many stories: {dict(Storms.drawn)}", flush=True)
+    assert STORIES < 10 or {"a further run", "a pause", "an end"} <= {*Storms.drawn}

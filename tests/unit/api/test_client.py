@@ -14,7 +14,7 @@ import pytest
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.http_context import HttpContext
-from harvest_source.api.rate_limit import RateLimiter, never
+from harvest_source.api.rate_limit import LEAST_URGENT, RateLimiter, never
 from harvest_source.errors import (
     AuthError,
     ConfigError,
@@ -173,15 +173,20 @@ def test_a_list_that_is_too_long_ends_with_its_first_page(
 
 
 @pytest.mark.parametrize(
-    ("pages", "urgencies"),
+    ("path", "pages", "urgencies"),
     [
-        (3, [math.inf] * 3),
-        (10, [math.inf] * 10),
-        (12, [math.inf, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        ("users", 3, [math.inf] * 3),
+        ("users", 10, [math.inf] * 10),
+        ("users", 12, [math.inf, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        ("invoices/7/messages", 12, [LEAST_URGENT] * 12),
     ],
 )
-def test_the_longest_list_goes_first(pages: int, urgencies: list[float]) -> None:
-    """Of long lists the one with most pages left, so that they end together; short ones at once."""
+def test_the_longest_list_goes_first(path: str, pages: int, urgencies: list[float]) -> None:
+    """
+    Of long lists the one with most pages left, so that they end together; short ones at once.
+
+    Lists below a parent, of which there are many, go last.
+    """
 
     class Noting(RateLimiter):
         def acquire(
@@ -198,7 +203,7 @@ def test_the_longest_list_goes_first(pages: int, urgencies: list[float]) -> None
     clock = FakeClock()
     limiter = Noting(requests=97, seconds=15.4, clock=clock)
     with build_client(handler, clock=clock, limiter=limiter) as client:
-        assert len(list(client.iter_pages("users", key="users"))) == pages
+        assert len(list(client.iter_pages(path, key="users"))) == pages
     assert noted == urgencies
 
 

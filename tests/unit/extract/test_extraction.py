@@ -63,6 +63,43 @@ def test_rows_do_not_wait_for_the_limit() -> None:
     assert sum(packages) == 148_000
 
 
+@dataclass(frozen=True, slots=True)
+class Endless(Bursts):
+    """Reads payments, one after the other, until *go_on* or ten thousand of them."""
+
+    def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
+        if not feed.endpoint.is_read_last:
+            yield from super(Endless, self)._iter_unconfirmed(feed)
+            return
+        for _ in range(10_000):
+            if self.go_on.acquire(blocking=False):
+                return
+            yield Batch(feed.endpoint, 1, table=PAGE.slice(0, 1))
+
+    def _confirm(self, batches: list[Batch]) -> list[Batch]:
+        return batches
+
+
+@pytest.mark.parametrize(
+    ("pages", "packages"), [((50, 1), [100_000, 2_000]), ((5,), [10_000]), ((1,), [])]
+)
+def test_rows_do_not_wait_for_lists_below_parents(
+    pages: tuple[int, ...], packages: list[int]
+) -> None:
+    """They are loaded when these lists begin, unless all that was read is little."""
+    extraction = Endless(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
+    names = ("time_entries", "invoice_payments")
+    feeds = [TableFeed(BY_NAME[name], 1, cast("Decoder", None), {}) for name in names]
+    found: list[int] = []
+    with closing(extraction.iter_packages(feeds)) as read:
+        for batches in read:
+            entries = [batch.rows for batch in batches if batch.endpoint.name == names[0]]
+            if len(batches) == len(entries):
+                found.append(sum(entries))
+                extraction.go_on.release()
+    assert found == packages
+
+
 @pytest.mark.parametrize(("left", "polls"), [(2000, 5), (0, 1)])
 def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> None:
     """Several quiet polls make a pause; one does when all announced rows have come."""
