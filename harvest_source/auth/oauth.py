@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 import httpx
 
 from harvest_source.api.http_context import ignore_warning
+from harvest_source.auth.saved_login import build_auth_command
 from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
 from harvest_source.auth.token_stores import TokenStore
 from harvest_source.clock import Clock
@@ -233,3 +234,19 @@ class _State:
     renewed_s: float = float("-inf")
     wait_until_s: float = float("-inf")
     is_lost: bool = False
+
+
+def check_kept(auth: httpx.Auth, profile: str) -> None:
+    """
+    Refuse a sign-in that ends with this process.
+
+    Raises:
+        SignInError: Harvest exchanged its refresh token, and no place kept the new one.
+    """
+    if isinstance(auth, OAuthToken) and auth.is_lost:
+        msg = (
+            "Harvest exchanged the refresh token for another one, which could not be kept, so the "
+            "sign-in ends with this command. Make a place for it and sign in again: "
+            f"{build_auth_command('login', profile)}"
+        )
+        raise SignInError(msg)

@@ -24,7 +24,7 @@ from harvest_source.api.rate_limit import Cancelled, LimiterMaker, general_limit
 from harvest_source.api.urls import check_url
 from harvest_source.auth.accounts import choose_account, fetch_accounts
 from harvest_source.auth.managed import Managed
-from harvest_source.defaults import API_URL, ID_URL
+from harvest_source.defaults import API_URL, ID_URL, PROFILE
 from harvest_source.errors import (
     ApiError,
     AuthError,
@@ -48,6 +48,7 @@ class Connection:
         account_ids: Accounts to read; empty: the only Harvest account the token reaches.
         rate_limit: Requests per 15 s; None: what Harvest allows.
         token_source: Where the token came from, for error messages. Never the token.
+        profile: Of the sign-in.
         build_limiter: Makes the limiter of each account.
     """
 
@@ -58,6 +59,7 @@ class Connection:
     api_url: str = API_URL
     id_url: str = ID_URL
     token_source: str = ""
+    profile: str = PROFILE
     build_limiter: LimiterMaker = general_limiter
 
 

@@ -256,6 +256,7 @@ def connect(config: HarvestConfiguration, http: HttpContext, sign_in: SignIn) ->
         api_url=config.api_url,
         id_url=config.id_url,
         token_source=sign_in.source,
+        profile=sign_in.profile,
     )
 
 

@@ -6,11 +6,14 @@ Knows neither Arrow nor DuckDB: ``sync`` imports them while Harvest answers its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from harvest_source.api.rate_limit import GENERAL
+from harvest_source.auth.oauth import check_kept
 from harvest_source.auth.sessions import Sessions
+from harvest_source.errors import SignInError
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Hooks, RunArguments, Settings, build_settings
 from harvest_source.warehouse.target import Target
@@ -47,3 +50,12 @@ def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None
     sessions = Sessions(settings.connection)
     target = replace(target, table_format=settings.table_format)
     return Run(target, settings, sessions, run_log, hooks, started_at, started_s)
+
+
+def note_lost_sign_in(run: Run, account_ids: Sequence[int]) -> None:
+    """Record as a failure that no later run can sign in, though this one could read."""
+    connection = run.settings.connection
+    try:
+        check_kept(connection.auth, connection.profile)
+    except SignInError as error:
+        run.run_log.fail("", account_ids[0], error)

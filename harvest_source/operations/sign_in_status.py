@@ -9,15 +9,14 @@ from typing import Any
 
 from harvest_source.api.http_context import ignore_notice
 from harvest_source.auth.accounts import fetch_accounts
-from harvest_source.auth.oauth import NoPlaceError, NotExchangedError, OAuthToken
-from harvest_source.auth.saved_login import build_auth_command
+from harvest_source.auth.oauth import NoPlaceError, NotExchangedError, check_kept
 from harvest_source.auth.sessions import Owner, Sessions
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.auth.vault_keys import KeyringUnusableError
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
-from harvest_source.errors import AuthError, ConfigError, HarvestError, SignInError
+from harvest_source.errors import AuthError, ConfigError, HarvestError
 from harvest_source.load.settings import build_connection, connect
 from harvest_source.notices import Notice
 from harvest_source.operations.login import SignInContext, account_dict, write_instant
@@ -163,8 +162,7 @@ def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
         with sessions.in_use():
             ids = sessions.account_ids()
             owners = tuple((account_id, sessions.open(account_id).owner) for account_id in ids)
-        if isinstance(sign_in.auth, OAuthToken) and sign_in.auth.is_lost:
-            raise SignInError(_explain_lost(report.profile))
+        check_kept(sign_in.auth, report.profile)
         tokens = sign_in.store.read() if sign_in.store else None
     except NotExchangedError as error:
         if error.is_refused:
@@ -174,14 +172,6 @@ def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
     except HarvestError as error:
         return replace(report, state=_judge(error), error=error)
     return replace(report, state=SignInState.OK, owners=owners, tokens=tokens)
-
-
-def _explain_lost(profile: str) -> str:
-    return (
-        "Harvest exchanged the refresh token for another one, which could not be kept, so the "
-        "sign-in ends with this command. Make a place for it and sign in again: "
-        f"{build_auth_command('login', profile)}"
-    )
 
 
 def list_accounts(context: SignInContext) -> list[dict[str, Any]]:

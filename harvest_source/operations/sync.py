@@ -19,7 +19,7 @@ from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.operations.notifying import RunNotifier
-from harvest_source.operations.run import Run, open_run
+from harvest_source.operations.run import Run, note_lost_sign_in, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
 from harvest_source.resources import check_address_space
 from harvest_source.schema.endpoint import Endpoint
@@ -144,7 +144,9 @@ def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> tuple[SyncReport, str | N
             errors = () if run.run_log.failures else (error,)
             steps.write_refused_run(build_report(run, chosen, errors=errors))
             raise
-        report = build_report(run, account_ids, endpoints, steps.execute())
+        refusals = steps.execute()
+        note_lost_sign_in(run, account_ids)
+        report = build_report(run, account_ids, endpoints, refusals)
         if not report.errors:
             target = replace(run.target, dataset=steps.workspace.warehouse.dataset)
             report = replace(report, target=target)

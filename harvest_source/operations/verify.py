@@ -33,7 +33,7 @@ from harvest_source.operations.comparisons import Comparison, State
 from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_owed
-from harvest_source.operations.run import open_run
+from harvest_source.operations.run import note_lost_sign_in, open_run
 from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.verify_record import record_verification
 from harvest_source.operations.verify_report import VerifyReport
@@ -102,6 +102,7 @@ def verify(
             drop_staging(workspace)
         account_ids = tuple(run.sessions.account_ids())
         _note_nothing_compared(workspace, account_ids, found)
+        note_lost_sign_in(run, account_ids)
         report = VerifyReport(
             account_ids=account_ids,
             comparisons=tuple(found),

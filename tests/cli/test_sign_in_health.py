@@ -313,3 +313,24 @@ def test_a_kill_in_the_middle_loses_no_login(office: Sandbox, folder: Path, bare
     office.clear_hooks()
     code, found = look(bare)
     assert (code, [entry["state"] for entry in found.values()]) == (0, ["ok", "ok"])
+
+
+def test_a_run_that_lost_its_sign_in_ends_with_3(office: Sandbox, folder: Path, bare: Run) -> None:
+    """Its new refresh token could not be kept: it read everything, and no later run can sign in."""
+    office.set_oauth(rotate=True)
+    access = sign_in_as(office, folder, "anna")
+    assert bare("sync", "--table=clients", "--profile=anna").code == 0
+    office.expire_access_token(access)
+    [key] = folder.parent.rglob("vault/key")
+
+    def spoil(request: Request) -> None:
+        if "token" in request.path:
+            key.write_text("no key")
+
+    office.before_request(spoil)
+    result = bare("sync", "--table=clients", "--profile=anna", "--json")
+    assert result.code == 3
+    assert result.json["status"] == "partial"
+    assert result.json["tables"]["clients"]["rows"] >= 0
+    [error] = result.json["errors"]
+    assert "auth login --profile anna" in error["message"]
