@@ -39,6 +39,9 @@ class Replacement:
         Raises:
             DestinationError: The destination refused.
         """
+        # Opening and closing the file costs more than most packages have to remove: nothing.
+        if not any(_may_remove(each) for each in batches):
+            return [each for each in batches if not self._is_kept(_place(each))]
         removal = RowRemoval(self.workspace)
         with self.workspace.warehouse.held():
             for place, removals in self._find_removals(batches).items():
@@ -66,7 +69,7 @@ class Replacement:
                 # A later state owes what an earlier one of its read owed.
                 replaced = [each for each in found[place] if each.reason is Reason.REPLACED]
                 found[place] = [*replaced, *owed]
-            if batch.table is not None and _replaces(batch):
+            if _replaces(batch):
                 found[place] += self._find_replaced(batch)
         return {place: removals for place, removals in found.items() if removals}
 
@@ -89,9 +92,19 @@ def _place(batch: Batch) -> Place:
     return batch.endpoint.name, batch.account_id
 
 
+def _may_remove(batch: Batch) -> bool:
+    return _owes(batch) or _replaces(batch)
+
+
+def _owes(batch: Batch) -> bool:
+    """Whether an earlier read found rows to remove, which are not removed yet."""
+    return batch.state is not None and OWED in batch.state
+
+
 def _replaces(batch: Batch) -> bool:
     """Whether the rows of *batch* take the place of lists; a single object has one row only."""
-    return batch.endpoint.cursor is None and bool(batch.endpoint.primary_key)
+    has_lists = batch.endpoint.cursor is None and bool(batch.endpoint.primary_key)
+    return batch.table is not None and has_lists
 
 
 def _rows_of(table: Any, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
