@@ -26,6 +26,7 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.startup import without_gc
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.target import Target, build_target
+from harvest_source.warehouse.working_folder import claim_folder
 
 if TYPE_CHECKING:
     from harvest_source.operations.sync_steps import SyncSteps
@@ -101,7 +102,7 @@ def sync(
     run = open_run(replace(target, takes_over=take_over), arguments, hooks)
     with (
         RunNotifier(run.settings.recipient, target) as notifier,
-        only_sync(pipeline, now=run.started_at),
+        only_sync(pipeline, claim_folder(target), now=run.started_at),
         run.sessions.in_use(),
     ):
         notifier.begin()

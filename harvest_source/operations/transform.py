@@ -28,6 +28,7 @@ from harvest_source.warehouse.publishing import Published, check_publishable
 from harvest_source.warehouse.publishing import publish as publish_file
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
+from harvest_source.warehouse.working_folder import claim_folder
 
 _TEST_FAILED: Final = 5
 _NOT_BUILT: Final = 6
@@ -142,7 +143,7 @@ def transform(
     place = None if publish is None else check_publishable(target, Path(publish))
     _check_exists(target)
     warnings: list[str] = []
-    with only_sync(pipeline, now=datetime.now(UTC)):
+    with only_sync(pipeline, claim_folder(target), now=datetime.now(UTC)):
         warehouse = Warehouse(target, on_warning=warnings.append)
         warehouse.follow()
         check_loaded(warehouse)

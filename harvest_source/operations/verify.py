@@ -42,6 +42,7 @@ from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.target import Target, build_target
+from harvest_source.warehouse.working_folder import claim_folder
 
 _ROUNDS: Final = 3
 """How often what differs is mended and compared again."""
@@ -83,7 +84,7 @@ def verify(
         settings=settings, account=account, exclude=exclude, max_deletes=max_deletes
     )
     run = open_run(target, arguments, hooks)
-    with only_sync(pipeline, now=run.started_at), run.sessions.in_use():
+    with only_sync(pipeline, claim_folder(target), now=run.started_at), run.sessions.in_use():
         workspace = open_workspace(run, DEFAULT_ENDPOINTS)
         warehouse, log = workspace.warehouse, run.run_log
         warnings = warehouse.follow()

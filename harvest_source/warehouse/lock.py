@@ -1,5 +1,7 @@
 """
-One sync at a time for each pipeline: an operating system's lock, which dies with its process.
+One sync at a time for each warehouse and pipeline.
+
+The lock is the operating system's, so it dies with its process.
 
 Plain dlt use is not locked.
 """
@@ -17,28 +19,27 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from harvest_source.dlt_internals import find_pipelines_folder
 from harvest_source.errors import BusyError, DestinationError, printable
+from harvest_source.warehouse.working_folder import explain_unusable
 
 
 @contextmanager
-def only_sync(pipeline: str, *, now: datetime, folder: Path | None = None) -> Iterator[None]:
+def only_sync(pipeline: str, folder: Path, *, now: datetime) -> Iterator[None]:
     """
-    Hold the lock of *pipeline* during the block.
+    Hold the lock of *pipeline* in *folder* during the block.
 
     The lock file lies beside the pipeline's working folder, because the folder itself may be
     removed at any time. A second file names the process that holds the lock, for the message only:
     one that a dead process left behind has no effect.
 
     Args:
+        folder: The one that holds the pipeline's working folder, as the warehouse has it.
         now: Shown to other processes as the time since which the lock is held.
-        folder: Folder of the lock file; None: dlt's folder of pipelines.
 
     Raises:
         BusyError: Another process holds it. Names its pid, host and when it began.
         DestinationError: The folder cannot be written.
     """
-    folder = folder or find_pipelines_folder()
     path = folder / f"{pipeline}.lock"
     holder = folder / f"{pipeline}.lock.json"
     lock = FileLock(path, timeout=0)
@@ -48,11 +49,7 @@ def only_sync(pipeline: str, *, now: datetime, folder: Path | None = None) -> It
     except Timeout as error:
         raise BusyError(_describe(pipeline, holder)) from error
     except (OSError, NotImplementedError) as error:
-        msg = (
-            f"The folder of dlt's pipelines cannot be used ({printable(error)}). Nothing was read "
-            "and nothing changed. Make it writable, or name another with DLT_DATA_DIR."
-        )
-        raise DestinationError(msg) from error
+        raise DestinationError(explain_unusable(error)) from error
     try:
         with suppress(OSError):  # A full disk must not stop the run: it is for the message only.
             _sign(holder, now)
@@ -83,5 +80,5 @@ def _describe(pipeline: str, holder: Path) -> str:
         who = "another process, which began only now"
     return (
         f"Another sync of pipeline {pipeline} is running ({who}). Nothing was read and nothing "
-        "changed. Wait for it, or use another --pipeline with another --database."
+        "changed. Wait for it, or sync into another --database."
     )

@@ -35,6 +35,7 @@ from harvest_source.warehouse.settings_checks import check_pipeline, check_setti
 from harvest_source.warehouse.stored_state import is_known, read_stored
 from harvest_source.warehouse.table_format import choose_table_format
 from harvest_source.warehouse.target import Target
+from harvest_source.warehouse.working_folder import find_folder
 
 UNTOUCHED: Final = "Nothing was read and nothing changed."
 
@@ -255,7 +256,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
     try:
         pipeline = _attach_if_whole(target, destination)
         if pipeline is None:
-            shutil.rmtree(find_pipelines_folder() / target.pipeline)
+            shutil.rmtree(find_folder(target) / target.pipeline)
             on_warning(
                 "dlt's working folder was damaged, by a full disk perhaps. It is made anew from "
                 "what the destination holds."
@@ -296,7 +297,7 @@ def _attach_if_whole(target: Target, destination: Any) -> dlt.Pipeline | None:
 def _attach(target: Target, destination: Any) -> dlt.Pipeline:
     pipeline = dlt.pipeline(
         target.pipeline,
-        pipelines_dir=str(find_pipelines_folder()),
+        pipelines_dir=str(find_folder(target)),
         destination=destination,
         dataset_name=target.dataset,
         _impl_cls=StatefulPipeline,
@@ -352,11 +353,12 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
     destination = find_destination(target.destination)
     if target.database is not None:
         destination = build_duckdb(str(target.database.absolute()), read_only=read_only)
-    is_new = not (find_pipelines_folder() / target.pipeline).is_dir()
+    folder = find_folder(target)
+    is_new = not (folder / target.pipeline).is_dir()
     try:
         pipeline = dlt.attach(
             target.pipeline,
-            pipelines_dir=str(find_pipelines_folder()),
+            pipelines_dir=str(folder),
             destination=destination,
             dataset_name=target.dataset,
         )

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harvest_source.errors import BusyError
+from harvest_source.errors import BusyError, DestinationError
 from harvest_source.warehouse.lock import only_sync
+from harvest_source.warehouse.target import build_target
+from harvest_source.warehouse.working_folder import claim_folder
 from tests.support.holders import HELD_SINCE, syncing
 from tests.support.labs import OpenLab
 
@@ -30,7 +32,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
         holder.kill()
         holder.wait()
     assert (tmp_path / "harvest.lock.json").exists()
-    with only_sync("harvest", now=HELD_SINCE, folder=tmp_path):
+    with only_sync("harvest", tmp_path, now=HELD_SINCE):
         pass
     assert not (tmp_path / "harvest.lock.json").exists()
 
@@ -38,13 +40,13 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
 def test_pipelines_do_not_wait_for_each_other(tmp_path: Path) -> None:
     """The lock is one pipeline's, and it is free again afterwards."""
     with (
-        only_sync("one", now=HELD_SINCE, folder=tmp_path),
-        only_sync("other", now=HELD_SINCE, folder=tmp_path),
+        only_sync("one", tmp_path, now=HELD_SINCE),
+        only_sync("other", tmp_path, now=HELD_SINCE),
         pytest.raises(BusyError),
-        only_sync("one", now=HELD_SINCE, folder=tmp_path),
+        only_sync("one", tmp_path, now=HELD_SINCE),
     ):
         pytest.fail("two hold one lock")
-    with only_sync("one", now=HELD_SINCE, folder=tmp_path):
+    with only_sync("one", tmp_path, now=HELD_SINCE):
         pass
 
 
@@ -54,6 +56,50 @@ def test_an_unreadable_holder_still_bars(tmp_path: Path) -> None:
         (tmp_path / "harvest.lock.json").write_text("{")
         with (
             pytest.raises(BusyError, match="another process"),
-            only_sync("harvest", now=HELD_SINCE, folder=tmp_path),
+            only_sync("harvest", tmp_path, now=HELD_SINCE),
         ):
             pytest.fail("two hold one lock")
+
+
+def test_syncs_into_two_files_do_not_bar_each_other(open_lab: OpenLab) -> None:
+    """Both are pipeline harvest's, on one machine: each has a lock and cursors of its own."""
+    lab = open_lab()
+    lab.sync("clients")
+    other = lab.folder / "other.duckdb"
+    with syncing(lab.folder / "dlt" / "pipelines"):
+        report = lab.sync("clients", database=other)
+    assert report.status == "ok"
+    before = len(lab.server.requests)
+    assert lab.sync("clients").tables["clients"].rows == 0
+    assert lab.sync("clients", database=other).tables["clients"].rows == 0
+    assert len(lab.server.requests) > before
+
+
+def test_a_file_has_one_folder_for_good(data_dir: Path) -> None:
+    """The first of a name has dlt's own; nothing but its end gives it to another."""
+    first, second = (build_target("duckdb", data_dir / f"{n}.duckdb", "harvest", "p") for n in "ab")
+    assert claim_folder(first) == data_dir / "pipelines"
+    (data_dir / "a.duckdb").touch()
+    apart = claim_folder(second)
+    assert apart != data_dir / "pipelines"
+    assert claim_folder(first) == data_dir / "pipelines"
+    (data_dir / "a.duckdb").unlink()
+    with syncing(data_dir / "pipelines", "p"):
+        assert claim_folder(second) == apart  # The run at work makes the file anew.
+    assert claim_folder(second) == data_dir / "pipelines"
+    (data_dir / "b.duckdb").touch()
+    assert claim_folder(first) != data_dir / "pipelines"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(data_dir: Path) -> None:
+    """A short error that names the variable, not a traceback."""
+    (data_dir / "pipelines").touch()
+    with pytest.raises(DestinationError, match="DLT_DATA_DIR"):
+        claim_folder(build_target("duckdb", data_dir / "a.duckdb", "harvest", "p"))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of dlt's own."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))
+    return tmp_path

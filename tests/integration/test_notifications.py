@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harvest_source.api.notification import Event, Notification, Recipient, Style
+from harvest_source.dlt_internals import find_pipelines_folder
 from harvest_source.errors import BusyError, ConfigError, DestinationError, HarvestError
 from harvest_source.operations.warehouse_status import read_warehouse_status
 from harvest_source.warehouse.lock import only_sync
@@ -83,7 +84,11 @@ def test_a_dead_man_switch_is_told_of_every_run(lab: Lab, post: Post) -> None:
 def test_a_run_that_another_holds_up_is_not_told(lab: Lab, post: Post) -> None:
     """Neither as begun nor as failed: the one that is at work tells."""
     settings = {"notify_url": post.url, "notify_style": "ping"}
-    with lab.working(), only_sync("harvest", now=lab.clock()), pytest.raises(BusyError):
+    with (
+        lab.working(),
+        only_sync("harvest", find_pipelines_folder(), now=lab.clock()),
+        pytest.raises(BusyError),
+    ):
         sync(lab, **settings)
     assert post.got == []
 

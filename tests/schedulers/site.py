@@ -108,8 +108,10 @@ class Site:
         """A process that holds the pipeline's lock, as a sync at work does."""
         code = (
             "from harvest_source.warehouse.lock import only_sync\n"
+            "from harvest_source.dlt_internals import find_pipelines_folder\n"
             "from datetime import UTC, datetime\n"
-            "with only_sync('harvest', now=datetime.now(UTC)): print('held', flush=True); input()"
+            "with only_sync('harvest', find_pipelines_folder(), now=datetime.now(UTC)):\n"
+            "    print('held', flush=True); input()"
         )
         holder = subprocess.Popen(
             [sys.executable, "-c", code],

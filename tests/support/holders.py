@@ -19,10 +19,10 @@ HELD_SINCE = datetime(2026, 6, 17, 12, tzinfo=UTC)
 
 
 @contextmanager
-def _holding(call: str, what: Path) -> Iterator[Child]:
+def _holding(call: str, what: Path, *more: str) -> Iterator[Child]:
     module = "tests.support.holders"
     with fork(
-        str(what), folder=what.parent, environment=os.environ, call=f"{module}:{call}"
+        str(what), *more, folder=what.parent, environment=os.environ, call=f"{module}:{call}"
     ) as child:
         assert child.stdout.readline() == "held\n"
         yield child
@@ -43,10 +43,10 @@ def writing(database: Path) -> Iterator[Child]:
 
 
 @contextmanager
-def syncing(folder: Path) -> Iterator[Child]:
-    """Another process that has the lock of pipeline ``harvest`` in *folder*."""
+def syncing(folder: Path, pipeline: str = "harvest") -> Iterator[Child]:
+    """Another process that has the lock of *pipeline* in *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _holding("lock", folder) as child:
+    with _holding("lock", folder, pipeline) as child:
         yield child
 
 
@@ -63,8 +63,8 @@ def write() -> None:
 
 
 def lock() -> None:
-    """In the child: take the lock in the folder named, and wait."""
-    with only_sync("harvest", now=HELD_SINCE, folder=Path(sys.argv[1])):
+    """In the child: take the lock of the folder and pipeline named, and wait."""
+    with only_sync(sys.argv[2], Path(sys.argv[1]), now=HELD_SINCE):
         _wait()
 
 
