@@ -31,6 +31,12 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 
 
+_RENAMED: Final = "warehouse"
+"""Name of a database whose file has a name that cannot stay."""
+_TAKEN: Final = ("asked", "memory")
+"""Names of databases that are beside it."""
+
+
 def open_locked(
     path: Path, schemas: Sequence[str], *, memory_mb: int, threads: int
 ) -> duckdb.DuckDBPyConnection:
@@ -53,7 +59,7 @@ def open_warehouse(
         duckdb.Error: The file cannot be opened, or is in use by a process that writes.
     """
     limits: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "threads": threads}
-    connection = duckdb.connect(str(path), read_only=True, config=SETTINGS | limits)
+    connection = _connect(path, schemas, limits)
     found = connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal")
     existing = {name for (name,) in found.fetchall()}
     names = [quote(each) for each in schemas if each in existing]
@@ -61,6 +67,31 @@ def open_warehouse(
         path_text = ",".join(names).replace("'", "''")
         connection.execute(f"SET search_path = '{path_text}'")
     connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _connect(
+    path: Path, schemas: Sequence[str], limits: dict[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    """
+    Open the file alone.
+
+    DuckDB calls a database as its file. Where a schema has that name too, as in
+    ``harvest.duckdb``, each of its tables would be ambiguous: then the database gets another name,
+    and other files are out of reach as soon as it is open.
+    """
+    config = SETTINGS | limits
+    if path.stem.lower() not in {*_TAKEN, *(each.lower() for each in schemas)}:
+        return duckdb.connect(str(path), read_only=True, config=config)
+    del config["enable_external_access"]
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        place = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{place}' AS {_RENAMED} (READ_ONLY); USE {_RENAMED}")
+        connection.execute("SET enable_external_access = false")
+    except duckdb.Error:
+        connection.close()
+        raise
     return connection
 
 

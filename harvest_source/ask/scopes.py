@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from harvest_source.ask.models import MART
+from harvest_source.ask.revealing import COMPUTED
 from harvest_source.ask.row_rules import RULES
 from harvest_source.defaults import SCOPE_KEYS
 from harvest_source.errors import ConfigError, printable
@@ -34,13 +35,13 @@ TOOLS: Final = (
 _EVERY: Final = "*"
 _STAGING: Final = "stg_harvest__"
 
-_COST: Final = ("time_entries.cost_rate", ("cost", "margin", "profit"))
-_RATE: Final = (
-    "time_entries.billable_rate",
-    ("billable_amount", "standard_value", "revenue", "realisation", "uninvoiced", "spent_money"),
+_MONEY: Final = frozenset(
+    {"billable_rate", "cost_budget", "cost_rate", "default_hourly_rate", "fee", "hourly_rate"}
 )
-_REVEALING: Final = (_COST, _RATE)
-"""A column, and parts of names of models' columns from which it can be computed."""
+"""
+What Harvest shows to administrators, and to others only with a permission for it. A scope of
+people's rows shows them where it names them: ``TABLE.*`` leaves them out.
+"""
 
 
 class Rows(StrEnum):
@@ -156,7 +157,8 @@ def parse_scope(name: str, section: Any) -> Scope:
     _check_known(section, SCOPE_KEYS, f"{place} has no key")
     rows = _parse_rows(section.get("rows", Rows.ALL), place)
     tables = _parse_names(section, "tables", place)
-    columns = _parse_columns(_parse_names(section, "columns", place), place)
+    withheld = frozenset[str]() if rows is Rows.ALL else _MONEY
+    columns = _parse_columns(_parse_names(section, "columns", place), place, withheld)
     accounts = _parse_accounts(section.get("accounts", ()), place)
     tools = _parse_names(section, "tools", place)
     _check_known(tools or (), TOOLS, f"{place} names in tools")
@@ -210,10 +212,10 @@ def _check_revealing(
     if _EVERY in names:
         msg = f"{place}: name the columns of {table} one by one. They are made of many tables'."
         raise ConfigError(msg)
-    for base, parts in _REVEALING:
+    for base, computed in COMPUTED.items():
         of_table, _, column = base.partition(".")
         is_shown = column in columns.get(of_table, frozenset())
-        found = sorted(each for each in names if any(part in each for part in parts))
+        found = sorted(names & computed.get(table, frozenset()))
         if found and not is_shown:
             msg = (
                 f"{place}: {table}.{found[0]} is computed from {base}, which this scope hides. "
@@ -239,8 +241,14 @@ def _parse_names(section: Mapping[str, Any], key: str, place: str) -> tuple[str,
 
 
 def _parse_columns(
-    names: tuple[str, ...] | None, place: str
+    names: tuple[str, ...] | None, place: str, withheld: frozenset[str]
 ) -> Mapping[str, frozenset[str]] | None:
+    """
+    The columns of each table.
+
+    Args:
+        withheld: What ``TABLE.*`` leaves out.
+    """
     if names is None:
         return None
     columns: dict[str, set[str]] = {}
@@ -254,7 +262,8 @@ def _parse_columns(
         declared = find_declared(table)
         found = columns.setdefault(table, set())
         if column == _EVERY and declared:
-            found |= declared
+            # Entries have their assignments' rates: user_assignment__hourly_rate.
+            found |= {each for each in declared if each.rpartition("__")[2] not in withheld}
         elif declared and column not in declared:
             _check_known([column], declared, f"{place} names a column that {table} has not:")
         else:

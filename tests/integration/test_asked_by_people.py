@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import anyio
+import duckdb
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from mcp import Client, StdioServerParameters, stdio_client
 
 from harvest_source.ask import Runner
 from harvest_source.ask.access import Access, Caller
@@ -20,6 +27,9 @@ from harvest_source.cli import main as cli
 from harvest_source.clock import Clock
 from tests.sandbox.reader import Reader
 from tests.support.lab import Lab
+from tests.support.limited import Viewer, World, filter_world
+from tests.support.limited_calls import find_shown
+from tests.support.sides import Side
 
 ROLES = ("administrator", "manager", "member")
 TABLES = ("time_entries", "users", "projects", "clients", "tasks", "user_assignments")
@@ -32,6 +42,15 @@ columns = ["time_entries.id", "time_entries.user__id", "time_entries.hours"]
 [sources.harvest.scopes.hours]
 tools = ["sum_time"]
 columns = ["time_entries.hours", "time_entries.rounded_hours"]
+
+[sources.harvest.scopes.managed]
+rows = "managed"
+sql = true
+columns = [
+  "time_entries.account_id", "time_entries.id", "time_entries.user__id", "time_entries.hours",
+  "time_entries.notes", "time_entries.client__id", "users.account_id", "users.id",
+  "users.last_name", "clients.account_id", "clients.id", "clients.name",
+]
 """
 
 
@@ -93,6 +112,27 @@ def test_managed_rows_are_those_that_harvest_shows(
     expected = sorted(row["id"] for page in pages for row in page[table])
     assert expected
     assert read_ids(access, "managed", role, table) == expected
+
+
+@pytest.mark.parametrize("table", ["time_entries", "user_assignments", "users"])
+def test_columns_are_no_more_than_harvest_shows(lab: Lab, table: str) -> None:
+    """``TABLE.*``, to a manager without permissions for rates: none that their own token lacks."""
+    reader = Reader(lab.server)
+    with reader.client:
+        pages = reader.pages(table, token=lab.server.tokens["manager"])
+    told = {key for page in pages for row in page[table] for key in flatten(row)}
+    shown = scope("managed").find_columns(table) or frozenset()
+    assert {each for each in shown if "rate" in each} <= told | {"account_id"}
+    assert len(shown & told) > len(shown) / 2
+
+
+def flatten(row: dict[str, Any], before: str = "") -> Iterator[str]:
+    """The columns that a record becomes."""
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{before}{name}__")
+        else:
+            yield before + name
 
 
 def test_own_rows_are_the_persons(access: Access, lab: Lab) -> None:
@@ -171,3 +211,110 @@ def test_commands_keep_to_a_scope(configured: Lab, capsys: pytest.CaptureFixture
     ):
         assert cli.run([*command, *database]) in (2, 3), command
         assert not json.loads(capsys.readouterr().out).get("rows")
+
+
+ALIKE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("list_tables", {}),
+    ("describe_table", {"table": "time_entries"}),
+    ("list_records", {"table": "time_entries", "order": ["-hours"], "limit": 500}),
+    ("list_records", {"table": "time_entries", "where": ["cost_rate>0"]}),
+    ("list_records", {"table": "invoices"}),
+    ("find", {"text": "a"}),
+    ("sum_time", {"by": ["client"]}),
+    (
+        "query",
+        {
+            "sql": "SELECT c.name, COUNT(*) FROM clients AS c JOIN time_entries AS t ON "
+            "t.client__id = c.id AND t.account_id = c.account_id GROUP BY ALL ORDER BY ALL"
+        },
+    ),
+    ("query", {"sql": "SELECT MAX(cost_rate) FROM time_entries"}),
+    ("query", {"sql": "SELECT * FROM information_schema.tables"}),
+)
+"""Calls whose answers would tell of other rows and columns."""
+
+
+@pytest.fixture
+def part(access: Access, configured: Lab, tmp_path: Path) -> Path:
+    """A file that has the rows and columns of the manager's scope, picked out one by one."""
+    (person,) = access.people.find("manager", is_managing=True)
+    viewer = Viewer(
+        {person.account_id: person.user_id},
+        {person.account_id: frozenset(person.people)},
+        {person.account_id: frozenset(person.projects)},
+    )
+    names = (*TABLES, "task_assignments")
+    world = World({name: configured.table(name) for name in names})
+    shown = filter_world(world, viewer, "managed")
+    path = tmp_path / "asked.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE SCHEMA harvest")
+        connection.execute(f"ATTACH '{configured.database}' AS whole (READ_ONLY)")
+        for table, columns in find_shown({"columns": read_columns("managed")}).items():
+            ids = ", ".join(str(row["id"]) for row in shown.tables[table])
+            listed = ", ".join(each for each in world.tables[table][0] if each in columns)
+            connection.execute(
+                f"CREATE TABLE harvest.{table} AS SELECT {listed} "
+                f"FROM whole.harvest.{table} WHERE id IN ({ids})"
+            )
+        copy_comments(connection)
+    return path
+
+
+def copy_comments(connection: duckdb.DuckDBPyConnection) -> None:
+    """Describe tables and columns as in the database *whole*."""
+    found = connection.execute(
+        "SELECT 'TABLE', table_name, comment FROM duckdb_tables() WHERE database_name = 'whole' "
+        "UNION ALL SELECT 'COLUMN', table_name || '.' || column_name, comment "
+        "FROM duckdb_columns() WHERE database_name = 'whole' AND schema_name = 'harvest'"
+    ).fetchall()
+    for kind, name, comment in found:
+        text = (comment or "").replace("'", "''")
+        with suppress(duckdb.Error):  # The part has not every one.
+            connection.execute(f"COMMENT ON {kind} asked.harvest.{name} IS '{text}'")
+
+
+def read_columns(name: str) -> list[str]:
+    """The columns of a scope of the configuration."""
+    found: list[str] = tomllib.loads(SCOPES)["sources"]["harvest"]["scopes"][name]["columns"]
+    return found
+
+
+def test_a_server_for_one_person_shows_a_filtered_copy(configured: Lab, part: Path) -> None:
+    """The real one, over stdio: every answer and error, as of a file without the rest."""
+    command = [*("-m", "harvest_source", "mcp"), f"--audit-log={part.with_suffix('.log')}"]
+    scoped = ["--scope=managed", "--as=manager", f"--database={configured.database}"]
+
+    def start(*arguments: str) -> Any:
+        given = StdioServerParameters(
+            command=sys.executable, args=[*command, *arguments], env=dict(os.environ)
+        )
+        return Client(stdio_client(given))
+
+    async def talk() -> None:
+        async with start(*scoped) as limited, start(f"--database={part}") as alike:
+            sides = Side(limited), Side(alike)
+            for call in ALIKE:
+                assert await sides[0].ask(*call) == await sides[1].ask(*call), call
+
+    anyio.run(talk)
+
+
+def test_commands_show_a_filtered_copy(
+    configured: Lab, part: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``list``, ``get`` and ``query``: what they print and how they end."""
+    hidden = configured.sql("SELECT MAX(id) AS id FROM users")[0]["id"]
+    scoped = ["--scope", "managed", "--as", "manager", "--database", str(configured.database)]
+    for command in (
+        ["list", "time_entries", "--limit", "500", "--order=-hours", "--where", "hours>1"],
+        ["list", "time_entries", "--columns", "cost_rate"],
+        ["get", "users", str(hidden)],
+        ["query", "SELECT * FROM users ORDER BY ALL"],
+    ):
+        said = []
+        for place in (scoped, ["--database", str(part)]):
+            code = cli.run([*command, *place, "--json"])
+            answer = json.loads(capsys.readouterr().out)
+            said.append((code, {**answer, "as_of": "", "cursor": "", "seconds": 0}))
+        assert said[0] == said[1], command

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import anyio
-import httpx
-import httpx2
 import pytest
 from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 
-from tests.support.command import build_environment
 from tests.support.limited import EXAMPLE
+from tests.support.served import Served, prepare
 
 SCOPES = """
 [sources.harvest.scopes.hours]
@@ -31,69 +20,6 @@ columns = ["time_entries.id", "time_entries.account_id", "time_entries.hours"]
 [sources.harvest.scopes.all]
 sql = true
 """
-HELLO = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
-}
-
-
-@dataclass
-class Served:
-    """A server that runs, its callers' tokens by name, and its files."""
-
-    url: str
-    tokens: dict[str, str]
-    folder: Path
-    log: Path
-    stderr: Path
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command in the server's folder."""
-        return start(self.folder, *arguments)
-
-    def post(self, name: str = "", **headers: str) -> httpx.Response:
-        """A first request, with a caller's token and other headers."""
-        given = {"accept": "application/json, text/event-stream", **headers}
-        if name:
-            given["authorization"] = f"Bearer {self.tokens[name]}"
-        return httpx.post(self.url, json=HELLO, headers=given, trust_env=False, timeout=60)
-
-    def ask(self, name: str, era: str, talk: Callable[[Client], Awaitable[Any]]) -> Any:
-        """Talk to the server as a caller."""
-
-        async def run() -> Any:
-            headers = {"authorization": f"Bearer {self.tokens[name]}"}
-            async with (
-                httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as web,
-                Client(streamable_http_client(self.url, http_client=web), mode=era) as client,
-            ):
-                return await talk(client)
-
-        return anyio.run(run)
-
-
-def build_surroundings(folder: Path) -> dict[str, str]:
-    """Of the command and of the server: nothing outside of *folder*."""
-    clean = {name: os.environ[name] for name in ("PATH",)}
-    return {**clean, **build_environment(folder), "HOME": str(folder)}
-
-
-def start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "harvest_source", *arguments],
-        cwd=folder,
-        env=build_surroundings(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -101,46 +27,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The server with four callers; one token is for another server."""
     folder = tmp_path_factory.mktemp("served")
     EXAMPLE.write(folder / "harvest_data.duckdb")
-    (folder / ".dlt").mkdir()
-    (folder / ".dlt" / "config.toml").write_text(SCOPES)
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/mcp"
-    tokens = {}
-    for name, scope, address in (
-        ("ada", "hours", url),
-        ("bo", "all", url),
-        ("cy", "hours", url),
-        ("elsewhere", "all", "http://127.0.0.1:1/mcp"),
-    ):
-        made = start(folder, "mcp", "token", "add", name, "--scope", scope, "--url", address)
-        assert made.returncode == 0, made.stderr
-        tokens[name] = made.stdout.strip()
-    log, stderr = folder / "audit.log", folder / "stderr.txt"
-    command = [sys.executable, "-W", "ignore", "-m", "harvest_source", "mcp"]
-    with stderr.open("w") as errors:
-        server = subprocess.Popen(
-            [*command, "--http", f"127.0.0.1:{port}", "--audit-log", str(log)],
-            cwd=folder,
-            env=build_surroundings(folder),
-            stderr=errors,
-        )
-    found = Served(url, tokens, folder, log, stderr)
-    try:
-        while not is_up(found):
-            assert server.poll() is None, stderr.read_text()
-        yield found
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def is_up(served: Served) -> bool:
-    """Whether it answers."""
-    try:
-        return served.post().status_code == 401
-    except httpx.TransportError:
-        return False
+    served = prepare(folder, SCOPES)
+    for name, scope in (("ada", "hours"), ("bo", "all"), ("cy", "hours")):
+        served.add(name, scope)
+    served.add("elsewhere", "all", url="http://127.0.0.1:1/mcp")
+    with served.running():
+        yield served
 
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])

@@ -11,6 +11,8 @@ import duckdb
 from hypothesis import strategies as st
 
 from harvest_source.ask.row_rules import Person
+from tests.support.marts import SCHEMA as MODELS
+from tests.support.marts import read_contracts
 
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
@@ -34,32 +36,87 @@ COLUMNS: Final[Mapping[str, str]] = {
     "task_assignments": "account_id BIGINT, id BIGINT, task__id BIGINT, project__id BIGINT",
     "invoices": "account_id BIGINT, id BIGINT, amount DECIMAL(38,9)",
 }
-"""Tables as a warehouse has them; ``brand_new`` is a field that Harvest added."""
+"""Tables as a warehouse has them."""
+
+ADDED: Final = "brand_new"
+"""A field that Harvest added after our columns were declared."""
 
 ACCOUNTS: Final = (1, 2)
+
+MARTS: Final = (
+    "harvest__time_entries",
+    "harvest__hours_daily",
+    "harvest__people",
+    "harvest__utilization_daily",
+    "harvest__missing_time",
+)
+"""Models that have people's rows. Here they are tables of the same shape, filled by hand."""
+
+OWN: Final = {
+    "sync_runs": (
+        "started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, status TEXT, requests BIGINT, tables JSON, "
+        "errors JSON, account_ids TEXT"
+    ),
+    "deleted_records": "account_id BIGINT, table_name TEXT, id BIGINT, record JSON",
+}
+"""Tables of ours, which no limited scope shows."""
+
+SYNCED_AT: Final = "2026-02-02 10:00:00+00"
+_SYNC: Final = (
+    f"INSERT INTO harvest.sync_runs VALUES ('{SYNCED_AT}', '{SYNCED_AT}', 'ok', 9, "
+    """'{"time_entries": {"accounts": {"1": {"rows": 7777}, "2": {}}}}', """
+    """'[{"account_id": 2, "table": "of account 2"}]', '1,2')"""
+)
+_DELETED: Final = "INSERT INTO harvest.deleted_records VALUES (1, 'clients', 9, '{\"name\": 0}')"
+
+
+def find_columns(table: str) -> Mapping[str, str]:
+    """Name and type of each column of a table or mart."""
+    if table in MARTS:
+        return read_contracts()[table]
+    declared = COLUMNS[table].split(", ")
+    return dict(each.split(" ", 1) for each in declared)
 
 
 @dataclass(frozen=True)
 class World:
-    """A warehouse's rows."""
+    """A warehouse's rows, by table and mart."""
 
     tables: Tables
 
     def write(self, path: Path) -> Path:
-        """Make a DuckDB file of them."""
+        """Make a DuckDB file of them, of tables of ours, and of a view that a user made."""
         with duckdb.connect(str(path)) as connection:
-            connection.execute("CREATE SCHEMA harvest; CREATE SCHEMA main_views")
-            for table, columns in COLUMNS.items():
-                connection.execute(f"CREATE TABLE harvest.{table} ({columns})")
-                for row in self.tables[table]:
-                    names = ", ".join(row)
-                    marks = ", ".join("?" for _ in row)
-                    connection.execute(
-                        f"INSERT INTO harvest.{table} ({names}) VALUES ({marks})",
-                        list(row.values()),
-                    )
+            self._fill(connection, {table: find_columns(table) for table in (*COLUMNS, *MARTS)})
+            for name, columns in OWN.items():
+                connection.execute(f"CREATE TABLE harvest.{name} ({columns})")
+            connection.execute(f"{_SYNC}; {_DELETED}")
             connection.execute("CREATE VIEW main.everything AS SELECT * FROM harvest.time_entries")
         return path
+
+    def write_part(self, path: Path, shown: Mapping[str, Sequence[str]]) -> Path:
+        """Make a DuckDB file that has the columns *shown* by table, and nothing else."""
+        with duckdb.connect(str(path)) as connection:
+            part = {
+                table: {name: kind for name, kind in find_columns(table).items() if name in names}
+                for table, names in shown.items()
+            }
+            self._fill(connection, part)
+        return path
+
+    def _fill(self, connection: Any, tables: Mapping[str, Mapping[str, str]]) -> None:
+        connection.execute(f"CREATE SCHEMA harvest; CREATE SCHEMA {MODELS}")
+        for table, columns in tables.items():
+            place = f"{MODELS if table in MARTS else 'harvest'}.{table}"
+            listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            connection.execute(f"CREATE TABLE {place} ({listed})")
+            rows = [[row.get(name) for name in columns] for row in self.tables.get(table, ())]
+            if rows:
+                marks = f"({', '.join('?' for _ in columns)})"
+                values = [value for row in rows for value in row]
+                connection.execute(
+                    f"INSERT INTO {place} VALUES {', '.join([marks] * len(rows))}", values
+                )
 
 
 @st.composite
@@ -95,7 +152,25 @@ def worlds(draw: st.DrawFn) -> World:
             )
         for number in range(draw(st.integers(0, 6))):
             tables["time_entries"].append(_draw_entry(draw, account, number))
-    return World(tables)
+    return World({**tables, **build_marts(tables)})
+
+
+def build_marts(tables: Tables) -> Tables:
+    """Rows of the marts, one for each entry or person; money is of everybody's."""
+    entries = [
+        {**row, "time_entry_id": row["id"], "person_name": row["user__name"]}
+        | {f"{kind}_id": row[f"{kind}__id"] for kind in ("user", "project", "client", "task")}
+        | {"currency": row["client__currency"], "entries": 1, "cost": row["cost_rate"]}
+        | {"billable_amount": 200, "day": row["spent_date"], "capacity_hours": 8}
+        for row in tables["time_entries"]
+    ]
+    people = [
+        {"account_id": row["account_id"], "user_id": row["id"], "person_name": row["first_name"]}
+        | {"cost_rate": row["cost_rate"], "email": row["email"], "day": "2026-01-05"}
+        for row in tables["users"]
+    ]
+    days = {"harvest__time_entries": entries, "harvest__hours_daily": entries}
+    return days | dict.fromkeys(MARTS[2:], people)
 
 
 def _draw_entry(draw: st.DrawFn, account: int, number: int) -> Row:
@@ -175,13 +250,23 @@ def viewers(draw: st.DrawFn) -> Viewer:
     )
 
 
-def filter_world(world: World, viewer: Viewer, kind: str) -> World:
+def filter_world(world: World, viewer: Viewer, kind: str, accounts: Sequence[int] = ()) -> World:
     """
     A copy with the rows that *viewer* may see, by rules written down here once more.
 
     Args:
-        kind: ``own`` or ``managed``.
+        kind: ``all``, ``own`` or ``managed``.
+        accounts: Empty: all.
     """
+    kept = {
+        table: [row for row in rows if not accounts or row["account_id"] in accounts]
+        for table, rows in world.tables.items()
+    }
+    return World(kept if kind == "all" else _filter_people(kept, viewer, kind))
+
+
+def _filter_people(tables: Tables, viewer: Viewer, kind: str) -> Tables:
+    """The rows of *tables* that *viewer* may see."""
 
     def people(account: int) -> set[int]:
         own = {viewer.ids[account]}
@@ -197,7 +282,9 @@ def filter_world(world: World, viewer: Viewer, kind: str) -> World:
         account = row["account_id"]
         return row["user__id"] in people(account) or row["project__id"] in managed(account)
 
-    tables = world.tables
+    def is_of_person(row: Row) -> bool:
+        return row["user_id"] in people(row["account_id"])
+
     projects = {(account, each) for account in viewer.ids for each in managed(account)}
     for table in ("user_assignments", "time_entries"):
         projects |= {
@@ -218,13 +305,20 @@ def filter_world(world: World, viewer: Viewer, kind: str) -> World:
         ),
         "invoices": [],
     }
+    for mart in MARTS[:2]:
+        shown[mart] = keep(
+            tables.get(mart, ()),
+            lambda row: is_of_person(row) or row["project_id"] in managed(row["account_id"]),
+        )
+    for mart in MARTS[2:]:
+        shown[mart] = keep(tables.get(mart, ()), is_of_person)
     clients = {(row["account_id"], row["client__id"]) for row in shown["projects"]}
     tasks = {(row["account_id"], row["task__id"]) for row in shown["task_assignments"]}
     shown["clients"] = keep(
         tables["clients"], lambda row: (row["account_id"], row["id"]) in clients
     )
     shown["tasks"] = keep(tables["tasks"], lambda row: (row["account_id"], row["id"]) in tasks)
-    return World(shown)
+    return shown
 
 
 def refuse_to_ask(profile: str, is_managing: bool) -> tuple[Person, ...]:

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from harvest_source.ask.mcp.tools import TOOLS as SERVED
+from harvest_source.ask.revealing import COMPUTED
+from harvest_source.ask.row_rules import RULES
 from harvest_source.ask.scopes import TOOLS, UNLIMITED, choose_scope, parse_scope, parse_scopes
 from harvest_source.errors import ConfigError
 from tests.support.children import REPOSITORY
@@ -39,6 +41,21 @@ def test_columns_are_an_allow_list() -> None:
     assert "brand_new" not in of_clients
     assert scope.find_columns("users") == frozenset()
     assert not scope.allows("query")
+
+
+def test_money_has_to_be_named_where_rows_are_of_people() -> None:
+    """Harvest shows people their hours, and not what these cost or bring."""
+    for kind in ("own", "managed"):
+        listed = ["time_entries.*", "users.*", "projects.*"]
+        scope = parse_scope("mine", {"rows": kind, "columns": listed})
+        shown = {name for table in RULES for name in scope.find_columns(table) or ()}
+        assert {"hours", "notes", "email", "code"} <= shown
+        assert not [each for each in shown if each.endswith(("_rate", "cost_budget"))]
+        assert "fee" not in shown
+        named = parse_scope("mine", {"rows": kind, "columns": [*listed, "users.cost_rate"]})
+        assert "cost_rate" in (named.find_columns("users") or ())
+    everyone = parse_scope("all", {"columns": ["users.*"]})
+    assert "cost_rate" in (everyone.find_columns("users") or ())
 
 
 def test_child_tables_and_models_have_to_be_named() -> None:
@@ -93,12 +110,42 @@ def test_no_column_of_a_model_reveals_a_cost_that_is_hidden() -> None:
             words = column.get("description", "").lower()
             if "cost rate" not in words and "margin" not in words:
                 continue
-            if "currency of the account" in words:
+            if "currency of the account" in words or column["data_type"] == "boolean":
                 continue
+            if "without" in column["name"]:
+                continue  # Says how much has no rate, and no rate.
             with pytest.raises(ConfigError, match="is computed from"):
                 parse_scope("test", {"columns": [name]})
             shown = [name, "time_entries.cost_rate", "time_entries.billable_rate"]
             parse_scope("test", {"columns": shown})
+
+
+@pytest.mark.parametrize(
+    ("shown", "hidden"),
+    [
+        ("harvest__budgets.spent", "billable_rate"),
+        ("harvest__revenue_monthly.work_value", "billable_rate"),
+        ("harvest__time_entries.billable_rate", "billable_rate"),
+        ("stg_harvest__time_entries.cost_rate", "cost_rate"),
+    ],
+)
+def test_a_rate_is_shown_with_what_is_computed_of_it_or_not_at_all(shown: str, hidden: str) -> None:
+    """Whatever the model calls it; a margin needs both rates."""
+    with pytest.raises(ConfigError, match=f"computed from time_entries.{hidden}"):
+        parse_scope("test", {"columns": [shown]})
+    parse_scope("test", {"columns": [shown, f"time_entries.{hidden}"]})
+    margin = "harvest__profitability_monthly.margin"
+    with pytest.raises(ConfigError, match="billable_rate"):
+        parse_scope("test", {"columns": [margin, "time_entries.cost_rate"]})
+
+
+def test_models_that_reveal_rates_have_these_columns() -> None:
+    """A column that was renamed would be shown unnoticed."""
+    models = yaml.safe_load(MARTS.read_text())["models"]
+    columns = {model["name"]: {each["name"] for each in model["columns"]} for model in models}
+    for computed in COMPUTED.values():
+        for model, names in computed.items():
+            assert model.startswith("stg_") or names <= columns[model]
 
 
 def test_an_unknown_scope_is_refused() -> None:

@@ -1,0 +1,46 @@
+"""
+Columns of models from which a hidden rate can be computed: hours and an amount give it, and so do
+costs and margins.
+
+Written down for each model, as no rule of names finds them all. ``tests/dbt/test_revealing.py``
+changes the rates below built models, and compares what moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_OF_BUDGETS: Final = frozenset(
+    {"spent", "budget_left", "spent_share_of_budget", "weekly_use", "projected", "runs_out_on"}
+)
+"""Of a budget in money, which is used at billable rates."""
+_OF_MARGIN: Final = frozenset({"margin", "margin_share_of_revenue"})
+
+COMPUTED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
+    "time_entries.cost_rate": {
+        "stg_harvest__time_entries": frozenset({"cost_rate"}),
+        "stg_harvest__users": frozenset({"cost_rate"}),
+        "stg_harvest__users_history": frozenset({"cost_rate"}),
+        "stg_harvest__cost_rates": frozenset({"amount"}),
+        "harvest__time_entries": frozenset({"cost_rate", "cost"}),
+        "harvest__hours_daily": frozenset({"cost"}),
+        "harvest__people": frozenset({"cost_rate"}),
+        "harvest__profitability_monthly": _OF_MARGIN | {"time_cost", "cost"},
+    },
+    "time_entries.billable_rate": {
+        "stg_harvest__time_entries": frozenset({"billable_rate"}),
+        "harvest__time_entries": frozenset({"billable_rate", "billable_amount", "standard_value"}),
+        "harvest__hours_daily": frozenset({"billable_amount", "standard_value"}),
+        "harvest__profitability_monthly": _OF_MARGIN | {"revenue"},
+        "harvest__budgets": _OF_BUDGETS | {"is_over"},
+        "harvest__budget_lines": _OF_BUDGETS | {"is_over"},
+        "harvest__budget_months": frozenset(
+            {"spent_in_month", "spent_so_far", "budget_left", "spent_share_of_budget"}
+        ),
+        "harvest__uninvoiced": frozenset({"uninvoiced_time", "uninvoiced_amount"}),
+        "harvest__realisation": frozenset({"standard_value", "realisation"}),
+        "harvest__revenue_monthly": frozenset({"work_value"}),
+    },
+}
+"""By the column that is revealed: the columns of each model that are computed from it."""

@@ -1,0 +1,101 @@
+"""What models reveal of rates, on models that dbt built: ``pytest -m dbt``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from harvest_source.ask.revealing import COMPUTED
+from harvest_source.ask.row_rules import RULES
+from tests.support.models_lab import MODELS
+
+if TYPE_CHECKING:
+    from tests.support.models_lab import Built
+else:
+    Built = Any
+
+pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("dbt")]
+
+CHANGES = {
+    "time_entries.cost_rate": (
+        "UPDATE harvest.time_entries SET cost_rate = cost_rate * 3 + 1;"
+        "UPDATE harvest.cost_rates SET amount = amount * 3 + 1;"
+        "UPDATE harvest.users SET cost_rate = cost_rate * 3 + 1"
+    ),
+    "time_entries.billable_rate": (
+        "UPDATE harvest.time_entries SET billable_rate = billable_rate * 3 + 1"
+    ),
+}
+FLAGS = {"is_over", "runs_out_on"}
+"""Tell little of a rate, and may not move; they are no more shown than it is."""
+
+
+def rebuild(built: Built, place: Path, change: str) -> Path:
+    """Models of a warehouse that was changed by hand."""
+    copy = place / "changed.duckdb"
+    shutil.copy(built.lab.database, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(change)
+    command = ["transform", "--json", "--database", str(copy)]
+    done = built.lab.run(built.python, *command, "--vars", json.dumps(built.lab.days_off))
+    assert done.returncode == 0, done.stderr
+    return copy
+
+
+def read_columns(path: Path, user: int | None = None) -> Mapping[str, Any]:
+    """
+    The values of each column of each model, in the order of the values.
+
+    Args:
+        user: Read the rows of this person, in the models that have rows of people.
+    """
+    found = {}
+    where = "TRUE" if user is None else f"user_id = {user}"
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for model, column in connection.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = ?", [MODELS]
+        ).fetchall():
+            is_wanted = model.startswith(("harvest__", "stg_harvest__"))
+            if is_wanted if user is None else model in RULES:
+                found[f"{model}.{column}"] = connection.execute(
+                    f'SELECT "{column}", COUNT(*) FROM {MODELS}.{model} WHERE {where} '
+                    "GROUP BY ALL ORDER BY ALL"
+                ).fetchall()
+    return found
+
+
+@pytest.mark.parametrize("base", COMPUTED)
+def test_what_moves_with_a_rate_is_written_down(built: Built, tmp_path: Path, base: str) -> None:
+    """Every column of a model that changes with it, and no other: a new one has to be added."""
+    before = read_columns(built.lab.database)
+    after = read_columns(rebuild(built, tmp_path, CHANGES[base]))
+    moved = {name for name, values in before.items() if after[name] != values}
+    written = {f"{model}.{name}" for model, names in COMPUTED[base].items() for name in names}
+    there = {name for name in written if name in before}
+    assert moved <= written
+    assert {each for each in there - moved if each.partition(".")[2] not in FLAGS} <= {
+        "stg_harvest__users_history.cost_rate"
+    }
+
+
+def test_models_of_a_person_tell_of_that_person_alone(built: Built, tmp_path: Path) -> None:
+    """Built of one person's rows alone, what they may see of the models stays the same."""
+    with duckdb.connect(str(built.lab.database), read_only=True) as connection:
+        user, last = connection.execute(
+            "SELECT user__id, MAX(spent_date) FROM harvest.time_entries GROUP BY 1 "
+            "ORDER BY 2 DESC, COUNT(*) DESC LIMIT 1"
+        ).fetchall()[0]
+    assert last
+    change = "; ".join(
+        f"DELETE FROM harvest.{table} WHERE {column} <> {user}"
+        for table, column in (("time_entries", "user__id"), ("expenses", "user__id"))
+    )
+    alone = read_columns(rebuild(built, tmp_path, change), user=user)
+    whole = read_columns(built.lab.database, user=user)
+    assert alone == whole
