@@ -6,6 +6,8 @@ import os
 import sys
 import warnings
 
+from harvest_source.startup import leave_out_httpx_command
+
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     # Our own report says what people need; dlt's log is for --debug.
@@ -40,6 +42,7 @@ def main() -> None:
         os.environ.setdefault(name, value)
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
+    leave_out_httpx_command()
     from harvest_source.cli.main import INTERRUPTED, run
     from harvest_source.cli.streams import prepare_streams
     from harvest_source.concurrency import has_threads

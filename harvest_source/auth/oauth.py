@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 import httpx
 
 from harvest_source.api.http_context import ignore_warning
-from harvest_source.auth.saved_login import build_auth_command
+from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
 from harvest_source.auth.token_stores import TokenStore
 from harvest_source.clock import Clock

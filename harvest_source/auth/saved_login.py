@@ -1,15 +1,12 @@
-"""A saved login, and the names of the profiles that keep logins apart."""
+"""A saved login."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from harvest_source.auth.token_endpoint import Tokens
-from harvest_source.defaults import PROFILE
-from harvest_source.errors import ConfigError, printable
 
 CONFIGURED: Final = "configured"
 """Instead of an account: the login that began with the configured refresh token."""
@@ -46,26 +43,3 @@ class SavedLogin:
     def is_personal(self) -> bool:
         """Whether it is a personal access token."""
         return not self.tokens.refresh_token
-
-
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-
-
-def check_profile(name: str) -> str:
-    """
-    *name*, if it can name a profile: it becomes the name of a file and of a configuration section.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    if not _NAME.fullmatch(name):
-        msg = (
-            f"--profile cannot be {printable(name, limit=40)!r}. Use letters, digits, - and _ only."
-        )
-        raise ConfigError(msg)
-    return name
-
-
-def build_auth_command(verb: str, profile: str) -> str:
-    """The command to type: ``harvest-source auth login --profile work``."""
-    return f"harvest-source auth {verb}" + ("" if profile == PROFILE else f" --profile {profile}")

@@ -18,7 +18,8 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from harvest_source.auth.saved_login import SavedLogin, build_auth_command
+from harvest_source.auth.profiles import build_auth_command
+from harvest_source.auth.saved_login import SavedLogin
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault_keys import Key, Keys
 from harvest_source.errors import ConfigError, SignInError, printable

@@ -21,7 +21,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from harvest_source.auth.private_files import check_private, make_folder, write_private
-from harvest_source.auth.saved_login import check_profile
+from harvest_source.auth.profiles import check_profile
 from harvest_source.errors import BusyError, ConfigError, printable
 
 PREFIX: Final = "hsa"

@@ -10,12 +10,8 @@ from typing import Any, Final
 
 from harvest_source.api.http_context import ignore_warning
 from harvest_source.auth.private_files import probe_folder
-from harvest_source.auth.saved_login import (
-    CONFIGURED,
-    SavedLogin,
-    build_auth_command,
-    check_profile,
-)
+from harvest_source.auth.profiles import build_auth_command, check_profile
+from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.auth.sealing import seal, unseal
 from harvest_source.auth.vault_files import VaultFiles
 from harvest_source.auth.vault_keys import FilePlace, Key, Keys, find_places

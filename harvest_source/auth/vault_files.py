@@ -13,7 +13,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from harvest_source.auth.private_files import check_private, make_folder, write_private
-from harvest_source.auth.saved_login import check_profile
+from harvest_source.auth.profiles import check_profile
 from harvest_source.auth.sealing import FORMAT, build_damage_error
 from harvest_source.errors import BusyError, ConfigError, SignInError, printable
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from harvest_source.auth.saved_login import CONFIGURED, SavedLogin, build_auth_command
+from harvest_source.auth.profiles import build_auth_command
+from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.auth.sealing import is_digest, make_digest
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault

@@ -65,7 +65,7 @@ def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:
     """
     from harvest_source.ask.access import Caller
     from harvest_source.ask.scopes import UNLIMITED, choose_scope, parse_scopes
-    from harvest_source.auth.saved_login import check_profile
+    from harvest_source.auth.profiles import check_profile
 
     profile = check_profile(options["as_profile"] or context.profile or PROFILE)
     if options["scope"] is None:

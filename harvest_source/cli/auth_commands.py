@@ -148,7 +148,7 @@ def revoke(context: Context, name: str) -> int:
     Harvest documents no way for an app to end a sign-in. If it offers none, the sign-in is
     forgotten here, and the command says what its owner has to do in a browser.
     """
-    from harvest_source.auth.saved_login import check_profile
+    from harvest_source.auth.profiles import check_profile
     from harvest_source.cli.dependants import list_dependants, note_revocation
     from harvest_source.operations.revocation import revoke_sign_in
 

@@ -291,9 +291,10 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
         sandbox: Run against a sandbox in this process, with a database and a pipeline of its own.
             It has no limit: a person who tries the command should not wait for Harvest's.
     """
-    if options["destination"] == DUCKDB:
-        from harvest_source.dlt_internals import leave_out_sqlalchemy
+    from harvest_source.dlt_internals import leave_out_sqlalchemy, put_off_requests
 
+    put_off_requests()
+    if options["destination"] == DUCKDB:
         leave_out_sqlalchemy()
     if not sandbox:
         options["pipeline"] = options["pipeline"] or PIPELINE

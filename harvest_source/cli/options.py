@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
-from harvest_source.auth.saved_login import check_profile
+from harvest_source.auth.profiles import check_profile
 from harvest_source.cli.console import Console, log_to_stderr
 from harvest_source.cli.json_log import JSON, OPTION
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from harvest_source.auth.saved_login import build_auth_command
+from harvest_source.auth.profiles import build_auth_command
 from harvest_source.cli.console import Console, print_figures, print_json, print_table
 from harvest_source.errors import counted
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolve_configuration
 
-from harvest_source.auth.saved_login import check_profile
+from harvest_source.auth.profiles import check_profile
 from harvest_source.config.known_keys import check_keys
 from harvest_source.config.settings_files import explain_unreadable
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials

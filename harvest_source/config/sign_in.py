@@ -16,7 +16,8 @@ import httpx
 from harvest_source.api.http_context import HttpContext
 from harvest_source.auth.bearer import BearerToken
 from harvest_source.auth.oauth import OAuthToken
-from harvest_source.auth.saved_login import CONFIGURED, SavedLogin, build_auth_command
+from harvest_source.auth.profiles import build_auth_command
+from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.auth.token_endpoint import App, TokenEndpoint, Tokens, is_token_text
 from harvest_source.auth.token_stores import CommandTokenStore, NowhereTokenStore, TokenStore
 from harvest_source.config.missing_token import explain_missing_token

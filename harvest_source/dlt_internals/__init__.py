@@ -41,7 +41,7 @@ from harvest_source.dlt_internals.extraction import (
     find_load_id,
     takes_new_tables,
 )
-from harvest_source.dlt_internals.imports import leave_out_sqlalchemy
+from harvest_source.dlt_internals.imports import leave_out_sqlalchemy, put_off_requests
 from harvest_source.dlt_internals.loaded_packages import prune_loaded_packages
 from harvest_source.dlt_internals.open_tables import (
     OpenTables,
@@ -159,6 +159,7 @@ __all__ = [
     "mark_restored",
     "name_dlt_tables",
     "prune_loaded_packages",
+    "put_off_requests",
     "read_expected_version",
     "read_pending_base",
     "read_state_number",

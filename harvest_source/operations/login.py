@@ -20,7 +20,8 @@ from harvest_source.auth.accounts import (
 )
 from harvest_source.auth.bearer import BearerToken
 from harvest_source.auth.browser_login import Consent, LoginRequest
-from harvest_source.auth.saved_login import ANY, SavedLogin, build_auth_command
+from harvest_source.auth.profiles import build_auth_command
+from harvest_source.auth.saved_login import ANY, SavedLogin
 from harvest_source.auth.sessions import Connection, Owner, Sessions
 from harvest_source.auth.token_endpoint import App, TokenEndpoint
 from harvest_source.config.parse import parse_account_ids

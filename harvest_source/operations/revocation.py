@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from harvest_source.auth.saved_login import SavedLogin, build_auth_command
+from harvest_source.auth.profiles import build_auth_command
+from harvest_source.auth.saved_login import SavedLogin
 from harvest_source.auth.sealing import is_digest
 from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
 from harvest_source.auth.vault_files import NoFolderError

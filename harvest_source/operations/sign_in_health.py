@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 from harvest_source.api.http_context import RetryLimits
 from harvest_source.api.notification import Event, Notification
 from harvest_source.auth.last_look import LastLook, read_look, write_look
-from harvest_source.auth.saved_login import CONFIGURED, SavedLogin, check_profile
+from harvest_source.auth.profiles import check_profile
+from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.concurrency import in_parallel
 from harvest_source.config.notify import parse_recipient

@@ -16,7 +16,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as FailKeyring
 from keyring.errors import KeyringLocked
 
-from harvest_source.auth.saved_login import check_profile
+from harvest_source.auth.profiles import check_profile
 from harvest_source.auth.sealing import is_digest, make_digest
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_files import NoFolderError, default_folder

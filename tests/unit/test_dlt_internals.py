@@ -185,6 +185,31 @@ def test_addresses_are_parsed_without_sqlalchemy() -> None:
     assert done.stdout.split("\n")[0] == "p@ss 5433 {'sslmode': 'require'} False"
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from dlt.sources.helpers import requests; client = requests.client",
+        "from dlt.sources.helpers.requests import client",
+        "import dlt.sources.helpers.requests.retry;from dlt.sources.helpers.requests import client",
+    ],
+)
+def test_requests_are_imported_when_they_are_used(use: str) -> None:
+    """With dlt's configuration, as if dlt had done it at its start."""
+    code = (
+        "import sys, dlt;"
+        "from harvest_source.dlt_internals import put_off_requests;"
+        "put_off_requests();"
+        "dlt.pipeline('a', destination='duckdb');"
+        "before = 'requests' in sys.modules;"
+        f"{use};"
+        "print(before, client._session_kwargs['timeout'])"
+    )
+    given = {**os.environ, "RUNTIME__REQUEST_TIMEOUT": "17"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=given)
+    assert done.stdout.split() == ["False", "17.0"]
+
+
 def test_a_warning_can_be_logged() -> None:
     """Logging works before and after dlt has set up its log."""
     dlt_internals.log_warning("nothing is wrong")
