@@ -1,9 +1,9 @@
 """
-Columns of models from which a hidden rate can be computed: hours and an amount give it, and so do
-costs and margins.
+Columns of models and reports from which a hidden rate can be computed: hours and an amount give it,
+and so do costs and margins.
 
-Written down for each model, as no rule of names finds them all. ``tests/dbt/test_revealing.py``
-changes the rates below built models, and compares what moves.
+Written down for each table, as no rule of names finds them all. ``tests/dbt/test_revealing.py``
+changes the rates below built models, and compares what moves. Harvest computes its reports itself.
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ _OF_BUDGETS: Final = frozenset(
     {"spent", "budget_left", "spent_share_of_budget", "weekly_use", "projected", "runs_out_on"}
 )
 """Of a budget in money, which is used at billable rates."""
+_REPORTS: Final = {
+    **{
+        f"report_time_{kind}": frozenset({"billable_amount"})
+        for kind in ("clients", "projects", "tasks", "team")
+    },
+    "report_uninvoiced": frozenset({"uninvoiced_amount"}),
+    "report_project_budget": frozenset({"budget_spent", "budget_remaining"}),
+}
 _OF_MARGIN: Final = frozenset({"margin", "margin_share_of_revenue"})
 
 COMPUTED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
@@ -29,6 +37,8 @@ COMPUTED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "harvest__profitability_monthly": _OF_MARGIN | {"time_cost", "cost"},
     },
     "time_entries.billable_rate": {
+        **_REPORTS,
+        **{f"stg_harvest__{report}": names for report, names in _REPORTS.items()},
         "stg_harvest__time_entries": frozenset({"billable_rate"}),
         "harvest__time_entries": frozenset({"billable_rate", "billable_amount", "standard_value"}),
         "harvest__hours_daily": frozenset({"billable_amount", "standard_value"}),
@@ -43,4 +53,4 @@ COMPUTED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "harvest__revenue_monthly": frozenset({"work_value"}),
     },
 }
-"""By the column that is revealed: the columns of each model that are computed from it."""
+"""By the column that is revealed: the columns of each table that are computed from it."""

@@ -201,14 +201,13 @@ def _check_whole(
             msg = f'{place}: columns has none of {table}. Add them, or "{table}.*".'
             raise ConfigError(msg)
     for table, names in (columns or {}).items():
-        if table.startswith((MART, _STAGING)):
-            _check_revealing(place, table, names, columns or {})
+        _check_revealing(place, table, names, columns or {})
 
 
 def _check_revealing(
     place: str, table: str, names: frozenset[str], columns: Mapping[str, frozenset[str]]
 ) -> None:
-    """Refuse a model's column from which a hidden one can be computed."""
+    """Refuse a column of a model or report from which a hidden one can be computed."""
     if _EVERY in names:
         msg = f"{place}: name the columns of {table} one by one. They are made of many tables'."
         raise ConfigError(msg)

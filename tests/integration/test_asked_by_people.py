@@ -100,7 +100,12 @@ def read_ids(access: Access, kind: str, profile: str, table: str) -> list[int]:
 
 @pytest.mark.parametrize(
     ("role", "table"),
-    [("manager", "time_entries"), ("member", "time_entries"), ("manager", "user_assignments")],
+    [
+        ("manager", "time_entries"),
+        ("member", "time_entries"),
+        ("manager", "user_assignments"),
+        ("manager", "users"),
+    ],
 )
 def test_managed_rows_are_those_that_harvest_shows(
     access: Access, lab: Lab, role: str, table: str

@@ -91,6 +91,11 @@ class World:
             for name, columns in OWN.items():
                 connection.execute(f"CREATE TABLE harvest.{name} ({columns})")
             connection.execute(f"{_SYNC}; {_DELETED}")
+            # The model of entries is as new as the table: who may see all is answered from it.
+            connection.execute(
+                f"CREATE TABLE {MODELS}.harvest__sync_health AS "
+                f"SELECT TIMESTAMPTZ '{SYNCED_AT}' AS started_at"
+            )
             connection.execute("CREATE VIEW main.everything AS SELECT * FROM harvest.time_entries")
         return path
 

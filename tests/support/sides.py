@@ -15,11 +15,13 @@ class Side:
 
     Attributes:
         said: All that it was told.
+        cursors: Those that it was given, with the arguments of their lists.
     """
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.said: list[str] = []
+        self.cursors: list[dict[str, Any]] = []
 
     async def ask(self, name: str, arguments: Mapping[str, Any]) -> list[Any]:
         """The pages of an answer, without its age and its cursors; an error is one page."""
@@ -36,6 +38,7 @@ class Side:
             if cursor is None or len(pages) > 9:
                 return pages
             given["cursor"] = cursor
+            self.cursors.append(dict(given))
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> Any:
         try:

@@ -10,7 +10,14 @@ import yaml
 from harvest_source.ask.mcp.tools import TOOLS as SERVED
 from harvest_source.ask.revealing import COMPUTED
 from harvest_source.ask.row_rules import RULES
-from harvest_source.ask.scopes import TOOLS, UNLIMITED, choose_scope, parse_scope, parse_scopes
+from harvest_source.ask.scopes import (
+    TOOLS,
+    UNLIMITED,
+    choose_scope,
+    find_declared,
+    parse_scope,
+    parse_scopes,
+)
 from harvest_source.errors import ConfigError
 from tests.support.children import REPOSITORY
 
@@ -127,6 +134,7 @@ def test_no_column_of_a_model_reveals_a_cost_that_is_hidden() -> None:
         ("harvest__revenue_monthly.work_value", "billable_rate"),
         ("harvest__time_entries.billable_rate", "billable_rate"),
         ("stg_harvest__time_entries.cost_rate", "cost_rate"),
+        ("report_time_team.*", "billable_rate"),
     ],
 )
 def test_a_rate_is_shown_with_what_is_computed_of_it_or_not_at_all(shown: str, hidden: str) -> None:
@@ -141,11 +149,13 @@ def test_a_rate_is_shown_with_what_is_computed_of_it_or_not_at_all(shown: str, h
 
 def test_models_that_reveal_rates_have_these_columns() -> None:
     """A column that was renamed would be shown unnoticed."""
+    for table, names in COMPUTED["time_entries.billable_rate"].items():
+        assert not table.startswith("report_") or names <= find_declared(table)
     models = yaml.safe_load(MARTS.read_text())["models"]
     columns = {model["name"]: {each["name"] for each in model["columns"]} for model in models}
     for computed in COMPUTED.values():
         for model, names in computed.items():
-            assert model.startswith("stg_") or names <= columns[model]
+            assert not model.startswith("harvest__") or names <= columns[model]
 
 
 def test_an_unknown_scope_is_refused() -> None:
