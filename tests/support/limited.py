@@ -155,8 +155,10 @@ def worlds(draw: st.DrawFn) -> World:
             tables["task_assignments"].append(
                 key | {"task__id": draw(ids), "project__id": draw(ids)}
             )
-        for number in range(draw(st.integers(0, 6))):
-            tables["time_entries"].append(_draw_entry(draw, account, number))
+        for number in range(draw(st.integers(3, 7))):
+            # Each person has one at least, so that the rows of another one show.
+            user = number % 3 + 1
+            tables["time_entries"].append(_draw_entry(draw, account, number, user))
     return World({**tables, **build_marts(tables)})
 
 
@@ -178,8 +180,8 @@ def build_marts(tables: Tables) -> Tables:
     return days | dict.fromkeys(MARTS[2:], people)
 
 
-def _draw_entry(draw: st.DrawFn, account: int, number: int) -> Row:
-    user, project, task = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+def _draw_entry(draw: st.DrawFn, account: int, number: int, user: int) -> Row:
+    project, task = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     changes = {
         "spent_date": f"2026-01-0{draw(st.integers(1, 9))}",
         "client__currency": draw(st.sampled_from(["EUR", "USD"])),

@@ -38,6 +38,7 @@ Drawn = Sequence[tuple[str, DrawnScope, Viewer]]
 
 CORE: Sequence[Called] = (
     ("list_records", {"table": "time_entries", "limit": 2}),
+    ("list_records", {"table": "harvest__people", "limit": 4}),
     ("sum_time", {"by": ["person"]}),
     ("describe_table", {"table": "time_entries"}),
     ("query", {"sql": "SELECT COUNT(*), MAX(cost_rate) FROM time_entries"}),
