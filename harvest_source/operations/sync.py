@@ -8,6 +8,7 @@ them takes about as long as the answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -137,24 +138,31 @@ def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> tuple[SyncReport, str | N
     """The report, and the status of the run before where an address is told of it."""
     with run_ahead(partial(_open_accounts, run)) as opening:
         steps = _build_steps(run, endpoints)
-        try:
-            account_ids = opening.result()
-        except HarvestError as error:
-            chosen = run.settings.connection.account_ids
-            # A failure that the run log has, account by account, is not said twice.
-            errors = () if run.run_log.failures else (error,)
-            steps.write_refused_run(build_report(run, chosen, errors=errors))
-            raise
-        refusals = steps.execute()
-        note_lost_sign_in(run, account_ids)
-        report = build_report(run, account_ids, endpoints, refusals)
-        if not report.errors:
-            target = replace(run.target, dataset=steps.workspace.warehouse.dataset)
-            report = replace(report, target=target)
-        earlier = steps.read_earlier_status(report) if run.settings.recipient else None
-        steps.write_run(report)
-        steps.drop_staging(report)
-        return report, earlier
+        with steps.written_once():
+            return _take_steps(run, endpoints, steps, opening)
+
+
+def _take_steps(
+    run: Run, endpoints: tuple[Endpoint, ...], steps: SyncSteps, opening: Future[tuple[int, ...]]
+) -> tuple[SyncReport, str | None]:
+    try:
+        account_ids = opening.result()
+    except HarvestError as error:
+        chosen = run.settings.connection.account_ids
+        # A failure that the run log has, account by account, is not said twice.
+        errors = () if run.run_log.failures else (error,)
+        steps.write_refused_run(build_report(run, chosen, errors=errors))
+        raise
+    refusals = steps.execute()
+    note_lost_sign_in(run, account_ids)
+    report = build_report(run, account_ids, endpoints, refusals)
+    if not report.errors:
+        target = replace(run.target, dataset=steps.workspace.warehouse.dataset)
+        report = replace(report, target=target)
+    earlier = steps.read_earlier_status(report) if run.settings.recipient else None
+    steps.write_run(report)
+    steps.drop_staging(report)
+    return report, earlier
 
 
 def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:

@@ -8,7 +8,8 @@ because it needs Arrow, DuckDB and all of dlt.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -49,6 +50,22 @@ class SyncSteps:
     """What a sync does with an open warehouse."""
 
     workspace: Workspace
+
+    @contextmanager
+    def written_once(self) -> Iterator[None]:
+        """Write a DuckDB file once for all steps; a failure to do so is only a warning."""
+        file = self.workspace.warehouse.file
+        if file is None:
+            yield
+            return
+        file.keep_log()
+        try:
+            yield
+        finally:
+            try:
+                file.write_log()
+            except DestinationError as error:
+                self.workspace.run_log.warn(str(error))
 
     def execute(self) -> list[HarvestError]:
         """Run every step in order; returns the failures that belong to no single table."""

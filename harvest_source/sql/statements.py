@@ -182,6 +182,9 @@ Write a file's metadata anew. DuckDB 1.5 keeps parts of it by default: once tabl
 DuckDB before 1.4 opens the file any more ("Failed to load metadata pointer").
 """
 
+DUCKDB_KEEP_LOG: Final = "PRAGMA disable_checkpoint_on_shutdown"
+DUCKDB_WRITE_LOG: Final = "PRAGMA enable_checkpoint_on_shutdown"
+
 DUCKDB_HAS_TABLE: Final = (
     "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = current_database() "
     "AND lower(schema_name) = lower(?) AND table_name = ?"

@@ -15,10 +15,12 @@ from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.errors import DestinationError
 from harvest_source.sql.statements import (
     DUCKDB_HAS_TABLE,
+    DUCKDB_KEEP_LOG,
     DUCKDB_READ_THREADS,
     DUCKDB_SCHEMAS_WITH,
     DUCKDB_SET_THREADS,
     DUCKDB_WHOLE_METADATA,
+    DUCKDB_WRITE_LOG,
 )
 from harvest_source.warehouse.duckdb_errors import (
     explain_error,
@@ -28,6 +30,10 @@ from harvest_source.warehouse.duckdb_errors import (
 )
 
 _RETRY_S: Final = 1.0
+_LOG_BYTES: Final = 1 << 20
+"""A longer log is written into the file at once: to open the file is to read the log."""
+
+_LOGGED: Final = "Nothing is lost: what changed is in the log beside it."
 _LOADED: Final = "_dlt_version"
 """A table of every dataset that dlt has loaded."""
 
@@ -51,6 +57,8 @@ class DuckDBFile:
     only_reads: bool = False
     _is_held: list[bool] = field(default_factory=list, repr=False, compare=False)
     """Not empty inside :meth:`held`."""
+    _keeps_log: list[bool] = field(default_factory=list, repr=False, compare=False)
+    """Not empty between :meth:`keep_log` and :meth:`write_log`."""
 
     @contextmanager
     def held(self, kept: str) -> Iterator[None]:
@@ -76,6 +84,39 @@ class DuckDBFile:
                     yield
             finally:
                 self._is_held.clear()
+                if self._keeps_log and self._read_log_bytes() <= _LOG_BYTES:
+                    with suppress(duckdb.Error):  # What failed before is what people need to know.
+                        connection.execute(DUCKDB_KEEP_LOG)
+
+    def keep_log(self) -> None:
+        """
+        From now on, write nothing into the file when it is closed, until :meth:`write_log`.
+
+        DuckDB writes its log into the file when the last connection closes, and with it the
+        description of every table anew: 2.6 MB each time, for one row too. A run closes the file
+        after each step, for readers. Meanwhile the log lies beside the file, where every DuckDB
+        reads it.
+        """
+        if not self.only_reads:
+            self._keeps_log.append(True)
+
+    def write_log(self) -> None:
+        """
+        Write into the file what has changed since :meth:`keep_log`.
+
+        Raises:
+            DestinationError: It cannot be opened. The log stays, and the next that opens the file
+                for writing writes it.
+        """
+        self._keeps_log.clear()
+        if self._read_log_bytes():
+            with self.held(_LOGGED), self.open(_LOGGED) as connection:
+                connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
+
+    def _read_log_bytes(self) -> int:
+        """Beside the file that a symbolic link leads to; an older DuckDB: beside the link."""
+        logs = (Path(f"{path}.wal") for path in {self.path, self.path.resolve()})
+        return sum(log.stat().st_size for log in logs if log.exists())
 
     def open(self, kept: str) -> duckdb.DuckDBPyConnection:
         """

@@ -68,7 +68,7 @@ class Warehouse:
         self._activity = activity or Activity()
         self._schema: dlt.Schema | None = None
         self._client: SqlClient | None = None
-        self._file = _open_file(target, clock or SystemClock(), wait_s, self._tell_of_holder)
+        self.file = _open_file(target, clock or SystemClock(), wait_s, self._tell_of_holder)
         self._activity.go_on()
         self._folder = PipelineFolder(target, on_warning)
         with as_destination_error(self.target, lambda: UNTOUCHED):
@@ -237,7 +237,7 @@ class Warehouse:
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Keep the DuckDB file open, if there is one, for several statements."""
-        return self._file.held(self._folder.describe_kept()) if self._file else nullcontext()
+        return self.file.held(self._folder.describe_kept()) if self.file else nullcontext()
 
 
 def _open_file(

@@ -23,8 +23,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from harvest_source.sandbox import SandboxProcess, start_process
+from tests.benchmarks.speed import stop_timers
 from tests.structure import DEFAULT_FOLDER
-from tests.support.simulation import Simulation
 
 _IMPORTED = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 _SHOWN_MS = 4
@@ -43,7 +44,7 @@ class Cost:
 class Checkout:
     """One version, with a warehouse of its own in *folder*."""
 
-    def __init__(self, code: Path, folder: Path, lab: Simulation) -> None:
+    def __init__(self, code: Path, folder: Path, server: SandboxProcess) -> None:
         self.name = str(code)
         self._folder = folder
         self._command = [str(code / ".venv/bin/python"), "-m", "harvest_source"]
@@ -52,10 +53,10 @@ class Checkout:
             "DLT_PROJECT_DIR": str(folder),
             "HOME": str(folder),
             "PYTHONPATH": str(code),
-            "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": lab.token,
-            "SOURCES__HARVEST__ACCOUNT_ID": str(lab.server.account_id),
-            "SOURCES__HARVEST__API_URL": lab.server.api_url,
-            "SOURCES__HARVEST__ID_URL": lab.server.id_url,
+            "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN": server.token,
+            "SOURCES__HARVEST__ACCOUNT_ID": "1000001",
+            "SOURCES__HARVEST__API_URL": server.api_url,
+            "SOURCES__HARVEST__ID_URL": server.id_url,
         }
         self.costs: dict[str, list[Cost]] = {}
 
@@ -91,13 +92,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     codes = options.code or [DEFAULT_FOLDER.parent]
-    with tempfile.TemporaryDirectory() as made, Simulation(entries=5000) as lab:
-        lab.stop_timers()
+    with (
+        start_process("--entries", "5000", "--no-limit") as server,
+        tempfile.TemporaryDirectory() as made,
+    ):
+        stop_timers(server)
         checkouts = []
         for at, code in enumerate(codes):
             folder = Path(made, str(at))
             folder.mkdir()
-            checkouts.append(Checkout(code.absolute(), folder, lab))
+            checkouts.append(Checkout(code.absolute(), folder, server))
         for each in checkouts:
             each.run(*_SYNC)
             each.run(*_SYNC)

@@ -50,3 +50,50 @@ def test_the_file_stays_open_while_held(tmp_path: Path) -> None:
             connection.execute("CREATE TABLE t AS SELECT 1 AS a")
         assert path.with_name("a.duckdb.wal").exists()
     assert not path.with_name("a.duckdb.wal").exists()
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_the_file_is_written_once(tmp_path: Path, is_linked: bool) -> None:
+    """While the log is kept, closing the file writes nothing into it, and readers see all of it."""
+    path = tmp_path / "a.duckdb"
+    file_at(path).open(KEPT).close()
+    if is_linked:
+        path.with_name("b.duckdb").symlink_to(path)
+        path = path.with_name("b.duckdb")
+    file, before = file_at(path), path.read_bytes()
+    file.keep_log()
+    for number in range(3):
+        with file.held(KEPT), duckdb.connect(str(path)) as connection:
+            connection.execute(f"CREATE TABLE t{number} AS SELECT 1 AS a")
+        assert path.read_bytes() == before
+        with duckdb.connect(str(path), read_only=True) as reader:
+            assert reader.execute(f"SELECT a FROM t{number}").fetchall() == [(1,)]
+    file.write_log()
+    assert not list(tmp_path.glob("*.wal"))
+    assert path.read_bytes() != before
+    with file.held(KEPT), duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE later AS SELECT 1 AS a")
+    assert not list(tmp_path.glob("*.wal"))
+
+
+def test_a_long_log_is_written_at_once(tmp_path: Path) -> None:
+    """To open the file is to read the log."""
+    path = tmp_path / "a.duckdb"
+    file = file_at(path)
+    file.keep_log()
+    with file.held(KEPT), duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE t (a VARCHAR)")
+        connection.executemany("INSERT INTO t VALUES (?)", [["x" * 100_000]] * 12)
+    assert not path.with_name("a.duckdb.wal").exists()
+
+
+def test_the_log_is_written_beside_a_connection_that_stays_open(tmp_path: Path) -> None:
+    """A notebook in the same process: the file is complete when that closes."""
+    path = tmp_path / "a.duckdb"
+    file = file_at(path)
+    with file.open(KEPT) as notebook:
+        file.keep_log()
+        with file.held(KEPT):
+            notebook.execute("CREATE TABLE t AS SELECT 1 AS a")
+        file.write_log()
+    assert not path.with_name("a.duckdb.wal").exists()
