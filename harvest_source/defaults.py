@@ -56,6 +56,12 @@ DUCKDB: Final = "duckdb"
 SCOPE_KEYS: Final = frozenset({"tools", "tables", "columns", "rows", "accounts", "sql"})
 """Keys of ``[sources.harvest.scopes.NAME]``, which says what a caller may ask for."""
 
+ISSUER_SCOPE_CLAIM: Final = "scope"
+"""Claim of a company's tokens that says what the caller may ask for; words with blanks between."""
+
+ISSUER_PROFILE_CLAIM: Final = "sub"
+"""Claim of a company's tokens that says who the caller is; the issuer never gives it twice."""
+
 DATASET: Final = "harvest"
 """Schema that holds the tables."""
 

@@ -31,7 +31,7 @@ FLOORS = (
     floor("warehouse", "dlt duckdb filelock pyarrow"),
     floor(
         "operations ask export",
-        "dlt duckdb pyarrow xlsxwriter mcp mcp_types pydantic anyio starlette uvicorn",
+        "dlt duckdb httpx pyarrow xlsxwriter mcp mcp_types pydantic anyio jwt starlette uvicorn",
     ),
     floor(
         "cli pages __init__ __main__",

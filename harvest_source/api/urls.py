@@ -33,10 +33,15 @@ def check_url(url: str, name: str) -> str:
     if "@" in _authority(url) or "?" in url or "#" in url or ".." in parsed.path.split("/"):
         msg = f"{name} ({shown}...) may hold no user, password, query or fragment. Leave them out."
         raise ConfigError(msg)
-    if parsed.scheme == "http" and not is_loopback(parsed.host):
+    if not is_private(parsed):
         msg = f"{name} is {shown}: the token would travel unencrypted. Use https."
         raise ConfigError(msg)
     return str(parsed).rstrip("/")
+
+
+def is_private(url: httpx.URL) -> bool:
+    """Whether no machine on the way can read it: ``https``, or ``http`` on this machine."""
+    return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host))
 
 
 def is_loopback(host: str) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from harvest_source.ask.access import Caller
+from harvest_source.ask.trouble import Tell, Trouble
 from harvest_source.errors import ConfigError, printable
 from harvest_source.rotated_file import RotatedFile
 
@@ -56,12 +58,11 @@ class AuditLog:
         self,
         path: Path,
         now: Callable[[], datetime],
-        on_failure: Callable[[str], None] = lambda _: None,
+        on_failure: Tell = lambda _: None,
     ) -> None:
         self._file = RotatedFile(path)
         self._now = now
-        self._on_failure = on_failure
-        self._has_failed = False
+        self._trouble = Trouble(on_failure)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file.check()
@@ -94,16 +95,25 @@ class AuditLog:
         }
         try:
             self._file.append(json.dumps(entry, default=str))
-            self._has_failed = False
+            self._trouble.end()
         except OSError as error:
-            if not self._has_failed:
-                self._on_failure(self._explain(error))
-            self._has_failed = True
+            self._trouble.begin(self._explain(error))
             msg = (
                 "The server's audit log cannot be written, so nothing is answered. Tell the "
                 "person who runs the server."
             )
             raise AuditFailed(msg) from error
+
+    def note_refusal(self, caller: str, why: str) -> None:
+        """
+        Append a line about a token that was refused; it is refused whether that is written or not.
+
+        Args:
+            why: Without a value of the token.
+        """
+        call = Call(Caller(caller, profile=""), outcome=f"refused: {why}")
+        with suppress(AuditFailed):
+            self.write("token", call, ms=0)
 
     def _explain(self, error: OSError) -> str:
         why = error.strerror or type(error).__name__

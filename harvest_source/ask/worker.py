@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -46,14 +47,19 @@ class _Cutter:
         return value
 
 
-def answer(request: Request) -> Reply:
-    """Run a request. Every failure is a reply."""
+def answer(request: Request, open_file: Callable[[Request], Any] | None = None) -> Reply:
+    """
+    Run a request. Every failure is a reply.
+
+    Args:
+        open_file: Opens the warehouse; None: as its worker does.
+    """
     import duckdb
 
     from harvest_source.ask.explain import NotOpenedError, explain_failure
 
     try:
-        with _open(request) as connection:
+        with (open_file or _open)(request) as connection:
             return run(connection, request)
     except StatementRefused as refusal:
         return Reply(error=str(refusal), error_kind=REFUSED)

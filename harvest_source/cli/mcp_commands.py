@@ -15,7 +15,9 @@ from harvest_source.errors import ConfigError
 from harvest_source.installation import advise_extra
 
 if TYPE_CHECKING:
-    from harvest_source.ask.mcp.http import Place
+    from harvest_source.ask.audit_log import AuditLog
+    from harvest_source.ask.mcp.http_callers import HttpCallers
+    from harvest_source.ask.mcp.place import Place
     from harvest_source.auth.server_tokens import ServerTokens
 
 _ADDRESS = "127.0.0.1:8765"
@@ -45,7 +47,7 @@ def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     Serve the warehouse to agents, read-only.
 
     Speaks the Model Context Protocol on stdin and stdout, or with --http to callers that have a
-    token of mcp token add. Needs the extra mcp.
+    token of mcp token add, or of the issuer of issuer_url. Needs the extra mcp.
     """
     if command.invoked_subcommand is not None:
         return 0
@@ -73,13 +75,39 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
             caller = find_caller(context, options, "stdio")
             anyio.run(serve_stdio, AskServer(access, lambda _: caller, audit, clock))
         else:
-            from harvest_source.ask.mcp.http import OwnTokens, build_app, serve_http
+            from harvest_source.ask.mcp.http import build_app, serve_http
 
-            place_ = _build_place(options)
-            verifier = OwnTokens(_open_tokens(context, needs_one=True), _read_scopes())
-            server = AskServer(access.for_server(), verifier.find_caller, audit, clock)
-            anyio.run(partial(serve_http, build_app(server, verifier, place_), place_))
+            place = _build_place(options)
+            callers = _build_callers(context, place, audit)
+            server = AskServer(access.for_server(), callers.find_caller, audit, clock)
+            anyio.run(partial(serve_http, build_app(server, callers, place), place))
     return 0
+
+
+def _build_callers(context: Context, place: Place, audit: AuditLog) -> HttpCallers:
+    """
+    Who may ask over HTTP.
+
+    Raises:
+        ConfigError: No caller can have a token, or a setting of the issuer cannot work.
+    """
+    from functools import partial
+
+    from harvest_source.ask.mcp.http_callers import HttpCallers, OwnTokens
+    from harvest_source.ask.mcp.issuer import IssuerTokens
+    from harvest_source.ask.mcp.issuer_keys import IssuerKeys, fetch_keys
+    from harvest_source.ask.trouble import Trouble
+    from harvest_source.clock import SystemClock
+    from harvest_source.config.issuer import parse_issuer
+    from harvest_source.config.resolve import read_configuration
+
+    tell, scopes = context.console.error, _read_scopes()
+    settings = parse_issuer(read_configuration({}))
+    own = OwnTokens(_open_tokens(context, needs_one=settings is None), scopes, Trouble(tell))
+    if settings is None:
+        return HttpCallers(own)
+    keys = IssuerKeys(partial(fetch_keys, settings.url), SystemClock(), Trouble(tell))
+    return HttpCallers(own, IssuerTokens(settings, keys, scopes, place.url, audit.note_refusal))
 
 
 @mcp.group()
@@ -178,7 +206,7 @@ def _open_tokens(context: Context, *, needs_one: bool = False) -> ServerTokens:
 
 
 def _build_place(options: dict[str, Any]) -> Place:
-    from harvest_source.ask.mcp.http import PATH, Place
+    from harvest_source.ask.mcp.place import PATH, Place
 
     host, _, port = options["http"].rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:

@@ -19,6 +19,9 @@ _CREDENTIALS: Final = frozenset(HarvestCredentials.get_resolvable_fields())
 _KEYS: Final = frozenset(HarvestConfiguration.get_resolvable_fields())
 _PROFILE_KEYS: Final = frozenset({"account_id", "credentials"})
 
+_MAPPINGS: Final = frozenset({"issuer_scopes", "issuer_profiles"})
+"""Keys whose value is a section: the names in it are the user's own."""
+
 _OF_DLT: Final = frozenset({"schema", "extract", "normalize", "load", "data_writer", *BY_NAME})
 """Sections below ours that dlt reads for itself: for the source, and for each resource."""
 
@@ -62,7 +65,7 @@ def _iter_unknown_keys() -> Iterator[tuple[str, tuple[str, ...]]]:
 def _iter_paths(section: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """The keys of a section of a file, with those of the sections in it."""
     for name, value in section.items():
-        if isinstance(value, Mapping) and value and name not in _OF_DLT:
+        if isinstance(value, Mapping) and value and name not in _OF_DLT | _MAPPINGS:
             yield from ((name, *path) for path in _iter_paths(value))
         else:
             yield (name,)

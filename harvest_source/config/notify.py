@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from harvest_source.api.notification import Event, Recipient, Style
-from harvest_source.api.urls import is_loopback, parse_url
+from harvest_source.api.urls import is_private, parse_url
 from harvest_source.config.parse import parse_list
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.errors import ConfigError
@@ -28,8 +28,7 @@ def parse_recipient(config: HarvestConfiguration) -> Recipient | None:
         return None
     url = str(config.notify_url).strip()
     parsed = parse_url(url)
-    is_local = parsed is not None and is_loopback(parsed.host)
-    if parsed is None or not (parsed.scheme == "https" or (parsed.scheme == "http" and is_local)):
+    if parsed is None or not is_private(parsed):
         msg = "notify_url is not a web address that begins with https://. Its value is not shown."
         raise ConfigError(msg)
     return Recipient(url, _parse_events(config.notify_on), _parse_style(config.notify_style))

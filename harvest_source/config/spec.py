@@ -13,6 +13,8 @@ from harvest_source.defaults import (
     AUDIT_REQUESTS,
     DESTINATION_WAIT_S,
     ID_URL,
+    ISSUER_PROFILE_CLAIM,
+    ISSUER_SCOPE_CLAIM,
     KEEP_RUNS_DAYS,
     OVERLAP_S,
     PROFILE,
@@ -141,6 +143,25 @@ class HarvestConfiguration(BaseConfiguration):
     `slack`, `post`, or `ping` for a dead-man switch, which is told of every run: `/start` after
     the address, then the address, or `/fail` after it when it failed. Default: by the address's
     host, else `post`.
+    """
+    issuer_url: str | None = None
+    """
+    Your company's issuer of tokens for the server for agents, exactly as it calls itself in `iss`.
+    Default: none, and only tokens of `mcp token add` count.
+    """
+    issuer_scope_claim: str = ISSUER_SCOPE_CLAIM
+    """Claim of the issuer's tokens that says the scope."""
+    issuer_scopes: Any | None = None
+    """
+    The scope for each value of that claim, as `{"finance-team" = "all"}`; other values count for
+    nothing. Default: a value is the scope's name.
+    """
+    issuer_profile_claim: str = ISSUER_PROFILE_CLAIM
+    """Claim of the issuer's tokens that says the person."""
+    issuer_profiles: Any | None = None
+    """
+    The profile for each value of that claim, as `{"00u1a2b3" = "ada"}`; other values count for
+    nothing. Default: a value is the profile's name, and `default` is none.
     """
     access_log: str | None = None
     """

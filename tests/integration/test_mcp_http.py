@@ -84,7 +84,10 @@ def test_a_session_belongs_to_its_token(served: Served) -> None:
     """With another caller's token it does not exist."""
     session = served.post("bo").headers["mcp-session-id"]
     own = {"mcp-session-id": session, "mcp-protocol-version": "2025-06-18"}
-    assert served.post("ada", **own).status_code == 404
+    others = served.post("ada", **own)
+    assert others.status_code == 404
+    made_up = served.post("ada", **own | {"mcp-session-id": session[::-1]})
+    assert (made_up.status_code, made_up.content) == (404, others.content)
 
 
 def test_cursors_belong_to_their_caller(served: Served) -> None:

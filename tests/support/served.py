@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -35,7 +36,15 @@ COMMAND = (sys.executable, "-W", "ignore", "-m", "harvest_source")
 
 @dataclass
 class Served:
-    """A server that runs, its callers' tokens by name, and its files."""
+    """
+    A server that runs, its callers' tokens by name, and its files.
+
+    Attributes:
+        url: What callers use.
+        listens: Host and port; empty: those of *url*.
+        options: Further ones of the command.
+        tls: Whom callers trust to say that it is the server.
+    """
 
     url: str
     folder: Path
@@ -43,6 +52,14 @@ class Served:
     stderr: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    listens: str = ""
+    options: tuple[str, ...] = ()
+    tls: ssl.SSLContext | bool = True
+
+    @property
+    def origin(self) -> str:
+        """The address without its path."""
+        return self.url.removesuffix("/mcp")
 
     @property
     def surroundings(self) -> dict[str, str]:
@@ -74,7 +91,9 @@ class Served:
         given = {"accept": "application/json, text/event-stream", **headers}
         if name:
             given["authorization"] = f"Bearer {self.tokens[name]}"
-        return httpx.post(self.url, json=HELLO, headers=given, trust_env=False, timeout=60)
+        return httpx.post(
+            self.url, json=HELLO, headers=given, trust_env=False, timeout=60, verify=self.tls
+        )
 
     def ask(self, name: str, era: str, talk: Callable[[Client], Awaitable[Any]]) -> Any:
         """Talk to the server as a caller."""
@@ -82,7 +101,9 @@ class Served:
         async def run() -> Any:
             headers = {"authorization": f"Bearer {self.tokens[name]}"}
             async with (
-                httpx2.AsyncClient(headers=headers, trust_env=False, timeout=60) as web,
+                httpx2.AsyncClient(
+                    headers=headers, trust_env=False, timeout=60, verify=self.tls
+                ) as web,
                 Client(streamable_http_client(self.url, http_client=web), mode=era) as client,
             ):
                 return await talk(client)
@@ -90,12 +111,13 @@ class Served:
         return anyio.run(run)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Have the server run."""
-        address = self.url.removeprefix("http://").partition("/")[0]
+    def running(self) -> Iterator[int]:
+        """Have the server run; its process."""
+        address = self.listens or self.url.removeprefix("http://").partition("/")[0]
+        given = ("--http", address, "--url", self.url, "--audit-log", str(self.log))
         with self.stderr.open("w") as errors:
             server = subprocess.Popen(
-                [*COMMAND, "mcp", "--http", address, "--audit-log", str(self.log)],
+                [*COMMAND, "mcp", *given, *self.options],
                 cwd=self.folder,
                 env=self.surroundings,
                 stderr=errors,
@@ -103,7 +125,7 @@ class Served:
         try:
             while not self._is_up():
                 assert server.poll() is None, self.stderr.read_text()
-            yield
+            yield server.pid
         finally:
             server.terminate()
             server.wait()
@@ -113,6 +135,19 @@ class Served:
             return self.post().status_code == 401
         except httpx.TransportError:
             return False
+
+
+def find_port() -> int:
+    """One that no process listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def is_listening(port: int) -> bool:
+    """Whether a process takes connections."""
+    with closing(socket.socket()) as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def prepare(folder: Path, scopes: str, **settings: str) -> Served:
@@ -126,7 +161,5 @@ def prepare(folder: Path, scopes: str, **settings: str) -> Served:
     """
     (folder / ".dlt").mkdir(exist_ok=True)
     (folder / ".dlt" / "config.toml").write_text(scopes)
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/mcp"
+    url = f"http://127.0.0.1:{find_port()}/mcp"
     return Served(url, folder, folder / "audit.log", folder / "stderr.txt", settings)

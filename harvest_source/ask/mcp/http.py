@@ -1,10 +1,9 @@
 """
 The server over HTTP, for callers with a token.
 
-Every request needs a bearer token of ours, made for this server's address. Off the own machine it
-listens only where connections are encrypted: with a certificate, or behind a proxy that is named.
-``Host`` and ``Origin`` are checked always: otherwise a page in a browser could ask in its user's
-name.
+Every request needs a bearer token: of ours, or of the company's issuer, and made for this server's
+address. ``Host`` and ``Origin`` are checked always: otherwise a page in a browser could ask in its
+user's name.
 """
 
 from __future__ import annotations
@@ -13,125 +12,34 @@ import json
 import logging
 import math
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 import uvicorn
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend
-from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
-from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_REQUEST
+from mcp.server.transport_security import TransportSecurityMiddleware
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from harvest_source.api.urls import is_loopback
-from harvest_source.ask.access import Caller
+from harvest_source.ask.mcp.http_callers import HttpCallers
+from harvest_source.ask.mcp.place import PATH, Place
 from harvest_source.ask.mcp.server import AskServer
-from harvest_source.ask.scopes import Scope as AskScope
-from harvest_source.auth.server_tokens import ServerToken, ServerTokens
 from harvest_source.clock import Clock
-from harvest_source.errors import ConfigError
 
-PATH: Final = "/mcp"
+METADATA: Final = f"/.well-known/oauth-protected-resource{PATH}"
+"""Where RFC 9728 has callers look for the issuer of tokens."""
 CALLS: Final = 120
-"""Requests of one token a minute at most."""
+"""Requests of one caller a minute at most."""
 _MINUTE_S: Final = 60.0
 _MAX_BODY: Final = 256 * 1024
 _STOP_S: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    Where the server listens, and under which address it is reached.
-
-    Attributes:
-        url: What callers use, and what tokens are bound to.
-        certificate: File; empty: connections are not encrypted here.
-        key: File of the certificate's key.
-        proxy: Address from which alone connections are taken: of a proxy that encrypts; empty: any.
-    """
-
-    host: str
-    port: int
-    url: str
-    certificate: str = ""
-    key: str = ""
-    proxy: str = ""
-
-    def __post_init__(self) -> None:
-        if bool(self.certificate) != bool(self.key):
-            raise ConfigError(
-                "A certificate and its key belong together: --tls-cert and --tls-key."
-            )
-        parts = urlsplit(self.url)
-        if not parts.hostname or parts.path != PATH or parts.query or parts.username:
-            msg = (
-                f"--url is the address that callers use, such as https://harvest.example.com{PATH}."
-            )
-            raise ConfigError(msg)
-        if is_loopback(self.host):
-            return
-        if not (self.certificate or self.proxy):
-            msg = (
-                f"{self.host} is reached by other machines, so connections have to be encrypted: "
-                "give --tls-cert and --tls-key, or --proxy with the address of a proxy that does."
-            )
-            raise ConfigError(msg)
-        if parts.scheme != "https":
-            raise ConfigError("--url has to begin with https:// where other machines connect.")
-
-    def build_security(self) -> TransportSecuritySettings:
-        """Which ``Host`` and ``Origin`` are accepted: those of the address, and no other."""
-        parts = urlsplit(self.url)
-        return TransportSecuritySettings(
-            enable_dns_rebinding_protection=True,
-            allowed_hosts=[parts.netloc],
-            allowed_origins=[f"{parts.scheme}://{parts.netloc}"],
-        )
-
-
-class OwnTokens(TokenVerifier):
-    """
-    Recognizes our tokens.
-
-    Args:
-        scopes: Of the configuration. A token whose scope is not among them is no token.
-    """
-
-    def __init__(self, tokens: ServerTokens, scopes: Mapping[str, AskScope]) -> None:
-        self._tokens = tokens
-        self._scopes = scopes
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        """What the protocol library wants to know of a token; None: it is none."""
-        found = self._tokens.find(token)
-        if found is None or found.scope not in self._scopes:
-            return None
-        # The id, not the name: a new token of the same name does not take over a session.
-        return AccessToken(token="", client_id=found.id, scopes=[], resource=found.url)
-
-    def find_caller(self, context: Any) -> Caller:
-        """
-        Who a request is from.
-
-        Raises:
-            MCPError: The token was revoked since the request came.
-        """
-        user = context.request.scope.get("user") if context.request is not None else None
-        token_id = user.access_token.client_id if isinstance(user, AuthenticatedUser) else ""
-        found: ServerToken | None = self._tokens.get(token_id)
-        if found is None or found.scope not in self._scopes:
-            raise MCPError(INVALID_REQUEST, "A bearer token is needed.")
-        return Caller(found.name, self._scopes[found.scope], found.profile)
 
 
 @dataclass(slots=True)
@@ -157,12 +65,18 @@ class _Allowance:
 
 
 class Gate:
-    """Lets requests through that have a token, come from where they may, and are not too many."""
+    """
+    Lets requests through that have a token, come from where they may, and are not too many.
 
-    def __init__(self, app: ASGIApp, place: Place, allowance: _Allowance) -> None:
+    Args:
+        challenge: What a request without a token is answered with.
+    """
+
+    def __init__(self, app: ASGIApp, place: Place, allowance: _Allowance, challenge: bytes) -> None:
         self._app = app
         self._place = place
         self._allowance = allowance
+        self._challenge = challenge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -170,16 +84,23 @@ class Gate:
             return
         user = scope.get("user")
         address = (scope.get("client") or ("",))[0]
-        if self._place.proxy and address != self._place.proxy:
+        if not self._place.may_connect(address):
             await _refuse(send, 403, "Connections come by the proxy alone.")
+        elif scope["path"] == METADATA:
+            await self._app(scope, receive, send)
         elif not isinstance(user, AuthenticatedUser):
-            # No metadata of an authorization server: there is none.
-            await _refuse(send, 401, "A bearer token is needed.", (b"www-authenticate", b"Bearer"))
-        elif wait_s := self._allowance.take(user.access_token.client_id):
+            why = (b"www-authenticate", self._challenge)
+            await _refuse(send, 401, "A bearer token is needed.", why)
+        elif wait_s := self._allowance.take(_name_principal(user)):
             after = str(math.ceil(wait_s)).encode()
             await _refuse(send, 429, "Too many calls in a minute.", (b"retry-after", after))
         else:
             await self._app(scope, receive, send)
+
+
+def _name_principal(user: AuthenticatedUser) -> str:
+    """Whose calls are counted together: those of a token of ours, or of a person of the issuer."""
+    return f"{user.access_token.client_id} {user.access_token.subject or ''}"
 
 
 async def _refuse(send: Send, status: int, why: str, *headers: tuple[bytes, bytes]) -> None:
@@ -191,21 +112,28 @@ async def _refuse(send: Send, status: int, why: str, *headers: tuple[bytes, byte
 
 
 def build_app(
-    server: AskServer, verifier: OwnTokens, place: Place, *, calls: int = CALLS
+    server: AskServer, callers: HttpCallers, place: Place, *, calls: int = CALLS
 ) -> Starlette:
     """The application that serves *server* at the path of the place's address."""
+    security = place.build_security()
     manager = StreamableHTTPSessionManager(
         server.build(),
-        security_settings=place.build_security(),
+        security_settings=security,
         max_request_body_size=_MAX_BODY,
         max_sessions=1_000,
     )
-    backend = BearerAuthBackend(verifier, resource_server_url=AnyHttpUrl(place.url))
+    routes, challenge = [Route(PATH, _Endpoint(manager))], b"Bearer"
+    if issuer := callers.issuer_url:
+        metadata = _Metadata(place, issuer, TransportSecurityMiddleware(security))
+        routes.append(Route(METADATA, metadata, methods=["GET"]))
+        challenge = f'Bearer resource_metadata="{place.origin}{METADATA}"'.encode()
+    backend = BearerAuthBackend(callers, resource_server_url=AnyHttpUrl(place.url))
+    allowance = _Allowance(server.clock, calls)
     return Starlette(
-        routes=[Route(PATH, _Endpoint(manager))],
+        routes=routes,
         middleware=[
             Middleware(AuthenticationMiddleware, backend=backend),
-            Middleware(Gate, place=place, allowance=_Allowance(server.clock, calls)),
+            Middleware(Gate, place=place, allowance=allowance, challenge=challenge),
         ],
         lifespan=lambda _: manager.run(),
     )
@@ -221,15 +149,38 @@ class _Endpoint:
         await self._manager.handle_request(scope, receive, send)
 
 
+class _Metadata:
+    """Says whose tokens count. Public, and the same for everyone."""
+
+    def __init__(self, place: Place, issuer: str, security: TransportSecurityMiddleware) -> None:
+        self._security = security
+        # As it was configured: the library's own model would add a slash to an address without one.
+        self._value = {
+            "resource": place.url,
+            "authorization_servers": [issuer],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "Harvest warehouse",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused: Response | None = await self._security.validate_request(Request(scope))
+        answer = refused or JSONResponse(self._value)
+        await answer(scope, receive, send)
+
+
 async def serve_http(app: Starlette, place: Place) -> None:
-    """Serve until the process is told to stop."""
+    """
+    Serve until the process is told to stop.
+
+    Raises:
+        ConfigError: The address cannot be listened on, or the certificate cannot be used.
+    """
     # Lines of these would have addresses and headers; the audit log says what is to be known.
     for name in ("mcp", "uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    place.check_certificate()
     config = uvicorn.Config(
         app,
-        host=place.host,
-        port=place.port,
         ssl_certfile=place.certificate or None,
         ssl_keyfile=place.key or None,
         log_config=None,
@@ -238,4 +189,5 @@ async def serve_http(app: Starlette, place: Place) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_STOP_S,
     )
-    await uvicorn.Server(config).serve()
+    # The library would print what is wrong with an address where this server prints nothing.
+    await uvicorn.Server(config).serve(sockets=place.listen())

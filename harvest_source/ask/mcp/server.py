@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from harvest_source._version import __version__
 from harvest_source.ask.access import Access, Caller, Find
 from harvest_source.ask.answers import Answer
 from harvest_source.ask.audit_log import UNKNOWN, AuditFailed, AuditLog, Call
-from harvest_source.ask.mcp.prompts import read_prompts
+from harvest_source.ask.mcp.prompts import Prompt, read_prompts
 from harvest_source.ask.mcp.replies import NOTICE, OUTPUT_SCHEMA, build_reply, fit
 from harvest_source.ask.mcp.tools import TOOLS, Tool, parse_arguments
 from harvest_source.ask.runner import QueryFailed, Task
@@ -81,8 +81,7 @@ class AskServer:
 
     async def list_tools(self, context: Context, _: Any) -> types.ListToolsResult:
         """The caller's tools, with the schema of their arguments and answers."""
-        scope = self.find_caller(context).scope
-        tools = [describe_tool(tool) for tool in TOOLS.values() if scope.allows(tool.name)]
+        tools = [describe_tool(tool) for tool in find_tools(self.find_caller(context)).values()]
         return types.ListToolsResult(tools=tools, cache_scope="private")
 
     async def call_tool(
@@ -134,11 +133,9 @@ class AskServer:
 
     async def list_prompts(self, context: Context, _: Any) -> types.ListPromptsResult:
         """Everyday questions, for callers who may run a query."""
-        has_query = self.find_caller(context).scope.allows("query")
         found = [
             types.Prompt(name=each.name, title=each.question, description=each.question)
-            for each in read_prompts().values()
-            if has_query
+            for each in find_prompts(self.find_caller(context)).values()
         ]
         return types.ListPromptsResult(prompts=found, cache_scope="private")
 
@@ -146,10 +143,10 @@ class AskServer:
         self, context: Context, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
         """A question with the query that answers it here: on models where they were built."""
-        prompt = read_prompts().get(params.name)
         with protocol_errors():
             async with self._logged("prompts/get", self.find_caller(context)) as call:
-                if prompt is None or not call.caller.scope.allows("query"):
+                prompt = find_prompts(call.caller).get(params.name)
+                if prompt is None:
                     raise StatementRefused(_NO_PROMPT)
                 if params.arguments:
                     raise StatementRefused("Prompts take no arguments here.")
@@ -166,7 +163,9 @@ class AskServer:
         self, call: Call, name: str, given: dict[str, Any] | None, *, is_whole: bool = False
     ) -> Answer:
         """Ask the warehouse by a tool that the caller has; one they have not does not exist."""
-        if name not in TOOLS or not call.caller.scope.allows(name):
+        # Asked of the tools that there are for the caller: a hidden one takes the same steps as one
+        # that was never there.
+        if find_tools(call.caller).get(name) is None:
             raise StatementRefused(_NO_TOOL)
         return await self._ask(call, name, given, is_whole=is_whole)
 
@@ -219,6 +218,16 @@ class AskServer:
             except AuditFailed:
                 if call.outcome != "cancelled":  # The caller of that gets no answer anyway.
                     raise
+
+
+def find_tools(caller: Caller) -> dict[str, Tool]:
+    """The tools that there are for a caller, by name."""
+    return {name: tool for name, tool in TOOLS.items() if caller.scope.allows(name)}
+
+
+def find_prompts(caller: Caller) -> Mapping[str, Prompt]:
+    """The prompts that there are for a caller, by name; they need a query."""
+    return read_prompts() if caller.scope.allows("query") else {}
 
 
 @contextmanager

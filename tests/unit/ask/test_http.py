@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from harvest_source.ask.mcp.http import Place
 from harvest_source.ask.mcp.http import _Allowance as Allowance
+from harvest_source.ask.mcp.place import Place
 from harvest_source.auth.server_tokens import ServerTokens
 from harvest_source.errors import ConfigError
 from tests.clocks import FakeClock
+from tests.support.certificates import Authority
 from tests.support.no_room import limit_file_size
 
 HTTPS = "https://harvest.example.com/mcp"
@@ -27,6 +29,9 @@ HTTPS = "https://harvest.example.com/mcp"
         (lambda: Place("192.0.2.1", 1, "http://x/mcp", proxy="192.0.2.2"), "https://"),
         (lambda: Place("127.0.0.1", 1, "http://127.0.0.1:1/other"), "--url"),
         (lambda: Place("127.0.0.1", 1, HTTPS, certificate="c.pem"), "belong together"),
+        (lambda: Place("127.0.0.1", 1, HTTPS, proxy="proxy.example.com"), "--proxy"),
+        (lambda: Place("127.0.0.1", 1, "https://x:y/mcp"), "--url"),
+        (lambda: Place("127.0.0.1", 1, "ftp://x/mcp"), "--url"),
     ],
 )
 def test_nothing_is_served_in_the_clear_to_other_machines(
@@ -41,8 +46,49 @@ def test_hosts_and_origins_are_those_of_the_address() -> None:
     """Whether the library would check them by itself or not."""
     security = Place("192.0.2.1", 1, HTTPS, proxy="192.0.2.2").build_security()
     assert security.enable_dns_rebinding_protection
-    assert security.allowed_hosts == ["harvest.example.com"]
-    assert security.allowed_origins == ["https://harvest.example.com"]
+    name = "harvest.example.com"
+    assert security.allowed_hosts == [f"{name}:443", name]
+    assert security.allowed_origins == [f"https://{name}:443", f"https://{name}"]
+    local = Place("127.0.0.1", 8765, "http://LocalHost:8765/mcp").build_security()
+    assert local.allowed_hosts == ["localhost:8765"]
+
+
+def test_a_proxy_is_one_machine_however_its_address_is_written() -> None:
+    """The system may say an old address in the new form."""
+    place = Place("127.0.0.1", 1, HTTPS, proxy="192.0.2.2")
+    assert place.may_connect("192.0.2.2")
+    assert place.may_connect("::ffff:192.0.2.2")
+    assert not any(map(place.may_connect, ("192.0.2.3", "", "proxy", "127.0.0.1")))
+    assert Place("::1", 1, HTTPS, proxy="0:0:0:0:0:0:0:1").may_connect("::1")
+
+
+def test_an_address_in_use_is_a_short_error() -> None:
+    """Also one of another machine, and a name that leads nowhere."""
+    (taken,) = Place("127.0.0.1", 0, "http://127.0.0.1/mcp").listen()
+    with closing(taken):
+        port = taken.getsockname()[1]
+        for host in ("127.0.0.1", "192.0.2.1", "nowhere.invalid"):
+            with pytest.raises(ConfigError, match="cannot be listened on"):
+                Place(host, port, HTTPS, proxy="192.0.2.1").listen()
+
+
+def test_a_certificate_that_cannot_be_used_is_a_short_error(tmp_path: Path) -> None:
+    """One with its key can; no file, another key, a key with a password, no certificate cannot."""
+    authority = Authority(tmp_path)
+    good, other = authority.issue(), authority.issue("other")
+    locked, nothing = authority.issue("locked", b"password"), tmp_path / "nothing.pem"
+    for certificate, key, is_right in (
+        (good.certificate, good.key, True),
+        (nothing, good.key, False),
+        (good.certificate, nothing, False),
+        (good.certificate, tmp_path, False),
+        (good.certificate, other.key, False),
+        (locked.certificate, locked.key, False),
+        (good.key, good.certificate, False),
+    ):
+        place = Place("192.0.2.1", 1, HTTPS, certificate=str(certificate), key=str(key))
+        with nullcontext() if is_right else pytest.raises(ConfigError, match="PEM"):
+            place.check_certificate()
 
 
 def test_a_token_counts_until_it_ends(tmp_path: Path) -> None:

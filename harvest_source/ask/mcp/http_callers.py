@@ -1,0 +1,108 @@
+"""Who a request over HTTP is from: by a token of our own, or by one of the company's issuer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_REQUEST
+
+from harvest_source.ask.access import Caller
+from harvest_source.ask.mcp.issuer import ISSUER, IssuerTokens
+from harvest_source.ask.scopes import Scope
+from harvest_source.ask.trouble import Trouble
+from harvest_source.auth.server_tokens import PREFIX, ServerToken, ServerTokens
+from harvest_source.errors import HarvestError
+
+
+class OwnTokens(TokenVerifier):
+    """
+    Recognizes our tokens.
+
+    Args:
+        scopes: Of the configuration. A token whose scope is not among them is no token.
+        trouble: Told when the file of tokens cannot be read: then none of them counts.
+    """
+
+    def __init__(self, tokens: ServerTokens, scopes: Mapping[str, Scope], trouble: Trouble) -> None:
+        self._tokens = tokens
+        self._scopes = scopes
+        self._trouble = trouble
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """What the protocol library wants to know of a token; None: it is none."""
+        found = self._check(self._find(token))
+        if found is None:
+            return None
+        # The id, not the name: a new token of the same name does not take over a session.
+        return AccessToken(token="", client_id=found.id, scopes=[], resource=found.url)
+
+    def find_caller(self, token: AccessToken) -> Caller | None:
+        """Whom a token stands for; None: it was revoked since the request came."""
+        found = self._check(self._get(token.client_id))
+        if found is None:
+            return None
+        return Caller(found.name, self._scopes[found.scope], found.profile)
+
+    def _check(self, found: ServerToken | None) -> ServerToken | None:
+        return found if found is not None and found.scope in self._scopes else None
+
+    def _find(self, token: str) -> ServerToken | None:
+        return self._read(lambda: self._tokens.find(token))
+
+    def _get(self, token_id: str) -> ServerToken | None:
+        return self._read(lambda: self._tokens.get(token_id))
+
+    def _read(self, read: Any) -> ServerToken | None:
+        try:
+            found: ServerToken | None = read()
+        except HarvestError as error:
+            self._trouble.begin(f"No token counts until this is mended: {error}")
+            return None
+        self._trouble.end()
+        return found
+
+
+class HttpCallers(TokenVerifier):
+    """
+    Finds callers by either kind of token.
+
+    Args:
+        issuer: None: tokens of our own are the only ones.
+    """
+
+    def __init__(self, own: OwnTokens, issuer: IssuerTokens | None = None) -> None:
+        self._own = own
+        self._issuer = issuer
+
+    @property
+    def issuer_url(self) -> str:
+        """The issuer whose tokens count; empty: there is none."""
+        return self._issuer.settings.url if self._issuer else ""
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """What the protocol library wants to know of a token; None: it is none."""
+        if self._issuer is None or token.startswith(f"{PREFIX}_"):
+            return await self._own.verify_token(token)
+        return await self._issuer.verify_token(token)
+
+    def find_caller(self, context: Any) -> Caller:
+        """
+        Who a request is from.
+
+        Raises:
+            MCPError: The token was revoked since the request came.
+        """
+        user = context.request.scope.get("user") if context.request is not None else None
+        token = user.access_token if isinstance(user, AuthenticatedUser) else None
+        found: Caller | None = None
+        if token is not None and token.client_id == ISSUER and self._issuer is not None:
+            found = self._issuer.find_caller(token)
+        elif token is not None:
+            found = self._own.find_caller(token)
+        if found is None:
+            raise MCPError(INVALID_REQUEST, "A bearer token is needed.")
+        return found
