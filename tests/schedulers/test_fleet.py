@@ -42,14 +42,15 @@ def start_fleet(server: Sandbox, folder: Path, dagster: Path) -> subprocess.Pope
     }
     script = Path(__file__).with_name("fleet_worker.py")
     arguments = [FILES / "dagster_fleet.py", WORKERS, *ACCOUNTS]
-    return subprocess.Popen(
-        [dagster, script, *map(str, arguments)],
-        cwd=folder,
-        env={**clean_environment(), **settings, **tokens, "HOME": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=(folder / "dagster.log").open("w"),
-        text=True,
-    )
+    with (folder / "dagster.log").open("w") as log:
+        return subprocess.Popen(
+            [dagster, script, *map(str, arguments)],
+            cwd=folder,
+            env={**clean_environment(), **settings, **tokens, "HOME": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
 
 
 def test_fifty_accounts(tmp_path: Path, dagster: Path) -> None:
@@ -66,17 +67,17 @@ def test_fifty_accounts(tmp_path: Path, dagster: Path) -> None:
         server.fault("missing_key", table="projects", account_id=FAILING)
         server.revoke(f"{REVOKED}.pt.fleet")
         began = time.monotonic()
-        worker = start_fleet(server, tmp_path, dagster)
-        assert worker.stdout is not None
         ended = {}
-        for line in worker.stdout:
-            if line.startswith("ENDED "):
-                found = json.loads(line.removeprefix("ENDED "))
-                ended[int(found["account"])] = found
-                if len(ended) == len(ACCOUNTS) - 1:
-                    released.set()
-        seconds = time.monotonic() - began
-        assert worker.wait() == 0, (tmp_path / "dagster.log").read_text()[-3000:]
+        with start_fleet(server, tmp_path, dagster) as worker:
+            assert worker.stdout is not None
+            for line in worker.stdout:
+                if line.startswith("ENDED "):
+                    found = json.loads(line.removeprefix("ENDED "))
+                    ended[int(found["account"])] = found
+                    if len(ended) == len(ACCOUNTS) - 1:
+                        released.set()
+            seconds = time.monotonic() - began
+            assert worker.wait() == 0, (tmp_path / "dagster.log").read_text()[-3000:]
         requests = sum(server.stats()["requests"].values())
         refused = sum(each.status == 429 for each in server.requests)
     statuses = {account: found["status"] for account, found in ended.items()}
