@@ -19,7 +19,7 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 FLOORS = (
     floor(
-        "activity errors clock notices concurrency defaults formulas installation resources "
+        "activity errors clock notices concurrency defaults formulas installation memory resources "
         "rotated_file startup _version"
     ),
     floor("schema sql"),

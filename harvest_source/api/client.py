@@ -148,12 +148,10 @@ class HarvestClient:
         All pages of a list, in order; while the caller has one, the next is being fetched.
 
         Follows ``links.next`` as given and stops on null only. Not restartable. Closing the
-        iterator early drops the request under way: it ends by itself, within seconds unless the
-        server is silent.
+        iterator early drops the request under way, which ends by itself.
 
         Args:
-            most_rows: A list that announces more rows ends with its first page, and no other page
-                is fetched.
+            most_rows: A list that announces more rows ends with its first page.
 
         Raises:
             UnsafeLinkError: A link to elsewhere, or one already followed.
@@ -166,11 +164,13 @@ class HarvestClient:
             yield page
             return
         links = LinkChecker(request, page, api_url=self._requester.base_url)
+        ready, page = _take_rows(page)
         while page.next_url is not None:
             with run_ahead(partial(self._follow, request, links, page)) as following:
-                yield page
-                page = following.result()
-        yield page
+                yield ready.pop()
+                ready, page = _take_rows(following.result())
+                del following
+        yield ready.pop()
 
     def fetch_count(self, path: str, *, key: str, params: Mapping[str, str] | None = None) -> int:
         """
@@ -250,3 +250,8 @@ def _fetch_largest(sizes: PageSizes, fetch: Callable[[dict[str, str]], Page]) ->
         raise refusal from None  # Something else is invalid: the first answer says what.
     sizes.refuse()
     return page
+
+
+def _take_rows(page: Page) -> tuple[list[Page], Page]:
+    """*page* to hand over, and without its rows: megabytes that only the caller holds then."""
+    return [page], replace(page, rows=b"")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,8 +19,44 @@ def keep_newest(tables: Iterable[pa.Table], key: Sequence[str]) -> pa.Table:
     The rows keep their order. Rows with a null in their key cannot be told apart: all of them stay.
     """
     joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    newest = _find_newest(joined, key)
+    return joined if newest is None else joined.take(newest)
+
+
+def iter_newest(tables: list[pa.Table], key: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """
+    The rows of :func:`keep_newest` in the same order, as tables of about *rows* rows.
+
+    Empties *tables* and lets go of each as it comes, so that no row is in memory twice.
+    """
+    wanted = {*key, "updated_at"}
+    ranked = [
+        table.select([name for name in table.column_names if name in wanted]) for table in tables
+    ]
+    newest = _find_newest(pa.concat_tables(ranked, promote_options="default"), key)
+    del ranked
+    tables.reverse()
+    begin, together, size = 0, list[pa.Table](), 0
+    while tables:
+        table = tables.pop()
+        end = begin + table.num_rows
+        if newest is not None:
+            here = newest.filter(pc.and_(pc.greater_equal(newest, begin), pc.less(newest, end)))
+            table = table.take(pc.subtract(here, begin)) if len(here) < table.num_rows else table
+        begin = end
+        together.append(table)
+        size += table.num_rows
+        if size >= rows or not tables:
+            joined = pa.concat_tables(together, promote_options="default")
+            together, size = [], 0
+            yield joined
+            del joined
+
+
+def _find_newest(joined: pa.Table, key: Sequence[str]) -> pa.Array | None:
+    """The places of the rows that :func:`keep_newest` keeps, ascending; None: it keeps all."""
     if joined.num_rows < 2 or not key or not _repeats(joined, key):
-        return joined
+        return None
     ranked = joined.select(list(key))
     if "updated_at" in joined.column_names:
         at = joined.column("updated_at")
@@ -28,8 +64,8 @@ def keep_newest(tables: Iterable[pa.Table], key: Sequence[str]) -> pa.Table:
     ranked = ranked.append_column("read", pa.array(range(joined.num_rows), pa.int64()))
     ranked = ranked.sort_by([(column, "ascending") for column in ranked.column_names])
     last = _last_of_each(ranked.select(list(key)))
-    positions = ranked.column("read").filter(last)
-    return joined.take(positions.take(pc.sort_indices(positions)))
+    positions = ranked.column("read").filter(last).combine_chunks()
+    return positions.take(pc.sort_indices(positions))
 
 
 def _repeats(table: pa.Table, key: Sequence[str]) -> bool:

@@ -18,6 +18,12 @@ _ARROW_ROWS: Final = 1_000_000
 
 _DUCKDB: Final = "dlt.destinations.duckdb"
 
+_JOBS: Final = 2
+"""
+Tables that are copied or merged at once. dlt does twenty, each of which needs memory of its own:
+together they held more than the whole rest of a first load.
+"""
+
 
 def find_catalog_name(path: str) -> str:
     """
@@ -107,7 +113,7 @@ def build_duckdb(path: str, *, read_only: bool = False) -> NamingDuckDB:
             public home; without it: pass the path, and open the file for writing.
     """
     if not read_only:
-        return NamingDuckDB(credentials=path)
+        return NamingDuckDB(credentials=path, max_parallel_load_jobs=_JOBS)
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
     return NamingDuckDB(credentials=DuckDbCredentials(path, read_only=True))

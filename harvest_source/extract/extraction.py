@@ -59,7 +59,7 @@ What has been read by then must not wait for lists that take one request per par
 TABLE_WORKERS: Final = 24
 """Tables read in parallel: as many as are read by default."""
 
-BATCHES_WAITING: Final = 32
+BATCHES_WAITING: Final = 16
 """Batches read ahead of the consumer at most, which bounds memory."""
 
 
@@ -142,11 +142,13 @@ class Extraction:
         if not taking or self.options.rereads is not None:
             return batches  # What an audit reads again replaces nothing and moves no cursor.
         doubtful = Confirmation(self.sessions, self.run_log).find_doubtful(taking)
-        return [
+        # In place: a second list would hold the rows as long as the consumer has the first.
+        batches[:] = [
             each
             for each in batches
             if not (each.takes_away and (each.endpoint.name, each.account_id) in doubtful)
         ]
+        return batches
 
     def _is_due(self, rows: int, polls: int) -> bool:
         """Whether to load *rows* buffered rows, after *polls* polls without a batch."""

@@ -185,16 +185,19 @@ class SliceReader:
         with closing(self._iter_pages(slice_, most_rows)) as pages:
             for page in pages:
                 began = began or page.began
-                received = self.source.decode(page.rows)
+                rows, announced = page.rows, page.total_entries
+                del page  # Megabytes that would wait with this thread while the queue is full.
+                received = self.source.decode(rows)
+                del rows
                 table = keep_keyed(received, self.endpoint.primary_key)
-                if most_rows is not None and (page.total_entries or 0) > most_rows:
-                    self._on_page(0, page.total_entries)
-                    return TooLong(slice_, page.total_entries or 0, began, self._sample(table))
-                totals.add(page.total_entries)
+                if most_rows is not None and (announced or 0) > most_rows:
+                    self._on_page(0, announced)
+                    return TooLong(slice_, announced or 0, began, self._sample(table))
+                totals.add(announced)
                 records += received.num_rows
                 left_out += received.num_rows - table.num_rows
-                self._on_page(received.num_rows, page.total_entries)
-                on_left((page.total_entries or 0) - records)
+                self._on_page(received.num_rows, announced)
+                on_left((announced or 0) - records)
                 merge_contents(recent, digest_rows(table, began))
                 if emit is not None:
                     emit(table)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import dlt
 from dlt.sources import DltSource
 
-from harvest_source.decode.dedup import keep_newest
+from harvest_source.decode.dedup import iter_newest
 from harvest_source.defaults import TableFormat
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
@@ -31,6 +31,11 @@ from harvest_source.load.resources import wrap
 from harvest_source.load.state import SOURCE, current_accounts, stored_accounts
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
+
+_ROWS_TOGETHER: Final = 20_000
+"""
+Rows that dlt gets at once: some pages, which are freed as soon as they are in the package's file.
+"""
 
 
 class PackageBuilder:
@@ -148,11 +153,11 @@ class PackageBuilder:
         states = [batch.state for batch in batches if batch.state is not None]
         batches.clear()
         if tables:
-            rows = keep_newest(tables, endpoint.key)
-            tables.clear()
-            yield encoder.encode(rows)
-            if history := self._histories.get(endpoint.name):
-                yield from history.encode([rows], decoder)
+            history = self._histories.get(endpoint.name)
+            for rows in iter_newest(tables, endpoint.key, _ROWS_TOGETHER):
+                yield encoder.encode(rows)
+                if history is not None:
+                    yield from history.encode([rows], decoder)
         for state in states:
             begun = note_begun(self._histories.get(endpoint.name), state)
             current_accounts()[str(account_id)] = begun

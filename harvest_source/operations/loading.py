@@ -7,10 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+
 from harvest_source.errors import TableRefusedError
 from harvest_source.extract.options import Reread
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.packages import PackageBuilder
+from harvest_source.memory import release_memory
 from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
@@ -64,6 +67,7 @@ def _load_tables(workspace: Workspace) -> None:
             source = builder.build_source(replacement.clear_way(batches))
             batches.clear()  # Its rows are released as they are drawn.
             workspace.warehouse.load(source)
+            _release_memory()
     if builder.has_unmade:
         workspace.warehouse.load(builder.build_source([]))
 
@@ -107,6 +111,13 @@ def load_rereads(workspace: Workspace, rereads: Mapping[tuple[str, int], Reread]
             source = builder.build_source(replacement.clear_way(batches))
             batches.clear()
             workspace.warehouse.load(source)
+            _release_memory()
+
+
+def _release_memory() -> None:
+    """Give back what a package took: Arrow and the C library keep it for the next one."""
+    pa.default_memory_pool().release_unused()
+    release_memory()
 
 
 def _create_builder(workspace: Workspace) -> PackageBuilder:

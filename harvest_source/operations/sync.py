@@ -19,6 +19,7 @@ from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
+from harvest_source.memory import tune_allocators
 from harvest_source.operations.notifying import RunNotifier
 from harvest_source.operations.run import Run, note_lost_sign_in, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
@@ -87,6 +88,7 @@ def sync(
         HarvestError: No account could be opened. No table was touched.
     """
     check_address_space()
+    tune_allocators()
     endpoints = parse_tables(table)
     arguments = RunArguments(
         settings=settings,

@@ -20,6 +20,7 @@ from harvest_source.errors import (
     RemoteError,
 )
 from harvest_source.load.settings import Hooks, RunArguments
+from harvest_source.memory import tune_allocators
 from harvest_source.operations.audit_tables import AuditedTable, find_tables
 from harvest_source.operations.changed_rows import find_changed_rows
 from harvest_source.operations.compare_expenses import ExpensesComparison
@@ -78,6 +79,7 @@ def verify(
         BusyError: A sync of this pipeline is running.
         HarvestError: No account could be opened.
     """
+    tune_allocators()
     target = build_target(destination, database, dataset, pipeline)
     _check_exists(target)
     arguments = RunArguments(

@@ -173,8 +173,18 @@ def _list(names: Names, columns: Sequence[str]) -> str:
 
 # On a DuckDB file itself, by DuckDB's own client.
 
-DUCKDB_READ_THREADS: Final = "SELECT current_setting('threads')"
+DUCKDB_READ_SHARE: Final = "SELECT current_setting('threads'), current_setting('memory_limit')"
 DUCKDB_SET_THREADS: Final = "SET threads = {}"
+DUCKDB_SET_MEMORY: Final = "SET memory_limit = '{}'"
+
+DUCKDB_CHECKPOINT: Final = "SET enable_progress_bar = false; CHECKPOINT"
+"""Without the bar that DuckDB 1.4 draws on standard output after two seconds."""
+
+DUCKDB_GIVE_BACK: Final = "SET allocator_background_threads = true"
+"""
+Give free memory back to the system, as other libraries in the process need it. By default DuckDB
+keeps it for its own next statement.
+"""
 
 DUCKDB_WHOLE_METADATA: Final = "SET GLOBAL experimental_metadata_reuse = false"
 """

@@ -14,10 +14,13 @@ from harvest_source.clock import Clock
 from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.errors import DestinationError
 from harvest_source.sql.statements import (
+    DUCKDB_CHECKPOINT,
+    DUCKDB_GIVE_BACK,
     DUCKDB_HAS_TABLE,
     DUCKDB_KEEP_LOG,
-    DUCKDB_READ_THREADS,
+    DUCKDB_READ_SHARE,
     DUCKDB_SCHEMAS_WITH,
+    DUCKDB_SET_MEMORY,
     DUCKDB_SET_THREADS,
     DUCKDB_WHOLE_METADATA,
     DUCKDB_WRITE_LOG,
@@ -30,6 +33,15 @@ from harvest_source.warehouse.duckdb_errors import (
 )
 
 _RETRY_S: Final = 1.0
+
+MEMORY: Final = 64 * 1024 * 1024
+"""
+Bytes that DuckDB may use in :meth:`DuckDBFile.held`, on every machine; what it needs beyond them it
+keeps in a file beside its own. By itself it takes up to four fifths of the machine, and merging
+100,000 rows took no less processor time with all of it than with 64 MB.
+"""
+_MOST_THREADS: Final = 4
+"""Threads of DuckDB while it loads: each needs memory for the rows that it writes."""
 _LOG_BYTES: Final = 1 << 20
 """A longer log is written into the file at once: to open the file is to read the log."""
 
@@ -55,8 +67,12 @@ class DuckDBFile:
     wait_s: float
     on_wait: Callable[[str], None]
     only_reads: bool = False
-    _is_held: list[bool] = field(default_factory=list, repr=False, compare=False)
-    """Not empty inside :meth:`held`."""
+    memory: int = field(default_factory=lambda: MEMORY)
+    """Bytes that DuckDB may use in :meth:`held`."""
+    _limit_before: list[str] = field(default_factory=list, repr=False, compare=False)
+    """DuckDB's own limit; not empty inside :meth:`held`."""
+    _unbounded: list[bool] = field(default_factory=list, repr=False, compare=False)
+    """Not empty after :meth:`lift`."""
     _keeps_log: list[bool] = field(default_factory=list, repr=False, compare=False)
     """Not empty between :meth:`keep_log` and :meth:`write_log`."""
 
@@ -68,25 +84,65 @@ class DuckDBFile:
         Otherwise each closing of the last connection would write the whole log into the file.
         DuckDB gets half of its threads meanwhile: on two cores, copying and merging 100,000 rows
         with one took less than half the processor time of two, and the other core goes on reading.
+        And it gets a bounded part of the memory, until :meth:`lift` is called.
 
         Raises:
             DestinationError: It cannot be opened, or stays in use; says *kept*.
         """
         with self.open(kept) as connection:
-            if self._is_held:
+            if self._limit_before:
                 yield
                 return
-            with suppress(duckdb.CatalogException):  # Not every version has the setting.
-                connection.execute(DUCKDB_WHOLE_METADATA)
-            self._is_held.append(True)
+            for setting in (DUCKDB_WHOLE_METADATA, DUCKDB_GIVE_BACK):
+                with suppress(duckdb.CatalogException):  # Not every version has it.
+                    connection.execute(setting)
+            ((threads, limit),) = connection.execute(DUCKDB_READ_SHARE).fetchall()
+            self._limit_before.append(limit)
             try:
-                with _halving_threads(connection):
-                    yield
+                self._share(connection, int(threads))
+                yield
             finally:
-                self._is_held.clear()
-                if self._keeps_log and self._read_log_bytes() <= _LOG_BYTES:
-                    with suppress(duckdb.Error):  # What failed before is what people need to know.
-                        connection.execute(DUCKDB_KEEP_LOG)
+                self._limit_before.clear()
+                with suppress(duckdb.Error):  # What failed before is what people need to know.
+                    self._end_log(connection)
+                    connection.execute(DUCKDB_SET_THREADS.format(threads))
+                    connection.execute(DUCKDB_SET_MEMORY.format(limit))
+
+    def _share(self, connection: duckdb.DuckDBPyConnection, threads: int) -> None:
+        """
+        Leave half of DuckDB's *threads* and most of the memory to others.
+
+        DuckDB has no such settings of one connection. They are of all connections of this process
+        to the file, and those of a notebook may stay open. A limit that a person gave to dlt is set
+        with each connection of dlt's, and wins.
+        """
+        fewer = max(1, min(threads // 2, _MOST_THREADS))
+        connection.execute(DUCKDB_SET_THREADS.format(fewer))
+        if not self._unbounded:
+            connection.execute(DUCKDB_SET_MEMORY.format(f"{self.memory // 1024}KiB"))
+
+    def _end_log(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """
+        Keep a short log if it is to be kept, else write it into the file within the bound.
+
+        Closing the file would write it without one. DuckDB refuses while another connection of this
+        process has changes: it writes them later.
+        """
+        if self._keeps_log and self._read_log_bytes() <= _LOG_BYTES:
+            connection.execute(DUCKDB_KEEP_LOG)
+        elif self._read_log_bytes():
+            with suppress(duckdb.TransactionException):
+                connection.execute(DUCKDB_CHECKPOINT)
+
+    def lift(self, kept: str) -> bool:
+        """Let DuckDB use as much memory as it takes by itself from now on; False: it does."""
+        if self._unbounded:
+            return False
+        self._unbounded.append(True)
+        with self.open(kept) as connection:
+            for limit in self._limit_before:
+                connection.execute(DUCKDB_SET_MEMORY.format(limit))
+        return True
 
     def keep_log(self) -> None:
         """
@@ -151,22 +207,6 @@ class DuckDBFile:
                     self.on_wait(find_holder(error))
                     is_reported = True
             self.clock.sleep(min(_RETRY_S, left))
-
-
-@contextmanager
-def _halving_threads(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """
-    Use half of DuckDB's threads, and all of them again at the end.
-
-    DuckDB has no such setting of one connection. It is one of all connections of this process to
-    the file, and those of a notebook may stay open.
-    """
-    ((threads,),) = connection.execute(DUCKDB_READ_THREADS).fetchall()
-    connection.execute(DUCKDB_SET_THREADS.format(max(1, int(threads) // 2)))
-    try:
-        yield
-    finally:
-        connection.execute(DUCKDB_SET_THREADS.format(int(threads)))
 
 
 def may_hold_dataset(path: Path, dataset: str) -> bool:

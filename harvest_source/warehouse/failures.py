@@ -107,6 +107,11 @@ def may_pass(target: Target, error: Exception) -> bool:
     )
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether DuckDB needed more memory than its limit, and could not do without."""
+    return find_cause(error, duckdb.OutOfMemoryException, attributes=INNER_ERRORS) is not None
+
+
 def build_settings_error(target: Target, error: ConfigurationException) -> ConfigError:
     """The destination lacks settings: which ones, and where to put them."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

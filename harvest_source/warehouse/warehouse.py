@@ -27,7 +27,12 @@ from harvest_source.load.state import source_state
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.dataset_name import explain_other_name
 from harvest_source.warehouse.duckdb_file import DuckDBFile
-from harvest_source.warehouse.failures import as_destination_error, build_table_refusal, may_pass
+from harvest_source.warehouse.failures import (
+    as_destination_error,
+    build_table_refusal,
+    is_out_of_memory,
+    may_pass,
+)
 from harvest_source.warehouse.pipeline import UNTOUCHED, PipelineFolder
 from harvest_source.warehouse.remedies import find_remedy
 from harvest_source.warehouse.repair import find_unmade_children
@@ -172,7 +177,7 @@ class Warehouse:
         """
         with self._changing(), _giving_up_refused(self._folder, self.target):
             self._folder.owe(True)
-            return self._folder.load(source)
+            return _load(self._folder, self.file, source)
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
@@ -249,6 +254,16 @@ def _open_file(
     file = DuckDBFile(target.database, clock, wait_s, on_wait, target.only_reads)
     file.open(UNTOUCHED).close()
     return file
+
+
+def _load(folder: PipelineFolder, file: DuckDBFile | None, source: DltSource) -> list[str]:
+    """Load *source*; a second time without the bound of DuckDB's memory if that was too tight."""
+    try:
+        return folder.load(source)
+    except Exception as error:
+        if file is None or not is_out_of_memory(error) or not file.lift(folder.describe_kept()):
+            raise
+        return folder.load()
 
 
 @contextlib.contextmanager

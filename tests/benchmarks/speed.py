@@ -158,6 +158,11 @@ def main() -> None:
     for name in chosen:
         for line in SCENARIOS[name](more):
             print(line, flush=True)
+    print(describe_versions())
+
+
+def describe_versions() -> str:
+    """When, which commit, and on what: two lines."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
@@ -165,8 +170,10 @@ def main() -> None:
         text=True,
         check=False,
     ).stdout.strip()
-    print(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit or 'unknown'}")
-    print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores")
+    return (
+        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {commit or 'unknown'}\n"
+        f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores"
+    )
 
 
 if __name__ == "__main__":

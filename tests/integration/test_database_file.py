@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from harvest_source.defaults import DATABASE, EARLIER_DATABASE
 from harvest_source.errors import DestinationError
 from harvest_source.operations.verify import verify
+from harvest_source.warehouse import duckdb_file
 from tests.support.children import fork
 from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
@@ -245,3 +247,26 @@ def test_a_damaged_log_has_a_remedy(lab: Lab) -> None:
     edit(lab)
     lab.sync(*TABLES, database=None)
     assert_file(lab, DATABASE)
+
+
+def test_a_bound_of_memory_that_is_too_tight_is_lifted(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DuckDB cannot load within our bound, it loads without one, in the same run."""
+    monkeypatch.setattr(duckdb_file, "MEMORY", 1024 * 1024)
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    assert sync(lab) == []
+    assert_file(lab, DATABASE)
+
+
+@pytest.mark.parametrize(("limit", "status"), [("200MB", "ok"), ("1MB", "error")])
+def test_a_limit_of_memory_that_a_person_set_wins(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str, status: str
+) -> None:
+    """dlt's setting of DuckDB's memory holds in place of our bound, be it wider or tighter."""
+    config = json.dumps({"memory_limit": limit})
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", config)
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    report = lab.sync(*TABLES, database=None)
+    assert report.status == status
+    assert ("Out of Memory" in str(report.errors)) == (status == "error")

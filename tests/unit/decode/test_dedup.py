@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.decode.dedup import keep_newest
+from harvest_source.decode.dedup import iter_newest, keep_newest
 
 NOON = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 SCHEMA = pa.schema(
@@ -50,6 +50,24 @@ def test_the_newest_copy_stays_and_the_later_of_equals(
     )
     assert joined.num_rows == len(expected)
     assert found == {row_id: notes for row_id, (_, notes) in expected.items()}
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), max_size=8), min_size=1),
+    st.integers(1, 20),
+)
+def test_table_by_table_is_the_same(reads: list[list[tuple[int, int]]], rows: int) -> None:
+    """The same rows in the same order, however many come at once, and no table is kept."""
+    tables = [
+        table(*((*row, f"{at}.{place}") for place, row in enumerate(copies)))
+        for at, copies in enumerate(reads)
+    ]
+    expected = keep_newest(tables, ["id"]).to_pylist()
+    longest = max(each.num_rows for each in tables)
+    parts = list(iter_newest(tables, ["id"], rows))
+    assert [row for part in parts for row in part.to_pylist()] == expected
+    assert all(part.num_rows < rows + longest for part in parts)
+    assert not tables
 
 
 def test_a_copy_without_a_date_never_wins() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -97,3 +98,49 @@ def test_the_log_is_written_beside_a_connection_that_stays_open(tmp_path: Path) 
             notebook.execute("CREATE TABLE t AS SELECT 1 AS a")
         file.write_log()
     assert not path.with_name("a.duckdb.wal").exists()
+
+
+LITTLE = 8 * 1024 * 1024
+TOO_MUCH = "SELECT len(list(hash(i))) FROM range(2_000_000) AS t(i)"
+"""Needs a list of two million numbers, which no file beside the database can hold for it."""
+
+
+def read_limit(path: Path) -> str:
+    with duckdb.connect(str(path)) as connection:
+        ((limit,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        return str(limit)
+
+
+def test_memory_is_bounded_while_the_file_is_held(tmp_path: Path) -> None:
+    """What a connection of a notebook had before, it has again afterwards."""
+    path = tmp_path / "a.duckdb"
+    file = replace(file_at(path), memory=LITTLE)
+    with duckdb.connect(str(path)) as notebook:
+        notebook.execute("SET memory_limit = '1GiB'")
+        with file.held(KEPT):
+            assert read_limit(path) == "8.0 MiB"
+        assert read_limit(path) == "1.0 GiB"
+
+
+def test_the_bound_can_be_lifted(tmp_path: Path) -> None:
+    """A statement that cannot do with it can be tried again, and later ones have no bound."""
+    path = tmp_path / "a.duckdb"
+    file = replace(file_at(path), memory=LITTLE)
+    with file.held(KEPT), duckdb.connect(str(path)) as connection:
+        with pytest.raises(duckdb.OutOfMemoryException):
+            connection.execute(TOO_MUCH)
+        assert file.lift(KEPT)
+        assert connection.execute(TOO_MUCH).fetchall()
+    assert not file.lift(KEPT)
+    with file.held(KEPT):
+        assert read_limit(path) != "8.0 MiB"
+
+
+def test_the_log_is_written_while_memory_is_bounded(tmp_path: Path) -> None:
+    """It is not left to the last connection that closes, which has no bound."""
+    path = tmp_path / "a.duckdb"
+    with duckdb.connect(str(path)) as notebook:
+        with file_at(path).held(KEPT), duckdb.connect(str(path)) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+        assert not path.with_name("a.duckdb.wal").exists()
+        assert notebook.execute("SELECT a FROM t").fetchall() == [(1,)]

@@ -1,0 +1,149 @@
+"""
+Whether a small container is enough: ``python -m tests.benchmarks.small_machine [--limit-mb N]
+[--code FOLDER] [KIND...]``.
+
+Each kind of run of a large account, every default table, as a whole process that the system ends
+as soon as it needs more memory than the limit: by a control group where this process may make one
+(its files in the page cache count too, and are dropped first), else by a limit of its data
+segment. Prints the largest size of each, and whether the system had to make room. A benchmark, not
+a test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from tests.benchmarks.place import Line, Place, open_place
+from tests.benchmarks.speed import HEAD, describe_versions
+from tests.benchmarks.sync_speed import ROOT, Measured
+from tests.benchmarks.upkeep import KINDS, Story
+from tests.benchmarks.upkeep_stores import open_store
+
+GROUPS: Final = Path("/sys/fs/cgroup")
+ENTER: Final = """
+import os, resource, sys
+group, limit, *command = sys.argv[1:]
+if group:
+    open(group + "/cgroup.procs", "w").write(str(os.getpid()))
+else:
+    resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
+os.execvp(command[0], command)
+"""
+"""Puts a process under the limit and becomes the command: the checkout measured may lack it."""
+ORDER: Final = ("unchanged", "edit", "after", "audit", "refresh", "verify", "fix")
+"""Kinds of runs, as they follow each other."""
+
+
+@dataclass(frozen=True)
+class Limiter:
+    """What holds a process to its limit; ``group`` is None for a limit of the data segment."""
+
+    name: str
+    group: Path | None
+    limit: int
+
+    def wrap(self, command: list[str]) -> list[str]:
+        """The command that enters the limit and becomes *command*."""
+        group = "" if self.group is None else str(self.group)
+        return [sys.executable, "-c", ENTER, group, str(self.limit), *command]
+
+    def describe(self) -> str:
+        """How often the limit was reached, which the page cache does too."""
+        if self.group is None:
+            return ""
+        with suppress(OSError, ValueError):
+            if (counter := self.group / "memory.failcnt").exists():
+                return f"limit reached {int(counter.read_text()):,} times so far"
+            events = dict(
+                line.split() for line in (self.group / "memory.events").read_text().splitlines()
+            )
+            return f"limit reached {int(events['max']):,} times so far"
+        return ""
+
+
+@contextmanager
+def limit_memory(limit: int) -> Iterator[Limiter]:
+    """A control group of version 2 or 1, or a limit of the data segment."""
+    name = f"harvest-source-{os.getpid()}"
+    for version, parent, file in (
+        ("cgroup 2", GROUPS, "memory.max"),
+        ("cgroup 1", GROUPS / "memory", "memory.limit_in_bytes"),
+    ):
+        if not (parent / "cgroup.procs").exists():
+            continue
+        group = parent / name
+        try:
+            group.mkdir()
+            (group / file).write_text(str(limit))
+        except OSError:
+            with suppress(OSError):
+                group.rmdir()
+            continue
+        for without_swap in ("memory.swap.max", "memory.memsw.limit_in_bytes"):
+            with suppress(OSError):  # Not every kernel counts it.
+                if (group / without_swap).exists():
+                    value = "0" if without_swap == "memory.swap.max" else str(limit)
+                    (group / without_swap).write_text(value)
+        try:
+            yield Limiter(version, group, limit)
+        finally:
+            group.rmdir()
+        return
+    yield Limiter("data segment", None, limit)
+
+
+@dataclass(frozen=True)
+class SmallPlace(Place):
+    """A place whose runs are held to a limit."""
+
+    limiter: Limiter | None = None
+
+    def run(self, command: list[str]) -> Measured:
+        """One whole process; the benchmark ends with one that needs more memory."""
+        return super().run(self.limiter.wrap(command) if self.limiter else command)
+
+
+def measure(place: Place, limiter: Limiter, entries: int, kinds: Sequence[str]) -> Iterator[Line]:
+    """A first load, and the runs that follow it."""
+    with open_store("duckdb", place.folder) as store:
+        small = SmallPlace(place.server, place.folder, place.code, limiter)
+        story = Story(small, store, entries)
+        lines = chain(
+            [lambda: story.run(f"first load, {entries:,}")],
+            (getattr(story, kind) for kind in kinds),
+        )
+        for run in lines:
+            line = run()
+            yield replace(line, notes=f"{line.notes}; {limiter.describe()}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--limit-mb", type=int, default=512, help="of each run")
+    parser.add_argument("--entries", type=int, default=400_000, help="time entries")
+    parser.add_argument("--code", type=Path, default=ROOT, help="a checkout; this one")
+    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="after the first load")
+    options = parser.parse_args()
+    kinds = [each for each in ORDER if not options.kinds or each in options.kinds]
+    with (
+        limit_memory(options.limit_mb * 1024 * 1024) as limiter,
+        open_place(options.entries, limit=False, code=options.code.resolve()) as place,
+    ):
+        print(f"{options.limit_mb} MB by {limiter.name}")
+        print(HEAD)
+        for line in measure(place, limiter, options.entries, kinds):
+            print(line, flush=True)
+    print(describe_versions())
+
+
+if __name__ == "__main__":
+    main()
