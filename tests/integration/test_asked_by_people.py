@@ -251,7 +251,7 @@ def part(access: Access, configured: Lab, tmp_path: Path) -> Path:
     names = (*TABLES, "task_assignments")
     world = World({name: configured.table(name) for name in names})
     shown = filter_world(world, viewer, "managed")
-    path = tmp_path / "asked.duckdb"
+    path = tmp_path / "part.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE SCHEMA harvest")
         connection.execute(f"ATTACH '{configured.database}' AS whole (READ_ONLY)")
@@ -276,7 +276,7 @@ def copy_comments(connection: duckdb.DuckDBPyConnection) -> None:
     for kind, name, comment in found:
         text = (comment or "").replace("'", "''")
         with suppress(duckdb.Error):  # The part has not every one.
-            connection.execute(f"COMMENT ON {kind} asked.harvest.{name} IS '{text}'")
+            connection.execute(f"COMMENT ON {kind} part.harvest.{name} IS '{text}'")
 
 
 def read_columns(name: str) -> list[str]:

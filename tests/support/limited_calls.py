@@ -97,7 +97,7 @@ NAMES: Final = (
     *("everything", "main.everything", "nothing", "sync_runs", "harvest.deleted_records"),
     *("harvest__sync_health", "stg_harvest__clients", "information_schema.tables", "time_entrie"),
     *(
-        "asked.harvest.clients",
+        "other.harvest.clients",
         "warehouse.harvest.clients",
         "duckdb_tables",
         "pragma_database_list",

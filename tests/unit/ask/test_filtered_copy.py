@@ -39,6 +39,7 @@ Drawn = Sequence[tuple[str, DrawnScope, Viewer]]
 CORE: Sequence[Called] = (
     ("list_records", {"table": "time_entries", "limit": 2}),
     ("list_records", {"table": "harvest__people", "limit": 4}),
+    ("get_status", {}),
     ("sum_time", {"by": ["person"]}),
     ("describe_table", {"table": "time_entries"}),
     ("query", {"sql": "SELECT COUNT(*), MAX(cost_rate) FROM time_entries"}),
@@ -76,8 +77,7 @@ def compare(place: Path, world: World, drawn: Drawn, asked: Sequence[Called], er
             part = filter_world(world, viewer, kind, scope.keys.get("accounts", ()))
             folder = place / str(at)
             folder.mkdir()
-            # The name that a limited caller's database has.
-            file = part.write_part(folder / "asked.duckdb", scope.columns)
+            file = part.write_part(folder / "part.duckdb", scope.columns)
             caller = Caller("limited", parse_scope("limited", scope.keys), str(at))
             same = Caller("same", parse_scope("same", {"sql": scope.keys["sql"]}))
             copied = Access(RunnerHere(file), People(refuse_to_ask, clock))
