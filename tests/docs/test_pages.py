@@ -176,6 +176,13 @@ def check_text(block: Block) -> None:
     assert block.text.startswith("ok: signed in to account ")
 
 
+def check_nginx(block: Block) -> None:
+    """Every line is whole, and what is opened is closed."""
+    lines = [line.strip() for line in block.text.splitlines() if line.strip()]
+    assert all(line.endswith((";", "{", "}")) for line in lines)
+    assert block.text.count("{") == block.text.count("}")
+
+
 CHECKS: Mapping[str, Callable[[Block], None]] = {
     "sh": check_shell,
     "toml": check_toml,
@@ -183,6 +190,7 @@ CHECKS: Mapping[str, Callable[[Block], None]] = {
     "sql": skip_check,
     "yaml": check_yaml,
     "text": check_text,
+    "nginx": check_nginx,
 }
 
 
