@@ -15,6 +15,7 @@ from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
 from harvest_source.operations.replacement import Replacement
+from harvest_source.operations.unchanged import find_unchanged
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, ReadStrategy
@@ -61,10 +62,10 @@ def _load_tables(workspace: Workspace) -> None:
         _with_stored_windows(workspace, each)
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
-    replacement = Replacement(workspace)
+    replacement, unchanged = Replacement(workspace), find_unchanged(workspace, feeds)
     with closing(workspace.extraction.iter_packages(feeds)) as packages:
         for batches in packages:
-            source = builder.build_source(replacement.clear_way(batches))
+            source = builder.build_source(unchanged.leave_out(replacement.clear_way(batches)))
             batches.clear()  # Its rows are released as they are drawn.
             workspace.warehouse.load(source)
             _release_memory()

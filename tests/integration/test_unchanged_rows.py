@@ -1,0 +1,74 @@
+"""The read with the wide overlap, once a day: what it brings again is not loaded again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.lab import DAY, Lab
+from tests.support.labs import OpenLab
+from tests.support.simulation import HOUR
+from tests.support.truth import assert_equal
+
+TABLES = ("clients", "invoices")
+
+
+def loads(lab: Lab, table: str) -> dict[int, str]:
+    """The load that brought each row."""
+    return {row["id"]: row["_dlt_load_id"] for row in lab.table(table)}
+
+
+def edit_all(lab: Lab) -> None:
+    for client in lab.server.rows("clients"):
+        lab.server.edit("clients", client["id"], name=f"Edited {client['id']}")
+    for invoice in lab.server.rows("invoices"):
+        lab.server.edit("invoices", invoice["id"], notes="Edited")
+
+
+def test_rows_that_are_here_are_not_loaded_again(open_lab: OpenLab) -> None:
+    """After a bulk edit only what was committed late is loaded the day after; all of it is read."""
+    lab = open_lab(invoices=6)
+    lab.sync(*TABLES)
+    lab.rest(6 * HOUR)
+    edit_all(lab)
+    lab.rest(HOUR)
+    lab.sync(*TABLES)
+    before = {table: loads(lab, table) for table in TABLES}
+    lab.rest(DAY - 2 * HOUR)
+    late = {table: lab.server.rows(table)[0]["id"] for table in TABLES}
+    at = lab.clock() - timedelta(hours=22, minutes=30)
+    lab.server.edit("clients", late["clients"], name="Late", updated_at=at)
+    lab.server.edit("invoices", late["invoices"], notes="Late", updated_at=at)
+    # The pages that are read again in turn are loaded, whatever they hold.
+    report = lab.sync(*TABLES, settings={"audit_requests": 0})
+    for table in TABLES:
+        assert report.as_dict()["tables"][table]["rows"] == len(before[table])
+        after = loads(lab, table)
+        assert {row for row in after if after[row] != before[table][row]} == {late[table]}
+        assert_equal(lab, table)
+
+
+def test_a_second_change_within_one_second_is_loaded(open_lab: OpenLab) -> None:
+    """Harvest dates changes in whole seconds: what came just before the cursor may have changed."""
+    lab = open_lab()
+    client = lab.server.rows("clients")[0]["id"]
+    lab.sync("clients")
+    lab.rest(HOUR)
+    at = lab.clock()
+    lab.server.edit("clients", client, name="Once", updated_at=at)
+    lab.sync("clients")
+    lab.server.edit("clients", client, name="Twice", updated_at=at)
+    lab.rest(DAY)
+    lab.sync("clients", settings={"audit_requests": 0})
+    assert_equal(lab, "clients")
+
+
+def test_a_full_refresh_loads_every_row(open_lab: OpenLab) -> None:
+    """It removes what no load of it brought."""
+    lab = open_lab()
+    lab.sync("clients")
+    before = loads(lab, "clients")
+    lab.rest(DAY)
+    lab.sync("clients", full_refresh=True)
+    after = loads(lab, "clients")
+    assert after.keys() == before.keys()
+    assert not set(after.values()) & set(before.values())
