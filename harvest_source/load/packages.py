@@ -32,9 +32,10 @@ from harvest_source.load.state import SOURCE, current_accounts, stored_accounts
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
 
-_ROWS_TOGETHER: Final = 20_000
+_ROWS_TOGETHER: Final = 100_000
 """
-Rows that dlt gets at once: some pages, which are freed as soon as they are in the package's file.
+Rows that dlt gets at once, as the pages that they came in: most packages whole, and a row group of
+the package's file. With 20,000 a first load took a twentieth more processor time.
 """
 
 
