@@ -66,6 +66,10 @@ from tests.support.questions import find_faults
 print(json.dumps(asdict(find_faults(Path(tempfile.mkdtemp(dir="."))))))
 """
 
+ASK_LIMITED = ASK.replace("questions", "limited_questions").replace(
+    "find_faults", "find_limited_faults"
+)
+
 
 @cache
 def python_with(version: str, folder: Path, *, is_client: bool = False) -> Path:
@@ -169,3 +173,17 @@ def test_the_guard_of_queries_under_one_version(
     done = run_code(python_with(version, environments), ASK, str(REPOSITORY), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"not_refused": {}, "not_answered": {}, "is_changed": False}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_scopes_under_one_version(environments: Path, tmp_path: Path, version: str) -> None:
+    """Copies and views of what a caller may see: attacks are refused, rows are theirs alone."""
+    python = python_with(version, environments)
+    done = run_code(python, ASK_LIMITED, str(REPOSITORY), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "not_refused": {},
+        "not_right": {},
+        "told_apart": {},
+        "is_changed": False,
+    }

@@ -39,7 +39,7 @@ def find_faults(folder: Path) -> Faults:
     """Ask every statement of :data:`REACHING_OUT` and :data:`ORDINARY` of a warehouse here."""
     (folder / "secret.txt").write_text(SECRET)
     warehouse = make_warehouse(folder / "warehouse.duckdb")
-    before = _read_state(warehouse)
+    before = read_state(warehouse)
     paths = {"secret": folder / "secret.txt", "warehouse": warehouse, "folder": folder}
     not_refused, not_answered = {}, {}
     with open_locked(warehouse, SCHEMAS, memory_mb=200, threads=1) as connection:
@@ -50,7 +50,7 @@ def find_faults(folder: Path) -> Faults:
         for statement in ORDINARY:
             if said := _ask(connection, statement):
                 not_answered[statement] = said
-    return Faults(not_refused, not_answered, _read_state(warehouse) != before)
+    return Faults(not_refused, not_answered, read_state(warehouse) != before)
 
 
 SECRET: Final = "the secret"
@@ -65,7 +65,7 @@ def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     return "The secret was read." if SECRET in str(reply) else ""
 
 
-def _read_state(warehouse: Path) -> tuple[str, list[str]]:
+def read_state(warehouse: Path) -> tuple[str, list[str]]:
     """The bytes of the file, and what stands beside it."""
     names = sorted(each.name for each in warehouse.parent.iterdir())
     return hashlib.sha256(warehouse.read_bytes()).hexdigest(), names
