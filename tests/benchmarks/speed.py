@@ -22,7 +22,7 @@ from importlib.metadata import version
 import duckdb
 
 from harvest_source.sandbox import SandboxProcess
-from tests.benchmarks.agency import agency
+from tests.benchmarks.agency import agency, agency_limited
 from tests.benchmarks.place import ALLOWED, WINDOW_S, Line, open_place
 from tests.benchmarks.sync_speed import LIBRARIES, Measured, build_command
 from tests.benchmarks.upkeep import upkeep
@@ -139,6 +139,7 @@ SCENARIOS: dict[str, Callable[[Sequence[str]], Iterator[Line]]] = {
     "changed-5m": lambda _: changed(5_000_000, 3),
     "10m": lambda _: huge(),
     "agency": lambda _: agency(),
+    "agency-limited": lambda _: agency_limited(BASELINE),
     "upkeep": upkeep,
 }
 """Each gets the options that are its own."""
