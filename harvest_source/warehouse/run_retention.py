@@ -42,17 +42,17 @@ def forget_old_runs(warehouse: Warehouse, days: int, *, now: datetime) -> None:
     pipeline, schema = warehouse.pipeline, warehouse.schema
     if not is_made(SYNC_RUNS, schema) or not is_due(_read_done(warehouse), now, _EVERY):
         return
-    with warehouse.sql() as sql:
+    # Nothing is read before: SQLAlchemy begins a transaction with the first query.
+    with warehouse.sql() as sql, sql.transaction():
         newest = sql.find_last(SYNC_RUNS, "started_at")
         # A clock that is ahead once must not make every row look old.
         before = min(now, parse_time(newest) if newest else now) - timedelta(days=days)
-        with sql.transaction():
-            _forget_runs(sql, before)
-            if is_made(VERIFY_RUNS, schema):
-                _forget_verifications(sql, before)
-            if not is_open_tables(sql.client):  # There dlt keeps files, a hundred of its states.
-                _forget_states(sql, pipeline.pipeline_name)
-                _forget_loads(sql, before)
+        _forget_runs(sql, before)
+        if is_made(VERIFY_RUNS, schema):
+            _forget_verifications(sql, before)
+        if not is_open_tables(sql.client):  # There dlt keeps files, a hundred of its states.
+            _forget_states(sql, pipeline.pipeline_name)
+            _forget_loads(sql, before)
     pipeline.set_local_state_val(_DONE, now.isoformat())
 
 
