@@ -177,7 +177,7 @@ class Decoder:
                     raise pa.ArrowInvalid("an undeclared field with a value")
             elif (column := shape.columns[path]) is not None:
                 name, column_type = column
-                found[name] = _check(values, column_type)
+                found[name] = check_values(values, column_type)
         columns = {
             name: found[name] if name in found else pa.nulls(len(records), ARROW_TYPES[column_type])
             for name, column_type in known.items()
@@ -273,7 +273,7 @@ def _as_array(text: bytes) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(text)])
 
 
-def _check(values: pa.Array, column_type: Type) -> pa.Array:
+def check_values(values: pa.Array, column_type: Type) -> pa.Array:
     """
     A parsed column in its final type.
 

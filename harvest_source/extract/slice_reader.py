@@ -263,9 +263,14 @@ def keep_keyed(table: pa.Table, key: Sequence[str]) -> pa.Table:
     return table.drop_columns(empty)
 
 
+def list_proof_columns(endpoint: Endpoint) -> frozenset[str]:
+    """The columns that a proof looks at."""
+    return frozenset({*endpoint.primary_key, "updated_at", endpoint.window or "updated_at"})
+
+
 def keep_proof_columns(table: pa.Table, endpoint: Endpoint) -> pa.Table:
     """*table* with only the columns that a proof looks at: far less memory than whole rows."""
-    wanted = {*endpoint.primary_key, "updated_at", endpoint.window}
+    wanted = list_proof_columns(endpoint)
     return table.select([name for name in table.column_names if name in wanted])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from typing import Any
@@ -12,13 +12,14 @@ import pyarrow as pa
 
 from harvest_source.auth.sessions import Session
 from harvest_source.decode.decoder import Decoder
+from harvest_source.decode.key_decoder import KeyDecoder
 from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.parent_lists import ParentLists
 from harvest_source.extract.proof import describe_left_out
 from harvest_source.extract.run_log import RunLog
-from harvest_source.extract.slice_reader import ListSource, SliceReader
+from harvest_source.extract.slice_reader import ListSource, SliceReader, list_proof_columns
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.visibility import covers, describe_kept_list, describe_lower_role
 from harvest_source.extract.window_plan import WindowSettings
@@ -65,8 +66,15 @@ class Task:
 
     def build_reader(self) -> ListReader:
         """A reader of the table's list that reads windows in parallel and reports progress."""
+        return self._build_reader(self._build_source())
+
+    def build_key_reader(self) -> ListReader:
+        """The same, of the columns that tell which rows there are: keys, dates, ``updated_at``."""
+        return self._build_reader(build_key_source(self._build_source(), self.decoder))
+
+    def _build_reader(self, source: ListSource) -> ListReader:
         settings = WindowSettings(self.today, workers=self.options.workers)
-        return ListReader(self._build_source(), settings, on_page=self._report_page)
+        return ListReader(source, settings, on_page=self._report_page)
 
     def build_slice_reader(self) -> SliceReader:
         """A reader of the table's list that reads all of its pages in turn."""
@@ -134,6 +142,14 @@ def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, run_l
     return Task(endpoint, session, decoder, {}, options, run_log)
 
 
+def build_key_source(source: ListSource, decoder: Decoder) -> ListSource:
+    """*source* with only those columns that a proof looks at, or that say which slice has a row."""
+    endpoint = source.endpoint
+    wanted = {*list_proof_columns(endpoint), endpoint.cut_by or "id"}
+    keys = KeyDecoder(endpoint.record, decoder, wanted)
+    return replace(source, decode=keys.decode)
+
+
 def read_ids(
     task: Task, endpoint: Endpoint, slices: Sequence[Slice], result: ReadResult
 ) -> list[int]:
@@ -145,7 +161,7 @@ def read_ids(
     """
     decoder = Decoder(endpoint.record, account_id=task.session.account_id)
     source = ListSource(task.session.client, endpoint, decoder.decode)
-    reader = ListReader(source, WindowSettings(task.today))
+    reader = ListReader(build_key_source(source, decoder), WindowSettings(task.today))
     ids: set[int] = set()
     for slice_ in slices:
         one = ReadResult()

@@ -9,8 +9,7 @@ request allowance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from harvest_source.auth.sessions import Session
@@ -29,6 +28,7 @@ from harvest_source.operations.reread_schedule import plan_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.deleted_records import restore
 from harvest_source.warehouse.removal import forget_records
+from harvest_source.warehouse.stored_days import StoredDays
 
 
 def run_audit(workspace: Workspace) -> None:
@@ -42,8 +42,20 @@ def run_audit(workspace: Workspace) -> None:
     """
     now, warehouse = workspace.now(), workspace.warehouse
     rereading = Rereading(workspace)
-    for session in workspace.open_sessions():
-        _AccountAudit(workspace, session, rereading, now).run()
+    stored = StoredDays(warehouse, workspace.sessions.account_ids())
+    audits = [
+        _AccountAudit(workspace, session, rereading, now, stored)
+        for session in workspace.open_sessions()
+    ]
+    # One connection for what all accounts have, and none while Harvest is asked.
+    with warehouse.querying():
+        for audit in audits:
+            audit.look()
+    for audit in audits:
+        audit.compare()
+    with warehouse.querying():
+        for audit in audits:
+            audit.schedule()
     rereading.execute()
     keep_days = workspace.upkeep.keep_deleted_days
     if warehouse.owes or keep_days is not None:
@@ -77,28 +89,44 @@ def mend_account(
     rereading.execute()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _AccountAudit:
-    """The audit of one account."""
+    """The audit of one account: its steps in their order, or :meth:`mend` in their place."""
 
     workspace: Workspace
     session: Session
     rereading: Rereading
     now: datetime
     """When the audit began: stored as the time of what it does, so before all of it."""
+    stored: StoredDays | None = None
+    """Counts the rows of all accounts."""
+    _tables: list[AuditedTable] = field(default_factory=list)
+    _due: list[AuditedTable] = field(default_factory=list)
+    """Those of the tables whose counts are compared."""
+    _counts: CountAudit = field(init=False)
+    _sweep: OrphanSweep = field(init=False)
 
-    def run(self) -> None:
-        """Compare the counts that are due, and schedule what is to be read again."""
-        tables = find_tables(self.workspace, self.session)
-        counts = CountAudit(self.workspace, self.session)
+    def __post_init__(self) -> None:
+        self._counts = CountAudit(self.workspace, self.session)
+        self._sweep = OrphanSweep(self.workspace, self.session, self.now)
+
+    def look(self) -> None:
+        """Look at what the warehouse has; asks Harvest nothing."""
+        self._tables = find_tables(self.workspace, self.session, self.stored)
         if self._may_delete():
-            due = [table for table in tables if self._is_count_due(table)]
-            sweep = OrphanSweep(self.workspace, self.session, self.now)
-            # A run that compares nothing need not keep readers out.
-            with self.workspace.warehouse.held() if due else nullcontext():
-                counts.run(due)
-                sweep.run([table.endpoint.name for table in due])
-        self._schedule(tables, counts)
+            self._due = [table for table in self._tables if self._is_count_due(table)]
+            for table in self._due:
+                table.copy.count_days()
+            self._sweep.look([table.endpoint.name for table in self._due])
+
+    def compare(self) -> None:
+        """Compare the counts that are due with Harvest's, and remove what is gone there."""
+        audit = self.workspace.run_log.audit
+        deleted = audit.deleted
+        self._counts.run(self._due)
+        self._sweep.run()
+        if self.stored is not None and audit.deleted != deleted:
+            self.stored.forget()
 
     def mend(
         self,
@@ -112,11 +140,11 @@ class _AccountAudit:
             for table in find_tables(self.workspace, self.session)
             if table.endpoint.name in {*slices, *counted}
         ]
-        counts = CountAudit(self.workspace, self.session)
+        counts = self._counts
         if counted and self._may_delete():
             counts.run([table for table in tables if table.endpoint.name in counted], counted)
         if orphaned and self._may_delete():
-            OrphanSweep(self.workspace, self.session, self.now).mend(orphaned)
+            self._sweep.mend(orphaned)
         for table in tables:
             again = (*slices.get(table.endpoint.name, ()), *counts.find_lost(table))
             self.rereading.add(table, dict.fromkeys(again), table.audited)
@@ -143,8 +171,9 @@ class _AccountAudit:
             return True
         return is_due(table.audited.counted_at, self.now)
 
-    def _schedule(self, tables: Sequence[AuditedTable], counts: CountAudit) -> None:
+    def schedule(self) -> None:
         """Choose what to read again, and what to store of each table once that was read."""
+        tables, counts = self._tables, self._counts
         now, requests = self.now, self.workspace.upkeep.audit_requests
         due = all(is_due(table.audited.reread_at, now) for table in tables)
         candidates = [table.candidate for table in tables if due and requests]

@@ -12,7 +12,7 @@ from harvest_source.auth.sessions import Session
 from harvest_source.errors import ResponseError
 from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
-from harvest_source.extract.options import ReadOptions
+from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.parent_sweep import ParentSweep
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.task import Task, build_task
@@ -23,6 +23,7 @@ from harvest_source.operations.deletion_search import TablePair
 from harvest_source.operations.reread_schedule import RereadCandidate
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint, ReadStrategy
+from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.table_copy import TableCopy
 
 Place = tuple[str, int]
@@ -44,7 +45,9 @@ class AuditedTable:
     """When it was counted and read before."""
     copy: TableCopy
     pair: TablePair
-    """The same copy, beside Harvest's list."""
+    """The same copy, beside the keys of Harvest's list."""
+    reader: ListReader
+    """Reads whole rows of that list."""
 
     @property
     def place(self) -> Place:
@@ -69,13 +72,18 @@ class AuditedTable:
         return self.session.client.page_rows(self.endpoint.envelope_key or "")
 
 
-def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:
+def find_tables(
+    workspace: Workspace, session: Session, stored: StoredDays | None = None
+) -> list[AuditedTable]:
     """
     The tables of one account whose rows here and there can be compared.
 
     Left out: tables that failed or were skipped in this run, that were just read whole, that have
     records that could not be loaded, that are read by another way than by changes, and that a token
     with another visibility merged.
+
+    Args:
+        stored: Counts the tables for all accounts; None: each is counted whenever it is asked for.
     """
     log, sources = workspace.run_log, workspace.warehouse.source_state
     unsure = {(each.table, each.account_id) for each in log.failures}
@@ -90,7 +98,7 @@ def find_tables(workspace: Workspace, session: Session) -> list[AuditedTable]:
         cursor = load_cursor(state.get("cursor"))
         if cursor is not None and sees_the_same(cursor.visibility, session.owner.visibility):
             audited = load_audited(state.get("audit"), workspace.now())
-            tables.append(_build_table(workspace, endpoint, session, cursor, audited))
+            tables.append(_build_table(workspace, endpoint, session, cursor, audited, stored))
     return tables
 
 
@@ -132,22 +140,26 @@ def _find_state(sources: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
 
 
 def _build_table(
-    workspace: Workspace, endpoint: Endpoint, session: Session, cursor: Cursor, audited: Audited
+    workspace: Workspace,
+    endpoint: Endpoint,
+    session: Session,
+    cursor: Cursor,
+    audited: Audited,
+    stored: StoredDays | None,
 ) -> AuditedTable:
     options = workspace.extraction.options
     starts = [day for day in (cursor.covered_from, options.start_date) if day is not None]
     bound = max(starts, default=None) if endpoint.window else None
-    copy = TableCopy(workspace.warehouse, endpoint, session.account_id, bound)
-    pair = _build_pair(endpoint, session, options, cursor, copy)
-    return AuditedTable(endpoint, session, audited, copy, pair)
-
-
-def _build_pair(
-    endpoint: Endpoint, session: Session, options: ReadOptions, cursor: Cursor, copy: TableCopy
-) -> TablePair:
+    copy = TableCopy(workspace.warehouse, endpoint, session.account_id, bound, stored)
     task = build_task(endpoint, session, options, RunLog())  # Its pages are no progress of the run.
-    ask = partial(fetch_record, task) if endpoint.by_id else None
-    return TablePair(endpoint, task.build_reader(), copy, ask, cursor.at - options.overlap)
+    pair = _build_pair(task, cursor, copy)
+    return AuditedTable(endpoint, session, audited, copy, pair, task.build_reader())
+
+
+def _build_pair(task: Task, cursor: Cursor, copy: TableCopy) -> TablePair:
+    ask = partial(fetch_record, task) if task.endpoint.by_id else None
+    since = cursor.at - task.options.overlap
+    return TablePair(task.endpoint, task.build_key_reader(), copy, ask, since)
 
 
 def fetch_record(task: Task, record_id: int) -> Mapping[str, Any] | None:

@@ -48,7 +48,7 @@ def find_changed_rows(
     """
     there: dict[int, dict[str, Any]] = {}
     needed = {"id", "updated_at", *columns}
-    for page in table.pair.reader.iter_tables(Slice(since=table.pair.since), ReadResult()):
+    for page in table.reader.iter_tables(Slice(since=table.pair.since), ReadResult()):
         # A whole row takes ten kilobytes as a dictionary, and 100,000 may have changed.
         rows = page.select([name for name in page.column_names if name in needed])
         there |= {row["id"]: row for row in rows.to_pylist()}

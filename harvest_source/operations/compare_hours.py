@@ -90,7 +90,7 @@ class HoursComparison:
         yield from iter_versions(self.changed)
         flag = self.table.endpoint.volatile
         assert flag is not None
-        for page in self.table.pair.reader.iter_tables(Slice(flag=flag), ReadResult()):
+        for page in self.table.reader.iter_tables(Slice(flag=flag), ReadResult()):
             yield from page.to_pylist()
         if not self.workspace.has_column("time_entries", flag[0]):
             return  # A timer that was stopped since has changed; one that runs was just read.

@@ -17,7 +17,6 @@ from typing import Any, Final
 from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.run_log import RunLog
-from harvest_source.extract.slices import ALL_DAYS
 from harvest_source.extract.task import build_task
 from harvest_source.extract.visibility import explain_off, sees_the_same
 from harvest_source.operations.audit_tables import (
@@ -66,8 +65,9 @@ class ListsComparison:
         Raises:
             HarvestError: Harvest did not answer, or the destination refused.
         """
-        parents = sorted(self.table.copy.ids([ALL_DAYS]))
-        for below, cursor in self._find_below():
+        lists = list(self._find_below())
+        parents = sorted(self.table.copy.all_ids().to_pylist()) if lists else []
+        for below, cursor in lists:
             chosen = choose_parents(parents, self.most, self.workspace.now().date())
             here = self._read_here(below, chosen)
             for parent in chosen:

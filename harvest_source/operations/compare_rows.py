@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from harvest_source.extract.list_reader import ReadResult
-from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
+from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import ALL, Comparison
@@ -61,23 +64,31 @@ def compare_ids(
     Raises:
         HarvestError: Harvest did not answer, or the destination refused.
     """
-    root, moved = table.pair.root, {each.there["id"] for each in changed}
-    ours = table.copy.ids([ALL_DAYS]).keys() - moved
-    if most_rows is not None and len(ours) > most_rows:
+    if most_rows is not None and table.copy.count() > most_rows:
         return
-    result, theirs = ReadResult(), set[int]()
-    for page in table.pair.reader.iter_tables(Slice(root), result):
-        theirs.update(page.column("id").to_pylist())
-    if result.proven and (ours or theirs):
+    root, result = table.pair.root, ReadResult()
+    moved = pa.array([each.there["id"] for each in changed], pa.int64())
+    ours = pc.unique(table.copy.all_ids())
+    ours = ours.filter(pc.invert(pc.is_in(ours, value_set=moved)))
+    pages = [page.column("id") for page in table.pair.reader.iter_tables(Slice(root), result)]
+    theirs = pa.chunked_array([chunk for page in pages for chunk in page.chunks], pa.int64())
+    if result.proven and (len(ours) or len(theirs)):
         yield Comparison(
             account_id=table.session.account_id,
             table=table.endpoint.name,
             check="ids",
             scope=ALL,
             here=Decimal(len(ours)),
-            there=Decimal(len(ours & theirs)),
+            there=Decimal(count_common(ours, theirs)),
             slices=(Slice(root),),
         )
+
+
+def count_common(ours: pa.Array, theirs: pa.Array | pa.ChunkedArray) -> int:
+    """How many of *ours*, each once, are among *theirs*."""
+    if not len(ours):
+        return 0
+    return int(pc.sum(pc.is_in(ours, value_set=theirs)).as_py())
 
 
 def apply_changes(

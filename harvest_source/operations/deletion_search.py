@@ -64,7 +64,7 @@ class TablePair:
 
     endpoint: Endpoint
     reader: ListReader
-    """Reads the table's list."""
+    """Reads the keys of the table's list; whole rows will do."""
     copy: WarehouseCopy
     """Updates are merged into it."""
     fetch_record: FetchRecord | None

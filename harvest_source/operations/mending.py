@@ -9,14 +9,12 @@ from harvest_source.auth.sessions import Session
 from harvest_source.extract.options import Reread
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit import mend_account
+from harvest_source.operations.compare_tables import COUNTED
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.removal import end_versions
-
-_COUNTED: tuple[str, ...] = ("rows", "ids")
-"""Checks whose differences are looked for by counting and by id; others name what to read."""
 
 
 def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
@@ -37,7 +35,7 @@ def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Compari
     slices: dict[str, list[Slice]] = defaultdict(list)
     counted: dict[str, list[DateWindow]] = {}
     for each in ours:
-        if each.check in _COUNTED:
+        if each.check in COUNTED:
             counted.setdefault(each.table, []).extend(part.window for part in each.slices)
         elif each.check != "orphans":
             table = each.table.removesuffix("_history")

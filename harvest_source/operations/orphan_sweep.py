@@ -42,10 +42,16 @@ class OrphanSweep:
     now: datetime
     _parents: dict[str, set[int] | None] = field(default_factory=dict)
     """Ids of all parents at Harvest, by their table, each list read once; None: not proven."""
+    _missing: dict[str, list[int]] = field(default_factory=dict)
+    """Parents that rows of a table name and the warehouse lacks, as :meth:`look` found them."""
+    _alone: list[str] = field(default_factory=list)
+    """Tables swept without their parents."""
 
-    def run(self, merged: Sequence[str]) -> None:
+    def look(self, merged: Sequence[str]) -> None:
         """
-        Sweep the tables below *merged* parents, which are up to date, and those read without any.
+        Look below *merged* parents, which are up to date, and at the tables read without any.
+
+        Asks the warehouse alone; :meth:`run` does the rest.
 
         Raises:
             DestinationError: The destination refused.
@@ -53,10 +59,23 @@ class OrphanSweep:
         if explain_undated(self.session):
             return
         due = list(self._find_due(merged))
-        self._remove_orphans(due)
-        alone = [each.name for each in due if each.parent and each.parent.endpoint not in merged]
-        if alone:
-            self.workspace.warehouse.write_state(lambda state: self._note(state, alone))
+        self._missing = {each.name: self._find_missing(each) for each in due}
+        self._alone = [
+            each.name for each in due if each.parent and each.parent.endpoint not in merged
+        ]
+
+    def run(self) -> None:
+        """
+        Ask Harvest for the parents that are missing, and remove the rows whose parent is gone.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        if explain_undated(self.session):
+            return
+        self._remove_orphans([BY_NAME[name] for name in self._missing])
+        if self._alone:
+            self.workspace.warehouse.write_state(lambda state: self._note(state, self._alone))
 
     def mend(self, tables: Sequence[str]) -> None:
         """
@@ -105,9 +124,9 @@ class OrphanSweep:
 
     def _find_orphans(self, below: Endpoint) -> list[Removal]:
         assert below.parent is not None
-        account_id = self.session.account_id
-        with self.workspace.warehouse.sql() as sql:
-            missing = find_missing_parents(sql, below, account_id)
+        account_id, name = self.session.account_id, below.name
+        known = self._missing.get(name)
+        missing = self._find_missing(below) if known is None else known
         there = self._list_parents(below.parent.endpoint) if missing else None
         if there is None:
             return []
@@ -115,6 +134,10 @@ class OrphanSweep:
         columns = (below.parent.key,)
         orphans = Removal(below, account_id, Reason.ORPHAN, self.now, columns, gone)
         return [orphans] if gone else []
+
+    def _find_missing(self, below: Endpoint) -> list[int]:
+        with self.workspace.warehouse.sql() as sql:
+            return find_missing_parents(sql, below, self.session.account_id)
 
     def _list_parents(self, name: str) -> set[int] | None:
         if name not in self._parents:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+import pyarrow as pa
+
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.options import Reread
 from harvest_source.extract.slices import Slice
@@ -13,7 +15,8 @@ from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.warehouse.table_copy import Digest, TableCopy, count_corrected
+from harvest_source.warehouse.digests import compare_digests, find_came, read_digests
+from harvest_source.warehouse.table_copy import TableCopy
 
 _MOST_PARENTS: Final = 200
 """Rows that came back whose payments and the like are read at once; others wait for a sweep."""
@@ -25,8 +28,8 @@ class Rereading:
 
     workspace: Workspace
     _rereads: dict[Place, Reread] = field(default_factory=dict)
-    _before: list[tuple[TableCopy, list[Slice], dict[int, Digest]]] = field(default_factory=list)
-    """The slices of each table, with a digest of every row that they hold before the read."""
+    _read: dict[str, list[tuple[TableCopy, list[Slice]]]] = field(default_factory=dict)
+    """The slices of each table, by account."""
 
     def add(self, table: AuditedTable, slices: Iterable[Slice], audited: Audited) -> None:
         """
@@ -34,14 +37,11 @@ class Rereading:
 
         Args:
             audited: Stored with the table's cursor once all slices were read with proof.
-
-        Raises:
-            DestinationError: The destination refused.
         """
         listed = list(slices)
         self._rereads[table.place] = Reread(tuple(listed), audited.dump())
         if listed:
-            self._before.append((table.copy, listed, table.copy.digests(listed)))
+            self._read.setdefault(table.endpoint.name, []).append((table.copy, listed))
 
     def execute(self) -> None:
         """
@@ -52,18 +52,25 @@ class Rereading:
         """
         if not self._rereads:
             return
+        before = self._digest()
         load_rereads(self.workspace, self._rereads)
-        report = self.workspace.run_log.audit
+        after, report = self._digest(), self.workspace.run_log.audit
         below: dict[Place, Reread] = {}
-        for copy, slices, before in self._before:
-            after = copy.digests(slices)
-            report.reread += len(after)
-            report.corrected += count_corrected(before, after)
-            came = sorted(after.keys() - before.keys())[:_MOST_PARENTS]
-            for endpoint in self._find_below(copy) if came else ():
-                below[endpoint.name, copy.account_id] = Reread(parents=tuple(came))
+        for name, parts in self._read.items():
+            corrected = compare_digests(before[name], after[name])
+            report.reread += after[name].num_rows
+            report.corrected += corrected.num_rows
+            for copy, _ in parts:
+                came = find_came(corrected, copy.account_id)[:_MOST_PARENTS]
+                for endpoint in self._find_below(copy) if came else ():
+                    below[endpoint.name, copy.account_id] = Reread(parents=tuple(came))
         if below:
             load_rereads(self.workspace, below)
+
+    def _digest(self) -> dict[str, pa.Table]:
+        """Digests of all rows that the slices hold now, by table."""
+        with self.workspace.warehouse.querying():
+            return {name: read_digests(parts) for name, parts in self._read.items()}
 
     def _find_below(self, copy: TableCopy) -> list[Endpoint]:
         """The lists below the rows of *copy* that this run has read: a row may return with them."""

@@ -7,29 +7,15 @@ again. Each verification leaves a row in ``verify_runs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harvest_source.auth.sessions import Session
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
-from harvest_source.errors import (
-    ConfigError,
-    ForbiddenError,
-    NothingComparedError,
-    RemoteError,
-)
+from harvest_source.errors import ConfigError, NothingComparedError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
-from harvest_source.operations.audit_tables import AuditedTable, find_tables
-from harvest_source.operations.changed_rows import find_changed_rows
-from harvest_source.operations.compare_expenses import ExpensesComparison
-from harvest_source.operations.compare_history import compare_history
-from harvest_source.operations.compare_hours import HoursComparison
-from harvest_source.operations.compare_invoices import InvoiceComparison
-from harvest_source.operations.compare_lists import LISTS, LISTS_TO_MEND, ListsComparison
-from harvest_source.operations.compare_orphans import compare_orphans
-from harvest_source.operations.compare_rows import compare_ids, compare_rows
+from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State
 from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
@@ -95,10 +81,11 @@ def verify(
             log.warn(warning)
         if fix:
             finish_owed(workspace)
-        found = _compare_all(workspace, is_thorough=fix)
+        comparison = TablesComparison(workspace, is_thorough=fix)
+        found = comparison.run()
         is_mended = fix and any(each.state is State.DIFFERS for each in found)
         if is_mended:
-            found = _mend_all(workspace, found)
+            found = _mend_all(workspace, comparison, found)
         for warning in describe_misfits(warehouse):
             log.warn(warning)
         if fix:
@@ -139,64 +126,9 @@ def _note_nothing_compared(
             log.fail("", account_id, NothingComparedError(msg))
 
 
-def _compare_all(workspace: Workspace, *, is_thorough: bool = False) -> list[Comparison]:
-    found: list[Comparison] = []
-    for session in workspace.open_sessions():
-        ours = [
-            comparison
-            for table in find_tables(workspace, session)
-            for comparison in _compare_isolated(workspace, table, is_thorough)
-        ]
-        found += ours
-        if ours:
-            found += _compare_orphans(workspace, session)
-    return found
-
-
-def _compare_orphans(workspace: Workspace, session: Session) -> list[Comparison]:
-    try:
-        return list(compare_orphans(workspace, session))
-    except RemoteError as error:
-        workspace.run_log.fail("", session.account_id, error)
-        return []
-
-
-def _compare_isolated(
-    workspace: Workspace, table: AuditedTable, is_thorough: bool
-) -> Iterator[Comparison]:
-    """The comparisons of one table, as far as Harvest answers; what fails is in the run log."""
-    name, account_id = table.endpoint.name, table.session.account_id
-    try:
-        yield from _compare_table(workspace, table, is_thorough)
-    except ForbiddenError as error:
-        workspace.run_log.warn(f"{name} of account {account_id} cannot be compared: {error}")
-    except RemoteError as error:
-        workspace.run_log.fail(name, account_id, error)
-
-
-def _compare_table(
-    workspace: Workspace, table: AuditedTable, is_thorough: bool
-) -> Iterator[Comparison]:
-    name, day_column = table.endpoint.name, table.endpoint.window
-    columns = ([day_column] if day_column else []) + (
-        ["project__id"] if name in ("time_entries", "expenses") else []
-    )
-    changed = find_changed_rows(workspace, table, columns)
-    yield from compare_rows(table, changed)
-    yield from compare_ids(table, changed, most_rows=None if is_thorough else table.page_rows)
-    yield from compare_history(workspace, table)
-    yield from ListsComparison(
-        workspace, table, changed, LISTS_TO_MEND if is_thorough else LISTS
-    ).run()
-    if name == "time_entries":
-        yield from HoursComparison(workspace, table, changed).run()
-    if name == "expenses":
-        yield from ExpensesComparison(workspace, table, changed).run()
-    if name == "invoices":
-        yield from InvoiceComparison(workspace, table, changed).run()
-
-
-def _mend_all(workspace: Workspace, found: list[Comparison]) -> list[Comparison]:
+def _mend_all(
+    workspace: Workspace, comparison: TablesComparison, found: list[Comparison]
+) -> list[Comparison]:
     """
     Mend what differs, and compare again, until nothing is left that mending changes.
 
@@ -207,7 +139,8 @@ def _mend_all(workspace: Workspace, found: list[Comparison]) -> list[Comparison]
         if not differing:
             break
         mend(workspace, differing)
-        found = _compare_all(workspace, is_thorough=True)
+        comparison.forget(differing)
+        found = comparison.run()
         if [each for each in found if each.state is State.DIFFERS] == differing:
             break
     return found

@@ -54,13 +54,13 @@ def select_digests(
     table: str,
     where: Condition,
     columns: Sequence[str],
-    digested: Sequence[str],
+    digested: Sequence[Sequence[str]],
 ) -> Rendered:
-    """The values of *columns*, and in a last column a digest of *digested*, row by row."""
+    """The values of *columns*, and after them a digest of each of *digested*, row by row."""
     condition, values = where.render(names)
-    digest = dialect.digest.format(columns=_list(names, digested))
-    listed = _list(names, columns)
-    return f"SELECT {listed}, {digest} FROM {names.table(table)} WHERE {condition}", values  # noqa: S608 - quoted names
+    digests = (dialect.digest.format(columns=_list(names, each)) for each in digested)
+    listed = ", ".join((_list(names, columns), *digests))
+    return f"SELECT {listed} FROM {names.table(table)} WHERE {condition}", values  # noqa: S608 - quoted names
 
 
 def select_distinct(names: Names, table: str, where: Condition, columns: Sequence[str]) -> Rendered:

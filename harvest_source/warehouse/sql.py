@@ -139,43 +139,31 @@ class Sql:
     ) -> Iterator[tuple[Any, ...]]:
         """The values of *columns*, row by row; few rows are in memory at once."""
         query = statements.select(self, table, where, columns, order_by=order_by)
-        return self._iter(query, table, columns)
+        return self.iter_rows(query, table, columns)
 
     def iter_arrow(
         self, table: str, where: Condition, columns: Sequence[str], rows: int
     ) -> Iterator[Any]:
         """The same as Arrow tables of at most *rows* rows, none of them empty."""
-        text, parameters = statements.select(self, table, where, columns)
+        return self.iter_batches(statements.select(self, table, where, columns), rows)
+
+    def iter_batches(self, query: Rendered, rows: int) -> Iterator[Any]:
+        """The result of *query* as Arrow tables of at most *rows* rows, none of them empty."""
+        text, parameters = query
         given = (as_parameter(each, self.dialect) for each in parameters)
         with self.client.execute_query(text, *given) as cursor:
             yield from (each for each in cursor.iter_arrow(rows) if each.num_rows)
-
-    def iter_digests(
-        self, table: str, where: Condition, columns: Sequence[str], digested: Sequence[str]
-    ) -> Iterator[tuple[Any, ...]]:
-        """
-        The values of *columns*, and in a last place a digest of *digested*, row by row.
-
-        Two digests of one process are equal if the values are. The destination computes them where
-        it can: a row has fifty columns, and to fetch them takes most of the time.
-        """
-        if self.dialect.digest:
-            query = statements.select_digests(self, self.dialect, table, where, columns, digested)
-            yield from self._iter(query, table, (*columns, ""))
-            return
-        for row in self.iter_values(table, where, (*columns, *digested)):
-            yield (*row[: len(columns)], hash(tuple(map(str, row[len(columns) :]))))
 
     def select_distinct(
         self, table: str, where: Condition, columns: Sequence[str]
     ) -> list[tuple[Any, ...]]:
         """Each combination of values of *columns* once."""
         query = statements.select_distinct(self, table, where, columns)
-        return list(self._iter(query, table, columns))
+        return list(self.iter_rows(query, table, columns))
 
     def count(self, table: str, where: Condition = EVERY_ROW) -> int:
         """How many rows fulfil the condition."""
-        ((rows,),) = self._iter(statements.count(self, table, where), table, ("",))
+        ((rows,),) = self.iter_rows(statements.count(self, table, where), table, ("",))
         return int(rows)
 
     def count_elsewhere(self, schema: str, table: str) -> int:
@@ -195,7 +183,7 @@ class Sql:
     ) -> Iterator[tuple[tuple[Any, ...], int]]:
         """Each combination of values of *columns*, and how many rows have it."""
         query = statements.count_by(self, table, where, columns)
-        for *values, rows in self._iter(query, table, (*columns, "")):
+        for *values, rows in self.iter_rows(query, table, (*columns, "")):
             yield tuple(values), int(rows)
 
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -245,9 +233,9 @@ class Sql:
         query = statements.select(
             self, table, EVERY_ROW, (column,), order_by=(column,), descending=True, limit=limit
         )
-        return next((value for (value,) in self._iter(query, table, (column,))), None)
+        return next((value for (value,) in self.iter_rows(query, table, (column,))), None)
 
-    def _iter(
+    def iter_rows(
         self, query: Rendered, table: str, columns: Sequence[str]
     ) -> Iterator[tuple[Any, ...]]:
         """Rows of a result whose columns are *columns*; ``""`` is none of the table's."""

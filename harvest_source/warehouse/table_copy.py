@@ -1,4 +1,4 @@
-"""What the warehouse has of one table of one account: counts, ids and digests."""
+"""What the warehouse has of one table of one account: counts and ids."""
 
 from __future__ import annotations
 
@@ -8,20 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.conditions import AllOf, AnyOf, Condition, Equals, Within
 from harvest_source.sql.values import as_day
+from harvest_source.warehouse.arrow_reads import select_ids
+from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.warehouse import Warehouse
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """Two digests of a row are equal if its content is."""
-
-    updated_at: Any
-    content: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +33,13 @@ class TableCopy:
     endpoint: Endpoint
     account_id: int
     bound: date | None = None
+    stored: StoredDays | None = None
+    """Has counted the table for all accounts; None: each call counts."""
 
     def count_days(self) -> Mapping[date | None, int]:
         """Rows by day, in one query; all under None for a table without dates."""
+        if self.stored is not None:
+            return self.stored.count(self.endpoint, self.account_id, self.bound)
         table, day, where = self.endpoint.name, self.endpoint.window, self.all_rows()
         with self.warehouse.sql() as sql:
             counts = {None: sql.count(table, where)}
@@ -61,27 +61,15 @@ class TableCopy:
             found = sql.iter_values(self.endpoint.name, where, ("id", day))
             return {row: as_day(on) for row, on in found}
 
-    def digests(self, parts: Sequence[Slice]) -> dict[int, Digest]:
-        """
-        Digests by id of the rows of *parts*; dlt's columns do not count.
-
-        Rows that change without a new ``updated_at``, such as running timers, are left out.
-        """
-        flag, table = self.endpoint.volatile, self.endpoint.name
+    def count(self) -> int:
+        """How many rows there are."""
         with self.warehouse.sql() as sql:
-            names = [n for n in sql.columns_of(table) if not n.startswith("_dlt_")]
-            where = self.condition_of(parts, names)
-            if flag is not None and flag[0] not in names:
-                # Which rows change by themselves is not known: only rows that come are noticed.
-                rows = sql.iter_values(table, where, ("id", "updated_at"))
-                return {row: Digest(at, 0) for row, at in rows}
-            columns = ("id", "updated_at", flag[0] if flag else "id")
-            found = sql.iter_digests(table, where, columns, names)
-            return {
-                row: Digest(at, content)
-                for row, at, volatile, content in found
-                if flag is None or volatile is not True
-            }
+            return sql.count(self.endpoint.name, self.all_rows())
+
+    def all_ids(self) -> pa.ChunkedArray:
+        """The id of every row."""
+        with self.warehouse.sql() as sql:
+            return select_ids(sql, self.endpoint.name, self.all_rows())
 
     def condition_of(self, parts: Sequence[Slice], columns: Sequence[str]) -> Condition:
         """
@@ -136,15 +124,3 @@ class TableCopy:
         if day is not None and ALL_DAYS not in windows:
             conditions.append(AnyOf(*(Within(day, each.start, each.end) for each in windows)))
         return AllOf(*conditions)
-
-
-def count_corrected(before: Mapping[int, Digest], after: Mapping[int, Digest]) -> int:
-    """
-    Rows that came or changed when they were read again, though ``updated_at`` had not moved.
-    """
-    return sum(
-        1
-        for row, now in after.items()
-        if (was := before.get(row)) is None
-        or (was.content != now.content and was.updated_at == now.updated_at)
-    )

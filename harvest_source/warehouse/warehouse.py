@@ -14,7 +14,6 @@ from harvest_source.activity import Activity, Phase
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
 from harvest_source.dlt_internals import (
-    SqlClient,
     create_tables,
     delaying_interrupts,
     find_failed_table,
@@ -25,6 +24,7 @@ from harvest_source.dlt_internals import (
 from harvest_source.load.own_tables import build_own_resource
 from harvest_source.load.state import source_state
 from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.connections import SqlConnections
 from harvest_source.warehouse.dataset_name import explain_other_name
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.failures import (
@@ -40,7 +40,6 @@ from harvest_source.warehouse.restoration import check_owner, read_schema, resto
 from harvest_source.warehouse.settings_checks import describe_unused
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
-from harvest_source.warehouse.writers import open_sql
 
 
 class Warehouse:
@@ -72,7 +71,9 @@ class Warehouse:
         self._on_warning = on_warning
         self._activity = activity or Activity()
         self._schema: dlt.Schema | None = None
-        self._client: SqlClient | None = None
+        self._connections = SqlConnections(
+            lambda: self.pipeline.sql_client(), lambda: self.schema, self._held
+        )
         self.file = _open_file(target, clock or SystemClock(), wait_s, self._tell_of_holder)
         self._activity.go_on()
         self._folder = PipelineFolder(target, on_warning)
@@ -105,8 +106,7 @@ class Warehouse:
     @property
     def dataset(self) -> str:
         """The dataset's name as the destination has it: dlt may have normalized it."""
-        self._client = self._client or self.pipeline.sql_client()
-        return str(self._client.dataset_name)
+        return self._connections.dataset
 
     def has_table(self, name: str) -> bool:
         """Whether a table is in the destination, as far as dlt knows."""
@@ -208,29 +208,28 @@ class Warehouse:
             with self._changing():
                 self._folder.drop_staging()
 
-    @contextlib.contextmanager
-    def sql(self) -> Iterator[Sql]:
-        """
-        Statements of our own on the dataset's tables, where the destination has SQL.
+    def sql(self) -> contextlib.AbstractContextManager[Sql]:
+        """Statements of our own on the dataset's tables; DestinationError where it has no SQL."""
+        return self._connections.open()
 
-        Raises:
-            DestinationError: It has none, or refused.
+    def querying(self) -> contextlib.AbstractContextManager[None]:
         """
-        with self._held():
-            # dlt resolves its configuration and reads the schema for each client that it makes.
-            client, self._client = self._client or self.pipeline.sql_client(), None
-            with client:
-                yield open_sql(client, self.schema)
-            self._client = client
+        Keep the connection of the first :meth:`sql` inside for those that follow.
+
+        Load nothing and ask Harvest nothing inside: others wait for a DuckDB file meanwhile.
+        """
+        return self._connections.keep()
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
         """While dlt may change tables, and with them its schema."""
+        assert not self._connections.is_kept, "close it first: it may not see what is loaded"
         try:
             with self._activity.during(Phase.WRITING), self._held():
                 yield
         finally:
-            self._schema = self._client = None
+            self._schema = None
+            self._connections.forget_client()
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:

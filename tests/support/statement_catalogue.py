@@ -133,8 +133,15 @@ CATALOGUE = (
     Statement(
         "digests of whole rows",
         _SQL,
-        "warehouse/table_copy.py",
-        _select("time_entries", BOUND, "id", "updated_at", "hours"),
+        "warehouse/digests.py",
+        _select(
+            "time_entries",
+            AllOf(AnyOf(BOUND), AnyOf(Equals("is_running", False), Equals("is_running", None))),
+            "account_id",
+            "id",
+            "updated_at",
+            "hours",
+        ),
     ),
     Statement(
         "elements of an array of some rows",
@@ -182,6 +189,12 @@ CATALOGUE = (
         _SQL,
         "warehouse/table_copy.py",
         _groups("time_entries", ACCOUNT, "spent_date"),
+    ),
+    Statement(
+        "rows by account and day",
+        "",
+        "warehouse/stored_days.py",
+        _groups("time_entries", OneOf("account_id", [1, 2]), "account_id", "spent_date"),
     ),
     Statement(
         "equal entries of a year",

@@ -109,14 +109,16 @@ def test_groups_are_named_and_not_counted_off() -> None:
 @pytest.mark.parametrize(
     ("dialect", "digest"),
     [
-        ("duckdb", "hash(`b`, `c`)"),
-        ("postgres", "hashtextextended(CAST(ROW(`b`, `c`) AS TEXT), 0)"),
+        ("duckdb", "hash({})"),
+        ("postgres", "hashtextextended(CAST(ROW({}) AS TEXT), 0)"),
     ],
 )
 def test_digests_are_of_all_columns_that_are_named(dialect: str, digest: str) -> None:
     """The destination computes them, so that no row is fetched whole."""
-    found = statements.select_digests(NAMES, find_dialect(dialect), "t", ID, ("a",), ("b", "c"))
-    assert found == (f"SELECT `a`, {digest} FROM `data`.`t` WHERE `id` = %s", [7])
+    groups = (("b", "c"), ("d",))
+    found = statements.select_digests(NAMES, find_dialect(dialect), "t", ID, ("a",), groups)
+    both = f"{digest.format('`b`, `c`')}, {digest.format('`d`')}"
+    assert found == (f"SELECT `a`, {both} FROM `data`.`t` WHERE `id` = %s", [7])
 
 
 def test_parameters_come_in_the_order_of_their_marks() -> None:

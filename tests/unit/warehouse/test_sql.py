@@ -25,6 +25,7 @@ from harvest_source.sql.conditions import (
     OneOf,
     Within,
 )
+from harvest_source.warehouse.arrow_reads import select_digests, select_ids
 from harvest_source.warehouse.sql import Sql
 from tests.structure import DEFAULT_FOLDER, Source, read_package
 
@@ -119,9 +120,11 @@ def test_a_digest_changes_with_any_value(sql: Sql, has_digests: bool) -> None:
     if not has_digests:
         object.__setattr__(sql, "dialect", replace(sql.dialect, digest=""))
 
-    def digests() -> dict[int, int]:
+    def digests() -> dict[int, tuple[int, int]]:
         names = ("id", "from", "amount", "paid", "at")
-        return dict(sql.iter_digests("order", EVERY_ROW, ("id",), names))
+        found = select_digests(sql, "order", EVERY_ROW, ("id",), (names, ("id",)))
+        ids, contents, same = (each.to_pylist() for each in found)
+        return dict(zip(ids, zip(contents, same, strict=True), strict=True))
 
     before = digests()
     assert len({*before.values()}) == 5
@@ -130,6 +133,16 @@ def test_a_digest_changes_with_any_value(sql: Sql, has_digests: bool) -> None:
     sql.update("order", {"_dlt_load_id": "another"}, Equals("id", 3))
     changed = {row for row, digest in digests().items() if before[row] != digest}
     assert changed == {1, 2}
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
+def test_ids_come_as_numbers(sql: Sql, dialect: str) -> None:
+    """Whether the driver has Arrow or rows; none are none."""
+    object.__setattr__(sql, "dialect", replace(sql.dialect, name=dialect))
+    assert sorted(select_ids(sql, "order", EVERY_ROW).to_pylist()) == [1, 2, 3, 4, 5]
+    assert select_ids(sql, "order", Equals("id", 0)).to_pylist() == []
+    empty = select_digests(sql, "order", Equals("id", 0), ("id",), (("id", "at"),))
+    assert [len(each) for each in empty] == [0, 0]
 
 
 def test_counts(sql: Sql) -> None:

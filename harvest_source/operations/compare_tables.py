@@ -1,0 +1,147 @@
+"""All comparisons of a verification, table by table; again only where something was mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from harvest_source.auth.sessions import Session
+from harvest_source.errors import ForbiddenError, RemoteError
+from harvest_source.operations.audit_tables import AuditedTable, Place, find_tables
+from harvest_source.operations.changed_rows import ChangedRow, find_changed_rows
+from harvest_source.operations.compare_expenses import ExpensesComparison
+from harvest_source.operations.compare_history import compare_history
+from harvest_source.operations.compare_hours import HoursComparison
+from harvest_source.operations.compare_invoices import InvoiceComparison
+from harvest_source.operations.compare_lists import LISTS, LISTS_TO_MEND, ListsComparison
+from harvest_source.operations.compare_orphans import compare_orphans
+from harvest_source.operations.compare_rows import compare_ids, compare_rows
+from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoints import BY_NAME
+
+COUNTED: Final = frozenset({"rows", "ids"})
+"""Checks whose differences are looked for by counting and by id; others name what to read."""
+
+_LOOKED_UP: Final[Mapping[str, Sequence[str]]] = {"projects": ("time_entries", "expenses")}
+"""Tables whose figures are taken with the help of another one's rows."""
+
+
+@dataclass(slots=True)
+class TablesComparison:
+    """
+    The comparisons of all tables of all accounts.
+
+    Args:
+        is_thorough: For mending: more lists are compared, and every id.
+    """
+
+    workspace: Workspace
+    is_thorough: bool = False
+    _found: dict[Place, list[Comparison]] = field(default_factory=dict)
+    """What need not be compared again."""
+    _ids: dict[Place, Comparison] = field(default_factory=dict)
+    """Tables that had the right ids when only other differences of them were mended."""
+
+    def run(self) -> list[Comparison]:
+        """
+        Compare what was not compared yet, or was mended since.
+
+        Returns:
+            The comparisons of all tables, those that hold from before included.
+
+        Raises:
+            HarvestError: An account cannot be opened, or the destination refused.
+        """
+        found: list[Comparison] = []
+        for session in self.workspace.open_sessions():
+            ours = [
+                comparison
+                for table in find_tables(self.workspace, session)
+                for comparison in self._compare_once(table)
+            ]
+            found += ours
+            if ours:
+                found += self._compare_orphans(session)
+        return found
+
+    def forget(self, mended: Iterable[Comparison]) -> None:
+        """Compare the tables of *mended* again: those that differed, and whatever looks there."""
+        for place, differing in _group(mended).items():
+            for name in (place[0], *_LOOKED_UP.get(place[0], ())):
+                before = self._found.pop((name, place[1]), [])
+                self._ids.pop((name, place[1]), None)
+                # What is read again has an id that was there, unless rows were missing.
+                kept = name != place[0] or not COUNTED & {each.check for each in differing}
+                ids = next((each for each in before if each.check == "ids"), None)
+                if kept and ids is not None:
+                    self._ids[name, place[1]] = ids
+
+    def _compare_orphans(self, session: Session) -> list[Comparison]:
+        try:
+            return list(compare_orphans(self.workspace, session))
+        except RemoteError as error:
+            self.workspace.run_log.fail("", session.account_id, error)
+            return []
+
+    def _compare_once(self, table: AuditedTable) -> list[Comparison]:
+        """The comparisons of one table, as far as Harvest answers; what fails is in the run log."""
+        place = table.place
+        if place in self._found:
+            return self._found[place]
+        found: list[Comparison] = []
+        try:
+            for each in self._compare(table):
+                found.append(each)
+        except ForbiddenError as error:
+            self.workspace.run_log.warn(
+                f"{place[0]} of account {place[1]} cannot be compared: {error}"
+            )
+        except RemoteError as error:
+            self.workspace.run_log.fail(*place, error)
+        else:
+            self._found[place] = found
+        return found
+
+    def _compare(self, table: AuditedTable) -> Iterator[Comparison]:
+        workspace, name = self.workspace, table.endpoint.name
+        day_column = table.endpoint.window
+        columns = ([day_column] if day_column else []) + (
+            ["project__id"] if name in ("time_entries", "expenses") else []
+        )
+        changed = find_changed_rows(workspace, table, columns)
+        yield from compare_rows(table, changed)
+        yield from self._compare_ids(table, changed)
+        yield from compare_history(workspace, table)
+        most = LISTS_TO_MEND if self.is_thorough else LISTS
+        yield from ListsComparison(workspace, table, changed, most).run()
+        if name == "time_entries":
+            yield from HoursComparison(workspace, table, changed).run()
+        if name == "expenses":
+            yield from ExpensesComparison(workspace, table, changed).run()
+        if name == "invoices":
+            yield from InvoiceComparison(workspace, table, changed).run()
+
+    def _compare_ids(
+        self, table: AuditedTable, changed: Sequence[ChangedRow]
+    ) -> Iterator[Comparison]:
+        """All ids: 500 requests of a million rows, so not again where only values were wrong."""
+        if table.place in self._ids:
+            yield self._ids[table.place]
+            return
+        most_rows = None if self.is_thorough else table.page_rows
+        yield from compare_ids(table, changed, most_rows=most_rows)
+
+
+def _group(found: Iterable[Comparison]) -> dict[Place, list[Comparison]]:
+    """*found* by the table in whose turn it was compared."""
+    groups: dict[Place, list[Comparison]] = {}
+    for each in found:
+        endpoint = BY_NAME.get(each.table.removesuffix("_history"))
+        name = each.table
+        if endpoint is not None:
+            is_below = endpoint.parent is not None and each.check == "list"
+            name = endpoint.parent.endpoint if is_below and endpoint.parent else endpoint.name
+        groups.setdefault((name, each.account_id), []).append(each)
+    return groups

@@ -1,0 +1,63 @@
+"""Rows by day of whole tables, for all accounts of a run at once."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.sql.conditions import OneOf
+from harvest_source.sql.values import as_day
+from harvest_source.warehouse.warehouse import Warehouse
+
+Days = Mapping[date | None, int]
+"""Rows by day; under None the undated ones, or all rows of a table without dates."""
+
+
+@dataclass(slots=True)
+class StoredDays:
+    """
+    Rows of each account by day; a table is counted once, when it is first asked for.
+
+    Args:
+        account_ids: Accounts that may be asked for.
+    """
+
+    warehouse: Warehouse
+    account_ids: Sequence[int]
+    _counts: dict[str, Mapping[int, Days]] = field(default_factory=dict)
+
+    def count(self, endpoint: Endpoint, account_id: int, bound: date | None) -> Days:
+        """
+        Rows of one table of one account.
+
+        Args:
+            bound: Rows dated earlier, or not at all, are left out; None: none is.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        if endpoint.name not in self._counts:
+            self._counts[endpoint.name] = self._ask(endpoint)
+        days = self._counts[endpoint.name].get(account_id, {})
+        if bound is None:
+            return days
+        return {day: rows for day, rows in days.items() if day is not None and day >= bound}
+
+    def forget(self) -> None:
+        """Count again when asked next: rows have been removed."""
+        self._counts.clear()
+
+    def _ask(self, endpoint: Endpoint) -> Mapping[int, Days]:
+        dated = (endpoint.window,) if endpoint.window else ()
+        found: dict[int, Counter[date | None]] = defaultdict(Counter)
+        with self.warehouse.sql() as sql:
+            where = OneOf(ACCOUNT_ID, self.account_ids)
+            for (account, *day), rows in sql.iter_groups(
+                endpoint.name, where, (ACCOUNT_ID, *dated)
+            ):
+                found[int(account)][as_day(day[0]) if day else None] += rows
+        return found

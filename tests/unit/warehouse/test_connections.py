@@ -1,0 +1,85 @@
+"""One connection for several uses, or one for each, and never one that may be out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.sql.conditions import EVERY_ROW
+from harvest_source.warehouse.connections import SqlConnections
+from harvest_source.warehouse.stored_days import StoredDays
+from harvest_source.warehouse.target import build_target
+from harvest_source.warehouse.warehouse import Warehouse
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """One with a few rows of dlt's own."""
+    found = Warehouse(build_target("duckdb", tmp_path / "data.duckdb", "harvest", "connections"))
+    found.append("verify_runs", [])
+    return found
+
+
+def test_a_kept_connection_serves_all_uses(warehouse: Warehouse) -> None:
+    """Each other one is opened and closed."""
+    with warehouse.sql() as one, warehouse.sql() as other:
+        assert one is not other
+    with warehouse.querying():
+        with warehouse.sql() as first:
+            assert first.count("verify_runs") == 0
+        with warehouse.sql() as second:
+            assert second is first
+    with warehouse.sql() as later:
+        assert later is not first
+
+
+def test_nothing_is_opened_that_is_not_used() -> None:
+    """A run that asks nothing keeps no reader out."""
+    held: list[bool] = []
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        held.append(True)
+        yield
+
+    def refuse() -> object:
+        raise AssertionError
+
+    connections = SqlConnections(refuse, refuse, hold)  # type: ignore[arg-type]
+    with connections.keep():
+        assert connections.is_kept
+    assert not connections.is_kept
+    assert held == []
+
+
+def test_nothing_is_loaded_beside_a_kept_connection(warehouse: Warehouse) -> None:
+    """It might not see it."""
+    with warehouse.querying(), pytest.raises(AssertionError, match="close it first"):
+        warehouse.append("verify_runs", [])
+    warehouse.append("verify_runs", [])
+
+
+def test_an_error_ends_the_keeping(warehouse: Warehouse) -> None:
+    """The next use has a connection of its own."""
+    with pytest.raises(ZeroDivisionError), warehouse.querying(), warehouse.sql():
+        raise ZeroDivisionError
+    with warehouse.sql() as sql:
+        assert sql.count("verify_runs", EVERY_ROW) == 0
+
+
+def test_days_before_the_bound_do_not_count() -> None:
+    """Nor rows without a date, which no list with a bound shows; of other accounts none does."""
+    march, may = date(2024, 3, 1), date(2024, 5, 1)
+    stored = StoredDays(None, [1])  # type: ignore[arg-type]
+    stored._counts["time_entries"] = {1: {march: 2, may: 3, None: 4}}
+    entries = BY_NAME["time_entries"]
+    assert sum(stored.count(entries, 1, None).values()) == 9
+    assert stored.count(entries, 1, may) == {may: 3}
+    assert stored.count(entries, 2, None) == {}
+    stored.forget()
+    assert stored._counts == {}
