@@ -41,13 +41,7 @@ _REMEMBERED: Final = 2
 """Windows whose requests are remembered: a request may be one window under way."""
 
 LEAST_URGENT: Final = 0.0
-"""Urgency of requests that leave :data:`_RESERVED` turns of each window to all others."""
-
-_RESERVED: Final = 4
-"""
-Turns that the least urgent requests leave free: whatever else asks need not wait for a window that
-they have used up. One confirmation takes two requests, and one window has two of them at most.
-"""
+"""Urgency of requests that all others precede."""
 
 _POLL_S: Final = 1.0
 """Longest time a cancelled request goes on waiting for its turn before it notices."""
@@ -167,8 +161,7 @@ class RateLimiter:
             now = self._clock.monotonic()
             self._recover(now)
             wait_s = self._not_before - now
-            reserved = min(_RESERVED, self._allowed // 8) if urgency <= LEAST_URGENT else 0
-            left = self._allowed - reserved - sum(other > urgency for other in self._waiting)
+            left = self._allowed - sum(other > urgency for other in self._waiting)
             if left < 1:
                 wait_s = max(wait_s, _POLL_S)
             elif len(self._sent) >= left:

@@ -7,13 +7,14 @@ order in which the batches come.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
@@ -67,7 +68,18 @@ class Signal(Enum):
     """What stands between batches."""
 
     QUIET = "nothing came for one poll interval"
-    FIRST_READ = "an account's tables are read, and its lists below parents begin"
+    WAITING = "lists below parents wait until what was read before them is confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRead:
+    """An account's tables are read; *confirmed* is set when its lists below parents may begin."""
+
+    confirmed: threading.Event = field(default_factory=threading.Event)
+
+
+Item: TypeAlias = "Batch | Signal | FirstRead"
+"""What a thread that reads passes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +136,19 @@ class Extraction:
         )
         with closing(batches):
             for batch in batches:
-                polls = polls + 1 if batch is Signal.QUIET else 0
+                polls += batch is Signal.QUIET
                 if isinstance(batch, Batch):
                     package.append(batch)
                     rows += batch.rows
-                is_last = batch is Signal.FIRST_READ and rows >= (1 if is_long else QUIET_ROWS)
-                if is_last or self._is_due(rows, polls):
-                    yield self._confirm(package)
+                    polls = 0
+                enough = 1 if is_long else QUIET_ROWS
+                is_last = isinstance(batch, FirstRead) and rows >= enough
+                is_due = is_last or self._is_due(rows, polls)
+                confirmed = self._confirm(package) if is_due else []
+                if isinstance(batch, FirstRead):
+                    batch.confirmed.set()
+                if is_due:
+                    yield confirmed
                     package, rows, is_long = [], 0, True
         if package:
             yield self._confirm(package)
@@ -158,13 +176,22 @@ class Extraction:
         return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
     def _read(
-        self, order: ReadingOrder, feed: TableFeed, emit: Callable[[Batch | Signal], None]
+        self, order: ReadingOrder, feed: TableFeed, emit: Callable[[Item], None]
     ) -> list[TableFeed]:
-        """Read one feed; returns the feeds that may begin now."""
+        """
+        Read one feed; returns the feeds that may begin now.
+
+        Lists below parents use up what Harvest allows within a second. So the questions that come
+        before a load of what was read until then are asked before them.
+        """
         for batch in self._iter_unconfirmed(feed):
             emit(batch)
-        if released := order.finish(feed):
-            emit(Signal.FIRST_READ)
+        released = order.finish(feed)
+        if released and self.workers > 1:
+            first_read = FirstRead()
+            emit(first_read)
+            while not first_read.confirmed.wait(POLL_S):
+                emit(Signal.WAITING)  # Ends this thread if the stream was closed.
         return released
 
     def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:

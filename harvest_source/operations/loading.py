@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -23,19 +23,22 @@ from harvest_source.sql.conditions import Equals
 from harvest_source.sql.values import as_day
 
 
-def load_tables(workspace: Workspace) -> None:
+def load_tables(workspace: Workspace, on_made: Callable[[], None] = lambda: None) -> None:
     """
     Read every table of every account, load it, and create the tables that no row created.
 
     A table that the destination refuses fails alone. What was read together with it was given up
     with it, and is read again.
 
+    Args:
+        on_made: Called after a load that made tables; more rows may be read meanwhile.
+
     Raises:
         DestinationError: The destination refused; the package stays pending.
     """
     while True:
         try:
-            return _load_tables(workspace)
+            return _load_tables(workspace, on_made)
         except TableRefusedError as error:
             workspace = _without_refused(workspace, error)
 
@@ -56,7 +59,7 @@ def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspac
     return replace(workspace, endpoints=kept)
 
 
-def _load_tables(workspace: Workspace) -> None:
+def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
     builder = _create_builder(workspace)
     feeds = [
         _with_stored_windows(workspace, each)
@@ -65,10 +68,13 @@ def _load_tables(workspace: Workspace) -> None:
     replacement, unchanged = Replacement(workspace), find_unchanged(workspace, feeds)
     with closing(workspace.extraction.iter_packages(feeds)) as packages:
         for batches in packages:
+            makes_tables = builder.has_unmade
             source = builder.build_source(unchanged.leave_out(replacement.clear_way(batches)))
             batches.clear()  # Its rows are released as they are drawn.
             workspace.warehouse.load(source)
             _release_memory()
+            if makes_tables:
+                on_made()
     if builder.has_unmade:
         workspace.warehouse.load(builder.build_source([]))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -79,7 +79,7 @@ class SyncSteps:
             finish_owed(workspace)
             is_full, began = workspace.extraction.options.full_refresh, build_load_id()
             earlier = read_load_ids(warehouse) if is_full else frozenset()
-            load_tables(workspace)
+            load_tables(workspace, self._complete_tables)
             warehouse.make_child_tables(workspace.endpoints)
             if warehouse.owes:
                 with warehouse.sql() as sql:
@@ -96,6 +96,16 @@ class SyncSteps:
         except DestinationError as error:
             return [error]
         return []
+
+    def _complete_tables(self) -> None:
+        """
+        Make child tables and comments while a first read goes on: its end need not wait for them.
+
+        What fails here is tried again after the last load.
+        """
+        with suppress(DestinationError):
+            self.workspace.warehouse.make_child_tables(self.workspace.endpoints)
+            write_comments(self.workspace.warehouse)
 
     def _fill_own_tables(self) -> None:
         """Fill columns of our own tables that were dropped; a failure is only a warning."""

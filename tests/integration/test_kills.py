@@ -118,6 +118,8 @@ def test_a_killed_backfill_goes_on_where_it_was(open_lab: OpenLab) -> None:
         assert child.wait() == -signal.SIGKILL
     there = lab.sql("SELECT count(*) AS n, min(id) AS first FROM time_entries")[0]
     assert 0 < there["n"] < 62_000
+    query = "SELECT count(*) AS n FROM duckdb_columns() WHERE comment LIKE 'Hours%'"
+    assert lab.sql(query)[0]["n"] > 0, "described before the read has ended"
     lab.server.edit("time_entries", there["first"], notes="edited between the runs")
     lab.rest()
     lab.server.reset_requests()

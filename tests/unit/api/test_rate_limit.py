@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from harvest_source.api.rate_limit import (
     GENERAL,
-    LEAST_URGENT,
     REPORTS,
     Cancelled,
     RateLimiter,
@@ -231,22 +230,6 @@ def test_a_crowd_of_more_urgent_ones_is_waited_for() -> None:
     limiter.acquire(urgency=2)
     assert max(clock.slept) <= 10
     assert len(clock.slept) < 100, "no busy loop"
-
-
-@pytest.mark.parametrize(("requests", "left"), [(97, 4), (16, 2), (7, 0)])
-def test_the_least_urgent_leave_turns_to_others(requests: int, left: int) -> None:
-    """Hundreds of lists below parents use no window up, unless it is very short."""
-    clock = FakeClock()
-    limiter = RateLimiter(requests=requests, seconds=10, clock=clock)
-    for _ in range(requests - left):
-        limiter.acquire(urgency=LEAST_URGENT)
-    with pytest.raises(Cancelled):
-        limiter.acquire(urgency=LEAST_URGENT, cancelled=lambda: True)
-    for _ in range(left):
-        limiter.acquire(urgency=1)
-    assert clock.monotonic() == 0
-    with pytest.raises(Cancelled):
-        limiter.acquire(cancelled=lambda: True)
 
 
 @pytest.mark.parametrize(("requests", "seconds"), [(0, 1.0), (1, 0.0), (1, float("nan"))])

@@ -67,16 +67,20 @@ def test_rows_do_not_wait_for_the_limit() -> None:
 class Endless(Bursts):
     """Reads payments, one after the other, until *go_on* or ten thousand of them."""
 
+    seen: list[str] = field(default_factory=list)
+
     def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         if not feed.endpoint.is_read_last:
             yield from super(Endless, self)._iter_unconfirmed(feed)
             return
+        self.seen.append("lists below parents")
         for _ in range(10_000):
             if self.go_on.acquire(blocking=False):
                 return
             yield Batch(feed.endpoint, 1, table=PAGE.slice(0, 1))
 
     def _confirm(self, batches: list[Batch]) -> list[Batch]:
+        self.seen.append("confirmed")
         return batches
 
 
@@ -86,7 +90,7 @@ class Endless(Bursts):
 def test_rows_do_not_wait_for_lists_below_parents(
     pages: tuple[int, ...], packages: list[int]
 ) -> None:
-    """They are loaded when these lists begin, unless all that was read is little."""
+    """They are confirmed before these lists begin, and loaded, unless they are few."""
     extraction = Endless(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
     names = ("time_entries", "invoice_payments")
     feeds = [TableFeed(BY_NAME[name], 1, cast("Decoder", None), {}) for name in names]
@@ -98,6 +102,7 @@ def test_rows_do_not_wait_for_lists_below_parents(
                 found.append(sum(entries))
                 extraction.go_on.release()
     assert found == packages
+    assert extraction.seen.index("lists below parents") == len(packages)
 
 
 @pytest.mark.parametrize(("left", "polls"), [(2000, 5), (0, 1)])
