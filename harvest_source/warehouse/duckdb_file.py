@@ -74,7 +74,7 @@ class DuckDBFile:
     _unbounded: list[bool] = field(default_factory=list, repr=False, compare=False)
     """Not empty after :meth:`lift`."""
     _keeps_log: list[bool] = field(default_factory=list, repr=False, compare=False)
-    """Not empty between :meth:`keep_log` and :meth:`write_log`."""
+    """Not empty between :meth:`keep_log` and :meth:`write_log`; longer once a log was kept."""
 
     @contextmanager
     def held(self, kept: str) -> Iterator[None]:
@@ -130,6 +130,7 @@ class DuckDBFile:
         """
         if self._keeps_log and self._read_log_bytes() <= _LOG_BYTES:
             connection.execute(DUCKDB_KEEP_LOG)
+            self._keeps_log.append(True)
         elif self._read_log_bytes():
             with suppress(duckdb.TransactionException):
                 connection.execute(DUCKDB_CHECKPOINT)
@@ -164,8 +165,9 @@ class DuckDBFile:
             DestinationError: It cannot be opened. The log stays, and the next that opens the file
                 for writing writes it.
         """
+        has_kept = len(self._keeps_log) > 1  # Otherwise it is the log of another process.
         self._keeps_log.clear()
-        if self._read_log_bytes():
+        if has_kept and self._read_log_bytes():
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
 

@@ -144,3 +144,13 @@ def test_the_log_is_written_while_memory_is_bounded(tmp_path: Path) -> None:
             connection.execute("CREATE TABLE t AS SELECT 1 AS a")
         assert not path.with_name("a.duckdb.wal").exists()
         assert notebook.execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
+def test_the_log_of_another_process_is_left_to_it(tmp_path: Path) -> None:
+    """A run that was refused because the file is in use does not wait for it once more."""
+    path = tmp_path / "a.duckdb"
+    file = file_at(path)
+    file.open(KEPT).close()
+    file.keep_log()
+    path.with_name("a.duckdb.wal").write_text("Not a log: opening the file fails on it.")
+    file.write_log()
