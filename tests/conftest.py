@@ -13,8 +13,8 @@ SLOW = "slow"
 
 THOROUGH = "thorough"
 WHOLE_RUNS = ("tests/integration/", "tests/cli/test_sync.py", "tests/docs/test_examples.py")
-"""Where tests make many whole syncs: they are thorough, but for the next two."""
-IN_THE_SUITE = ("test_contract.py", "test_storms.py", "test_requests.py", "test_destinations.py")
+"""Where tests make many whole syncs: they are thorough, but for the next two files."""
+IN_THE_SUITE = ("test_contract.py", "test_destinations.py")
 OWN_COMMANDS = frozenset(
     {SLOW, "agents", "app", "dbt", "destinations", "duckdb_versions", "schedulers"}
 )

@@ -37,8 +37,8 @@ _RETRY_S: Final = 1.0
 MEMORY: Final = 80 * 1024 * 1024
 """
 Bytes that DuckDB may use in :meth:`DuckDBFile.held`, on every machine; what it needs beyond them it
-keeps in a file beside its own. By itself it takes up to four fifths of the machine. With 128 MB a
-first load took less processor time than with 64 MB, by a seventh, and 50 MB more.
+keeps in a file beside its own. By itself it takes up to four fifths of the machine. With 2 GB a
+first load takes about a tenth less processor time, and 150 MB more.
 """
 _MOST_THREADS: Final = 4
 """Threads of DuckDB while it loads: each needs memory for the rows that it writes."""

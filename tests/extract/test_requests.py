@@ -35,6 +35,7 @@ def test_a_first_read_asks_a_tenth_of_the_parents(open_lab: OpenReadLab) -> None
     }
 
 
+@pytest.mark.thorough
 def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab) -> None:
     """The walk that it begins asks the others, as after a first read."""
     lab = open_lab(**LARGE)
@@ -47,6 +48,7 @@ def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab)
     assert sum(asked.get(name, 0) for name in BELOW) <= 2 * (2 * 20 + 2 * 52 + 50)
 
 
+@pytest.mark.thorough
 def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> None:
     """However many invoices and people there are: each list is asked for changes, once."""
     lab = open_lab(**LARGE)

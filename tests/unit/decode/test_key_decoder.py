@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harvest_source.decode.key_decoder import KeyDecoder
 from harvest_source.errors import ResponseError
-from tests.unit.decode.test_decoder import PADS, PLAIN, TIDY, WILD, Obj, build, fuzz, write
+from tests.support.drawn_pages import PADS, PLAIN, TIDY, WILD, Obj, build, fuzz, write
 
 WANTED = ("id", "updated_at", "spent_date", "client__id", "hours", "no such column")
 READ = ("id", "spent_date", "updated_at", "client__id")

@@ -22,6 +22,9 @@ from tests.support.made_up import NOW, fill, open_warehouse
 DAY = timedelta(days=1)
 
 
+pytestmark = pytest.mark.thorough
+
+
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """Made-up rows, and our own tables without any."""
