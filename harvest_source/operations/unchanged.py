@@ -68,6 +68,9 @@ class UnchangedRows:
     def _choose(self, place: Place, rows: pa.Table) -> pa.Table:
         at = rows.column("updated_at")
         is_early = pc.fill_null(pc.less(at, pa.scalar(self.before[place], at.type)), False)
+        if "is_running" in rows.column_names:  # A timer's hours grow, and updated_at stays.
+            is_running = pc.fill_null(rows.column("is_running"), False)
+            is_early = pc.and_(is_early, pc.invert(is_running))
         if not pc.any(is_early).as_py():
             return rows
         known = self._find_known(place)

@@ -48,7 +48,7 @@ def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab)
     assert sum(asked.get(name, 0) for name in BELOW) <= 2 * (2 * 20 + 2 * 52 + 50)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> None:
     """However many invoices and people there are: each list is asked for changes, once."""
     lab = open_lab(**LARGE)

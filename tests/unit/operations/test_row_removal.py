@@ -289,7 +289,7 @@ def test_a_removal_of_nothing_costs_no_load(shelf: Shelf) -> None:
 @pytest.mark.parametrize("has_transactions", [True, False])
 def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> None:
     """A few; the test below takes them all."""
-    few = 25 if has_transactions else 10  # Within a transaction, every stop is the same.
+    few = 50 if has_transactions else 20  # Within a transaction, every stop is the same.
     for at in range(few, count_statements(shelf), few):
         run_until(shelf, Stop(at), has_transactions=has_transactions)
 
