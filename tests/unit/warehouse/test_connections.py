@@ -18,8 +18,9 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """One with a few rows of dlt's own."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))  # Other workers have one of this name, too.
     found = Warehouse(build_target("duckdb", tmp_path / "data.duckdb", "harvest", "connections"))
     found.append("verify_runs", [])
     return found
