@@ -21,6 +21,18 @@ def digest_rows(rows: pa.Table, endpoint: Endpoint) -> str:
     return fingerprint(rows.sort_by([(name, "ascending") for name in endpoint.primary_key]))
 
 
+def find_volatile(rows: pa.Table, endpoint: Endpoint) -> Any:
+    """
+    Which of *rows* may change without a new ``updated_at``, as an array of flags.
+
+    All of them where the column that tells is left out of the warehouse.
+    """
+    flag = endpoint.volatile
+    if flag is None or flag[0] not in rows.column_names:
+        return pa.repeat(pa.scalar(flag is not None), rows.num_rows)
+    return _is_set(rows, flag[0])
+
+
 class VolatileRows:
     """
     Collects them out of a read of all rows, so that the run after it need not load them again.

@@ -4,8 +4,9 @@ Rows that the wide overlap brings again and that are in the warehouse as they ar
 Once a day a table's changes of 25 hours are read again, for edits that were committed long after
 the time that they carry. Harvest has no filter that would bring those alone, and counts of two
 moments do not tell an edit that came late from one that left, so all of them are read. A row whose
-``updated_at`` is that of the warehouse is none of them, unless it changed twice in one second. So
-nothing is left out that lies within the ordinary overlap, which is read for that. Two edits of one
+``updated_at`` is that of the warehouse is none of them, unless it changes without a new one, as a
+running timer does, or changed twice in one second. So timers stay in, and so does what lies within
+the ordinary overlap, which is read for that. Two edits of one
 second, of which one was committed minutes after the other, remain: those the audit finds, which
 reads every row again in turn and loads it whatever it holds.
 """
@@ -26,9 +27,10 @@ from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.schedule import is_due, is_worthless
 from harvest_source.extract.visibility import sees_the_same
+from harvest_source.extract.volatile_rows import find_volatile
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.schema.endpoint import ReadStrategy
+from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.sql.conditions import AllOf, Equals, Within
 from harvest_source.sql.values import as_instant
 
@@ -62,15 +64,13 @@ class UnchangedRows:
             place = batch.endpoint.name, batch.account_id
             if batch.table is None or place not in self.before:
                 yield batch
-            elif (rows := self._choose(place, batch.table)).num_rows:
+            elif (rows := self._choose(place, batch.endpoint, batch.table)).num_rows:
                 yield replace(batch, table=rows)
 
-    def _choose(self, place: Place, rows: pa.Table) -> pa.Table:
+    def _choose(self, place: Place, endpoint: Endpoint, rows: pa.Table) -> pa.Table:
         at = rows.column("updated_at")
         is_early = pc.fill_null(pc.less(at, pa.scalar(self.before[place], at.type)), False)
-        if "is_running" in rows.column_names:  # A timer's hours grow, and updated_at stays.
-            is_running = pc.fill_null(rows.column("is_running"), False)
-            is_early = pc.and_(is_early, pc.invert(is_running))
+        is_early = pc.and_(is_early, pc.invert(find_volatile(rows, endpoint)))
         if not pc.any(is_early).as_py():
             return rows
         known = self._find_known(place)

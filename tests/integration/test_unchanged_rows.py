@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
 from tests.support.simulation import HOUR
@@ -60,6 +62,21 @@ def test_a_second_change_within_one_second_is_loaded(open_lab: OpenLab) -> None:
     lab.rest(DAY)
     lab.sync("clients", settings={"audit_requests": 0})
     assert_equal(lab, "clients")
+
+
+@pytest.mark.parametrize("exclude", [(), ("time_entries.is_running",)])
+def test_running_timers_are_loaded(open_lab: OpenLab, exclude: tuple[str, ...]) -> None:
+    """Their hours grow and updated_at stays, also where the warehouse has no column that tells."""
+    lab = open_lab()
+    settings = {"audit_requests": 0, "exclude": list(exclude)}
+    timers = {row["id"] for row in lab.server.rows("time_entries") if row["is_running"]}
+    assert timers
+    lab.sync("time_entries", settings=settings)
+    before = loads(lab, "time_entries")
+    lab.rest(DAY)
+    lab.sync("time_entries", settings=settings)
+    after = loads(lab, "time_entries")
+    assert timers <= {row for row in after if after[row] != before[row]}
 
 
 def test_a_full_refresh_loads_every_row(open_lab: OpenLab) -> None:
