@@ -25,6 +25,7 @@ from harvest_source.dlt_internals import (
     find_destination,
     find_pipelines_folder,
     prune_loaded_packages,
+    read_state_number,
     remember_database,
     supports_merge,
 )
@@ -44,6 +45,8 @@ KEPT_PACKAGES: Final = 5
 
 _STAGED: Final = "harvest_source_staged"
 _OWED: Final = "harvest_source_owed"
+_SETTLED: Final = "harvest_source_settled"
+"""Number of the state that nothing is owed for."""
 _IDENTITY: Final = "harvest_source_warehouse"
 _ATTACHED: Final = "harvest_source_attached"
 _MERGE: Final = "delete-insert"
@@ -76,13 +79,17 @@ class PipelineFolder:
 
     @property
     def owes(self) -> bool:
-        """Whether a load still awaits what follows it, whichever run loaded."""
-        return bool(read_local(self.pipeline, _OWED))
+        """Whether a load still awaits what follows it, whichever run loaded, plain dlt's too."""
+        is_settled = read_local(self.pipeline, _SETTLED) == read_state_number(self.pipeline.state)
+        return bool(read_local(self.pipeline, _OWED)) or not is_settled
 
     def owe(self, owes: bool) -> None:
         """Remember whether a load awaits what follows it."""
         if self.owes != owes:
             self.pipeline.set_local_state_val(_OWED, owes)
+            if not owes:
+                number = read_state_number(self.pipeline.state)
+                self.pipeline.set_local_state_val(_SETTLED, number)
 
     @property
     def is_staged(self) -> bool:
