@@ -50,6 +50,24 @@ _LOADED: Final = "_dlt_version"
 """A table of every dataset that dlt has loaded."""
 
 
+@dataclass(slots=True)
+class _State:
+    """
+    What changes in a :class:`DuckDBFile`.
+
+    Attributes:
+        limit_before: DuckDB's own limit of memory; None outside :meth:`DuckDBFile.held`.
+        is_unbounded: Whether :meth:`DuckDBFile.lift` was called.
+        keeps_log: Whether a short log stays beside the file when it is closed.
+        has_kept_log: Whether one did. Otherwise a log there is another process's.
+    """
+
+    limit_before: str | None = None
+    is_unbounded: bool = False
+    keeps_log: bool = False
+    has_kept_log: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class DuckDBFile:
     """
@@ -69,12 +87,7 @@ class DuckDBFile:
     only_reads: bool = False
     memory: int = field(default_factory=lambda: MEMORY)
     """Bytes that DuckDB may use in :meth:`held`."""
-    _limit_before: list[str] = field(default_factory=list, repr=False, compare=False)
-    """DuckDB's own limit; not empty inside :meth:`held`."""
-    _unbounded: list[bool] = field(default_factory=list, repr=False, compare=False)
-    """Not empty after :meth:`lift`."""
-    _keeps_log: list[bool] = field(default_factory=list, repr=False, compare=False)
-    """Not empty between :meth:`keep_log` and :meth:`write_log`; longer once a log was kept."""
+    _state: _State = field(default_factory=_State, repr=False, compare=False)
 
     @contextmanager
     def held(self, kept: str) -> Iterator[None]:
@@ -90,19 +103,19 @@ class DuckDBFile:
             DestinationError: It cannot be opened, or stays in use; says *kept*.
         """
         with self.open(kept) as connection:
-            if self._limit_before:
+            if self._state.limit_before is not None:
                 yield
                 return
             for setting in (DUCKDB_WHOLE_METADATA, DUCKDB_GIVE_BACK):
                 with suppress(duckdb.CatalogException):  # Not every version has it.
                     connection.execute(setting)
             ((threads, limit),) = connection.execute(DUCKDB_READ_SHARE).fetchall()
-            self._limit_before.append(limit)
+            self._state.limit_before = limit
             try:
                 self._share(connection, int(threads))
                 yield
             finally:
-                self._limit_before.clear()
+                self._state.limit_before = None
                 with suppress(duckdb.Error):  # What failed before is what people need to know.
                     self._end_log(connection)
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
@@ -118,7 +131,7 @@ class DuckDBFile:
         """
         fewer = max(1, min(threads // 2, _MOST_THREADS))
         connection.execute(DUCKDB_SET_THREADS.format(fewer))
-        if not self._unbounded:
+        if not self._state.is_unbounded:
             connection.execute(DUCKDB_SET_MEMORY.format(f"{self.memory // 1024}KiB"))
 
     def _end_log(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -128,21 +141,21 @@ class DuckDBFile:
         Closing the file would write it without one. DuckDB refuses while another connection of this
         process has changes: it writes them later.
         """
-        if self._keeps_log and self._read_log_bytes() <= _LOG_BYTES:
+        if self._state.keeps_log and self._read_log_bytes() <= _LOG_BYTES:
             connection.execute(DUCKDB_KEEP_LOG)
-            self._keeps_log.append(True)
+            self._state.has_kept_log = True
         elif self._read_log_bytes():
             with suppress(duckdb.TransactionException):
                 connection.execute(DUCKDB_CHECKPOINT)
 
     def lift(self, kept: str) -> bool:
         """Let DuckDB use as much memory as it takes by itself from now on; False: it does."""
-        if self._unbounded:
+        if self._state.is_unbounded:
             return False
-        self._unbounded.append(True)
-        with self.open(kept) as connection:
-            for limit in self._limit_before:
-                connection.execute(DUCKDB_SET_MEMORY.format(limit))
+        self._state.is_unbounded = True
+        if self._state.limit_before is not None:
+            with self.open(kept) as connection:
+                connection.execute(DUCKDB_SET_MEMORY.format(self._state.limit_before))
         return True
 
     def keep_log(self) -> None:
@@ -154,8 +167,7 @@ class DuckDBFile:
         after each step, for readers. Meanwhile the log lies beside the file, where every DuckDB
         reads it.
         """
-        if not self.only_reads:
-            self._keeps_log.append(True)
+        self._state.keeps_log = not self.only_reads
 
     def write_log(self) -> None:
         """
@@ -165,9 +177,8 @@ class DuckDBFile:
             DestinationError: It cannot be opened. The log stays, and the next that opens the file
                 for writing writes it.
         """
-        has_kept = len(self._keeps_log) > 1  # Otherwise it is the log of another process.
-        self._keeps_log.clear()
-        if has_kept and self._read_log_bytes():
+        self._state.keeps_log = False
+        if self._state.has_kept_log and self._read_log_bytes():
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
 
