@@ -232,6 +232,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def describe_os_error(error: OSError) -> str:
+    """Why the system refused, without the path: ``No space left on device``."""
+    return error.strerror or type(error).__name__
+
+
 def printable(text: object, *, limit: int = 200) -> str:
     """
     Text from outside as one line of a message: no control characters, at most *limit* characters.

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from harvest_source.ask.access import Caller
 from harvest_source.ask.trouble import Tell, Trouble
-from harvest_source.errors import ConfigError, printable
+from harvest_source.errors import ConfigError, describe_os_error, printable
 from harvest_source.rotated_file import RotatedFile
 
 UNKNOWN: Final = "unknown"
@@ -116,7 +116,7 @@ class AuditLog:
             self.write("token", call, ms=0)
 
     def _explain(self, error: OSError) -> str:
-        why = error.strerror or type(error).__name__
+        why = describe_os_error(error)
         return (
             f"The audit log {printable(self._file.path)} cannot be written ({why}), and nothing is "
             "answered without it."

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, describe_os_error
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _FOLDER_MODE: Final = 0o700
@@ -41,7 +41,7 @@ def check_private(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        msg = f"{path} is out of reach ({error.strerror or type(error).__name__})."
+        msg = f"{path} is out of reach ({describe_os_error(error)})."
         raise ConfigError(msg) from error
     mode = stat.S_IMODE(found.st_mode)
     if mode & _OTHERS:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from harvest_source.auth.private_files import check_private, make_folder, write_private
 from harvest_source.auth.profiles import check_profile
-from harvest_source.errors import BusyError, ConfigError, printable
+from harvest_source.errors import BusyError, ConfigError, describe_os_error, printable
 
 PREFIX: Final = "hsa"
 """Begins every token, so that people and scanners recognize one."""
@@ -123,7 +123,7 @@ class ServerTokens:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            why = error.strerror or type(error).__name__
+            why = describe_os_error(error)
             raise ConfigError(f"{self._path} cannot be read ({why}).") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             msg = f"{self._path} is no file of tokens that this version knows. Make them again."
@@ -179,7 +179,7 @@ class ServerTokens:
             msg = f"Another process holds {printable(self._path)}.lock. Run the command again."
             raise BusyError(msg) from error
         except OSError as error:
-            why = error.strerror or type(error).__name__
+            why = describe_os_error(error)
             msg = (
                 f"{printable(self._path)} cannot be written ({why}); what was there stays. Set "
                 "vault_path under [sources.harvest] to a folder that this user can write."

@@ -15,7 +15,7 @@ from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
 from harvest_source.auth.sealing import seal, unseal
 from harvest_source.auth.vault_files import VaultFiles
 from harvest_source.auth.vault_keys import FilePlace, Key, Keys, find_places
-from harvest_source.errors import SignInError, printable
+from harvest_source.errors import SignInError, describe_os_error, printable
 
 _ROOM: Final = 64 * 1024
 """Bytes that a vault's file may grow by when a login is saved, with much to spare."""
@@ -130,7 +130,7 @@ class Vault:
             probe_folder(self.folder, len(json.dumps(kept)) + _ROOM)
             self._find_sealing_key(profile, kept.values())
         except OSError as error:
-            return f"{self.folder} cannot be written ({error.strerror or type(error).__name__})"
+            return f"{self.folder} cannot be written ({describe_os_error(error)})"
         return ""
 
     def rotate(self) -> int:
@@ -153,7 +153,7 @@ class Vault:
         except OSError as error:
             msg = (
                 f"The vault {self.folder} cannot be written "
-                f"({printable(error.strerror or type(error).__name__)}). Every sign-in stays "
+                f"({printable(describe_os_error(error))}). Every sign-in stays "
                 "readable. Make room, and run the same command again."
             )
             raise SignInError(msg) from error

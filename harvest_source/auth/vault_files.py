@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from harvest_source.auth.private_files import check_private, make_folder, write_private
 from harvest_source.auth.profiles import check_profile
 from harvest_source.auth.sealing import FORMAT, build_damage_error
-from harvest_source.errors import BusyError, ConfigError, SignInError, printable
+from harvest_source.errors import BusyError, ConfigError, SignInError, describe_os_error, printable
 
 _LOCK_S: Final = 150.0
 """Seconds to wait for another process: longer than it can take to renew a token."""
@@ -131,7 +131,7 @@ class VaultFiles:
         except OSError as error:
             msg = (
                 f"The vault {self.folder} cannot be written "
-                f"({printable(error.strerror or type(error).__name__)}). Set vault_path under "
+                f"({printable(describe_os_error(error))}). Set vault_path under "
                 "[sources.harvest] to a folder that this user can write."
             )
             raise SignInError(msg) from error
@@ -145,7 +145,7 @@ class VaultFiles:
         try:
             is_in_the_way = self.folder.exists() and not self.folder.is_dir()
         except OSError as error:
-            return f"{self.folder} is out of reach ({error.strerror or type(error).__name__})"
+            return f"{self.folder} is out of reach ({describe_os_error(error)})"
         return f"{self.folder} is not a folder" if is_in_the_way else ""
 
     def check_writable(self) -> str:
@@ -153,7 +153,7 @@ class VaultFiles:
         try:
             make_folder(self.folder)
         except OSError as error:
-            return error.strerror or type(error).__name__
+            return describe_os_error(error)
         return "" if os.access(self.folder, os.W_OK) else "it is read-only"
 
     def load(self, profile: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 from harvest_source.cli.asking import find_audit_log
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere
-from harvest_source.errors import ConfigError, printable
+from harvest_source.errors import ConfigError, describe_os_error, printable
 
 _SHOWN = ("at", "caller", "scope", "tool", "rows", "ms", "outcome")
 
@@ -77,7 +77,7 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         return ""  # No call was logged yet, or a server has just begun a new file.
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        why = describe_os_error(error)
         raise ConfigError(f"The audit log {printable(path)} cannot be read ({why}).") from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import AbstractContextManager, suppress
-from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -34,8 +33,8 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
     def __init__(self, recipient: Recipient | None, target: Target) -> None:
         self._recipient = recipient
         self._target = target
-        place = sha256(target.identity.encode()).hexdigest()[:12]
-        self._failed = find_pipelines_folder() / f"{target.pipeline}-{place}.failed"
+        name = f"{target.pipeline}-{target.short_name}.failed"
+        self._failed = find_pipelines_folder() / name
         self._beginning: threading.Thread | None = None
 
     def begin(self) -> None:

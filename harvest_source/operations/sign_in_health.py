@@ -28,7 +28,7 @@ from harvest_source.config.resolve import read_configuration
 from harvest_source.config.sign_in import build_vault
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
-from harvest_source.errors import ConfigError, HarvestError, printable
+from harvest_source.errors import ConfigError, HarvestError, describe_os_error, printable
 from harvest_source.notices import Notice, NoticeKind
 from harvest_source.operations.health_report import (
     HealthReport,
@@ -305,7 +305,7 @@ def _keep_look(vault: Vault | None, health: SignInHealth, look: LastLook) -> lis
         except HarvestError as error:
             why = str(error)
         except OSError as error:
-            why = printable(error.strerror or type(error).__name__)
+            why = printable(describe_os_error(error))
         else:
             return []
     return [f"What was found could not be kept, so the next look cannot tell what changed: {why}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,11 @@ class Target:
         """Two targets with different identities never share a cursor."""
         place = str(self.database.absolute()) if self.database else ""
         return "|".join((self.destination, place, self.dataset))
+
+    @property
+    def short_name(self) -> str:
+        """The identity as a part of the name of a file or folder."""
+        return sha256(self.identity.encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
         return str(self.database) if self.database else f"{self.destination}, {self.dataset}"

@@ -9,7 +9,6 @@ warehouses neither wait for each other nor empty each other's folder.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -53,8 +52,7 @@ def find_folder(target: Target) -> Path:
     known = _read(_owner_file(target))
     if known in ("", target.identity):
         return find_pipelines_folder()
-    name = sha256(target.identity.encode()).hexdigest()[:12]
-    return find_pipelines_folder().parent / _OTHERS / name
+    return find_pipelines_folder().parent / _OTHERS / target.short_name
 
 
 def explain_unusable(error: Exception) -> str:

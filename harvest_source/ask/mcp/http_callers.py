@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -34,7 +35,7 @@ class OwnTokens(TokenVerifier):
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """What the protocol library wants to know of a token; None: it is none."""
-        found = self._check(self._find(token))
+        found = self._look_up(partial(self._tokens.find, token))
         if found is None:
             return None
         # The id, not the name: a new token of the same name does not take over a session.
@@ -42,28 +43,20 @@ class OwnTokens(TokenVerifier):
 
     def find_caller(self, token: AccessToken) -> Caller | None:
         """Whom a token stands for; None: it was revoked since the request came."""
-        found = self._check(self._get(token.client_id))
+        found = self._look_up(partial(self._tokens.get, token.client_id))
         if found is None:
             return None
         return Caller(found.name, self._scopes[found.scope], found.profile)
 
-    def _check(self, found: ServerToken | None) -> ServerToken | None:
-        return found if found is not None and found.scope in self._scopes else None
-
-    def _find(self, token: str) -> ServerToken | None:
-        return self._read(lambda: self._tokens.find(token))
-
-    def _get(self, token_id: str) -> ServerToken | None:
-        return self._read(lambda: self._tokens.get(token_id))
-
-    def _read(self, read: Any) -> ServerToken | None:
+    def _look_up(self, read: Callable[[], ServerToken | None]) -> ServerToken | None:
+        """What *read* finds, if its scope is in the configuration and the file can be read."""
         try:
-            found: ServerToken | None = read()
+            found = read()
         except HarvestError as error:
             self._trouble.begin(f"No token counts until this is mended: {error}")
             return None
         self._trouble.end()
-        return found
+        return found if found is not None and found.scope in self._scopes else None
 
 
 class HttpCallers(TokenVerifier):

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 from mcp.server.transport_security import TransportSecuritySettings
 
 from harvest_source.api.urls import is_loopback
-from harvest_source.errors import ConfigError, printable
+from harvest_source.errors import ConfigError, describe_os_error, printable
 
 PATH: Final = "/mcp"
 
@@ -124,7 +124,7 @@ class Place:
         except OSError as error:
             for each in opened:
                 each.close()
-            why = error.strerror or type(error).__name__
+            why = describe_os_error(error)
             msg = f"{printable(self.host)}:{self.port} cannot be listened on ({why})."
             raise ConfigError(msg) from error
         return opened
