@@ -6,11 +6,15 @@ the clock; ``--hours 24 --runs 365`` is a year of daily runs. In working hours s
 a client change before each run. It prints a line for each block of runs, the growth of each run in
 the second half, and what that is for the 8,760 runs of a year, by extrapolation. A fresh copy is
 what ``COPY FROM DATABASE`` makes of the warehouse.
+
+A year of hourly runs takes hours: ``--folder NAME`` keeps the warehouse and a record of the runs,
+and the same command with the same folder goes on after the last run, however it ended.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import statistics
@@ -18,8 +22,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -64,6 +71,48 @@ class Cost:
     wall_s: float
     written_kb: float
     requests: int
+
+
+class Journal:
+    """
+    What was done so far, in two files of JSON lines beside the warehouse.
+
+    Attributes:
+        runs: Of each run that ended well, the clock before it and its cost.
+        sizes: The lines of the table.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._runs, self._sizes = folder / "runs.jsonl", folder / "sizes.jsonl"
+        self.runs = [
+            (datetime.fromisoformat(each.pop("at")), Cost(**each)) for each in _read(self._runs)
+        ]
+        self.sizes = [Sizes(**each) for each in _read(self._sizes)]
+
+    def add_run(self, at: datetime, cost: Cost) -> None:
+        """After a run."""
+        self.runs.append((at, cost))
+        _write(self._runs, {"at": at.isoformat()} | asdict(cost))
+
+    def add_sizes(self, sizes: Sizes) -> None:
+        """After a block of runs."""
+        self.sizes.append(sizes)
+        _write(self._sizes, asdict(sizes))
+
+    def find_costs(self) -> list[Cost]:
+        """Of the runs since the last line of the table."""
+        measured = int(self.sizes[-1].runs) if self.sizes else 0
+        return [cost for _, cost in self.runs[measured:]]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
 
 
 def read_written() -> int:
@@ -130,33 +179,53 @@ def change(lab: Lab, dice: random.Random) -> None:
     lab.server.edit("clients", client["id"], name=f"Client at {now}")
 
 
-def run(lab: Lab, *, runs: int, hours: float, block: int, minutes: float) -> Iterator[Sizes]:
-    """Sync *runs* times, or for *minutes*; yields the sizes after each *block* of runs."""
-    dice, ends = random.Random(1), time.monotonic() + 60 * minutes
-    costs: list[Cost] = []
-    for number in range(1, runs + 1):
+def replay(lab: Lab, journal: Journal, dice: random.Random, hours: float) -> None:
+    """Change the records as before the runs of *journal*, and set the clock to the next run."""
+    for at, _ in journal.runs:
+        set_clock(lab, at)
         change(lab, dice)
-        packages = find_packages(lab)
-        began, started, written = time.process_time(), time.monotonic(), read_written()
-        report = lab.sync()
-        costs.append(
-            Cost(
-                find_packages(lab) != packages,
-                time.process_time() - began,
-                time.monotonic() - started,
-                (read_written() - written) / 1024,
-                report.requests,
-            )
-        )
-        if report.status != "ok":
-            raise SystemExit(f"Run {number}: {report.as_dict()}")
+    if journal.runs:
         lab.rest(hours * HOUR)
-        is_last = number == runs or time.monotonic() > ends
-        if number == 1 or number % block == 0 or is_last:
-            yield measure(lab, number, costs)
-            costs = []
-        if is_last:
+
+
+def set_clock(lab: Lab, at: datetime) -> None:
+    """Waits of a run had moved the clock on."""
+    lab.rest(max((at - lab.clock()).total_seconds(), 0))
+
+
+def run(
+    lab: Lab, journal: Journal, *, runs: int, hours: float, block: int, minutes: float
+) -> Iterator[Sizes]:
+    """Sync up to *runs* times, or for *minutes*; yields the sizes after each *block* of runs."""
+    dice, ends = random.Random(1), time.monotonic() + 60 * minutes
+    replay(lab, journal, dice, hours)
+    while len(journal.runs) < runs:
+        at = lab.clock()
+        change(lab, dice)
+        journal.add_run(at, sync_once(lab))
+        lab.rest(hours * HOUR)
+        number, is_late = len(journal.runs), time.monotonic() > ends
+        if number == 1 or number % block == 0 or number == runs or is_late:
+            journal.add_sizes(measure(lab, number, journal.find_costs()))
+            yield journal.sizes[-1]
+        if is_late:
             return
+
+
+def sync_once(lab: Lab) -> Cost:
+    """One run."""
+    packages = find_packages(lab)
+    began, started, written = time.process_time(), time.monotonic(), read_written()
+    report = lab.sync()
+    if report.status != "ok":
+        raise SystemExit(f"A run failed: {report.as_dict()}")
+    return Cost(
+        find_packages(lab) != packages,
+        time.process_time() - began,
+        time.monotonic() - started,
+        (read_written() - written) / 1024,
+        report.requests,
+    )
 
 
 def extrapolate(found: list[Sizes], name: str) -> tuple[float, float]:
@@ -175,29 +244,48 @@ def main() -> int:
     parser.add_argument("--entries", type=int, default=500)
     parser.add_argument("--keep-runs-days", type=int, default=KEEP_RUNS_DAYS)
     parser.add_argument("--minutes", type=float, default=600, help="stop then")
+    parser.add_argument("--folder", type=Path, help="kept, and gone on with")
     options = parser.parse_args()
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     names = [field.name for field in fields(Sizes)]
-    found = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Lab(Path(folder), entries=options.entries) as lab,
-    ):
-        os.environ["DLT_PROJECT_DIR"] = folder
+    with open_folder(options.folder) as folder, Lab(Path(folder), entries=options.entries) as lab:
+        os.environ["DLT_PROJECT_DIR"] = str(folder)
         os.environ["SOURCES__HARVEST__KEEP_RUNS_DAYS"] = str(options.keep_runs_days)
         lab.stop_timers()
+        journal = Journal(Path(folder))
         print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|", flush=True)
+        for sizes in journal.sizes:
+            print_line(sizes)
         for sizes in run(
             lab,
+            journal,
             runs=options.runs,
             hours=options.hours,
             block=options.block,
             minutes=options.minutes,
         ):
-            found.append(sizes)
-            values = (getattr(sizes, name) for name in names)
-            print("| " + " | ".join(f"{value:,.6g}" for value in values) + " |", flush=True)
+            print_line(sizes)
+    print_growth(journal.sizes)
+    return 0
+
+
+def open_folder(kept: Path | None) -> AbstractContextManager[Path | str]:
+    """The folder to work in: *kept*, or one that goes at the end."""
+    if kept is None:
+        return tempfile.TemporaryDirectory()
+    kept.mkdir(exist_ok=True)
+    return nullcontext(kept.resolve())
+
+
+def print_line(sizes: Sizes) -> None:
+    """A line of the table."""
+    print("| " + " | ".join(f"{value:,.6g}" for value in asdict(sizes).values()) + " |", flush=True)
+
+
+def print_growth(found: list[Sizes]) -> None:
+    """What the table means for a year."""
+    names = [field.name for field in fields(Sizes)]
     kept = [each.database_kb for each in found[1:]] or [found[0].database_kb]
     print(f"database_kb: {min(kept):,.0f} to {max(kept):,.0f} after the first run; it is reused")
     for name in names[3:9]:
@@ -208,7 +296,6 @@ def main() -> int:
         print(f"{name}: {getattr(early, name):,.2f} early, {getattr(late, name):,.2f} at the end")
     ratios = [each.database_kb / each.fresh_kb for each in found]
     print(f"file against a fresh copy: {min(ratios):.2f} to {max(ratios):.2f} times")
-    return 0
 
 
 if __name__ == "__main__":
