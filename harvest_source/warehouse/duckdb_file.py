@@ -13,6 +13,7 @@ import duckdb
 from harvest_source.clock import Clock
 from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.errors import DestinationError
+from harvest_source.machine import read_memory
 from harvest_source.sql.statements import (
     DUCKDB_CHECKPOINT,
     DUCKDB_GIVE_BACK,
@@ -34,12 +35,18 @@ from harvest_source.warehouse.duckdb_errors import (
 
 _RETRY_S: Final = 1.0
 
-MEMORY: Final = 80 * 1024 * 1024
+LEAST_MEMORY: Final = 80 * 1024 * 1024
 """
-Bytes that DuckDB may use in :meth:`DuckDBFile.held`, on every machine; what it needs beyond them it
-keeps in a file beside its own. By itself it takes up to four fifths of the machine. With 2 GB a
-first load takes about a tenth less processor time, and 150 MB more.
+Bytes that DuckDB may use in :meth:`DuckDBFile.held` at least; what it needs beyond them it keeps in
+a file beside its own.
 """
+MOST_MEMORY: Final = 160 * 1024 * 1024
+"""
+And at most: by itself DuckDB takes up to four fifths of the machine. A first load takes a tenth
+less processor time with 160 MB than with 80, and a little more with 320 or 640.
+"""
+_OTHERS: Final = 352 * 1024 * 1024
+"""What the process needs beside DuckDB: Python, its libraries, pages that were read ahead."""
 _MOST_THREADS: Final = 4
 """Threads of DuckDB while it loads: each needs memory for the rows that it writes."""
 _LOG_BYTES: Final = 1 << 20
@@ -48,6 +55,18 @@ _LOG_BYTES: Final = 1 << 20
 _LOGGED: Final = "Nothing is lost: what changed is in the log beside it."
 _LOADED: Final = "_dlt_version"
 """A table of every dataset that dlt has loaded."""
+
+
+def choose_memory(available: int | None) -> int:
+    """
+    Bytes for DuckDB of those that the process may use: half of what others leave, within bounds.
+
+    Args:
+        available: None: it is not known, and may be little.
+    """
+    if available is None:
+        return LEAST_MEMORY
+    return min(max((available - _OTHERS) // 2, LEAST_MEMORY), MOST_MEMORY)
 
 
 @dataclass(slots=True)
@@ -85,7 +104,7 @@ class DuckDBFile:
     wait_s: float
     on_wait: Callable[[str], None]
     only_reads: bool = False
-    memory: int = field(default_factory=lambda: MEMORY)
+    memory: int = field(default_factory=lambda: choose_memory(read_memory()))
     """Bytes that DuckDB may use in :meth:`held`."""
     _state: _State = field(default_factory=_State, repr=False, compare=False)
 

@@ -53,11 +53,15 @@ def main() -> None:
     serve = ["--entries", str(options.entries), "--latency-ms", str(options.latency_ms)]
     if not options.limit:
         serve.append("--no-limit")
-    runs = []
+    runs: dict[Path, list[Measured]] = {code: [] for code in options.code or [ROOT]}
     for _ in range(options.runs):
-        with start_process(*serve) as server, tempfile.TemporaryDirectory() as folder:
-            runs.append(measure(server, Path(folder), build_command(options.limit, options.all)))
-    print_table(runs)
+        for code, done in runs.items():
+            with start_process(*serve) as server, tempfile.TemporaryDirectory() as folder:
+                command = build_command(options.limit, options.all)
+                done.append(measure(server, Path(folder), command, code))
+    for code, done in runs.items():
+        print_table(done, str(code) if options.code else "")
+    print_versions()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -68,6 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", action="store_true", help="with Harvest's 100 requests in 15 s")
     parser.add_argument("--runs", type=int, default=3, help="each with a new account and database")
     parser.add_argument("--all", action="store_true", help="every table, not time entries alone")
+    parser.add_argument(
+        "--code", type=Path, action="append", help="a checkout to measure in turn with others"
+    )
     return parser
 
 
@@ -127,8 +134,10 @@ def peak_mb(used: resource.struct_rusage) -> float:
     return used.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-def print_table(runs: list[Measured]) -> None:
-    """One line for each run, the medians, and what it ran on."""
+def print_table(runs: list[Measured], name: str) -> None:
+    """One line for each run, and the medians."""
+    if name:
+        print(name)
     print(f"{'':8} {'rows':>9} {'requests':>8} {'wall s':>7} {'rows/s':>8} {'CPU s':>6} {'MB':>6}")
     for number, run in enumerate(runs, 1):
         print_line(f"run {number}", run)
@@ -140,6 +149,10 @@ def print_table(runs: list[Measured]) -> None:
         peak_mb=statistics.median(run.peak_mb for run in runs),
     )
     print_line("median", middle)
+
+
+def print_versions() -> None:
+    """What it ran on."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores")
 

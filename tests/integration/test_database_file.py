@@ -253,7 +253,7 @@ def test_a_bound_of_memory_that_is_too_tight_is_lifted(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What DuckDB cannot load within our bound, it loads without one, in the same run."""
-    monkeypatch.setattr(duckdb_file, "MEMORY", 1024 * 1024)
+    monkeypatch.setattr(duckdb_file, "MOST_MEMORY", 1024 * 1024)
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
     assert sync(lab) == []
     assert_file(lab, DATABASE)

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from harvest_source.errors import DestinationError
-from harvest_source.warehouse.duckdb_file import DuckDBFile
+from harvest_source.warehouse.duckdb_file import DuckDBFile, choose_memory
 from tests.clocks import FakeClock
 
 KEPT = "Nothing is lost."
@@ -100,7 +100,8 @@ def test_the_log_is_written_beside_a_connection_that_stays_open(tmp_path: Path) 
     assert not path.with_name("a.duckdb.wal").exists()
 
 
-LITTLE = 8 * 1024 * 1024
+MB = 1024 * 1024
+LITTLE = 8 * MB
 TOO_MUCH = "SELECT len(list(hash(i))) FROM range(2_000_000) AS t(i)"
 """Needs a list of two million numbers, which no file beside the database can hold for it."""
 
@@ -109,6 +110,16 @@ def read_limit(path: Path) -> str:
     with duckdb.connect(str(path)) as connection:
         ((limit,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
         return str(limit)
+
+
+@pytest.mark.parametrize(
+    ("available", "megabytes"),
+    [(None, 80), (64, 80), (512, 80), (600, 124), (1024, 160), (24_000, 160)],
+)
+def test_memory_by_what_the_process_may_use(available: int | None, megabytes: int) -> None:
+    """A small container leaves little for DuckDB, a large machine leaves enough."""
+    here = None if available is None else available * MB
+    assert choose_memory(here) == megabytes * MB
 
 
 def test_memory_is_bounded_while_the_file_is_held(tmp_path: Path) -> None:

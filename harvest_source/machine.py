@@ -1,0 +1,135 @@
+"""How much memory and how many processors the system leaves to this process."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from harvest_source.resources import ADDRESS_SPACE, read_address_limit
+
+SMALL: Final = 512 * 1024 * 1024
+"""Bytes with which every run ends well."""
+
+_ROOT: Final = Path("/")
+_GROUPS: Final = "sys/fs/cgroup"
+_UNIFIED: Final = (_GROUPS, f"{_GROUPS}/unified")
+"""Where control groups of version 2 are; the second beside those of version 1."""
+_NO_LIMIT: Final = 1 << 60
+"""From here on a number stands for no limit: version 1 has no word for it."""
+
+
+def read_memory(root: Path = _ROOT) -> int | None:
+    """
+    Bytes of memory that this process may use: the smallest of the limits that hold for it.
+
+    Limits are those of its control groups of version 2 or 1 and of the groups around them, of its
+    address space (``ulimit -v``) and data (``ulimit -d``), and the machine's memory.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+
+    Returns:
+        None where the system tells none of them.
+    """
+    limits = [
+        *_iter_group_limits(root, "", ("memory.max", "memory.high")),
+        *_iter_group_limits(root, "memory", ("memory.limit_in_bytes",)),
+        *_iter_own_limits(),
+    ]
+    return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
+
+
+def read_processors(root: Path = _ROOT) -> int:
+    """
+    Processors that this process may use: those it may run on, or fewer by its control groups.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+
+    Returns:
+        At least 1; a part of a processor counts as one.
+    """
+    found = [_count_processors()]
+    for text in _iter_group_files(root, "", ("cpu.max",)):
+        quota, _, period = text.partition(" ")
+        found += _divide(quota, period)
+    for group in _iter_groups(root, "cpu"):
+        found += _divide(_read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us"))
+    return max(1, min(found))
+
+
+def _divide(quota: str, period: str) -> list[int]:
+    """Whole processors of a *quota* in each *period*; none where there is no quota."""
+    with suppress(ValueError, ZeroDivisionError):
+        if int(quota) > 0:
+            return [math.ceil(int(quota) / int(period))]
+    return []
+
+
+def _count_processors() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _iter_own_limits() -> Iterator[int]:
+    """The limits of the process itself, and the machine's memory."""
+    address_space = read_address_limit()
+    if address_space is not None:  # Most of what a sync needs of it is reserved, and not used.
+        yield max(0, address_space - ADDRESS_SPACE) + SMALL
+    if sys.platform == "win32":
+        return
+    import resource
+
+    data, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    if data != resource.RLIM_INFINITY:
+        yield data
+    with suppress(ValueError, OSError):  # Not every system has these names.
+        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _iter_group_limits(root: Path, controller: str, names: tuple[str, ...]) -> Iterator[int]:
+    for text in _iter_group_files(root, controller, names):
+        with suppress(ValueError):  # "max": no limit.
+            yield int(text)
+
+
+def _iter_group_files(root: Path, controller: str, names: tuple[str, ...]) -> Iterator[str]:
+    """What the files *names* of each control group of this process hold, where there are any."""
+    for group in _iter_groups(root, controller):
+        for name in names:
+            if text := _read(group / name):
+                yield text
+
+
+def _iter_groups(root: Path, controller: str) -> Iterator[Path]:
+    """
+    Folders of this process's control group and those around it, the innermost first.
+
+    In a container the path may be one that only the machine outside has, and the folders begin with
+    the container's own group: what is not there is passed over.
+
+    Args:
+        controller: Of version 1; empty: version 2.
+    """
+    places = (f"{_GROUPS}/{controller}",) if controller else _UNIFIED
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, has_controllers, rest = line.partition(":")
+        controllers, has_path, path = rest.partition(":")
+        if not (has_controllers and has_path and controller in controllers.split(",")):
+            continue
+        own = PurePosixPath(path.lstrip("/"))
+        for place in places:
+            yield from (root / place / each for each in (own, *own.parents))
+
+
+def _read(file: Path) -> str:
+    """The text of a small file, without blanks around it; empty if it cannot be read."""
+    with suppress(OSError, UnicodeDecodeError):
+        return file.read_text(encoding="utf-8").strip()
+    return ""
