@@ -12,11 +12,19 @@ pytest.register_assert_rewrite("tests.support")
 SLOW = "slow"
 
 THOROUGH = "thorough"
-WHOLE_RUNS = ("tests/integration/", "tests/cli/test_sync.py", "tests/docs/test_examples.py")
+RARE = "rare"
+WHOLE_RUNS = (
+    "tests/integration/",
+    "tests/cli/test_sync.py",
+    "tests/docs/test_examples.py",
+    "tests/unit/warehouse/test_run_retention.py",
+)
 """Where tests make many whole syncs: they are thorough, but for the next two files."""
+FIRST_CASE = ("tests/integration/", "tests/cli/")
+"""Of a thorough test with parameters in these folders, all cases after the first are rare."""
 IN_THE_SUITE = ("test_contract.py", "test_destinations.py")
 OWN_COMMANDS = frozenset(
-    {SLOW, "agents", "app", "dbt", "destinations", "duckdb_versions", "schedulers"}
+    {SLOW, RARE, "agents", "app", "dbt", "destinations", "duckdb_versions", "schedulers"}
 )
 """Markers of tests that run by a command of their own: they are not thorough."""
 
@@ -60,9 +68,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     An address in a test's name differs in each worker, and pytest-xdist then runs nothing.
     """
+    begun: set[str] = set()
     for item in items:
         if _makes_whole_runs(item) and not _has_own_command(item):
-            item.add_marker(THOROUGH)
+            item.add_marker(RARE if _is_further_case(item, begun) else THOROUGH)
         if _shares_a_module_fixture(item):
             # The fixture would be made once in each worker.
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
@@ -76,6 +85,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _makes_whole_runs(item: pytest.Item) -> bool:
     return item.nodeid.startswith(WHOLE_RUNS) and item.path.name not in IN_THE_SUITE
+
+
+def _is_further_case(item: pytest.Item, begun: set[str]) -> bool:
+    """Whether *begun* has an earlier case of the test. The first case is put there."""
+    test = item.nodeid.partition("[")[0]
+    is_further = test in begun and test.startswith(FIRST_CASE)
+    begun.add(test)
+    return is_further
 
 
 def _has_own_command(item: pytest.Item) -> bool:

@@ -445,7 +445,7 @@ def test_the_owner_of_the_token_is_not_told(bare: Run, start: Start) -> None:
     assert bare("check").code == 3
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_a_total_that_is_too_high(bare: Run, start: Start, folder: Path) -> None:
     """
     One row more is announced than comes: partial, exit code 5, and what came of a table is loaded.

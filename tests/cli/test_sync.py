@@ -93,6 +93,7 @@ def test_a_log_for_programs_has_a_line_for_each_table_and_one_for_the_run(
     assert (wrong.code, lines[1]["exit_code"]) == (2, 2)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -108,6 +109,7 @@ def test_common_options_stand_before_or_after_the_command(
     assert run(*arguments).json["tables"].keys() == {"roles"}
 
 
+@pytest.mark.rare
 def test_quiet_keeps_to_the_result(bare: Run, start: Start) -> None:
     """``--quiet`` leaves out warnings and progress; the result stays."""
     server = start()
@@ -140,6 +142,7 @@ def test_the_default_place_is_harvest_data_duckdb(run: Run, folder: Path) -> Non
     assert run("sync", "--table", "roles").code == 0
 
 
+@pytest.mark.rare
 def test_each_folder_has_a_database_of_its_own(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +155,7 @@ def test_each_folder_has_a_database_of_its_own(
         assert count(place, "roles", "harvest_data.duckdb") == 5
 
 
+@pytest.mark.rare
 def test_the_sandbox_needs_no_settings(bare: Run, folder: Path) -> None:
     """``sync --sandbox`` works in an empty folder and keeps to a database of its own."""
     result = bare("sync", "--sandbox", "--json", "--table", "time_entries")

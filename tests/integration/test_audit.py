@@ -70,6 +70,7 @@ def is_count(request: Request, table: str = "time_entries") -> bool:
     return request.table == table and request.params.get("per_page") == "1"
 
 
+@pytest.mark.rare
 def test_deletions_are_found_in_pages_of_the_size_that_harvest_allows(open_lab: OpenLab) -> None:
     """Windows are cut until they fit a page as it is now, and each is one request."""
     lab = open_lab(entries=300, max_per_page=30)
@@ -111,6 +112,7 @@ def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
     assert [run["rows_deleted"] for run in runs] == [0, 0, 1]
 
 
+@pytest.mark.rare
 def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
     """Compared and read again today: until tomorrow a run asks only for what changed."""
     lab = open_lab.loaded(*FOUR)
@@ -124,6 +126,7 @@ def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
     assert plain < audited <= plain + 3 + 20
 
 
+@pytest.mark.rare
 def test_asked_for_or_not_wanted(open_lab: OpenLab) -> None:
     """``--deletes`` looks now; ``--no-deletes`` never."""
     lab = open_lab.loaded(*FOUR)
@@ -145,6 +148,7 @@ def long_lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield lab
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("deletions", [0, 7, 100])
 def test_cost_in_requests(long_lab: Lab, deletions: int) -> None:
     """One request to compare; d deletions take about d times the logarithm of history more."""
@@ -192,6 +196,7 @@ def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, ro
     assert ["other roles" in str(each.error) for each in report.run_log.unproven] == [True]
 
 
+@pytest.mark.rare
 def test_any_administrator_may_look_after_another(open_lab: OpenLab) -> None:
     """All of them see every row: two in turn find what was deleted, each at once."""
     lab = open_lab.loaded(*FOUR)
@@ -206,6 +211,7 @@ def test_any_administrator_may_look_after_another(open_lab: OpenLab) -> None:
         assert row not in lab.ids("expenses")
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("full_refresh", [False, True])
 def test_a_module_switched_off_while_we_look_deletes_nothing(
     open_lab: OpenLab, full_refresh: bool
@@ -225,6 +231,7 @@ def test_a_module_switched_off_while_we_look_deletes_nothing(
     assert [each.table for each in report.run_log.unproven] == ["expenses"]
 
 
+@pytest.mark.rare
 def test_a_role_that_shrinks_during_a_full_refresh_removes_nothing(open_lab: OpenLab) -> None:
     """The lists were read whole, by a manager who sees a part of them."""
     lab = open_lab.loaded(*FOUR)
@@ -240,6 +247,7 @@ def test_a_role_that_shrinks_during_a_full_refresh_removes_nothing(open_lab: Ope
     assert report.exit_code == 5
 
 
+@pytest.mark.rare
 def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
     """What goes while we look does no harm, and is gone by the next time at the latest."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
@@ -259,6 +267,7 @@ def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
     assert_equal(lab, "time_entries")
 
 
+@pytest.mark.rare
 def test_rows_that_move_while_we_look_stay(open_lab: OpenLab) -> None:
     """Created, moved to another year and edited between the counts: none is taken for deleted."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
@@ -346,6 +355,7 @@ def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
     assert json.loads(invoice["record"])["line_items"]
 
 
+@pytest.mark.rare
 def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
     """Its record is kept, with the time it was seen again."""
     lab = open_lab.loaded(*FOUR)
@@ -367,6 +377,7 @@ def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
     assert [row["restored_at"] is None for row in kept(lab)] == [False, True]
 
 
+@pytest.mark.rare
 def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
     """``keep_deleted = "ids"`` keeps no content; ``keep_deleted_days`` bounds how long."""
     lab = open_lab.loaded(*FOUR)
@@ -392,6 +403,7 @@ def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> Non
     assert any("switched off" in warning for warning in report.run_log.warnings)
 
 
+@pytest.mark.rare
 def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
     """Older rows, wherever they come from, are neither counted nor removed."""
     lab = open_lab.loaded("time_entries", "expenses", entries=300)
@@ -406,6 +418,7 @@ def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
     assert new not in lab.ids("time_entries")
 
 
+@pytest.mark.rare
 def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
     """People type years like 0201 and 9999: a row there is found like any other."""
     lab = open_lab(entries=2500)
@@ -436,6 +449,7 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     assert run["rows_lost"] == 2
 
 
+@pytest.mark.rare
 def test_a_doubled_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     """It is there once afterwards, its child rows too, and the run is partial."""
     lab = open_lab.loaded("clients", "invoices")
@@ -469,6 +483,7 @@ def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
     assert run["oldest_read_at"] == lab.clock()
 
 
+@pytest.mark.rare
 def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
     """So many pages a day and no more; after enough days every row was read again."""
     lab, settings = long_lab, {"audit_requests": 3}

@@ -89,6 +89,7 @@ def check(lab: Lab) -> int:
         ).exit_code
 
 
+@pytest.mark.rare
 def test_an_owed_removal_is_carried_over(lab: Lab) -> None:
     """What an interrupted run of the version before owes is removed, by today's names."""
     (year,) = lab.sql(f"SELECT MIN(from_date) AS first, MIN(to_date) AS last FROM {REPORT}")
@@ -106,7 +107,7 @@ def test_an_owed_removal_is_carried_over(lab: Lab) -> None:
     assert lab.sync(*TABLES).run_log.warnings == []
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 @pytest.mark.parametrize(
     "statement",
     ["ALTER TABLE", "CREATE OR REPLACE VIEW", 'INSERT INTO "harvest"."_dlt_version"'],

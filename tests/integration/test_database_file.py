@@ -65,6 +65,7 @@ def test_the_dataset_needs_no_catalog(lab: Lab) -> None:
     assert not Path(EARLIER_DATABASE).exists()
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("content", ["empty", "another dataset", "text"])
 def test_a_file_of_the_earlier_name_is_left_alone(lab: Lab, content: str) -> None:
     """``dlt.attach("harvest")`` makes an empty harvest.duckdb: that is not a warehouse."""
@@ -80,6 +81,7 @@ def test_a_file_of_the_earlier_name_is_left_alone(lab: Lab, content: str) -> Non
     assert Path(EARLIER_DATABASE).read_bytes() == before
 
 
+@pytest.mark.rare
 def test_an_earlier_warehouse_is_used_until_it_is_renamed(lab: Lab) -> None:
     """It gets the edits, with a warning how to rename it; renamed, it goes on where it was."""
     sync(lab, EARLIER_DATABASE)
@@ -97,6 +99,7 @@ def test_an_earlier_warehouse_is_used_until_it_is_renamed(lab: Lab) -> None:
     assert_file(lab, DATABASE)
 
 
+@pytest.mark.rare
 def test_the_default_file_wins_over_an_earlier_warehouse(lab: Lab) -> None:
     """With both there, the run goes to the new name and says nothing."""
     sync(lab)
@@ -108,6 +111,7 @@ def test_the_default_file_wins_over_an_earlier_warehouse(lab: Lab) -> None:
     assert Path(EARLIER_DATABASE).read_bytes() == before
 
 
+@pytest.mark.rare
 def test_an_earlier_warehouse_in_use_is_waited_for(lab: Lab) -> None:
     """Whether it holds the dataset cannot be seen: the run does not begin a second warehouse."""
     sync(lab, EARLIER_DATABASE)
@@ -127,6 +131,7 @@ def hold() -> None:
         sys.stdin.read()
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("name", ["harvest.prod.duckdb", "harvest.2026.db", "Harvest.duckdb"])
 def test_a_name_that_collides_loads_with_a_warning(lab: Lab, name: str) -> None:
     """DuckDB's catalog has the dataset's name: loads, merges, verifies, and says how to query."""
@@ -140,6 +145,7 @@ def test_a_name_that_collides_loads_with_a_warning(lab: Lab, name: str) -> None:
     assert report.differences == []
 
 
+@pytest.mark.rare
 def test_other_stems_with_dots_load_without_one(lab: Lab) -> None:
     """Dots alone are no collision."""
     assert sync(lab, "acme.harvest.2026.duckdb") == []
@@ -151,6 +157,7 @@ def read_storage(path: Path) -> int:
     return int.from_bytes(path.read_bytes()[12:20], "little")
 
 
+@pytest.mark.rare
 def test_old_clients_can_open_the_file(lab: Lab) -> None:
     """The storage version stays the oldest one through merges, deletions and checkpoints."""
     sync(lab)
@@ -167,6 +174,7 @@ def test_old_clients_can_open_the_file(lab: Lab) -> None:
     assert_file(lab, DATABASE)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("pipeline", ["my-pipe", "2026", "p" * 200])
 def test_a_pipeline_may_be_called_anything_that_a_folder_may(lab: Lab, pipeline: str) -> None:
     """dlt makes a schema of the name for its first client: no identifier, or one too long."""
@@ -176,6 +184,7 @@ def test_a_pipeline_may_be_called_anything_that_a_folder_may(lab: Lab, pipeline:
         lab.rest()
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("target", ["harvest.duckdb", "data.duckdb"])
 def test_a_link_leads_to_the_warehouse(lab: Lab, target: str) -> None:
     """DuckDB names the catalog after the file that links lead to, not after the first of them."""

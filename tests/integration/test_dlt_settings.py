@@ -95,6 +95,7 @@ def test_settings_that_are_overridden_change_nothing(
     assert not (lab.folder / "elsewhere").exists()
 
 
+@pytest.mark.rare
 def test_another_naming_convention_works(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

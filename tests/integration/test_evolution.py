@@ -347,6 +347,7 @@ def test_empty_account_has_every_table(open_lab: OpenLab) -> None:
     assert lab.columns() == before
 
 
+@pytest.mark.rare
 def test_forbidden_tables_are_made_too(open_lab: OpenLab) -> None:
     """A token that may read next to nothing: every table is there, and the skipped ones named."""
     lab = open_lab(entries=40)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from harvest_source.operations.check import check
 from harvest_source.operations.sync import Hooks
 from harvest_source.operations.verify import verify
@@ -14,6 +16,7 @@ from tests.support.labs import OpenLab
 EXCLUDED = ["users.cost_rate", "users.roles"]
 
 
+@pytest.mark.rare
 def test_what_was_loaded_of_an_excluded_column_is_emptied(open_lab: OpenLab) -> None:
     """In the table, its history, its child table and the records of deleted rows; said once."""
     history = {"settings": {"history": ["users"]}}

@@ -51,6 +51,7 @@ def test_every_table_in_every_format(lab: Lab, tmp_path: Path) -> None:
     assert sum(Decimal(str(row["hours"])) for row in rows) == hours
 
 
+@pytest.mark.rare
 def test_decimal_commas(lab: Lab, tmp_path: Path) -> None:
     """For spreadsheets in countries that write 2,75."""
     export(tmp_path, database=lab.database, table=["time_entries"], decimal_comma=True)
@@ -88,6 +89,7 @@ def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
     assert len(read_csv(tmp_path / "sync_runs.csv")) == len(lab.table("sync_runs"))
 
 
+@pytest.mark.rare
 def test_a_table_that_is_too_long_for_a_sheet(lab: Lab, tmp_path: Path) -> None:
     """As xlsx it is refused and the others are written, exit 5; csv says what Excel does."""
     lab.alter(f"CREATE TABLE long AS SELECT range AS id FROM range({MOST_ROWS + 1})")

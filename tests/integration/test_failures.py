@@ -155,6 +155,7 @@ def test_an_account_that_cannot_be_opened_keeps_its_rows(open_lab: OpenLab) -> N
     assert_equal(lab, "clients", account_id=1000002)
 
 
+@pytest.mark.rare
 def test_an_account_whose_owner_is_not_told_holds_up_no_other(two: Lab) -> None:
     """403 on users/me, which every role may read: partial with exit code 3; the other is whole."""
     for account in (FIRST, SECOND):
@@ -175,6 +176,7 @@ def test_an_account_whose_owner_is_not_told_holds_up_no_other(two: Lab) -> None:
     assert_equal(two, "clients", account_id=SECOND)
 
 
+@pytest.mark.rare
 def test_the_only_account_whose_owner_is_not_told_ends_the_run(open_lab: OpenLab) -> None:
     """Exit code 3 with what Harvest refused and what to do; rows stay, and the run is on record."""
     lab = open_lab.loaded("clients", "tasks")
@@ -204,6 +206,7 @@ def test_emptied_whole_table_is_emptied_for_its_account(two: Lab) -> None:
     assert_equal(two, "roles", account_id=FIRST)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("status", [404, 401])
 def test_unknown_account_is_refused(open_lab: OpenLab, status: Any) -> None:
     """An account the token does not reach: exit 3, whichever way Harvest says so."""
@@ -237,6 +240,7 @@ def test_switched_off_module_keeps_its_rows(open_lab: OpenLab, how: str) -> None
     assert lab.ids("estimates") == sorted(row["id"] for row in before["estimates"])
 
 
+@pytest.mark.rare
 def test_wider_role_reads_history_again(open_lab: OpenLab) -> None:
     """A manager becomes administrator: rows come into sight that changed long before the cursor."""
     lab = open_lab(entries=300)
@@ -254,6 +258,7 @@ def test_wider_role_reads_history_again(open_lab: OpenLab) -> None:
         assert_equal(lab, table)
 
 
+@pytest.mark.rare
 def test_a_record_with_an_odd_id_is_left_out_alone(open_lab: OpenLab) -> None:
     """The others land, the run is partial, and no row leaves that table until it is gone."""
     lab = open_lab.loaded("clients")

@@ -44,7 +44,7 @@ def test_plain_files_are_refused(lab: DestinationLab) -> None:
     assert not (lab.folder / "lake").exists()
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_another_format_than_that_of_the_tables_is_refused(lab: DestinationLab) -> None:
     """Both are named; a run with the right one goes on."""
     pytest.importorskip("pyiceberg")
@@ -54,7 +54,7 @@ def test_another_format_than_that_of_the_tables_is_refused(lab: DestinationLab) 
     assert lab.sync(*TABLES).status == "ok"
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_a_warehouse_of_another_pipeline_is_refused(lab: DestinationLab) -> None:
     """The pipeline that loaded last is known by the files of its states."""
     lab.sync(*TABLES)
@@ -81,7 +81,7 @@ def test_two_machines_in_turn(lab: DestinationLab) -> None:
         assert found == sorted(row["id"] for row in lab.server.rows("clients"))
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_a_table_that_was_removed_is_read_again(lab: DestinationLab) -> None:
     """Its folder is gone: it is made anew, and read from the beginning."""
     lab.sync(*TABLES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
@@ -36,6 +38,7 @@ def test_full_refresh_moves_what_is_gone(open_lab: OpenLab) -> None:
     assert before.items() <= lab.columns().items()
 
 
+@pytest.mark.rare
 def test_guard_refuses_a_mass_removal(open_lab: OpenLab) -> None:
     """More than a fifth of a table, and more than 25 rows: exit 5, and nothing is removed."""
     lab = open_lab.loaded("contacts", "tasks", contacts=100)

@@ -69,6 +69,7 @@ def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> Non
     assert_whole(lab)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     "table", ["sync_runs", "_dlt_loads", "_dlt_version", "_dlt_pipeline_state"]
 )
@@ -147,6 +148,7 @@ def test_a_reader_is_waited_for(lab: Lab) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 60), ({"destination_wait": 5}, 5)])
 def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], seconds: int) -> None:
     """After destination_wait: exit 6 and the PID; no table was asked for, the next run has it."""
@@ -161,6 +163,7 @@ def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], second
     assert_whole(lab)
 
 
+@pytest.mark.rare
 def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
     """While Harvest is asked the file is free, and another process may open it before the load."""
     with ExitStack() as readers:
@@ -185,6 +188,7 @@ def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
 # Clocks.
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     "days", [400, *(pytest.param(days, marks=pytest.mark.slow) for days in (-20_000, -400))]
 )

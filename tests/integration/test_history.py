@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dlt
+import pytest
 
 from harvest_source import harvest
 from tests.support.children import REPOSITORY
@@ -51,6 +52,7 @@ def test_every_version_is_kept(open_lab: OpenLab) -> None:
     assert {row["account_id"] for row in lab.table("users_history")} == set(ACCOUNTS)
 
 
+@pytest.mark.rare
 def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
     """The daily overlap and a full refresh read rows that did not change: nothing is added."""
     lab = open_lab.loaded("projects", "users", options=WISHED)
@@ -73,6 +75,7 @@ def test_a_row_that_is_gone_has_no_open_version(open_lab: OpenLab) -> None:
     assert_current(lab, "projects")
 
 
+@pytest.mark.rare
 def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
     """A person whose roles change has another version, with the roles as JSON."""
     lab = open_lab.loaded("projects", "users", options=WISHED)
@@ -133,6 +136,7 @@ def test_history_with_plain_dlt(open_lab: OpenLab) -> None:
     assert_current(lab, "projects")
 
 
+@pytest.mark.rare
 def test_which_rate_held_on_which_day(open_lab: OpenLab) -> None:
     """The query to copy tells the rates of every entry, on both sides of a change of rate."""
     lab = open_lab()

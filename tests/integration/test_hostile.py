@@ -114,6 +114,7 @@ def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
     assert lab.sync(*LANES).status == "ok"
 
 
+@pytest.mark.rare
 def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab) -> None:
     """People type such years; windows, cursors and checks go on around them."""
     lab = open_lab(entries=60, invoices=6)

@@ -143,6 +143,7 @@ def sync_and_die_in_the_fifth_load() -> None:
 # Packages that a killed run left behind.
 
 
+@pytest.mark.rare
 def test_a_package_for_a_file_that_is_gone_does_not_count(lab: Lab) -> None:
     """Loading what is pending into a new file would bring its cursors, and none of the history."""
     kill(lab, EXTRACTED)
@@ -151,6 +152,7 @@ def test_a_package_for_a_file_that_is_gone_does_not_count(lab: Lab) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 def test_a_package_for_a_newer_file_does_not_count(lab: Lab, tmp_path: Path) -> None:
     """Nor into a copy that is older than the package."""
     backup = tmp_path / "backup.duckdb"
@@ -164,6 +166,7 @@ def test_a_package_for_a_newer_file_does_not_count(lab: Lab, tmp_path: Path) -> 
     assert_whole(lab)
 
 
+@pytest.mark.rare
 def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
     """A lock passes: what was read stays, and is loaded without asking Harvest again."""
     kill(lab, EXTRACTED)
@@ -176,6 +179,7 @@ def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("pattern", ["*.parquet", "schema.json", "load_package_state.json"])
 @pytest.mark.parametrize("content", [pytest.param(b"", marks=pytest.mark.slow), b"half"])
 def test_a_broken_package_is_given_up(lab: Lab, pattern: str, content: bytes) -> None:

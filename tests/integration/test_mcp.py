@@ -179,6 +179,7 @@ def test_texts_are_data(warehouse: Path) -> None:
     ask(warehouse, "auto", talk)
 
 
+@pytest.mark.rare
 def test_a_long_answer_is_cut_where_its_cursor_goes_on(warehouse: Path) -> None:
     """Forty notes of 3,000 characters need several replies; together they have every record."""
 

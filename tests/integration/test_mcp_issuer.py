@@ -190,6 +190,7 @@ def test_a_session_belongs_to_the_person_and_outlives_a_token(
     assert served.post("over", **own).status_code == 401
 
 
+@pytest.mark.rare
 def test_an_issuer_that_is_away_closes_and_says_so(tmp_path: Path, issuer: Issuer) -> None:
     """Its tokens are refused, tokens of our own are not; one line on stderr has the reason."""
     issuer.is_away = True
@@ -209,6 +210,7 @@ def test_an_issuer_that_is_away_closes_and_says_so(tmp_path: Path, issuer: Issue
         issuer.is_away = False
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -63,6 +63,7 @@ def prepare_for_ada(folder: Path, url: str) -> Served:
     return served
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_a_client_that_trusts_the_authority_is_served(encrypted: Served, era: str) -> None:
     """By the protocol's own client, in both eras, over a connection that is verified."""
@@ -148,6 +149,7 @@ def test_a_proxy_that_says_another_host_is_refused(
         assert other.post("ada").status_code == 421
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -148,6 +148,7 @@ def test_stale_tables_are_told(lab: Lab, post: Post) -> None:
     assert (body["event"], "clients" in body["text"]) == ("stale", True)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -71,6 +71,7 @@ def read_versions(lab: Lab) -> set[tuple[Any, ...]]:
     return {(row["id"], row["address"], row["valid_from"], row["valid_to"]) for row in rows}
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     "table",
     [pytest.param(name, marks=() if name in IN_CI else pytest.mark.slow) for name in TABLES],
@@ -96,6 +97,7 @@ def test_every_column_comes_back(lab: Lab, table: str) -> None:
     assert (report.status, report.run_log.warnings) == ("ok", [])
 
 
+@pytest.mark.rare
 def test_values_are_what_they_were(lab: Lab) -> None:
     """What other columns tell is found again: when a run was and how it ended, whose row went."""
     fill(lab)
@@ -139,6 +141,7 @@ def test_a_lost_folder_beside_a_lost_column(lab: Lab) -> None:
     assert report.tables["time_entries"].rows < len(lab.server.rows("time_entries"))
 
 
+@pytest.mark.rare
 def test_columns_come_back_in_postgres(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same where a column that is never null cannot be added to rows either."""
     with postgres.serving(lab.folder) as address:

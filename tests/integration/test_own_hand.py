@@ -42,6 +42,7 @@ def refuse(lab: Lab) -> str:
     return messages[0]
 
 
+@pytest.mark.rare
 def test_a_column_of_ones_own_with_another_type(lab: Lab) -> None:
     """A new field of Harvest's meets a column that a person has added under its name."""
     lab.alter("ALTER TABLE clients ADD COLUMN brand_new INTEGER")
@@ -55,6 +56,7 @@ def test_a_column_of_ones_own_with_another_type(lab: Lab) -> None:
     assert "text" in {row["brand_new"] for row in lab.table("clients")}
 
 
+@pytest.mark.rare
 def test_a_view_in_place_of_a_table(lab: Lab) -> None:
     """No advice fits everything, but what to do is said, and which table it is."""
     lab.alter("ALTER TABLE clients RENAME TO kept; CREATE VIEW clients AS SELECT * FROM kept")
@@ -63,6 +65,7 @@ def test_a_view_in_place_of_a_table(lab: Lab) -> None:
     assert "undo that" in message
 
 
+@pytest.mark.rare
 def test_a_refused_table_loses_no_row_in_a_full_refresh(lab: Lab) -> None:
     """What was read of it did not land: nothing that is missing from that is removed."""
     lab.alter("ALTER TABLE clients ALTER name TYPE INTEGER USING 1")
@@ -101,6 +104,7 @@ def test_a_unique_index_that_harvest_does_not_keep(lab: Lab) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 def test_a_unique_index_in_postgres(
     open_lab: OpenLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,6 +224,7 @@ def test_settings_do_not_leak_into_other_pipelines(open_lab: OpenLab) -> None:
         assert columns["arrow"]["columns"].keys() == {"a"}
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("how", ["plain", "sync"])
 def test_one_pipeline_name_for_two_databases(open_lab: OpenLab, how: str) -> None:
     """

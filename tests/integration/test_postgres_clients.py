@@ -151,6 +151,7 @@ def test_the_default_schema_exported(
     assert sorted(days) == [(row["id"], row["spent_date"]) for row in rows]
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("mode", ["drop_data", "drop_resources", "drop_sources"])
 def test_keys_stand_in_the_way_of_no_refresh(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch, mode: Any

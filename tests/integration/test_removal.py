@@ -119,6 +119,7 @@ def test_a_project_that_returns_has_its_children_at_once(
     assert count(lab, "deleted_records", "restored_at IS NULL") == 0
 
 
+@pytest.mark.rare
 def test_a_manager_who_becomes_a_member_has_no_teammates(open_lab: OpenLab) -> None:
     """Harvest has no such list any more; the row of the person is still there."""
     lab = open_lab(**SMALL)
@@ -140,6 +141,7 @@ class Stopped(BaseException):
     """The process is killed."""
 
 
+@pytest.mark.rare
 def test_a_year_that_is_empty_leaves_after_a_stop(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +216,7 @@ def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> N
     assert_equal(lab, REPORT)
 
 
+@pytest.mark.rare
 def test_history_that_was_paused_has_no_open_version_of_what_went(open_lab: OpenLab) -> None:
     """A task is deleted while no history is asked for: its version ends all the same."""
     wish = {"history": ["tasks"]}
@@ -231,6 +234,7 @@ def test_history_that_was_paused_has_no_open_version_of_what_went(open_lab: Open
     assert count(lab, "tasks_history", f"id = {second} AND name LIKE '%pause'") == 1
 
 
+@pytest.mark.rare
 def test_history_begins_for_each_account_by_itself(open_lab: OpenLab) -> None:
     """One account fails in the run that begins it: the next run reads it from its first row on."""
     lab = open_lab.loaded("projects", accounts=(1000001, 1000002), **SMALL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.labs import OpenLab
 
 
@@ -25,6 +27,7 @@ def test_what_is_left_out_by_name_stays_out(open_lab: OpenLab) -> None:
     assert "statement_key" not in lab.columns("clients")
 
 
+@pytest.mark.rare
 def test_a_full_refresh_asks_every_parent(open_lab: OpenLab) -> None:
     """Children deleted without a trace, and those of parents that are gone, leave at once."""
     lab = open_lab.loaded("invoices", "invoice_payments", "invoice_messages")

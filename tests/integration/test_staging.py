@@ -72,6 +72,7 @@ def test_what_is_not_of_dlt_stays(lab: Lab) -> None:
     assert lab.sql("SELECT * FROM harvest_staging.users") == [{"one": 1}]
 
 
+@pytest.mark.rare
 def test_a_schema_that_dlt_did_not_make_stays(lab: Lab) -> None:
     """A schema of that name with tables called like Harvest's, without dlt's note, is not dlt's."""
     lab.alter("CREATE SCHEMA harvest_staging")
@@ -80,6 +81,7 @@ def test_a_schema_that_dlt_did_not_make_stays(lab: Lab) -> None:
     assert lab.sql("SELECT * FROM harvest_staging.roles") == [{"one": 1}]
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     "statement", ['DELETE FROM "harvest_staging"."_dlt_version"', "DROP TABLE", "DROP SCHEMA"]
 )

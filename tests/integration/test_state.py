@@ -95,6 +95,7 @@ def folder_of(lab: Lab) -> Path:
     return lab.folder / "dlt"
 
 
+@pytest.mark.rare
 def test_a_package_left_on_another_machine_is_given_up(open_lab: OpenLab) -> None:
     """Loaded after another machine has loaded, it would bring old values and deleted rows back."""
     lab = open_lab.loaded("clients")
@@ -146,6 +147,7 @@ def test_a_folder_from_a_copy_takes_the_warehouse_state(open_lab: OpenLab) -> No
         assert warehouse.source_state == newest
 
 
+@pytest.mark.rare
 def test_a_backup_is_noticed_though_a_package_waits(open_lab: OpenLab) -> None:
     """A package without a state raises no version: the backup is older than the folder knows."""
     lab = open_lab.loaded("clients")
@@ -236,6 +238,7 @@ def test_a_full_refresh_spares_what_others_have_loaded_meanwhile(open_lab: OpenL
     assert gone not in lab.ids("clients")
 
 
+@pytest.mark.rare
 def test_another_pipeline_is_refused_until_it_takes_over(open_lab: OpenLab) -> None:
     """Two pipelines on one dataset would remove each other's rows; each way says what to do."""
     lab = open_lab.loaded("clients")

@@ -102,6 +102,7 @@ def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
     assert {each["scope"] for each in json.loads(first["differences"])} == {scope}
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("has_syncs", [True, False])
 def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
     """A warehouse of an earlier version is compared all the same; the next sync makes the table."""
@@ -144,6 +145,7 @@ def test_lost_and_deleted_rows_are_found_and_mended(lab: Lab) -> None:
     assert [row["id"] for row in lab.table("deleted_records")] == [gone]
 
 
+@pytest.mark.rare
 def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
     """Harvest says the same: for information. It does not: a difference, and it is mended."""
     first, second = (record["id"] for record in lab.server.rows("invoices")[:2])
@@ -171,6 +173,7 @@ def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
     assert all(each.state == "ok" for each in find(report, "rows"))
 
 
+@pytest.mark.rare
 def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> None:
     """Cost by project and year, payments by what is due; just those are read again."""
     lab = open_lab.loaded("expenses", "invoices", "invoice_payments", entries=10)
@@ -204,6 +207,7 @@ def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None
     assert_equal(lab, "clients")
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(
     ("named", "there"),
     [("dataset", "Datasets there: harvest"), ("pipeline", "belongs to pipeline harvest")],
@@ -216,6 +220,7 @@ def test_a_mistyped_name_is_said(open_lab: OpenLab, named: str, there: str) -> N
     assert "harvset" in str(raised.value)
 
 
+@pytest.mark.rare
 def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     """Nothing was compared: exit code 5, and why."""
     lab = open_lab.loaded("clients", options={"account": [1000001]}, accounts=(1000001, 1000002))
@@ -226,6 +231,7 @@ def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     assert "no table that can be counted was read" in str(failure.error)
 
 
+@pytest.mark.rare
 def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
     """Said once for each check; the others are made, and a second sync comes through."""
     excluded = [
@@ -256,6 +262,7 @@ def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
     ]
 
 
+@pytest.mark.rare
 def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
     """Hours times rate are more than the column of a sum holds: no table is left out for it."""
     lab = open_lab(entries=20)
@@ -313,6 +320,7 @@ def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None
         assert_equal(lab, table)
 
 
+@pytest.mark.rare
 def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
     """A part of them, for a part of the allowance; it is said how many, and it is no difference."""
     lab = open_lab.loaded("invoices", "invoice_messages", entries=10, invoices=40)
@@ -327,6 +335,7 @@ def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
     assert len(compared) == 40
 
 
+@pytest.mark.rare
 def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:
     """A row without an open version is read again and gets one; a version without row ends."""
     history = {"settings": {"history": ["clients"]}}

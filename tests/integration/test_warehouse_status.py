@@ -112,6 +112,7 @@ def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
     assert any("cannot tell dataset harvest" in each for each in report["warnings"])
 
 
+@pytest.mark.rare
 def test_the_last_verification_is_shown(lab: Lab) -> None:
     """None before the first; after one that found a difference, when the last was that did not."""
     assert look(lab).verified is None
@@ -170,6 +171,7 @@ def test_nothing_is_written(lab: Lab) -> None:
     assert read() == before
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("age", ["", "26", "h", "-1h", "1.5h", "26 hours"])
 def test_an_odd_age_is_refused(lab: Lab, age: str) -> None:
     """With what an age looks like."""
@@ -184,6 +186,7 @@ def test_no_warehouse_is_said(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.rare
 def test_parents_that_no_run_has_asked_are_counted(tmp_path: Path) -> None:
     """Until a run has, or one with ``all_children``; ``verify`` calls none of them different."""
     with Lab(tmp_path, entries=20, invoices=SWEEP_PARENTS + 30) as lab:

@@ -285,7 +285,7 @@ def test_a_removal_of_nothing_costs_no_load(shelf: Shelf) -> None:
         assert warehouse.pipeline.state["_state_version"] == before
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 @pytest.mark.parametrize("has_transactions", [True, False])
 def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> None:
     """A few; the test below takes them all."""

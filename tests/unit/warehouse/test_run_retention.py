@@ -22,9 +22,6 @@ from tests.support.made_up import NOW, fill, open_warehouse
 DAY = timedelta(days=1)
 
 
-pytestmark = pytest.mark.thorough
-
-
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """Made-up rows, and our own tables without any."""
@@ -91,6 +88,7 @@ def test_old_runs_leave_but_those_that_tell_something(warehouse: Warehouse) -> N
     assert ids(warehouse, SYNC_RUNS) == ["1", "2", "3", "5", "6", "7", "z"]
 
 
+@pytest.mark.rare
 def test_old_verifications_leave_but_the_last(warehouse: Warehouse) -> None:
     """And the last that found everything equal."""
     rows = [verification("1", 200), verification("2", 150, "differs"), verification("3", 100, "x")]
@@ -99,6 +97,7 @@ def test_old_verifications_leave_but_the_last(warehouse: Warehouse) -> None:
     assert ids(warehouse, VERIFY_RUNS) == ["1", "3"]
 
 
+@pytest.mark.rare
 def test_it_is_done_once_a_week(warehouse: Warehouse) -> None:
     """The working folder remembers when; and a clock that is ahead once deletes nothing."""
     add(warehouse, SYNC_RUNS, run("1", 5, clients=7), run("2", 0, clients=7))
@@ -167,6 +166,7 @@ def test_states_of_both_orders_and_of_each_schema_stay() -> None:
     assert len(kept) <= 40
 
 
+@pytest.mark.rare
 def test_what_stopped_is_done_by_the_next_run(warehouse: Warehouse) -> None:
     """Nothing is noted as done before it is."""
     add(warehouse, SYNC_RUNS, run("1", 200, clients=7))
