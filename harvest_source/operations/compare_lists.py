@@ -67,9 +67,10 @@ class ListsComparison:
         """
         lists = list(self._find_below())
         parents = sorted(self.table.copy.all_ids().to_pylist()) if lists else []
-        for below, cursor in lists:
-            chosen = choose_parents(parents, self.most, self.workspace.now().date())
-            here = self._read_here(below, chosen)
+        chosen = choose_parents(parents, self.most, self.workspace.now().date())
+        with self.workspace.warehouse.querying():
+            stored = [self._read_here(below, chosen) for below, _ in lists]
+        for (below, cursor), here in zip(lists, stored, strict=True):
             for parent in chosen:
                 there = self._read_there(below, parent)
                 if there is not None:

@@ -20,6 +20,7 @@ from harvest_source.operations.compare_rows import compare_ids, compare_rows
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.stored_days import StoredDays
 
 COUNTED: Final = frozenset({"rows", "ids"})
 """Checks whose differences are looked for by counting and by id; others name what to read."""
@@ -55,12 +56,15 @@ class TablesComparison:
             HarvestError: An account cannot be opened, or the destination refused.
         """
         found: list[Comparison] = []
+        stored = StoredDays(self.workspace.warehouse, self.workspace.sessions.account_ids())
         for session in self.workspace.open_sessions():
-            ours = [
-                comparison
-                for table in find_tables(self.workspace, session)
-                for comparison in self._compare_once(table)
-            ]
+            tables = find_tables(self.workspace, session, stored)
+            # One connection for all of it: to open a DuckDB file takes as long as to count it.
+            with self.workspace.warehouse.querying():
+                for table in tables:
+                    if table.place not in self._found:
+                        table.copy.look()
+            ours = [each for table in tables for each in self._compare_once(table)]
             found += ours
             if ours:
                 found += self._compare_orphans(session)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from harvest_source.errors import TableRefusedError
+from harvest_source.extract.extraction import Batch
 from harvest_source.extract.options import Reread
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.packages import PackageBuilder
@@ -21,6 +22,9 @@ from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, ReadStrategy
 from harvest_source.sql.conditions import Equals
 from harvest_source.sql.values import as_day
+
+_REREAD_ROWS: Final = 20_000
+"""Rows in memory at once of what is read again, most of which is in the warehouse already."""
 
 
 def load_tables(workspace: Workspace, on_made: Callable[[], None] = lambda: None) -> None:
@@ -98,27 +102,51 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
     )
 
 
-def load_rereads(workspace: Workspace, rereads: Mapping[tuple[str, int], Reread]) -> None:
+def keep_all(batches: list[Batch]) -> list[Batch]:
+    """Leave nothing out."""
+    return batches
+
+
+def load_rereads(
+    workspace: Workspace,
+    rereads: Mapping[tuple[str, int], Reread],
+    leave_out: Callable[[list[Batch]], list[Batch]] = keep_all,
+) -> None:
     """
     Read *rereads* (by table and account) whatever the cursors say, which stay where they are.
+
+    Args:
+        leave_out: Chooses what is loaded of a package's batches, whose list it may empty.
 
     Raises:
         DestinationError: The destination refused; the package stays pending.
     """
     options = replace(workspace.extraction.options, rereads=rereads, full_refresh=False)
-    extraction = replace(workspace.extraction, options=options)
+    extraction = replace(workspace.extraction, options=options, package_rows=_REREAD_ROWS)
     names = {name for name, _ in rereads}
     endpoints = tuple(each for each in workspace.endpoints if each.name in names)
     builder = _create_builder(replace(workspace, endpoints=endpoints))
     feeds = builder.build_feeds(workspace.sessions.account_ids())
     wanted = [feed for feed in feeds if (feed.endpoint.name, feed.account_id) in rereads]
-    replacement = Replacement(workspace)
+    replacement, chosen = Replacement(workspace), list[Batch]()
     with closing(extraction.iter_packages(wanted)) as packages:
         for batches in packages:
-            source = builder.build_source(replacement.clear_way(batches))
+            chosen += leave_out(replacement.clear_way(batches))
             batches.clear()
-            workspace.warehouse.load(source)
+            # A load takes as long for a few rows as for thousands. What replaces rows does not
+            # wait: those that it does not bring are gone already.
+            is_enough = sum(each.rows for each in chosen) >= _REREAD_ROWS
+            if chosen and (is_enough or leave_out is keep_all):
+                _load_chosen(workspace, builder, chosen)
             _release_memory()
+    if chosen:
+        _load_chosen(workspace, builder, chosen)
+
+
+def _load_chosen(workspace: Workspace, builder: PackageBuilder, chosen: list[Batch]) -> None:
+    """Load *chosen*, and empty the list."""
+    workspace.warehouse.load(builder.build_source(chosen))
+    _release_memory()
 
 
 def _release_memory() -> None:

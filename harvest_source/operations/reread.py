@@ -7,16 +7,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.options import Reread
 from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.loading import load_rereads
+from harvest_source.operations.same_rows import SameRows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
-from harvest_source.warehouse.digests import compare_digests, find_came, read_digests
+from harvest_source.warehouse.digests import StoredRows, compare_digests, find_came, read_digests
+from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.table_copy import TableCopy
+
+_MOST_IDS: Final = 500
+"""Rows that one statement names by their ids."""
 
 _MOST_PARENTS: Final = 200
 """Rows that came back whose payments and the like are read at once; others wait for a sweep."""
@@ -45,32 +51,49 @@ class Rereading:
 
     def execute(self) -> None:
         """
-        Read the slices, merge them, and count in the run's report what was not as it should be.
+        Read the slices, merge what differs, and count in the run's report what was not right.
 
         Raises:
             DestinationError: The destination refused; what was read stays pending.
         """
         if not self._rereads:
             return
-        before = self._digest()
-        load_rereads(self.workspace, self._rereads)
-        after, report = self._digest(), self.workspace.run_log.audit
+        options = self.workspace.extraction.options
         below: dict[Place, Reread] = {}
-        for name, parts in self._read.items():
-            corrected = compare_digests(before[name], after[name])
-            report.reread += after[name].num_rows
-            report.corrected += corrected.num_rows
-            for copy, _ in parts:
-                came = find_came(corrected, copy.account_id)[:_MOST_PARENTS]
-                for endpoint in self._find_below(copy) if came else ():
-                    below[endpoint.name, copy.account_id] = Reread(parents=tuple(came))
+        with PageDigests() as digests:
+            stored = self._digest(digests)
+            same = SameRows(stored, digests, options.history)
+            load_rereads(self.workspace, self._rereads, same.leave_out)
+            for name, parts in self._read.items():
+                corrected = self._count_corrected(name, stored[name], same, digests)
+                for copy, _ in parts:
+                    came = find_came(corrected, copy.account_id)[:_MOST_PARENTS]
+                    for endpoint in self._find_below(copy) if came else ():
+                        below[endpoint.name, copy.account_id] = Reread(parents=tuple(came))
         if below:
             load_rereads(self.workspace, below)
 
-    def _digest(self) -> dict[str, pa.Table]:
+    def _digest(self, digests: PageDigests) -> dict[str, StoredRows]:
         """Digests of all rows that the slices hold now, by table."""
+        exclude = self.workspace.extraction.options.exclude
         with self.workspace.warehouse.querying():
-            return {name: read_digests(parts) for name, parts in self._read.items()}
+            return {
+                name: read_digests(parts, digests, exclude) for name, parts in self._read.items()
+            }
+
+    def _count_corrected(
+        self, name: str, before: StoredRows, same: SameRows, digests: PageDigests
+    ) -> pa.Table:
+        """Account and id of the rows that were not right; only loaded ones have changed."""
+        loaded = same.find_loaded(name)
+        ids = loaded if len(loaded) <= _MOST_IDS else None
+        exclude = self.workspace.extraction.options.exclude
+        after = read_digests(self._read[name], digests, exclude, ids)
+        corrected = compare_digests(before.rows, after.rows)
+        report = self.workspace.run_log.audit
+        report.corrected += corrected.num_rows
+        report.reread += before.rows.num_rows + corrected.filter(pc.field("came")).num_rows
+        return corrected
 
     def _find_below(self, copy: TableCopy) -> list[Endpoint]:
         """The lists below the rows of *copy* that this run has read: a row may return with them."""

@@ -6,9 +6,9 @@ the time that they carry. Harvest has no filter that would bring those alone, an
 moments do not tell an edit that came late from one that left, so all of them are read. A row whose
 ``updated_at`` is that of the warehouse is none of them, unless it changes without a new one, as a
 running timer does, or changed twice in one second. So timers stay in, and so does what lies within
-the ordinary overlap, which is read for that. Two edits of one
-second, of which one was committed minutes after the other, remain: those the audit finds, which
-reads every row again in turn and loads it whatever it holds.
+the ordinary overlap, which is read for that. Two edits of one second, of which one was committed
+minutes after the other, remain: those the audit finds, which reads every row again in turn and
+compares all of its values.
 """
 
 from __future__ import annotations

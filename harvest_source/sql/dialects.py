@@ -23,7 +23,8 @@ class Dialect:
         instants: How parameters are written that are instants: ``aware``, ``naive`` (in UTC) or
             ``text``.
         many: Statements that may be sent at once, separated by semicolons.
-        digest: Form of a number that differs where one of the columns does; empty: none is known.
+        digest: Form of a number that differs where one of the columns does; empty: none that is
+            compared with those of pages.
     """
 
     name: str
@@ -68,7 +69,6 @@ _FAMILIES: Final = (
         column_comment=_ON_COLUMN,
         is_typed=True,
         many=True,
-        digest="hashtextextended(CAST(ROW({columns}) AS TEXT), 0)",
     ),
     Dialect("redshift", table_comment=_ON_TABLE, column_comment=_ON_COLUMN, escapes=True),
     Dialect("snowflake", table_comment=_ON_TABLE, column_comment=_ON_COLUMN, escapes=True),

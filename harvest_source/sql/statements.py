@@ -59,7 +59,7 @@ def select_digests(
     """The values of *columns*, and after them a digest of each of *digested*, row by row."""
     condition, values = where.render(names)
     digests = (dialect.digest.format(columns=_list(names, each)) for each in digested)
-    listed = ", ".join((_list(names, columns), *digests))
+    listed = ", ".join((*map(names.column, columns), *digests))
     return f"SELECT {listed} FROM {names.table(table)} WHERE {condition}", values  # noqa: S608 - quoted names
 
 

@@ -1,52 +1,91 @@
-"""Digests of rows, before and after they were read again: what that corrected."""
+"""Digests of rows, before and after they were read again: what that has to change, and changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvest_source.extract.slices import Slice
+from harvest_source.load.hints import excluded_columns
 from harvest_source.schema.columns import ACCOUNT_ID
-from harvest_source.sql.conditions import AllOf, AnyOf, Condition, Equals
+from harvest_source.sql.conditions import AllOf, AnyOf, Condition, Equals, OneOf
 from harvest_source.warehouse.arrow_reads import select_digests
+from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.table_copy import TableCopy
 
 _KEY: Final = [ACCOUNT_ID, "id"]
 _DIGESTS: Final = ["updated_at", "content"]
+_ROWS: Final = "rows"
 
 
-def read_digests(parts: Sequence[tuple[TableCopy, Sequence[Slice]]]) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class StoredRows:
+    """
+    Digests of rows of one table, as the warehouse had them at one moment.
+
+    Attributes:
+        rows: Account and id of each row, once; digests of its ``updated_at`` and its whole content;
+            and how many rows have that key.
+        columns: What the digest of the content is of, with the key.
+        is_told: Whether it tells rows from others. Otherwise it is of the key alone.
+    """
+
+    rows: pa.Table
+    columns: tuple[str, ...]
+    is_told: bool = True
+
+    def find_contents(self, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        """The contents of rows with one of *ids*, in any account, that stand there once."""
+        is_wanted = pc.is_in(self.rows.column("id"), value_set=ids)
+        is_single = pc.equal(self.rows.column(_ROWS), 1)
+        return self.rows.column("content").filter(pc.and_(is_wanted, is_single))
+
+
+def read_digests(
+    parts: Sequence[tuple[TableCopy, Sequence[Slice]]],
+    digests: PageDigests,
+    exclude: frozenset[str] = frozenset(),
+    ids: Sequence[int] | None = None,
+) -> StoredRows:
     """
     Digests of the rows of some slices of one table, for several accounts in one query.
 
     Rows that change without a new ``updated_at``, such as running timers, are left out; dlt's
     columns do not count.
 
-    Returns:
-        Account and id of each row, once, and digests of its ``updated_at`` and its whole content.
+    Args:
+        digests: Computes them where the destination cannot.
+        exclude: ``table.column`` names that do not count either.
+        ids: Only rows with one of these ids; few.
 
     Raises:
         DestinationError: The destination refused.
     """
     copy, _ = parts[0]
     endpoint, flag = copy.endpoint, copy.endpoint.volatile
+    excluded = excluded_columns(endpoint, exclude)
     with copy.warehouse.sql() as sql:
         names = [n for n in sql.columns_of(endpoint.name) if not n.startswith("_dlt_")]
         where: Condition = AnyOf(*(each.condition_of(slices, names) for each, slices in parts))
-        content = names
+        if ids is not None:
+            where = AllOf(OneOf("id", ids), where)
+        content, is_told = [each for each in names if each not in excluded], True
         if flag is not None and flag[0] not in names:
             # Which rows change by themselves is not known: only rows that come are noticed.
-            content = ["id"]
+            content, is_told = ["id"], False
         elif flag is not None:
             where = AllOf(where, AnyOf(Equals(flag[0], False), Equals(flag[0], None)))
-        columns = select_digests(sql, endpoint.name, where, _KEY, (["updated_at"], content))
-    found = pa.table(dict(zip((*_KEY, *_DIGESTS), columns, strict=True)))
-    # A row that stands in the warehouse twice has one digest.
-    once = found.group_by(_KEY, use_threads=False).aggregate([(each, "max") for each in _DIGESTS])
-    return once.rename_columns([each.removesuffix("_max") for each in once.column_names])
+        groups = (["updated_at"], content)
+        found = select_digests(sql, endpoint.name, where, _KEY, groups, digests)
+    found = found.rename_columns([*_KEY, *_DIGESTS])
+    wanted = [*((each, "max") for each in _DIGESTS), ("id", "count")]
+    once = found.group_by(_KEY, use_threads=False).aggregate(wanted)
+    once = once.select([*_KEY, *(f"{each}_max" for each in _DIGESTS), "id_count"])
+    return StoredRows(once.rename_columns([*_KEY, *_DIGESTS, _ROWS]), tuple(content), is_told)
 
 
 def compare_digests(before: pa.Table, after: pa.Table) -> pa.Table:

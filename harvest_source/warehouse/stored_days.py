@@ -1,4 +1,4 @@
-"""Rows by day of whole tables, for all accounts of a run at once."""
+"""Rows by day of whole tables, for all accounts of a run at once, and the ids of small tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+
+import pyarrow as pa
 
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
@@ -28,6 +30,8 @@ class StoredDays:
 
     warehouse: Warehouse
     account_ids: Sequence[int]
+    ids: dict[tuple[str, int], pa.ChunkedArray] = field(default_factory=dict)
+    """By table and account, ids that were read."""
     _counts: dict[str, Mapping[int, Days]] = field(default_factory=dict)
 
     def count(self, endpoint: Endpoint, account_id: int, bound: date | None) -> Days:
@@ -48,8 +52,9 @@ class StoredDays:
         return {day: rows for day, rows in days.items() if day is not None and day >= bound}
 
     def forget(self) -> None:
-        """Count again when asked next: rows have been removed."""
+        """Count and read again when asked next: rows have been removed, or loaded."""
         self._counts.clear()
+        self.ids.clear()
 
     def _ask(self, endpoint: Endpoint) -> Mapping[int, Days]:
         dated = (endpoint.window,) if endpoint.window else ()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -18,6 +18,9 @@ from harvest_source.sql.values import as_day
 from harvest_source.warehouse.arrow_reads import select_ids
 from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.warehouse import Warehouse
+
+_FEW: Final = 100_000
+"""Rows of a table whose ids are kept: 8 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,19 @@ class TableCopy:
 
     def count(self) -> int:
         """How many rows there are."""
-        with self.warehouse.sql() as sql:
-            return sql.count(self.endpoint.name, self.all_rows())
+        return sum(self.count_days().values())
+
+    def look(self) -> None:
+        """Count the rows, and read the ids of a few: nothing is asked for them afterwards."""
+        if self.stored is not None and self.count() <= _FEW:
+            self.stored.ids[self.endpoint.name, self.account_id] = self.all_ids()
 
     def all_ids(self) -> pa.ChunkedArray:
         """The id of every row."""
+        if self.stored is not None:
+            known = self.stored.ids.get((self.endpoint.name, self.account_id))
+            if known is not None:
+                return known
         with self.warehouse.sql() as sql:
             return select_ids(sql, self.endpoint.name, self.all_rows())
 

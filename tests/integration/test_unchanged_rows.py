@@ -40,7 +40,6 @@ def test_rows_that_are_here_are_not_loaded_again(open_lab: OpenLab) -> None:
     at = lab.clock() - timedelta(hours=22, minutes=30)
     lab.server.edit("clients", late["clients"], name="Late", updated_at=at)
     lab.server.edit("invoices", late["invoices"], notes="Late", updated_at=at)
-    # The pages that are read again in turn are loaded, whatever they hold.
     report = lab.sync(*TABLES, settings={"audit_requests": 0})
     for table in TABLES:
         assert report.as_dict()["tables"][table]["rows"] == len(before[table])
@@ -89,3 +88,19 @@ def test_a_full_refresh_loads_every_row(open_lab: OpenLab) -> None:
     after = loads(lab, "clients")
     assert after.keys() == before.keys()
     assert not set(after.values()) & set(before.values())
+
+
+def test_of_what_is_read_again_only_wrong_rows_are_loaded(open_lab: OpenLab) -> None:
+    """The audit of a day reads all of so small a table, and compares every value."""
+    lab = open_lab.loaded("time_entries")
+    before = loads(lab, "time_entries")
+    first, second, third, *_ = sorted(before)
+    lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {first}")
+    lab.alter(f"UPDATE time_entries SET notes = 'other' WHERE id = {second}")
+    lab.alter(f"UPDATE time_entries SET client__name = NULL WHERE id = {third}")
+    lab.rest(DAY)
+    audit = lab.sync("time_entries").run_log.audit
+    assert (audit.corrected, audit.reread) == (3, len(before))
+    after = loads(lab, "time_entries")
+    assert {row for row in after if after[row] != before[row]} == {first, second, third}
+    assert_equal(lab, "time_entries")

@@ -77,12 +77,14 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
 
 
 def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
-    """Hours and money of one project and year differ; just they are read again."""
+    """Hours and money of one project and year differ; just they are read, and the row loaded."""
+    others = "SELECT id, _dlt_load_id FROM time_entries WHERE id <> {} ORDER BY id"
     row = lab.sql(
         "SELECT t.* FROM time_entries t JOIN projects p ON p.id = t.project__id "
         "WHERE t.billable AND t.billable_rate > 0 AND NOT p.is_fixed_fee LIMIT 1"
     )[0]
     lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {row['id']}")
+    before = lab.sql(others.format(row["id"]))
     scope = f"project {row['project__id']}, {row['spent_date'].year}"
     report = run(lab)
     assert report.exit_code == 5
@@ -95,6 +97,7 @@ def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
     again = [r.query for r in lab.server.requests if "project_id" in r.query]
     assert again
     assert all(f"project_id={row['project__id']}" in query for query in again)
+    assert lab.sql(others.format(row["id"])) == before
     assert_equal(lab, "time_entries")
     first, second = sorted(lab.table("verify_runs"), key=lambda row: row["mended"])
     assert [first["status"], second["status"]] == ["differs", "ok"]

@@ -1,0 +1,66 @@
+"""Digests of Arrow tables, as DuckDB computes them of the rows of its own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from harvest_source.sql import statements
+from harvest_source.sql.conditions import EVERY_ROW
+from harvest_source.sql.dialects import find_dialect
+
+_PAGE: Final = "page"
+_DUCKDB: Final = "duckdb"
+
+
+class PageDigests(AbstractContextManager["PageDigests"]):
+    """
+    Digests rows that are in memory. Close it after use.
+
+    Two digests of one DuckDB are equal if the values are and their types; a column that is null has
+    one digest whatever its type.
+    """
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+
+    def digest(self, rows: pa.Table, digested: Sequence[Sequence[str]]) -> list[pa.ChunkedArray]:
+        """A digest of the values of each of *digested*, row by row; a missing column is null."""
+        missing = {name for each in digested for name in each} - {*rows.column_names}
+        for name in missing:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows))
+        query, _ = statements.select_digests(
+            _QUOTED, find_dialect(_DUCKDB), _PAGE, EVERY_ROW, (), digested
+        )
+        if self._connection is None:
+            self._connection = duckdb.connect(config={"threads": 1})
+        self._connection.register(_PAGE, rows)
+        try:
+            found = self._connection.sql(query)
+            read = getattr(found, "to_arrow_table", None) or found.arrow
+            columns: list[pa.ChunkedArray] = read().columns
+        finally:
+            self._connection.unregister(_PAGE)
+        return columns
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _Quoted:
+    """Names of tables in memory."""
+
+    def table(self, name: str) -> str:
+        return self.column(name)
+
+    def column(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+
+_QUOTED: Final = _Quoted()

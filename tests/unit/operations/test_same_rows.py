@@ -1,0 +1,97 @@
+"""What is read again and is in the warehouse just so is not loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+
+from harvest_source.extract.extraction import Batch
+from harvest_source.operations.same_rows import SameRows
+from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.digests import StoredRows
+from harvest_source.warehouse.page_digests import PageDigests
+
+CLIENTS, INVOICES = BY_NAME["clients"], BY_NAME["invoices"]
+COLUMNS = ("account_id", "id", "name")
+
+
+@pytest.fixture
+def digests() -> Iterator[PageDigests]:
+    with PageDigests() as pages:
+        yield pages
+
+
+def page(*names: str, account_id: int = 1, **more: object) -> pa.Table:
+    """A page of clients of an account, the first with id 0."""
+    rows = [
+        {"account_id": account_id, "id": at, "name": name, **more} for at, name in enumerate(names)
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def store(digests: PageDigests, rows: pa.Table, *, times: int = 1) -> StoredRows:
+    """What a warehouse says of *rows*, each of which stands there so many *times*."""
+    (content,) = digests.digest(rows, [COLUMNS])
+    found = rows.select(["account_id", "id"]).append_column("content", content)
+    return StoredRows(found.append_column("rows", pa.array([times] * rows.num_rows)), COLUMNS)
+
+
+def choose(same: SameRows, rows: pa.Table, endpoint: object = CLIENTS) -> list[str]:
+    (account_id,) = {*rows.column("account_id").to_pylist()}
+    batches = [Batch(endpoint, account_id, table=rows)]  # type: ignore[arg-type]
+    return [
+        name
+        for batch in same.leave_out(batches)
+        if batch.table is not None
+        for name in batch.table.column("name").to_pylist()
+    ]
+
+
+def test_only_rows_that_differ_are_loaded(digests: PageDigests) -> None:
+    """Changed ones and new ones; an account's rows are not another one's."""
+    same = SameRows({"clients": store(digests, page("a", "b", "c"))}, digests)
+    assert choose(same, page("a", "changed", "c", "new")) == ["changed", "new"]
+    assert choose(same, page("a", "b", account_id=2)) == ["a", "b"]
+    assert same.find_loaded("clients") == [0, 1, 3]
+
+
+def test_states_are_kept_in_their_order(digests: PageDigests) -> None:
+    """A state after rows that are left out is stored all the same."""
+    same = SameRows({"clients": store(digests, page("a"))}, digests)
+    state = Batch(CLIENTS, 1, state={"audit": {}})
+    new = Batch(CLIENTS, 1, table=page("new"))
+    assert same.leave_out([Batch(CLIENTS, 1, table=page("a")), state, new]) == [state, new]
+
+
+def test_the_later_of_two_versions_decides(digests: PageDigests) -> None:
+    """A row that is again as it was is loaded after the version between."""
+    same = SameRows({"clients": store(digests, page("a", "b"))}, digests)
+    assert choose(same, page("between", "b")) == ["between"]
+    assert choose(same, page("a", "b")) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "times", "history", "more"),
+    [
+        (CLIENTS, 2, (), {}),
+        (CLIENTS, 1, ("clients",), {}),
+        (CLIENTS, 1, (), {"unknown": 1}),
+        (INVOICES, 1, (), {}),
+    ],
+    ids=["doubled", "history", "new column", "children"],
+)
+def test_what_cannot_be_told_is_loaded(
+    digests: PageDigests, endpoint: object, times: int, history: tuple[str, ...], more: object
+) -> None:
+    """Rows that stand there twice, rows with versions or children, and columns that are new."""
+    stored = {name: store(digests, page("a"), times=times) for name in ("clients", "invoices")}
+    same = SameRows(stored, digests, frozenset(history))
+    assert choose(same, page("a", **more), endpoint) == ["a"]  # type: ignore[arg-type]
+
+
+def test_an_empty_new_column_changes_nothing(digests: PageDigests) -> None:
+    """The warehouse gets a column with its first value."""
+    same = SameRows({"clients": store(digests, page("a"))}, digests)
+    assert choose(same, page("a", unknown=None)) == []
