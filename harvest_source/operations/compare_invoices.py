@@ -21,6 +21,7 @@ from harvest_source.operations.audit_tables import (
 )
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import (
+    CHANGED,
     EXACT,
     HALF_CENT,
     Comparison,
@@ -242,7 +243,7 @@ class InvoiceComparison:
 
     def _find_excuse(self, invoice: Invoice, check: str, ask: Callable[[Invoice], str]) -> str:
         if any(each.there["id"] == invoice.id for each in self.changed):
-            return "changed since the last sync"
+            return CHANGED
         self._asked[check] += 1
         return ask(invoice) if self._asked[check] <= _ASKED else "not looked into: too many"
 

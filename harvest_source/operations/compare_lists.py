@@ -26,7 +26,7 @@ from harvest_source.operations.audit_tables import (
     find_cursor,
 )
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.comparisons import CHANGED, Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID, Column
 from harvest_source.schema.endpoint import Endpoint
@@ -144,7 +144,7 @@ class ListsComparison:
         if awaits_children(self.workspace, place, parent):
             return UNASKED
         if any(each.there["id"] == parent for each in self.changed):
-            return "changed since the last sync"
+            return CHANGED
         of_parent = AllOf(Equals(ACCOUNT_ID, self.table.session.account_id), Equals("id", parent))
         with self.workspace.warehouse.sql() as sql:
             found = list(sql.iter_values(self.table.endpoint.name, of_parent, ("updated_at",)))

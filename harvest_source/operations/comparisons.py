@@ -16,6 +16,8 @@ ALL: Final = "all"
 HALF_CENT: Final = Decimal("0.005")
 """Sums that Harvest reports are rounded to cents, and to hundredths of an hour."""
 
+CHANGED: Final = "changed since the last sync"
+"""An excuse of figures whose rows have changed: it may hide a row that is wrong."""
 
 EXACT: Final = Context(prec=1000)
 """
@@ -86,6 +88,12 @@ class Comparison:
         if self.is_equal:
             return State.OK
         return State.INFORMATION if self.excuse else State.DIFFERS
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether rows that changed excuse the difference, and a wrong row may be among them."""
+        is_excused = self.state is State.INFORMATION and self.excuse == CHANGED
+        return is_excused and bool(self.slices)
 
     @property
     def where(self) -> str:

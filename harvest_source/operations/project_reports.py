@@ -14,7 +14,7 @@ from harvest_source.extract.report_years import last_day, year_window
 from harvest_source.extract.slices import DateWindow
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import EXACT, Subject, add_up, as_number
+from harvest_source.operations.comparisons import CHANGED, EXACT, Subject, add_up, as_number
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME
@@ -27,7 +27,6 @@ ProjectYear = tuple[int, int]
 _PROJECT: Final = ("id", "is_fixed_fee", "name", "client__name", "client__currency")
 
 _CENT = Decimal("0.01")
-_CHANGED = "changed since the last sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +138,4 @@ def iter_versions(changed: Sequence[ChangedRow]) -> Iterator[Row]:
 
 def explain_change(is_unsettled: bool) -> str:
     """Why the sums of a project and year may differ: rows of it changed. Empty: they did not."""
-    return _CHANGED if is_unsettled else ""
+    return CHANGED if is_unsettled else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,9 +64,8 @@ class Rereading:
             stored = self._digest(digests)
             same = SameRows(stored, digests, options.history)
             load_rereads(self.workspace, self._rereads, same.leave_out)
-            for name, parts in self._read.items():
-                corrected = self._count_corrected(name, stored[name], same, digests)
-                for copy, _ in parts:
+            for name, corrected in self._find_corrected(stored, same, digests).items():
+                for copy, _ in self._read[name]:
                     came = find_came(corrected, copy.account_id)[:_MOST_PARENTS]
                     for endpoint in self._find_below(copy) if came else ():
                         below[endpoint.name, copy.account_id] = Reread(parents=tuple(came))
@@ -81,19 +80,24 @@ class Rereading:
                 name: read_digests(parts, digests, exclude) for name, parts in self._read.items()
             }
 
-    def _count_corrected(
-        self, name: str, before: StoredRows, same: SameRows, digests: PageDigests
-    ) -> pa.Table:
-        """Account and id of the rows that were not right; only loaded ones have changed."""
-        loaded = same.find_loaded(name)
-        ids = loaded if len(loaded) <= _MOST_IDS else None
+    def _find_corrected(
+        self, stored: Mapping[str, StoredRows], same: SameRows, digests: PageDigests
+    ) -> dict[str, pa.Table]:
+        """By table, account and id of the rows that were not right, counted in the report."""
         exclude = self.workspace.extraction.options.exclude
-        after = read_digests(self._read[name], digests, exclude, ids)
-        corrected = compare_digests(before.rows, after.rows)
-        report = self.workspace.run_log.audit
-        report.corrected += corrected.num_rows
-        report.reread += before.rows.num_rows + corrected.filter(pc.field("came")).num_rows
-        return corrected
+        report, found = self.workspace.run_log.audit, dict[str, pa.Table]()
+        with self.workspace.warehouse.querying():
+            for name, before in stored.items():
+                report.reread += before.rows.num_rows
+                # Only what was loaded has changed.
+                if loaded := same.find_loaded(name):
+                    ids = loaded if len(loaded) <= _MOST_IDS else None
+                    after = read_digests(self._read[name], digests, exclude, ids)
+                    found[name] = compare_digests(before.rows, after.rows)
+        for corrected in found.values():
+            report.corrected += corrected.num_rows
+            report.reread += corrected.filter(pc.field("came")).num_rows
+        return found
 
     def _find_below(self, copy: TableCopy) -> list[Endpoint]:
         """The lists below the rows of *copy* that this run has read: a row may return with them."""

@@ -83,9 +83,9 @@ def verify(
             finish_owed(workspace)
         comparison = TablesComparison(workspace, is_thorough=fix)
         found = comparison.run()
-        is_mended = fix and any(each.state is State.DIFFERS for each in found)
-        if is_mended:
-            found = _mend_all(workspace, comparison, found)
+        is_mended = False
+        if fix:
+            found, is_mended = _mend_all(workspace, comparison, found)
         for warning in describe_misfits(warehouse):
             log.warn(warning)
         if fix:
@@ -128,19 +128,30 @@ def _note_nothing_compared(
 
 def _mend_all(
     workspace: Workspace, comparison: TablesComparison, found: list[Comparison]
-) -> list[Comparison]:
+) -> tuple[list[Comparison], bool]:
     """
     Mend what differs, and compare again, until nothing is left that mending changes.
 
-    Reading a row that was missing may show that another one is too many.
+    Reading a row that was missing may show that another one is too many. What changed rows excuse
+    is read once: where a timer runs, a wrong row is in no figure that could be told from it.
+
+    Returns:
+        The comparisons as they are then, and whether there was anything to mend.
     """
+    is_mended, audit = False, workspace.run_log.audit
+    doubtful = [each for each in found if each.is_doubtful]
     for _ in range(_ROUNDS):
         differing = [each for each in found if each.state is State.DIFFERS]
-        if not differing:
+        if not differing and not doubtful:
             break
-        mend(workspace, differing)
-        comparison.forget(differing)
+        corrected = audit.corrected
+        mend(workspace, [*differing, *doubtful])
+        if not differing and audit.corrected == corrected:
+            break
+        is_mended = True
+        comparison.forget([*differing, *doubtful])
+        doubtful = []
         found = comparison.run()
         if [each for each in found if each.state is State.DIFFERS] == differing:
             break
-    return found
+    return found, is_mended

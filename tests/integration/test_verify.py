@@ -360,3 +360,17 @@ def test_verifying_nothing_is_refused(open_lab: OpenLab) -> None:
     with pytest.raises(ConfigError, match="no warehouse"):
         run(lab)
     assert not lab.database.exists()
+
+
+def test_a_wrong_row_beside_a_running_timer_is_mended(lab: Lab) -> None:
+    """The timer excuses what its project's hours differ by; mending looks at the rows."""
+    row = lab.sql("SELECT * FROM time_entries ORDER BY spent_date DESC, id LIMIT 1")[0]
+    timer = {"project_id": row["project__id"], "spent_date": row["spent_date"].isoformat()}
+    lab.server.create("time_entries", **timer, is_running=True, hours=1, rounded_hours=1)
+    lab.sync("time_entries")
+    lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {row['id']}")
+    assert told(run(lab)) == set()
+    report = run(lab, fix=True)
+    assert (report.exit_code, report.mended) == (0, True)
+    assert_equal(lab, "time_entries")
+    assert not run(lab, fix=True).mended
