@@ -6,7 +6,8 @@ import os
 import sys
 import warnings
 
-from harvest_source.startup import leave_out_httpx_command
+from harvest_source.late_imports import put_off_imports
+from harvest_source.startup import compile_methods_late, leave_out_httpx_command
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -42,7 +43,9 @@ def main() -> None:
         os.environ.setdefault(name, value)
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
+    compile_methods_late()
     leave_out_httpx_command()
+    put_off_imports()
     from harvest_source.cli.main import INTERRUPTED, run
     from harvest_source.cli.streams import prepare_streams
     from harvest_source.concurrency import has_threads

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harvest_source.cli.ask_log_command import ask
 from harvest_source.cli.asking import open_runner, readable_file
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.mcp_commands import mcp
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.errors import ConfigError
 
@@ -43,7 +41,7 @@ def readable(function: F) -> F:
 @everywhere
 def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     """
-    Run one SELECT on the warehouse.
+    Run one query on the warehouse.
 
     It can read the warehouse's tables and nothing else, and is stopped after 20 seconds. Decimals
     are exact, also with --json.
@@ -115,9 +113,6 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
         )
     _note_age(context, answer)
     return 0
-
-
-ASK_COMMANDS = (query, list_, get, mcp, ask)
 
 
 def _split(names: str | None) -> tuple[str, ...]:

@@ -16,15 +16,10 @@ import click
 
 from harvest_source._version import __version__
 from harvest_source.api.rate_limit import LimiterMaker, general_limiter
-from harvest_source.cli.ask_commands import ASK_COMMANDS
-from harvest_source.cli.auth_commands import auth
-from harvest_source.cli.commands import COMMANDS
 from harvest_source.cli.console import print_json
-from harvest_source.cli.export_command import export
 from harvest_source.cli.json_log import JsonLog, wants_json_log
-from harvest_source.cli.model_commands import MODEL_COMMANDS
+from harvest_source.cli.late_commands import LateCommand, LateCommands, LateGroup
 from harvest_source.cli.options import Context, everywhere
-from harvest_source.cli.page_commands import PAGE_COMMANDS
 from harvest_source.cli.streams import OutputError, discard_stdout
 from harvest_source.errors import HarvestError, ResourceError, error_dict, find_cause
 from harvest_source.resources import explain_lack
@@ -49,7 +44,47 @@ _INTERRUPTED_MESSAGE: Final = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_MODULES: Final[Mapping[str, Mapping[str, str]]] = {
+    "commands": {
+        "check": "Show what a sync would meet, without writing anything.",
+        "sandbox": "Serve a simulated Harvest account until interrupted.",
+        "status": "Show the last runs and the age of each table.",
+        "sync": "Read what changed and merge it into the warehouse.",
+        "tables": "List every table: key, cursor, columns with types.",
+        "verify": "Compare the warehouse with Harvest's own totals.",
+    },
+    "export_command": {"export": "Write tables into files of DIR, one for each table."},
+    "ask_commands": {
+        "query": "Run one query on the warehouse.",
+        "list": "List records of a table, or the tables.",
+        "get": "Show the record of a table that has this id.",
+    },
+    "mcp_commands": {"mcp": "Serve the warehouse to agents, read-only."},
+    "ask_log_command": {"ask": "What callers asked."},
+    "model_commands": {
+        "transform": "Build the dbt models in the warehouse that sync filled.",
+        "dbt": "Copy the dbt package to PATH, or print where it is.",
+    },
+    "page_commands": {
+        "app": "Serve the report as a page with controls, until interrupted.",
+        "report": "Write the report of the models as one HTML file.",
+    },
+    "auth_commands": {"auth": "Sign in to Harvest and keep the sign-in, encrypted."},
+}
+"""Each command with its first sentence, by the module beside this one that has it."""
+
+_COMMANDS: Final = {
+    name: LateCommand(f"harvest_source.cli.{module}", "list_" if name == "list" else name, summary)
+    for module, commands in _MODULES.items()
+    for name, summary in commands.items()
+}
+
+
+@click.group(
+    cls=LateGroup,
+    commands=LateCommands(_COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="harvest-source")
 @everywhere
 def main(context: Context) -> None:
@@ -60,10 +95,6 @@ def main(context: Context) -> None:
     environment (SOURCES__HARVEST__...). Without an account, try: harvest-source sync --sandbox
     """
     del context  # Its options were taken by the decorator.
-
-
-for _command in (*COMMANDS, export, *ASK_COMMANDS, *MODEL_COMMANDS, *PAGE_COMMANDS, auth):
-    main.add_command(_command)
 
 
 def run(arguments: Sequence[str], build_limiter: LimiterMaker = general_limiter) -> int:

@@ -77,9 +77,6 @@ def dbt(context: Context, *, path: Path | None) -> int:
     return 0
 
 
-MODEL_COMMANDS = (transform, dbt)
-
-
 def _parse_variables(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}

@@ -117,9 +117,6 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
     return 0
 
 
-PAGE_COMMANDS = (app, report)
-
-
 def build_page_target(options: dict[str, Any], *, sandbox: bool) -> Any:
     """Where the models are; takes the options of the warehouse but --account out of *options*."""
     from harvest_source.warehouse.target import build_target

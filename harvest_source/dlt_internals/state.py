@@ -19,6 +19,7 @@ from dlt.pipeline.state_sync import migrate_state_to_current
 
 from harvest_source.dlt_internals.destinations import JobClient
 from harvest_source.dlt_internals.open_tables import is_open_tables
+from harvest_source.dlt_internals.read_schemas import read_schemas_once
 from harvest_source.dlt_internals.state_files import find_last_in_files, read_state_in_files
 from harvest_source.sql import statements
 from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable
@@ -187,6 +188,10 @@ class StatefulPipeline(dlt.Pipeline):
     ``2026`` and names of more than 64 letters are none. ``_impl_cls`` of ``dlt.pipeline`` is
     internal, and so are the methods. Without them: dlt's own choice, and letters only in names.
     """
+
+    def _configure(self, *given: Any, **named: Any) -> None:
+        super()._configure(*given, **named)
+        read_schemas_once(self)
 
     def _get_schema_or_create(self, schema_name: str | None = None) -> dlt.Schema:
         if schema_name or self.default_schema_name:

@@ -24,6 +24,8 @@ import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.pipeline import PipelineContext
+from dlt.common.storages.live_schema_storage import LiveSchemaStorage
+from dlt.common.storages.schema_storage import SchemaStorage
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source import dlt_internals
@@ -669,3 +671,31 @@ def test_a_file_can_be_opened_for_reading(loaded: Warehouse, tmp_path: Path) -> 
         assert sql.execute_sql("SELECT id FROM orders") == [(1,)]
         with pytest.raises(Exception, match="read-only"):
             sql.execute_sql("DELETE FROM orders")
+
+
+def test_a_schema_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until its file is another one; what was changed here and not written yet stays."""
+    warehouse = Warehouse(tmp_path)
+    warehouse.load()
+    pipeline, read = warehouse.pipeline, list[str]()
+
+    def load(store: SchemaStorage, name: str) -> dlt.Schema:
+        read.append(name)
+        return SchemaStorage.load_schema(store, name)
+
+    monkeypatch.setattr(LiveSchemaStorage, "load_schema", load)
+    first = pipeline.default_schema
+    read.clear()
+    assert pipeline.default_schema is first
+    assert pipeline.schemas[first.name] is first
+    assert read == []
+
+    other = first.clone()
+    other.update_table({"name": "added", "columns": {}})
+    SchemaStorage(pipeline._schema_storage_config).save_schema(other)
+    assert "added" in pipeline.default_schema.tables
+    assert read == [first.name]
+
+    pipeline.default_schema.update_table({"name": "not_written", "columns": {}})
+    assert "not_written" in pipeline.default_schema.tables
+    assert read == [first.name]

@@ -16,3 +16,41 @@ def test_httpx_goes_without_its_own_command_line() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "httpx"]
+
+
+def test_methods_are_compiled_when_they_are_called() -> None:
+    """They do what dataclasses' own do; those of a version of Python that has other ones stay."""
+    code = """
+import dataclasses, sys
+from harvest_source.startup import compile_methods_late
+own = getattr(dataclasses, "_create_fn", None)
+compile_methods_late()
+is_late = getattr(dataclasses, "_create_fn", None) is not own
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    a: int
+    b: list[int] = dataclasses.field(default_factory=list, compare=False)
+
+@dataclasses.dataclass
+class Open:
+    a: int
+
+def refuses(change):
+    try:
+        change()
+    except dataclasses.FrozenInstanceError as error:
+        return str(error)
+
+one = Pair(1)
+assert repr(one) == "Pair(a=1, b=[])", repr(one)
+assert one == Pair(1, [2]) != Pair(2) and hash(one) == hash(Pair(1, [2])) and one != 1
+assert Pair(1) < Pair(2) >= Pair(2) and sorted([Pair(2), Pair(1)])[0].a == 1
+assert refuses(lambda: setattr(one, "a", 2)) == "cannot assign to field 'a'"
+assert refuses(lambda: delattr(one, "a")) == "cannot delete field 'a'"
+assert dataclasses.replace(one, a=3).a == 3 and Open(1) == Open(1) and Open.__hash__ is None
+assert Pair.__eq__.__qualname__ == "Pair.__eq__"
+print(is_late == (sys.version_info < (3, 13)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True"]

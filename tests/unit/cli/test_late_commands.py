@@ -1,0 +1,34 @@
+"""Commands that are imported when they are called."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from harvest_source.cli.late_commands import LateCommands
+from harvest_source.cli.main import main
+
+assert isinstance(main.commands, LateCommands)
+
+
+@pytest.mark.parametrize(("name", "summary"), main.commands.list_summaries())
+def test_the_summary_is_that_of_the_command(name: str, summary: str) -> None:
+    """``--help`` says of each what its own help begins with, under its own name."""
+    command = main.commands[name]
+    assert isinstance(command, click.Command)
+    assert (command.name, command.get_short_help_str(100)) == (name, summary)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"]])
+def test_other_commands_are_not_imported(arguments: list[str]) -> None:
+    """Neither for the list of all commands, nor for one of them."""
+    code = (
+        "import sys; from harvest_source.cli.main import run;"
+        f"code = run({arguments!r});"
+        "print(code, *(n for n in sys.modules if n.endswith('_commands')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == ["0", "harvest_source.cli.late_commands"]

@@ -1,0 +1,70 @@
+"""Modules that libraries import when they start, and that are imported when they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_BEGIN = (
+    "import sys; from harvest_source.late_imports import *; put_off_imports(); import dlt, pyarrow;"
+)
+
+
+def run(code: str) -> list[str]:
+    """What a process of its own prints that puts imports off and runs *code*."""
+    command = [sys.executable, "-c", _BEGIN + code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_what_is_put_off_is_asked_for_and_waits() -> None:
+    """A module that nothing imports any more, or whose names are wanted at once, saves nothing."""
+    code = (
+        "import harvest_source.operations.sync_steps, harvest_source.config.parse;"
+        "from harvest_source.late_imports import LATE, LateModule;"
+        "print(*(n for n in LATE if not isinstance(sys.modules.get(n), LateModule)))"
+    )
+    assert run(code) == []
+
+
+@pytest.mark.parametrize(
+    ("use", "printed"),
+    [
+        # A destination by its name, as dlt looks it up, and as people import it.
+        ("from dlt.common.destination import Destination as d;"
+         "print(d.from_reference('postgres').destination_type)", "dlt.destinations.postgres"),
+        ("from dlt.destinations import postgres as p; print(p.__module__)",
+         "dlt.destinations.impl.postgres.factory"),
+        # One that is answered early is the same one later.
+        ("early = dlt.destinations.duckdb; dlt.destinations.postgres;"
+         "import dlt.destinations as d; print(early is d.duckdb)", "True"),
+        ("import dlt.destinations.impl.postgres.factory as f, dlt.destinations as d;"
+         "print(d.impl.postgres.factory is f)", "True"),
+        ("from dlt.version import get_dependency_requirement as g;"
+         "print(type(g('click')).__module__, g('click').name)", "packaging.requirements click"),
+        ("from packaging.requirements import Requirement as R; print(R('a>1').specifier)", ">1"),
+        ("print(dlt.dbt.package.__name__)", "package"),
+        ("import pyarrow.compute as pc; print(pc.sum(pyarrow.array([1, 2])))", "3"),
+        ("print(pyarrow.array(['1']).cast('int64')[0])", "1"),
+        ("import pyarrow.compute; print(pyarrow.compute.sum(pyarrow.array([1, 2])))", "3"),
+        ("import yaml; print(yaml.safe_load('a: 1')['a'], yaml.__version__ > '1')", "1 True"),
+        ("import pendulum; print(pendulum.parse('3 May 2026', strict=False).day)", "3"),
+    ],
+)  # fmt: skip
+def test_each_is_what_it_was(use: str, printed: str) -> None:
+    """It is imported when it is used, in every way that Python has."""
+    assert run(use) == printed.split()
+
+
+def test_threads_wait_until_it_is_there() -> None:
+    """None sees a module whose code is still being run."""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor as P; from threading import Barrier;"
+        "import pyarrow.compute as pc, yaml; b = Barrier(8);"
+        "f = lambda n: (b.wait(), pc.cast(pyarrow.array(['1']), 'int64', safe=True)[0].as_py(),"
+        " yaml.safe_load('a: 1')['a'], dlt.destinations.postgres.__name__)[1:];"
+        "print(*set(P(8).map(f, range(8))))"
+    )
+    assert run(code) == ["(1,", "1,", "'postgres')"]
