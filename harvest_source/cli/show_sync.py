@@ -66,6 +66,8 @@ def _tell(console: Console, report: SyncReport) -> None:
         console.note("later", describe_unasked(report))
     if log.audit.was_due:
         console.note("audit", log.audit.describe())
+    if log.given_back:
+        console.note("file", f"{log.given_back / 1e6:,.1f} MB that were free given back")
     for error in report.errors:
         console.error(str(error))
     for failure in log.failures:

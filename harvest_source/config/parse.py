@@ -322,6 +322,19 @@ def parse_keep_deleted(value: object) -> bool:
     return str(value) == "records"
 
 
+def parse_shrink_file(value: object) -> bool:
+    """
+    Whether a DuckDB file is made smaller once a day: ``daily`` or ``never``.
+
+    Raises:
+        ConfigError: Neither of the two.
+    """
+    if value not in ("daily", "never"):
+        msg = f'shrink_file is {str(value)[:40]!r}. It can be "daily" or "never".'
+        raise ConfigError(msg)
+    return str(value) == "daily"
+
+
 def parse_table_format(value: object) -> TableFormat | None:
     """
     The format of tables in files; None: none was named.

@@ -110,6 +110,11 @@ class HarvestConfiguration(BaseConfiguration):
     Days that `sync_runs`, `verify_runs` and dlt's list of loads keep a row. Of older ones stay the
     last runs that read each table, and the loads that rows name.
     """
+    shrink_file: str = "daily"
+    """
+    When a DuckDB file of which much is free is made smaller: `"daily"`, at the end of the run with
+    the audit, or `"never"`.
+    """
     destination_wait: int = DESTINATION_WAIT_S
     """Seconds to wait for a DuckDB file that another process holds open."""
     table_format: str | None = None

@@ -170,6 +170,8 @@ class RunLog:
     """Roles by account, where the token is not an administrator's: it may see a part."""
     notices: list[Notice] = field(default_factory=list)
     audit: AuditReport = field(default_factory=AuditReport)
+    given_back: int = 0
+    """Bytes by which a DuckDB file was made smaller."""
     pages: PageCounts = field(default_factory=PageCounts)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -31,6 +31,7 @@ from harvest_source.config.parse import (
     parse_overlap,
     parse_rate_limit,
     parse_share,
+    parse_shrink_file,
     parse_table_format,
 )
 from harvest_source.config.paths import parse_path
@@ -129,6 +130,7 @@ class Upkeep:
         keep_deleted_days: Days that ``deleted_records`` keeps a row; None: for ever.
         keep_content: False: ``deleted_records`` keeps the id of a deleted row only.
         keep_runs_days: Days that a row for each run and load stays.
+        shrinks_file: Make a DuckDB file smaller of which much is free.
     """
 
     deletes: bool | None
@@ -137,6 +139,7 @@ class Upkeep:
     keep_deleted_days: int | None
     keep_content: bool
     keep_runs_days: int = KEEP_RUNS_DAYS
+    shrinks_file: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,7 @@ def _build_upkeep(config: HarvestConfiguration, arguments: RunArguments) -> Upke
         keep_deleted_days=parse_keep_deleted_days(config.keep_deleted_days),
         keep_content=parse_keep_deleted(config.keep_deleted),
         keep_runs_days=parse_keep_runs_days(config.keep_runs_days),
+        shrinks_file=parse_shrink_file(config.shrink_file),
     )
 
 

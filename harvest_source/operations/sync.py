@@ -141,6 +141,7 @@ def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> tuple[SyncReport, str | N
     with run_ahead(partial(_open_accounts, run)) as opening:
         steps = _build_steps(run, endpoints)
         with steps.written_once():
+            steps.restore()
             return _take_steps(run, endpoints, steps, opening)
 
 
@@ -162,8 +163,7 @@ def _take_steps(
         target = replace(run.target, dataset=steps.workspace.warehouse.dataset)
         report = replace(report, target=target)
     earlier = steps.read_earlier_status(report) if run.settings.recipient else None
-    steps.write_run(report)
-    steps.drop_staging(report)
+    steps.finish(report)
     return report, earlier
 
 
@@ -172,7 +172,7 @@ def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:
         from harvest_source.operations.sync_steps import SyncSteps
         from harvest_source.operations.workspace import open_workspace
     run.hooks.on_imported()
-    return SyncSteps(open_workspace(run, endpoints))
+    return SyncSteps(open_workspace(run, endpoints, stays_open=True))
 
 
 def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...]:

@@ -7,15 +7,14 @@ because it needs Arrow, DuckDB and all of dlt.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from harvest_source._version import __version__
 from harvest_source.auth.sessions import Session
 from harvest_source.dlt_internals import build_load_id
 from harvest_source.errors import DestinationError, HarvestError, RemoteError, printable
@@ -25,8 +24,8 @@ from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
 from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_owed
+from harvest_source.operations.run_end import finish, write_log, write_run
 from harvest_source.operations.run_report import SyncReport
-from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.unseen import leave_out_moved
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
@@ -37,7 +36,6 @@ from harvest_source.warehouse.keys import write_keys
 from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_repair import fill_own_tables
-from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.repair import fill_parent_keys
 from harvest_source.warehouse.run_retention import forget_old_runs
 
@@ -47,9 +45,15 @@ _LOOKED_BACK: Final = timedelta(days=35)
 
 @dataclass(frozen=True, slots=True)
 class SyncSteps:
-    """What a sync does with an open warehouse."""
+    """
+    What a sync does with an open warehouse.
+
+    Attributes:
+        restored: Warnings of :meth:`restore`, or why it failed.
+    """
 
     workspace: Workspace
+    restored: Future[list[str]] = field(default_factory=Future)
 
     @contextmanager
     def written_once(self) -> Iterator[None]:
@@ -62,17 +66,25 @@ class SyncSteps:
         try:
             yield
         finally:
-            try:
-                file.write_log()
-            except DestinationError as error:
-                self.workspace.run_log.warn(str(error))
+            write_log(self.workspace, file)
+
+    def restore(self) -> None:
+        """
+        Bring the warehouse up to date, while Harvest answers the first requests.
+
+        A failure is that of :meth:`execute`: a refused sign-in comes before it.
+        """
+        try:
+            self.restored.set_result(self.workspace.warehouse.restore())
+        except HarvestError as error:
+            self.restored.set_exception(error)
 
     def execute(self) -> list[HarvestError]:
         """Run every step in order; returns the failures that belong to no single table."""
         workspace = self.workspace
         warehouse = workspace.warehouse
         try:
-            for warning in warehouse.restore():
+            for warning in self.restored.result():
                 workspace.run_log.warn(warning)
             for warning in empty_excluded(warehouse, workspace.extraction.options.exclude):
                 workspace.run_log.warn(warning)
@@ -130,14 +142,9 @@ class SyncSteps:
                 f"be deleted: {printable(error)}"
             )
 
-    def write_run(self, report: SyncReport) -> None:
-        """Write the run's row into ``sync_runs``; a failure to do so is only a warning."""
-        if any(isinstance(error, DestinationError) for error in report.errors):
-            return
-        try:
-            insert_row(self.workspace.warehouse, SYNC_RUNS, _build_row(report))
-        except Exception as error:  # The rows are loaded: a missing record of it fails nothing.
-            report.run_log.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
+    def finish(self, report: SyncReport) -> None:
+        """Record the run and tidy up, as :func:`run_end.finish` does."""
+        finish(self.workspace, report)
 
     def read_earlier_status(self, report: SyncReport) -> str | None:
         """The status of the last run before this one; None: there is none, or it is not known."""
@@ -150,18 +157,11 @@ class SyncSteps:
         last = max(rows, key=lambda row: str(row["started_at"]), default=None)
         return None if last is None else str(last["status"])
 
-    def drop_staging(self, report: SyncReport) -> None:
-        """Drop dlt's staging dataset, unless the destination has refused already."""
-        if not any(isinstance(error, DestinationError) for error in report.errors):
-            drop_staging(self.workspace)
-
     def write_refused_run(self, report: SyncReport) -> None:
-        """As :meth:`write_run`, for a run that ended before :meth:`execute`."""
-        try:
-            self.workspace.warehouse.restore()
-        except HarvestError:
+        """Write the row of a run that ended before :meth:`execute`."""
+        if self.restored.exception():
             return  # The refused sign-in is reported; the warehouse can wait for the next run.
-        self.write_run(report)
+        write_run(self.workspace, report)
 
     def _write_comments(self) -> None:
         """A warehouse that refuses comments and keys is complete without them."""
@@ -224,20 +224,3 @@ class SyncSteps:
         if reason:
             self.workspace.run_log.warn(reason)
         return reason is None
-
-
-def _build_row(report: SyncReport) -> dict[str, object]:
-    summary = report.as_dict()
-    return {
-        "id": uuid.uuid4().hex,
-        "started_at": report.started_at,
-        "ended_at": report.ended_at,
-        "status": report.status,
-        "account_ids": ",".join(map(str, report.account_ids)),
-        "tables": summary["tables"],
-        "errors": summary["errors"],
-        "requests": report.requests,
-        "version": __version__,
-        "rows_deleted": sum(report.run_log.deleted.values()),
-        **report.run_log.audit.run_values(),
-    }

@@ -82,9 +82,14 @@ class Workspace:
         return self.extraction.options.clock.now()
 
 
-def open_workspace(run: Run, endpoints: tuple[Endpoint, ...]) -> Workspace:
+def open_workspace(
+    run: Run, endpoints: tuple[Endpoint, ...], *, stays_open: bool = False
+) -> Workspace:
     """
     Open the warehouse of *run* and put together what its steps need.
+
+    Args:
+        stays_open: As for :class:`Warehouse`.
 
     Raises:
         ConfigError: No such destination.
@@ -97,6 +102,7 @@ def open_workspace(run: Run, endpoints: tuple[Endpoint, ...]) -> Workspace:
         wait_s=settings.destination_wait_s,
         on_warning=run.run_log.warn,
         activity=run.run_log.activity,
+        stays_open=stays_open,
     )
     extraction = Extraction(
         run.sessions, settings.options, run.run_log, package_rows=run.hooks.package_rows

@@ -32,6 +32,7 @@ from harvest_source.warehouse.duckdb_errors import (
     is_duckdb,
     is_locked,
 )
+from harvest_source.warehouse.duckdb_log import DuckDBLog
 
 _RETRY_S: Final = 1.0
 
@@ -49,6 +50,8 @@ _OTHERS: Final = 352 * 1024 * 1024
 """What the process needs beside DuckDB: Python, its libraries, pages that were read ahead."""
 _MOST_THREADS: Final = 4
 """Threads of DuckDB while it loads: each needs memory for the rows that it writes."""
+_LEFT_BYTES: Final = 1 << 16
+"""Of a log that stays beside the file after a run that loaded nothing: a day of rows of runs."""
 _LOG_BYTES: Final = 1 << 20
 """A longer log is written into the file at once: to open the file is to read the log."""
 
@@ -79,12 +82,18 @@ class _State:
         is_unbounded: Whether :meth:`DuckDBFile.lift` was called.
         keeps_log: Whether a short log stays beside the file when it is closed.
         has_kept_log: Whether one did. Otherwise a log there is another process's.
+        log_before: Bytes of the log when :meth:`DuckDBFile.keep_log` was called.
+        leaves_log: Whether the log stays beside the file for good.
+        checked: The connection of :meth:`DuckDBFile.check`, if the file stayed open.
     """
 
     limit_before: str | None = None
     is_unbounded: bool = False
     keeps_log: bool = False
     has_kept_log: bool = False
+    log_before: int = 0
+    leaves_log: bool = False
+    checked: duckdb.DuckDBPyConnection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,7 @@ class DuckDBFile:
             DestinationError: It cannot be opened, or stays in use; says *kept*.
         """
         with self.open(kept) as connection:
+            self.close_checked()
             if self._state.limit_before is not None:
                 yield
                 return
@@ -139,6 +149,27 @@ class DuckDBFile:
                     self._end_log(connection)
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
                     connection.execute(DUCKDB_SET_MEMORY.format(limit))
+
+    def check(self, kept: str, *, stays_open: bool) -> None:
+        """
+        Open the file, to see that it can be opened.
+
+        Args:
+            stays_open: Until :meth:`held` is first entered, or :meth:`close_checked` called: DuckDB
+                takes 20 ms of processor time to open any file.
+
+        Raises:
+            DestinationError: It cannot be opened, or stays in use; says *kept*.
+        """
+        self._state.checked = self.open(kept)
+        if not stays_open:
+            self.close_checked()
+
+    def close_checked(self) -> None:
+        """Close the file if :meth:`check` left it open."""
+        if self._state.checked is not None:
+            self._state.checked.close()
+            self._state.checked = None
 
     def _share(self, connection: duckdb.DuckDBPyConnection, threads: int) -> None:
         """
@@ -160,10 +191,11 @@ class DuckDBFile:
         Closing the file would write it without one. DuckDB refuses while another connection of this
         process has changes: it writes them later.
         """
-        if self._state.keeps_log and self._read_log_bytes() <= _LOG_BYTES:
+        if self._state.keeps_log and self._log.read_bytes() <= _LOG_BYTES:
             connection.execute(DUCKDB_KEEP_LOG)
             self._state.has_kept_log = True
-        elif self._read_log_bytes():
+            self._log.protect()
+        elif self._log.read_bytes():
             with suppress(duckdb.TransactionException):
                 connection.execute(DUCKDB_CHECKPOINT)
 
@@ -187,24 +219,41 @@ class DuckDBFile:
         reads it.
         """
         self._state.keeps_log = not self.only_reads
+        self._state.log_before = self._log.read_bytes()
+
+    @property
+    def has_new_log(self) -> bool:
+        """Whether the log holds what was written since :meth:`keep_log`."""
+        return self._log.read_bytes() != self._state.log_before
+
+    @property
+    def _log(self) -> DuckDBLog:
+        return DuckDBLog(self.path)
+
+    def leave_log(self) -> None:
+        """
+        Leave a short log beside the file, in place of :meth:`write_log`.
+
+        For a row or two, which take 2 KB there and 2.6 MB in the file. Every DuckDB from 1.0 on
+        reads them there, and writes them into the file when it next opens it for writing; a copy of
+        the file alone lacks them.
+        """
+        self._state.leaves_log = self._log.read_bytes() <= _LEFT_BYTES
 
     def write_log(self) -> None:
         """
-        Write into the file what has changed since :meth:`keep_log`.
+        Write into the file what has changed since :meth:`keep_log`, unless the log is left.
 
         Raises:
             DestinationError: It cannot be opened. The log stays, and the next that opens the file
                 for writing writes it.
         """
+        if self._state.leaves_log:
+            return
         self._state.keeps_log = False
-        if self._state.has_kept_log and self._read_log_bytes():
+        if self._state.has_kept_log and self._log.read_bytes():
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
-
-    def _read_log_bytes(self) -> int:
-        """Beside the file that a symbolic link leads to; an older DuckDB: beside the link."""
-        logs = (Path(f"{path}.wal") for path in {self.path, self.path.resolve()})
-        return sum(log.stat().st_size for log in logs if log.exists())
 
     def open(self, kept: str) -> duckdb.DuckDBPyConnection:
         """

@@ -53,6 +53,7 @@ class Warehouse:
         wait_s: float = DESTINATION_WAIT_S,
         on_warning: Callable[[str], None] = lambda _: None,
         activity: Activity | None = None,
+        stays_open: bool = False,
     ) -> None:
         """
         Attach to the pipeline and check that a DuckDB file can be opened.
@@ -62,6 +63,7 @@ class Warehouse:
             wait_s: For how long at most, each time the file is opened.
             on_warning: Called with each warning for people.
             activity: Is told while the warehouse is written and waited for.
+            stays_open: Whether a DuckDB file stays open until :meth:`restore`, which must follow.
 
         Raises:
             ConfigError: No such destination.
@@ -74,11 +76,12 @@ class Warehouse:
         self._connections = SqlConnections(
             lambda: self.pipeline.sql_client(), lambda: self.schema, self._held
         )
-        self.file = _open_file(target, clock or SystemClock(), wait_s, self._tell_of_holder)
-        self._activity.go_on()
-        self._folder = PipelineFolder(target, on_warning)
-        with as_destination_error(self.target, lambda: UNTOUCHED):
-            renamed = explain_other_name(target.dataset, lambda: self.dataset)
+        self.file = _build_file(target, clock or SystemClock(), wait_s, self._tell_of_holder)
+        with _checked(self.file, stays_open):
+            self._activity.go_on()
+            self._folder = PipelineFolder(target, on_warning)
+            with as_destination_error(target, lambda: UNTOUCHED):
+                renamed = explain_other_name(target.dataset, lambda: self.dataset)
         for warning in filter(None, (*target.warnings, *describe_unused(target), renamed)):
             on_warning(warning)
 
@@ -114,9 +117,7 @@ class Warehouse:
 
     def restore(self) -> list[str]:
         """
-        Bring the pipeline up to what the destination holds, and load what a run left behind.
-
-        Call it once, before :meth:`load`.
+        Bring the pipeline up to what the destination holds; load what waits. Before :meth:`load`.
 
         Returns:
             Warnings, for people.
@@ -157,9 +158,7 @@ class Warehouse:
 
     @property
     def owes(self) -> bool:
-        """
-        Whether a load, of this run or an earlier one, still awaits comments, marks and settling.
-        """
+        """Whether a load, of whichever run, still awaits comments, marks and settling."""
         return self._folder.owes
 
     def settle(self) -> None:
@@ -244,15 +243,27 @@ class Warehouse:
         return self.file.held(self._folder.describe_kept()) if self.file else nullcontext()
 
 
-def _open_file(
+def _build_file(
     target: Target, clock: Clock, wait_s: float, on_wait: Callable[[str], None]
 ) -> DuckDBFile | None:
-    """The file of *target*, once it could be opened; None for a destination without one."""
+    """The file of *target*; None for a destination without one."""
     if target.database is None:
         return None
-    file = DuckDBFile(target.database, clock, wait_s, on_wait, target.only_reads)
-    file.open(UNTOUCHED).close()
-    return file
+    return DuckDBFile(target.database, clock, wait_s, on_wait, target.only_reads)
+
+
+@contextlib.contextmanager
+def _checked(file: DuckDBFile | None, stays_open: bool) -> Iterator[None]:
+    """Check that *file* can be opened; it is closed if the block fails."""
+    if file is None:
+        yield
+        return
+    file.check(UNTOUCHED, stays_open=stays_open)
+    try:
+        yield
+    except BaseException:
+        file.close_checked()
+        raise
 
 
 def _load(folder: PipelineFolder, file: DuckDBFile | None, source: DltSource) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -105,3 +107,38 @@ def test_a_lost_row_never_fails_the_sync(lab: Lab, statement: str) -> None:
     assert (report.status, report.exit_code) == ("ok", 0), report.errors
     assert "sync_runs" in report.run_log.warnings[0]
     assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))
+
+
+def test_a_run_that_loads_nothing_leaves_the_file_as_it_is(lab: Lab, tmp_path: Path) -> None:
+    """Its row is in the log beside the file, until a run that loads writes both into the file."""
+    log = lab.database.with_name(f"{lab.database.name}.wal")
+    for _ in range(2):
+        lab.rest()
+        lab.sync(*TABLES)
+        before = lab.database.read_bytes()
+        lab.rest()
+        report = lab.sync(*TABLES)
+        assert last_run(lab)["started_at"] == report.started_at
+        assert (log.exists(), lab.database.read_bytes() == before) == (True, True)
+
+    lab.rest()
+    lab.server.create("clients")
+    lab.sync(*TABLES)
+    assert not log.exists()
+    runs = lab.sql("SELECT COUNT(*) AS runs FROM sync_runs")
+    alone = tmp_path / "alone.duckdb"
+    shutil.copy(lab.database, alone)
+    with duckdb.connect(str(alone), read_only=True) as copy:
+        found = copy.execute("SELECT COUNT(*) FROM harvest.sync_runs").fetchall()
+    assert found == [(runs[0]["runs"],)]
+
+
+def test_a_copy_for_readers_has_the_row(lab: Lab, tmp_path: Path) -> None:
+    """Though the run has loaded nothing, and left its row in the log."""
+    place = tmp_path / "published.duckdb"
+    for _ in range(2):
+        lab.rest()
+        report = lab.sync(*TABLES, publish=place)
+    with duckdb.connect(str(place), read_only=True) as copy:
+        found = copy.execute("SELECT max(started_at) FROM harvest.sync_runs").fetchall()
+    assert found == [(report.started_at,)]

@@ -28,6 +28,7 @@ from harvest_source.config.parse import (
     parse_overlap,
     parse_rate_limit,
     parse_share,
+    parse_shrink_file,
     parse_tables,
 )
 from harvest_source.errors import ConfigError
@@ -210,6 +211,7 @@ def test_an_overlap_is_a_minute_or_more(value: int, expected: int) -> None:
         (parse_keep_runs_days, 10**9, "keep_runs_days is too large"),
         (parse_keep_deleted, "all", '"records" or "ids"'),
         (parse_keep_deleted, 5, '"records" or "ids"'),
+        (parse_shrink_file, True, '"daily" or "never"'),
     ],
 )
 def test_numbers_out_of_range_are_refused(parse: Any, value: Any, says: str) -> None:
@@ -246,6 +248,7 @@ def test_numbers_in_range() -> None:
     assert (parse_keep_deleted_days(None), parse_keep_deleted_days(0)) == (None, 0)
     assert (parse_rate_limit(None), parse_rate_limit(50)) == (None, 50)
     assert (parse_keep_deleted("records"), parse_keep_deleted("ids")) == (True, False)
+    assert (parse_shrink_file("daily"), parse_shrink_file("never")) == (True, False)
 
 
 @pytest.mark.parametrize(

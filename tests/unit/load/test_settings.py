@@ -67,6 +67,7 @@ def test_every_key_arrives(configure: Configure) -> None:
         keep_deleted_days="30",
         keep_deleted="ids",
         keep_runs_days="400",
+        shrink_file="never",
         destination_wait="1",
         api_url="https://api.example/v2",
         id_url="https://id.example",
@@ -84,7 +85,7 @@ def test_every_key_arrives(configure: Configure) -> None:
     assert (options.overlap, options.sweep_every) == (timedelta(minutes=10), timedelta(days=3))
     assert options.exclude == SECRET_COLUMNS - {"invoices.client_key"} | {"users.cost_rate"}
     assert options.history == {"projects"}
-    assert settings.upkeep == Upkeep(None, Decimal("0.2"), 5, 30, False, 400)
+    assert settings.upkeep == Upkeep(None, Decimal("0.2"), 5, 30, False, 400, False)
     assert settings.destination_wait_s == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +55,26 @@ def test_the_file_stays_open_while_held(tmp_path: Path) -> None:
     assert not path.with_name("a.duckdb.wal").exists()
 
 
+def test_a_checked_file_stays_open_until_it_is_held(tmp_path: Path) -> None:
+    """No other process can come between, and afterwards it is closed."""
+    path = tmp_path / "a.duckdb"
+    file = file_at(path)
+    file.check(KEPT, stays_open=True)
+    assert not opens_elsewhere(path)
+    with file.held(KEPT):
+        pass
+    assert opens_elsewhere(path)
+    file.check(KEPT, stays_open=False)
+    assert opens_elsewhere(path)
+
+
+def opens_elsewhere(path: Path) -> bool:
+    """Whether another process can open the file for writing."""
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1]).close()"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
+    return done.returncode == 0
+
+
 @pytest.mark.parametrize("is_linked", [False, True])
 def test_the_file_is_written_once(tmp_path: Path, is_linked: bool) -> None:
     """While the log is kept, closing the file writes nothing into it, and readers see all of it."""
@@ -98,6 +120,33 @@ def test_the_log_is_written_beside_a_connection_that_stays_open(tmp_path: Path) 
             notebook.execute("CREATE TABLE t AS SELECT 1 AS a")
         file.write_log()
     assert not path.with_name("a.duckdb.wal").exists()
+
+
+def test_a_short_log_is_left(tmp_path: Path) -> None:
+    """Readers see its rows; who may read the file may read it; a longer one is written."""
+    path = tmp_path / "a.duckdb"
+    file_at(path).open(KEPT).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE t (a VARCHAR)")
+    path.chmod(0o640)
+    before, log, rows = path.read_bytes(), path.with_name("a.duckdb.wal"), 0
+    while True:
+        file = file_at(path)
+        file.keep_log()
+        assert not file.has_new_log
+        with file.held(KEPT):
+            with duckdb.connect(str(path)) as connection:
+                connection.execute("INSERT INTO t VALUES (?)", ["x" * 10_000])
+            assert file.has_new_log
+            file.leave_log()
+            file.write_log()
+        rows += 1
+        with duckdb.connect(str(path), read_only=True) as reader:
+            assert reader.execute("SELECT count(*) FROM t").fetchall() == [(rows,)]
+        if not log.exists():
+            break
+        assert (path.read_bytes() == before, log.stat().st_mode & 0o777) == (True, 0o640)
+    assert rows == 7
 
 
 MB = 1024 * 1024

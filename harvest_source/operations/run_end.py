@@ -1,0 +1,91 @@
+"""The end of a sync: its row, dlt's staging dataset, and what the DuckDB file takes on the disk."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import ExitStack, suppress
+
+from harvest_source._version import __version__
+from harvest_source.errors import DestinationError, printable
+from harvest_source.load.own_tables import SYNC_RUNS
+from harvest_source.operations.run_report import SyncReport
+from harvest_source.operations.staging import drop_staging
+from harvest_source.operations.workspace import Workspace
+from harvest_source.warehouse.duckdb_file import DuckDBFile
+from harvest_source.warehouse.own_rows import insert_row
+from harvest_source.warehouse.shrinking import shrink
+
+
+def finish(workspace: Workspace, report: SyncReport) -> None:
+    """
+    Write the run's row, drop what dlt leaves behind, and open a DuckDB file once for all of it.
+
+    The row of a run that has written nothing else stays in the log beside the file.
+    """
+    warehouse, file = workspace.warehouse, workspace.warehouse.file
+    is_audit = workspace.run_log.audit.was_due
+    has_changed = is_audit or (file is not None and file.has_new_log)
+    with ExitStack() as stack:
+        if file is not None:
+            with suppress(DestinationError):  # The steps below say what it keeps them from.
+                stack.enter_context(warehouse.held())
+        write_run(workspace, report)
+        if not _is_refused(report):
+            drop_staging(workspace)
+        if file is not None:
+            if not has_changed:
+                file.leave_log()
+            write_log(workspace, file)
+    if file is not None and is_audit and workspace.upkeep.shrinks_file:
+        _shrink(workspace, file)
+
+
+def write_run(workspace: Workspace, report: SyncReport) -> None:
+    """Write the run's row into ``sync_runs``; a failure to do so is only a warning."""
+    if _is_refused(report):
+        return
+    try:
+        insert_row(workspace.warehouse, SYNC_RUNS, _build_row(report))
+    except Exception as error:  # The rows are loaded: a missing record of it fails nothing.
+        report.run_log.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
+
+
+def write_log(workspace: Workspace, file: DuckDBFile) -> None:
+    """Write into *file* what has changed in the run; a failure to do so is only a warning."""
+    try:
+        file.write_log()
+    except DestinationError as error:
+        workspace.run_log.warn(str(error))
+
+
+def _shrink(workspace: Workspace, file: DuckDBFile) -> None:
+    """Give room back that the file does not need; a failure to do so is only a warning."""
+    try:
+        workspace.run_log.given_back = shrink(file, workspace.warehouse.dataset)
+    except Exception as error:  # The file takes more room than it need, and nothing else.
+        workspace.run_log.warn(
+            f"{file.path} could not be made smaller: {printable(error)}. It is complete; "
+            'shrink_file = "never" leaves it as it is.'
+        )
+
+
+def _is_refused(report: SyncReport) -> bool:
+    """Whether the destination has refused something of the run already."""
+    return any(isinstance(error, DestinationError) for error in report.errors)
+
+
+def _build_row(report: SyncReport) -> dict[str, object]:
+    summary = report.as_dict()
+    return {
+        "id": uuid.uuid4().hex,
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
+        "status": report.status,
+        "account_ids": ",".join(map(str, report.account_ids)),
+        "tables": summary["tables"],
+        "errors": summary["errors"],
+        "requests": report.requests,
+        "version": __version__,
+        "rows_deleted": sum(report.run_log.deleted.values()),
+        **report.run_log.audit.run_values(),
+    }

@@ -1,0 +1,137 @@
+"""
+Gives room that a DuckDB file does not need back to the disk.
+
+DuckDB fills the free blocks of a file again, but gives back only those at its end, and a merge
+leaves free blocks between others: room for the rows before and after it. Here the rows whose blocks
+are nearest to the end are written once more, which takes free blocks nearer to the beginning, and
+the end is cut off. That is a transaction of DuckDB for each group of at most 122,880 rows: a run
+that is killed leaves the file as it was before or after it. Tables and whatever refers to them stay
+as they are, and so does everything that is not in the dataset. There is no second file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from harvest_source.sql import shrinking
+from harvest_source.sql.maintenance import quote
+from harvest_source.warehouse.duckdb_file import DuckDBFile
+
+_WORTH_BYTES: Final = 16 * 1024 * 1024
+"""Free bytes from which on it is done: what is written for it is no less than that."""
+_WORTH_SHARE: Final = 1.5
+"""Blocks of a file for each block that it needs, from which on it is done."""
+_ENOUGH: Final = 1.2
+"""As :data:`_WORTH_SHARE`: what is aimed at."""
+_MOST_GROUPS: Final = 24
+"""Groups that one run moves at most, about a second each: readers are kept out meanwhile."""
+_KEPT: Final = "Nothing is lost: the file only stays larger than it need be."
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Size of a file and of its blocks, those that are used, and the name of its catalog."""
+
+    file_bytes: int
+    catalog: str
+    block_bytes: int
+    used: int
+
+    @property
+    def free(self) -> int:
+        """Blocks of the file that hold nothing."""
+        return self.file_bytes // self.block_bytes - self.used
+
+    @property
+    def is_wasted(self) -> bool:
+        """Whether so much is free that it is worth moving rows."""
+        is_much = self.free * self.block_bytes >= _WORTH_BYTES
+        return is_much and self.free > (_WORTH_SHARE - 1) * self.used
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of rows of one table, quoted: its blocks, and its first and last row id."""
+
+    table: str
+    last_block: int
+    blocks: int
+    first_row: int
+    last_row: int
+
+
+def shrink(file: DuckDBFile, dataset: str) -> int:
+    """
+    Give room back, if much of the *file* is free; returns how many bytes were.
+
+    Where a block that cannot be moved is near the end, nothing is given back.
+
+    Raises:
+        DestinationError: The file is in use.
+        duckdb.Error: DuckDB refused. What was moved until then is moved.
+    """
+    before = _read_bytes(file)
+    with file.open(_KEPT) as connection:
+        if not read_room(file, connection).is_wasted:
+            return 0
+    smallest, fruitless = before, 0
+    for _ in range(_MOST_GROUPS):
+        with file.held(_KEPT), file.open(_KEPT) as connection:
+            if not _move_last(read_room(file, connection), connection, dataset):
+                break
+        fruitless = 0 if (now := _read_bytes(file)) < smallest else fruitless + 1
+        smallest = min(smallest, now)
+        if fruitless > 1:
+            break
+    return max(before - _read_bytes(file), 0)
+
+
+def read_room(file: DuckDBFile, connection: duckdb.DuckDBPyConnection) -> Room:
+    """The blocks of *file*, which *connection* has open."""
+    (found,) = connection.execute(shrinking.ROOM).fetchall()
+    return Room(_read_bytes(file), *found)
+
+
+def _move_last(room: Room, connection: duckdb.DuckDBPyConnection, dataset: str) -> bool:
+    """Move the group of rows nearest to the end; False: none is worth it, or none fits."""
+    movable, groups = set[str](), list[Group]()
+    for schema, name, is_movable in connection.execute(shrinking.TABLES, [dataset]).fetchall():
+        table = quote(room.catalog, schema, name)
+        groups += _read_groups(connection, table)
+        movable |= {table} if is_movable else set()
+    last = max(groups, key=lambda group: group.last_block, default=None)
+    if last is None or last.table not in movable or last.blocks > room.free:
+        return False
+    return last.last_block >= _ENOUGH * room.used and _move(connection, last)
+
+
+def _move(connection: duckdb.DuckDBPyConnection, group: Group) -> bool:
+    table, rows = group.table, [group.first_row, group.last_row]
+    connection.execute("BEGIN")
+    try:
+        copied = connection.execute(shrinking.copy_rows(table), rows).fetchall()
+        deleted = connection.execute(shrinking.delete_rows(table), rows).fetchall()
+        if copied != deleted:
+            msg = f"{copied} rows of {table} were written again, and {deleted} deleted."
+            raise duckdb.Error(msg)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return copied != [(0,)]
+
+
+def _read_groups(connection: duckdb.DuckDBPyConnection, table: str) -> list[Group]:
+    first, groups = 0, list[Group]()
+    for _, last_block, blocks, rows in connection.execute(shrinking.GROUPS, [table]).fetchall():
+        if blocks and rows:
+            groups.append(Group(table, last_block, blocks, first, first + int(rows) - 1))
+        first += int(rows or 0)
+    return groups
+
+
+def _read_bytes(file: DuckDBFile) -> int:
+    return file.path.stat().st_size

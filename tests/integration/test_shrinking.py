@@ -1,0 +1,95 @@
+"""A DuckDB file is made smaller by the daily run; with SIGKILL meanwhile no row is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harvest_source.warehouse import shrinking
+from harvest_source.warehouse.shrinking import shrink
+from tests.support.children import fork
+from tests.support.lab import DAY
+from tests.support.labs import OpenLab
+from tests.support.shrink import ROWS, build, file_at
+
+CONTENT = "SELECT count(*), count(DISTINCT id), sum(hash(t)::HUGEINT) FROM harvest.t AS t"
+
+
+@pytest.fixture(scope="module")
+def wasteful(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file most of which is free, not to be changed."""
+    path = tmp_path_factory.mktemp("wasteful") / "a.duckdb"
+    build(path, "CREATE TABLE harvest.t AS SELECT * FROM rows")
+    return path
+
+
+def read(path: Path) -> tuple[int, ...]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        ((rows, ids, digest),) = connection.execute(CONTENT).fetchall()
+        return rows, ids, digest
+
+
+@pytest.mark.parametrize(
+    ("change", "delay_s"),
+    [
+        (2, 0.01),  # While rows are written again.
+        (3, 0),  # Before they are deleted where they were.
+        (4, 0),  # Before that is committed.
+        (5, 0.001),  # While it is written into the file.
+        *(
+            pytest.param(change, delay_s, marks=pytest.mark.slow)
+            for change in range(1, 16)
+            for delay_s in (0, 0.0003, 0.003, 0.03)
+        ),
+    ],
+)
+def test_a_kill_loses_no_row(
+    wasteful: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: int, delay_s: float
+) -> None:
+    """Each transaction of DuckDB's is there as a whole, or not at all."""
+    path = tmp_path / "a.duckdb"
+    shutil.copy(wasteful, path)
+    before, size = read(path), path.stat().st_size
+    with fork(
+        str(path),
+        str(change),
+        str(delay_s),
+        folder=tmp_path,
+        environment=dict(os.environ),
+        call="tests.support.shrink:shrink_struck",
+    ) as child:
+        ended = child.wait()
+        said = child.stderr.read()
+    assert ended in (-signal.SIGKILL, -signal.SIGALRM) or (delay_s and ended == 0), said
+    assert read(path) == before
+    assert before[:2] == (ROWS, ROWS)
+    monkeypatch.setattr(shrinking, "_WORTH_BYTES", 1 << 20)
+    shrink(file_at(path), "harvest")
+    assert read(path) == before
+    assert path.stat().st_size < size / 2
+
+
+@pytest.mark.parametrize("when", ["daily", "never"])
+def test_the_run_with_the_audit_gives_room_back(
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Unless the setting says never; runs without an audit leave the file alone."""
+    monkeypatch.setattr(shrinking, "_WORTH_BYTES", 0)
+    monkeypatch.setattr(shrinking, "_WORTH_SHARE", 1)
+    monkeypatch.setenv("SOURCES__HARVEST__SHRINK_FILE", when)
+    lab = open_lab.loaded("clients", "time_entries", entries=300)
+    lab.rest()
+    assert lab.sync("clients", deletes=False).run_log.given_back == 0
+    lab.rest(DAY)
+    lab.server.edit("clients", lab.ids("clients")[0], name="Another")
+    report = lab.sync("clients", "time_entries", deletes=True)
+    assert report.run_log.audit.was_due
+    assert (report.run_log.given_back > 0) == (when == "daily")
+    assert report.run_log.warnings == []
+    for table in ("clients", "time_entries"):
+        assert lab.ids(table) == sorted(row["id"] for row in lab.server.rows(table))
