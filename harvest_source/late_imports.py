@@ -33,6 +33,14 @@ class _Requirement:
         return module.Requirement(text)
 
 
+class _NoDescription(dict[str, list[Any]]):
+    """Stands for Arrow's parser of a documentation: it has no parameters."""
+
+    def __init__(self, text: str) -> None:
+        del text
+        super().__init__(Parameters=[])
+
+
 LATE: Final[Mapping[str, Mapping[str, Any]]] = {
     # The parts of each of dlt's 22 destinations, of which a command uses one. By name: a module
     # that has the object.
@@ -43,8 +51,10 @@ LATE: Final[Mapping[str, Mapping[str, Any]]] = {
     "dlt.pipeline.dbt": {},
     # dlt's version module asks for the class when it is imported, and makes none.
     "packaging.requirements": {"Requirement": _Requirement},
-    # Makes a function with a documentation of its own for each of 300 functions of Arrow.
+    # Makes a function with a documentation of its own for each of 300 functions of Arrow; that
+    # documentation then lacks the parameters of the functions' options.
     "pyarrow.compute": {},
+    "pyarrow.vendored.docscrape": {"NumpyDocString": _NoDescription},
     "pyarrow.dataset": {},
     "pyarrow.parquet": {},
     "dateutil.parser": {},

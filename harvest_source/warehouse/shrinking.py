@@ -20,14 +20,16 @@ from harvest_source.sql import shrinking
 from harvest_source.sql.maintenance import quote
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 
-_WORTH_BYTES: Final = 16 * 1024 * 1024
-"""Free bytes from which on it is done: what is written for it is no less than that."""
+_WORTH_BYTES: Final = 4 * 1024 * 1024
+"""Free bytes from which on it is done: the file's description is written, 2.6 MB."""
 _WORTH_SHARE: Final = 1.5
 """Blocks of a file for each block that it needs, from which on it is done."""
 _ENOUGH: Final = 1.2
 """As :data:`_WORTH_SHARE`: what is aimed at."""
-_MOST_GROUPS: Final = 24
-"""Groups that one run moves at most, about a second each: readers are kept out meanwhile."""
+_AT_ONCE: Final = 64
+"""Blocks that are moved, at least one group, before others may have the file: about a second."""
+_MOST_ROUNDS: Final = 24
+"""How often that is done in one run at most."""
 _KEPT: Final = "Nothing is lost: the file only stays larger than it need be."
 
 
@@ -78,10 +80,13 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
         if not read_room(file, connection).is_wasted:
             return 0
     smallest, fruitless = before, 0
-    for _ in range(_MOST_GROUPS):
+    for _ in range(_MOST_ROUNDS):
         with file.held(_KEPT), file.open(_KEPT) as connection:
-            if not _move_last(read_room(file, connection), connection, dataset):
-                break
+            chosen = _choose_last(read_room(file, connection), connection, dataset)
+            for group in chosen:
+                _move(connection, group)
+        if not chosen:
+            break
         fruitless = 0 if (now := _read_bytes(file)) < smallest else fruitless + 1
         smallest = min(smallest, now)
         if fruitless > 1:
@@ -95,20 +100,24 @@ def read_room(file: DuckDBFile, connection: duckdb.DuckDBPyConnection) -> Room:
     return Room(_read_bytes(file), *found)
 
 
-def _move_last(room: Room, connection: duckdb.DuckDBPyConnection, dataset: str) -> bool:
-    """Move the group of rows nearest to the end; False: none is worth it, or none fits."""
+def _choose_last(room: Room, connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Group]:
+    """The groups of rows nearest to the end, as many as fit; none if it is not worth it."""
     movable, groups = set[str](), list[Group]()
     for schema, name, is_movable in connection.execute(shrinking.TABLES, [dataset]).fetchall():
         table = quote(room.catalog, schema, name)
         groups += _read_groups(connection, table)
         movable |= {table} if is_movable else set()
-    last = max(groups, key=lambda group: group.last_block, default=None)
-    if last is None or last.table not in movable or last.blocks > room.free:
-        return False
-    return last.last_block >= _ENOUGH * room.used and _move(connection, last)
+    chosen, left = list[Group](), room.free
+    for group in sorted(groups, key=lambda group: -group.last_block):
+        is_near = group.table in movable and group.last_block >= _ENOUGH * room.used
+        if not is_near or group.blocks > left:
+            break
+        chosen.append(group)
+        left = min(left, _AT_ONCE) - group.blocks
+    return chosen
 
 
-def _move(connection: duckdb.DuckDBPyConnection, group: Group) -> bool:
+def _move(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
     table, rows = group.table, [group.first_row, group.last_row]
     connection.execute("BEGIN")
     try:
@@ -121,7 +130,6 @@ def _move(connection: duckdb.DuckDBPyConnection, group: Group) -> bool:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-    return copied != [(0,)]
 
 
 def _read_groups(connection: duckdb.DuckDBPyConnection, table: str) -> list[Group]:
