@@ -9,7 +9,7 @@ shared by the children of all parents would lose rows (quirk 37).
 
 A read of all history begins a sweep. Where there may be thousands of parents it asks for a share of
 them, the newest ones; the sweep asks for the others. The first of all leaves out the parents whose
-own columns say that they have no children.
+own columns say that they have no children, unless they have changed since it began.
 
 One parent whose list could not be read whole holds up no other: it is remembered, keeps its rows,
 and is read again in each run until its list is whole.
@@ -30,6 +30,7 @@ from harvest_source.extract.parent_reading import read_parents
 from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep, count_at_first
 from harvest_source.extract.replaced_lists import Scope, StoredLists, note_empty, read_scopes
 from harvest_source.extract.run_log import Unasked
+from harvest_source.extract.schedule import DAILY
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.task import Task
 from harvest_source.schema.endpoint import Endpoint, Parent
@@ -151,7 +152,12 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
             "allows."
         )
     if sweep.is_first:
-        parents = sorted({*parents} - everyone.without_children(parent.none_if))
+        left_out = everyone.without_children(parent.none_if)
+        if sweep.began is not None:
+            # They may have been asked since: a child of theirs that is gone would stay. A day more,
+            # for clocks that are apart.
+            left_out -= everyone.changed_since(sweep.began - DAILY)
+        parents = sorted({*parents} - left_out)
     swept = sweep.next_parents(parents, sweep.count_next(len(parents), now, every))
     asked = dict.fromkeys([*changed, *swept])
     return _Choice([*asked], sweep.advance(swept, parents, now), without=without)

@@ -48,6 +48,27 @@ def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab)
     assert sum(asked.get(name, 0) for name in BELOW) <= 2 * (2 * 20 + 2 * 52 + 50)
 
 
+def test_a_payment_that_leaves_during_the_first_walk_is_not_kept(open_lab: OpenReadLab) -> None:
+    """Its invoice was asked since it had changed, and says by the walk's turn that it is unpaid."""
+    lab = open_lab(invoices=160)
+    lab.read("invoices", "invoice_payments")
+    paid = {row["invoice_id"] for row in lab.server.rows("invoice_payments")}
+    old = min(paid - {row["invoice_id"] for row in lab.table("invoice_payments")})
+    lab.rest()
+    edited = lab.server.edit("invoices", old, notes="Edited")
+    lab.rest()
+    lab.read("invoices", "invoice_payments")
+    assert old in {row["invoice_id"] for row in lab.table("invoice_payments")}
+    for payment in lab.server.rows("invoice_payments"):
+        if payment["invoice_id"] == old:
+            lab.server.delete("invoice_payments", payment["id"])
+    unpaid = {"due_amount": edited["amount"], "paid_at": None, "paid_date": None}
+    lab.server.edit("invoices", old, **unpaid, updated_at=edited["updated_at"])
+    while lab.read("invoices", "invoice_payments").run_log.unasked:
+        lab.rest()
+    assert old not in {row["invoice_id"] for row in lab.table("invoice_payments")}
+
+
 @pytest.mark.slow
 def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> None:
     """However many invoices and people there are: each list is asked for changes, once."""
