@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import httpcore
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 _TLS_RECORD: Final = 16_384
 """Largest TLS record, in bytes (RFC 8446, 5.1)."""
+
+_ABORT_S: Final = 1.0
+"""Seconds for a thread to notice that its connection has ended."""
 
 
 class DeadlineExceeded(httpcore.TimeoutException):
@@ -39,6 +42,47 @@ class DeadlineBackend(httpcore.NetworkBackend):
     def __init__(self) -> None:
         self._sockets = httpcore.SyncBackend()
         self._thread = threading.local()
+        self._lock = threading.Lock()
+        self._open: set[_DeadlineStream] = set()
+        self._is_closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no connection can be used any more."""
+        return self._is_closed
+
+    def close(self) -> None:
+        """
+        End every connection, also one that another thread waits on or is about to make.
+
+        A run that ends early drops requests under way. Nothing else would close their sockets: the
+        pool has forgotten them by the time that they are answered.
+        """
+        with self._lock:
+            self._is_closed = True
+            streams, self._open = self._open, set()
+        for each in streams:
+            each.abort()
+
+    def adopt(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
+        """
+        Take *stream* among the connections that :meth:`close` ends.
+
+        Raises:
+            ConnectError: They have been ended; *stream* is closed.
+        """
+        adopted = _DeadlineStream(stream, self)
+        with self._lock:
+            if not self._is_closed:
+                self._open.add(adopted)
+                return adopted
+        stream.close()
+        raise httpcore.ConnectError("closed")
+
+    def forget(self, stream: _DeadlineStream) -> None:
+        """Note that *stream* is closed, or has become another one."""
+        with self._lock:
+            self._open.discard(stream)
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
@@ -91,7 +135,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
                     stream = self._sockets.connect_tcp(
                         address, port, limit, local_address, socket_options
                     )
-                return _DeadlineStream(stream, self)
+                return self.adopt(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore.ConnectError("no address")
@@ -103,17 +147,31 @@ class _DeadlineStream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream, backend: DeadlineBackend) -> None:
         self._inner = inner
         self._backend = backend
+        self._in_use = threading.Lock()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with self._backend.limited(timeout) as limit:
+        with self._in_use, self._backend.limited(timeout) as limit:
             return self._inner.read(max_bytes, limit)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with self._backend.limited(timeout) as limit:
+        with self._in_use, self._backend.limited(timeout) as limit:
             self._inner.write(buffer, limit)
 
     def close(self) -> None:
+        self._backend.forget(self)
         self._inner.close()
+
+    def abort(self) -> None:
+        """Wake the thread that waits for the other side, if one does, and close the connection."""
+        connection = self._inner.get_extra_info("socket")
+        with suppress(OSError):  # The other side has ended it.
+            # That of ssl would take TLS away under the thread that reads.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        # Not before: its number would be the next socket's, and the thread would read from that.
+        # What is still in use by then becomes a TLS connection, which will not be adopted.
+        if self._in_use.acquire(timeout=_ABORT_S):
+            self._inner.close()
+            self._in_use.release()
 
     def start_tls(
         self,
@@ -123,10 +181,11 @@ class _DeadlineStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         if self._inner.get_extra_info("ssl_object") is not None:
             return _NestedTlsStream(self, ssl_context, server_hostname, timeout)
-        with self._backend.limited(timeout) as limit:
+        with self._in_use, self._backend.limited(timeout) as limit:
             # Python bounds a TLS handshake as a whole, not each read of it.
             stream = self._inner.start_tls(ssl_context, server_hostname, limit)
-        return _DeadlineStream(stream, self._backend)
+        self._backend.forget(self)
+        return self._backend.adopt(stream)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

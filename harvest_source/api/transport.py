@@ -85,6 +85,8 @@ class DeadlineTransport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
+        """Close all connections; requests under way end with a RuntimeError in their threads."""
+        self._backend.close()
         self._pool.close()
 
     @contextmanager
@@ -96,6 +98,8 @@ class DeadlineTransport(httpx.BaseTransport):
         except DeadlineExceeded as error:
             raise RequestTooSlow(f"not complete after {self._request_s:g} s") from error
         except _NETWORK_ERRORS as error:
+            if self._backend.is_closed:  # As httpx says of a request that comes later.
+                raise RuntimeError("the client has been closed") from error
             if self._proxy and _is_unreached(error):
                 raise ProxyUnreached(f"{self._proxy}: {error}") from error
             kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
+import threading
 from pathlib import Path
 
+import httpcore
 import httpx
 import pytest
 
 from harvest_source.api.attempt import Answer
+from harvest_source.api.deadline import DeadlineBackend
 from harvest_source.api.http_context import HttpContext, RetryLimits
 from harvest_source.api.requester import Requester
 from harvest_source.errors import ResponseError, ServerError
@@ -105,6 +108,47 @@ def test_a_silent_server_meets_the_same_deadline() -> None:
 
     with serve(keep_silent) as server, pytest.raises(ServerError, match="answered too slowly"):
         ask(f"http://127.0.0.1:{server.port}")
+
+
+def test_closing_the_client_ends_requests_under_way() -> None:
+    """The thread that waits for the answer is told, and the socket is closed there and then."""
+    ended: list[bytes] = []
+
+    def keep_silent(connection: socket.socket, _: Trickler) -> None:
+        receive_head(connection)
+        asked.set()
+        ended.append(connection.recv(1))
+
+    def wait() -> None:
+        with pytest.raises(RuntimeError, match="closed"):
+            requester.fetch("x", parse=_pick_body)
+
+    asked = threading.Event()
+    with serve(keep_silent) as server:
+        http = HttpContext(clock=FakeClock(), retry_limits=RetryLimits(attempts=3))
+        requester = Requester(f"http://127.0.0.1:{server.port}", http, auth=httpx.Auth())
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        assert asked.wait(5)
+        requester.close()
+        thread.join(5)
+        assert not thread.is_alive()
+    assert ended == [b""]
+
+
+def test_a_connection_made_while_the_client_closes_is_closed() -> None:
+    """No list of connections would have it."""
+    backend = DeadlineBackend()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        backend.connect_tcp("127.0.0.1", port)
+        backend.close()
+        with pytest.raises(httpcore.ConnectError, match="closed"):
+            backend.connect_tcp("127.0.0.1", port)
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                assert connection.recv(1) == b""
 
 
 def test_every_attempt_has_the_same_time() -> None:
