@@ -16,9 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from harvest_source.defaults import DATABASE
+from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.sandbox import Sandbox
 from tests.support.children import REPOSITORY
 from tests.support.environments import run_code
@@ -55,6 +57,16 @@ import duckdb, sys
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
     print(connection.execute("SELECT COUNT(*) FROM harvest.time_entries").fetchall()[0][0])
 """
+
+
+LEAVE = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1]) as connection:
+    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+    connection.execute("INSERT INTO harvest.time_entries VALUES (2, 1.5, '{}', NULL, now())")
+"""
+
+WRITE = READ.replace("read_only=True", "read_only=False")
 
 
 ASK = """
@@ -124,6 +136,32 @@ def tell_story(python: Path, server: Sandbox, folder: Path) -> dict[str, Any]:
         server.edit(table, server.rows(table)[0]["id"], notes="edited")
     server.delete("time_entries", server.rows("time_entries")[-1]["id"], force=True)
     return answer
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_a_log_that_was_left(environments: Path, tmp_path: Path, version: str) -> None:
+    """Every client reads its row, and writes it into the file where it opens that for writing."""
+    database, copy = tmp_path / "left.duckdb", tmp_path / "copy.duckdb"
+    create_duckdb_file(database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            "CREATE SCHEMA harvest; CREATE TABLE harvest.time_entries AS SELECT 1::BIGINT AS id, "
+            "2.5::DECIMAL(38, 9) AS hours, '{}'::JSON AS tables, NULL::VARCHAR AS notes, "
+            "now() AS updated_at; COMMENT ON TABLE harvest.time_entries IS 'entries'"
+        )
+    before = database.read_bytes()
+    writer = python_with(version, environments, is_client=True)
+    run_code(writer, LEAVE, str(database), folder=tmp_path)
+    assert database.read_bytes() == before
+    read_everywhere(environments, database, 2)
+    for client in CLIENTS:
+        for end in ("", ".wal"):
+            shutil.copy(f"{database}{end}", f"{copy}{end}")
+        python = python_with(client, environments, is_client=True)
+        done = run_code(python, WRITE, str(copy), folder=tmp_path)
+        assert (done.stdout.strip(), client) == ("2", client), done.stderr
+        assert not Path(f"{copy}.wal").exists()
+        read_everywhere(environments, copy, 2)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
