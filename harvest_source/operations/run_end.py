@@ -20,10 +20,11 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
     """
     Write the run's row, drop what dlt leaves behind, and open a DuckDB file once for all of it.
 
-    The row of a run that has written nothing else stays in the log beside the file.
+    The row of a run that has written nothing else stays in the log beside the file. People wait for
+    a first run, so the file is made smaller by the next one with an audit.
     """
     warehouse, file = workspace.warehouse, workspace.warehouse.file
-    is_audit = workspace.run_log.audit.was_due
+    is_audit, is_first = workspace.run_log.audit.was_due, not warehouse.has_table(SYNC_RUNS)
     has_changed = is_audit or (file is not None and file.has_new_log)
     with ExitStack() as stack:
         if file is not None:
@@ -36,7 +37,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
             if not has_changed:
                 file.leave_log()
             write_log(workspace, file)
-    if file is not None and is_audit and workspace.upkeep.shrinks_file:
+    if file is not None and is_audit and not is_first and workspace.upkeep.shrinks_file:
         _shrink(workspace, file)
 
 

@@ -79,11 +79,12 @@ def test_a_kill_loses_no_row(
 def test_the_run_with_the_audit_gives_room_back(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """Unless the setting says never; runs without an audit leave the file alone."""
+    """Unless the setting says never; the first run and those without audit leave the file alone."""
     monkeypatch.setattr(shrinking, "_WORTH_BYTES", 0)
     monkeypatch.setattr(shrinking, "_WORTH_SHARE", 1)
     monkeypatch.setenv("SOURCES__HARVEST__SHRINK_FILE", when)
-    lab = open_lab.loaded("clients", "time_entries", entries=300)
+    lab = open_lab(entries=300)
+    assert lab.sync("clients", "time_entries", deletes=True).run_log.given_back == 0
     lab.rest()
     assert lab.sync("clients", deletes=False).run_log.given_back == 0
     lab.rest(DAY)
