@@ -11,6 +11,8 @@ from typing import Any, Final
 import dlt
 from dlt.common.schema.utils import get_root_table, has_table_seen_data
 
+from harvest_source.dlt_internals.direct_copy import build_copy_job
+
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
 
 _ARROW_ROWS: Final = 1_000_000
@@ -161,7 +163,7 @@ def build_cursor() -> Any:
 
 @cache
 def _build_duckdb_client() -> Any:
-    from dlt.destinations.impl.duckdb.duck import DuckDbClient
+    from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
     class SqlClient(DuckDbSqlClient):
@@ -184,9 +186,18 @@ def _build_duckdb_client() -> Any:
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
             super().__init__(schema, config, capabilities)
             made = self.sql_client
+            self.final_dataset = made.dataset_name
+            """The dataset, also while dlt turns to its staging dataset."""
             self.sql_client = SqlClient(
                 made.dataset_name, made.staging_dataset_name, config.credentials, capabilities
             )
+
+        def create_load_job(
+            self, table: Any, file_path: str, load_id: str, restore: bool = False
+        ) -> Any:
+            """Files are copied past the staging dataset where all of their rows are new."""
+            job = super().create_load_job(table, file_path, load_id, restore)
+            return build_copy_job()(file_path) if type(job) is DuckDbCopyJob else job
 
         def update_stored_schema(
             self, only_tables: Any = None, expected_update: Any = None, force: bool = False

@@ -7,12 +7,15 @@ there; where it is one of Harvest's, the sandbox kills it from the hook of a req
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
+from dlt.common.storages.load_package import PackageStorage
 
 from harvest_source.errors import DestinationError
 from harvest_source.operations.sync import Hooks, sync
@@ -107,6 +110,31 @@ def test_killed_in_the_first_run_of_all(open_lab: OpenLab) -> None:
     lab.stop_timers()
     kill(lab, COPIED)
     assert_heals(lab)
+
+
+def test_killed_with_new_rows_in_their_table(open_lab: OpenLab) -> None:
+    """New rows go straight into their table: those that dlt has not noted are there once."""
+    lab = open_lab(entries=1_200)
+    lab.stop_timers()
+    call = "tests.integration.test_kills:sync_and_die_with_new_rows_in_their_table"
+    with fork(folder=lab.folder, environment=lab.environment, call=call) as child:
+        assert child.wait() == -signal.SIGKILL
+    assert lab.sql("SELECT count(*) AS n FROM time_entries")[0]["n"] == 1_200
+    lab.server.edit("time_entries", lab.server.rows("time_entries")[0]["id"], notes="edited")
+    assert_heals(lab)
+
+
+def sync_and_die_with_new_rows_in_their_table() -> None:
+    """In the child: a first sync that ends before dlt notes that the time entries are copied."""
+    whole = PackageStorage.save_pending_transition
+
+    def strike(storage: PackageStorage, *given: Any, **options: Any) -> None:
+        if any(str(each).startswith("time_entries.") for each in (*given, *options.values())):
+            os.kill(os.getpid(), signal.SIGKILL)
+        whole(storage, *given, **options)
+
+    PackageStorage.save_pending_transition = strike  # type: ignore[method-assign]
+    sync(database=Path("harvest_data.duckdb"), table=["time_entries"])
 
 
 def test_a_killed_backfill_goes_on_where_it_was(open_lab: OpenLab) -> None:

@@ -1,0 +1,43 @@
+"""Statements that copy a parquet file into a DuckDB table, and ask whether its rows are new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def build_count(file: str) -> str:
+    """How many rows the *file* has: DuckDB reads that at its end."""
+    return f"SELECT COUNT(*) FROM {_read(file)}"  # noqa: S608 - a quoted path
+
+
+def build_repeated_keys(file: str, keys: Sequence[str]) -> str:
+    """
+    A row if one key is in the *file* more than once.
+
+    Args:
+        keys: Names of the columns, quoted.
+    """
+    columns = ", ".join(keys)
+    return (
+        f"SELECT 1 FROM {_read(file)} "  # noqa: S608 - quoted names
+        f"GROUP BY {columns} HAVING COUNT(*) > 1 LIMIT 1"
+    )
+
+
+def build_known_keys(file: str, table: str, keys: Sequence[str]) -> str:
+    """A row if the *table*, named in full, has a key that the *file* has."""
+    same = " AND ".join(f"here.{key} = there.{key}" for key in keys)
+    return (
+        f"SELECT 1 FROM {table} AS here WHERE EXISTS "  # noqa: S608 - quoted names
+        f"(SELECT 1 FROM {_read(file)} AS there WHERE {same}) LIMIT 1"
+    )
+
+
+def build_copy(file: str, table: str) -> str:
+    """Copy the *file* into the *table*, named in full, column by column of the same name."""
+    return f"INSERT INTO {table} BY NAME SELECT * FROM {_read(file)}"  # noqa: S608 - quoted names
+
+
+def _read(file: str) -> str:
+    path = file.replace("'", "''")
+    return f"read_parquet('{path}', union_by_name = true)"

@@ -1,0 +1,133 @@
+"""Copying the rows of a package straight into their table, where all of them are new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pytest
+
+from harvest_source.dlt_internals import NamingDuckDB
+
+ROWS = 1_200
+HINTS: dict[str, Any] = {"primary_key": "id", "columns": {"moment": {"dedup_sort": "desc"}}}
+
+
+class Loads:
+    """A pipeline whose staging tables keep what the last load brought there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = folder / "other.duckdb"
+        self.pipeline = dlt.pipeline(
+            "direct",
+            destination=NamingDuckDB(credentials=str(self.database)),
+            dataset_name="data",
+            pipelines_dir=str(folder / "pipelines"),
+        )
+
+    def extract(self, *tables: pa.Table, **hints: Any) -> None:
+        """A package of *tables*, as many files of one table."""
+
+        @dlt.resource(name="t", write_disposition="merge", **{**HINTS, **hints})
+        def rows() -> Iterator[pa.Table]:
+            yield from tables
+
+        self.pipeline.extract(rows())
+        self.pipeline.normalize()
+
+    def load(self, *tables: pa.Table, **hints: Any) -> None:
+        self.extract(*tables, **hints)
+        self.pipeline.load()
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.database)) as connection:
+            return connection.execute(query).fetchall()
+
+    @property
+    def staged(self) -> int:
+        ((rows,),) = self.sql("SELECT count(*) FROM data_staging.t")
+        return int(rows)
+
+    def assert_rows(self, *, rows: int = ROWS, at: int, changed: int | None = None) -> None:
+        """*rows* of different keys; those that *changed*, or all, are of the moment *at*."""
+        found = self.sql(
+            f"SELECT count(*), count(DISTINCT id), count_if(moment = {at}) FROM data.t"
+        )
+        assert found == [(rows, rows, rows if changed is None else changed)]
+
+
+def rows_of(moment: int, start: int = 0, count: int = ROWS) -> pa.Table:
+    return pa.table({"id": list(range(start, start + count)), "moment": [moment] * count})
+
+
+@pytest.fixture
+def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loads:
+    monkeypatch.setenv("LOAD__TRUNCATE_STAGING_DATASET", "false")
+    return Loads(tmp_path)
+
+
+def test_new_rows_pass_by_the_staging_table(loads: Loads) -> None:
+    """In a first load, and in one that brings other keys."""
+    loads.load(rows_of(1))
+    loads.load(rows_of(1, start=ROWS))
+    assert loads.staged == 0
+    loads.assert_rows(rows=2 * ROWS, at=1)
+
+
+def test_rows_with_a_known_key_are_merged(loads: Loads) -> None:
+    """One is enough: the others may be new."""
+    loads.load(rows_of(1))
+    loads.load(rows_of(2, start=ROWS - 1))
+    assert loads.staged == ROWS
+    loads.assert_rows(rows=2 * ROWS - 1, at=2, changed=ROWS)
+
+
+def test_of_a_key_that_comes_twice_the_newest_stays(loads: Loads) -> None:
+    """dlt finds it in the staging table."""
+    loads.load(pa.concat_tables([rows_of(2), rows_of(1, count=1)]))
+    assert loads.staged == ROWS + 1
+    loads.assert_rows(at=2)
+
+
+def test_of_a_key_in_two_files_the_newest_stays(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever is copied last."""
+    monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", str(ROWS))
+    monkeypatch.setenv("DATA_WRITER__BUFFER_MAX_ITEMS", str(ROWS))
+    loads.load(rows_of(2), rows_of(1))
+    assert loads.staged == 2 * ROWS
+    loads.assert_rows(at=2)
+
+
+def test_rows_that_replace_others_are_merged(loads: Loads) -> None:
+    """A merge key takes away rows that have other primary keys."""
+    loads.load(rows_of(1), merge_key="moment")
+    loads.load(rows_of(1, start=ROWS), merge_key="moment")
+    loads.assert_rows(at=1)
+
+
+def test_what_the_table_refuses_is_refused_by_dlts_own_way(loads: Loads) -> None:
+    """Too few rows to ask about, and rows of which one does not fit."""
+    loads.load(rows_of(1, count=5))
+    assert loads.staged == 5
+    loads.sql("ALTER TABLE data.t ALTER id TYPE TINYINT")
+    with pytest.raises(Exception, match="Conversion Error"):
+        loads.load(rows_of(1, start=5))
+    assert loads.staged == ROWS
+    loads.assert_rows(rows=5, at=1)
+
+
+def test_a_copy_that_dlt_has_not_noted(loads: Loads) -> None:
+    """As after a kill: dlt copies the file once more, and each row is there once."""
+    loads.load(rows_of(0, start=ROWS, count=1))
+    loads.extract(rows_of(1))
+    parquet = next((Path(loads.pipeline.working_dir) / "load/normalized").rglob("t.*.parquet"))
+    loads.sql(f"INSERT INTO data.t SELECT * FROM read_parquet('{parquet}')")
+    loads.pipeline.load()
+    assert loads.staged == ROWS
+    loads.assert_rows(rows=ROWS + 1, at=1, changed=ROWS)
