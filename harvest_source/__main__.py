@@ -7,7 +7,11 @@ import sys
 import warnings
 
 from harvest_source.late_imports import put_off_imports
-from harvest_source.startup import compile_methods_late, leave_out_httpx_command
+from harvest_source.startup import (
+    compile_methods_late,
+    leave_out_httpx_command,
+    leave_out_modules,
+)
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -46,6 +50,7 @@ def main() -> None:
     compile_methods_late()
     leave_out_httpx_command()
     put_off_imports()
+    leave_out_modules()
     from harvest_source.cli.main import INTERRUPTED, run
     from harvest_source.cli.streams import prepare_streams
     from harvest_source.concurrency import has_threads

@@ -50,6 +50,8 @@ _EARLIEST: Final = {
 _INSTANT_LENGTH: Final = len("2026-06-07T14:59:22Z")
 
 _EXPONENT: Final = "[eE]-[0-9]"
+_EXPONENTS: Final = ("e-[0-9]", "E-[0-9]")
+"""The same, one after the other: where a pattern begins with one letter it is found faster."""
 _NUMBER_BYTES: Final = frozenset(b"0123456789.-")
 _BEFORE_NUMBER: Final = frozenset(b":,[ \t\r\n")
 
@@ -256,7 +258,8 @@ def has_negative_exponent(rows: bytes) -> bool:
     texts may contain them.
     """
     # Arrow's search is far faster than Python's, and it releases the GIL.
-    if not pc.any(pc.match_substring_regex(_as_array(rows), _EXPONENT)).as_py():
+    text = _as_array(rows)
+    if not any(pc.any(pc.match_substring_regex(text, each)).as_py() for each in _EXPONENTS):
         return False
     for found in re.finditer(_EXPONENT.encode(), rows):
         start = at = found.start()

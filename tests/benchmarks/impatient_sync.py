@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,6 +69,10 @@ def main() -> None:
         more["destination"] = tables.pop(0).partition("=")[2]
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    with suppress(ImportError):  # An earlier checkout, with --code, has none of it.
+        from harvest_source.startup import leave_out_modules
+
+        leave_out_modules()
     from harvest_source.operations.sync import Hooks, sync
 
     hooks = Hooks(clock=ImpatientClock(later))

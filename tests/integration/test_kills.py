@@ -133,7 +133,7 @@ def sync_and_die_with_new_rows_in_their_table() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         whole(storage, *given, **options)
 
-    PackageStorage.save_pending_transition = strike  # type: ignore[method-assign]
+    setattr(PackageStorage, "save_pending_transition", strike)  # noqa: B010 - a method
     sync(database=Path("harvest_data.duckdb"), table=["time_entries"])
 
 

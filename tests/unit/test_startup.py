@@ -54,3 +54,17 @@ print(is_late == (sys.version_info < (3, 13)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True"]
+
+
+def test_modules_are_no_garbage_to_search() -> None:
+    """In a command's own process alone: what a notebook has made by then would stay."""
+    code = (
+        "import gc; from harvest_source.startup import leave_out_modules, without_gc\n"
+        "def read():\n"
+        "    with without_gc():\n"
+        "        import decimal, json\n"
+        "    return gc.get_freeze_count()\n"
+        "print(read(), leave_out_modules(), read() > 1000, gc.isenabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "None", "True", "True"]
