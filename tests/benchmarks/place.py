@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvest_source.sandbox import SandboxProcess, start_process
+from harvest_source.sandbox import start_process
 from tests.benchmarks.sync_speed import ROOT, Measured, measure
 
 ALLOWED, WINDOW_S = 97, 15.4
@@ -36,7 +36,8 @@ class Line:
 class Place:
     """A sandbox and a folder to sync into."""
 
-    server: SandboxProcess
+    server: Any
+    """A ``SandboxProcess``, or what stands before one."""
     folder: Path
     code: Path = ROOT
     """The checkout that is measured."""
