@@ -101,6 +101,7 @@ def sweep(folder: Path, results: Iterable[Result], secrets: Iterable[str]) -> li
     ]
 
 
+@pytest.mark.thorough
 def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
     """Sign-in, syncs with faults, a revoked login, at debug level: output, files and tables."""
     log = {"SOURCES__HARVEST__ACCESS_LOG": str(tmp_path / "access.log")}
@@ -132,6 +133,7 @@ def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
     assert sweep(tmp_path, results, [key]) == []
 
 
+@pytest.mark.thorough
 def test_the_sweep_finds_what_it_looks_for(office: Sandbox, tmp_path: Path) -> None:
     """Words that are there, in every kind of place."""
     result = run(tmp_path, {**app_settings(office), TOKEN: office.token}, *SYNC)

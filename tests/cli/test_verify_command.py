@@ -16,6 +16,7 @@ def remove_a_client(folder: Path) -> None:
         connection.execute("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
 
 
+@pytest.mark.thorough
 def test_verify_shows_what_differs_and_mends_it(run: Run, folder: Path) -> None:
     """Exit 5 and a line for each difference; with ``--fix`` it is gone, and 0."""
     assert run("sync", "--quiet", "--table", "clients").code == 0
@@ -51,6 +52,7 @@ def test_a_sheet_that_cannot_be_written_is_said_before_the_work(run: Run, folder
     assert "There is no folder" in result.err
 
 
+@pytest.mark.thorough
 def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
     """Asked to look for deleted rows, it also finds the one that is missing here."""
     assert run("sync", "--quiet", "--table", "clients").code == 0
@@ -61,6 +63,7 @@ def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
     assert "audit: 1 tables compared with Harvest, 0 rows deleted, 1 found missing" in result.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", ["sync", "check", "verify"])
 def test_every_command_uses_the_named_profile(run: Run, command: str) -> None:
     """One without a sign-in is refused, though the general configuration has a token."""

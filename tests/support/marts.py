@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,28 +43,40 @@ class MadeMarts:
         self.path = path
         self.statements: list[tuple[str, list[Any]]] = []
         """What made it, with marks for values: another database can be made of it, too."""
-        self.run(f"CREATE SCHEMA harvest; CREATE SCHEMA {SCHEMA}")
+        made = [f"CREATE SCHEMA harvest; CREATE SCHEMA {SCHEMA}"]
         for name, columns in read_contracts().items():
             listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
-            self.run(f"CREATE TABLE {SCHEMA}.{name} ({listed})")
-        self.run(
+            made.append(f"CREATE TABLE {SCHEMA}.{name} ({listed})")
+        made.append(
             f"CREATE TABLE {SCHEMA}.int_harvest__as_of AS SELECT DATE '{as_of}' AS as_of;"
             f"CREATE TABLE {SCHEMA}.int_harvest__accounts AS "
             f"SELECT {ACCOUNT} AS account_id, 'EUR' AS currency, 1 AS first_weekday;"
             f"CREATE TABLE harvest.company AS SELECT {ACCOUNT} AS account_id, 'Acme' AS name"
         )
+        self._run_all((statement, []) for statement in made)
 
     def add(self, mart: str, *rows: Mapping[str, Any], **same: Any) -> None:
         """Add rows to a mart; columns that none names are null."""
         account = {} if mart == "sync_health" else {"account_id": ACCOUNT}
+        inserts = []
         for row in rows or ({},):
             given = {**account, **same, **row}
             names, marks = ", ".join(given), ", ".join("?" for _ in given)
             table = f"{SCHEMA}.harvest__{mart}"
-            self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *given.values())
+            inserts.append(
+                (f"INSERT INTO {table} ({names}) VALUES ({marks})", list(given.values()))
+            )
+        self._run_all(inserts)
 
     def run(self, statement: str, *values: Any) -> None:
         """Change the file."""
-        self.statements.append((statement, list(values)))
+        self._run_all([(statement, list(values))])
+
+    def _run_all(self, statements: Iterable[tuple[str, list[Any]]]) -> None:
+        """Opening the file takes longer than a statement."""
         with duckdb.connect(str(self.path)) as connection:
-            connection.execute(statement, list(values) or None)
+            connection.begin()
+            for statement, values in statements:
+                self.statements.append((statement, values))
+                connection.execute(statement, values or None)
+            connection.commit()

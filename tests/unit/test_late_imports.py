@@ -31,6 +31,7 @@ def test_what_is_put_off_is_asked_for_and_waits() -> None:
     assert run(code) == ["pyarrow.compute"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("use", "printed"),
     [

@@ -19,6 +19,8 @@ from harvest_source.sql.conditions import AllOf, Equals, InTable, OneOf
 from harvest_source.warehouse.sql import Row, Sql
 from harvest_source.warehouse.writers import open_sql
 
+pytestmark = pytest.mark.thorough
+
 FORMATS = ("delta", "iceberg")
 WORK: list[Row] = [
     {"id": 1, "name": "a", "tags": [{"tag": "x"}, {"tag": "y"}]},
