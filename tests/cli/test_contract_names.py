@@ -179,7 +179,7 @@ def test_exit_codes() -> None:
     assert INTERRUPTED == 130
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_sync_by_its_default_names(run: Run, shared: Sandbox, folder: Path) -> None:
     """harvest_data.duckdb, schema harvest; the tables can be queried as they stand."""
     report = run("sync", "--json").json

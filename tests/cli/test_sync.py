@@ -121,6 +121,7 @@ def test_quiet_keeps_to_the_result(bare: Run, start: Start) -> None:
     assert len(quiet.out.splitlines()) == 1
 
 
+@pytest.mark.rare
 def test_a_second_run_reads_only_what_changed(bare: Run, start: Start, folder: Path) -> None:
     """Run again: the edited client arrives, and nothing else of that table is read."""
     clock = ManualClock()
@@ -133,6 +134,7 @@ def test_a_second_run_reads_only_what_changed(bare: Run, start: Start, folder: P
     assert count(folder, "clients WHERE name = 'Renamed'") == 1
 
 
+@pytest.mark.rare
 def test_the_default_place_is_harvest_data_duckdb(run: Run, folder: Path) -> None:
     """Without options the tables land in ``harvest_data.duckdb``, dataset ``harvest``."""
     result = run("sync", "--table", "roles")
@@ -164,6 +166,7 @@ def test_the_sandbox_needs_no_settings(bare: Run, folder: Path) -> None:
     assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_sandbox.duckdb"]
 
 
+@pytest.mark.rare
 def test_a_failing_table_is_named_and_the_others_land(
     bare: Run, start: Start, folder: Path
 ) -> None:
@@ -183,6 +186,7 @@ def test_a_failing_table_is_named_and_the_others_land(
     assert told.out.splitlines()[-1].startswith("partial: ")
 
 
+@pytest.mark.rare
 def test_a_forbidden_table_is_skipped_by_name(bare: Run, start: Start) -> None:
     """403 is no failure: exit code 0, the table and the reason under ``skipped``."""
     server = start()
@@ -197,6 +201,7 @@ def test_a_forbidden_table_is_skipped_by_name(bare: Run, start: Start) -> None:
     assert "skipped: invoices of account" in bare("sync", *SOME, *PLACE).err
 
 
+@pytest.mark.rare
 def test_one_of_two_accounts_fails_alone(
     bare: Run, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +214,7 @@ def test_one_of_two_accounts_fails_alone(
     assert [(e["account_id"], e["table"]) for e in result.json["errors"]] == [(999, None)]
 
 
+@pytest.mark.rare
 def test_two_accounts_are_counted_apart(bare: Run, start: Start) -> None:
     """``--account`` may be repeated; people see a column for it, programs a key."""
     start(accounts=(1000001, 1000002))
@@ -220,6 +226,7 @@ def test_two_accounts_are_counted_apart(bare: Run, start: Start) -> None:
     assert rows["accounts"].keys() == {"1000001", "1000002"}
 
 
+@pytest.mark.rare
 def test_since_bounds_the_run(bare: Run, start: Start, folder: Path) -> None:
     """``--since`` is the ``start_date`` of one run: older entries are not read."""
     server = start(entries=300)
@@ -240,6 +247,7 @@ def test_excluded_columns_do_not_land(run: Run, folder: Path) -> None:
     assert "email" not in names
 
 
+@pytest.mark.rare
 def test_a_full_refresh_removes_what_is_gone(bare: Run, start: Start, folder: Path) -> None:
     """``--full-refresh`` removes a row that Harvest lost, and says so."""
     server = start()
@@ -266,6 +274,7 @@ def test_a_mass_delete_is_refused_until_allowed(bare: Run, start: Start, folder:
     assert count(folder, "contacts") == 20
 
 
+@pytest.mark.rare
 def test_the_real_command_copies_an_account(shared: Sandbox, folder: Path) -> None:
     """The process exits 0, prints its table on stdout and nothing on stderr."""
     settings = build_settings(shared)
@@ -275,6 +284,7 @@ def test_the_real_command_copies_an_account(shared: Sandbox, folder: Path) -> No
     assert count(folder, "time_entries") == 60
 
 
+@pytest.mark.rare
 def test_settings_come_from_the_files(shared: Sandbox, folder: Path) -> None:
     """``.dlt/config.toml`` and ``.dlt/secrets.toml`` of the current folder are read."""
     (folder / ".dlt").mkdir()
@@ -290,6 +300,7 @@ def test_settings_come_from_the_files(shared: Sandbox, folder: Path) -> None:
     assert result.json["tables"]["users"]["rows"] == shared.count("users")
 
 
+@pytest.mark.rare
 def test_the_token_is_nowhere(shared: Sandbox, folder: Path) -> None:
     """Not in the output of ``--debug``, not in the database, not in dlt's working folder."""
     settings = build_settings(shared)

@@ -144,6 +144,7 @@ def test_one_table(examples: Examples, home: Path) -> None:
     assert entries == count(home / DATABASE, "time_entries")
 
 
+@pytest.mark.rare
 def test_row_steps(examples: Examples, home: Path) -> None:
     """Some rows of one table, without a column's values and with a new one."""
     code, _ = run_script(examples.session, "row_steps.py")

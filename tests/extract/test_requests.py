@@ -35,7 +35,7 @@ def test_a_first_read_asks_a_tenth_of_the_parents(open_lab: OpenReadLab) -> None
     }
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab) -> None:
     """The walk that it begins asks the others, as after a first read."""
     lab = open_lab(**LARGE)

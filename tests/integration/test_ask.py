@@ -73,6 +73,7 @@ def test_a_worker_knows_no_secret(
         fresh.close()
 
 
+@pytest.mark.rare
 def test_a_list_is_continued_by_its_cursor_to_the_end(runner: Runner) -> None:
     """Pages in any order, with nulls in it, have every record once and end."""
     for order in ([], ["-notes"], ["notes", "-hours"], ["-spent_date"]):

@@ -23,6 +23,7 @@ def lab(open_lab: OpenLab) -> Lab:
     return open_lab.loaded("clients")
 
 
+@pytest.mark.rare
 def test_the_working_folder_knows_the_warehouse(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -37,6 +38,7 @@ def test_the_working_folder_knows_the_warehouse(
     assert list(tmp_path.glob("*.duckdb")) == []
 
 
+@pytest.mark.rare
 def test_another_reader_may_have_the_file(lab: Lab) -> None:
     """The file is opened for reading, and nothing can be written by accident."""
     with lab.working(), duckdb.connect(str(lab.database), read_only=True) as reader:
@@ -47,6 +49,7 @@ def test_another_reader_may_have_the_file(lab: Lab) -> None:
                 sql.execute_sql("DELETE FROM clients")
 
 
+@pytest.mark.rare
 def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) -> None:
     """On another machine: dlt restores what it needs, and its own tools find the file then."""
     another = shutil.copy(lab.database, lab.folder / "another.duckdb")

@@ -183,6 +183,7 @@ def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
     assert any("administrator" in str(each.error) for each in report.run_log.unproven)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, role: Any) -> None:
     """Counts, lists and 404s all say that rows are gone; the token's owner has other roles now."""
@@ -331,6 +332,7 @@ def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
     assert len(lab.ids("time_entries")) == 210
 
 
+@pytest.mark.rare
 def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
     """Line items, messages and payments of an invoice: gone, and kept with it."""
     tables = ("invoices", "invoice_messages", "invoice_payments")
@@ -466,6 +468,7 @@ def test_a_doubled_row_is_read_again_and_said(open_lab: OpenLab) -> None:
     assert lab.sync("clients", "invoices", deletes=True).status == "ok"
 
 
+@pytest.mark.rare
 def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
     """A client is renamed: Harvest does not touch its entries. A day later they have the name."""
     lab = open_lab.loaded(*WORK, **MUCH_WORK)
@@ -504,6 +507,7 @@ def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
     assert days <= 7
 
 
+@pytest.mark.rare
 def test_audits_that_harvest_does_not_answer(open_lab: OpenLab) -> None:
     """Nothing is removed; a warning by itself, a failure when it was asked for."""
     lab = open_lab.loaded(*FOUR)

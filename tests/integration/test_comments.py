@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dlt
 import duckdb
+import pytest
 
 from harvest_source.schema.columns import VARIANT, Column
 from harvest_source.schema.endpoint import Endpoint
@@ -52,6 +53,7 @@ def test_every_table_and_column_is_described(open_lab: OpenLab) -> None:
     assert sorted(name for name, comment in found.items() if not comment) == []
 
 
+@pytest.mark.rare
 def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None:
     """Edited rows and a field that appears leave every comment as it was."""
     lab = open_lab.loaded("clients", "invoices")

@@ -199,6 +199,7 @@ def test_a_link_leads_to_the_warehouse(lab: Lab, target: str) -> None:
     assert_file(lab, f"disk/{target}")
 
 
+@pytest.mark.rare
 def test_only_its_owner_may_read_a_new_warehouse(lab: Lab) -> None:
     """Rows hold salaries. A file that was there keeps the rights it was given."""
     sync(lab)
@@ -209,6 +210,7 @@ def test_only_its_owner_may_read_a_new_warehouse(lab: Lab) -> None:
     assert Path(DATABASE).stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.rare
 def test_a_connection_of_the_same_process_is_named(lab: Lab) -> None:
     """A notebook that reads is named; the file is not called damaged, and no other is advised."""
     sync(lab)
@@ -222,6 +224,7 @@ def test_a_connection_of_the_same_process_is_named(lab: Lab) -> None:
     sync(lab)
 
 
+@pytest.mark.rare
 def test_a_connection_that_writes_may_stay_open(lab: Lab) -> None:
     """It has the threads that it had, during the run no more than half of them."""
     sync(lab)
@@ -241,6 +244,7 @@ os._exit(1)
 """
 
 
+@pytest.mark.rare
 def test_a_damaged_log_has_a_remedy(lab: Lab) -> None:
     """The command that the message names brings the warehouse back; the next run fills it."""
     sync(lab)

@@ -443,6 +443,7 @@ def test_naming_conventions(habits: Habits, naming: str, monkeypatch: pytest.Mon
     assert len(rows(pipeline, child)) == lines
 
 
+@pytest.mark.rare
 def test_dataset_and_attach(habits: Habits) -> None:
     """dataset() reads what was loaded; an attached pipeline reads it too, and goes on loading."""
     pipeline = habits.pipeline()

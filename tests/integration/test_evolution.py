@@ -292,6 +292,7 @@ def test_no_value_is_lost_within_a_run(within: list[Stage], run: int, table: str
     assert found.lost[table] == []
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("story", ["across", "within"])
 def test_types_stay(story: str, request: pytest.FixtureRequest) -> None:
     """A column once there keeps its type for good, declared or learned, and never goes away."""
@@ -329,6 +330,7 @@ def assert_all_declared(lab: Lab) -> None:
                 assert types[f"{endpoint.name}__{child.name}.{column}"] == sql_type
 
 
+@pytest.mark.rare
 def test_empty_account_has_every_table(open_lab: OpenLab) -> None:
     """The first run of an account without rows makes all tables; rows that come later fit in."""
     lab = open_lab(empty=True)

@@ -54,6 +54,7 @@ def settle(lab: Lab) -> dict[str, Any]:
     }
 
 
+@pytest.mark.rare
 def test_numbers_that_no_column_holds_are_counted(open_lab: OpenLab) -> None:
     """SUM lacks them: sync, verify and check say how many, and where they are."""
     lab = open_lab(entries=10)

@@ -92,7 +92,7 @@ def test_a_table_that_was_removed_is_read_again(lab: DestinationLab) -> None:
     assert len(lab.table("clients")) == len(lab.server.rows("clients"))
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_the_tables_are_read_without_extensions_of_duckdb(lab: DestinationLab) -> None:
     """attach() gives a dataset that needs nothing but what a sync needs."""
     lab.sync(*TABLES)
@@ -111,7 +111,7 @@ def test_files_are_tried_with_a_table_of_their_own(lab: DestinationLab) -> None:
     assert not list((lab.folder / "lake").glob("harvest_check*"))
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_plain_dlt_loads_delta(lab: DestinationLab) -> None:
     """With table_format dlt merges by itself, also tables without rows; history needs a sync."""
     tables = ("clients", "invoices")

@@ -47,6 +47,7 @@ def sync_in_trouble(lab: Lab) -> SyncReport | DestinationError:
         return error
 
 
+@pytest.mark.rare
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "leave", [60_000, *(pytest.param(room, marks=pytest.mark.slow) for room in (0, 200_000))]

@@ -72,6 +72,7 @@ def test_full_refresh_of_others_than_administrators_removes_nothing(open_lab: Op
     assert len(lab.ids("time_entries")) == 100
 
 
+@pytest.mark.rare
 def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
     """Rows dated before start_date were not looked at, so they are not taken for deleted."""
     lab = open_lab.loaded("time_entries", entries=100)
@@ -87,6 +88,7 @@ def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
     assert_equal(lab, "time_entries", gone=[oldest["id"]])
 
 
+@pytest.mark.rare
 def test_a_row_that_moved_out_of_the_bound_is_asked_for(open_lab: OpenLab) -> None:
     """It is in no list that was read, and Harvest has it: only a row that answers 404 goes."""
     lab = open_lab.loaded("time_entries", entries=60)

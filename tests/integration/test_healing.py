@@ -81,6 +81,7 @@ def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
     assert lab.sql(f"SELECT count(*) AS n FROM {table}")[0]["n"] > 0
 
 
+@pytest.mark.rare
 def test_a_table_that_is_not_asked_for_comes_back_too(lab: Lab) -> None:
     """Dropped, then created by a run of other tables: its history is not forgotten."""
     lab.alter("DROP TABLE clients")
@@ -114,6 +115,7 @@ def test_an_older_copy_is_brought_up_to_date(lab: Lab, tmp_path: Path) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("name", ["state.json", "*.schema.json"])
 @pytest.mark.parametrize(
     "content", ['{"half":', *(pytest.param(text, marks=pytest.mark.slow) for text in (None, ""))]
@@ -133,6 +135,7 @@ def test_a_damaged_folder_is_made_anew(lab: Lab, name: str, content: str | None)
 # A database that others hold.
 
 
+@pytest.mark.rare
 def test_a_reader_is_waited_for(lab: Lab) -> None:
     """A file that is free again within destination_wait costs time and nothing else."""
     with reading(lab.database) as reader:

@@ -87,6 +87,7 @@ def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
     assert (old["roles"] != new["roles"], new["roles"]) == (True, '["Night watch"]')
 
 
+@pytest.mark.rare
 def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> None:
     """The table is read from its first row on, so that every row has a version to begin with."""
     lab = open_lab.loaded("projects")

@@ -82,6 +82,7 @@ def touch(lab: Lab, table: str) -> None:
     lab.rest()
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("table", LANES)
 def test_texts_arrive_as_they_are(lab: Lab, table: str) -> None:
     """One record for each; a lone half of a pair, which no database holds, as its escape."""
@@ -97,6 +98,7 @@ def test_texts_arrive_as_they_are(lab: Lab, table: str) -> None:
         assert landed[record["id"]][TEXT[table]] == kept
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("table", LANES)
 def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
     """Named like ours, like SQL, like each other: every value is in its row, somewhere, exactly."""
@@ -132,6 +134,7 @@ def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab) -> None:
         assert_equal(lab, "invoices")
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("table", LANES)
 def test_repeated_rows_are_not_doubled(lab: Lab, table: str) -> None:
     """

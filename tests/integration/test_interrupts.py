@@ -42,6 +42,7 @@ def test_an_interrupt_leaves_in_order(lab: Lab, moment: str) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("fault", ["stall", "rate_limited", "unavailable"])
 def test_an_interrupt_does_not_wait_for_harvest(lab: Lab, fault: str) -> None:
     """Not for an answer that never comes, nor for the end of a pause that Harvest asked for."""
@@ -65,6 +66,7 @@ def test_an_interrupt_does_not_wait_for_harvest(lab: Lab, fault: str) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 def test_an_interrupt_ends_the_wait_for_another_reader(lab: Lab) -> None:
     """A run that waits for a file held by another process can be told to leave, too."""
     with reading(lab.database):

@@ -111,6 +111,7 @@ def test_an_agent_finds_its_way(warehouse: Path, era: str) -> None:
     ask(warehouse, era, talk)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("era", ERAS)
 def test_questions_are_prompts(warehouse: Path, era: str) -> None:
     """Each has the query that works here: on the tables, as this warehouse has no models of it."""
@@ -138,6 +139,7 @@ def test_questions_are_prompts(warehouse: Path, era: str) -> None:
     ask(warehouse, era, talk)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("era", ERAS)
 def test_what_is_not_declared_is_refused(warehouse: Path, era: str) -> None:
     """Unknown tools, arguments and values: a short error that repeats nothing of what was sent."""
@@ -202,6 +204,7 @@ def test_a_long_answer_is_cut_where_its_cursor_goes_on(warehouse: Path) -> None:
     ask(warehouse, "auto", talk)
 
 
+@pytest.mark.rare
 def test_each_call_leaves_a_line_without_values(warehouse: Path, tmp_path: Path) -> None:
     """Who, what, how many rows, how long and with what result; readable by the owner alone."""
     log = tmp_path / "log" / "mcp.log"

@@ -109,6 +109,7 @@ def test_cursors_belong_to_their_caller(served: Served) -> None:
     assert served.ask("cy", "auto", go_on(cursor)).is_error
 
 
+@pytest.mark.rare
 def test_a_revoked_caller_is_out_at_once_and_others_go_on(served: Served) -> None:
     """Also within a session that was open, which a new token of the same name does not get."""
     add = ("mcp", "token", "add", "di", "--scope", "all", "--url", served.url)

@@ -133,6 +133,7 @@ def test_a_recipient_that_fails_fails_no_run(lab: Lab, post: Post) -> None:
         assert "canary" not in str(each.run_log.warnings)
 
 
+@pytest.mark.rare
 def test_stale_tables_are_told(lab: Lab, post: Post) -> None:
     """By ``status --max-age``, which a monitor runs."""
     sync(lab)

@@ -59,6 +59,7 @@ def refreshes(lab: Lab) -> int:
     return lab.server.requests.counts().get("oauth_token", 0)
 
 
+@pytest.mark.rare
 def test_a_token_that_dies_in_the_middle(open_lab: OpenLab, settings: Settings) -> None:
     """All tables meet the 401; one refresh, every row, nothing failed."""
     lab = open_lab()
@@ -77,6 +78,7 @@ def test_a_token_that_dies_in_the_middle(open_lab: OpenLab, settings: Settings) 
     assert refreshes(lab) == 2, "one to begin with, one for the 401"
 
 
+@pytest.mark.rare
 def test_a_login_revoked_in_the_middle(open_lab: OpenLab, settings: Settings) -> None:
     """What was not read fails by name and keeps its rows; the report and sync_runs say so."""
     lab = open_lab()
@@ -114,6 +116,7 @@ def test_an_account_that_the_login_lost_fails_alone(open_lab: OpenLab, settings:
     assert lab.ids("tasks", account_id=1000002)
 
 
+@pytest.mark.rare
 def test_plain_dlt(open_lab: OpenLab, settings: Settings) -> None:
     """harvest() renews as the command does, keeps the new token, and says nothing of it."""
     lab = open_lab()

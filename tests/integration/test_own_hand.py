@@ -75,6 +75,7 @@ def test_a_refused_table_loses_no_row_in_a_full_refresh(lab: Lab) -> None:
     assert lab.ids("clients") == before
 
 
+@pytest.mark.rare
 def test_a_unique_index_is_no_obstacle_or_named(lab: Lab) -> None:
     """On the key, a merge deletes and inserts each row; DuckDB before 2.0 refuses that."""
     lab.alter("CREATE UNIQUE INDEX mine ON clients (account_id, id)")
@@ -93,6 +94,7 @@ def share_a_name(lab: Lab) -> None:
     lab.rest()
 
 
+@pytest.mark.rare
 def test_a_unique_index_that_harvest_does_not_keep(lab: Lab) -> None:
     """It is named with the statement that drops it; the other tables go on, and then this one."""
     lab.alter("CREATE UNIQUE INDEX mine ON clients (name)")

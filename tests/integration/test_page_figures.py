@@ -82,6 +82,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.rare
 def test_postgres_says_the_same(made: MadeMarts, address: str) -> None:
     """Every figure with every filter, what can be chosen, and both shapes of each period."""
     target = build_target("postgres", None, "harvest", "p")

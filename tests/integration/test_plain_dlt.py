@@ -40,6 +40,7 @@ def run(lab: Lab, *tables: str, database: Path, name: str = "plain", **options: 
         pipeline.run(source(lab).with_resources(*tables) if tables else source(lab), **options)
 
 
+@pytest.mark.rare
 def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
     """pipeline.run(harvest()) makes the tables, columns and rows that sync makes, twice over."""
     lab = open_lab(entries=600)

@@ -53,6 +53,7 @@ def assert_equal(address: str, lab: Lab) -> None:
             assert child_differences(endpoint, child, rows, elements, records, account_id) == {}
 
 
+@pytest.mark.rare
 def test_a_sync_into_postgres(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def put_back(lab: Lab, table: str, rows: list[Row]) -> None:
         lab.server.create(table, **row)
 
 
+@pytest.mark.rare
 def test_a_full_refresh_of_parents_takes_what_is_below(open_lab: OpenLab) -> None:
     """Payments and messages of a deleted invoice go, though the run names invoices only."""
     lab = open_lab.loaded(*BILLS, **SMALL)
@@ -59,6 +60,7 @@ def test_a_full_refresh_of_parents_takes_what_is_below(open_lab: OpenLab) -> Non
     assert run["rows_deleted"] == count(lab, "deleted_records", "true") > 1
 
 
+@pytest.mark.rare
 def test_children_alone_lose_what_has_no_parent(open_lab: OpenLab) -> None:
     """Only payments and rates are read, never invoices or people: their own audit finds out."""
     lab = open_lab.loaded("invoice_payments", "cost_rates", **SMALL)
@@ -197,6 +199,7 @@ def test_rows_leave_though_a_reader_had_the_file(
         assert_equal(lab, table)
 
 
+@pytest.mark.rare
 def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> None:
     """It stands in the state, beside the digest that says that the list is empty."""
     lab = open_lab.loaded(REPORT, expenses=0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.labs import OpenLab
 
 REPORT = "report_time_projects"
 
 
+@pytest.mark.rare
 def test_a_window_that_only_the_warehouse_has_is_asked_for(open_lab: OpenLab) -> None:
     """Its rows leave when Harvest has none: nothing else would ever ask for them."""
     lab = open_lab.loaded(REPORT, entries=10)

@@ -7,6 +7,7 @@ import pytest
 from tests.support.labs import OpenLab
 
 
+@pytest.mark.rare
 def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None:
     """``include`` brings the columns named and no other; asked for later, a refresh fills them."""
     lab = open_lab.loaded("invoices", "clients")

@@ -95,6 +95,7 @@ def test_a_stopped_drop_is_finished(lab: Lab, statement: str) -> None:
     assert (is_merged(lab, entry), schemas(lab)) == (True, ["harvest"])
 
 
+@pytest.mark.rare
 def test_a_waiting_package_keeps_it(lab: Lab) -> None:
     """A package that was stopped half-way may need the rows there: it is loaded before the drop."""
     entry = change(lab)

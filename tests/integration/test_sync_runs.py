@@ -29,6 +29,7 @@ def last_run(lab: Lab) -> Row:
     return row | {name: json.loads(row[name]) for name in ("tables", "errors")}
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_refused_sign_in_is_written(open_lab: OpenLab, is_first: bool) -> None:
     """The very first run too: who looks at the table sees why there is nothing else."""
@@ -58,6 +59,7 @@ def test_harvest_out_of_reach_is_written(lab: Lab) -> None:
     assert run["errors"][0]["account_id"] == lab.server.account_id
 
 
+@pytest.mark.rare
 def test_a_partial_run_is_written(lab: Lab) -> None:
     """What landed and what failed, by table."""
     lab.server.create("clients")
@@ -69,6 +71,7 @@ def test_a_partial_run_is_written(lab: Lab) -> None:
     assert run["tables"]["clients"]["rows"] == 1
 
 
+@pytest.mark.rare
 def test_a_guarded_run_is_written(lab: Lab) -> None:
     """A guard that refused is a failure like any other."""
     for _ in range(60):

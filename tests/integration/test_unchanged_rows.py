@@ -48,6 +48,7 @@ def test_rows_that_are_here_are_not_loaded_again(open_lab: OpenLab) -> None:
         assert_equal(lab, table)
 
 
+@pytest.mark.rare
 def test_a_second_change_within_one_second_is_loaded(open_lab: OpenLab) -> None:
     """Harvest dates changes in whole seconds: what came just before the cursor may have changed."""
     lab = open_lab()

@@ -120,6 +120,7 @@ def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
     assert len(lab.table("verify_runs")) == 1
 
 
+@pytest.mark.rare
 def test_a_lost_row_of_ours_never_fails_a_verification(lab: Lab) -> None:
     """Whatever is in the table's place: the figures were compared."""
     lab.alter("DROP TABLE verify_runs; CREATE VIEW verify_runs AS SELECT 1 AS id")
@@ -163,6 +164,7 @@ def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
     assert_equal(lab, "invoices")
 
 
+@pytest.mark.rare
 def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
     """Created, moved and edited meanwhile: the next sync brings it."""
     listed = [record["id"] for record in lab.server.rows("time_entries")]
@@ -199,6 +201,7 @@ def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> No
     assert_equal(lab, "invoice_payments")
 
 
+@pytest.mark.rare
 def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None:
     """Every count is as it should be; the ids are not."""
     lab = open_lab.loaded("clients", entries=10)
@@ -281,6 +284,7 @@ def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
     assert max(amounts) > 10**22
 
 
+@pytest.mark.rare
 def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
     """Harvest does not have the parent either: a difference, and mending removes them."""
     lab = open_lab.loaded("invoices", "invoice_payments", "clients", entries=10)
@@ -307,6 +311,7 @@ def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
     assert (record["table_name"], record["parent_id"]) == ("invoice_payments", 1)
 
 
+@pytest.mark.rare
 def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None:
     """A message that was deleted and a rate with another end: no total tells, each list does."""
     lab = open_lab.loaded("invoices", "invoice_messages", "users", "cost_rates", entries=10)

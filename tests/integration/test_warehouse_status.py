@@ -47,6 +47,7 @@ def ages(report: WarehouseStatus) -> dict[str, float]:
     }
 
 
+@pytest.mark.rare
 def test_a_table_is_as_old_as_its_last_complete_run(lab: Lab) -> None:
     """A run that reads other tables, or fails for this one, does not make it younger."""
     lab.rest(2 * HOUR)
@@ -101,6 +102,7 @@ def test_accounts_are_chosen_as_everywhere(lab: Lab) -> None:
         look(lab, account=("999",))
 
 
+@pytest.mark.rare
 def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
     """A warning is no load that waits: a monitor reads each by its own name."""
     with lab.working():
@@ -139,6 +141,7 @@ def verify_lab(lab: Lab) -> VerifyReport:
         )
 
 
+@pytest.mark.rare
 def test_harvest_is_not_asked(lab: Lab) -> None:
     """Only ``--check`` asks; without a sign-in the rest is shown all the same."""
     before = len(lab.server.requests)
