@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, TypeVar
 
 import pendulum
 
@@ -25,6 +25,8 @@ from harvest_source.defaults import (
 from harvest_source.errors import ConfigError, printable
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS, SECRET_COLUMNS
+
+Choice = TypeVar("Choice", bound=str)
 
 _LARGEST_ID: Final = 2**63 - 1
 _MOST: Final = 10**9
@@ -316,10 +318,7 @@ def parse_keep_deleted(value: object) -> bool:
     Raises:
         ConfigError: Neither of the two.
     """
-    if value not in ("records", "ids"):
-        msg = f'keep_deleted is {str(value)[:40]!r}. It can be "records" or "ids".'
-        raise ConfigError(msg)
-    return str(value) == "records"
+    return _parse_choice(value, "keep_deleted", "records", "ids") == "records"
 
 
 def parse_shrink_file(value: object) -> bool:
@@ -329,10 +328,7 @@ def parse_shrink_file(value: object) -> bool:
     Raises:
         ConfigError: Neither of the two.
     """
-    if value not in ("daily", "never"):
-        msg = f'shrink_file is {str(value)[:40]!r}. It can be "daily" or "never".'
-        raise ConfigError(msg)
-    return str(value) == "daily"
+    return _parse_choice(value, "shrink_file", "daily", "never") == "daily"
 
 
 def parse_table_format(value: object) -> TableFormat | None:
@@ -342,10 +338,7 @@ def parse_table_format(value: object) -> TableFormat | None:
     Raises:
         ConfigError: There is no such format.
     """
-    if value in (None, "delta", "iceberg"):
-        return value
-    msg = f'table_format is {str(value)[:40]!r}. It can be "delta" or "iceberg".'
-    raise ConfigError(msg)
+    return None if value is None else _parse_choice(value, "table_format", "delta", "iceberg")
 
 
 def parse_rate_limit(value: object) -> int | None:
@@ -356,6 +349,14 @@ def parse_rate_limit(value: object) -> int | None:
         ConfigError: Not a whole number.
     """
     return None if value is None else _parse_whole_number(value, "rate_limit", most=None)
+
+
+def _parse_choice(value: object, name: str, *choices: Choice) -> Choice:
+    for choice in choices:
+        if value == choice:
+            return choice
+    can_be = " or ".join(f'"{choice}"' for choice in choices)
+    raise ConfigError(f"{name} is {str(value)[:40]!r}. It can be {can_be}.")
 
 
 def _parse_count(value: object, name: str, *, most: int = _MOST) -> int:

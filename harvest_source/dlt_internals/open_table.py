@@ -20,6 +20,8 @@ from dlt.common.destination.exceptions import (
     DestinationTransientException,
 )
 
+from harvest_source.sql.maintenance import quote
+
 FORMATS: Final = ("delta", "iceberg")
 
 _GONE: Final = "harvest_source_gone"
@@ -175,7 +177,7 @@ class DeltaTable(_InFiles):
         """Only a merge takes rows out and puts rows in by one commit."""
         marks = fit(keys, rows.schema).append_column(_GONE, pa.repeat(True, keys.num_rows))
         added = rows.append_column(_GONE, pa.repeat(False, rows.num_rows))
-        same = (f"target.{_quote(name)} = source.{_quote(name)}" for name in keys.column_names)
+        same = (f"target.{quote(name)} = source.{quote(name)}" for name in keys.column_names)
         merge = self._table.merge(
             source=pa.concat_tables([marks, added]).combine_chunks(),
             predicate=" AND ".join((f"source.{_GONE}", *same)),
@@ -184,7 +186,7 @@ class DeltaTable(_InFiles):
         ).when_matched_delete()
         if rows.num_rows:
             merge = merge.when_not_matched_insert(
-                {_quote(name): f"source.{_quote(name)}" for name in rows.column_names},
+                {quote(name): f"source.{quote(name)}" for name in rows.column_names},
                 predicate=f"NOT source.{_GONE}",
             )
         merge.execute()
@@ -262,7 +264,3 @@ def _build_filter(keys: pa.Table) -> Any:
         bounds = [GreaterThanOrEqual(by, min(values)), LessThanOrEqual(by, max(values))]
         conditions.append(reduce(And, [*equal, *bounds, In(by, values)]))
     return conditions[0] if len(conditions) == 1 else Or(*conditions)
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

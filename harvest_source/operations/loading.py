@@ -102,21 +102,17 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
     )
 
 
-def keep_all(batches: list[Batch]) -> list[Batch]:
-    """Leave nothing out."""
-    return batches
-
-
 def load_rereads(
     workspace: Workspace,
     rereads: Mapping[tuple[str, int], Reread],
-    leave_out: Callable[[list[Batch]], list[Batch]] = keep_all,
+    leave_out: Callable[[list[Batch]], list[Batch]] | None = None,
 ) -> None:
     """
     Read *rereads* (by table and account) whatever the cursors say, which stay where they are.
 
     Args:
-        leave_out: Chooses what is loaded of a package's batches, whose list it may empty.
+        leave_out: Chooses what is loaded of a package's batches, whose list it may empty; None: all
+            of it is.
 
     Raises:
         DestinationError: The destination refused; the package stays pending.
@@ -131,22 +127,17 @@ def load_rereads(
     replacement, chosen = Replacement(workspace), list[Batch]()
     with closing(extraction.iter_packages(wanted)) as packages:
         for batches in packages:
-            chosen += leave_out(replacement.clear_way(batches))
+            chosen += (leave_out or list)(replacement.clear_way(batches))
             batches.clear()
             # A load takes as long for a few rows as for thousands. What replaces rows does not
             # wait: those that it does not bring are gone already.
             is_enough = sum(each.rows for each in chosen) >= _REREAD_ROWS
-            if chosen and (is_enough or leave_out is keep_all):
-                _load_chosen(workspace, builder, chosen)
+            if chosen and (is_enough or leave_out is None):
+                workspace.warehouse.load(builder.build_source(chosen))  # Which empties the list.
             _release_memory()
     if chosen:
-        _load_chosen(workspace, builder, chosen)
-
-
-def _load_chosen(workspace: Workspace, builder: PackageBuilder, chosen: list[Batch]) -> None:
-    """Load *chosen*, and empty the list."""
-    workspace.warehouse.load(builder.build_source(chosen))
-    _release_memory()
+        workspace.warehouse.load(builder.build_source(chosen))
+        _release_memory()
 
 
 def _release_memory() -> None:

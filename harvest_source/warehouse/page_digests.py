@@ -12,6 +12,7 @@ import pyarrow as pa
 from harvest_source.sql import statements
 from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.sql.dialects import find_dialect
+from harvest_source.sql.maintenance import quote
 
 _PAGE: Final = "page"
 _DUCKDB: Final = "duckdb"
@@ -57,10 +58,10 @@ class _Quoted:
     """Names of tables in memory."""
 
     def table(self, name: str) -> str:
-        return self.column(name)
+        return quote(name)
 
     def column(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
+        return quote(name)
 
 
 _QUOTED: Final = _Quoted()

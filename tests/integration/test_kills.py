@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -59,6 +60,13 @@ def lab(open_lab: OpenLab) -> Lab:
 def kill(lab: Lab, moment: str) -> None:
     """A run that dies at *moment*."""
     with start_sync(lab, *TABLES, number=signal.SIGKILL, moment=moment) as child:
+        assert child.wait() == -signal.SIGKILL
+
+
+def die(lab: Lab, run: Callable[[], None]) -> None:
+    """A child that calls *run*, a function of this module, which ends it."""
+    call = f"tests.integration.test_kills:{run.__name__}"
+    with fork(folder=lab.folder, environment=lab.environment, call=call) as child:
         assert child.wait() == -signal.SIGKILL
 
 
@@ -116,9 +124,7 @@ def test_killed_with_new_rows_in_their_table(open_lab: OpenLab) -> None:
     """New rows go straight into their table: those that dlt has not noted are there once."""
     lab = open_lab(entries=1_200)
     lab.stop_timers()
-    call = "tests.integration.test_kills:sync_and_die_with_new_rows_in_their_table"
-    with fork(folder=lab.folder, environment=lab.environment, call=call) as child:
-        assert child.wait() == -signal.SIGKILL
+    die(lab, sync_and_die_with_new_rows_in_their_table)
     assert lab.sql("SELECT count(*) AS n FROM time_entries")[0]["n"] == 1_200
     lab.server.edit("time_entries", lab.server.rows("time_entries")[0]["id"], notes="edited")
     assert_heals(lab)
@@ -141,9 +147,7 @@ def test_a_killed_backfill_goes_on_where_it_was(open_lab: OpenLab) -> None:
     """Windows that are safe are not read again, and what moved meanwhile is not lost."""
     lab = open_lab(entries=62_000)
     lab.stop_timers()
-    call = "tests.integration.test_kills:sync_and_die_in_the_fifth_load"
-    with fork(folder=lab.folder, environment=lab.environment, call=call) as child:
-        assert child.wait() == -signal.SIGKILL
+    die(lab, sync_and_die_in_the_fifth_load)
     there = lab.sql("SELECT count(*) AS n, min(id) AS first FROM time_entries")[0]
     assert 0 < there["n"] < 62_000
     query = "SELECT count(*) AS n FROM duckdb_columns() WHERE comment LIKE 'Hours%'"
