@@ -44,18 +44,22 @@ class Confirmation:
             Names and accounts of the tables of which nothing may be replaced, emptied or removed,
             and whose cursors may not move. In doubt once, they are in doubt until the run ends.
         """
+        asked = list(places)
+        self.ask(asked)
+        return {
+            (endpoint.name, account_id)
+            for endpoint, account_id in asked
+            if self.run_log.is_doubtful(endpoint.name, account_id)
+        }
+
+    def ask(self, places: Iterable[tuple[Endpoint, int]]) -> None:
+        """Ask, and record doubts in the run log: what :meth:`find_doubtful` begins with."""
         by_account: dict[int, dict[str, Endpoint]] = defaultdict(dict)
         for endpoint, account_id in places:
             by_account[account_id][endpoint.name] = endpoint
         for account_id, endpoints in by_account.items():
             if not self.run_log.is_doubtful("", account_id):
                 self._ask(self.sessions.open(account_id), list(endpoints.values()))
-        return {
-            (name, account_id)
-            for account_id, endpoints in by_account.items()
-            for name in endpoints
-            if self.run_log.is_doubtful(name, account_id)
-        }
 
     def _ask(self, session: Session, endpoints: Sequence[Endpoint]) -> None:
         account_id, doubt = session.account_id, self.run_log.doubt

@@ -7,8 +7,7 @@ order in which the batches come.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -68,17 +67,13 @@ class Signal(Enum):
     """What stands between batches."""
 
     QUIET = "nothing came for one poll interval"
-    WAITING = "lists below parents wait until what was read before them is confirmed"
+    FIRST_READ = "an account's tables are read, and its lists below parents begin"
 
 
-@dataclass(frozen=True, slots=True)
-class FirstRead:
-    """An account's tables are read; *confirmed* is set when its lists below parents may begin."""
+Place: TypeAlias = tuple[str, int]
+"""A table and an account."""
 
-    confirmed: threading.Event = field(default_factory=threading.Event)
-
-
-Item: TypeAlias = "Batch | Signal | FirstRead"
+Item: TypeAlias = "Batch | Signal"
 """What a thread that reads passes on."""
 
 
@@ -126,9 +121,9 @@ class Extraction:
         package: list[Batch] = []
         rows = polls = 0
         is_long = False
-        order = ReadingOrder(list(feeds))
+        order, asked = ReadingOrder(list(feeds)), set[Place]()
         batches = gather(
-            partial(self._read, order),
+            partial(self._read, order, asked),
             order.first,
             workers=self.workers,
             waiting=BATCHES_WAITING,
@@ -142,29 +137,36 @@ class Extraction:
                     rows += batch.rows
                     polls = 0
                 enough = 1 if is_long else QUIET_ROWS
-                is_last = isinstance(batch, FirstRead) and rows >= enough
-                is_due = is_last or self._is_due(rows, polls)
-                confirmed = self._confirm(package) if is_due else []
-                if isinstance(batch, FirstRead):
-                    batch.confirmed.set()
-                if is_due:
-                    yield confirmed
+                is_last = batch is Signal.FIRST_READ and rows >= enough
+                if is_last or self._is_due(rows, polls):
+                    yield self._confirm(package, asked)
                     package, rows, is_long = [], 0, True
         if package:
-            yield self._confirm(package)
+            yield self._confirm(package, asked)
         self.run_log.drop_doubtful()
 
-    def _confirm(self, batches: list[Batch]) -> list[Batch]:
-        """Leave out what would replace or move anything while rows may be hidden."""
+    def _confirm(self, batches: list[Batch], asked: Collection[Place] = frozenset()) -> list[Batch]:
+        """
+        Leave out what would replace or move anything while rows may be hidden.
+
+        Args:
+            asked: Tables about which was asked after their last page.
+        """
         taking = [(each.endpoint, each.account_id) for each in batches if each.takes_away]
         if not taking or self.options.rereads is not None:
             return batches  # What an audit reads again replaces nothing and moves no cursor.
-        doubtful = Confirmation(self.sessions, self.run_log).find_doubtful(taking)
+        Confirmation(self.sessions, self.run_log).ask(
+            (endpoint, account_id)
+            for endpoint, account_id in taking
+            if (endpoint.name, account_id) not in asked
+        )
         # In place: a second list would hold the rows as long as the consumer has the first.
         batches[:] = [
             each
             for each in batches
-            if not (each.takes_away and (each.endpoint.name, each.account_id) in doubtful)
+            if not (
+                each.takes_away and self.run_log.is_doubtful(each.endpoint.name, each.account_id)
+            )
         ]
         return batches
 
@@ -176,23 +178,40 @@ class Extraction:
         return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
 
     def _read(
-        self, order: ReadingOrder, feed: TableFeed, emit: Callable[[Item], None]
-    ) -> list[TableFeed]:
+        self,
+        order: ReadingOrder,
+        asked: set[Place],
+        feed: TableFeed,
+        emit: Callable[[Item], None],
+    ) -> Sequence[TableFeed]:
         """
         Read one feed; returns the feeds that may begin now.
 
         Lists below parents use up what Harvest allows within a second. So the questions that come
-        before a load of what was read until then are asked before them.
+        before a load of what was read until then are asked before them, here: the consumer may
+        still be loading.
         """
         for batch in self._iter_unconfirmed(feed):
             emit(batch)
-        released = order.finish(feed)
-        if released and self.workers > 1:
-            first_read = FirstRead()
-            emit(first_read)
-            while not first_read.confirmed.wait(POLL_S):
-                emit(Signal.WAITING)  # Ends this thread if the stream was closed.
-        return released
+        finished = order.finish(feed)
+        if self.workers > 1 and finished.read:
+            if self._is_long(feed.account_id):
+                self._ask_about(finished.read)
+                asked.update((each.endpoint.name, each.account_id) for each in finished.read)
+            if finished.released:
+                emit(Signal.FIRST_READ)
+        return finished.released
+
+    def _is_long(self, account_id: int) -> bool:
+        """Whether so much of an account was read that some of it may be loaded meanwhile."""
+        is_audit = self.options.rereads is not None
+        return not is_audit and self.run_log.count_rows(account_id) >= QUIET_ROWS
+
+    def _ask_about(self, feeds: Sequence[TableFeed]) -> None:
+        """Ask about tables that were read to the end, so that no load waits for the answer."""
+        Confirmation(self.sessions, self.run_log).ask(
+            (feed.endpoint, feed.account_id) for feed in feeds
+        )
 
     def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
         """

@@ -11,10 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from harvest_source.decode.decoder import Decoder
 from harvest_source.schema.endpoint import Endpoint
+
+_Stage: TypeAlias = tuple[int, bool]
+"""An account, and whether its tables are those that are read last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +31,48 @@ class TableFeed:
     """The table's stored state; never changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """
+    What the end of one feed means for the others of its account.
+
+    Attributes:
+        read: The feeds that were read together, if this was the last of them; else none.
+        released: The feeds that may begin now.
+    """
+
+    read: Sequence[TableFeed] = ()
+    released: Sequence[TableFeed] = ()
+
+
 class ReadingOrder:
     """The feeds of one run, and which of them may begin. Thread-safe."""
 
     def __init__(self, feeds: Sequence[TableFeed]) -> None:
         self._lock = threading.Lock()
-        self._running: dict[int, int] = {}
-        self._waiting: dict[int, list[TableFeed]] = {}
+        self._stages: dict[_Stage, list[TableFeed]] = {}
         for feed in feeds:
-            if feed.endpoint.is_read_last:
-                self._waiting.setdefault(feed.account_id, []).append(feed)
-            else:
-                self._running[feed.account_id] = self._running.get(feed.account_id, 0) + 1
-        at_once = [account for account in self._waiting if account not in self._running]
-        first = [feed for feed in feeds if not feed.endpoint.is_read_last]
-        self.first = [*first, *(feed for each in at_once for feed in self._waiting.pop(each))]
+            self._stages.setdefault(_stage(feed), []).append(feed)
+        self._running = {stage: len(together) for stage, together in self._stages.items()}
+        waits = {(account, True) for account, is_last in self._stages if not is_last}
+        self.first = sorted((feed for feed in feeds if _stage(feed) not in waits), key=_reads_last)
         """The feeds that begin at once."""
 
-    def finish(self, feed: TableFeed) -> list[TableFeed]:
-        """The feeds that may begin because *feed* has been read, or has failed."""
-        if feed.endpoint.is_read_last:
-            return []
+    def finish(self, feed: TableFeed) -> Finished:
+        """Note that *feed* has been read, or has failed."""
+        stage = _stage(feed)
         with self._lock:
-            self._running[feed.account_id] -= 1
-            if self._running[feed.account_id]:
-                return []
-            return self._waiting.pop(feed.account_id, [])
+            self._running[stage] -= 1
+            if self._running[stage]:
+                return Finished()
+        account, is_last = stage
+        released = () if is_last else self._stages.get((account, True), ())
+        return Finished(self._stages[stage], released)
+
+
+def _stage(feed: TableFeed) -> _Stage:
+    return feed.account_id, feed.endpoint.is_read_last
+
+
+def _reads_last(feed: TableFeed) -> bool:
+    return feed.endpoint.is_read_last

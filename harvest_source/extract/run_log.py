@@ -181,6 +181,11 @@ class RunLog:
             key = table, account_id
             self.rows[key] = self.rows.get(key, 0) + rows
 
+    def count_rows(self, account_id: int) -> int:
+        """Records of an account that were read."""
+        with self._lock:
+            return sum(rows for (_, account), rows in self.rows.items() if account == account_id)
+
     def add_deleted(self, table: str, account_id: int, rows: int) -> None:
         """Count *rows* as removed from the warehouse."""
         with self._lock:

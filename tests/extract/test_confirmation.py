@@ -111,6 +111,30 @@ def test_an_unchanged_run_asks_nothing_again(lab: ReadLab) -> None:
     assert lab.server.requests.counts()["users_me"] == 2
 
 
+LONG = ("time_entries", "invoices", "invoice_payments")
+
+
+def test_a_long_read_is_confirmed_before_lists_below_parents(open_lab: OpenReadLab) -> None:
+    """The thread that read the others asks, while a load may be under way."""
+    lab = open_lab(**SMALL | {"entries": 12_000})
+    lab.read(*LONG)
+    asked = [each.table for each in lab.server.requests]
+    first = asked.index("invoice_payments")
+    assert asked[:first].count("users_me") >= 2
+    assert {"users_me", "company"} == set(asked[first - 2 : first]) == set(asked[-2:])
+    for each in LONG:
+        assert_read(lab, each)
+
+
+def test_a_role_that_shrinks_in_a_long_read_moves_no_cursor(open_lab: OpenReadLab) -> None:
+    """The thread that read finds it, and loads nothing that takes away."""
+    lab = open_lab(**SMALL | {"entries": 12_000})
+    at_first(lab, "invoices", lambda: lab.server.set_role(lab.token, "manager"))
+    told = lab.read(*LONG)
+    assert [each.table for each in told.run_log.unproven] == [""]
+    assert [lab.state(each) for each in LONG] == [{}, {}, {}]
+
+
 def test_the_first_list_of_a_run_may_come_from_a_cache(lab: ReadLab) -> None:
     """Only later answers show that it was of yesterday: then it replaces nothing either."""
     lab.read("roles", "clients")

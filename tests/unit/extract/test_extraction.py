@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import cast
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.auth.sessions import Sessions
+from harvest_source.clock import SystemClock
 from harvest_source.decode.decoder import Decoder
 from harvest_source.extract.extraction import Batch, Extraction
 from harvest_source.extract.options import ReadOptions
@@ -28,19 +29,29 @@ class Bursts(Extraction):
 
     pages: tuple[int, ...] = ()
     go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    seen: list[str] = field(default_factory=list)
 
     def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         for place, pages in enumerate(self.pages):
             if place:
                 assert self.go_on.acquire(timeout=60)
             self.run_log.progress("time_entries", 1, 2000 * pages, 2000 * sum(self.pages))
+            self.run_log.add_rows("time_entries", 1, 2000 * pages)
             for _ in range(pages):
                 yield Batch(BY_NAME["time_entries"], 1, table=PAGE)
+
+    def _ask_about(self, feeds: Sequence[TableFeed]) -> None:
+        self.seen.append(f"asked about {feeds[0].endpoint.name}")
+
+    def _confirm(
+        self, batches: list[Batch], asked: Collection[tuple[str, int]] = frozenset()
+    ) -> list[Batch]:
+        return batches
 
 
 def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> list[int]:
     """The rows of each package."""
-    extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
+    extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pages=pages)
     packages: list[int] = []
     feed = TableFeed(BY_NAME["time_entries"], 1, cast("Decoder", None), {})
     with closing(extraction.iter_packages([feed])) as found:
@@ -67,8 +78,6 @@ def test_rows_do_not_wait_for_the_limit() -> None:
 class Endless(Bursts):
     """Reads payments, one after the other, until *go_on* or ten thousand of them."""
 
-    seen: list[str] = field(default_factory=list)
-
     def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         if not feed.endpoint.is_read_last:
             yield from super(Endless, self)._iter_unconfirmed(feed)
@@ -79,10 +88,6 @@ class Endless(Bursts):
                 return
             yield Batch(feed.endpoint, 1, table=PAGE.slice(0, 1))
 
-    def _confirm(self, batches: list[Batch]) -> list[Batch]:
-        self.seen.append("confirmed")
-        return batches
-
 
 @pytest.mark.parametrize(
     ("pages", "packages"), [((50, 1), [100_000, 2_000]), ((5,), [10_000]), ((1,), [])]
@@ -90,8 +95,8 @@ class Endless(Bursts):
 def test_rows_do_not_wait_for_lists_below_parents(
     pages: tuple[int, ...], packages: list[int]
 ) -> None:
-    """They are confirmed before these lists begin, and loaded, unless they are few."""
-    extraction = Endless(cast("Sessions", None), cast("ReadOptions", None), RunLog(), pages=pages)
+    """Harvest is asked about them before these lists begin, unless they are few."""
+    extraction = Endless(cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pages=pages)
     names = ("time_entries", "invoice_payments")
     feeds = [TableFeed(BY_NAME[name], 1, cast("Decoder", None), {}) for name in names]
     found: list[int] = []
@@ -102,13 +107,14 @@ def test_rows_do_not_wait_for_lists_below_parents(
                 found.append(sum(entries))
                 extraction.go_on.release()
     assert found == packages
-    assert extraction.seen.index("lists below parents") == len(packages)
+    asked = ["asked about time_entries"] if packages else []
+    assert extraction.seen[: len(asked) + 1] == [*asked, "lists below parents"]
 
 
 @pytest.mark.parametrize(("left", "polls"), [(2000, 5), (0, 1)])
 def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> None:
     """Several quiet polls make a pause; one does when all announced rows have come."""
-    extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
+    extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog())
     extraction.run_log.progress("time_entries", 1, 98_000, 98_000 + left)
     assert [extraction._is_due(98_000, number) for number in range(7)].index(True) == polls
     assert not extraction._is_due(9_999, 39), "a load costs the same, whatever is in it"
@@ -117,6 +123,6 @@ def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> Non
 
 def test_few_rows_do_not_wait_for_lists_below_parents() -> None:
     """After two quiet seconds any number of rows is loaded, and nothing where there are none."""
-    extraction = Bursts(cast("Sessions", None), cast("ReadOptions", None), RunLog())
+    extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog())
     assert extraction._is_due(1, 40)
     assert not extraction._is_due(0, 400)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from harvest_source.decode.decoder import Decoder
-from harvest_source.extract.reading_order import ReadingOrder, TableFeed
+from harvest_source.extract.reading_order import Finished, ReadingOrder, TableFeed
 from harvest_source.schema.endpoints import BY_NAME
 
 TABLES = ("billable_rates", "time_entries", "invoice_payments", "invoices")
@@ -15,7 +16,7 @@ def feeds(account_id: int, *tables: str) -> list[TableFeed]:
     return [TableFeed(BY_NAME[name], account_id, cast("Decoder", None), {}) for name in tables]
 
 
-def places(found: list[TableFeed]) -> list[tuple[str, int]]:
+def places(found: Sequence[TableFeed]) -> list[tuple[str, int]]:
     return [(feed.endpoint.name, feed.account_id) for feed in found]
 
 
@@ -26,14 +27,17 @@ def test_lists_below_parents_wait_for_the_others_of_their_account() -> None:
         ("time_entries", 1), ("invoices", 1), ("time_entries", 2), ("invoices", 2),
     ]  # fmt: skip
     entries, invoices, others, _ = order.first
-    assert order.finish(others) == []
-    assert order.finish(invoices) == []
-    released = order.finish(entries)
-    assert places(released) == [("billable_rates", 1), ("invoice_payments", 1)]
-    assert order.finish(released[0]) == []
+    assert order.finish(others) == order.finish(invoices) == Finished()
+    finished = order.finish(entries)
+    assert places(finished.read) == [("time_entries", 1), ("invoices", 1)]
+    assert places(finished.released) == [("billable_rates", 1), ("invoice_payments", 1)]
+    rates, payments = finished.released
+    assert order.finish(payments) == Finished()
+    assert order.finish(rates) == Finished(finished.released)
 
 
 def test_lists_below_parents_begin_at_once_where_nothing_else_is_read() -> None:
     """There is no other table whose end could release them."""
-    order = ReadingOrder([*feeds(1, "invoices"), *feeds(2, "invoice_payments")])
+    order = ReadingOrder([*feeds(2, "invoice_payments"), *feeds(1, "invoices")])
     assert places(order.first) == [("invoices", 1), ("invoice_payments", 2)]
+    assert order.finish(order.first[0]) == Finished(order.first[:1])
