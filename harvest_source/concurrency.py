@@ -29,10 +29,10 @@ class _Closed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _End(Generic[T]):
-    """A job ended: with further items, or with an error."""
+class _End:
+    """A job ended: *more* began because of it, or it failed."""
 
-    more: Sequence[T] = ()
+    more: int = 0
     error: BaseException | None = None
 
 
@@ -103,7 +103,7 @@ class _Gathering(Generic[T, R]):
     def __init__(self, work: Work[T, R], waiting: int, silence: tuple[float, R] | None) -> None:
         self._work = work
         self._silence = silence
-        self._results: queue.Queue[R | _End[T]] = queue.Queue(waiting)
+        self._results: queue.Queue[R | _End] = queue.Queue(waiting)
         self._closed = threading.Event()
 
     def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
@@ -124,9 +124,9 @@ class _Gathering(Generic[T, R]):
             elif result.error is not None:
                 raise result.error
             else:
-                jobs += self._begin(pool, result.more) - 1
+                jobs += result.more - 1
 
-    def _next(self) -> R | _End[T]:
+    def _next(self) -> R | _End:
         if self._silence is None:
             return self._results.get()
         seconds, nothing = self._silence
@@ -137,18 +137,22 @@ class _Gathering(Generic[T, R]):
 
     def _begin(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> int:
         for item in items:
-            pool.submit(self._do, item)
+            pool.submit(self._do, pool, item)
         return len(items)
 
-    def _do(self, item: T) -> None:
+    def _do(self, pool: ThreadPoolExecutor, item: T) -> None:
         try:
-            self._put(_End(self._work(item, self._put) or ()))
+            more = self._work(item, self._put) or ()
+            if self._closed.is_set():
+                return  # The pool takes no more items.
+            # Begun here: the consumer may be busy for seconds before it takes the next result.
+            self._put(_End(self._begin(pool, more)))
         except _Closed:
             pass
         except BaseException as error:  # Raised in the thread that iterates.
             self._put_unless_closed(_End(error=error))
 
-    def _put(self, result: R | _End[T]) -> None:
+    def _put(self, result: R | _End) -> None:
         while not self._closed.is_set():
             try:
                 self._results.put(result, timeout=_CHECK_EVERY_S)
@@ -157,7 +161,7 @@ class _Gathering(Generic[T, R]):
             return
         raise _Closed
 
-    def _put_unless_closed(self, end: _End[T]) -> None:
+    def _put_unless_closed(self, end: _End) -> None:
         with contextlib.suppress(_Closed):
             self._put(end)
 

@@ -34,6 +34,7 @@ from harvest_source.extract.visibility import (
     explain_skip,
     was_read,
 )
+from harvest_source.memory import is_plentiful
 from harvest_source.schema.endpoint import Endpoint
 
 POLL_S: Final = 0.05
@@ -60,7 +61,16 @@ TABLE_WORKERS: Final = 24
 """Tables read in parallel: as many as are read by default."""
 
 BATCHES_WAITING: Final = 16
-"""Batches read ahead of the consumer at most, which bounds memory."""
+"""Batches read ahead of the consumer at most, which bounds memory: a page is one megabyte."""
+
+MANY_BATCHES_WAITING: Final = 50
+"""
+The same where there is memory to spare: a package, so that reading never waits for a load.
+"""
+
+
+def _count_waiting() -> int:
+    return MANY_BATCHES_WAITING if is_plentiful() else BATCHES_WAITING
 
 
 class Signal(Enum):
@@ -107,6 +117,8 @@ class Extraction:
     workers: int = TABLE_WORKERS
     package_rows: int = PACKAGE_ROWS
     """Rows per package, approximately."""
+    waiting: int = field(default_factory=_count_waiting)
+    """Batches that may wait for the consumer."""
     parents: ParentLists = field(default_factory=ParentLists)
     """The lists of parents that the run has read."""
 
@@ -126,7 +138,7 @@ class Extraction:
             partial(self._read, order, asked),
             order.first,
             workers=self.workers,
-            waiting=BATCHES_WAITING,
+            waiting=self.waiting,
             silence=(POLL_S, Signal.QUIET),
         )
         with closing(batches):

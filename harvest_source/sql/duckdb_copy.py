@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+DUCKDB_READ_LOG_LIMIT: Final = "SELECT current_setting('checkpoint_threshold')"
+DUCKDB_SET_LOG_LIMIT: Final = "SET GLOBAL checkpoint_threshold = '{}'"
 
 
 def build_count(file: str) -> str:
