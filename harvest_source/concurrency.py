@@ -10,7 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Generic, TypeVar
+
+from harvest_source.machine import read_processors
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,6 +98,18 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
 def has_threads() -> bool:
     """Whether a thread of :func:`gather` or :func:`in_parallel` runs, which may wait long."""
     return any(thread.name.startswith((_JOB, _MAP)) for thread in threading.enumerate())
+
+
+@cache
+def processor_share() -> threading.BoundedSemaphore:
+    """
+    Held by a thread while it keeps a processor busy: there is one for each, and two at least.
+
+    Pages are decoded by as many threads as there are lists, and loaded by one. Without turns the
+    one gets a small part of the processors, and all rows wait for it. On two processors a first
+    load took a fifth less wall time with them, and a tenth less processor time.
+    """
+    return threading.BoundedSemaphore(max(2, read_processors()))
 
 
 class _Gathering(Generic[T, R]):

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from harvest_source.concurrency import processor_share
 from harvest_source.decode.coerce import PRECISION, SCALE, Path, loads
 from harvest_source.decode.column_fitter import ColumnFitter
 from harvest_source.errors import ResponseError
@@ -130,13 +131,14 @@ class Decoder:
         Raises:
             ResponseError: The array holds something that is not a record.
         """
-        shape = self._shape
-        if shape is not None:
-            try:
-                return self._decode_fast(rows, shape)
-            except (pa.ArrowException, RecursionError):
-                pass  # A value does not fit its declared type: the exact way finds out which.
-        return self._decode_exactly(rows)
+        with processor_share():
+            shape = self._shape
+            if shape is not None:
+                try:
+                    return self._decode_fast(rows, shape)
+                except (pa.ArrowException, RecursionError):
+                    pass  # A value does not fit its declared type: the exact way finds out which.
+            return self._decode_exactly(rows)
 
     # The fast way.
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from harvest_source.concurrency import processor_share
 from harvest_source.errors import TableRefusedError
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.options import Reread
@@ -75,7 +76,8 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
             makes_tables = builder.has_unmade
             source = builder.build_source(unchanged.leave_out(replacement.clear_way(batches)))
             batches.clear()  # Its rows are released as they are drawn.
-            workspace.warehouse.load(source)
+            with processor_share():
+                workspace.warehouse.load(source)
             _release_memory()
             if makes_tables:
                 on_made()
