@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.concurrency import gather, in_parallel, run_ahead
+from harvest_source.concurrency import gather, in_parallel, processor_share, run_ahead
+from harvest_source.machine import read_processors
 
 
 def count_up(most: int, emit: Callable[[tuple[int, int]], None]) -> None:
@@ -77,6 +78,33 @@ def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
 
     found = list(gather(work, [4, 3], workers=workers, waiting=10))
     assert sorted(found) == [1] * 6 + [2, 2, 3, 4]
+
+
+def test_further_items_begin_while_nothing_is_consumed() -> None:
+    """The loop that iterates may be busy for long."""
+    began = threading.Event()
+
+    def work(number: int, emit: Callable[[int], None]) -> list[int]:
+        emit(number)
+        if number:
+            began.set()
+        return [] if number else [1]
+
+    with closing(gather(work, [0], workers=2, waiting=10)) as results:
+        assert next(results) == 0
+        assert began.wait(60)
+        assert list(results) == [1]
+
+
+def test_as_many_threads_are_busy_as_there_are_processors() -> None:
+    """And two at least: one that decodes, and the one that loads."""
+    share, most = processor_share(), max(2, read_processors())
+    with ExitStack() as busy:
+        for _ in range(most):
+            busy.enter_context(share)
+        assert not share.acquire(blocking=False)
+    with share:
+        assert processor_share() is share
 
 
 def test_a_silence_is_yielded() -> None:

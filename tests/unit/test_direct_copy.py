@@ -78,6 +78,19 @@ def test_new_rows_pass_by_the_staging_table(loads: Loads) -> None:
     loads.assert_rows(rows=2 * ROWS, at=1)
 
 
+def test_new_rows_pass_by_the_log(loads: Loads) -> None:
+    """They are written once, into the file; other changes are logged as dlt has it."""
+    loads.load(rows_of(1))
+    with duckdb.connect(str(loads.database)) as other:
+        loads.load(rows_of(1, start=ROWS, count=120_000))
+        log = loads.database.with_name(f"{loads.database.name}.wal")
+        assert not log.exists() or log.stat().st_size < 1 << 20
+        assert other.execute("SELECT current_setting('checkpoint_threshold')").fetchall() == [
+            ("953.6 MiB",)  # dlt's gigabyte.
+        ]
+    loads.assert_rows(rows=ROWS + 120_000, at=1)
+
+
 def test_rows_with_a_known_key_are_merged(loads: Loads) -> None:
     """One is enough: the others may be new."""
     loads.load(rows_of(1))
