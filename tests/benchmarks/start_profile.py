@@ -29,7 +29,7 @@ from tests.structure import DEFAULT_FOLDER
 
 _IMPORTED = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 _SHOWN_MS = 4
-_SYNC, _HELP = ("sync", "--quiet"), ("--help",)
+SYNC, HELP = ("sync", "--quiet"), ("--help",)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Checkout:
     def __init__(self, code: Path, folder: Path, server: SandboxProcess) -> None:
         self.name = str(code)
         self._folder = folder
-        self._command = [str(code / ".venv/bin/python"), "-m", "harvest_source"]
+        self.command = [str(code / ".venv/bin/python"), "-m", "harvest_source"]
         self._environment = {
             "DLT_DATA_DIR": str(folder),
             "DLT_PROJECT_DIR": str(folder),
@@ -63,7 +63,7 @@ class Checkout:
     def run(self, *arguments: str) -> None:
         """One process, measured."""
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        self._start([*self._command, *arguments])
+        self.start([*self.command, *arguments])
         after, wall_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
         cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         written_kb = (after.ru_oublock - before.ru_oublock) / 2
@@ -71,14 +71,15 @@ class Checkout:
 
     def count_imports(self) -> Counter[str]:
         """Milliseconds by library, of one run without changes."""
-        python, *rest = self._command
-        said = self._start([python, "-X", "importtime", *rest, *_SYNC]).stderr
+        python, *rest = self.command
+        said = self.start([python, "-X", "importtime", *rest, *SYNC]).stderr
         found: Counter[str] = Counter()
         for micros, module in _IMPORTED.findall(said):
             found[module.partition(".")[0]] += int(micros)
         return Counter({name: micros // 1000 for name, micros in found.items()})
 
-    def _start(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def start(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """A process in this checkout's folder, with its settings."""
         environment = {**os.environ, **self._environment}
         return subprocess.run(
             command, cwd=self._folder, env=environment, check=True, capture_output=True, text=True
@@ -103,13 +104,13 @@ def main() -> None:
             folder.mkdir()
             checkouts.append(Checkout(code.absolute(), folder, server))
         for each in checkouts:
-            each.run(*_SYNC)
-            each.run(*_SYNC)
+            each.run(*SYNC)
+            each.run(*SYNC)
             each.costs.clear()
         for _ in range(options.runs):
             for each in checkouts:
-                each.run(*_SYNC)
-                each.run(*_HELP)
+                each.run(*SYNC)
+                each.run(*HELP)
         print("| Checkout | Command | CPU s, median | CPU s, least | Wall s, least | KB written |")
         print("|---" * 6 + "|")
         for each in checkouts:

@@ -1,0 +1,120 @@
+"""
+Where the time of a run without changes goes.
+
+    python -m tests.benchmarks.run_profile [--code FOLDER]... [--runs 10] [--flame FILE]
+
+Each FOLDER is a checkout with an environment in ``.venv``, as for ``start_profile``; their runs
+take turns. py-spy looks at each run a thousand times a second and leaves out threads that wait.
+Prints the milliseconds of a run by part, for each checkout: importing is one part, and everything
+else belongs to the room or library whose code called last; the work of DuckDB and Arrow belongs to
+their callers. ``--flame`` writes an SVG of one run of the last checkout, whose parts can be clicked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from harvest_source.sandbox import start_process
+from tests.benchmarks.speed import stop_timers
+from tests.benchmarks.start_profile import SYNC, Checkout
+from tests.structure import DEFAULT_FOLDER
+
+_RATE: Final = 1_000
+_SHOWN_MS: Final = 5
+_OURS: Final = "harvest_source"
+_LIBRARIES: Final = ("dlt", "duckdb", "pyarrow", "httpx", "httpcore", "h11", "tenacity", "click")
+_IMPORTING: Final = "<frozen importlib"
+
+
+def name_part(frames: Sequence[str]) -> str:
+    """
+    The part that a sample belongs to.
+
+    Args:
+        frames: Outermost first, each as ``function (path/of/module.py:12)``.
+    """
+    if any(_IMPORTING in frame for frame in frames):
+        return "importing"
+    for frame in reversed(frames):
+        place = frame.rpartition("(")[2].split("/")
+        if place[0] == _OURS:
+            return "/".join(place[:2]) if len(place) > 2 else _OURS
+        if place[0] in _LIBRARIES:
+            return place[0]
+    return "Python itself"
+
+
+def count_samples(text: str) -> Counter[str]:
+    """Samples by part, of py-spy's raw format."""
+    found: Counter[str] = Counter()
+    for line in text.splitlines():
+        frames, _, count = line.rpartition(" ")
+        found[name_part(frames.split(";"))] += int(count)
+    return found
+
+
+def record(checkout: Checkout, place: Path, form: str) -> None:
+    """One run of *checkout* under py-spy, whose samples *place* has afterwards."""
+    options = ["--rate", str(_RATE), "--format", form, "--output", str(place)]
+    sampler = str(Path(sys.executable).with_name("py-spy"))
+    checkout.start([sampler, "record", "--nonblocking", *options, "--", *checkout.command, *SYNC])
+
+
+def print_table(names: Sequence[str], found: Sequence[Counter[str]], runs: int) -> None:
+    """A line for each part, the largest first."""
+    shares = [{part: count * 1000 / _RATE / runs for part, count in each.items()} for each in found]
+    parts = [part for part, _ in sum(found, Counter[str]()).most_common()]
+    print("| Milliseconds of a run | " + " | ".join(names) + " |")
+    print("|---" * (1 + len(names)) + "|")
+    for part in parts:
+        values = [share.get(part, 0) for share in shares]
+        if max(values) >= _SHOWN_MS:
+            print(f"| {part} | " + " | ".join(f"{value:.0f}" for value in values) + " |")
+    print("| all | " + " | ".join(f"{sum(share.values()):.0f}" for share in shares) + " |")
+
+
+def main() -> None:
+    """Record and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--code", action="append", metavar="FOLDER", type=Path)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--flame", type=Path, metavar="FILE", help="an SVG of the last checkout")
+    options = parser.parse_args()
+    codes = [code.absolute() for code in options.code or [DEFAULT_FOLDER.parent]]
+    with (
+        start_process("--entries", "5000", "--no-limit") as server,
+        tempfile.TemporaryDirectory() as made,
+    ):
+        stop_timers(server)
+        checkouts = []
+        for at, code in enumerate(codes):
+            folder = Path(made, str(at))
+            folder.mkdir()
+            checkouts.append(Checkout(code, folder, server))
+            checkouts[-1].run(*SYNC)
+            checkouts[-1].run(*SYNC)
+        found = [Counter[str]() for _ in checkouts]
+        samples = Path(made, "samples")
+        for _ in range(options.runs):
+            for checkout, counts in zip(checkouts, found, strict=True):
+                record(checkout, samples, "raw")
+                counts.update(count_samples(samples.read_text(encoding="utf-8")))
+        print_table([each.name for each in checkouts], found, options.runs)
+        if options.flame:
+            record(checkouts[-1], options.flame.absolute(), "flamegraph")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except FileNotFoundError as error:
+        raise SystemExit(f"{error.filename} is not there: pip install -e '.[dev]'.") from error
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{error}\n{error.stderr}") from error
