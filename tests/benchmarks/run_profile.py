@@ -7,7 +7,7 @@ Each FOLDER is a checkout with an environment in ``.venv``, as for ``start_profi
 take turns. py-spy looks at each run a thousand times a second and leaves out threads that wait.
 Prints the milliseconds of a run by part, for each checkout: importing is one part, and everything
 else belongs to the room or library whose code called last; the work of DuckDB and Arrow belongs to
-their callers. ``--flame`` writes an SVG of one run of the last checkout, whose parts can be clicked.
+their callers. ``--flame`` writes an SVG of one run of the last checkout.
 """
 
 from __future__ import annotations
