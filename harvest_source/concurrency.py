@@ -33,9 +33,8 @@ class _Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A job ended: *more* began because of it, or it failed."""
+    """A job ended, with an error if it failed."""
 
-    more: int = 0
     error: BaseException | None = None
 
 
@@ -120,6 +119,9 @@ class _Gathering(Generic[T, R]):
         self._silence = silence
         self._results: queue.Queue[R | _End] = queue.Queue(waiting)
         self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._jobs = 0
+        """Jobs whose end was not taken yet."""
 
     def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
         pool = ThreadPoolExecutor(workers, thread_name_prefix=_JOB)
@@ -131,15 +133,16 @@ class _Gathering(Generic[T, R]):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> Iterator[R]:
-        jobs = self._begin(pool, items)
-        while jobs:
+        self._begin(pool, items)
+        while self._jobs:
             result = self._next()
             if not isinstance(result, _End):
                 yield result
             elif result.error is not None:
                 raise result.error
             else:
-                jobs += result.more - 1
+                with self._lock:
+                    self._jobs -= 1
 
     def _next(self) -> R | _End:
         if self._silence is None:
@@ -150,10 +153,11 @@ class _Gathering(Generic[T, R]):
         except queue.Empty:
             return nothing
 
-    def _begin(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> int:
+    def _begin(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> None:
+        with self._lock:
+            self._jobs += len(items)
         for item in items:
             pool.submit(self._do, pool, item)
-        return len(items)
 
     def _do(self, pool: ThreadPoolExecutor, item: T) -> None:
         try:
@@ -161,7 +165,8 @@ class _Gathering(Generic[T, R]):
             if self._closed.is_set():
                 return  # The pool takes no more items.
             # Begun here: the consumer may be busy for seconds before it takes the next result.
-            self._put(_End(self._begin(pool, more)))
+            self._begin(pool, more)
+            self._put(_End())
         except _Closed:
             pass
         except BaseException as error:  # Raised in the thread that iterates.

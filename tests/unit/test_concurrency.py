@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 
 import pytest
@@ -94,6 +94,28 @@ def test_further_items_begin_while_nothing_is_consumed() -> None:
         assert next(results) == 0
         assert began.wait(60)
         assert list(results) == [1]
+
+
+def test_a_further_item_may_end_before_the_one_that_it_came_from() -> None:
+    """The results of the others still arrive."""
+    taken = threading.Event()
+
+    class Several(list[int]):
+        def __iter__(self) -> Iterator[int]:
+            yield 1
+            assert taken.wait(60)
+            yield 2
+
+    def work(number: int, emit: Callable[[int], None]) -> list[int]:
+        emit(number)
+        return [] if number else Several([1, 2])
+
+    found = []
+    for each in gather(work, [0], workers=2, waiting=10):
+        found.append(each)
+        if each == 1:
+            taken.set()
+    assert found == [0, 1, 2]
 
 
 def test_as_many_threads_are_busy_as_there_are_processors() -> None:
