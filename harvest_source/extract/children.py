@@ -27,7 +27,7 @@ from harvest_source.errors import counted
 from harvest_source.extract.cursor import Cursor, load_cursor, move_cursor
 from harvest_source.extract.parent_lists import ParentList
 from harvest_source.extract.parent_reading import read_parents
-from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep, count_at_first
+from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep, count_at_first, take_step
 from harvest_source.extract.replaced_lists import Scope, StoredLists, note_empty, read_scopes
 from harvest_source.extract.run_log import Unasked
 from harvest_source.extract.schedule import DAILY
@@ -151,16 +151,17 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
             f"full_walk says: a day reads {SWEEP_MOST:,} of them at most, 1 % of what Harvest "
             "allows."
         )
+    possible = parents
     if sweep.is_first:
         left_out = everyone.without_children(parent.none_if)
         if sweep.began is not None:
             # They may have been asked since: a child of theirs that is gone would stay. A day more,
             # for clocks that are apart.
             left_out -= everyone.changed_since(sweep.began - DAILY)
-        parents = sorted({*parents} - left_out)
-    swept = sweep.next_parents(parents, sweep.count_next(len(parents), now, every))
-    asked = dict.fromkeys([*changed, *swept])
-    return _Choice([*asked], sweep.advance(swept, parents, now), without=without)
+        possible = sorted({*parents} - left_out)
+    step = take_step(sweep, possible, parents, now=now, every=every)
+    asked = dict.fromkeys([*changed, *step.asked])
+    return _Choice([*asked], step.sweep, without=without)
 
 
 def _note_unasked(task: Task, sweep: ParentSweep) -> None:

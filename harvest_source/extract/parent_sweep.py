@@ -141,6 +141,42 @@ class ParentSweep:
         return ParentSweep(finished_at=began, parents=len(everyone), at=now)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The parents that a run asks, and the sweep as it stands afterwards."""
+
+    asked: Sequence[int]
+    sweep: ParentSweep
+
+
+def take_step(
+    sweep: ParentSweep,
+    parents: Sequence[int],
+    everyone: Sequence[int],
+    *,
+    now: datetime,
+    every: timedelta,
+) -> Step:
+    """
+    The next part of *sweep*; where its end comes late, also the beginning of the one after it.
+
+    Of runs that come seldom, each would end a sweep and leave those that it asked first to the next
+    run: a week in which they are due.
+
+    Args:
+        parents: Those that *sweep* is to ask.
+        everyone: Those that the one after it is to ask.
+    """
+    most = sweep.count_next(len(parents), now, every)
+    asked = sweep.next_parents(parents, most)
+    after, left = sweep.advance(asked, parents, now), most - len(asked)
+    is_late = sweep.began is not None and is_due(after.finished_at, now, every)
+    if after.began is None and is_late and left > 0:
+        again = after.next_parents(everyone, left)
+        asked, after = [*asked, *again], after.advance(again, everyone, now)
+    return Step(asked, after)
+
+
 def count_at_first(parents: int, share: float) -> int:
     """How many of all *parents* a read of all history asks for their children."""
     return parents if share >= 1 else max(min(ceil(parents * share), SWEEP_MOST), SWEEP_PARENTS)

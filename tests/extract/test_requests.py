@@ -12,7 +12,8 @@ from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.parent_lists import ParentList
 from harvest_source.sandbox import Settings, World, agency_settings
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
-from tests.support.read_lab import OpenReadLab
+from tests.support.read_lab import OpenReadLab, assert_read
+from tests.support.simulation import DAY
 
 UNCHANGED = 18
 """
@@ -67,6 +68,18 @@ def test_a_payment_that_leaves_during_the_first_walk_is_not_kept(open_lab: OpenR
     while lab.read("invoices", "invoice_payments").run_log.unasked:
         lab.rest()
     assert old not in {row["invoice_id"] for row in lab.table("invoice_payments")}
+
+
+def test_a_walk_that_ends_late_begins_the_next_one(open_lab: OpenReadLab) -> None:
+    """The parents that it asked first are due again: what they lost since then leaves now."""
+    lab = open_lab(invoices=160)
+    lab.read("invoices", "invoice_payments")
+    payment = lab.table("invoice_payments")[0]["id"]
+    lab.server.delete("invoice_payments", payment)
+    lab.rest(8 * DAY)
+    lab.read("invoices", "invoice_payments")
+    assert payment not in lab.ids("invoice_payments")
+    assert_read(lab, "invoice_payments")
 
 
 @pytest.mark.slow

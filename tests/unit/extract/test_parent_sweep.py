@@ -12,7 +12,9 @@ from harvest_source.extract.parent_sweep import (
     SWEEP_MOST,
     SWEEP_PARENTS,
     ParentSweep,
+    Step,
     count_at_first,
+    take_step,
 )
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -113,3 +115,24 @@ def test_a_first_sweep_says_what_it_leaves_and_until_when() -> None:
 def test_a_first_read_asks_a_share(parents: int, share: float, asked: int) -> None:
     """Never fewer than a later run asks for, nor more than a day does."""
     assert min(count_at_first(parents, share), parents) == asked
+
+
+@pytest.mark.parametrize(("days", "begins"), [(6, False), (7, True), (30, True)])
+def test_a_sweep_that_ends_late_begins_the_next_one(days: int, begins: bool) -> None:
+    """With what is left of the run's share, the newest first, all parents among them."""
+    everyone, some = range(1, 161), range(1, 161, 2)
+    first = sorted(some, reverse=True)[:50]
+    sweep = ParentSweep(is_first=True).advance(first, some, NOW)
+    now = NOW + timedelta(days=days)
+    step = take_step(sweep, some, everyone, now=now, every=WEEK)
+    ended, again = step.asked[:30], step.asked[30:]
+    assert sorted([*first, *ended]) == [*some]
+    assert [*again] == sorted(everyone, reverse=True)[: len(again)]
+    assert bool(again) == (now in {step.sweep.began, step.sweep.finished_at}) == begins
+    assert not step.sweep.is_first
+
+
+def test_a_sweep_that_begins_and_ends_in_one_run_begins_no_other() -> None:
+    """However large the run's share is."""
+    step = take_step(ParentSweep(), [1, 2], [1, 2, 3], now=NOW, every=timedelta(0))
+    assert step == Step([2, 1], ParentSweep(finished_at=NOW, parents=2, at=NOW))
