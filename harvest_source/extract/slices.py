@@ -48,6 +48,12 @@ class DateWindow:
             return self.start == date.max
         return self.end - (self.start or date.min) <= _DAY
 
+    def meets(self, other: DateWindow) -> bool:
+        """Whether a day is in both."""
+        starts = [each.start for each in (self, other) if each.start is not None]
+        ends = [each.end for each in (self, other) if each.end is not None]
+        return not DateWindow(max(starts, default=None), min(ends, default=None)).is_empty
+
     def nearest(self, day: date) -> date:
         """*day* if it is inside, otherwise the day inside that is nearest to it."""
         if self.start is not None and day < self.start:

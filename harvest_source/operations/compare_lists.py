@@ -66,7 +66,7 @@ class ListsComparison:
             HarvestError: Harvest did not answer, or the destination refused.
         """
         lists = list(self._find_below())
-        parents = sorted(self.table.copy.all_ids().to_pylist()) if lists else []
+        parents = sorted(self.table.copy.keys().column("id").to_pylist()) if lists else []
         chosen = choose_parents(parents, self.most, self.workspace.now().date())
         with self.workspace.warehouse.querying():
             stored = [self._read_here(below, chosen) for below, _ in lists]

@@ -6,23 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.slices import DateWindow, Slice
-from harvest_source.memory import release_memory
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import ALL, Comparison
 from harvest_source.sql.values import as_day
-
-_PAGES: Final = 20
-"""Pages after which free memory is given back."""
-_HASHED: Final = 50_000
-"""Ids in one of Arrow's hash tables."""
 
 Days = Mapping[date | None, int]
 """Rows by day; under None the undated ones, or all rows of a table without dates."""
@@ -56,78 +45,6 @@ def _compare(table: AuditedTable, scope: str, rows: int, window: DateWindow) -> 
         there=Decimal(table.pair.reader.count(Slice(window))),
         slices=() if scope == ALL else (Slice(window),),
     )
-
-
-def compare_ids(
-    table: AuditedTable, changed: Sequence[ChangedRow], *, most_rows: int | None
-) -> Iterator[Comparison]:
-    """
-    Compare the ids of *table*: one row too many and one too few leave every count as it was.
-
-    Args:
-        changed: Rows that changed since the merge: they do not count.
-        most_rows: Larger tables are not compared; None: every one is.
-
-    Raises:
-        HarvestError: Harvest did not answer, or the destination refused.
-    """
-    if most_rows is not None and table.copy.count() > most_rows:
-        return
-    root, result = table.pair.root, ReadResult()
-    moved = pa.array([each.there["id"] for each in changed], pa.int64())
-    stored = table.copy.all_ids()
-    listed = _read_ids(table.pair.reader, Slice(root), result)
-    here, there = count_ids(stored, listed, moved)
-    if result.proven and (here or len(listed)):
-        yield Comparison(
-            account_id=table.session.account_id,
-            table=table.endpoint.name,
-            check="ids",
-            scope=ALL,
-            here=Decimal(here),
-            there=Decimal(there),
-            slices=(Slice(root),),
-        )
-
-
-def _read_ids(reader: ListReader, slice_: Slice, result: ReadResult) -> pa.ChunkedArray:
-    """The ids of a list, perhaps some of them more than once."""
-    chunks: list[pa.Array] = []
-    for number, page in enumerate(reader.iter_tables(slice_, result), 1):
-        chunks += page.column("id").chunks
-        if number % _PAGES == 0:
-            release_memory()  # Of pages of megabytes, each of which left ids alone.
-    return pa.chunked_array(chunks, pa.int64())
-
-
-def count_ids(stored: pa.ChunkedArray, listed: pa.ChunkedArray, moved: pa.Array) -> tuple[int, int]:
-    """
-    How many ids are *stored*, each once and without *moved*, and how many of them are *listed*.
-
-    Part by part: Arrow's hash tables take 200 bytes for each id.
-    """
-    parts = 1
-    while parts * _HASHED < max(len(stored), len(listed)):
-        parts *= 2
-    here = there = 0
-    for part in range(parts):
-        ours = pc.unique(_choose_part(stored, part, parts))
-        ours = ours.filter(pc.invert(pc.is_in(ours, value_set=moved)))
-        here += len(ours)
-        there += count_common(ours, _choose_part(listed, part, parts))
-    return here, there
-
-
-def _choose_part(ids: pa.ChunkedArray, part: int, parts: int) -> pa.ChunkedArray:
-    """Those of *ids* that leave *part* when divided by *parts*, a power of two."""
-    return ids.filter(pc.equal(pc.bit_wise_and(ids, parts - 1), part)) if parts > 1 else ids
-
-
-def count_common(ours: pa.Array, theirs: pa.Array | pa.ChunkedArray) -> int:
-    """How many of *ours*, each once, are among *theirs*."""
-    if not len(ours):
-        return 0
-    return int(pc.sum(pc.is_in(ours, value_set=theirs)).as_py())
 
 
 def apply_changes(

@@ -8,22 +8,21 @@ from typing import Final
 
 from harvest_source.auth.sessions import Session
 from harvest_source.errors import ForbiddenError, RemoteError
+from harvest_source.extract.slices import DateWindow
 from harvest_source.operations.audit_tables import AuditedTable, Place, find_tables
 from harvest_source.operations.changed_rows import ChangedRow, find_changed_rows
 from harvest_source.operations.compare_expenses import ExpensesComparison
 from harvest_source.operations.compare_history import compare_history
 from harvest_source.operations.compare_hours import HoursComparison
+from harvest_source.operations.compare_ids import compare_ids
 from harvest_source.operations.compare_invoices import InvoiceComparison
 from harvest_source.operations.compare_lists import LISTS, LISTS_TO_MEND, ListsComparison
 from harvest_source.operations.compare_orphans import compare_orphans
-from harvest_source.operations.compare_rows import compare_ids, compare_rows
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.compare_rows import compare_rows
+from harvest_source.operations.comparisons import COUNTED, Comparison, find_windows
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.stored_days import StoredDays
-
-COUNTED: Final = frozenset({"rows", "ids"})
-"""Checks whose differences are looked for by counting and by id; others name what to read."""
 
 _LOOKED_UP: Final[Mapping[str, Sequence[str]]] = {"projects": ("time_entries", "expenses")}
 """Tables whose figures are taken with the help of another one's rows."""
@@ -42,8 +41,8 @@ class TablesComparison:
     is_thorough: bool = False
     _found: dict[Place, list[Comparison]] = field(default_factory=dict)
     """What need not be compared again."""
-    _ids: dict[Place, Comparison] = field(default_factory=dict)
-    """Tables that had the right ids when only other differences of them were mended."""
+    _ids: dict[Place, tuple[Comparison, Sequence[DateWindow]]] = field(default_factory=dict)
+    """Of tables that were mended the ids as they were before, and where that may have changed."""
 
     def run(self) -> list[Comparison]:
         """
@@ -78,9 +77,10 @@ class TablesComparison:
                 self._ids.pop((name, place[1]), None)
                 # What is read again has an id that was there, unless rows were missing.
                 kept = name != place[0] or not COUNTED & {each.check for each in differing}
+                windows = () if kept else find_windows(differing)
                 ids = next((each for each in before if each.check == "ids"), None)
-                if kept and ids is not None:
-                    self._ids[name, place[1]] = ids
+                if ids is not None and (kept or windows):
+                    self._ids[name, place[1]] = ids, windows
 
     def _compare_orphans(self, session: Session) -> list[Comparison]:
         try:
@@ -130,12 +130,15 @@ class TablesComparison:
     def _compare_ids(
         self, table: AuditedTable, changed: Sequence[ChangedRow]
     ) -> Iterator[Comparison]:
-        """All ids: 500 requests of a million rows, so not again where only values were wrong."""
-        if table.place in self._ids:
-            yield self._ids[table.place]
+        """All ids: 500 requests of a million rows, so afterwards only where rows were mended."""
+        before, within = self._ids.get(table.place, (None, ()))
+        if before is not None and not within:
+            yield before
             return
         most_rows = None if self.is_thorough else table.page_rows
-        yield from compare_ids(table, changed, most_rows=most_rows)
+        found = compare_ids(table, changed, most_rows=most_rows, within=within)
+        if found is not None:
+            yield found
 
 
 def _group(found: Iterable[Comparison]) -> dict[Place, list[Comparison]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from harvest_source.extract.slices import Slice
+from harvest_source.extract.slices import DateWindow, Slice
 
 ALL: Final = "all"
 """The scope of a figure of a whole table."""
+
+COUNTED: Final = frozenset({"rows", "ids"})
+"""Checks whose differences are looked for by counting and by id; others name what to read."""
 
 HALF_CENT: Final = Decimal("0.005")
 """Sums that Harvest reports are rounded to cents, and to hundredths of an hour."""
@@ -122,6 +125,23 @@ class Comparison:
             "state": str(self.state),
             "detail": self.detail,
         }
+
+
+def find_windows(differing: Iterable[Comparison]) -> Sequence[DateWindow]:
+    """
+    Where to look for rows of one table that are too many or too few.
+
+    Where ids differ is known to the day. A year whose count differs is a window of its own only if
+    none of those days is in it.
+    """
+    by_id, by_count = (
+        dict.fromkeys(
+            part.window for each in differing if each.check == check for part in each.slices
+        )
+        for check in ("ids", "rows")
+    )
+    years = [each for each in by_count if not any(map(each.meets, by_id))]
+    return [*by_id, *years]
 
 
 def as_number(value: Any) -> Decimal:

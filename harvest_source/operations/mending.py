@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from harvest_source.auth.sessions import Session
 from harvest_source.extract.options import Reread
-from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit import mend_account
-from harvest_source.operations.compare_tables import COUNTED
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations.comparisons import COUNTED, Comparison, find_windows
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
@@ -33,15 +32,18 @@ def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
 
 def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Comparison]) -> None:
     slices: dict[str, list[Slice]] = defaultdict(list)
-    counted: dict[str, list[DateWindow]] = {}
+    counted: dict[str, list[Comparison]] = defaultdict(list)
     for each in ours:
         if each.check in COUNTED:
-            counted.setdefault(each.table, []).extend(part.window for part in each.slices)
-        elif each.check != "orphans":
+            counted[each.table].append(each)
+        # A row that is here with another day is neither too many nor too few: it is read again.
+        is_dated = each.check == "ids" and BY_NAME[each.table].window is not None
+        if is_dated or each.check not in COUNTED | {"orphans"}:
             table = each.table.removesuffix("_history")
             slices[table] += [part for part in each.slices if part not in slices[table]]
     orphaned = [each.table for each in ours if each.check == "orphans"]
-    mend_account(workspace, session, slices, counted, orphaned)
+    windows = {table: find_windows(some) for table, some in counted.items()}
+    mend_account(workspace, session, slices, windows, orphaned)
     for each in ours:
         if each.check == "open versions":
             endpoint = BY_NAME[each.table.removesuffix("_history")]

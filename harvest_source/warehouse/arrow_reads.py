@@ -1,4 +1,4 @@
-"""Whole numbers of many rows as Arrow arrays: ids, and digests of rows."""
+"""What is compared of many rows, as Arrow arrays: ids with their days, and digests."""
 
 from __future__ import annotations
 
@@ -26,14 +26,38 @@ _NATIVE: Final = "duckdb"
 """The dialect whose results are Arrow's without a detour by rows."""
 
 
-def select_ids(sql: Sql, table: str, where: Condition) -> pa.ChunkedArray:
-    """The ids of rows, a million of them in 8 MB."""
-    if sql.dialect.name != _NATIVE:
-        return _transpose(sql.iter_values(table, where, ("id",)), 1)[0]
-    parts = [
-        each.column(0).cast(pa.int64()) for each in sql.iter_arrow(table, where, ("id",), _ROWS)
-    ]
-    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.int64())
+_KEYS: Final = pa.schema([("id", pa.int64()), ("day", pa.date32())])
+
+
+def select_keys(sql: Sql, table: str, where: Condition, day: str | None) -> pa.Table:
+    """
+    ``id`` and ``day`` of rows, a million of them in 12 MB.
+
+    Args:
+        day: The column of dates; None: every ``day`` is null.
+    """
+    names = ("id", day) if day is not None else ("id",)
+    if sql.dialect.name == _NATIVE:
+        found = list(sql.iter_arrow(table, where, names, _ROWS))
+    else:
+        found = [
+            pa.table(dict(zip(names, map(pa.array, zip(*some, strict=True)), strict=True)))
+            for some in _iter_lists(sql.iter_values(table, where, names))
+        ]
+    if not found:
+        return _KEYS.empty_table()
+    return pa.concat_tables(build_keys(each, day) for each in found)
+
+
+def build_keys(rows: pa.Table, day: str | None) -> pa.Table:
+    """``id`` and ``day`` of *rows*, as :func:`select_keys` has them."""
+    days = rows.column(day) if day is not None else pa.nulls(rows.num_rows, pa.date32())
+    return pa.table([rows.column("id"), days], ["id", "day"]).cast(_KEYS)
+
+
+def _iter_lists(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    while some := list(islice(rows, _ROWS)):
+        yield some
 
 
 def select_digests(
@@ -88,12 +112,3 @@ def _build_array(values: Sequence[Any], data_type: str) -> pa.Array:
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         pass
     return pa.array([None if each is None else str(each) for each in values], pa.string())
-
-
-def _transpose(rows: Iterator[tuple[Any, ...]], columns: int) -> list[pa.ChunkedArray]:
-    """The columns of *rows*."""
-    parts: list[list[pa.Array]] = [[] for _ in range(columns)]
-    while some := list(islice(rows, _ROWS)):
-        for part, values in zip(parts, zip(*some, strict=True), strict=True):
-            part.append(pa.array(values, pa.int64()))
-    return [pa.chunked_array(part, pa.int64()) for part in parts]

@@ -1,4 +1,4 @@
-"""Rows by day of whole tables, for all accounts of a run at once, and the ids of small tables."""
+"""Rows by day of whole tables, for all accounts of a run at once, and the keys of small tables."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class StoredDays:
 
     warehouse: Warehouse
     account_ids: Sequence[int]
-    ids: dict[tuple[str, int], pa.ChunkedArray] = field(default_factory=dict)
-    """By table and account, ids that were read."""
+    keys: dict[tuple[str, int], pa.Table] = field(default_factory=dict)
+    """By table and account, ids and days that were read."""
     _counts: dict[str, Mapping[int, Days]] = field(default_factory=dict)
 
     def count(self, endpoint: Endpoint, account_id: int, bound: date | None) -> Days:
@@ -54,7 +54,7 @@ class StoredDays:
     def forget(self) -> None:
         """Count and read again when asked next: rows have been removed, or loaded."""
         self._counts.clear()
-        self.ids.clear()
+        self.keys.clear()
 
     def _ask(self, endpoint: Endpoint) -> Mapping[int, Days]:
         dated = (endpoint.window,) if endpoint.window else ()

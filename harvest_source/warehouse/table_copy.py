@@ -15,12 +15,12 @@ from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.conditions import AllOf, AnyOf, Condition, Equals, Within
 from harvest_source.sql.values import as_day
-from harvest_source.warehouse.arrow_reads import select_ids
+from harvest_source.warehouse.arrow_reads import select_keys
 from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.warehouse import Warehouse
 
 _FEW: Final = 100_000
-"""Rows of a table whose ids are kept: 8 bytes each."""
+"""Rows of a table whose keys are kept: 12 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,19 @@ class TableCopy:
         return sum(self.count_days().values())
 
     def look(self) -> None:
-        """Count the rows, and read the ids of a few: nothing is asked for them afterwards."""
+        """Count the rows, and read the keys of a few: nothing is asked for them afterwards."""
         if self.stored is not None and self.count() <= _FEW:
-            self.stored.ids[self.endpoint.name, self.account_id] = self.all_ids()
+            self.stored.keys[self.endpoint.name, self.account_id] = self.keys()
 
-    def all_ids(self) -> pa.ChunkedArray:
-        """The id of every row."""
-        if self.stored is not None:
-            known = self.stored.ids.get((self.endpoint.name, self.account_id))
+    def keys(self, windows: Sequence[DateWindow] = (ALL_DAYS,)) -> pa.Table:
+        """``id`` and ``day`` of every row in *windows*; undated rows are in ALL_DAYS only."""
+        if self.stored is not None and ALL_DAYS in windows:
+            known = self.stored.keys.get((self.endpoint.name, self.account_id))
             if known is not None:
                 return known
+        where, day = self._condition(windows), self.endpoint.window
         with self.warehouse.sql() as sql:
-            return select_ids(sql, self.endpoint.name, self.all_rows())
+            return select_keys(sql, self.endpoint.name, where, day)
 
     def condition_of(self, parts: Sequence[Slice], columns: Sequence[str]) -> Condition:
         """

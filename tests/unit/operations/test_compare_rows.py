@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +13,6 @@ from harvest_source.extract.slices import ALL_DAYS, DateWindow
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.compare_rows import (
     apply_changes,
-    count_ids,
     count_within,
     list_year_windows,
     name_window,
@@ -108,16 +106,3 @@ def test_rows_of_a_table_without_dates_count_together() -> None:
     """Its rows are all under None."""
     changed = [ChangedRow(None, {"id": 1}), ChangedRow({"id": 2}, {"id": 2})]
     assert apply_changes({None: 8}, changed, day_column=None, root=ALL_DAYS) == {None: 9}
-
-
-def test_ids_are_counted_part_by_part() -> None:
-    """As many as in one hash table: each once, without those that moved."""
-    stored = pa.chunked_array([list(range(120_000)), [5, 6, 7]])
-    listed = pa.chunked_array([list(range(10, 130_000))])
-    moved = pa.array([0, 1, 11], pa.int64())
-    assert count_ids(stored, listed, moved) == (120_000 - 3, 120_000 - 10 - 1)
-    few = pa.chunked_array([[3, 3, 4]])
-    assert count_ids(few, few, moved) == (2, 2)
-    none = pa.chunked_array([], pa.int64())
-    assert count_ids(none, few, moved) == (0, 0)
-    assert count_ids(few, none, moved) == (2, 0)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import cast
 
 import pytest
 
+from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import Place
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace
 
+NEW_YEAR = DateWindow(date(2023, 12, 31), date(2024, 1, 2))
+MARCH = DateWindow(date(2024, 3, 1), date(2024, 3, 2))
+OF_MARCH = DateWindow(date(2024, 1, 1), date(2025, 1, 1))
+BEFORE = DateWindow(date(2022, 1, 1), date(2023, 1, 1))
+
 TABLES = ("time_entries", "expenses", "projects", "invoices", "clients")
 
 
-def compared(table: str, check: str, account_id: int = 1) -> Comparison:
+def compared(
+    table: str, check: str, account_id: int = 1, *, window: DateWindow | None = None
+) -> Comparison:
     return Comparison(
         account_id=account_id,
         table=table,
@@ -23,16 +32,18 @@ def compared(table: str, check: str, account_id: int = 1) -> Comparison:
         scope="all",
         here=Decimal(1),
         there=Decimal(1),
+        slices=() if window is None else (Slice(window),),
     )
 
 
-def forget(*mended: Comparison) -> tuple[set[Place], set[Place]]:
-    """The places that hold from before, and those of which only the ids do."""
+def forget(*mended: Comparison) -> tuple[set[Place], dict[Place, list[DateWindow]]]:
+    """The places that hold from before, and those of whose ids only some windows do not."""
     comparison = TablesComparison(cast("Workspace", None))
     for name in TABLES:
         comparison._found[name, 1] = [compared(name, "rows"), compared(name, "ids")]
     comparison.forget(mended)
-    return set(comparison._found), set(comparison._ids)
+    ids = {place: list(windows) for place, (_, windows) in comparison._ids.items()}
+    return set(comparison._found), ids
 
 
 @pytest.mark.parametrize(
@@ -53,17 +64,25 @@ def test_what_differed_is_compared_again(table: str, check: str, again: set[str]
 def test_ids_hold_where_only_values_were_wrong() -> None:
     """Which rows there are does not change by reading some of them again."""
     _, ids = forget(compared("time_entries", "hours"))
-    assert ids == {("time_entries", 1)}
+    assert ids == {("time_entries", 1): []}
 
 
 @pytest.mark.parametrize("check", ["rows", "ids"])
 def test_ids_are_compared_again_where_rows_were_wrong(check: str) -> None:
-    """Of that table; those that only look into it keep theirs."""
+    """All of that table's; those that only look into it keep theirs."""
     _, ids = forget(compared("projects", check), compared("projects", "hours"))
-    assert ids == {("time_entries", 1), ("expenses", 1)}
+    assert ids == {("time_entries", 1): [], ("expenses", 1): []}
+
+
+def test_only_the_ids_that_were_wrong_are_compared_again() -> None:
+    """The others were right, and nothing has touched them: of a year the days that are known."""
+    days = [compared("time_entries", "ids", window=each) for each in (NEW_YEAR, MARCH)]
+    years = [compared("time_entries", "rows", window=each) for each in (OF_MARCH, BEFORE)]
+    _, ids = forget(*years, *days, compared("time_entries", "rows"))
+    assert ids == {("time_entries", 1): [NEW_YEAR, MARCH, BEFORE]}
 
 
 def test_other_accounts_hold() -> None:
     """Each has its own rows."""
     kept, ids = forget(compared("time_entries", "rows", account_id=2))
-    assert (len(kept), ids) == (len(TABLES), set())
+    assert (len(kept), ids) == (len(TABLES), {})

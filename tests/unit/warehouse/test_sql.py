@@ -28,7 +28,7 @@ from harvest_source.sql.conditions import (
     OneOf,
     Within,
 )
-from harvest_source.warehouse.arrow_reads import select_digests, select_ids
+from harvest_source.warehouse.arrow_reads import select_digests, select_keys
 from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.sql import Sql
 from tests.structure import DEFAULT_FOLDER, Source, read_package
@@ -168,11 +168,15 @@ def test_a_page_has_the_digests_of_the_rows_that_came_of_it(sql: Sql, dialect: s
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
-def test_ids_come_as_numbers(sql: Sql, dialect: str) -> None:
+def test_keys_come_as_numbers_and_days(sql: Sql, dialect: str) -> None:
     """Whether the driver has Arrow or rows; none are none."""
     object.__setattr__(sql, "dialect", replace(sql.dialect, name=dialect))
-    assert sorted(select_ids(sql, "order", EVERY_ROW).to_pylist()) == [1, 2, 3, 4, 5]
-    assert select_ids(sql, "order", Equals("id", 0)).to_pylist() == []
+    keys = select_keys(sql, "order", EVERY_ROW, "from").sort_by("id").to_pylist()
+    assert keys == [{"id": each["id"], "day": each["from"]} for each in ORDERS]
+    (only,) = select_keys(sql, "order", Equals("id", 3), None).to_pylist()
+    assert only == {"id": 3, "day": None}
+    none = select_keys(sql, "order", Equals("id", 0), "from")
+    assert (none.num_rows, none.schema) == (0, select_keys(sql, "order", EVERY_ROW, "from").schema)
     with PageDigests() as pages:
         empty = select_digests(sql, "order", Equals("id", 0), ("id",), (("id", "at"),), pages)
     assert [len(each) for each in empty.columns] == [0, 0]

@@ -1,0 +1,114 @@
+"""
+Which rows a table has, id by id and day by day: the days on which they are others in Harvest.
+
+Counts are as they should be where one row is too many and another too few. A difference names the
+days that it is on, so that nothing else is read again, nor compared again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+import pyarrow as pa
+
+from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
+from harvest_source.memory import release_memory
+from harvest_source.operations.audit_tables import AuditedTable
+from harvest_source.operations.changed_rows import ChangedRow
+from harvest_source.operations.comparisons import ALL, Comparison
+from harvest_source.operations.row_differences import (
+    RowDifferences,
+    cover_days,
+    find_differences,
+)
+from harvest_source.warehouse.arrow_reads import build_keys
+
+_PAGES: Final = 20
+"""Pages after which free memory is given back."""
+
+
+def compare_ids(
+    table: AuditedTable,
+    changed: Sequence[ChangedRow],
+    *,
+    most_rows: int | None,
+    within: Sequence[DateWindow] = (),
+) -> Comparison | None:
+    """
+    Compare the ids of *table* and the days of its rows with Harvest's list.
+
+    Args:
+        changed: Rows that changed since the merge: they do not count.
+        most_rows: Larger tables are not compared; None: every one is.
+        within: What to compare, where everything else is known to be equal; empty: all of it.
+
+    Returns:
+        None if there is nothing to compare, or if the list kept changing.
+
+    Raises:
+        HarvestError: Harvest did not answer, or the destination refused.
+    """
+    counts = table.copy.count_days()
+    if most_rows is not None and sum(counts.values()) > most_rows:
+        return None
+    windows = list(within) or [table.pair.root]
+    stored = table.copy.keys(within or (ALL_DAYS,))
+    listed, results = _read_lists(table, map(Slice, windows))
+    moved = pa.array([each.there["id"] for each in changed], pa.int64())
+    found = find_differences(stored, listed, moved)
+    if not found.is_equal:
+        # The list took minutes: what was created meanwhile is not missing.
+        later, result = _read_lists(table, [Slice(since=table.pair.since)])
+        results += result
+        moved = pa.concat_arrays([moved, *later.column("id").chunks])
+        found = find_differences(stored, listed, moved)
+    if not all(each.proven for each in results) or not (found.here or found.there or within):
+        return None
+    rows = found.here + found.doubled
+    other = found.same if found.same != rows else found.there
+    # What lies outside is equal.
+    total = sum(counts.values()) if within else rows
+    return Comparison(
+        account_id=table.session.account_id,
+        table=table.endpoint.name,
+        check="ids",
+        scope=ALL,
+        here=Decimal(total),
+        there=Decimal(total + other - rows),
+        slices=tuple(map(Slice, _choose_windows(table, found))),
+    )
+
+
+def _choose_windows(table: AuditedTable, found: RowDifferences) -> Sequence[DateWindow]:
+    """Where the rows are that differ; all of the table if its list cannot be cut by date."""
+    if found.is_equal:
+        return ()
+    if table.endpoint.window is None:
+        return [table.pair.root]
+    windows = cover_days(found.days, table.copy.count_days(), table.page_rows)
+    return [table.pair.root if each == ALL_DAYS else each for each in windows]
+
+
+def _read_lists(table: AuditedTable, slices: Iterable[Slice]) -> tuple[pa.Table, list[ReadResult]]:
+    """``id`` and ``day`` of the rows of some lists, perhaps some of them more than once."""
+    pages: list[pa.Table] = []
+    results: list[ReadResult] = []
+    for slice_ in slices:
+        results.append(ReadResult())
+        pages += _iter_keys(table.pair.reader, slice_, table.endpoint.window, results[-1])
+    return pa.concat_tables([build_keys(_NO_ROWS, None), *pages]), results
+
+
+_NO_ROWS: Final = pa.table({"id": pa.array([], pa.int64())})
+
+
+def _iter_keys(
+    reader: ListReader, slice_: Slice, day: str | None, result: ReadResult
+) -> Iterable[pa.Table]:
+    for number, page in enumerate(reader.iter_tables(slice_, result), 1):
+        yield build_keys(page, day)
+        if number % _PAGES == 0:
+            release_memory()  # Of pages of megabytes, each of which left ids alone.
