@@ -178,6 +178,7 @@ class Attempt:
             HarvestError: What the request's own ``explain`` made of the status.
         """
         status, body = self.status or 0, b"".join(self._chunks)
+        self._chunks.clear()  # While the body is parsed they would take as much memory again.
         date = parse_http_date(self._headers.get("Date"))
         dating = self._server_clock.date(
             date, sent_at=self._sent_at, elapsed_s=self.elapsed_s, path=self._path

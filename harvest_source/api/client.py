@@ -20,7 +20,7 @@ from harvest_source.api.listing import (
     next_page_urgency,
     read_total,
 )
-from harvest_source.api.pages import Page, parse_object
+from harvest_source.api.pages import Page, ReadBody, parse_object
 from harvest_source.api.rate_limit import RateLimiter, never
 from harvest_source.api.rate_limit import report_limiter as build_report_limiter
 from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
@@ -119,17 +119,23 @@ class HarvestClient:
             ApiError: Anything else that is not a page; see :meth:`Requester.fetch`.
         """
         request = build_list_request(self._root, path, key, params)
-        query = dict(params or {})
-        if key is None:
+        if key is not None and per_page is not None:
+            query = {**(params or {}), "per_page": str(per_page)}
             return self._fetch(path, request, number=1, params=query)
-        if per_page is not None:
-            return self._fetch(path, request, number=1, params=query | {"per_page": str(per_page)})
+        return self._fetch_first(request, path, params)
 
+    def _fetch_first(
+        self, request: ListRequest, path: str, params: Mapping[str, str] | None
+    ) -> Page:
+        """The first page of a list, as large as Harvest allows, or a single object."""
+        query = dict(params or {})
+        if request.key is None:
+            return self._fetch(path, request, number=1, params=query)
         page = _fetch_largest(
             self._page_sizes,
             lambda size: self._fetch(path, request, number=1, params=query | size),
         )
-        self._page_sizes.learn(key, page)
+        self._page_sizes.learn(request.key, page)
         return page
 
     def page_rows(self, key: str) -> int:
@@ -143,6 +149,7 @@ class HarvestClient:
         key: str | None,
         params: Mapping[str, str] | None = None,
         most_rows: int | None = None,
+        read_body: ReadBody | None = None,
     ) -> Generator[Page, None, None]:
         """
         All pages of a list, in order; while the caller has one, the next is being fetched.
@@ -152,6 +159,7 @@ class HarvestClient:
 
         Args:
             most_rows: A list that announces more rows ends with its first page.
+            read_body: Reads the rows of each page.
 
         Raises:
             UnsafeLinkError: A link to elsewhere, or one already followed.
@@ -159,7 +167,8 @@ class HarvestClient:
             HarvestError: As :meth:`fetch_page`; the message names the page.
         """
         request = build_list_request(self._root, path, key, params)
-        page = self.fetch_page(path, key=key, params=params)
+        request = replace(request, read_body=read_body)
+        page = self._fetch_first(request, path, params)
         if most_rows is not None and (page.total_entries or 0) > most_rows:
             yield page
             return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harvest_source.api.attempt import Answer
-from harvest_source.api.pages import Page, max_pages, parse_page
+from harvest_source.api.pages import Page, ReadBody, max_pages, parse_page
 from harvest_source.api.rate_limit import LEAST_URGENT
 from harvest_source.api.urls import check_link
 from harvest_source.defaults import PAGE_ROWS
@@ -30,6 +30,7 @@ class ListRequest:
         label: For messages: ``time_entries, 2024-03-01 to 2024-03-31``.
         is_report: Harvest counts ``reports/`` against an allowance of their own.
         is_below_parent: One of many such lists: ``invoices/7/messages``.
+        read_body: Reads the rows of its pages; None: they stay bytes.
     """
 
     path: str
@@ -37,6 +38,7 @@ class ListRequest:
     label: str
     is_report: bool
     is_below_parent: bool = False
+    read_body: ReadBody | None = None
 
     @property
     def most_urgency(self) -> float:
@@ -62,6 +64,7 @@ class ListRequest:
             number=number,
             label=self.label_page(number),
             path=self.path,
+            read_body=self.read_body,
         )
 
 

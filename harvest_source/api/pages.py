@@ -7,10 +7,11 @@ The rows stay the bytes Harvest sent: the decoder parses them straight into Arro
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -22,6 +23,14 @@ _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 MAX_PAGES = 100_000
 """Longest list that is followed: 200 million rows."""
+
+
+ReadBody: TypeAlias = Callable[[bytes], tuple[Sized, Mapping[str, msgspec.Raw]] | None]
+"""
+Reads a body's rows and the other members of its envelope in one go; None: not as it expects them.
+
+To find out first where the rows end takes as long as to read few of their members.
+"""
 
 
 class TruncatedBody(Exception):
@@ -43,6 +52,7 @@ class Page:
         began: Aware, UTC. No later than the moment Harvest began to read this page, so a cursor
             may be set to it.
         per_page: Rows that a full page of the list has; None when the page does not say.
+        made: What a :data:`ReadBody` made of the rows, of which there are no bytes then; else None.
     """
 
     rows: bytes
@@ -52,6 +62,7 @@ class Page:
     number: int
     began: datetime
     per_page: int | None = None
+    made: Sized | None = None
 
     @property
     def style(self) -> Literal["cursor", "page"] | None:
@@ -71,6 +82,7 @@ def parse_page(
     number: int = 1,
     label: str = "the answer",
     path: str = "",
+    read_body: ReadBody | None = None,
 ) -> Page:
     """
     Split a body into envelope and rows.
@@ -79,15 +91,21 @@ def parse_page(
         key: Name of the array in the envelope; None when the body is one object.
         label: What was asked for, for messages.
         path: Path of the request, for the error.
+        read_body: Reads the rows, where it can.
 
     Raises:
         TruncatedBody: The JSON stops before its end.
         ResponseError: Not JSON, not an object, no *key*, no array under it, or no way to tell
             whether there are more pages.
     """
+    read = read_body(body) if read_body is not None else None
     try:
-        envelope = _parse_envelope(body)
-        rows = _pick_rows(body, envelope, key)
+        if read is not None:
+            made, envelope = read
+            rows = b""
+        else:
+            made, envelope = None, _parse_envelope(body)
+            rows = _pick_rows(body, envelope, key)
         next_url = None if key is None else _pick_next(envelope)
     except _UnusableBody as error:
         raise _build_error(label, path, str(error)) from None
@@ -99,11 +117,14 @@ def parse_page(
         number=number,
         began=began,
         per_page=_pick_count(envelope, "per_page") if key else None,
+        made=made,
     )
 
 
 def count_rows(page: Page) -> int:
     """How many rows a page holds."""
+    if page.made is not None:
+        return len(page.made)
     return len(_ROWS.decode(page.rows))
 
 
@@ -173,7 +194,7 @@ def _is_cut(body: bytes) -> bool:
     return body.lstrip().startswith(b"{") and not body.rstrip().endswith(b"}")
 
 
-def _pick_rows(body: bytes, envelope: dict[str, Any], key: str | None) -> bytes:
+def _pick_rows(body: bytes, envelope: Mapping[str, Any], key: str | None) -> bytes:
     if key is not None and key not in envelope:
         raise _UnusableBody(f'lacks "{key}"')
     rows = bytes(envelope[key]) if key else b"[" + body.strip() + b"]"
@@ -182,7 +203,7 @@ def _pick_rows(body: bytes, envelope: dict[str, Any], key: str | None) -> bytes:
     return rows
 
 
-def _pick_next(envelope: dict[str, Any]) -> str | None:
+def _pick_next(envelope: Mapping[str, Any]) -> str | None:
     """
     ``links.next``: an address means another page, null means the last one.
 
@@ -201,7 +222,7 @@ def _pick_next(envelope: dict[str, Any]) -> str | None:
     raise _UnusableBody("lacks links.next, so it cannot be told whether there are more pages")
 
 
-def _pick_count(envelope: dict[str, Any], name: str) -> int | None:
+def _pick_count(envelope: Mapping[str, Any], name: str) -> int | None:
     value = _read(envelope.get(name))
     return value if type(value) is int and value >= 0 else None
 

@@ -1,13 +1,15 @@
 """
 Pages into Arrow tables of few columns: which rows a list has, and when they changed.
 
-A whole page takes ten times as long to decode. What does not look as expected is decoded whole, so
-that both ways have one result.
+A whole page takes ten times as long to decode, and to look first where its rows end takes as long
+again as to read their keys. What does not look as expected is decoded whole, so that all ways have
+one result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from functools import reduce
 from typing import Any, Final
 
@@ -19,12 +21,18 @@ from harvest_source.schema.columns import SEPARATOR, VARIANT, Record, Type
 
 _MEMBERS: Final[Mapping[Type, Any]] = {
     Type.BIGINT: int | None,
+    Type.BOOL: bool | None,
+    Type.DECIMAL: Decimal | None,
     Type.DATE: str | None,
     Type.TIMESTAMP: str | None,
 }
 """What JSON has for a column's value; columns of other types are not read by themselves."""
 
-_WHOLE_NUMBERS: Final = ARROW_TYPES[Type.BIGINT]
+_AS_TEXT: Final = frozenset({Type.DATE, Type.TIMESTAMP})
+"""Types whose values are text in JSON."""
+
+_ENVELOPE: Final = ("links", "next_page", "total_pages", "total_entries", "per_page")
+"""Members beside the rows, as they came."""
 
 
 class KeyDecoder:
@@ -35,9 +43,12 @@ class KeyDecoder:
         record: The declared columns.
         whole: Decodes what does not look as expected.
         wanted: Names of columns; those without a declaration are left out.
+        key: Name of the array in the envelope; None: whole bodies are not read.
     """
 
-    def __init__(self, record: Record, whole: Decoder, wanted: Collection[str]) -> None:
+    def __init__(
+        self, record: Record, whole: Decoder, wanted: Collection[str], key: str | None = None
+    ) -> None:
         self._whole = whole
         self._types = {
             each.name: each.type
@@ -48,7 +59,27 @@ class KeyDecoder:
         for name, of in self._types.items():
             *above, leaf = name.split(SEPARATOR)
             reduce(lambda node, each: node.setdefault(each, {}), above, tree)[leaf] = _MEMBERS[of]
-        self._decoder: Any = msgspec.json.Decoder(type=list[_build_struct(tree)])  # type: ignore[misc]
+        rows: Any = list[_build_struct(tree)]  # type: ignore[misc]
+        self._decoder: Any = msgspec.json.Decoder(type=rows)
+        self._bodies: Any = None
+        if key is not None:
+            self._bodies = msgspec.json.Decoder(type=_build_envelope(rows, key))
+
+    def read_body(self, body: bytes) -> tuple[pa.Table, Mapping[str, msgspec.Raw]] | None:
+        """
+        Parse a body with its envelope, in one go.
+
+        Returns:
+            What :meth:`decode` makes of the rows, and the other members that a list has; None if
+            something does not look as expected.
+        """
+        try:
+            read = self._bodies.decode(body)
+            table = self._build_table(read.rows)
+        except _UNEXPECTED:
+            return None
+        members = {name: getattr(read, name) for name in _ENVELOPE}
+        return table, {name: raw for name, raw in members.items() if raw is not msgspec.UNSET}
 
     def decode(self, rows: bytes) -> pa.Table:
         """
@@ -64,22 +95,33 @@ class KeyDecoder:
             ResponseError: The array holds something that is not a record.
         """
         try:
-            records = self._decoder.decode(rows)
-            columns = {name: self._build(records, name, of) for name, of in self._types.items()}
-        except (msgspec.MsgspecError, pa.ArrowException, OverflowError, RecursionError):
+            return self._build_table(self._decoder.decode(rows))
+        except _UNEXPECTED:
             table = self._whole.decode(rows)
             return table.select([each for each in table.column_names if self._is_wanted(each)])
-        return pa.table(columns)
+
+    def _build_table(self, records: list[Any]) -> pa.Table:
+        return pa.table({name: self._build(records, name, of) for name, of in self._types.items()})
 
     def _build(self, records: list[Any], name: str, of: Type) -> pa.Array:
         values = records
         for member in name.split(SEPARATOR):
             values = [None if each is None else getattr(each, member) for each in values]
-        sent = pa.array(values, _WHOLE_NUMBERS if of is Type.BIGINT else pa.string())
+        sent = pa.array(values, pa.string() if of in _AS_TEXT else ARROW_TYPES[of])
         return check_values(sent, of)
 
     def _is_wanted(self, name: str) -> bool:
         return name.removesuffix(VARIANT) in self._types
+
+
+_UNEXPECTED: Final = (msgspec.MsgspecError, pa.ArrowException, OverflowError, RecursionError)
+
+
+def _build_envelope(rows: Any, key: str) -> Any:
+    """The type of a body whose *rows* are under *key*, which it must have."""
+    other: Any = msgspec.Raw | msgspec.UnsetType
+    fields: list[Any] = [("rows", rows), *((name, other, msgspec.UNSET) for name in _ENVELOPE)]
+    return msgspec.defstruct("Body", fields, rename={"rows": key}, gc=False)
 
 
 def _build_struct(tree: Mapping[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from harvest_source.auth.sessions import Session
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.key_decoder import KeyDecoder
 from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read
+from harvest_source.extract.key_lists import KeyClient
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.parent_lists import ParentLists
@@ -68,9 +69,19 @@ class Task:
         """A reader of the table's list that reads windows in parallel and reports progress."""
         return self._build_reader(self._build_source())
 
-    def build_key_reader(self) -> ListReader:
-        """The same, of the columns that tell which rows there are: keys, dates, ``updated_at``."""
-        return self._build_reader(build_key_source(self._build_source(), self.decoder))
+    def build_key_reader(self, more: Collection[str] = ()) -> ListReader:
+        """
+        The same, of the columns that tell which rows there are: keys, dates, ``updated_at``.
+
+        Args:
+            more: Other columns that are wanted: numbers and flags.
+        """
+        source = self._build_source()
+        wanted = {*_list_key_columns(self.endpoint), *more}
+        key = self.endpoint.envelope_key
+        keys = KeyDecoder(self.endpoint.record, self.decoder, wanted, key)
+        client = KeyClient(self.session.client, keys)
+        return self._build_reader(replace(source, client=client, decode=client.decode))
 
     def _build_reader(self, source: ListSource) -> ListReader:
         settings = WindowSettings(self.today, workers=self.options.workers)
@@ -142,12 +153,9 @@ def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, run_l
     return Task(endpoint, session, decoder, {}, options, run_log)
 
 
-def build_key_source(source: ListSource, decoder: Decoder) -> ListSource:
-    """*source* with only those columns that a proof looks at, or that say which slice has a row."""
-    endpoint = source.endpoint
-    wanted = {*list_proof_columns(endpoint), endpoint.cut_by or "id"}
-    keys = KeyDecoder(endpoint.record, decoder, wanted)
-    return replace(source, decode=keys.decode)
+def _list_key_columns(endpoint: Endpoint) -> Collection[str]:
+    """The columns that a proof looks at, or that say which slice has a row."""
+    return {*list_proof_columns(endpoint), endpoint.cut_by or "id"}
 
 
 def read_ids(
@@ -160,8 +168,9 @@ def read_ids(
         result: Gets the earliest beginning and all unproven slices.
     """
     decoder = Decoder(endpoint.record, account_id=task.session.account_id)
-    source = ListSource(task.session.client, endpoint, decoder.decode)
-    reader = ListReader(build_key_source(source, decoder), WindowSettings(task.today))
+    keys = KeyDecoder(endpoint.record, decoder, _list_key_columns(endpoint))
+    source = ListSource(task.session.client, endpoint, keys.decode)
+    reader = ListReader(source, WindowSettings(task.today))
     ids: set[int] = set()
     for slice_ in slices:
         one = ReadResult()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from harvest_source.api.pages import (
     MAX_PAGES,
     Page,
     TruncatedBody,
+    count_rows,
     max_pages,
     parse_object,
     parse_page,
@@ -224,3 +226,21 @@ def test_a_number_python_will_not_read_is_refused() -> None:
     """5,000 digits are a clean error, not a ValueError."""
     with pytest.raises(ResponseError, match="cannot be read"):
         parse_object(b'{"id":' + b"9" * 5000 + b"}")
+
+
+def test_rows_that_are_read_with_the_body_are_no_bytes() -> None:
+    """The envelope is that of the body."""
+    envelope = msgspec.json.decode(build_body(total_entries=7), type=dict[str, msgspec.Raw])
+    page = parse_page(
+        build_body(), key="users", began=BEGAN, read_body=lambda _: ([1, 2, 3], envelope)
+    )
+    assert (page.made, page.rows, page.total_entries) == ([1, 2, 3], b"", 7)
+    assert count_rows(page) == 3
+
+
+def test_a_body_that_cannot_be_read_in_one_go_is_read_in_two() -> None:
+    """Its rows are bytes, and what is wrong with it is said."""
+    page = parse_page(build_body(), key="users", began=BEGAN, read_body=lambda _: None)
+    assert (page.made, count_rows(page)) == (None, 2)
+    with pytest.raises(TruncatedBody):
+        parse_page(build_body()[:-9], key="users", began=BEGAN, read_body=lambda _: None)

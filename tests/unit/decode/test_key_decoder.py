@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,13 @@ from harvest_source.decode.key_decoder import KeyDecoder
 from harvest_source.errors import ResponseError
 from tests.support.drawn_pages import PADS, PLAIN, TIDY, WILD, Obj, build, fuzz, write
 
-WANTED = ("id", "updated_at", "spent_date", "client__id", "hours", "no such column")
-READ = ("id", "spent_date", "updated_at", "client__id")
-"""Those that have a type of keys and dates."""
+READ = ("id", "spent_date", "updated_at", "client__id", "hours", "client__rate", "billable")
+WANTED = (*READ, "notes", "no such column")
+"""Text is not read, nor what is not declared."""
 
 
 def build_keys() -> KeyDecoder:
-    return KeyDecoder(PLAIN, build(), WANTED)
+    return KeyDecoder(PLAIN, build(), WANTED, "rows")
 
 
 @fuzz
@@ -55,6 +56,43 @@ def test_odd_values_are_read_as_whole_rows_have_them(row: str) -> None:
         return
     keys = build_keys().decode(body)
     assert keys.equals(whole.select(keys.column_names))
+
+
+@fuzz
+@given(TIDY | st.lists(WILD, max_size=2), PADS, st.booleans())
+def test_a_body_is_read_as_its_rows_are(page: list[Obj], pad: str, is_first: bool) -> None:
+    """In one go or not at all; what else it has stays as it came."""
+    rows, others = write(page, pad), '"links":{"next":null},"total_entries":5,"page":1'
+    members = (f'"rows":{rows}', others) if is_first else (others, f'"rows":{rows}')
+    read = build_keys().read_body(("{" + f",{pad}".join(members) + "}").encode())
+    if read is None:
+        return
+    table, envelope = read
+    assert table.equals(build_keys().decode(rows.encode()))
+    found = {name: bytes(raw) for name, raw in envelope.items()}
+    assert found == {"links": b'{"next":null}', "total_entries": b"5"}
+
+
+def test_an_ordinary_body_is_read_in_one_go() -> None:
+    """Numbers and flags included; null is null."""
+    body = b'{"rows":[{"id":7,"hours":1.25,"billable":true,"client":null}],"per_page":2000}'
+    read = build_keys().read_body(body)
+    assert read is not None
+    (row,) = read[0].to_pylist()
+    assert (row["id"], row["hours"], row["billable"]) == (7, Decimal("1.25"), True)
+    assert row["client__id"] is row["updated_at"] is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "[]", "{}", "<html>", '{"rows":null}', '{"rows":{}}', '{"rows":[null]}'),
+        *('{"rows":[]', '{"rows":[{"id":"x"}]}', '{"rows":[{"id":1}]}}', '{"others":[]}'),
+    ],
+)
+def test_what_is_no_such_body_is_left_to_others(body: str) -> None:
+    """They say what is wrong with it."""
+    assert build_keys().read_body(body.encode()) is None
 
 
 @given(st.binary(max_size=12) | st.text(st.sampled_from('[]{}",:0a '), max_size=12).map(str.encode))
