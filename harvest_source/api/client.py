@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import httpx
 
@@ -29,6 +29,8 @@ from harvest_source.errors import ResponseError
 
 _INVALID: Final = 422
 """Harvest's answer to a parameter it does not accept."""
+
+_Params: TypeAlias = Mapping[str, str]
 
 REPORT_PATIENCE_S: Final = 1200.0
 """Harvest counts reports over 15 minutes, so a Retry-After may be that long."""
@@ -120,21 +122,16 @@ class HarvestClient:
         """
         request = build_list_request(self._root, path, key, params)
         if key is not None and per_page is not None:
-            query = {**(params or {}), "per_page": str(per_page)}
-            return self._fetch(path, request, number=1, params=query)
-        return self._fetch_first(request, path, params)
+            params = {**(params or {}), "per_page": str(per_page)}
+            return self._fetch(path, request, number=1, params=params)
+        return self._fetch_first(path, request, params)
 
-    def _fetch_first(
-        self, request: ListRequest, path: str, params: Mapping[str, str] | None
-    ) -> Page:
+    def _fetch_first(self, path: str, request: ListRequest, params: _Params | None) -> Page:
         """The first page of a list, as large as Harvest allows, or a single object."""
-        query = dict(params or {})
+        fetch, query = partial(self._fetch, path, request, number=1), dict(params or {})
         if request.key is None:
-            return self._fetch(path, request, number=1, params=query)
-        page = _fetch_largest(
-            self._page_sizes,
-            lambda size: self._fetch(path, request, number=1, params=query | size),
-        )
+            return fetch(params=query)
+        page = _fetch_largest(self._page_sizes, lambda size: fetch(params=query | size))
         self._page_sizes.learn(request.key, page)
         return page
 
@@ -166,9 +163,8 @@ class HarvestClient:
             ResponseError: Far more pages than the first one announced.
             HarvestError: As :meth:`fetch_page`; the message names the page.
         """
-        request = build_list_request(self._root, path, key, params)
-        request = replace(request, read_body=read_body)
-        page = self._fetch_first(request, path, params)
+        request = build_list_request(self._root, path, key, params, read_body)
+        page = self._fetch_first(path, request, params)
         if most_rows is not None and (page.total_entries or 0) > most_rows:
             yield page
             return
@@ -204,9 +200,7 @@ class HarvestClient:
             Cancelled: *cancelled* returned True.
         """
 
-        def parse(answer: Answer) -> dict[str, Any]:
-            return parse_object(answer.body, label=path, path=f"{self._root}/{path}")
-
+        parse = partial(_parse_object, label=path, path=f"{self._root}/{path}")
         options = SendOptions(cancelled=cancelled)
         return self._requester.fetch(path, parse=parse, label=path, options=options)
 
@@ -242,6 +236,10 @@ class HarvestClient:
                 options, urgency=min(urgency, request.most_urgency), cancelled=cancelled
             ),
         )
+
+
+def _parse_object(answer: Answer, *, label: str, path: str) -> dict[str, Any]:
+    return parse_object(answer.body, label=label, path=path)
 
 
 def _fetch_largest(sizes: PageSizes, fetch: Callable[[dict[str, str]], Page]) -> Page:

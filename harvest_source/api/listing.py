@@ -69,7 +69,11 @@ class ListRequest:
 
 
 def build_list_request(
-    root: str, path: str, key: str | None, params: Mapping[str, str] | None
+    root: str,
+    path: str,
+    key: str | None,
+    params: Mapping[str, str] | None,
+    read_body: ReadBody | None = None,
 ) -> ListRequest:
     """
     A :class:`ListRequest`.
@@ -77,11 +81,12 @@ def build_list_request(
     Args:
         root: Path of the API's address: ``/v2``.
         path: Below it: ``time_entries``.
+        read_body: Reads the rows of its pages.
     """
     label = describe_list(path, params or {})
     is_report = path.startswith("reports/")
     is_below = not is_report and path.count("/") > 1
-    return ListRequest(f"{root}/{path}", key, label, is_report, is_below)
+    return ListRequest(f"{root}/{path}", key, label, is_report, is_below, read_body)
 
 
 def describe_list(path: str, params: Mapping[str, str]) -> str:

@@ -69,19 +69,23 @@ class Task:
         """A reader of the table's list that reads windows in parallel and reports progress."""
         return self._build_reader(self._build_source())
 
-    def build_key_reader(self, more: Collection[str] = ()) -> ListReader:
-        """
-        The same, of the columns that tell which rows there are: keys, dates, ``updated_at``.
+    def build_key_reader(self) -> ListReader:
+        """The same, of the columns that tell which rows there are: keys, dates, ``updated_at``."""
+        return self._build_reader(self._build_key_source())
 
-        Args:
-            more: Other columns that are wanted: numbers and flags.
-        """
+    def build_figure_reader(self, figures: Collection[str]) -> SliceReader:
+        """A reader of keys and *figures*, numbers and flags, that reads all pages in turn."""
+        source = self._build_key_source(figures)
+        return SliceReader(source, today=self.today, on_page=self._report_page)
+
+    def _build_key_source(self, more: Collection[str] = ()) -> ListSource:
         source = self._build_source()
         wanted = {*_list_key_columns(self.endpoint), *more}
         key = self.endpoint.envelope_key
-        keys = KeyDecoder(self.endpoint.record, self.decoder, wanted, key)
-        client = KeyClient(self.session.client, keys)
-        return self._build_reader(replace(source, client=client, decode=client.decode))
+        client = KeyClient(
+            self.session.client, KeyDecoder(self.endpoint.record, self.decoder, wanted, key)
+        )
+        return replace(source, client=client, decode=client.decode)
 
     def _build_reader(self, source: ListSource) -> ListReader:
         settings = WindowSettings(self.today, workers=self.options.workers)

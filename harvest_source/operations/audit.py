@@ -22,6 +22,7 @@ from harvest_source.operations.audit_tables import (
     find_tables,
 )
 from harvest_source.operations.count_audit import CountAudit
+from harvest_source.operations.narrowing import narrow
 from harvest_source.operations.orphan_sweep import OrphanSweep
 from harvest_source.operations.reread import Rereading
 from harvest_source.operations.reread_schedule import plan_rereads
@@ -146,7 +147,8 @@ class _AccountAudit:
         if orphaned and self._may_delete():
             self._sweep.mend(orphaned)
         for table in tables:
-            again = (*slices.get(table.endpoint.name, ()), *counts.find_lost(table))
+            narrowed = narrow(self.workspace, table, slices.get(table.endpoint.name, ()))
+            again = (*narrowed, *counts.find_lost(table))
             self.rereading.add(table, dict.fromkeys(again), table.audited)
 
     def _may_delete(self) -> bool:

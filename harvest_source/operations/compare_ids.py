@@ -19,6 +19,7 @@ from harvest_source.memory import release_memory
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import ALL, Comparison
+from harvest_source.operations.loading import release_pages
 from harvest_source.operations.row_differences import (
     RowDifferences,
     cover_days,
@@ -55,8 +56,8 @@ def compare_ids(
     if most_rows is not None and sum(counts.values()) > most_rows:
         return None
     windows = list(within) or [table.pair.root]
-    stored = table.copy.keys(within or (ALL_DAYS,))
     listed, results = _read_lists(table, map(Slice, windows))
+    stored = table.copy.keys(within or (ALL_DAYS,))
     moved = pa.array([each.there["id"] for each in changed], pa.int64())
     found = find_differences(stored, listed, moved)
     if not found.is_equal:
@@ -65,6 +66,8 @@ def compare_ids(
         results += result
         moved = pa.concat_arrays([moved, *later.column("id").chunks])
         found = find_differences(stored, listed, moved)
+    del stored, listed
+    release_pages()
     if not all(each.proven for each in results) or not (found.here or found.there or within):
         return None
     rows = found.here + found.doubled

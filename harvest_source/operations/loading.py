@@ -78,7 +78,7 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
             batches.clear()  # Its rows are released as they are drawn.
             with processor_share():
                 workspace.warehouse.load(source)
-            _release_memory()
+            release_pages()
             if makes_tables:
                 on_made()
     if builder.has_unmade:
@@ -136,14 +136,14 @@ def load_rereads(
             is_enough = sum(each.rows for each in chosen) >= _REREAD_ROWS
             if chosen and (is_enough or leave_out is None):
                 workspace.warehouse.load(builder.build_source(chosen))  # Which empties the list.
-            _release_memory()
+            release_pages()
     if chosen:
         workspace.warehouse.load(builder.build_source(chosen))
-        _release_memory()
+        release_pages()
 
 
-def _release_memory() -> None:
-    """Give back what a package took: Arrow and the C library keep it for the next one."""
+def release_pages() -> None:
+    """Give back what pages took: Arrow and the C library keep it for the next ones."""
     pa.default_memory_pool().release_unused()
     release_memory()
 

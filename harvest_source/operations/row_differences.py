@@ -20,7 +20,7 @@ from harvest_source.extract.slices import ALL_DAYS, DateWindow
 ID: Final = "id"
 DAY: Final = "day"
 _SIDE: Final = "side"
-_PART: Final = 250_000
+_PART: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from harvest_source.decode.decoder import ARROW_TYPES
 from harvest_source.dlt_internals import find_table
 from harvest_source.schema.columns import Type
 from harvest_source.sql import statements
-from harvest_source.sql.conditions import Condition
+from harvest_source.sql.conditions import AllOf, Condition, InTable
 from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.sql import Sql
 
@@ -74,9 +74,15 @@ def select_digests(
     Two digests are equal if the values are, also one of a row that *digests* has of a page. DuckDB
     computes them where the rows are: a row has fifty columns, and to fetch them takes most of the
     time.
+
+    Args:
+        where: Rows of a table that has ``id``.
     """
     names = [*columns, *(str(at) for at in range(len(digested)))]
     if sql.dialect.name == _NATIVE:
+        # Alternatives are no filter of DuckDB's scan, which would read all columns of all rows: the
+        # ids are found first, which are one.
+        where = AllOf(where, InTable("id", table, "id", where))
         query = statements.select_digests(sql, sql.dialect, table, where, columns, digested)
         found = list(sql.iter_batches(query, _ROWS))
     else:
@@ -86,7 +92,8 @@ def select_digests(
             for rows in _iter_tables(sql, table, where, wanted)
         ]
     if not found:
-        return pa.table([pa.array([], pa.int64()) for _ in names], names)
+        types = [pa.int64()] * len(columns) + [pa.uint64()] * len(digested)
+        return pa.table([pa.array([], each) for each in types], names)
     return pa.concat_tables(each.rename_columns(names) for each in found)
 
 
