@@ -58,6 +58,7 @@ _REFUSALS: Final = (
 """How dlt, DuckDB and the operating system refuse, a connection that cannot be opened aside."""
 _PASSWORD: Final = re.compile(r"(?<=://)[^/\s@]*@|(?<=password=)\S+", re.IGNORECASE)
 """The user and password of a URL, and the password of a list of settings."""
+_MARKED: Final = "Conflict on tuple deletion"
 _RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
 """How the last lines of a traceback begin."""
 
@@ -108,8 +109,15 @@ def may_pass(target: Target, error: Exception) -> bool:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether DuckDB needed more memory than its limit, and could not do without."""
-    return find_cause(error, duckdb.OutOfMemoryException, attributes=INNER_ERRORS) is not None
+    """
+    Whether DuckDB needed more memory than its limit, and could not do without.
+
+    dlt tries a job again, and then DuckDB complains of the marks that the first try left.
+    """
+    return any(
+        isinstance(each, duckdb.OutOfMemoryException) or _is_left_over(each)
+        for each in iter_causes(error, attributes=INNER_ERRORS)
+    )
 
 
 def build_settings_error(target: Target, error: ConfigurationException) -> ConfigError:
@@ -153,13 +161,23 @@ def build_table_refusal(
 
 
 def _is_of_machine(error: BaseException) -> bool:
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or _is_left_over(error):
         return True
     if is_locked(error) or is_damaged(error):
         return True
     if isinstance(error, duckdb.IOException):
         return any(_says(error, number) for number in _MACHINE)
     return isinstance(error, OSError) and error.errno in _MACHINE
+
+
+def _is_left_over(error: BaseException) -> bool:
+    """
+    Whether rows are marked as deleted by a statement that failed and was taken back.
+
+    DuckDB (1.5.6 and 2.0.1) leaves such marks when it runs out of memory; no other process can
+    have made them, because it has the file alone. They are gone once the file is opened anew.
+    """
+    return isinstance(error, duckdb.TransactionException) and _MARKED in str(error)
 
 
 def _says(error: duckdb.IOException, number: int) -> bool:

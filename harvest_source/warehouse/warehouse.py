@@ -21,6 +21,7 @@ from harvest_source.dlt_internals import (
     has_table,
     mark_restored,
 )
+from harvest_source.errors import DestinationError
 from harvest_source.load.own_tables import build_own_resource
 from harvest_source.load.state import source_state
 from harvest_source.schema.endpoint import Endpoint
@@ -174,9 +175,7 @@ class Warehouse:
             TableRefusedError: The destination refused one table; the package was given up.
             DestinationError: The destination refused; the package stays pending.
         """
-        with self._changing(), _giving_up_refused(self._folder, self.target):
-            self._folder.owe(True)
-            return _load(self._folder, self.file, source)
+        return _load(self._changing, self._folder, self.target, self.file, source)
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
@@ -266,14 +265,31 @@ def _checked(file: DuckDBFile | None, stays_open: bool) -> Iterator[None]:
         raise
 
 
-def _load(folder: PipelineFolder, file: DuckDBFile | None, source: DltSource) -> list[str]:
-    """Load *source*; a second time without the bound of DuckDB's memory if that was too tight."""
+def _load(
+    changing: Callable[[], contextlib.AbstractContextManager[None]],
+    folder: PipelineFolder,
+    target: Target,
+    file: DuckDBFile | None,
+    source: DltSource,
+) -> list[str]:
+    """
+    Load *source*; a second time without the bound of DuckDB's memory if that was too tight.
+
+    The file is closed in between: DuckDB keeps marks of deletions that it could not undo for want
+    of memory, and refuses to delete those rows until it opens the file anew.
+    """
+
+    def load(data: DltSource | None) -> list[str]:
+        with changing(), _giving_up_refused(folder, target):
+            folder.owe(True)
+            return folder.load(data)
+
     try:
-        return folder.load(source)
-    except Exception as error:
+        return load(source)
+    except DestinationError as error:
         if file is None or not is_out_of_memory(error) or not file.lift(folder.describe_kept()):
             raise
-        return folder.load()
+    return load(None)
 
 
 @contextlib.contextmanager

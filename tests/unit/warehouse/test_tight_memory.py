@@ -1,0 +1,59 @@
+"""Loading where DuckDB may have less memory than a merge needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pytest
+
+from harvest_source.warehouse import duckdb_file
+from harvest_source.warehouse.target import build_target
+from harvest_source.warehouse.warehouse import Warehouse
+
+ROWS = 1_000_000
+STEP = 300
+"""Every so many rows change: few, and in every part of the table."""
+BOUND = 9 * 1024 * 1024
+
+
+def build_source(rows: pa.Table) -> Any:
+    """A source of one table."""
+
+    @dlt.source(name="harvest")
+    def source() -> Any:
+        return dlt.resource([rows], name="numbers", primary_key="id", write_disposition="merge")
+
+    return source()
+
+
+@pytest.mark.parametrize("tries", ["1", "5"])
+def test_rows_of_every_part_of_a_table_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: str
+) -> None:
+    """
+    DuckDB needs 16 KB for each 2,048 rows of which one goes, and does not undo what did not fit.
+
+    dlt tries again, and DuckDB refuses: it takes the rows for those of another deletion.
+    """
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", tries)
+    target = build_target("duckdb", tmp_path / "data.duckdb", "harvest", "tight")
+    ids = pa.array(range(ROWS))
+    Warehouse(target).load(build_source(pa.table({"id": ids, "n": pa.repeat(1, ROWS)})))
+    monkeypatch.setattr(duckdb_file, "MOST_MEMORY", BOUND)
+    changed = pa.array(range(0, ROWS, STEP))
+    rows = pa.table({"id": changed, "n": pa.repeat(2, len(changed))})
+    warehouse = Warehouse(target)
+    assert warehouse.file is not None
+    warehouse.load(build_source(rows))
+    with duckdb.connect(str(target.database)) as connection:
+        found = connection.execute(
+            "SELECT count(*), count(DISTINCT id), sum(n) FROM harvest.numbers"
+        ).fetchall()
+    assert found == [(ROWS, ROWS, ROWS + len(changed))]
