@@ -1,6 +1,6 @@
 """
 Whether a small container is enough: ``python -m tests.benchmarks.small_machine [--limit-mb N]
-[--code FOLDER] [KIND...]``.
+[--destination NAME] [--code FOLDER] [KIND...]``.
 
 Each kind of run of a large account, every default table, as a whole process that the system ends
 as soon as it needs more memory than the limit: by a control group where this process may make one
@@ -25,7 +25,7 @@ from tests.benchmarks.place import Line, Place, open_place
 from tests.benchmarks.speed import HEAD, describe_versions
 from tests.benchmarks.sync_speed import ROOT, Measured
 from tests.benchmarks.upkeep import KINDS, Story
-from tests.benchmarks.upkeep_stores import open_store
+from tests.benchmarks.upkeep_stores import DESTINATIONS, open_store
 
 GROUPS: Final = Path("/sys/fs/cgroup")
 ENTER: Final = """
@@ -111,9 +111,16 @@ class SmallPlace(Place):
         return super().run(self.limiter.wrap(command) if self.limiter else command)
 
 
-def measure(place: Place, limiter: Limiter, entries: int, kinds: Sequence[str]) -> Iterator[Line]:
-    """A first load, and the runs that follow it."""
-    with open_store("duckdb", place.folder) as store:
+def measure(
+    place: Place,
+    limiter: Limiter,
+    entries: int,
+    kinds: Sequence[str],
+    destination: str = "duckdb",
+) -> Iterator[Line]:
+    """A first load, and the runs that follow it. A server has no part in the limit."""
+    with open_store(destination, place.folder) as store:
+        os.environ.update(store.environment)
         small = SmallPlace(place.server, place.folder, place.code, limiter)
         story = Story(small, store, entries)
         lines = chain(
@@ -130,17 +137,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit-mb", type=int, default=512, help="of each run")
     parser.add_argument("--entries", type=int, default=400_000, help="time entries")
+    parser.add_argument("--destination", choices=DESTINATIONS, default="duckdb")
     parser.add_argument("--code", type=Path, default=ROOT, help="a checkout; this one")
+    parser.add_argument("--first", action="store_true", help="no run after the first load")
     parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="after the first load")
     options = parser.parse_args()
     kinds = [each for each in ORDER if not options.kinds or each in options.kinds]
+    if options.first:
+        kinds = []
     with (
         limit_memory(options.limit_mb * 1024 * 1024) as limiter,
         open_place(options.entries, limit=False, code=options.code.resolve()) as place,
     ):
         print(f"{options.limit_mb} MB by {limiter.name}")
         print(HEAD)
-        for line in measure(place, limiter, options.entries, kinds):
+        for line in measure(place, limiter, options.entries, kinds, options.destination):
             print(line, flush=True)
     print(describe_versions())
 

@@ -2,8 +2,8 @@
 What runs after the first cost: audits, repairs, bulk edits, refreshes, and what stays on the disk.
 
 ``python -m tests.benchmarks.speed upkeep [--entries=N,N] [--accounts=N,N] [--kinds=NAME,NAME]
-[--destination=postgres] [--code=FOLDER]``. Wall times of a shared machine say little here: CPU
-seconds, requests, the largest size in memory and the bytes written are compared, of whole
+[--destination=postgres|delta] [--code=FOLDER]``. Wall times of a shared machine say little here:
+CPU seconds, requests, the largest size in memory and the bytes written are compared, of whole
 processes. With ``--code``, of another checkout's connector.
 """
 
@@ -19,7 +19,7 @@ from typing import Final
 
 from tests.benchmarks.place import Line, Place, open_place
 from tests.benchmarks.sync_speed import ROOT
-from tests.benchmarks.upkeep_stores import Store, open_store
+from tests.benchmarks.upkeep_stores import DESTINATIONS, Store, open_store
 
 SIZES: Final = "20000,200000,1000000"
 """Time entries of each account."""
@@ -128,7 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--entries", default=SIZES, help=f"of each account; {SIZES}")
     parser.add_argument("--accounts", default="1", help="in one run; 1")
     parser.add_argument("--kinds", default=",".join(KINDS), help=f"of runs: {','.join(KINDS)}")
-    parser.add_argument("--destination", choices=("duckdb", "postgres"), default="duckdb")
+    parser.add_argument("--destination", choices=DESTINATIONS, default="duckdb")
     parser.add_argument("--code", type=Path, default=ROOT, help="a checkout to measure; this one")
     return parser
 

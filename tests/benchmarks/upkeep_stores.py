@@ -1,4 +1,7 @@
-"""The warehouse of a benchmark, in DuckDB or in PostgreSQL: spoilt rows, sizes, what is written."""
+"""
+The warehouse of a benchmark, in DuckDB, PostgreSQL or files of Delta: spoilt rows, sizes, what is
+written.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,11 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 import duckdb
+import pyarrow.compute as pc
 
 T = TypeVar("T")
 
+DESTINATIONS: Final = ("duckdb", "postgres", "delta")
 DATABASE: Final = "harvest_data.duckdb"
 _SPOIL: Final = (
     "UPDATE harvest.time_entries SET rounded_hours = rounded_hours + 1 WHERE id IN (SELECT id "
@@ -141,11 +146,50 @@ class PostgresStore:
             return cursor.fetchall() if cursor.description else []
 
 
+class DeltaStore:
+    """Tables of Delta in a folder."""
+
+    options: Sequence[str] = ("--destination=filesystem",)
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.environment: Mapping[str, str] = {
+            "DESTINATION__FILESYSTEM__BUCKET_URL": folder.as_uri(),
+            "SOURCES__HARVEST__TABLE_FORMAT": "delta",
+        }
+
+    def spoil(self, rows: int) -> None:
+        columns = ["id", "is_running"]
+        found = self._open().to_pyarrow_table(columns=columns).filter(~pc.field("is_running"))
+        chosen = sorted(found.column("id").to_pylist(), key=lambda each: (each % 9973, each))
+        self._open().update(
+            updates={"rounded_hours": "rounded_hours + 1"},
+            predicate=f"id IN ({', '.join(map(str, chosen[:rows]))})",
+        )
+
+    def sum_hours(self) -> tuple[int, Any]:
+        columns = ["rounded_hours", "is_running"]
+        found = self._open().to_pyarrow_table(columns=columns).filter(~pc.field("is_running"))
+        return found.num_rows, pc.sum(found.column("rounded_hours")).as_py()
+
+    def describe(self, ours_mb: float) -> str:
+        files = [each.stat().st_size for each in self._folder.rglob("*") if each.is_file()]
+        return f"{len(files)} files of {sum(files) / 1e6:,.0f} MB; written {ours_mb:,.1f} MB"
+
+    def _open(self) -> Any:
+        import deltalake
+
+        return deltalake.DeltaTable(str(self._folder / "harvest" / "time_entries"))
+
+
 @contextmanager
 def open_store(destination: str, folder: Path) -> Iterator[Store]:
     """What *destination* is written to, with a server where it needs one, until the end."""
     if destination == "duckdb":
         yield DuckDBStore(folder)
+        return
+    if destination == "delta":
+        yield DeltaStore(folder / "lake")
         return
     from tests.support.postgres import build_environment, serving
 
