@@ -14,6 +14,7 @@ from functools import reduce
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from dlt.common.destination.exceptions import (
     DestinationTerminalException,
@@ -23,6 +24,9 @@ from dlt.common.destination.exceptions import (
 from harvest_source.sql.maintenance import quote
 
 FORMATS: Final = ("delta", "iceberg")
+
+_PART: Final = 32_768
+"""Rows of one part; Arrow reads two ahead, and by itself sixty parts of four times as many."""
 
 _GONE: Final = "harvest_source_gone"
 """Column that marks keys in the source of a merge; no column of Harvest's is called so."""
@@ -49,8 +53,8 @@ class OpenTable(Protocol):
     def read(self, names: Sequence[str]) -> pa.Table:
         """Some columns of every row."""
 
-    def iter_batches(self) -> Iterator[pa.Table]:
-        """Every row, a part at a time."""
+    def iter_batches(self, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Every row, a part at a time; of *names* alone if they are given."""
 
     def add_columns(self, columns: pa.Schema) -> None:
         """Add those of *columns* that it lacks; null in every row."""
@@ -69,11 +73,22 @@ class OpenTable(Protocol):
 
 
 def take_present(table: OpenTable, keys: pa.Table) -> pa.Table:
-    """Those of *keys* that *table* has rows of, each once, with its types."""
+    """
+    Those of *keys* that *table* has rows of, each once, with its types.
+
+    The table is read a part at a time: its keys alone may be hundreds of megabytes.
+    """
     names = keys.column_names
     types = pa.schema([table.columns.field(name) for name in names])
     wanted = keys.cast(types).group_by(names).aggregate([])
-    return wanted.join(table.read(names), names, join_type="left semi")
+    by = max(names, key=lambda name: len(wanted.column(name).unique()))
+    values = wanted.column(by).combine_chunks()
+    found = [wanted.slice(0, 0)]
+    for part in table.iter_batches(names):
+        near = part.filter(pc.is_in(part.column(by), value_set=values))
+        if near.num_rows:  # Most parts of a table have none.
+            found.append(wanted.join(near, names, join_type="left semi"))
+    return pa.concat_tables(found).group_by(names).aggregate([])
 
 
 def fit(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -128,8 +143,12 @@ class _InFiles:
         columns = pa.schema([self.columns.field(name) for name in names])
         return self._open().to_table(columns=list(names)).cast(columns)
 
-    def iter_batches(self) -> Iterator[pa.Table]:
-        for batch in self._open().to_batches():
+    def iter_batches(self, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        columns = None if names is None else list(names)
+        parts = self._open().to_batches(
+            columns=columns, batch_size=_PART, batch_readahead=1, fragment_readahead=2
+        )
+        for batch in parts:
             yield pa.Table.from_batches([batch])
 
     def _open(self) -> Any:
