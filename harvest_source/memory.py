@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from functools import cache
@@ -29,6 +30,9 @@ anew for each page takes a twentieth of a first load's processor time, and saves
 _ENOUGH: Final = 2 * 1024 * 1024 * 1024
 """Bytes that the process may use from which on memory is spent on speed."""
 
+_ARROW_POOL: Final = "ARROW_DEFAULT_MEMORY_POOL"
+"""Arrow's own setting."""
+
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -49,6 +53,20 @@ def tune_allocators() -> None:
         library.mallopt(_M_TRIM_THRESHOLD, kept)
 
 
+def tune_arrow() -> None:
+    """
+    In little memory, let Arrow take its memory from the C library.
+
+    The command asks for that before Arrow is imported. Where Arrow is there already, in a notebook
+    or a scheduler, its own allocator would keep 100 MB of what it frees. What the environment says
+    goes.
+    """
+    arrow = sys.modules.get("pyarrow")
+    if arrow is None or _ARROW_POOL in os.environ or _load_c_library() is None or is_plentiful():
+        return
+    arrow.set_memory_pool(arrow.system_memory_pool())
+
+
 def is_plentiful() -> bool:
     """Whether there is memory to spare for speed."""
     available = read_memory()
@@ -56,10 +74,18 @@ def is_plentiful() -> bool:
 
 
 def release_memory() -> None:
-    """Give what is free in the C library's heaps back to the system, where it is glibc."""
+    """Give back to the system what is free: in Arrow, and in the C library where it is glibc."""
+    if arrow := sys.modules.get("pyarrow"):  # Whose import takes longer than many a run.
+        arrow.default_memory_pool().release_unused()
     library = _load_c_library()
     if library is not None:
         library.malloc_trim(0)
+
+
+def spare_memory() -> None:
+    """:func:`release_memory` in little memory; elsewhere what is free is used again sooner."""
+    if not is_plentiful():
+        release_memory()
 
 
 @cache

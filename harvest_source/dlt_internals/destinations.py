@@ -48,6 +48,9 @@ That of ``PipelineStepFailed`` is documented; those of load jobs and of SQL clie
 them: the message, which quotes the inner traceback.
 """
 
+_STATEMENT: Final = 4 * 1024 * 1024
+"""Bytes of the longest statement for PostgreSQL; dlt fills half of it with rows."""
+
 
 def find_failed_table(error: BaseException) -> str | None:
     """
@@ -64,13 +67,16 @@ def find_destination(name: str) -> Any | None:
     """
     dlt's destination called *name*, with its settings not resolved yet; None if there is none.
 
-    Of ``filesystem``, under whichever name, our :class:`OpenTables`. Without ``from_reference``:
+    Of ``filesystem``, under whichever name, our :class:`OpenTables`. Statements for PostgreSQL are
+    shorter than dlt's of 32 MB, each of which is in memory three times. Without ``from_reference``:
     pass the name to ``dlt.pipeline`` and catch its error.
     """
     try:
         found: Any = Destination.from_reference(name)
     except (UnknownDestinationModule, DestinationException, ImportError):
         return None
+    if type(found) is dlt.destinations.postgres:
+        found.caps_params.setdefault("max_query_length", _STATEMENT)
     if type(found) is not dlt.destinations.filesystem or found.is_hf:
         return found
     own: Any = OpenTables()

@@ -60,7 +60,7 @@ What has been read by then must not wait for lists that take one request per par
 TABLE_WORKERS: Final = 24
 """Tables read in parallel: as many as are read by default."""
 
-BATCHES_WAITING: Final = 16
+BATCHES_WAITING: Final = 8
 """Batches read ahead of the consumer at most, which bounds memory: a page is one megabyte."""
 
 MANY_BATCHES_WAITING: Final = 50

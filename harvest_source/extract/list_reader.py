@@ -46,7 +46,7 @@ from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.window_counts import WindowCounter
 from harvest_source.extract.window_plan import WindowSettings, find_gaps
 
-TABLES_WAITING: Final = 8
+TABLES_WAITING: Final = 4
 """Pages read ahead of the consumer at most, which bounds memory."""
 
 _FAR_TOO_LONG: Final = 1.5

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,9 @@ from harvest_source.extract.slices import Slice
 from harvest_source.extract.window_plan import Sample
 from harvest_source.schema.columns import VARIANT
 from harvest_source.schema.endpoint import Endpoint
+
+_JOINED_ROWS: Final = 40_000
+"""Rows of which the columns are joined: 320 KB of ids, which the C library maps by themselves."""
 
 
 class ListPage(Protocol):
@@ -180,7 +183,7 @@ class SliceReader:
         tables: list[pa.Table] = []
         totals: set[int | None] = set()
         began: datetime | None = None
-        records, left_out = 0, 0
+        records, left_out, number = 0, 0, 0
         known, recent = self.known.snapshot(), dict[int, str]()
         with closing(self._iter_pages(slice_, most_rows)) as pages:
             for page in pages:
@@ -199,10 +202,12 @@ class SliceReader:
                 self._on_page(received.num_rows, announced)
                 on_left((announced or 0) - records)
                 merge_contents(recent, digest_rows(table, began))
-                if emit is not None:
-                    emit(table)
-                    table = keep_proof_columns(table, self.endpoint)
-                tables.append(table)
+                number += 1
+                if emit is None:
+                    tables.append(table)
+                    continue
+                emit(table)
+                add_joined(tables, keep_proof_columns(table, self.endpoint))
         if began is None:
             msg = f"{self.endpoint.name}: Harvest sent no page at all."
             raise ResponseError(msg, path=self.endpoint.list_path)
@@ -212,7 +217,7 @@ class SliceReader:
             table=keep_newest(tables, self.endpoint.primary_key),
             total=totals.pop() if len(totals) == 1 else None,
             began=began,
-            pages=len(tables),
+            pages=number,
             records=records,
             recent=recent,
             known=known,
@@ -272,6 +277,19 @@ def keep_proof_columns(table: pa.Table, endpoint: Endpoint) -> pa.Table:
     """*table* with only the columns that a proof looks at: far less memory than whole rows."""
     wanted = list_proof_columns(endpoint)
     return table.select([name for name in table.column_names if name in wanted])
+
+
+def add_joined(tables: list[pa.Table], table: pa.Table) -> None:
+    """
+    Add *table* to *tables*, in one piece with the last of them while that is small.
+
+    What a proof needs of a page stays for as long as its window is read. As small blocks between
+    those of pages that come and go it would keep the C library from using their room again.
+    """
+    if tables and tables[-1].num_rows < _JOINED_ROWS:
+        both = pa.concat_tables([tables.pop(), table], promote_options="default")
+        table = both.combine_chunks()
+    tables.append(table)
 
 
 def _query(source: ListSource, slice_: Slice) -> dict[str, str]:

@@ -43,13 +43,19 @@ from harvest_source.defaults import (
     KEEP_RUNS_DAYS,
     MAX_DELETES,
     PACKAGE_ROWS,
+    SMALL_PACKAGE_ROWS,
     WINDOW_WORKERS,
     TableFormat,
 )
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import Progress, RunLog
+from harvest_source.memory import is_plentiful
 from harvest_source.notices import Notice, NoticeKind
 from harvest_source.schema.endpoints import SECRET_COLUMNS
+
+
+def _choose_package_rows() -> int:
+    return PACKAGE_ROWS if is_plentiful() else SMALL_PACKAGE_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Hooks:
     on_response: Callable[[Exchange], None] | None = None
     activity: Activity = field(default_factory=Activity)
     on_imported: Callable[[], object] = lambda: None
-    package_rows: int = PACKAGE_ROWS
+    package_rows: int = field(default_factory=_choose_package_rows)
     workers: int = WINDOW_WORKERS
     build_limiter: LimiterMaker = general_limiter
 

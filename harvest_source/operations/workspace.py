@@ -11,6 +11,7 @@ from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.run_log import RunLog
 from harvest_source.load.settings import Upkeep
+from harvest_source.memory import tune_arrow
 from harvest_source.operations.run import Run
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.warehouse import Warehouse
@@ -95,6 +96,7 @@ def open_workspace(
         ConfigError: No such destination.
         DestinationError: The destination cannot be opened.
     """
+    tune_arrow()
     settings = run.settings
     warehouse = Warehouse(
         run.target,

@@ -31,6 +31,7 @@ from harvest_source.dlt_internals import (
 )
 from harvest_source.errors import BusyError, ConfigError, DestinationError, counted
 from harvest_source.load.state import own_state
+from harvest_source.memory import release_memory, spare_memory
 from harvest_source.warehouse.failures import build_settings_error, may_pass
 from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
 from harvest_source.warehouse.stored_state import is_known, read_stored
@@ -88,8 +89,7 @@ class PipelineFolder:
         if self.owes != owes:
             self.pipeline.set_local_state_val(_OWED, owes)
             if not owes:
-                number = read_state_number(self.pipeline.state)
-                self.pipeline.set_local_state_val(_SETTLED, number)
+                self.pipeline.set_local_state_val(_SETTLED, read_state_number(self.pipeline.state))
 
     @property
     def is_staged(self) -> bool:
@@ -147,12 +147,13 @@ class PipelineFolder:
             if self.has_pending:
                 msg = "Packages of an earlier load wait in dlt's working folder; they come first."
                 raise DestinationError(msg)
+            spare_memory()
             pipeline.extract(data)
+            release_memory()  # Rows are in files now.
         pipeline.normalize()
         self._check_base()
         self._note_staged(True)
-        info = pipeline.load()
-        if info is None:
+        if (info := pipeline.load()) is None:
             return []
         failed = [job for package in info.load_packages for job in package.jobs["failed_jobs"]]
         if failed:
@@ -325,8 +326,7 @@ def build_destination(target: Target) -> Any:
     if target.database is not None:
         # dlt would take a relative path from the folder its pipeline was first run in.
         return build_duckdb(str(target.database.absolute()), read_only=target.only_reads)
-    found = find_destination(target.destination)
-    if found is None:
+    if (found := find_destination(target.destination)) is None:
         msg = (
             f"There is no dlt destination {target.destination[:80]!r}. The default is duckdb; "
             "others are named as dlt names them: postgres, bigquery, snowflake, ... "

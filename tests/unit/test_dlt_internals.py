@@ -173,6 +173,21 @@ def test_what_is_kept_of_loaded_packages_is_bounded(
     assert not warehouse.pipeline.has_pending_data
 
 
+def test_what_dlt_says_of_earlier_packages_is_not_kept(loaded: Warehouse, tmp_path: Path) -> None:
+    """dlt would keep the steps of every load, and write all of them after each step."""
+    warehouse = loaded.copy(tmp_path / "traced")
+    pipeline = warehouse.pipeline
+    for number in range(3):
+        pipeline.extract([{"id": number}], table_name="numbers")
+        pipeline.normalize()
+        pipeline.load()
+        dlt_internals.prune_loaded_packages(pipeline, 2)
+    trace = pipeline.last_trace
+    assert trace is not None
+    assert [each.step for each in trace.steps] == ["extract", "normalize", "load"]
+    assert trace.last_load_info is not None
+
+
 def test_addresses_are_parsed_without_sqlalchemy() -> None:
     """What dlt brings along reads the addresses of all destinations, as it does where it is not."""
     code = (
@@ -392,6 +407,13 @@ def test_destinations_by_name() -> None:
     assert type(files) is dlt_internals.OpenTables
     assert not dlt_internals.supports_merge(files, "upsert")
     assert dlt_internals.find_destination("no_such_destination") is None
+
+
+def test_statements_for_postgresql_are_short() -> None:
+    """Each is in memory several times: dlt's of 32 MB would take 100 MB."""
+    found = dlt_internals.find_destination("postgres")
+    assert found is not None
+    assert found.capabilities().max_query_length == 4 * 1024 * 1024
 
 
 def test_errors_of_a_load_lead_to_their_cause(tmp_path: Path) -> None:

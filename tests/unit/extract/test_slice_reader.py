@@ -9,7 +9,13 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.errors import ResponseError
-from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader, TooLong
+from harvest_source.extract.slice_reader import (
+    ListSource,
+    SliceRead,
+    SliceReader,
+    TooLong,
+    add_joined,
+)
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.window_plan import Sample
 from tests.support.model import ENTRIES, ModelPage
@@ -45,6 +51,21 @@ def test_emitted_rows_are_not_kept() -> None:
     read = slice_reader(ScriptedClient([[page([entry(1)], 1)]])).read_all(Slice(), emitted.append)
     assert len(emitted) == 1
     assert read.table.column_names == ["id", "spent_date", "updated_at"]
+
+
+def test_what_a_proof_keeps_is_joined() -> None:
+    """Small pieces grow until they are large; no row is lost or moved, nor a column new in one."""
+    tables: list[pa.Table] = []
+    for start in (0, 30_000, 60_000):
+        ids_of_page = pa.array(range(start, start + 30_000))
+        add_joined(tables, pa.table({"id": ids_of_page} | ({"at": ids_of_page} if start else {})))
+    assert [(each.num_rows, each.column("id").num_chunks) for each in tables] == [
+        (60_000, 1),
+        (30_000, 1),
+    ]
+    joined = pa.concat_tables(tables, promote_options="default")
+    assert joined.column("id").to_pylist() == list(range(90_000))
+    assert joined.column("at").to_pylist() == [None] * 30_000 + list(range(30_000, 90_000))
 
 
 def test_a_long_read_stops_after_the_first_page() -> None:
