@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from harvest_source.errors import GuardError
+from harvest_source.errors import DestinationError, GuardError
 from harvest_source.extract.removals import Reason, Removal, forget_owed, load_owed, owe
 from harvest_source.extract.replaced_lists import LastRead
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
@@ -99,9 +99,15 @@ class RowRemoval:
         self._decided = [each for each in self._decided if each.place not in doubtful]
         if not self._decided:
             return 0
-        with self.workspace.warehouse.held():
-            self.workspace.warehouse.write_state(partial(_owe, self._decided))
-            return carry_out(self.workspace, self._decided)
+        warehouse = self.workspace.warehouse
+        try:
+            with warehouse.held():
+                warehouse.write_state(partial(_owe, self._decided))
+                return carry_out(self.workspace, self._decided)
+        except DestinationError as error:
+            if not warehouse.lift_bound(error):
+                raise
+        return _carry_out_with_room(self.workspace, self._decided)
 
 
 def finish_owed(workspace: Workspace) -> None:
@@ -123,7 +129,7 @@ def finish_owed(workspace: Workspace) -> None:
         refused = unchecked and not checked.add(unchecked, limit=workspace.upkeep.max_deletes)
         done += [each for each in removals if not (refused and each in unchecked)]
     if done:
-        carry_out(workspace, done)
+        _carry_out_with_room(workspace, done)
 
 
 def _iter_owed(sources: Mapping[str, Any]) -> Iterable[Removal]:
@@ -131,6 +137,16 @@ def _iter_owed(sources: Mapping[str, Any]) -> Iterable[Removal]:
         if endpoint := BY_NAME.get(table):
             for account_id, state in stored_accounts(sources, table).items():
                 yield from load_owed(endpoint, int(account_id), state)
+
+
+def _carry_out_with_room(workspace: Workspace, removals: Sequence[Removal]) -> int:
+    """:func:`carry_out`, again with more of DuckDB's memory as often as that was too little."""
+    while True:
+        try:
+            return carry_out(workspace, removals)
+        except DestinationError as error:
+            if not workspace.warehouse.lift_bound(error):
+                raise
 
 
 def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:

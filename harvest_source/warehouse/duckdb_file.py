@@ -83,7 +83,7 @@ class _State:
 
     Attributes:
         limit_before: DuckDB's own limit of memory; None outside :meth:`DuckDBFile.held`.
-        is_unbounded: Whether :meth:`DuckDBFile.lift` was called.
+        lifted: How often :meth:`DuckDBFile.lift` has given DuckDB more memory.
         keeps_log: Whether a short log stays beside the file when it is closed.
         has_kept_log: Whether one did. Otherwise a log there is another process's.
         log_before: Bytes of the log when :meth:`DuckDBFile.keep_log` was called.
@@ -92,7 +92,7 @@ class _State:
     """
 
     limit_before: str | None = None
-    is_unbounded: bool = False
+    lifted: int = 0
     keeps_log: bool = False
     has_kept_log: bool = False
     log_before: int = 0
@@ -185,8 +185,14 @@ class DuckDBFile:
         """
         fewer = max(1, min(threads // 2, read_processors() // 2, _MOST_THREADS))
         connection.execute(DUCKDB_SET_THREADS.format(fewer))
-        if not self._state.is_unbounded:
-            connection.execute(DUCKDB_SET_MEMORY.format(f"{self.memory // 1024}KiB"))
+        if (bound := self._bound) is not None:
+            connection.execute(DUCKDB_SET_MEMORY.format(f"{bound // 1024}KiB"))
+
+    @property
+    def _bound(self) -> int | None:
+        """Bytes that DuckDB may use now; None: as many as it takes by itself."""
+        steps = [self.memory, *([MOST_MEMORY] if self.memory < MOST_MEMORY else []), None]
+        return steps[min(self._state.lifted, len(steps) - 1)]
 
     def _end_log(self, connection: duckdb.DuckDBPyConnection) -> None:
         """
@@ -204,13 +210,20 @@ class DuckDBFile:
                 connection.execute(DUCKDB_CHECKPOINT)
 
     def lift(self, kept: str) -> bool:
-        """Let DuckDB use as much memory as it takes by itself from now on; False: it does."""
-        if self._state.is_unbounded:
+        """
+        Let DuckDB use more memory from now on: what it gets where there is enough, then any amount.
+
+        Returns:
+            Whether it had a bound.
+        """
+        if self._bound is None:
             return False
-        self._state.is_unbounded = True
-        if self._state.limit_before is not None:
+        self._state.lifted += 1
+        if (before := self._state.limit_before) is not None:
+            bound = self._bound
+            limit = before if bound is None else f"{bound // 1024}KiB"
             with self.open(kept) as connection:
-                connection.execute(DUCKDB_SET_MEMORY.format(self._state.limit_before))
+                connection.execute(DUCKDB_SET_MEMORY.format(limit))
         return True
 
     def keep_log(self) -> None:

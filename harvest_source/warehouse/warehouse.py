@@ -175,7 +175,31 @@ class Warehouse:
             TableRefusedError: The destination refused one table; the package was given up.
             DestinationError: The destination refused; the package stays pending.
         """
-        return _load(self._changing, self._folder, self.target, self.file, source)
+        data: DltSource | None = source
+        while True:
+            try:
+                with self._changing(), _giving_up_refused(self._folder, self.target):
+                    self._folder.owe(True)
+                    return self._folder.load(data)
+            except DestinationError as error:
+                if not self.lift_bound(error):
+                    raise
+                data = None  # It waits in the working folder.
+
+    def lift_bound(self, error: DestinationError) -> bool:
+        """
+        Give DuckDB more memory if *error* says that what it had was too little.
+
+        Call it outside of :meth:`held`: the file has to be closed before the next try. DuckDB keeps
+        marks of deletions that it could not undo for want of memory, and refuses to delete those
+        rows until it opens the file anew.
+
+        Returns:
+            Whether to try again.
+        """
+        if self.file is None or not is_out_of_memory(error):
+            return False
+        return self.file.lift(self._folder.describe_kept())
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
@@ -263,33 +287,6 @@ def _checked(file: DuckDBFile | None, stays_open: bool) -> Iterator[None]:
     except BaseException:
         file.close_checked()
         raise
-
-
-def _load(
-    changing: Callable[[], contextlib.AbstractContextManager[None]],
-    folder: PipelineFolder,
-    target: Target,
-    file: DuckDBFile | None,
-    source: DltSource,
-) -> list[str]:
-    """
-    Load *source*; a second time without the bound of DuckDB's memory if that was too tight.
-
-    The file is closed in between: DuckDB keeps marks of deletions that it could not undo for want
-    of memory, and refuses to delete those rows until it opens the file anew.
-    """
-
-    def load(data: DltSource | None) -> list[str]:
-        with changing(), _giving_up_refused(folder, target):
-            folder.owe(True)
-            return folder.load(data)
-
-    try:
-        return load(source)
-    except DestinationError as error:
-        if file is None or not is_out_of_memory(error) or not file.lift(folder.describe_kept()):
-            raise
-    return load(None)
 
 
 @contextlib.contextmanager
