@@ -76,6 +76,11 @@ def choose_memory(available: int | None) -> int:
     return min(max((available - _OTHERS) // 2, LEAST_MEMORY), MOST_MEMORY)
 
 
+def _list_bounds(memory: int) -> list[int | None]:
+    """What DuckDB may use at first, and at each further try; None: any amount."""
+    return [memory, *([MOST_MEMORY] if memory < MOST_MEMORY else []), None]
+
+
 @dataclass(slots=True)
 class _State:
     """
@@ -191,8 +196,7 @@ class DuckDBFile:
     @property
     def _bound(self) -> int | None:
         """Bytes that DuckDB may use now; None: as many as it takes by itself."""
-        steps = [self.memory, *([MOST_MEMORY] if self.memory < MOST_MEMORY else []), None]
-        return steps[min(self._state.lifted, len(steps) - 1)]
+        return _list_bounds(self.memory)[self._state.lifted]
 
     def _end_log(self, connection: duckdb.DuckDBPyConnection) -> None:
         """
@@ -210,12 +214,7 @@ class DuckDBFile:
                 connection.execute(DUCKDB_CHECKPOINT)
 
     def lift(self, kept: str) -> bool:
-        """
-        Let DuckDB use more memory from now on: what it gets where there is enough, then any amount.
-
-        Returns:
-            Whether it had a bound.
-        """
+        """Let DuckDB use more memory from now on, in two steps; False: it had no bound."""
         if self._bound is None:
             return False
         self._state.lifted += 1

@@ -175,28 +175,10 @@ class Warehouse:
             TableRefusedError: The destination refused one table; the package was given up.
             DestinationError: The destination refused; the package stays pending.
         """
-        data: DltSource | None = source
-        while True:
-            try:
-                with self._changing(), _giving_up_refused(self._folder, self.target):
-                    self._folder.owe(True)
-                    return self._folder.load(data)
-            except DestinationError as error:
-                if not self.lift_bound(error):
-                    raise
-                data = None  # It waits in the working folder.
+        return _load(self, self._changing, self._folder, source)
 
     def lift_bound(self, error: DestinationError) -> bool:
-        """
-        Give DuckDB more memory if *error* says that what it had was too little.
-
-        Call it outside of :meth:`held`: the file has to be closed before the next try. DuckDB keeps
-        marks of deletions that it could not undo for want of memory, and refuses to delete those
-        rows until it opens the file anew.
-
-        Returns:
-            Whether to try again.
-        """
+        """Give DuckDB more memory if *error* says that it had too little. Not inside of held()."""
         if self.file is None or not is_out_of_memory(error):
             return False
         return self.file.lift(self._folder.describe_kept())
@@ -212,11 +194,7 @@ class Warehouse:
             self._folder.write_state(change)
 
     def make_child_tables(self, endpoints: Iterable[Endpoint]) -> None:
-        """
-        Create declared child tables that no row has made yet.
-
-        dlt creates a child table with its first row; models downstream need it before.
-        """
+        """Create declared child tables that no row has made yet: models downstream need them."""
         missing = find_unmade_children(self.schema, endpoints)
         if not missing:
             return
@@ -287,6 +265,30 @@ def _checked(file: DuckDBFile | None, stays_open: bool) -> Iterator[None]:
     except BaseException:
         file.close_checked()
         raise
+
+
+def _load(
+    warehouse: Warehouse,
+    changing: Callable[[], contextlib.AbstractContextManager[None]],
+    folder: PipelineFolder,
+    source: DltSource,
+) -> list[str]:
+    """
+    Load *source*; once more with more of DuckDB's memory as often as that was too little.
+
+    The file is closed in between: DuckDB keeps marks of deletions that it could not undo for want
+    of memory, and refuses to delete those rows until it opens the file anew.
+    """
+    data: DltSource | None = source
+    while True:
+        try:
+            with changing(), _giving_up_refused(folder, warehouse.target):
+                folder.owe(True)
+                return folder.load(data)
+        except DestinationError as error:
+            if not warehouse.lift_bound(error):
+                raise
+            data = None  # It waits in the working folder.
 
 
 @contextlib.contextmanager
