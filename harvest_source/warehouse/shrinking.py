@@ -22,7 +22,7 @@ from harvest_source.warehouse.duckdb_file import DuckDBFile
 
 _WORTH_BYTES: Final = 4 * 1024 * 1024
 """Free bytes from which on it is done: the file's description is written, 2.6 MB."""
-_WORTH_SHARE: Final = 1.5
+_WORTH_SHARE: Final = 4 / 3
 """Blocks of a file for each block that it needs, from which on it is done."""
 _ENOUGH: Final = 1.2
 """As :data:`_WORTH_SHARE`: what is aimed at."""
