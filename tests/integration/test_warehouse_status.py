@@ -127,7 +127,7 @@ def test_the_last_verification_is_shown(lab: Lab) -> None:
     assert found is not None
     assert (found.status, found.as_of, found.last_ok) == ("differs", last.as_of, fine)
     assert found.differing == len(last.differences) > 0
-    assert describe_verified(look(lab)).startswith("differs, 0 min ago, 1 of ")
+    assert describe_verified(look(lab)).startswith("differs, 0 min ago, 2 of ")
 
 
 def verify_lab(lab: Lab) -> VerifyReport:
