@@ -107,6 +107,20 @@ class Batch:
         return 0 if self.table is None else int(self.table.num_rows)
 
 
+def _part(package: Sequence[Batch], asked: Collection[Place]) -> tuple[list[Batch], list[Batch]]:
+    """
+    What of *package* can be loaded without a question, and what cannot.
+
+    While Harvest's limit is used up the question would wait for it, and all rows with it.
+    """
+    ready: list[Batch] = []
+    others: list[Batch] = []
+    for each in package:
+        is_free = not each.takes_away or (each.endpoint.name, each.account_id) in asked
+        (ready if is_free else others).append(each)
+    return ready, others
+
+
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """How a run reads: the accounts, the options and the run log that all its tables share."""
@@ -150,9 +164,14 @@ class Extraction:
                     polls = 0
                 enough = 1 if is_long else QUIET_ROWS
                 is_last = batch is Signal.FIRST_READ and rows >= enough
-                if is_last or self._is_due(rows, polls):
-                    yield self._confirm(package, asked)
-                    package, rows, is_long = [], 0, True
+                if not (is_last or self._is_due(rows, polls)):
+                    continue
+                is_paused = not is_last and rows < self.package_rows and polls < LONG_QUIET_POLLS
+                ready, package = _part(package, asked) if is_paused else (package, [])
+                if ready:
+                    yield self._confirm(ready, asked)
+                    is_long = True
+                rows = sum(each.rows for each in package)
         if package:
             yield self._confirm(package, asked)
         self.run_log.drop_doubtful()

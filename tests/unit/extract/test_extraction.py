@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import cast
 
 import pyarrow as pa
@@ -72,6 +73,31 @@ def test_rows_do_not_wait_for_the_limit() -> None:
     assert max(packages) <= 100_000
     assert packages[-1] == 8_000
     assert sum(packages) == 148_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progressing(Bursts):
+    """Notes its progress after each burst."""
+
+    def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
+        for place, batch in enumerate(super(Progressing, self)._iter_unconfirmed(feed), 1):
+            yield batch
+            if place in accumulate(self.pages):
+                yield Batch(feed.endpoint, 1, state={"read": place})
+
+
+def test_rows_do_not_wait_for_a_question() -> None:
+    """While the limit is used up, what only may be loaded after a question is loaded later."""
+    extraction = Progressing(
+        cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pages=(6, 1)
+    )
+    feed = TableFeed(BY_NAME["time_entries"], 1, cast("Decoder", None), {})
+    packages = []
+    with closing(extraction.iter_packages([feed])) as found:
+        for batches in found:
+            packages.append([each.state or each.rows for each in batches])
+            extraction.go_on.release()
+    assert packages == [[2000] * 6, [{"read": 6}, 2000, {"read": 7}]]
 
 
 @dataclass(frozen=True, slots=True)
