@@ -19,7 +19,6 @@ from harvest_source.memory import release_memory
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import ALL, Comparison
-from harvest_source.operations.loading import release_pages
 from harvest_source.operations.row_differences import (
     RowDifferences,
     cover_days,
@@ -67,7 +66,7 @@ def compare_ids(
         moved = pa.concat_arrays([moved, *later.column("id").chunks])
         found = find_differences(stored, listed, moved)
     del stored, listed
-    release_pages()
+    release_memory()
     if not all(each.proven for each in results) or not (found.here or found.there or within):
         return None
     rows = found.here + found.doubled

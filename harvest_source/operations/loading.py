@@ -7,8 +7,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final
 
-import pyarrow as pa
-
 from harvest_source.concurrency import processor_share
 from harvest_source.errors import TableRefusedError
 from harvest_source.extract.extraction import Batch
@@ -78,7 +76,7 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
             batches.clear()  # Its rows are released as they are drawn.
             with processor_share():
                 workspace.warehouse.load(source)
-            release_pages()
+            release_memory()
             if makes_tables:
                 on_made()
     if builder.has_unmade:
@@ -136,16 +134,10 @@ def load_rereads(
             is_enough = sum(each.rows for each in chosen) >= _REREAD_ROWS
             if chosen and (is_enough or leave_out is None):
                 workspace.warehouse.load(builder.build_source(chosen))  # Which empties the list.
-            release_pages()
+            release_memory()
     if chosen:
         workspace.warehouse.load(builder.build_source(chosen))
-        release_pages()
-
-
-def release_pages() -> None:
-    """Give back what pages took: Arrow and the C library keep it for the next ones."""
-    pa.default_memory_pool().release_unused()
-    release_memory()
+        release_memory()
 
 
 def _create_builder(workspace: Workspace) -> PackageBuilder:

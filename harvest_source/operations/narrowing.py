@@ -23,9 +23,9 @@ from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.slice_reader import SliceReader
 from harvest_source.extract.slices import ALL_DAYS, Slice
 from harvest_source.extract.task import build_task
+from harvest_source.memory import release_memory
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.deletion_search import WORKERS
-from harvest_source.operations.loading import release_pages
 from harvest_source.operations.row_differences import DAY, ID, cover_days, find_differences
 from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.arrow_reads import select_digests
@@ -61,7 +61,7 @@ def narrow(workspace: Workspace, table: AuditedTable, slices: Sequence[Slice]) -
         for each, rows in _read(workspace, table, list(long), compared):
             theirs = _digest(rows, table.endpoint.window or "", compared, digests)
             narrowed[each] = _cut(each, long[each], theirs, table.page_rows)
-            release_pages()
+            release_memory()
     return [part for each in dict.fromkeys(slices) for part in narrowed.get(each) or (each,)]
 
 

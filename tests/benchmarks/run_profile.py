@@ -22,10 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from harvest_source.sandbox import start_process
-from tests.benchmarks.speed import stop_timers
-from tests.benchmarks.start_profile import SYNC, Checkout
-from tests.structure import DEFAULT_FOLDER
+from tests.benchmarks.start_profile import SYNC, Checkout, open_checkouts
 
 _RATE: Final = 250
 _SHOWN_MS: Final = 5
@@ -91,19 +88,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--flame", type=Path, metavar="FILE", help="an SVG of the last checkout")
     options = parser.parse_args()
-    codes = [code.absolute() for code in options.code or [DEFAULT_FOLDER.parent]]
-    with (
-        start_process("--entries", "5000", "--no-limit") as server,
-        tempfile.TemporaryDirectory() as made,
-    ):
-        stop_timers(server)
-        checkouts = []
-        for at, code in enumerate(codes):
-            folder = Path(made, str(at))
-            folder.mkdir()
-            checkouts.append(Checkout(code, folder, server))
-            checkouts[-1].run(*SYNC)
-            checkouts[-1].run(*SYNC)
+    with open_checkouts(options.code) as checkouts, tempfile.TemporaryDirectory() as made:
         found = [Counter[str]() for _ in checkouts]
         samples = Path(made, "samples")
         for _ in range(options.runs):

@@ -20,6 +20,8 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,20 +88,16 @@ class Checkout:
         )
 
 
-def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--code", action="append", metavar="FOLDER", type=Path)
-    parser.add_argument("--runs", type=int, default=5)
-    options = parser.parse_args()
-    codes = options.code or [DEFAULT_FOLDER.parent]
+@contextmanager
+def open_checkouts(codes: Sequence[Path] | None) -> Iterator[list[Checkout]]:
+    """Checkouts, this one where none is named, each with a warehouse that is up to date."""
     with (
         start_process("--entries", "5000", "--no-limit") as server,
         tempfile.TemporaryDirectory() as made,
     ):
         stop_timers(server)
         checkouts = []
-        for at, code in enumerate(codes):
+        for at, code in enumerate(codes or [DEFAULT_FOLDER.parent]):
             folder = Path(made, str(at))
             folder.mkdir()
             checkouts.append(Checkout(code.absolute(), folder, server))
@@ -107,6 +105,16 @@ def main() -> None:
             each.run(*SYNC)
             each.run(*SYNC)
             each.costs.clear()
+        yield checkouts
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--code", action="append", metavar="FOLDER", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    with open_checkouts(options.code) as checkouts:
         for _ in range(options.runs):
             for each in checkouts:
                 each.run(*SYNC)

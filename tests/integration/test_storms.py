@@ -33,7 +33,6 @@ from harvest_source.errors import HarvestError
 from harvest_source.extract.parent_sweep import SWEEP_PARENTS
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.sync import Hooks
-from harvest_source.operations.verify import verify
 from harvest_source.sandbox import EditRefusedError, Request
 from tests.clocks import OwnClock
 from tests.support.four_tables import TABLES
@@ -315,13 +314,7 @@ class Storms(RuleBasedStateMachine):
 
     def assert_verified(self) -> None:
         """``verify`` finds no difference, either."""
-        with self.lab.working():
-            found = verify(
-                database=self.lab.database,
-                account=self.lab.server.settings.accounts,
-                settings=self.lab.settings,
-                hooks=Hooks(clock=self.lab.shared),
-            )
+        found = self.lab.verify()
         assert found.exit_code == 0, found.differences
 
 

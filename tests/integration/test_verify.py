@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from harvest_source.errors import ConfigError
 from harvest_source.operations.comparisons import Comparison
-from harvest_source.operations.sync import Hooks
-from harvest_source.operations.verify import verify
 from harvest_source.operations.verify_report import VerifyReport
 from tests.support.earlier import forget_own_tables
 from tests.support.lab import DAY, Lab
@@ -19,17 +16,6 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 TABLES = ("time_entries", "expenses", "projects", "invoices", "invoice_payments", "clients")
-
-
-def run(lab: Lab, **options: Any) -> VerifyReport:
-    given: dict[str, Any] = {
-        "database": lab.database,
-        "account": lab.server.settings.accounts,
-        "settings": lab.settings,
-        "hooks": Hooks(clock=lab.shared),
-    } | options
-    with lab.working():
-        return verify(**given)
 
 
 @pytest.fixture
@@ -51,7 +37,7 @@ def find(report: VerifyReport, check: str, scope: str = "all") -> list[Compariso
 def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
     """Counts by year, hours and money by project and year, invoices by their lines: all even."""
     before = lab.sql("SELECT COUNT(*) AS n FROM sync_runs")
-    report = run(lab)
+    report = lab.verify()
     assert (report.exit_code, report.differences, report.run_log.warnings) == (0, [], [])
     checks = {each.check for each in report.comparisons if each.state == "ok"}
     assert checks == {
@@ -86,13 +72,13 @@ def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
     lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {row['id']}")
     before = lab.sql(others.format(row["id"]))
     scope = f"project {row['project__id']}, {row['spent_date'].year}"
-    report = run(lab)
+    report = lab.verify()
     assert report.exit_code == 5
     assert told(report) == {("time_entries", "hours", scope), ("time_entries", "amount", scope)}
     (hours,) = find(report, "hours", scope)
     assert hours.here - hours.there == 99 - row["rounded_hours"]
     lab.server.reset_requests()
-    mended = run(lab, fix=True)
+    mended = lab.verify(fix=True)
     assert (mended.exit_code, mended.differences, mended.mended) == (0, [], True)
     again = [r.query for r in lab.server.requests if "project_id" in r.query]
     assert again
@@ -111,12 +97,12 @@ def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
     """A warehouse of an earlier version is compared all the same; the next sync makes the table."""
     dropped = ("verify_runs",) if has_syncs else ("verify_runs", "sync_runs")
     forget_own_tables(lab, *dropped)
-    report = run(lab)
+    report = lab.verify()
     assert report.exit_code == 0
     assert any("next harvest-source sync" in each for each in report.run_log.warnings) == has_syncs
     lab.rest()
     lab.sync(*TABLES)
-    assert run(lab).run_log.warnings == []
+    assert lab.verify().run_log.warnings == []
     assert len(lab.table("verify_runs")) == 1
 
 
@@ -124,7 +110,7 @@ def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
 def test_a_lost_row_of_ours_never_fails_a_verification(lab: Lab) -> None:
     """Whatever is in the table's place: the figures were compared."""
     lab.alter("DROP TABLE verify_runs; CREATE VIEW verify_runs AS SELECT 1 AS id")
-    report = run(lab)
+    report = lab.verify()
     assert (report.exit_code, report.status) == (0, "ok")
     assert any("could not be written" in each for each in report.run_log.warnings)
 
@@ -138,11 +124,11 @@ def test_lost_and_deleted_rows_are_found_and_mended(lab: Lab) -> None:
     gone = lab.server.create("clients", name="Short-lived")["id"]
     lab.sync("clients")
     lab.server.delete("clients", gone)
-    report = run(lab)
+    report = lab.verify()
     assert {("time_entries", "rows", "all"), ("clients", "rows", "all")} <= told(report)
     assert any(check == "rows" and str(year) in scope for _, check, scope in told(report))
     assert gone in lab.ids("clients")
-    mended = run(lab, fix=True)
+    mended = lab.verify(fix=True)
     assert (mended.exit_code, mended.differences) == (0, [])
     assert_equal(lab, "time_entries")
     assert_equal(lab, "clients")
@@ -156,11 +142,11 @@ def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
     lab.server.edit("invoices", first, amount=123456.78)
     lab.sync("invoices")
     lab.alter(f"UPDATE invoices SET amount = 1 WHERE id = {second}")
-    report = run(lab)
+    report = lab.verify()
     assert told(report) == {("invoices", "invoice total", f"invoice {second}")}
     (excused,) = find(report, "invoice total", f"invoice {first}")
     assert (excused.state, excused.here) == ("information", Decimal("123456.78"))
-    assert run(lab, fix=True).differences == []
+    assert lab.verify(fix=True).differences == []
     assert_equal(lab, "invoices")
 
 
@@ -172,7 +158,7 @@ def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
     lab.server.edit("time_entries", listed[1], spent_date="2024-01-02")
     lab.server.create("time_entries", spent_date="2026-06-17", hours=3, rounded_hours=3)
     lab.server.create("clients", name="New")
-    report = run(lab)
+    report = lab.verify()
     assert (report.exit_code, report.differences) == (0, [])
     assert any(each.state == "information" for each in report.comparisons)
     assert all(each.state == "ok" for each in find(report, "rows"))
@@ -189,14 +175,14 @@ def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> No
     (paid,) = lab.sql("SELECT id, invoice_id FROM invoice_payments LIMIT 1")
     lab.alter(f"UPDATE expenses SET total_cost = total_cost + 1 WHERE id = {cost['id']}")
     lab.alter(f"DELETE FROM invoice_payments WHERE id = {paid['id']}")
-    differing = told(run(lab))
+    differing = told(lab.verify())
     scope = f"project {cost['project__id']}, {cost['spent_date'].year}"
     assert {
         ("expenses", "cost", scope),
         ("invoices", "payments", f"invoice {paid['invoice_id']}"),
     } <= differing
     assert {check for _, check, _ in differing} <= {"cost", "billable cost", "payments", "list"}
-    assert run(lab, fix=True).differences == []
+    assert lab.verify(fix=True).differences == []
     assert_equal(lab, "expenses")
     assert_equal(lab, "invoice_payments")
 
@@ -208,8 +194,8 @@ def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None
     lost = lab.ids("clients")[0]
     lab.alter(f"DELETE FROM clients WHERE id = {lost}")
     lab.alter("INSERT INTO clients SELECT * REPLACE (1 AS id) FROM clients LIMIT 1")
-    assert told(run(lab)) == {("clients", "ids", "all")}
-    assert run(lab, fix=True).exit_code == 0
+    assert told(lab.verify()) == {("clients", "ids", "all")}
+    assert lab.verify(fix=True).exit_code == 0
     assert_equal(lab, "clients")
 
 
@@ -222,7 +208,7 @@ def test_a_mistyped_name_is_said(open_lab: OpenLab, named: str, there: str) -> N
     """Nothing was loaded under it: exit code 2, and what there is instead."""
     lab = open_lab.loaded("clients", entries=10)
     with pytest.raises(ConfigError, match=there) as raised:
-        run(lab, **{named: "harvset"})
+        lab.verify(**{named: "harvset"})
     assert "harvset" in str(raised.value)
 
 
@@ -230,7 +216,7 @@ def test_a_mistyped_name_is_said(open_lab: OpenLab, named: str, there: str) -> N
 def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     """Nothing was compared: exit code 5, and why."""
     lab = open_lab.loaded("clients", options={"account": [1000001]}, accounts=(1000001, 1000002))
-    report = run(lab)
+    report = lab.verify()
     assert report.exit_code == 5
     (failure,) = report.run_log.failures
     assert failure.account_id == 1000002
@@ -251,7 +237,7 @@ def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
     lab = open_lab.loaded(*TABLES, entries=20, options={"exclude": excluded})
     lab.rest(2 * DAY)
     assert lab.sync(*TABLES, exclude=excluded).exit_code == 0
-    report = run(lab, exclude=excluded)
+    report = lab.verify(exclude=excluded)
     assert report.exit_code == 0
     assert {each.check for each in report.comparisons} == {
         "rows",
@@ -278,7 +264,7 @@ def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
     lab.rest()
     lab.sync("time_entries", "projects")
     lab.rest()
-    report = run(lab)
+    report = lab.verify()
     assert (report.run_log.failures, report.run_log.warnings) == ([], [])
     amounts = [each.there for each in report.comparisons if each.check == "amount"]
     assert max(amounts) > 10**22
@@ -298,12 +284,12 @@ def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
         "INSERT INTO invoices__line_items SELECT * REPLACE ('lost' AS _dlt_root_id, 'x' AS _dlt_id)"
         " FROM invoices__line_items LIMIT 1"
     )
-    orphans = [each for each in run(lab).comparisons if each.check == "orphans" and each.here]
+    orphans = [each for each in lab.verify().comparisons if each.check == "orphans" and each.here]
     assert [(each.table, each.state) for each in orphans] == [
         ("invoices__line_items", "differs"),
         ("invoice_payments", "differs"),
     ]
-    mended = run(lab, fix=True)
+    mended = lab.verify(fix=True)
     assert (mended.exit_code, mended.differences) == (0, [])
     for table in ("invoices", "invoice_payments"):
         assert_equal(lab, table)
@@ -319,11 +305,11 @@ def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None
     sent, rate = lab.table("invoice_messages")[0], lab.table("cost_rates")[0]
     lab.server.delete("invoice_messages", sent["id"])
     lab.alter(f"UPDATE cost_rates SET amount = amount + 1 WHERE id = {rate['id']}")
-    assert told(run(lab)) == {
+    assert told(lab.verify()) == {
         ("invoice_messages", "list", f"invoice {sent['invoice_id']}"),
         ("cost_rates", "list", f"user {rate['user_id']}"),
     }
-    assert run(lab, fix=True).exit_code == 0
+    assert lab.verify(fix=True).exit_code == 0
     for table in ("invoice_messages", "cost_rates"):
         assert_equal(lab, table)
 
@@ -335,7 +321,7 @@ def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
     compared = set[str]()
     for _ in range(2):
         lab.rest(DAY)
-        report = run(lab)
+        report = lab.verify()
         assert report.exit_code == 0
         lists = [each for each in report.comparisons if each.check == "list"]
         compared |= {each.scope for each in lists if each.state == "ok"}
@@ -350,11 +336,11 @@ def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:
     lab = open_lab.loaded("clients", entries=10, options=history)
     lab.rest()
     given = {"settings": lab.settings | {"history": ["clients"]}}
-    assert told(run(lab, **given)) == set()
+    assert told(lab.verify(**given)) == set()
     lab.alter("DELETE FROM clients_history WHERE id = (SELECT MIN(id) FROM clients)")
     lab.alter("INSERT INTO clients_history SELECT * REPLACE (1 AS id) FROM clients_history LIMIT 1")
-    assert told(run(lab, **given)) == {("clients_history", "open versions", "all")}
-    assert run(lab, fix=True, **given).exit_code == 0
+    assert told(lab.verify(**given)) == {("clients_history", "open versions", "all")}
+    assert lab.verify(fix=True, **given).exit_code == 0
     query = "SELECT COUNT(*) AS n FROM clients_history WHERE valid_to IS NULL"
     assert lab.sql(query) == [{"n": len(lab.ids("clients"))}]
 
@@ -363,7 +349,7 @@ def test_verifying_nothing_is_refused(open_lab: OpenLab) -> None:
     """A warehouse that is not there is not made."""
     lab = open_lab()
     with pytest.raises(ConfigError, match="no warehouse"):
-        run(lab)
+        lab.verify()
     assert not lab.database.exists()
 
 
@@ -374,8 +360,8 @@ def test_a_wrong_row_beside_a_running_timer_is_mended(lab: Lab) -> None:
     lab.server.create("time_entries", **timer, is_running=True, hours=1, rounded_hours=1)
     lab.sync("time_entries")
     lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {row['id']}")
-    assert told(run(lab)) == set()
-    report = run(lab, fix=True)
+    assert told(lab.verify()) == set()
+    report = lab.verify(fix=True)
     assert (report.exit_code, report.mended) == (0, True)
     assert_equal(lab, "time_entries")
-    assert not run(lab, fix=True).mended
+    assert not lab.verify(fix=True).mended

@@ -8,26 +8,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from harvest_source.operations.sync import Hooks
-from harvest_source.operations.verify import verify
-from harvest_source.operations.verify_report import VerifyReport
 from tests.support.lab import Lab
 from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 PAGE = 7
 """Rows of a page: of 400 entries every project has several in each year."""
-
-
-def run(lab: Lab, **options: Any) -> VerifyReport:
-    with lab.working():
-        return verify(
-            database=lab.database,
-            account=lab.server.settings.accounts,
-            settings=lab.settings,
-            hooks=Hooks(clock=lab.shared),
-            **options,
-        )
 
 
 @pytest.fixture
@@ -66,7 +52,7 @@ def test_a_wrong_hour_is_read_again_with_its_day(lab: Lab) -> None:
     found = find_long_year(lab)
     lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {found['id']}")
     lab.server.reset_requests()
-    report = run(lab, fix=True)
+    report = lab.verify(fix=True)
     assert (report.exit_code, report.mended, report.differences) == (0, True, [])
     assert_equal(lab, "time_entries")
     again = [each for each in asked(lab) if each.get("project_id") == str(found["project"])]
@@ -82,7 +68,7 @@ def test_a_sum_that_no_figure_explains_is_read_whole(lab: Lab) -> None:
     found = find_long_year(lab)
     lab.alter(f"UPDATE projects SET is_fixed_fee = NOT is_fixed_fee WHERE id = {found['project']}")
     lab.server.reset_requests()
-    run(lab, fix=True)
+    lab.verify(fix=True)
     again = [each for each in asked(lab) if each.get("project_id") == str(found["project"])]
     assert {each["from"][5:] for each in again} <= {"01-01"}
 
@@ -92,7 +78,7 @@ def test_a_lost_row_is_looked_for_on_its_day(lab: Lab) -> None:
     found = find_long_year(lab)
     lab.alter(f"DELETE FROM time_entries WHERE id = {found['id']}")
     lab.server.reset_requests()
-    report = run(lab, fix=True)
+    report = lab.verify(fix=True)
     assert (report.exit_code, report.mended, report.differences) == (0, True, [])
     assert_equal(lab, "time_entries")
     assert whole_lists(lab) == 1
@@ -106,8 +92,8 @@ def test_one_row_too_many_and_one_too_few_are_found_among_many(lab: Lab) -> None
     """The counts of the year are as they should be, and so is every sum."""
     found = find_long_year(lab)
     lab.alter(f"UPDATE time_entries SET id = 1 WHERE id = {found['id']}")
-    assert run(lab).exit_code == 0
-    report = run(lab, fix=True)
+    assert lab.verify().exit_code == 0
+    report = lab.verify(fix=True)
     assert (report.exit_code, report.mended, report.differences) == (0, True, [])
     assert_equal(lab, "time_entries")
 
@@ -118,8 +104,8 @@ def test_a_row_under_another_day_is_found(lab: Lab, days: int) -> None:
     found = find_long_year(lab)
     day = found["day"] + timedelta(days if found["day"] < date(found["year"], 7, 1) else -days)
     lab.alter(f"UPDATE time_entries SET spent_date = DATE '{day}' WHERE id = {found['id']}")
-    assert run(lab).exit_code == 0
-    report = run(lab, fix=True)
+    assert lab.verify().exit_code == 0
+    report = lab.verify(fix=True)
     assert (report.exit_code, report.mended, report.differences) == (0, True, [])
     assert_equal(lab, "time_entries")
     assert whole_lists(lab) >= 1
@@ -129,6 +115,6 @@ def test_a_row_that_stands_there_twice_is_found(lab: Lab) -> None:
     """It is there once afterwards."""
     found = find_long_year(lab)
     lab.alter(f"INSERT INTO time_entries SELECT * FROM time_entries WHERE id = {found['id']}")
-    report = run(lab, fix=True)
+    report = lab.verify(fix=True)
     assert (report.mended, report.differences) == (True, [])
     assert_equal(lab, "time_entries")

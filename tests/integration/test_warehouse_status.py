@@ -14,7 +14,6 @@ from harvest_source.errors import ConfigError
 from harvest_source.extract.parent_sweep import SWEEP_PARENTS
 from harvest_source.load.settings import Hooks
 from harvest_source.operations.verify import verify
-from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.warehouse_status import WarehouseStatus, read_warehouse_status
 from tests.support.lab import DAY, HOUR, Lab
 from tests.support.truth import assert_equal
@@ -119,26 +118,15 @@ def test_the_last_verification_is_shown(lab: Lab) -> None:
     """None before the first; after one that found a difference, when the last was that did not."""
     assert look(lab).verified is None
     lab.rest(HOUR)
-    fine = verify_lab(lab).as_of
+    fine = lab.verify().as_of
     lab.alter("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
     lab.rest(HOUR)
-    last = verify_lab(lab)
+    last = lab.verify()
     found = look(lab).verified
     assert found is not None
     assert (found.status, found.as_of, found.last_ok) == ("differs", last.as_of, fine)
     assert found.differing == len(last.differences) > 0
     assert describe_verified(look(lab)).startswith("differs, 0 min ago, 2 of ")
-
-
-def verify_lab(lab: Lab) -> VerifyReport:
-    """``verify``, by the lab's clock."""
-    with lab.working():
-        return verify(
-            database=lab.database,
-            account=lab.server.settings.accounts,
-            settings=lab.settings,
-            hooks=Hooks(clock=lab.shared),
-        )
 
 
 @pytest.mark.rare

@@ -16,7 +16,7 @@ import pytest
 
 from harvest_source import attach
 from harvest_source.operations.run_report import SyncReport
-from harvest_source.operations.verify import verify
+from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.values import as_parameter
 from harvest_source.warehouse.sql import Sql
@@ -97,14 +97,10 @@ class DestinationLab(Lab):
         settings = SETTINGS | self._format | options.pop("settings", {})
         return super().sync(*tables, **self.target, settings=settings, **options)
 
-    def verify(self) -> Any:
-        """``verify`` of the tables of the story."""
-        with self.working():
-            return verify(
-                account=self.server.settings.accounts,
-                settings=self.settings | SETTINGS | self._format,
-                **self.target,
-            )
+    def verify(self, **options: Any) -> VerifyReport:
+        """``verify`` of the tables of the story, by the machine's clock."""
+        settings = self.settings | SETTINGS | self._format
+        return super().verify(**{**self.target, "settings": settings, "hooks": None} | options)
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -15,6 +15,8 @@ from dlt.common.pipeline import PipelineContext
 
 from harvest_source.operations.run_report import SyncReport
 from harvest_source.operations.sync import Hooks, sync
+from harvest_source.operations.verify import verify
+from harvest_source.operations.verify_report import VerifyReport
 from tests.support.simulation import DAY, HOUR, Row, Simulation, by_id, number
 
 __all__ = ["DAY", "HOUR", "Lab", "Row", "by_id", "number"]
@@ -84,6 +86,17 @@ class Lab(Simulation):
                 yield
             finally:
                 Container()[PipelineContext].deactivate()
+
+    def verify(self, **options: Any) -> VerifyReport:
+        """Compare what is here with Harvest; *options* win over the lab's."""
+        given: dict[str, Any] = {
+            "database": self.database,
+            "account": self.server.settings.accounts,
+            "settings": self.settings,
+            "hooks": Hooks(clock=self.shared),
+        }
+        with self.working():
+            return verify(**given | options)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
