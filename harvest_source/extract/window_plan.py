@@ -7,7 +7,7 @@ Days are calendar days as Harvest stores them, without a time zone.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate, pairwise
@@ -89,12 +89,14 @@ def plan_windows(
     Cut *window* into touching windows of about *size* rows, oldest first.
 
     Assumes that all days have as many rows as those of the *sample*, counts the windows that follow
-    from that, and evens out their sizes. Sizes are approximate. Coverage is exact by construction:
-    the windows touch, and the outer sides are those of *window*.
+    from that, and evens out their sizes. If most of what was counted is before the first row or
+    after the last, the windows that follow from the counts are counted, too, and evened out again.
+    Sizes are approximate. Coverage is exact by construction: the windows touch, and the outer sides
+    are those of *window*.
 
     Args:
         total: Rows in *window*.
-        count: Called at most once, for one window less than are returned.
+        count: Called at most twice, for one window less than are returned.
         today: Last day on which most rows are expected; rows dated later are in the last window.
 
     Returns:
@@ -112,11 +114,31 @@ def plan_windows(
         # By the sample's own days, not capped at today: rows dated in 2062 would otherwise be
         # looked for one day after the other, at one request each.
         return list(halve(window, sample.first, sample.last) or ())
-    counted = count([DateWindow(window.start, day) for day in guessed])
-    rows_before = accumulate((min(rows, total) for rows in counted), max)
-    known = {low: 0, **dict(zip(guessed, rows_before, strict=True)), last + _DAY: total}
-    cuts = _inside(window, _spread(sorted(known.items()), windows)) or guessed
+
+    def count_before(days: Sequence[date]) -> dict[date, int]:
+        rows = count([DateWindow(window.start, day) for day in days])
+        return dict(zip(days, rows, strict=True))
+
+    counted = count_before(guessed)
+    cuts = _even_out(window, {low: 0, **counted, last + _DAY: total}, windows) or guessed
+    if 2 * sum(rows in (0, total) for rows in counted.values()) > len(guessed):
+        counted |= count_before([day for day in cuts if day not in counted])
+        cuts = _even_out(window, {low: 0, **counted, last + _DAY: total}, windows) or cuts
     return [DateWindow(*sides) for sides in pairwise([window.start, *cuts, window.end])]
+
+
+def _even_out(window: DateWindow, counted: Mapping[date, int], windows: int) -> list[date]:
+    """
+    The days that cut *window* into equal *windows*, none twice.
+
+    Args:
+        counted: Days and the number of rows before each, which may have changed meanwhile. The last
+            day has all rows before it.
+    """
+    days = sorted(counted)
+    total = counted[days[-1]]
+    rows_before = accumulate((min(counted[day], total) for day in days), max)
+    return _inside(window, _spread(list(zip(days, rows_before, strict=True)), windows))
 
 
 def _spread(known: Sequence[tuple[date, int]], windows: int) -> list[date]:
