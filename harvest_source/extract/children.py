@@ -74,7 +74,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     _store_unread(task, incomplete)
     has_all = read_plan.is_whole and read_plan.covered_from is None and choice.is_of_all
     if has_all and not incomplete:
-        task.run_log.whole.add(task.key)
+        task.run_log.note_whole(*task.key)
 
 
 def reread_children(task: Task) -> Iterator[pa.Table]:

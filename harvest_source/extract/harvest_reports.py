@@ -60,7 +60,7 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
         return  # Without its new counts a year that has other rows now is read again.
     _store_counts(task, counted)
     if task.options.full_refresh and start is None:
-        task.run_log.whole.add(task.key)
+        task.run_log.note_whole(*task.key)
 
 
 def read_snapshot(task: Task) -> Iterator[pa.Table]:

@@ -58,7 +58,7 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
         task.state, read_plan, task.vouched(began), visibility=task.visibility, has_news=rows > 0
     )
     if read_plan.is_whole:
-        task.run_log.whole.add(task.key)
+        task.run_log.note_whole(*task.key)
         if digest := volatile.digest():
             task.state["volatile"] = digest
         task.state["audit"] = Audited.whole(task.options.clock.now()).dump()

@@ -7,7 +7,7 @@ Knows nothing of dlt or HTTP.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,39 +61,46 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class PageCounts:
-    """Rows read and expected over all tables, as far as their pages say."""
+    """Rows read and expected over all tables, as far as their pages say. Thread-safe."""
 
     _rows: dict[tuple[str, int], int] = field(default_factory=dict)
     _announced: dict[tuple[str, int], int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, progress: Progress) -> None:
         """Count a page."""
         key = progress.table, progress.account_id
-        self._rows[key] = self._rows.get(key, 0) + progress.rows
-        known = self._announced.get(key, 0)
-        more = progress.rows if progress.total is None else progress.total - known
-        self._announced[key] = known + max(more, 0)
+        with self._lock:
+            self._rows[key] = self._rows.get(key, 0) + progress.rows
+            known = self._announced.get(key, 0)
+            more = progress.rows if progress.total is None else progress.total - known
+            self._announced[key] = known + max(more, 0)
+
+    def _list(self) -> list[tuple[int, int]]:
+        """Rows read and rows announced, of each table of each account."""
+        with self._lock:  # The first page of a table makes the dictionaries grow.
+            return [(rows, self._announced[key]) for key, rows in self._rows.items()]
 
     @property
     def rows(self) -> int:
         """Rows read."""
-        return sum(self._rows.values())
+        return sum(rows for rows, _ in self._list())
 
     @property
     def total(self) -> int:
         """Rows read and still to come, approximately."""
-        return sum(max(rows, self._announced[key]) for key, rows in self._rows.items())
+        return sum(max(rows, announced) for rows, announced in self._list())
 
     @property
     def pages_left(self) -> int:
         """Pages still to come, approximately: a page of one list holds no rows of another."""
-        left = (self._announced[key] - rows for key, rows in self._rows.items())
+        left = (announced - rows for rows, announced in self._list())
         return sum(-(-rows // PAGE_ROWS) for rows in left if rows > 0)
 
     @property
     def left(self) -> int | None:
         """Rows still to come, approximately; None when more came than were announced."""
-        left = [self._announced[key] - rows for key, rows in self._rows.items()]
+        left = [announced - rows for rows, announced in self._list()]
         return None if min(left, default=0) < 0 else sum(left)
 
 
@@ -243,6 +250,16 @@ class RunLog:
         """Whether rows of a table that are missing may be hidden, and not gone."""
         return bool({("", account_id), (table, account_id)} & self.doubtful)
 
+    def note_whole(self, table: str, account_id: int) -> None:
+        """Record that a table was read from the first row to the last, with proof."""
+        with self._lock:
+            self.whole.add((table, account_id))
+
+    def drop_whole(self, tables: Collection[str]) -> None:
+        """Forget that *tables* were read whole, of every account."""
+        with self._lock:
+            self.whole = {each for each in self.whole if each[0] not in tables}
+
     def drop_doubtful(self) -> None:
         """Forget that doubtful tables were read whole."""
         with self._lock:
@@ -267,7 +284,6 @@ class RunLog:
     def progress(self, table: str, account_id: int, rows: int, total: int | None) -> None:
         """Count a page and report it to ``on_progress``."""
         progress = Progress(account_id, table, rows, total)
-        with self._lock:
-            self.pages.add(progress)
+        self.pages.add(progress)
         if self.on_progress is not None:
             self.on_progress(progress)

@@ -57,7 +57,7 @@ def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspac
         for account_id in workspace.sessions.account_ids():
             log.fail(endpoint.name, account_id, error)
     # What was read of it did not land, so what is missing from that is not gone.
-    log.whole = {place for place in log.whole if place[0] not in names}
+    log.drop_whole(names)
     kept = tuple(each for each in workspace.endpoints if each not in refused)
     return replace(workspace, endpoints=kept)
 

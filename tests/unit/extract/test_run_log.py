@@ -2,7 +2,71 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
 from harvest_source.extract.run_log import AuditReport, PageCounts, Progress, RunLog
+
+TABLES = 3_000
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads that take turns a thousand times as often as usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before / 1000)
+    yield
+    sys.setswitchinterval(before)
+
+
+def note_tables(note: Callable[[int], object], look: Callable[[], object]) -> None:
+    """*note* each of many tables in one thread while this one has a *look* again and again."""
+    has_looked = threading.Event()
+
+    def note_all() -> None:
+        has_looked.wait(10)
+        for number in range(TABLES):
+            note(number)
+
+    with ThreadPoolExecutor(1) as reader:
+        noted = reader.submit(note_all)
+        while not noted.done():
+            look()
+            has_looked.set()
+        noted.result()
+
+
+@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.parametrize("figure", ["left", "total", "pages_left", "rows"])
+def test_pages_are_counted_while_others_come(figure: str) -> None:
+    """The first page of a table comes from the thread that reads it, at any moment."""
+    counts = PageCounts()
+
+    def note(number: int) -> None:
+        counts.add(Progress(number, "projects", 1, 1))
+
+    note_tables(note, lambda: getattr(counts, figure))
+    assert counts.total == TABLES
+
+
+@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.parametrize("doubts", [False, True])
+def test_no_table_that_was_read_whole_is_lost(doubts: bool) -> None:
+    """Doubts about one table come while other tables end."""
+    run_log = RunLog()
+
+    def look() -> None:
+        if doubts:
+            run_log.drop_doubtful()
+        else:
+            run_log.drop_whole({"clients"})
+
+    note_tables(lambda number: run_log.note_whole("projects", number), look)
+    assert len(run_log.whole) == TABLES
 
 
 def test_pages_tell_what_is_still_to_come() -> None:
