@@ -9,6 +9,7 @@ array that became empty. In both shapes every value has been fitted to its colum
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -28,11 +29,21 @@ from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, SEPARATOR, VARIAN
 from harvest_source.schema.endpoint import Endpoint
 
 
+@dataclass(slots=True)
+class KnownHints:
+    """What one dlt resource was told of its table by now; dlt works it all out again for a hint."""
+
+    columns: set[str] = field(default_factory=set)
+    has_format: bool = False
+
+
 class DltEncoder:
     """
     Turns the Arrow tables of one account and table into items for dlt.
 
     Args:
+        known: Shared by the encoders of all accounts of one resource in one load; None: this is the
+            only one.
         as_rows: Dictionaries also where the table travels as Arrow tables, for steps of a user;
             :class:`harvest_source.load.row_tables.RowTables` makes tables of them afterwards.
     """
@@ -43,16 +54,16 @@ class DltEncoder:
         decoder: Decoder,
         account_id: int,
         schema: dlt.Schema,
+        known: KnownHints | None = None,
         *,
         as_rows: bool = False,
     ) -> None:
         self._endpoint = endpoint
-        self._decoder = decoder
+        self.decoder = decoder
         self._account_id = account_id
         self._schema = schema
         self._as_rows = as_rows
-        self._hinted: set[str] = set()
-        self._is_first = True
+        self._known = known or KnownHints()
         self._fitters: dict[str, ColumnFitter] = {}
 
     def encode(self, table: pa.Table) -> Any:
@@ -62,29 +73,29 @@ class DltEncoder:
         Raises:
             ConfigError: The destination cannot hold a value, not even as text.
         """
-        table = place_misfits(self._endpoint, self._decoder, table)
+        table = place_misfits(self._endpoint, self.decoder, table)
         if self._endpoint.record.children:
             return mark(self._as_records(table), columns=self._find_new_columns(table.column_names))
-        is_first, self._is_first = self._is_first, False
+        is_first, self._known.has_format = not self._known.has_format, True
         item = table.to_pylist() if self._as_rows else with_load_id(table, self._endpoint)
         return mark(
             item, columns=self._find_new_columns(table.column_names), is_first_table=is_first
         )
 
     def _find_new_columns(self, names: list[str]) -> TTableSchemaColumns:
-        learned = self._decoder.learned
-        as_lists = self._decoder.arrays if self._endpoint.record.children else frozenset()
+        learned = self.decoder.learned
+        as_lists = self.decoder.arrays if self._endpoint.record.children else frozenset()
         # Records whose key does not fit are left out, so nothing stands beside a key.
         beside_key = {f"{name}{VARIANT}" for name in self._endpoint.key} - {*names}
-        known = self._hinted | as_lists | beside_key
+        known = self._known.columns | as_lists | beside_key
         new = {name: column_type for name, column_type in learned.items() if name not in known}
-        self._hinted.update(new)
+        self._known.columns.update(new)
         return {name: type_hint(name, column_type) for name, column_type in new.items()}
 
     def _as_records(self, table: pa.Table) -> list[dict[str, Any]]:
         records = cast(list[dict[str, Any]], table.to_pylist())
         keys = {name: column.name for name, column in self._endpoint.parent_keys.items()}
-        for name in self._decoder.arrays & set(table.column_names):
+        for name in self.decoder.arrays & set(table.column_names):
             for record in records:
                 if record[name] is not None:
                     key = {column: record[each] for each, column in keys.items()}

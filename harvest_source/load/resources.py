@@ -14,7 +14,7 @@ from harvest_source.dlt_internals import LastStep, find_load_id, has_row_steps
 from harvest_source.errors import ConfigError
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.reading_order import TableFeed
-from harvest_source.load.encoder import DltEncoder, build_decoder, iter_empty_table
+from harvest_source.load.encoder import DltEncoder, KnownHints, build_decoder, iter_empty_table
 from harvest_source.load.habits import check_habits, check_history, keeps_rows, takes_empty
 from harvest_source.load.hints import (
     build_hints,
@@ -182,13 +182,16 @@ class TableReader:
     def _iter_accounts(self, schema: dlt.Schema, *, as_rows: bool) -> Iterator[Any]:
         declared = (column.name for column in self._endpoint.columns)
         learned = learned_columns(schema, self._endpoint.name, declared)
+        known = KnownHints()
         with self._reading.sessions.in_use():
             for account_id in self._reading.sessions.account_ids():
                 decoder = build_decoder(self._endpoint, account_id, self._excluded, schema, learned)
                 stored = current_accounts().get(str(account_id), {})
                 state = find_beginning(self._history, stored)
                 feed = TableFeed(self._endpoint, account_id, decoder, state)
-                encoder = DltEncoder(self._endpoint, decoder, account_id, schema, as_rows=as_rows)
+                encoder = DltEncoder(
+                    self._endpoint, decoder, account_id, schema, known, as_rows=as_rows
+                )
                 yield from self._iter_account(feed, encoder)
 
     def _iter_account(self, feed: TableFeed, encoder: DltEncoder) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from harvest_source.extract.extraction import Batch
 from harvest_source.load.packages import PackageBuilder
-from harvest_source.load.state import SOURCE
+from harvest_source.load.state import SOURCE, source_state, stored_accounts
 from harvest_source.schema.endpoints import BY_NAME
 
 ROWS = 2_000
@@ -47,3 +48,37 @@ def test_rows_that_become_values_come_in_small_parts(
     described = pq.ParquetFile(file).metadata
     groups = [described.row_group(each).num_rows for each in range(described.num_row_groups)]
     assert [each for each in groups if each] == together
+
+
+def test_accounts_share_the_table_that_dlt_looks_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dlt works out a table anew for each Arrow table: rows and states of all come at once."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    duckdb = dlt.destinations.duckdb(":memory:")
+    pipeline = dlt.pipeline("shared", pipelines_dir=str(tmp_path), destination=duckdb)
+    builder = PackageBuilder([BY_NAME["time_entries"]], frozenset(), dlt.Schema(SOURCE), {})
+    batches: list[Batch] = []
+    for feed in builder.build_feeds([1, 2, 3]):
+        page = json.loads(build_page(0))
+        if feed.account_id == 2:  # A field that Harvest has for one account alone.
+            page[7]["mood"] = "good"
+        for table in (feed.decoder.decode(json.dumps(page).encode()) for _ in range(2)):
+            batches.append(Batch(feed.endpoint, feed.account_id, table))
+        batches.append(Batch(feed.endpoint, feed.account_id, state={"cursor": feed.account_id}))
+    source, sizes = builder.build_source(batches), list[int]()
+
+    def note_size(item: Any) -> Any:
+        sizes.append(item.num_rows)
+        return item
+
+    source.resources["time_entries"].add_map(note_size)
+    pipeline.extract(source)
+    assert [size for size in sizes if size] == [3 * ROWS]
+    files = map(pq.ParquetFile, tmp_path.rglob("time_entries.*.parquet"))
+    (described,) = (each for each in files if each.metadata.num_rows)  # One makes the table.
+    rows = described.read().select(["account_id", "mood"]).to_pylist()
+    assert Counter(row["account_id"] for row in rows) == {1: ROWS, 2: ROWS, 3: ROWS}
+    assert [row["account_id"] for row in rows if row["mood"]] == [2]
+    accounts = stored_accounts(source_state(pipeline.state), "time_entries")
+    assert {name: state["cursor"] for name, state in accounts.items()} == {"1": 1, "2": 2, "3": 3}
