@@ -13,12 +13,15 @@ from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.own_rows import insert_row
+from harvest_source.warehouse.run_retention import forget_old_runs
 from harvest_source.warehouse.shrinking import shrink
 
 
 def finish(workspace: Workspace, report: SyncReport) -> None:
     """
-    Write the run's row, drop what dlt leaves behind, and open a DuckDB file once for all of it.
+    Write the run's row, drop what dlt leaves behind and what is kept of old runs.
+
+    A DuckDB file is opened once for all of it.
 
     The row of a run that has written nothing else stays in the log beside the file. People wait for
     a first run, so the file is made smaller by the next one with an audit.
@@ -30,6 +33,8 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
         if file is not None:
             with suppress(DestinationError):  # The steps below say what it keeps them from.
                 stack.enter_context(warehouse.held())
+        if not _is_refused(report):
+            _forget_old_runs(workspace)
         write_run(workspace, report)
         if not _is_refused(report):
             drop_staging(workspace)
@@ -57,6 +62,18 @@ def write_log(workspace: Workspace, file: DuckDBFile) -> None:
         file.write_log()
     except DestinationError as error:
         workspace.run_log.warn(str(error))
+
+
+def _forget_old_runs(workspace: Workspace) -> None:
+    """Delete what is kept of old runs and loads; a failure is only a warning."""
+    days = workspace.upkeep.keep_runs_days
+    try:
+        forget_old_runs(workspace.warehouse, days, now=workspace.now())
+    except Exception as error:  # They take room, and nothing else.
+        workspace.run_log.warn(
+            f"Rows of {SYNC_RUNS}, verify_runs or dlt's loads older than {days} days could not be "
+            f"deleted: {printable(error)}"
+        )
 
 
 def _shrink(workspace: Workspace, file: DuckDBFile) -> None:

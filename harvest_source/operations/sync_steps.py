@@ -37,7 +37,6 @@ from harvest_source.warehouse.loads import read_load_ids
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.own_repair import fill_own_tables
 from harvest_source.warehouse.repair import fill_parent_keys
-from harvest_source.warehouse.run_retention import forget_old_runs
 
 _LOOKED_BACK: Final = timedelta(days=35)
 """How far back a run before this one is looked for."""
@@ -92,22 +91,27 @@ class SyncSteps:
             is_full, began = workspace.extraction.options.full_refresh, build_load_id()
             earlier = read_load_ids(warehouse) if is_full else frozenset()
             load_tables(workspace, self._complete_tables)
-            warehouse.make_child_tables(workspace.endpoints)
             if warehouse.owes:
-                with warehouse.sql() as sql:
-                    fill_parent_keys(sql)
-                self._fill_own_tables()
-                self._write_comments()
+                self._complete_load()
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)
             run_audit(workspace)
-            self._forget_old_runs()
             for warning in describe_misfits(warehouse):
                 workspace.run_log.warn(warning)
             warehouse.settle()
         except DestinationError as error:
             return [error]
         return []
+
+    def _complete_load(self) -> None:
+        """Make what tables, rows and columns lack after a load; a DuckDB file is opened once."""
+        warehouse = self.workspace.warehouse
+        with warehouse.held():
+            warehouse.make_child_tables(self.workspace.endpoints)
+            with warehouse.sql() as sql:
+                fill_parent_keys(sql)
+            self._fill_own_tables()
+            self._write_comments()
 
     def _complete_tables(self) -> None:
         """
@@ -128,18 +132,6 @@ class SyncSteps:
             self.workspace.run_log.warn(
                 f"{SYNC_RUNS}, deleted_records or a history lacks values that were to be filled "
                 f"in: {printable(error)}"
-            )
-
-    def _forget_old_runs(self) -> None:
-        """Delete what is kept of old runs and loads; a failure is only a warning."""
-        workspace = self.workspace
-        days = workspace.upkeep.keep_runs_days
-        try:
-            forget_old_runs(workspace.warehouse, days, now=workspace.now())
-        except Exception as error:  # They take room, and nothing else.
-            workspace.run_log.warn(
-                f"Rows of {SYNC_RUNS}, verify_runs or dlt's loads older than {days} days could not "
-                f"be deleted: {printable(error)}"
             )
 
     def finish(self, report: SyncReport) -> None:
