@@ -9,7 +9,7 @@ from typing import Any, Final
 import dlt
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.pipeline import StateInjectableContext, get_dlt_pipelines_dir
 from dlt.common.schema.exceptions import SchemaException
 from dlt.common.schema.utils import normalize_schema_name
 from dlt.common.storages.exceptions import StorageException
@@ -71,6 +71,11 @@ def mark_restored(pipeline: dlt.Pipeline) -> None:
     one more query.
     """
     pipeline._state_restored = True
+
+
+def read_state(pipeline: dlt.Pipeline) -> Any:
+    """The state of *pipeline*, not to be changed: read again only if its file is another one."""
+    return pipeline.read_state() if isinstance(pipeline, StatefulPipeline) else pipeline.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,9 @@ class StatefulPipeline(dlt.Pipeline):
     internal, and so are the methods. Without them: dlt's own choice, and letters only in names.
     """
 
+    _known: tuple[tuple[int, int, int], Any] | None = None
+    """What identifies the content of the state's file, and the state that was read from it."""
+
     def _configure(self, *given: Any, **named: Any) -> None:
         super()._configure(*given, **named)
         read_schemas_once(self)
@@ -198,6 +206,29 @@ class StatefulPipeline(dlt.Pipeline):
             return super()._get_schema_or_create(schema_name)
         with self._maybe_destination_capabilities():
             return dlt.Schema(normalize_schema_name(self.pipeline_name))
+
+    def get_local_state_val(self, key: str) -> Any:
+        """A value of the state that is being changed, else of the file."""
+        if StateInjectableContext in self._container:
+            return super().get_local_state_val(key)
+        return self.read_state()["_local"][key]
+
+    def read_state(self) -> Any:
+        """
+        The state as the file has it, not to be changed: all who ask share it.
+
+        dlt 1.31 reads, parses and migrates the whole file for each value of it: sixty times in a
+        run, and it grows with the number of accounts. It writes a file beside it and renames it, so
+        that another content is another inode. Without the attributes: :attr:`state`.
+        """
+        try:
+            found = Path(self._pipeline_storage.make_full_path(self.STATE_FILE)).stat()
+        except FileNotFoundError:
+            return self.state
+        mark = found.st_ino, found.st_mtime_ns, found.st_size
+        if self._known is None or self._known[0] != mark:
+            self._known = mark, self.state
+        return self._known[1]
 
     def _restore_state_from_destination(self) -> Any:
         with self._maybe_destination_capabilities():

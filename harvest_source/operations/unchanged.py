@@ -57,7 +57,10 @@ class UnchangedRows:
 
     def leave_out(self, batches: list[Batch]) -> list[Batch]:
         """*batches* in their order, without rows that need not be loaded."""
-        return list(self._iter_changed(batches)) if self.before else batches
+        if not self.before:
+            return batches
+        with self.workspace.warehouse.querying():  # One connection for all tables and accounts.
+            return list(self._iter_changed(batches))
 
     def _iter_changed(self, batches: Sequence[Batch]) -> Iterator[Batch]:
         for batch in batches:

@@ -19,7 +19,7 @@ from harvest_source.schema.columns import LOAD_ID, VARIANT
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import ENDPOINTS
 from harvest_source.schema.own_tables import OWN_BY_NAME, OWN_TABLES
-from harvest_source.warehouse.pipeline import read_local
+from harvest_source.warehouse.stored_state import read_local
 from harvest_source.warehouse.warehouse import Warehouse
 
 _WRITTEN: Final = "harvest_source_comments"

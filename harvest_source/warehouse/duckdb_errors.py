@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import duckdb
 
 from harvest_source.defaults import DATABASE
 from harvest_source.errors import printable
 from harvest_source.installation import advise_install
+
+Kept: TypeAlias = str | Callable[[], str]
+"""A sentence; a function where dlt has to be asked for it, which takes a while."""
 
 _HOLDER: Final = re.compile(r"(?P<program>[^\s\"]+) \(PID (?P<pid>\d+)\)")
 _STORAGE_VERSION: Final = re.compile(
@@ -55,17 +59,18 @@ def find_holder(error: BaseException) -> str:
 
 
 def explain_error(
-    path: Path, error: duckdb.Error, *, kept: str, wait_s: float = 0.0, only_reads: bool = False
+    path: Path, error: duckdb.Error, *, kept: Kept, wait_s: float = 0.0, only_reads: bool = False
 ) -> str:
     """
     Why a file cannot be opened, and what to do.
 
     Args:
-        kept: What became of the data: a sentence.
+        kept: What became of the data: a sentence, or what makes it.
         wait_s: How long was waited for other processes.
         only_reads: It was to be opened for reading.
     """
     text = " ".join(str(error).split())
+    kept = kept() if callable(kept) else kept
     if is_locked(error):
         return _explain_lock(path, find_holder(error), kept, wait_s, only_reads=only_reads)
     if isinstance(error, duckdb.ConnectionException) and _OPEN_HERE in text:

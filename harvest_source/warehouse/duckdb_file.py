@@ -27,6 +27,7 @@ from harvest_source.sql.statements import (
     DUCKDB_WRITE_LOG,
 )
 from harvest_source.warehouse.duckdb_errors import (
+    Kept,
     explain_error,
     find_holder,
     is_duckdb,
@@ -127,7 +128,7 @@ class DuckDBFile:
     _state: _State = field(default_factory=_State, repr=False, compare=False)
 
     @contextmanager
-    def held(self, kept: str) -> Iterator[None]:
+    def held(self, kept: Kept) -> Iterator[None]:
         """
         Keep the file open while dlt opens and closes connections of its own.
 
@@ -159,7 +160,7 @@ class DuckDBFile:
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
                     connection.execute(DUCKDB_SET_MEMORY.format(limit))
 
-    def check(self, kept: str, *, stays_open: bool) -> None:
+    def check(self, kept: Kept, *, stays_open: bool) -> None:
         """
         Open the file, to see that it can be opened.
 
@@ -213,7 +214,7 @@ class DuckDBFile:
             with suppress(duckdb.TransactionException):
                 connection.execute(DUCKDB_CHECKPOINT)
 
-    def lift(self, kept: str) -> bool:
+    def lift(self, kept: Kept) -> bool:
         """Let DuckDB use more memory from now on, in two steps; False: it had no bound."""
         if self._bound is None:
             return False
@@ -271,12 +272,12 @@ class DuckDBFile:
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
 
-    def open(self, kept: str) -> duckdb.DuckDBPyConnection:
+    def open(self, kept: Kept) -> duckdb.DuckDBPyConnection:
         """
         Open the file as soon as no other process keeps it closed to this one.
 
         Args:
-            kept: What became of the data, for the error: a sentence.
+            kept: What became of the data, for the error.
 
         Raises:
             DestinationError: It cannot be opened, or stays in use.

@@ -25,6 +25,7 @@ from harvest_source.dlt_internals import (
     find_destination,
     find_pipelines_folder,
     prune_loaded_packages,
+    read_state,
     read_state_number,
     remember_database,
     supports_merge,
@@ -34,7 +35,7 @@ from harvest_source.load.state import own_state
 from harvest_source.memory import release_memory, spare_memory
 from harvest_source.warehouse.failures import build_settings_error, may_pass
 from harvest_source.warehouse.settings_checks import check_pipeline, check_settings
-from harvest_source.warehouse.stored_state import is_known, read_stored
+from harvest_source.warehouse.stored_state import is_known, read_local, read_stored
 from harvest_source.warehouse.table_format import choose_table_format
 from harvest_source.warehouse.target import Target
 from harvest_source.warehouse.working_folder import find_folder
@@ -81,15 +82,18 @@ class PipelineFolder:
     @property
     def owes(self) -> bool:
         """Whether a load still awaits what follows it, whichever run loaded, plain dlt's too."""
-        is_settled = read_local(self.pipeline, _SETTLED) == read_state_number(self.pipeline.state)
-        return bool(read_local(self.pipeline, _OWED)) or not is_settled
+        number = read_state_number(read_state(self.pipeline))
+        return (
+            bool(read_local(self.pipeline, _OWED)) or read_local(self.pipeline, _SETTLED) != number
+        )
 
     def owe(self, owes: bool) -> None:
         """Remember whether a load awaits what follows it."""
         if self.owes != owes:
             self.pipeline.set_local_state_val(_OWED, owes)
             if not owes:
-                self.pipeline.set_local_state_val(_SETTLED, read_state_number(self.pipeline.state))
+                number = read_state_number(read_state(self.pipeline))
+                self.pipeline.set_local_state_val(_SETTLED, number)
 
     @property
     def is_staged(self) -> bool:
@@ -390,11 +394,3 @@ def read_identity(pipeline: str) -> Target | None:
         return None  # A folder of plain dlt, or a damaged one.
     place, _, dataset = rest.rpartition("|")
     return Target(destination, Path(place) if place else None, dataset, pipeline)
-
-
-def read_local(pipeline: dlt.Pipeline, key: str) -> Any:
-    """A value kept in the working folder alone; None when there is none."""
-    try:
-        return pipeline.get_local_state_val(key)
-    except KeyError:
-        return None

@@ -16,6 +16,7 @@ from harvest_source.dlt_internals import (
     find_last_pipeline,
     iter_incomplete_tables,
     name_dlt_tables,
+    read_state,
     read_stored_version,
 )
 from harvest_source.load.state import SOURCE
@@ -59,13 +60,13 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     Raises:
         ConfigError: The warehouse belongs to another pipeline. Nothing changed.
     """
-    state, pending = folder.pipeline.state, folder.has_pending
+    state, pending = read_state(folder.pipeline), folder.has_pending
     found = _look(folder, target)
     warnings = _give_up_unknown(folder, target, found.stored)
     is_anew = bool(warnings)
     warnings += folder.finish_pending()
     folder.pipeline.sync_destination()
-    if is_anew or pending or folder.pipeline.state != state:
+    if is_anew or pending or read_state(folder.pipeline) != state:
         found = _look(folder, target)
     if renamed := carry_over(folder):
         warnings += renamed

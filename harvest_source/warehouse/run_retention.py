@@ -19,9 +19,9 @@ from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS, is_made
 from harvest_source.schema.columns import LOAD_ID
 from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_evidence, parse_time
 from harvest_source.sql.conditions import AllOf, Equals, Value, Within
-from harvest_source.warehouse.pipeline import read_local
 from harvest_source.warehouse.removal import forget
 from harvest_source.warehouse.sql import Row, Sql
+from harvest_source.warehouse.stored_state import read_local
 from harvest_source.warehouse.warehouse import Warehouse
 
 _EVERY: Final = timedelta(days=7)

@@ -9,12 +9,15 @@ destination's have passed rows that are not there.
 
 from __future__ import annotations
 
+from typing import Any
+
 import dlt
 
 from harvest_source.dlt_internals import (
     StateVersion,
     read_expected_version,
     read_pending_base,
+    read_state,
     read_state_number,
     read_stored_version,
 )
@@ -38,7 +41,7 @@ def is_known(pipeline: dlt.Pipeline, stored: StateVersion | None) -> bool:
     if pipeline.has_pending_data:
         base = read_pending_base(pipeline)
         return base is not None and base.is_same(stored)
-    state = pipeline.state
+    state = read_state(pipeline)
     is_behind = (stored.number or 0) >= read_state_number(state)
     return is_behind or read_expected_version(state).is_same(stored)
 
@@ -47,3 +50,11 @@ def is_overtaken(pipeline: dlt.Pipeline, stored: StateVersion) -> bool:
     """Whether packages wait that another run has loaded later states than."""
     base = read_pending_base(pipeline)
     return base is not None and (stored.number or 0) > (base.number or 0)
+
+
+def read_local(pipeline: dlt.Pipeline, key: str) -> Any:
+    """A value kept in the working folder alone; None when there is none."""
+    try:
+        return pipeline.get_local_state_val(key)
+    except KeyError:
+        return None

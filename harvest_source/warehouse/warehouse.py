@@ -20,6 +20,7 @@ from harvest_source.dlt_internals import (
     find_root,
     has_table,
     mark_restored,
+    read_state,
 )
 from harvest_source.errors import DestinationError
 from harvest_source.load.own_tables import build_own_resource
@@ -105,7 +106,7 @@ class Warehouse:
     @property
     def source_state(self) -> Mapping[str, Any]:
         """dlt's state of our source: cursors, by table and account."""
-        return source_state(self.pipeline.state)
+        return source_state(read_state(self.pipeline))
 
     @property
     def dataset(self) -> str:
@@ -181,7 +182,7 @@ class Warehouse:
         """Give DuckDB more memory if *error* says that it had too little. Not inside of held()."""
         if self.file is None or not is_out_of_memory(error):
             return False
-        return self.file.lift(self._folder.describe_kept())
+        return self.file.lift(self._folder.describe_kept)
 
     def append(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
@@ -241,7 +242,7 @@ class Warehouse:
 
     def held(self) -> contextlib.AbstractContextManager[None]:
         """Keep the DuckDB file open, if there is one, for several statements."""
-        return self.file.held(self._folder.describe_kept()) if self.file else nullcontext()
+        return self.file.held(self._folder.describe_kept) if self.file else nullcontext()
 
 
 def _build_file(

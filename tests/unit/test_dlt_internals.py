@@ -342,6 +342,23 @@ def test_the_highest_state_is_restored(loaded: Warehouse, tmp_path: Path) -> Non
     assert stored.number == 1
 
 
+def test_the_state_is_read_again_when_its_file_is_another(loaded: Warehouse) -> None:
+    """By this pipeline, by another one, and not at all where a run changes it just now."""
+    pipeline = loaded.pipeline
+    before = dlt_internals.read_state(pipeline)
+    assert dlt_internals.read_state(pipeline) is before
+    pipeline.set_local_state_val("ours", 1)
+    assert dlt_internals.read_state(pipeline)["_local"]["ours"] == 1
+    loaded.attach().set_local_state_val("ours", 2)
+    assert pipeline.get_local_state_val("ours") == 2
+    with pipeline.managed_state() as state:
+        local: Any = state["_local"]
+        local["ours"] = 3
+        assert pipeline.get_local_state_val("ours") == 3
+        assert dlt_internals.read_state(pipeline)["_local"]["ours"] == 2
+    assert dlt_internals.read_state(pipeline)["_local"]["ours"] == 3
+
+
 def test_local_values_are_public(loaded: Warehouse) -> None:
     """Values of the working folder alone: set, read, and a KeyError for one that is not there."""
     loaded.pipeline.set_local_state_val("ours", {"a": 1})
