@@ -23,8 +23,8 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
 
     A DuckDB file is opened once for all of it.
 
-    The row of a run that has written nothing else stays in the log beside the file. People wait for
-    a first run, so the file is made smaller by the next one with an audit.
+    The row of a run that has written nothing else stays in the log beside the file. The file is
+    made smaller once a day, by a run with an audit; by another one only if much more is free.
     """
     warehouse, file = workspace.warehouse, workspace.warehouse.file
     is_audit, is_first = workspace.run_log.audit.was_due, not warehouse.has_table(SYNC_RUNS)
@@ -42,8 +42,8 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
             if not has_changed:
                 file.leave_log()
             write_log(workspace, file)
-    if file is not None and is_audit and not is_first and workspace.upkeep.shrinks_file:
-        _shrink(workspace, file)
+    if file is not None and has_changed and workspace.upkeep.shrinks_file:
+        _shrink(workspace, file, is_daily=is_audit and not is_first)
 
 
 def write_run(workspace: Workspace, report: SyncReport) -> None:
@@ -76,10 +76,11 @@ def _forget_old_runs(workspace: Workspace) -> None:
         )
 
 
-def _shrink(workspace: Workspace, file: DuckDBFile) -> None:
+def _shrink(workspace: Workspace, file: DuckDBFile, *, is_daily: bool) -> None:
     """Give room back that the file does not need; a failure to do so is only a warning."""
+    dataset = workspace.warehouse.dataset
     try:
-        workspace.run_log.given_back = shrink(file, workspace.warehouse.dataset)
+        workspace.run_log.given_back = shrink(file, dataset, is_daily=is_daily)
     except Exception as error:  # The file takes more room than it need, and nothing else.
         workspace.run_log.warn(
             f"{file.path} could not be made smaller: {printable(error)}. It is complete; "

@@ -22,10 +22,12 @@ from harvest_source.warehouse.duckdb_file import DuckDBFile
 
 _WORTH_BYTES: Final = 4 * 1024 * 1024
 """Free bytes from which on it is done: the file's description is written, 2.6 MB."""
-_WORTH_SHARE: Final = 4 / 3
-"""Blocks of a file for each block that it needs, from which on it is done."""
+_DAILY_SHARE: Final = 4 / 3
+"""Blocks of a file for each block that it needs, from which on it is done once a day."""
+_ALWAYS_SHARE: Final = 1.6
+"""The same, from which on it is done after each load: a first one, or a bulk edit."""
 _ENOUGH: Final = 1.2
-"""As :data:`_WORTH_SHARE`: what is aimed at."""
+"""As :data:`_DAILY_SHARE`: what is aimed at."""
 _AT_ONCE: Final = 64
 """Blocks that are moved, at least one group, before others may have the file: about a second."""
 _MOST_ROUNDS: Final = 24
@@ -47,11 +49,10 @@ class Room:
         """Blocks of the file that hold nothing."""
         return self.file_bytes // self.block_bytes - self.used
 
-    @property
-    def is_wasted(self) -> bool:
-        """Whether so much is free that it is worth moving rows."""
+    def is_wasted(self, share: float) -> bool:
+        """Whether so much is free that it is worth moving rows: *share* as :data:`_DAILY_SHARE`."""
         is_much = self.free * self.block_bytes >= _WORTH_BYTES
-        return is_much and self.free > (_WORTH_SHARE - 1) * self.used
+        return is_much and self.free > (share - 1) * self.used
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,14 @@ class Group:
     last_row: int
 
 
-def shrink(file: DuckDBFile, dataset: str) -> int:
+def shrink(file: DuckDBFile, dataset: str, *, is_daily: bool = True) -> int:
     """
     Give room back, if much of the *file* is free; returns how many bytes were.
 
     Where a block that cannot be moved is near the end, nothing is given back.
+
+    Args:
+        is_daily: False: only if so much is free that it cannot wait for the daily run.
 
     Raises:
         DestinationError: The file is in use.
@@ -77,7 +81,8 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
     """
     before = _read_bytes(file)
     with file.open(_KEPT) as connection:
-        if not read_room(file, connection).is_wasted:
+        share = _DAILY_SHARE if is_daily else _ALWAYS_SHARE
+        if not read_room(file, connection).is_wasted(share):
             return 0
     smallest, fruitless = before, 0
     for _ in range(_MOST_ROUNDS):
