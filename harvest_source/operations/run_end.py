@@ -28,7 +28,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
     """
     warehouse, file = workspace.warehouse, workspace.warehouse.file
     is_audit, is_first = workspace.run_log.audit.was_due, not warehouse.has_table(SYNC_RUNS)
-    has_changed = is_audit or (file is not None and file.has_new_log)
+    has_changed = is_audit or (file is not None and file.has_changed)
     with ExitStack() as stack:
         if file is not None:
             with suppress(DestinationError):  # The steps below say what it keeps them from.

@@ -92,7 +92,7 @@ class _State:
         lifted: How often :meth:`DuckDBFile.lift` has given DuckDB more memory.
         keeps_log: Whether a short log stays beside the file when it is closed.
         has_kept_log: Whether one did. Otherwise a log there is another process's.
-        log_before: Bytes of the log when :meth:`DuckDBFile.keep_log` was called.
+        before: Mark of file and log when :meth:`DuckDBFile.keep_log` was called.
         leaves_log: Whether the log stays beside the file for good.
         checked: The connection of :meth:`DuckDBFile.check`, if the file stayed open.
     """
@@ -101,7 +101,7 @@ class _State:
     lifted: int = 0
     keeps_log: bool = False
     has_kept_log: bool = False
-    log_before: int = 0
+    before: tuple[int, ...] = ()
     leaves_log: bool = False
     checked: duckdb.DuckDBPyConnection | None = None
 
@@ -236,12 +236,12 @@ class DuckDBFile:
         reads it.
         """
         self._state.keeps_log = not self.only_reads
-        self._state.log_before = self._log.read_bytes()
+        self._state.before = self._log.read_mark()
 
     @property
-    def has_new_log(self) -> bool:
-        """Whether the log holds what was written since :meth:`keep_log`."""
-        return self._log.read_bytes() != self._state.log_before
+    def has_changed(self) -> bool:
+        """Whether anything was written since :meth:`keep_log`."""
+        return self._log.read_mark() != self._state.before
 
     @property
     def _log(self) -> DuckDBLog:

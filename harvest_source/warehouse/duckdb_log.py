@@ -17,6 +17,11 @@ class DuckDBLog:
         """Its size; 0 without one."""
         return sum(log.stat().st_size for log in self._find())
 
+    def read_mark(self) -> tuple[int, ...]:
+        """Another one when something was written into the log, or from it into the file."""
+        file = self.path.stat() if self.path.exists() else None
+        return self.read_bytes(), *((file.st_mtime_ns, file.st_size) if file else ())
+
     def protect(self) -> None:
         """Let those read the log who may read the file: DuckDB makes it by the umask."""
         for log in self._find():

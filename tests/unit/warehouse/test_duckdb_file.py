@@ -133,11 +133,11 @@ def test_a_short_log_is_left(tmp_path: Path) -> None:
     while True:
         file = file_at(path)
         file.keep_log()
-        assert not file.has_new_log
+        assert not file.has_changed
         with file.held(KEPT):
             with duckdb.connect(str(path)) as connection:
                 connection.execute("INSERT INTO t VALUES (?)", ["x" * 10_000])
-            assert file.has_new_log
+            assert file.has_changed
             file.leave_log()
             file.write_log()
         rows += 1
@@ -147,6 +147,21 @@ def test_a_short_log_is_left(tmp_path: Path) -> None:
             break
         assert (path.read_bytes() == before, log.stat().st_mode & 0o777) == (True, 0o640)
     assert rows == 7
+
+
+def test_what_is_in_the_file_already_has_changed_it(tmp_path: Path) -> None:
+    """A load that writes into the file leaves no log behind."""
+    path = tmp_path / "a.duckdb"
+    file_at(path).open(KEPT).close()
+    file = file_at(path)
+    file.keep_log()
+    with file.held(KEPT), duckdb.connect(str(path)):
+        pass
+    assert not file.has_changed
+    with file.held(KEPT), duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS a; CHECKPOINT")
+    assert not path.with_name("a.duckdb.wal").exists()
+    assert file.has_changed
 
 
 MB = 1024 * 1024
