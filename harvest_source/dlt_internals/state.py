@@ -225,10 +225,16 @@ class StatefulPipeline(dlt.Pipeline):
             found = Path(self._pipeline_storage.make_full_path(self.STATE_FILE)).stat()
         except FileNotFoundError:
             return self.state
-        mark = found.st_ino, found.st_mtime_ns, found.st_size
-        if self._known is None or self._known[0] != mark:
-            self._known = mark, self.state
-        return self._known[1]
+        mark, known = (found.st_ino, found.st_mtime_ns, found.st_size), self._known
+        if known is None or known[0] != mark:
+            self._known = known = mark, self.state
+        return known[1]
+
+    def _save_state(self, state: Any) -> None:
+        # Of two changes within one tick of the clock, the second may get the inode of the first.
+        self._known = None
+        super()._save_state(state)
+        self._known = None
 
     def _restore_state_from_destination(self) -> Any:
         with self._maybe_destination_capabilities():
