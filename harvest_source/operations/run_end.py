@@ -14,7 +14,7 @@ from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.own_rows import insert_row
 from harvest_source.warehouse.run_retention import forget_old_runs
-from harvest_source.warehouse.shrinking import shrink
+from harvest_source.warehouse.shrinking import is_worth, shrink
 
 
 def finish(workspace: Workspace, report: SyncReport) -> None:
@@ -42,8 +42,8 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
             if not has_changed:
                 file.leave_log()
             write_log(workspace, file)
-    if file is not None and has_changed and workspace.upkeep.shrinks_file:
-        _shrink(workspace, file, is_daily=is_audit and not is_first)
+    if has_changed:  # DuckDB tells what is free when the file is opened anew.
+        _shrink(workspace, is_daily=is_audit and not is_first)
 
 
 def write_run(workspace: Workspace, report: SyncReport) -> None:
@@ -76,11 +76,14 @@ def _forget_old_runs(workspace: Workspace) -> None:
         )
 
 
-def _shrink(workspace: Workspace, file: DuckDBFile, *, is_daily: bool) -> None:
+def _shrink(workspace: Workspace, *, is_daily: bool) -> None:
     """Give room back that the file does not need; a failure to do so is only a warning."""
-    dataset = workspace.warehouse.dataset
+    file = workspace.warehouse.file
+    if file is None or not workspace.upkeep.shrinks_file:
+        return
     try:
-        workspace.run_log.given_back = shrink(file, dataset, is_daily=is_daily)
+        if is_worth(file, is_daily=is_daily):
+            workspace.run_log.given_back = shrink(file, workspace.warehouse.dataset)
     except Exception as error:  # The file takes more room than it need, and nothing else.
         workspace.run_log.warn(
             f"{file.path} could not be made smaller: {printable(error)}. It is complete; "

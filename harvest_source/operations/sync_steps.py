@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -91,8 +91,7 @@ class SyncSteps:
             is_full, began = workspace.extraction.options.full_refresh, build_load_id()
             earlier = read_load_ids(warehouse) if is_full else frozenset()
             load_tables(workspace, self._complete_tables)
-            if warehouse.owes:
-                self._complete_load()
+            self._complete_load()
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)
             run_audit(workspace)
@@ -105,13 +104,14 @@ class SyncSteps:
 
     def _complete_load(self) -> None:
         """Make what tables, rows and columns lack after a load; a DuckDB file is opened once."""
-        warehouse = self.workspace.warehouse
-        with warehouse.held():
+        warehouse, owes = self.workspace.warehouse, self.workspace.warehouse.owes
+        with warehouse.held() if owes else nullcontext():
             warehouse.make_child_tables(self.workspace.endpoints)
-            with warehouse.sql() as sql:
-                fill_parent_keys(sql)
-            self._fill_own_tables()
-            self._write_comments()
+            if owes:
+                with warehouse.sql() as sql:
+                    fill_parent_keys(sql)
+                self._fill_own_tables()
+                self._write_comments()
 
     def _complete_tables(self) -> None:
         """

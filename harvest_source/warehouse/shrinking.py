@@ -66,24 +66,32 @@ class Group:
     last_row: int
 
 
-def shrink(file: DuckDBFile, dataset: str, *, is_daily: bool = True) -> int:
+def is_worth(file: DuckDBFile, *, is_daily: bool) -> bool:
     """
-    Give room back, if much of the *file* is free; returns how many bytes were.
-
-    Where a block that cannot be moved is near the end, nothing is given back.
+    Whether so much of the *file* is free that rows should be moved.
 
     Args:
-        is_daily: False: only if so much is free that it cannot wait for the daily run.
+        is_daily: False: so much that it cannot wait for the daily run.
+
+    Raises:
+        DestinationError: The file is in use.
+    """
+    with file.open(_KEPT) as connection:
+        share = _DAILY_SHARE if is_daily else _ALWAYS_SHARE
+        return read_room(file, connection).is_wasted(share)
+
+
+def shrink(file: DuckDBFile, dataset: str) -> int:
+    """
+    Give room of the *file* back; returns how many bytes were. Ask :func:`is_worth` before.
+
+    Where a block that cannot be moved is near the end, nothing is given back.
 
     Raises:
         DestinationError: The file is in use.
         duckdb.Error: DuckDB refused. What was moved until then is moved.
     """
     before = _read_bytes(file)
-    with file.open(_KEPT) as connection:
-        share = _DAILY_SHARE if is_daily else _ALWAYS_SHARE
-        if not read_room(file, connection).is_wasted(share):
-            return 0
     smallest, fruitless = before, 0
     for _ in range(_MOST_ROUNDS):
         with file.held(_KEPT), file.open(_KEPT) as connection:
