@@ -77,7 +77,7 @@ class Signal(Enum):
     """What stands between batches."""
 
     QUIET = "nothing came for one poll interval"
-    FIRST_READ = "an account's tables are read, and its lists below parents begin"
+    FIRST_READ = "the tables of all accounts are read, and the last lists below parents begin"
 
 
 Place: TypeAlias = tuple[str, int]
@@ -142,7 +142,7 @@ class Extraction:
 
         Reading continues while the consumer has a package. A table that fails is recorded in the
         run log, and the others continue. Lists below parents are read when the account's other
-        tables have been; a long read's rows do not wait for them.
+        tables have been; a long read's rows do not wait for those of the last account.
         """
         package: list[Batch] = []
         rows = polls = 0
@@ -229,7 +229,7 @@ class Extraction:
             if self._is_long(feed.account_id):
                 self._ask_about(finished.read)
                 asked.update((each.endpoint.name, each.account_id) for each in finished.read)
-            if finished.released:
+            if finished.is_last:
                 emit(Signal.FIRST_READ)
         return finished.released
 

@@ -39,10 +39,12 @@ class Finished:
     Attributes:
         read: The feeds that were read together, if this was the last of them; else none.
         released: The feeds that may begin now.
+        is_last: Whether no account is left of which others wait to begin.
     """
 
     read: Sequence[TableFeed] = ()
     released: Sequence[TableFeed] = ()
+    is_last: bool = False
 
 
 class ReadingOrder:
@@ -65,9 +67,14 @@ class ReadingOrder:
             self._running[stage] -= 1
             if self._running[stage]:
                 return Finished()
-        account, is_last = stage
-        released = () if is_last else self._stages.get((account, True), ())
-        return Finished(self._stages[stage], released)
+            is_waited_for = any(
+                left and self._stages.get((account, True))
+                for (account, is_read_last), left in self._running.items()
+                if not is_read_last
+            )
+        account, is_read_last = stage
+        released = () if is_read_last else self._stages.get((account, True), ())
+        return Finished(self._stages[stage], released, bool(released) and not is_waited_for)
 
 
 def _stage(feed: TableFeed) -> _Stage:

@@ -36,6 +36,16 @@ def test_lists_below_parents_wait_for_the_others_of_their_account() -> None:
     assert order.finish(rates) == Finished(finished.released)
 
 
+def test_the_last_account_whose_tables_are_read_is_told() -> None:
+    """Accounts without lists below parents, and such lists, do not count."""
+    order = ReadingOrder([*feeds(1, *TABLES), *feeds(2, *TABLES), *feeds(3, "invoices")])
+    first, last = ([each for each in order.first if each.account_id == n] for n in (1, 2))
+    assert [order.finish(feed).is_last for feed in first] == [False, False]
+    below = order.finish(last[0]), order.finish(last[1])
+    assert [each.is_last for each in below] == [False, True]
+    assert not any(order.finish(feed).is_last for feed in below[1].released)
+
+
 def test_lists_below_parents_begin_at_once_where_nothing_else_is_read() -> None:
     """There is no other table whose end could release them."""
     order = ReadingOrder([*feeds(2, "invoice_payments"), *feeds(1, "invoices")])
