@@ -9,6 +9,7 @@ value (:mod:`harvest_source.decode.coerce`), which also learns columns that are 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -98,6 +99,7 @@ class Decoder:
             learned=learned,
             rename=rename,
         )
+        self._building = threading.Lock()
         self._shape = self._build_shape()
 
     def learn_variant(self, name: str) -> None:
@@ -204,7 +206,9 @@ class Decoder:
             msg = "Harvest sent a page whose rows are not JSON, or nested too deeply to read."
             raise ResponseError(msg) from error
         if (self._fitter.known, self._fitter.paths) != before:
-            self._shape = self._build_shape()
+            # One by one: the shape of a thread that looked earlier must not be the one that stays.
+            with self._building:
+                self._shape = self._build_shape()
         return self._assemble(cells)
 
     # Both ways.

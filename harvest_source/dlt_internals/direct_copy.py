@@ -12,6 +12,7 @@ run reads again, finds in the table and merges.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from dlt.common.schema.utils import get_columns_names_with_prop, get_nested_tables
-from dlt.common.storages.load_package import ParsedLoadJobFileName
+from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileName
 
 from harvest_source.sql.duckdb_copy import (
     DUCKDB_READ_LOG_LIMIT,
@@ -34,6 +35,20 @@ _MANY: Final = 1_000
 """Rows of a file from which on the questions cost less than they may save."""
 _LOGGED: Final = "1MiB"
 """Changes up to which new rows are written into the log and not into the file."""
+_LOCK: Final = threading.Lock()
+_PAST_LOG: Final[dict[str, tuple[int, str]]] = {}
+"""By database: how many jobs write past its log now, and its limit before the first of them."""
+_FOLDERS: Final = (
+    PackageStorage.NEW_JOBS_FOLDER,
+    PackageStorage.STARTED_JOBS_FOLDER,
+    PackageStorage.FAILED_JOBS_FOLDER,
+    PackageStorage.COMPLETED_JOBS_FOLDER,
+    PackageStorage.NEW_JOBS_FOLDER,
+)
+"""
+Of a package, in the order in which dlt moves files: one that it moves while they are listed is in
+one that comes later. It moves those back to the first that it tries again.
+"""
 _MERGE_HINTS: Final = (
     "x-merge-source-filter",
     "x-merge-destination-scope",
@@ -78,7 +93,7 @@ def build_copy_job() -> Any:
             ((rows,),) = connection.execute(build_count(self._file_path)).fetchall()
             if rows < _MANY:
                 return False
-            with _past_log(connection):
+            with past_log(connection, str(client.credentials.database)):
                 return _copy_if_new(connection, self._file_path, place, keys)
 
     return CopyJob
@@ -103,9 +118,18 @@ def is_only_file(path: Path) -> bool:
     Whether a package has no other file of the table of *path*: a key's newest row may be there.
     """
     table = ParsedLoadJobFileName.parse(path.name).table_name
-    files = (each.name for each in path.parent.parent.glob("*_jobs/*.*.*"))
-    found = [ParsedLoadJobFileName.parse(name) for name in files if name.startswith(f"{table}.")]
-    return path.suffix == ".parquet" and len(found) == 1
+    files = {name for name in iter_files(path.parent.parent) if name.startswith(f"{table}.")}
+    return path.suffix == ".parquet" and files == {path.name}
+
+
+def iter_files(package: Path) -> Iterator[str]:
+    """
+    The names of all files of a *package*, some of them twice.
+
+    Meanwhile dlt begins other jobs, and moves their files from folder to folder.
+    """
+    for folder in _FOLDERS:
+        yield from (each.name for each in (package / folder).iterdir())
 
 
 def _copy_if_new(connection: Any, file: str, place: str, keys: Sequence[str]) -> bool:
@@ -130,19 +154,36 @@ def _copy_if_new(connection: Any, file: str, place: str, keys: Sequence[str]) ->
 
 
 @contextmanager
-def _past_log(connection: Any) -> Iterator[None]:
+def past_log(connection: Any, database: str) -> Iterator[None]:
     """
     Let DuckDB write large changes into the file at once, and not into its log first.
 
     dlt has it do so from a gigabyte on. In the log rows take five times the room, and a third of
-    the time in which they are copied; a load ends with them in the file in any case.
+    the time in which they are copied; a load ends with them in the file in any case. DuckDB has one
+    limit for all connections to a file, and tables are copied at the same time: the last copy to
+    end sets the limit that there was before the first.
+
+    Args:
+        database: The file of *connection*.
     """
-    ((before,),) = connection.execute(DUCKDB_READ_LOG_LIMIT).fetchall()
-    connection.execute(DUCKDB_SET_LOG_LIMIT.format(_LOGGED))
+    with _LOCK:
+        jobs, before = _PAST_LOG.get(database) or (0, _read_limit(connection))
+        connection.execute(DUCKDB_SET_LOG_LIMIT.format(_LOGGED))
+        _PAST_LOG[database] = jobs + 1, before
     try:
         yield
     finally:
-        connection.execute(DUCKDB_SET_LOG_LIMIT.format(before))
+        with _LOCK:
+            jobs, before = _PAST_LOG.pop(database)
+            if jobs > 1:
+                _PAST_LOG[database] = jobs - 1, before
+            else:
+                connection.execute(DUCKDB_SET_LOG_LIMIT.format(before))
+
+
+def _read_limit(connection: Any) -> str:
+    ((limit,),) = connection.execute(DUCKDB_READ_LOG_LIMIT).fetchall()
+    return str(limit)
 
 
 def _roll_back(connection: Any) -> None:

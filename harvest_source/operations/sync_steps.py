@@ -19,6 +19,7 @@ from harvest_source.auth.sessions import Session
 from harvest_source.dlt_internals import build_load_id
 from harvest_source.errors import DestinationError, HarvestError, RemoteError, printable
 from harvest_source.extract.removals import Reason, Removal, Unseen
+from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
@@ -179,9 +180,10 @@ class SyncSteps:
         start = self.workspace.extraction.options.start_date
         unseen = Unseen(tuple(sorted(load_ids)), began, start)
         now, limit = self.workspace.now(), self.workspace.upkeep.max_deletes
-        for account_id in sorted({account_id for _, account_id in log.whole}):
+        brought = find_brought(log)
+        for account_id in sorted({account_id for _, account_id in brought}):
             for endpoint in self._find_complete(account_id):
-                if (endpoint.name, account_id) in log.whole:
+                if (endpoint.name, account_id) in brought:
                     rows = Removal(endpoint, account_id, Reason.UNSEEN, now, unseen=unseen)
                     self._add_unseen(removal, rows, limit)
         removal.execute()
@@ -216,3 +218,15 @@ class SyncSteps:
         if reason:
             self.workspace.run_log.warn(reason)
         return reason is None
+
+
+def find_brought(log: RunLog) -> set[tuple[str, int]]:
+    """
+    The tables, by account, of which the loads of a run brought every row that Harvest has.
+
+    Where the destination refuses a table, what was read with it is given up and read again. So a
+    table may have been read whole at first and fail then, and a thread of the first reading may
+    note that it has read one when that was given up already.
+    """
+    unproven = {(each.table, each.account_id) for each in log.unproven}
+    return log.whole - log.find_unread() - unproven

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harvest_source.sandbox.serve.requests import Request
 from tests.support import postgres
 from tests.support.four_tables import TABLES, assert_whole, change
 from tests.support.lab import Lab
@@ -14,6 +16,7 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 OTHERS = ("time_entries", "invoices", "roles")
+SMALL = ("contacts", "expense_categories", "task_assignments", "tasks", "users")
 
 
 @pytest.fixture
@@ -73,6 +76,28 @@ def test_a_refused_table_loses_no_row_in_a_full_refresh(lab: Lab) -> None:
     report = lab.sync(*TABLES, full_refresh=True)
     assert [each.table for each in report.run_log.failures] == ["clients"]
     assert lab.ids("clients") == before
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("fault", ["not_found", "forbidden"])
+def test_tables_that_fail_after_another_was_refused_lose_no_row(
+    open_lab: OpenLab, fault: str
+) -> None:
+    """They were read whole the first time, and that was given up with the table refused."""
+    lab = open_lab.loaded("clients", *SMALL)
+    lab.alter("ALTER TABLE clients ALTER name TYPE INTEGER USING 1")
+    before = {table: lab.ids(table) for table in SMALL}
+    asked: Counter[str | None] = Counter()
+
+    def fail(request: Request) -> None:
+        asked[request.table] += 1
+        if request.table in SMALL and asked[request.table] == 2:
+            lab.server.fault(fault, table=request.table)
+
+    lab.server.before_request(fail)
+    report = lab.sync("clients", *SMALL, full_refresh=True)
+    assert report.status != "ok"
+    assert {table: lab.ids(table) for table in SMALL} == before
 
 
 @pytest.mark.rare

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.dlt_internals import NamingDuckDB
+from harvest_source.dlt_internals.direct_copy import is_only_file, iter_files, past_log
 
 ROWS = 1_200
 HINTS: dict[str, Any] = {"primary_key": "id", "columns": {"moment": {"dedup_sort": "desc"}}}
@@ -144,3 +145,54 @@ def test_a_copy_that_dlt_has_not_noted(loads: Loads) -> None:
     loads.pipeline.load()
     assert loads.staged == ROWS
     loads.assert_rows(rows=ROWS + 1, at=1, changed=ROWS)
+
+
+def find_limit(connection: duckdb.DuckDBPyConnection) -> str:
+    ((limit,),) = connection.execute("SELECT current_setting('checkpoint_threshold')").fetchall()
+    return str(limit)
+
+
+def test_the_log_has_its_limit_again_after_two_copies_at_once() -> None:
+    """DuckDB has one for all connections to a file, and dlt copies two tables at the same time."""
+    with duckdb.connect() as connection, duckdb.connect() as other:
+        before = find_limit(connection)
+        first = past_log(connection.cursor(), "first.duckdb")
+        second = past_log(connection.cursor(), "first.duckdb")
+        with past_log(other, "other.duckdb"):
+            first.__enter__()
+            second.__enter__()
+            assert find_limit(connection) == "1.0 MiB"
+            first.__exit__(None, None, None)
+            assert find_limit(connection) == "1.0 MiB", "the second copy goes on"
+        assert find_limit(other) == before
+        second.__exit__(None, None, None)
+        assert find_limit(connection) == before
+
+
+FOLDERS = ("new_jobs", "started_jobs", "failed_jobs", "completed_jobs")
+MOVES = [
+    ("new_jobs", "started_jobs"),
+    ("started_jobs", "completed_jobs"),
+    ("started_jobs", "failed_jobs"),
+    ("started_jobs", "new_jobs"),  # Of a job that is tried again.
+]
+
+
+@pytest.mark.parametrize("move", MOVES, ids="-".join)
+def test_a_file_that_dlt_moves_meanwhile_is_seen(tmp_path: Path, move: tuple[str, str]) -> None:
+    """dlt begins the other jobs of a package, and ends them, while a job looks for other files."""
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{folder}.1.0.parquet").touch()
+    own = tmp_path / "started_jobs" / "t.1.0.parquet"
+    own.touch()
+    assert is_only_file(own)
+    before, after = (tmp_path / folder / "t.2.0.parquet" for folder in move)
+    for listed in range(6):
+        before.touch()
+        assert not is_only_file(own)
+        files = iter_files(tmp_path)
+        found = {next(files) for _ in range(listed)}
+        before.rename(after)
+        assert {own.name, before.name} <= found | {*files}
+        after.unlink()

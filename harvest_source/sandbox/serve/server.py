@@ -16,6 +16,11 @@ from harvest_source.sandbox.serve.app import Control, SandboxApp, Scope, Site
 LOOPBACK = "127.0.0.1"
 SIGNAL_CHECK_S = 0.1
 BACKLOG = 2048
+ACCEPTED_TURNS = 8
+"""
+Turns of the loop after which nothing is left of a connection that was just accepted: asyncio makes
+it in one of the next turns, and closes its socket in the one after it is broken.
+"""
 
 
 class _Connections:
@@ -71,11 +76,16 @@ class _Uvicorn(uvicorn.Server):
         if not self._at_once:
             await super().shutdown(sockets)
             return
+        for bound in sockets or []:
+            asyncio.get_running_loop().remove_reader(bound)  # Nothing more is accepted.
+        for _ in range(ACCEPTED_TURNS):
+            self._connections.cut_all()
+            await asyncio.sleep(0)
+        # Not before: asyncio makes no connection for a server that is closed, and drops its socket.
         for server in self.servers:
             server.close()
         for bound in sockets or []:
             bound.close()
-        self._connections.cut_all()
         await self.lifespan.shutdown()
 
     def end(self) -> None:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
+import threading
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from urllib.request import Request, urlopen
 
+import pytest
+
+from harvest_source.sandbox.control.remote import control_reply
+from harvest_source.sandbox.control.world import World
+from harvest_source.sandbox.serve.server import Server
+from harvest_source.sandbox.settings import Settings
 from tests.sandbox.reader import Reader
 
 
@@ -28,3 +40,48 @@ def test_small_answers_are_sent_at_once(shared: Reader) -> None:
     assert accepted
     for each in accepted:
         assert each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def stop_while_clients_connect(turns: int) -> None:
+    """Stop a server, and have it accept three connections so many *turns* of its loop later."""
+    world = World(Settings(entries=0))
+    server = Server(world, partial(control_reply, world))
+    clients: list[socket.socket] = []
+
+    def connect(turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(connect, turns - 1)
+            return
+        address = server.host, server.port
+        clients.extend(socket.create_connection(address) for _ in range(3))
+
+    def stop(_: object) -> None:
+        server.stop()
+        asyncio.get_running_loop().call_soon(connect, turns)
+
+    world.alter("company", stop)  # Called by the loop, while it answers.
+    serving = threading.Thread(target=server.run)
+    serving.start()
+    server.ready.wait()
+    headers = {
+        "Authorization": f"Bearer {world.token}",
+        "Harvest-Account-Id": str(world.account_id),
+        "User-Agent": "test",
+    }
+    url = f"http://{server.host}:{server.port}/v2/company"
+    with suppress(OSError):  # Its connection is broken.
+        urlopen(Request(url, headers=headers)).close()
+    serving.join()
+    assert len(clients) == 3
+    for each in clients:
+        each.close()
+
+
+@pytest.mark.parametrize("turns", range(3))
+def test_a_server_that_ends_closes_what_it_has_just_accepted(turns: int) -> None:
+    """Connections that come while it is stopped are broken like the others, and leave no socket."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        stop_while_clients_connect(turns)
+        gc.collect()
+    assert [each for each in warned if each.category is ResourceWarning] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from harvest_source.decode.column_fitter import ColumnFitter
-from harvest_source.decode.decoder import Decoder, has_negative_exponent
+from harvest_source.decode.decoder import Decoder, Shape, has_negative_exponent
 from harvest_source.errors import ResponseError
 from harvest_source.schema.columns import (
     ACCOUNT_ID,
@@ -36,6 +36,7 @@ from tests.support.drawn_pages import (
     WITH_ARRAY,
     Number,
     Obj,
+    WatchedDecoder,
     assert_found,
     build,
     fuzz,
@@ -262,6 +263,34 @@ def test_pages_decoded_at_the_same_time_join() -> None:
     for row, cells in zip(rows, joined.to_pylist(), strict=True):
         assert_found(row, cells, str)
     assert types_of(joined).items() <= types_of(decoder.empty()).items()
+
+
+class OvertakenDecoder(WatchedDecoder):
+    """Lets another thread go on between seeing which columns there are and expecting them."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def _build_shape(self) -> Shape | None:
+        shape = super()._build_shape()
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return shape
+
+
+def test_columns_that_two_threads_learn_at_once_are_both_expected() -> None:
+    """Pages that have them are read the fast way from then on."""
+    decoder = OvertakenDecoder(PLAIN, account_id=7)
+    with ThreadPoolExecutor(1) as other:
+
+        def learn_second() -> None:
+            wait([other.submit(decoder.decode, b'[{"id":2,"second":"b"}]')], timeout=0.1)
+
+        decoder.meanwhile = learn_second
+        decoder.decode(b'[{"id":1,"first":"a"}]')
+    table = decoder.decode(b'[{"id":3,"first":"a","second":"b"}]')
+    assert not decoder.went_exactly
+    assert table.select(["first", "second"]).to_pylist() == [{"first": "a", "second": "b"}]
 
 
 def test_elements_of_arrays_are_placed_by_the_same_rules() -> None:
