@@ -30,8 +30,8 @@ _PART: Final = 64 * 1024
 _PART_TAKEN: Final = 512 * 1024
 """
 Bytes of a body that are taken at once instead, where memory is plentiful. What httpcore and httpx
-do with each part takes longer than to receive it: a page of 2.4 MB takes a fifth less. In little
-memory the C library maps blocks of that size by themselves, which costs more than that.
+do with each part takes longer than to receive it. In little memory the C library maps blocks of
+that size by themselves, which costs more than it saves.
 """
 
 _ABORT_S: Final = 1.0

@@ -109,7 +109,7 @@ def _read_in_little_memory(sql: Sql, query: Rendered) -> list[pa.Table]:
     A whole result, for which DuckDB keeps few of the blocks that it has read.
 
     Few rows of all years are in all parts of a table. By itself DuckDB keeps what it has read, up
-    to its limit: 90 MB of a million rows, for digests of ten, and in no less processor time.
+    to its limit, for digests of ten, and takes no less processor time for it.
     """
     ((threads, limit),) = sql.fetch(statements.DUCKDB_READ_SHARE)
     little = f"{int(threads) * _THREAD_BYTES // 1024}KiB"

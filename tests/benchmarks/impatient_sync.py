@@ -56,7 +56,7 @@ def _start_as_the_command(destination: str) -> None:
     What the command does before it imports libraries, and before it opens a warehouse.
 
     Without it httpx imports rich and pygments, and dlt requests and SQLAlchemy, where they are
-    installed: 40 MB and 0.4 s that the command does not take.
+    installed: time and memory that the command does not take.
     """
     with suppress(ImportError):  # An earlier checkout, with --code, has none of it.
         from harvest_source import startup
