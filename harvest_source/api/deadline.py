@@ -18,10 +18,21 @@ from typing import Any, Final, TypeVar
 
 import httpcore
 
+from harvest_source.memory import is_plentiful
+
 T = TypeVar("T")
 
 _TLS_RECORD: Final = 16_384
 """Largest TLS record, in bytes (RFC 8446, 5.1)."""
+
+_PART: Final = 64 * 1024
+"""Bytes that httpcore asks for at a time, in the body of an answer."""
+_PART_TAKEN: Final = 512 * 1024
+"""
+Bytes of a body that are taken at once instead, where memory is plentiful. What httpcore and httpx
+do with each part takes longer than to receive it. In little memory the C library maps blocks of
+that size by themselves, which costs more than it saves.
+"""
 
 _ABORT_S: Final = 1.0
 """Seconds for a thread to notice that its connection has ended."""
@@ -37,14 +48,18 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
     A request is sent, and its answer read, by one thread: :meth:`until` sets that thread's
     deadline. Time is the machine's own, because sockets wait by it.
+
+    Args:
+        part: Bytes of a body that are read at once; None: by the machine's memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, part: int | None = None) -> None:
         self._sockets = httpcore.SyncBackend()
         self._thread = threading.local()
         self._lock = threading.Lock()
         self._open: set[_DeadlineStream] = set()
         self._is_closed = False
+        self._part = part or (_PART_TAKEN if is_plentiful() else _PART)
 
     @property
     def is_closed(self) -> bool:
@@ -63,6 +78,10 @@ class DeadlineBackend(httpcore.NetworkBackend):
             streams, self._open = self._open, set()
         for each in streams:
             each.abort()
+
+    def choose_size(self, wanted: int) -> int:
+        """Bytes to read where httpcore asks for *wanted* at most."""
+        return self._part if wanted == _PART else wanted
 
     def adopt(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
         """
@@ -150,8 +169,9 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._in_use = threading.Lock()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        size = self._backend.choose_size(max_bytes)
         with self._in_use, self._backend.limited(timeout) as limit:
-            return self._inner.read(max_bytes, limit)
+            return self._inner.read(size, limit)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         with self._in_use, self._backend.limited(timeout) as limit:

@@ -58,9 +58,11 @@ class ExpensesComparison:
         """
         if self.workspace.lacks("expenses", EXPENSES_NEED):
             return
-        unsettled, sums = find_project_years(iter_versions(self.changed)), self._sum_expenses()
+        unsettled = find_project_years(iter_versions(self.changed))
         account_id = self.table.session.account_id
-        projects = find_projects(self.workspace, account_id)
+        with self.workspace.warehouse.querying():
+            sums = self._sum_expenses()
+            projects = find_projects(self.workspace, account_id)
         for project, window, reported in iter_reported(self.table, _REPORT, sums):
             assert window.start is not None
             place, stored = (project, window.start.year), projects.get(project)

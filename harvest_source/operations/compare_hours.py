@@ -69,9 +69,12 @@ class HoursComparison:
         if self.workspace.lacks("hours", HOURS_NEED):
             return
         has_amounts = not self.workspace.lacks("amounts", AMOUNTS_NEED)
-        unsettled = find_project_years(self._iter_unsettled())
-        sums = self._sum_entries(has_amounts)
-        projects = find_projects(self.workspace, self.table.session.account_id)
+        unsettled = find_project_years(iter_versions(self.changed))
+        unsettled |= find_project_years(self._iter_timers())
+        with self.workspace.warehouse.querying():
+            unsettled |= find_project_years(self._select_timers())
+            sums = self._sum_entries(has_amounts)
+            projects = find_projects(self.workspace, self.table.session.account_id)
         for project, window, reported in iter_reported(self.table, _REPORT, sums):
             assert window.start is not None
             place = project, window.start.year
@@ -85,20 +88,23 @@ class HoursComparison:
             )
             yield from total.compare(self.table.session.account_id, has_amounts=has_amounts)
 
-    def _iter_unsettled(self) -> Iterator[Row]:
-        """Entries whose hours may differ: those that changed, and running timers, which grow."""
-        yield from iter_versions(self.changed)
+    def _iter_timers(self) -> Iterator[Row]:
+        """Harvest's running timers, whose hours grow."""
         flag = self.table.endpoint.volatile
         assert flag is not None
         for page in self.table.reader.iter_tables(Slice(flag=flag), ReadResult()):
             yield from page.to_pylist()
+
+    def _select_timers(self) -> list[Row]:
+        """The entries that are running timers in the warehouse."""
+        flag = self.table.endpoint.volatile
+        assert flag is not None
         if not self.workspace.has_column("time_entries", flag[0]):
-            return  # A timer that was stopped since has changed; one that runs was just read.
+            return []  # A timer that was stopped since has changed; one that runs was just read.
         account = Equals(ACCOUNT_ID, self.table.session.account_id)
         is_running = AllOf(account, Equals(flag[0], True))
         with self.workspace.warehouse.sql() as sql:
-            running = sql.select("time_entries", is_running, ("project__id", "spent_date"))
-        yield from running
+            return [*sql.select("time_entries", is_running, ("project__id", "spent_date"))]
 
     def _sum_entries(self, has_amounts: bool) -> dict[ProjectYear, Sums]:
         """

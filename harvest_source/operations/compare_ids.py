@@ -14,6 +14,7 @@ from typing import Final
 import pyarrow as pa
 
 from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.slice_reader import add_joined
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.memory import release_memory
 from harvest_source.operations.audit_tables import AuditedTable
@@ -100,7 +101,8 @@ def _read_lists(table: AuditedTable, slices: Iterable[Slice]) -> tuple[pa.Table,
     results: list[ReadResult] = []
     for slice_ in slices:
         results.append(ReadResult())
-        pages += _iter_keys(table.pair.reader, slice_, table.endpoint.window, results[-1])
+        for page in _iter_keys(table.pair.reader, slice_, table.endpoint.window, results[-1]):
+            add_joined(pages, page)
     return pa.concat_tables([build_keys(_NO_ROWS, None), *pages]), results
 
 

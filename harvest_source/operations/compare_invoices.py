@@ -167,12 +167,13 @@ class InvoiceComparison:
     def _read(self, has_totals: bool, has_payments: bool) -> Iterator[Invoice]:
         if not (has_totals or has_payments):
             return
-        lines = self._group(*_LINES) if has_totals else {}
-        payments = self._group(*_PAYMENTS) if has_payments else {}
         names = [each for each in _INVOICE if self.workspace.has_column("invoices", each)]
-        where = self.table.copy.all_rows()
-        with self.workspace.warehouse.sql() as sql:
-            rows = sql.select("invoices", where, (*names, "_dlt_id"), order_by=("id",))
+        where, warehouse = self.table.copy.all_rows(), self.workspace.warehouse
+        with warehouse.querying():
+            lines = self._group(*_LINES) if has_totals else {}
+            payments = self._group(*_PAYMENTS) if has_payments else {}
+            with warehouse.sql() as sql:
+                rows = sql.select("invoices", where, (*names, "_dlt_id"), order_by=("id",))
         for row in rows:
             key, root = row["id"], row.pop("_dlt_id")
             yield Invoice(row, tuple(lines.get(root, ())), tuple(payments.get(key, ())))

@@ -8,9 +8,9 @@ on which a row has others are read whole. Where no figure differs, all rows are.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import Final
 
@@ -87,8 +87,15 @@ def _find_long(
 def _cut(slice_: Slice, ours: pa.Table, theirs: pa.Table, page_rows: int) -> list[Slice]:
     """Windows of *slice_* in which rows differ; none: not known."""
     found = find_differences(ours, theirs)
-    windows = cover_days(found.days, Counter(ours.column(DAY).to_pylist()), page_rows)
+    windows = cover_days(found.days, _count_days(ours.column(DAY)), page_rows)
     return [replace(slice_, window=each) for each in windows if each != ALL_DAYS]
+
+
+def _count_days(days: pa.ChunkedArray) -> Mapping[date | None, int]:
+    """How many rows each day has."""
+    counted = days.value_counts()
+    values, rows = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+    return dict(zip(values, rows, strict=True))
 
 
 def _select(

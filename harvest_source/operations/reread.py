@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.options import Reread
 from harvest_source.extract.slices import Slice
+from harvest_source.memory import release_memory
 from harvest_source.operations.audit_tables import AuditedTable, Place
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.same_rows import SameRows
@@ -58,6 +59,7 @@ class Rereading:
         """
         if not self._rereads:
             return
+        release_memory()  # Of what chose the slices.
         options = self.workspace.extraction.options
         below: dict[Place, Reread] = {}
         with PageDigests() as digests:

@@ -65,7 +65,8 @@ class Warehouse:
             wait_s: For how long at most, each time the file is opened.
             on_warning: Called with each warning for people.
             activity: Is told while the warehouse is written and waited for.
-            stays_open: Whether a DuckDB file stays open until :meth:`restore`, which must follow.
+            stays_open: Whether a DuckDB file stays open until :meth:`restore` or :meth:`follow`,
+                which must come next.
 
         Raises:
             ConfigError: No such destination.
@@ -140,8 +141,8 @@ class Warehouse:
         Returns:
             Warnings, for people.
         """
-        self.check_owner()
-        with as_destination_error(self.target, self._folder.describe_kept):
+        with self._held():
+            self.check_owner()
             self.pipeline.sync_destination()
         self._schema = None
         waits = "What an earlier run read waits to be loaded: harvest-source sync loads it."

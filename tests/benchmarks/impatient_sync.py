@@ -51,6 +51,29 @@ class ImpatientClock(SystemClock):
             self._skipped_s += seconds
 
 
+def _start_as_the_command(destination: str) -> None:
+    """
+    What the command does before it imports libraries, and before it opens a warehouse.
+
+    Without it httpx imports rich and pygments, and dlt requests and SQLAlchemy, where they are
+    installed: time and memory that the command does not take.
+    """
+    with suppress(ImportError):  # An earlier checkout, with --code, has none of it.
+        from harvest_source import startup
+        from harvest_source.late_imports import put_off_imports
+
+        startup.compile_methods_late()
+        startup.leave_out_httpx_command()
+        put_off_imports()
+        startup.leave_out_modules()
+    with suppress(ImportError):
+        from harvest_source.dlt_internals import leave_out_sqlalchemy, put_off_requests
+
+        put_off_requests()
+        if destination == "duckdb":
+            leave_out_sqlalchemy()
+
+
 def main() -> None:
     """
     Sync the tables named as arguments, all without, and print the report.
@@ -69,10 +92,7 @@ def main() -> None:
         more["destination"] = tables.pop(0).partition("=")[2]
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    with suppress(ImportError):  # An earlier checkout, with --code, has none of it.
-        from harvest_source.startup import leave_out_modules
-
-        leave_out_modules()
+    _start_as_the_command(more.get("destination", "duckdb"))
     from harvest_source.operations.sync import Hooks, sync
 
     hooks = Hooks(clock=ImpatientClock(later))

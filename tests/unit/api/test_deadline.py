@@ -82,6 +82,28 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
+class Recorder(httpcore.NetworkStream):
+    """A connection that notes how much is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        del timeout
+        self.asked.append(max_bytes)
+        return b""
+
+
+def test_a_body_is_read_in_parts_of_the_chosen_size() -> None:
+    """httpcore asks for 64 KB of a body at a time, and for less of anything else."""
+    inner, backend = Recorder(), DeadlineBackend(part=500_000)
+    stream = backend.adopt(inner)
+    for asked in (4_096, 64 * 1024):
+        stream.read(asked)
+    assert inner.asked == [4_096, 500_000]
+    assert httpcore.HTTP11Connection.READ_NUM_BYTES == 64 * 1024
+
+
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS.keys())
 def test_a_request_ends_whatever_trickles(pattern: tuple[bytes, bytes]) -> None:
     """Each read is in time; the whole is not, and is given up as too slow."""

@@ -1,4 +1,4 @@
-"""Loading where DuckDB may have less memory than a merge needs."""
+"""Loading where DuckDB may have less memory than a merge needs, and reading in little."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 import dlt
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from harvest_source.warehouse import duckdb_file
+from harvest_source.sql.conditions import OneOf
+from harvest_source.sql.statements import DUCKDB_READ_SHARE
+from harvest_source.warehouse import arrow_reads, duckdb_file
+from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.warehouse import Warehouse
 
@@ -57,3 +61,33 @@ def test_rows_of_every_part_of_a_table_are_replaced(
             "SELECT count(*), count(DISTINCT id), sum(n) FROM harvest.numbers"
         ).fetchall()
     assert found == [(ROWS, ROWS, ROWS + len(changed))]
+
+
+@pytest.mark.parametrize(
+    ("thread_bytes", "fits"),
+    [(8 * 1024 * 1024, True), (64 * 1024, False)],
+    ids=["fits", "too little"],
+)
+def test_digests_of_scattered_rows_keep_little_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thread_bytes: int, fits: bool
+) -> None:
+    """Few rows of all parts of a table are found in little memory, or with all that there is."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
+    monkeypatch.setattr(arrow_reads, "_THREAD_BYTES", thread_bytes)
+    rows, names = ROWS // 2, [f"n{each}" for each in range(6)]
+    table = pa.table({"id": pa.array(range(rows)), **{each: pc.random(rows) for each in names}})
+    warehouse = Warehouse(build_target("duckdb", tmp_path / "data.duckdb", "harvest", "tight"))
+    warehouse.load(build_source(table))
+    wanted = list(range(0, rows, rows // STEP))
+    with warehouse.sql() as sql, PageDigests() as digests:
+        ((threads, limit),) = sql.fetch(DUCKDB_READ_SHARE)
+        where = OneOf("id", wanted)
+        found = arrow_reads.select_digests(sql, "numbers", where, ("id",), (names,), digests)
+        ((used,),) = sql.fetch("SELECT sum(memory_usage_bytes) FROM duckdb_memory()")
+        assert sql.fetch(DUCKDB_READ_SHARE) == [(threads, limit)]
+        (theirs,) = digests.digest(table.take(pa.array(wanted)), [names])
+    here = dict(zip(*(each.to_pylist() for each in found.columns), strict=True))
+    assert here == dict(zip(wanted, theirs.to_pylist(), strict=True))
+    assert (used <= threads * thread_bytes) == fits
