@@ -61,7 +61,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class PageCounts:
-    """Rows read and expected over all tables, as far as their pages say."""
+    """
+    Rows read and expected over all tables, as far as their pages say.
+
+    May be read at any time, while another thread adds a page.
+    """
 
     _rows: dict[tuple[str, int], int] = field(default_factory=dict)
     _announced: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -69,31 +73,32 @@ class PageCounts:
     def add(self, progress: Progress) -> None:
         """Count a page."""
         key = progress.table, progress.account_id
-        self._rows[key] = self._rows.get(key, 0) + progress.rows
         known = self._announced.get(key, 0)
         more = progress.rows if progress.total is None else progress.total - known
+        # First: those who read look up here what they find in the other.
         self._announced[key] = known + max(more, 0)
+        self._rows[key] = self._rows.get(key, 0) + progress.rows
 
     @property
     def rows(self) -> int:
         """Rows read."""
-        return sum(self._rows.values())
+        return sum(list(self._rows.values()))
 
     @property
     def total(self) -> int:
         """Rows read and still to come, approximately."""
-        return sum(max(rows, self._announced[key]) for key, rows in self._rows.items())
+        return sum(max(rows, self._announced[key]) for key, rows in list(self._rows.items()))
 
     @property
     def pages_left(self) -> int:
         """Pages still to come, approximately: a page of one list holds no rows of another."""
-        left = (self._announced[key] - rows for key, rows in self._rows.items())
+        left = (self._announced[key] - rows for key, rows in list(self._rows.items()))
         return sum(-(-rows // PAGE_ROWS) for rows in left if rows > 0)
 
     @property
     def left(self) -> int | None:
         """Rows still to come, approximately; None when more came than were announced."""
-        left = [self._announced[key] - rows for key, rows in self._rows.items()]
+        left = [self._announced[key] - rows for key, rows in list(self._rows.items())]
         return None if min(left, default=0) < 0 else sum(left)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harvest_source.extract.run_log import AuditReport, PageCounts, Progress, RunLog
 
 
@@ -15,6 +17,24 @@ def test_pages_tell_what_is_still_to_come() -> None:
     assert (counts.rows, counts.total, counts.left) == (55, 65, 10)
     counts.add(Progress(1, "projects", 30, 60))
     assert (counts.rows, counts.total, counts.left) == (85, 85, None)
+
+
+def test_pages_can_be_read_while_one_is_added() -> None:
+    """A run asks what is still to come while other threads read pages of a new table."""
+    counts = PageCounts()
+    seen: list[int | None] = []
+
+    class SlowPage(Progress):
+        """Lets another thread have a turn before each of its figures is known."""
+
+        def __getattribute__(self, name: str) -> Any:
+            seen.append(counts.left)
+            return super().__getattribute__(name)
+
+    counts.add(Progress(1, "clients", 5, 5))
+    counts.add(SlowPage(1, "projects", 20, 50))
+    assert {*seen} == {0}
+    assert counts.left == 30
 
 
 def test_a_warning_is_recorded_once() -> None:
