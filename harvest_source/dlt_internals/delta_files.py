@@ -3,7 +3,7 @@ Files of a Delta table, written with Arrow a part at a time, and exchanged for o
 
 deltalake's merge holds every row of a file in which nothing has changed until its end, and the keys
 and rows that come besides: a load of nine rows into 400,000 took 250 MB, one of 60,000 took 360,
-and both grow with the table. Here what is in memory is a part of 32,768 rows, whatever the size.
+and both grow with the table. Here what is in memory is a part of 8,192 rows, whatever the size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 PART: Final = 32_768
-"""Rows of one part, and of a row group."""
+"""Rows of a few columns in memory at once, and of a row group."""
+_WIDE_PART: Final = 8_192
+"""Rows of all columns in memory at once: of time entries 5 MB, which are copied some times."""
 _FILE_ROWS: Final = 8 * PART
 """Rows of a file. A change of one row writes its whole file anew."""
 _KNOWN_FEATURES: Final = frozenset({"appendOnly", "invariants"})
@@ -114,13 +116,13 @@ class FileExchange:
 
     def put_in(self, rows: pa.Table) -> None:
         """Add *rows*, which have the columns of the table."""
-        for at in range(0, rows.num_rows, PART):
+        for at in range(0, rows.num_rows, _WIDE_PART):
             if not self._written or self._written[-1].rows >= _FILE_ROWS:
                 self._end_file()
                 name = f"part-00000-{uuid4()}-c000.snappy.parquet"
                 path = f"{self._root}/{name}"
                 self._written.append(_Writer(name, self._file_system.open(path, "wb"), rows.schema))
-            self._written[-1].write(rows.slice(at, PART))
+            self._written[-1].write(rows.slice(at, _WIDE_PART))
 
     def commit(self) -> None:
         """Let readers see all of it."""
@@ -150,7 +152,7 @@ class FileExchange:
     def _iter_file(self, path: str) -> Iterator[pa.Table]:
         # Arrow's datasets hold whole row groups, and deltalake writes a million rows into one.
         with self._file_system.open(path, "rb") as file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=PART):
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=_WIDE_PART):
                 yield fit(pa.Table.from_batches([batch]), self._columns)
 
 
@@ -177,8 +179,9 @@ class _Writer:
         )
 
     def write(self, rows: pa.Table) -> None:
-        """Add a row group."""
-        self._parquet.write_table(rows)
+        """Add rows, which are encoded at once: a row group waits for more of them."""
+        for batch in rows.to_batches():
+            self._parquet.write_batch(batch, row_group_size=PART)
         self.rows += rows.num_rows
 
     def close(self) -> None:
