@@ -79,7 +79,8 @@ class FileExchange:
     """
     One commit that takes rows out of a Delta table and puts others in.
 
-    Use it as a context manager: files that were written for a commit that failed are removed.
+    Use it as a context manager: files that were written for no commit are removed. Those of a
+    commit that failed stay, for deltalake's ``vacuum``: a store may have made it and not said so.
 
     Args:
         table: deltalake's, at the version that was read. A commit onto another one fails.
@@ -94,13 +95,13 @@ class FileExchange:
         self._root = file_system._strip_protocol(unquote(table.table_uri)).rstrip("/")
         self._removed: list[str] = []
         self._written: list[_Writer] = []
-        self._is_committed = False
+        self._is_sent = False
 
     def __enter__(self) -> FileExchange:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for writer in [] if self._is_committed else self._written:
+        for writer in [] if self._is_sent else self._written:
             with suppress(OSError):
                 writer.close()
                 self._file_system.rm(f"{self._root}/{writer.name}")
@@ -135,6 +136,7 @@ class FileExchange:
             *(RemoveAction(path, True, now, partition_values={}) for path in self._removed),
             *(AddAction(each.name, each.size, {}, now, True, each.stats) for each in self._written),
         ]
+        self._is_sent = True
         if actions:
             self._table.create_write_transaction(
                 actions,
@@ -143,7 +145,6 @@ class FileExchange:
                 commit_properties=CommitProperties(max_commit_retries=0),
             )
             self._table.update_incremental()
-        self._is_committed = True
 
     def _end_file(self) -> None:
         if self._written:

@@ -13,7 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from dlt.common.destination.exceptions import DestinationTransientException
 
-from harvest_source.dlt_internals.delta_files import PART, build_stats, can_exchange
+from harvest_source.dlt_internals.delta_files import (
+    PART,
+    FileExchange,
+    build_stats,
+    can_exchange,
+)
 from harvest_source.dlt_internals.open_table import DeltaTable
 
 deltalake = pytest.importorskip("deltalake")
@@ -70,14 +75,24 @@ def test_every_row_of_a_file_can_go(folder: Path) -> None:
 
 
 def test_a_table_that_another_process_changed_is_refused(folder: Path) -> None:
-    """And no file of the change is left: the rows that were looked at may not be those there."""
+    """The rows that were looked at may not be those there. Its files may be a commit's."""
     here, other = open_table(folder), open_table(folder)
     other.replace(None, build_rows(-5, 0))
     files = {*folder.glob("*.parquet")}
     with pytest.raises(DestinationTransientException):
         here.replace(pa.table({"id": [1]}), build_rows(1, 2, "new"))
-    assert {*folder.glob("*.parquet")} == files
+    assert {*folder.glob("*.parquet")} > files
     assert read_names(open_table(folder))[1] == "old"
+
+
+def test_a_change_that_is_not_committed_leaves_no_file(folder: Path) -> None:
+    """As where a file cannot be read."""
+    table = open_table(folder)
+    files, rows = {*folder.glob("*.parquet")}, build_rows(0, 9 * PART)
+    with FileExchange(table._table, table.file_system, rows.schema) as exchange:
+        exchange.put_in(rows)
+        assert len({*folder.glob("*.parquet")} - files) == 2
+    assert {*folder.glob("*.parquet")} == files
 
 
 def test_rules_of_others_are_left_to_deltalake(folder: Path) -> None:
