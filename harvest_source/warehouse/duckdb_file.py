@@ -41,10 +41,10 @@ LEAST_MEMORY: Final = 80 * 1024 * 1024
 Bytes that DuckDB may use in :meth:`DuckDBFile.held` at least; what it needs beyond them it keeps in
 a file beside its own.
 """
-_MORE_MEMORY: Final = 112 * 1024 * 1024
+_MORE_MEMORY: Final = (96 * 1024 * 1024, 112 * 1024 * 1024)
 """
-The same where that was too little: DuckDB 1.5.6 lacks a few blocks in some first loads, and the
-process has 512 MB for everything.
+The same where that was too little, in turn. DuckDB 1.5.6 lacks a few blocks in some first loads,
+and both lack more where rows of ten million change, while the process has 512 MB for everything.
 """
 MOST_MEMORY: Final = 160 * 1024 * 1024
 """
@@ -83,7 +83,7 @@ def choose_memory(available: int | None) -> int:
 
 def _list_bounds(memory: int) -> list[int | None]:
     """What DuckDB may use at first, and at each further try; None: any amount."""
-    more = (each for each in (_MORE_MEMORY, MOST_MEMORY) if memory < each <= MOST_MEMORY)
+    more = (each for each in (*_MORE_MEMORY, MOST_MEMORY) if memory < each <= MOST_MEMORY)
     return [memory, *more, None]
 
 

@@ -189,15 +189,14 @@ def test_the_bound_can_be_lifted(tmp_path: Path) -> None:
     with file.held(KEPT), duckdb.connect(str(path)) as connection:
         with pytest.raises(duckdb.OutOfMemoryException):
             connection.execute(TOO_MUCH)
-        assert file.lift(KEPT)
-        assert read_limit(path) == "112.0 MiB"
-        assert file.lift(KEPT)
-        assert read_limit(path) == "160.0 MiB"
+        for limit in ("96.0 MiB", "112.0 MiB", "160.0 MiB"):
+            assert file.lift(KEPT)
+            assert read_limit(path) == limit
         assert file.lift(KEPT)
         assert connection.execute(TOO_MUCH).fetchall()
     assert not file.lift(KEPT)
     with file.held(KEPT):
-        assert read_limit(path) not in {"8.0 MiB", "112.0 MiB", "160.0 MiB"}
+        assert read_limit(path) not in {"8.0 MiB", "160.0 MiB"}
 
 
 def test_the_log_is_written_while_memory_is_bounded(tmp_path: Path) -> None:
