@@ -54,7 +54,7 @@ def can_exchange(table: Any) -> bool:
     """
     Whether files of *table*, deltalake's, can be exchanged without what only deltalake does.
 
-    It checks constraints, writes a feed of changes and computes columns; and before 1.6 it could
+    It checks constraints, writes a feed of changes and computes columns; and before 1.6.6 it could
     not commit removals that others had prepared.
     """
     try:
