@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,12 +22,16 @@ from dlt.common.destination.exceptions import (
     DestinationTransientException,
 )
 
+from harvest_source.dlt_internals.delta_files import (
+    PART,
+    FileExchange,
+    can_exchange,
+    find_places,
+    fit,
+)
 from harvest_source.sql.maintenance import quote
 
 FORMATS: Final = ("delta", "iceberg")
-
-_PART: Final = 32_768
-"""Rows of one part; Arrow reads two ahead, and by itself sixty parts of four times as many."""
 
 _GONE: Final = "harvest_source_gone"
 """Column that marks keys in the source of a merge; no column of Harvest's is called so."""
@@ -79,9 +84,7 @@ def take_present(table: OpenTable, keys: pa.Table) -> pa.Table:
     The table is read a part at a time: its keys alone may be hundreds of megabytes.
     """
     names = keys.column_names
-    types = pa.schema([table.columns.field(name) for name in names])
-    wanted = keys.cast(types).group_by(names).aggregate([])
-    by = max(names, key=lambda name: len(wanted.column(name).unique()))
+    wanted, by = _narrow(table, keys)
     values = wanted.column(by).combine_chunks()
     found = [wanted.slice(0, 0)]
     for part in table.iter_batches(names):
@@ -91,15 +94,12 @@ def take_present(table: OpenTable, keys: pa.Table) -> pa.Table:
     return pa.concat_tables(found).group_by(names).aggregate([])
 
 
-def fit(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """*rows* with the columns and types of *schema*; what it lacks is null."""
-    columns = [
-        rows.column(field.name).cast(field.type)
-        if field.name in rows.column_names
-        else pa.nulls(rows.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+def _narrow(table: OpenTable, keys: pa.Table) -> tuple[pa.Table, str]:
+    """*keys* each once, with the types of *table*, and which of them has most values."""
+    names = keys.column_names
+    types = pa.schema([table.columns.field(name) for name in names])
+    wanted = keys.cast(types).group_by(names).aggregate([])
+    return wanted, max(names, key=lambda name: len(wanted.column(name).unique()))
 
 
 @contextmanager
@@ -141,18 +141,23 @@ class _InFiles:
 
     def read(self, names: Sequence[str]) -> pa.Table:
         columns = pa.schema([self.columns.field(name) for name in names])
-        return self._open().to_table(columns=list(names)).cast(columns)
+        return self._open(self.files).to_table(columns=list(names)).cast(columns)
 
     def iter_batches(self, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        yield from self._iter_parts(names, self.files)
+
+    def _iter_parts(self, names: Sequence[str] | None, files: list[str]) -> Iterator[pa.Table]:
+        """Every row of *files*, in their order."""
         columns = None if names is None else list(names)
-        parts = self._open().to_batches(
-            columns=columns, batch_size=_PART, batch_readahead=1, fragment_readahead=2
+        # Arrow reads two ahead, and by itself sixty parts of four times as many rows.
+        parts = self._open(files).to_batches(
+            columns=columns, batch_size=PART, batch_readahead=1, fragment_readahead=2
         )
         for batch in parts:
             yield pa.Table.from_batches([batch])
 
-    def _open(self) -> Any:
-        if not (files := self.files):
+    def _open(self, files: list[str]) -> Any:
+        if not files:
             return pads.dataset(self.columns.empty_table())
         return pads.dataset(
             files, schema=self.columns, format="parquet", filesystem=self.file_system
@@ -170,7 +175,8 @@ class DeltaTable(_InFiles):
     def files(self) -> list[str]:
         if "deletionVectors" in (self._table.protocol().reader_features or ()):
             raise DestinationTerminalException(_explain_other("deletion vectors"))
-        return [self.file_system._strip_protocol(uri) for uri in self._table.file_uris()]
+        # Of a folder with a space the library says %20.
+        return [self.file_system._strip_protocol(unquote(uri)) for uri in self._table.file_uris()]
 
     def add_columns(self, columns: pa.Schema) -> None:
         from deltalake import Field
@@ -181,11 +187,29 @@ class DeltaTable(_InFiles):
                 self._table.alter.add_columns(new)
 
     def replace(self, keys: pa.Table | None, rows: pa.Table | None) -> None:
+        columns = self.columns
+        added = fit(columns.empty_table() if rows is None else rows, columns)
+        if can_exchange(self._table):
+            self._exchange(keys, added)
+        else:
+            self._replace_by_merge(keys, added)
+
+    def _exchange(self, keys: pa.Table | None, added: pa.Table) -> None:
+        files = self.files
+        with _refusing(), FileExchange(self._table, self.file_system, added.schema) as exchange:
+            if keys is not None and keys.num_rows:
+                wanted, by = _narrow(self, keys)
+                for file in files:
+                    parts = self._iter_parts(keys.column_names, [file])
+                    if len(places := find_places(wanted, parts, by)):
+                        exchange.take_out(file, places)
+            exchange.put_in(added)
+            exchange.commit()
+
+    def _replace_by_merge(self, keys: pa.Table | None, added: pa.Table) -> None:
         from deltalake import write_deltalake
 
         present = None if keys is None else take_present(self, keys)
-        columns = self.columns
-        added = fit(columns.empty_table() if rows is None else rows, columns)
         with _refusing():
             if present is not None and present.num_rows:
                 self._merge(present, added)

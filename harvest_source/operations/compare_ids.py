@@ -7,7 +7,8 @@ days that it is on, so that nothing else is read again, nor compared again after
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -29,6 +30,8 @@ from harvest_source.warehouse.arrow_reads import build_keys
 
 _PAGES: Final = 20
 """Pages after which free memory is given back."""
+_ROWS: Final = 1_000_000
+"""Rows that are compared at once: 12 MB on each side, and as much for sorting them."""
 
 
 def compare_ids(
@@ -55,20 +58,14 @@ def compare_ids(
     counts = table.copy.count_days()
     if most_rows is not None and sum(counts.values()) > most_rows:
         return None
-    windows = list(within) or [table.pair.root]
-    listed, results = _read_lists(table, map(Slice, windows))
-    stored = table.copy.keys(within or (ALL_DAYS,))
     moved = pa.array([each.there["id"] for each in changed], pa.int64())
-    found = find_differences(stored, listed, moved)
-    if not found.is_equal:
-        # The list took minutes: what was created meanwhile is not missing.
-        later, result = _read_lists(table, [Slice(since=table.pair.since)])
-        results += result
-        moved = pa.concat_arrays([moved, *later.column("id").chunks])
-        found = find_differences(stored, listed, moved)
-    del stored, listed
-    release_memory()
-    if not all(each.proven for each in results) or not (found.here or found.there or within):
+    found, is_proven = RowDifferences(), True
+    for windows in [within] if within else cut_days(table.pair.root, counts):
+        some, results = _compare(table, windows, moved)
+        found += some
+        is_proven &= all(each.proven for each in results)
+        release_memory()
+    if not is_proven or not (found.here or found.there or within):
         return None
     rows = found.here + found.doubled
     other = found.same if found.same != rows else found.there
@@ -83,6 +80,47 @@ def compare_ids(
         there=Decimal(total + other - rows),
         slices=tuple(map(Slice, _choose_windows(table, found))),
     )
+
+
+def _compare(
+    table: AuditedTable, windows: Sequence[DateWindow], moved: pa.Array
+) -> tuple[RowDifferences, list[ReadResult]]:
+    """The rows of some days; *moved* are ids that do not count."""
+    listed, results = _read_lists(table, map(Slice, windows or [table.pair.root]))
+    stored = table.copy.keys(windows or (ALL_DAYS,))
+    found = find_differences(stored, listed, moved)
+    if not found.is_equal:
+        # The list took minutes: what was created meanwhile is not missing.
+        later, result = _read_lists(table, [Slice(since=table.pair.since)])
+        results += result
+        moved = pa.concat_arrays([moved, *later.column("id").chunks])
+        found = find_differences(stored, listed, moved)
+    return found, results
+
+
+def cut_days(
+    root: DateWindow, counts: Mapping[date | None, int], most_rows: int = _ROWS
+) -> list[Sequence[DateWindow]]:
+    """
+    Windows that are compared one after the other, of about *most_rows* rows each.
+
+    A row whose day is another one in Harvest differs in both windows, as it does where all days are
+    compared at once.
+
+    Returns:
+        Windows that have every day of *root* once; or one empty list, which stands for all rows,
+        where they are few or one of them is undated.
+    """
+    if sum(counts.values()) <= most_rows or None in counts:
+        return [()]
+    windows: list[Sequence[DateWindow]] = []
+    start, rows = root.start, 0
+    for day in sorted(each for each in counts if each is not None):
+        if rows and rows + counts[day] > most_rows:
+            windows.append([DateWindow(start, day)])
+            start, rows = day, 0
+        rows += counts[day]
+    return [*windows, [DateWindow(start, root.end)]]
 
 
 def _choose_windows(table: AuditedTable, found: RowDifferences) -> Sequence[DateWindow]:

@@ -96,6 +96,8 @@ def write_comments(warehouse: Warehouse) -> None:
     Raises:
         DestinationError: The destination refused. The tables are as they were.
     """
+    if warehouse.target.table_format is not None:
+        return  # dlt would open a view on each table, in a DuckDB in memory, for its comments.
     pipeline = warehouse.pipeline
     written = dict(read_local(pipeline, _WRITTEN) or {})
     known = warehouse.schema.tables

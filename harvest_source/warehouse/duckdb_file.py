@@ -42,6 +42,11 @@ LEAST_MEMORY: Final = 80 * 1024 * 1024
 Bytes that DuckDB may use in :meth:`DuckDBFile.held` at least; what it needs beyond them it keeps in
 a file beside its own.
 """
+_MORE_MEMORY: Final = (96 * 1024 * 1024, 112 * 1024 * 1024)
+"""
+The same where that was too little, in turn. DuckDB 1.5.6 lacks a few blocks in some first loads,
+and both lack more where rows of ten million change, while the process has 512 MB for everything.
+"""
 MOST_MEMORY: Final = 160 * 1024 * 1024
 """
 And at most: by itself DuckDB takes up to four fifths of the machine. A first load takes a tenth
@@ -79,7 +84,8 @@ def choose_memory(available: int | None) -> int:
 
 def _list_bounds(memory: int) -> list[int | None]:
     """What DuckDB may use at first, and at each further try; None: any amount."""
-    return [memory, *([MOST_MEMORY] if memory < MOST_MEMORY else []), None]
+    more = (each for each in (*_MORE_MEMORY, MOST_MEMORY) if memory < each <= MOST_MEMORY)
+    return [memory, *more, None]
 
 
 @dataclass(slots=True)
@@ -215,7 +221,7 @@ class DuckDBFile:
                 connection.execute(DUCKDB_CHECKPOINT)
 
     def lift(self, kept: Kept) -> bool:
-        """Let DuckDB use more memory from now on, in two steps; False: it had no bound."""
+        """Let DuckDB use more memory from now on, a step at a time; False: it had no bound."""
         if self._bound is None:
             return False
         self._state.lifted += 1

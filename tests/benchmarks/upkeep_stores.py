@@ -159,27 +159,36 @@ class DeltaStore:
         }
 
     def spoil(self, rows: int) -> None:
-        columns = ["id", "is_running"]
-        found = self._open().to_pyarrow_table(columns=columns).filter(~pc.field("is_running"))
-        chosen = sorted(found.column("id").to_pylist(), key=lambda each: (each % 9973, each))
-        self._open().update(
-            updates={"rounded_hours": "rounded_hours + 1"},
-            predicate=f"id IN ({', '.join(map(str, chosen[:rows]))})",
-        )
+        _apart(_spoil_delta, self._folder, rows)
 
     def sum_hours(self) -> tuple[int, Any]:
-        columns = ["rounded_hours", "is_running"]
-        found = self._open().to_pyarrow_table(columns=columns).filter(~pc.field("is_running"))
-        return found.num_rows, pc.sum(found.column("rounded_hours")).as_py()
+        return _apart(_sum_delta, self._folder)
 
     def describe(self, ours_mb: float) -> str:
         files = [each.stat().st_size for each in self._folder.rglob("*") if each.is_file()]
         return f"{len(files)} files of {sum(files) / 1e6:,.0f} MB; written {ours_mb:,.1f} MB"
 
-    def _open(self) -> Any:
-        import deltalake
 
-        return deltalake.DeltaTable(str(self._folder / "harvest" / "time_entries"))
+def _spoil_delta(folder: Path, rows: int) -> None:
+    columns = ["id", "is_running"]
+    found = _open_delta(folder).to_pyarrow_table(columns=columns).filter(~pc.field("is_running"))
+    chosen = sorted(found.column("id").to_pylist(), key=lambda each: (each % 9973, each))
+    _open_delta(folder).update(
+        updates={"rounded_hours": "rounded_hours + 1"},
+        predicate=f"id IN ({', '.join(map(str, chosen[:rows]))})",
+    )
+
+
+def _sum_delta(folder: Path) -> tuple[int, Any]:
+    columns = ["rounded_hours", "is_running"]
+    found = _open_delta(folder).to_pyarrow_table(columns=columns).filter(~pc.field("is_running"))
+    return found.num_rows, pc.sum(found.column("rounded_hours")).as_py()
+
+
+def _open_delta(folder: Path) -> Any:
+    import deltalake
+
+    return deltalake.DeltaTable(str(folder / "harvest" / "time_entries"))
 
 
 @contextmanager

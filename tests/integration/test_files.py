@@ -102,6 +102,13 @@ def test_the_tables_are_read_without_extensions_of_duckdb(lab: DestinationLab) -
         assert len(rows) == dataset.clients.arrow().num_rows == len(lab.server.rows("clients"))
 
 
+def test_no_comments_are_written_where_there_are_none(lab: DestinationLab) -> None:
+    """They would need a view on every table, which is gone with the connection."""
+    assert lab.sync(*TABLES).status == "ok"
+    with lab.working(), pytest.raises(KeyError):
+        attach(destination="filesystem").get_local_state_val("harvest_source_comments")
+
+
 @pytest.mark.thorough
 def test_files_are_tried_with_a_table_of_their_own(lab: DestinationLab) -> None:
     """Every value comes back, and nothing stays."""

@@ -198,14 +198,15 @@ def test_memory_is_bounded_while_the_file_is_held(tmp_path: Path) -> None:
 
 
 def test_the_bound_can_be_lifted(tmp_path: Path) -> None:
-    """First to what a large machine has, then without: in later statements, too."""
+    """To a little more, to what a large machine has, then without: in later statements, too."""
     path = tmp_path / "a.duckdb"
     file = replace(file_at(path), memory=LITTLE)
     with file.held(KEPT), duckdb.connect(str(path)) as connection:
         with pytest.raises(duckdb.OutOfMemoryException):
             connection.execute(TOO_MUCH)
-        assert file.lift(KEPT)
-        assert read_limit(path) == "160.0 MiB"
+        for limit in ("96.0 MiB", "112.0 MiB", "160.0 MiB"):
+            assert file.lift(KEPT)
+            assert read_limit(path) == limit
         assert file.lift(KEPT)
         assert connection.execute(TOO_MUCH).fetchall()
     assert not file.lift(KEPT)
