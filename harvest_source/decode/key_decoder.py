@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import reduce
 from operator import attrgetter
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -28,6 +28,9 @@ _MEMBERS: Final[Mapping[Type, Any]] = {
     Type.TIMESTAMP: str | None,
 }
 """What JSON has for a column's value; columns of other types are not read by themselves."""
+
+_NOTHING: Final[Any] = Annotated[int, msgspec.Meta(gt=0, lt=0)]
+"""A value that there is none of."""
 
 _AS_TEXT: Final = frozenset({Type.DATE, Type.TIMESTAMP})
 """Types whose values are text in JSON."""
@@ -58,8 +61,9 @@ class KeyDecoder:
         }
         tree: dict[str, Any] = {}
         for name, of in self._types.items():
-            *above, leaf = name.split(SEPARATOR)
+            *above, leaf = path = name.split(SEPARATOR)
             reduce(lambda node, each: node.setdefault(each, {}), above, tree)[leaf] = _MEMBERS[of]
+            _forbid_joined(tree, path)
         rows: Any = list[_build_struct(tree)]  # type: ignore[misc]
         self._decoder: Any = msgspec.json.Decoder(type=rows)
         self._bodies: Any = None
@@ -127,6 +131,19 @@ def _pick(records: list[Any], path: Sequence[str]) -> list[Any]:
 
 
 _UNEXPECTED: Final = (msgspec.MsgspecError, pa.ArrowException, OverflowError, RecursionError)
+
+
+def _forbid_joined(tree: dict[str, Any], path: Sequence[str]) -> None:
+    """
+    Have *tree* refuse members that are named like several of *path*: ``client__id`` beside ``id``.
+
+    Their values are in the column of the path, too: only whole rows tell which of them counts.
+    """
+    node = tree
+    for at, member in enumerate(path[:-1]):
+        for end in range(at + 2, len(path) + 1):
+            node[SEPARATOR.join(path[at:end])] = _NOTHING
+        node = node[member]
 
 
 def _build_envelope(rows: Any, key: str) -> Any:
