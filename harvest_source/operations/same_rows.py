@@ -76,9 +76,9 @@ class SameRows:
             return rows
         (content,) = self.digests.digest(rows, [stored.columns])
         ids = rows.column("id")
-        is_same = pc.is_in(content, value_set=stored.find_contents(ids))
-        # Another version of the row may be on its way: then this one decides, being the later.
         (account_id,) = pc.unique(rows.column(ACCOUNT_ID)).to_pylist()
+        is_same = pc.is_in(content, value_set=stored.find_contents(account_id, ids))
+        # Another version of the row may be on its way: then this one decides, being the later.
         loaded = self._loaded.get((endpoint.name, account_id), ())
         for others in (ids.filter(pc.invert(is_same)), *loaded):
             if len(others):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -37,12 +37,17 @@ class StoredRows:
     rows: pa.Table
     columns: tuple[str, ...]
     is_told: bool = True
+    _by_account: dict[int, pa.Table] = field(default_factory=dict, repr=False, compare=False)
 
-    def find_contents(self, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The contents of rows with one of *ids*, in any account, that stand there once."""
-        is_wanted = pc.is_in(self.rows.column("id"), value_set=ids)
-        is_single = pc.equal(self.rows.column(_ROWS), 1)
-        return self.rows.column("content").filter(pc.and_(is_wanted, is_single))
+    def find_contents(self, account_id: int, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        """The contents of an account's rows with one of *ids* that stand there once."""
+        rows = self._by_account.get(account_id)
+        if rows is None:  # Once: page after page asks for its rows.
+            is_ours = pc.equal(self.rows.column(ACCOUNT_ID), account_id)
+            rows = self._by_account[account_id] = self.rows.filter(is_ours)
+        is_wanted = pc.is_in(rows.column("id"), value_set=ids)
+        is_single = pc.equal(rows.column(_ROWS), 1)
+        return rows.column("content").filter(pc.and_(is_wanted, is_single))
 
 
 def read_digests(
