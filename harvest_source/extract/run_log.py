@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from harvest_source.activity import Activity
 from harvest_source.defaults import PAGE_ROWS
@@ -59,49 +59,70 @@ class Progress:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class PageCounts:
-    """Rows read and expected over all tables, as far as their pages say. Thread-safe."""
+class _Sums(NamedTuple):
+    """What the pages of one table, or of several, say."""
 
-    _rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    rows: int = 0
+    total: int = 0
+    pages_left: int = 0
+    left: int = 0
+    exceeded: int = 0
+    """Tables of which more rows came than were announced."""
+
+
+@dataclass(slots=True)
+class PageCounts:
+    """
+    Rows read and expected over all tables, as far as their pages say. Thread-safe.
+
+    The sums are kept: a run of many accounts asks for them after every page.
+    """
+
     _announced: dict[tuple[str, int], int] = field(default_factory=dict)
+    _rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    _sums: _Sums = field(default_factory=_Sums)
+    """Replaced as a whole, so that a look at it needs no lock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, progress: Progress) -> None:
         """Count a page."""
         key = progress.table, progress.account_id
         with self._lock:
-            self._rows[key] = self._rows.get(key, 0) + progress.rows
-            known = self._announced.get(key, 0)
-            more = progress.rows if progress.total is None else progress.total - known
-            self._announced[key] = known + max(more, 0)
-
-    def _list(self) -> list[tuple[int, int]]:
-        """Rows read and rows announced, of each table of each account."""
-        with self._lock:  # The first page of a table makes the dictionaries grow.
-            return [(rows, self._announced[key]) for key, rows in self._rows.items()]
+            rows, announced = self._rows.get(key, 0), self._announced.get(key, 0)
+            before = _sum_up(rows, announced)
+            more = progress.rows if progress.total is None else progress.total - announced
+            self._rows[key] = rows = rows + progress.rows
+            self._announced[key] = announced = announced + max(more, 0)
+            changes = zip(self._sums, before, _sum_up(rows, announced), strict=True)
+            self._sums = _Sums(*(of_all - was + now for of_all, was, now in changes))
 
     @property
     def rows(self) -> int:
         """Rows read."""
-        return sum(rows for rows, _ in self._list())
+        return self._sums.rows
 
     @property
     def total(self) -> int:
         """Rows read and still to come, approximately."""
-        return sum(max(rows, announced) for rows, announced in self._list())
+        return self._sums.total
 
     @property
     def pages_left(self) -> int:
         """Pages still to come, approximately: a page of one list holds no rows of another."""
-        left = (announced - rows for rows, announced in self._list())
-        return sum(-(-rows // PAGE_ROWS) for rows in left if rows > 0)
+        return self._sums.pages_left
 
     @property
     def left(self) -> int | None:
         """Rows still to come, approximately; None when more came than were announced."""
-        left = [announced - rows for rows, announced in self._list()]
-        return None if min(left, default=0) < 0 else sum(left)
+        sums = self._sums
+        return None if sums.exceeded else sums.left
+
+
+def _sum_up(rows: int, announced: int) -> _Sums:
+    """The figures of one table."""
+    left = announced - rows
+    pages_left = max(-(-left // PAGE_ROWS), 0)
+    return _Sums(rows, max(rows, announced), pages_left, left, int(left < 0))
 
 
 @dataclass(slots=True)

@@ -72,6 +72,25 @@ def test_the_later_of_two_versions_decides(digests: PageDigests) -> None:
     assert choose(same, page("a", "b")) == ["a"]
 
 
+def test_pages_that_are_told_together_stay_apart(digests: PageDigests) -> None:
+    """Pages of two accounts, with and without an empty column, and a version between two others."""
+    here = pa.concat_tables([page("a", "b"), page("c", "d", account_id=2)])
+    same = SameRows({"clients": store(digests, here)}, digests)
+    pages = [
+        page("a", "changed"),
+        page("c", "d", account_id=2),
+        page("a", "b", account_id=2),
+        page("a", "b", unknown=None),
+    ]
+    batches = [Batch(CLIENTS, each["account_id"][0].as_py(), table=each) for each in pages]
+    found = [
+        (batch.account_id, batch.table.column("name").to_pylist())
+        for batch in same.leave_out(batches)
+        if batch.table is not None
+    ]
+    assert found == [(1, ["changed"]), (2, ["a", "b"]), (1, ["b"])]
+
+
 @pytest.mark.parametrize(
     ("endpoint", "times", "history", "more"),
     [
