@@ -78,12 +78,12 @@ def _forget_old_runs(workspace: Workspace) -> None:
 
 def _shrink(workspace: Workspace, *, is_daily: bool) -> None:
     """Give room back that the file does not need; a failure to do so is only a warning."""
-    file = workspace.warehouse.file
+    file, dataset = workspace.warehouse.file, workspace.warehouse.dataset
     if file is None or not workspace.upkeep.shrinks_file:
         return
     try:
-        if is_worth(file, is_daily=is_daily):
-            workspace.run_log.given_back = shrink(file, workspace.warehouse.dataset)
+        if is_worth(file, dataset, is_daily=is_daily):
+            workspace.run_log.given_back = shrink(file, dataset)
     except Exception as error:  # The file takes more room than it need, and nothing else.
         workspace.run_log.warn(
             f"{file.path} could not be made smaller: {printable(error)}. It is complete; "

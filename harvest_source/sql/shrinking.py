@@ -14,6 +14,7 @@ TABLES: Final = """
     SELECT
         schema_name,
         table_name,
+        estimated_size,
         lower(schema_name) = lower(?)
         AND NOT EXISTS (
             SELECT 1 FROM duckdb_indexes() AS i
@@ -32,10 +33,18 @@ TABLES: Final = """
     FROM duckdb_tables() AS t WHERE database_name = current_database() AND NOT temporary
 """
 """
-All tables, and whether a table's rows may be moved: it is in the given schema and has no key.
+All tables, their rows with the deleted ones whose room is not free yet, and whether a table's rows
+may be moved: it is in the given schema and has no key.
 
 Each insertion of DuckDB checks a key against the rows that the transaction has deleted, too.
 """
+
+LARGE_TABLES: Final = """
+    SELECT schema_name, table_name, estimated_size FROM duckdb_tables()
+    WHERE database_name = current_database() AND NOT temporary
+        AND lower(schema_name) = lower(?) AND estimated_size >= ?
+"""
+"""Tables of a schema with as many rows as that, deleted ones included."""
 
 GROUPS: Final = """
     SELECT
@@ -48,11 +57,43 @@ GROUPS: Final = """
 """Groups of a table's rows: number, last block, blocks, rows with those that were deleted."""
 
 
-def copy_rows(table: str) -> str:
-    """Add the rows of a *table*, quoted, between two row ids once more, with later ids."""
-    return f"INSERT INTO {table} SELECT * FROM {table} WHERE rowid BETWEEN ? AND ?"  # noqa: S608 - quoted names
+def count_rows(table: str) -> str:
+    """The number of rows of a *table*, quoted."""
+    return f"SELECT count(*) FROM {table}"  # noqa: S608 - quoted names
 
 
-def delete_rows(table: str) -> str:
-    """Delete the rows of a *table*, quoted, between two row ids."""
-    return f"DELETE FROM {table} WHERE rowid BETWEEN ? AND ?"  # noqa: S608 - quoted names
+def find_last_row(table: str) -> str:
+    """The largest row id of a *table*, quoted; null where it has no row."""
+    return f"SELECT max(rowid) FROM {table}"  # noqa: S608 - quoted names
+
+
+def count_between(table: str) -> str:
+    """The number of rows of a *table*, quoted, between two row ids."""
+    return f"{count_rows(table)} WHERE {_between(1)}"
+
+
+def find_missing(table: str) -> str:
+    """
+    Where most row ids are missing in a row of a *table*, quoted: the next id, and how many.
+
+    DuckDB reads rows by their ids, and so a window over them needs no order and no memory.
+    """
+    before = "lag(rowid, 1, -1) OVER ()"
+    return (
+        f"SELECT place, missing FROM (SELECT rowid AS place, rowid - {before} - 1 AS missing "  # noqa: S608 - quoted names
+        f"FROM {table}) WHERE missing > 0 ORDER BY missing DESC LIMIT ?"
+    )
+
+
+def copy_rows(table: str, ranges: int) -> str:
+    """Add the rows of a *table*, quoted, in so many *ranges* of ids once more, with later ids."""
+    return f"INSERT INTO {table} SELECT * FROM {table} WHERE {_between(ranges)}"  # noqa: S608 - quoted names
+
+
+def delete_rows(table: str, ranges: int) -> str:
+    """Delete the rows of a *table*, quoted, in so many *ranges* of ids."""
+    return f"DELETE FROM {table} WHERE {_between(ranges)}"  # noqa: S608 - quoted names
+
+
+def _between(ranges: int) -> str:
+    return " OR ".join(["rowid BETWEEN ? AND ?"] * ranges)

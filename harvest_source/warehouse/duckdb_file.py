@@ -19,10 +19,12 @@ from harvest_source.sql.statements import (
     DUCKDB_GIVE_BACK,
     DUCKDB_HAS_TABLE,
     DUCKDB_KEEP_LOG,
+    DUCKDB_NO_VACUUM,
     DUCKDB_READ_SHARE,
     DUCKDB_SCHEMAS_WITH,
     DUCKDB_SET_MEMORY,
     DUCKDB_SET_THREADS,
+    DUCKDB_VACUUM,
     DUCKDB_WHOLE_METADATA,
     DUCKDB_WRITE_LOG,
 )
@@ -151,7 +153,7 @@ class DuckDBFile:
             if self._state.limit_before is not None:
                 yield
                 return
-            for setting in (DUCKDB_WHOLE_METADATA, DUCKDB_GIVE_BACK):
+            for setting in (DUCKDB_WHOLE_METADATA, DUCKDB_GIVE_BACK, DUCKDB_NO_VACUUM):
                 with suppress(duckdb.CatalogException):  # Not every version has it.
                     connection.execute(setting)
             ((threads, limit),) = connection.execute(DUCKDB_READ_SHARE).fetchall()
@@ -165,6 +167,7 @@ class DuckDBFile:
                     self._end_log(connection)
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
                     connection.execute(DUCKDB_SET_MEMORY.format(limit))
+                    connection.execute(DUCKDB_VACUUM)
 
     def check(self, kept: Kept, *, stays_open: bool) -> None:
         """

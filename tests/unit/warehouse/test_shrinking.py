@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from harvest_source.warehouse import shrinking
-from harvest_source.warehouse.shrinking import is_worth, shrink
-from tests.support.shrink import build
+from harvest_source.warehouse.duckdb_file import DuckDBFile
+from harvest_source.warehouse.shrinking import Group, is_worth, join_groups, shrink
+from tests.support.shrink import build, file_at
 
 OBJECTS = """
     SELECT 'table', schema_name, table_name, comment, sql FROM duckdb_tables()
@@ -20,6 +21,12 @@ OBJECTS = """
     WHERE NOT internal
     ORDER BY ALL
 """
+SLOTS = """
+    SELECT sum("count") FROM pragma_storage_info('harvest.t')
+    WHERE column_id = 0 AND segment_type <> 'VALIDITY' GROUP BY row_group_id ORDER BY row_group_id
+"""
+"""Rows of each group, deleted ones included."""
+IRREGULAR = (96_000, 100_000, 84_000, 100_000, 20_000)
 CONTENT = "SELECT count(*), sum(hash(t)::HUGEINT), count(DISTINCT id) FROM {} AS t"
 
 
@@ -48,12 +55,85 @@ def test_free_room_is_given_back(tmp_path: Path) -> None:
         """,
     )
     before, size = describe(path, *tables), path.stat().st_size
-    assert is_worth(file, is_daily=False)
+    assert is_worth(file, "harvest", is_daily=False)
     given_back = shrink(file, "harvest")
     assert given_back == size - path.stat().st_size > size / 2
     assert describe(path, *tables) == before
-    assert not is_worth(file, is_daily=True)
+    assert not is_worth(file, "harvest", is_daily=True)
     assert not list(tmp_path.glob("*.wal"))
+
+
+def fill(path: Path, rows: int, *, first: int = 0) -> None:
+    """Add so many rows to a table, as a group of their own."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "CREATE SCHEMA IF NOT EXISTS harvest; SET enable_progress_bar = false;"
+            "CREATE TABLE IF NOT EXISTS harvest.t (id BIGINT, a UBIGINT, b UBIGINT)"
+        )
+        values = f"SELECT i, hash(i), hash(-i) FROM range({first}, {first + rows}) AS r(i)"
+        connection.execute(f"INSERT INTO harvest.t {values}; CHECKPOINT")
+
+
+def delete(file: DuckDBFile, where: str, then: str = "") -> None:
+    """Delete rows as a run does."""
+    with file.held(""), file.open("") as connection:
+        connection.execute(
+            f"BEGIN; DELETE FROM harvest.t WHERE {where}; {then}; COMMIT; CHECKPOINT"
+        )
+
+
+def read_slots(path: Path) -> list[int]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [int(rows) for (rows,) in connection.execute(SLOTS).fetchall()]
+
+
+def test_a_run_writes_only_what_has_changed(tmp_path: Path) -> None:
+    """DuckDB would write groups once more that fit into fewer, whatever their number."""
+    path = tmp_path / "a.duckdb"
+    for number, rows in enumerate(IRREGULAR):
+        fill(path, rows, first=sum(IRREGULAR[:number]))
+    again = "INSERT INTO harvest.t SELECT i, hash(i), hash(-i) FROM range(280000, 380000) AS r(i)"
+    delete(file_at(path), "id BETWEEN 280000 AND 379999", again)
+    assert read_slots(path) == [96_000, 100_000, 84_000, 20_000, 100_000]
+
+
+def test_room_of_deleted_rows_is_given_back(tmp_path: Path) -> None:
+    """Half of the rows of each group are gone, and no block is free."""
+    path = tmp_path / "a.duckdb"
+    fill(path, 400_000)
+    file, size = file_at(path), path.stat().st_size
+    delete(file, "id % 2 = 0")
+    before = describe(path, "harvest.t")
+    assert is_worth(file, "harvest", is_daily=False)
+    assert shrink(file, "harvest") == size - path.stat().st_size > size / 3
+    assert describe(path, "harvest.t") == before
+    assert not is_worth(file, "harvest", is_daily=True)
+    assert sum(read_slots(path)) == 200_000
+
+
+def test_the_last_rows_of_a_table_are_moved_first() -> None:
+    """Once the rows of a group were moved, DuckDB may give its ids to those of later ones."""
+    sparse = {"last_block": 1, "blocks": 9, "rows": 50_000}
+    first, second, third = (
+        Group("t", first_row=at, last_row=at + 99, **sparse) for at in (0, 100, 200)
+    )
+    other = Group("s", first_row=0, last_row=9, **sparse)
+    assert join_groups([second, other, first, third]) == [[other], [third, second], [first]]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_rows_behind_groups_that_are_gone_are_found(tmp_path: Path, is_ours: bool) -> None:
+    """In a file that DuckDB 2 made for itself, row ids stay as they are when groups go."""
+    path = tmp_path / "a.duckdb"
+    file = file_at(path)
+    if is_ours:
+        file.open("").close()
+    fill(path, 5 * 122_880)
+    delete(file, "id < 2 * 122880 OR id BETWEEN 3 * 122880 AND 4 * 122880 - 1")
+    before, size = describe(path, "harvest.t"), path.stat().st_size
+    assert is_worth(file, "harvest", is_daily=False)
+    assert shrink(file, "harvest") == size - path.stat().st_size > size / 3
+    assert describe(path, "harvest.t") == before
 
 
 @pytest.mark.parametrize(
@@ -87,5 +167,5 @@ def test_little_free_room_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = tmp_path / "a.duckdb"
     file = build(path, "CREATE TABLE harvest.t AS SELECT * FROM rows")
     content = path.read_bytes()
-    assert not is_worth(file, is_daily=False)
+    assert not is_worth(file, "harvest", is_daily=False)
     assert path.read_bytes() == content
