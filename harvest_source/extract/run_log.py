@@ -7,7 +7,7 @@ Knows nothing of dlt or HTTP.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -187,6 +187,11 @@ class RunLog:
         with self._lock:
             key = table, account_id
             self.rows[key] = self.rows.get(key, 0) + rows
+
+    def keep_rows(self, rows: Mapping[tuple[str, int], int]) -> None:
+        """Count no others than *rows* as read: those were given up and are read again."""
+        with self._lock:
+            self.rows = {key: rows.get(key, 0) for key in self.rows}
 
     def count_rows(self, account_id: int) -> int:
         """Records of an account that were read."""

@@ -116,9 +116,8 @@ def test_a_read_that_fails_for_another_reason_fails_at_once(
     warehouse.load(build_source(pa.table({"id": [1]})))
     with warehouse.sql() as sql, PageDigests() as digests:
         before = sql.fetch(DUCKDB_READ_SHARE)
-        counted = Counted(sql.client, sql.schema)
+        counted, where = Counted(sql.client, sql.schema), Equals("gone", 1)
         with pytest.raises(DatabaseTerminalException):
-            where = Equals("gone", 1)
             arrow_reads.select_digests(counted, "numbers", where, ("id",), (("id",),), digests)
         assert sql.fetch(DUCKDB_READ_SHARE) == before
     assert Counted.asked == 1
