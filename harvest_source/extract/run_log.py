@@ -10,12 +10,15 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from harvest_source.activity import Activity
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import HarvestError, IncompleteListError, error_dict
 from harvest_source.notices import Notice, NoticeKind
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +218,8 @@ class RunLog:
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
         """Record that a table is not read on purpose."""
-        with self._lock:
-            skip = Skip(account_id, table, reason)
-            if skip not in self.skipped:
-                self.skipped.append(skip)
+        if self._add_new(self.skipped, Skip(account_id, table, reason)):
+            self.tell(f"{table} of account {account_id} is left out: {reason}")
 
     def fail(self, table: str, account_id: int, error: HarvestError) -> None:
         """Record that a table could not be read."""
@@ -236,9 +237,9 @@ class RunLog:
 
         The run is ``partial`` then: what was read is loaded, and a row may be missing.
         """
-        with self._lock:
-            if all((table, account_id) != (each.table, each.account_id) for each in self.unproven):
-                self.unproven.append(Failure(account_id, table, IncompleteListError(message)))
+        failure = Failure(account_id, table, IncompleteListError(message))
+        if self._add_new(self.unproven, failure, key=attrgetter("table", "account_id")):
+            self.tell(message)
 
     def doubt(self, table: str, account_id: int, message: str) -> None:
         """
@@ -276,9 +277,21 @@ class RunLog:
 
     def add_notice(self, notice: Notice) -> None:
         """Record a warning for the user; a repeated one is recorded once."""
+        if self._add_new(self.notices, notice):
+            self.tell(notice.text)
+
+    def tell(self, message: str) -> None:
+        """Called once with each warning, and with why a table was not read. Does nothing here."""
+
+    def _add_new(
+        self, found: list[T], item: T, key: Callable[[T], object] = lambda each: each
+    ) -> bool:
+        """Add *item* to *found*; False: one with the same *key* is there already."""
         with self._lock:
-            if notice not in self.notices:
-                self.notices.append(notice)
+            is_new = all(key(each) != key(item) for each in found)
+            if is_new:
+                found.append(item)
+            return is_new
 
     @property
     def warnings(self) -> list[str]:
