@@ -26,8 +26,6 @@ from harvest_source.dlt_internals.delta_files import FileExchange, can_exchange,
 from harvest_source.dlt_internals.delta_writer import PART
 from harvest_source.sql.maintenance import quote
 
-FORMATS: Final = ("delta", "iceberg")
-
 _GONE: Final = "harvest_source_gone"
 """Column that marks keys in the source of a merge; no column of Harvest's is called so."""
 
