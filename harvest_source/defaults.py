@@ -20,6 +20,9 @@ PROFILE: Final = "default"
 TableFormat: TypeAlias = Literal["delta", "iceberg"]
 """Formats of tables in files, for dlt's destination ``filesystem``."""
 
+TABLE_FORMATS: Final[tuple[TableFormat, ...]] = ("delta", "iceberg")
+"""All of them."""
+
 PAGE_ROWS: Final = 2000
 """Harvest's largest page. A list that fits in one page is read atomically."""
 

@@ -55,8 +55,8 @@ LATE: Final[Mapping[str, Mapping[str, Any]]] = {
     # documentation then lacks the parameters of the functions' options.
     "pyarrow.compute": {},
     "pyarrow.vendored.docscrape": {"NumpyDocString": _NoDescription},
+    # Imported by the joins of Arrow, which take it for files alone.
     "pyarrow.dataset": {},
-    "pyarrow.parquet": {},
     "dateutil.parser": {},
     "yaml": {},
 }

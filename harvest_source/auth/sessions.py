@@ -188,6 +188,8 @@ class Sessions:
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
         self._readers = 0
+        self._closings = 0
+        """How often the last reader has left."""
 
     def account_ids(self) -> tuple[int, ...]:
         """
@@ -217,12 +219,21 @@ class Sessions:
         with self._opening:
             opened = self._opened.get(account_id)
             if opened is None:
+                before = self._closings
                 opened = self._try_open(account_id, cancelled)
-                with self._lock:
-                    self._opened[account_id] = opened
+                self._keep(account_id, opened, before)
         if isinstance(opened, HarvestError):
             raise opened
         return opened
+
+    def _keep(self, account_id: int, opened: Session | HarvestError, closings: int) -> None:
+        """Keep a session that was opened after *closings*; the last reader may have left since."""
+        with self._lock:
+            is_late = self._closings != closings
+            if not is_late:
+                self._opened[account_id] = opened
+        if is_late and isinstance(opened, Session):
+            opened.client.close()  # As those that were open already.
 
     def give_up(self, account_id: int) -> None:
         """Remove one account from :meth:`account_ids`."""
@@ -262,6 +273,7 @@ class Sessions:
                 is_last = not self._readers
                 left = list(self._opened.values()) if is_last else []
                 if is_last:
+                    self._closings += 1
                     self._opened.clear()
             for each in left:
                 if isinstance(each, Session):

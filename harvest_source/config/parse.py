@@ -20,6 +20,7 @@ from harvest_source.defaults import (
     LEAST_OVERLAP_S,
     OVERLAP_S,
     SWEEP_EVERY,
+    TABLE_FORMATS,
     TableFormat,
 )
 from harvest_source.errors import ConfigError, printable
@@ -35,7 +36,6 @@ _MOST: Final = 10**9
 _MOST_DAYS: Final = 36_500
 """A hundred years: larger shifts leave the range of dates."""
 
-_TABLE_FORMATS: Final[tuple[TableFormat, ...]] = ("delta", "iceberg")
 
 _DAY: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 
@@ -340,7 +340,7 @@ def parse_table_format(value: object) -> TableFormat | None:
     Raises:
         ConfigError: There is no such format.
     """
-    return None if value is None else _parse_choice(value, "table_format", *_TABLE_FORMATS)
+    return None if value is None else _parse_choice(value, "table_format", *TABLE_FORMATS)
 
 
 def parse_rate_limit(value: object) -> int | None:

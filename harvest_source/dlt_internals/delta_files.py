@@ -1,5 +1,5 @@
 """
-Files of a Delta table, written with Arrow a part at a time, and exchanged for others in one commit.
+Files of a Delta table, exchanged for others in one commit.
 
 deltalake's merge holds every row of the files in which nothing changes until its end, and the rows
 that come besides: an unchanged run into 400,000 time entries took 551 MB in place of 252, and more
@@ -8,12 +8,10 @@ with each further row. Here what is in memory is a part of 8,192 rows, whatever 
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote
 from uuid import uuid4
@@ -22,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-PART: Final = 32_768
-"""Rows of a few columns in memory at once, and of a row group."""
+from harvest_source.dlt_internals.delta_writer import PART, FileWriter
+
 _WIDE_PART: Final = 8_192
 """Rows of all columns in memory at once, which are copied some times on their way."""
 _FILE_ROWS: Final = 8 * PART
@@ -94,7 +92,7 @@ class FileExchange:
         self._columns = columns
         self._root = file_system._strip_protocol(unquote(table.table_uri)).rstrip("/")
         self._removed: list[str] = []
-        self._written: list[_Writer] = []
+        self._written: list[FileWriter] = []
         self._is_sent = False
 
     def __enter__(self) -> FileExchange:
@@ -102,8 +100,8 @@ class FileExchange:
 
     def __exit__(self, *_: object) -> None:
         for writer in [] if self._is_sent else self._written:
+            writer.discard()
             with suppress(OSError):
-                writer.close()
                 self._file_system.rm(f"{self._root}/{writer.name}")
 
     def take_out(self, file: str, places: pa.Array) -> None:
@@ -122,7 +120,9 @@ class FileExchange:
                 self._end_file()
                 name = f"part-00000-{uuid4()}-c000.snappy.parquet"
                 path = f"{self._root}/{name}"
-                self._written.append(_Writer(name, self._file_system.open(path, "wb"), rows.schema))
+                self._written.append(
+                    FileWriter(name, self._file_system.open(path, "wb"), rows.schema)
+                )
             self._written[-1].write(rows.slice(at, _WIDE_PART))
 
     def commit(self) -> None:
@@ -155,101 +155,6 @@ class FileExchange:
         with self._file_system.open(path, "rb") as file:
             for batch in pq.ParquetFile(file).iter_batches(batch_size=_WIDE_PART):
                 yield fit(pa.Table.from_batches([batch]), self._columns)
-
-
-class _Writer:
-    """
-    One file that is being written.
-
-    Attributes:
-        name: Of the file.
-        rows: How many it has.
-        size: Bytes, once it is closed.
-        stats: What Delta's log says of it, once it is closed.
-    """
-
-    def __init__(self, name: str, sink: Any, columns: pa.Schema) -> None:
-        self.name = name
-        self.rows = self.size = 0
-        self.stats = ""
-        self._metadata: list[Any] = []
-        self._stack = ExitStack()
-        self._sink = self._stack.enter_context(sink)
-        self._parquet = self._stack.enter_context(
-            pq.ParquetWriter(sink, columns, metadata_collector=self._metadata)
-        )
-
-    def write(self, rows: pa.Table) -> None:
-        """Add rows, which are encoded at once: a row group waits for more of them."""
-        for batch in rows.to_batches():
-            self._parquet.write_batch(batch, row_group_size=PART)
-        self.rows += rows.num_rows
-
-    def close(self) -> None:
-        """End the file, if it is open."""
-        if self.stats:
-            return
-        self._parquet.close()
-        self.size = self._sink.tell()
-        self._stack.close()
-        self.stats = json.dumps(build_stats(self._metadata[0]))
-
-
-def build_stats(metadata: Any) -> dict[str, Any]:
-    """
-    What Delta's log says of a file, by which readers pass it over.
-
-    Args:
-        metadata: Arrow's, of the file.
-
-    Returns:
-        Bounds of whole numbers, days and instants, which are exact as JSON; texts and decimals have
-        none. Counts of nulls where every row group has one.
-    """
-    least: dict[str, Any] = {}
-    most: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    for place in range(metadata.num_columns):
-        columns = [group.column(place) for group in groups]
-        name, stats = columns[0].path_in_schema, [each.statistics for each in columns]
-        if any(each is None or not each.has_null_count for each in stats):
-            continue
-        nulls[name] = sum(each.null_count for each in stats)
-        bounds = _find_bounds(stats)
-        if bounds is not None:
-            least[name], most[name] = bounds
-    return {
-        "numRecords": metadata.num_rows,
-        "minValues": least,
-        "maxValues": most,
-        "nullCount": nulls,
-    }
-
-
-def _find_bounds(stats: Sequence[Any]) -> tuple[Any, Any] | None:
-    """The least and the largest value of a column, as JSON; None: they cannot be told exactly."""
-    known = [each for each in stats if each.has_min_max]
-    empty = [each for each in stats if not each.has_min_max and each.num_values]
-    if empty or not known:
-        return None
-    try:
-        values = min(each.min for each in known), max(each.max for each in known)
-    except (ValueError, OverflowError):  # A year that Python does not have.
-        return None
-    least, most = map(_as_json, values)
-    return None if least is None or most is None else (least, most)
-
-
-def _as_json(value: Any) -> Any:
-    """A bound as Delta writes it; None for a type of which it may be inexact."""
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            return None
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def find_places(keys: pa.Table, parts: Iterator[pa.Table], by: str) -> pa.Array:

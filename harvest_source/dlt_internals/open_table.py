@@ -22,16 +22,9 @@ from dlt.common.destination.exceptions import (
     DestinationTransientException,
 )
 
-from harvest_source.dlt_internals.delta_files import (
-    PART,
-    FileExchange,
-    can_exchange,
-    find_places,
-    fit,
-)
+from harvest_source.dlt_internals.delta_files import FileExchange, can_exchange, find_places, fit
+from harvest_source.dlt_internals.delta_writer import PART
 from harvest_source.sql.maintenance import quote
-
-FORMATS: Final = ("delta", "iceberg")
 
 _GONE: Final = "harvest_source_gone"
 """Column that marks keys in the source of a merge; no column of Harvest's is called so."""

@@ -7,15 +7,18 @@ Knows nothing of dlt or HTTP.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 from harvest_source.activity import Activity
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import HarvestError, IncompleteListError, error_dict
 from harvest_source.notices import Notice, NoticeKind
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,11 @@ class RunLog:
             key = table, account_id
             self.rows[key] = self.rows.get(key, 0) + rows
 
+    def keep_rows(self, rows: Mapping[tuple[str, int], int]) -> None:
+        """Count no others than *rows* as read: those were given up and are read again."""
+        with self._lock:
+            self.rows = {key: rows.get(key, 0) for key in self.rows}
+
     def count_rows(self, account_id: int) -> int:
         """Records of an account that were read."""
         with self._lock:
@@ -231,10 +239,8 @@ class RunLog:
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
         """Record that a table is not read on purpose."""
-        with self._lock:
-            skip = Skip(account_id, table, reason)
-            if skip not in self.skipped:
-                self.skipped.append(skip)
+        if self._add_new(self.skipped, Skip(account_id, table, reason)):
+            self.tell(f"{table} of account {account_id} is left out: {reason}")
 
     def fail(self, table: str, account_id: int, error: HarvestError) -> None:
         """Record that a table could not be read."""
@@ -252,9 +258,9 @@ class RunLog:
 
         The run is ``partial`` then: what was read is loaded, and a row may be missing.
         """
-        with self._lock:
-            if all((table, account_id) != (each.table, each.account_id) for each in self.unproven):
-                self.unproven.append(Failure(account_id, table, IncompleteListError(message)))
+        failure = Failure(account_id, table, IncompleteListError(message))
+        if self._add_new(self.unproven, failure, key=attrgetter("table", "account_id")):
+            self.tell(message)
 
     def doubt(self, table: str, account_id: int, message: str) -> None:
         """
@@ -292,9 +298,21 @@ class RunLog:
 
     def add_notice(self, notice: Notice) -> None:
         """Record a warning for the user; a repeated one is recorded once."""
+        if self._add_new(self.notices, notice):
+            self.tell(notice.text)
+
+    def tell(self, message: str) -> None:
+        """Called once with each warning, and with why a table was not read. Does nothing here."""
+
+    def _add_new(
+        self, found: list[T], item: T, key: Callable[[T], object] = lambda each: each
+    ) -> bool:
+        """Add *item* to *found*; False: one with the same *key* is there already."""
         with self._lock:
-            if notice not in self.notices:
-                self.notices.append(notice)
+            is_new = all(key(each) != key(item) for each in found)
+            if is_new:
+                found.append(item)
+            return is_new
 
     @property
     def warnings(self) -> list[str]:

@@ -119,11 +119,14 @@ def plan_windows(
         rows = count([DateWindow(window.start, day) for day in days])
         return dict(zip(days, rows, strict=True))
 
+    def even_out() -> list[date]:
+        return _even_out(window, {low: 0, **counted, last + _DAY: total}, windows)
+
     counted = count_before(guessed)
-    cuts = _even_out(window, {low: 0, **counted, last + _DAY: total}, windows) or guessed
+    cuts = even_out() or guessed
     if 2 * sum(rows in (0, total) for rows in counted.values()) > len(guessed):
         counted |= count_before([day for day in cuts if day not in counted])
-        cuts = _even_out(window, {low: 0, **counted, last + _DAY: total}, windows) or cuts
+        cuts = even_out() or cuts
     return [DateWindow(*sides) for sides in pairwise([window.start, *cuts, window.end])]
 
 

@@ -42,8 +42,8 @@ class DltEncoder:
     Turns the Arrow tables of one account and table into items for dlt.
 
     Args:
-        known: Shared by the encoders of all accounts of one resource in one load; None: this is the
-            only one.
+        known: Shared by the encoders of all accounts of one resource in one load; None: each item
+            has all of its hints, because steps of a user may leave out the first.
         as_rows: Dictionaries also where the table travels as Arrow tables, for steps of a user;
             :class:`harvest_source.load.row_tables.RowTables` makes tables of them afterwards.
     """
@@ -63,7 +63,7 @@ class DltEncoder:
         self._account_id = account_id
         self._schema = schema
         self._as_rows = as_rows
-        self._known = known or KnownHints()
+        self._known = known
         self._fitters: dict[str, ColumnFitter] = {}
 
     def encode(self, table: pa.Table) -> Any:
@@ -76,20 +76,28 @@ class DltEncoder:
         table = place_misfits(self._endpoint, self.decoder, table)
         if self._endpoint.record.children:
             return mark(self._as_records(table), columns=self._find_new_columns(table.column_names))
-        is_first, self._known.has_format = not self._known.has_format, True
         item = table.to_pylist() if self._as_rows else with_load_id(table, self._endpoint)
         return mark(
-            item, columns=self._find_new_columns(table.column_names), is_first_table=is_first
+            item,
+            columns=self._find_new_columns(table.column_names),
+            is_first_table=self._is_first_table(),
         )
+
+    def _is_first_table(self) -> bool:
+        if self._known is None:
+            return True
+        is_first, self._known.has_format = not self._known.has_format, True
+        return is_first
 
     def _find_new_columns(self, names: list[str]) -> TTableSchemaColumns:
         learned = self.decoder.learned
         as_lists = self.decoder.arrays if self._endpoint.record.children else frozenset()
         # Records whose key does not fit are left out, so nothing stands beside a key.
         beside_key = {f"{name}{VARIANT}" for name in self._endpoint.key} - {*names}
-        known = self._known.columns | as_lists | beside_key
+        told = self._known.columns if self._known is not None else set[str]()
+        known = told | as_lists | beside_key
         new = {name: column_type for name, column_type in learned.items() if name not in known}
-        self._known.columns.update(new)
+        told.update(new)
         return {name: type_hint(name, column_type) for name, column_type in new.items()}
 
     def _as_records(self, table: pa.Table) -> list[dict[str, Any]]:

@@ -182,7 +182,8 @@ class TableReader:
     def _iter_accounts(self, schema: dlt.Schema, *, as_rows: bool) -> Iterator[Any]:
         declared = (column.name for column in self._endpoint.columns)
         learned = learned_columns(schema, self._endpoint.name, declared)
-        known = KnownHints()
+        # A filter may leave out the item that has the hints: dlt would send rows as another format.
+        known = None if has_row_steps() else KnownHints()
         with self._reading.sessions.in_use():
             for account_id in self._reading.sessions.account_ids():
                 decoder = build_decoder(self._endpoint, account_id, self._excluded, schema, learned)

@@ -19,7 +19,6 @@ from harvest_source.load.history import TableHistory
 from harvest_source.load.resources import build_resource
 from harvest_source.load.settings import Hooks, RunArguments, Settings, build_settings
 from harvest_source.load.state import SOURCE
-from harvest_source.notices import Notice
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 
@@ -117,18 +116,8 @@ def harvest(
 class DltRunLog(RunLog):
     """For plain dlt use, which has no report: skips and warnings go to dlt's log."""
 
-    def skip(self, table: str, account_id: int, reason: str) -> None:
-        super().skip(table, account_id, reason)
-        log_warning(f"{table} of account {account_id} is left out: {reason}")
-
-    def note_unproven(self, table: str, account_id: int, message: str) -> None:
-        super().note_unproven(table, account_id, message)
+    def tell(self, message: str) -> None:
         log_warning(message)
-
-    def add_notice(self, notice: Notice) -> None:
-        if notice.text not in self.warnings:
-            log_warning(notice.text)
-        super().add_notice(notice)
 
 
 def build_history(endpoint: Endpoint, settings: Settings) -> TableHistory | None:

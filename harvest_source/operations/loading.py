@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final
 
 from harvest_source.concurrency import processor_share
 from harvest_source.errors import TableRefusedError
-from harvest_source.extract.extraction import Batch
+from harvest_source.extract.extraction import Batch, Place
 from harvest_source.extract.options import Reread
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.packages import PackageBuilder
@@ -39,11 +40,13 @@ def load_tables(workspace: Workspace, on_made: Callable[[], None] = lambda: None
     Raises:
         DestinationError: The destination refused; the package stays pending.
     """
+    landed = Counter[Place]()
     while True:
         try:
-            return _load_tables(workspace, on_made)
+            return _load_tables(workspace, on_made, landed)
         except TableRefusedError as error:
             workspace = _without_refused(workspace, error)
+            workspace.run_log.keep_rows(landed)
 
 
 def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspace:
@@ -62,7 +65,8 @@ def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspac
     return replace(workspace, endpoints=kept)
 
 
-def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
+def _load_tables(workspace: Workspace, on_made: Callable[[], None], landed: Counter[Place]) -> None:
+    """As :func:`load_tables`; counts in *landed* the rows that were read for each load."""
     builder = _create_builder(workspace)
     feeds = [
         _with_stored_windows(workspace, each)
@@ -72,15 +76,26 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
     with closing(workspace.extraction.iter_packages(feeds)) as packages:
         for batches in packages:
             makes_tables = builder.has_unmade
-            source = builder.build_source(unchanged.leave_out(replacement.clear_way(batches)))
+            wanted = replacement.clear_way(batches)
             batches.clear()  # Its rows are released as they are drawn.
+            read = _count_rows(wanted)
+            source = builder.build_source(unchanged.leave_out(wanted))
+            wanted.clear()
             with processor_share():
                 workspace.warehouse.load(source)
+            landed.update(read)
             release_memory()
             if makes_tables:
                 on_made()
     if builder.has_unmade:
         workspace.warehouse.load(builder.build_source([]))
+
+
+def _count_rows(batches: Iterable[Batch]) -> Counter[Place]:
+    rows = Counter[Place]()
+    for batch in batches:
+        rows[batch.endpoint.name, batch.account_id] += batch.rows
+    return rows
 
 
 def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:

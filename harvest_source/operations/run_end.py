@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from harvest_source._version import __version__
 from harvest_source.errors import DestinationError, printable
@@ -29,10 +29,14 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
     warehouse, file = workspace.warehouse, workspace.warehouse.file
     is_audit, is_first = workspace.run_log.audit.was_due, not warehouse.has_table(SYNC_RUNS)
     has_changed = is_audit or (file is not None and file.has_changed)
+    is_open = True
     with ExitStack() as stack:
         if file is not None:
-            with suppress(DestinationError):  # The steps below say what it keeps them from.
+            try:
                 stack.enter_context(warehouse.held())
+            except DestinationError:
+                is_open = False
+                file.wait_no_more()  # The steps below say what it keeps them from, at once.
         if not _is_refused(report):
             _forget_old_runs(workspace)
         write_run(workspace, report)
@@ -42,7 +46,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
             if not has_changed:
                 file.leave_log()
             write_log(workspace, file)
-    if has_changed:  # DuckDB tells what is free when the file is opened anew.
+    if has_changed and is_open:  # DuckDB tells what is free when the file is opened anew.
         _shrink(workspace, is_daily=is_audit and not is_first)
 
 

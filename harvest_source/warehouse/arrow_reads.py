@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from harvest_source.dlt_internals import find_table
 from harvest_source.schema.columns import Type
 from harvest_source.sql import statements
 from harvest_source.sql.conditions import AllOf, Condition, InTable, Rendered
+from harvest_source.warehouse.failures import is_out_of_memory
 from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.sql import Sql
 
@@ -113,12 +113,14 @@ def _read_in_little_memory(sql: Sql, query: Rendered) -> list[pa.Table]:
     """
     ((threads, limit),) = sql.fetch(statements.DUCKDB_READ_SHARE)
     little = f"{int(threads) * _THREAD_BYTES // 1024}KiB"
-    with suppress(Exception):  # What does not fit is read again, below.
+    try:
         sql.execute((statements.DUCKDB_SET_MEMORY.format(little), []))
-        try:
-            return list(sql.iter_batches(query, _ROWS))
-        finally:
-            sql.execute((statements.DUCKDB_SET_MEMORY.format(limit), []))
+        return list(sql.iter_batches(query, _ROWS))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    finally:
+        sql.execute((statements.DUCKDB_SET_MEMORY.format(limit), []))
     return list(sql.iter_batches(query, _ROWS))
 
 

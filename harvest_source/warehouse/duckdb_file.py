@@ -103,6 +103,7 @@ class _State:
         before: Mark of file and log when :meth:`DuckDBFile.keep_log` was called.
         leaves_log: Whether the log stays beside the file for good.
         checked: The connection of :meth:`DuckDBFile.check`, if the file stayed open.
+        waits: Whether other processes are waited for.
     """
 
     limit_before: str | None = None
@@ -112,6 +113,7 @@ class _State:
     before: tuple[int, ...] = ()
     leaves_log: bool = False
     checked: duckdb.DuckDBPyConnection | None = None
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +231,7 @@ class DuckDBFile:
             return False
         self._state.lifted += 1
         if (before := self._state.limit_before) is not None:
-            bound = self._bound
-            limit = before if bound is None else f"{bound // 1024}KiB"
+            limit = before if self._bound is None else f"{self._bound // 1024}KiB"
             with self.open(kept) as connection:
                 connection.execute(DUCKDB_SET_MEMORY.format(limit))
         return True
@@ -241,8 +242,7 @@ class DuckDBFile:
 
         DuckDB writes its log into the file when the last connection closes, and with it the
         description of every table anew: 2.6 MB each time, for one row too. A run closes the file
-        after each step, for readers. Meanwhile the log lies beside the file, where every DuckDB
-        reads it.
+        after each step, for readers. Meanwhile the log lies beside it, where every DuckDB reads it.
         """
         self._state.keeps_log = not self.only_reads
         self._state.before = self._log.read_mark()
@@ -261,8 +261,7 @@ class DuckDBFile:
         Leave a short log beside the file, in place of :meth:`write_log`.
 
         For a row or two, which take 2 KB there and 2.6 MB in the file. Every DuckDB from 1.0 on
-        reads them there, and writes them into the file when it next opens it for writing; a copy of
-        the file alone lacks them.
+        reads them there, and the next that writes has them in the file; a copy alone lacks them.
         """
         self._state.leaves_log = self._log.read_bytes() <= _LEFT_BYTES
 
@@ -271,8 +270,7 @@ class DuckDBFile:
         Write into the file what has changed since :meth:`keep_log`, unless the log is left.
 
         Raises:
-            DestinationError: It cannot be opened. The log stays, and the next that opens the file
-                for writing writes it.
+            DestinationError: It cannot be opened. The next to open it for writing writes it.
         """
         if self._state.leaves_log:
             return
@@ -280,6 +278,10 @@ class DuckDBFile:
         if self._state.has_kept_log and self._log.read_bytes():
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
+
+    def wait_no_more(self) -> None:
+        """From now on, open the file at once or not at all: to wait was in vain."""
+        self._state.waits = False
 
     def open(self, kept: Kept) -> duckdb.DuckDBPyConnection:
         """
@@ -302,7 +304,7 @@ class DuckDBFile:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if not self.only_reads:
             create_duckdb_file(self.path)
-        deadline, is_reported = self.clock.monotonic() + self.wait_s, False
+        deadline, is_reported = self.clock.monotonic() + self.wait_s * self._state.waits, False
         while True:
             try:
                 return duckdb.connect(str(self.path), read_only=self.only_reads)

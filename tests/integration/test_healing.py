@@ -167,6 +167,30 @@ def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], second
 
 
 @pytest.mark.rare
+def test_a_reader_that_comes_after_the_load_and_stays_is_waited_for_twice(lab: Lab) -> None:
+    """By the audit, and by the end of the run: not again for each of the steps of that."""
+    slept: list[float] = []
+    with ExitStack() as readers:
+
+        def come(request: Request) -> None:
+            if request.params.get("per_page") == "1" and not asked:
+                asked.append(request)
+                readers.enter_context(reading(lab.database))
+
+        asked: list[Request] = []
+        lab.server.before_request(come)
+        clock = OwnClock(lab.clock, slept.append)
+        report = lab.sync(*TABLES, deletes=True, hooks=Hooks(clock=clock))
+    lab.server.clear_hooks()
+    assert len(asked) == 1
+    assert (report.exit_code, slept[-1]) == (6, 120)
+    assert "smaller" not in " ".join(report.run_log.warnings)
+    lab.rest()
+    assert lab.sync(*TABLES).status == "ok"
+    assert_whole(lab)
+
+
+@pytest.mark.rare
 def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
     """While Harvest is asked the file is free, and another process may open it before the load."""
     with ExitStack() as readers:

@@ -76,6 +76,9 @@ def test_a_refused_table_loses_no_row_in_a_full_refresh(lab: Lab) -> None:
     report = lab.sync(*TABLES, full_refresh=True)
     assert [each.table for each in report.run_log.failures] == ["clients"]
     assert lab.ids("clients") == before
+    # The others were read a second time, and are counted once.
+    counted = {table: count.rows for table, count in report.tables.items()}
+    assert counted == {"clients": 0} | {table: lab.server.count(table) for table in OTHERS}
 
 
 @pytest.mark.rare

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,12 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from dlt.common.destination.exceptions import DestinationTransientException
 
-from harvest_source.dlt_internals.delta_files import (
-    PART,
-    FileExchange,
-    build_stats,
-    can_exchange,
-)
+from harvest_source.dlt_internals.delta_files import FileExchange, can_exchange
+from harvest_source.dlt_internals.delta_writer import PART, build_stats
 from harvest_source.dlt_internals.open_table import DeltaTable
 
 deltalake = pytest.importorskip("deltalake")
@@ -93,6 +93,28 @@ def test_a_change_that_is_not_committed_leaves_no_file(folder: Path) -> None:
         exchange.put_in(rows)
         assert len({*folder.glob("*.parquet")} - files) == 2
     assert {*folder.glob("*.parquet")} == files
+
+
+@contextmanager
+def short_files(size: int) -> Iterator[None]:
+    """Let no file of this process become longer: as on a full disk, to write more fails."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 1_000, 60_000])
+def test_files_that_do_not_fit_the_disk_leave_it(folder: Path, size: int) -> None:
+    """Each further try would leave one more. The error is the disk's."""
+    table, files = open_table(folder), {*folder.glob("*.parquet")}
+    with short_files(size), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+        table.replace(pa.table({"id": [1]}), build_rows(1, 2, "new"))
+    assert {*folder.glob("*.parquet")} == files
+    assert read_names(open_table(folder))[1] == "old"
 
 
 def test_rules_of_others_are_left_to_deltalake(folder: Path) -> None:

@@ -22,7 +22,7 @@ def run(code: str) -> list[str]:
 def test_what_is_put_off_is_asked_for_and_waits() -> None:
     """A module that nothing imports any more, or whose names are wanted at once, saves nothing."""
     code = (
-        "import harvest_source.operations.sync_steps, harvest_source.config.parse;"
+        "import harvest_source.operations.sync_steps, harvest_source.config.parse, pyarrow.acero;"
         "from harvest_source.late_imports import LATE, LateModule;"
         "import pyarrow.compute as pc; pc.sum;"
         "loaded = {n for n in LATE if not isinstance(sys.modules.get(n), LateModule)};"

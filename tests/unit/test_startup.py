@@ -68,3 +68,13 @@ def test_modules_are_no_garbage_to_search() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "None", "True", "True"]
+
+
+def test_neither_arrow_nor_duckdb_is_imported_before_the_first_question() -> None:
+    """They are while Harvest answers, which takes about as long."""
+    code = (
+        "import sys; import harvest_source.operations.sync;"
+        "print({'pyarrow', 'duckdb'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -39,6 +40,29 @@ def test_leaving_does_not_wait_for_an_account_that_is_being_opened() -> None:
     answer.set()
     assert ended.wait(60)
     assert sessions.requests == 0
+
+
+def test_an_account_that_opens_after_the_last_reader_left_is_closed() -> None:
+    """A thread that Ctrl-C left behind keeps no connection; a later reader opens the account."""
+    asked, answer = threading.Event(), threading.Event()
+
+    def wait(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        assert answer.wait(60)
+        return user(request)
+
+    sessions = open_sessions(wait)
+    with ThreadPoolExecutor(1) as left_behind:
+        with sessions.in_use():
+            opening = left_behind.submit(sessions.open, 1)
+            assert asked.wait(60)
+        answer.set()
+        late = opening.result()
+    assert sessions.requests == 0
+    with pytest.raises(RuntimeError, match="closed"):
+        late.fetch_owner()
+    with sessions.in_use():
+        assert sessions.open(1).fetch_owner().is_administrator
 
 
 def user(request: httpx.Request) -> httpx.Response:

@@ -103,3 +103,32 @@ def test_an_audit_without_work_was_not_due() -> None:
     assert not AuditReport().was_due
     assert AuditReport(compared=1).was_due
     assert AuditReport(reread=1).was_due
+
+
+class Told(RunLog):
+    """Keeps what is told to those who watch a log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def tell(self, message: str) -> None:
+        self.told.append(message)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_what_several_threads_say_is_told_once() -> None:
+    """Each account's reader says the same of the token, and a list may be read twice."""
+    run_log, together = Told(), threading.Barrier(4)
+
+    def say(_: int) -> None:
+        for number in range(200):
+            together.wait()
+            run_log.warn(f"warning {number}")
+            run_log.skip("projects", number, "not on")
+            run_log.note_unproven("clients", number, f"unproven {number}")
+
+    with ThreadPoolExecutor(4) as readers:
+        assert list(readers.map(say, range(4))) == [None] * 4
+    assert len(run_log.told) == len({*run_log.told}) == 600
+    assert len(run_log.warnings) == len(run_log.skipped) == len(run_log.unproven) == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from dlt.destinations.exceptions import DatabaseTerminalException
 
-from harvest_source.sql.conditions import OneOf
+from harvest_source.sql.conditions import Equals, OneOf, Rendered
 from harvest_source.sql.statements import DUCKDB_READ_SHARE
 from harvest_source.warehouse import arrow_reads, duckdb_file
 from harvest_source.warehouse.page_digests import PageDigests
+from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.warehouse import Warehouse
 
@@ -91,3 +94,30 @@ def test_digests_of_scattered_rows_keep_little_of_the_file(
     here = dict(zip(*(each.to_pylist() for each in found.columns), strict=True))
     assert here == dict(zip(wanted, theirs.to_pylist(), strict=True))
     assert (used <= threads * thread_bytes) == fits
+
+
+class Counted(Sql):
+    """Counts the queries whose results are Arrow's."""
+
+    asked = 0
+
+    def iter_batches(self, query: Rendered, rows: int) -> Iterator[pa.Table]:
+        Counted.asked += 1
+        return super().iter_batches(query, rows)
+
+
+def test_a_read_that_fails_for_another_reason_fails_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More memory would not help, and the error is the first one. The limit is as it was."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    warehouse = Warehouse(build_target("duckdb", tmp_path / "data.duckdb", "harvest", "tight"))
+    warehouse.load(build_source(pa.table({"id": [1]})))
+    with warehouse.sql() as sql, PageDigests() as digests:
+        before = sql.fetch(DUCKDB_READ_SHARE)
+        counted, where = Counted(sql.client, sql.schema), Equals("gone", 1)
+        with pytest.raises(DatabaseTerminalException):
+            arrow_reads.select_digests(counted, "numbers", where, ("id",), (("id",),), digests)
+        assert sql.fetch(DUCKDB_READ_SHARE) == before
+    assert Counted.asked == 1
