@@ -177,6 +177,19 @@ DUCKDB_READ_SHARE: Final = "SELECT current_setting('threads'), current_setting('
 DUCKDB_SET_THREADS: Final = "SET threads = {}"
 DUCKDB_SET_MEMORY: Final = "SET memory_limit = '{}'"
 
+
+def restore_memory(limit: str) -> str:
+    """
+    The statement that gives DuckDB the memory *limit* that it said it had, such as ``1.3 GiB``.
+
+    It says that of 1.5 GB, without what follows the first decimal, and of 1.3 GiB it would say 1.2.
+    With half a decimal more it says the same again, however often. Where it has no limit it says so
+    in petabytes, which it does not take.
+    """
+    number, _, unit = limit.partition(" ")
+    return DUCKDB_SET_MEMORY.format("-1" if unit == "PiB" else f"{float(number) + 0.05:.2f}{unit}")
+
+
 DUCKDB_CHECKPOINT: Final = "SET enable_progress_bar = false; CHECKPOINT"
 """Without the bar that DuckDB 1.4 draws on standard output after two seconds."""
 

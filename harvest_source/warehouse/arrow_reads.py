@@ -120,7 +120,7 @@ def _read_in_little_memory(sql: Sql, query: Rendered) -> list[pa.Table]:
         if not is_out_of_memory(error):
             raise
     finally:
-        sql.execute((statements.DUCKDB_SET_MEMORY.format(limit), []))
+        sql.execute((statements.restore_memory(limit), []))
     return list(sql.iter_batches(query, _ROWS))
 
 

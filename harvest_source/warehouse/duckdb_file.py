@@ -27,6 +27,7 @@ from harvest_source.sql.statements import (
     DUCKDB_VACUUM,
     DUCKDB_WHOLE_METADATA,
     DUCKDB_WRITE_LOG,
+    restore_memory,
 )
 from harvest_source.warehouse.duckdb_errors import (
     Kept,
@@ -168,8 +169,8 @@ class DuckDBFile:
                 with suppress(duckdb.Error):  # What failed before is what people need to know.
                     self._end_log(connection)
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
-                    connection.execute(DUCKDB_SET_MEMORY.format(limit))
                     connection.execute(DUCKDB_VACUUM)
+                    connection.execute(restore_memory(limit))
 
     def check(self, kept: Kept, *, stays_open: bool) -> None:
         """
@@ -203,7 +204,7 @@ class DuckDBFile:
         fewer = max(1, min(threads // 2, read_processors() // 2, _MOST_THREADS))
         connection.execute(DUCKDB_SET_THREADS.format(fewer))
         if (bound := self._bound) is not None:
-            connection.execute(DUCKDB_SET_MEMORY.format(f"{bound // 1024}KiB"))
+            connection.execute(_limit_memory(bound, ""))
 
     @property
     def _bound(self) -> int | None:
@@ -231,9 +232,8 @@ class DuckDBFile:
             return False
         self._state.lifted += 1
         if (before := self._state.limit_before) is not None:
-            limit = before if self._bound is None else f"{self._bound // 1024}KiB"
             with self.open(kept) as connection:
-                connection.execute(DUCKDB_SET_MEMORY.format(limit))
+                connection.execute(_limit_memory(self._bound, before))
         return True
 
     def keep_log(self) -> None:
@@ -316,6 +316,13 @@ class DuckDBFile:
                     self.on_wait(find_holder(error))
                     is_reported = True
             self.clock.sleep(min(_RETRY_S, left))
+
+
+def _limit_memory(bound: int | None, before: str) -> str:
+    """The statement that lets DuckDB use *bound* bytes; None: as many as *before* any bound."""
+    return (
+        restore_memory(before) if bound is None else DUCKDB_SET_MEMORY.format(f"{bound // 1024}KiB")
+    )
 
 
 def may_hold_dataset(path: Path, dataset: str) -> bool:

@@ -164,6 +164,23 @@ def test_what_is_in_the_file_already_has_changed_it(tmp_path: Path) -> None:
     assert file.has_changed
 
 
+@pytest.mark.parametrize("limit", ["1.5GB", "700MB", "-1"])
+def test_a_notebook_keeps_its_settings(tmp_path: Path, limit: str) -> None:
+    """DuckDB cuts off decimals where it says what its limit is, and has a word for none."""
+    path = tmp_path / "a.duckdb"
+    settings = (
+        "SELECT current_setting('memory_limit'), current_setting('threads'), "
+        "current_setting('max_vacuum_tasks')"
+    )
+    with file_at(path).open(KEPT) as notebook:
+        notebook.execute(f"SET memory_limit = '{limit}'; SET threads = 3")
+        before = notebook.execute(settings).fetchall()
+        for _ in range(3):
+            with file_at(path).held(KEPT):
+                assert notebook.execute(settings).fetchall() != before
+        assert notebook.execute(settings).fetchall() == before
+
+
 MB = 1024 * 1024
 LITTLE = 8 * MB
 TOO_MUCH = "SELECT len(list(hash(i))) FROM range(2_000_000) AS t(i)"
