@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,12 +66,21 @@ def _start_as_the_command(destination: str) -> None:
         startup.leave_out_httpx_command()
         put_off_imports()
         startup.leave_out_modules()
-    with suppress(ImportError):
+    with suppress(ImportError), _import_as_the_command():
         from harvest_source.dlt_internals import leave_out_sqlalchemy, put_off_requests
 
         put_off_requests()
         if destination == "duckdb":
             leave_out_sqlalchemy()
+
+
+def _import_as_the_command() -> AbstractContextManager[None]:
+    """Keep the garbage collector from what is imported, now and later, as the command does."""
+    with suppress(ImportError):  # An earlier checkout, with --code, may lack it.
+        from harvest_source.startup import without_gc
+
+        return without_gc()
+    return nullcontext()
 
 
 def main() -> None:
@@ -93,11 +102,13 @@ def main() -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     _start_as_the_command(more.get("destination", "duckdb"))
-    from harvest_source.operations.sync import Hooks, sync
+    with _import_as_the_command():
+        from harvest_source.operations.sync import Hooks, sync
 
     hooks = Hooks(clock=ImpatientClock(later))
     if more.pop("verify", False):
-        from harvest_source.operations.verify import verify
+        with _import_as_the_command():
+            from harvest_source.operations.verify import verify
 
         found = verify(hooks=hooks, **more)
         print(json.dumps({"tables": {}, "requests": found.as_dict()["requests"]}))

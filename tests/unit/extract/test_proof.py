@@ -80,6 +80,15 @@ def test_a_change_in_the_second_the_read_began_is_during_the_read(at: int, expec
     assert changed_during_read(read) is expected
 
 
+def test_a_row_that_is_not_dated_may_have_changed_during_the_read() -> None:
+    """Also beside rows whose dates are all older."""
+    rows = table(entry(1), entry(2))
+    at = rows.column("updated_at")
+    undated = pa.array([None, at[1].as_py()], at.type)
+    rows = rows.set_column(rows.column_names.index("updated_at"), "updated_at", undated)
+    assert list(digest_rows(rows, NOON)) == [1]
+
+
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
