@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Final
 
 from harvest_source.concurrency import processor_share
+from harvest_source.defaults import SMALL_PACKAGE_ROWS
 from harvest_source.errors import TableRefusedError
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.options import Reread
 from harvest_source.extract.reading_order import TableFeed
+from harvest_source.extract.visibility import was_read
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
 from harvest_source.operations.replacement import Replacement
@@ -69,7 +71,9 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
     replacement, unchanged = Replacement(workspace), find_unchanged(workspace, feeds)
-    with closing(workspace.extraction.iter_packages(feeds)) as packages:
+    rows = choose_package_rows(workspace.extraction.package_rows, merges=_merges(workspace, feeds))
+    extraction = replace(workspace.extraction, package_rows=rows)
+    with closing(extraction.iter_packages(feeds)) as packages:
         for batches in packages:
             makes_tables = builder.has_unmade
             source = builder.build_source(unchanged.leave_out(replacement.clear_way(batches)))
@@ -81,6 +85,29 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None]) -> None:
                 on_made()
     if builder.has_unmade:
         workspace.warehouse.load(builder.build_source([]))
+
+
+def choose_package_rows(rows: int, *, merges: bool) -> int:
+    """
+    Rows of each package: twice as many in a first load into a DuckDB file in little memory.
+
+    New rows are copied straight into their table, which takes less memory than to merge them, and
+    two small packages fill one of DuckDB's groups of rows. One after the other, DuckDB would write
+    the rows of the first again with those of the second.
+
+    Args:
+        rows: Of a package by the machine's memory, or as many as the caller of the run chose, which
+            stays.
+        merges: Whether rows may be there already, or take dlt's way into their table.
+    """
+    return rows if merges or rows != SMALL_PACKAGE_ROWS else 2 * SMALL_PACKAGE_ROWS
+
+
+def _merges(workspace: Workspace, feeds: Iterable[TableFeed]) -> bool:
+    """Whether rows take dlt's way into their table, which compares them with those there."""
+    has_history = bool(workspace.extraction.options.history)
+    is_file = workspace.warehouse.file is not None
+    return has_history or not is_file or any(was_read(feed.state) for feed in feeds)
 
 
 def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
