@@ -46,9 +46,8 @@ PACKAGE_ROWS: Final = 100_000
 
 SMALL_PACKAGE_ROWS: Final = 59_000
 """
-The same in little memory: some 40 MB less. Two such packages, each with part of a page more, fit
-one of DuckDB's groups of 122,880 rows. With a little more, DuckDB would write the rows of three
-packages anew to make two groups of them.
+The same in little memory: some 40 MB less. Two such packages, each with part of a page more, fill
+one of DuckDB's groups of 122,880 rows. A first load takes two at once.
 """
 
 WINDOW_WORKERS: Final = 8

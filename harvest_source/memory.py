@@ -15,12 +15,19 @@ _ARENAS: Final = 2
 Heaps of the C library at most. It makes up to eight for each core, one for each of forty threads,
 and what is free in one heap is of no use to the others.
 """
-_MAPPED_IF_SMALL: Final = 256 * 1024
+_MAPPED_IF_SMALL: Final = 1024 * 1024
 """
 Bytes from which on a block is mapped by itself, and given back when it is free, in little memory.
 
 Fixed, because the C library raises its own limit to the size of the largest block that was freed:
-pages of JSON then lie between small blocks that hold the heap's end in place.
+pages of JSON then lie between small blocks that hold the heap's end in place. Less than a page, and
+more than a page's columns in Arrow, which are taken and freed for each page: to map and clear those
+anew costs more than it saves.
+"""
+_KEPT_IF_SMALL: Final = 8 * 1024 * 1024
+"""
+Free bytes at the end of each heap that are used again, in little memory: with the few that the C
+library keeps by itself, what one page leaves would be given back and taken again by the next.
 """
 _MAPPED: Final = 32 * 1024 * 1024
 """
@@ -47,9 +54,11 @@ def tune_allocators() -> None:
     """
     library = _load_c_library()
     if library is not None:
-        kept = _MAPPED if is_plentiful() else _MAPPED_IF_SMALL
+        mapped, kept = _MAPPED, _MAPPED
+        if not is_plentiful():
+            mapped, kept = _MAPPED_IF_SMALL, _KEPT_IF_SMALL
         library.mallopt(_M_ARENA_MAX, _ARENAS)
-        library.mallopt(_M_MMAP_THRESHOLD, kept)
+        library.mallopt(_M_MMAP_THRESHOLD, mapped)
         library.mallopt(_M_TRIM_THRESHOLD, kept)
 
 

@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from harvest_source.concurrency import processor_share
+from harvest_source.defaults import SMALL_PACKAGE_ROWS
 from harvest_source.errors import TableRefusedError
 from harvest_source.extract.extraction import Batch, Place
 from harvest_source.extract.options import Reread
 from harvest_source.extract.reading_order import TableFeed
+from harvest_source.extract.visibility import was_read
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
 from harvest_source.operations.replacement import Replacement
@@ -73,7 +75,9 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None], landed: Coun
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
     replacement, unchanged = Replacement(workspace), find_unchanged(workspace, feeds)
-    with closing(workspace.extraction.iter_packages(feeds)) as packages:
+    rows = choose_package_rows(workspace.extraction.package_rows, merges=_merges(workspace, feeds))
+    extraction = replace(workspace.extraction, package_rows=rows)
+    with closing(extraction.iter_packages(feeds)) as packages:
         for batches in packages:
             makes_tables = builder.has_unmade
             wanted = replacement.clear_way(batches)
@@ -96,6 +100,27 @@ def _count_rows(batches: Iterable[Batch]) -> Counter[Place]:
     for batch in batches:
         rows[batch.endpoint.name, batch.account_id] += batch.rows
     return rows
+
+
+def choose_package_rows(rows: int, *, merges: bool) -> int:
+    """
+    Rows of each package: twice as many in a first load into a DuckDB file in little memory.
+
+    New rows are copied straight into their table, which takes less memory than to merge them.
+
+    Args:
+        rows: Of a package by the machine's memory, or as many as the caller of the run chose, which
+            stays.
+        merges: Whether rows may be there already, or take dlt's way into their table.
+    """
+    return rows if merges or rows != SMALL_PACKAGE_ROWS else 2 * SMALL_PACKAGE_ROWS
+
+
+def _merges(workspace: Workspace, feeds: Iterable[TableFeed]) -> bool:
+    """Whether rows take dlt's way into their table, which compares them with those there."""
+    has_history = bool(workspace.extraction.options.history)
+    is_file = workspace.warehouse.file is not None
+    return has_history or not is_file or any(was_read(feed.state) for feed in feeds)
 
 
 def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:

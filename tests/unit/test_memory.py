@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -16,7 +17,27 @@ from harvest_source.memory import tune_arrow
 tune_arrow()
 print(pyarrow.default_memory_pool().backend_name)
 """
+MAPPED = """
+import ctypes, resource, sys
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[1]), int(sys.argv[1])))
+from harvest_source.memory import tune_allocators
+tune_allocators()
+class Info(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Info
+library.malloc.restype = ctypes.c_void_p
+for size in map(int, sys.argv[2:]):
+    before = library.mallinfo2().hblks
+    assert library.malloc(ctypes.c_size_t(size))
+    print(library.mallinfo2().hblks - before)
+"""
 MB = 1024 * 1024
+COLUMNS = 256 * 1024
+"""Bytes that Arrow may take at once for columns of a page."""
+PAGE = 5 * MB // 2
+"""Bytes of 2,000 time entries as JSON."""
 
 
 def ask(limit_mb: int, **environment: str) -> str:
@@ -35,3 +56,19 @@ def test_arrow_shares_the_c_library_s_memory_where_there_is_little() -> None:
     assert ask(1_900) == "system"
     assert ask(1_900, ARROW_DEFAULT_MEMORY_POOL="mimalloc") == "mimalloc"
     assert ask(1_000_000) != "system"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere no allocator is tuned.")
+def test_pages_are_given_back_in_little_memory_and_their_columns_used_again() -> None:
+    """To map and clear a block anew that is taken for each page costs more than it saves."""
+    if not hasattr(ctypes.CDLL(None), "mallinfo2"):
+        pytest.skip("not glibc, or one before 2.33")
+    assert find_mapped(1_900, COLUMNS, PAGE) == [False, True]
+    assert find_mapped(1_000_000, COLUMNS, PAGE) == [False, False]
+
+
+def find_mapped(limit_mb: int, *sizes: int) -> list[bool]:
+    """Whether blocks of these sizes are mapped by themselves in a process of *limit_mb*."""
+    command = [sys.executable, "-c", MAPPED, *map(str, (limit_mb * MB, *sizes))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line == "1" for line in done.stdout.split()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
@@ -328,3 +329,17 @@ def test_a_tiny_number_is_not_taken_for_zero(number: str) -> None:
 def test_texts_do_not_look_like_tiny_numbers(rows: bytes) -> None:
     """Mail, UUIDs and quoted numbers stay on the fast way."""
     assert not has_negative_exponent(rows)
+
+
+def test_a_page_is_copied_once() -> None:
+    """Each further copy of a page takes memory that the system maps and clears anew."""
+    rows = b"[" + b",".join(b'{"id":%d,"name":"%s"}' % (i, b"x" * 500) for i in range(2_000)) + b"]"
+    decoder = Decoder(CLIENT, account_id=1)
+    decoder.decode(rows)
+    tracemalloc.start()
+    try:
+        assert len(decoder.decode(rows)) == 2_000
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1.5 * len(rows)
