@@ -113,7 +113,7 @@ class HarvestConfiguration(BaseConfiguration):
     shrink_file: str = "daily"
     """
     When a DuckDB file of which much is free is made smaller: `"daily"`, at the end of the run with
-    the audit, and of any other that leaves three eighths free, or `"never"`.
+    the audit, and of any other that leaves three tenths free, or `"never"`.
     """
     destination_wait: int = DESTINATION_WAIT_S
     """Seconds to wait for a DuckDB file that another process holds open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ from harvest_source.sql.values import as_day
 
 _REREAD_ROWS: Final = 20_000
 """Rows in memory at once of what is read again, most of which is in the warehouse already."""
+_MANY_ROWS: Final = 20_000
+"""Rows of a load from which on they are written into a DuckDB file beside those that are there."""
 
 
 def load_tables(workspace: Workspace, on_made: Callable[[], None] = lambda: None) -> None:
@@ -83,9 +85,12 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None], landed: Coun
             wanted = replacement.clear_way(batches)
             batches.clear()  # Its rows are released as they are drawn.
             read = _count_rows(wanted)
-            source = builder.build_source(unchanged.leave_out(wanted))
+            chosen = unchanged.leave_out(wanted)
+            rows = sum(each.rows for each in chosen)
+            source = builder.build_source(chosen)
             wanted.clear()
-            with processor_share():
+            chosen.clear()
+            with processor_share(), _writing(workspace, rows):
                 workspace.warehouse.load(source)
             landed.update(read)
             release_memory()
@@ -93,6 +98,12 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None], landed: Coun
                 on_made()
     if builder.has_unmade:
         workspace.warehouse.load(builder.build_source([]))
+
+
+def _writing(workspace: Workspace, rows: int) -> AbstractContextManager[None]:
+    """While so many *rows* are loaded: many are groups of a DuckDB file's rows of their own."""
+    file = workspace.warehouse.file
+    return nullcontext() if file is None or rows < _MANY_ROWS else file.writing_much()
 
 
 def _count_rows(batches: Iterable[Batch]) -> Counter[Place]:
@@ -171,9 +182,10 @@ def load_rereads(
             batches.clear()
             # A load takes as long for a few rows as for thousands. What replaces rows does not
             # wait: those that it does not bring are gone already.
-            is_enough = sum(each.rows for each in chosen) >= _REREAD_ROWS
-            if chosen and (is_enough or leave_out is None):
-                workspace.warehouse.load(builder.build_source(chosen))  # Which empties the list.
+            rows = sum(each.rows for each in chosen)
+            if chosen and (rows >= _REREAD_ROWS or leave_out is None):
+                with _writing(workspace, rows):
+                    workspace.warehouse.load(builder.build_source(chosen))  # It empties the list.
             release_memory()
     if chosen:
         workspace.warehouse.load(builder.build_source(chosen))

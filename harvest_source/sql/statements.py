@@ -205,13 +205,13 @@ Write a file's metadata anew. DuckDB 1.5 keeps parts of it by default: once tabl
 DuckDB before 1.4 opens the file any more ("Failed to load metadata pointer").
 """
 
-DUCKDB_NO_VACUUM: Final = "SET GLOBAL max_vacuum_tasks = 0"
+DUCKDB_JOIN: Final = "SET GLOBAL max_vacuum_tasks = {}"
 """
-Write only what has changed. With each checkpoint DuckDB joins groups of rows that have room for
-each other: packages of any size but its own are then written several times, 28 GB for a full
-refresh of ten million entries. What deleted rows take is given back by ``warehouse.shrinking``.
+How often a checkpoint joins groups of a table's rows that fit into fewer. By itself DuckDB joins
+all that it finds: packages of any size but its own are then written several times, 28 GB for a full
+refresh of ten million entries. Without, the few rows of each run would keep a block of their own.
 """
-DUCKDB_VACUUM: Final = "RESET GLOBAL max_vacuum_tasks"
+DUCKDB_JOIN_ALL: Final = "RESET GLOBAL max_vacuum_tasks"
 
 DUCKDB_KEEP_LOG: Final = "PRAGMA disable_checkpoint_on_shutdown"
 DUCKDB_WRITE_LOG: Final = "PRAGMA enable_checkpoint_on_shutdown"

@@ -18,13 +18,13 @@ from harvest_source.sql.statements import (
     DUCKDB_CHECKPOINT,
     DUCKDB_GIVE_BACK,
     DUCKDB_HAS_TABLE,
+    DUCKDB_JOIN,
+    DUCKDB_JOIN_ALL,
     DUCKDB_KEEP_LOG,
-    DUCKDB_NO_VACUUM,
     DUCKDB_READ_SHARE,
     DUCKDB_SCHEMAS_WITH,
     DUCKDB_SET_MEMORY,
     DUCKDB_SET_THREADS,
-    DUCKDB_VACUUM,
     DUCKDB_WHOLE_METADATA,
     DUCKDB_WRITE_LOG,
     restore_memory,
@@ -105,6 +105,7 @@ class _State:
         leaves_log: Whether the log stays beside the file for good.
         checked: The connection of :meth:`DuckDBFile.check`, if the file stayed open.
         waits: Whether other processes are waited for.
+        is_large: Whether much is written, so that groups of rows are not joined.
     """
 
     limit_before: str | None = None
@@ -115,6 +116,7 @@ class _State:
     leaves_log: bool = False
     checked: duckdb.DuckDBPyConnection | None = None
     waits: bool = True
+    is_large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +158,31 @@ class DuckDBFile:
             if self._state.limit_before is not None:
                 yield
                 return
-            for setting in (DUCKDB_WHOLE_METADATA, DUCKDB_GIVE_BACK, DUCKDB_NO_VACUUM):
+            join = DUCKDB_JOIN.format(0 if self._state.is_large else 1)
+            for setting in (DUCKDB_WHOLE_METADATA, DUCKDB_GIVE_BACK, join):
                 with suppress(duckdb.CatalogException):  # Not every version has it.
                     connection.execute(setting)
             ((threads, limit),) = connection.execute(DUCKDB_READ_SHARE).fetchall()
             self._state.limit_before = limit
             try:
-                self._share(connection, int(threads))
+                _share(connection, int(threads), self._bound)
                 yield
             finally:
                 self._state.limit_before = None
                 with suppress(duckdb.Error):  # What failed before is what people need to know.
                     self._end_log(connection)
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
-                    connection.execute(DUCKDB_VACUUM)
+                    connection.execute(DUCKDB_JOIN_ALL)
                     connection.execute(restore_memory(limit))
+
+    @contextmanager
+    def writing_much(self) -> Iterator[None]:
+        """Write a large package, or many rows again, without joining groups of rows meanwhile."""
+        before, self._state.is_large = self._state.is_large, True
+        try:
+            yield
+        finally:
+            self._state.is_large = before
 
     def check(self, kept: Kept, *, stays_open: bool) -> None:
         """
@@ -192,19 +204,6 @@ class DuckDBFile:
         if self._state.checked is not None:
             self._state.checked.close()
             self._state.checked = None
-
-    def _share(self, connection: duckdb.DuckDBPyConnection, threads: int) -> None:
-        """
-        Leave half of DuckDB's *threads* and most of the memory to others.
-
-        DuckDB has no such settings of one connection. They are of all connections of this process
-        to the file, and those of a notebook may stay open. A limit that a person gave to dlt is set
-        with each connection of dlt's, and wins.
-        """
-        fewer = max(1, min(threads // 2, read_processors() // 2, _MOST_THREADS))
-        connection.execute(DUCKDB_SET_THREADS.format(fewer))
-        if (bound := self._bound) is not None:
-            connection.execute(_limit_memory(bound, ""))
 
     @property
     def _bound(self) -> int | None:
@@ -316,6 +315,20 @@ class DuckDBFile:
                     self.on_wait(find_holder(error))
                     is_reported = True
             self.clock.sleep(min(_RETRY_S, left))
+
+
+def _share(connection: duckdb.DuckDBPyConnection, threads: int, bound: int | None) -> None:
+    """
+    Leave half of DuckDB's *threads*, and all memory but *bound*, to others.
+
+    DuckDB has no such settings of one connection. They are of all connections of this process
+    to the file, and those of a notebook may stay open. A limit that a person gave to dlt is set
+    with each connection of dlt's, and wins.
+    """
+    fewer = max(1, min(threads // 2, read_processors() // 2, _MOST_THREADS))
+    connection.execute(DUCKDB_SET_THREADS.format(fewer))
+    if bound is not None:
+        connection.execute(_limit_memory(bound, ""))
 
 
 def _limit_memory(bound: int | None, before: str) -> str:

@@ -29,7 +29,7 @@ _WORTH_BYTES: Final = 4 * 1024 * 1024
 """Free bytes from which on it is done: the file's description is written, 2.6 MB."""
 _DAILY_SHARE: Final = 4 / 3
 """Blocks of a file for each block that it needs, from which on it is done once a day."""
-_ALWAYS_SHARE: Final = 1.6
+_ALWAYS_SHARE: Final = 10 / 7
 """The same, from which on it is done after each load: a first one, or a bulk edit."""
 _ENOUGH: Final = 1.2
 """As :data:`_DAILY_SHARE`: what is aimed at."""
@@ -132,15 +132,13 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
         DestinationError: The file is in use.
         duckdb.Error: DuckDB refused. What was moved until then is moved.
     """
-    before, fruitless = _read_bytes(file), 0
-    least: float = math.inf
+    before, fruitless, last = _read_bytes(file), 0, None
     for _ in range(_MOST_ROUNDS):
-        with file.held(_KEPT), file.open(_KEPT) as connection:
+        with file.writing_much(), file.held(_KEPT), file.open(_KEPT) as connection:
             room = read_room(file, connection)
             # What deleted rows filled becomes free at first, and goes with the file's end later.
-            filled = room.blocks + room.used
-            fruitless = 0 if filled < least else fruitless + 1
-            least = min(least, filled)
+            is_fruitful = last is None or room.blocks < last.blocks or room.used < last.used
+            fruitless, last = 0 if is_fruitful else fruitless + 1, room
             chosen = _choose(room, connection, dataset) if fruitless < _FRUITLESS else []
             for groups in join_groups(chosen):
                 _move(connection, groups)

@@ -75,8 +75,8 @@ def fill(path: Path, rows: int, *, first: int = 0) -> None:
 
 
 def delete(file: DuckDBFile, where: str, then: str = "") -> None:
-    """Delete rows as a run does."""
-    with file.held(""), file.open("") as connection:
+    """Delete rows as a large load does."""
+    with file.writing_much(), file.held(""), file.open("") as connection:
         connection.execute(
             f"BEGIN; DELETE FROM harvest.t WHERE {where}; {then}; COMMIT; CHECKPOINT"
         )
@@ -87,7 +87,7 @@ def read_slots(path: Path) -> list[int]:
         return [int(rows) for (rows,) in connection.execute(SLOTS).fetchall()]
 
 
-def test_a_run_writes_only_what_has_changed(tmp_path: Path) -> None:
+def test_a_large_load_writes_only_what_has_changed(tmp_path: Path) -> None:
     """DuckDB would write groups once more that fit into fewer, whatever their number."""
     path = tmp_path / "a.duckdb"
     for number, rows in enumerate(IRREGULAR):
@@ -97,13 +97,24 @@ def test_a_run_writes_only_what_has_changed(tmp_path: Path) -> None:
     assert read_slots(path) == [96_000, 100_000, 84_000, 20_000, 100_000]
 
 
+def test_the_few_rows_of_each_run_are_joined(tmp_path: Path) -> None:
+    """By themselves they would fill a block; and no run writes many groups again."""
+    path = tmp_path / "a.duckdb"
+    for number in range(5):
+        fill(path, 60_000, first=number * 60_000)
+    for run in range(6):
+        with file_at(path).held(""), duckdb.connect(str(path)) as connection:
+            connection.execute(f"INSERT INTO harvest.t VALUES ({300_000 + run}, 1, 1); CHECKPOINT")
+    assert read_slots(path) == [120_000, 120_000, 60_000, 6]
+
+
 def test_room_of_deleted_rows_is_given_back(tmp_path: Path) -> None:
     """Half of the rows of each group are gone, and no block is free."""
     path = tmp_path / "a.duckdb"
     fill(path, 400_000)
-    file, size = file_at(path), path.stat().st_size
+    file = file_at(path)
     delete(file, "id % 2 = 0")
-    before = describe(path, "harvest.t")
+    before, size = describe(path, "harvest.t"), path.stat().st_size
     assert is_worth(file, "harvest", is_daily=False)
     assert shrink(file, "harvest") == size - path.stat().st_size > size / 3
     assert describe(path, "harvest.t") == before
