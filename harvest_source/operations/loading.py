@@ -77,8 +77,9 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None], landed: Coun
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
     replacement, unchanged = Replacement(workspace), find_unchanged(workspace, feeds)
-    rows = choose_package_rows(workspace.extraction.package_rows, merges=_merges(workspace, feeds))
-    extraction = replace(workspace.extraction, package_rows=rows)
+    usual, merges = workspace.extraction.package_rows, _merges(workspace, feeds)
+    size = choose_package_rows(usual, merges=merges)
+    extraction = replace(workspace.extraction, package_rows=size)
     with closing(extraction.iter_packages(feeds)) as packages:
         for batches in packages:
             makes_tables = builder.has_unmade
@@ -87,9 +88,8 @@ def _load_tables(workspace: Workspace, on_made: Callable[[], None], landed: Coun
             read = _count_rows(wanted)
             chosen = unchanged.leave_out(wanted)
             rows = sum(each.rows for each in chosen)
-            source = builder.build_source(chosen)
+            source = builder.build_source(chosen)  # It empties the list.
             wanted.clear()
-            chosen.clear()
             with processor_share(), _writing(workspace, rows):
                 workspace.warehouse.load(source)
             landed.update(read)

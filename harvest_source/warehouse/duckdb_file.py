@@ -231,8 +231,11 @@ class DuckDBFile:
             return False
         self._state.lifted += 1
         if (before := self._state.limit_before) is not None:
+            bound = self._bound
             with self.open(kept) as connection:
-                connection.execute(_limit_memory(self._bound, before))
+                connection.execute(
+                    restore_memory(before) if bound is None else _limit_memory(bound)
+                )
         return True
 
     def keep_log(self) -> None:
@@ -328,14 +331,12 @@ def _share(connection: duckdb.DuckDBPyConnection, threads: int, bound: int | Non
     fewer = max(1, min(threads // 2, read_processors() // 2, _MOST_THREADS))
     connection.execute(DUCKDB_SET_THREADS.format(fewer))
     if bound is not None:
-        connection.execute(_limit_memory(bound, ""))
+        connection.execute(_limit_memory(bound))
 
 
-def _limit_memory(bound: int | None, before: str) -> str:
-    """The statement that lets DuckDB use *bound* bytes; None: as many as *before* any bound."""
-    return (
-        restore_memory(before) if bound is None else DUCKDB_SET_MEMORY.format(f"{bound // 1024}KiB")
-    )
+def _limit_memory(bound: int) -> str:
+    """The statement that lets DuckDB use *bound* bytes."""
+    return DUCKDB_SET_MEMORY.format(f"{bound // 1024}KiB")
 
 
 def may_hold_dataset(path: Path, dataset: str) -> bool:

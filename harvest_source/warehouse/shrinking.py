@@ -6,15 +6,15 @@ those at the end of the file. A merge leaves free blocks between others, and blo
 rows were deleted: room for the rows before and after it. Here rows between which many were deleted
 are written once more, and then those whose blocks are nearest to the end, which takes free blocks
 nearer to the beginning; the end is cut off. That is a transaction of DuckDB for at most 122,880
-rows: a run that is killed leaves the file as it was before or after it. Tables and
-whatever refers to them stay as they are, and so does everything that is not in the dataset. There
-is no second file.
+rows: a run that is killed leaves the file as it was before or after it. Tables and whatever refers
+to them stay as they are, and so does everything that is not in the dataset. There is no second
+file.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
@@ -155,12 +155,13 @@ def read_room(file: DuckDBFile, connection: duckdb.DuckDBPyConnection) -> Room:
 
 def _count_dead(connection: duckdb.DuckDBPyConnection, room: Room, dataset: str) -> int:
     """Blocks that deleted rows of the *dataset* fill, about."""
-    if not _count_deleted(connection, room, dataset):  # As in most runs, and quickly told.
+    deleted = _count_deleted(connection, room, dataset)
+    if not deleted:  # As in most runs, and quickly told.
         return 0
     return round(
         sum(
             group.blocks * table.deleted / table.slots
-            for table in _read_tables(connection, room, dataset)
+            for table in _read_tables(connection, room, dataset, deleted)
             if table.is_movable and table.deleted
             for group in _read_groups(connection, table)
         )
@@ -169,7 +170,8 @@ def _count_dead(connection: duckdb.DuckDBPyConnection, room: Room, dataset: str)
 
 def _choose(room: Room, connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Group]:
     """The groups of rows to move at once: those with many deleted rows, else those at the end."""
-    tables = _read_tables(connection, room, dataset)
+    deleted = _count_deleted(connection, room, dataset)
+    tables = _read_tables(connection, room, dataset, deleted)
     groups = [(table, group) for table in tables for group in _read_groups(connection, table)]
     sparse = filter(_is_sparse, (_count(connection, table, group) for table, group in groups))
     if chosen := _take(sparse, math.inf):
@@ -240,8 +242,10 @@ def _move(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> Non
         raise
 
 
-def _read_tables(connection: duckdb.DuckDBPyConnection, room: Room, dataset: str) -> list[Table]:
-    deleted = _count_deleted(connection, room, dataset)
+def _read_tables(
+    connection: duckdb.DuckDBPyConnection, room: Room, dataset: str, deleted: Mapping[str, int]
+) -> list[Table]:
+    """All tables of the file; *deleted* are the deleted rows of those that have many."""
     found = connection.execute(shrinking.TABLES, [dataset]).fetchall()
     named = [(quote(room.catalog, schema, name), *more) for schema, name, *more in found]
     return [Table(name, slots, deleted.get(name, 0), can) for name, slots, can in named]

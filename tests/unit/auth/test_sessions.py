@@ -45,13 +45,7 @@ def test_leaving_does_not_wait_for_an_account_that_is_being_opened() -> None:
 def test_an_account_that_opens_after_the_last_reader_left_is_closed() -> None:
     """A thread that Ctrl-C left behind keeps no connection; a later reader opens the account."""
     asked, answer = threading.Event(), threading.Event()
-
-    def wait(request: httpx.Request) -> httpx.Response:
-        asked.set()
-        assert answer.wait(60)
-        return user(request)
-
-    sessions = open_sessions(wait)
+    sessions = open_sessions(hold_back(asked, answer))
     with ThreadPoolExecutor(1) as left_behind:
         with sessions.in_use():
             opening = left_behind.submit(sessions.open, 1)
@@ -68,6 +62,19 @@ def test_an_account_that_opens_after_the_last_reader_left_is_closed() -> None:
 def user(request: httpx.Request) -> httpx.Response:
     """``users/me`` of whichever account."""
     return httpx.Response(200, json={"id": 1, "access_roles": ["administrator"]})
+
+
+def hold_back(
+    asked: threading.Event, answer: threading.Event
+) -> Callable[[httpx.Request], httpx.Response]:
+    """A server that says that it was asked, and answers when it is told to."""
+
+    def wait(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        assert answer.wait(60)
+        return user(request)
+
+    return wait
 
 
 def open_sessions(handler: Callable[[httpx.Request], httpx.Response]) -> Sessions:
@@ -102,13 +109,7 @@ def test_requests_are_counted_while_accounts_are_opened() -> None:
 def test_counting_requests_does_not_wait_for_an_answer() -> None:
     """While Harvest is silent, progress goes on."""
     asked, answer = threading.Event(), threading.Event()
-
-    def wait(request: httpx.Request) -> httpx.Response:
-        asked.set()
-        assert answer.wait(60)
-        return user(request)
-
-    sessions = open_sessions(wait)
+    sessions = open_sessions(hold_back(asked, answer))
     opening = threading.Thread(target=sessions.open, args=(1,))
     opening.start()
     assert asked.wait(60)
