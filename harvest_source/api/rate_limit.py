@@ -155,20 +155,32 @@ class RateLimiter:
             since = self._clock.monotonic() - seconds
             return RecentRequests(sum(at > since for at in self._sent), seconds)
 
+    def until_free_s(self) -> float:
+        """Seconds until a request may be sent; zero or less: at once."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._recover(now)
+            return self._wait_s(now, self._allowed)
+
     def _take(self, urgency: float) -> float:
         """Seconds to wait before the next call; zero or less: the request is admitted."""
         with self._lock:
             now = self._clock.monotonic()
             self._recover(now)
-            wait_s = self._not_before - now
             left = self._allowed - sum(other > urgency for other in self._waiting)
-            if left < 1:
-                wait_s = max(wait_s, _POLL_S)
-            elif len(self._sent) >= left:
-                wait_s = max(wait_s, self._sent[-left] + self._seconds - now)
+            wait_s = self._wait_s(now, left)
             if wait_s <= 0:
                 self._sent.append(now)
             return wait_s
+
+    def _wait_s(self, now: float, left: int) -> float:
+        """Seconds until a request may be sent for which *left* of the allowance are left."""
+        wait_s = self._not_before - now
+        if left < 1:
+            return max(wait_s, _POLL_S)
+        if len(self._sent) >= left:
+            return max(wait_s, self._sent[-left] + self._seconds - now)
+        return wait_s
 
     def _recover(self, now: float) -> None:
         """Raise the share by one step for every window that passed without a 429."""

@@ -245,6 +245,10 @@ class Sessions:
         """Requests sent by all open sessions."""
         return sum(session.client.requests for session in self._sessions())
 
+    def until_free_s(self) -> float:
+        """Seconds until the allowance of every open account has room for a request; 0: all have."""
+        return max((session.client.until_free_s() for session in self._sessions()), default=0.0)
+
     def close(self) -> None:
         """Close every connection."""
         for session in self._sessions():

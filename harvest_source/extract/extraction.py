@@ -42,9 +42,17 @@ POLL_S: Final = 0.05
 
 QUIET_POLLS: Final = 5
 """
-Polls without a batch after which reading counts as paused: Harvest's rate limit is used up.
+Polls without a batch after which reading counts as paused, if Harvest's rate limit is used up.
 
 One poll is enough when no rows are left to come.
+"""
+
+PAUSE_S: Final = 1.0
+"""
+Seconds without a request in which a load is worth it: it takes as long.
+
+Answers that take longer than the polls are no pause. To load a few pages each time that they do
+takes more processor time, and makes many small groups of rows.
 """
 
 QUIET_ROWS: Final = 10_000
@@ -52,10 +60,13 @@ QUIET_ROWS: Final = 10_000
 
 LONG_QUIET_POLLS: Final = 40
 """
-Polls without a batch after which any number of buffered rows is loaded: two seconds.
+Polls of a pause after which any number of buffered rows is loaded: two seconds.
 
 What has been read by then must not wait for lists that take one request per parent.
 """
+
+SILENT_POLLS: Final = 200
+"""The same where Harvest is only slow to answer: ten seconds."""
 
 TABLE_WORKERS: Final = 24
 """Tables read in parallel: as many as are read by default."""
@@ -203,10 +214,17 @@ class Extraction:
 
     def _is_due(self, rows: int, polls: int) -> bool:
         """Whether to load *rows* buffered rows, after *polls* polls without a batch."""
-        if polls >= LONG_QUIET_POLLS:
+        if rows >= self.package_rows or not rows:
             return rows > 0
-        is_quiet = polls >= (1 if self.run_log.pages.left == 0 else QUIET_POLLS)
-        return rows >= (QUIET_ROWS if is_quiet else self.package_rows)
+        is_paused = polls >= QUIET_POLLS and self._pause_s() >= PAUSE_S
+        if polls >= (LONG_QUIET_POLLS if is_paused else SILENT_POLLS):
+            return True
+        is_last = polls >= 1 and self.run_log.pages.left == 0
+        return rows >= QUIET_ROWS and (is_paused or is_last)
+
+    def _pause_s(self) -> float:
+        """Seconds until Harvest's limit lets the next request through."""
+        return self.sessions.until_free_s()
 
     def _read(
         self,

@@ -68,6 +68,28 @@ def test_no_request_waits_longer_than_needed(
         assert times[-1] == pytest.approx(due, abs=0.002)
 
 
+@given(
+    gaps=st.lists(st.floats(0, 30), min_size=1, max_size=60),
+    requests=st.integers(1, 7),
+    pause_s=st.none() | st.floats(1, 30),
+)
+def test_it_tells_when_the_next_request_may_go(
+    gaps: list[float], requests: int, pause_s: float | None
+) -> None:
+    """Seconds until then, zero or less: at once. After a 429 it may be sooner: the share grows."""
+    clock = FakeClock()
+    limiter = RateLimiter(requests=requests, seconds=10, clock=clock)
+    if pause_s is not None:
+        limiter.pause(pause_s)
+    for gap in gaps:
+        clock.advance(gap)
+        told = clock.monotonic() + max(limiter.until_free_s(), 0)
+        limiter.acquire()
+        assert clock.monotonic() <= told + 0.002
+        if pause_s is None:
+            assert clock.monotonic() == pytest.approx(told, abs=0.002)
+
+
 def test_threads_share_the_window() -> None:
     """Sixteen threads together stay within the one allowance."""
     clock = FakeClock()

@@ -119,6 +119,18 @@ def test_counting_requests_does_not_wait_for_an_answer() -> None:
     assert sessions.requests == 1
 
 
+def test_sessions_tell_when_every_allowance_has_room() -> None:
+    """One account that used up its allowance is a pause, though another one is read meanwhile."""
+    sessions = open_sessions(user)
+    assert sessions.until_free_s() == 0, "no account is open"
+    busy, _ = sessions.open(1), sessions.open(2)
+    for _ in range(97 - busy.client.requests):
+        assert sessions.until_free_s() == 0
+        busy.fetch_owner()
+    assert sessions.until_free_s() == pytest.approx(15.4, abs=0.1)
+    sessions.close()
+
+
 def test_an_account_that_refuses_its_owner_is_explained_and_the_other_opens() -> None:
     """403 on what every role may read is about person and account, and not about modules."""
 

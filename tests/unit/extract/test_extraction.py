@@ -31,6 +31,7 @@ class Bursts(Extraction):
     pages: tuple[int, ...] = ()
     go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     seen: list[str] = field(default_factory=list)
+    pause_s: float = 9.0
 
     def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         for place, pages in enumerate(self.pages):
@@ -43,6 +44,9 @@ class Bursts(Extraction):
 
     def _ask_about(self, feeds: Sequence[TableFeed]) -> None:
         self.seen.append(f"asked about {feeds[0].endpoint.name}")
+
+    def _pause_s(self) -> float:
+        return self.pause_s
 
     def _confirm(
         self, batches: list[Batch], asked: Collection[tuple[str, int]] = frozenset()
@@ -145,6 +149,14 @@ def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> Non
     assert [extraction._is_due(98_000, number) for number in range(7)].index(True) == polls
     assert not extraction._is_due(9_999, 39), "a load costs the same, whatever is in it"
     assert extraction._is_due(100_000, 0)
+
+
+def test_answers_that_take_long_are_no_pause() -> None:
+    """A few pages at a time would be loads of their own, whenever Harvest takes a second."""
+    extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pause_s=0.9)
+    extraction.run_log.progress("time_entries", 1, 98_000, 100_000)
+    assert not any(extraction._is_due(98_000, number) for number in range(200))
+    assert extraction._is_due(2_000, 200)
 
 
 def test_few_rows_do_not_wait_for_lists_below_parents() -> None:
