@@ -218,7 +218,11 @@ class ListReader:
             return (yield from self._run(partial(self._read_window, size, pace), slices, result))
         yield from tables
         del tables
-        yield from self._run(partial(self._prove, first), [slice_], result)
+        # Most lists fit into one page: no thread is started for what is proven already.
+        is_proven = not first.needs_proof and self._prover.is_consistent(first)
+        workers = 1 if is_proven else self._settings.workers
+        prove = partial(self._prove, first)
+        yield from self._run(prove, [slice_], result, workers=workers)
         return None if result.pieces == 1 else []
 
     def _resume(
@@ -234,16 +238,25 @@ class ListReader:
         return (yield from self._run(read, slices, result))
 
     def _run(
-        self, work: _Work, slices: Sequence[Slice], result: ReadResult
+        self,
+        work: _Work,
+        slices: Sequence[Slice],
+        result: ReadResult,
+        *,
+        workers: int | None = None,
     ) -> Generator[pa.Table, None, list[SliceRead]]:
         """
         Yield the rows that *work* emits for *slices*, and add their results to *result*.
+
+        Args:
+            workers: Slices read in parallel; None: as the settings say.
 
         Returns:
             Reads whose proof is deferred.
         """
         deferred: list[SliceRead] = []
-        for each in gather(work, slices, workers=self._settings.workers, waiting=TABLES_WAITING):
+        workers = workers or self._settings.workers
+        for each in gather(work, slices, workers=workers, waiting=TABLES_WAITING):
             if isinstance(each, SliceResult):
                 result.add(each)
             elif isinstance(each, SliceRead):
