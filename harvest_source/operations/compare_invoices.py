@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
+from harvest_source.concurrency import in_parallel
 from harvest_source.decode.coerce import loads
 from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
@@ -21,6 +23,7 @@ from harvest_source.operations.audit_tables import (
 )
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import (
+    AT_ONCE,
     CHANGED,
     EXACT,
     HALF_CENT,
@@ -36,6 +39,9 @@ from harvest_source.sql.conditions import Equals
 from harvest_source.sql.values import as_day, as_instant
 
 Row = Mapping[str, Any]
+
+_Figure: TypeAlias = "tuple[Comparison, Callable[[], str] | None]"
+"""A comparison, and a question whose answer is its excuse."""
 
 _LINES: Final = ("invoices__line_items", "_dlt_root_id")
 _PAYMENTS: Final = ("invoice_payments", "invoice_id")
@@ -139,11 +145,17 @@ class InvoiceComparison:
         """
         has_totals = not self._lacks_lines() and self._has("invoices__line_items")
         cursor = self._find_payments()
+        figures: list[_Figure] = []
         for invoice in self._read(has_totals, cursor is not None):
             if has_totals:
-                yield self._compare_total(invoice)
+                figures.append(self._compare_total(invoice))
             if cursor is not None:
-                yield self._compare_payments(invoice, cursor)
+                figures.append(self._compare_payments(invoice, cursor))
+        questions = [question for _, question in figures if question is not None]
+        answers = in_parallel(_ask, questions, workers=AT_ONCE)
+        for comparison, question in figures:
+            is_asked = question is not None
+            yield replace(comparison, excuse=next(answers)) if is_asked else comparison
 
     def _has(self, table: str) -> bool:
         return self.workspace.warehouse.has_table(table)
@@ -187,7 +199,7 @@ class InvoiceComparison:
                 parts[part].append(as_number(amount))
         return parts
 
-    def _compare_total(self, invoice: Invoice) -> Comparison:
+    def _compare_total(self, invoice: Invoice) -> _Figure:
         return self._compare(
             invoice,
             "invoice total",
@@ -196,7 +208,7 @@ class InvoiceComparison:
             ask=self._ask_total,
         )
 
-    def _compare_payments(self, invoice: Invoice, cursor: Cursor) -> Comparison:
+    def _compare_payments(self, invoice: Invoice, cursor: Cursor) -> _Figure:
         changed_at = as_instant(invoice.row["updated_at"])
         is_newer = changed_at is not None and changed_at > cursor.at
         return self._compare(
@@ -223,11 +235,13 @@ class InvoiceComparison:
         there: Decimal,
         ask: Callable[[Invoice], str],
         children: tuple[tuple[str, int], ...] = (),
-    ) -> Comparison:
+    ) -> _Figure:
+        question: Callable[[], str] | None = None
         excuse = ""
         if EXACT.abs(EXACT.subtract(here, there)) > HALF_CENT:
-            excuse = self._find_excuse(invoice, check, ask)
-        return Comparison(
+            excuse = self._find_excuse(invoice, check)
+            question = None if excuse else partial(ask, invoice)
+        comparison = Comparison(
             account_id=self.table.session.account_id,
             table="invoices",
             check=check,
@@ -241,12 +255,14 @@ class InvoiceComparison:
             slices=(invoice.slice,),
             children=children,
         )
+        return comparison, question
 
-    def _find_excuse(self, invoice: Invoice, check: str, ask: Callable[[Invoice], str]) -> str:
+    def _find_excuse(self, invoice: Invoice, check: str) -> str:
+        """Why figures may differ, as far as it is known; empty: Harvest is to be asked."""
         if any(each.there["id"] == invoice.id for each in self.changed):
             return CHANGED
         self._asked[check] += 1
-        return ask(invoice) if self._asked[check] <= _ASKED else "not looked into: too many"
+        return "" if self._asked[check] <= _ASKED else "not looked into: too many"
 
     def _ask_total(self, invoice: Invoice) -> str:
         """Why the amount may be right all the same: Harvest has this amount for these lines too."""
@@ -273,6 +289,10 @@ class InvoiceComparison:
         if is_same and as_number(theirs.get("due_amount")) == due:
             return "Harvest itself has these payments and this amount due"
         return ""
+
+
+def _ask(question: Callable[[], str]) -> str:
+    return question()
 
 
 def _explain_order(_: Invoice) -> str:

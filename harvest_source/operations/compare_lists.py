@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
+from harvest_source.concurrency import in_parallel
 from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.run_log import RunLog
@@ -26,7 +28,7 @@ from harvest_source.operations.audit_tables import (
     find_cursor,
 )
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import CHANGED, Comparison
+from harvest_source.operations.comparisons import AT_ONCE, CHANGED, Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID, Column
 from harvest_source.schema.endpoint import Endpoint
@@ -71,8 +73,8 @@ class ListsComparison:
         with self.workspace.warehouse.querying():
             stored = [self._read_here(below, chosen) for below, _ in lists]
         for (below, cursor), here in zip(lists, stored, strict=True):
-            for parent in chosen:
-                there = self._read_there(below, parent)
+            found = in_parallel(partial(self._read_there, below), chosen, workers=AT_ONCE)
+            for parent, there in zip(chosen, found, strict=True):
                 if there is not None:
                     yield self._compare(below, cursor, parent, here.get(parent, {}), there)
             if len(chosen) < len(parents):

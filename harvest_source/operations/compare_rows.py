@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
+from harvest_source.concurrency import in_parallel
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import ALL, Comparison
+from harvest_source.operations.comparisons import ALL, AT_ONCE, Comparison
 from harvest_source.sql.values import as_day
 
 Days = Mapping[date | None, int]
@@ -29,13 +31,15 @@ def compare_rows(table: AuditedTable, changed: Sequence[ChangedRow]) -> Iterator
     """
     stored = table.copy.count_days()
     days = apply_changes(stored, changed, day_column=table.endpoint.window, root=table.pair.root)
-    yield _compare(table, ALL, sum(days.values()), table.pair.root)
+    figures = [(ALL, sum(days.values()), table.pair.root)]
     if table.endpoint.window is not None:
-        for window in list_year_windows(table.pair.root, stored):
-            yield _compare(table, name_window(window), count_within(window, days), window)
+        years = list_year_windows(table.pair.root, stored)
+        figures += [(name_window(each), count_within(each, days), each) for each in years]
+    yield from in_parallel(partial(_compare, table), figures, workers=AT_ONCE)
 
 
-def _compare(table: AuditedTable, scope: str, rows: int, window: DateWindow) -> Comparison:
+def _compare(table: AuditedTable, figure: tuple[str, int, DateWindow]) -> Comparison:
+    scope, rows, window = figure
     return Comparison(
         account_id=table.session.account_id,
         table=table.endpoint.name,

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from harvest_source.auth.sessions import Session
+from harvest_source.concurrency import in_parallel
 from harvest_source.errors import ForbiddenError, RemoteError
 from harvest_source.extract.slices import DateWindow
+from harvest_source.memory import is_plentiful
 from harvest_source.operations.audit_tables import AuditedTable, Place, find_tables
 from harvest_source.operations.changed_rows import ChangedRow, find_changed_rows
 from harvest_source.operations.compare_expenses import ExpensesComparison
@@ -23,6 +25,15 @@ from harvest_source.operations.comparisons import COUNTED, Comparison, find_wind
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.stored_days import StoredDays
+
+_TABLES: Final = 8
+"""
+Tables that are compared at the same time, while they wait for Harvest: most of the time.
+
+What they ask of the warehouse is asked one after the other.
+"""
+_FEW_TABLES: Final = 2
+"""The same in little memory."""
 
 _LOOKED_UP: Final[Mapping[str, Sequence[str]]] = {"projects": ("time_entries", "expenses")}
 """Tables whose figures are taken with the help of another one's rows."""
@@ -63,7 +74,9 @@ class TablesComparison:
                 for table in tables:
                     if table.place not in self._found:
                         table.copy.look()
-            ours = [each for table in tables for each in self._compare_once(table)]
+            workers = _TABLES if is_plentiful() else _FEW_TABLES
+            compared = in_parallel(self._compare_once, tables, workers=workers)
+            ours = [each for some in compared for each in some]
             found += ours
             if ours:
                 found += self._compare_orphans(session)

@@ -16,6 +16,9 @@ ALL: Final = "all"
 COUNTED: Final = frozenset({"rows", "ids"})
 """Checks whose differences are looked for by counting and by id; others name what to read."""
 
+AT_ONCE: Final = 8
+"""Requests for the figures of one table that are under way at the same time."""
+
 HALF_CENT: Final = Decimal("0.005")
 """Sums that Harvest reports are rounded to cents, and to hundredths of an hour."""
 

@@ -8,13 +8,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Any, Final
 
+from harvest_source.concurrency import in_parallel
 from harvest_source.extract.report_years import last_day, year_window
 from harvest_source.extract.slices import DateWindow
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
-from harvest_source.operations.comparisons import CHANGED, EXACT, Subject, add_up, as_number
+from harvest_source.operations.comparisons import (
+    AT_ONCE,
+    CHANGED,
+    EXACT,
+    Subject,
+    add_up,
+    as_number,
+)
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME
@@ -72,9 +81,10 @@ def iter_reported(
     Raises:
         HarvestError: Harvest did not answer.
     """
-    for year in sorted({year for _, year in sums}):
-        window = year_window(year, table.copy.bound)
-        reported = _fetch_report(table, report, window)
+    years = sorted({year for _, year in sums})
+    windows = [year_window(year, table.copy.bound) for year in years]
+    reports = in_parallel(partial(_fetch_report, table, report), windows, workers=AT_ONCE)
+    for year, window, reported in zip(years, windows, reports, strict=True):
         for project in sorted({project for project, on in sums if on == year} | set(reported)):
             yield project, window, reported.get(project, [])
 

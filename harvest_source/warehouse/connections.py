@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -15,6 +16,8 @@ from harvest_source.warehouse.writers import open_sql
 class SqlConnections:
     """
     Connections to one dataset. dlt's client is used again until a load may have changed tables.
+
+    Threads take turns: of dlt's client, and of a DuckDB file that is held, there is one.
 
     Args:
         build_client: Makes dlt's client: it resolves its configuration and reads the schema.
@@ -31,6 +34,7 @@ class SqlConnections:
         self._build_client = build_client
         self._read_schema = read_schema
         self._hold = hold
+        self._turn = threading.RLock()
         self._client: SqlClient | None = None
         self._stack: ExitStack | None = None
         self._kept: Sql | None = None
@@ -53,22 +57,24 @@ class SqlConnections:
     @contextmanager
     def open(self) -> Iterator[Sql]:
         """A connection of its own, or inside :meth:`keep` the one that is kept."""
-        if self._stack is None:
-            with self._connect() as sql:
-                yield sql
-            return
-        if self._kept is None:
-            self._kept = self._stack.enter_context(self._connect())
-        yield self._kept
+        with self._turn:
+            if self._stack is None:
+                with self._connect() as sql:
+                    yield sql
+                return
+            if self._kept is None:
+                self._kept = self._stack.enter_context(self._connect())
+            yield self._kept
 
     @contextmanager
     def keep(self) -> Iterator[None]:
         """Keep the first connection that is opened inside for all uses inside."""
-        try:
-            with ExitStack() as self._stack:
-                yield
-        finally:
-            self._stack = self._kept = None
+        with self._turn:
+            try:
+                with ExitStack() as self._stack:
+                    yield
+            finally:
+                self._stack = self._kept = None
 
     @contextmanager
     def _connect(self) -> Iterator[Sql]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from decimal import Decimal
 from typing import Any
 
 import duckdb
 import pytest
 
+from harvest_source.api.client import HarvestClient
 from harvest_source.errors import ConfigError
-from harvest_source.operations.comparisons import Comparison
+from harvest_source.operations import compare_tables
+from harvest_source.operations.comparisons import AT_ONCE, Comparison
 from harvest_source.operations.verify_report import VerifyReport
 from tests.support.earlier import forget_own_tables
 from tests.support.lab import DAY, Lab
@@ -80,6 +83,56 @@ def test_figures_that_are_asked_together_open_the_file_once(
     monkeypatch.setattr(duckdb, "connect", note)
     assert lab.verify().exit_code == 0
     assert len(opened) <= OPENED
+
+
+class Meeting:
+    """The first *parties* requests to come wait for each other: they must be under way at once."""
+
+    def __init__(self, parties: int) -> None:
+        self._barrier = threading.Barrier(parties)
+        self._left = parties
+        self._lock = threading.Lock()
+
+    def attend(self) -> None:
+        with self._lock:
+            self._left -= 1
+            is_invited = self._left >= 0
+        if is_invited:
+            self._barrier.wait(60)
+
+
+def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other they took minutes where answers take a second."""
+    monkeypatch.setattr(compare_tables, "is_plentiful", lambda: True)
+    invoices = len(lab.table("invoices"))
+    meetings = {
+        "changes of each table": Meeting(5),
+        "years of entries": Meeting(3),
+        "reports of years": Meeting(2),
+        "payments of invoices": Meeting(min(invoices, AT_ONCE)),
+    }
+
+    def meet(client: HarvestClient, path: str, *given: Any, **options: Any) -> Any:
+        params = options.get("params") or {}
+        if "updated_since" in params:
+            meetings["changes of each table"].attend()
+        elif path == "time_entries" and "from" in params and params.get("per_page") == "1":
+            meetings["years of entries"].attend()
+        elif path == "reports/time/projects":
+            meetings["reports of years"].attend()
+        elif path.endswith("/payments"):
+            meetings["payments of invoices"].attend()
+        return fetch(client, path, *given, **options)
+
+    fetch = HarvestClient._fetch
+    monkeypatch.setattr(HarvestClient, "_fetch", meet)
+    report = lab.verify()
+    assert (report.exit_code, report.differences, report.run_log.warnings) == (0, [], [])
+    assert {name: meeting._left <= 0 for name, meeting in meetings.items()} == dict.fromkeys(
+        meetings, True
+    )
 
 
 def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:

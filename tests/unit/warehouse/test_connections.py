@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.warehouse.connections import SqlConnections
+from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.target import build_target
 from harvest_source.warehouse.warehouse import Warehouse
@@ -63,6 +66,36 @@ def test_nothing_is_loaded_beside_a_kept_connection(warehouse: Warehouse) -> Non
     with warehouse.querying(), pytest.raises(AssertionError, match="close it first"):
         warehouse.append("verify_runs", [])
     warehouse.append("verify_runs", [])
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_threads_take_turns(warehouse: Warehouse, *, keeps: bool) -> None:
+    """There is one client of dlt's, and a kept connection is of the thread that keeps it."""
+    inside, leave, entered = threading.Event(), threading.Event(), threading.Event()
+    kept: list[Sql] = []
+
+    def use() -> None:
+        with warehouse.querying() if keeps else nullcontext(), warehouse.sql() as sql:
+            kept.append(sql)
+            inside.set()
+            assert leave.wait(60)
+
+    def use_too() -> None:
+        with warehouse.sql() as sql:
+            entered.set()
+            assert sql is not kept[0]
+            assert sql.count("verify_runs") == 0
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(use)
+        assert inside.wait(60)
+        second = pool.submit(use_too)
+        # A thread that takes no turn is inside as fast as it starts.
+        assert not entered.wait(0.2)
+        leave.set()
+        first.result(60)
+        second.result(60)
+    assert entered.is_set()
 
 
 def test_an_error_ends_the_keeping(warehouse: Warehouse) -> None:
