@@ -12,6 +12,7 @@ from typing import Any, Final
 from harvest_source.api.rate_limit import GENERAL
 from harvest_source.auth.oauth import NotExchangedError
 from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.concurrency import in_parallel
 from harvest_source.config.effective import DEFAULT, OPTION, Setting
 from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
@@ -31,6 +32,9 @@ from harvest_source.warehouse.trial import try_destination
 from harvest_source.warehouse.warehouse import Warehouse
 
 MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
+
+_AT_ONCE: Final = 8
+"""Tables that Harvest is asked for at the same time."""
 
 _SUBJECTS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
     NoticeKind.CLOCK: ("clock", "skew"),
@@ -186,8 +190,7 @@ def _check_account(session: Session) -> Iterable[Finding]:
         detail = "time entries, expenses, projects and users may be partial without a sign of it"
         yield Finding("role", roles, "warning", detail)
     yield from _check_modules(session)
-    for endpoint in parse_tables(()):
-        yield _check_table(session, endpoint)
+    yield from in_parallel(partial(_check_table, session), parse_tables(()), workers=_AT_ONCE)
 
 
 def _check_modules(session: Session) -> Iterable[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +17,7 @@ from harvest_source.operations.verify_report import VerifyReport
 from tests.support.earlier import forget_own_tables
 from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
+from tests.support.meeting import Meeting
 from tests.support.truth import assert_equal
 
 OPENED = 18
@@ -85,22 +85,6 @@ def test_figures_that_are_asked_together_open_the_file_once(
     assert len(opened) <= OPENED
 
 
-class Meeting:
-    """The first *parties* requests to come wait for each other: they must be under way at once."""
-
-    def __init__(self, parties: int) -> None:
-        self._barrier = threading.Barrier(parties)
-        self._left = parties
-        self._lock = threading.Lock()
-
-    def attend(self) -> None:
-        with self._lock:
-            self._left -= 1
-            is_invited = self._left >= 0
-        if is_invited:
-            self._barrier.wait(60)
-
-
 def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,9 +114,7 @@ def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
     monkeypatch.setattr(HarvestClient, "_fetch", meet)
     report = lab.verify()
     assert (report.exit_code, report.differences, report.run_log.warnings) == (0, [], [])
-    assert {name: meeting._left <= 0 for name, meeting in meetings.items()} == dict.fromkeys(
-        meetings, True
-    )
+    assert [name for name, meeting in meetings.items() if not meeting.has_met] == []
 
 
 def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:

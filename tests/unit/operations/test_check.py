@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
+from harvest_source.api.http_context import HttpContext
+from harvest_source.auth.sessions import Connection, Sessions
+from harvest_source.config.parse import parse_tables
 from harvest_source.errors import AuthError, DestinationError, ServerError
 from harvest_source.notices import Notice, NoticeKind
-from harvest_source.operations.check import CheckReport, Finding, report_notice
+from harvest_source.operations.check import CheckReport, Finding, _check_accounts, report_notice
+from tests.clocks import FakeClock
+from tests.support.meeting import Meeting
 
 
 @pytest.mark.parametrize("kind", NoticeKind)
@@ -42,3 +48,25 @@ def test_the_gravest_error_decides() -> None:
     report = CheckReport(tuple(finding(error, "error") for error in errors))
     assert report.exit_code == 6
     assert report.as_dict()["status"] == "error"
+
+
+def test_tables_are_asked_for_at_the_same_time() -> None:
+    """To try a token takes a few answers in a row, not thirty; the lines keep their order."""
+    meeting = Meeting(8)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name = request.url.path.rsplit("/", 1)[-1]
+        if name == "me":
+            return httpx.Response(200, json={"id": 1, "access_roles": ["administrator"]})
+        if name == "company":
+            return httpx.Response(200, json={"expense_feature": True, "invoice_feature": True})
+        meeting.attend()
+        return httpx.Response(200, json={name: [], "total_entries": 0, "links": {"next": None}})
+
+    http = HttpContext(clock=FakeClock(), transport=httpx.MockTransport(answer))
+    sessions = Sessions(Connection(httpx.Auth(), http, account_ids=(1,)))
+    found = [each for each in _check_accounts(sessions, "") if each.subject == "table"]
+    sessions.close()
+    assert meeting.has_met
+    assert [each.name for each in found] == [each.name for each in parse_tables(())]
+    assert {each.state for each in found} == {"ok"}
