@@ -72,7 +72,7 @@ class HarvestClient:
             headers={ACCOUNT_HEADER: str(account_id)},
         )
         self.server_clock: Final = self._requester.server_clock
-        self._limiter = limiter
+        self.until_free_s: Final = limiter.until_free_s
         self._page_sizes = PageSizes()
         self._root = httpx.URL(self._requester.base_url).path.rstrip("/")
 
@@ -97,10 +97,6 @@ class HarvestClient:
     def requests(self) -> int:
         """Requests sent up to now; every attempt counts."""
         return self._requester.requests
-
-    def until_free_s(self) -> float:
-        """Seconds until the allowance has room for a request, reports aside; 0: it has."""
-        return max(self._limiter.until_free_s(), 0.0)
 
     def fetch_page(
         self,
@@ -204,7 +200,6 @@ class HarvestClient:
             HarvestError: As :meth:`fetch_page`.
             Cancelled: *cancelled* returned True.
         """
-
         parse = partial(_parse_object, label=path, path=f"{self._root}/{path}")
         options = SendOptions(cancelled=cancelled)
         return self._requester.fetch(path, parse=parse, label=path, options=options)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ from harvest_source.errors import (
     SignInError,
     printable,
 )
+
+ACCOUNTS_AT_ONCE: Final = 8
+"""Accounts that are asked the same at the same time: each has an allowance of its own."""
 
 _NOT_FOUND: Final = 404
 
@@ -180,8 +184,10 @@ class Sessions:
         check_url(connection.api_url, "api_url")
         check_url(connection.id_url, "id_url")
         self._connection = connection
-        self._opening = threading.Lock()
-        """Held while Harvest is asked, so that each account is opened once."""
+        self._finding = threading.Lock()
+        """Held while Harvest is asked which account the token reaches."""
+        self._opening: dict[int, threading.Lock] = defaultdict(threading.Lock)
+        """By account, held while Harvest is asked, so that each is opened once."""
         self._lock = threading.Lock()
         """Guards what is below, and is never held while Harvest is asked: a reader that leaves
         (Ctrl-C) must not wait for an answer."""
@@ -199,7 +205,7 @@ class Sessions:
             ConfigError: The token reaches several accounts and none was chosen.
             AuthError: The token reaches no account, or is refused.
         """
-        with self._opening:
+        with self._finding:
             if not self._ids and not self._opened:
                 found = self._find_account()
                 with self._lock:
@@ -216,10 +222,12 @@ class Sessions:
             ApiError: Harvest gives no usable answer. Later calls raise the same error.
             Cancelled: *cancelled* returned True while Harvest was asked.
         """
-        with self._opening:
-            opened = self._opened.get(account_id)
+        with self._lock:
+            opening = self._opening[account_id]
+        with opening:
+            with self._lock:
+                opened, before = self._opened.get(account_id), self._closings
             if opened is None:
-                before = self._closings
                 opened = self._try_open(account_id, cancelled)
                 self._keep(account_id, opened, before)
         if isinstance(opened, HarvestError):
@@ -247,7 +255,7 @@ class Sessions:
 
     def until_free_s(self) -> float:
         """Seconds until the allowance of every open account has room for a request; 0: all have."""
-        return max((session.client.until_free_s() for session in self._sessions()), default=0.0)
+        return max((0.0, *(session.client.until_free_s() for session in self._sessions())))
 
     def close(self) -> None:
         """Close every connection."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from harvest_source.auth.sessions import Session, Sessions
+from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session, Sessions
 from harvest_source.concurrency import in_parallel
 from harvest_source.errors import HarvestError
 from harvest_source.extract.run_log import RunLog
@@ -57,9 +57,18 @@ class Confirmation:
         by_account: dict[int, dict[str, Endpoint]] = defaultdict(dict)
         for endpoint, account_id in places:
             by_account[account_id][endpoint.name] = endpoint
-        for account_id, endpoints in by_account.items():
-            if not self.run_log.is_doubtful("", account_id):
-                self._ask(self.sessions.open(account_id), list(endpoints.values()))
+        asked = [
+            (account_id, list(endpoints.values()))
+            for account_id, endpoints in by_account.items()
+            if not self.run_log.is_doubtful("", account_id)
+        ]
+        workers = min(max(len(asked), 1), ACCOUNTS_AT_ONCE)
+        for _ in in_parallel(self._ask_account, asked, workers=workers):
+            pass
+
+    def _ask_account(self, asked: tuple[int, Sequence[Endpoint]]) -> None:
+        account_id, endpoints = asked
+        self._ask(self.sessions.open(account_id), endpoints)
 
     def _ask(self, session: Session, endpoints: Sequence[Endpoint]) -> None:
         account_id, doubt = session.account_id, self.run_log.doubt

@@ -208,6 +208,7 @@ class ListReader:
             is left to check.
         """
         limit = self._settings.long_rows if self._reader.endpoint.window else None
+        workers = self._settings.workers
         tables: list[pa.Table] = []
         first = self._reader.read(slice_, tables.append, most_rows=limit)
         result.began = first.began
@@ -215,14 +216,15 @@ class ListReader:
             size = self._settings.rows_per_window(first.total)
             slices = self._counter.plan(size, first)
             pace = WindowPace(slices, self._settings.last_rows)
-            return (yield from self._run(partial(self._read_window, size, pace), slices, result))
+            return (
+                yield from _run(partial(self._read_window, size, pace), slices, result, workers)
+            )
         yield from tables
         del tables
         # Most lists fit into one page: no thread is started for what is proven already.
         is_proven = not first.needs_proof and self._prover.is_consistent(first)
-        workers = 1 if is_proven else self._settings.workers
         prove = partial(self._prove, first)
-        yield from self._run(prove, [slice_], result, workers=workers)
+        yield from _run(prove, [slice_], result, 1 if is_proven else workers)
         return None if result.pieces == 1 else []
 
     def _resume(
@@ -235,35 +237,7 @@ class ListReader:
         # reach back to the first attempt, since when much may have changed.
         pace = WindowPace(slices, -math.inf)
         read = partial(self._read_window, self._settings.window_rows, pace)
-        return (yield from self._run(read, slices, result))
-
-    def _run(
-        self,
-        work: _Work,
-        slices: Sequence[Slice],
-        result: ReadResult,
-        *,
-        workers: int | None = None,
-    ) -> Generator[pa.Table, None, list[SliceRead]]:
-        """
-        Yield the rows that *work* emits for *slices*, and add their results to *result*.
-
-        Args:
-            workers: Slices read in parallel; None: as the settings say.
-
-        Returns:
-            Reads whose proof is deferred.
-        """
-        deferred: list[SliceRead] = []
-        workers = workers or self._settings.workers
-        for each in gather(work, slices, workers=workers, waiting=TABLES_WAITING):
-            if isinstance(each, SliceResult):
-                result.add(each)
-            elif isinstance(each, SliceRead):
-                deferred.append(each)
-            else:
-                yield each
-        return deferred
+        return (yield from _run(read, slices, result, self._settings.workers))
 
     def _read_window(
         self, size: int, pace: WindowPace, slice_: Slice, emit: _EmitAny
@@ -310,7 +284,8 @@ class ListReader:
                     result.add(SliceResult(read.slice, 1, (), read.rows, (), read.left_out))
             deferred = ()
             if again:
-                yield from self._run(partial(self._prove, None), again, result)
+                prove = partial(self._prove, None)
+                yield from _run(prove, again, result, self._settings.workers)
             elif not caught_up.is_proven:
                 continue
             elif not (hidden := self._counter.count_hidden(slice_, total, result.rows)):
@@ -362,3 +337,26 @@ class ListReader:
         known.add(contents)
         changed = keep_newest(tables, endpoint.primary_key)
         return CaughtUp(changed, not result.unproven, contents)  # What it left out comes again.
+
+
+def _run(
+    work: _Work, slices: Sequence[Slice], result: ReadResult, workers: int
+) -> Generator[pa.Table, None, list[SliceRead]]:
+    """
+    Yield the rows that *work* emits for *slices*, and add their results to *result*.
+
+    Args:
+        workers: Slices read in parallel.
+
+    Returns:
+        Reads whose proof is deferred.
+    """
+    deferred: list[SliceRead] = []
+    for each in gather(work, slices, workers=workers, waiting=TABLES_WAITING):
+        if isinstance(each, SliceResult):
+            result.add(each)
+        elif isinstance(each, SliceRead):
+            deferred.append(each)
+        else:
+            yield each
+    return deferred

@@ -8,6 +8,7 @@ from typing import Final
 
 from harvest_source.auth.sessions import Session
 from harvest_source.concurrency import in_parallel
+from harvest_source.defaults import TableFormat
 from harvest_source.errors import ForbiddenError, RemoteError
 from harvest_source.extract.slices import DateWindow
 from harvest_source.memory import is_plentiful
@@ -74,7 +75,7 @@ class TablesComparison:
                 for table in tables:
                     if table.place not in self._found:
                         table.copy.look()
-            workers = _TABLES if is_plentiful() else _FEW_TABLES
+            workers = choose_workers(self.workspace.warehouse.target.table_format)
             compared = in_parallel(self._compare_once, tables, workers=workers)
             ours = [each for some in compared for each in some]
             found += ours
@@ -152,6 +153,18 @@ class TablesComparison:
         found = compare_ids(table, changed, most_rows=most_rows, within=within)
         if found is not None:
             yield found
+
+
+def choose_workers(table_format: TableFormat | None) -> int:
+    """
+    How many tables are compared at the same time.
+
+    Of files of a *table_format* it is one: Iceberg's catalog, which dlt keeps in memory, is only
+    there for the thread that made it.
+    """
+    if table_format is not None:
+        return 1
+    return _TABLES if is_plentiful() else _FEW_TABLES
 
 
 def _group(found: Iterable[Comparison]) -> dict[Place, list[Comparison]]:

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harvest_source.concurrency import run_ahead
+from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Owner, Sessions
+from harvest_source.concurrency import in_parallel, run_ahead
 from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
@@ -183,22 +184,31 @@ def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...
         HarvestError: None of them can be opened.
     """
     account_ids = run.sessions.account_ids()
+    open_one = partial(_try_open, run.sessions, is_cancelled)
     failures: list[HarvestError] = []
-    for account_id in account_ids:
-        try:
-            owner = run.sessions.open(account_id, cancelled=is_cancelled).owner
-        except HarvestError as error:
-            failures.append(error)
-            run.run_log.fail("", account_id, error)
+    opened = in_parallel(open_one, account_ids, workers=min(len(account_ids), ACCOUNTS_AT_ONCE))
+    for account_id, owner in zip(account_ids, opened, strict=True):
+        if isinstance(owner, HarvestError):
+            failures.append(owner)
+            run.run_log.fail("", account_id, owner)
             run.sessions.give_up(account_id)
-            continue
-        if not owner.is_administrator:
+        elif not owner.is_administrator:
             roles = ", ".join(owner.access_roles) or "no role"
             run.run_log.partial_roles[account_id] = roles
             run.run_log.warn(_explain_partial(account_id, roles))
     if len(failures) == len(account_ids):
         raise failures[0]
     return account_ids
+
+
+def _try_open(
+    sessions: Sessions, is_cancelled: Callable[[], bool], account_id: int
+) -> Owner | HarvestError:
+    """The token's owner in one account, or why it cannot be opened."""
+    try:
+        return sessions.open(account_id, cancelled=is_cancelled).owner
+    except HarvestError as error:
+        return error
 
 
 def _explain_partial(account_id: int, roles: str) -> str:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from harvest_source.api.client import HarvestClient
 from harvest_source.api.rate_limit import GENERAL
 from tests.support.lab import HOUR, Lab
+from tests.support.labs import OpenLab
+from tests.support.meeting import Meeting
 
 UNCHANGED = 18
 """What a run asks when nothing changed: each list once."""
@@ -35,3 +41,25 @@ def ask_unchanged(lab: Lab, seconds: float) -> int:
     assert report.status == "ok"
     assert report.requests == count(lab)
     return count(lab)
+
+
+def test_a_run_asks_who_the_token_is_in_all_accounts_at_once(
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it begins and before it loads: twenty accounts waited for forty answers in a row."""
+    accounts = (1000001, 1000002, 1000003)
+    lab = open_lab(accounts=accounts, entries=0, invoices=0)
+    meetings = [Meeting(len(accounts)), Meeting(len(accounts))]
+
+    def meet(client: HarvestClient, path: str, **options: Any) -> Any:
+        if path == "users/me":
+            meetings[len(told) >= len(accounts)].attend()
+            told.append(client.account_id)
+        return fetch(client, path, **options)
+
+    told: list[int] = []
+    fetch = HarvestClient.fetch_object
+    monkeypatch.setattr(HarvestClient, "fetch_object", meet)
+    assert lab.sync("clients").status == "ok"
+    assert sorted(told) == sorted(accounts * 2)
+    assert [meeting.has_met for meeting in meetings] == [True, True]

@@ -14,6 +14,7 @@ from harvest_source.api.rate_limit import Cancelled
 from harvest_source.auth.sessions import Connection, Sessions, parse_owner
 from harvest_source.errors import AuthError
 from tests.clocks import FakeClock
+from tests.support.meeting import Meeting
 
 
 def test_leaving_does_not_wait_for_an_account_that_is_being_opened() -> None:
@@ -117,6 +118,24 @@ def test_counting_requests_does_not_wait_for_an_answer() -> None:
     answer.set()
     opening.join()
     assert sessions.requests == 1
+
+
+def test_accounts_are_opened_at_the_same_time_and_each_of_them_once() -> None:
+    """A run of twenty accounts waited for twenty answers before it read the first row."""
+    meeting = Meeting(2)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        meeting.attend()
+        return user(request)
+
+    sessions = open_sessions(answer)
+    with ThreadPoolExecutor(4) as readers:
+        opened = list(readers.map(sessions.open, (1, 2, 1, 2)))
+    assert meeting.has_met
+    assert opened[0] is opened[2]
+    assert opened[1] is opened[3]
+    assert sessions.requests == 2
+    sessions.close()
 
 
 def test_sessions_tell_when_every_allowance_has_room() -> None:

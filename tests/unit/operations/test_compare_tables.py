@@ -8,9 +8,11 @@ from typing import cast
 
 import pytest
 
+from harvest_source.defaults import TableFormat
 from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.operations import compare_tables
 from harvest_source.operations.audit_tables import Place
-from harvest_source.operations.compare_tables import TablesComparison
+from harvest_source.operations.compare_tables import TablesComparison, choose_workers
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace
 
@@ -20,6 +22,22 @@ OF_MARCH = DateWindow(date(2024, 1, 1), date(2025, 1, 1))
 BEFORE = DateWindow(date(2022, 1, 1), date(2023, 1, 1))
 
 TABLES = ("time_entries", "expenses", "projects", "invoices", "clients")
+
+
+@pytest.mark.parametrize(
+    ("table_format", "is_plentiful", "workers"),
+    [(None, True, 8), (None, False, 2), ("delta", True, 1), ("iceberg", True, 1)],
+)
+def test_tables_of_files_are_compared_one_by_one(
+    table_format: TableFormat | None,
+    workers: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_plentiful: bool,
+) -> None:
+    """Another thread has another catalog of Iceberg's tables: an empty one."""
+    monkeypatch.setattr(compare_tables, "is_plentiful", lambda: is_plentiful)
+    assert choose_workers(table_format) == workers
 
 
 def compared(
