@@ -261,8 +261,7 @@ class DeletionSearch:
         """Get the second evidence: ask for a few by id, look for many in a second list."""
         absent = {row: at for row, at in found.absent.items() if row not in found.missing}
         if self._table.fetch_record is not None and len(absent) <= FEW:
-            for row in absent:
-                self._ask_for(row, self._table.fetch_record, found)
+            self._ask_for(list(absent), self._table.fetch_record, found)
             return
         for window, listed in self._iter_lists(list(dict.fromkeys(absent.values()))):
             if listed is None:
@@ -282,12 +281,13 @@ class DeletionSearch:
         ids = _read_ids(self._reader, Slice(window), result)
         return ids if result.proven else None
 
-    def _ask_for(self, row: int, fetch_record: FetchRecord, found: _Evidence) -> None:
-        record = fetch_record(row)
-        if record is None:
-            found.gone.add(row)
-        else:
-            found.stale[row] = _find_day(record, self._table.endpoint)
+    def _ask_for(self, rows: Sequence[int], fetch_record: FetchRecord, found: _Evidence) -> None:
+        records = all_in_parallel(fetch_record, rows, workers=self._askers)
+        for row, record in zip(rows, records, strict=True):
+            if record is None:
+                found.gone.add(row)
+            else:
+                found.stale[row] = _find_day(record, self._table.endpoint)
 
     def _conclude(self, here: DayCounts, there: int, found: _Evidence) -> Findings:
         """Leave out what changed since the merge: the next run merges it."""

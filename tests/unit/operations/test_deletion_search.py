@@ -265,8 +265,9 @@ def test_windows_of_one_level_are_counted_at_once(
     assert len(levels) == model.levels
 
 
-def test_what_does_not_depend_on_each_other_is_asked_at_once() -> None:
-    """Two rows are gone, far apart: each count of a half and each list comes with another."""
+@pytest.mark.parametrize("by_id", [False, True])
+def test_what_does_not_depend_on_each_other_is_asked_at_once(by_id: bool) -> None:
+    """Two rows are gone, far apart: each count of a half, list and record comes with another."""
     stage = open_stage(0, random.Random(15))
     for day in range(64):
         row = stage.world.create(FIRST_DAY + timedelta(days=day), USERS[0])
@@ -286,7 +287,7 @@ def test_what_does_not_depend_on_each_other_is_asked_at_once() -> None:
             together.wait()
 
     stage.between = between
-    assert stage.search(page_rows=4, by_id=False, workers=4).gone == gone
+    assert stage.search(page_rows=4, by_id=by_id, workers=4).gone == gone
     assert len(alone) == 3, "the total, the first cut, and what changed since"
 
 
