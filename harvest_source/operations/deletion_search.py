@@ -189,9 +189,13 @@ class DeletionSearch:
         self._page_rows, self._workers = page_rows, workers
         self._askers = 1 if workers == 1 else ASKERS
 
-    def count(self) -> tuple[DayCounts, int]:
-        """Rows here by day, and rows there: one request."""
-        return DayCounts(self._copy.count_days()), self._reader.count(Slice(self._table.root))
+    def count_here(self) -> DayCounts:
+        """Rows here by day."""
+        return DayCounts(self._copy.count_days())
+
+    def count_there(self) -> int:
+        """Rows there: one request."""
+        return self._reader.count(Slice(self._table.root))
 
     def run(self, here: DayCounts, there: int, windows: Sequence[DateWindow] = ()) -> Findings:
         """

@@ -109,7 +109,7 @@ class Stage:
         since = START + timedelta(seconds=self.merged_s - 60)
         pair = TablePair(endpoint, reader, self.copy, ask if by_id else None, since)
         search = DeletionSearch(pair, page_rows=page_rows, workers=workers)
-        return search.run(*search.count())
+        return search.run(search.count_here(), search.count_there())
 
 
 def open_stage(rows: int, chance: random.Random, *, days: int = DAYS) -> Stage:
