@@ -94,6 +94,11 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def all_in_parallel(work: Callable[[T], R], items: Sequence[T], *, workers: int) -> list[R]:
+    """The results of :func:`in_parallel`, all of them; a single item is done in this thread."""
+    return list(in_parallel(work, items, workers=max(1, min(workers, len(items)))))
+
+
 def has_threads() -> bool:
     """Whether a thread of :func:`gather` or :func:`in_parallel` runs, which may wait long."""
     return any(thread.name.startswith((_JOB, _MAP)) for thread in threading.enumerate())

@@ -14,10 +14,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session, Sessions
-from harvest_source.concurrency import in_parallel
+from harvest_source.concurrency import all_in_parallel, in_parallel
 from harvest_source.errors import HarvestError
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.visibility import (
@@ -27,6 +27,9 @@ from harvest_source.extract.visibility import (
 )
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
+
+_Doubt: TypeAlias = tuple[str, int, str]
+"""Table, or nothing for all of an account, account, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +60,42 @@ class Confirmation:
         by_account: dict[int, dict[str, Endpoint]] = defaultdict(dict)
         for endpoint, account_id in places:
             by_account[account_id][endpoint.name] = endpoint
-        asked = [
-            (account_id, list(endpoints.values()))
+        pending = [
+            (self.sessions.open(account_id), list(endpoints.values()))
             for account_id, endpoints in by_account.items()
             if not self.run_log.is_doubtful("", account_id)
         ]
-        workers = min(max(len(asked), 1), ACCOUNTS_AT_ONCE)
-        for _ in in_parallel(self._ask_account, asked, workers=workers):
-            pass
+        for doubts in all_in_parallel(_find_doubts, pending, workers=ACCOUNTS_AT_ONCE):
+            for doubt in doubts:
+                self.run_log.doubt(*doubt)
 
-    def _ask_account(self, asked: tuple[int, Sequence[Endpoint]]) -> None:
-        account_id, endpoints = asked
-        self._ask(self.sessions.open(account_id), endpoints)
 
-    def _ask(self, session: Session, endpoints: Sequence[Endpoint]) -> None:
-        account_id, doubt = session.account_id, self.run_log.doubt
-        modules = {endpoint.module for endpoint in endpoints if endpoint.module is not None}
-        questions: list[Callable[[], Any]] = [session.fetch_owner]
-        if modules:
-            questions.append(partial(session.find_changed_modules, modules))
-        try:
-            # Both at once: the rows that were read wait for the answers.
-            owner, *found = in_parallel(_ask, questions, workers=len(questions))
-        except HarvestError as error:
-            doubt("", account_id, describe_changed_owner(account_id, str(error)))
-            return
-        if owner.visibility != session.owner.visibility:
-            why = "the token's owner has other roles than when the run began."
-            doubt("", account_id, describe_changed_owner(account_id, why))
-            return
-        changed: set[str] = found[0] if found else set()
-        for endpoint in endpoints:
-            if endpoint.module in changed:
-                doubt(endpoint.name, account_id, describe_changed_module(endpoint, account_id))
-            elif _lists(endpoint) & session.server_clock.find_old():
-                doubt(endpoint.name, account_id, describe_old_answer(endpoint, account_id))
+def _find_doubts(pending: tuple[Session, Sequence[Endpoint]]) -> list[_Doubt]:
+    """Ask about some tables of one account."""
+    session, endpoints = pending
+    account_id = session.account_id
+    modules = {endpoint.module for endpoint in endpoints if endpoint.module is not None}
+    questions: list[Callable[[], Any]] = [session.fetch_owner]
+    if modules:
+        questions.append(partial(session.find_changed_modules, modules))
+    try:
+        # Both at once: the rows that were read wait for the answers.
+        owner, *found = in_parallel(_ask, questions, workers=len(questions))
+    except HarvestError as error:
+        return [("", account_id, describe_changed_owner(account_id, str(error)))]
+    if owner.visibility != session.owner.visibility:
+        why = "the token's owner has other roles than when the run began."
+        return [("", account_id, describe_changed_owner(account_id, why))]
+    changed: set[str] = found[0] if found else set()
+    doubts: list[_Doubt] = []
+    for endpoint in endpoints:
+        if endpoint.module in changed:
+            why = describe_changed_module(endpoint, account_id)
+            doubts.append((endpoint.name, account_id, why))
+        elif _lists(endpoint) & session.server_clock.find_old():
+            why = describe_old_answer(endpoint, account_id)
+            doubts.append((endpoint.name, account_id, why))
+    return doubts
 
 
 def _ask(question: Callable[[], Any]) -> Any:

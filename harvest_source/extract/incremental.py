@@ -7,20 +7,27 @@ either way, because a row that is read twice merges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import Final
 
 import pyarrow as pa
 
+from harvest_source.concurrency import gather
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.backfill import dump_backfill, load_backfill
 from harvest_source.extract.cursor import load_cursor, move_cursor
-from harvest_source.extract.list_reader import ListReader, ReadResult
+from harvest_source.extract.list_reader import TABLES_WAITING, ListReader, ReadResult
 from harvest_source.extract.parent_reading import ParentCollector
+from harvest_source.extract.slice_reader import Emit
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import sees_the_same
 from harvest_source.extract.volatile_rows import VolatileRows, digest_rows
+from harvest_source.memory import is_plentiful
+
+_SLICES_IF_SMALL: Final = 2
+"""Slices of one table that are read again at once in little memory; each holds a page or more."""
 
 
 def read_changes(task: Task) -> Iterator[pa.Table]:
@@ -106,12 +113,29 @@ def reread_slices(task: Task) -> Iterator[pa.Table]:
     reread = (task.options.rereads or {}).get(task.key)
     if reread is None:
         return
-    reader = task.build_reader()
-    results: list[ReadResult] = []
-    for slice_ in reread.slices:
-        results.append(ReadResult())
-        yield from reader.iter_tables(slice_, results[-1])
+    reads = [(slice_, ReadResult()) for slice_ in reread.slices]
+    yield from _read_slices(task, reads)
+    results = [result for _, result in reads]
     if all(result.proven for result in results):
         task.state["audit"] = reread.audit
     else:
         task.note_unproven(results)
+
+
+def _read_slices(
+    task: Task, reads: Sequence[tuple[Slice, ReadResult]]
+) -> Generator[pa.Table, None, None]:
+    """Read several slices, most of them of one page, in parallel if the options say so."""
+    reader = task.build_reader()
+
+    def read(item: tuple[Slice, ReadResult], emit: Emit) -> None:
+        for table in reader.iter_tables(*item):
+            emit(table)
+
+    at_once = task.options.workers if is_plentiful() else _SLICES_IF_SMALL
+    workers = min(at_once, task.options.workers, len(reads))
+    if workers > 1:
+        yield from gather(read, reads, workers=workers, waiting=TABLES_WAITING)
+        return
+    for slice_, result in reads:
+        yield from reader.iter_tables(slice_, result)

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
 from harvest_source.auth.sessions import Session
+from harvest_source.concurrency import all_in_parallel
 from harvest_source.errors import RemoteError, counted
 from harvest_source.extract.removals import Reason, choose_by_id
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.own_tables import SYNC_RUNS, is_made
 from harvest_source.operations.audit_tables import AuditedTable, Place
-from harvest_source.operations.deletion_search import DeletionSearch, Findings, describe_slices
+from harvest_source.operations.day_counts import DayCounts
+from harvest_source.operations.deletion_search import (
+    ASKERS,
+    DeletionSearch,
+    Findings,
+    describe_slices,
+)
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
 from harvest_source.sql.conditions import Within
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How many rows a table has here and there, and the search for what makes them differ."""
+
+    search: DeletionSearch
+    here: DayCounts
+    there: int | RemoteError
+    """The error if Harvest did not say."""
+
+    def read_there(self) -> int:
+        """
+        How many rows Harvest has.
+
+        Raises:
+            RemoteError: Harvest did not say.
+        """
+        if isinstance(self.there, RemoteError):
+            raise self.there
+        return self.there
 
 
 @dataclass(slots=True)
@@ -46,9 +74,9 @@ class CountAudit:
         Raises:
             DestinationError: The destination refused.
         """
-        for table in tables:
+        for table, counts in zip(tables, _count(tables), strict=True):
             try:
-                self._compare(table, windows.get(table.endpoint.name, ()))
+                self._compare(table, counts, windows.get(table.endpoint.name, ()))
             except RemoteError as error:
                 self._report_unanswered(table, error)
         self._remove_gone([table for table in tables if table.place in self.findings])
@@ -65,15 +93,13 @@ class CountAudit:
         else:
             log.warn(f"{table.endpoint.name} was not audited: {error}")
 
-    def _compare(self, table: AuditedTable, windows: Sequence[DateWindow]) -> None:
-        log = self.workspace.run_log
-        search = DeletionSearch(table.pair, page_rows=table.page_rows)
-        here, there = search.count()
+    def _compare(self, table: AuditedTable, counts: _Counts, windows: Sequence[DateWindow]) -> None:
+        log, here, there = self.workspace.run_log, counts.here, counts.read_there()
         log.audit.compared += 1
         if (here.total != there or windows) and (reason := may_hide(table.endpoint, table.session)):
             log.warn(reason)
             return
-        found = self.findings[table.place] = search.run(here, there, windows)
+        found = self.findings[table.place] = counts.search.run(here, there, windows)
         times = self._count_late() if found.missing else 0
         overlap = self.workspace.extraction.options.overlap
         for warning in explain_findings(*table.place, found, overlap, times):
@@ -100,6 +126,21 @@ class CountAudit:
             rows = choose_by_id(table.endpoint, self.session.account_id, Reason.GONE, now, gone)
             removal.add([rows], limit=self.workspace.upkeep.max_deletes)
         self.workspace.run_log.audit.deleted += removal.execute()
+
+
+def _count(tables: Sequence[AuditedTable]) -> Iterator[_Counts]:
+    """Count *tables* here, then all of them there at once; no table waits for another's answer."""
+    searches = [DeletionSearch(each.pair, page_rows=each.page_rows) for each in tables]
+    here = [search.count_here() for search in searches]  # Only this thread may ask the warehouse.
+    there = all_in_parallel(_try_to_count, searches, workers=ASKERS)
+    return map(_Counts, searches, here, there)
+
+
+def _try_to_count(search: DeletionSearch) -> int | RemoteError:
+    try:
+        return search.count_there()
+    except RemoteError as error:
+        return error
 
 
 def explain_findings(

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from harvest_source.concurrency import in_parallel
+from harvest_source.concurrency import all_in_parallel, in_parallel
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
@@ -31,6 +31,11 @@ from harvest_source.schema.endpoint import Endpoint
 
 WORKERS: Final = 4
 """Windows read in parallel."""
+ASKERS: Final = 16
+"""
+Questions asked at once whose answer is one number or one record: as many as there are tables to
+compare, so that with answers of 300 ms their counts take one answer's time.
+"""
 _BATCH: Final = 20
 """Windows whose ids are in memory at once."""
 FEW: Final = 25
@@ -78,36 +83,46 @@ class TablePair:
         return DateWindow(start=self.copy.bound if self.endpoint.window else None)
 
 
-def iter_differing(
-    window: DateWindow,
+def find_differing(
+    counted: Sequence[tuple[DateWindow, int]],
     here: DayCounts,
-    there: int,
-    count: Callable[[DateWindow], int],
+    count: Callable[[Sequence[DateWindow]], Sequence[int]],
     *,
     page_rows: int = PAGE_ROWS,
-) -> Iterator[DateWindow]:
+) -> list[DateWindow]:
     """
-    Yield windows of at most about *page_rows* rows, or of one day, in which the counts differ.
+    Find windows of at most about *page_rows* rows, or of one day, in which the counts differ.
 
-    Calls *count* once per cut. If the counts move meanwhile, a yielded window may turn out equal,
-    or a differing one may be missed: the next audit finds it.
+    All windows that differ are halved at once: *count* is called once for each level of halves, and
+    counts one window for each cut. If the counts move meanwhile, a window that is returned may turn
+    out equal, or a differing one may be missed: the next audit finds it.
 
     Args:
+        counted: Windows to look into, none of which overlap, with the rows Harvest has in each.
         here: Rows of the warehouse by day.
-        there: Rows that Harvest has in *window*.
-        count: Asks Harvest how many rows a window has.
+        count: Asks Harvest how many rows each of several windows has.
+
+    Returns:
+        The windows, oldest first.
     """
-    rows = here.rows(window)
-    if rows == there:
-        return
-    halves = here.halve(window) if max(rows, there) > page_rows else None
-    if halves is None:
-        yield window
-        return
-    older, newer = halves
-    in_older = count(older)
-    yield from iter_differing(older, here, in_older, count, page_rows=page_rows)
-    yield from iter_differing(newer, here, max(there - in_older, 0), count, page_rows=page_rows)
+    found: list[DateWindow] = []
+    level = list(counted)
+    while level:
+        cuts: list[tuple[DateWindow, DateWindow, int]] = []
+        for window, there in level:
+            rows = here.rows(window)
+            if rows == there:
+                continue
+            halves = here.halve(window) if max(rows, there) > page_rows else None
+            if halves is None:
+                found.append(window)
+            else:
+                cuts.append((*halves, there))
+        level = []
+        in_older = count([older for older, _, _ in cuts]) if cuts else ()
+        for (older, newer, there), rows in zip(cuts, in_older, strict=True):
+            level += [(older, rows), (newer, max(there - rows, 0))]
+    return sorted(found, key=lambda window: window.start or date.min)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +178,7 @@ class DeletionSearch:
 
     Args:
         page_rows: Rows that one request brings.
-        workers: Windows read in parallel.
+        workers: Windows read in parallel; 1 asks for everything in this thread.
     """
 
     def __init__(
@@ -172,10 +187,15 @@ class DeletionSearch:
         self._table = table
         self._reader, self._copy = table.reader, table.copy
         self._page_rows, self._workers = page_rows, workers
+        self._askers = 1 if workers == 1 else ASKERS
 
-    def count(self) -> tuple[DayCounts, int]:
-        """Rows here by day, and rows there: one request."""
-        return DayCounts(self._copy.count_days()), self._count(self._table.root)
+    def count_here(self) -> DayCounts:
+        """Rows here by day."""
+        return DayCounts(self._copy.count_days())
+
+    def count_there(self) -> int:
+        """Rows there: one request."""
+        return self._reader.count(Slice(self._table.root))
 
     def run(self, here: DayCounts, there: int, windows: Sequence[DateWindow] = ()) -> Findings:
         """
@@ -192,32 +212,32 @@ class DeletionSearch:
         if not windows:
             if here.total == there:
                 return Findings(here.total, there)
-            windows = list(self._iter_differing(here, there, found))
+            windows = self._find_differing(here, there, found)
         for at in range(0, len(windows), _BATCH):
             self._compare(windows[at : at + _BATCH], here, found)
         self._confirm(found)
         return self._conclude(here, there, found)
 
-    def _count(self, window: DateWindow) -> int:
-        return self._reader.count(Slice(window))
+    def _count(self, windows: Sequence[DateWindow]) -> list[int]:
+        """Rows there in each of *windows*: one request for each, several at once."""
+        slices = list(map(Slice, windows))
+        return all_in_parallel(self._reader.count, slices, workers=self._askers)
 
-    def _iter_differing(
-        self, here: DayCounts, there: int, found: _Evidence
-    ) -> Iterator[DateWindow]:
+    def _find_differing(self, here: DayCounts, there: int, found: _Evidence) -> list[DateWindow]:
         root, size = self._table.root, self._page_rows
         if self._table.endpoint.window is None or max(here.total, there) <= size:
-            yield root
-        elif not here.undated:
-            yield from iter_differing(root, here, there, self._count, page_rows=size)
-        else:
-            # Undated rows are in the total and in no window, so the count of one half does not
-            # follow from the other's: both are asked for.
-            halves = here.halve(root) or root.cut_at(EARLIEST)
-            counts = [self._count(half) for half in halves]
-            for half, rows in zip(halves, counts, strict=True):
-                yield from iter_differing(half, here, rows, self._count, page_rows=size)
-            if there - sum(counts) != here.undated:
-                self._compare_undated(found)
+            return [root]
+        if not here.undated:
+            return find_differing([(root, there)], here, self._count, page_rows=size)
+        # Undated rows are in the total and in no window, so the count of one half does not follow
+        # from the other's: both are asked for.
+        halves = here.halve(root) or root.cut_at(EARLIEST)
+        counts = self._count(halves)
+        counted = list(zip(halves, counts, strict=True))
+        windows = find_differing(counted, here, self._count, page_rows=size)
+        if there - sum(counts) != here.undated:
+            self._compare_undated(found)
+        return windows
 
     def _compare_undated(self, found: _Evidence) -> None:
         """No list holds undated rows alone, so the only evidence is to ask for each by id."""
@@ -245,8 +265,7 @@ class DeletionSearch:
         """Get the second evidence: ask for a few by id, look for many in a second list."""
         absent = {row: at for row, at in found.absent.items() if row not in found.missing}
         if self._table.fetch_record is not None and len(absent) <= FEW:
-            for row in absent:
-                self._ask_for(row, self._table.fetch_record, found)
+            self._ask_for(list(absent), self._table.fetch_record, found)
             return
         for window, listed in self._iter_lists(list(dict.fromkeys(absent.values()))):
             if listed is None:
@@ -266,12 +285,13 @@ class DeletionSearch:
         ids = _read_ids(self._reader, Slice(window), result)
         return ids if result.proven else None
 
-    def _ask_for(self, row: int, fetch_record: FetchRecord, found: _Evidence) -> None:
-        record = fetch_record(row)
-        if record is None:
-            found.gone.add(row)
-        else:
-            found.stale[row] = _find_day(record, self._table.endpoint)
+    def _ask_for(self, rows: Sequence[int], fetch_record: FetchRecord, found: _Evidence) -> None:
+        records = all_in_parallel(fetch_record, rows, workers=self._askers)
+        for row, record in zip(rows, records, strict=True):
+            if record is None:
+                found.gone.add(row)
+            else:
+                found.stale[row] = _find_day(record, self._table.endpoint)
 
     def _conclude(self, here: DayCounts, there: int, found: _Evidence) -> Findings:
         """Leave out what changed since the merge: the next run merges it."""

@@ -8,12 +8,13 @@ name and the warehouse lacks. If there are any, the complete list of parents dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from harvest_source.auth.sessions import Session
+from harvest_source.concurrency import all_in_parallel
 from harvest_source.errors import RemoteError
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.removals import Reason, Removal
@@ -32,6 +33,9 @@ from harvest_source.warehouse.removal import delete_lost_elements, find_missing_
 _SWEPT: Final = "swept_at"
 """In the state of a table and account: when Harvest was last asked for parents not in the run."""
 
+_LISTS: Final = 4
+"""Lists of parents read at once: people, projects, invoices and estimates have rows below them."""
+
 
 @dataclass(slots=True)
 class OrphanSweep:
@@ -41,7 +45,7 @@ class OrphanSweep:
     session: Session
     now: datetime
     _parents: dict[str, set[int] | None] = field(default_factory=dict)
-    """Ids of all parents at Harvest, by their table, each list read once; None: not proven."""
+    """Ids of all parents at Harvest, by their table; None: not proven."""
     _missing: dict[str, list[int]] = field(default_factory=dict)
     """Parents that rows of a table name and the warehouse lacks, as :meth:`look` found them."""
     _alone: list[str] = field(default_factory=list)
@@ -73,7 +77,7 @@ class OrphanSweep:
         """
         if explain_undated(self.session):
             return
-        self._remove_orphans([BY_NAME[name] for name in self._missing])
+        self._remove_orphans(self._missing)
         if self._alone:
             self.workspace.warehouse.write_state(lambda state: self._note(state, self._alone))
 
@@ -88,16 +92,25 @@ class OrphanSweep:
             self.workspace.run_log.warn(reason)
             return
         lists = [BY_NAME[name] for name in tables if name in BY_NAME]
-        self._remove_orphans([each for each in lists if may_hide(each, self.session) is None])
+        seen = [each for each in lists if may_hide(each, self.session) is None]
+        self._remove_orphans({each.name: self._find_missing(each) for each in seen})
         warehouse = self.workspace.warehouse
         with warehouse.sql() as sql, sql.transaction():
             for array in (name for name in tables if name not in BY_NAME):
                 delete_lost_elements(sql, array, self.session.account_id)
 
-    def _remove_orphans(self, tables: Sequence[Endpoint]) -> None:
+    def _remove_orphans(self, missing: Mapping[str, Sequence[int]]) -> None:
+        """
+        Remove the rows whose parent is gone.
+
+        Args:
+            missing: By table, the parents that its rows name and the warehouse lacks.
+        """
+        tables = [BY_NAME[name] for name, parents in missing.items() if parents]
+        self._read_parents(tables)
         removal = RowRemoval(self.workspace, "--deletes")
         for below in tables:
-            if removals := self._find_orphans(below):
+            if removals := self._find_orphans(below, missing[below.name]):
                 removal.add(removals, limit=self.workspace.upkeep.max_deletes)
         self.workspace.run_log.audit.deleted += removal.execute()
 
@@ -122,16 +135,13 @@ class OrphanSweep:
         at = stored_accounts(sources, below.name).get(account_id, {}).get(_SWEPT)
         return at is None or is_due(datetime.fromisoformat(at), self.now, DAILY)
 
-    def _find_orphans(self, below: Endpoint) -> list[Removal]:
+    def _find_orphans(self, below: Endpoint, missing: Sequence[int]) -> list[Removal]:
         assert below.parent is not None
-        account_id, name = self.session.account_id, below.name
-        known = self._missing.get(name)
-        missing = self._find_missing(below) if known is None else known
-        there = self._list_parents(below.parent.endpoint) if missing else None
+        there = self._parents.get(below.parent.endpoint)
         if there is None:
             return []
         gone = tuple((each,) for each in missing if each not in there)
-        columns = (below.parent.key,)
+        columns, account_id = (below.parent.key,), self.session.account_id
         orphans = Removal(below, account_id, Reason.ORPHAN, self.now, columns, gone)
         return [orphans] if gone else []
 
@@ -139,20 +149,24 @@ class OrphanSweep:
         with self.workspace.warehouse.sql() as sql:
             return find_missing_parents(sql, below, self.session.account_id)
 
-    def _list_parents(self, name: str) -> set[int] | None:
-        if name not in self._parents:
-            self._parents[name] = self._read_parents(BY_NAME[name])
-        return self._parents[name]
+    def _read_parents(self, tables: Sequence[Endpoint]) -> None:
+        """Read the complete list of the parents of each of *tables*, several lists at once."""
+        names = list(dict.fromkeys(each.parent.endpoint for each in tables if each.parent))
+        lists = all_in_parallel(self._read_ids, [BY_NAME[each] for each in names], workers=_LISTS)
+        for name, found in zip(names, lists, strict=True):
+            if isinstance(found, RemoteError):
+                self.workspace.run_log.warn(f"Rows below {name} were not audited: {found}")
+            else:
+                self._parents[name] = found
 
-    def _read_parents(self, listed: Endpoint) -> set[int] | None:
-        """The ids of every parent; None where the list could not be read, or not with proof."""
+    def _read_ids(self, listed: Endpoint) -> set[int] | RemoteError | None:
+        """All ids of a list; None where it was not read with proof, the error if it was not."""
         task = build_task(listed, self.session, self.workspace.extraction.options, RunLog())
         result = ReadResult()
         try:
             found = read_ids(task, listed, (Slice(),), result)
         except RemoteError as error:
-            self.workspace.run_log.warn(f"Rows below {listed.name} were not audited: {error}")
-            return None
+            return error
         return set(found) if result.proven else None
 
     def _note(self, state: dict[str, Any], tables: Sequence[str]) -> None:

@@ -2,18 +2,21 @@
 What runs after the first cost: audits, repairs, bulk edits, refreshes, and what stays on the disk.
 
 ``python -m tests.benchmarks.speed upkeep [--entries=N,N] [--accounts=N,N] [--kinds=NAME,NAME]
-[--destination=postgres|delta] [--code=FOLDER]``. Wall times of a shared machine say little here:
-CPU seconds, requests, the largest size in memory and the bytes written are compared, of whole
-processes. With ``--code``, of another checkout's connector.
+[--destination=postgres|delta] [--latency-ms=N] [--code=FOLDER]``. Wall times of a shared machine
+say little here: CPU seconds, requests, the largest size in memory and the bytes written are
+compared, of whole processes; where answers take time, also the answers that were waited for one
+after the other. With ``--code``, of another checkout's connector.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +32,8 @@ EDITED: Final = 100_000
 """Rows of a bulk edit; half of a smaller account."""
 A_DAY: Final = 25
 """Hours after which what is due daily is due again."""
+_ALMOST: Final = 0.95
+"""Part of an answer's time after which a request counts as one that waited for the answer."""
 
 
 @dataclass
@@ -38,6 +43,8 @@ class Story:
     place: Place
     store: Store
     entries: int
+    latency_ms: float = 0
+    """Of each answer."""
     hours: float = 0
     """By how much the calendar of the runs is ahead by now."""
 
@@ -47,7 +54,12 @@ class Story:
         later = f"--later={self.hours}"
         # By its path: with --code it is the only module of this checkout in the process.
         measured = self.place.run([sys.executable, script, later, *self.store.options, *options])
-        notes = [self.store.describe(measured.written_mb), self._describe_folder(), then]
+        notes = [
+            self._describe_waits(),
+            self.store.describe(measured.written_mb),
+            self._describe_folder(),
+            then,
+        ]
         return Line(name, measured, "; ".join(filter(None, notes)))
 
     def churn(self, **changes: int) -> None:
@@ -60,6 +72,17 @@ class Story:
         files = [each for each in (self.place.folder / "dlt").rglob("*") if each.is_file()]
         size = sum(each.stat().st_size for each in files) / 1e6
         return f"folder {size:.1f} MB, {len(files)} files"
+
+    def _describe_waits(self) -> str:
+        """How many answers were waited for in a row: what is asked meanwhile takes no time."""
+        if not self.latency_ms:
+            return ""
+        rounds, began = 0, -math.inf
+        for request in self.place.requests():
+            at = datetime.fromisoformat(request["time"]).timestamp()
+            if at >= began + _ALMOST * self.latency_ms / 1000:
+                rounds, began = rounds + 1, at
+        return f"{rounds} answers in a row"
 
     def unchanged(self) -> Line:
         """Nothing has changed, except that timers run."""
@@ -128,6 +151,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--entries", default=SIZES, help=f"of each account; {SIZES}")
     parser.add_argument("--accounts", default="1", help="in one run; 1")
     parser.add_argument("--kinds", default=",".join(KINDS), help=f"of runs: {','.join(KINDS)}")
+    parser.add_argument("--latency-ms", type=float, default=0, help="of each answer; 0")
     parser.add_argument("--destination", choices=DESTINATIONS, default="duckdb")
     parser.add_argument("--code", type=Path, default=ROOT, help="a checkout to measure; this one")
     return parser
@@ -148,13 +172,15 @@ def tell(
     options: argparse.Namespace, entries: int, accounts: int, kinds: Sequence[str]
 ) -> Iterator[Line]:
     """The runs of one warehouse."""
-    code = options.code.resolve()
+    code, latency_ms = options.code.resolve(), options.latency_ms
     with (
-        open_place(entries, limit=False, accounts=accounts, code=code) as place,
+        open_place(
+            entries, limit=False, latency_ms=latency_ms, accounts=accounts, code=code
+        ) as place,
         open_store(options.destination, place.folder) as store,
     ):
         os.environ.update(store.environment)
-        story = Story(place, store, entries)
+        story = Story(place, store, entries, latency_ms)
         yield story.run(f"first load, {accounts} x {entries:,}")
         for kind in kinds:
             yield getattr(story, kind)()

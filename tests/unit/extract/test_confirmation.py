@@ -1,40 +1,60 @@
-"""What is asked again before rows are replaced: of all accounts at the same time."""
+"""What is asked once more before anything is removed, of several accounts at once."""
 
 from __future__ import annotations
 
-import httpx
+import threading
+from typing import Any, cast
 
-from harvest_source.api.http_context import HttpContext
-from harvest_source.auth.sessions import Connection, Sessions
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.evidence import ServerClock
+from harvest_source.auth.sessions import Company, Owner, Session, Sessions
+from harvest_source.errors import ServerError
 from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.run_log import RunLog
 from harvest_source.schema.endpoints import BY_NAME
 from tests.clocks import FakeClock
-from tests.support.meeting import Meeting
+
+ADMINISTRATOR = ("administrator",)
 
 
-def test_accounts_are_asked_at_the_same_time_and_doubted_each_by_itself() -> None:
-    """Each load of a run of twenty accounts waited for twenty answers, one after the other."""
-    meeting, roles = Meeting(3), ["administrator"]
-    asked: list[str] = []
+class Account:
+    """Answers who the token's owner is once all of *together* have been asked."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        account = request.headers["Harvest-Account-Id"]
-        asked.append(account)
-        if asked.count(account) > 1:
-            meeting.attend()
-        is_lost = account == "2" and asked.count(account) > 1
-        return httpx.Response(200, json={"id": 1, "access_roles": ["member"] if is_lost else roles})
+    def __init__(self, account_id: int, roles: tuple[str, ...], together: threading.Barrier):
+        self.account_id = account_id
+        self.server_clock = ServerClock(FakeClock())
+        self._roles, self._together = roles, together
 
-    http = HttpContext(clock=FakeClock(), transport=httpx.MockTransport(answer))
-    sessions = Sessions(Connection(httpx.Auth(), http, account_ids=(1, 2, 3)))
-    for account_id in (1, 2, 3):
-        sessions.open(account_id)
-    clients = BY_NAME["clients"]
-    doubtful = Confirmation(sessions, RunLog()).find_doubtful(
-        (clients, account_id) for account_id in (1, 2, 3)
-    )
-    sessions.close()
-    assert meeting.has_met
-    assert doubtful == {("clients", 2)}
-    assert sorted(asked) == ["1", "1", "2", "2", "3", "3"]
+    def fetch_object(self, path: str) -> dict[str, Any]:
+        assert path == "users/me"
+        self._together.wait()
+        if not self._roles:
+            raise ServerError("Harvest answered 503.")
+        return {"id": 1, "access_roles": list(self._roles)}
+
+
+class OpenSessions:
+    """Sessions of accounts that an administrator has opened, by their roles now."""
+
+    def __init__(self, *roles: tuple[str, ...]) -> None:
+        together = threading.Barrier(len(roles), timeout=20)
+        clients = [
+            cast(HarvestClient, Account(number, each, together))
+            for number, each in enumerate(roles, 1)
+        ]
+        owner = Owner(1, "", "", ADMINISTRATOR)
+        self._sessions = {c.account_id: Session(c, owner, Company(c)) for c in clients}
+
+    def open(self, account_id: int) -> Session:
+        return self._sessions[account_id]
+
+
+def test_all_accounts_are_asked_at_once_and_doubted_alone() -> None:
+    """No account waits for another's answer; what one of them says holds for that one."""
+    sessions = OpenSessions(ADMINISTRATOR, ("manager",), ADMINISTRATOR, ())
+    clients, run_log = BY_NAME["clients"], RunLog()
+    places = [(clients, account_id) for account_id in (1, 2, 3, 4)]
+    doubtful = Confirmation(cast(Sessions, sessions), run_log).find_doubtful(places)
+    assert doubtful == {("clients", 2), ("clients", 4)}
+    assert [each.account_id for each in run_log.unproven] == [2, 4]
+    assert ["other roles" in str(each.error) for each in run_log.unproven] == [True, False]

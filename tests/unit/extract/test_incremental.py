@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -208,6 +209,43 @@ def test_a_reread_is_remembered_when_it_is_proven(is_proven: bool) -> None:
     assert bool(task.run_log.unproven) is not is_proven
     other = build_task(FixedClient({}), replace(ENTRIES, name="expenses"), rereads=rereads)
     assert list(read(other)) == []
+
+
+class TogetherClient(FixedClient):
+    """No list is answered in a thread of its own before another one is asked for, too."""
+
+    def __init__(self) -> None:
+        super().__init__({ENTRIES.list_path: '[{"id": 1}]'})
+        self._together = threading.Barrier(2, timeout=20)
+        self.alone = 0
+        """Lists that the thread of the test has asked for."""
+
+    def iter_pages(
+        self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
+    ) -> Generator[ListPage, None, None]:
+        if threading.current_thread() is threading.main_thread():
+            self.alone += 1
+        else:
+            self._together.wait()
+        yield from super().iter_pages(path, key=key, params=params, most_rows=most_rows)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_slices_are_read_again_at_once(workers: int) -> None:
+    """With one worker in turn, in this thread, none before the rows of the last were taken."""
+    days = [date(2024, 3, 1) + timedelta(days=number) for number in range(4)]
+    slices = tuple(Slice(DateWindow(day, day + timedelta(days=1))) for day in days)
+    audit, state, client = Audited.whole(NOON).dump(), dict[str, Any](), TogetherClient()
+    rereads = {("time_entries", 1): Reread(slices, audit)}
+    task = build_task(client, state=state, rereads=rereads)
+    task = replace(task, options=replace(task.options, workers=workers))
+    tables = read(task)
+    next(tables)
+    assert len(client.asked) == 1 or workers > 1
+    assert sum(table.num_rows for table in tables) == len(days) - 1
+    assert len(client.asked) == len(days)
+    assert client.alone == (len(days) if workers == 1 else 0)
+    assert state == {"audit": audit}
 
 
 ODD_ID = '{"id": 99999999999999999999999}'

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import cast
 
+from harvest_source.errors import ServerError
+from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.slices import DateWindow, Slice
-from harvest_source.operations.count_audit import explain_doubt, explain_findings
-from harvest_source.operations.deletion_search import Findings, describe_slices
+from harvest_source.operations.audit_tables import AuditedTable
+from harvest_source.operations.count_audit import CountAudit, explain_doubt, explain_findings
+from harvest_source.operations.deletion_search import Findings, TablePair, describe_slices
+from harvest_source.schema.endpoint import Endpoint
+from harvest_source.warehouse.table_copy import TableCopy
+from harvest_source.warehouse.warehouse import Warehouse
+from tests.support.made_up import build_workspace
+from tests.support.model import UNDATED
+from tests.support.scripted_lists import NOON, FixedClient, build_task
 
 MAY = DateWindow(date(2024, 5, 1), date(2024, 6, 1))
 JUNE = DateWindow(date(2024, 6, 1), date(2024, 7, 1))
@@ -62,3 +75,62 @@ def test_one_slice_is_named_and_several_are_counted() -> None:
     """A message stays short."""
     assert describe_slices([Slice(MAY)]) == "2024-05-01 to 2024-06-01"
     assert describe_slices([Slice(MAY)] * 3).startswith("3 windows, the first 2024-05-01")
+
+
+@dataclass
+class OneThreadCopy:
+    """A warehouse's table of five rows that one thread alone may ask."""
+
+    bound: date | None = None
+
+    def count_days(self) -> Mapping[date | None, int]:
+        assert threading.current_thread() is threading.main_thread()
+        return {None: 5}
+
+    def ids(self, windows: Sequence[DateWindow]) -> Mapping[int, date | None]:
+        raise AssertionError(windows)
+
+
+class WaitingClient(FixedClient):
+    """Lists of five rows; no count is answered before *together* are asked. One is refused."""
+
+    def __init__(self, together: int, refused: str) -> None:
+        super().__init__({}, {"": 5})
+        self._barrier = threading.Barrier(together, timeout=20)
+        self._refused = refused
+
+    def page_rows(self, _key: str) -> int:
+        return 2000
+
+    def fetch_count(self, path: str, *, key: str, params: Mapping[str, str]) -> int:
+        self._barrier.wait()
+        if path == self._refused:
+            raise ServerError("Harvest answered 503.")
+        return super().fetch_count(path, key=key, params=params)
+
+
+def audited(client: FixedClient, endpoint: Endpoint) -> AuditedTable:
+    """A table of *client*'s account that can be compared."""
+    task, copy = build_task(client, endpoint), OneThreadCopy()
+    pair = TablePair(endpoint, task.build_reader(), copy, None, NOON)
+    return AuditedTable(
+        endpoint,
+        task.session,
+        Audited.whole(NOON),
+        cast(TableCopy, copy),
+        pair,
+        pair.reader,
+    )
+
+
+def test_all_tables_are_counted_at_once_and_fail_alone() -> None:
+    """The tables do not wait for each other's answers, and the warehouse is asked in one thread."""
+    names = ("clients", "tasks", "users", "projects")
+    client = WaitingClient(len(names), refused="tasks")
+    tables = [audited(client, replace(UNDATED, name=name, path=name)) for name in names]
+    workspace = build_workspace(cast(Warehouse, None))
+    audit = CountAudit(workspace, tables[0].session)
+    audit.run(tables)
+    assert audit.findings == {(name, 1): Findings(5, 5) for name in names if name != "tasks"}
+    assert workspace.run_log.audit.compared == 3
+    assert ["tasks was not audited" in each for each in workspace.run_log.warnings] == [True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -17,7 +18,14 @@ from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.slice_reader import ListSource
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.window_plan import WindowSettings
-from harvest_source.operations.deletion_search import FEW, DeletionSearch, Findings, TablePair
+from harvest_source.operations.day_counts import DayCounts
+from harvest_source.operations.deletion_search import (
+    FEW,
+    DeletionSearch,
+    Findings,
+    TablePair,
+    find_differing,
+)
 from tests.support.model import (
     DAYS,
     ENTRIES,
@@ -81,7 +89,7 @@ class Stage:
     asked: list[int] = field(default_factory=list)
     requests: int = 0
 
-    def search(self, *, page_rows: int = PAGE, by_id: bool = True) -> Findings:
+    def search(self, *, page_rows: int = PAGE, by_id: bool = True, workers: int = 1) -> Findings:
         endpoint = ENTRIES if self.copy.is_dated else UNDATED
 
         def between(number: int, is_sent: bool) -> None:
@@ -100,8 +108,8 @@ class Stage:
         reader = ListReader(source, WindowSettings(last_day, long_rows=10_000, window_rows=10_000))
         since = START + timedelta(seconds=self.merged_s - 60)
         pair = TablePair(endpoint, reader, self.copy, ask if by_id else None, since)
-        search = DeletionSearch(pair, page_rows=page_rows, workers=1)
-        return search.run(*search.count())
+        search = DeletionSearch(pair, page_rows=page_rows, workers=workers)
+        return search.run(search.count_here(), search.count_there())
 
 
 def open_stage(rows: int, chance: random.Random, *, days: int = DAYS) -> Stage:
@@ -199,6 +207,88 @@ def test_cost_grows_with_deletions_and_the_logarithm_of_history(deletions: int) 
     found = stage.search(page_rows=20)
     assert found.gone == set(gone)
     assert stage.requests <= 2 + deletions * (log2(4000 / 20) + 1 + 2)
+
+
+@dataclass
+class DepthFirst:
+    """The same search, one window after the other."""
+
+    here: DayCounts
+    there: DayCounts
+    counted: list[DateWindow] = field(default_factory=list)
+    levels: int = 0
+
+    def search(self, window: DateWindow, there: int, level: int = 1) -> list[DateWindow]:
+        """Windows of at most a page in which the counts differ."""
+        rows = self.here.rows(window)
+        if rows == there:
+            return []
+        halves = self.here.halve(window) if max(rows, there) > PAGE else None
+        if halves is None:
+            return [window]
+        older, newer = halves
+        self.counted.append(older)
+        self.levels = max(self.levels, level)
+        in_older = self.there.rows(older)
+        return [
+            *self.search(older, in_older, level + 1),
+            *self.search(newer, there - in_older, level + 1),
+        ]
+
+
+COUNTS = st.dictionaries(
+    st.integers(0, 60).map(lambda day: FIRST_DAY + timedelta(day)), st.integers(0, 5)
+)
+
+
+@given(ours=COUNTS, changes=COUNTS, theirs=st.none() | COUNTS)
+def test_windows_of_one_level_are_counted_at_once(
+    ours: dict[date | None, int],
+    changes: dict[date | None, int],
+    theirs: dict[date | None, int] | None,
+) -> None:
+    """The cuts, the counts and the windows are those of a search that asks one after the other."""
+    here = DayCounts(ours)
+    kept = {day: max(rows - changes.get(day, 0), 0) for day, rows in ours.items()}
+    there = DayCounts(kept if theirs is None else theirs)
+    model, levels = DepthFirst(here, there), list[Sequence[DateWindow]]()
+
+    def count(windows: Sequence[DateWindow]) -> list[int]:
+        levels.append(windows)
+        return list(map(there.rows, windows))
+
+    found = find_differing([(ALL_DAYS, there.total)], here, count, page_rows=PAGE)
+    assert found == model.search(ALL_DAYS, there.total)
+    asked = [window for windows in levels for window in windows]
+    assert len(asked) == len(model.counted)
+    assert {*asked} == {*model.counted}
+    assert len(levels) == model.levels
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_what_does_not_depend_on_each_other_is_asked_at_once(by_id: bool) -> None:
+    """Two rows are gone, far apart: each count of a half, list and record comes with another."""
+    stage = open_stage(0, random.Random(15))
+    for day in range(64):
+        row = stage.world.create(FIRST_DAY + timedelta(days=day), USERS[0])
+        stage.copy.days[row] = stage.world.rows[row].day
+    stage.world.now_s = stage.merged_s = 20_000.0
+    gone = {min(stage.copy.days), max(stage.copy.days)}
+    for row in gone:
+        stage.world.delete(row)
+    together, main, alone = threading.Barrier(2, timeout=20), threading.current_thread(), []
+
+    def between(number: int, is_sent: bool) -> None:
+        if is_sent:
+            return
+        if threading.current_thread() is main:
+            alone.append(number)
+        else:
+            together.wait()
+
+    stage.between = between
+    assert stage.search(page_rows=4, by_id=by_id, workers=4).gone == gone
+    assert len(alone) == 3, "the total, the first cut, and what changed since"
 
 
 def test_a_row_moved_to_another_day_is_not_deleted() -> None:

@@ -1,0 +1,59 @@
+"""Rows whose parent is gone: what Harvest is asked, and what leaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.evidence import ServerClock
+from harvest_source.errors import ServerError
+from harvest_source.extract.slice_reader import ListPage
+from harvest_source.operations.orphan_sweep import OrphanSweep
+from harvest_source.sql.conditions import OneOf
+from tests.support.made_up import NOW, build_workspace, fill, ids, open_warehouse
+from tests.support.model import ModelPage
+
+
+class Lists:
+    """Lists of parents: none is answered before all of *together* are asked for; one may fail."""
+
+    account_id = 7
+
+    def __init__(self, together: int, fails: str, server_clock: ServerClock) -> None:
+        self.server_clock = server_clock
+        self._together = threading.Barrier(together, timeout=20)
+        self._fails = fails
+
+    def iter_pages(
+        self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
+    ) -> Generator[ListPage, None, None]:
+        self._together.wait()
+        if path == self._fails:
+            raise ServerError("Harvest answered 503.")
+        yield ModelPage(b'[{"id": 2}]', 1, NOW)
+
+
+@pytest.mark.parametrize("fails", ["", "projects"])
+def test_lists_of_parents_are_read_at_once_and_fail_alone(tmp_path: Path, fails: str) -> None:
+    """Rows below an invoice and below a project that are gone: neither list waits for the other."""
+    warehouse = open_warehouse(tmp_path / "warehouse.duckdb")
+    fill(warehouse)
+    with warehouse.sql() as sql:
+        for table in ("invoices", "projects"):
+            sql.delete(table, OneOf("id", [1, 2]))
+    workspace = build_workspace(warehouse)
+    opened = workspace.sessions.open(7)
+    lists = Lists(2, fails, opened.server_clock)
+    session = replace(opened, client=cast(HarvestClient, lists))
+    OrphanSweep(workspace, session, NOW).mend(["invoice_payments", "project_user_assignments"])
+    assert ids(warehouse, "invoice_payments") == [(7, 92), (8, 91)]
+    left = [(7, 71), (7, 72)] if fails else [(7, 72)]
+    assert ids(warehouse, "project_user_assignments") == left
+    warnings = workspace.run_log.warnings
+    assert ["Rows below projects were not" in each for each in warnings] == [True] * bool(fails)
