@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from harvest_source.auth.sessions import Session
-from harvest_source.concurrency import in_parallel
+from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session
+from harvest_source.concurrency import all_in_parallel, in_parallel
 from harvest_source.defaults import TableFormat
 from harvest_source.errors import ForbiddenError, RemoteError
 from harvest_source.extract.slices import DateWindow
@@ -66,18 +66,22 @@ class TablesComparison:
         Raises:
             HarvestError: An account cannot be opened, or the destination refused.
         """
+        account_ids, warehouse = self.workspace.sessions.account_ids(), self.workspace.warehouse
+        stored = StoredDays(warehouse, account_ids)
+        open_account = self.workspace.sessions.open
+        sessions = all_in_parallel(open_account, account_ids, workers=ACCOUNTS_AT_ONCE)
+        accounts = [(each, find_tables(self.workspace, each, stored)) for each in sessions]
+        tables = [table for _, some in accounts for table in some]
+        # One connection for all of it: to open a DuckDB file takes as long as to count it.
+        with warehouse.querying():
+            for table in tables:
+                if table.place not in self._found:
+                    table.copy.look()
+        workers = choose_workers(warehouse.target.table_format)
+        compared = in_parallel(self._compare_once, tables, workers=workers)
         found: list[Comparison] = []
-        stored = StoredDays(self.workspace.warehouse, self.workspace.sessions.account_ids())
-        for session in self.workspace.open_sessions():
-            tables = find_tables(self.workspace, session, stored)
-            # One connection for all of it: to open a DuckDB file takes as long as to count it.
-            with self.workspace.warehouse.querying():
-                for table in tables:
-                    if table.place not in self._found:
-                        table.copy.look()
-            workers = choose_workers(self.workspace.warehouse.target.table_format)
-            compared = in_parallel(self._compare_once, tables, workers=workers)
-            ours = [each for some in compared for each in some]
+        for session, some in accounts:
+            ours = [each for _ in some for each in next(compared)]
             found += ours
             if ours:
                 found += self._compare_orphans(session)

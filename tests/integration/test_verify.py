@@ -117,6 +117,37 @@ def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
     assert [name for name, meeting in meetings.items() if not meeting.has_met] == []
 
 
+def test_accounts_are_compared_at_the_same_time(
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has an allowance of its own; what was found is told account by account all the same."""
+    monkeypatch.setattr(compare_tables, "is_plentiful", lambda: True)
+    accounts = (1000001, 1000002, 1000003)
+    lab = open_lab.loaded("clients", "tasks", accounts=accounts, entries=0, invoices=0)
+    lab.rest()
+    opened, changes = Meeting(3), Meeting(6)
+
+    def meet(client: HarvestClient, path: str, *given: Any, **options: Any) -> Any:
+        if "updated_since" in (options.get("params") or {}):
+            changes.attend()
+        return fetch(client, path, *given, **options)
+
+    def open_together(client: HarvestClient, path: str, **options: Any) -> Any:
+        if path == "users/me":
+            opened.attend()
+        return fetch_object(client, path, **options)
+
+    fetch, fetch_object = HarvestClient._fetch, HarvestClient.fetch_object
+    monkeypatch.setattr(HarvestClient, "_fetch", meet)
+    monkeypatch.setattr(HarvestClient, "fetch_object", open_together)
+    report = lab.verify()
+    assert (report.exit_code, report.differences) == (0, [])
+    assert (opened.has_met, changes.has_met) == (True, True)
+    told = [each.account_id for each in report.comparisons]
+    assert told == sorted(told)
+    assert set(told) == set(accounts)
+
+
 def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
     """Hours and money of one project and year differ; just they are read, and the row loaded."""
     others = "SELECT id, _dlt_load_id FROM time_entries WHERE id <> {} ORDER BY id"
