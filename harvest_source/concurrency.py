@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,9 +75,9 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
     ``map(work, items)`` on *workers* threads, in order; at most twice that many results wait.
 
     The first exception is raised in place of its result; items that were not begun never are. With
-    one worker it is plain ``map``, in this thread.
+    one worker, or for one item of a collection, it is plain ``map``, in this thread.
     """
-    if workers == 1:
+    if workers == 1 or (isinstance(items, Sized) and len(items) < 2):
         yield from map(work, items)
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix=_MAP)
@@ -92,11 +92,6 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
     finally:
         # Ctrl-C must not wait for a request that is under way.
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def all_in_parallel(work: Callable[[T], R], items: Sequence[T], *, workers: int) -> list[R]:
-    """The results of :func:`in_parallel`, all of them; a single item is done in this thread."""
-    return list(in_parallel(work, items, workers=max(1, min(workers, len(items)))))
 
 
 def has_threads() -> bool:

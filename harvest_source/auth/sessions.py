@@ -186,11 +186,11 @@ class Sessions:
         self._connection = connection
         self._finding = threading.Lock()
         """Held while Harvest is asked which account the token reaches."""
-        self._opening: dict[int, threading.Lock] = defaultdict(threading.Lock)
-        """By account, held while Harvest is asked, so that each is opened once."""
         self._lock = threading.Lock()
         """Guards what is below, and is never held while Harvest is asked: a reader that leaves
         (Ctrl-C) must not wait for an answer."""
+        self._opening: dict[int, threading.Lock] = defaultdict(threading.Lock)
+        """By account, held while Harvest is asked, so that each is opened once."""
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
         self._readers = 0

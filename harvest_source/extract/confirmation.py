@@ -14,10 +14,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import call
 from typing import Any, TypeAlias
 
 from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session, Sessions
-from harvest_source.concurrency import all_in_parallel, in_parallel
+from harvest_source.concurrency import in_parallel
 from harvest_source.errors import HarvestError
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.visibility import (
@@ -65,13 +66,13 @@ class Confirmation:
             for account_id, endpoints in by_account.items()
             if not self.run_log.is_doubtful("", account_id)
         ]
-        for doubts in all_in_parallel(_find_doubts, pending, workers=ACCOUNTS_AT_ONCE):
+        for doubts in in_parallel(_find_doubts, pending, workers=ACCOUNTS_AT_ONCE):
             for doubt in doubts:
                 self.run_log.doubt(*doubt)
 
 
 def _find_doubts(pending: tuple[Session, Sequence[Endpoint]]) -> list[_Doubt]:
-    """Ask about some tables of one account."""
+    """Ask about some tables of one account; returns which of them are in doubt."""
     session, endpoints = pending
     account_id = session.account_id
     modules = {endpoint.module for endpoint in endpoints if endpoint.module is not None}
@@ -80,7 +81,7 @@ def _find_doubts(pending: tuple[Session, Sequence[Endpoint]]) -> list[_Doubt]:
         questions.append(partial(session.find_changed_modules, modules))
     try:
         # Both at once: the rows that were read wait for the answers.
-        owner, *found = in_parallel(_ask, questions, workers=len(questions))
+        owner, *found = in_parallel(call, questions, workers=len(questions))
     except HarvestError as error:
         return [("", account_id, describe_changed_owner(account_id, str(error)))]
     if owner.visibility != session.owner.visibility:
@@ -96,10 +97,6 @@ def _find_doubts(pending: tuple[Session, Sequence[Endpoint]]) -> list[_Doubt]:
             why = describe_old_answer(endpoint, account_id)
             doubts.append((endpoint.name, account_id, why))
     return doubts
-
-
-def _ask(question: Callable[[], Any]) -> Any:
-    return question()
 
 
 def _lists(endpoint: Endpoint) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from operator import call
 from typing import Any, Final
 
 from harvest_source.concurrency import in_parallel
@@ -65,4 +66,4 @@ class WindowCounter:
     def ask(self, questions: Sequence[Callable[[], Any]]) -> list[Any]:
         """The answers to *questions*, in order: one for each window and one for the whole list."""
         workers = 1 if self._settings.workers == 1 else self._settings.workers + 1
-        return list(in_parallel(lambda ask: ask(), questions, workers=workers))
+        return list(in_parallel(call, questions, workers=workers))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from operator import call
 from typing import Any, Final, TypeAlias
 
 from harvest_source.concurrency import in_parallel
@@ -40,7 +41,7 @@ from harvest_source.sql.values import as_day, as_instant
 
 Row = Mapping[str, Any]
 
-_Figure: TypeAlias = "tuple[Comparison, Callable[[], str] | None]"
+_Figure: TypeAlias = tuple[Comparison, Callable[[], str] | None]
 """A comparison, and a question whose answer is its excuse."""
 
 _LINES: Final = ("invoices__line_items", "_dlt_root_id")
@@ -152,10 +153,9 @@ class InvoiceComparison:
             if cursor is not None:
                 figures.append(self._compare_payments(invoice, cursor))
         questions = [question for _, question in figures if question is not None]
-        answers = in_parallel(_ask, questions, workers=AT_ONCE)
+        answers = in_parallel(call, questions, workers=AT_ONCE)
         for comparison, question in figures:
-            is_asked = question is not None
-            yield replace(comparison, excuse=next(answers)) if is_asked else comparison
+            yield comparison if question is None else replace(comparison, excuse=next(answers))
 
     def _has(self, table: str) -> bool:
         return self.workspace.warehouse.has_table(table)
@@ -289,10 +289,6 @@ class InvoiceComparison:
         if is_same and as_number(theirs.get("due_amount")) == due:
             return "Harvest itself has these payments and this amount due"
         return ""
-
-
-def _ask(question: Callable[[], str]) -> str:
-    return question()
 
 
 def _explain_order(_: Invoice) -> str:

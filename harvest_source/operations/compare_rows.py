@@ -35,8 +35,7 @@ def compare_rows(table: AuditedTable, changed: Sequence[ChangedRow]) -> Iterator
     if table.endpoint.window is not None:
         years = list_year_windows(table.pair.root, stored)
         figures += [(name_window(each), count_within(each, days), each) for each in years]
-    workers = min(len(figures), AT_ONCE)  # Most tables have one, and need no thread for it.
-    yield from in_parallel(partial(_compare, table), figures, workers=workers)
+    yield from in_parallel(partial(_compare, table), figures, workers=AT_ONCE)
 
 
 def _compare(table: AuditedTable, figure: tuple[str, int, DateWindow]) -> Comparison:

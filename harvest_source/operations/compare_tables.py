@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session
-from harvest_source.concurrency import all_in_parallel, in_parallel
+from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import TableFormat
 from harvest_source.errors import ForbiddenError, RemoteError
 from harvest_source.extract.slices import DateWindow
@@ -69,7 +69,7 @@ class TablesComparison:
         account_ids, warehouse = self.workspace.sessions.account_ids(), self.workspace.warehouse
         stored = StoredDays(warehouse, account_ids)
         open_account = self.workspace.sessions.open
-        sessions = all_in_parallel(open_account, account_ids, workers=ACCOUNTS_AT_ONCE)
+        sessions = in_parallel(open_account, account_ids, workers=ACCOUNTS_AT_ONCE)
         accounts = [(each, find_tables(self.workspace, each, stored)) for each in sessions]
         tables = [table for _, some in accounts for table in some]
         # One connection for all of it: to open a DuckDB file takes as long as to count it.

@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from harvest_source.auth.sessions import Session
-from harvest_source.concurrency import all_in_parallel
+from harvest_source.concurrency import in_parallel
 from harvest_source.errors import RemoteError, counted
 from harvest_source.extract.removals import Reason, choose_by_id
 from harvest_source.extract.slices import DateWindow, Slice
@@ -132,7 +132,7 @@ def _count(tables: Sequence[AuditedTable]) -> Iterator[_Counts]:
     """Count *tables* here, then all of them there at once; no table waits for another's answer."""
     searches = [DeletionSearch(each.pair, page_rows=each.page_rows) for each in tables]
     here = [search.count_here() for search in searches]  # Only this thread may ask the warehouse.
-    there = all_in_parallel(_try_to_count, searches, workers=ASKERS)
+    there = list(in_parallel(_try_to_count, searches, workers=ASKERS))
     return map(_Counts, searches, here, there)
 
 

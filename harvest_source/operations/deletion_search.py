@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from harvest_source.concurrency import all_in_parallel, in_parallel
+from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import PAGE_ROWS
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
@@ -221,7 +221,7 @@ class DeletionSearch:
     def _count(self, windows: Sequence[DateWindow]) -> list[int]:
         """Rows there in each of *windows*: one request for each, several at once."""
         slices = list(map(Slice, windows))
-        return all_in_parallel(self._reader.count, slices, workers=self._askers)
+        return list(in_parallel(self._reader.count, slices, workers=self._askers))
 
     def _find_differing(self, here: DayCounts, there: int, found: _Evidence) -> list[DateWindow]:
         root, size = self._table.root, self._page_rows
@@ -286,7 +286,7 @@ class DeletionSearch:
         return ids if result.proven else None
 
     def _ask_for(self, rows: Sequence[int], fetch_record: FetchRecord, found: _Evidence) -> None:
-        records = all_in_parallel(fetch_record, rows, workers=self._askers)
+        records = in_parallel(fetch_record, rows, workers=self._askers)
         for row, record in zip(rows, records, strict=True):
             if record is None:
                 found.gone.add(row)

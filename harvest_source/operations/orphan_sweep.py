@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from harvest_source.auth.sessions import Session
-from harvest_source.concurrency import all_in_parallel
+from harvest_source.concurrency import in_parallel
 from harvest_source.errors import RemoteError
 from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.removals import Reason, Removal
@@ -152,7 +152,7 @@ class OrphanSweep:
     def _read_parents(self, tables: Sequence[Endpoint]) -> None:
         """Read the complete list of the parents of each of *tables*, several lists at once."""
         names = list(dict.fromkeys(each.parent.endpoint for each in tables if each.parent))
-        lists = all_in_parallel(self._read_ids, [BY_NAME[each] for each in names], workers=_LISTS)
+        lists = in_parallel(self._read_ids, [BY_NAME[each] for each in names], workers=_LISTS)
         for name, found in zip(names, lists, strict=True):
             if isinstance(found, RemoteError):
                 self.workspace.run_log.warn(f"Rows below {name} were not audited: {found}")

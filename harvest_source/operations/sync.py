@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Owner, Sessions
-from harvest_source.concurrency import all_in_parallel, run_ahead
+from harvest_source.concurrency import in_parallel, run_ahead
 from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
@@ -186,7 +186,7 @@ def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...
     account_ids = run.sessions.account_ids()
     open_one = partial(_try_open, run.sessions, is_cancelled)
     failures: list[HarvestError] = []
-    opened = all_in_parallel(open_one, account_ids, workers=ACCOUNTS_AT_ONCE)
+    opened = in_parallel(open_one, account_ids, workers=ACCOUNTS_AT_ONCE)
     for account_id, owner in zip(account_ids, opened, strict=True):
         if isinstance(owner, HarvestError):
             failures.append(owner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 
 import pytest
@@ -149,6 +149,13 @@ def test_a_silence_is_yielded() -> None:
 def test_results_come_in_order(items: list[int], workers: int) -> None:
     """In the order of the items, whichever was ready first."""
     assert list(in_parallel(str, items, workers=workers)) == [str(item) for item in items]
+
+
+@pytest.mark.parametrize("items", [[], [1], (1,)])
+def test_no_thread_is_started_for_a_single_item(items: Sequence[int]) -> None:
+    """Most lists of questions have one."""
+    threads = in_parallel(lambda _: threading.current_thread(), items, workers=8)
+    assert {*threads} <= {threading.main_thread()}
 
 
 def test_the_first_failure_is_raised_in_its_place() -> None:
