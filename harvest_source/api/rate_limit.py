@@ -174,7 +174,7 @@ class RateLimiter:
             return wait_s
 
     def _wait_s(self, now: float, left: int) -> float:
-        """Seconds until a request may be sent for which *left* of the allowance are left."""
+        """Seconds until a request may be sent that may use *left* requests of the allowance."""
         wait_s = self._not_before - now
         if left < 1:
             return max(wait_s, _POLL_S)
