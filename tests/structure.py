@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import statistics
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,15 +73,20 @@ def _length(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or first) - first + 1
 
 
-def read_package(folder: Path) -> list[Source]:
-    """Parse every file of the package, in the order of their names."""
+@cache
+def read_package(folder: Path) -> Sequence[Source]:
+    """
+    Parse every file of the package, in the order of their names.
+
+    Once in a process: it takes seconds, and many tests look at the same trees. Change none.
+    """
     sources = []
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         parts = path.relative_to(folder).with_suffix("").parts
         module = ".".join(part for part in parts if part != "__init__") or "__init__"
         sources.append(Source(module, len(text.splitlines()), ast.parse(text)))
-    return sources
+    return tuple(sources)
 
 
 def find_imports(source: Source, modules: Iterable[str]) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -50,7 +50,7 @@ def room_of(module: str) -> str:
     return module.partition(".")[0]
 
 
-def each(sources: list[Source]) -> pytest.MarkDecorator:
+def each(sources: Sequence[Source]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("source", sources, ids=lambda source: source.module)
 
 
