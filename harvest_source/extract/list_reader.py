@@ -197,6 +197,21 @@ class ListReader:
         """How many rows Harvest says *slice_* has now: one request."""
         return self._reader.count(slice_)
 
+    def read_page(self, slice_: Slice, most_rows: int) -> pa.Table | None:
+        """
+        The rows of *slice_*, if one page has all of them: one request.
+
+        Args:
+            most_rows: Rows of a page.
+
+        Returns:
+            None if there are more rows, or if the page has not as many as it announces.
+        """
+        read = self._reader.read(slice_, most_rows=most_rows)
+        if isinstance(read, TooLong) or read.needs_proof:
+            return None
+        return read.table if read.table.num_rows == read.total else None
+
     def _start(
         self, slice_: Slice, result: ReadResult
     ) -> Generator[pa.Table, None, list[SliceRead] | None]:

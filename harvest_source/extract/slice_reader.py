@@ -244,7 +244,8 @@ class SliceReader:
         )
 
     def _sample(self, table: pa.Table) -> Sample:
-        assert self.endpoint.window is not None
+        if self.endpoint.window is None:
+            return Sample(table.num_rows, self._today, self._today)
         days = pc.min_max(table.column(self.endpoint.window)).as_py()
         return Sample(table.num_rows, days["min"] or self._today, days["max"] or self._today)
 

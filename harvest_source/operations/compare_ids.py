@@ -34,12 +34,33 @@ _ROWS: Final = 1_000_000
 """Rows that are compared at once: 12 MB on each side, and as much for sorting them."""
 
 
+def read_short_list(table: AuditedTable) -> pa.Table | None:
+    """
+    ``id`` and ``day`` of the rows of *table* in Harvest, if one page has all of them: one request.
+
+    Returns:
+        None if they are more. Also if there are none while the warehouse has some: that takes more
+        than one answer.
+
+    Raises:
+        HarvestError: Harvest did not answer, or the destination refused.
+    """
+    rows = sum(table.copy.count_days().values())
+    if rows > table.page_rows:
+        return None
+    listed = table.pair.reader.read_page(Slice(table.pair.root), table.page_rows)
+    if listed is None or (rows and not listed.num_rows):
+        return None
+    return build_keys(listed, table.endpoint.window)
+
+
 def compare_ids(
     table: AuditedTable,
     changed: Sequence[ChangedRow],
     *,
     most_rows: int | None,
     within: Sequence[DateWindow] = (),
+    listed: pa.Table | None = None,
 ) -> Comparison | None:
     """
     Compare the ids of *table* and the days of its rows with Harvest's list.
@@ -48,6 +69,7 @@ def compare_ids(
         changed: Rows that changed since the merge: they do not count.
         most_rows: Larger tables are not compared; None: every one is.
         within: What to compare, where everything else is known to be equal; empty: all of it.
+        listed: The list, if it was read already.
 
     Returns:
         None if there is nothing to compare, or if the list kept changing.
@@ -61,7 +83,7 @@ def compare_ids(
     moved = pa.array([each.there["id"] for each in changed], pa.int64())
     found, is_proven = RowDifferences(), True
     for windows in [within] if within else cut_days(table.pair.root, counts):
-        some, results = _compare(table, windows, moved)
+        some, results = _compare(table, windows, moved, listed)
         found += some
         is_proven &= all(each.proven for each in results)
         release_memory()
@@ -83,10 +105,15 @@ def compare_ids(
 
 
 def _compare(
-    table: AuditedTable, windows: Sequence[DateWindow], moved: pa.Array
+    table: AuditedTable,
+    windows: Sequence[DateWindow],
+    moved: pa.Array,
+    listed: pa.Table | None,
 ) -> tuple[RowDifferences, list[ReadResult]]:
     """The rows of some days; *moved* are ids that do not count."""
-    listed, results = _read_lists(table, map(Slice, windows or [table.pair.root]))
+    results: list[ReadResult] = []
+    if listed is None:
+        listed, results = _read_lists(table, map(Slice, windows or [table.pair.root]))
     stored = table.copy.keys(windows or (ALL_DAYS,))
     found = find_differences(stored, listed, moved)
     if not found.is_equal:

@@ -19,12 +19,15 @@ Days = Mapping[date | None, int]
 """Rows by day; under None the undated ones, or all rows of a table without dates."""
 
 
-def compare_rows(table: AuditedTable, changed: Sequence[ChangedRow]) -> Iterator[Comparison]:
+def compare_rows(
+    table: AuditedTable, changed: Sequence[ChangedRow], listed: Days | None = None
+) -> Iterator[Comparison]:
     """
     Compare the rows of *table* in all and, if its list takes dates, by year.
 
     Args:
         changed: Rows that changed since the merge; counted as Harvest has them now.
+        listed: The rows of Harvest's list; None: Harvest is asked for each number.
 
     Raises:
         HarvestError: Harvest did not answer, or the destination refused.
@@ -35,18 +38,24 @@ def compare_rows(table: AuditedTable, changed: Sequence[ChangedRow]) -> Iterator
     if table.endpoint.window is not None:
         years = list_year_windows(table.pair.root, stored)
         figures += [(name_window(each), count_within(each, days), each) for each in years]
-    yield from in_parallel(partial(_compare, table), figures, workers=AT_ONCE)
+    yield from in_parallel(partial(_compare, table, listed), figures, workers=AT_ONCE)
 
 
-def _compare(table: AuditedTable, figure: tuple[str, int, DateWindow]) -> Comparison:
+def _compare(
+    table: AuditedTable, listed: Days | None, figure: tuple[str, int, DateWindow]
+) -> Comparison:
     scope, rows, window = figure
+    if listed is None:
+        there = table.pair.reader.count(Slice(window))
+    else:
+        there = sum(listed.values()) if scope == ALL else count_within(window, listed)
     return Comparison(
         account_id=table.session.account_id,
         table=table.endpoint.name,
         check="rows",
         scope=scope,
         here=Decimal(rows),
-        there=Decimal(table.pair.reader.count(Slice(window))),
+        there=Decimal(there),
         slices=() if scope == ALL else (Slice(window),),
     )
 

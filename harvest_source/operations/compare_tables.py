@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+import pyarrow as pa
 
 from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session
 from harvest_source.concurrency import in_parallel
@@ -17,7 +20,7 @@ from harvest_source.operations.changed_rows import ChangedRow, find_changed_rows
 from harvest_source.operations.compare_expenses import ExpensesComparison
 from harvest_source.operations.compare_history import compare_history
 from harvest_source.operations.compare_hours import HoursComparison
-from harvest_source.operations.compare_ids import compare_ids
+from harvest_source.operations.compare_ids import compare_ids, read_short_list
 from harvest_source.operations.compare_invoices import InvoiceComparison
 from harvest_source.operations.compare_lists import LISTS, LISTS_TO_MEND, ListsComparison
 from harvest_source.operations.compare_orphans import compare_orphans
@@ -133,8 +136,10 @@ class TablesComparison:
             ["project__id"] if name in ("time_entries", "expenses") else []
         )
         changed = find_changed_rows(workspace, table, columns)
-        yield from compare_rows(table, changed)
-        yield from self._compare_ids(table, changed)
+        listed = read_short_list(table)
+        days = None if listed is None else Counter(listed.column("day").to_pylist())
+        yield from compare_rows(table, changed, days)
+        yield from self._compare_ids(table, changed, listed)
         yield from compare_history(workspace, table)
         most = LISTS_TO_MEND if self.is_thorough else LISTS
         yield from ListsComparison(workspace, table, changed, most).run()
@@ -146,15 +151,15 @@ class TablesComparison:
             yield from InvoiceComparison(workspace, table, changed).run()
 
     def _compare_ids(
-        self, table: AuditedTable, changed: Sequence[ChangedRow]
+        self, table: AuditedTable, changed: Sequence[ChangedRow], listed: pa.Table | None
     ) -> Iterator[Comparison]:
         """All ids: 500 requests of a million rows, so afterwards only where rows were mended."""
-        before, within = self._ids.get(table.place, (None, ()))
+        before, within = self._ids.get(table.place, (None, ())) if listed is None else (None, ())
         if before is not None and not within:
             yield before
             return
         most_rows = None if self.is_thorough else table.page_rows
-        found = compare_ids(table, changed, most_rows=most_rows, within=within)
+        found = compare_ids(table, changed, most_rows=most_rows, within=within, listed=listed)
         if found is not None:
             yield found
 

@@ -85,10 +85,24 @@ def test_figures_that_are_asked_together_open_the_file_once(
     assert len(opened) <= OPENED
 
 
+def test_a_table_of_one_page_is_counted_in_its_list(lab: Lab) -> None:
+    """One request says which rows there are, and how many of each year."""
+    lab.server.reset_requests()
+    report = lab.verify()
+    rows = [each for each in report.comparisons if each.check == "rows"]
+    assert {each.table for each in rows} == {*TABLES} - {"invoice_payments"}
+    assert sum(each.scope.isdigit() for each in rows) > 3
+    asked = [each for each in lab.server.requests if "updated_since" not in each.query]
+    paths = [each.path.removeprefix("/v2/") for each in asked if "is_running" not in each.query]
+    assert [paths.count(each.table) for each in rows if each.scope == "all"] == [1] * 5
+
+
 def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One after the other they took minutes where answers take a second."""
+    lab = open_lab.loaded(*TABLES, entries=2100)
+    lab.rest()
     monkeypatch.setattr(compare_tables, "is_plentiful", lambda: True)
     invoices = len(lab.table("invoices"))
     meetings = {

@@ -13,9 +13,11 @@ from harvest_source.extract.proof import SliceResult
 from harvest_source.extract.slice_reader import ListPage, ListSource
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.window_plan import WindowSettings
+from harvest_source.schema.endpoint import Endpoint
 from tests.support.model import (
     ENTRIES,
     FIRST_DAY,
+    UNDATED,
     ModelClient,
     ModelPage,
     Row,
@@ -41,6 +43,34 @@ def test_one_page_is_one_request() -> None:
     assert ids(only) == [1, 2]
     assert result.proven
     assert result.began == NOON
+    assert client.asked == [{}]
+
+
+TWO = page([entry(2), entry(1)], 2)
+WITHOUT_ID = ModelPage(TWO.rows.replace(b'"id":1,', b'"id":null,'), 2, NOON)
+
+
+@pytest.mark.parametrize("endpoint", [ENTRIES, UNDATED])
+@pytest.mark.parametrize(
+    ("pages", "most_rows", "expected"),
+    [
+        ([TWO], 2, [1, 2]),
+        ([page([], 0)], 2, []),
+        ([page([entry(2), entry(1)], 3), page([entry(3)], 3)], 2, None),
+        ([page([entry(2), entry(1)], 3), page([entry(3)], 3)], 9, None),
+        ([page([entry(2), entry(1)], 3)], 9, None),
+        ([page([entry(2), entry(2)], 2)], 9, None),
+        ([WITHOUT_ID], 9, None),
+        ([page([entry(2), entry(1)], None)], 9, None),
+    ],
+)
+def test_a_short_list_is_read_by_one_request(
+    endpoint: Endpoint, pages: list[ModelPage], most_rows: int, expected: list[int] | None
+) -> None:
+    """Only if the page has as many rows as it announces, each with an id of its own."""
+    client = ScriptedClient([pages])
+    found = list_reader(client, endpoint).read_page(Slice(), most_rows)
+    assert (None if found is None else ids(found)) == expected
     assert client.asked == [{}]
 
 
