@@ -27,6 +27,7 @@ from harvest_source.api.requester import ACCOUNT_HEADER, Requester, SendOptions
 from harvest_source.concurrency import run_ahead
 from harvest_source.errors import ResponseError
 
+_NOT_FOUND: Final = 404
 _INVALID: Final = 422
 """Harvest's answer to a parameter it does not accept."""
 
@@ -236,6 +237,16 @@ class HarvestClient:
                 options, urgency=min(urgency, request.most_urgency), cancelled=cancelled
             ),
         )
+
+
+def find_object(client: HarvestClient, path: str) -> dict[str, Any] | None:
+    """As :meth:`HarvestClient.fetch_object`; None when Harvest answers 404."""
+    try:
+        return client.fetch_object(path)
+    except ResponseError as error:
+        if error.status == _NOT_FOUND:
+            return None
+        raise
 
 
 def _parse_object(answer: Answer, *, label: str, path: str) -> dict[str, Any]:

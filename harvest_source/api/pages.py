@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
-from urllib.parse import parse_qsl
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -63,15 +62,6 @@ class Page:
     began: datetime
     per_page: int | None = None
     made: Sized | None = None
-
-    @property
-    def style(self) -> Literal["cursor", "page"] | None:
-        """How the list is paged, seen on the link; the docs do not say it reliably."""
-        query = (self.next_url or "").partition("?")[2]
-        names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
-        if "cursor" in names:
-            return "cursor"
-        return "page" if "page" in names else None
 
 
 def parse_page(

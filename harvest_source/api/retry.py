@@ -212,7 +212,7 @@ class RetryLoop:
         Raises:
             RateLimitedError: Given up; the last answer was a 429.
             StaleAnswerError: Given up; a cache answered each time.
-        ServerError: Given up after any other failure that was worth another attempt.
+            ServerError: Given up after any other failure that was worth another attempt.
             Cancelled: *cancelled* returned True while waiting.
         """
         retrying = Retrying(

@@ -7,6 +7,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from harvest_source.sql.values import format_decimal
+
 _SAFE_INTEGER: Final = 2**53
 """Beyond it, readers of JSON that have only floats lose digits."""
 
@@ -31,12 +33,6 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): to_plain(each) for key, each in value.items()}
     return _format_other(value)
-
-
-def format_decimal(value: Decimal) -> str:
-    """A decimal in plain notation, without zeros at its end: 7.25, 100, 0."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _format_other(value: Any) -> str:

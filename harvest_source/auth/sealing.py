@@ -85,12 +85,12 @@ def build_damage_error(profile: str, why: str) -> SignInError:
 
 
 def make_digest(secret: str) -> str:
-    """A digest that :func:`is_digest` compares; salted, so that it cannot be looked up."""
+    """A digest that :func:`matches_digest` compares; salted, so that it cannot be looked up."""
     salt = secrets.token_hex(16)
     return f"{salt}:{_hmac(salt, secret)}"
 
 
-def is_digest(digest: str, secret: str) -> bool:
+def matches_digest(digest: str, secret: str) -> bool:
     """Whether *digest* was made from *secret*."""
     salt, _, made = digest.partition(":")
     return bool(made) and hmac.compare_digest(made, _hmac(salt, secret))

@@ -181,9 +181,8 @@ class Vault:
         Args:
             kept: The sealed logins of *profile* that stay as they are.
         """
-        with self.files.lock(
-            ".key"
-        ):  # Two processes that make the first key at once would lose one.
+        # Of two processes that make the first key at once, one would lose its own.
+        with self.files.lock(".key"):
             if not self.keys.place.read():
                 self._check_no_key_is_missing(profile, kept)
             return self.keys.sealing()

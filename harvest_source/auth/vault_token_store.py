@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
-from harvest_source.auth.sealing import is_digest, make_digest
+from harvest_source.auth.sealing import make_digest, matches_digest
 from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.auth.vault import Vault
 from harvest_source.errors import SignInError
@@ -69,7 +69,7 @@ class SeededTokenStore:
         if login is None or login.client_id != self.client_id:
             return Tokens(refresh_token=self.seed)
         # Equal to the newest token: a token_command has put it into the configuration.
-        if is_digest(login.seed, self.seed) or login.tokens.refresh_token == self.seed:
+        if matches_digest(login.seed, self.seed) or login.tokens.refresh_token == self.seed:
             return login.tokens
         return Tokens(refresh_token=self.seed)
 

@@ -86,6 +86,6 @@ def _parse_variables(text: str | None) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         example = '{"harvest_as_of": "2026-01-31"}'
-        msg = f"--vars {text[:80]!r} is no JSON object, such as '{example}'."
+        msg = f"--vars {text[:80]!r} is not a JSON object such as '{example}'."
         raise click.BadParameter(msg)
     return found

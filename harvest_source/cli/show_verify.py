@@ -37,7 +37,7 @@ def show_verify(console: Console, report: VerifyReport) -> None:
         _show_checks(report)
         _show_differences(report.differences)
         for question in report.open_questions:
-            print_text("Not told", _describe_question(question))
+            print_text("Undecided", _describe_question(question))
     print_text(*summarise(report).split(": ", 1))
     if report.differences and not report.mended:
         console.note("warning", "To read again what differs: harvest-source verify --fix")
@@ -116,7 +116,7 @@ def summarise(report: VerifyReport) -> str:
     if report.uncompared:
         result = f"not compared: {', '.join(dict.fromkeys(report.uncompared))}; {result}"
     if counts["information"]:
-        result += f", {counts['information']:,} cannot be told"
+        result += f", {counts['information']:,} undecided"
     accounts = ", ".join(map(str, report.account_ids))
     as_of = f", as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC" if report.as_of else ""
     return (

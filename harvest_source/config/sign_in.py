@@ -108,6 +108,16 @@ def build_vault(config: HarvestConfiguration, on_warning: Callable[[str], None])
     return Vault(folder, on_warning=on_warning)
 
 
+def find_vault(config: HarvestConfiguration, on_warning: Callable[[str], None]) -> Vault | None:
+    """As :func:`build_vault`; None when there is no place for one: the configuration needs none."""
+    from harvest_source.auth.vault_files import NoFolderError
+
+    try:
+        return build_vault(config, on_warning)
+    except NoFolderError:
+        return None
+
+
 def build_app(config: HarvestConfiguration, login: SavedLogin | None = None) -> App:
     """
     The OAuth app that asks for tokens.

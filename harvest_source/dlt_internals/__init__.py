@@ -1,5 +1,5 @@
 """
-Everything of dlt that is internal or undocumented, in one place. No other module may import it.
+Every use of what is internal or undocumented in dlt. No other room may use it.
 
 Each point says why we need it and what to do when dlt changes or removes it.
 ``tests/unit/test_dlt_internals.py`` checks each point against the installed dlt within seconds;

@@ -68,7 +68,9 @@ def find_unreadable_files(error: ConfigurationException) -> tuple[Path, ...]:
 
 def log_warning(message: str) -> None:
     """
-    Put *message* into dlt's log, where users of plain dlt look.
+    Put *message* into dlt's log, where users of plain dlt look; dropped while dlt has none.
+
+    dlt sets it up when it first reads its configuration.
 
     Without dlt's logger: ``logging.getLogger("dlt")``, which dlt configures by the same settings.
     """

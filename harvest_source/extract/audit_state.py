@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from harvest_source.extract.schedule import is_worthless
+from harvest_source.extract.schedule import is_worthless, parse_instant
 from harvest_source.extract.slices import ALL_DAYS, DateWindow
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,16 +121,14 @@ def load_audited(stored: Mapping[str, Any] | None, now: datetime) -> Audited:
     try:
         stored = stored or {}
         starts = [None if day is None else date.fromisoformat(day) for day, _ in stored["seen"]]
-        read_at = [_parse(at) for _, at in stored["seen"]]
+        read_at = [parse_instant(at) for _, at in stored["seen"]]
         times = [_NEVER if is_worthless(at, now) else at for at in read_at]
         windows = map(DateWindow, starts, [*starts[1:], None])
         seen = tuple(map(ReadWindow, windows, times))
         if not seen or starts[0] is not None or None in starts[1:]:
             raise ValueError(starts)
-        return Audited(Coverage(seen), _parse(stored["counted_at"]), _parse(stored["reread_at"]))
+        return Audited(
+            Coverage(seen), parse_instant(stored["counted_at"]), parse_instant(stored["reread_at"])
+        )
     except (KeyError, TypeError, ValueError):
         return Audited.whole(_NEVER)
-
-
-def _parse(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

@@ -9,11 +9,11 @@ read takes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from harvest_source.extract.list_reader import ReadResult
-from harvest_source.extract.schedule import is_worthless
+from harvest_source.extract.schedule import is_worthless, parse_instant
 from harvest_source.extract.slices import DateWindow, Slice
 
 
@@ -36,7 +36,7 @@ def load_backfill(
         return ReadResult()
     try:
         is_same = _load(stored["window"]) == slice_.window and stored["visibility"] == visibility
-        began = datetime.fromisoformat(stored["began"]).astimezone(UTC)
+        began = parse_instant(stored["began"])
         done = [_load(window) for window in stored["done"]]
     except (KeyError, TypeError, ValueError):
         return ReadResult()  # All of it is read again, which loses nothing. A guess might.

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session, Sessions
 from harvest_source.concurrency import in_parallel
 from harvest_source.errors import HarvestError
-from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.visibility import (
     describe_changed_module,
     describe_changed_owner,
@@ -40,7 +40,7 @@ class Confirmation:
     sessions: Sessions
     run_log: RunLog
 
-    def find_doubtful(self, places: Iterable[tuple[Endpoint, int]]) -> set[tuple[str, int]]:
+    def find_doubtful(self, places: Iterable[tuple[Endpoint, int]]) -> set[Place]:
         """
         Ask again about each of *places*, a table and an account: one or two requests per account.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from harvest_source.extract.schedule import is_due, is_worthless
+from harvest_source.extract.schedule import is_due, is_worthless, parse_instant
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.extract.visibility import covers, sees_the_same
 
@@ -59,22 +59,15 @@ def load_cursor(stored: Mapping[str, Any] | None) -> Cursor | None:
     try:
         covered = stored["covered_from"]
         cursor = Cursor(
-            at=_parse_instant(stored["at"]),
+            at=parse_instant(stored["at"]),
             covered_from=None if covered is None else date.fromisoformat(covered),
             visibility=str(stored["visibility"]),
-            wide_at=_parse_instant(stored["wide_at"]),
+            wide_at=parse_instant(stored["wide_at"]),
             managed=str(stored.get("managed", "")),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None  # History is read again, which loses nothing. A guessed cursor might.
     return cursor if cursor.at >= _HARVEST_BEGAN else None
-
-
-def _parse_instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(text)
-    return instant.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from harvest_source.extract.confirmation import Confirmation
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.parent_lists import ParentLists
 from harvest_source.extract.reading_order import ReadingOrder, TableFeed
-from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.strategies import read
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import (
@@ -91,9 +91,6 @@ class Signal(Enum):
     FIRST_READ = "the tables of all accounts are read, and the last lists below parents begin"
 
 
-Place: TypeAlias = tuple[str, int]
-"""A table and an account."""
-
 Item: TypeAlias = "Batch | Signal"
 """What a thread that reads passes on."""
 
@@ -118,7 +115,9 @@ class Batch:
         return 0 if self.table is None else int(self.table.num_rows)
 
 
-def _part(package: Sequence[Batch], asked: Collection[Place]) -> tuple[list[Batch], list[Batch]]:
+def _split_ready(
+    package: Sequence[Batch], asked: Collection[Place]
+) -> tuple[list[Batch], list[Batch]]:
     """
     What of *package* can be loaded without a question, and what cannot.
 
@@ -178,7 +177,7 @@ class Extraction:
                 if not (is_last or self._is_due(rows, polls)):
                     continue
                 is_paused = not is_last and rows < self.package_rows and polls < LONG_QUIET_POLLS
-                ready, package = _part(package, asked) if is_paused else (package, [])
+                ready, package = _split_ready(package, asked) if is_paused else (package, [])
                 if ready:
                     yield self._confirm(ready, asked)
                     is_long = True

@@ -26,6 +26,7 @@ from harvest_source.extract.report_years import (
     parse_bounds,
     parse_window,
     plan_report,
+    report_params,
 )
 from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, count_rows
@@ -198,6 +199,5 @@ def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: se
 def _window_scope(task: Task, window: DateWindow) -> Scope:
     assert window.start is not None
     first, last = window.start, last_day(window)
-    # Reports are documented and recorded with YYYYMMDD, unlike the other lists.
-    params = {"from": first.isoformat().replace("-", ""), "to": last.isoformat().replace("-", "")}
-    return Scope(((FROM_DATE, first), (TO_DATE, last)), task.endpoint.list_path, params)
+    values = ((FROM_DATE, first), (TO_DATE, last))
+    return Scope(values, task.endpoint.list_path, report_params(window))

@@ -45,7 +45,7 @@ def changed_since(table: pa.Table, began: datetime) -> pa.ChunkedArray:
     return pc.greater_equal(at, pa.scalar(began.replace(microsecond=0), at.type))
 
 
-def digest_rows(table: pa.Table, began: datetime) -> dict[int, str]:
+def digest_recent_rows(table: pa.Table, began: datetime) -> dict[int, str]:
     """
     Digests of the rows dated at *began* or later, or not at all: few, unless a clock is wrong.
 
@@ -56,10 +56,11 @@ def digest_rows(table: pa.Table, began: datetime) -> dict[int, str]:
     looks_new = pc.fill_null(changed_since(table, began), True)
     if not pc.any(looks_new).as_py():
         return {}
-    return {row["id"]: _digest(row) for row in table.filter(looks_new).to_pylist()}
+    return {row["id"]: digest_row(row) for row in table.filter(looks_new).to_pylist()}
 
 
-def _digest(row: Mapping[str, object]) -> str:
+def digest_row(row: Mapping[str, object]) -> str:
+    """A digest of a row's content. A null column counts like one that does not exist yet."""
     content = repr(sorted((name, value) for name, value in row.items() if value is not None))
     return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
 

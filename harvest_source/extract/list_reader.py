@@ -30,7 +30,7 @@ import pyarrow as pa
 from harvest_source.concurrency import gather
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.errors import counted
-from harvest_source.extract.known_rows import KnownRows, digest_rows, merge_contents
+from harvest_source.extract.known_rows import KnownRows, digest_recent_rows, merge_contents
 from harvest_source.extract.proof import ATTEMPTS, CaughtUp, Prover, SliceResult
 from harvest_source.extract.slice_reader import (
     Emit,
@@ -347,7 +347,7 @@ class ListReader:
         result, tables, contents = ReadResult(), list[pa.Table](), dict[int, str]()
         for table in deeper.iter_tables(changes, result):
             emit(table)
-            merge_contents(contents, digest_rows(table, began))
+            merge_contents(contents, digest_recent_rows(table, began))
             tables.append(keep_proof_columns(table, endpoint))
         known.add(contents)
         changed = keep_newest(tables, endpoint.primary_key)

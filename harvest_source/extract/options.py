@@ -9,6 +9,7 @@ from typing import Any
 
 from harvest_source.clock import Clock
 from harvest_source.defaults import OVERLAP_S, SWEEP_EVERY, WINDOW_WORKERS
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
 from harvest_source.schema.endpoints import SECRET_COLUMNS
 
@@ -47,5 +48,5 @@ class ReadOptions:
     """Windows of one table read in parallel."""
     isolate: bool = False
     """Whether a table that fails is recorded in the run log; otherwise it raises."""
-    rereads: Mapping[tuple[str, int], Reread] | None = None
+    rereads: Mapping[Place, Reread] | None = None
     """If given, nothing else is read: the slices to read again, by table and account."""

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from harvest_source.decode.coerce import loads
 from harvest_source.extract.list_reader import ReadResult
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
 from harvest_source.schema.columns import VARIANT
 from harvest_source.schema.endpoint import Endpoint, NoChildren
@@ -96,25 +97,23 @@ class ParentLists:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._reading: dict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
-        self._lists: dict[tuple[str, int], deque[ParentList]] = {}
+        self._reading: dict[Place, threading.Lock] = defaultdict(threading.Lock)
+        self._lists: dict[Place, deque[ParentList]] = {}
 
-    def keep(self, place: tuple[str, int], parents: ParentList) -> None:
+    def keep(self, place: Place, parents: ParentList) -> None:
         """Keep a list that was read of the table and account *place*, proven."""
         with self._lock:
             self._lists.setdefault(place, deque(maxlen=_KEPT)).appendleft(parents)
 
     @contextmanager
-    def reading(self, place: tuple[str, int]) -> Iterator[None]:
+    def reading(self, place: Place) -> Iterator[None]:
         """Hold back the others that need a list of *place*: they may use what is read here."""
         with self._lock:
             lock = self._reading[place]
         with lock:
             yield
 
-    def take(
-        self, place: tuple[str, int], slices: Sequence[Slice], taker: str
-    ) -> ParentList | None:
+    def take(self, place: Place, slices: Sequence[Slice], taker: str) -> ParentList | None:
         """The newest list of *place* that has all of *slices*, and that *taker* has not used."""
         wanted = {*PARENT_COLUMNS[place[0]]}
         with self._lock:

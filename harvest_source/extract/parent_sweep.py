@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
 
-from harvest_source.extract.schedule import DAILY, is_due, is_worthless
+from harvest_source.extract.schedule import DAILY, is_due, is_worthless, parse_instant
 
 SWEEP_PARENTS: Final = 50
 """Parents that a sweep reads per table and run at least: half of 100 requests in 15 seconds."""
@@ -183,7 +183,7 @@ def count_at_first(parents: int, share: float) -> int:
 
 
 def _parse(stored: str | None) -> datetime | None:
-    return datetime.fromisoformat(stored).astimezone(UTC) if stored else None
+    return parse_instant(stored) if stored else None
 
 
 def _write(at: datetime | None) -> str | None:

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from harvest_source.extract.run_log import Place
 from harvest_source.schema.columns import Type
 from harvest_source.schema.endpoint import Endpoint
 
@@ -71,7 +72,7 @@ class Removal:
     unseen: Unseen | None = None
 
     @property
-    def place(self) -> tuple[str, int]:
+    def place(self) -> Place:
         """Table and account."""
         return self.endpoint.name, self.account_id
 

@@ -35,7 +35,7 @@ from harvest_source.extract.proof import (
     pages_agree,
 )
 from harvest_source.extract.removals import Reason, Removal, owe
-from harvest_source.extract.schedule import is_due
+from harvest_source.extract.schedule import is_due, parse_instant
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task
@@ -73,11 +73,10 @@ class LastRead:
     def load(cls, stored: Any) -> LastRead | None:
         """Parse what was stored; None when it is missing or malformed."""
         try:
-            at = datetime.fromisoformat(stored["at"])
-            last_read = cls(at, str(stored["by"]), int(stored["rows"]), str(stored["digest"]))
+            at = parse_instant(stored["at"])
+            return cls(at, str(stored["by"]), int(stored["rows"]), str(stored["digest"]))
         except (KeyError, TypeError, ValueError):
             return None
-        return last_read if at.tzinfo is not None else None
 
 
 def fingerprint(table: pa.Table) -> str:

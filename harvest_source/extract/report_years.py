@@ -46,6 +46,12 @@ def last_day(window: DateWindow) -> date:
     return date.max if window.end is None else window.end - _DAY
 
 
+def report_params(window: DateWindow) -> dict[str, str]:
+    """``from`` and ``to`` of a report: inclusive days, ``YYYYMMDD``, unlike other lists."""
+    bounds = {"from": window.start or date.min, "to": last_day(window)}
+    return {name: day.isoformat().replace("-", "") for name, day in bounds.items()}
+
+
 def name_window(window: DateWindow) -> str:
     """The window's key in the table's state: ``2024-01-01/2024-12-31``."""
     assert window.start is not None

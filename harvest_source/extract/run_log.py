@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from harvest_source.activity import Activity
 from harvest_source.defaults import PAGE_ROWS
@@ -19,6 +19,9 @@ from harvest_source.errors import HarvestError, IncompleteListError, error_dict
 from harvest_source.notices import Notice, NoticeKind
 
 T = TypeVar("T")
+
+Place: TypeAlias = tuple[str, int]
+"""A table's name and an account's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,8 @@ class PageCounts:
     The sums are kept: a run of many accounts asks for them after every page.
     """
 
-    _announced: dict[tuple[str, int], int] = field(default_factory=dict)
-    _rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    _announced: dict[Place, int] = field(default_factory=dict)
+    _rows: dict[Place, int] = field(default_factory=dict)
     _sums: _Sums = field(default_factory=_Sums)
     """Replaced as a whole, so that a look at it needs no lock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -177,25 +180,25 @@ class RunLog:
     on_progress: Callable[[Progress], None] | None = None
     activity: Activity = field(default_factory=Activity)
     """What the run is doing, for those who watch it."""
-    rows: dict[tuple[str, int], int] = field(default_factory=dict)
+    rows: dict[Place, int] = field(default_factory=dict)
     """Records read."""
-    deleted: dict[tuple[str, int], int] = field(default_factory=dict)
+    deleted: dict[Place, int] = field(default_factory=dict)
     """Rows removed from the warehouse."""
-    times: dict[tuple[str, int], tuple[datetime, datetime]] = field(default_factory=dict)
+    times: dict[Place, tuple[datetime, datetime]] = field(default_factory=dict)
     """When the reading of a table began and when it ended."""
-    read_by_others: set[tuple[str, int]] = field(default_factory=set)
+    read_by_others: set[Place] = field(default_factory=set)
     """Tables last read with another token or role: fewer rows are no evidence of deletions."""
-    whole: set[tuple[str, int]] = field(default_factory=set)
+    whole: set[Place] = field(default_factory=set)
     """Tables read from the first row to the last, with proof."""
-    unasked: dict[tuple[str, int], Unasked] = field(default_factory=dict)
+    unasked: dict[Place, Unasked] = field(default_factory=dict)
     """Of tables below parents: what a first read leaves to the runs after it."""
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     unproven: list[Failure] = field(default_factory=list)
     """Tables whose rows are loaded, but whose lists could not be proven complete."""
-    left_out: set[tuple[str, int]] = field(default_factory=set)
+    left_out: set[Place] = field(default_factory=set)
     """Tables with records that could not be loaded: counts are no evidence of deletions."""
-    doubtful: set[tuple[str, int]] = field(default_factory=set)
+    doubtful: set[Place] = field(default_factory=set)
     """Tables whose rows may be hidden and not gone; with ``""`` a whole account."""
     partial_roles: dict[int, str] = field(default_factory=dict)
     """Roles by account, where the token is not an administrator's: it may see a part."""
@@ -212,7 +215,7 @@ class RunLog:
             key = table, account_id
             self.rows[key] = self.rows.get(key, 0) + rows
 
-    def keep_rows(self, rows: Mapping[tuple[str, int], int]) -> None:
+    def keep_rows(self, rows: Mapping[Place, int]) -> None:
         """Count no others than *rows* as read: those were given up and are read again."""
         with self._lock:
             self.rows = {key: rows.get(key, 0) for key in self.rows}
@@ -247,7 +250,7 @@ class RunLog:
         with self._lock:
             self.failures.append(Failure(account_id, table, error))
 
-    def find_unread(self) -> set[tuple[str, int]]:
+    def find_unread(self) -> set[Place]:
         """The tables that failed or were skipped: the warehouse has them as they were."""
         failed = {(each.table, each.account_id) for each in self.failures}
         return failed | {(each.table, each.account_id) for each in self.skipped}

@@ -6,7 +6,7 @@ Stored times come from this machine's clock, which may have been wrong when they
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 DAILY: Final = timedelta(days=1)
@@ -21,6 +21,20 @@ minutes earlier than the day before.
 
 _FUTURE: Final = timedelta(days=1)
 """How far in the future a stored time may lie: clocks are set back, and time zones confused."""
+
+
+def parse_instant(text: str) -> datetime:
+    """
+    A stored time: ISO 8601 with a zone; in UTC.
+
+    Raises:
+        ValueError: It has another form, or no zone.
+        TypeError: It is not text.
+    """
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(text)
+    return instant.astimezone(UTC)
 
 
 def is_worthless(at: datetime, now: datetime) -> bool:

@@ -18,7 +18,12 @@ import pyarrow.compute as pc
 
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.errors import ResponseError
-from harvest_source.extract.known_rows import Contents, KnownRows, digest_rows, merge_contents
+from harvest_source.extract.known_rows import (
+    Contents,
+    KnownRows,
+    digest_recent_rows,
+    merge_contents,
+)
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.window_plan import Sample
 from harvest_source.schema.columns import VARIANT
@@ -201,7 +206,7 @@ class SliceReader:
                 left_out += received.num_rows - table.num_rows
                 self._on_page(received.num_rows, announced)
                 on_left((announced or 0) - records)
-                merge_contents(recent, digest_rows(table, began))
+                merge_contents(recent, digest_recent_rows(table, began))
                 number += 1
                 if emit is None:
                     tables.append(table)

@@ -35,4 +35,4 @@ def read(task: Task) -> Iterator[pa.Table]:
     """Yield the rows of the task's table that are to be loaded now."""
     if task.options.rereads is not None:
         return reread_slices(task) if task.endpoint.parent is None else reread_children(task)
-    return READS[task.endpoint.way](task)
+    return READS[task.endpoint.strategy](task)

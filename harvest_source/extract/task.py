@@ -19,7 +19,7 @@ from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.parent_lists import ParentLists
 from harvest_source.extract.proof import describe_left_out
-from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.slice_reader import ListSource, SliceReader, list_proof_columns
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.visibility import covers, describe_kept_list, describe_lower_role
@@ -43,7 +43,7 @@ class Task:
     """The lists of parents that the run has read."""
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Place:
         """Table and account: the key of the run log's entries."""
         return self.endpoint.name, self.session.account_id
 
@@ -100,7 +100,7 @@ class Task:
             self.session.client,
             self.endpoint,
             self.decode,
-            split_ids=partial(list_split_ids, self),
+            split_ids=partial(_list_split_ids, self),
         )
 
     def _report_page(self, rows: int, total: int | None) -> None:
@@ -162,30 +162,21 @@ def _list_key_columns(endpoint: Endpoint) -> Collection[str]:
     return {*list_proof_columns(endpoint), endpoint.cut_by or "id"}
 
 
-def read_ids(
-    task: Task, endpoint: Endpoint, slices: Sequence[Slice], result: ReadResult
-) -> list[int]:
-    """
-    Read the ids of another list of the task's account, each once, ascending.
-
-    Args:
-        result: Gets the earliest beginning and all unproven slices.
-    """
+def read_ids(task: Task, endpoint: Endpoint) -> tuple[set[int], bool]:
+    """The ids of a whole list of the task's account, and whether they are proven to be all."""
     decoder = Decoder(endpoint.record, account_id=task.session.account_id)
     keys = KeyDecoder(endpoint.record, decoder, _list_key_columns(endpoint))
     source = ListSource(task.session.client, endpoint, keys.decode)
-    reader = ListReader(source, WindowSettings(task.today))
+    reader, result = ListReader(source, WindowSettings(task.today)), ReadResult()
     ids: set[int] = set()
-    for slice_ in slices:
-        one = ReadResult()
-        for table in reader.iter_tables(slice_, one):
-            ids.update(table.column("id").to_pylist())
-        result.join(one)
-    return sorted(ids)
+    for table in reader.iter_tables(Slice(), result):
+        ids.update(table.column("id").to_pylist())
+    return ids, result.proven
 
 
-def list_split_ids(task: Task) -> list[int]:
+def _list_split_ids(task: Task) -> list[int]:
     """The ids by which a day of the task's list can be split, as Harvest has them now."""
     assert task.endpoint.cut_by is not None
     listed = BY_NAME[task.endpoint.cut_by.removesuffix("__id") + "s"]
-    return read_ids(task, listed, (Slice(),), ReadResult())
+    ids, _ = read_ids(task, listed)
+    return sorted(ids)

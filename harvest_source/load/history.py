@@ -8,7 +8,6 @@ another version of the same row arrives, so rows that a run did not read stay op
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -20,6 +19,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.dedup import keep_newest
 from harvest_source.defaults import TableFormat
+from harvest_source.extract.known_rows import digest_row
 from harvest_source.extract.removals import OWED
 from harvest_source.load.encoder import place_misfits, with_load_id
 from harvest_source.load.file_format import choose_format
@@ -82,7 +82,7 @@ class TableHistory:
         if not tables:
             return []
         rows = place_misfits(self.endpoint, decoder, keep_newest(tables, self.endpoint.key))
-        digests = pa.array(map(_digest, rows.to_pylist()), pa.string())
+        digests = pa.array(map(digest_row, rows.to_pylist()), pa.string())
         column = pa.field(DIGEST, pa.string(), nullable=False)
         rows = with_load_id(rows, self.endpoint).append_column(column, digests)
         optional: Any = {"table_format": self.table_format} if self.table_format else {}
@@ -113,9 +113,3 @@ class TableHistory:
                 columns[name] = cast(Any, {**type_hint(name, Type.TIMESTAMP), mark: True})
             columns[DIGEST] = cast(Any, {**type_hint(DIGEST, Type.TEXT), "x-row-version": True})
         return columns
-
-
-def _digest(row: dict[str, Any]) -> str:
-    """Digest of a row's content. A null column counts like one that does not exist yet."""
-    content = repr([(name, row[name]) for name in sorted(row) if row[name] is not None])
-    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()

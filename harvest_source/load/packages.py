@@ -18,6 +18,7 @@ from harvest_source.decode.dedup import iter_newest
 from harvest_source.defaults import TableFormat
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
+from harvest_source.extract.run_log import Place
 from harvest_source.load.encoder import DltEncoder, KnownHints, build_decoder, iter_empty_table
 from harvest_source.load.file_format import choose_format
 from harvest_source.load.hints import (
@@ -80,7 +81,7 @@ class PackageBuilder:
             if each.name in history
         }
         self._learned: dict[str, dict[str, Type]] = {}
-        self._feeds: dict[tuple[str, int], TableFeed] = {}
+        self._feeds: dict[Place, TableFeed] = {}
         self._unmade = [
             each for each in endpoints if not is_declared(schema, each, self._excluded[each.name])
         ]

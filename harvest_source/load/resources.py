@@ -39,7 +39,7 @@ from harvest_source.schema.endpoint import Endpoint
 
 def build_resource(
     endpoint: Endpoint,
-    reading: Extraction,
+    extraction: Extraction,
     history: TableHistory | None = None,
     *,
     as_rows: bool | None = None,
@@ -54,12 +54,12 @@ def build_resource(
             None: if there are such steps, and outside a pipeline.
         table_format: Of the table and its child tables, where the destination is files.
     """
-    reader = TableReader(endpoint, reading, history, as_rows=as_rows)
+    reader = TableReader(endpoint, extraction, history, as_rows=as_rows)
 
     def draw() -> Iterator[Any]:  # dlt takes functions, not methods.
         yield from reader.iter_items()
 
-    excluded = excluded_columns(endpoint, reading.options.exclude)
+    excluded = excluded_columns(endpoint, extraction.options.exclude)
     resource = wrap(endpoint, draw, excluded, parallelized=True, table_format=table_format)
     resource.add_step(LastStep(reader.check, reader.finish))
     return resource
@@ -102,16 +102,16 @@ class TableReader:
     def __init__(
         self,
         endpoint: Endpoint,
-        reading: Extraction,
+        extraction: Extraction,
         history: TableHistory | None = None,
         *,
         as_rows: bool | None = None,
     ) -> None:
         self._endpoint = endpoint
-        self._reading = reading
+        self._extraction = extraction
         self._history = history
         self._as_rows = as_rows
-        self._excluded = excluded_columns(endpoint, reading.options.exclude)
+        self._excluded = excluded_columns(endpoint, extraction.options.exclude)
         self._row_tables = RowTables(endpoint, self._excluded)
 
     def check(self, name: str) -> None:
@@ -121,7 +121,7 @@ class TableReader:
         Raises:
             ConfigError: It would lose rows, or dlt could not load it.
         """
-        check_habits(self._endpoint, name, self._reading.run_log.warn)
+        check_habits(self._endpoint, name, self._extraction.run_log.warn)
         if self._history is not None:
             check_history(self._history)
 
@@ -184,8 +184,8 @@ class TableReader:
         learned = learned_columns(schema, self._endpoint.name, declared)
         # A filter may leave out the item that has the hints: dlt would send rows as another format.
         known = None if has_row_steps() else KnownHints()
-        with self._reading.sessions.in_use():
-            for account_id in self._reading.sessions.account_ids():
+        with self._extraction.sessions.in_use():
+            for account_id in self._extraction.sessions.account_ids():
                 decoder = build_decoder(self._endpoint, account_id, self._excluded, schema, learned)
                 stored = current_accounts().get(str(account_id), {})
                 state = find_beginning(self._history, stored)
@@ -197,7 +197,7 @@ class TableReader:
 
     def _iter_account(self, feed: TableFeed, encoder: DltEncoder) -> Iterator[Any]:
         kept: list[pa.Table] = []
-        for batch in self._reading.iter_batches(feed):
+        for batch in self._extraction.iter_batches(feed):
             if batch.table is not None:
                 yield encoder.encode(batch.table)
                 kept += [batch.table] if self._history else []

@@ -94,14 +94,14 @@ def harvest(
     run_log = DltRunLog()
     arguments = RunArguments(settings=given, isolate=False, all_children=all_children)
     settings = build_settings(arguments, Hooks(), run_log, sections=())
-    reading = Extraction(Sessions(settings.connection), settings.options, run_log)
+    extraction = Extraction(Sessions(settings.connection), settings.options, run_log)
     if (pipeline := find_active_pipeline()) is not None:
         use_naming_duckdb(pipeline)
     disable_type_detection()
     resources = [
         build_resource(
             endpoint,
-            reading,
+            extraction,
             build_history(endpoint, settings),
             as_rows=as_rows,
             table_format=settings.table_format,

@@ -1,8 +1,8 @@
 """
 dlt's state of our source: one entry per table, and in it one state per account.
 
-The state of an account is made by the ``extract`` room: cursors, progress, audits. This module only
-knows where it lies.
+The state of an account is made by the ``extract`` room: cursors, progress, audits. This module
+knows where it lies, and the names of columns in it that an earlier version wrote.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harvest_source.dlt_internals import (
     iter_config_values,
 )
 from harvest_source.errors import ConfigError
+from harvest_source.extract.removals import OWED
 
 SOURCE: Final = "harvest"
 """Name and configuration section of the dlt source."""
@@ -55,6 +56,14 @@ def own_state(pipeline_state: Any) -> dict[str, Any]:
     return state
 
 
+def change_account(state: dict[str, Any], table: str, account_id: int) -> dict[str, Any]:
+    """The state of one account in our *state*, made if it is missing; to be changed in place."""
+    tables = state.setdefault("resources", {})
+    accounts = tables.setdefault(table, {}).setdefault(_ACCOUNTS, {})
+    account: dict[str, Any] = accounts.setdefault(str(account_id), {})
+    return account
+
+
 def forget_tables(state: Mapping[str, Any], tables: Iterable[str]) -> None:
     """Remove all our *state* of *tables*: they are read from their first row again."""
     resources = state.get("resources", {})
@@ -71,7 +80,7 @@ def rename_owed(state: Mapping[str, Any], renames: Mapping[str, Mapping[str, str
     """
     for table, names in renames.items():
         for account in stored_accounts(state, table).values():
-            for removal in account.get("owed", ()):
+            for removal in account.get(OWED, ()):
                 removal["columns"] = [names.get(n, n) for n in removal.get("columns", ())]
 
 

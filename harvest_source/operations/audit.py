@@ -51,7 +51,7 @@ def run_audit(workspace: Workspace) -> None:
     # One connection for what all accounts have, and none while Harvest is asked.
     with warehouse.querying():
         for audit in audits:
-            audit.look()
+            audit.read_stored()
     for audit in audits:
         audit.compare()
     with warehouse.querying():
@@ -111,14 +111,14 @@ class _AccountAudit:
         self._counts = CountAudit(self.workspace, self.session)
         self._sweep = OrphanSweep(self.workspace, self.session, self.now)
 
-    def look(self) -> None:
-        """Look at what the warehouse has; asks Harvest nothing."""
+    def read_stored(self) -> None:
+        """Read what the warehouse has; sends nothing to Harvest."""
         self._tables = find_tables(self.workspace, self.session, self.stored)
         if self._may_delete():
             self._due = [table for table in self._tables if self._is_count_due(table)]
             for table in self._due:
                 table.copy.count_days()
-            self._sweep.look([table.endpoint.name for table in self._due])
+            self._sweep.read_stored([table.endpoint.name for table in self._due])
 
     def compare(self) -> None:
         """Compare the counts that are due with Harvest's, and remove what is gone there."""

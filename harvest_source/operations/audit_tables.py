@@ -8,13 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from harvest_source.api.client import find_object
 from harvest_source.auth.sessions import Session
-from harvest_source.errors import ResponseError
 from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.parent_sweep import ParentSweep
-from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.task import Task, build_task
 from harvest_source.extract.visibility import sees_the_same
 from harvest_source.load.state import stored_accounts
@@ -26,13 +26,8 @@ from harvest_source.schema.endpoint import Endpoint, ReadStrategy
 from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.table_copy import TableCopy
 
-Place = tuple[str, int]
-"""A table's name and an account's id."""
-
-_NOT_FOUND: Final = 404
-
-UNASKED: Final = "not read yet: a run to come reads it, or sync --all-children now"
-"""Why a list below a parent may rightly differ before the first walk over all parents has ended."""
+UNASKED: Final = "not read yet; a later run reads it (now: harvest-source sync --all-children)"
+"""Why a list below a parent may rightly differ before the first sweep of parents has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +81,11 @@ def find_tables(
         stored: Counts the tables for all accounts; None: each is counted whenever it is asked for.
     """
     log, sources = workspace.run_log, workspace.warehouse.source_state
-    unsure = {(each.table, each.account_id) for each in log.failures}
-    unsure |= {(each.table, each.account_id) for each in log.skipped}
-    unsure |= log.whole | log.read_by_others | log.left_out
+    unsure = log.find_unread() | log.whole | log.read_by_others | log.left_out
     tables = []
     for endpoint in workspace.endpoints:
         place = endpoint.name, session.account_id
-        if endpoint.way is not ReadStrategy.CHANGES or place in unsure:
+        if endpoint.strategy is not ReadStrategy.CHANGES or place in unsure:
             continue
         state = _find_state(sources, place)
         cursor = load_cursor(state.get("cursor"))
@@ -114,7 +107,7 @@ def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
         for endpoint in workspace.endpoints:
             state = _find_state(sources, (endpoint.name, account_id))
             cursor = load_cursor(state.get("cursor"))
-            if endpoint.way is not ReadStrategy.CHANGES or cursor is None:
+            if endpoint.strategy is not ReadStrategy.CHANGES or cursor is None:
                 continue
             audited = load_audited(state.get("audit"), workspace.now())
             oldest = audited.coverage.oldest(cursor.covered_from)
@@ -164,9 +157,4 @@ def _build_pair(task: Task, cursor: Cursor, copy: TableCopy) -> TablePair:
 
 def fetch_record(task: Task, record_id: int) -> Mapping[str, Any] | None:
     """The record with this id as Harvest has it now; None when Harvest answers 404."""
-    try:
-        return task.session.client.fetch_object(f"{task.endpoint.list_path}/{record_id}")
-    except ResponseError as error:
-        if error.status == _NOT_FOUND:
-            return None
-        raise
+    return find_object(task.session.client, f"{task.endpoint.list_path}/{record_id}")

@@ -52,7 +52,10 @@ class Finding:
     """One line of the check."""
 
     subject: str
-    """``credentials``, ``account``, ``role``, ``module``, ``limit``, ``table``, ``destination``."""
+    """
+    ``credentials``, ``account``, ``role``, ``module``, ``limit``, ``table`` or ``destination``; a
+    notice may also be of ``clock`` or ``run``.
+    """
     name: str
     state: str
     """``ok``, ``warning``, ``skipped`` or ``error``."""
@@ -120,12 +123,13 @@ def check(
     with run.sessions.in_use():
         findings += _check_accounts(run.sessions, connection.token_source)
     findings.append(_describe_limit(connection.rate_limit))
-    findings += map(report_notice, run.run_log.notices)
+    findings += map(build_finding, run.run_log.notices)
     findings += (Finding("destination", str(target), "warning", each) for each in target.warnings)
     misfits: list[str] = []
-    findings.append(_try("destination", str(target), partial(_open_destination, target, misfits)))
+    opened = _try("destination", str(target), partial(_open_destination, target, misfits))
+    findings.append(opened)
     findings += (Finding("destination", "numbers", "warning", each) for each in misfits)
-    if findings[-1].state != "error":
+    if opened.state != "error":
         findings += _try_values(target)
     return CheckReport(tuple(findings), (*run.settings.in_effect, *_list_target(target, database)))
 
@@ -151,7 +155,7 @@ def _describe_limit(rate_limit: int | None) -> Finding:
     return Finding("limit", "general", "ok", f"asks at most {limit}")
 
 
-def report_notice(notice: Notice) -> Finding:
+def build_finding(notice: Notice) -> Finding:
     """What a request or the sign-in warned of meanwhile."""
     subject, name = _SUBJECTS[notice.kind]
     return Finding(subject, name, "warning", notice.text)
@@ -245,7 +249,7 @@ def _open_destination(target: Target, misfits: list[str]) -> str:
     check_settings(target)
     path = target.database
     if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
-        return "not there yet: the first sync makes it"
+        return "does not exist yet; the first sync creates it"
     warehouse = Warehouse(target, wait_s=0)
     warehouse.check_owner()
     misfits += describe_misfits(warehouse)

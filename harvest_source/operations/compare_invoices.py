@@ -11,9 +11,9 @@ from functools import partial
 from operator import call
 from typing import Any, Final, TypeAlias
 
+from harvest_source.api.client import find_object
 from harvest_source.concurrency import in_parallel
 from harvest_source.decode.coerce import loads
-from harvest_source.errors import ResponseError
 from harvest_source.extract.cursor import Cursor
 from harvest_source.extract.slices import ALL_DAYS, DateWindow, Slice
 from harvest_source.operations.audit_tables import (
@@ -50,7 +50,6 @@ _PAYMENTS: Final = ("invoice_payments", "invoice_id")
 
 _ASKED: Final = 20
 """Invoices that Harvest is asked for by id, of those whose amount differs from their parts."""
-_NOT_FOUND: Final = 404
 
 _INVOICE: Final = (
     "id",
@@ -266,7 +265,7 @@ class InvoiceComparison:
 
     def _ask_total(self, invoice: Invoice) -> str:
         """Why the amount may be right all the same: Harvest has this amount for these lines too."""
-        theirs = _fetch(self.table, f"invoices/{invoice.id}")
+        theirs = find_object(self.table.session.client, f"invoices/{invoice.id}")
         if theirs is None:
             return ""
         lines = add_up(as_number(each.get("amount")) for each in theirs["line_items"])
@@ -275,7 +274,7 @@ class InvoiceComparison:
 
     def _ask_payments(self, invoice: Invoice) -> str:
         """Why they may be right all the same: Harvest has these payments and this amount due."""
-        theirs = _fetch(self.table, f"invoices/{invoice.id}")
+        theirs = find_object(self.table.session.client, f"invoices/{invoice.id}")
         if theirs is None:
             return ""
         path, key = f"invoices/{invoice.id}/payments", BY_NAME["invoice_payments"].envelope_key
@@ -294,13 +293,3 @@ class InvoiceComparison:
 def _explain_order(_: Invoice) -> str:
     """Invoices were synced without their payments."""
     return "the invoice changed after its payments were read"
-
-
-def _fetch(table: AuditedTable, path: str) -> Mapping[str, Any] | None:
-    """A single record; None when it is gone."""
-    try:
-        return table.session.client.fetch_object(path)
-    except ResponseError as error:
-        if error.status == _NOT_FOUND:
-            return None
-        raise

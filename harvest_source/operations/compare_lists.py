@@ -163,7 +163,7 @@ class ListsComparison:
             scope=f"{lists:,} others",
             here=Decimal(0),
             there=Decimal(lists),
-            excuse="others tomorrow",
+            excuse="not compared today: each day compares other lists",
         )
 
 

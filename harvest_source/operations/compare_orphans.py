@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from harvest_source.api.client import find_object
 from harvest_source.auth.sessions import Session
-from harvest_source.errors import ResponseError
 from harvest_source.operations.comparisons import ALL, Comparison
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
@@ -15,7 +15,6 @@ from harvest_source.warehouse.removal import count_orphans, find_missing_parents
 
 _ASKED: Final = 20
 """Parents of one table that Harvest is asked for."""
-_NOT_FOUND: Final = 404
 
 
 def compare_orphans(workspace: Workspace, session: Session) -> Iterator[Comparison]:
@@ -49,16 +48,8 @@ def _explain(workspace: Workspace, session: Session, table: str) -> str:
     with workspace.warehouse.sql() as sql:
         missing = find_missing_parents(sql, endpoint, session.account_id)
     path = BY_NAME[endpoint.parent.endpoint].list_path
-    if len(missing) > _ASKED or not all(_exists(session, f"{path}/{each}") for each in missing):
+    if len(missing) > _ASKED or not all(
+        find_object(session.client, f"{path}/{each}") for each in missing
+    ):
         return ""
     return f"Harvest has these {endpoint.parent.endpoint}: the next sync reads them"
-
-
-def _exists(session: Session, path: str) -> bool:
-    try:
-        session.client.fetch_object(path)
-    except ResponseError as error:
-        if error.status == _NOT_FOUND:
-            return False
-        raise
-    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -14,9 +14,7 @@ from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
 from harvest_source.operations.comparisons import ALL, AT_ONCE, Comparison
 from harvest_source.sql.values import as_day
-
-Days = Mapping[date | None, int]
-"""Rows by day; under None the undated ones, or all rows of a table without dates."""
+from harvest_source.warehouse.stored_days import Days
 
 
 def compare_rows(

@@ -13,9 +13,10 @@ from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session
 from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import TableFormat
 from harvest_source.errors import ForbiddenError, RemoteError
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow
 from harvest_source.memory import is_plentiful
-from harvest_source.operations.audit_tables import AuditedTable, Place, find_tables
+from harvest_source.operations.audit_tables import AuditedTable, find_tables
 from harvest_source.operations.changed_rows import ChangedRow, find_changed_rows
 from harvest_source.operations.compare_expenses import ExpensesComparison
 from harvest_source.operations.compare_history import compare_history
@@ -79,7 +80,7 @@ class TablesComparison:
         with warehouse.querying():
             for table in tables:
                 if table.place not in self._found:
-                    table.copy.look()
+                    table.copy.prefetch()
         workers = choose_workers(warehouse.target.table_format)
         compared = in_parallel(self._compare_once, tables, workers=workers)
         found: list[Comparison] = []
@@ -183,7 +184,7 @@ def _group(found: Iterable[Comparison]) -> dict[Place, list[Comparison]]:
         endpoint = BY_NAME.get(each.table.removesuffix("_history"))
         name = each.table
         if endpoint is not None:
-            is_below = endpoint.parent is not None and each.check == "list"
-            name = endpoint.parent.endpoint if is_below and endpoint.parent else endpoint.name
+            parent = endpoint.parent_table if each.check == "list" else ""
+            name = parent or endpoint.name
         groups.setdefault((name, each.account_id), []).append(each)
     return groups

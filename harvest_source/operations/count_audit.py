@@ -11,10 +11,11 @@ from harvest_source.auth.sessions import Session
 from harvest_source.concurrency import in_parallel
 from harvest_source.errors import RemoteError, counted
 from harvest_source.extract.removals import Reason, choose_by_id
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.own_tables import SYNC_RUNS, is_made
-from harvest_source.operations.audit_tables import AuditedTable, Place
+from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.day_counts import DayCounts
 from harvest_source.operations.deletion_search import (
     ASKERS,

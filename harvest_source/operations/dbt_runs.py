@@ -83,10 +83,10 @@ def check_installed(adapter: str) -> None:
 
 def check_variables(variables: Mapping[str, Any]) -> None:
     """
-    Check that the package has these variables: dbt ignores a name that it does not know.
+    Check the names of *variables*, and the date in ``harvest_as_of``; dbt ignores unknown names.
 
     Raises:
-        ConfigError: It has not, or the day that everything is as of is no date.
+        ConfigError: The package has no such variable, or ``harvest_as_of`` is not a date.
     """
     known = _VARIABLE.findall((PACKAGE / "dbt_project.yml").read_text(encoding="utf-8"))
     if unknown := sorted(variables.keys() - set(known)):
@@ -97,7 +97,7 @@ def check_variables(variables: Mapping[str, Any]) -> None:
         if day is not None:
             date.fromisoformat(str(day))
     except ValueError as error:
-        msg = f"harvest_as_of is {printable(day)}, which is no date: write 2026-01-31."
+        msg = f"harvest_as_of is {printable(day)}, which is not a date. Write it as 2026-01-31."
         raise ConfigError(msg) from error
 
 
@@ -152,9 +152,8 @@ def build(
     (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
     target = kept / "target"
     results = target / "run_results.json"
-    results.unlink(
-        missing_ok=True
-    )  # Otherwise those of the last build could be taken for this one's.
+    # Results of the last build must not be taken for this one's.
+    results.unlink(missing_ok=True)
     arguments = _list_arguments(folder, target, variables)
     lines = _run(arguments, _build_environment(connection), on_progress)
     if not results.exists():

@@ -29,7 +29,7 @@ _TAKEN = (
 """Keys of a status report that an entry repeats."""
 
 
-class Place(StrEnum):
+class SignInPlace(StrEnum):
     """Where a sign-in is."""
 
     CONFIGURATION = "configuration"
@@ -71,7 +71,7 @@ class SignInHealth:
         role_changes: Since the last look; without one, since the login.
     """
 
-    place: Place
+    place: SignInPlace
     report: StatusReport
     is_used: bool = True
     look: LastLook = field(default_factory=LastLook)

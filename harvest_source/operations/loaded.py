@@ -66,6 +66,6 @@ def _find_cursors(workspace: Workspace, account_id: int) -> list[Cursor]:
     found = (
         find_cursor(workspace, (endpoint.name, account_id))
         for endpoint in workspace.endpoints
-        if endpoint.way is ReadStrategy.CHANGES
+        if endpoint.strategy is ReadStrategy.CHANGES
     )
     return [each for each in found if each is not None]

@@ -11,9 +11,10 @@ from typing import Any, Final
 from harvest_source.concurrency import processor_share
 from harvest_source.defaults import SMALL_PACKAGE_ROWS
 from harvest_source.errors import TableRefusedError
-from harvest_source.extract.extraction import Batch, Place
+from harvest_source.extract.extraction import Batch
 from harvest_source.extract.options import Reread
 from harvest_source.extract.reading_order import TableFeed
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.visibility import was_read
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
@@ -142,7 +143,7 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
     for good beside those of another window with the same days.
     """
     name, warehouse = feed.endpoint.name, workspace.warehouse
-    if feed.endpoint.way is not ReadStrategy.WINDOWS or not warehouse.has_table(name):
+    if feed.endpoint.strategy is not ReadStrategy.WINDOWS or not warehouse.has_table(name):
         return feed
     with warehouse.sql() as sql:
         account = Equals(ACCOUNT_ID, feed.account_id)
@@ -155,7 +156,7 @@ def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
 
 def load_rereads(
     workspace: Workspace,
-    rereads: Mapping[tuple[str, int], Reread],
+    rereads: Mapping[Place, Reread],
     leave_out: Callable[[list[Batch]], list[Batch]] | None = None,
 ) -> None:
     """

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harvest_source.auth.sessions import Session
 from harvest_source.extract.options import Reread
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit import mend_account
 from harvest_source.operations.comparisons import COUNTED, Comparison, find_windows
@@ -52,7 +53,7 @@ def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Compari
 
 
 def _mend_children(workspace: Workspace, differing: Sequence[Comparison]) -> None:
-    parents: dict[tuple[str, int], list[int]] = defaultdict(list)
+    parents: dict[Place, list[int]] = defaultdict(list)
     for each in differing:
         for table, parent in each.children:
             parents[table, each.account_id].append(parent)

@@ -16,14 +16,12 @@ from typing import Any, Final
 from harvest_source.auth.sessions import Session
 from harvest_source.concurrency import in_parallel
 from harvest_source.errors import RemoteError
-from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.removals import Reason, Removal
 from harvest_source.extract.run_log import RunLog
 from harvest_source.extract.schedule import DAILY, is_due
-from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import build_task, read_ids
 from harvest_source.extract.visibility import explain_undated, may_hide
-from harvest_source.load.state import stored_accounts
+from harvest_source.load.state import change_account, stored_accounts
 from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import Endpoint
@@ -47,11 +45,11 @@ class OrphanSweep:
     _parents: dict[str, set[int] | None] = field(default_factory=dict)
     """Ids of all parents at Harvest, by their table; None: not proven."""
     _missing: dict[str, list[int]] = field(default_factory=dict)
-    """Parents that rows of a table name and the warehouse lacks, as :meth:`look` found them."""
+    """Parents that rows of a table name and the warehouse lacks: what :meth:`read_stored` found."""
     _alone: list[str] = field(default_factory=list)
     """Tables swept without their parents."""
 
-    def look(self, merged: Sequence[str]) -> None:
+    def read_stored(self, merged: Sequence[str]) -> None:
         """
         Look below *merged* parents, which are up to date, and at the tables read without any.
 
@@ -162,14 +160,12 @@ class OrphanSweep:
     def _read_ids(self, listed: Endpoint) -> set[int] | RemoteError | None:
         """All ids of a list; None where it was not read with proof, the error if it was not."""
         task = build_task(listed, self.session, self.workspace.extraction.options, RunLog())
-        result = ReadResult()
         try:
-            found = read_ids(task, listed, (Slice(),), result)
+            found, is_proven = read_ids(task, listed)
         except RemoteError as error:
             return error
-        return set(found) if result.proven else None
+        return found if is_proven else None
 
     def _note(self, state: dict[str, Any], tables: Sequence[str]) -> None:
         for table in tables:
-            accounts = state.setdefault("resources", {}).setdefault(table, {})["accounts"]
-            accounts[str(self.session.account_id)][_SWEPT] = self.now.isoformat()
+            change_account(state, table, self.session.account_id)[_SWEPT] = self.now.isoformat()

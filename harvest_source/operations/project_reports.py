@@ -6,13 +6,12 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from typing import Any, Final
 
 from harvest_source.concurrency import in_parallel
-from harvest_source.extract.report_years import last_day, year_window
+from harvest_source.extract.report_years import report_params, year_window
 from harvest_source.extract.slices import DateWindow
 from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.changed_rows import ChangedRow
@@ -91,12 +90,9 @@ def iter_reported(
 
 def _fetch_report(table: AuditedTable, report: str, window: DateWindow) -> dict[int, list[Row]]:
     """The rows of *report* by project."""
-    # Reports take days without hyphens.
-    bounds = {"from": window.start or date.min, "to": last_day(window)}
-    params = {name: day.isoformat().replace("-", "") for name, day in bounds.items()}
     rows: dict[int, list[Row]] = defaultdict(list)
     path = BY_NAME[report].list_path
-    for page in table.session.client.iter_pages(path, key="results", params=params):
+    for page in table.session.client.iter_pages(path, key="results", params=report_params(window)):
         for row in json.loads(page.rows, parse_float=Decimal):
             rows[row["project_id"]].append(row)
     return rows

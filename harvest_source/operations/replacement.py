@@ -15,7 +15,8 @@ from typing import Any
 
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.removals import OWED, Reason, Removal, load_owed
-from harvest_source.operations.row_removal import Place, RowRemoval
+from harvest_source.extract.run_log import Place
+from harvest_source.operations.row_removal import RowRemoval
 from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.removal import PORTION, build_condition
 from harvest_source.warehouse.sql import Sql

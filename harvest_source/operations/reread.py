@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from harvest_source.extract.audit_state import Audited
 from harvest_source.extract.options import Reread
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
 from harvest_source.memory import release_memory
-from harvest_source.operations.audit_tables import AuditedTable, Place
+from harvest_source.operations.audit_tables import AuditedTable
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.same_rows import SameRows
 from harvest_source.operations.workspace import Workspace
@@ -107,7 +108,6 @@ class Rereading:
         return [
             each
             for each in self.workspace.endpoints
-            if each.parent is not None
-            and each.parent.endpoint == copy.endpoint.name
+            if each.parent_table == copy.endpoint.name
             and (each.name, copy.account_id) not in unread
         ]

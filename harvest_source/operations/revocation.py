@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harvest_source.auth.profiles import build_auth_command
 from harvest_source.auth.saved_login import SavedLogin
-from harvest_source.auth.sealing import is_digest
+from harvest_source.auth.sealing import matches_digest
 from harvest_source.auth.token_endpoint import TokenEndpoint, Tokens
-from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.config.resolve import CREDENTIALS, find_value
-from harvest_source.config.sign_in import build_app, build_vault
+from harvest_source.config.sign_in import build_app, find_vault
 from harvest_source.defaults import ID_URL
 from harvest_source.errors import AuthError, ConfigError, HarvestError, SignInError, printable
 from harvest_source.operations.login import SignInContext
@@ -111,11 +110,11 @@ def revoke_sign_in(context: SignInContext, dependants: Sequence[Dependant]) -> R
     """
     errors: list[HarvestError] = []
     ended = {each.name: _end(each, context.profile, errors) for each in dependants}
-    vault = _find_vault(context)
+    vault = find_vault(context.config, context.warn)
     with vault.lock(context.profile) if vault and _is_saved(vault, context) else nullcontext():
         harvest = _end_at_harvest(context, vault, errors)
         was_saved = vault.files.forget(context.profile) if vault else False
-    configured = tuple(_iter_configured(context.profile))
+    configured = tuple(_list_configured(context.profile))
     if not was_saved and not configured and not any(ended.values()) and not errors:
         raise ConfigError(_explain_unknown(context.profile, vault))
     if configured and harvest is not HarvestSide.ENDED:
@@ -134,13 +133,6 @@ def _end(dependant: Dependant, profile: str, errors: list[HarvestError]) -> int:
     return 0
 
 
-def _find_vault(context: SignInContext) -> Vault | None:
-    try:
-        return build_vault(context.config, context.warn)
-    except NoFolderError:
-        return None
-
-
 def _is_saved(vault: Vault, context: SignInContext) -> bool:
     return context.profile in vault.files.profiles()
 
@@ -156,7 +148,7 @@ def _end_at_harvest(
     except HarvestError as error:
         errors.append(_explain_failure(error))
         sides, logins = [HarvestSide.FAILED], []
-    if seed is not None and not any(is_digest(login.seed, seed) for login in logins):
+    if seed is not None and not any(matches_digest(login.seed, seed) for login in logins):
         logins.append(SavedLogin(Tokens(refresh_token=seed.strip())))
     for login in logins:
         try:
@@ -198,7 +190,7 @@ def _end_login(context: SignInContext, login: SavedLogin) -> HarvestSide:
     return HarvestSide.BY_HAND
 
 
-def _iter_configured(profile: str) -> Sequence[str]:
+def _list_configured(profile: str) -> Sequence[str]:
     """Where the configuration has a credential of *profile*."""
     places = (
         find_value(name, profile, CREDENTIALS)[1] for name in ("access_token", "refresh_token")

@@ -17,8 +17,9 @@ from typing import Any
 from harvest_source.errors import DestinationError, GuardError
 from harvest_source.extract.removals import Reason, Removal, forget_owed, load_owed, owe
 from harvest_source.extract.replaced_lists import LastRead
+from harvest_source.extract.run_log import Place
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
-from harvest_source.load.state import stored_accounts
+from harvest_source.load.state import change_account, stored_accounts
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.schema.endpoints import BY_NAME
@@ -33,9 +34,6 @@ from harvest_source.warehouse.removal import (
     iter_rows,
 )
 from harvest_source.warehouse.warehouse import Warehouse
-
-Place = tuple[str, int]
-"""A table's name and an account's id."""
 
 
 @dataclass(slots=True)
@@ -163,7 +161,7 @@ def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
     """
     warehouse, keep = workspace.warehouse, workspace.upkeep.keep_content
     if not is_made(DELETED_RECORDS, warehouse.schema):
-        warehouse.append(DELETED_RECORDS, [])
+        warehouse.merge_own(DELETED_RECORDS, [])
     removed = Counter[Place]()
     if not takes_inserts(warehouse):
         _record_by_load(warehouse, removals, keep)
@@ -192,15 +190,12 @@ def _record_by_load(warehouse: Warehouse, removals: Sequence[Removal], keep: boo
                 found = [row.as_record(removal.detected_at, keep_content=keep) for row in rows]
                 records += find_unrecorded(sql, found)
     if records:
-        warehouse.append(DELETED_RECORDS, records)
-
-
-# What the state remembers.
+        warehouse.merge_own(DELETED_RECORDS, records)
 
 
 def _owe(removals: Sequence[Removal], state: dict[str, Any]) -> None:
     for removal in removals:
-        owe(_find_account(state, removal.place), removal)
+        owe(change_account(state, *removal.place), removal)
 
 
 def _settle(
@@ -208,20 +203,13 @@ def _settle(
 ) -> None:
     """Take *removals* out, and forget what was remembered of the rows in place of the rows."""
     for place in {each.place for each in removals}:
-        account = _find_account(state, place)
+        account = change_account(state, *place)
         forget_owed(account, [each for each in removals if each.place == place])
         account.pop("volatile", None)
     for place, parents in outdated.items():
-        lists = _find_account(state, place).get("parents", {})
+        lists = change_account(state, *place).get("parents", {})
         for parent in parents:
             lists.pop(parent, None)
-
-
-def _find_account(state: dict[str, Any], place: Place) -> dict[str, Any]:
-    table, account_id = place
-    accounts = state.setdefault("resources", {}).setdefault(table, {}).setdefault("accounts", {})
-    account: dict[str, Any] = accounts.setdefault(str(account_id), {})
-    return account
 
 
 def _find_outdated(warehouse: Warehouse, removals: Sequence[Removal]) -> dict[Place, set[str]]:
@@ -241,7 +229,7 @@ def _count_remembered(sources: Mapping[str, Any], removal: Removal) -> dict[str,
     """Of the lists below a removed row, by table and parent, how many rows they had."""
     counts = {}
     for endpoint in BY_NAME.values():
-        if endpoint.parent is None or endpoint.parent.endpoint != removal.endpoint.name:
+        if endpoint.parent_table != removal.endpoint.name:
             continue
         account = stored_accounts(sources, endpoint.name).get(str(removal.account_id), {})
         reads = {name: LastRead.load(each) for name, each in account.get("parents", {}).items()}

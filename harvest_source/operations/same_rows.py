@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvest_source.extract.extraction import Batch
-from harvest_source.operations.audit_tables import Place
+from harvest_source.extract.run_log import Place
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.digests import StoredRows
 from harvest_source.warehouse.page_digests import PageDigests
@@ -68,11 +68,8 @@ class SameRows:
             if batch.table is not None and self._can_tell(batch.endpoint, batch.table):
                 alike[batch.endpoint.name, batch.table.schema].append((at, batch.table))
         for (name, _), pages in alike.items():
-            rows, digested = (
-                pa.concat_tables([page for _, page in pages]),
-                self.stored[name].columns,
-            )
-            (content,) = self.digests.digest(rows, [digested])
+            rows = pa.concat_tables([page for _, page in pages])
+            (content,) = self.digests.digest(rows, [self.stored[name].columns])
             begins = 0
             for at, page in pages:
                 contents[at] = content.slice(begins, page.num_rows)

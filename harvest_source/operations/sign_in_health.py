@@ -20,20 +20,19 @@ from harvest_source.api.notification import Event, Notification
 from harvest_source.auth.last_look import LastLook, read_look, write_look
 from harvest_source.auth.profiles import check_profile
 from harvest_source.auth.saved_login import CONFIGURED, SavedLogin
-from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.concurrency import in_parallel
 from harvest_source.config.notify import parse_recipient
 from harvest_source.config.profiles import list_configured_profiles
 from harvest_source.config.resolve import read_configuration
-from harvest_source.config.sign_in import build_vault
+from harvest_source.config.sign_in import find_vault
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError, HarvestError, describe_os_error, printable
 from harvest_source.notices import Notice, NoticeKind
 from harvest_source.operations.health_report import (
     HealthReport,
-    Place,
     SignInHealth,
+    SignInPlace,
     find_role_changes,
     name_owner,
 )
@@ -78,7 +77,7 @@ class _Subject:
     """
 
     profile: str
-    place: Place
+    place: SignInPlace
     context: SignInContext
     is_used: bool = True
     notices: list[Notice] = field(default_factory=list)
@@ -100,7 +99,7 @@ def check_sign_ins(context: SignInContext, *, ask: bool) -> HealthReport:
     """
     recipient = parse_recipient(context.config)
     warnings: list[str] = []
-    vault = _find_vault(context)
+    vault = find_vault(context.config, context.warn)
     # dlt's configuration is read in this thread; the others only ask Harvest.
     subjects = [_open(each, ask=ask) for each in _list_subjects(context, vault, warnings)]
     if ask:
@@ -121,13 +120,6 @@ def check_sign_ins(context: SignInContext, *, ask: bool) -> HealthReport:
     return replace(report, warnings=tuple(dict.fromkeys(warnings)))
 
 
-def _find_vault(context: SignInContext) -> Vault | None:
-    try:
-        return build_vault(context.config, context.warn)
-    except NoFolderError:
-        return None  # Credentials of the configuration need none.
-
-
 def _list_subjects(
     context: SignInContext, vault: Vault | None, warnings: list[str]
 ) -> list[_Subject]:
@@ -136,7 +128,7 @@ def _list_subjects(
     configured = [name for name in list_configured_profiles() if name.lower() not in known]
     names = (PROFILE, *sorted({*saved, *configured} - {PROFILE}))
     found = [each for name in names for each in _iter_subjects(context, vault, name, name in saved)]
-    return found or [_make_subject(context, context.config, PROFILE, Place.VAULT)]
+    return found or [_make_subject(context, context.config, PROFILE, SignInPlace.VAULT)]
 
 
 def _list_saved_profiles(vault: Vault | None, warnings: list[str]) -> list[str]:
@@ -159,19 +151,19 @@ def _iter_subjects(
     except HarvestError as error:
         report = StatusReport(printable(name, limit=64), SignInState.UNKNOWN, error=error)
         yield replace(
-            _make_subject(context, context.config, name, Place.CONFIGURATION), report=report
+            _make_subject(context, context.config, name, SignInPlace.CONFIGURATION), report=report
         )
         return
     credentials = config.credentials
     is_configured = credentials.access_token is not None or credentials.refresh_token is not None
     if is_configured:
-        yield _make_subject(context, config, name, Place.CONFIGURATION)
+        yield _make_subject(context, config, name, SignInPlace.CONFIGURATION)
     if vault is None or not is_saved:
         return
     begun_here = _holds_only_configured(vault, name)
     if begun_here and is_configured:
         return
-    subject = _make_subject(context, _without_tokens(config), name, Place.VAULT)
+    subject = _make_subject(context, _without_tokens(config), name, SignInPlace.VAULT)
     subject = replace(subject, is_used=not is_configured and not begun_here)
     if begun_here:
         notices = (Notice(NoticeKind.SIGN_IN, _ELSEWHERE),)
@@ -180,7 +172,7 @@ def _iter_subjects(
 
 
 def _make_subject(
-    context: SignInContext, config: HarvestConfiguration, profile: str, place: Place
+    context: SignInContext, config: HarvestConfiguration, profile: str, place: SignInPlace
 ) -> _Subject:
     notices: list[Notice] = []
     http = replace(context.http, on_notice=notices.append, retry_limits=_LIMITS)

@@ -19,7 +19,7 @@ from harvest_source.auth.sessions import Session
 from harvest_source.dlt_internals import build_load_id
 from harvest_source.errors import DestinationError, HarvestError, RemoteError, printable
 from harvest_source.extract.removals import Reason, Removal, Unseen
-from harvest_source.extract.run_log import RunLog
+from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
@@ -220,7 +220,7 @@ class SyncSteps:
         return reason is None
 
 
-def find_brought(log: RunLog) -> set[tuple[str, int]]:
+def find_brought(log: RunLog) -> set[Place]:
     """
     The tables, by account, of which the loads of a run brought every row that Harvest has.
 

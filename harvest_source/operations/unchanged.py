@@ -25,6 +25,7 @@ from harvest_source.errors import HarvestError
 from harvest_source.extract.cursor import WIDE_OVERLAP, load_cursor
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.schedule import is_due, is_worthless
 from harvest_source.extract.visibility import sees_the_same
 from harvest_source.extract.volatile_rows import find_volatile
@@ -37,8 +38,6 @@ from harvest_source.sql.values import as_instant
 _SECOND: Final = timedelta(seconds=1)
 _KEY: Final = ("id", "updated_at")
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
-
-Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def find_unchanged(workspace: Workspace, feeds: Sequence[TableFeed]) -> Unchange
         cursor, name = load_cursor(feed.state.get("cursor")), feed.endpoint.name
         if (
             cursor is None
-            or feed.endpoint.way is not ReadStrategy.CHANGES
+            or feed.endpoint.strategy is not ReadStrategy.CHANGES
             or is_worthless(cursor.at, now)
             or not is_due(cursor.wide_at, now)
             or not workspace.warehouse.has_table(name)

@@ -105,7 +105,7 @@ def _describe_result(report: VerifyReport) -> str:
     more = []
     if counts["information"]:
         more.append(
-            f"{counted(counts['information'], 'figure')} cannot be told, and are in no sum below."
+            f"{counted(counts['information'], 'figure')} undecided: they are in no sum below."
         )
     if report.uncompared:
         more.append(f"Not compared: {', '.join(dict.fromkeys(report.uncompared))}.")
@@ -137,7 +137,7 @@ def _iter_exceptions(report: VerifyReport) -> Iterator[str]:
         yield heading(2, "What differs")
         yield _build_rows(report.differences, ("Check", "Where"), _place_exception)
     if report.open_questions:
-        yield heading(2, "What cannot be told")
+        yield heading(2, "What is undecided")
         rows = [
             (name_check(question.check, each.currency), each.where, question.reason)
             for question in report.open_questions

@@ -144,7 +144,7 @@ class Endpoint:
     """False: read only when asked for by name."""
 
     @property
-    def way(self) -> ReadStrategy:
+    def strategy(self) -> ReadStrategy:
         """How it is read."""
         if self.parent is not None:
             return ReadStrategy.CHILDREN
@@ -165,7 +165,7 @@ class Endpoint:
     @property
     def may_have_history(self) -> bool:
         """Tables of things that are named and renamed; not of what is dated by itself."""
-        return self.way is ReadStrategy.CHANGES and self.window is None
+        return self.strategy is ReadStrategy.CHANGES and self.window is None
 
     @property
     def injected(self) -> tuple[Column, ...]:
@@ -173,9 +173,9 @@ class Endpoint:
         if self.parent is not None:
             listed = self.parent.endpoint
             return (bigint(self.parent.key, f"Id of the row's parent in {listed}", of=listed),)
-        if self.way is ReadStrategy.SNAPSHOT:
+        if self.strategy is ReadStrategy.SNAPSHOT:
             return (date("snapshot_date", "Day on which the report was read, UTC"),)
-        if self.way is ReadStrategy.WINDOWS:
+        if self.strategy is ReadStrategy.WINDOWS:
             return (
                 date(FROM_DATE, "First day the report covers"),
                 date(TO_DATE, "Last day the report covers"),
@@ -185,7 +185,7 @@ class Endpoint:
     @property
     def earlier_names(self) -> Mapping[str, str]:
         """Columns that had another name in an earlier version: that name to today's."""
-        return {"from": FROM_DATE, "to": TO_DATE} if self.way is ReadStrategy.WINDOWS else {}
+        return {"from": FROM_DATE, "to": TO_DATE} if self.strategy is ReadStrategy.WINDOWS else {}
 
     @property
     def scope(self) -> tuple[str, ...]:

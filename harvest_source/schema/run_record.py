@@ -37,8 +37,8 @@ class RunRecord:
             parse_time(row["ended_at"]),
             str(row["status"]),
             int(row["requests"] or 0),
-            _parse_json(row["tables"]) or {},
-            tuple(_parse_json(row["errors"]) or ()),
+            parse_json(row["tables"]) or {},
+            tuple(parse_json(row["errors"]) or ()),
         )
 
     def accounts(self, table: str) -> set[int]:
@@ -126,5 +126,6 @@ def parse_time(value: Any) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _parse_json(value: Any) -> Any:
+def parse_json(value: Any) -> Any:
+    """A value of a JSON column, which some destinations hand out as text; empty text stays."""
     return json.loads(value) if isinstance(value, str) and value else value

@@ -1,5 +1,5 @@
 """
-The text of every statement of ours. No other room contains SQL.
+The text of the statements that change or check a warehouse; ``ask`` and ``pages`` have their own.
 
 There are few kinds, each uncorrelated and without column ordinals, so that every dialect of
 :mod:`harvest_source.sql.dialects` has a form for each. Tables and columns have our own names, which
@@ -140,7 +140,7 @@ def delete(names: Names, dialect: Dialect, table: str, where: Condition) -> Rend
     return dialect.delete.format(table=names.table(table), condition=condition), values
 
 
-def describe(
+def set_comments(
     names: Names, dialect: Dialect, table: str, comments: Mapping[str, str]
 ) -> Iterator[str]:
     """

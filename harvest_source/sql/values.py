@@ -55,6 +55,12 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 """By dlt's names of types; values of other types are left as they come."""
 
 
+def format_decimal(value: Decimal) -> str:
+    """All digits in plain notation, without zeros at the end; ``normalize`` rounds to 28 digits."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def as_json_text(value: Any) -> Value:
     """*value* as a column of JSON takes it: objects and lists as text."""
     return json.dumps(value) if isinstance(value, Mapping | list) else value

@@ -35,7 +35,7 @@ def carry_over(folder: PipelineFolder) -> list[str]:
     Every step may be repeated, so a run that was stopped is finished by the next.
 
     Returns:
-        Warnings, for people, when tables were altered.
+        Warnings for the user, when tables were altered.
     """
     warnings = rename_columns(folder)
     pipeline = folder.pipeline

@@ -118,7 +118,7 @@ def write_comments(warehouse: Warehouse) -> None:
             # Elsewhere a change of a table ends the transaction, or is refused in one.
             stack.enter_context(sql.transaction())
         for name in stale:
-            sql.describe(name, tables[name])
+            sql.set_comments(name, tables[name])
     pipeline.set_local_state_val(_WRITTEN, written | {name: digests[name] for name in stale})
 
 

@@ -13,6 +13,7 @@ from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable, OneOf
+from harvest_source.sql.values import format_decimal
 from harvest_source.warehouse.newest_load import find_newest_load
 from harvest_source.warehouse.sql import Row, Sql
 
@@ -107,11 +108,5 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_as_json(element) for element in value]
     if isinstance(value, Decimal):
-        return _as_text(value)
+        return format_decimal(value)
     return value.isoformat() if isinstance(value, date | datetime) else value
-
-
-def _as_text(value: Decimal) -> str:
-    """All digits, without zeros at the end; ``normalize`` would round to 28 digits."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

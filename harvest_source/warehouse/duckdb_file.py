@@ -146,8 +146,9 @@ class DuckDBFile:
         Keep the file open while dlt opens and closes connections of its own.
 
         Otherwise each closing of the last connection would write the whole log into the file.
-        DuckDB gets half of its threads meanwhile: on two cores, copying and merging 100,000 rows
-        with one took less than half the processor time of two, and the other core goes on reading.
+        DuckDB gets half of its threads meanwhile, two at most: on two cores, copying and merging
+        100,000 rows with one took less than half the processor time of two, and the other core goes
+        on reading.
         And it gets a bounded part of the memory, until :meth:`lift` is called.
 
         Raises:
@@ -322,7 +323,7 @@ class DuckDBFile:
 
 def _share(connection: duckdb.DuckDBPyConnection, threads: int, bound: int | None) -> None:
     """
-    Leave half of DuckDB's *threads*, and all memory but *bound*, to others.
+    Leave half of DuckDB's *threads* or more, and all memory but *bound*, to others.
 
     DuckDB has no such settings of one connection. They are of all connections of this process
     to the file, and those of a notebook may stay open. A limit that a person gave to dlt is set

@@ -29,7 +29,7 @@ def empty_excluded(warehouse: Warehouse, exclude: frozenset[str]) -> list[str]:
         exclude: Names as ``table.column``; of an array, the rows of its child table go.
 
     Returns:
-        What was emptied, for people.
+        What was emptied, as messages for the user.
 
     Raises:
         DestinationError: The destination refused.

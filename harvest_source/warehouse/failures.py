@@ -148,10 +148,7 @@ def build_table_refusal(
         root: The table above it, or itself.
         remedy: What to do: a sentence.
     """
-    cause: BaseException = error
-    while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
-        cause = cause.exception
-    words = _last_words(str(cause)).partition(" . The job has")[0]
+    words = _last_words(str(_find_inner(error))).partition(" . The job has")[0]
     words = words if words.endswith((".", "!", "?")) else f"{words}."
     return TableRefusedError(
         f"The destination ({target}) refused {table}: {words} Its rows and its cursor are as they "
@@ -186,9 +183,7 @@ def _says(error: duckdb.IOException, number: int) -> bool:
 
 
 def _build_refusal(target: Target, error: BaseException, kept: str) -> DestinationError:
-    cause: BaseException = error
-    while isinstance(cause, PipelineStepFailed) and cause.exception is not None:
-        cause = cause.exception
+    cause = _find_inner(error)
     if target.database is None and failed_to_connect(cause):
         return DestinationError(
             f"No connection to the destination ({target}): {_last_words(str(cause))} {kept} Check "
@@ -205,6 +200,13 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
     if lack := explain_lack(cause):
         return DestinationError(f"{what} {kept} {lack}")
     return DestinationError(f"{what} {kept}")
+
+
+def _find_inner(error: BaseException) -> BaseException:
+    """What made a step of dlt's pipeline fail; *error* itself if it is none of those."""
+    while isinstance(error, PipelineStepFailed) and error.exception is not None:
+        error = error.exception
+    return error
 
 
 def _is_disk_full(error: BaseException) -> bool:

@@ -42,7 +42,7 @@ def write_keys(warehouse: Warehouse) -> list[str]:
     Give tables the keys that they lack, where the destination is PostgreSQL.
 
     Returns:
-        Warnings, for people: a key that PostgreSQL refuses, or tables that a reader holds.
+        Warnings for the user: a key that PostgreSQL refuses, or tables that a reader holds.
 
     Raises:
         DestinationError: The destination refused to say which keys there are.

@@ -32,9 +32,9 @@ def describe_misfits(warehouse: Warehouse) -> list[str]:
             sql.count(table, Within(column + VARIANT, None, None)) for table, column in places
         ]
     return [
-        f"{table}.{column}: {counted(rows, 'value')} {'is' if rows == 1 else 'are'} no "
-        f"{_find_type(warehouse, table, column)}, so null there and exact in {column}{VARIANT}. "
-        "Sums of the column lack them."
+        f"{table}.{column}: {counted(rows, 'value')} {'does' if rows == 1 else 'do'} not fit "
+        f"{_find_type(warehouse, table, column)}. The column is null there and {column}{VARIANT} "
+        "has the exact text. Sums of the column leave them out."
         for (table, column), rows in zip(places, counts, strict=True)
         if rows
     ]

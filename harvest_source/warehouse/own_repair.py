@@ -7,7 +7,6 @@ be, and is filled from what the other columns tell.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from harvest_source.load.history import DIGEST, VALID_FROM, VALID_TO, TableHisto
 from harvest_source.load.own_tables import DELETED_RECORDS, SYNC_RUNS
 from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID
 from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
+from harvest_source.schema.run_record import parse_json
 from harvest_source.sql.conditions import EVERY_ROW, AllOf, AnyOf, Equals, Value
 from harvest_source.warehouse.newest_load import find_newest_load
 from harvest_source.warehouse.removal import PORTION, delete_all
@@ -75,24 +75,20 @@ def _read_ended(row: Row) -> Value:
 
 
 def _read_status(row: Row) -> Value:
-    return "partial" if _parse(row["errors"]) else "ok"
+    return "partial" if parse_json(row["errors"]) else "ok"
 
 
 def _read_record(key: str) -> Mend:
     """From the deleted row itself, where its content is kept."""
 
     def compute(row: Row) -> Value:
-        content = _parse(row["record"]) or {}
+        content = parse_json(row["record"]) or {}
         endpoint = BY_NAME.get(row["table_name"] or "")
         is_report = key == "id" and endpoint is not None and "id" not in endpoint.primary_key
         found: Value = content.get(endpoint.primary_key[0] if is_report and endpoint else key)
         return found
 
     return Mend(("_dlt_id",), compute, ("record", "table_name"))
-
-
-def _parse(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value else value
 
 
 def _identify(row: Row) -> Value:

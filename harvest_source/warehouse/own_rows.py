@@ -22,7 +22,7 @@ def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None
         DestinationError: The destination refused.
     """
     if not takes_inserts(warehouse) or not is_made(table, warehouse.schema):
-        warehouse.append(table, [dict(row)])
+        warehouse.merge_own(table, [dict(row)])
         return
     with warehouse.sql() as sql:
         sql.insert(table, [{**row, LOAD_ID: find_newest_load(sql), "_dlt_id": row["id"]}])

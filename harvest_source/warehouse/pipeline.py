@@ -206,7 +206,7 @@ class PipelineFolder:
         Rows of a package that is given up are read again: dlt restores the cursors with it.
 
         Returns:
-            Warnings, for people.
+            Warnings for the user.
         """
         if not self.has_pending:
             return []

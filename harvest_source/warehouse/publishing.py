@@ -17,6 +17,7 @@ from typing import Final
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.defaults import DESTINATION_WAIT_S
 from harvest_source.errors import ConfigError, DestinationError, printable
+from harvest_source.sql.statements import DUCKDB_CHECKPOINT
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 from harvest_source.warehouse.target import Target
 
@@ -72,7 +73,7 @@ def publish(target: Target, path: Path, clock: Clock | None = None) -> Published
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     # While the connection is open, no other process can change the file.
     with file.open(_KEPT) as connection:
-        connection.execute("CHECKPOINT")
+        connection.execute(DUCKDB_CHECKPOINT)
         try:
             _copy(target.database, draft)
             _put(draft, path)

@@ -53,9 +53,7 @@ def find_below(schema: dlt.Schema, endpoint: Endpoint) -> list[Endpoint]:
     return [
         each
         for each in ENDPOINTS
-        if each.parent is not None
-        and each.parent.endpoint == endpoint.name
-        and has_table(schema, each.name)
+        if each.parent_table == endpoint.name and has_table(schema, each.name)
     ]
 
 
@@ -66,9 +64,6 @@ def find_arrays(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
         for name, table in schema.tables.items()
         if name != endpoint.name and has_rows(table) and find_root(schema, name) == endpoint.name
     ]
-
-
-# Which rows.
 
 
 def build_condition(removal: Removal) -> Condition:
@@ -99,9 +94,7 @@ def count_rows(sql: Sql, removal: Removal) -> int:
     return sum(sql.count(removal.endpoint.name, build_condition(each)) for each in portions)
 
 
-def guard(
-    endpoint: Endpoint, rows: int, total: int, limit: Decimal, option: str = "--deletes"
-) -> None:
+def guard(endpoint: Endpoint, rows: int, total: int, limit: Decimal, option: str) -> None:
     """
     Refuse to remove *rows* of *total* if that is more than *limit* of them, and more than 25.
 
@@ -120,9 +113,6 @@ def guard(
         f"the same as a mass delete. If they are really gone: {command}"
     )
     raise GuardError(msg)
-
-
-# What is recorded.
 
 
 def iter_rows(sql: Sql, removal: Removal) -> Iterator[list[DeletedRow]]:
@@ -175,9 +165,6 @@ def _attach_array(
         row[array.removeprefix(f"{endpoint.name}__")] = by_root[row["_dlt_id"]]
 
 
-# What is deleted.
-
-
 def delete_rows(sql: Sql, removal: Removal) -> None:
     """
     Delete the rows of *removal*: first what is below them, then they; then end their versions.
@@ -217,7 +204,11 @@ def end_versions(sql: Sql, endpoint: Endpoint, account_id: int, *, now: datetime
 
 
 def delete_all(sql: Sql, table: str) -> None:
-    """Delete every row of a child table: its parents are lost, or its array is excluded."""
+    """
+    Delete every row of *table* and record none.
+
+    For excluded arrays, tables that are read again from the beginning, and dlt's own tables.
+    """
     sql.delete(table, EVERY_ROW)
 
 
@@ -232,9 +223,6 @@ def forget(sql: Sql, table: str, column: str, values: Iterable[Value]) -> None:
     known = sorted(values, key=str)
     for at in range(0, len(known), PORTION):
         sql.delete(table, OneOf(column, known[at : at + PORTION]))
-
-
-# Rows without a parent.
 
 
 def find_missing_parents(sql: Sql, below: Endpoint, account_id: int) -> list[int]:

@@ -62,7 +62,7 @@ def rename_columns(folder: PipelineFolder) -> list[str]:
     which finds them by the schema. Call it when no package waits: its rows have the earlier names.
 
     Returns:
-        Warnings, for people: queries of theirs have to change.
+        Warnings for the user: queries of theirs have to change.
     """
     pipeline = folder.pipeline
     renames: Renames = (

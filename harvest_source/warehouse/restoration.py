@@ -55,22 +55,22 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
     Bring *folder* up to what the destination holds, and load what a run left behind.
 
     Returns:
-        Warnings, for people.
+        Warnings for the user.
 
     Raises:
         ConfigError: The warehouse belongs to another pipeline. Nothing changed.
     """
     state, pending = read_state(folder.pipeline), folder.has_pending
-    found = _look(folder, target)
+    found = _read_destination(folder, target)
     warnings = _give_up_unknown(folder, target, found.stored)
     is_anew = bool(warnings)
     warnings += folder.finish_pending()
     folder.pipeline.sync_destination()
     if is_anew or pending or read_state(folder.pipeline) != state:
-        found = _look(folder, target)
+        found = _read_destination(folder, target)
     if renamed := carry_over(folder):
         warnings += renamed
-        found = _look(folder, target)
+        found = _read_destination(folder, target)
     warnings += _take_over(folder, target, found.owner)
     if remade := remake_tables(folder, found.missing):
         warnings.append(
@@ -99,21 +99,21 @@ def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
     return pipeline.default_schema if has_one else dlt.Schema(SOURCE)
 
 
-def _look(folder: PipelineFolder, target: Target) -> Found:
+def _read_destination(folder: PipelineFolder, target: Target) -> Found:
     """What the destination holds; makes our own tables again if they are missing."""
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
-        is_known = pipeline.default_schema_name is not None
-        schema = read_schema(pipeline) if is_known else client.schema
-        if is_known:
+        has_loaded = pipeline.default_schema_name is not None
+        schema = read_schema(pipeline) if has_loaded else client.schema
+        if has_loaded:
             check_table_format(schema, target)
-        names = None if is_known else name_dlt_tables(schema)
+        names = None if has_loaded else name_dlt_tables(schema)
         incomplete = dict(iter_incomplete_tables(schema, client, names))
         mend_dlt_tables(client, incomplete)
         owner = find_last_pipeline(client, SOURCE)
         refuse_other_pipeline(target, owner)
         missing: list[str] = []
-        if is_known:
+        if has_loaded:
             check_naming(schema)
             missing = remake_own_tables(folder, schema, client, incomplete)
         return Found(owner, read_stored_version(pipeline, client), missing)

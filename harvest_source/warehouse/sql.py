@@ -34,9 +34,9 @@ class RowWriter(Protocol):
     """
     How rows are changed and deleted at a destination.
 
-    :class:`StatementWriter` does it by statements. Destinations without UPDATE and DELETE need
-    another writer: it selects the rows with the reader, takes them out by a merge with
-    ``hard_delete``, and merges changed rows back. ``warehouse.writers`` chooses.
+    :class:`StatementWriter` sends statements. Delta and Iceberg have no UPDATE and DELETE: there
+    :class:`~harvest_source.warehouse.open_table_writer.OpenTableWriter` reads the rows and replaces
+    them by their keys. ``warehouse.writers`` chooses.
     """
 
     def insert(self, sql: Sql, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -212,9 +212,9 @@ class Sql:
         with self.writer.transaction(self):
             yield
 
-    def describe(self, table: str, comments: Mapping[str, str]) -> None:
+    def set_comments(self, table: str, comments: Mapping[str, str]) -> None:
         """Set the comments of columns, and of the table under ``""``, where there are comments."""
-        for text in statements.describe(self, self.dialect, table, comments):
+        for text in statements.set_comments(self, self.dialect, table, comments):
             self.client.execute_sql(text)
 
     def execute(self, statement: Rendered) -> None:

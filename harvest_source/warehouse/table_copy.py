@@ -68,7 +68,7 @@ class TableCopy:
         """How many rows there are."""
         return sum(self.count_days().values())
 
-    def look(self) -> None:
+    def prefetch(self) -> None:
         """Count the rows, and read the keys of a few: nothing is asked for them afterwards."""
         if self.stored is not None and self.count() <= _FEW:
             self.stored.keys[self.endpoint.name, self.account_id] = self.keys()

@@ -123,7 +123,7 @@ class Warehouse:
         Bring the pipeline up to what the destination holds; load what waits. Before :meth:`load`.
 
         Returns:
-            Warnings, for people.
+            Warnings for the user.
 
         Raises:
             ConfigError: The warehouse belongs to another pipeline. Nothing changed.
@@ -139,7 +139,7 @@ class Warehouse:
         Bring the pipeline's folder up to what the destination holds, and write nothing there.
 
         Returns:
-            Warnings, for people.
+            Warnings for the user.
         """
         with self._held():
             self.check_owner()
@@ -185,7 +185,7 @@ class Warehouse:
             return False
         return self.file.lift(self._folder.describe_kept)
 
-    def append(self, table: str, rows: list[dict[str, Any]]) -> None:
+    def merge_own(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Merge a few *rows* into one of our own tables."""
         with self._changing():
             self._folder.load(build_own_resource(table, rows, self.target.table_format))

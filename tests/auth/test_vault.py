@@ -17,7 +17,7 @@ from keyring.backends.fail import Keyring as FailKeyring
 from keyring.errors import KeyringLocked
 
 from harvest_source.auth.profiles import check_profile
-from harvest_source.auth.sealing import is_digest, make_digest
+from harvest_source.auth.sealing import make_digest, matches_digest
 from harvest_source.auth.vault import Vault
 from harvest_source.auth.vault_files import NoFolderError, default_folder
 from harvest_source.auth.vault_keys import (
@@ -327,10 +327,10 @@ def test_a_seed_is_recognised_and_not_shown() -> None:
     """Keyed anew each time, so that equal seeds look different and cannot be looked up."""
     one, other = make_digest("seed"), make_digest("seed")
     assert one != other
-    assert is_digest(one, "seed")
-    assert is_digest(other, "seed")
-    assert not is_digest(one, "seeds")
-    assert not is_digest("", "seed")
+    assert matches_digest(one, "seed")
+    assert matches_digest(other, "seed")
+    assert not matches_digest(one, "seeds")
+    assert not matches_digest("", "seed")
 
 
 def test_errors_of_the_vault_hold_no_secret(vault: Vault) -> None:

@@ -32,14 +32,14 @@ def test_variables_are_one_object(bare: Run, variables: str) -> None:
     """Anything else is refused before anything begins."""
     result = bare("transform", "--vars", variables)
     assert result.code == 2
-    assert "is no JSON object" in result.err
+    assert "is not a JSON object" in result.err
 
 
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
         ('{"harvest_asof": "2026-01-31"}', "no variable harvest_asof. Known: harvest_schema, "),
-        ('{"harvest_as_of": "yesterday"}', "harvest_as_of is yesterday, which is no date"),
+        ('{"harvest_as_of": "yesterday"}', "harvest_as_of is yesterday, which is not a date"),
     ],
 )
 def test_variables_are_known(bare: Run, variables: str, words: str) -> None:

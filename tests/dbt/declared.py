@@ -240,7 +240,7 @@ def _indent(text: str) -> list[str]:
 def _read_endpoint(endpoint: Endpoint) -> Iterable[Source]:
     module = _MODULES[endpoint.module] if endpoint.module else None
     columns = tuple(each for each in endpoint.columns if not each.secret)
-    is_report = endpoint.way in (ReadStrategy.WINDOWS, ReadStrategy.SNAPSHOT)
+    is_report = endpoint.strategy in (ReadStrategy.WINDOWS, ReadStrategy.SNAPSHOT)
     own_id = "" if is_report or endpoint.single else f"{singular(endpoint.name)}_id"
     yield Source(
         endpoint.name,

@@ -64,7 +64,7 @@ def build_table_groups() -> str:
     """The tables by how they are read: the README's short form."""
     groups: dict[str, list[str]] = {}
     for endpoint in DEFAULT_ENDPOINTS:
-        groups.setdefault(_READ_BY[endpoint.way], []).append(endpoint.name)
+        groups.setdefault(_READ_BY[endpoint.strategy], []).append(endpoint.name)
     rows = [(how, code(names)) for how, names in groups.items()]
     more = len(ENDPOINTS) - len(DEFAULT_ENDPOINTS)
     rows.append(("if named with `--table`", f"{more} more: reports, teammates, more assignments"))
@@ -82,7 +82,7 @@ def _table_row(endpoint: Endpoint) -> tuple[str, ...]:
         f"[`{endpoint.name}`](columns.md#{endpoint.name})",
         code(endpoint.child_tables),
         f"`{', '.join(endpoint.key)}`",
-        _READ_BY[endpoint.way] + ("" if endpoint.default else "; only if named"),
+        _READ_BY[endpoint.strategy] + ("" if endpoint.default else "; only if named"),
         endpoint.permission,
     )
 

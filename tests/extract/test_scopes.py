@@ -16,8 +16,8 @@ from tests.support.read_lab import OpenReadLab, ReadLab
 from tests.support.simulation import DAY, HOUR, Row, number
 
 SIZES: dict[str, Any] = {"entries": 120, "invoices": 8, "estimates": 4, "users": 6, "expenses": 20}
-CHILDREN = [e for e in ENDPOINTS if e.way is ReadStrategy.CHILDREN]
-REPORTS = [e for e in ENDPOINTS if e.way is ReadStrategy.WINDOWS]
+CHILDREN = [e for e in ENDPOINTS if e.strategy is ReadStrategy.CHILDREN]
+REPORTS = [e for e in ENDPOINTS if e.strategy is ReadStrategy.WINDOWS]
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ DLT_CHILD_KEYS = {"_dlt_root_id", "_dlt_parent_id", "_dlt_list_idx", "_dlt_id"}
 
 EDITABLE = [e for e in ENDPOINTS if e.name in (*TABLES, *CHILDREN)]
 """Tables with records of their own; the others show these from another side."""
-BY_CHANGES = [e for e in ENDPOINTS if e.way is ReadStrategy.CHANGES]
+BY_CHANGES = [e for e in ENDPOINTS if e.strategy is ReadStrategy.CHANGES]
 
 Place = tuple[str, int]
 """A table and an account."""
@@ -262,7 +262,7 @@ def test_second_run_reads_only_what_the_overlap_asks_for(story: Story, endpoint:
         ReadStrategy.SNAPSHOT: records,
         ReadStrategy.WINDOWS: this_year,
     }
-    assert rows == len(costs.get(endpoint.way, []))
+    assert rows == len(costs.get(endpoint.strategy, []))
 
 
 @every_account

@@ -62,7 +62,7 @@ def test_numbers_that_no_column_holds_are_counted(open_lab: OpenLab) -> None:
     entry = lab.server.rows("time_entries")[0]["id"]
     lab.server.edit("time_entries", entry, billable_rate=1e40)
     lab.rest()
-    said = "time_entries.billable_rate: 1 value is no decimal(38,9)"
+    said = "time_entries.billable_rate: 1 value does not fit decimal(38,9)"
     assert said in str(lab.sync("time_entries").run_log.warnings)
     with lab.working():
         assert said in str(verify(**settle(lab)).run_log.warnings)

@@ -156,7 +156,7 @@ def test_a_backup_is_noticed_though_a_package_waits(open_lab: OpenLab) -> None:
     edit(lab, "After the backup")
     lab.sync("clients")
     with dying_before_loads(), warehouse_of(lab) as warehouse:
-        warehouse.append(DELETED_RECORDS, [])
+        warehouse.merge_own(DELETED_RECORDS, [])
     shutil.copy(backup, lab.database)
     lab.rest(HOUR)
     report = lab.sync("clients")

@@ -320,7 +320,7 @@ CATALOGUE = (
         "warehouse/sql.py: COMMENT ON",
         "warehouse/comments.py",
         lambda names, d: [
-            (text, []) for text in statements.describe(names, d, "clients", _COMMENTS)
+            (text, []) for text in statements.set_comments(names, d, "clients", _COMMENTS)
         ],
     ),
     Statement(

@@ -7,6 +7,7 @@ When a new dlt fails here, its docstring there says what to do.
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import shutil
 import signal
@@ -227,9 +228,15 @@ def test_requests_are_imported_when_they_are_used(use: str) -> None:
     assert done.stdout.split() == ["False", "17.0"]
 
 
-def test_a_warning_can_be_logged() -> None:
-    """Logging works before and after dlt has set up its log."""
-    dlt_internals.log_warning("nothing is wrong")
+def test_a_warning_is_in_the_log_of_dlt(
+    loaded: Warehouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where users of plain dlt look, once dlt has read its configuration."""
+    del loaded
+    monkeypatch.setattr(logging.getLogger("dlt"), "propagate", True)
+    with caplog.at_level(logging.WARNING, "dlt"):
+        dlt_internals.log_warning("nothing is wrong")
+    assert "nothing is wrong" in caplog.messages
 
 
 def test_the_active_pipeline(loaded: Warehouse) -> None:

@@ -58,8 +58,8 @@ What differs:
  ──────────────────────────────────────────────────────────────────────────────────────────
  Hours   project 17 Website relaunch, Acme, 2024   1,234,567.25   1,234,566.25         1.00
 
-Not told: Billable amounts, 1 figure: fixed fee (project 17 Website relaunch, Acme, 2024)
-differs: 1 of the 4 figures differ, 1 cannot be told: account 1000001, as of 2026-11-30 12:00:00 \
+Undecided: Billable amounts, 1 figure: fixed fee (project 17 Website relaunch, Acme, 2024)
+differs: 1 of the 4 figures differ, 1 undecided: account 1000001, as of 2026-11-30 12:00:00 \
 UTC, 7 requests, 2.5 s
 """
 

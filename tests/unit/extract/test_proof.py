@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from harvest_source.extract.known_rows import digest_rows, merge_contents
+from harvest_source.extract.known_rows import digest_recent_rows, merge_contents
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.proof import (
     CaughtUp,
@@ -75,7 +75,7 @@ def test_a_change_in_the_second_the_read_began_is_during_the_read(at: int, expec
     """Harvest dates changes in whole seconds, so that second counts whole."""
     began = datetime(2024, 3, 1, 12, 0, 0, 900_000, tzinfo=UTC)
     rows = table(entry(1), entry(2, at=at))
-    recent = digest_rows(rows, began)
+    recent = digest_recent_rows(rows, began)
     read = SliceRead(Slice(), rows, 2, began, pages=2, records=2, recent=recent)
     assert changed_during_read(read) is expected
 
@@ -86,7 +86,7 @@ def test_a_row_that_is_not_dated_may_have_changed_during_the_read() -> None:
     at = rows.column("updated_at")
     undated = pa.array([None, at[1].as_py()], at.type)
     rows = rows.set_column(rows.column_names.index("updated_at"), "updated_at", undated)
-    assert list(digest_rows(rows, NOON)) == [1]
+    assert list(digest_recent_rows(rows, NOON)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_row_that_was_known_before_did_not_change_during_the_read(
 ) -> None:
     """However its date looks: two reads tell, not dates. In the catch-up that follows as well."""
     rows = table(entry(1), entry(2, at=9))
-    recent, known = digest_rows(rows, NOON), digest_rows(table(*before), NOON)
+    recent, known = digest_recent_rows(rows, NOON), digest_recent_rows(table(*before), NOON)
     read = SliceRead(Slice(), rows, 2, NOON, pages=2, records=2, recent=recent, known=known)
     assert changed_during_read(read) is expected
     caught_up = CaughtUp(table(entry(2, at=9)), is_proven=True, contents=recent)
@@ -114,7 +114,7 @@ def test_a_row_with_two_contents_is_not_known() -> None:
     """It changed between two pages of one read."""
     contents: dict[int, str] = {}
     for each in ("One", "Two", "Two"):
-        merge_contents(contents, digest_rows(table(entry(2, at=9, notes=each)), NOON))
+        merge_contents(contents, digest_recent_rows(table(entry(2, at=9, notes=each)), NOON))
     read = SliceRead(Slice(), table(), 0, NOON, pages=2, records=0, recent=contents, known=contents)
     assert changed_during_read(read)
 

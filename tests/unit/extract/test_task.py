@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from harvest_source.auth.sessions import Owner
 from harvest_source.extract.cursor import Cursor
-from harvest_source.extract.list_reader import ReadResult
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import read_ids
 from harvest_source.schema.endpoints import BY_NAME
@@ -14,22 +13,17 @@ from tests.support.model import ModelPage
 from tests.support.scripted_lists import NOON, ScriptedClient, build_task
 
 
-def test_ids_of_another_list_come_ascending() -> None:
-    """And with them the earliest beginning of their reads."""
+def test_ids_of_another_list_are_read_with_proof() -> None:
+    """A list that is complete has all of them."""
     task = build_task(ScriptedClient([[ModelPage(b'[{"id": 3}, {"id": 1}]', 2, NOON)]]))
-    result = ReadResult()
-    assert read_ids(task, BY_NAME["users"], (Slice(),), result) == [1, 3]
-    assert result.began == NOON
+    assert read_ids(task, BY_NAME["users"]) == ({1, 3}, True)
 
 
 def test_an_id_that_no_column_holds_is_in_no_list_of_ids() -> None:
-    """Ids are sorted, and a parent without one has no path; the cursor below it stays."""
+    """A parent without one has no path; the list is not proven, and the cursor below it stays."""
     people = b'[{"id": 2}, {"id": 99999999999999999999}, {"id": null}, {"id": 1}]'
     task = build_task(ScriptedClient([[ModelPage(people, 4, NOON)]]))
-    result = ReadResult()
-    assert read_ids(task, BY_NAME["users"], (Slice(),), result) == [1, 2]
-    assert result.left_out == {Slice(): 2}
-    assert not result.proven
+    assert read_ids(task, BY_NAME["users"]) == ({1, 2}, False)
 
 
 def test_a_lower_role_is_warned_about_and_reads_only_changes() -> None:

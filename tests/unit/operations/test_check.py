@@ -10,7 +10,7 @@ from harvest_source.auth.sessions import Connection, Sessions
 from harvest_source.config.parse import parse_tables
 from harvest_source.errors import AuthError, DestinationError, ServerError
 from harvest_source.notices import Notice, NoticeKind
-from harvest_source.operations.check import CheckReport, Finding, _check_accounts, report_notice
+from harvest_source.operations.check import CheckReport, Finding, _check_accounts, build_finding
 from tests.clocks import FakeClock
 from tests.support.meeting import Meeting
 
@@ -18,14 +18,14 @@ from tests.support.meeting import Meeting
 @pytest.mark.parametrize("kind", NoticeKind)
 def test_every_kind_of_notice_has_a_subject(kind: NoticeKind) -> None:
     """A new kind must be given one; its words are not looked at."""
-    found = report_notice(Notice(kind, "Words that may change."))
+    found = build_finding(Notice(kind, "Words that may change."))
     assert found.subject
     assert (found.state, found.detail) == ("warning", "Words that may change.")
 
 
 def test_notices_are_told_apart_by_their_kind() -> None:
     """The clock, the allowance and the sign-in are different lines."""
-    subjects = {kind: report_notice(Notice(kind, "x")).subject for kind in NoticeKind}
+    subjects = {kind: build_finding(Notice(kind, "x")).subject for kind in NoticeKind}
     assert subjects[NoticeKind.CLOCK] == "clock"
     assert subjects[NoticeKind.ALLOWANCE] == "limit"
     assert subjects[NoticeKind.SIGN_IN] == "credentials"

@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 
 from harvest_source.defaults import TableFormat
+from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow, Slice
 from harvest_source.operations import compare_tables
-from harvest_source.operations.audit_tables import Place
 from harvest_source.operations.compare_tables import TablesComparison, choose_workers
 from harvest_source.operations.comparisons import Comparison
 from harvest_source.operations.workspace import Workspace

@@ -58,7 +58,7 @@ FIGURES = (
 
 
 def test_sums_by_year_client_and_project_in_each_currency() -> None:
-    """What cannot be told is in no sum, and said beside it; currencies are never added."""
+    """What is undecided is in no sum, and said beside it; currencies are never added."""
     euros = build(*FIGURES).split("Billable amounts, EUR</h2>")[1]
     assert read_table(euros, "By year") == [
         ["2024", "10.10", "10.10", "0.00", ""],
@@ -77,14 +77,14 @@ def test_sums_by_year_client_and_project_in_each_currency() -> None:
 
 
 def test_exceptions_are_named_before_the_place_to_sign() -> None:
-    """What differs and what cannot be told, with names: the person who signs has seen both."""
+    """What differs and what is undecided, with names: the person who signs has seen both."""
     page = build(*FIGURES)
     first, rest = page.split("Compared by")
     assert "1 of 4 figures differ" in first
     assert read_table(first, "What differs") == [
         ["Billable amounts, EUR", "project 17 Relaunch, Bolt, 2025", "5.00", "7.50", "-2.50", ""]
     ]
-    assert read_table(first, "What cannot be told")[0][-1] == "fixed fee"
+    assert read_table(first, "What is undecided")[0][-1] == "fixed fee"
     assert "Approved by" in rest
 
 

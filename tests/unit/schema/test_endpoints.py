@@ -129,7 +129,7 @@ def test_scopes_are_known_before_the_rows(endpoint: Endpoint) -> None:
     assert not set(endpoint.scope) & endpoint.record.names
     if endpoint.parent is not None:
         listed = BY_NAME[endpoint.parent.endpoint]
-        assert listed.way is ReadStrategy.CHANGES
+        assert listed.strategy is ReadStrategy.CHANGES
         assert "{parent}" in endpoint.list_path
         if endpoint.parent.having is not None:
             assert endpoint.parent.having[0] in {child.name for child in listed.record.children}

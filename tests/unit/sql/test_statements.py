@@ -160,7 +160,7 @@ def test_every_deletion_has_a_condition(dialect: Dialect) -> None:
 def test_comments(dialect: str, texts: list[str]) -> None:
     """At once where the client takes several statements, one by one elsewhere, or not at all."""
     given = {"": "it's", "c": r"a\b"}
-    assert list(statements.describe(NAMES, find_dialect(dialect), "t", given)) == texts
+    assert list(statements.set_comments(NAMES, find_dialect(dialect), "t", given)) == texts
 
 
 SQL = re.compile(

@@ -25,7 +25,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """One with a few rows of dlt's own."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))  # Other workers have one of this name, too.
     found = Warehouse(build_target("duckdb", tmp_path / "data.duckdb", "harvest", "connections"))
-    found.append("verify_runs", [])
+    found.merge_own("verify_runs", [])
     return found
 
 
@@ -64,8 +64,8 @@ def test_nothing_is_opened_that_is_not_used() -> None:
 def test_nothing_is_loaded_beside_a_kept_connection(warehouse: Warehouse) -> None:
     """It might not see it."""
     with warehouse.querying(), pytest.raises(AssertionError, match="close it first"):
-        warehouse.append("verify_runs", [])
-    warehouse.append("verify_runs", [])
+        warehouse.merge_own("verify_runs", [])
+    warehouse.merge_own("verify_runs", [])
 
 
 @pytest.mark.parametrize("keeps", [False, True])

@@ -247,5 +247,7 @@ def test_the_log_of_another_process_is_left_to_it(tmp_path: Path) -> None:
     file = file_at(path)
     file.open(KEPT).close()
     file.keep_log()
-    path.with_name("a.duckdb.wal").write_text("Not a log: opening the file fails on it.")
+    log = path.with_name("a.duckdb.wal")
+    log.write_text("Not a log: opening the file fails on it.")
     file.write_log()
+    assert log.read_text().startswith("Not a log")

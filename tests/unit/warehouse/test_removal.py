@@ -153,10 +153,10 @@ def test_every_history_is_keyed_by_account_and_id() -> None:
 def test_the_guard(rows: int, total: int, limit: str, refused: bool) -> None:
     """Refuses what is more than the limit and more than 25 rows."""
     if not refused:
-        guard(INVOICES, rows, total, Decimal(limit))
+        guard(INVOICES, rows, total, Decimal(limit), "--deletes")
         return
     with pytest.raises(GuardError, match="sync --deletes --max-deletes 100%"):
-        guard(INVOICES, rows, total, Decimal(limit))
+        guard(INVOICES, rows, total, Decimal(limit), "--deletes")
     with pytest.raises(GuardError, match="sync --max-deletes 100%"):
         guard(INVOICES, rows, total, Decimal(limit), "")
 

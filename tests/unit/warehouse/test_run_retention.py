@@ -28,8 +28,8 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wareh
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))
     made = open_warehouse(tmp_path / "harvest_data.duckdb")
     fill(made)
-    made.append(SYNC_RUNS, [run("0", 300, clients=7), run("z", 0, clients=7)])
-    made.append(VERIFY_RUNS, [verification("0", 300)])
+    made.merge_own(SYNC_RUNS, [run("0", 300, clients=7), run("z", 0, clients=7)])
+    made.merge_own(VERIFY_RUNS, [verification("0", 300)])
     yield made
     Container()[PipelineContext].deactivate()
 

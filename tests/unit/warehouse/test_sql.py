@@ -250,7 +250,7 @@ def test_a_failed_transaction_changes_nothing(pipeline: dlt.Pipeline) -> None:
 def test_comments_are_taken_word_for_word(sql: Sql) -> None:
     """Quotes, marks, backslashes and braces included."""
     text = 'It\'s 100 % "quoted", {braced}; \\n and é'
-    sql.describe("order", {"": text, "from": text})
+    sql.set_comments("order", {"": text, "from": text})
     for view, name in (("columns", "column_name = 'from'"), ("tables", "table_name = 'order'")):
         found = sql.client.execute_sql(
             f"SELECT comment FROM duckdb_{view}() WHERE schema_name = 'harvest' AND {name}"
