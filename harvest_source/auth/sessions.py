@@ -193,6 +193,8 @@ class Sessions:
         """By account, held while Harvest is asked, so that each is opened once."""
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
+        self._unopened: set[HarvestClient] = set()
+        """Those that ask for the first time: to close them ends the wait for an answer."""
         self._readers = 0
         self._closings = 0
         """How often the last reader has left."""
@@ -282,14 +284,17 @@ class Sessions:
         finally:
             with self._lock:
                 self._readers -= 1
-                is_last = not self._readers
-                left = list(self._opened.values()) if is_last else []
-                if is_last:
-                    self._closings += 1
-                    self._opened.clear()
-            for each in left:
-                if isinstance(each, Session):
-                    each.client.close()
+                left = [] if self._readers else self._take_clients()
+            for client in left:
+                client.close()
+
+    def _take_clients(self) -> list[HarvestClient]:
+        """Forget every account, with the lock held; returns the clients to close."""
+        opened = [each.client for each in self._opened.values() if isinstance(each, Session)]
+        left = [*opened, *self._unopened]
+        self._closings += 1
+        self._opened.clear()
+        return left
 
     def _find_account(self) -> int:
         connection = self._connection
@@ -305,6 +310,8 @@ class Sessions:
     def _open(self, account_id: int, cancelled: Callable[[], bool]) -> Session:
         http = self._connection.http
         client = self._build_client(account_id)
+        with self._lock:
+            self._unopened.add(client)
         try:
             owner = parse_owner(client.fetch_object("users/me", cancelled=cancelled))
         except Cancelled:
@@ -316,6 +323,9 @@ class Sessions:
             if explained is error:
                 raise
             raise explained from error
+        finally:
+            with self._lock:
+                self._unopened.discard(client)
         if http.contact is None and owner.email:
             client.set_user_agent(replace(http, contact=owner.email).user_agent)
         return Session(client, owner, Company(client), Managed(client))

@@ -199,13 +199,10 @@ class ListReader:
 
     def read_page(self, slice_: Slice, most_rows: int) -> pa.Table | None:
         """
-        The rows of *slice_*, if one page has all of them: one request.
-
-        Args:
-            most_rows: Rows of a page.
+        The rows of *slice_*, if one page of *most_rows* rows has all of them: one request.
 
         Returns:
-            None if there are more rows, or if the page has not as many as it announces.
+            None if there are more, or if the page has not as many as it announces.
         """
         read = self._reader.read(slice_, most_rows=most_rows)
         if isinstance(read, TooLong) or read.needs_proof:
@@ -237,8 +234,8 @@ class ListReader:
         yield from tables
         del tables
         # Most lists fit into one page: no thread is started for what is proven already.
-        is_proven = not first.needs_proof and self._prover.is_consistent(first)
-        prove = partial(self._prove, first)
+        # What is read again may be long, and without a thread it would be held in memory whole.
+        prove, is_proven = partial(self._prove, first), self._prover.is_proven_alone(first)
         yield from _run(prove, [slice_], result, 1 if is_proven else workers)
         return None if result.pieces == 1 else []
 

@@ -95,15 +95,21 @@ class SliceResult:
     """Records without a usable key. What else was read is proven all the same."""
 
 
-def confirm_empty(reader: SliceReader, read: SliceRead) -> SliceRead:
+def is_doubtfully_empty(read: SliceRead) -> bool:
     """
-    Ask again whether a slice is empty, if none of its rows was served: one request.
+    Whether a slice without rows is asked for again: one odd answer would empty a table.
 
-    One odd answer without rows would empty a table. What changed since an instant, or passes a
-    filter, is often nothing and empties nothing: it is not asked for again.
+    What changed since an instant, or passes a filter, is often nothing and empties nothing.
     """
     slice_ = read.slice
-    if read.records or read.total is None or slice_.since is not None or slice_.flag is not None:
+    is_empty = not read.records and read.total is not None
+    return is_empty and slice_.since is None and slice_.flag is None
+
+
+def confirm_empty(reader: SliceReader, read: SliceRead) -> SliceRead:
+    """Ask again whether a slice is empty, if that is doubtful: one request."""
+    slice_ = read.slice
+    if not is_doubtfully_empty(read):
         return read
     rows = reader.count(slice_)
     return read if rows == read.total else replace(read, total=rows)
@@ -237,6 +243,11 @@ class Prover:
     def is_consistent(self, read: SliceRead) -> bool:
         """Whether the pages of *read* agree with each other. If not, no catch-up is needed."""
         return self._clauses.pages_agree(read)
+
+    def is_proven_alone(self, read: SliceRead) -> bool:
+        """Whether a first read proves itself: its one page is consistent, and not oddly empty."""
+        is_short = not read.needs_proof and not is_doubtfully_empty(read)
+        return is_short and self.is_consistent(read)
 
     def is_quiet(self, read: SliceRead) -> bool:
         """Whether the pages of *read* agree, and hold no row that changed meanwhile."""

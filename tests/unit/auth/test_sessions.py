@@ -60,6 +60,34 @@ def test_an_account_that_opens_after_the_last_reader_left_is_closed() -> None:
         assert sessions.open(1).fetch_owner().is_administrator
 
 
+class SilentTransport(httpx.BaseTransport):
+    """Answers nothing until it is closed."""
+
+    def __init__(self) -> None:
+        self.asked, self.closed = threading.Event(), threading.Event()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.set()
+        assert self.closed.wait(60)
+        raise httpx.ReadError("The transport was closed.", request=request)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_leaving_ends_a_request_that_opens_an_account() -> None:
+    """The interpreter waits for a pool's threads: a script hung for a minute after Ctrl-C."""
+    transport = SilentTransport()
+    http = HttpContext(clock=FakeClock(), transport=transport)
+    sessions = Sessions(Connection(httpx.Auth(), http))
+    with ThreadPoolExecutor(1) as left_behind:
+        with sessions.in_use():
+            opening = left_behind.submit(sessions.open, 1)
+            assert transport.asked.wait(60)
+        assert transport.closed.is_set()
+        assert opening.exception() is not None
+
+
 def user(request: httpx.Request) -> httpx.Response:
     """``users/me`` of whichever account."""
     return httpx.Response(200, json={"id": 1, "access_roles": ["administrator"]})

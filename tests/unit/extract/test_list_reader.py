@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import date, timedelta
 from math import inf
 
 import pytest
 
-from harvest_source.extract.list_reader import ListReader, ReadResult, WindowPace
+from harvest_source.extract.list_reader import (
+    TABLES_WAITING,
+    ListReader,
+    ReadResult,
+    WindowPace,
+)
 from harvest_source.extract.proof import SliceResult
 from harvest_source.extract.slice_reader import ListPage, ListSource
 from harvest_source.extract.slices import DateWindow, Slice
@@ -47,6 +52,28 @@ def test_one_page_is_one_request() -> None:
 
 
 TWO = page([entry(2), entry(1)], 2)
+
+
+def test_a_list_behind_an_odd_empty_answer_is_not_held_in_memory() -> None:
+    """Its pages are handed over while the others are read, as those of any list."""
+    many = [page([entry(each)], 30) for each in range(1, 31)]
+    read = list[int]()
+
+    def serve() -> Iterator[ModelPage]:
+        for each in many:
+            read.append(len(read))
+            yield each
+
+    client = ScriptedClient([[page([], 0)], serve()], counts=[30, 30, 30])
+    settings = WindowSettings(END_OF_MARCH, long_rows=100, window_rows=100, workers=2)
+    tables = ListReader(ListSource(client, ENTRIES, decode), settings).iter_tables(
+        Slice(), ReadResult()
+    )
+    assert ids(next(each for each in tables if each.num_rows)) == [1]
+    assert len(read) <= TABLES_WAITING + 2
+    assert ids(*tables) == list(range(2, 31))
+
+
 WITHOUT_ID = ModelPage(TWO.rows.replace(b'"id":1,', b'"id":null,'), 2, NOON)
 
 
