@@ -7,7 +7,7 @@ Kept in dlt's state per account and table, under ``audit``. Times are ISO 8601, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -102,6 +102,15 @@ class Audited:
     def whole(cls, at: datetime) -> Audited:
         """The state after a proven read of the whole table at *at*."""
         return cls(Coverage.whole(at), at, at)
+
+    def after_whole_read(self, at: datetime) -> Audited:
+        """
+        The state after another proven read of the whole table at *at*.
+
+        It brings every row that Harvest has, and takes none away that Harvest deleted: whether the
+        rows were counted is as before.
+        """
+        return replace(self, coverage=Coverage.whole(at))
 
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""

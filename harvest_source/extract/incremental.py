@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from harvest_source.concurrency import gather
 from harvest_source.decode.dedup import keep_newest
-from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.audit_state import Audited, load_audited
 from harvest_source.extract.backfill import dump_backfill, load_backfill
 from harvest_source.extract.cursor import load_cursor, move_cursor
 from harvest_source.extract.list_reader import TABLES_WAITING, ListReader, ReadResult
@@ -33,9 +33,10 @@ _SLICES_IF_SMALL: Final = 2
 def read_changes(task: Task) -> Iterator[pa.Table]:
     """Read what changed since the cursor, or history; move the cursor once all of it is proven."""
     cursor = load_cursor(task.state.get("cursor"))
-    if cursor is not None and not sees_the_same(cursor.visibility, task.visibility):
-        task.run_log.read_by_others.add(task.key)
     read_plan = task.plan(cursor, task.endpoint.window)
+    is_other = cursor is not None and not sees_the_same(cursor.visibility, task.visibility)
+    if is_other and not read_plan.is_whole:
+        task.run_log.read_by_others.add(task.key)
     reader = task.build_reader()
     results: list[ReadResult] = []
     parents = ParentCollector(task, read_plan.slices)
@@ -68,7 +69,15 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
         task.run_log.note_whole(*task.key)
         if digest := volatile.digest():
             task.state["volatile"] = digest
-        task.state["audit"] = Audited.whole(task.options.clock.now()).dump()
+        task.state["audit"] = _renew_audit(task).dump()
+
+
+def _renew_audit(task: Task) -> Audited:
+    """The audit's state once the whole table was read, perhaps not for the first time."""
+    now, before = task.options.clock.now(), task.state.get("audit")
+    if before is None or task.options.full_refresh:  # Which removes the rows that it has not seen.
+        return Audited.whole(now)
+    return load_audited(before, now).after_whole_read(now)
 
 
 def _resume(task: Task, slice_: Slice) -> ReadResult:

@@ -177,8 +177,9 @@ class _AccountAudit:
         """Choose what to read again, and what to store of each table once that was read."""
         tables, counts = self._tables, self._counts
         now, requests = self.now, self.workspace.upkeep.audit_requests
-        due = all(is_due(table.audited.reread_at, now) for table in tables)
-        candidates = [table.candidate for table in tables if due and requests]
+        older = [table for table in tables if table.place not in self.workspace.run_log.whole]
+        due = all(is_due(table.audited.reread_at, now) for table in older)
+        candidates = [table.candidate for table in older if due and requests]
         chosen, coverage = plan_rereads(candidates, requests, now)
         for table in tables:
             name, found = table.endpoint.name, counts.findings.get(table.place)

@@ -73,15 +73,17 @@ def find_tables(
     """
     The tables of one account whose rows here and there can be compared.
 
-    Left out: tables that failed or were skipped in this run, that were just read whole, that have
-    records that could not be loaded, that are read by another way than by changes, and that a token
-    with another visibility merged.
+    Left out: tables that failed or were skipped in this run, of which a full refresh has removed
+    what Harvest no longer has, that have records that could not be loaded, that are read by another
+    way than by changes, and that a token with another visibility merged.
 
     Args:
         stored: Counts the tables for all accounts; None: each is counted whenever it is asked for.
     """
     log, sources = workspace.run_log, workspace.warehouse.source_state
-    unsure = log.find_unread() | log.whole | log.read_by_others | log.left_out
+    unsure = log.find_unread() | log.read_by_others | log.left_out
+    if workspace.extraction.options.full_refresh:
+        unsure |= log.whole
     tables = []
     for endpoint in workspace.endpoints:
         place = endpoint.name, session.account_id

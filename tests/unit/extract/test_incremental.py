@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from harvest_source.auth.sessions import Owner
-from harvest_source.extract.audit_state import Audited
+from harvest_source.extract.audit_state import Audited, Coverage, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
 from harvest_source.extract.options import Reread
 from harvest_source.extract.slice_reader import ListPage
@@ -144,6 +144,30 @@ def test_all_of_history_renews_the_audit() -> None:
     assert sum(table.num_rows for table in read(task)) == 1
     assert state["audit"] == Audited.whole(NOON).dump()
     assert task.run_log.whole == {("time_entries", 1)}
+
+
+@pytest.mark.parametrize(
+    ("cursor", "is_full", "is_counted"),
+    [
+        pytest.param(None, False, False, id="its history has just begun"),
+        pytest.param({"visibility": "1:manager"}, False, False, id="the role has risen"),
+        pytest.param({}, True, True, id="a full refresh removes what it has not seen"),
+    ],
+)
+def test_reading_all_again_finds_no_deleted_row(
+    cursor: dict[str, Any] | None, *, is_full: bool, is_counted: bool
+) -> None:
+    """So the rows are still to be counted: else two jobs in turn would put that off for ever."""
+    before = Audited.whole(NOON - 25 * HOUR)
+    state = {"audit": before.dump(), **({} if cursor is None else stored_cursor(**cursor))}
+    client = ScriptedClient([[page([entry(1)], 1)]])
+    task = build_task(client, state=state, full_refresh=is_full)
+    list(read(task))
+    after = load_audited(state["audit"], NOON)
+    assert after.coverage == Coverage.whole(NOON)
+    assert (after.counted_at == NOON) is is_counted
+    assert after.counted_at in {NOON, before.counted_at}
+    assert task.run_log.read_by_others == set()
 
 
 def test_running_timers_are_loaded_when_they_changed() -> None:
