@@ -82,7 +82,8 @@ class HarvestConfiguration(BaseConfiguration):
     exclude: Any | None = None
     """
     Columns to leave out: `["users.cost_rate", "clients.address"]`, in the environment also
-    `users.cost_rate,clients.address`. `sync` empties what was loaded of them before.
+    `users.cost_rate,clients.address`. `sync` empties what was loaded of them before, and reads a
+    table whole again once a column of it is no longer left out.
     """
     include: Any | None = None
     """

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from harvest_source.errors import counted
 from harvest_source.extract.cursor import Cursor, load_cursor, move_cursor
+from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.parent_lists import ParentList
 from harvest_source.extract.parent_reading import read_parents
 from harvest_source.extract.parent_sweep import SWEEP_MOST, ParentSweep, count_at_first, take_step
@@ -48,6 +49,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
         task.warn_kept("all of it")
         return
     read_plan = task.plan(cursor, listed.window)
+    note_excluded(task.state, task.excluded)
     parents = read_parents(task, listed, read_plan.slices)
     changed, without = parents.split(parent.having)
     if read_plan.is_whole:
@@ -69,6 +71,8 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     assert parents.result.began is not None
     began, has_news = task.vouched(parents.result.began), bool(changed)
     move_cursor(task.state, read_plan, began, visibility=task.visibility, has_news=has_news)
+    if read_plan.is_whole:  # The sweep that has begun reads the others.
+        store_excluded(task.state, task.excluded)
     task.state["walk"] = choice.sweep.dump()
     _note_unasked(task, choice.sweep)
     _store_unread(task, incomplete)
@@ -82,6 +86,7 @@ def reread_children(task: Task) -> Iterator[pa.Table]:
     reread = (task.options.rereads or {}).get(task.key)
     if reread is None:
         return
+    note_excluded(task.state, task.excluded)
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
     scopes = [_child_scope(task, each) for each in reread.parents]
     incomplete = yield from read_scopes(task, scopes, stored)

@@ -131,10 +131,7 @@ def plan_read(
             or teammate sees rows with old timestamps, too.
     """
     if cursor is None or is_worthless(cursor.at, now) or _sees_more(cursor, visibility, managed):
-        bound = start_date
-        if cursor is not None:
-            bound = _earlier(cursor.covered_from, start_date)
-        return ReadPlan((Slice(DateWindow(start=bound)),), True, bound, True, managed)
+        return plan_whole_read(cursor, start_date, managed)
     is_wide = is_due(cursor.wide_at, now)
     reach = max(WIDE_OVERLAP, overlap) if is_wide else overlap
     changed = Slice(since=cursor.at - min(reach, cursor.at - _HARVEST_BEGAN))
@@ -142,6 +139,12 @@ def plan_read(
     if missing is None:
         return ReadPlan((changed,), False, cursor.covered_from, is_wide, managed)
     return ReadPlan((Slice(missing), changed), False, missing.start, is_wide, managed)
+
+
+def plan_whole_read(cursor: Cursor | None, start_date: date | None, managed: str) -> ReadPlan:
+    """All history from *start_date* on, or from the earlier day on that *cursor* covers."""
+    bound = _earlier(cursor.covered_from, start_date) if cursor is not None else start_date
+    return ReadPlan((Slice(DateWindow(start=bound)),), True, bound, True, managed)
 
 
 def _sees_more(cursor: Cursor, visibility: str, managed: str) -> bool:

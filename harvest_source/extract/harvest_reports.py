@@ -16,6 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from harvest_source.errors import HarvestError
+from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.removals import Reason
 from harvest_source.extract.replaced_lists import Scope, StoredLists, owe_lists, read_scopes
 from harvest_source.extract.report_years import (
@@ -53,6 +54,8 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     due = [each for each in plan.windows if _is_due(stored, each, counted, task)]
     due = _leave_out_undated(task, due, plan.covered)
     readable = [each for each in due if stored.may_be_read(name_window(each))]
+    lacks_columns = task.lacks_columns
+    note_excluded(task.state, task.excluded)
     scopes = [_window_scope(task, each) for each in readable]
     incomplete = yield from read_scopes(task, scopes, stored)
     _forget(task, stored, _leave_out_unread(plan.covered, incomplete), years)
@@ -60,6 +63,8 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     if incomplete:
         return  # Without its new counts a year that has other rows now is read again.
     _store_counts(task, counted)
+    if lacks_columns and len(readable) == len(plan.windows):
+        store_excluded(task.state, task.excluded)
     if task.options.full_refresh and start is None:
         task.run_log.note_whole(*task.key)
 
@@ -70,8 +75,10 @@ def read_snapshot(task: Task) -> Iterator[pa.Table]:
     stored = StoredLists(task, "windows")
     if stored.may_be_read(today.isoformat()):
         scope = Scope((("snapshot_date", today),), task.endpoint.list_path, {})
+        note_excluded(task.state, task.excluded)
         yield from read_scopes(task, [scope], stored)
         stored.store(only=today.isoformat())
+        store_excluded(task.state, task.excluded)  # Those of other days cannot be read again.
 
 
 def _count_years(task: Task) -> Counted:
@@ -113,7 +120,9 @@ def _no_rows(_rows: bytes) -> pa.Table:
 
 def _is_due(stored: StoredLists, window: DateWindow, counted: Counted, task: Task) -> bool:
     now, before = task.options.clock.now(), stored.before(name_window(window))
-    if before is None or task.options.full_refresh or last_day(window) >= now.date() - RECENT:
+    if before is None or task.options.full_refresh or task.lacks_columns:
+        return True
+    if last_day(window) >= now.date() - RECENT:
         return True
     if not covers(before.by, task.visibility):
         return True  # This token may see rows that the former one did not.

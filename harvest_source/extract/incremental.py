@@ -17,6 +17,7 @@ from harvest_source.decode.dedup import keep_newest
 from harvest_source.extract.audit_state import Audited, load_audited
 from harvest_source.extract.backfill import dump_backfill, load_backfill
 from harvest_source.extract.cursor import load_cursor, move_cursor
+from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.list_reader import TABLES_WAITING, ListReader, ReadResult
 from harvest_source.extract.parent_reading import ParentCollector
 from harvest_source.extract.slice_reader import Emit
@@ -52,8 +53,8 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
             if read_plan.is_whole:
                 volatile.add(table)
             yield table
-            _keep_progress(task, slice_, result)
-        _keep_progress(task, slice_, result)
+            _keep_progress(task, slice_, result, is_whole=read_plan.is_whole)
+        _keep_progress(task, slice_, result, is_whole=read_plan.is_whole)
     if not read_plan.is_whole:  # A read of all history includes them.
         yield from _read_volatile(task, reader, results)
     if not all(result.proven for result in results):
@@ -61,6 +62,7 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
         return
     parents.keep(results)
     task.state.pop("backfill", None)
+    _note_columns(task, is_whole=read_plan.is_whole)
     began = min(result.began for result in results if result.began)
     move_cursor(
         task.state, read_plan, task.vouched(began), visibility=task.visibility, has_news=rows > 0
@@ -84,15 +86,29 @@ def _resume(task: Task, slice_: Slice) -> ReadResult:
     """The progress that an earlier, interrupted run made with *slice_*."""
     if task.options.full_refresh:
         return ReadResult()  # Rows that this run does not see are removed: it must see all of them.
+    if task.lacks_columns:
+        return ReadResult()  # What was read of it lacks them, too.
     now = task.options.clock.now()
     return load_backfill(task.state.get("backfill"), slice_, task.visibility, now)
 
 
-def _keep_progress(task: Task, slice_: Slice, result: ReadResult) -> None:
+def _note_columns(task: Task, *, is_whole: bool) -> None:
+    """Note which columns the rows lack, once all of them were read or some were."""
+    if is_whole:
+        store_excluded(task.state, task.excluded)
+    else:
+        note_excluded(task.state, task.excluded)
+
+
+def _keep_progress(task: Task, slice_: Slice, result: ReadResult, *, is_whole: bool) -> None:
     if slice_.since is not None or not result.done or task.options.full_refresh:
         return
     assert result.began is not None
     if task.vouched(result.began) == result.began:  # It becomes the cursor, perhaps in another run.
+        if is_whole and task.lacks_columns:
+            # Without a cursor the next run goes on with this read if it is interrupted.
+            task.state.pop("cursor", None)
+        _note_columns(task, is_whole=is_whole)
         task.state["backfill"] = dump_backfill(slice_, result, task.visibility)
 
 
@@ -122,6 +138,7 @@ def reread_slices(task: Task) -> Iterator[pa.Table]:
     reread = (task.options.rereads or {}).get(task.key)
     if reread is None:
         return
+    note_excluded(task.state, task.excluded)
     reads = [(slice_, ReadResult()) for slice_ in reread.slices]
     yield from _read_slices(task, reads)
     results = [result for _, result in reads]

@@ -27,6 +27,7 @@ from harvest_source.errors import (
     StaleAnswerError,
     counted,
 )
+from harvest_source.extract.exclusion import note_excluded, store_excluded
 from harvest_source.extract.proof import (
     ATTEMPTS,
     confirm_empty,
@@ -185,12 +186,14 @@ def read_all(task: Task) -> Iterator[pa.Table]:
     if before is not None and not may_replace(task, before, before.rows):
         task.warn_kept("all of it")
         return
+    note_excluded(task.state, task.excluded)
     table = _read_all(task)
-    if accepts(task, before, table, "all of it"):
+    if accepts(task, LastRead.load(task.state.get("seen")), table, "all of it"):
         if table.num_rows == 0:
             note_empty(task, [Scope((), "", {})])
         yield table
         task.state["seen"] = remember(task, table).dump()
+        store_excluded(task.state, task.excluded)
 
 
 def _read_all(task: Task) -> pa.Table:

@@ -13,7 +13,8 @@ import pyarrow as pa
 from harvest_source.auth.sessions import Session
 from harvest_source.decode.decoder import Decoder
 from harvest_source.decode.key_decoder import KeyDecoder
-from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read
+from harvest_source.extract.cursor import Cursor, ReadPlan, plan_read, plan_whole_read
+from harvest_source.extract.exclusion import excluded_columns, load_excluded
 from harvest_source.extract.key_lists import KeyClient
 from harvest_source.extract.list_reader import ListReader, ReadResult
 from harvest_source.extract.options import ReadOptions
@@ -56,6 +57,16 @@ class Task:
     def visibility(self) -> str:
         """What the token of this run may see."""
         return self.session.owner.visibility
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """The table's columns that this run leaves out."""
+        return excluded_columns(self.endpoint, self.options.exclude)
+
+    @property
+    def lacks_columns(self) -> bool:
+        """Whether rows in the warehouse lack columns that are no longer left out."""
+        return bool(load_excluded(self.state) - self.excluded)
 
     def vouched(self, began: datetime) -> datetime | None:
         """*began* as far as Harvest's own clock vouches for it; None: not at all."""
@@ -120,15 +131,28 @@ class Task:
         if cursor is not None and not self.sees_all_of(cursor):
             self.run_log.warn(describe_lower_role(self.session.account_id))
         is_full, now = self.options.full_refresh, self.options.clock.now()
+        start_date = self.options.start_date if date_column else None
+        if not is_full and cursor is not None and self.lacks_columns and self.sees_all_of(cursor):
+            self._warn_of_lacking_columns()
+            return plan_whole_read(cursor, start_date, self.session.managed_scope)
         plan = plan_read(
             None if is_full else cursor,
             visibility=self.visibility,
-            start_date=self.options.start_date if date_column else None,
+            start_date=start_date,
             overlap=self.options.overlap,
             now=now,
             managed=self.session.managed_scope,
         )
         return plan.with_changes(cursor, now) if is_full else plan
+
+    def _warn_of_lacking_columns(self) -> None:
+        columns = sorted(load_excluded(self.state) - self.excluded)
+        names = ", ".join(f"{self.endpoint.name}.{column}" for column in columns)
+        self.run_log.warn(
+            f"{names} {'is' if len(columns) == 1 else 'are'} no longer excluded: all of "
+            f"{self.endpoint.name} of account {self.session.account_id} is read again to fill "
+            f"{'it' if len(columns) == 1 else 'them'}."
+        )
 
     def note_unproven(self, results: Sequence[ReadResult]) -> None:
         """Record which slices of the table could not be proven complete, and why."""

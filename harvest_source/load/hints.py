@@ -96,12 +96,6 @@ def load_id_hint() -> TColumnSchema:
     return {"name": LOAD_ID, "data_type": "text", "nullable": False}
 
 
-def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[str]:
-    """Columns and arrays of one table among the ``table.column`` names to leave out."""
-    names = (name.partition(".") for name in exclude)
-    return frozenset(column for table, _, column in names if table == endpoint.name)
-
-
 def stored_columns(schema: dlt.Schema, table: str) -> Mapping[str, TColumnSchema]:
     """The columns of *table* in dlt's schema; none if the schema has no such table."""
     return schema.tables.get(find_table(schema, table), {"columns": {}})["columns"]

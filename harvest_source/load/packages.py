@@ -16,6 +16,7 @@ from dlt.sources import DltSource
 
 from harvest_source.decode.dedup import iter_newest
 from harvest_source.defaults import TableFormat
+from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.extraction import Batch
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.extract.run_log import Place
@@ -23,7 +24,6 @@ from harvest_source.load.encoder import DltEncoder, KnownHints, build_decoder, i
 from harvest_source.load.file_format import choose_format
 from harvest_source.load.hints import (
     disable_type_detection,
-    excluded_columns,
     is_declared,
     learned_columns,
 )

@@ -12,6 +12,7 @@ from dlt.sources import DltResource
 from harvest_source.defaults import TableFormat
 from harvest_source.dlt_internals import LastStep, find_load_id, has_row_steps
 from harvest_source.errors import ConfigError
+from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.reading_order import TableFeed
 from harvest_source.load.encoder import DltEncoder, KnownHints, build_decoder, iter_empty_table
@@ -20,7 +21,6 @@ from harvest_source.load.hints import (
     build_hints,
     build_nested_hints,
     build_references,
-    excluded_columns,
     find_grown_children,
     is_declared,
     learned_columns,

@@ -12,9 +12,10 @@ from dlt.sources import DltResource
 from harvest_source.auth.sessions import Sessions
 from harvest_source.config.spec import HarvestCredentials
 from harvest_source.dlt_internals import find_active_pipeline, log_warning, use_naming_duckdb
+from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.extraction import Extraction
 from harvest_source.extract.run_log import RunLog
-from harvest_source.load.hints import disable_type_detection, excluded_columns
+from harvest_source.load.hints import disable_type_detection
 from harvest_source.load.history import TableHistory
 from harvest_source.load.resources import build_resource
 from harvest_source.load.settings import Hooks, RunArguments, Settings, build_settings

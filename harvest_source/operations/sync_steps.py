@@ -23,6 +23,7 @@ from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
+from harvest_source.operations.exclusion_marks import note_excluded_columns
 from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_owed
 from harvest_source.operations.run_end import finish, write_log, write_run
@@ -86,6 +87,7 @@ class SyncSteps:
         try:
             for warning in self.restored.result():
                 workspace.run_log.warn(warning)
+            note_excluded_columns(workspace)
             for warning in empty_excluded(warehouse, workspace.extraction.options.exclude):
                 workspace.run_log.warn(warning)
             finish_owed(workspace)

@@ -17,6 +17,7 @@ from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State
+from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
 from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_owed
@@ -79,6 +80,7 @@ def verify(
         check_loaded(warehouse)
         for warning in warehouse.restore() if fix else warnings:
             log.warn(warning)
+        workspace = exclude_what_is_lacking(workspace)
         if fix:
             finish_owed(workspace)
         comparison = TablesComparison(workspace, is_thorough=fix)

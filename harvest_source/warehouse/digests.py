@@ -9,8 +9,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.extract.slices import Slice
-from harvest_source.load.hints import excluded_columns
 from harvest_source.schema.columns import ACCOUNT_ID
 from harvest_source.sql.conditions import AllOf, AnyOf, Condition, Equals, OneOf
 from harvest_source.warehouse.arrow_reads import select_digests

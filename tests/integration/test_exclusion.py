@@ -44,6 +44,68 @@ def test_what_was_loaded_of_an_excluded_column_is_emptied(open_lab: OpenLab) -> 
     assert lab.sync("users", exclude=EXCLUDED, **history).run_log.warnings == []
 
 
+FILLED = ["time_entries.hours", "users.cost_rate", "cost_rates.amount", "roles.name"]
+ELSEWHERE = ["clients.name"]
+"""Of a table that the runs with exclusions do not read."""
+REPORTED = ["report_time_projects.total_hours"]
+
+
+def count_values(lab: Lab) -> dict[str, tuple[int, int]]:
+    """The rows of each table, and how many have a value in the column."""
+    counts = {}
+    for name in (*FILLED, *ELSEWHERE, *REPORTED):
+        table, _, column = name.partition(".")
+        (row,) = lab.sql(f"SELECT COUNT(*) AS rows, COUNT({column}) AS filled FROM {table}")
+        counts[name] = row["rows"], row["filled"]
+    return counts
+
+
+def test_a_column_that_is_no_longer_excluded_is_filled(open_lab: OpenLab) -> None:
+    """In every row, although none has changed, whichever strategy reads the table."""
+    tables = sorted({each.partition(".")[0] for each in (*FILLED, *REPORTED)})
+    lab = open_lab.loaded(*tables, "clients", entries=60, page_rows=20)
+    before = count_values(lab)
+    assert all(filled for _, filled in before.values())
+    lab.rest()
+    lab.sync(*tables, exclude=[*FILLED, *ELSEWHERE, *REPORTED])
+    assert {filled for _, filled in count_values(lab).values()} == {0}
+    assert lab.verify().exit_code == 0
+    lab.rest()
+    report = lab.sync(*tables, "clients")
+    assert count_values(lab) == before
+    told = [each.partition(" is no longer excluded")[0] for each in report.run_log.warnings]
+    assert sorted(told) == sorted([*FILLED[:3], *ELSEWHERE])
+    lab.rest()
+    again = lab.sync(*tables, "clients")
+    assert (again.run_log.warnings, again.status) == ([], "ok")
+    assert again.tables["time_entries"].rows == 0 < report.tables["time_entries"].rows
+
+
+def test_mending_leaves_out_what_syncs_leave_out(open_lab: OpenLab) -> None:
+    """Also where it is not told to: else it would load the rates that were to stay out."""
+    lab = open_lab(entries=60)
+    lab.stop_timers()
+    lab.rest()
+    lab.sync("time_entries", exclude=["time_entries.hours"])
+    lab.alter("UPDATE time_entries SET rounded_hours = 99")
+    lab.rest()
+    assert lab.verify(fix=True).exit_code == 0
+    assert max(row["rounded_hours"] for row in lab.table("time_entries")) < 99
+    assert "hours" not in lab.columns("time_entries")
+
+
+def test_what_mending_left_out_is_filled_by_the_next_sync(open_lab: OpenLab) -> None:
+    """An exclusion that only the verification was told."""
+    lab = open_lab.loaded("time_entries", entries=60)
+    lab.alter("UPDATE time_entries SET rounded_hours = 99")
+    lab.rest()
+    assert lab.verify(fix=True, exclude=["time_entries.notes"]).exit_code == 0
+    lab.rest()
+    lab.sync("time_entries")
+    stored = {row["id"]: row["notes"] for row in lab.table("time_entries")}
+    assert stored == {row["id"]: row["notes"] for row in lab.server.rows("time_entries")}
+
+
 def settle(lab: Lab) -> dict[str, Any]:
     """What verify and check are given."""
     return {

@@ -64,22 +64,29 @@ class UnsteadyClient(ModelClient):
 
 
 def read_once(
-    world: World, client: type[ModelClient], state: dict[str, Any]
+    world: World, client: type[ModelClient], state: dict[str, Any], *exclude: str
 ) -> tuple[int, list[str]]:
     """Rows of one run, page by page as from Harvest, and why they are not proven complete."""
     served = client(world, lambda _request, _is_sent: None, per_page=2000)
-    task = build_task(served, state=state, now=START + timedelta(seconds=world.now_s))
+    now = START + timedelta(seconds=world.now_s)
+    task = build_task(served, state=state, now=now, exclude=frozenset(exclude))
     rows = sum(table.num_rows for table in read(task))
     return rows, [str(each.error) for each in task.run_log.unproven]
 
 
-def test_what_was_proven_is_kept_when_something_else_was_not() -> None:
-    """The next run reads the rest, and not all of a long list again."""
+def fill_world() -> World:
+    """A long list with one busy day."""
     world = World()
     for number in range(ROWS):
         on = BAD if number < 3000 else BAD + timedelta(days=1 + number * 60 // ROWS)
         world.create(on, user=11)
     world.now_s = 10_000
+    return world
+
+
+def test_what_was_proven_is_kept_when_something_else_was_not() -> None:
+    """The next run reads the rest, and not all of a long list again."""
+    world = fill_world()
     state: dict[str, Any] = {}
     rows, unproven = read_once(world, UnsteadyClient, state)
     assert rows >= ROWS
@@ -92,6 +99,43 @@ def test_what_was_proven_is_kept_when_something_else_was_not() -> None:
     assert not unproven
     assert "cursor" in state
     assert "backfill" not in state
+
+
+NOTES = "time_entries.notes"
+
+
+def test_all_is_read_again_once_a_column_is_no_longer_left_out() -> None:
+    """Nothing in Harvest has changed, and the rows here lack it. Once: then changes are enough."""
+    world, state = fill_world(), dict[str, Any]()
+    read_once(world, ModelClient, state, NOTES)
+    assert state["excluded"] == ["notes"]
+    assert read_once(world, ModelClient, state, NOTES)[0] == 0
+    assert read_once(world, ModelClient, state)[0] == ROWS
+    assert "excluded" not in state
+    assert read_once(world, ModelClient, state)[0] == 0
+    read_once(world, ModelClient, state, NOTES)
+    assert state["excluded"] == ["notes"], "what is read from now on lacks it"
+
+
+def test_reading_again_goes_on_where_it_was_interrupted() -> None:
+    """Its windows have the column; those of a read that left it out do not."""
+    world, state = fill_world(), dict[str, Any]()
+    read_once(world, UnsteadyClient, state, NOTES)
+    assert ("backfill" in state, state["excluded"]) == (True, ["notes"])
+    rows, _ = read_once(world, UnsteadyClient, state)
+    assert rows >= ROWS
+    assert ("cursor" in state, "backfill" in state, "excluded" in state) == (False, True, False)
+    rows, unproven = read_once(world, ModelClient, state)
+    assert (rows < ROWS * 0.7, unproven) == (True, [])
+    assert "cursor" in state
+
+
+def test_a_lower_role_fills_no_column() -> None:
+    """It may be shown nulls in place of rates that are known."""
+    manager = Owner(1, "Ann", "", ("manager",))
+    state = {**stored_cursor(visibility="1:administrator"), "excluded": ["notes"]}
+    list(read(build_task(ScriptedClient(), state=state, owner=manager)))
+    assert state["excluded"] == ["notes"]
 
 
 HOUR = timedelta(hours=1)

@@ -7,12 +7,12 @@ from typing import Any
 import dlt
 import pytest
 
+from harvest_source.extract.exclusion import excluded_columns
 from harvest_source.load.hints import (
     build_child_hints,
     build_hints,
     build_nested_hints,
     build_references,
-    excluded_columns,
     find_grown_children,
     is_declared,
     learned_columns,

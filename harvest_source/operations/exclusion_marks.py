@@ -1,0 +1,51 @@
+"""Which columns the warehouse lacks because runs left them out, as the stored state tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harvest_source.extract.exclusion import excluded_columns, load_excluded, note_excluded
+from harvest_source.load.state import change_account, stored_accounts
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoints import ENDPOINTS
+
+
+def note_excluded_columns(workspace: Workspace) -> None:
+    """
+    Note the columns that this run leaves out, before what was loaded of them is emptied.
+
+    Of all accounts and tables that were read before: a column is emptied in every table that has
+    it, whichever tables this run reads.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    exclude, sources = workspace.extraction.options.exclude, workspace.warehouse.source_state
+    missing = [
+        (endpoint.name, int(account_id), columns)
+        for endpoint in ENDPOINTS
+        if (columns := excluded_columns(endpoint, exclude))
+        for account_id, state in stored_accounts(sources, endpoint.name).items()
+        if not columns <= load_excluded(state)
+    ]
+
+    def change(state: dict[str, Any]) -> None:
+        for table, account_id, columns in missing:
+            note_excluded(change_account(state, table, account_id), columns)
+
+    if missing:
+        workspace.warehouse.write_state(change)
+
+
+def exclude_what_is_lacking(workspace: Workspace) -> Workspace:
+    """*workspace* that also leaves out what earlier runs left out and none has read since."""
+    sources, options = workspace.warehouse.source_state, workspace.extraction.options
+    lacking = {
+        f"{endpoint.name}.{column}"
+        for endpoint in ENDPOINTS
+        for state in stored_accounts(sources, endpoint.name).values()
+        for column in load_excluded(state)
+    }
+    options = replace(options, exclude=options.exclude | lacking)
+    return replace(workspace, extraction=replace(workspace.extraction, options=options))
