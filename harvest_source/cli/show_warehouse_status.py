@@ -52,8 +52,11 @@ def summarise(report: WarehouseStatus) -> str:
         return f"stale: {counted(len(stale), 'table')} older than asked for: {names}"
     known = [each.as_of for each in report.tables if each.as_of is not None]
     if len(known) < len(report.tables) or not known:
-        missing = len(report.tables) - len(known)
-        return f"not known: no complete run is on record for {counted(missing, 'table')}"
+        missing = [each.table for each in report.tables if each.as_of is None]
+        names = f": {', '.join(dict.fromkeys(missing))}" if missing else ""
+        return (
+            f"not known: no complete run is on record for {counted(len(missing), 'table')}{names}"
+        )
     oldest = min(known)
     return (
         f"ok: every table is as of {oldest:%Y-%m-%d %H:%M:%S} UTC or later, {_age(report, oldest)}"

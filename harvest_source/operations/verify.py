@@ -15,6 +15,7 @@ from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import ConfigError, NothingComparedError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
+from harvest_source.operations.audit_tables import find_cursor
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State
 from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
@@ -22,11 +23,14 @@ from harvest_source.operations.loaded import check_loaded, explain_nothing
 from harvest_source.operations.mending import mend
 from harvest_source.operations.row_removal import finish_owed
 from harvest_source.operations.run import note_lost_sign_in, open_run
+from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.verify_record import record_verification
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace, open_workspace
+from harvest_source.schema.endpoint import ReadStrategy
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
+from harvest_source.schema.run_record import find_unread
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.misfits import describe_misfits
 from harvest_source.warehouse.target import Target, build_target
@@ -93,6 +97,7 @@ def verify(
         if fix:
             drop_staging(workspace)
         account_ids = tuple(run.sessions.account_ids())
+        _note_unread(workspace, account_ids)
         _note_nothing_compared(workspace, account_ids, found)
         note_lost_sign_in(run, account_ids)
         report = VerifyReport(
@@ -113,6 +118,26 @@ def _check_exists(target: Target) -> None:
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database} to verify. Make it: harvest-source sync"
         raise ConfigError(msg)
+
+
+def _note_unread(workspace: Workspace, account_ids: Sequence[int]) -> None:
+    """A table that runs began to read and none read to its end has nothing to compare."""
+    warehouse, log = workspace.warehouse, workspace.run_log
+    unknown = [
+        (endpoint.name, account_id)
+        for endpoint in workspace.endpoints
+        if endpoint.strategy is ReadStrategy.CHANGES and warehouse.has_table(endpoint.name)
+        for account_id in account_ids
+        if find_cursor(workspace, (endpoint.name, account_id)) is None
+    ]
+    if not unknown:
+        return  # As a rule: to open a DuckDB file takes time.
+    with warehouse.sql() as sql:
+        unread = find_unread(read_runs(warehouse, sql, workspace.now()))
+    for place in unknown:
+        if place in unread:
+            msg = "It was never read to its end, so it was not compared: harvest-source sync"
+            log.fail(*place, NothingComparedError(msg))
 
 
 def _note_nothing_compared(

@@ -32,25 +32,24 @@ from harvest_source.errors import ConfigError
 from harvest_source.extract.audit_state import load_audited
 from harvest_source.extract.parent_sweep import ParentSweep
 from harvest_source.extract.schedule import DAILY, is_older
-from harvest_source.load.own_tables import SYNC_RUNS, VERIFY_RUNS
+from harvest_source.load.own_tables import VERIFY_RUNS
 from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
 from harvest_source.operations.loaded import check_loaded
 from harvest_source.operations.login import open_sign_in_context
 from harvest_source.operations.notifying import tell
 from harvest_source.operations.run_report import choose_exit_code
+from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
-from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_last_read
+from harvest_source.schema.run_record import RunRecord, find_last_read, find_unread
 from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, find_last
-from harvest_source.sql.conditions import EVERY_ROW, Within
+from harvest_source.sql.conditions import EVERY_ROW
 from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
 
 _STALE: Final = 5
-_LOOKED_BACK: Final = timedelta(days=35)
-"""Runs that are looked through for the age of a table; older ones only if there are no others."""
 _SHOWN_RUNS: Final = 5
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -196,10 +195,11 @@ def read_warehouse_status(
     check_loaded(warehouse)
     _check_accounts(warehouse, accounts)
     with warehouse.sql() as sql:
-        runs = _read_runs(warehouse, sql, now)
+        runs = read_runs(warehouse, sql, now)
+        places = _list_places(warehouse, find_unread(runs), wanted, accounts)
         tables = tuple(
             _read_table(warehouse, name, account_id, rows, runs, plan)
-            for name, account_id, rows in _iter_places(warehouse, sql, wanted, accounts)
+            for name, account_id, rows in _iter_counts(sql, places)
         )
         verified = _read_verified(warehouse, sql)
     shown, said = tuple(runs[:_SHOWN_RUNS]), tuple(warnings)
@@ -251,16 +251,6 @@ def parse_age(text: str) -> timedelta:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunRecord]:
-    """The runs on record, the newest first."""
-    if not warehouse.has_table(SYNC_RUNS):
-        return []  # Plain dlt filled the warehouse.
-    recent = Within("started_at", now - _LOOKED_BACK, None)
-    rows = sql.select(SYNC_RUNS, recent, RUN_COLUMNS)
-    rows = rows or sql.select(SYNC_RUNS, EVERY_ROW, RUN_COLUMNS)
-    return sorted(map(RunRecord.parse, rows), key=lambda each: each.started_at, reverse=True)
-
-
 def _check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
     """
     Check that something of every account was read into the warehouse.
@@ -286,16 +276,32 @@ def _read_verified(warehouse: Warehouse, sql: Sql) -> VerifyRecord | None:
     return find_last(sql.select(VERIFY_RUNS, EVERY_ROW, VERIFY_COLUMNS))
 
 
-def _iter_places(
-    warehouse: Warehouse, sql: Sql, wanted: Collection[str], accounts: Collection[int]
-) -> Iterator[tuple[str, int, int]]:
-    """Table, account and rows of everything that was read, in the tables' own order."""
+def _list_places(
+    warehouse: Warehouse,
+    unread: Collection[tuple[str, int]],
+    wanted: Collection[str],
+    accounts: Collection[int],
+) -> dict[str, list[int]]:
+    """
+    The accounts of each table that is shown, in the tables' own order.
+
+    Args:
+        unread: Tables, by account, that no run has read to its end: they have no state.
+    """
+    places: dict[str, list[int]] = {}
     for name in BY_NAME:
-        read = {int(each) for each in stored_accounts(warehouse.source_state, name)}
-        if name not in wanted or not read or not warehouse.has_table(name):
-            continue
-        rows = sql.count_by(name, EVERY_ROW, "account_id")
-        for account_id in sorted(read & set(accounts) if accounts else read):
+        known = {int(each) for each in stored_accounts(warehouse.source_state, name)}
+        known |= {account_id for table, account_id in unread if table == name}
+        if name in wanted and warehouse.has_table(name):
+            places[name] = sorted(known & set(accounts) if accounts else known)
+    return places
+
+
+def _iter_counts(sql: Sql, places: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int]]:
+    """Table, account and rows of *places*."""
+    for name, account_ids in places.items():
+        rows = sql.count_by(name, EVERY_ROW, "account_id") if account_ids else {}
+        for account_id in account_ids:
             yield name, account_id, rows.get(account_id, 0)
 
 

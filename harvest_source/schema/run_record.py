@@ -82,6 +82,16 @@ def find_last_read(
     return max((run.started_at for run in known if run.has_read(table, account_id)), default=None)
 
 
+def find_unread(runs: Iterable[RunRecord]) -> set[tuple[str, int]]:
+    """The tables, by account, that some of *runs* began to read and none read without a failure."""
+    tried, read = set[tuple[str, int]](), set[tuple[str, int]]()
+    for run in runs:
+        places = {(table, each) for table in run.tables for each in run.accounts(table)}
+        tried |= places
+        read |= {place for place in places if run.has_read(*place)}
+    return tried - read
+
+
 def find_evidence(runs: Iterable[RunRecord]) -> list[RunRecord]:
     """
     Of *runs*, those that tell something which no later one of them tells.

@@ -14,6 +14,7 @@ from harvest_source.errors import ConfigError
 from harvest_source.operations import compare_tables
 from harvest_source.operations.comparisons import AT_ONCE, Comparison
 from harvest_source.operations.verify_report import VerifyReport
+from harvest_source.operations.warehouse_status import read_warehouse_status
 from tests.support.earlier import forget_own_tables
 from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
@@ -321,6 +322,29 @@ def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     (failure,) = report.run_log.failures
     assert failure.account_id == 1000002
     assert "no table that can be counted was read" in str(failure.error)
+
+
+def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab) -> None:
+    """Its first run failed: verify and status name it, and a good run makes up for it."""
+    lab = open_lab(entries=20)
+    lab.server.fault("server_error", table="clients", times=100)
+    assert lab.sync("clients", "tasks").exit_code == 4
+    lab.server.clear_faults()
+    lab.rest()
+    for _ in range(2):
+        report = lab.verify()
+        assert (report.status, report.exit_code) == ("partial", 5)
+        (failure,) = report.run_log.failures
+        assert failure.table == "clients"
+        assert "never read to its end" in str(failure.error)
+    with lab.working():
+        found = read_warehouse_status(
+            database=lab.database, settings=lab.settings, clock=lab.shared, max_age="1000d"
+        )
+    assert [(each.table, each.as_of, each.rows) for each in found.stale] == [("clients", None, 0)]
+    assert found.exit_code == 5
+    lab.sync("clients", "tasks")
+    assert lab.verify().exit_code == 0
 
 
 @pytest.mark.rare

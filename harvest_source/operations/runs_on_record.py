@@ -1,0 +1,25 @@
+"""The runs that ``sync_runs`` has, and the tables that none of them has read to its end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from harvest_source.load.own_tables import SYNC_RUNS
+from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord
+from harvest_source.sql.conditions import EVERY_ROW, Within
+from harvest_source.warehouse.sql import Sql
+from harvest_source.warehouse.warehouse import Warehouse
+
+_LOOKED_BACK: Final = timedelta(days=35)
+"""Runs that are looked through; older ones only if there are no others."""
+
+
+def read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunRecord]:
+    """The runs on record, the newest first; none where plain dlt filled the warehouse."""
+    if not warehouse.has_table(SYNC_RUNS):
+        return []
+    recent = Within("started_at", now - _LOOKED_BACK, None)
+    rows = sql.select(SYNC_RUNS, recent, RUN_COLUMNS)
+    rows = rows or sql.select(SYNC_RUNS, EVERY_ROW, RUN_COLUMNS)
+    return sorted(map(RunRecord.parse, rows), key=lambda each: each.started_at, reverse=True)
