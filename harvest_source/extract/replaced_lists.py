@@ -10,10 +10,8 @@ state that says that the list is empty.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
@@ -28,6 +26,7 @@ from harvest_source.errors import (
     counted,
 )
 from harvest_source.extract.exclusion import note_excluded, store_excluded
+from harvest_source.extract.last_read import LastRead, count_elements, fingerprint
 from harvest_source.extract.proof import (
     ATTEMPTS,
     confirm_empty,
@@ -36,7 +35,7 @@ from harvest_source.extract.proof import (
     pages_agree,
 )
 from harvest_source.extract.removals import Reason, Removal, owe
-from harvest_source.extract.schedule import is_due, parse_instant
+from harvest_source.extract.schedule import is_due
 from harvest_source.extract.slice_reader import ListSource, SliceRead, SliceReader
 from harvest_source.extract.slices import Slice
 from harvest_source.extract.task import Task
@@ -48,43 +47,6 @@ SCOPE_ROWS: Final = 20_000
 
 SCOPE_WORKERS: Final = 8
 """Lists read in parallel. At 1 s a request more would exceed Harvest's 100 requests in 15 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class LastRead:
-    """What is remembered of a list in place of its rows, since it was read last."""
-
-    at: datetime
-    by: str
-    """``Owner.visibility`` of the token that read it."""
-    rows: int
-    digest: str
-    """The :func:`fingerprint` of its rows."""
-
-    def dump(self) -> dict[str, Any]:
-        """As stored in dlt's state."""
-        return {
-            "at": self.at.isoformat(),
-            "by": self.by,
-            "rows": self.rows,
-            "digest": self.digest,
-        }
-
-    @classmethod
-    def load(cls, stored: Any) -> LastRead | None:
-        """Parse what was stored; None when it is missing or malformed."""
-        try:
-            at = parse_instant(stored["at"])
-            return cls(at, str(stored["by"]), int(stored["rows"]), str(stored["digest"]))
-        except (KeyError, TypeError, ValueError):
-            return None
-
-
-def fingerprint(table: pa.Table) -> str:
-    """A digest of a table's content, whatever the order of its columns."""
-    names = sorted(table.column_names)
-    content = repr([names, table.select(names).to_pylist()])
-    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def shows_all(task: Task) -> bool:
@@ -124,7 +86,9 @@ def accepts(task: Task, before: LastRead | None, table: pa.Table, what: str) -> 
 
 def remember(task: Task, table: pa.Table) -> LastRead:
     """What to store of *table*, read now."""
-    return LastRead(task.options.clock.now(), task.visibility, table.num_rows, fingerprint(table))
+    elements = count_elements(task.endpoint, table)
+    now, by = task.options.clock.now(), task.visibility
+    return LastRead(now, by, table.num_rows, fingerprint(table), elements)
 
 
 def note_empty(task: Task, scopes: Sequence[Scope]) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvest_source.decode.dedup import keep_newest
-from harvest_source.extract.replaced_lists import fingerprint
+from harvest_source.extract.last_read import fingerprint
 from harvest_source.schema.endpoint import Endpoint
 
 

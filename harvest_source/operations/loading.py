@@ -18,6 +18,7 @@ from harvest_source.extract.run_log import Place
 from harvest_source.extract.visibility import was_read
 from harvest_source.load.packages import PackageBuilder
 from harvest_source.memory import release_memory
+from harvest_source.operations.list_rows import ListRows, check_lists
 from harvest_source.operations.replacement import Replacement
 from harvest_source.operations.unchanged import find_unchanged
 from harvest_source.operations.workspace import Workspace
@@ -32,7 +33,11 @@ _MANY_ROWS: Final = 20_000
 """Rows of a load from which on they are written into a DuckDB file beside those that are there."""
 
 
-def load_tables(workspace: Workspace, on_made: Callable[[], None] = lambda: None) -> None:
+def load_tables(
+    workspace: Workspace,
+    on_made: Callable[[], None] = lambda: None,
+    list_rows: ListRows | None = None,
+) -> None:
     """
     Read every table of every account, load it, and create the tables that no row created.
 
@@ -41,14 +46,15 @@ def load_tables(workspace: Workspace, on_made: Callable[[], None] = lambda: None
 
     Args:
         on_made: Called after a load that made tables; more rows may be read meanwhile.
+        list_rows: Rows of the lists that are read whole; None: they are as they were loaded.
 
     Raises:
         DestinationError: The destination refused; the package stays pending.
     """
-    landed = Counter[Place]()
+    landed, list_rows = Counter[Place](), list_rows or ListRows()
     while True:
         try:
-            return _load_tables(workspace, on_made, landed)
+            return _load_tables(workspace, on_made, landed, list_rows)
         except TableRefusedError as error:
             workspace = _without_refused(workspace, error)
             workspace.run_log.keep_rows(landed)
@@ -70,13 +76,19 @@ def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspac
     return replace(workspace, endpoints=kept)
 
 
-def _load_tables(workspace: Workspace, on_made: Callable[[], None], landed: Counter[Place]) -> None:
+def _load_tables(
+    workspace: Workspace,
+    on_made: Callable[[], None],
+    landed: Counter[Place],
+    list_rows: ListRows,
+) -> None:
     """As :func:`load_tables`; counts in *landed* the rows that were read for each load."""
     builder = _create_builder(workspace)
     feeds = [
         _with_stored_windows(workspace, each)
         for each in builder.build_feeds(workspace.sessions.account_ids())
     ]
+    feeds = check_lists(workspace.warehouse, list_rows, feeds)
     replacement, unchanged = Replacement(workspace), find_unchanged(workspace, feeds)
     usual, merges = workspace.extraction.package_rows, _merges(workspace, feeds)
     size = choose_package_rows(usual, merges=merges)

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 from harvest_source.errors import DestinationError, GuardError
+from harvest_source.extract.last_read import LastRead
 from harvest_source.extract.removals import Reason, Removal, forget_owed, load_owed, owe
-from harvest_source.extract.replaced_lists import LastRead
 from harvest_source.extract.run_log import Place
 from harvest_source.load.own_tables import DELETED_RECORDS, is_made
 from harvest_source.load.state import change_account, stored_accounts

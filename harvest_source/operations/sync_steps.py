@@ -24,6 +24,7 @@ from harvest_source.extract.visibility import explain_undated, may_hide
 from harvest_source.load.own_tables import SYNC_RUNS
 from harvest_source.operations.audit import run_audit
 from harvest_source.operations.exclusion_marks import note_excluded_columns
+from harvest_source.operations.list_rows import ListRows, count_list_rows
 from harvest_source.operations.loading import load_tables
 from harvest_source.operations.row_removal import RowRemoval, finish_owed
 from harvest_source.operations.run_end import finish, write_log, write_run
@@ -50,11 +51,11 @@ class SyncSteps:
     What a sync does with an open warehouse.
 
     Attributes:
-        restored: Warnings of :meth:`restore`, or why it failed.
+        restored: Warnings of :meth:`restore`, and the rows of lists there, or why it failed.
     """
 
     workspace: Workspace
-    restored: Future[list[str]] = field(default_factory=Future)
+    restored: Future[tuple[list[str], ListRows]] = field(default_factory=Future)
 
     @contextmanager
     def written_once(self) -> Iterator[None]:
@@ -75,8 +76,12 @@ class SyncSteps:
 
         A failure is that of :meth:`execute`: a refused sign-in comes before it.
         """
+        warehouse = self.workspace.warehouse
         try:
-            self.restored.set_result(self.workspace.warehouse.restore())
+            with warehouse.held():  # A DuckDB file is opened once for both.
+                warnings = warehouse.restore()
+                list_rows = count_list_rows(warehouse, self.workspace.endpoints)
+            self.restored.set_result((warnings, list_rows))
         except HarvestError as error:
             self.restored.set_exception(error)
 
@@ -85,7 +90,8 @@ class SyncSteps:
         workspace = self.workspace
         warehouse = workspace.warehouse
         try:
-            for warning in self.restored.result():
+            warnings, list_rows = self.restored.result()
+            for warning in warnings:
                 workspace.run_log.warn(warning)
             note_excluded_columns(workspace)
             for warning in empty_excluded(warehouse, workspace.extraction.options.exclude):
@@ -93,7 +99,7 @@ class SyncSteps:
             finish_owed(workspace)
             is_full, began = workspace.extraction.options.full_refresh, build_load_id()
             earlier = read_load_ids(warehouse) if is_full else frozenset()
-            load_tables(workspace, self._complete_tables)
+            load_tables(workspace, self._complete_tables, list_rows)
             self._complete_load()
             if is_full:
                 self._remove_unseen(read_load_ids(warehouse) - earlier, began)

@@ -12,12 +12,11 @@ import pytest
 
 from harvest_source.auth.sessions import Owner
 from harvest_source.errors import IncompleteListError, ResponseError
+from harvest_source.extract.last_read import LastRead, fingerprint
 from harvest_source.extract.removals import OWED, Reason, load_owed
 from harvest_source.extract.replaced_lists import (
-    LastRead,
     Scope,
     StoredLists,
-    fingerprint,
     may_replace,
     read_all,
     read_scopes,

@@ -1,0 +1,148 @@
+"""
+How many rows the warehouse has of each list that is read whole, beside the number that was loaded.
+
+A list is loaded if it differs from the one that was loaded last. So rows that a person or another
+program deleted from the warehouse would never come back, and rows that were added would stay. Of
+lists of another size, what is remembered does not count: they are loaded again when they are read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Final, TypeAlias
+
+from harvest_source.extract.last_read import LastRead
+from harvest_source.extract.reading_order import TableFeed
+from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoint import Endpoint, ReadStrategy
+from harvest_source.sql.conditions import EVERY_ROW
+from harvest_source.sql.values import as_day
+from harvest_source.warehouse.removal import delete_lost_elements
+from harvest_source.warehouse.warehouse import Warehouse
+
+_SEEN: Final = "seen"
+_STATE_KEYS: Final[Mapping[ReadStrategy, str]] = {
+    ReadStrategy.CHILDREN: "parents",
+    ReadStrategy.WINDOWS: "windows",
+    ReadStrategy.SNAPSHOT: "windows",
+}
+"""Where the state of a table has what is remembered of its lists, by the list's name."""
+
+Lists: TypeAlias = Counter[tuple[int, str]]
+"""Rows by account and list; the only list of an account has no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRows:
+    """
+    Rows of each list that the warehouse had when the run began.
+
+    Attributes:
+        tables: By table, child tables included; without those that could not be counted.
+    """
+
+    tables: Mapping[str, Lists] = field(default_factory=dict)
+
+    def check(self, feed: TableFeed) -> TableFeed:
+        """*feed*, so that lists of which the warehouse has more or fewer rows are loaded again."""
+        key = _STATE_KEYS.get(feed.endpoint.strategy)
+        if feed.endpoint.name not in self.tables:
+            return feed
+        if key is None:
+            stored = {_SEEN: self._check(feed, "", feed.state.get(_SEEN))}
+        else:
+            lists: Mapping[str, Any] = feed.state.get(key) or {}
+            stored = {key: {name: self._check(feed, name, each) for name, each in lists.items()}}
+        changed = {name: value for name, value in stored.items() if value}
+        return replace(feed, state={**feed.state, **changed})
+
+    def _check(self, feed: TableFeed, name: str, stored: Any) -> Any:
+        """What is *stored* of one list, as it counts in this run."""
+        before = LastRead.load(stored)
+        if before is None:
+            return stored
+        expected = {feed.endpoint.name: before.rows, **before.elements}
+        is_right = all(
+            self.tables[table][feed.account_id, name] == rows
+            for table, rows in expected.items()
+            if table in self.tables
+        )
+        return stored if is_right else before.without_trust().dump()
+
+
+def check_lists(
+    warehouse: Warehouse, list_rows: ListRows, feeds: Sequence[TableFeed]
+) -> list[TableFeed]:
+    """
+    *feeds*, so that lists of another size are loaded again.
+
+    Elements of arrays that stayed when their row was deleted by hand leave: the row that comes
+    brings its own.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
+    checked = [list_rows.check(each) for each in feeds]
+    lost = [
+        (table, after.account_id)
+        for before, after in zip(feeds, checked, strict=True)
+        if after.state != before.state
+        for table in after.endpoint.child_tables
+        if warehouse.has_table(table)
+    ]
+    if lost:
+        with warehouse.sql() as sql, sql.transaction():
+            for table, account_id in lost:
+                delete_lost_elements(sql, table, account_id)
+    return checked
+
+
+def count_list_rows(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> ListRows:
+    """
+    Count the rows of each list of *endpoints* of which only a digest is remembered.
+
+    A table that cannot be counted is left out: whatever stands in its place fails when it is
+    loaded, and fails no other table.
+
+    Raises:
+        DestinationError: The destination cannot be opened.
+    """
+    tables: dict[str, Lists] = {}
+    with warehouse.querying():
+        for endpoint in filter(_is_remembered, endpoints):
+            for table in (endpoint.name, *endpoint.child_tables):
+                if warehouse.has_table(table):
+                    counted = _try_count(warehouse, table, endpoint.scope)
+                    if counted is not None:
+                        tables[table] = counted
+    return ListRows(tables)
+
+
+def _is_remembered(endpoint: Endpoint) -> bool:
+    """Whether a list of *endpoint* is not loaded while it is as it was."""
+    if endpoint.strategy is ReadStrategy.CHILDREN:
+        return endpoint.in_part
+    return endpoint.strategy is not ReadStrategy.CHANGES
+
+
+def _try_count(warehouse: Warehouse, table: str, scope: tuple[str, ...]) -> Lists | None:
+    """Rows of *table* by account and the columns of *scope*; None: it cannot be counted."""
+    counted: Lists = Counter()
+    try:
+        with warehouse.sql() as sql:
+            for (account_id, *values), rows in sql.iter_groups(
+                table, EVERY_ROW, (ACCOUNT_ID, *scope)
+            ):
+                if account_id is not None:
+                    counted[int(account_id), "/".join(map(_write, values))] += rows
+    except Exception:
+        return None
+    return counted
+
+
+def _write(value: Any) -> str:
+    """A value of a scope as the name of a list has it."""
+    return str(as_day(value) if isinstance(value, date) else value)
