@@ -41,8 +41,8 @@ LISTS: Final = 25
 LISTS_TO_MEND: Final = 200
 """The same where what differs is mended."""
 
-Rows = Mapping[int, Mapping[str, Any]]
-"""Rows of a list by their id."""
+Rows = Sequence[Mapping[str, Any]]
+"""The rows of a list; in the warehouse some may stand twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class ListsComparison:
             found = in_parallel(partial(self._read_there, below), chosen, workers=AT_ONCE)
             for parent, there in zip(chosen, found, strict=True):
                 if there is not None:
-                    yield self._compare(below, cursor, parent, here.get(parent, {}), there)
+                    yield self._compare(below, cursor, parent, here.get(parent, ()), there)
             if len(chosen) < len(parents):
                 yield self._note_others(below, len(parents) - len(chosen))
 
@@ -99,11 +99,11 @@ class ListsComparison:
         assert below.parent is not None
         key, columns = below.parent.key, self._columns(below)
         account = Equals(ACCOUNT_ID, self.table.session.account_id)
-        found: dict[int, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+        found: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
         with self.workspace.warehouse.sql() as sql:
             where = AllOf(account, OneOf(key, parents))
             for row in sql.select(below.name, where, (key, *(each.name for each in columns))):
-                found[row[key]][row["id"]] = _pick(row, columns)
+                found[row[key]].append(_pick(row, columns))
         return found
 
     def _read_there(self, below: Endpoint, parent: int) -> Rows | None:
@@ -119,14 +119,15 @@ class ListsComparison:
             if error.status in below.absent:
                 return None
             raise
-        rows = [row for table in tables for row in table.to_pylist()]
-        return {row["id"]: _pick(row, columns) for row in rows}
+        rows = {row["id"]: row for table in tables for row in table.to_pylist()}
+        return [_pick(row, columns) for row in rows.values()]
 
     def _compare(
         self, below: Endpoint, cursor: Cursor, parent: int, here: Rows, there: Rows
     ) -> Comparison:
         assert below.parent is not None
-        same = sum(1 for key, row in here.items() if there.get(key) == row)
+        ours, theirs = ({row["id"]: row for row in rows} for rows in (here, there))
+        same = sum(1 for key, row in ours.items() if theirs.get(key) == row)
         differs = same != max(len(here), len(there))
         return Comparison(
             account_id=self.table.session.account_id,

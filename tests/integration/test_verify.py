@@ -439,6 +439,32 @@ def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None
 
 
 @pytest.mark.rare
+def test_rows_of_lists_that_stand_there_twice_are_found(open_lab: OpenLab) -> None:
+    """Each id is right, and each row: only their number is not, also where one is missing."""
+    lab = open_lab.loaded("invoices", "invoice_messages", "users", "cost_rates", entries=10)
+    lab.rest()
+    sent, rate = lab.table("invoice_messages")[0], lab.table("cost_rates")
+    user = next(row["user_id"] for row in rate if len(by_user(rate, row["user_id"])) > 1)
+    lab.alter(
+        f"INSERT INTO invoice_messages SELECT * FROM invoice_messages WHERE id = {sent['id']};"
+        f"DELETE FROM cost_rates WHERE id = {by_user(rate, user)[0]};"
+        f"INSERT INTO cost_rates SELECT * FROM cost_rates WHERE id = {by_user(rate, user)[1]}"
+    )
+    assert told(lab.verify()) == {
+        ("invoice_messages", "list", f"invoice {sent['invoice_id']}"),
+        ("cost_rates", "list", f"user {user}"),
+    }
+    assert lab.verify(fix=True).exit_code == 0
+    for table in ("invoice_messages", "cost_rates"):
+        assert_equal(lab, table)
+
+
+def by_user(rates: list[dict[str, Any]], user: int) -> list[int]:
+    """The ids of one person's rates."""
+    return [row["id"] for row in rates if row["user_id"] == user]
+
+
+@pytest.mark.rare
 def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
     """A part of them, for a part of the allowance; it is said how many, and it is no difference."""
     lab = open_lab.loaded("invoices", "invoice_messages", entries=10, invoices=40)
