@@ -151,7 +151,7 @@ def read_all(task: Task) -> Iterator[pa.Table]:
         task.warn_kept("all of it")
         return
     note_excluded(task.state, task.excluded)
-    table = _read_all(task)
+    table = read_list(task)
     if accepts(task, LastRead.load(task.state.get("seen")), table, "all of it"):
         if table.num_rows == 0:
             note_empty(task, [Scope((), "", {})])
@@ -160,8 +160,22 @@ def read_all(task: Task) -> Iterator[pa.Table]:
         store_excluded(task.state, task.excluded)
 
 
-def _read_all(task: Task) -> pa.Table:
-    """All rows of the list; of ``company``, what came with the question which modules are on."""
+def reread_all(task: Task) -> Iterator[pa.Table]:
+    """Read the list that a verification chose; it is loaded also where it has not changed."""
+    if task.key not in (task.options.rereads or {}):
+        return
+    if before := LastRead.load(task.state.get("seen")):
+        task.state["seen"] = before.without_trust().dump()
+    yield from read_all(task)
+
+
+def read_list(task: Task) -> pa.Table:
+    """
+    All rows of an account's list; of ``company``, what came with the question which modules are on.
+
+    Raises:
+        HarvestError: Harvest did not answer, or the list could not be read whole.
+    """
     if task.endpoint.single and (page := task.session.company.take()) is not None:
         task.run_log.progress(*task.key, 1, None)
         return task.decode(page.rows)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from harvest_source.extract.children import read_children, reread_children
 from harvest_source.extract.harvest_reports import read_snapshot, read_windows
 from harvest_source.extract.incremental import read_changes, reread_slices
-from harvest_source.extract.replaced_lists import read_all
+from harvest_source.extract.replaced_lists import read_all, reread_all
 from harvest_source.extract.task import Task
 from harvest_source.schema.endpoint import ReadStrategy
 
@@ -30,9 +30,17 @@ READS: Final[Mapping[ReadStrategy, Read]] = {
     ReadStrategy.SNAPSHOT: read_snapshot,
 }
 
+REREADS: Final[Mapping[ReadStrategy, Read]] = {
+    ReadStrategy.CHANGES: reread_slices,
+    ReadStrategy.WHOLE: reread_all,
+    ReadStrategy.CHILDREN: reread_children,
+    ReadStrategy.WINDOWS: reread_slices,
+    ReadStrategy.SNAPSHOT: reread_slices,
+}
+"""What an audit or a verification chose, whatever was read before."""
+
 
 def read(task: Task) -> Iterator[pa.Table]:
     """Yield the rows of the task's table that are to be loaded now."""
-    if task.options.rereads is not None:
-        return reread_slices(task) if task.endpoint.parent is None else reread_children(task)
-    return READS[task.endpoint.strategy](task)
+    reads = READS if task.options.rereads is None else REREADS
+    return reads[task.endpoint.strategy](task)

@@ -26,7 +26,13 @@ from harvest_source.operations.compare_invoices import InvoiceComparison
 from harvest_source.operations.compare_lists import LISTS, LISTS_TO_MEND, ListsComparison
 from harvest_source.operations.compare_orphans import compare_orphans
 from harvest_source.operations.compare_rows import compare_rows
-from harvest_source.operations.comparisons import COUNTED, Comparison, find_windows
+from harvest_source.operations.compare_whole import WholeTable, find_whole_tables
+from harvest_source.operations.comparisons import (
+    COUNTED,
+    Comparison,
+    find_root_table,
+    find_windows,
+)
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.stored_days import StoredDays
@@ -70,17 +76,20 @@ class TablesComparison:
         Raises:
             HarvestError: An account cannot be opened, or the destination refused.
         """
-        account_ids, warehouse = self.workspace.sessions.account_ids(), self.workspace.warehouse
+        workspace, warehouse = self.workspace, self.workspace.warehouse
+        account_ids, open_account = workspace.sessions.account_ids(), workspace.sessions.open
         stored = StoredDays(warehouse, account_ids)
-        open_account = self.workspace.sessions.open
         sessions = in_parallel(open_account, account_ids, workers=ACCOUNTS_AT_ONCE)
-        accounts = [(each, find_tables(self.workspace, each, stored)) for each in sessions]
+        accounts: list[tuple[Session, list[AuditedTable | WholeTable]]] = [
+            (each, [*find_tables(workspace, each, stored), *find_whole_tables(workspace, each)])
+            for each in sessions
+        ]
         tables = [table for _, some in accounts for table in some]
         # One connection for all of it: to open a DuckDB file takes as long as to count it.
         with warehouse.querying():
             for table in tables:
                 if table.place not in self._found:
-                    table.copy.prefetch()
+                    table.read_stored() if isinstance(table, WholeTable) else table.copy.prefetch()
         workers = choose_workers(warehouse.target.table_format)
         compared = in_parallel(self._compare_once, tables, workers=workers)
         found: list[Comparison] = []
@@ -111,14 +120,14 @@ class TablesComparison:
             self.workspace.run_log.fail("", session.account_id, error)
             return []
 
-    def _compare_once(self, table: AuditedTable) -> list[Comparison]:
+    def _compare_once(self, table: AuditedTable | WholeTable) -> list[Comparison]:
         """The comparisons of one table, as far as Harvest answers; what fails is in the run log."""
         place = table.place
         if place in self._found:
             return self._found[place]
         found: list[Comparison] = []
         try:
-            for each in self._compare(table):
+            for each in table.compare() if isinstance(table, WholeTable) else self._compare(table):
                 found.append(each)
         except ForbiddenError as error:
             self.workspace.run_log.warn(
@@ -181,8 +190,8 @@ def _group(found: Iterable[Comparison]) -> dict[Place, list[Comparison]]:
     """*found* by the table in whose turn it was compared."""
     groups: dict[Place, list[Comparison]] = {}
     for each in found:
-        endpoint = BY_NAME.get(each.table.removesuffix("_history"))
-        name = each.table
+        name = find_root_table(each)
+        endpoint = BY_NAME.get(name.removesuffix("_history"))
         if endpoint is not None:
             parent = endpoint.parent_table if each.check == "list" else ""
             name = parent or endpoint.name

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from harvest_source.extract.slices import DateWindow, Slice
+from harvest_source.schema.columns import SEPARATOR
 
 ALL: Final = "all"
 """The scope of a figure of a whole table."""
@@ -145,6 +146,11 @@ def find_windows(differing: Iterable[Comparison]) -> Sequence[DateWindow]:
     )
     years = [each for each in by_count if not any(map(each.meets, by_id))]
     return [*by_id, *years]
+
+
+def find_root_table(each: Comparison) -> str:
+    """The table that was compared; of an array whose elements were counted, that of its rows."""
+    return each.table if each.check == "orphans" else each.table.partition(SEPARATOR)[0]
 
 
 def as_number(value: Any) -> Decimal:

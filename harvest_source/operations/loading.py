@@ -83,7 +83,7 @@ def _load_tables(
     list_rows: ListRows,
 ) -> None:
     """As :func:`load_tables`; counts in *landed* the rows that were read for each load."""
-    builder = _create_builder(workspace)
+    builder = create_builder(workspace)
     feeds = [
         _with_stored_windows(workspace, each)
         for each in builder.build_feeds(workspace.sessions.account_ids())
@@ -185,7 +185,7 @@ def load_rereads(
     extraction = replace(workspace.extraction, options=options, package_rows=_REREAD_ROWS)
     names = {name for name, _ in rereads}
     endpoints = tuple(each for each in workspace.endpoints if each.name in names)
-    builder = _create_builder(replace(workspace, endpoints=endpoints))
+    builder = create_builder(replace(workspace, endpoints=endpoints))
     feeds = builder.build_feeds(workspace.sessions.account_ids())
     wanted = [feed for feed in feeds if (feed.endpoint.name, feed.account_id) in rereads]
     replacement, chosen = Replacement(workspace), list[Batch]()
@@ -205,7 +205,8 @@ def load_rereads(
         release_memory()
 
 
-def _create_builder(workspace: Workspace) -> PackageBuilder:
+def create_builder(workspace: Workspace) -> PackageBuilder:
+    """What makes feeds of the tables of *workspace*, and load packages of what they bring."""
     options, warehouse = workspace.extraction.options, workspace.warehouse
     return PackageBuilder(
         workspace.endpoints,

@@ -10,9 +10,10 @@ from harvest_source.extract.options import Reread
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import Slice
 from harvest_source.operations.audit import mend_account
-from harvest_source.operations.comparisons import COUNTED, Comparison, find_windows
+from harvest_source.operations.comparisons import COUNTED, Comparison, find_root_table, find_windows
 from harvest_source.operations.loading import load_rereads
 from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.endpoint import ReadStrategy
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.removal import end_versions
 
@@ -24,11 +25,23 @@ def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
     Raises:
         DestinationError: The destination refused.
     """
+    whole = [each for each in differing if _is_whole(each)]
+    others = [each for each in differing if each not in whole]
     for session in workspace.open_sessions():
-        ours = [each for each in differing if each.account_id == session.account_id]
+        ours = [each for each in others if each.account_id == session.account_id]
         if ours:
             _mend_account(workspace, session, ours)
-    _mend_children(workspace, differing)
+    _mend_children(workspace, others)
+    # After the elements of arrays whose row is missing: it brings its own.
+    if whole:
+        places = [(find_root_table(each), each.account_id) for each in whole]
+        load_rereads(workspace, {place: Reread() for place in places})
+
+
+def _is_whole(each: Comparison) -> bool:
+    """Whether the comparison is of a table that is read whole, or of an array of its rows."""
+    endpoint = BY_NAME.get(find_root_table(each))
+    return endpoint is not None and endpoint.strategy is ReadStrategy.WHOLE
 
 
 def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Comparison]) -> None:

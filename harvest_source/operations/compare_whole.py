@@ -1,0 +1,122 @@
+"""
+Tables that are read whole, such as ``roles``: their rows and ids beside Harvest's list.
+
+Harvest does not say which of their rows changed since the last sync. What is remembered of the list
+says whether any did: if it is as it was, the warehouse has to have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pyarrow as pa
+
+from harvest_source.auth.sessions import Session
+from harvest_source.extract.last_read import LastRead, count_elements, fingerprint
+from harvest_source.extract.replaced_lists import read_list
+from harvest_source.extract.run_log import Place, RunLog
+from harvest_source.extract.task import Task
+from harvest_source.extract.visibility import explain_off, sees_the_same
+from harvest_source.operations.comparisons import ALL, CHANGED, Comparison
+from harvest_source.operations.loading import create_builder
+from harvest_source.operations.row_differences import find_differences
+from harvest_source.operations.workspace import Workspace
+from harvest_source.schema.columns import ACCOUNT_ID
+from harvest_source.schema.endpoint import ReadStrategy
+from harvest_source.sql.conditions import Equals
+from harvest_source.warehouse.arrow_reads import build_keys, select_keys
+
+
+@dataclass(slots=True)
+class WholeTable:
+    """
+    One table of one account that is read whole.
+
+    Attributes:
+        task: Reads its list as a sync does.
+        before: What is remembered of the list.
+    """
+
+    workspace: Workspace
+    task: Task
+    before: LastRead
+    _rows: dict[str, int] = field(default_factory=dict)
+    """Rows here of the table and of the tables of its arrays."""
+    _keys: pa.Table | None = None
+
+    @property
+    def place(self) -> Place:
+        """Table and account."""
+        return self.task.key
+
+    def read_stored(self) -> None:
+        """
+        Read what the warehouse has; sends nothing to Harvest.
+
+        Raises:
+            DestinationError: The destination refused.
+        """
+        endpoint, warehouse = self.task.endpoint, self.workspace.warehouse
+        of_account = Equals(ACCOUNT_ID, self.task.session.account_id)
+        with warehouse.sql() as sql:
+            for name in filter(warehouse.has_table, (endpoint.name, *endpoint.child_tables)):
+                self._rows[name] = sql.count(name, of_account)
+            if "id" in endpoint.primary_key:
+                self._keys = select_keys(sql, endpoint.name, of_account, None)
+
+    def compare(self) -> Iterator[Comparison]:
+        """
+        Compare the rows, their ids and the number of elements of their arrays.
+
+        Raises:
+            HarvestError: Harvest did not answer, or its list could not be read whole.
+        """
+        name, listed = self.task.endpoint.name, read_list(self.task)
+        is_changed = fingerprint(listed) != self.before.digest
+        loaded = {name: self.before.rows, **self.before.elements}
+        there = {name: listed.num_rows, **count_elements(self.task.endpoint, listed)}
+        for table, here in self._rows.items():
+            if table in there:
+                # Rows that are not as many as were loaded are wrong whatever changed since.
+                is_excused = is_changed and here == loaded.get(table, here)
+                yield self._build(table, "rows", here, there[table], is_excused=is_excused)
+        if self._keys is not None:
+            found = find_differences(self._keys, build_keys(listed, None))
+            rows = found.here + found.doubled
+            other = found.same if found.same != rows else found.there
+            yield self._build(name, "ids", rows, other, is_excused=is_changed)
+
+    def _build(
+        self, table: str, check: str, here: int, there: int, *, is_excused: bool
+    ) -> Comparison:
+        return Comparison(
+            account_id=self.task.session.account_id,
+            table=table,
+            check=check,
+            scope=ALL,
+            here=Decimal(here),
+            there=Decimal(there),
+            excuse=CHANGED if is_excused else "",
+        )
+
+
+def find_whole_tables(workspace: Workspace, session: Session) -> list[WholeTable]:
+    """The tables of one account that are read whole, and that this token sees as they were read."""
+    found: list[WholeTable] = []
+    for feed in create_builder(workspace).build_feeds([session.account_id]):
+        before = LastRead.load(feed.state.get("seen"))
+        if (
+            feed.endpoint.strategy is not ReadStrategy.WHOLE
+            or before is None
+            or not workspace.warehouse.has_table(feed.endpoint.name)
+            or explain_off(feed.endpoint, session)
+            or not sees_the_same(before.by, session.owner.visibility)
+        ):
+            continue
+        options = workspace.extraction.options
+        # Its pages are no progress of the run.
+        task = Task(feed.endpoint, session, feed.decoder, {}, options, RunLog())
+        found.append(WholeTable(workspace, task, before))
+    return found
