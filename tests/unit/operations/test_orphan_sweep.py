@@ -40,8 +40,11 @@ class Lists:
 
 
 @pytest.mark.parametrize("fails", ["", "projects"])
-def test_lists_of_parents_are_read_at_once_and_fail_alone(tmp_path: Path, fails: str) -> None:
+def test_lists_of_parents_are_read_at_once_and_fail_alone(
+    tmp_path: Path, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows below an invoice and below a project that are gone: neither list waits for the other."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))  # Other workers have the same name.
     warehouse = open_warehouse(tmp_path / "warehouse.duckdb")
     fill(warehouse)
     with warehouse.sql() as sql:
