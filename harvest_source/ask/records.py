@@ -9,7 +9,7 @@ with limits of its own; None is ``harvest_data.duckdb`` in the current folder. E
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,9 +28,10 @@ from harvest_source.ask.questions import (
 from harvest_source.ask.runner import Runner
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.ask.sum_time import SumTime
+from harvest_source.config.lists import parse_list
 from harvest_source.defaults import DATABASE
 
-Where = Sequence[str] | Mapping[str, Any]
+Where = Iterable[str] | Mapping[str, Any]
 """Filters as text, ``spent_date>=2026-01-01``, or columns with the value that they have."""
 
 Warehouse = Runner | str | Path | None
@@ -54,8 +55,8 @@ def list_records(
     table: str,
     *,
     where: Where = (),
-    columns: Sequence[str] = (),
-    order: Sequence[str] = (),
+    columns: Iterable[str] = (),
+    order: Iterable[str] = (),
     limit: int = 100,
     after: str | None = None,
     warehouse: Warehouse = None,
@@ -75,7 +76,7 @@ def list_records(
         msg = f"A list has between 1 and {MAX_LIMIT} records; {limit} were asked for."
         raise StatementRefused(msg)
     filters = build_filters(where)
-    question = ListRecords(table, filters, tuple(columns), tuple(order), limit)
+    question = ListRecords(table, filters, parse_names(columns), parse_names(order), limit)
     runner, what = open_runner(warehouse), _describe(question)
     if after is not None:
         question = replace(question, after=runner.cursor_seal.open(after, what))
@@ -94,7 +95,7 @@ def find(text: str, *, limit: int = 50, warehouse: Warehouse = None) -> Answer:
 
 
 def sum_time(
-    by: Sequence[str] = (),
+    by: Iterable[str] = (),
     *,
     start: str = "",
     end: str = "",
@@ -110,7 +111,7 @@ def sum_time(
         end: Last day.
         where: Filters on columns of ``time_entries``.
     """
-    question = SumTime(tuple(by), start, end, build_filters(where), limit)
+    question = SumTime(parse_names(by), start, end, build_filters(where), limit)
     return open_runner(warehouse).ask(question, max_rows=limit)
 
 
@@ -136,7 +137,13 @@ def build_filters(where: Where) -> tuple[Filter, ...]:
             Filter(name, "=", None if value is None else _write(value))
             for name, value in where.items()
         )
-    return tuple(parse_filter(each) for each in where)
+    texts = [where] if isinstance(where, str) else where  # Its value may have commas.
+    return tuple(parse_filter(each) for each in texts)
+
+
+def parse_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names as people give them: several, or one text with commas between."""
+    return tuple(str(each) for each in parse_list(names))
 
 
 def _write(value: Any) -> str:

@@ -96,12 +96,12 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
     from harvest_source.pages.needs import check_installed
 
     check_installed("app")
-    from harvest_source.config.parse import parse_account_ids
+    from harvest_source.config.parse import parse_accounts
     from harvest_source.pages.live import Shown
     from harvest_source.pages.serving import bind, serve
 
     account = options.pop("account")
-    accounts = parse_account_ids(list(account)) if account else ()
+    accounts = parse_accounts(account)
     target = build_page_target(options, sandbox=sandbox)
 
     def tell(address: str) -> None:

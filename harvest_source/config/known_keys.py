@@ -17,7 +17,8 @@ _PREFIX: Final = "SOURCES__HARVEST__"
 
 _CREDENTIALS: Final = frozenset(HarvestCredentials.get_resolvable_fields())
 _KEYS: Final = frozenset(HarvestConfiguration.get_resolvable_fields())
-_PROFILE_KEYS: Final = frozenset({"account_id", "credentials"})
+_CREDENTIALS_KEY: Final = "credentials"
+_PROFILE_KEYS: Final = frozenset({"account_id", _CREDENTIALS_KEY})
 
 _MAPPINGS: Final = frozenset({"issuer_scopes", "issuer_profiles"})
 """Keys whose value is a section: the names in it are the user's own."""
@@ -53,6 +54,31 @@ def check_keys() -> None:
         if name.startswith(_MISTAKEN_PREFIXES):
             msg = f"{printable(name)} is read by nothing. Variables for us begin with {_PREFIX}"
             raise ConfigError(msg)
+
+
+def check_given(overrides: Mapping[str, Any]) -> None:
+    """
+    Refuse keys given in Python that are unknown, as :func:`check_keys` does those of files.
+
+    Of misspelt credentials, those of the environment would be used: another person's, perhaps.
+
+    Raises:
+        ConfigError: Names the key, and the nearest key that exists; or the credentials are none.
+    """
+    for name, value in overrides.items():
+        if name not in _KEYS:
+            raise ConfigError(_explain_unknown("given in Python", (str(name),)))
+        if name != _CREDENTIALS_KEY or value is None or isinstance(value, HarvestCredentials):
+            continue
+        if not isinstance(value, Mapping):
+            msg = (
+                "credentials are a mapping of keys to values, and what was given is none. Write "
+                f'credentials={{"access_token": ...}}; its keys: {", ".join(sorted(_CREDENTIALS))}.'
+            )
+            raise ConfigError(msg)
+        for key in value:
+            if key not in _CREDENTIALS:
+                raise ConfigError(_explain_unknown("given in Python", (name, str(key))))
 
 
 def _iter_unknown_keys() -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from harvest_source.api.notification import Event, Recipient, Style
 from harvest_source.api.urls import is_private, parse_url
-from harvest_source.config.parse import parse_list
+from harvest_source.config.lists import parse_list
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.errors import ConfigError
 

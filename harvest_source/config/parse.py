@@ -8,13 +8,13 @@ setting's name and how to write it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
 import pendulum
 
+from harvest_source.config.lists import parse_list, parse_values
 from harvest_source.defaults import (
     DESTINATION_WAIT_S,
     LEAST_OVERLAP_S,
@@ -42,31 +42,6 @@ _DAY: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 _SET_ACCOUNT: Final = "Set account_id under [sources.harvest] in .dlt/config.toml"
 
 
-def parse_list(value: object) -> list[object]:
-    """
-    The items of a list as people and providers write it, the same for every setting.
-
-    A list or tuple, ``a,b``, or ``["a", "b"]`` as text: the environment has no other way. Items of
-    a text come without blanks and quotes around them, empty ones included; any other value is an
-    item itself.
-
-    Returns:
-        An empty list for None, blank text and ``[]``.
-    """
-    if value is None:
-        return []
-    if isinstance(value, list | tuple):
-        return list(value)
-    if not isinstance(value, str):
-        return [value]
-    text = value.strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    if not text.strip():
-        return []
-    return [item.strip().strip("'\"").strip() for item in text.split(",")]
-
-
 def parse_account_ids(value: object) -> tuple[int, ...]:
     """
     Account ids, as :func:`parse_list` reads lists: ``1``, ``"1,2"``, ``[1, "2"]``.
@@ -83,6 +58,17 @@ def parse_account_ids(value: object) -> tuple[int, ...]:
         msg = f"account_id is empty. {_SET_ACCOUNT}, or leave it out."
         raise ConfigError(msg)
     return tuple(dict.fromkeys(_parse_account_id(item) for item in items))
+
+
+def parse_accounts(value: object) -> tuple[int, ...]:
+    """
+    The accounts of an argument or option; empty: none was given.
+
+    Raises:
+        ConfigError: As :func:`parse_account_ids` and :func:`parse_values`.
+    """
+    items = parse_values(value, "account (--account)")
+    return parse_account_ids(items) if items else ()
 
 
 def _parse_account_id(item: object) -> int:
@@ -191,13 +177,14 @@ def _parse_names(value: object) -> frozenset[str]:
     return frozenset(name for name in names if name)
 
 
-def parse_tables(names: Sequence[str]) -> tuple[Endpoint, ...]:
+def parse_tables(value: object) -> tuple[Endpoint, ...]:
     """
     The endpoints of these tables, in the order of the endpoint table; without names, the defaults.
 
     Raises:
         ConfigError: No such table.
     """
+    names = [str(each) for each in parse_values(value, "table (--table)")]
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
         msg = (

@@ -8,7 +8,7 @@ from typing import Any, Final
 from dlt.common.configuration import ConfigValueCannotBeCoercedException, resolve_configuration
 
 from harvest_source.auth.profiles import check_profile
-from harvest_source.config.known_keys import check_keys
+from harvest_source.config.known_keys import check_given, check_keys
 from harvest_source.config.settings_files import explain_unreadable
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
 from harvest_source.defaults import PROFILE
@@ -40,7 +40,9 @@ def read_configuration(
     Raises:
         ConfigError: A value that cannot be read, or a key that nothing reads.
     """
+    check_given(overrides)
     given = {name: value for name, value in overrides.items() if value is not None}
+    is_renewed = _has_only_refresh_token(given.get(CREDENTIALS))
     try:
         check_keys()
         config = resolve_configuration(
@@ -54,6 +56,8 @@ def read_configuration(
             ".dlt/config.toml or .dlt/secrets.toml under [sources.harvest], or in the environment."
         )
         raise ConfigError(msg) from error
+    if is_renewed:
+        config.credentials.access_token = None  # A provider's, which would win over what is given.
     profile = check_profile(config.auth_profile)
     if profile != PROFILE:
         if CREDENTIALS not in given:
@@ -61,6 +65,14 @@ def read_configuration(
         if "account_id" not in given:
             config.account_id = find_value("account_id", profile)[0]
     return config
+
+
+def _has_only_refresh_token(credentials: Any) -> bool:
+    """Whether the caller gave a refresh token and no access token."""
+    if isinstance(credentials, HarvestCredentials):
+        credentials = vars(credentials)
+    given = {name for name, value in (credentials or {}).items() if value is not None}
+    return "refresh_token" in given and "access_token" not in given
 
 
 def read_profile_credentials(profile: str) -> HarvestCredentials:

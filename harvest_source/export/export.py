@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from harvest_source.config.parse import parse_account_ids, parse_destination_wait
+from harvest_source.config.lists import parse_values
+from harvest_source.config.parse import parse_accounts, parse_destination_wait
 from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError, GuardError, printable
@@ -62,8 +63,8 @@ def export(
     database: str | Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
-    account: Sequence[int | str] = (),
-    table: Sequence[str] = (),
+    account: int | Iterable[int | str] = (),
+    table: Iterable[str] = (),
     form: str = "csv",
     decimal_comma: bool = False,
     on_wait: Callable[[str], None] = lambda _: None,
@@ -90,10 +91,11 @@ def export(
         raise ConfigError(msg)
     target = build_target(destination, database, dataset, pipeline)
     _check_exists(target)
-    accounts = parse_account_ids(account) if account else ()
+    wanted = [str(each) for each in parse_values(table, "table (--table)")]
+    accounts = parse_accounts(account)
     wait_s = parse_destination_wait(read_configuration({}).destination_wait)
     with open_tables(target, accounts, wait_s, on_wait) as tables:
-        names = _choose(tables.names(), table, target)
+        names = _choose(tables.names(), wanted, target)
         folder = _make_folder(folder)
         return _write_all(tables, names, folder, form, comma=decimal_comma)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from harvest_source.api.rate_limit import LimiterMaker, general_limiter
 from harvest_source.auth.sessions import Connection
 from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.effective import Setting, list_settings
+from harvest_source.config.lists import parse_values
 from harvest_source.config.notify import parse_recipient
 from harvest_source.config.parse import (
     parse_account_ids,
@@ -47,6 +48,7 @@ from harvest_source.defaults import (
     WINDOW_WORKERS,
     TableFormat,
 )
+from harvest_source.errors import ConfigError
 from harvest_source.extract.options import ReadOptions
 from harvest_source.extract.run_log import Progress, RunLog
 from harvest_source.memory import is_plentiful
@@ -103,9 +105,9 @@ class RunArguments:
     """
 
     settings: Mapping[str, Any] | None = None
-    account: Sequence[int | str] = ()
+    account: int | Iterable[int | str] = ()
     since: object = None
-    exclude: Sequence[str] = ()
+    exclude: Iterable[str] = ()
     full_refresh: bool = False
     all_children: bool = False
     deletes: bool | None = None
@@ -117,7 +119,11 @@ class RunArguments:
     @property
     def overrides(self) -> dict[str, Any]:
         """Values by key of ``[sources.harvest]`` that win over the configuration."""
-        given = {"account_id": list(self.account) or None, "start_date": self.since}
+        if self.settings is not None and not isinstance(self.settings, Mapping):
+            msg = 'settings are a mapping of keys to values, such as {"contact": "me@example.com"}.'
+            raise ConfigError(msg)
+        accounts = parse_values(self.account, "account (--account)")
+        given = {"account_id": accounts or None, "start_date": self.since}
         return {
             **(self.settings or {}),
             **{name: value for name, value in given.items() if value is not None},
@@ -193,7 +199,8 @@ def build_settings(
         ConfigError: A setting that cannot work, or no credential.
         SignInError: The vault cannot trust the login it has.
     """
-    config = read_configuration(arguments.overrides, sections=sections)
+    overrides = arguments.overrides
+    config = read_configuration(overrides, sections=sections)
     upkeep = _build_upkeep(config, arguments)
     options = _build_read_options(config, arguments, hooks)
     _warn_of_future_start(options, run_log)
@@ -206,7 +213,7 @@ def build_settings(
     http = replace(http, sending=run_log.activity.sending)
     connection = build_connection(config, http, may_exchange=arguments.may_exchange)
     connection = replace(connection, build_limiter=hooks.build_limiter)
-    in_effect = list_settings(config, arguments.overrides) if arguments.lists_settings else ()
+    in_effect = list_settings(config, overrides) if arguments.lists_settings else ()
     table_format = parse_table_format(config.table_format)
     return Settings(
         connection, options, upkeep, wait_s, parse_recipient(config), table_format, in_effect
@@ -273,7 +280,9 @@ def _build_read_options(
     config: HarvestConfiguration, arguments: RunArguments, hooks: Hooks
 ) -> ReadOptions:
     left_out = SECRET_COLUMNS - parse_include(config.include)
-    excluded = parse_exclude(config.exclude) | parse_exclude(list(arguments.exclude))
+    excluded = parse_exclude(config.exclude) | parse_exclude(
+        parse_values(arguments.exclude, "exclude (--exclude)")
+    )
     return ReadOptions(
         clock=hooks.clock,
         start_date=parse_date(config.start_date, "start_date"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,7 +101,7 @@ def check(
     database: str | Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
-    account: Sequence[int | str] = (),
+    account: int | Iterable[int | str] = (),
     settings: Mapping[str, Any] | None = None,
     hooks: Hooks | None = None,
 ) -> CheckReport:

@@ -7,7 +7,7 @@ them takes about as long as the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -43,14 +43,14 @@ def sync(
     database: str | Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
-    account: Sequence[int | str] = (),
-    table: Sequence[str] = (),
+    account: int | Iterable[int | str] = (),
+    table: Iterable[str] = (),
     since: Any = None,
     full_refresh: bool = False,
     all_children: bool = False,
     deletes: bool | None = None,
     max_deletes: str = MAX_DELETES,
-    exclude: Sequence[str] = (),
+    exclude: Iterable[str] = (),
     take_over: bool = False,
     publish: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from harvest_source.config.parse import parse_account_ids
+from harvest_source.config.parse import parse_accounts
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
@@ -114,7 +114,7 @@ def transform(
     database: str | Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
-    account: Sequence[int | str] = (),
+    account: int | Iterable[int | str] = (),
     variables: Mapping[str, Any] | None = None,
     publish: str | Path | None = None,
     on_progress: Callable[[int, int], None] = lambda _, __: None,
@@ -136,7 +136,7 @@ def transform(
     """
     begun = time.monotonic()
     check_variables(variables or {})
-    account_ids = parse_account_ids(list(account)) if account else ()
+    account_ids = parse_accounts(account)
     target = build_target(destination, database, dataset, pipeline)
     adapter = _find_adapter(target)
     check_installed(adapter)

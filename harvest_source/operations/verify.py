@@ -7,7 +7,7 @@ again. Each verification leaves a row in ``verify_runs``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,8 +46,8 @@ def verify(
     database: str | Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
-    account: Sequence[int | str] = (),
-    exclude: Sequence[str] = (),
+    account: int | Iterable[int | str] = (),
+    exclude: Iterable[str] = (),
     fix: bool = False,
     max_deletes: str = MAX_DELETES,
     settings: Mapping[str, Any] | None = None,

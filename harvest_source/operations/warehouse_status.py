@@ -8,7 +8,7 @@ checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any, Final
 from harvest_source.activity import Activity
 from harvest_source.api.notification import Event, Notification
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.config.lists import parse_values
 from harvest_source.config.notify import parse_recipient
 from harvest_source.config.parse import (
-    parse_account_ids,
+    parse_accounts,
     parse_destination_wait,
     parse_full_walk,
     parse_table_format,
@@ -147,8 +148,8 @@ def read_warehouse_status(
     database: str | Path | None = None,
     dataset: str = DATASET,
     pipeline: str = PIPELINE,
-    account: Sequence[int | str] = (),
-    table: Sequence[str] = (),
+    account: int | Iterable[int | str] = (),
+    table: Iterable[str] = (),
     max_age: str | None = None,
     check: bool = False,
     settings: Mapping[str, Any] | None = None,
@@ -174,8 +175,9 @@ def read_warehouse_status(
     now = (clock or SystemClock()).now()
     limit = None if max_age is None else parse_age(max_age)
     plan = _Plan(now, limit, parse_full_walk(config.full_walk))
-    wanted = {each.name for each in parse_tables(table)} if table else set(BY_NAME)
-    accounts = parse_account_ids(list(account)) if account else ()
+    names = parse_values(table, "table (--table)")
+    wanted = {each.name for each in parse_tables(names)} if names else set(BY_NAME)
+    accounts = parse_accounts(account)
     target = build_target(destination, database, dataset, pipeline)
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from harvest_source.config.parse import parse_account_ids, parse_date
+from harvest_source.config.parse import parse_accounts, parse_date
 from harvest_source.errors import ConfigError, printable
 from harvest_source.pages.filters import Choices, Filters, Key
 
@@ -32,7 +32,7 @@ def build_filters(
     if start > end:
         msg = f"The period ends on {end}, before it begins on {start}. Correct --since or --until."
         raise ConfigError(msg)
-    accounts = parse_account_ids(list(account)) if account else ()
+    accounts = parse_accounts(account)
     known = [each for each, _ in choices.accounts]
     if known and (others := [each for each in accounts if each not in known]):
         msg = f"The models have no account {others[0]}. They have: {', '.join(map(str, known))}."

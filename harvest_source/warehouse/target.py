@@ -75,6 +75,7 @@ def build_target(
     Raises:
         ConfigError: A file for a destination that has none, or a name that cannot be used.
     """
+    _check_types(destination, database, dataset, pipeline)
     _check_names(destination, dataset, pipeline)
     if destination != DUCKDB:
         if database is not None:
@@ -89,6 +90,29 @@ def build_target(
         return Target(destination, Path(EARLIER_DATABASE), dataset, pipeline, warnings)
     path = Path(database or DATABASE)
     return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
+
+
+def _check_types(destination: object, database: object, dataset: object, pipeline: object) -> None:
+    """
+    Refuse what a caller in Python gives in place of a name, such as dlt's own objects.
+
+    Raises:
+        ConfigError: Says what to write instead.
+    """
+    if not isinstance(destination, str):
+        msg = (
+            "destination is the name of a dlt destination as text, such as "
+            f'"duckdb" or "postgres", and not {type(destination).__name__}. Name a DuckDB file '
+            "with database=..., and put other destinations' credentials into .dlt/secrets.toml."
+        )
+        raise ConfigError(msg)
+    if not isinstance(database, str | Path | None):
+        msg = f"database is the path of a DuckDB file, and not {type(database).__name__}."
+        raise ConfigError(msg)
+    for name, value in (("dataset", dataset), ("pipeline", pipeline)):
+        if not isinstance(value, str):
+            msg = f"{name} is a name as text, and not {type(value).__name__}. Write {name}=NAME."
+            raise ConfigError(msg)
 
 
 def _check_names(destination: str, dataset: str, pipeline: str) -> None:

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvest_source.config.lists import parse_list, parse_values
 from harvest_source.config.parse import (
     parse_account_ids,
+    parse_accounts,
     parse_audit_requests,
     parse_date,
     parse_destination_wait,
@@ -24,7 +26,6 @@ from harvest_source.config.parse import (
     parse_keep_deleted,
     parse_keep_deleted_days,
     parse_keep_runs_days,
-    parse_list,
     parse_overlap,
     parse_rate_limit,
     parse_share,
@@ -334,3 +335,31 @@ def test_another_secret_in_the_wrong_place_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_account_ids("very-secret")
     assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["clients", "clients,", ["clients"], {"clients"}, map(str, ["clients"]), {"clients": 1}.keys()],
+)
+def test_one_table_in_any_form(value: Any) -> None:
+    """One text is one name and not its letters; what can be iterated over only once is enough."""
+    assert [each.name for each in parse_tables(value)] == ["clients"]
+
+
+@pytest.mark.parametrize("value", [12, "12", [12], {"12"}, iter(["12"])])
+def test_one_account_in_any_form(value: Any) -> None:
+    """A number is an account and not its digits."""
+    assert parse_accounts(value) == (12,)
+
+
+@pytest.mark.parametrize("value", ["", " ", [""], ["clients", " "], ("",)])
+def test_an_empty_value_is_no_value_that_was_left_out(value: Any) -> None:
+    """A shell's variable that is not set would read every table, or leave out no column."""
+    with pytest.raises(ConfigError, match="exclude has an empty value"):
+        parse_values(value, "exclude")
+
+
+@pytest.mark.parametrize("value", [None, (), [], iter(())])
+def test_no_values_are_what_was_left_out(value: Any) -> None:
+    """A collection without items is as good as none."""
+    assert parse_values(value, "exclude") == []

@@ -136,3 +136,33 @@ def test_dlt_resolves_the_credentials_to_our_type(configure: Configure, tmp_path
     config = resolve_configuration(HarvestConfiguration(), sections=("sources", "harvest"))
     assert type(config.credentials) is HarvestCredentials
     assert GENERAL not in f"{config.credentials!r} {config.credentials}"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"exclud": ["users.cost_rate"]}, r"exclud given in Python .* Did you mean exclude\?"),
+        ({"exclud": None}, "exclud given in Python"),
+        ({"access_token": WORK}, r"credentials\.access_token"),
+        ({"credentials": {"acces_token": WORK}}, r"credentials\.acces_token .* access_token\?"),
+        ({"credentials": {"token": WORK}}, r"credentials\.token given in Python"),
+        ({"credentials": WORK}, "credentials are a mapping"),
+        ({"profiles": {}, "credentials": {}}, "profiles given in Python"),
+    ],
+)
+def test_a_key_given_in_python_that_nothing_reads_is_refused(
+    configure: Configure, given: dict[str, Any], says: str
+) -> None:
+    """Else excluded columns would be loaded, or another person's token used."""
+    configure(credentials__access_token=GENERAL)
+    with pytest.raises(ConfigError, match=says) as caught:
+        read_configuration(given)
+    assert WORK not in str(caught.value)
+
+
+def test_a_refresh_token_that_is_given_is_used(configure: Configure) -> None:
+    """The access token of the environment, which takes precedence over it, may be another's."""
+    configure(credentials__access_token=GENERAL, credentials__client_id="app")
+    credentials = read_configuration({"credentials": {"refresh_token": "r"}}).credentials
+    assert (credentials.access_token, credentials.refresh_token) == (None, "r")
+    assert credentials.client_id == "app"

@@ -212,3 +212,38 @@ def test_without_a_log_or_a_listener_nothing_is_counted(configure: Configure) ->
     """Counting the rows of every page for nothing would cost time."""
     configure(**TOKEN)
     assert build_http_context(read_configuration({})).on_response is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"account": "12", "exclude": "users.cost_rate"},
+        {"account": 12, "exclude": {"users.cost_rate"}},
+        {"account": iter(["12"]), "exclude": iter(["users.cost_rate"])},
+        {"settings": {"account_id": 12, "exclude": {"users.cost_rate"}}, "lists_settings": True},
+        {"account": iter(["12"]), "exclude": ["users.cost_rate"], "lists_settings": True},
+    ],
+)
+def test_one_value_or_several_in_python(configure: Configure, given: dict[str, Any]) -> None:
+    """A text or a number is one value; an iterator is read once and not lost."""
+    configure(**TOKEN)
+    settings = build(**given)
+    assert settings.connection.account_ids == (12,)
+    assert "users.cost_rate" in settings.options.exclude
+    found = {each.name: (each.value, each.source) for each in settings.in_effect}
+    assert found.get("account_id") in (None, ("12", "option"))
+
+
+@pytest.mark.parametrize("given", [{"exclude": ""}, {"exclude": [""]}, {"account": ""}])
+def test_an_empty_argument_is_refused(configure: Configure, given: dict[str, Any]) -> None:
+    """It would load the columns, or read the accounts, that were not meant."""
+    configure(**TOKEN)
+    with pytest.raises(ConfigError, match="has an empty value"):
+        build(**given)
+
+
+def test_settings_are_a_mapping(configure: Configure) -> None:
+    """Any other object is named as what it is not."""
+    configure(**TOKEN)
+    with pytest.raises(ConfigError, match="mapping of keys to values"):
+        build(settings="exclude")

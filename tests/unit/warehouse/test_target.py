@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -120,3 +121,18 @@ def test_targets_with_one_identity_share_cursors() -> None:
         build_target("postgres", None, "other", "harvest").identity,
     }
     assert len(others) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((object(), None, "harvest", "harvest"), "destination is the name of a dlt destination"),
+        (("duckdb", object(), "harvest", "harvest"), "database is the path"),
+        (("duckdb", None, 5, "harvest"), "dataset is a name as text"),
+        (("duckdb", None, "harvest", None), "pipeline is a name as text"),
+    ],
+)
+def test_objects_in_place_of_names_are_refused(given: Any, says: str) -> None:
+    """As dlt's own destinations and pipelines, which dlt takes where we take names."""
+    with pytest.raises(ConfigError, match=says):
+        build_target(*given)
