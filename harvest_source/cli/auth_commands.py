@@ -86,7 +86,9 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     vault = open_vault_for_login(sign_in)
     made = _read_token(sign_in) if token else _BrowserLogin(**options).run(context, sign_in, vault)
     ask = _ask_account if _is_terminal() else lambda _: None
-    show_login(context.console, settle_login(sign_in, vault, made, account=account, ask=ask))
+    settled = settle_login(sign_in, vault, made, account=account, ask=ask)
+    context.finish()
+    show_login(context.console, settled)
     return 0
 
 
@@ -134,6 +136,7 @@ def logout(context: Context) -> int:
     vault = open_vault(sign_in)
     with vault.lock(sign_in.profile):
         was_there = vault.files.forget(sign_in.profile)
+    context.finish()
     show_logout(context.console, sign_in.profile, was_there=was_there)
     return 0
 
@@ -164,7 +167,7 @@ def revoke(context: Context, name: str) -> int:
     if why:
         error = ConfigError(f"The audit log could not be written ({why}).")
         report = replace(report, errors=(*report.errors, error))
-    context.exit_code = report.exit_code
+    context.finish(report.exit_code)
     show_revocation(context.console, report)
     return report.exit_code
 
@@ -176,7 +179,9 @@ def rotate_key(context: Context) -> int:
     from harvest_source.operations.login import open_vault
 
     vault = open_vault(_open(context))
-    show_rotation(context.console, vault.rotate(), vault.keys.place.name)
+    rotated = vault.rotate()
+    context.finish()
+    show_rotation(context.console, rotated, vault.keys.place.name)
     return 0
 
 

@@ -72,7 +72,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
             build_limiter=build_limiter,
         )
         report = run_sync(**options, hooks=hooks)
-    context.exit_code = report.exit_code
+    context.finish(report.exit_code)
     show_sync(context.console, report)
     return report.exit_code
 
@@ -144,7 +144,7 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
     ):
         hooks = Hooks(activity=board.activity, build_limiter=build_limiter)
         report = run_verify(**options, hooks=hooks)
-    context.exit_code = report.exit_code
+    context.finish(report.exit_code)
     show_verify(context.console, report)
     if html is not None:
         write_sheet(html, report)

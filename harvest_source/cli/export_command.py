@@ -44,7 +44,7 @@ def export(context: Context, *, folder: str, **options: Any) -> int:
     options["pipeline"] = options["pipeline"] or PIPELINE
     with show_progress(context.console) as board:
         report = run_export(folder, **options, on_wait=board.activity.wait_for)
-    context.exit_code = report.exit_code
+    context.finish(report.exit_code)
     _show(context.console, report)
     return report.exit_code
 

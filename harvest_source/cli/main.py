@@ -134,8 +134,9 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
         return context.exit_code
     except OutputError as error:
         discard_stdout()
-        context.console.error(_explain_unprinted(error))
-        return context.exit_code
+        context.console.error(_explain_unprinted(error, is_done=context.is_done))
+        # Of a command that only answers the answer is missing: ``query ... > f && upload f``.
+        return context.exit_code or (0 if context.is_done else _USAGE)
     except (Exception, KeyboardInterrupt) as error:
         return _fail(context, error)
     return code if isinstance(code, int) else 0
@@ -157,15 +158,19 @@ def _fail(context: Context, error: BaseException) -> int:
         except OutputError as unprinted:
             discard_stdout()
             context.console.error(message)
-            context.console.error(_explain_unprinted(unprinted))
+            context.console.error(_explain_unprinted(unprinted, is_done=True))
     if context.console.log is not None or not context.console.as_json:
         context.console.error(message)
     return code
 
 
-def _explain_unprinted(error: OutputError) -> str:
+def _explain_unprinted(error: OutputError, *, is_done: bool) -> str:
+    if is_done:
+        what, so = "report", "The exit code says how the command ended."
+    else:
+        what, so = "answer", "What was written of it is not whole."
     return (
-        f"The report could not be printed ({error}). The exit code says how the command ended. "
+        f"The {what} could not be printed ({error}). {so} "
         "Give it another place: harvest-source ... > FILE"
     )
 

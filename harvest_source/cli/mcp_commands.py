@@ -170,6 +170,7 @@ def revoke(context: Context, *, name: str) -> int:
         raise ConfigError(
             f"There is no token named {name[:64]}. See: harvest-source mcp token list"
         )
+    context.finish()
     if context.console.as_json:
         print_json({"status": "ok", "revoked": [name]})
     else:

@@ -50,7 +50,7 @@ def transform(context: Context, *, sandbox: bool, variables: str | None, **optio
         report = run_transform(
             **options, variables=known | _parse_variables(variables), on_progress=on_progress
         )
-    context.exit_code = report.exit_code
+    context.finish(report.exit_code)
     show_transform(context.console, report)
     return report.exit_code
 
@@ -69,6 +69,7 @@ def dbt(context: Context, *, path: Path | None) -> int:
 
     if path is not None:
         copy_package(path)
+        context.finish()
     place = str((path or PACKAGE).absolute())
     if context.console.as_json:
         print_json({"status": "ok", "path": place})

@@ -29,6 +29,7 @@ class Context:
         profile: The named sign-in; None: what the configuration says.
         table_format: Format of tables in files; None: what the configuration says.
         exit_code: What the process ends with when stdout is closed before everything is printed.
+        is_done: Whether the command has done what it is for, and that is not what it prints.
         build_limiter: Makes the limiter of each account that is read.
     """
 
@@ -39,12 +40,17 @@ class Context:
         self.profile: str | None = None
         self.table_format: str | None = None
         self.exit_code = 0
+        self.is_done = False
 
     @property
     def settings(self) -> dict[str, Any]:
         """Keys of ``[sources.harvest]`` that the command line sets."""
         named = {"auth_profile": self.profile, "table_format": self.table_format}
         return {name: value for name, value in named.items() if value is not None}
+
+    def finish(self, exit_code: int = 0) -> None:
+        """Note that the work is done, before it is reported: no report is needed for it."""
+        self.exit_code, self.is_done = exit_code, True
 
     def take(self, options: dict[str, Any]) -> None:
         """Move the common options out of *options*."""

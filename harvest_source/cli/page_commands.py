@@ -64,6 +64,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
         choices = read_choices(marts)
         filters = build_filters(choices, **options)
         write_report(file, Page(marts, filters, choices))
+    context.finish()
     if context.console.as_json:
         days = {"since": filters.start, "until": filters.end, "as_of": choices.as_of}
         print_json(

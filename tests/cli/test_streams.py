@@ -27,13 +27,25 @@ def run_shell(folder: Path, command: str, **environment: str) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("command", ["tables", "tables --json", "--help"])
-def test_a_full_disk_for_the_report_is_said(tmp_path: Path, command: str) -> None:
-    """The exit code is the command's own, and stderr says why nothing is there to read."""
+def test_an_answer_that_cannot_be_printed_is_a_failure(tmp_path: Path, command: str) -> None:
+    """The answer is all that such a command is for: a script must not go on with half of it."""
     done = run_shell(tmp_path, f"harvest {command} > /dev/full")
-    assert done.returncode == 0
-    assert "could not be printed (No space left on device)" in done.stderr
+    assert done.returncode == 2
+    assert "answer could not be printed (No space left on device)" in done.stderr
     assert "bug" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_report_that_cannot_be_printed_is_no_failure(tmp_path: Path) -> None:
+    """What a sync is for is in the warehouse; queries of it are answers again."""
+    done = run_shell(
+        tmp_path,
+        "harvest sync --sandbox --table clients > /dev/full; echo $?; "
+        'harvest query "SELECT 1" --csv --database harvest_sandbox.duckdb > /dev/full; echo $?',
+    )
+    assert done.stdout.split() == ["0", "2"]
+    assert "report could not be printed (No space left on device)" in done.stderr
+    assert "answer could not be printed (No space left on device)" in done.stderr
 
 
 def test_an_error_is_said_when_its_report_cannot_be(tmp_path: Path) -> None:
