@@ -25,6 +25,7 @@ from harvest_source.ask.questions import Question
 from harvest_source.ask.reach import Reach
 from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.clock import Clock, SystemClock
+from harvest_source.config.paths import check_database
 from harvest_source.defaults import DATASET
 from harvest_source.errors import DestinationError, HarvestError
 
@@ -125,6 +126,7 @@ class Runner:
         Raises:
             StatementRefused: It is no single SELECT, or reaches beyond the warehouse's tables.
             QueryFailed: DuckDB could not run it, or not within its limits.
+            ConfigError: The path is none that a DuckDB file can have.
             DestinationError: There is no such warehouse, or a sync holds it for longer than the
                 wait.
         """
@@ -146,7 +148,7 @@ class Runner:
 
     def _build_request(self, **options: Any) -> Request:
         return Request(
-            path=str(self.path.absolute()),
+            path=str(check_database(self.path).absolute()),
             dataset=self.dataset,
             reach=self.reach.to_json() if self.reach.scope.is_limited else None,
             schemas=tuple(dict.fromkeys((self.dataset, find_schema(self.dataset), "main"))),

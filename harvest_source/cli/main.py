@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -21,7 +22,14 @@ from harvest_source.cli.json_log import JsonLog, wants_json_log
 from harvest_source.cli.late_commands import LateCommand, LateCommands, LateGroup
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.cli.streams import OutputError, discard_stdout
-from harvest_source.errors import HarvestError, ResourceError, error_dict, find_cause
+from harvest_source.errors import (
+    HarvestError,
+    ResourceError,
+    describe_os_error,
+    error_dict,
+    find_cause,
+    printable,
+)
 from harvest_source.resources import explain_lack
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
@@ -190,9 +198,26 @@ def explain_error(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, _INTERRUPTED_MESSAGE
     if lack := explain_lack(error):
         return ResourceError.exit_code, lack
+    if refusal := _explain_refusal(error):
+        return _USAGE, refusal
     return _BUG, (
         f"This is a bug in harvest-source: {type(error).__name__}. Nothing that was loaded is "
         "lost. Run the same command with --debug and report what it prints."
+    )
+
+
+def _explain_refusal(error: BaseException) -> str | None:
+    """What the file system refused to this user; None when *error* is something else."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "The current folder is gone, or closed to this user. Change to another: cd PATH"
+    found = find_cause(error, PermissionError)
+    if found is None or not found.filename:
+        return None
+    return (
+        f"{printable(found.filename)} is out of reach ({describe_os_error(found)}). Nothing that "
+        "was loaded is lost. Give this user the right to it, or name another place."
     )
 
 

@@ -16,6 +16,7 @@ from harvest_source.dlt_internals import (
     find_unreadable_files,
     iter_config_files,
 )
+from harvest_source.errors import ConfigError
 
 _SECRETS: Final = "secrets.toml"
 
@@ -43,6 +44,27 @@ def explain_unreadable(error: ConfigurationException) -> str:
     """
     found = (_explain(path) for path in find_unreadable_files(error) if path.is_file())
     return next((why for why in found if why), "")
+
+
+def check_reach() -> None:
+    """
+    Refuse settings files that this user may not even look for: dlt would go on without them.
+
+    Raises:
+        ConfigError: Names the folder.
+    """
+    for path in iter_config_files():
+        try:
+            path.stat()
+        except PermissionError as error:
+            msg = (
+                f"{path.parent} cannot be looked into ({error.strerror}), and settings may be "
+                f"there. Give this user the right: chmod u+rx {shlex.quote(str(path.parent))} by "
+                "its owner; or work in another folder."
+            )
+            raise ConfigError(msg) from error
+        except OSError:
+            continue  # There is none, or reading it says why it cannot be read.
 
 
 def iter_open_secrets() -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -170,6 +171,8 @@ def is_duckdb(path: Path) -> bool:
     """Whether the file begins as DuckDB's files do; True where it cannot be read."""
     start, magic = _MAGIC
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):
+            return False  # To open it is to wait for a writer.
         with path.open("rb") as file:
             return file.read(start + len(magic))[start:] == magic
     except OSError:

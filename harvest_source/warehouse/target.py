@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from harvest_source.config.paths import check_database
 from harvest_source.defaults import (
     DATABASE,
     DATASET,
@@ -88,7 +89,7 @@ def build_target(
     if database is None and _is_earlier_warehouse(dataset):
         warnings = (_describe_earlier(dataset),)
         return Target(destination, Path(EARLIER_DATABASE), dataset, pipeline, warnings)
-    path = Path(database or DATABASE)
+    path = check_database(database or DATABASE)
     return Target(destination, path, dataset, pipeline, _describe_ambiguity(path, dataset))
 
 
@@ -129,6 +130,9 @@ def _check_names(destination: str, dataset: str, pipeline: str) -> None:
             f"after it. Nothing was read and nothing changed. Choose one of {_PIPELINE_BYTES} "
             "bytes at most."
         )
+        raise ConfigError(msg)
+    if not dataset.isprintable():
+        msg = f"--dataset is {dataset[:80]!a}: no name has such characters. Choose another."
         raise ConfigError(msg)
     name = re.sub(r"\W", "_", dataset.lower())  # As dlt normalizes it.
     is_postgres = destination in _POSTGRES and name.startswith("pg_")

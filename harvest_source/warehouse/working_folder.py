@@ -69,8 +69,11 @@ def _is_free(owner: Path) -> bool:
     if not rest:
         return True
     database, _, _ = rest.rpartition("|")
-    if not database or Path(database).exists():
-        return False
+    try:
+        if not database or Path(database).exists():
+            return False
+    except OSError:
+        return False  # It may be there, and cannot be seen.
     try:
         with FileLock(owner.with_suffix(".lock"), timeout=0):
             return True

@@ -105,3 +105,24 @@ def test_a_folder_that_cannot_be_written_is_named(poor: Poor, shared: Sandbox) -
     said = " ".join(result.err.split())
     assert "/etc cannot be written by this user" in said
     assert "--database" in said
+
+
+def test_settings_out_of_reach_are_not_gone_without(tmp_path: Path) -> None:
+    """A folder that this user may not look into: dlt would read no settings and say nothing."""
+    folder = tmp_path / "work"
+    (folder / ".dlt").mkdir(parents=True)
+    home = tmp_path / "home"
+    home.mkdir()
+    for each in (folder / ".dlt", home):
+        each.chmod(0o700)
+        os.chown(each, 12345, 12345)
+    call = "tests.support.poor_user:without_privileges"
+    for arguments, name in ((("auth", "status"), folder / ".dlt"), (("ask", "log"), home)):
+        environment = {**build_environment(folder), "HOME": str(home)}
+        for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME"):
+            environment.pop(variable, None)
+        child = fork(*arguments, folder=folder, environment=environment, call=call)
+        _, err = child.communicate()
+        assert child.returncode == 2, err
+        assert str(name) in err
+        assert "Permission denied" in err

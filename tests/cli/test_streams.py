@@ -76,3 +76,11 @@ def test_a_narrow_encoding_gets_escapes(tmp_path: Path) -> None:
     code = f"from harvest_source.cli.streams import prepare_streams; prepare_streams(); {text}"
     done = run_shell(tmp_path, f'"{sys.executable}" -c "{code}"', PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, "\\u96ea\n"), done.stderr
+
+
+def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+    """It is the person's to change to another: no bug, and no traceback."""
+    (tmp_path / "gone").mkdir()
+    done = run_shell(tmp_path, 'cd gone && rmdir ../gone && harvest query "SELECT 1"')
+    assert done.returncode == 2
+    assert "The current folder is gone" in done.stderr

@@ -1,0 +1,78 @@
+"""Paths that people write."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harvest_source.ask import list_tables
+from harvest_source.config.paths import check_database
+from harvest_source.errors import ConfigError
+from harvest_source.warehouse.duckdb_errors import is_duckdb
+from harvest_source.warehouse.target import build_target
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ":memory:",
+        ":memory:x",
+        "duckdb:n.duckdb",
+        "duckdb:///q.duckdb",
+        "DuckDB:x",
+        "md:x",
+        "s3://b/x",
+    ],
+)
+def test_an_address_is_no_file(folder: Path, text: str) -> None:
+    """It would be made as a file of an odd name, which nothing else opens."""
+    with pytest.raises(ConfigError, match="takes the path of a DuckDB file"):
+        build_target("duckdb", text, "harvest", "harvest")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["a.duckdb", "./duckdb:n", "at 12:30.duckdb", "C:\\a", "C:/a"])
+def test_files_may_have_a_colon(text: str) -> None:
+    """As on Windows behind a drive, or in a name."""
+    assert check_database(text) == Path(text)
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "x" * 250, "\udcff.duckdb", "loop", "a\0b"])
+def test_what_cannot_be_a_name_is_refused(folder: Path, text: str) -> None:
+    """Too long, not UTF-8, a link to itself: said before anything is opened."""
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(ConfigError, match="--database"):
+        build_target("duckdb", text, "harvest", "harvest")
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(path.name)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, make_socket])
+def test_what_is_no_file_is_not_opened(folder: Path, make: Callable[[Path], None]) -> None:
+    """To open a named pipe is to wait for ever for a writer."""
+    make(folder / "odd")
+    with pytest.raises(ConfigError, match="and no DuckDB file"):
+        build_target("duckdb", "odd", "harvest", "harvest")
+    with pytest.raises(ConfigError, match="and no DuckDB file"):
+        list_tables(warehouse="odd")
+    assert not is_duckdb(folder / "odd") or make is make_socket
+
+
+def test_a_device_is_no_file() -> None:
+    """``/dev/null`` looks like an empty file, and must not be removed."""
+    with pytest.raises(ConfigError, match="is a device, and no DuckDB file"):
+        check_database("/dev/null")
