@@ -26,8 +26,8 @@ from harvest_source.ask.statement_guard import (
 )
 
 _NO_VALUE: Final = (
-    "A value, of a filter or an id, does not fit its column. Dates look like 2026-01-31; "
-    "describe_table says the types."
+    "A value, of a filter or an id, does not fit its column. Dates look like 2026-01-31. "
+    "The types: describe_table, or harvest-source tables."
 )
 _OVERHEAD_MB: Final = 1024
 """Address space beside DuckDB's memory: libraries, stacks, the answer."""

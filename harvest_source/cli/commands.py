@@ -14,6 +14,7 @@ from harvest_source.activity import Phase
 from harvest_source.api.rate_limit import LimiterMaker, no_limiter
 from harvest_source.cli.options import (
     Context,
+    PathType,
     everywhere,
     log_format_option,
     max_deletes_option,
@@ -118,7 +119,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 @click.option(
     "--html",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Write every figure as a sheet to sign.",
 )
 @everywhere

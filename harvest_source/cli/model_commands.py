@@ -10,6 +10,7 @@ import click
 
 from harvest_source.cli.options import (
     Context,
+    PathType,
     everywhere,
     log_format_option,
     publish_option,
@@ -56,7 +57,7 @@ def transform(context: Context, *, sandbox: bool, variables: str | None, **optio
 
 
 @click.command()
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=PathType())
 @everywhere
 def dbt(context: Context, *, path: Path | None) -> int:
     """

@@ -16,6 +16,8 @@ from harvest_source.cli.console import Console, log_to_stderr
 from harvest_source.cli.json_log import JSON, OPTION
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
 
+_EMPTY = "It is empty. Write a value, or leave it out. (A variable of the shell that is not set?)"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -75,12 +77,41 @@ def everywhere(function: F) -> F:
     @functools.wraps(function)
     def wrapped(context: Context, /, **options: Any) -> Any:
         context.take(options)
+        _refuse_empty(click.get_current_context())
         try:
             return function(context, **options)
         except KeyboardInterrupt as error:
             raise click.Abort from error  # On a KeyboardInterrupt click would print an empty line.
 
     return wrapped  # type: ignore[return-value]
+
+
+class PathType(click.Path):
+    """A path, as :class:`pathlib.Path`; an empty text would be the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).strip():
+            self.fail(_EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _refuse_empty(command: click.Context) -> None:
+    """
+    Refuse an empty value of any option or argument, as that of a shell's variable that is not set.
+
+    Left out, ``--exclude ""`` would load the columns, and ``export ""`` fill the current folder.
+
+    Raises:
+        click.BadParameter: Names the option.
+    """
+    for parameter in command.command.params:
+        value = command.params.get(parameter.name or "")
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, str) and not each.strip():
+                raise click.BadParameter(_EMPTY, ctx=command, param=parameter)
 
 
 def check_name(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -158,7 +189,7 @@ table_format_option = click.option(
 publish_option = click.option(
     "--publish",
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Copy the DuckDB file there afterwards, for readers.",
 )
 

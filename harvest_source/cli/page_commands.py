@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from harvest_source.cli.console import print_json
-from harvest_source.cli.options import Context, everywhere, warehouse
+from harvest_source.cli.options import Context, PathType, everywhere, warehouse
 from harvest_source.defaults import (
     DUCKDB,
     PIPELINE,
@@ -25,7 +25,7 @@ _sandbox = click.option("--sandbox", is_flag=True, help="The warehouse of sync -
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathType())
 @warehouse
 @_sandbox
 @click.option("--since", metavar="DATE", help="First day.  [default: twelve months]")

@@ -98,6 +98,9 @@ def show_status(console: Console, report: StatusReport) -> None:
         console.error(str(report.error))
     for notice in report.notices:
         console.warn(notice)
+    if console.quiet:
+        print(f"profile {report.profile}: {_STATES[report.state]}")
+        return
     rows = [("profile", report.profile), ("state", _STATES[report.state])]
     for name in _SHOWN:
         value = found[name]

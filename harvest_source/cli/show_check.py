@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from harvest_source.cli.console import Console, print_json, print_table
 from harvest_source.cli.json_log import log_findings
+from harvest_source.errors import counted
 
 if TYPE_CHECKING:
     from harvest_source.operations.check import CheckReport
 
 
 def show_check(console: Console, report: CheckReport) -> None:
-    """One line for each finding; then the settings in effect, and where each came from."""
+    """
+    One line for each finding; then the settings in effect, and where each came from.
+
+    With ``--quiet``: how many findings of each kind there are, and the errors on stderr.
+    """
     if console.log is not None:
         log_findings(console.log, report.as_dict(), [each.as_dict() for each in report.findings])
     if console.as_json:
         print_json(report.as_dict())
     if not console.as_text:
+        return
+    if console.quiet:
+        for each in report.findings:
+            if each.state == "error":
+                console.error(f"{each.subject} {each.name}: {each.detail}")
+        print(_summarise(report))
         return
     print_table(
         ("Subject", "Name", "State", "Detail"),
@@ -32,3 +44,13 @@ def show_check(console: Console, report: CheckReport) -> None:
         ((each.name, each.value or "-", each.source) for each in report.settings),
         whole=("Setting",),
     )
+
+
+def _summarise(report: CheckReport) -> str:
+    states = Counter(each.state for each in report.findings)
+    numbers = [
+        counted(states["error"], "error"),
+        counted(states["warning"], "warning"),
+        f"{states['skipped']} skipped",
+    ]
+    return f"{report.as_dict()['status']}: {', '.join(numbers)}"

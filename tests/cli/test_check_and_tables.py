@@ -154,3 +154,12 @@ def test_the_sandbox_command_serves_until_told_to_stop(folder: Path) -> None:
         assert child.wait() == 0
     assert said["api_url"].startswith("http://127.0.0.1:")
     assert said["account_ids"] == [1000001]
+
+
+def test_quiet_is_one_line(run: Run) -> None:
+    """As the help says: the result alone, and nothing on stderr where there is no error."""
+    for arguments, says in ((("check",), "ok: 0 errors"), (("auth", "status"), "profile default")):
+        result = run(*arguments, "--quiet")
+        assert (result.code, result.err) == (0, "")
+        assert result.out.startswith(says)
+        assert len(result.out.splitlines()) == 1
