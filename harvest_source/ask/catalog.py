@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from harvest_source.ask import models
 from harvest_source.ask.statement_guard import Relation, StatementRefused
+from harvest_source.defaults import DATASET
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.maintenance import quote
@@ -114,7 +115,10 @@ class Catalog:
         """
         found = self.get(name)
         if found is None:
-            known = [relation.name for relation in self.tables]
+            known = [
+                relation.name if relation.schema in self.schemas else str(relation)
+                for relation in self.tables
+            ]
             raise StatementRefused(_suggest("There is no table", name, known))
         return found
 
@@ -185,6 +189,22 @@ def read_catalog(connection: Any, schemas: tuple[str, ...], dataset: str) -> Cat
     model = Relation(models.find_schema(dataset), models.ENTRIES)
     syncs = tables.get(Relation(dataset, SYNC_RUNS))
     return Catalog(schemas, tables, tables[model] if has_model else None, syncs)
+
+
+def check_dataset(dataset: str, schemas: Set[str]) -> None:
+    """
+    Refuse a dataset that was named and is not there: the tables of other schemas are no answer.
+
+    Args:
+        schemas: Those that have tables.
+
+    Raises:
+        StatementRefused: Names them.
+    """
+    if dataset != DATASET and schemas and dataset.lower() not in map(str.lower, schemas):
+        shown = "".join(each if each.isprintable() else "?" for each in dataset[:80])
+        msg = f"There is no dataset {shown}. Tables are in: {', '.join(sorted(schemas))}."
+        raise StatementRefused(msg)
 
 
 def _find_key(relation: Relation, names: set[str]) -> tuple[str, ...]:

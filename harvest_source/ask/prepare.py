@@ -8,7 +8,7 @@ from typing import Any
 
 from harvest_source.ask import filtered_copy
 from harvest_source.ask.as_of import read_as_of
-from harvest_source.ask.catalog import read_catalog, read_relations
+from harvest_source.ask.catalog import check_dataset, read_catalog, read_relations
 from harvest_source.ask.exchange import Request
 from harvest_source.ask.filters import Built
 from harvest_source.ask.locked_connection import lock
@@ -44,8 +44,9 @@ def prepare(connection: Any, request: Request) -> Prepared:
     """
     if request.reach is not None:
         return _prepare_limited(connection, request, parse_reach(request.reach))
+    relations = frozenset(read_relations(connection, request.dataset))
+    check_dataset(request.dataset, {each.schema for each in relations})
     if request.question is None:
-        relations = frozenset(read_relations(connection, request.dataset))
         (database,) = connection.execute("SELECT current_database()").fetchone()
         built = _guard(connection, request.sql, database, request.schemas, relations)
     else:

@@ -130,6 +130,11 @@ class Runner:
             DestinationError: There is no such warehouse, or a sync holds it for longer than the
                 wait.
         """
+        try:
+            sql.encode()
+        except UnicodeEncodeError:
+            msg = "The query is not text in UTF-8. Check the terminal's locale, or its file."
+            raise StatementRefused(msg) from None
         return self._answer(self._build_request(sql=sql, max_rows=max_rows))
 
     def ask(self, question: Question, *, max_rows: int) -> Answer:

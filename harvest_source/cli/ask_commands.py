@@ -11,7 +11,7 @@ import click
 
 from harvest_source.cli.asking import open_runner, readable_file
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.options import Context, everywhere, refuse_given
 from harvest_source.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     It can read the warehouse's tables and nothing else, and is stopped after 20 seconds. Decimals
     are exact, also with --json.
     """
+    _refuse_two_forms(context, options)
     answer = open_runner(context, options, "query").query(sql, max_rows=limit)
     return _show(context, answer, as_csv=options["as_csv"])
 
@@ -74,6 +75,10 @@ def list_(context: Context, table: str | None, limit: int, **options: Any) -> in
     """List records of a table, or the tables."""
     from harvest_source.ask import list_records, list_tables
 
+    _refuse_two_forms(context, options)
+    if table is None:
+        of_records = ("where", "columns", "order", "limit", "after")
+        refuse_given(of_records, "it is for the records of a table. Name a TABLE.")
     runner = open_runner(context, options, "list_records" if table else "list_tables")
     if table is None:
         answer = list_tables(warehouse=runner)
@@ -99,6 +104,7 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
     """Show the record of a table that has this id."""
     from harvest_source.ask import get_record
 
+    _refuse_two_forms(context, options)
     answer = get_record(table, record_id, warehouse=open_runner(context, options, "get_record"))
     if not answer.rows:
         msg = f"There is no record {record_id[:40]} in {table[:80]}. List some: harvest-source list"
@@ -113,6 +119,11 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
         )
     _note_age(context, answer)
     return 0
+
+
+def _refuse_two_forms(context: Context, options: dict[str, Any]) -> None:
+    if context.console.as_json and options["as_csv"]:
+        raise click.UsageError("--csv and --json are two forms of one answer. Leave one out.")
 
 
 def _split(names: str | None) -> tuple[str, ...]:

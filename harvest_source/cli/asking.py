@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harvest_source.cli.options import Context, database_option, dataset_option
+from harvest_source.cli.options import Context, database_option, dataset_option, refuse_given
 from harvest_source.defaults import PIPELINE, PROFILE
 from harvest_source.errors import ConfigError
 
@@ -69,6 +69,8 @@ def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:
 
     profile = check_profile(options["as_profile"] or context.profile or PROFILE)
     if options["scope"] is None:
+        # It would show every row, not those of the person.
+        refuse_given(["as_profile"], "name what the person may see, with --scope.")
         return Caller(name, UNLIMITED, profile)
     from harvest_source.config.scopes import read_scopes
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.options import Context, everywhere, refuse_given
 from harvest_source.cli.show_auth import (
     show_accounts,
     show_address,
@@ -82,6 +82,8 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     """
     from harvest_source.operations.login import open_vault_for_login, settle_login
 
+    if token:
+        refuse_given((*options, "timeout_s"), "--token takes a token, without a browser.")
     sign_in = _open(context)
     vault = open_vault_for_login(sign_in)
     made = _read_token(sign_in) if token else _BrowserLogin(**options).run(context, sign_in, vault)
@@ -259,17 +261,19 @@ class _BrowserLogin:
         )
 
     def _choose_pasted_url(self) -> str:
+        self._refuse_two_places()
         if self.redirect_url:
             return self.redirect_url
         return f"http://127.0.0.1:{self.port}/callback" if self.port else _PASTED_URL
 
     def _choose_callback_url(self) -> str:
-        if self.redirect_url is None:
-            return f"http://127.0.0.1:{self.port or 0}/callback"
-        if self.port is not None:
+        self._refuse_two_places()
+        return self.redirect_url or f"http://127.0.0.1:{self.port or 0}/callback"
+
+    def _refuse_two_places(self) -> None:
+        if self.redirect_url is not None and self.port is not None:
             msg = "--port and --redirect-url both say where to come back to. Leave one of them out."
             raise ConfigError(msg)
-        return self.redirect_url
 
 
 def _finish(

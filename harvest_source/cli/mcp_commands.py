@@ -9,7 +9,7 @@ import click
 
 from harvest_source.cli.asking import find_caller, open_access, open_audit_log, readable_file
 from harvest_source.cli.console import print_json, print_table
-from harvest_source.cli.options import Context, everywhere
+from harvest_source.cli.options import Context, everywhere, refuse_given
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
 from harvest_source.installation import advise_extra
@@ -66,6 +66,12 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
     from harvest_source.ask.mcp.server import AskServer, serve_stdio
     from harvest_source.clock import SystemClock
 
+    if options["http"] is None:
+        names = ("url", "tls_cert", "tls_key", "proxy")
+        refuse_given(names, "it is for callers over HTTP. Name the address, with --http.")
+    else:
+        why = "over HTTP each caller's token says it: harvest-source mcp token add."
+        refuse_given(("scope", "as_profile"), why)
     context.console.quiet = True  # stdout belongs to the protocol.
     access, clock = open_access(options), SystemClock()
     access.runner.keeps_one_ready = True

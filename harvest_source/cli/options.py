@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,6 +112,24 @@ def _refuse_empty(command: click.Context) -> None:
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, str) and not each.strip():
                 raise click.BadParameter(_EMPTY, ctx=command, param=parameter)
+
+
+def refuse_given(names: Sequence[str], why: str) -> None:
+    """
+    Refuse options that were written on the command line and that this call would ignore.
+
+    Args:
+        names: Of the command's parameters.
+        why: What to do, for the message.
+
+    Raises:
+        click.UsageError: Names the first of them.
+    """
+    command = click.get_current_context()
+    written = click.core.ParameterSource.COMMANDLINE
+    for parameter in command.command.params:
+        if parameter.name in names and command.get_parameter_source(parameter.name) == written:
+            raise click.UsageError(f"{parameter.opts[0]} has no effect here: {why}", command)
 
 
 def check_name(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -54,6 +54,23 @@ def parse_path(value: str | Path, name: str) -> Path:
         raise ConfigError(msg) from error
 
 
+def parse_file(value: str | Path, name: str) -> Path:
+    """
+    The path of a file that is to be written, as :func:`parse_path`.
+
+    Raises:
+        ConfigError: As there, or it is a folder, or in a folder that is not there.
+    """
+    path = parse_path(value, name)
+    if path.is_dir():
+        msg = f"{name} is {printable(path)}, which is a folder. Name a file in it."
+        raise ConfigError(msg)
+    if not path.parent.is_dir():
+        msg = f"{name} is {printable(path)}, and there is no such folder. Make it: mkdir -p FOLDER"
+        raise ConfigError(msg)
+    return path
+
+
 def check_database(path: str | Path) -> Path:
     """
     A path that a DuckDB file can have, as it was given.

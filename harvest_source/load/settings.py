@@ -35,7 +35,7 @@ from harvest_source.config.parse import (
     parse_shrink_file,
     parse_table_format,
 )
-from harvest_source.config.paths import parse_path
+from harvest_source.config.paths import parse_file
 from harvest_source.config.resolve import SECTIONS, read_configuration
 from harvest_source.config.settings_files import iter_open_secrets
 from harvest_source.config.sign_in import SignIn, choose_sign_in
@@ -236,8 +236,8 @@ def build_http_context(
     )
     if not config.access_log:
         return http
-    warn = http.warn_of(NoticeKind.OTHER)
-    log = AccessLog(parse_path(config.access_log, "access_log"), config.auth_profile, warn)
+    path = parse_file(config.access_log, "access_log")
+    log = AccessLog(path, config.auth_profile, http.warn_of(NoticeKind.OTHER))
     return replace(http, on_response=log if on_response is None else _call_both(log, on_response))
 
 

@@ -108,3 +108,27 @@ def test_json_keeps_every_text_and_digit(bare: Run, warehouse: Path) -> None:
     assert records[7][1] == TRICKY[7]
     assert records[9][2] == "1.25"
     assert "\x1b" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("command", [("list",), ("list", "clients"), ("query", "SELECT 1")])
+def test_a_dataset_that_is_not_there_is_named(
+    bare: Run, warehouse: Path, command: tuple[str, ...]
+) -> None:
+    """Tables of another one are no answer."""
+    result = bare(*command, "--dataset", "nope")
+    assert result.code == 2
+    assert "There is no dataset nope. Tables are in:" in result.err
+
+
+def test_a_value_that_does_not_fit_names_a_command(bare: Run, warehouse: Path) -> None:
+    """One that the command line has."""
+    result = bare("get", "clients", "abc")
+    assert result.code == 2
+    assert "harvest-source tables" in result.err
+
+
+def test_a_query_that_is_not_text(bare: Run, warehouse: Path) -> None:
+    """Bytes that are not UTF-8, as another encoding's terminal sends them."""
+    result = bare("query", "SELECT '\udcff'")
+    assert result.code == 2
+    assert "not text in UTF-8" in result.err

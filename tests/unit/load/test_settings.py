@@ -247,3 +247,13 @@ def test_settings_are_a_mapping(configure: Configure) -> None:
     configure(**TOKEN)
     with pytest.raises(ConfigError, match="mapping of keys to values"):
         build(settings="exclude")
+
+
+@pytest.mark.parametrize("place", [".", "missing/access.log"])
+def test_an_access_log_that_cannot_be_is_refused(
+    configure: Configure, tmp_path: Path, place: str
+) -> None:
+    """As every value that cannot work: a warning would be hidden by ``--quiet``."""
+    configure(**TOKEN, access_log=str(tmp_path / place))
+    with pytest.raises(ConfigError, match="access_log is"):
+        build()

@@ -1,0 +1,39 @@
+"""Options that have no effect beside others: refused, as their author expects an effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harvest_source.cli.main import run
+
+IGNORED = (
+    (("list", "clients", "--as", "ada"), "--scope"),
+    (("query", "SELECT 1", "--as", "ada"), "--scope"),
+    (("get", "clients", "1", "--as", "ada"), "--scope"),
+    (("list", "--where", "id=1"), "Name a TABLE"),
+    (("list", "--limit", "5"), "Name a TABLE"),
+    (("query", "SELECT 1", "--csv", "--json"), "two forms"),
+    (("get", "clients", "1", "--csv", "--json"), "two forms"),
+    (("mcp", "--tls-cert", "/nope"), "--http"),
+    (("mcp", "--url", "x"), "--http"),
+    (("mcp", "--http", "127.0.0.1:0", "--scope", "mine"), "mcp token add"),
+    (("auth", "login", "--token", "--port", "8000"), "without a browser"),
+    (("auth", "login", "--token", "--no-browser"), "without a browser"),
+)
+
+
+@pytest.mark.parametrize(("arguments", "says"), IGNORED)
+def test_an_option_that_would_be_ignored_is_refused(
+    arguments: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without its scope, the rows of one person would be the rows of all."""
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    written = capsys.readouterr()
+    assert says in written.err + written.out
