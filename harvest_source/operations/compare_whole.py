@@ -1,5 +1,5 @@
 """
-Tables that are read whole, such as ``roles``: their rows and ids beside Harvest's list.
+Tables that are read whole, such as ``roles``: rows, ids and values beside Harvest's list.
 
 Harvest does not say which of their rows changed since the last sync. What is remembered of the list
 says whether any did: if it is as it was, the warehouse has to have it.
@@ -7,9 +7,10 @@ says whether any did: if it is as it was, the warehouse has to have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
@@ -45,6 +46,7 @@ class WholeTable:
     _rows: dict[str, int] = field(default_factory=dict)
     """Rows here of the table and of the tables of its arrays."""
     _keys: pa.Table | None = None
+    _values: Sequence[Mapping[str, Any]] = ()
 
     @property
     def place(self) -> Place:
@@ -65,10 +67,19 @@ class WholeTable:
                 self._rows[name] = sql.count(name, of_account)
             if "id" in endpoint.primary_key:
                 self._keys = select_keys(sql, endpoint.name, of_account, None)
+            self._values = sql.select(endpoint.name, of_account, self._columns)
+
+    @property
+    def _columns(self) -> list[str]:
+        """The declared columns that are not excluded, nor tables of arrays."""
+        endpoint, has = self.task.endpoint, self.workspace.has_column
+        return [each.name for each in endpoint.columns if has(endpoint.name, each.name)]
 
     def compare(self) -> Iterator[Comparison]:
         """
-        Compare the rows, their ids and the number of elements of their arrays.
+        Compare the rows, their ids, the number of elements of their arrays, and all values.
+
+        Where the list changed since it was loaded, its values may rightly be others.
 
         Raises:
             HarvestError: Harvest did not answer, or its list could not be read whole.
@@ -87,15 +98,40 @@ class WholeTable:
             rows = found.here + found.doubled
             other = found.same if found.same != rows else found.there
             yield self._build(name, "ids", rows, other, is_excused=is_changed)
+        if not is_changed:
+            yield from self._compare_values(listed)
+
+    def _compare_values(self, listed: pa.Table) -> Iterator[Comparison]:
+        """Compare the rows that both sides have, column by column; each that differs is named."""
+        name, columns = self.task.endpoint.name, self._columns
+        here = {row.get("id"): row for row in self._values}
+        there = {row.get("id"): row for row in listed.select(columns).to_pylist()}
+        differing = {
+            key: names
+            for key, row in there.items()
+            if key in here and (names := [n for n in columns if here[key][n] != row[n]])
+        }
+        equal = len(here.keys() & there.keys()) - len(differing)
+        yield self._build(name, "values", equal, equal)
+        for key, names in differing.items():
+            row = "" if key is None else f"id {key}: "
+            yield self._build(name, "values", 0, 1, scope=f"{row}{', '.join(names)}")
 
     def _build(
-        self, table: str, check: str, here: int, there: int, *, is_excused: bool
+        self,
+        table: str,
+        check: str,
+        here: int,
+        there: int,
+        *,
+        scope: str = ALL,
+        is_excused: bool = False,
     ) -> Comparison:
         return Comparison(
             account_id=self.task.session.account_id,
             table=table,
             check=check,
-            scope=ALL,
+            scope=scope,
             here=Decimal(here),
             there=Decimal(there),
             excuse=CHANGED if is_excused else "",

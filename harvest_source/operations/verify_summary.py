@@ -12,6 +12,7 @@ from harvest_source.operations.comparisons import ALL, EXACT, Comparison, State,
 UNITS: Final = {
     "rows": "tables",
     "ids": "tables",
+    "values": "tables and rows",
     "list": "lists",
     "open versions": "tables",
     "orphans": "tables",
@@ -27,6 +28,7 @@ UNITS: Final = {
 _NAMES: Final = {
     "rows": "Rows",
     "ids": "Ids",
+    "values": "Rows with all values",
     "list": "Rows of lists",
     "hours": "Hours",
     "amount": "Billable amounts",
@@ -39,7 +41,7 @@ _NAMES: Final = {
 }
 """What people call the checks."""
 
-_COUNTS: Final = frozenset({"rows", "ids", "list", "open versions", "orphans"})
+_COUNTS: Final = frozenset({"rows", "ids", "values", "list", "open versions", "orphans"})
 """Checks whose figures are numbers of rows; the others are hours and money."""
 
 

@@ -493,6 +493,27 @@ def test_tables_that_are_read_whole_are_compared(
     assert lab.verify().differences == []
 
 
+def test_a_changed_value_of_a_whole_list_is_found(open_lab: OpenLab) -> None:
+    """No sync brings it: Harvest's list is as it was. It is named with its row and column."""
+    lab = open_lab.loaded("roles", "company", entries=10)
+    lab.rest()
+    role = lab.ids("roles")[0]
+    lab.alter(
+        f"UPDATE roles SET name = 'Other' WHERE id = {role};"
+        "UPDATE company SET clock = 'sundial', week_start_day = 'Friday'"
+    )
+    assert told(lab.verify()) == {
+        ("roles", "values", f"id {role}: name"),
+        ("company", "values", "week_start_day, clock"),
+    }
+    assert lab.verify(fix=True).exit_code == 0
+    for table in ("roles", "company"):
+        assert_equal(lab, table)
+    lab.server.edit("roles", role, name="Third")
+    report = lab.verify()
+    assert (report.exit_code, find(report, "values")[0].table) == (0, "company")
+
+
 def test_a_whole_list_that_changed_since_excuses_no_lost_row(open_lab: OpenLab) -> None:
     """Another list has other rows, but the warehouse has as many as were loaded."""
     lab = open_lab.loaded("roles", entries=10)
