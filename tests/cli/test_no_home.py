@@ -117,7 +117,7 @@ def test_settings_out_of_reach_are_not_gone_without(tmp_path: Path) -> None:
         each.chmod(0o700)
         os.chown(each, 12345, 12345)
     call = "tests.support.poor_user:without_privileges"
-    for arguments, name in ((("auth", "status"), folder / ".dlt"), (("ask", "log"), home)):
+    for arguments, name in ((("status",), folder / ".dlt"), (("ask", "log"), home)):
         environment = {**build_environment(folder), "HOME": str(home)}
         for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME"):
             environment.pop(variable, None)
