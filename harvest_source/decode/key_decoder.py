@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import pyarrow as pa
 
+from harvest_source.decode.coerce import PRECISION, SCALE
 from harvest_source.decode.decoder import ARROW_TYPES, Decoder, check_values
 from harvest_source.schema.columns import SEPARATOR, VARIANT, Record, Type
 
@@ -109,10 +110,10 @@ class KeyDecoder:
         return pa.table({name: self._build(records, name, of) for name, of in self._types.items()})
 
     def _build(self, records: list[Any], name: str, of: Type) -> pa.Array:
-        sent = pa.array(
-            _pick(records, name.split(SEPARATOR)),
-            pa.string() if of in _AS_TEXT else ARROW_TYPES[of],
-        )
+        values = _pick(records, name.split(SEPARATOR))
+        if of is Type.DECIMAL and any(map(_is_too_fine, values)):
+            raise pa.ArrowInvalid("A number has more decimals than Arrow can rescale.")
+        sent = pa.array(values, pa.string() if of in _AS_TEXT else ARROW_TYPES[of])
         return check_values(sent, of)
 
     def _is_wanted(self, name: str) -> bool:
@@ -128,6 +129,17 @@ def _pick(records: list[Any], path: Sequence[str]) -> list[Any]:
         for member in path:
             values = [None if each is None else getattr(each, member) for each in values]
         return values
+
+
+def _is_too_fine(value: Decimal | None) -> bool:
+    """
+    Whether Arrow would make another number of *value*, without an error.
+
+    It checks whether decimals are lost as long as it takes away no more of them than its numbers
+    have digits: 1E-50 becomes zero, and others become anything.
+    """
+    exponent = 0 if value is None else value.as_tuple().exponent
+    return isinstance(exponent, int) and -exponent > SCALE + PRECISION
 
 
 _UNEXPECTED: Final = (msgspec.MsgspecError, pa.ArrowException, OverflowError, RecursionError)

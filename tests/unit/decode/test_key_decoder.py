@@ -39,6 +39,10 @@ def test_keys_are_those_of_whole_rows(page: list[Obj], pad: str) -> None:
         *(f'{{"spent_date":"{each}-01-01"}}' for each in ("0000", "0001", "10000", "2024")),
         '{"updated_at":"2024-01-01T00:00:00+02:00"}',
         '{"updated_at":"2024-01-01T00:00:00Z"}',
+        *(
+            f'{{"hours":{each}}}'
+            for each in ("1E-47", "1E-48", "4.4691E-68", "0.00001E-87", "0E-99")
+        ),
         '{"client":5}',
         '{"client__id":0}',
         '{"client__id":null,"client":{"id":7}}',
