@@ -19,10 +19,10 @@ WHOLE_RUNS = (
     "tests/docs/test_examples.py",
     "tests/unit/warehouse/test_run_retention.py",
 )
-"""Where tests make many whole syncs: they are thorough, but for the next two files."""
+"""Where tests make many whole syncs: they are thorough, but for ``IN_THE_SUITE``."""
 FIRST_CASE = ("tests/integration/", "tests/cli/")
 """Of a thorough test with parameters in these folders, all cases after the first are rare."""
-IN_THE_SUITE = ("test_contract.py", "test_destinations.py")
+IN_THE_SUITE = ("test_contract.py",)
 OWN_COMMANDS = frozenset(
     {SLOW, RARE, "agents", "app", "dbt", "destinations", "duckdb_versions", "schedulers"}
 )
@@ -54,10 +54,15 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
+# Whatever is made while tests are collected stays to the end.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests stay to the end: the garbage collector need not look through them."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

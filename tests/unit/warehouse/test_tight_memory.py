@@ -37,7 +37,7 @@ def build_source(rows: pa.Table) -> Any:
     return source()
 
 
-@pytest.mark.parametrize("tries", ["1", "5"])
+@pytest.mark.parametrize("tries", ["1", pytest.param("5", marks=pytest.mark.thorough)])
 def test_rows_of_every_part_of_a_table_are_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: str
 ) -> None:
