@@ -21,6 +21,8 @@ from harvest_source.errors import ConfigError, find_cause
 from harvest_source.schema.endpoints import BY_NAME
 from tests.support.lab import Lab, Row
 
+pytestmark = pytest.mark.rare
+
 ARROW, NESTED, WHOLE = "clients", "invoices", "roles"
 """Tables that travel as Arrow tables, as rows with arrays, and as lists that are replaced."""
 TABLES = (ARROW, NESTED, WHOLE)

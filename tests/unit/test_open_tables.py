@@ -19,7 +19,7 @@ from harvest_source.sql.conditions import AllOf, Equals, InTable, OneOf
 from harvest_source.warehouse.sql import Row, Sql
 from harvest_source.warehouse.writers import open_sql
 
-pytestmark = pytest.mark.thorough
+pytestmark = pytest.mark.rare
 
 FORMATS = ("delta", "iceberg")
 WORK: list[Row] = [
