@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from harvest_source.extract.last_read import UNTRUSTED
 from harvest_source.schema.endpoint import Endpoint
 
 _EXCLUDED: Final = "excluded"
@@ -44,7 +45,7 @@ def _forget_digests(state: Mapping[str, Any]) -> None:
     lists = [*(state.get("parents") or {}).values(), *(state.get("windows") or {}).values()]
     for each in (state.get("seen"), *lists):
         if isinstance(each, dict):
-            each["digest"] = ""
+            each["digest"] = UNTRUSTED
 
 
 def store_excluded(state: dict[str, Any], columns: frozenset[str]) -> None:

@@ -14,7 +14,7 @@ from harvest_source.decode.coerce import loads
 from harvest_source.extract.schedule import parse_instant
 from harvest_source.schema.endpoint import Endpoint
 
-_UNTRUSTED: Final = ""
+UNTRUSTED: Final = ""
 """In place of a digest: no list has it."""
 
 
@@ -33,12 +33,12 @@ class LastRead:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the warehouse had as many rows of it when the run began."""
-        return self.digest != _UNTRUSTED
+        """Whether the warehouse has it as it was read, as far as that is known."""
+        return self.digest != UNTRUSTED
 
     def without_trust(self) -> LastRead:
         """The same, so that the list is loaded again even if it has not changed."""
-        return replace(self, digest=_UNTRUSTED)
+        return replace(self, digest=UNTRUSTED)
 
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""

@@ -146,13 +146,13 @@ def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
 
 def read_all(task: Task) -> Iterator[pa.Table]:
     """Read all rows of an account's list; they take the place of the account's rows."""
+    note_excluded(task.state, task.excluded)
     before = LastRead.load(task.state.get("seen"))
     if before is not None and not may_replace(task, before, before.rows):
         task.warn_kept("all of it")
         return
-    note_excluded(task.state, task.excluded)
     table = read_list(task)
-    if accepts(task, LastRead.load(task.state.get("seen")), table, "all of it"):
+    if accepts(task, before, table, "all of it"):
         if table.num_rows == 0:
             note_empty(task, [Scope((), "", {})])
         yield table
