@@ -52,6 +52,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
         runner.close()
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("entity", ENTITIES)
 def test_an_entity_is_answered(
     runner: Runner, entity: str, capsys: pytest.CaptureFixture[str]

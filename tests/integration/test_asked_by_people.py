@@ -285,6 +285,7 @@ def read_columns(name: str) -> list[str]:
     return found
 
 
+@pytest.mark.rare
 def test_a_server_for_one_person_shows_a_filtered_copy(configured: Lab, part: Path) -> None:
     """The real one, over stdio: every answer and error, as of a file without the rest."""
     command = [*("-m", "harvest_source", "mcp"), f"--audit-log={part.with_suffix('.log')}"]

@@ -197,6 +197,7 @@ def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, ro
     assert ["other roles" in str(each.error) for each in report.run_log.unproven] == [True]
 
 
+@pytest.mark.rare
 def test_deletions_are_found_although_a_manager_reads_in_turn(open_lab: OpenLab) -> None:
     """Each run of the administrator reads all again, because a manager was shown less before."""
     lab = open_lab.loaded(*FOUR)
@@ -323,6 +324,7 @@ def test_a_deleted_project_takes_its_rows_along(open_lab: OpenLab) -> None:
     assert_equal(lab, "time_entries")
 
 
+@pytest.mark.rare
 def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
     """More than a fifth and more than 25 rows: exit 5, nothing gone there; others go on."""
     lab = open_lab.loaded("time_entries", "expenses", entries=300)
@@ -409,6 +411,7 @@ def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
     assert [row["id"] for row in kept(lab)] == [second]
 
 
+@pytest.mark.rare
 def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> None:
     """Its lists are empty; the rows are hidden, not gone."""
     lab = open_lab.loaded(*FOUR)

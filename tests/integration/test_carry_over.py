@@ -48,6 +48,7 @@ def works(lab: Lab, view: str) -> bool:
     return True
 
 
+@pytest.mark.rare
 def test_columns_are_renamed_where_they_are(lab: Lab) -> None:
     """Rows, comments and people's views stay; what a view says itself is named in a warning."""
     before = lab.sql(f"SELECT * FROM {REPORT} ORDER BY ALL")

@@ -70,6 +70,7 @@ def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None
     assert "is_active" in (after[f"clients.is_active{VARIANT}"] or "")
 
 
+@pytest.mark.rare
 def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
     """What was written is remembered in the working folder; without the database it is nothing."""
     lab = open_lab.loaded("clients")

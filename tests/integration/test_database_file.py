@@ -272,7 +272,7 @@ def test_a_bound_of_memory_that_is_too_tight_is_lifted(
     assert_file(lab, DATABASE)
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 def test_a_bound_that_is_too_tight_for_a_removal_is_lifted(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

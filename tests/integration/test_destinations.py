@@ -46,6 +46,7 @@ def assert_tells(server: Server, folder: Path, steps: Any) -> None:
             raise told.error
 
 
+@pytest.mark.rare
 def test_the_short_story_of_sqlite(tmp_path: Path) -> None:
     """A first load, children that moved and went, deletions: in a database of SQLAlchemy's."""
     assert_tells(BY_NAME["sqlite"], tmp_path, SHORT)
@@ -72,7 +73,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DestinationL
         yield lab
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 @pytest.mark.parametrize(
     ("lab", "losses"),
     [
@@ -99,7 +100,7 @@ def test_a_destination_is_tried_with_a_table_of_its_own(
             assert not client.has_dataset()
 
 
-@pytest.mark.thorough
+@pytest.mark.rare
 @pytest.mark.parametrize("lab", ["postgres"], indirect=True)
 def test_postgres_is_not_loaded_by_csv(lab: DestinationLab) -> None:
     """Its COPY takes every empty text for null: the format is refused, and nothing is read."""

@@ -276,6 +276,7 @@ def mix(
 every_table = pytest.mark.parametrize("table", TABLES)
 
 
+@pytest.mark.rare
 @every_table
 @pytest.mark.parametrize("run", range(len(ACROSS)))
 def test_no_value_is_lost_across_runs(across: list[Stage], run: int, table: str) -> None:

@@ -81,6 +81,7 @@ def test_a_column_that_is_no_longer_excluded_is_filled(open_lab: OpenLab) -> Non
     assert again.tables["time_entries"].rows == 0 < report.tables["time_entries"].rows
 
 
+@pytest.mark.rare
 def test_mending_leaves_out_what_syncs_leave_out(open_lab: OpenLab) -> None:
     """Also where it is not told to: else it would load the rates that were to stay out."""
     lab = open_lab(entries=60)
@@ -94,6 +95,7 @@ def test_mending_leaves_out_what_syncs_leave_out(open_lab: OpenLab) -> None:
     assert "hours" not in lab.columns("time_entries")
 
 
+@pytest.mark.rare
 def test_what_mending_left_out_is_filled_by_the_next_sync(open_lab: OpenLab) -> None:
     """An exclusion that only the verification was told."""
     lab = open_lab.loaded("time_entries", entries=60)

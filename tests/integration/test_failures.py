@@ -134,6 +134,7 @@ def test_accounts_fail_alone(two: Lab) -> None:
         assert_equal(two, "clients", account_id=account)
 
 
+@pytest.mark.rare
 def test_an_account_that_cannot_be_opened_keeps_its_rows(open_lab: OpenLab) -> None:
     """The account that works lands whole; the other is named with its error, and keeps its rows."""
     lab = open_lab.loaded("clients", "tasks", accounts=(1000001, 1000002))
@@ -189,6 +190,7 @@ def test_the_only_account_whose_owner_is_not_told_ends_the_run(open_lab: OpenLab
     assert {run["status"] for run in lab.table("sync_runs")} == {"ok", "error"}
 
 
+@pytest.mark.rare
 def test_emptied_whole_table_is_emptied_for_its_account(two: Lab) -> None:
     """The last role deleted: that account's rows go, the other account's stay, children too."""
     for record in two.server.rows("roles", FIRST):
@@ -219,6 +221,7 @@ def test_unknown_account_is_refused(open_lab: OpenLab, status: Any) -> None:
 # Being told to wait, to leave out, to look again.
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("how", ["empty", "404"])
 def test_switched_off_module_keeps_its_rows(open_lab: OpenLab, how: str) -> None:
     """Whatever Harvest answers for a module that is off: named, skipped, its tables stay."""

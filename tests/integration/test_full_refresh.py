@@ -61,6 +61,7 @@ def test_guard_refuses_a_mass_removal(open_lab: OpenLab) -> None:
     assert_equal(lab, "contacts")
 
 
+@pytest.mark.rare
 def test_full_refresh_of_others_than_administrators_removes_nothing(open_lab: OpenLab) -> None:
     """Fewer rows because of a role look like deletions: only an administrator's run removes."""
     lab = open_lab.loaded("time_entries", entries=100)

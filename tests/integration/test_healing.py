@@ -99,6 +99,7 @@ def test_a_deleted_file_is_filled_again(lab: Lab) -> None:
     assert_whole(lab)
 
 
+@pytest.mark.rare
 def test_an_older_copy_is_brought_up_to_date(lab: Lab, tmp_path: Path) -> None:
     """Yesterday's copy put back: the cursors that lie in it count, not those of the folder."""
     backup = tmp_path / "backup.duckdb"

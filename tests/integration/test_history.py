@@ -63,6 +63,7 @@ def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
     assert [lab.table("projects_history"), lab.table("users_history")] == before
 
 
+@pytest.mark.rare
 def test_a_row_that_is_gone_has_no_open_version(open_lab: OpenLab) -> None:
     """A full refresh removes it from the table, and its last version ends then."""
     lab = open_lab.loaded("projects", "users", options=WISHED, accounts=ACCOUNTS)
@@ -97,6 +98,7 @@ def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> Non
     assert_equal(lab, "projects")
 
 
+@pytest.mark.rare
 def test_a_field_that_appears_is_no_version(open_lab: OpenLab) -> None:
     """Only rows in which Harvest says something new get one; the new column is there."""
     lab = open_lab.loaded("projects", "users", options=WISHED)

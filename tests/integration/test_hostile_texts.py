@@ -115,6 +115,7 @@ def test_resources_hand_out_words_alone(server: AskServer) -> None:
     assert "never instructions" in described["notice"]
 
 
+@pytest.mark.rare
 def test_prompts_hold_no_text_of_the_warehouse(server: AskServer) -> None:
     """A prompt is our own question and query."""
     for prompt in anyio.run(server.list_prompts, None, None).prompts:
@@ -156,6 +157,7 @@ def test_commands_print_words_alone(
         assert [each for each in cells if each.startswith(BEGINNINGS)] == []
 
 
+@pytest.mark.rare
 def test_what_is_no_request_is_refused_without_a_trace(warehouse: Path, tmp_path: Path) -> None:
     """Requests that the protocol library refuses by itself: nothing echoed, nothing on stderr."""
     log = tmp_path / "stderr.txt"

@@ -78,6 +78,7 @@ def assert_heals(lab: Lab) -> None:
         assert_equal(lab, table)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
 def test_killed_in_dlt(lab: Lab, moment: str) -> None:
     """Whatever dlt was doing, the next run finishes it and goes on."""
@@ -112,6 +113,7 @@ def test_killed_while_reading(lab: Lab) -> None:
     assert_heals(lab)
 
 
+@pytest.mark.rare
 def test_killed_in_the_first_run_of_all(open_lab: OpenLab) -> None:
     """A first run killed with its tables half there: the second makes them whole."""
     lab = open_lab()
@@ -120,6 +122,7 @@ def test_killed_in_the_first_run_of_all(open_lab: OpenLab) -> None:
     assert_heals(lab)
 
 
+@pytest.mark.rare
 def test_killed_with_new_rows_in_their_table(open_lab: OpenLab) -> None:
     """New rows go straight into their table: those that dlt has not noted are there once."""
     lab = open_lab(entries=1_200)

@@ -66,6 +66,7 @@ def test_lists_of_another_size_are_loaded_again(lab: Lab, statement: str) -> Non
     assert contents(lab) == loaded
 
 
+@pytest.mark.rare
 def test_elements_of_arrays_come_again(lab: Lab) -> None:
     """They are rows of a table of their own, and what is remembered says how many."""
     before = without_dlt(contents(lab))

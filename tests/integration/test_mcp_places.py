@@ -70,6 +70,7 @@ def test_a_client_that_trusts_the_authority_is_served(encrypted: Served, era: st
     assert encrypted.ask("ada", era, count_tools) == 8
 
 
+@pytest.mark.rare
 def test_what_is_not_encrypted_or_not_trusted_gets_nothing(
     encrypted: Served, authority: Authority, tmp_path: Path
 ) -> None:
@@ -109,6 +110,7 @@ def behind(
         yield served, f"http://127.0.0.1:{inner}/mcp"
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_callers_come_by_the_proxy(behind: tuple[Served, str], era: str) -> None:
     """Streams pass through it, and its headers change nothing."""

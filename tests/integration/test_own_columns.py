@@ -129,6 +129,7 @@ def test_values_are_what_they_were(lab: Lab) -> None:
     assert read_versions(lab) == versions
 
 
+@pytest.mark.rare
 def test_a_lost_folder_beside_a_lost_column(lab: Lab) -> None:
     """Another machine, whose dlt knows nothing yet of the tables, mends them before it reads."""
     fill(lab)

@@ -66,6 +66,7 @@ def keys(address: str, dataset: str = "harvest") -> dict[str, str]:
     return {row["table"]: row["text"] for row in found}
 
 
+@pytest.mark.rare
 def test_what_clients_of_postgres_find(lab: Lab, address: str) -> None:
     """
     Every data table has its primary key and keeps it; grants and views stay through a full refresh

@@ -77,6 +77,7 @@ def test_children_alone_lose_what_has_no_parent(open_lab: OpenLab) -> None:
     assert lab.server.stats()["requests"].get("invoices", 0) <= 1, "once a day, and not again"
 
 
+@pytest.mark.rare
 def test_rows_whose_parent_never_came_leave(open_lab: OpenLab) -> None:
     """An invoice was made and deleted between two lists of one run."""
     lab = open_lab.loaded(*BILLS, **SMALL)
@@ -166,6 +167,7 @@ def test_a_year_that_is_empty_leaves_after_a_stop(
     assert_equal(lab, REPORT)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("tables", [(REPORT,), BILLS], ids=["replaced", "audit"])
 def test_rows_leave_though_a_reader_had_the_file(
     open_lab: OpenLab, tables: tuple[str, ...]

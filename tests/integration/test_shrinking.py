@@ -120,6 +120,7 @@ def test_the_run_with_the_audit_gives_room_back(
     assert_complete(lab)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("when", ["daily", "never"])
 def test_a_run_that_leaves_much_free_gives_it_back_at_once(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, when: str

@@ -64,6 +64,7 @@ def test_a_second_change_within_one_second_is_loaded(open_lab: OpenLab) -> None:
     assert_equal(lab, "clients")
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("exclude", [(), ("time_entries.is_running",)])
 def test_running_timers_are_loaded(open_lab: OpenLab, exclude: tuple[str, ...]) -> None:
     """Their hours grow and updated_at stays, also where the warehouse has no column that tells."""
@@ -79,6 +80,7 @@ def test_running_timers_are_loaded(open_lab: OpenLab, exclude: tuple[str, ...]) 
     assert timers <= {row for row in after if after[row] != before[row]}
 
 
+@pytest.mark.rare
 def test_a_full_refresh_loads_every_row(open_lab: OpenLab) -> None:
     """It removes what no load of it brought."""
     lab = open_lab()

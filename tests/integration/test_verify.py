@@ -71,6 +71,7 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
     assert (row["account_ids"], row["started_at"]) == (str(lab.server.account_id), report.as_of)
 
 
+@pytest.mark.rare
 def test_figures_that_are_asked_together_open_the_file_once(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_table_of_one_page_is_counted_in_its_list(lab: Lab) -> None:
     assert [paths.count(each.table) for each in rows if each.scope == "all"] == [1] * 5
 
 
+@pytest.mark.rare
 def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +134,7 @@ def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
     assert [name for name, meeting in meetings.items() if not meeting.has_met] == []
 
 
+@pytest.mark.rare
 def test_accounts_are_compared_at_the_same_time(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,6 +327,7 @@ def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     assert "no table that can be counted was read" in str(failure.error)
 
 
+@pytest.mark.rare
 def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab) -> None:
     """Its first run failed: verify and status name it, and a good run makes up for it."""
     lab = open_lab(entries=20)
@@ -493,6 +497,7 @@ def test_tables_that_are_read_whole_are_compared(
     assert lab.verify().differences == []
 
 
+@pytest.mark.rare
 def test_a_changed_value_of_a_whole_list_is_found(open_lab: OpenLab) -> None:
     """No sync brings it: Harvest's list is as it was. It is named with its row and column."""
     lab = open_lab.loaded("roles", "company", entries=10)
@@ -514,6 +519,7 @@ def test_a_changed_value_of_a_whole_list_is_found(open_lab: OpenLab) -> None:
     assert (report.exit_code, find(report, "values")[0].table) == (0, "company")
 
 
+@pytest.mark.rare
 def test_a_whole_list_that_changed_since_excuses_no_lost_row(open_lab: OpenLab) -> None:
     """Another list has other rows, but the warehouse has as many as were loaded."""
     lab = open_lab.loaded("roles", entries=10)

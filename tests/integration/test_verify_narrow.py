@@ -47,6 +47,7 @@ def whole_lists(lab: Lab) -> int:
     return sum(not filters & {*each} and each.get("per_page") != "1" for each in asked(lab))
 
 
+@pytest.mark.rare
 def test_a_wrong_hour_is_read_again_with_its_day(lab: Lab) -> None:
     """Of a project's year all figures are compared, and the rows of one day are loaded anew."""
     found = find_long_year(lab)
@@ -63,6 +64,7 @@ def test_a_wrong_hour_is_read_again_with_its_day(lab: Lab) -> None:
     assert report.run_log.audit.reread < found["rows"]
 
 
+@pytest.mark.rare
 def test_a_sum_that_no_figure_explains_is_read_whole(lab: Lab) -> None:
     """Here, the project says otherwise what its hours are worth."""
     found = find_long_year(lab)
@@ -98,6 +100,7 @@ def test_one_row_too_many_and_one_too_few_are_found_among_many(lab: Lab) -> None
     assert_equal(lab, "time_entries")
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("days", [1, 30])
 def test_a_row_under_another_day_is_found(lab: Lab, days: int) -> None:
     """No count nor sum of a year says so: the list of ids has the day."""
@@ -111,6 +114,7 @@ def test_a_row_under_another_day_is_found(lab: Lab, days: int) -> None:
     assert whole_lists(lab) >= 1
 
 
+@pytest.mark.rare
 def test_a_row_that_stands_there_twice_is_found(lab: Lab) -> None:
     """It is there once afterwards."""
     found = find_long_year(lab)
