@@ -52,16 +52,25 @@ def find_changed_rows(
         # A whole row takes ten kilobytes as a dictionary, and 100,000 may have changed.
         rows = page.select([name for name in page.column_names if name in needed])
         there |= {row["id"]: row for row in rows.to_pylist()}
-    here = _select(workspace, table, sorted(there), columns)
+    here = select_rows(workspace, table, sorted(there), columns)
     changed = (ChangedRow(here.get(key), row) for key, row in there.items())
     return [
         each for each in changed if each.here is None or not _is_same_instant(each.here, each.there)
     ]
 
 
-def _select(
+def select_rows(
     workspace: Workspace, table: AuditedTable, ids: Sequence[int], columns: Sequence[str]
 ) -> dict[int, dict[str, Any]]:
+    """
+    What the warehouse has of the rows with one of *ids*, by id.
+
+    Args:
+        columns: What is needed beside ``id`` and ``updated_at``, as far as the warehouse has it.
+
+    Raises:
+        DestinationError: The destination refused.
+    """
     wanted = dict.fromkeys(("id", "updated_at", *columns))
     names = [each for each in wanted if workspace.has_column(table.endpoint.name, each)]
     account = Equals(ACCOUNT_ID, table.session.account_id)

@@ -36,7 +36,7 @@ _ROWS: Final = 1_000_000
 
 def read_short_list(table: AuditedTable) -> pa.Table | None:
     """
-    ``id`` and ``day`` of the rows of *table* in Harvest, if one page has all of them: one request.
+    The rows of *table* in Harvest, if one page has all of them: one request.
 
     Returns:
         None if they are more. Also if there are none while the warehouse has some: that takes more
@@ -48,10 +48,8 @@ def read_short_list(table: AuditedTable) -> pa.Table | None:
     rows = sum(table.copy.count_days().values())
     if rows > table.page_rows:
         return None
-    listed = table.pair.reader.read_page(Slice(table.pair.root), table.page_rows)
-    if listed is None or (rows and not listed.num_rows):
-        return None
-    return build_keys(listed, table.endpoint.window)
+    listed = table.reader.read_page(Slice(table.pair.root), table.page_rows)
+    return None if listed is None or (rows and not listed.num_rows) else listed
 
 
 def compare_ids(
@@ -69,7 +67,7 @@ def compare_ids(
         changed: Rows that changed since the merge: they do not count.
         most_rows: Larger tables are not compared; None: every one is.
         within: What to compare, where everything else is known to be equal; empty: all of it.
-        listed: The list, if it was read already.
+        listed: ``id`` and ``day`` of its rows, if they were read already.
 
     Returns:
         None if there is nothing to compare, or if the list kept changing.

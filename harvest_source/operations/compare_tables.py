@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -26,6 +27,11 @@ from harvest_source.operations.compare_invoices import InvoiceComparison
 from harvest_source.operations.compare_lists import LISTS, LISTS_TO_MEND, ListsComparison
 from harvest_source.operations.compare_orphans import compare_orphans
 from harvest_source.operations.compare_rows import compare_rows
+from harvest_source.operations.compare_values import (
+    StoredValues,
+    compare_values,
+    read_values,
+)
 from harvest_source.operations.compare_whole import WholeTable, find_whole_tables
 from harvest_source.operations.comparisons import (
     COUNTED,
@@ -35,6 +41,8 @@ from harvest_source.operations.comparisons import (
 )
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoints import BY_NAME
+from harvest_source.warehouse.arrow_reads import build_keys
+from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.stored_days import StoredDays
 
 _TABLES: Final = 8
@@ -65,6 +73,8 @@ class TablesComparison:
     """What need not be compared again."""
     _ids: dict[Place, tuple[Comparison, Sequence[DateWindow]]] = field(default_factory=dict)
     """Of tables that were mended the ids as they were before, and where that may have changed."""
+    _values: dict[Place, StoredValues] = field(default_factory=dict)
+    """Of tables of one page what they have, until they are compared."""
 
     def run(self) -> list[Comparison]:
         """
@@ -85,19 +95,21 @@ class TablesComparison:
             for each in sessions
         ]
         tables = [table for _, some in accounts for table in some]
-        # One connection for all of it: to open a DuckDB file takes as long as to count it.
-        with warehouse.querying():
-            for table in tables:
-                if table.place not in self._found:
-                    table.read_stored() if isinstance(table, WholeTable) else table.copy.prefetch()
-        workers = choose_workers(warehouse.target.table_format)
-        compared = in_parallel(self._compare_once, tables, workers=workers)
         found: list[Comparison] = []
-        for session, some in accounts:
-            ours = [each for _ in some for each in next(compared)]
-            found += ours
-            if ours:
-                found += self._compare_orphans(session)
+        with PageDigests() as digests:
+            compare = partial(self._compare_once, digests)
+            # One connection for all of it: to open a DuckDB file takes as long as to count it.
+            with warehouse.querying():
+                for table in tables:
+                    if table.place not in self._found:
+                        self._read_stored(table, digests)
+            workers = choose_workers(warehouse.target.table_format)
+            compared = in_parallel(compare, tables, workers=workers)
+            for session, some in accounts:
+                ours = [each for _ in some for each in next(compared)]
+                found += ours
+                if ours:
+                    found += self._compare_orphans(session)
         return found
 
     def forget(self, mended: Iterable[Comparison]) -> None:
@@ -113,6 +125,15 @@ class TablesComparison:
                 if ids is not None and (kept or windows):
                     self._ids[name, place[1]] = ids, windows
 
+    def _read_stored(self, table: AuditedTable | WholeTable, digests: PageDigests) -> None:
+        if isinstance(table, WholeTable):
+            table.read_stored()
+            return
+        table.copy.prefetch()
+        stored = read_values(self.workspace, table, digests)
+        if stored is not None:
+            self._values[table.place] = stored
+
     def _compare_orphans(self, session: Session) -> list[Comparison]:
         try:
             return list(compare_orphans(self.workspace, session))
@@ -120,15 +141,19 @@ class TablesComparison:
             self.workspace.run_log.fail("", session.account_id, error)
             return []
 
-    def _compare_once(self, table: AuditedTable | WholeTable) -> list[Comparison]:
+    def _compare_once(
+        self, digests: PageDigests, table: AuditedTable | WholeTable
+    ) -> list[Comparison]:
         """The comparisons of one table, as far as Harvest answers; what fails is in the run log."""
         place = table.place
         if place in self._found:
             return self._found[place]
         found: list[Comparison] = []
         try:
-            for each in table.compare() if isinstance(table, WholeTable) else self._compare(table):
-                found.append(each)
+            if isinstance(table, WholeTable):
+                found += table.compare()
+            else:
+                found += self._compare(table, digests)
         except ForbiddenError as error:
             self.workspace.run_log.warn(
                 f"{place[0]} of account {place[1]} cannot be compared: {error}"
@@ -139,7 +164,7 @@ class TablesComparison:
             self._found[place] = found
         return found
 
-    def _compare(self, table: AuditedTable) -> Iterator[Comparison]:
+    def _compare(self, table: AuditedTable, digests: PageDigests) -> Iterator[Comparison]:
         workspace, name = self.workspace, table.endpoint.name
         day_column = table.endpoint.window
         columns = ([day_column] if day_column else []) + (
@@ -147,9 +172,13 @@ class TablesComparison:
         )
         changed = find_changed_rows(workspace, table, columns)
         listed = read_short_list(table)
-        days = None if listed is None else Counter(listed.column("day").to_pylist())
+        keys = None if listed is None else build_keys(listed, day_column)
+        days = None if keys is None else Counter(keys.column("day").to_pylist())
         yield from compare_rows(table, changed, days)
-        yield from self._compare_ids(table, changed, listed)
+        yield from self._compare_ids(table, changed, keys)
+        stored = self._values.pop(table.place, None)
+        if listed is not None and stored is not None:
+            yield from compare_values(workspace, table, changed, listed, stored, digests)
         yield from compare_history(workspace, table)
         most = LISTS_TO_MEND if self.is_thorough else LISTS
         yield from ListsComparison(workspace, table, changed, most).run()

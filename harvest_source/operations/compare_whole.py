@@ -20,6 +20,7 @@ from harvest_source.extract.replaced_lists import read_list
 from harvest_source.extract.run_log import Place, RunLog
 from harvest_source.extract.task import Task
 from harvest_source.extract.visibility import explain_off, sees_the_same
+from harvest_source.operations.compare_values import find_values, name_row
 from harvest_source.operations.comparisons import ALL, CHANGED, Comparison
 from harvest_source.operations.loading import create_builder
 from harvest_source.operations.row_differences import find_differences
@@ -106,16 +107,10 @@ class WholeTable:
         name, columns = self.task.endpoint.name, self._columns
         here = {row.get("id"): row for row in self._values}
         there = {row.get("id"): row for row in listed.select(columns).to_pylist()}
-        differing = {
-            key: names
-            for key, row in there.items()
-            if key in here and (names := [n for n in columns if here[key][n] != row[n]])
-        }
-        equal = len(here.keys() & there.keys()) - len(differing)
-        yield self._build(name, "values", equal, equal)
-        for key, names in differing.items():
-            row = "" if key is None else f"id {key}: "
-            yield self._build(name, "values", 0, 1, scope=f"{row}{', '.join(names)}")
+        found = find_values(here, there, columns)
+        yield self._build(name, "values", found.equal, found.equal)
+        for key, names in found.differing.items():
+            yield self._build(name, "values", 0, 1, scope=name_row(key, names))
 
     def _build(
         self,

@@ -26,6 +26,12 @@ HALF_CENT: Final = Decimal("0.005")
 CHANGED: Final = "changed since the last sync"
 """An excuse of figures whose rows have changed: it may hide a row that is wrong."""
 
+UNDATED: Final = (
+    "Harvest may have changed this without a new updated_at (to read it again: "
+    "harvest-source verify --fix)"
+)
+"""An excuse of values of which the next sync brings no new ones."""
+
 EXACT: Final = Context(prec=1000)
 """
 Arithmetic that rounds nothing: a product of two columns has at most 77 digits, and the default of
@@ -99,7 +105,7 @@ class Comparison:
     @property
     def is_doubtful(self) -> bool:
         """Whether rows that changed excuse the difference, and a wrong row may be among them."""
-        is_excused = self.state is State.INFORMATION and self.excuse == CHANGED
+        is_excused = self.state is State.INFORMATION and self.excuse in (CHANGED, UNDATED)
         return is_excused and bool(self.slices)
 
     @property

@@ -9,7 +9,7 @@ see in the warehouse: ``client.name`` is ``client__name``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -61,6 +61,8 @@ class Column:
     """Places after the point that the models keep of a decimal; the table here keeps them all."""
     in_seconds: bool = False
     """A duration that Harvest gives in seconds where people count in hours."""
+    undated: bool = False
+    """Harvest may change it without a new ``updated_at``, so that no sync brings the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,16 @@ class Record:
         """Names of the columns and of the arrays."""
         arrays = (child.name for child in self.children)
         return frozenset((*(column.name for column in self.columns), *arrays))
+
+    @property
+    def own(self) -> tuple[Column, ...]:
+        """The columns that copy no other record: ``client__id``, but not ``client__name``."""
+        ids = {each.name for each in self.columns if each.of}
+        return tuple(
+            each
+            for each in self.columns
+            if each.name in ids or f"{each.name.partition(SEPARATOR)[0]}{SEPARATOR}id" not in ids
+        )
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -139,6 +151,18 @@ def date(name: str, description: str) -> Column:
 def timestamp(name: str, description: str) -> Column:
     """Declare an instant, UTC."""
     return Column(name, Type.TIMESTAMP, description)
+
+
+def undated(column: Column) -> Column:
+    """
+    Declare that Harvest may change *column* without a new ``updated_at``, and no money with it.
+
+    Sums depend on rates and amounts: where those are others in Harvest, the warehouse is wrong.
+    The current rates of a person are none of these: one that was dated ahead comes into force.
+
+    Unverified against a live account: which columns Harvest changes so.
+    """
+    return replace(column, undated=True)
 
 
 def rows(name: str, description: str, *columns: Column) -> Child:

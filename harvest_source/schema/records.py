@@ -19,6 +19,7 @@ from harvest_source.schema.columns import (
     seconds,
     text,
     timestamp,
+    undated,
     values,
 )
 
@@ -27,10 +28,12 @@ TIME_ENTRY = record(
     date("spent_date", "Day worked (user's calendar day)"),
     bigint("user__id", "Who worked: id", of="users"),
     text("user__name", "Who worked: display name at read time"),
-    bigint(
-        "user_assignment__id",
-        "User assignment at read time: user assignment id",
-        of="user_assignments",
+    undated(
+        bigint(
+            "user_assignment__id",
+            "User assignment at read time: user assignment id",
+            of="user_assignments",
+        )
     ),
     flag(
         "user_assignment__is_project_manager",
@@ -60,10 +63,12 @@ TIME_ENTRY = record(
     text("project__code", "Project: project code, an empty text or null when unset; undocumented"),
     bigint("task__id", "Task: id", of="tasks"),
     text("task__name", "Task: display name at read time"),
-    bigint(
-        "task_assignment__id",
-        "Task assignment at read time: task assignment id",
-        of="task_assignments",
+    undated(
+        bigint(
+            "task_assignment__id",
+            "Task assignment at read time: task assignment id",
+            of="task_assignments",
+        )
     ),
     flag("task_assignment__billable", "Task assignment at read time: billable on this project"),
     flag("task_assignment__is_active", "Task assignment at read time: assignment active"),
@@ -89,11 +94,13 @@ TIME_ENTRY = record(
     decimal("hours_without_timer", "Hours before the running timer was last started"),
     decimal("rounded_hours", "Hours after the account's rounding; reports and invoices use it"),
     text("notes", "Notes"),
-    flag("is_locked", "Locked"),
-    flag("is_explicitly_locked", "Meaning unknown; undocumented"),
-    text(
-        "locked_reason",
-        "Human text, e.g. that the item is invoiced / approved / project archived",
+    undated(flag("is_locked", "Locked")),
+    undated(flag("is_explicitly_locked", "Meaning unknown; undocumented")),
+    undated(
+        text(
+            "locked_reason",
+            "Human text, e.g. that the item is invoiced / approved / project archived",
+        )
     ),
     flag("is_closed", "Approved; deprecated by Harvest"),
     text("approval_status", "Approval state; one of unsubmitted, submitted, approved"),
@@ -130,10 +137,12 @@ EXPENSE = record(
     text("expense_category__unit_name", "Category: unit"),
     bigint("user__id", "Who recorded it: id", of="users"),
     text("user__name", "Who recorded it: display name at read time"),
-    bigint(
-        "user_assignment__id",
-        "User assignment at read time: user assignment id",
-        of="user_assignments",
+    undated(
+        bigint(
+            "user_assignment__id",
+            "User assignment at read time: user assignment id",
+            of="user_assignments",
+        )
     ),
     flag(
         "user_assignment__is_project_manager",
@@ -155,7 +164,7 @@ EXPENSE = record(
         "User assignment at read time: rate for this person on the project; null where the "
         "role may not see it",
     ),
-    text("receipt__url", "Attachment: download URL"),
+    undated(text("receipt__url", "Attachment: download URL")),
     text("receipt__file_name", "Attachment: file name"),
     bigint("receipt__file_size", "Attachment: bytes"),
     text("receipt__content_type", "Attachment: MIME type"),
@@ -167,10 +176,10 @@ EXPENSE = record(
     flag("billable", "Billable"),
     flag("is_closed", "Approved; deprecated by Harvest"),
     text("approval_status", "Approval state; one of unsubmitted, submitted, approved"),
-    flag("is_locked", "Invoiced, approved, or project/person archived"),
-    flag("is_explicitly_locked", "Meaning unknown; undocumented"),
+    undated(flag("is_locked", "Invoiced, approved, or project/person archived")),
+    undated(flag("is_explicitly_locked", "Meaning unknown; undocumented")),
     flag("is_billed", "Marked invoiced"),
-    text("locked_reason", "Human text"),
+    undated(text("locked_reason", "Human text")),
     date("spent_date", "Date of the expense"),
     timestamp("created_at", "Creation time, UTC"),
     timestamp("updated_at", "Last change, UTC, whole seconds; what updated_since compares"),
@@ -195,7 +204,7 @@ PROJECT = record(
     flag("cost_budget_include_expenses", "Expenses count"),
     flag("notify_when_over_budget", "Alert on"),
     decimal("over_budget_notification_percentage", "Alert threshold, percent (80.0)"),
-    date("over_budget_notification_date", "Last alert"),
+    undated(date("over_budget_notification_date", "Last alert")),
     flag("show_budget_to_all", "Budget visible to everyone"),
     money("fee", "Fixed fee"),
     text("notes", "Notes"),
@@ -261,8 +270,10 @@ USER = record(
     flag("is_contractor", "Contractor"),
     flag("is_active", "False = archived"),
     seconds("weekly_capacity", "SECONDS per week (126000 = 35 h)"),
-    decimal("default_hourly_rate", "Current billable rate; null where the role may not see it"),
-    decimal("cost_rate", "Current cost rate; null where the role may not see it"),
+    undated(
+        decimal("default_hourly_rate", "Current billable rate; null where the role may not see it")
+    ),
+    undated(decimal("cost_rate", "Current cost rate; null where the role may not see it")),
     values("roles", "Role NAMES, not ids"),
     values(
         "access_roles",
@@ -271,7 +282,7 @@ USER = record(
         "managed_projects_invoice_manager, client_and_task_manager, "
         "time_and_expenses_manager, estimates_manager, people_manager",
     ),
-    text("avatar_url", "Image URL"),
+    undated(text("avatar_url", "Image URL")),
     text("employee_id", "Employee number; undocumented"),
     flag("calendar_integration_enabled", "Calendar connected; undocumented"),
     text("calendar_integration_source", "Calendar kind; undocumented"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
@@ -20,7 +21,7 @@ _DUCKDB: Final = "duckdb"
 
 class PageDigests(AbstractContextManager["PageDigests"]):
     """
-    Digests rows that are in memory. Close it after use.
+    Digests rows that are in memory. Close it after use. Thread-safe.
 
     Two digests of one DuckDB are equal if the values are and their types; a column that is null has
     one digest whatever its type.
@@ -28,6 +29,7 @@ class PageDigests(AbstractContextManager["PageDigests"]):
 
     def __init__(self) -> None:
         self._connection: Any = None
+        self._lock = threading.Lock()
 
     def digest(self, rows: pa.Table, digested: Sequence[Sequence[str]]) -> list[pa.ChunkedArray]:
         """A digest of the values of each of *digested*, row by row; a missing column is null."""
@@ -37,15 +39,16 @@ class PageDigests(AbstractContextManager["PageDigests"]):
         query, _ = statements.select_digests(
             _QUOTED, find_dialect(_DUCKDB), _PAGE, EVERY_ROW, (), digested
         )
-        if self._connection is None:
-            self._connection = duckdb.connect(config={"threads": 1})
-        self._connection.register(_PAGE, rows)
-        try:
-            found = self._connection.sql(query)
-            read = getattr(found, "to_arrow_table", None) or found.arrow
-            columns: list[pa.ChunkedArray] = read().columns
-        finally:
-            self._connection.unregister(_PAGE)
+        with self._lock:
+            if self._connection is None:
+                self._connection = duckdb.connect(config={"threads": 1})
+            self._connection.register(_PAGE, rows)
+            try:
+                found = self._connection.sql(query)
+                read = getattr(found, "to_arrow_table", None) or found.arrow
+                columns: list[pa.ChunkedArray] = read().columns
+            finally:
+                self._connection.unregister(_PAGE)
         return columns
 
     def __exit__(self, *_: object) -> None:

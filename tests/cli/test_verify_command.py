@@ -24,9 +24,9 @@ def test_verify_shows_what_differs_and_mends_it(run: Run, folder: Path) -> None:
     remove_a_client(folder)
     result = run("verify", "--html", "sheet.html")
     assert result.code == 5
-    assert "2 of 2 figures differ" in (folder / "sheet.html").read_text()
+    assert "2 of 3 figures differ" in (folder / "sheet.html").read_text()
     assert "clients" in result.out
-    assert "differs: 2 of the 2 figures differ: account 1000001, as of " in result.out
+    assert "differs: 2 of the 3 figures differ: account 1000001, as of " in result.out
     assert "harvest-source verify --fix" in result.err
     report = run("verify", "--json").json
     (finding,) = [each for each in report["findings"] if each["check"] == "rows"]

@@ -12,6 +12,7 @@ import pytest
 from harvest_source.api.client import HarvestClient
 from harvest_source.errors import ConfigError
 from harvest_source.operations import compare_tables
+from harvest_source.operations.compare_values import NAMED
 from harvest_source.operations.comparisons import AT_ONCE, Comparison
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.warehouse_status import read_warehouse_status
@@ -21,8 +22,11 @@ from tests.support.labs import OpenLab
 from tests.support.meeting import Meeting
 from tests.support.truth import assert_equal
 
-OPENED = 18
-"""Connections of a verification without findings: two or more for each opening of the file."""
+OPENED = 19
+"""
+Connections of a verification without findings: two or more for each opening of the file, and one
+in memory.
+"""
 
 TABLES = ("time_entries", "expenses", "projects", "invoices", "invoice_payments", "clients")
 
@@ -52,6 +56,7 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
     assert checks == {
         "rows",
         "ids",
+        "values",
         "hours",
         "amount",
         "cost",
@@ -167,7 +172,7 @@ def test_accounts_are_compared_at_the_same_time(
 
 
 def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
-    """Hours and money of one project and year differ; just they are read, and the row loaded."""
+    """Its hours differ, and those and the money of its project and year; it alone is loaded."""
     others = "SELECT id, _dlt_load_id FROM time_entries WHERE id <> {} ORDER BY id"
     row = lab.sql(
         "SELECT t.* FROM time_entries t JOIN projects p ON p.id = t.project__id "
@@ -178,21 +183,28 @@ def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
     scope = f"project {row['project__id']}, {row['spent_date'].year}"
     report = lab.verify()
     assert report.exit_code == 5
-    assert told(report) == {("time_entries", "hours", scope), ("time_entries", "amount", scope)}
+    assert told(report) == {
+        ("time_entries", "values", f"id {row['id']}: rounded_hours"),
+        ("time_entries", "hours", scope),
+        ("time_entries", "amount", scope),
+    }
     (hours,) = find(report, "hours", scope)
     assert hours.here - hours.there == 99 - row["rounded_hours"]
     lab.server.reset_requests()
     mended = lab.verify(fix=True)
     assert (mended.exit_code, mended.differences, mended.mended) == (0, [], True)
-    again = [r.query for r in lab.server.requests if "project_id" in r.query]
+    again = [
+        r.query for r in lab.server.requests if "from=" in r.query and "/reports" not in r.path
+    ]
+    day = f"from={row['spent_date']}&to={row['spent_date']}"
     assert again
-    assert all(f"project_id={row['project__id']}" in query for query in again)
+    assert all(f"project_id={row['project__id']}" in each or day in each for each in again)
     assert lab.sql(others.format(row["id"])) == before
     assert_equal(lab, "time_entries")
     first, second = sorted(lab.table("verify_runs"), key=lambda row: row["mended"])
     assert [first["status"], second["status"]] == ["differs", "ok"]
-    assert first["differing"] == len(json.loads(first["differences"])) == 2
-    assert {each["scope"] for each in json.loads(first["differences"])} == {scope}
+    assert first["differing"] == len(json.loads(first["differences"])) == 3
+    assert {each["table"] for each in json.loads(first["differences"])} == {"time_entries"}
 
 
 @pytest.mark.rare
@@ -247,7 +259,10 @@ def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
     lab.sync("invoices")
     lab.alter(f"UPDATE invoices SET amount = 1 WHERE id = {second}")
     report = lab.verify()
-    assert told(report) == {("invoices", "invoice total", f"invoice {second}")}
+    assert told(report) == {
+        ("invoices", "invoice total", f"invoice {second}"),
+        ("invoices", "values", f"id {second}: amount"),
+    }
     (excused,) = find(report, "invoice total", f"invoice {first}")
     assert (excused.state, excused.here) == ("information", Decimal("123456.78"))
     assert lab.verify(fix=True).differences == []
@@ -283,9 +298,11 @@ def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> No
     scope = f"project {cost['project__id']}, {cost['spent_date'].year}"
     assert {
         ("expenses", "cost", scope),
+        ("expenses", "values", f"id {cost['id']}: total_cost"),
         ("invoices", "payments", f"invoice {paid['invoice_id']}"),
     } <= differing
-    assert {check for _, check, _ in differing} <= {"cost", "billable cost", "payments", "list"}
+    checks = {check for _, check, _ in differing}
+    assert checks <= {"cost", "billable cost", "values", "payments", "list"}
     assert lab.verify(fix=True).differences == []
     assert_equal(lab, "expenses")
     assert_equal(lab, "invoice_payments")
@@ -370,11 +387,13 @@ def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
     assert {each.check for each in report.comparisons} == {
         "rows",
         "ids",
+        "values",
         "hours",
         "orphans",
         "list",
     }
-    assert [each.partition(" cannot")[0] for each in report.run_log.warnings] == [
+    # Tables are compared at the same time.
+    assert sorted(each.partition(" cannot")[0] for each in report.run_log.warnings) == [
         "Amounts",
         "Expenses",
         "Invoices",
@@ -497,6 +516,75 @@ def test_tables_that_are_read_whole_are_compared(
     assert lab.verify().differences == []
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("time_entries", "hours", "hours + 1"),
+        ("time_entries", "user__id", "1"),
+        ("time_entries", "cost_rate", "NULL"),
+        ("clients", "name", "'Other'"),
+        ("user_assignments", "hourly_rate", "99.000000001"),
+        ("projects", "budget", "0"),
+        ("estimates", "state", "'accepted?'"),
+        ("invoices", "due_date", "due_date + 1"),
+        ("tasks", "updated_at", "updated_at - INTERVAL 1 DAY"),
+    ],
+)
+def test_any_wrong_value_in_a_table_of_one_page_is_found(
+    open_lab: OpenLab, table: str, column: str, value: str
+) -> None:
+    """It is named with its row and column, and mending reads it again."""
+    lab = open_lab.loaded(table, entries=400)
+    lab.rest()
+    (row,) = lab.sql(f"SELECT id FROM {table} ORDER BY id LIMIT 1 OFFSET 3")
+    lab.server.reset_requests()
+    assert lab.verify().exit_code == 0
+    asked = len(lab.server.requests)
+    lab.alter(f"UPDATE {table} SET {column} = {value} WHERE id = {row['id']}")
+    lab.server.reset_requests()
+    report = lab.verify()
+    assert (table, "values", f"id {row['id']}: {column}") in told(report)
+    assert (report.exit_code, len(lab.server.requests)) == (5, asked)
+    assert lab.verify(fix=True).exit_code == 0
+    assert_equal(lab, table)
+
+
+@pytest.mark.rare
+def test_values_that_harvest_changes_without_a_date_are_no_difference(open_lab: OpenLab) -> None:
+    """A lock is said for information, the copy of a client's name not at all; a running timer
+    counts. Mending reads again what was said."""
+    lab = open_lab.loaded("time_entries", "clients", entries=400)
+    lab.rest()
+    first, second = lab.ids("time_entries")[:2]
+    lab.alter(
+        f"UPDATE time_entries SET is_locked = NOT is_locked WHERE id = {first};"
+        f"UPDATE time_entries SET client__name = 'Former' WHERE id = {second}"
+    )
+    report = lab.verify()
+    assert (report.exit_code, report.differences) == (0, [])
+    values = [each for each in report.comparisons if each.check == "values"]
+    said = [each for each in values if each.state == "information"]
+    assert [each.scope for each in said] == [f"id {first}: is_locked"]
+    assert "without a new updated_at" in said[0].detail
+    assert lab.verify(fix=True).exit_code == 0
+    (row,) = lab.sql(f"SELECT is_locked FROM time_entries WHERE id = {first}")
+    (there,) = [each for each in lab.server.rows("time_entries") if each["id"] == first]
+    assert row["is_locked"] == there["is_locked"]
+
+
+@pytest.mark.rare
+def test_of_many_wrong_values_some_are_named(open_lab: OpenLab) -> None:
+    """The others are counted, with the columns in which they differ."""
+    lab = open_lab.loaded("time_entries", entries=400)
+    lab.rest()
+    lab.alter("UPDATE time_entries SET notes = 'Lost' WHERE NOT is_running")
+    scopes = [scope for _, check, scope in told(lab.verify()) if check == "values"]
+    assert len(scopes) == NAMED + 1
+    assert sum("other rows: notes" in each for each in scopes) == 1
+    assert lab.verify(fix=True).exit_code == 0
+    assert_equal(lab, "time_entries")
+
+
 @pytest.mark.rare
 def test_a_changed_value_of_a_whole_list_is_found(open_lab: OpenLab) -> None:
     """No sync brings it: Harvest's list is as it was. It is named with its row and column."""
@@ -572,8 +660,14 @@ def test_verifying_nothing_is_refused(open_lab: OpenLab) -> None:
     assert not lab.database.exists()
 
 
-def test_a_wrong_row_beside_a_running_timer_is_mended(lab: Lab) -> None:
-    """The timer excuses what its project's hours differ by; mending looks at the rows."""
+def test_a_wrong_row_beside_a_running_timer_is_mended(open_lab: OpenLab) -> None:
+    """
+    The timer excuses what its project's hours differ by; mending looks at the rows.
+
+    There are more of them than one page has, whose values are compared one by one.
+    """
+    lab = open_lab.loaded("time_entries", "projects", entries=2100)
+    lab.rest()
     row = lab.sql("SELECT * FROM time_entries ORDER BY spent_date DESC, id LIMIT 1")[0]
     timer = {"project_id": row["project__id"], "spent_date": row["spent_date"].isoformat()}
     lab.server.create("time_entries", **timer, is_running=True, hours=1, rounded_hours=1)
