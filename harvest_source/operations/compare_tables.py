@@ -10,7 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Session
+from harvest_source.auth.sessions import Session
 from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import TableFormat
 from harvest_source.errors import ForbiddenError, RemoteError
@@ -87,12 +87,10 @@ class TablesComparison:
             HarvestError: An account cannot be opened, or the destination refused.
         """
         workspace, warehouse = self.workspace, self.workspace.warehouse
-        account_ids, open_account = workspace.sessions.account_ids(), workspace.sessions.open
-        stored = StoredDays(warehouse, account_ids)
-        sessions = in_parallel(open_account, account_ids, workers=ACCOUNTS_AT_ONCE)
+        stored = StoredDays(warehouse, workspace.sessions.account_ids())
         accounts: list[tuple[Session, list[AuditedTable | WholeTable]]] = [
             (each, [*find_tables(workspace, each, stored), *find_whole_tables(workspace, each)])
-            for each in sessions
+            for each in workspace.open_sessions()
         ]
         tables = [table for _, some in accounts for table in some]
         found: list[Comparison] = []

@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harvest_source.auth.sessions import ACCOUNTS_AT_ONCE, Owner, Sessions
-from harvest_source.concurrency import in_parallel, run_ahead
+from harvest_source.concurrency import run_ahead
 from harvest_source.config.parse import parse_tables
 from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import DestinationError, HarvestError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
+from harvest_source.operations.accounts import open_accounts
 from harvest_source.operations.notifying import RunNotifier
 from harvest_source.operations.run import Run, note_lost_sign_in, open_run
 from harvest_source.operations.run_report import SyncReport, build_report
@@ -178,37 +178,19 @@ def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:
 
 def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...]:
     """
-    Open every account. One that cannot be opened fails alone.
+    Open every account, as :func:`open_accounts`, and note whose token may see a part of it.
 
     Raises:
         HarvestError: None of them can be opened.
     """
-    account_ids = run.sessions.account_ids()
-    open_one = partial(_try_open, run.sessions, is_cancelled)
-    failures: list[HarvestError] = []
-    opened = in_parallel(open_one, account_ids, workers=ACCOUNTS_AT_ONCE)
-    for account_id, owner in zip(account_ids, opened, strict=True):
-        if isinstance(owner, HarvestError):
-            failures.append(owner)
-            run.run_log.fail("", account_id, owner)
-            run.sessions.give_up(account_id)
-        elif not owner.is_administrator:
+    account_ids = open_accounts(run, is_cancelled)
+    for account_id in run.sessions.account_ids():  # Without those that failed.
+        owner = run.sessions.open(account_id, cancelled=is_cancelled).owner
+        if not owner.is_administrator:
             roles = ", ".join(owner.access_roles) or "no role"
             run.run_log.partial_roles[account_id] = roles
             run.run_log.warn(_explain_partial(account_id, roles))
-    if len(failures) == len(account_ids):
-        raise failures[0]
     return account_ids
-
-
-def _try_open(
-    sessions: Sessions, is_cancelled: Callable[[], bool], account_id: int
-) -> Owner | HarvestError:
-    """The token's owner in one account, or why it cannot be opened."""
-    try:
-        return sessions.open(account_id, cancelled=is_cancelled).owner
-    except HarvestError as error:
-        return error
 
 
 def _explain_partial(account_id: int, roles: str) -> str:

@@ -15,6 +15,7 @@ from harvest_source.defaults import DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.errors import ConfigError, NothingComparedError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
+from harvest_source.operations.accounts import open_accounts
 from harvest_source.operations.audit_tables import find_cursor
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State
@@ -57,7 +58,8 @@ def verify(
     Compare every table that is read by changes with Harvest's own totals.
 
     What changed in Harvest since the last sync is no difference. Reports have an allowance of their
-    own, 100 requests in 15 minutes; a year takes one.
+    own, 100 requests in 15 minutes; a year takes one. An account that cannot be opened fails alone:
+    the report names it, and the others are compared.
 
     Args:
         exclude: ``table.column`` names that syncs leave out, beside the configured ones: they are
@@ -87,6 +89,7 @@ def verify(
         workspace = exclude_what_is_lacking(workspace)
         if fix:
             finish_owed(workspace)
+        account_ids = open_accounts(run)
         comparison = TablesComparison(workspace, is_thorough=fix)
         found = comparison.run()
         is_mended = False
@@ -96,9 +99,8 @@ def verify(
             log.warn(warning)
         if fix:
             drop_staging(workspace)
-        account_ids = tuple(run.sessions.account_ids())
-        _note_unread(workspace, account_ids)
-        _note_nothing_compared(workspace, account_ids, found)
+        _note_unread(workspace)
+        _note_nothing_compared(workspace, found)
         note_lost_sign_in(run, account_ids)
         report = VerifyReport(
             account_ids=account_ids,
@@ -120,14 +122,14 @@ def _check_exists(target: Target) -> None:
         raise ConfigError(msg)
 
 
-def _note_unread(workspace: Workspace, account_ids: Sequence[int]) -> None:
+def _note_unread(workspace: Workspace) -> None:
     """A table that runs began to read and none read to its end has nothing to compare."""
     warehouse, log = workspace.warehouse, workspace.run_log
     unknown = [
         (endpoint.name, account_id)
         for endpoint in workspace.endpoints
         if endpoint.strategy is ReadStrategy.CHANGES and warehouse.has_table(endpoint.name)
-        for account_id in account_ids
+        for account_id in workspace.sessions.account_ids()
         if find_cursor(workspace, (endpoint.name, account_id)) is None
     ]
     if not unknown:
@@ -140,13 +142,11 @@ def _note_unread(workspace: Workspace, account_ids: Sequence[int]) -> None:
             log.fail(*place, NothingComparedError(msg))
 
 
-def _note_nothing_compared(
-    workspace: Workspace, account_ids: Sequence[int], found: Sequence[Comparison]
-) -> None:
+def _note_nothing_compared(workspace: Workspace, found: Sequence[Comparison]) -> None:
     """An account of which nothing could be compared is not as it should be."""
     log = workspace.run_log
     told = {each.account_id for each in found} | {each.account_id for each in log.failures}
-    for account_id in account_ids:
+    for account_id in workspace.sessions.account_ids():
         if account_id not in told:
             why = explain_nothing(workspace, workspace.sessions.open(account_id))
             msg = f"Nothing was compared: {why}."

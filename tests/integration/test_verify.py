@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.errors import ConfigError
+from harvest_source.errors import ConfigError, RemoteError
 from harvest_source.operations import compare_tables
 from harvest_source.operations.compare_values import NAMED
 from harvest_source.operations.comparisons import AT_ONCE, Comparison
@@ -342,6 +342,27 @@ def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     (failure,) = report.run_log.failures
     assert failure.account_id == 1000002
     assert "no table that can be counted was read" in str(failure.error)
+
+
+@pytest.mark.parametrize("fault", ["unauthorized", "server_error"])
+def test_an_account_that_cannot_be_opened_holds_up_no_other(open_lab: OpenLab, fault: str) -> None:
+    """It is named, with its error and its exit code; the others are compared and mended."""
+    first, second = 1000001, 1000002
+    lab = open_lab.loaded("clients", accounts=(first, second), entries=0, invoices=0)
+    lab.alter(f"DELETE FROM clients WHERE account_id = {first}")
+    lab.server.fault(fault, account_id=second, times=1000)
+    for options in ({}, {"fix": True}):
+        report = lab.verify(**options)
+        assert (report.status, report.account_ids) == ("partial", (first, second))
+        (failure,) = report.run_log.failures
+        assert (failure.account_id, failure.table) == (second, "")
+        assert report.exit_code == failure.error.exit_code in (3, 4)
+        assert {each.account_id for each in report.comparisons} == {first}
+        assert bool(report.differences) is not bool(options)
+    assert_equal(lab, "clients", account_id=first)
+    lab.server.fault(fault, account_id=first, times=1000)
+    with pytest.raises(RemoteError):
+        lab.verify()
 
 
 @pytest.mark.rare
