@@ -13,7 +13,7 @@ import pyarrow as pa
 from harvest_source.auth.sessions import Session
 from harvest_source.concurrency import in_parallel
 from harvest_source.defaults import TableFormat
-from harvest_source.errors import ForbiddenError, RemoteError
+from harvest_source.errors import DestinationError, ForbiddenError, RemoteError
 from harvest_source.extract.run_log import Place
 from harvest_source.extract.slices import DateWindow
 from harvest_source.memory import is_plentiful
@@ -142,7 +142,12 @@ class TablesComparison:
     def _compare_once(
         self, digests: PageDigests, table: AuditedTable | WholeTable
     ) -> list[Comparison]:
-        """The comparisons of one table, as far as Harvest answers; what fails is in the run log."""
+        """
+        The comparisons of one table, as far as Harvest answers; what fails is in the run log.
+
+        Raises:
+            DestinationError: The destination refused. No thread waits for its file any more.
+        """
         place = table.place
         if place in self._found:
             return self._found[place]
@@ -158,6 +163,12 @@ class TablesComparison:
             )
         except RemoteError as error:
             self.workspace.run_log.fail(*place, error)
+        except DestinationError:
+            # It ends the verification. Threads of other tables would each wait for the file in
+            # turn, and Python's own end waits for them.
+            if (file := self.workspace.warehouse.file) is not None:
+                file.wait_no_more()
+            raise
         else:
             self._found[place] = found
         return found

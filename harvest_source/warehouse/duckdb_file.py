@@ -283,7 +283,7 @@ class DuckDBFile:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
 
     def wait_no_more(self) -> None:
-        """From now on, open the file at once or not at all: to wait was in vain."""
+        """From now on, open the file at once or not at all; waiting threads stop in a second."""
         self._state.waits = False
 
     def open(self, kept: Kept) -> duckdb.DuckDBPyConnection:
@@ -307,13 +307,13 @@ class DuckDBFile:
     def _open(self) -> duckdb.DuckDBPyConnection:
         if not self.only_reads:
             create_duckdb_file(self.path)
-        deadline, is_reported = self.clock.monotonic() + self.wait_s * self._state.waits, False
+        deadline, is_reported = self.clock.monotonic() + self.wait_s, False
         while True:
             try:
                 return duckdb.connect(str(self.path), read_only=self.only_reads)
             except duckdb.Error as error:
                 left = deadline - self.clock.monotonic()
-                if left <= 0 or not is_locked(error):
+                if left <= 0 or not self._state.waits or not is_locked(error):
                     raise
                 if not is_reported:
                     self.on_wait(find_holder(error))

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
+from contextlib import ExitStack
 from decimal import Decimal
+from threading import Lock
 from typing import Any
 
 import duckdb
 import pytest
 
+from harvest_source.activity import Activity
 from harvest_source.api.client import HarvestClient
-from harvest_source.errors import ConfigError, RemoteError
+from harvest_source.concurrency import has_threads
+from harvest_source.errors import ConfigError, DestinationError, RemoteError
+from harvest_source.load.settings import Hooks
 from harvest_source.operations import compare_tables
 from harvest_source.operations.compare_values import NAMED
 from harvest_source.operations.comparisons import AT_ONCE, Comparison
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.warehouse_status import read_warehouse_status
+from harvest_source.sandbox import Request
+from tests.support.children import Child
 from tests.support.earlier import forget_own_tables
+from tests.support.holders import writing
 from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
 from tests.support.meeting import Meeting
@@ -342,6 +352,42 @@ def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
     (failure,) = report.run_log.failures
     assert failure.account_id == 1000002
     assert "no table that can be counted was read" in str(failure.error)
+
+
+class Waits(Activity):
+    """Notes the processes that are waited for, once for each opening of the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holders: list[str] = []
+
+    def wait_for(self, holder: str) -> None:
+        self.holders += [holder] if holder else []
+        super().wait_for(holder)
+
+
+@pytest.mark.rare
+def test_a_file_that_stays_in_use_is_waited_for_once(open_lab: OpenLab) -> None:
+    """Not by each table's thread in turn: Python cannot end before they do."""
+    lab = open_lab.loaded(entries=60)
+    lab.rest()
+    waits, lock, held = Waits(), Lock(), list[Child]()
+    with ExitStack() as stack:
+
+        def take(request: Request) -> None:
+            """Every thread has its answer only when another process has the file."""
+            with lock:
+                if request.table not in (None, "users_me", "company") and not held:
+                    held.append(stack.enter_context(writing(lab.database)))
+
+        lab.server.before_request(take)
+        with pytest.raises(DestinationError, match="is in use"):
+            lab.verify(hooks=Hooks(clock=lab.shared, activity=waits))
+        deadline = time.monotonic() + 10
+        while has_threads() and time.monotonic() < deadline:
+            gc.collect()  # The threads of a generator that was left end with it.
+            time.sleep(0.05)
+    assert len(waits.holders) == 1
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "server_error"])
