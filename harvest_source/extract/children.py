@@ -71,7 +71,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
     assert parents.result.began is not None
     began, has_news = task.vouched(parents.result.began), bool(changed)
     move_cursor(task.state, read_plan, began, visibility=task.visibility, has_news=has_news)
-    if read_plan.is_whole:  # The sweep that has begun reads the others.
+    if read_plan.is_whole:  # If rows lacked a column, every parent was asked.
         store_excluded(task.state, task.excluded)
     task.state["walk"] = choice.sweep.dump()
     _note_unasked(task, choice.sweep)
@@ -112,7 +112,8 @@ def _begin_sweep(
     task: Task, listed: ParentList, parents: Sequence[int], cursor: Cursor | None
 ) -> _Choice:
     """
-    All parents of a table without history; of others a share, and those that changed.
+    All parents of a table without history, or whose rows lack columns that are no longer excluded;
+    of others a share, and those that changed.
 
     Where children may have been loaded before, the parents' own columns exclude none of them: what
     was loaded of a payment that was deleted has to go.
@@ -123,7 +124,9 @@ def _begin_sweep(
     none_if = parent.none_if if is_empty and not options.all_children else None
     left_out = listed.without_children(none_if)
     possible = [each for each in parents if each not in left_out]
-    share = 1.0 if options.all_children else parent.at_first
+    # Rows that lack a column are told by nothing else: no sweep would say when all have it.
+    asks_all = options.all_children or task.lacks_columns
+    share = 1.0 if asks_all else parent.at_first
     # A first sweep that was not at its end begins again: some parents were never asked.
     sweep = ParentSweep(is_first=is_empty or before.is_first)
     chosen = sweep.next_parents(possible, count_at_first(len(possible), share))

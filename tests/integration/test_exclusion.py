@@ -133,3 +133,23 @@ def test_numbers_that_no_column_holds_are_counted(open_lab: OpenLab) -> None:
     with lab.working():
         warnings = [each for each in check(**settle(lab)).findings if each.state == "warning"]
     assert [each.name for each in warnings if said in each.detail] == ["numbers"]
+
+
+@pytest.mark.rare
+@pytest.mark.parametrize("options", [{}, {"full_refresh": True}])
+def test_lists_of_all_parents_are_filled_at_once(
+    open_lab: OpenLab, options: dict[str, Any]
+) -> None:
+    """Also where a first read asks for the lists of a tenth: no schedule would tell the others."""
+    tables, excluded = ("invoices", "invoice_payments"), "invoice_payments.amount"
+    query = "SELECT COUNT(*) AS rows, COUNT(amount) AS amounts FROM invoice_payments"
+    lab = open_lab.loaded(*tables, entries=0, invoices=200)
+    lab.rest()
+    lab.sync(*tables, exclude=[excluded], all_children=True)
+    (counts,) = lab.sql(query)
+    assert counts["rows"] > 100
+    assert counts["amounts"] == 0
+    lab.rest()
+    report = lab.sync(*tables, **options)
+    assert (report.status, lab.sql(query)) == ("ok", [counts | {"amounts": counts["rows"]}])
+    assert lab.verify().exit_code == 0
