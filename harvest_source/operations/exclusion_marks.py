@@ -38,13 +38,19 @@ def note_excluded_columns(workspace: Workspace) -> None:
         workspace.warehouse.write_state(change)
 
 
-def exclude_what_is_lacking(workspace: Workspace) -> Workspace:
-    """*workspace* that also leaves out what earlier runs left out and none has read since."""
+def exclude_what_is_lacking(workspace: Workspace, account_id: int | None = None) -> Workspace:
+    """
+    *workspace* that also leaves out what earlier runs left out and none has read since.
+
+    Args:
+        account_id: Whose rows lack it; None: those of any account.
+    """
     sources, options = workspace.warehouse.source_state, workspace.extraction.options
     lacking = {
         f"{endpoint.name}.{column}"
         for endpoint in ENDPOINTS
-        for state in stored_accounts(sources, endpoint.name).values()
+        for name, state in stored_accounts(sources, endpoint.name).items()
+        if account_id is None or name == str(account_id)
         for column in load_excluded(state)
     }
     options = replace(options, exclude=options.exclude | lacking)

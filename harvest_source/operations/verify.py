@@ -86,11 +86,10 @@ def verify(
         check_loaded(warehouse)
         for warning in warehouse.restore() if fix else warnings:
             log.warn(warning)
-        workspace = exclude_what_is_lacking(workspace)
         if fix:
             finish_owed(workspace)
         account_ids = open_accounts(run)
-        comparison = TablesComparison(workspace, is_thorough=fix)
+        comparison = TablesComparison(exclude_what_is_lacking(workspace), is_thorough=fix)
         found = comparison.run()
         is_mended = False
         if fix:
@@ -172,7 +171,7 @@ def _mend_all(
         if not differing and not doubtful:
             break
         corrected = audit.corrected
-        mend(workspace, [*differing, *doubtful])
+        _mend(workspace, [*differing, *doubtful])
         if not differing and audit.corrected == corrected:
             break
         is_mended = True
@@ -182,3 +181,10 @@ def _mend_all(
         if [each for each in found if each.state is State.DIFFERS] == differing:
             break
     return found, is_mended
+
+
+def _mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
+    """Mend account by account: rows of one keep the columns that those of another lack."""
+    for account_id in sorted({each.account_id for each in differing}):
+        ours = [each for each in differing if each.account_id == account_id]
+        mend(exclude_what_is_lacking(workspace, account_id), ours)

@@ -12,6 +12,7 @@ from harvest_source.operations.sync import Hooks
 from harvest_source.operations.verify import verify
 from tests.support.lab import DAY, Lab
 from tests.support.labs import OpenLab
+from tests.support.truth import assert_equal
 
 EXCLUDED = ["users.cost_rate", "users.roles"]
 
@@ -153,3 +154,24 @@ def test_lists_of_all_parents_are_filled_at_once(
     report = lab.sync(*tables, **options)
     assert (report.status, lab.sql(query)) == ("ok", [counts | {"amounts": counts["rows"]}])
     assert lab.verify().exit_code == 0
+
+
+@pytest.mark.rare
+def test_mending_one_account_leaves_out_no_column_that_only_another_lacks(
+    open_lab: OpenLab,
+) -> None:
+    """Where the run that was to fill them failed for one of two accounts."""
+    first, second, excluded = 1000001, 1000002, ["users.cost_rate", "roles.name"]
+    lab = open_lab.loaded("users", "roles", accounts=(first, second), entries=0, invoices=0)
+    lab.rest()
+    lab.sync("users", "roles", exclude=excluded)
+    lab.rest()
+    lab.server.fault("server_error", account_id=second, times=1000)
+    assert lab.sync("users", "roles").exit_code == 4
+    lab.server.clear_faults()
+    for table in ("users", "roles"):
+        lab.alter(f"DELETE FROM {table} WHERE id = (SELECT MIN(id) FROM {table})")
+    lab.rest()
+    assert lab.verify(fix=True).exit_code == 0
+    for table in ("users", "roles"):
+        assert_equal(lab, table, account_id=first)
