@@ -12,6 +12,7 @@ from harvest_source.api.client import find_object
 from harvest_source.auth.sessions import Session
 from harvest_source.extract.audit_state import Audited, ReadWindow, load_audited
 from harvest_source.extract.cursor import Cursor, load_cursor
+from harvest_source.extract.last_read import LastRead
 from harvest_source.extract.list_reader import ListReader
 from harvest_source.extract.parent_sweep import ParentSweep
 from harvest_source.extract.run_log import Place, RunLog
@@ -120,6 +121,16 @@ def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
 def find_cursor(workspace: Workspace, place: Place) -> Cursor | None:
     """How far a table was read; None when it was not, or not to its end."""
     return load_cursor(_find_state(workspace.warehouse.source_state, place).get("cursor"))
+
+
+def was_read_to_end(workspace: Workspace, endpoint: Endpoint, account_id: int) -> bool:
+    """Whether the state of a table shows that a run read all of it; True for reports."""
+    place = endpoint.name, account_id
+    if endpoint.strategy is ReadStrategy.WHOLE:
+        seen = _find_state(workspace.warehouse.source_state, place).get("seen")
+        return LastRead.load(seen) is not None
+    has_cursor = endpoint.strategy in (ReadStrategy.CHANGES, ReadStrategy.CHILDREN)
+    return not has_cursor or find_cursor(workspace, place) is not None
 
 
 def awaits_children(workspace: Workspace, place: Place, parent: int) -> bool:

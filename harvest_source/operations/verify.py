@@ -16,7 +16,7 @@ from harvest_source.errors import ConfigError, NothingComparedError
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.memory import tune_allocators
 from harvest_source.operations.accounts import open_accounts
-from harvest_source.operations.audit_tables import find_cursor
+from harvest_source.operations.audit_tables import was_read_to_end
 from harvest_source.operations.compare_tables import TablesComparison
 from harvest_source.operations.comparisons import Comparison, State
 from harvest_source.operations.exclusion_marks import exclude_what_is_lacking
@@ -29,7 +29,6 @@ from harvest_source.operations.staging import drop_staging
 from harvest_source.operations.verify_record import record_verification
 from harvest_source.operations.verify_report import VerifyReport
 from harvest_source.operations.workspace import Workspace, open_workspace
-from harvest_source.schema.endpoint import ReadStrategy
 from harvest_source.schema.endpoints import DEFAULT_ENDPOINTS
 from harvest_source.schema.run_record import find_unread
 from harvest_source.warehouse.lock import only_sync
@@ -127,9 +126,9 @@ def _note_unread(workspace: Workspace) -> None:
     unknown = [
         (endpoint.name, account_id)
         for endpoint in workspace.endpoints
-        if endpoint.strategy is ReadStrategy.CHANGES and warehouse.has_table(endpoint.name)
+        if warehouse.has_table(endpoint.name)
         for account_id in workspace.sessions.account_ids()
-        if find_cursor(workspace, (endpoint.name, account_id)) is None
+        if not was_read_to_end(workspace, endpoint, account_id)
     ]
     if not unknown:
         return  # As a rule: to open a DuckDB file takes time.

@@ -41,6 +41,10 @@ in memory.
 TABLES = ("time_entries", "expenses", "projects", "invoices", "invoice_payments", "clients")
 
 
+OTHER_WAYS = ("roles", "cost_rates")
+"""Tables that are read whole, or below a parent."""
+
+
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
     """Synced and at rest, no timer running."""
@@ -412,26 +416,27 @@ def test_an_account_that_cannot_be_opened_holds_up_no_other(open_lab: OpenLab, f
 
 
 @pytest.mark.rare
-def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab) -> None:
+@pytest.mark.parametrize("table", ["clients", *OTHER_WAYS])
+def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab, table: str) -> None:
     """Its first run failed: verify and status name it, and a good run makes up for it."""
     lab = open_lab(entries=20)
-    lab.server.fault("server_error", table="clients", times=100)
-    assert lab.sync("clients", "tasks").exit_code == 4
+    lab.server.fault("server_error", table=table, times=100)
+    assert lab.sync(table, "tasks").exit_code == 4
     lab.server.clear_faults()
     lab.rest()
     for _ in range(2):
         report = lab.verify()
         assert (report.status, report.exit_code) == ("partial", 5)
         (failure,) = report.run_log.failures
-        assert failure.table == "clients"
+        assert failure.table == table
         assert "never read to its end" in str(failure.error)
     with lab.working():
         found = read_warehouse_status(
             database=lab.database, settings=lab.settings, clock=lab.shared, max_age="1000d"
         )
-    assert [(each.table, each.as_of, each.rows) for each in found.stale] == [("clients", None, 0)]
+    assert [(each.table, each.as_of, each.rows) for each in found.stale] == [(table, None, 0)]
     assert found.exit_code == 5
-    lab.sync("clients", "tasks")
+    lab.sync(table, "tasks")
     assert lab.verify().exit_code == 0
 
 
