@@ -52,9 +52,9 @@ class PageDigests(AbstractContextManager["PageDigests"]):
         return columns
 
     def __exit__(self, *_: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._lock:  # A thread whose result is not wanted any more may be at it.
+            if self._connection is not None:
+                self._connection.close()
 
 
 class _Quoted:
