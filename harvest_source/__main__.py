@@ -51,13 +51,14 @@ def main() -> None:
     leave_out_httpx_command()
     put_off_imports()
     leave_out_modules()
-    from harvest_source.cli.main import INTERRUPTED, run
+    from harvest_source.cli.main import run
     from harvest_source.cli.streams import prepare_streams
     from harvest_source.concurrency import has_threads
+    from harvest_source.exit_codes import ExitCode
 
     prepare_streams()
     code = run(sys.argv[1:])
-    if code == INTERRUPTED or (code and has_threads()):
+    if code == ExitCode.INTERRUPTED or (code and has_threads()):
         # Threads that still wait for an answer would hold a normal exit for minutes: the
         # interpreter waits for those of a pool.
         sys.stdout.flush()

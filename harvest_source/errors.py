@@ -32,6 +32,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, TypeVar
 
+from harvest_source.exit_codes import ExitCode
+
 E = TypeVar("E", bound=BaseException)
 
 
@@ -43,13 +45,13 @@ class HarvestError(Exception):
         exit_code: What the command line ends with.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
 
 class ConfigError(HarvestError, ValueError):
     """Settings or arguments that cannot work. Nothing was sent."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ResourceError(HarvestError):
@@ -59,19 +61,19 @@ class ResourceError(HarvestError):
     Who starts it sets these limits, so it ends as a mistake in the configuration does.
     """
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class RemoteError(HarvestError):
     """Harvest's API or identity host refused, or gave no usable answer. Raised as a subclass."""
 
-    exit_code = 4
+    exit_code = ExitCode.HARVEST
 
 
 class AuthError(RemoteError):
     """Harvest refused the token, or token and account together (401, 404 on the probe)."""
 
-    exit_code = 3
+    exit_code = ExitCode.AUTHENTICATION
 
 
 class SignInError(AuthError):
@@ -120,7 +122,7 @@ class StaleAnswerError(ApiError):
     It is no evidence of anything: nothing is removed, replaced or counted by it.
     """
 
-    exit_code = 5
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class ResponseError(ApiError):
@@ -138,19 +140,19 @@ class IncompleteListError(ResponseError):
     Rows that were read may be loaded; the list's cursor does not move and nothing is removed.
     """
 
-    exit_code = 5
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class NothingComparedError(HarvestError):
     """A verification had nothing to compare, so nothing is known."""
 
-    exit_code = 5
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class DestinationError(HarvestError):
     """The warehouse refused. The message says what stays pending."""
 
-    exit_code = 6
+    exit_code = ExitCode.DESTINATION
 
 
 class TableRefusedError(DestinationError):
@@ -169,13 +171,13 @@ class TableRefusedError(DestinationError):
 class GuardError(HarvestError):
     """A guard stopped a destructive step before it began."""
 
-    exit_code = 5
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class BusyError(HarvestError):
     """Another sync of the same pipeline is running."""
 
-    exit_code = 7
+    exit_code = ExitCode.BUSY
 
 
 def iter_causes(

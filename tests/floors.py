@@ -19,8 +19,8 @@ def floor(rooms: str, libraries: str = "") -> Floor:
 
 FLOORS = (
     floor(
-        "activity errors clock notices concurrency defaults formulas installation late_imports "
-        "machine memory resources rotated_file startup _version"
+        "activity errors exit_codes clock notices concurrency defaults formulas installation "
+        "late_imports machine memory resources rotated_file startup _version"
     ),
     floor("schema sql"),
     floor("api decode", "httpx httpcore tenacity msgspec pyarrow"),

@@ -28,6 +28,7 @@ from harvest_source.clock import Clock, SystemClock
 from harvest_source.config.paths import check_database
 from harvest_source.defaults import DATASET
 from harvest_source.errors import DestinationError, HarvestError
+from harvest_source.exit_codes import ExitCode
 
 _WORKER: Final = (sys.executable, "-P", "-m", "harvest_source.ask.worker")
 _PASSED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "LD_LIBRARY_PATH")
@@ -43,7 +44,7 @@ GIVEN_UP: Final = Reply(error="The question was given up.", error_kind=FAILED)
 class QueryFailed(HarvestError):
     """The query was run and failed; the message says why, as DuckDB put it."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class Task:

@@ -13,6 +13,7 @@ from harvest_source.cli.asking import open_runner, readable_file
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere, refuse_given
 from harvest_source.errors import ConfigError
+from harvest_source.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from harvest_source.ask import Answer
@@ -118,7 +119,7 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
             ("Column", "Value"), [(to_line(name), to_line(value)) for name, value in record.items()]
         )
     _note_age(context, answer)
-    return 0
+    return ExitCode.DONE
 
 
 def _refuse_two_forms(context: Context, options: dict[str, Any]) -> None:
@@ -135,7 +136,7 @@ def _show(context: Context, answer: Answer, *, as_csv: bool) -> int:
 
     if context.console.as_json:
         print_json(answer.to_json())
-        return 0
+        return ExitCode.DONE
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow([to_csv_cell(name, "VARCHAR") for name in answer.columns])
@@ -152,7 +153,7 @@ def _show(context: Context, answer: Answer, *, as_csv: bool) -> int:
         rows = [[to_line(value) for value in row] for row in answer.rows]
         print_table([to_line(name) for name in answer.columns], rows, numbers=numbers)
     _note_age(context, answer)
-    return 0
+    return ExitCode.DONE
 
 
 def _note_age(context: Context, answer: Answer) -> None:

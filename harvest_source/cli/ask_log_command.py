@@ -14,6 +14,7 @@ from harvest_source.cli.asking import find_audit_log
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere
 from harvest_source.errors import ConfigError, describe_os_error, printable
+from harvest_source.exit_codes import ExitCode
 
 _SHOWN = ("at", "caller", "scope", "tool", "rows", "ms", "outcome")
 
@@ -46,13 +47,13 @@ def log(context: Context, caller: str | None, since: str | None, audit_log: str 
     ]
     if context.console.as_json:
         print_json({"status": "ok", "calls": found})
-        return 0
+        return ExitCode.DONE
     rows = [
         [str(each.get(name) if each.get(name) is not None else "-") for name in _SHOWN]
         for each in found
     ]
     print_table(("Time", "Caller", "Scope", "Tool", "Rows", "ms", "Result"), rows)
-    return 0
+    return ExitCode.DONE
 
 
 def _iter_lines(path: Path) -> Iterator[dict[str, Any]]:

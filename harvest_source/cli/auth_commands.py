@@ -23,6 +23,7 @@ from harvest_source.cli.show_auth import (
     show_status,
 )
 from harvest_source.errors import ConfigError
+from harvest_source.exit_codes import ExitCode
 from harvest_source.notices import Notice
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     settled = settle_login(sign_in, vault, made, account=account, ask=ask)
     context.finish()
     show_login(context.console, settled)
-    return 0
+    return ExitCode.DONE
 
 
 @auth.command()
@@ -125,7 +126,7 @@ def accounts(context: Context) -> int:
     from harvest_source.operations.sign_in_status import list_accounts
 
     show_accounts(context.console, list_accounts(_open(context)))
-    return 0
+    return ExitCode.DONE
 
 
 @auth.command()
@@ -140,7 +141,7 @@ def logout(context: Context) -> int:
         was_there = vault.files.forget(sign_in.profile)
     context.finish()
     show_logout(context.console, sign_in.profile, was_there=was_there)
-    return 0
+    return ExitCode.DONE
 
 
 @auth.command()
@@ -184,7 +185,7 @@ def rotate_key(context: Context) -> int:
     rotated = vault.rotate()
     context.finish()
     show_rotation(context.console, rotated, vault.keys.place.name)
-    return 0
+    return ExitCode.DONE
 
 
 def _show_every_sign_in(context: Context, *, check: bool) -> int:

@@ -30,6 +30,7 @@ from harvest_source.cli.show_tables import show_tables
 from harvest_source.cli.show_verify import show_verify
 from harvest_source.defaults import DUCKDB, PIPELINE, SANDBOX_DATABASE, SANDBOX_PIPELINE
 from harvest_source.errors import ConfigError
+from harvest_source.exit_codes import ExitCode
 from harvest_source.startup import without_gc
 
 
@@ -184,7 +185,7 @@ def status(context: Context, **options: Any) -> int:
 def tables(context: Context) -> int:
     """List every table: key, cursor, columns with types."""
     show_tables(context.console)
-    return 0
+    return ExitCode.DONE
 
 
 @click.command()
@@ -265,7 +266,7 @@ def sandbox(
     except OSError as error:
         msg = f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --port."
         raise ConfigError(msg) from error
-    return 0
+    return ExitCode.DONE
 
 
 COMMANDS = (sync, check, verify, status, tables, sandbox)

@@ -30,6 +30,7 @@ from harvest_source.errors import (
     find_cause,
     printable,
 )
+from harvest_source.exit_codes import ExitCode
 from harvest_source.resources import explain_lack
 
 EMPTY_REPORT: Final[Mapping[str, Any]] = {
@@ -44,9 +45,6 @@ EMPTY_REPORT: Final[Mapping[str, Any]] = {
 }
 """The object of ``--json`` for a command that ended before it had a report."""
 
-INTERRUPTED: Final = 130
-_BUG: Final = 1
-_USAGE: Final = 2
 _INTERRUPTED_MESSAGE: Final = (
     "Interrupted. What was loaded stays; the same command goes on from here."
 )
@@ -144,22 +142,22 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
         discard_stdout()
         context.console.error(_explain_unprinted(error, is_done=context.is_done))
         # Of a command that only answers the answer is missing: ``query ... > f && upload f``.
-        return context.exit_code or (0 if context.is_done else _USAGE)
+        return context.exit_code or (ExitCode.DONE if context.is_done else ExitCode.USAGE)
     except (Exception, KeyboardInterrupt) as error:
         return _fail(context, error)
-    return code if isinstance(code, int) else 0
+    return code if isinstance(code, int) else ExitCode.DONE
 
 
 def _fail(context: Context, error: BaseException) -> int:
     """Report *error* the way the caller wishes; returns the exit code of its kind."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not context.console.as_json:
         click.echo(error.format_message(), err=True)
-        return _USAGE
+        return ExitCode.USAGE
     code, message = explain_error(error)
     if context.debug:
         traceback.print_exception(error)
     if context.console.as_json:
-        cause = KeyboardInterrupt() if code == INTERRUPTED else error
+        cause = KeyboardInterrupt() if code == ExitCode.INTERRUPTED else error
         try:
             print_json({**EMPTY_REPORT, "errors": [error_dict(cause, message=message)]})
             sys.stdout.flush()
@@ -186,21 +184,21 @@ def _explain_unprinted(error: OutputError, *, is_done: bool) -> str:
 def explain_error(error: BaseException) -> tuple[int, str]:
     """The exit code of *error*, and what people are told."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return INTERRUPTED, _INTERRUPTED_MESSAGE
+        return ExitCode.INTERRUPTED, _INTERRUPTED_MESSAGE
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return _USAGE, "No command was given. See: harvest-source --help"
+        return ExitCode.USAGE, "No command was given. See: harvest-source --help"
     if isinstance(error, click.ClickException):
-        return _USAGE, f"{error.format_message()} See: {_find_command(error)} --help"
+        return ExitCode.USAGE, f"{error.format_message()} See: {_find_command(error)} --help"
     if isinstance(error, HarvestError):
         return error.exit_code, str(error)
     if find_cause(error, KeyboardInterrupt) is not None:
         # dlt, closing what still runs, raises errors of its own on top of Ctrl-C.
-        return INTERRUPTED, _INTERRUPTED_MESSAGE
+        return ExitCode.INTERRUPTED, _INTERRUPTED_MESSAGE
     if lack := explain_lack(error):
         return ResourceError.exit_code, lack
     if refusal := _explain_refusal(error):
-        return _USAGE, refusal
-    return _BUG, (
+        return ExitCode.USAGE, refusal
+    return ExitCode.BUG, (
         f"This is a bug in harvest-source: {type(error).__name__}. Nothing that was loaded is "
         "lost. Run the same command with --debug and report what it prints."
     )

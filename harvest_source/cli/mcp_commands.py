@@ -12,6 +12,7 @@ from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere, refuse_given
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
+from harvest_source.exit_codes import ExitCode
 from harvest_source.installation import advise_extra
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     token of mcp token add, or of the issuer of issuer_url. Needs the extra mcp.
     """
     if command.invoked_subcommand is not None:
-        return 0
+        return ExitCode.DONE
     try:
         return _serve(context, options)
     except ModuleNotFoundError as error:
@@ -87,7 +88,7 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
             callers = _build_callers(context, place, audit)
             server = AskServer(access.for_server(), callers.find_caller, audit, clock)
             anyio.run(partial(serve_http, build_app(server, callers, place), place))
-    return 0
+    return ExitCode.DONE
 
 
 def _build_callers(context: Context, place: Place, audit: AuditLog) -> HttpCallers:
@@ -148,7 +149,7 @@ def add(context: Context, *, name: str, scope: str, days: int | None, url: str) 
         print_json({"status": "ok", "name": name, "token": made})
     else:
         click.echo(made)
-    return 0
+    return ExitCode.DONE
 
 
 @token.command("list")
@@ -164,7 +165,7 @@ def list_tokens(context: Context) -> int:
             ("Name", "Scope", "Profile", "Server", "Made", "Ends"),
             [[str(each[name] or "-") for name in names] for each in found],
         )
-    return 0
+    return ExitCode.DONE
 
 
 @token.command()
@@ -181,7 +182,7 @@ def revoke(context: Context, *, name: str) -> int:
         print_json({"status": "ok", "revoked": [name]})
     else:
         context.console.note("ok", f"revoked {name}")
-    return 0
+    return ExitCode.DONE
 
 
 def _read_scopes() -> Any:

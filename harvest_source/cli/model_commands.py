@@ -24,6 +24,7 @@ from harvest_source.defaults import (
     SANDBOX_DAYS_OFF,
     SANDBOX_PIPELINE,
 )
+from harvest_source.exit_codes import ExitCode
 
 
 @click.command()
@@ -76,7 +77,7 @@ def dbt(context: Context, *, path: Path | None) -> int:
         print_json({"status": "ok", "path": place})
     else:
         print(place)
-    return 0
+    return ExitCode.DONE
 
 
 def _parse_variables(text: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from harvest_source.auth.profiles import check_profile
 from harvest_source.cli.console import Console, log_to_stderr
 from harvest_source.cli.json_log import JSON, OPTION
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
+from harvest_source.exit_codes import ExitCode
 
 _EMPTY = "It is empty. Write a value, or leave it out. (A variable of the shell that is not set?)"
 
@@ -41,7 +42,7 @@ class Context:
         self.debug = False
         self.profile: str | None = None
         self.table_format: str | None = None
-        self.exit_code = 0
+        self.exit_code: int = ExitCode.DONE
         self.is_done = False
 
     @property
@@ -50,7 +51,7 @@ class Context:
         named = {"auth_profile": self.profile, "table_format": self.table_format}
         return {name: value for name, value in named.items() if value is not None}
 
-    def finish(self, exit_code: int = 0) -> None:
+    def finish(self, exit_code: int = ExitCode.DONE) -> None:
         """Note that the work is done, before it is reported: no report is needed for it."""
         self.exit_code, self.is_done = exit_code, True
 

@@ -18,6 +18,7 @@ from harvest_source.defaults import (
     SANDBOX_DATABASE,
     SANDBOX_PIPELINE,
 )
+from harvest_source.exit_codes import ExitCode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,7 +73,7 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
         )
     elif not context.console.quiet:
         print(f"{file}: {filters.start} to {filters.end}, as of {choices.as_of}")
-    return 0
+    return ExitCode.DONE
 
 
 @click.command()
@@ -115,7 +116,7 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
             webbrowser.open(address)
 
     serve(Shown(target, accounts), bind(port), tell)
-    return 0
+    return ExitCode.DONE
 
 
 def build_page_target(options: dict[str, Any], *, sandbox: bool) -> Any:

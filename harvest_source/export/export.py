@@ -11,7 +11,8 @@ from harvest_source.config.lists import parse_values
 from harvest_source.config.parse import parse_accounts, parse_destination_wait
 from harvest_source.config.resolve import read_configuration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
-from harvest_source.errors import ConfigError, GuardError, printable
+from harvest_source.errors import ConfigError, printable
+from harvest_source.exit_codes import ExitCode
 from harvest_source.export.excel_files import MOST_ROWS, write_excel
 from harvest_source.export.tables import Tables, open_tables
 from harvest_source.export.text_files import write_csv, write_parquet
@@ -42,9 +43,9 @@ class ExportReport:
     warnings: Sequence[str] = ()
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """5 when a table does not fit the format."""
-        return GuardError.exit_code if self.refused else 0
+        return ExitCode.CHECK_FAILED if self.refused else ExitCode.DONE
 
     def as_dict(self) -> dict[str, Any]:
         """The object of ``--json``."""

@@ -18,11 +18,11 @@ from harvest_source.config.parse import parse_tables
 from harvest_source.decode.coerce import loads
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ForbiddenError, HarvestError, ResponseError, counted
+from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.extract.visibility import explain_off
 from harvest_source.load.settings import Hooks, RunArguments
 from harvest_source.notices import Notice, NoticeKind
 from harvest_source.operations.run import open_run
-from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.schema.endpoint import Endpoint, Parent
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.misfits import describe_misfits
@@ -81,7 +81,7 @@ class CheckReport:
     """The settings in effect, and where each came from."""
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0, or the gravest of the errors' codes."""
         codes = {finding.error.exit_code for finding in self.findings if finding.error}
         return choose_exit_code(codes)

@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from harvest_source.auth.last_look import LastLook
-from harvest_source.errors import AuthError
+from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.operations.login import write_instant
-from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.sign_in_status import SignInState, StatusReport
 
 _TAKEN = (
@@ -83,9 +82,9 @@ class SignInHealth:
         return self.is_used and self.report.state in {SignInState.DEAD, SignInState.NONE}
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0 when it can be used as far as is known, or is not used at all."""
-        return self.report.exit_code if self.is_used else 0
+        return self.report.exit_code if self.is_used else ExitCode.DONE
 
     def as_dict(self) -> dict[str, Any]:
         """One entry of ``sign_ins`` in ``--json``."""
@@ -120,10 +119,10 @@ class HealthReport:
     warnings: tuple[str, ...] = ()
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """3 when a sign-in needs its owner, unless something graver happened."""
         codes = {each.exit_code for each in self.sign_ins} | {
-            AuthError.exit_code for each in self.sign_ins if each.needs_owner
+            ExitCode.AUTHENTICATION for each in self.sign_ins if each.needs_owner
         }
         return choose_exit_code(codes)
 

@@ -22,8 +22,8 @@ from harvest_source.config.resolve import CREDENTIALS, find_value
 from harvest_source.config.sign_in import build_app, find_vault
 from harvest_source.defaults import ID_URL
 from harvest_source.errors import AuthError, ConfigError, HarvestError, SignInError, printable
+from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.operations.login import SignInContext
-from harvest_source.operations.run_report import choose_exit_code
 
 if TYPE_CHECKING:
     from harvest_source.auth.vault import Vault
@@ -79,7 +79,7 @@ class RevocationReport:
     errors: tuple[HarvestError, ...] = ()
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0 when everything that can be done from here was done."""
         return choose_exit_code({error.exit_code for error in self.errors})
 

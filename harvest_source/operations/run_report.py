@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from harvest_source.errors import HarvestError, error_dict
+from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.run import Run
 from harvest_source.schema.endpoint import Endpoint
 from harvest_source.warehouse.target import Target
-
-EXIT_ORDER: Final = (1, 2, 7, 6, 3, 4, 5)
-"""Exit codes, the gravest first: which one stands when several apply."""
-
-
-def choose_exit_code(codes: Collection[int]) -> int:
-    """The gravest of *codes*; 0 when there are none."""
-    return next((code for code in EXIT_ORDER if code in codes), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class SyncReport:
         return "partial" if landed and not self.errors else "error"
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0, or the gravest of the errors' codes."""
         codes = {error.exit_code for error in self.errors}
         found = (*self.run_log.failures, *self.run_log.unproven)

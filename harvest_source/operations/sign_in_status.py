@@ -17,6 +17,7 @@ from harvest_source.auth.vault_files import NoFolderError
 from harvest_source.auth.vault_keys import KeyringUnusableError
 from harvest_source.config.sign_in import SignIn, build_vault, choose_sign_in
 from harvest_source.errors import AuthError, ConfigError, HarvestError
+from harvest_source.exit_codes import ExitCode
 from harvest_source.load.settings import build_connection, connect
 from harvest_source.notices import Notice
 from harvest_source.operations.login import SignInContext, account_dict, write_instant
@@ -62,12 +63,12 @@ class StatusReport:
     error: HarvestError | None = None
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0 when the sign-in can be used as far as is known, 3 when it cannot."""
         if self.error is None:
-            return 0
+            return ExitCode.DONE
         is_unusable = self.state in {SignInState.DEAD, SignInState.NONE}
-        return AuthError.exit_code if is_unusable else self.error.exit_code
+        return ExitCode.AUTHENTICATION if is_unusable else self.error.exit_code
 
     def as_dict(self) -> dict[str, Any]:
         """The object of ``--json``."""

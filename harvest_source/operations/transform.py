@@ -15,6 +15,7 @@ from harvest_source.config.parse import parse_accounts
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.dlt_internals import find_catalog_name, is_ambiguous
 from harvest_source.errors import ConfigError
+from harvest_source.exit_codes import ExitCode
 from harvest_source.operations.dbt_runs import (
     Connection,
     Node,
@@ -30,8 +31,6 @@ from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
 from harvest_source.warehouse.working_folder import claim_folder
 
-_TEST_FAILED: Final = 5
-_NOT_BUILT: Final = 6
 _THREADS: Final = 4
 _DBT: Final = "dbt"
 """The folder with dbt's own files, in the pipeline's working folder."""
@@ -80,11 +79,11 @@ class TransformReport:
         return [each for each in self.nodes if each.status in ("error", "fail")]
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0, 6 for a model that the destination refused, or 5 for a test that failed."""
         if any(each.status == "error" and each.kind == "model" for each in self.nodes):
-            return _NOT_BUILT
-        return _TEST_FAILED if self.failures else 0
+            return ExitCode.DESTINATION
+        return ExitCode.CHECK_FAILED if self.failures else ExitCode.DONE
 
     def as_dict(self) -> dict[str, Any]:
         """The object of ``--json``."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
+from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.extract.run_log import RunLog
 from harvest_source.operations.comparisons import Comparison, State
-from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.verify_summary import (
     CheckSummary,
     OpenQuestion,
@@ -17,8 +17,6 @@ from harvest_source.operations.verify_summary import (
     summarise_checks,
 )
 from harvest_source.warehouse.target import Target
-
-_DIFFERENCE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +62,10 @@ class VerifyReport:
         return [each for each in self.comparisons if each.state is State.DIFFERS]
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0, 5 for a difference or an account without comparisons, or the gravest error's."""
         codes = {failure.error.exit_code for failure in self.run_log.failures}
-        return choose_exit_code(codes | ({_DIFFERENCE} if self.differences else set()))
+        return choose_exit_code(codes | ({ExitCode.CHECK_FAILED} if self.differences else set()))
 
     def count_states(self) -> dict[str, int]:
         """How many comparisons came to each state."""

@@ -30,6 +30,7 @@ from harvest_source.config.resolve import read_configuration
 from harvest_source.config.spec import HarvestConfiguration
 from harvest_source.defaults import DATASET, DUCKDB, PIPELINE
 from harvest_source.errors import ConfigError
+from harvest_source.exit_codes import ExitCode, choose_exit_code
 from harvest_source.extract.audit_state import load_audited
 from harvest_source.extract.parent_sweep import ParentSweep
 from harvest_source.extract.schedule import DAILY, is_older
@@ -39,7 +40,6 @@ from harvest_source.notices import Notice
 from harvest_source.operations.loaded import check_loaded
 from harvest_source.operations.login import open_sign_in_context
 from harvest_source.operations.notifying import tell
-from harvest_source.operations.run_report import choose_exit_code
 from harvest_source.operations.runs_on_record import read_runs
 from harvest_source.operations.sign_in_status import StatusReport, read_status
 from harvest_source.schema.endpoints import BY_NAME
@@ -50,7 +50,6 @@ from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.warehouse import Warehouse
 
-_STALE: Final = 5
 _SHOWN_RUNS: Final = 5
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -119,9 +118,9 @@ class WarehouseStatus:
         return [each for each in self.tables if each.is_stale]
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0; 5 for a table that is too old; that of a sign-in that was checked and failed."""
-        codes = {_STALE} if self.stale else set()
+        codes = {ExitCode.CHECK_FAILED} if self.stale else set()
         if self.is_checked and self.sign_in.error:
             codes.add(self.sign_in.exit_code)
         return choose_exit_code(codes)

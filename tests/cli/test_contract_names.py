@@ -18,8 +18,8 @@ from dlt.common.pipeline import PipelineContext
 import harvest_source
 from harvest_source import errors
 from harvest_source.cli import main as cli
-from harvest_source.cli.main import INTERRUPTED
 from harvest_source.config.spec import HarvestConfiguration, HarvestCredentials
+from harvest_source.exit_codes import ExitCode
 from harvest_source.sandbox import Sandbox
 from harvest_source.schema.endpoints import BY_NAME, DEFAULT_ENDPOINTS
 from tests.support.command import Run
@@ -176,7 +176,7 @@ def test_credentials() -> None:
 def test_exit_codes() -> None:
     """One for each kind of failure; 130 for an interrupt."""
     assert {kind: kind.exit_code for kind in EXIT_CODES} == EXIT_CODES
-    assert INTERRUPTED == 130
+    assert int(ExitCode.INTERRUPTED) == 130
 
 
 @pytest.mark.rare

@@ -21,6 +21,7 @@ from harvest_source.api.urls import is_private, parse_url
 from harvest_source.ask.trouble import Trouble
 from harvest_source.clock import Clock
 from harvest_source.errors import HarvestError, printable
+from harvest_source.exit_codes import ExitCode
 
 REFRESH_S: Final = 600.0
 """Age at which keys are asked for again: the issuer may have withdrawn one."""
@@ -53,7 +54,7 @@ Keys = Mapping[tuple[str, str], PyJWK]
 class IssuerUnreachable(HarvestError):
     """The issuer gave no keys; the message says why, as the end of a sentence."""
 
-    exit_code = 3
+    exit_code = ExitCode.AUTHENTICATION
 
 
 class IssuerKeys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from harvest_source.cli.main import INTERRUPTED, explain_error
+from harvest_source.cli.main import explain_error
 from harvest_source.errors import (
     AuthError,
     BusyError,
@@ -15,6 +15,7 @@ from harvest_source.errors import (
     HarvestError,
     ServerError,
 )
+from harvest_source.exit_codes import ExitCode
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_an_error_of_ours_has_its_code_and_its_own_words(error: HarvestError, co
 def test_an_interrupt_is_130(error: BaseException) -> None:
     """And says that nothing was lost."""
     code, message = explain_error(error)
-    assert code == INTERRUPTED == 130
+    assert code == int(ExitCode.INTERRUPTED) == 130
     assert "the same command goes on from here" in message
 
 
@@ -46,7 +47,7 @@ def test_an_error_that_an_interrupt_led_to_is_an_interrupt() -> None:
     """dlt closes what still runs, and raises errors of its own on the way."""
     error = RuntimeError("pool is closed")
     error.__context__ = KeyboardInterrupt()
-    assert explain_error(error)[0] == INTERRUPTED
+    assert explain_error(error)[0] == ExitCode.INTERRUPTED
 
 
 def test_anything_else_is_a_bug_of_ours() -> None:

@@ -16,7 +16,7 @@ from harvest_source.errors import (
     ServerError,
 )
 from harvest_source.extract.run_log import RunLog
-from harvest_source.operations.run_report import SyncReport, choose_exit_code, count_tables
+from harvest_source.operations.run_report import SyncReport, count_tables
 from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.target import Target
 from tests.clocks import START
@@ -100,24 +100,6 @@ def test_a_failure_of_the_whole_run_is_an_error() -> None:
     """Whatever was read: the destination refused it."""
     found = report(read("clients"), DestinationError("x"))
     assert (found.status, found.exit_code) == ("error", 6)
-
-
-@pytest.mark.parametrize(
-    ("codes", "expected"),
-    [
-        (set(), 0),
-        ({5}, 5),
-        ({4, 5}, 4),
-        ({3, 4, 5}, 3),
-        ({6, 3, 4, 5}, 6),
-        ({7, 6, 3}, 7),
-        ({2, 7, 6}, 2),
-        ({1, 2, 7, 6, 3, 4, 5}, 1),
-    ],
-)
-def test_the_gravest_code_stands(codes: set[int], expected: int) -> None:
-    """Where several apply: 1, 2, 7, 6, 3, 4, 5."""
-    assert choose_exit_code(codes) == expected
 
 
 @pytest.mark.parametrize(
