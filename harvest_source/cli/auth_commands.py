@@ -84,7 +84,9 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     from harvest_source.operations.login import open_vault_for_login, settle_login
 
     if token:
-        refuse_given((*options, "timeout_s"), "--token takes a token, without a browser.")
+        refuse_given(tuple(options), "--token takes a token, without a browser.")
+    if options["no_browser"]:
+        refuse_given(["timeout_s"], "--no-browser waits for what is pasted. Leave it out.")
     sign_in = _open(context)
     vault = open_vault_for_login(sign_in)
     made = _read_token(sign_in) if token else _BrowserLogin(**options).run(context, sign_in, vault)

@@ -19,6 +19,8 @@ from harvest_source.cli.options import (
     log_format_option,
     max_deletes_option,
     publish_option,
+    refuse_given,
+    refuse_table_format,
     sandbox_option,
     table_format_option,
     warehouse,
@@ -55,6 +57,12 @@ from harvest_source.startup import without_gc
 @everywhere
 def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""
+    if options["full_refresh"] and options["deletes"] is False:
+        msg = (
+            "--full-refresh removes the rows that it did not see, so --no-deletes cannot hold. "
+            "Leave one of them out."
+        )
+        raise click.UsageError(msg)
     with _importing():
         from harvest_source.config.parse import parse_date
         from harvest_source.operations.sync import Hooks
@@ -131,6 +139,8 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
     Rows by table and year, hours, amounts and expenses by project and year, invoices by their
     lines and payments. Changes nothing without --fix, but for a row in verify_runs.
     """
+    if not options["fix"]:
+        refuse_given(["max_deletes"], "it bounds what --fix removes. Add --fix, or leave it out.")
     with _importing():
         from harvest_source.operations.sync import Hooks
         from harvest_source.operations.verify import verify as run_verify
@@ -171,6 +181,7 @@ def status(context: Context, **options: Any) -> int:
         from harvest_source.cli.show_warehouse_status import show_warehouse_status
         from harvest_source.operations.warehouse_status import read_warehouse_status
 
+    refuse_table_format(options["destination"])
     options["settings"] = context.settings
     options["pipeline"] = options["pipeline"] or PIPELINE
     with show_progress(context.console) as board:
@@ -295,6 +306,7 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
     """
     from harvest_source.dlt_internals import leave_out_sqlalchemy, put_off_requests
 
+    refuse_table_format(options["destination"])
     put_off_requests()
     if options["destination"] == DUCKDB:
         leave_out_sqlalchemy()
@@ -309,6 +321,7 @@ def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iter
         options["database"] = SANDBOX_DATABASE
     with Sandbox(agency_settings(limit=False)).start() as server:
         options["settings"] = {
+            **context.settings,
             "credentials": {"access_token": server.token},
             "api_url": server.api_url,
             "id_url": server.id_url,

@@ -10,6 +10,7 @@ import click
 from harvest_source.cli.asking import find_caller, open_access, open_audit_log, readable_file
 from harvest_source.cli.console import print_json, print_table
 from harvest_source.cli.options import Context, everywhere, refuse_given
+from harvest_source.cli.streams import OutputError
 from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
 from harvest_source.exit_codes import ExitCode
@@ -50,7 +51,12 @@ def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     Speaks the Model Context Protocol on stdin and stdout, or with --http to callers that have a
     token of mcp token add, or of the issuer of issuer_url. Needs the extra mcp.
     """
-    if command.invoked_subcommand is not None:
+    if (below := command.invoked_subcommand) is not None:
+        # ``mcp --url https://... token add ada`` would make a token for another server.
+        why = (
+            f"it is for the server. Leave it out, or write it after the command below mcp {below}."
+        )
+        refuse_given(tuple(options), why)
         return ExitCode.DONE
     try:
         return _serve(context, options)

@@ -205,6 +205,20 @@ table_format_option = click.option(
     help="delta or iceberg: with --destination filesystem.",
 )
 
+
+def refuse_table_format(destination: str) -> None:
+    """
+    Refuse ``--table-format`` for DuckDB; of other destinations the warehouse says it.
+
+    ``table_format`` in a file may stand there for another destination.
+
+    Raises:
+        click.UsageError: It was given.
+    """
+    if destination == DUCKDB:
+        refuse_given(["table_format"], "DuckDB keeps its own. Add --destination filesystem.")
+
+
 publish_option = click.option(
     "--publish",
     metavar="PATH",

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from harvest_source.cli.main import run
+from tests.support.command import Run
+
+WITH_FORMAT = ("sync", "check", "verify", "status")
 
 IGNORED = (
     (("list", "clients", "--as", "ada"), "--scope"),
@@ -21,6 +24,12 @@ IGNORED = (
     (("mcp", "--http", "127.0.0.1:0", "--scope", "mine"), "mcp token add"),
     (("auth", "login", "--token", "--port", "8000"), "without a browser"),
     (("auth", "login", "--token", "--no-browser"), "without a browser"),
+    (("auth", "login", "--no-browser", "--timeout", "9"), "--timeout has no effect"),
+    (("verify", "--max-deletes", "100%"), "Add --fix"),
+    (("sync", "--full-refresh", "--no-deletes"), "Leave one of them out"),
+    (("mcp", "--url", "https://a.example/mcp", "token", "add", "ada", "--scope", "x"), "--url has"),
+    (("mcp", "--database", "other.duckdb", "token", "list"), "--database has no effect"),
+    *(((name, "--table-format", "delta"), "filesystem") for name in WITH_FORMAT),
 )
 
 
@@ -37,3 +46,13 @@ def test_an_option_that_would_be_ignored_is_refused(
     assert run(arguments) == 2
     written = capsys.readouterr()
     assert says in written.err + written.out
+
+
+def test_the_sandbox_takes_the_format_of_tables(
+    bare: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was lost beside the sandbox's own settings, and asked for again in the message."""
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(folder / "bucket"))
+    place = ("--destination", "filesystem", "--table-format", "delta")
+    result = bare("check", "--sandbox", *place)
+    assert "plain files" not in result.out + result.err
