@@ -84,7 +84,7 @@ def export(
         on_wait: Called with the process that has the file, if it is to be waited for.
 
     Raises:
-        ConfigError: No such warehouse, table or extra. Nothing was written.
+        ConfigError: No such warehouse, table, account or extra. Nothing was written.
         DestinationError: The warehouse cannot be read.
     """
     if decimal_comma and form != "csv":
@@ -97,6 +97,7 @@ def export(
     wait_s = parse_destination_wait(read_configuration({}).destination_wait)
     with open_tables(target, accounts, wait_s, on_wait) as tables:
         names = _choose(tables.names(), wanted, target)
+        _check_accounts(tables, accounts, target)
         folder = _make_folder(folder)
         return _write_all(tables, names, folder, form, comma=decimal_comma)
 
@@ -154,6 +155,23 @@ def _choose(known: Sequence[str], wanted: Sequence[str], target: Target) -> Sequ
         )
         raise ConfigError(msg)
     return [name for name in known if not wanted or name in wanted]
+
+
+def _check_accounts(tables: Tables, accounts: Sequence[int], target: Target) -> None:
+    """Refuse an account without a row: empty files would take the place of earlier ones."""
+    missing, known = set(accounts), set[int]()
+    for name in tables.names():
+        if not missing:
+            return
+        found = tables.list_accounts(name)
+        missing, known = missing - found, known | found
+    if missing:
+        others = ", ".join(map(str, sorted(known))) or "none"
+        msg = (
+            f"{target} has no row of account {min(missing)} in dataset {target.dataset}. It has "
+            f"accounts: {others}. Name one of them with --account. Nothing was written."
+        )
+        raise ConfigError(msg)
 
 
 def _make_folder(folder: str | Path) -> Path:

@@ -46,6 +46,9 @@ class Tables(Protocol):
     def count(self, table: str) -> int:
         """Rows of a table."""
 
+    def list_accounts(self, table: str) -> set[int]:
+        """The accounts that have rows in a table, whichever were asked for."""
+
     def iter_batches(self, table: str) -> Iterator[pa.Table]:
         """All rows, in batches with the same columns; at least one batch, which may be empty."""
 
@@ -97,6 +100,12 @@ class _InDuckDB:
         text, values = statements.count(self, table, self._find_rows(table))
         return int(self._run(text, values).fetchall()[0][0])
 
+    def list_accounts(self, table: str) -> set[int]:
+        if ACCOUNT_ID not in self._find_columns(table):
+            return set()
+        text, values = statements.select_distinct(self, table, EVERY_ROW, [ACCOUNT_ID])
+        return {int(each) for (each,) in self._run(text, values).fetchall() if each is not None}
+
     def iter_batches(self, table: str) -> Iterator[pa.Table]:
         columns = self._find_columns(table)
         text, values = statements.select(self, table, self._find_rows(table), columns)
@@ -142,6 +151,12 @@ class _ByDlt:
 
     def count(self, table: str) -> int:
         return self.sql.count(table, self._find_rows(table))
+
+    def list_accounts(self, table: str) -> set[int]:
+        if ACCOUNT_ID not in self.sql.columns_of(table):
+            return set()
+        found = self.sql.select_distinct(table, EVERY_ROW, [ACCOUNT_ID])
+        return {int(each) for (each,) in found if each is not None}
 
     def iter_batches(self, table: str) -> Iterator[pa.Table]:
         hints = self.sql.schema.get_table_columns(table)

@@ -79,6 +79,14 @@ def test_what_cannot_be_exported_is_said(lab: Lab, tmp_path: Path) -> None:
         export(tmp_path / "x", database=tmp_path / "broken.duckdb")
 
 
+def test_an_account_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
+    """Of a mistyped id there were empty files, in place of the earlier ones, and no error."""
+    for accounts in (["5"], ["1000001", "5"]):
+        with pytest.raises(ConfigError, match=r"no row of account 5 .* accounts: 1000001"):
+            export(tmp_path / "out", database=lab.database, account=accounts)
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
     """Rows of the account that was asked for, and our own tables whole."""
     lab = open_lab.loaded("clients", accounts=(1000001, 1000002))
