@@ -87,8 +87,8 @@ def list_(context: Context, table: str | None, limit: int, **options: Any) -> in
         answer = list_records(
             table,
             where=options["where"],
-            columns=_split(options["columns"]),
-            order=_split(options["order"]),
+            columns=_parse_names(options["columns"], "--columns"),
+            order=_parse_names(options["order"], "--order"),
             limit=limit,
             after=options["after"],
             warehouse=runner,
@@ -127,8 +127,10 @@ def _refuse_two_forms(context: Context, options: dict[str, Any]) -> None:
         raise click.UsageError("--csv and --json are two forms of one answer. Leave one out.")
 
 
-def _split(names: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
+def _parse_names(text: str | None, option: str) -> tuple[str, ...]:
+    from harvest_source.config.lists import parse_values
+
+    return tuple(map(str, parse_values(text, option)))
 
 
 def _show(context: Context, answer: Answer, *, as_csv: bool) -> int:

@@ -24,6 +24,8 @@ EMPTY = (
     ("dbt", ""),
     ("report", ""),
     ("list", "clients", "--columns", ""),
+    ("list", "clients", "--columns", ","),
+    ("list", "clients", "--order", " , "),
     ("list", "clients", "--scope", ""),
     ("query", "SELECT 1", "--as", ""),
     ("mcp", "--http", ""),
