@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,13 @@ def log(context: Context, caller: str | None, since: str | None, audit_log: str 
     what result. Never a value of a row, never a token.
     """
     place, begin = find_audit_log(audit_log), _parse_time(since)
+    files = _list_files(place)
+    if audit_log and not files:  # The default file is there once a call was logged.
+        msg = f"There is no audit log {printable(place)}. Name the file that mcp --audit-log has."
+        raise ConfigError(msg)
     found = [
         each
-        for each in _iter_lines(place)
+        for each in _iter_lines(files)
         if (caller is None or each.get("caller") == caller)
         and (begin is None or _is_since(each, begin))
     ]
@@ -56,13 +60,28 @@ def log(context: Context, caller: str | None, since: str | None, audit_log: str 
     return ExitCode.DONE
 
 
-def _iter_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of the log and of the files before it, oldest first; broken ones are left out."""
+def _list_files(path: Path) -> list[Path]:
+    """The log and the files before it, the oldest first; those that are there."""
     older = sorted(
         (each for each in path.parent.glob(f"{path.name}.*") if each.suffix[1:].isdigit()),
         key=lambda each: -int(each.suffix[1:]),
     )
-    for each in (*older, path):
+    return [*older, *([path] if _is_there(path) else [])]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # To read it says why it cannot be.
+    return True
+
+
+def _iter_lines(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Their lines; broken ones are left out."""
+    for each in files:
         for line in _read(each).splitlines():
             try:
                 entry = json.loads(line)
@@ -76,7 +95,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8", errors="replace")
     except FileNotFoundError:
-        return ""  # No call was logged yet, or a server has just begun a new file.
+        return ""  # A server has just begun a new file.
     except OSError as error:
         why = describe_os_error(error)
         raise ConfigError(f"The audit log {printable(path)} cannot be read ({why}).") from error

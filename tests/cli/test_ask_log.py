@@ -35,3 +35,11 @@ def test_a_log_that_cannot_be_read_is_a_short_error(bare: Run, folder: Path) -> 
     (folder / "mcp.log").rmdir()
     (folder / "mcp.log").write_text('{"at": "soon", "tool": "find"}\n{"at": "2026-01-01"}\n')
     assert bare(*log, "--json", "--since", "2026-01-01").json["calls"] == []
+
+
+def test_a_log_that_is_not_there(bare: Run, folder: Path) -> None:
+    """Of a mistyped name there were no calls, and no error."""
+    refused = bare("ask", "log", "--audit-log", str(folder / "mpc.log"))
+    assert refused.code == 2
+    assert "There is no audit log" in refused.err
+    assert bare("ask", "log", "--json").json["calls"] == []
