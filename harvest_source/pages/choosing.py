@@ -33,10 +33,7 @@ def build_filters(
         msg = f"The period ends on {end}, before it begins on {start}. Correct --since or --until."
         raise ConfigError(msg)
     accounts = parse_accounts(account)
-    known = [each for each, _ in choices.accounts]
-    if known and (others := [each for each in accounts if each not in known]):
-        msg = f"The models have no account {others[0]}. They have: {', '.join(map(str, known))}."
-        raise ConfigError(msg)
+    check_accounts(choices, accounts)
     return Filters(
         start,
         end,
@@ -45,6 +42,22 @@ def build_filters(
         people=tuple(key for each in person for key in _find(each, choices.people, "person")),
         currency=_find_currency(currency, choices),
     )
+
+
+def check_accounts(choices: Choices, accounts: Sequence[int]) -> None:
+    """
+    Check that the models have every one of *accounts*.
+
+    Raises:
+        ConfigError: They lack one.
+    """
+    known = [each for each, _ in choices.accounts]
+    if known and (others := [each for each in accounts if each not in known]):
+        msg = (
+            f"The models have no account {others[0]}. They have: {', '.join(map(str, known))}. "
+            "Name one of them with --account."
+        )
+        raise ConfigError(msg)
 
 
 def _find(text: str, known: Sequence[tuple[Key, str]], what: str) -> list[Key]:

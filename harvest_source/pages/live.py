@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final
 
 from harvest_source.errors import HarvestError
+from harvest_source.pages.choosing import check_accounts
 from harvest_source.pages.filters import Choices, Filters, Key, read_choices
 from harvest_source.pages.html import escape, heading
 from harvest_source.pages.marts import open_marts
@@ -39,7 +40,10 @@ def find_choices() -> Choices | str:
     """What can be chosen; or HTML that says why there is nothing to choose from."""
     try:
         with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
-            return read_choices(marts)
+            choices = read_choices(marts)
+        # With none of the named accounts chosen, the page would show all.
+        check_accounts(choices, preset_accounts())
+        return choices
     except HarvestError as error:
         return _explain(error)
 

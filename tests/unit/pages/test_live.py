@@ -13,8 +13,8 @@ from tests.support.marts import MadeMarts
 DAYS = date(2026, 11, 1), date(2026, 11, 30)
 
 
-def show(path: Path) -> None:
-    live.show(live.Shown(build_target("duckdb", path, "harvest", "p"), (7,)))
+def show(path: Path, account: int = 7) -> None:
+    live.show(live.Shown(build_target("duckdb", path, "harvest", "p"), (account,)))
 
 
 def test_names_that_two_share_are_chosen_together() -> None:
@@ -54,3 +54,11 @@ def test_why_there_is_nothing_is_shown(made: MadeMarts, tmp_path: Path) -> None:
     made.run("DROP SCHEMA harvest_models CASCADE")
     said = live.build_view(choices, days=DAYS, accounts=(), clients=[], people=[], currency=None)
     assert "harvest-source transform" in said
+
+
+def test_an_account_that_the_models_lack_is_said(made: MadeMarts) -> None:
+    """Nothing would be chosen by it, so that the page would show every account."""
+    show(made.path, 5)
+    said = live.find_choices()
+    assert isinstance(said, str)
+    assert "no account 5. They have: 7" in said
