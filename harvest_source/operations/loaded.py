@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import duckdb
 
 from harvest_source.auth.sessions import Session
 from harvest_source.errors import ConfigError
 from harvest_source.extract.cursor import Cursor
+from harvest_source.load.state import stored_accounts
 from harvest_source.operations.audit_tables import find_cursor
 from harvest_source.operations.workspace import Workspace
 from harvest_source.schema.endpoint import ReadStrategy
+from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.duckdb_file import list_datasets
 from harvest_source.warehouse.warehouse import Warehouse
 
@@ -33,6 +37,24 @@ def check_loaded(warehouse: Warehouse) -> None:
         "harvest-source sync"
     )
     raise ConfigError(msg)
+
+
+def check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
+    """
+    Check that something of every account was read into the warehouse.
+
+    Raises:
+        ConfigError: Of one nothing was.
+    """
+    state = warehouse.source_state
+    known = {int(each) for name in BY_NAME for each in stored_accounts(state, name)}
+    if unknown := [each for each in accounts if each not in known]:
+        msg = (
+            f"Nothing of account {unknown[0]} was read into {warehouse.target}. It has rows of "
+            f"account {', '.join(map(str, sorted(known)))}: name one of them with --account, or "
+            f"read it: harvest-source sync --account {unknown[0]}"
+        )
+        raise ConfigError(msg)
 
 
 def _list_datasets(warehouse: Warehouse) -> list[str]:

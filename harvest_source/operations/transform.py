@@ -23,7 +23,7 @@ from harvest_source.operations.dbt_runs import (
     check_installed,
     check_variables,
 )
-from harvest_source.operations.loaded import check_loaded
+from harvest_source.operations.loaded import check_accounts, check_loaded
 from harvest_source.warehouse.lock import only_sync
 from harvest_source.warehouse.publishing import Published, check_publishable
 from harvest_source.warehouse.publishing import publish as publish_file
@@ -146,6 +146,7 @@ def transform(
         warehouse = Warehouse(target, on_warning=warnings.append)
         warehouse.follow()
         check_loaded(warehouse)
+        check_accounts(warehouse, account_ids)
         schema = f"{warehouse.dataset}_models"
         known = {
             "harvest_schema": warehouse.dataset,

@@ -37,7 +37,7 @@ from harvest_source.extract.schedule import DAILY, is_older
 from harvest_source.load.own_tables import VERIFY_RUNS
 from harvest_source.load.state import stored_accounts
 from harvest_source.notices import Notice
-from harvest_source.operations.loaded import check_loaded
+from harvest_source.operations.loaded import check_accounts, check_loaded
 from harvest_source.operations.login import open_sign_in_context
 from harvest_source.operations.notifying import tell
 from harvest_source.operations.runs_on_record import read_runs
@@ -194,7 +194,7 @@ def read_warehouse_status(
     )
     waiting = warehouse.follow()
     check_loaded(warehouse)
-    _check_accounts(warehouse, accounts)
+    check_accounts(warehouse, accounts)
     with warehouse.sql() as sql:
         runs = read_runs(warehouse, sql, now)
         places = _list_places(warehouse, find_unread(runs), wanted, accounts)
@@ -250,24 +250,6 @@ def parse_age(text: str) -> timedelta:
         )
         raise ConfigError(msg)
     return int(found[1]) * _UNITS[found[2]]
-
-
-def _check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
-    """
-    Check that something of every account was read into the warehouse.
-
-    Raises:
-        ConfigError: Of one nothing was.
-    """
-    state = warehouse.source_state
-    known = {int(each) for name in BY_NAME for each in stored_accounts(state, name)}
-    if unknown := [each for each in accounts if each not in known]:
-        msg = (
-            f"Nothing of account {unknown[0]} was read into {warehouse.target}. It has rows of "
-            f"account {', '.join(map(str, sorted(known)))}: name one of them with --account, or "
-            f"read it: harvest-source sync --account {unknown[0]}"
-        )
-        raise ConfigError(msg)
 
 
 def _read_verified(warehouse: Warehouse, sql: Sql) -> VerifyRecord | None:

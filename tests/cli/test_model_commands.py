@@ -69,3 +69,18 @@ def test_days_off_of_the_sandbox_are_known() -> None:
         "harvest_time_off_task_ids": [ids["Vacation"], ids["Sick leave"]],
         "harvest_holiday_task_ids": [ids["Public holiday"]],
     } == SANDBOX_DAYS_OFF
+
+
+def test_models_of_an_account_that_was_not_read(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be built without a row, in place of those that are there."""
+    for name in ("dbt-core", "dbt-duckdb"):  # As if they were installed: none is begun.
+        info = folder / "installed" / f"{name.replace('-', '_')}-1.9.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.9\n")
+    monkeypatch.syspath_prepend(folder / "installed")
+    assert run("sync", "--table", "roles").code == 0
+    refused = run("transform", "--account", "5")
+    assert refused.code == 2
+    assert "Nothing of account 5 was read" in refused.err
