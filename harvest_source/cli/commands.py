@@ -275,7 +275,9 @@ def sandbox(
     try:
         serve(settings, host, port, as_json=context.console.as_json)
     except OSError as error:
-        msg = f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --port."
+        msg = (
+            f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host or --port."
+        )
         raise ConfigError(msg) from error
     return ExitCode.DONE
 

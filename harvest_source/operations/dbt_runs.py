@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from harvest_source.errors import ConfigError, DestinationError, printable
+from harvest_source.errors import ConfigError, DestinationError, describe_os_error, printable
 
 PACKAGE: Final = Path(__file__).parents[1] / "dbt"
 """The folder with the package's ``dbt_project.yml``."""
@@ -114,8 +114,18 @@ def copy_package(folder: Path) -> None:
     try:
         shutil.copytree(PACKAGE, folder, dirs_exist_ok=True)
     except OSError as error:
-        msg = f"The dbt package cannot be copied to {folder}: {printable(error)}."
+        msg = (
+            f"The dbt package cannot be copied to {printable(folder)} ({_explain_copy(error)}). "
+            "Name another folder."
+        )
         raise ConfigError(msg) from error
+
+
+def _explain_copy(error: OSError) -> str:
+    """Why the system refused; :class:`shutil.Error` has a list of files, with a reason each."""
+    if isinstance(error, shutil.Error) and error.args and error.args[0]:
+        return printable(error.args[0][0][2])
+    return describe_os_error(error)
 
 
 def build(

@@ -184,6 +184,7 @@ MORE = (
     ),
     Mistake("dataset empty", 2, ("dataset", "empty"), ("sync", "--dataset", "")),
     Mistake("profile", 2, ("work", "--profile"), ("sync", "--profile", "work")),
+    Mistake("sandbox host", 2, ("--host",), ("sandbox", "--host", "256.0.0.1")),
     Mistake("sandbox port", 2, ("port", "65535"), ("sandbox", "--port", "70000")),
     Mistake("sandbox entries", 2, ("entries", "-5"), ("sandbox", "--entries", "-5")),
     Mistake("token in quotes", 2, ("access token", "quotes"), settings={TOKEN: f'"{SECRET}"'}),

@@ -59,6 +59,10 @@ def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
     again = bare("dbt", "mine")
     assert again.code == 2
     assert "is not empty" in again.err
+    (folder / "file").touch()
+    refused = bare("dbt", "file/below")
+    assert refused.code == 2
+    assert "file/below (Not a directory). Name another folder." in refused.err
 
 
 def test_days_off_of_the_sandbox_are_known() -> None:
