@@ -274,6 +274,8 @@ def sandbox(
     )
     try:
         serve(settings, host, port, as_json=context.console.as_json)
+    except BrokenPipeError:
+        raise  # Of stdout, not of the port.
     except OSError as error:
         msg = (
             f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host or --port."

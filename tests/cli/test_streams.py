@@ -36,6 +36,18 @@ def test_an_answer_that_cannot_be_printed_is_a_failure(tmp_path: Path, command: 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("to", ["> /dev/full", "| true"])
+def test_a_sandbox_that_cannot_say_its_address_ends(tmp_path: Path, to: str) -> None:
+    """It served on, and a thread of it printed a traceback."""
+    done = run_shell(tmp_path, f"harvest sandbox --port 0 --entries 20 {to}")
+    assert "Traceback" not in done.stderr
+    if to.startswith(">"):
+        assert done.returncode == 2
+        assert "answer could not be printed" in done.stderr
+    else:
+        assert done.stderr == ""
+
+
 def test_a_report_that_cannot_be_printed_is_no_failure(tmp_path: Path) -> None:
     """What a sync is for is in the warehouse; queries of it are answers again."""
     done = run_shell(

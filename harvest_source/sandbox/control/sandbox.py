@@ -112,17 +112,26 @@ def serve(
 
     Raises:
         OSError: The port is taken.
+        Exception: The line cannot be printed, and without it the server cannot be reached.
     """
     world = World(settings)
     server = Server(world, partial(control_reply, world), host, port)
-    announcer = threading.Thread(
-        target=_announce, args=(world, server, as_json), name="announce", daemon=True
-    )
-    announcer.start()
+    failures: list[Exception] = []
+
+    def announce() -> None:
+        try:
+            _announce(world, server, as_json)
+        except Exception as error:
+            failures.append(error)
+            server.stop()
+
+    threading.Thread(target=announce, name="announce", daemon=True).start()
     try:
         server.run()
     except KeyboardInterrupt:  # uvicorn raises it again after its shutdown.
         return
+    if failures:
+        raise failures[0]
 
 
 def _announce(world: World, server: Server, as_json: bool) -> None:
