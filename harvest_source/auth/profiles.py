@@ -11,17 +11,18 @@ from harvest_source.errors import ConfigError, printable
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-def check_profile(name: str) -> str:
+def check_profile(name: str, what: str = "--profile") -> str:
     """
     *name*, if it can name a profile: it becomes the name of a file and of a configuration section.
+
+    Args:
+        what: Where it was given, for the message.
 
     Raises:
         ConfigError: It cannot.
     """
     if not _NAME.fullmatch(name):
-        msg = (
-            f"--profile cannot be {printable(name, limit=40)!r}. Use letters, digits, - and _ only."
-        )
+        msg = f"{what} cannot be {printable(name, limit=40)!r}. Use letters, digits, - and _ only."
         raise ConfigError(msg)
     return name
 

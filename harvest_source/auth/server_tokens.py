@@ -89,7 +89,7 @@ class ServerTokens:
         Raises:
             ConfigError: There is one of this name, or the file cannot be written.
         """
-        check_profile(name)
+        check_profile(name, "NAME")
         with self._lock():
             tokens = self.read()
             if any(each.name == name for each in tokens):

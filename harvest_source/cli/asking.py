@@ -67,7 +67,7 @@ def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:
     from harvest_source.ask.scopes import UNLIMITED, choose_scope, parse_scopes
     from harvest_source.auth.profiles import check_profile
 
-    profile = check_profile(options["as_profile"] or context.profile or PROFILE)
+    profile = check_profile(options["as_profile"] or context.profile or PROFILE, "--as")
     if options["scope"] is None:
         # It would show every row, not those of the person.
         refuse_given(["as_profile"], "name what the person may see, with --scope.")

@@ -163,7 +163,7 @@ def revoke(context: Context, name: str) -> int:
     if context.profile not in (None, name):
         msg = "--profile and NAME are two names for one thing. Leave --profile out."
         raise ConfigError(msg)
-    context.profile = check_profile(name)
+    context.profile = check_profile(name, "NAME")
     sign_in = _open(context)
     clock = sign_in.http.clock
     began = clock.monotonic()

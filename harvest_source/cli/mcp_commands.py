@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,10 @@ def token(context: Context) -> None:
 @click.argument("name")
 @click.option("--scope", required=True, metavar="NAME", help="What it allows.")
 @click.option(
-    "--days", type=click.IntRange(1), metavar="N", help="Days until it ends.  [default: no end]"
+    "--days",
+    type=click.IntRange(1, 36_500),
+    metavar="N",
+    help="Days until it ends.  [default: no end]",
 )
 @click.option(
     "--url", default=_URL, show_default=True, metavar="URL", help="Server that it is for."
@@ -146,15 +150,22 @@ def add(context: Context, *, name: str, scope: str, days: int | None, url: str) 
 
     --profile names the sign-in that says which person uses it.
     """
+    from harvest_source.ask.mcp.address import split_address
     from harvest_source.ask.scopes import choose_scope
 
     choose_scope(_read_scopes(), scope)
-    profile = context.profile or PROFILE
-    made = _open_tokens(context).add(name, scope=scope, profile=profile, url=url, days=days)
-    if context.console.as_json:
-        print_json({"status": "ok", "name": name, "token": made})
-    else:
-        click.echo(made)
+    split_address(url)
+    profile, tokens = context.profile or PROFILE, _open_tokens(context)
+    made = tokens.add(name, scope=scope, profile=profile, url=url, days=days)
+    try:
+        if context.console.as_json:
+            print_json({"status": "ok", "name": name, "token": made})
+        else:
+            click.echo(made)
+        sys.stdout.flush()
+    except (BrokenPipeError, OutputError):
+        tokens.revoke(name=name)  # It was shown nowhere, and its name would be taken.
+        raise
     return ExitCode.DONE
 
 
@@ -220,10 +231,11 @@ def _open_tokens(context: Context, *, needs_one: bool = False) -> ServerTokens:
 
 
 def _build_place(options: dict[str, Any]) -> Place:
-    from harvest_source.ask.mcp.place import PATH, Place
+    from harvest_source.ask.mcp.address import PATH
+    from harvest_source.ask.mcp.place import Place
 
     host, _, port = options["http"].rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise ConfigError(f"--http looks like {_ADDRESS}.")
     host = host.strip("[]")
     scheme = "https" if options["tls_cert"] else "http"

@@ -68,7 +68,7 @@ def parse_issuer(config: HarvestConfiguration) -> IssuerSettings | None:
     scopes = _parse_names(config.issuer_scopes, "issuer_scopes")
     profiles = _parse_names(config.issuer_profiles, "issuer_profiles")
     for name in (profiles or {}).values():
-        check_profile(name)
+        check_profile(name, "A name in issuer_profiles")
     if not config.issuer_url:
         if (scopes, profiles) != (None, None):
             raise ConfigError(

@@ -59,7 +59,7 @@ def read_configuration(
         raise ConfigError(msg) from error
     if is_renewed:
         config.credentials.access_token = None  # A provider's, which would win over what is given.
-    profile = check_profile(config.auth_profile)
+    profile = check_profile(config.auth_profile, "--profile (auth_profile)")
     if profile != PROFILE:
         if CREDENTIALS not in given:
             config.credentials = read_profile_credentials(profile)

@@ -28,8 +28,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from harvest_source.ask.mcp.address import PATH
 from harvest_source.ask.mcp.http_callers import HttpCallers
-from harvest_source.ask.mcp.place import PATH, Place
+from harvest_source.ask.mcp.place import Place
 from harvest_source.ask.mcp.server import AskServer
 from harvest_source.clock import Clock
 

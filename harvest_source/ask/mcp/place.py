@@ -11,17 +11,14 @@ import ipaddress
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from mcp.server.transport_security import TransportSecuritySettings
 
 from harvest_source.api.urls import is_loopback
+from harvest_source.ask.mcp.address import PORTS, split_address
 from harvest_source.errors import ConfigError, describe_os_error, printable
 
-PATH: Final = "/mcp"
-
-_PORTS: Final = {"http": 80, "https": 443}
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -49,12 +46,7 @@ class Place:
             raise ConfigError(
                 "A certificate and its key belong together: --tls-cert and --tls-key."
             )
-        parts = _split(self.url)
-        if parts is None or parts.path != PATH or parts.query or parts.fragment or parts.username:
-            msg = (
-                f"--url is the address that callers use, such as https://harvest.example.com{PATH}."
-            )
-            raise ConfigError(msg)
+        parts = split_address(self.url)
         if self.proxy and _parse_address(self.proxy) is None:
             raise ConfigError("--proxy is the address of one machine, such as 192.0.2.7.")
         if is_loopback(self.host):
@@ -81,7 +73,7 @@ class Place:
         """Which ``Host`` and ``Origin`` are accepted: those of the address, and no other."""
         parts = urlsplit(self.url)
         name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
-        usual = _PORTS[parts.scheme]
+        usual = PORTS[parts.scheme]
         port = parts.port or usual
         hosts = [f"{name}:{port}", *([name] if port == usual else [])]
         return TransportSecuritySettings(
@@ -128,16 +120,6 @@ class Place:
             msg = f"{printable(self.host)}:{self.port} cannot be listened on ({why})."
             raise ConfigError(msg) from error
         return opened
-
-
-def _split(url: str) -> SplitResult | None:
-    """The parts of a web address; None: it is none."""
-    try:
-        parts = urlsplit(url)
-        is_whole = bool(parts.hostname) and parts.scheme in _PORTS and parts.port != 0
-    except ValueError:
-        return None
-    return parts if is_whole and url.isascii() and url.isprintable() else None
 
 
 def _parse_address(text: str) -> _Address | None:
