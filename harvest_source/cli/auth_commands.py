@@ -81,8 +81,11 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     http://127.0.0.1, and put its credentials.client_id and credentials.client_secret into
     .dlt/secrets.toml. No option takes a token: it would show in the process list.
     """
+    from harvest_source.config.parse import parse_account_ids
     from harvest_source.operations.login import open_vault_for_login, settle_login
 
+    if account is not None:
+        parse_account_ids(account)  # Before a person signs in for nothing.
     if token:
         refuse_given(tuple(options), "--token takes a token, without a browser.")
     if options["no_browser"]:

@@ -483,3 +483,12 @@ def test_a_personal_access_token_never_loads_the_vault(office: Sandbox, folder: 
     )
     assert result.code == 0, result
     assert result.out.splitlines()[-2:] == ["[]", "[]"]
+
+
+def test_an_account_that_is_no_id_is_refused_before_the_sign_in(say: Say, folder: Path) -> None:
+    """Else a person would have signed in, in a browser, for nothing."""
+    assert folder.is_dir()
+    for kind in ("--token", "--no-browser"):
+        refused = say("", "auth", "login", kind, "--account", "Acme")
+        assert refused.code == 2
+        assert "not a number" in refused.err
