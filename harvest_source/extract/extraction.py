@@ -195,7 +195,9 @@ class Extraction:
         """
         taking = [(each.endpoint, each.account_id) for each in batches if each.takes_away]
         if not taking or self.options.rereads is not None:
-            return batches  # What an audit reads again replaces nothing and moves no cursor.
+            # What an audit reads again moves no cursor, and rows that go are asked about where they
+            # are removed.
+            return batches
         Confirmation(self.sessions, self.run_log).ask(
             (endpoint, account_id)
             for endpoint, account_id in taking
