@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_streams import run_shell
-from tests.support.command import Run
+from tests.support.command import Run, run_shell
 from tests.support.dlt_project import enter_project
 
 ADD = ("mcp", "token", "add")

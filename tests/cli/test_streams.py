@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests.support.command import build_environment, clean_environment
-
-
-def run_shell(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A shell's command line, in which ``harvest`` is a new interpreter with our command."""
-    shell = f'harvest() {{ "{sys.executable}" -m harvest_source "$@"; }}; {command}'
-    return subprocess.run(
-        ["sh", "-c", shell],
-        cwd=folder,
-        env={**clean_environment(), **build_environment(folder), **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+from tests.support.command import run_shell
 
 
 @pytest.mark.parametrize("command", ["tables", "tables --json", "--help"])

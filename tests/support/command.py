@@ -112,6 +112,20 @@ def run_interpreter(
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+def run_shell(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A shell's command line, in which ``harvest`` is a new interpreter with our command."""
+    shell = f'harvest() {{ "{sys.executable}" -m harvest_source "$@"; }}; {command}'
+    return subprocess.run(
+        ["sh", "-c", shell],
+        cwd=folder,
+        env={**clean_environment(), **build_environment(folder), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
 def clean_environment() -> dict[str, str]:
     """This process's environment without settings that the developer may have for real."""
     ours = ("SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "COLUMNS", "HARVEST_SOURCE_")
