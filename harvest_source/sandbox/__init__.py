@@ -1,13 +1,13 @@
 """
 A simulated Harvest account over real HTTP.
 
-It is written from the documented and recorded behaviour of Harvest's API alone and shares no code
-with the connector: if both shared an error, no test would find it.
+It implements only the documented and recorded behaviour of Harvest's API and shares no code with
+the connector: no test would find an error that both had in common.
 
 Four rooms, each of which imports only those before it: ``data`` (accounts and their records),
-``oauth`` (logins and tokens), ``serve`` (from a request to an answer), ``control`` (what tests do
-to it). Reading order: `control.sandbox.Sandbox`, `control.world.World`, `serve.api.Api`,
-`serve.call.Call`, `data.account.Account`, `data.entries.seeded.SeededEntries`.
+``oauth`` (logins and tokens), ``serve`` (from a request to an answer), ``control`` (how tests
+change and watch the sandbox). Reading order: `control.sandbox.Sandbox`, `control.world.World`,
+`serve.api.Api`, `serve.call.Call`, `data.account.Account`, `data.entries.seeded.SeededEntries`.
 """
 
 from harvest_source.sandbox.control.alterations import CHANGES

@@ -1,8 +1,8 @@
 """
 The endpoints of the simulated API, one row each, as the API facts describe them.
 
-Data only. ``endpoints.yaml``, ``behaviour.md`` and ``quirks.md``, which this package cites, are the
-collected facts about Harvest's API.
+This module is data only. ``endpoints.yaml``, ``behaviour.md`` and ``quirks.md``, which this package
+cites, are the collected facts about Harvest's API.
 """
 
 from __future__ import annotations

@@ -17,16 +17,16 @@ MODULES = ("expense", "invoice", "estimate", "approval", "team")
 
 
 def utc_now() -> datetime:
-    """The real time, aware, UTC."""
+    """The current time, as an aware datetime in UTC."""
     return datetime.now(UTC)
 
 
 class ManualClock:
     """
-    A clock that moves only when it is told to. Thread-safe.
+    A clock that moves only by `advance` and `set`. Thread-safe.
 
     Args:
-        start: An aware moment; 2026-06-17 12:00 UTC, a Wednesday, unless given.
+        start: An aware datetime; by default 2026-06-17 12:00 UTC, a Wednesday.
     """
 
     def __init__(self, start: datetime = datetime(2026, 6, 17, 12, tzinfo=UTC)) -> None:
@@ -38,13 +38,13 @@ class ManualClock:
             return self._now
 
     def advance(self, seconds: float) -> datetime:
-        """Move on (or back, when negative) by *seconds*; returns the new time."""
+        """Move forward (or back, if negative) by *seconds*, and return the new time."""
         with self._lock:
             self._now += timedelta(seconds=seconds)
             return self._now
 
     def set(self, moment: datetime) -> None:
-        """Jump to an aware *moment*."""
+        """Set the clock to *moment*, an aware datetime."""
         with self._lock:
             self._now = moment
 
@@ -92,8 +92,8 @@ class App:
     An OAuth application as registered.
 
     Attributes:
-        redirect_uri: Required start of every redirect address; a loopback address without a port
-            allows every port.
+        redirect_uri: What every redirect address must start with; a loopback address without a
+            port allows every port.
     """
 
     client_id: str = "sandbox-client-id"
@@ -114,7 +114,7 @@ class OAuth:
         access_s: Lifetime of an access token, in seconds.
         code_s: Lifetime of a code, in seconds. Unverified against a live account.
         rotate: A refresh returns a new refresh token and ends the old one; sources conflict.
-        grace_s: Seconds in which a rotated token still returns its successor.
+        grace_s: Seconds during which a rotated token still returns its successor.
         omit_refresh: The answer to a refresh has no ``refresh_token``.
         pkce: Enforce PKCE; otherwise its parameters are ignored, because Harvest documents none.
         revocation: An app can end a login at ``oauth2/revoke``, beside the token endpoint (RFC
@@ -143,24 +143,26 @@ class Settings:
 
     Attributes:
         entries: Time entries at the start, including running timers.
-        data: ``varied`` has every oddity of the API in few rows, as tests need it; ``agency`` is a
-            plausible consultancy, whose figures are worth looking at (`agency_settings`).
-        users: Users; with the agency, those who work there now, besides some who left.
-        years: How many years of working days there are up to the clock's today.
+        data: ``varied`` packs every oddity of the API into few rows, for tests; ``agency`` is a
+            plausible consultancy with realistic figures (`agency_settings`).
+        users: Number of users; for ``agency``, of its current people: some former ones are added.
+        years: Years of working days, up to the clock's current date.
         empty: Only the users behind the tokens exist; every other table has no rows.
         forecast_accounts: Accounts of the other product; listed before the Harvest ones (quirk 2).
         limit: ``False`` switches both rate limits off.
         limit_scope: Which requests share one rate limit. Unverified against a live account.
-        cursor_tables: Page-numbered tables that return a cursor all the same (quirk 28).
+        cursor_tables: Page-numbered tables that return a cursor anyway (quirk 28).
         page_tables: Cursor tables served by page number.
         wrong_account: Status for a valid token with an account it does not reach. Unverified
             against a live account: 404 and 401 are both reported (behaviour.md 2).
         module_off: Answer for a table whose module is off. Unverified against a live account.
-        company_needs_admin: Whether /company is 403 for others; sources conflict (behaviour.md 9).
-        page_rows: Rows of the largest page that is served, whatever a request asks for. Harvest's
-            has 2000; a smaller one gives short lists several pages.
+        company_needs_admin: Whether /company is 403 for other roles; sources conflict
+            (behaviour.md 9).
+        page_rows: Most rows in a page, whatever a request asks for. Harvest's limit is 2000; a
+            smaller one splits short lists into several pages.
         max_per_page: Largest ``per_page`` that is accepted; above it the answer is 422.
-        default_per_page: Page size where the request names none, by table; the largest otherwise.
+        default_per_page: Page size by table for requests without ``per_page``; *max_per_page* for
+            tables that it does not name.
         rate_touches_user: Whether a new rate moves its user's ``updated_at``. Unverified against
             a live account, like the next two.
         view_touches_parent: Whether a client opening a document moves its ``updated_at``.
@@ -217,20 +219,20 @@ class Settings:
 AGENCY_ENTRIES = 24_000
 AGENCY_PEOPLE = 40
 ENTRIES_PER_PERSON = 2700
-"""More entries than that, five years of them, make the agency larger instead of older."""
+"""About five years of work; further entries add people to the agency, not years."""
 
 
 def agency_settings(
     entries: int = AGENCY_ENTRIES, people: int | None = None, **fields: Any
 ) -> Settings:
     """
-    A plausible consultancy; about thirteen months of 40 people unless given.
+    Settings of a plausible consultancy; by default about thirteen months of 40 people.
 
-    The other sizes of `Settings` (clients, projects, invoices, expenses, years) follow from both.
+    The other sizes (clients, projects, invoices, expenses, years) follow from these two.
 
     Args:
-        people: Those who work there now; more than 40 where the entries are many.
-        fields: More fields of `Settings`.
+        people: People who work there now; by default 40, or more if there are many entries.
+        fields: Other fields of `Settings`.
     """
     users = people or max(AGENCY_PEOPLE, -(-entries // ENTRIES_PER_PERSON))
     return Settings(entries=entries, users=users, data="agency", **fields)

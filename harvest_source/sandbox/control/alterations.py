@@ -20,7 +20,7 @@ def drop_field(name: str) -> Change:
 
 
 def rename_field(name: str, to: str) -> Change:
-    """*name* is called *to*."""
+    """The key *name* becomes *to*."""
     return lambda record: {to if key == name else key: value for key, value in record.items()}
 
 
@@ -45,7 +45,7 @@ def whole_to_fraction(name: str, fraction: float = 0.5) -> Change:
 
 
 def object_to_text(name: str) -> Change:
-    """An object becomes the text of its id; other values become text."""
+    """An object becomes the text of its id; other values stay as they are."""
     return lambda record: _replace(
         record, name, lambda v: str(v.get("id")) if isinstance(v, dict) else v
     )

@@ -43,7 +43,7 @@ from harvest_source.sandbox.endpoints import CHILDREN
 
 
 class _Referred:
-    """The records that a new one refers to: those of the shorthand fields, or the first ones."""
+    """The records that a new one refers to: those that shorthand fields name, or the first ones."""
 
     def __init__(self, account: Account, fields: Record) -> None:
         self._account = account
@@ -125,11 +125,11 @@ def create(account: Account, table: str, now: datetime, fields: Record) -> Recor
     """
     Add a record; ``client_id=`` and the like refer to others; missing *fields* get defaults.
 
-    A new contact or invoice touches its client, a child its parent (`Effects`); no other record
-    moves.
+    A new contact or invoice touches its client, and a new child its parent (`Effects`); no other
+    record changes.
 
     Raises:
-        EditRefusedError: A reference leads nowhere, or the id is taken.
+        EditRefusedError: A referenced record does not exist, or the id is taken.
     """
     fields = json_values(fields)
     at = iso(epoch(now))
@@ -159,7 +159,7 @@ def _new_id(account: Account, table: str, fields: Record) -> int:
 
 
 def _new_entry(account: Account, new_id: int, at: str, fields: Record) -> Record:
-    """An entry on a booking that matches the ids in *fields*: a seeded one if there is any."""
+    """An entry on a booking that matches the ids in *fields*: a seeded booking if there is one."""
     seeded = account.entries.seeded
     given = {name: fields.pop(name, None) for name in BOOKED}
     known = [

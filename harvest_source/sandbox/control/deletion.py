@@ -21,15 +21,15 @@ def delete(
     account: Account, table: str, record_id: int, now: datetime, *, force: bool = False
 ) -> None:
     """
-    Delete a record for good, without a trace (behaviour.md 6, deletes).
+    Delete a record permanently, without a trace (behaviour.md 6, deletes).
 
-    A project takes its assignments, time entries and expenses along; invoices stay. What a deleted
-    invoice billed is open again. Children go with their parent. *force* skips Harvest's own
-    refusals.
+    Deleting a project also deletes its assignments, time entries and expenses, but not invoices.
+    Deleting an invoice reopens what it billed. Deleting a parent deletes its children. *force*
+    skips Harvest's own refusals.
 
     Raises:
-        EditRefusedError: No such record; a client with projects, invoices or estimates; a user or
-            task with tracked time.
+        EditRefusedError: There is no such record, or it is a client with projects, invoices or
+            estimates, or a user or task with tracked time.
     """
     record = find(account, table, record_id)
     at = iso(epoch(now))

@@ -25,7 +25,7 @@ def edit(
     Invoicing an entry or an expense (``invoice_id=``) also locks it and touches the client.
 
     Raises:
-        EditRefusedError: No such record, or a reference leads nowhere.
+        EditRefusedError: There is no such record, or a referenced record does not exist.
     """
     fields = json_values(fields)
     at = iso(epoch(now))

@@ -26,7 +26,7 @@ def implied_members(table: str, fields: Record) -> Record:
 
 
 def _payment_times(fields: Record) -> Record:
-    """A payment by date is at midnight UTC of it; a payment by instant has its date."""
+    """Give a payment by date an instant (midnight UTC), and a payment by instant its date."""
     if "paid_date" in fields:
         return {"paid_at": f"{fields['paid_date']}T00:00:00Z"}
     return {"paid_date": fields["paid_at"][:10]} if "paid_at" in fields else {}
@@ -41,7 +41,7 @@ def touch_clients(account: Account, record: Record, at: str) -> None:
 
 
 def update_role_names(account: Account) -> None:
-    """Users hold role names: set them anew after a role was renamed or deleted."""
+    """Update the role names that users hold, after a role was renamed or deleted."""
     for user in account.tables["users"].values():
         user["roles"] = [
             record["name"]

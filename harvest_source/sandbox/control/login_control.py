@@ -19,14 +19,14 @@ class LoginControl(Installation):
 
     @property
     def tokens(self) -> dict[str, str]:
-        """The first token of each role, by role; also when it is revoked."""
+        """The first token of each role, by role, even if it is revoked."""
         return {person.role: person.token for person in reversed(self.settings.people)}
 
     def revoke(self, token: str | None = None) -> None:
         """
-        Revoke *token* (the first one when ``None``): every further request with it is a 401.
+        Revoke *token* (the first one when ``None``): every further request with it gets a 401.
 
-        A refresh token takes its whole login along, including the access tokens that came of it.
+        Revoking a refresh token ends its whole login, including the login's access tokens.
         """
         with self._lock:
             if not self._api.logins.revoke(token or self.token):
@@ -82,7 +82,7 @@ class LoginControl(Installation):
     def issue_tokens(
         self, person: int = 0, client_id: str | None = None, accounts: Iterable[int] | None = None
     ) -> dict[str, Any]:
-        """The token endpoint's answer for a new login; arguments as of `issue_code`."""
+        """The token endpoint's answer for a new login; the arguments are those of `issue_code`."""
         with self._lock:
             login = self._login(person, client_id, accounts)
             return tokens_json(self._api.logins.start(login, self.settings.clock()))

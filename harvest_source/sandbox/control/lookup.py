@@ -20,7 +20,7 @@ SHORTHAND = {
     "invoice_id": ("invoice", "invoices"),
     "estimate_id": ("estimate", "estimates"),
 }
-"""Fields that stand for a quoted record, as in the API's write requests: its member and table."""
+"""Fields that name a quoted record by id, as in the API's write requests: its member and table."""
 
 BOOKED = {"project_id": "project", "user_id": "user", "task_id": "task"}
 
@@ -74,7 +74,7 @@ def find_booking(account: Account, *, project_id: int, user_id: int, task_id: in
 
 
 def json_values(fields: Record) -> Record:
-    """*fields* with dates and datetimes spelled as Harvest does."""
+    """*fields* with dates and datetimes as Harvest writes them."""
     return {name: _json_value(value) for name, value in fields.items()}
 
 
@@ -86,13 +86,13 @@ def _json_value(value: Any) -> Any:
 
 def resolve(account: Account, table: str, record: Record, fields: Record) -> Record:
     """
-    The quoted records that shorthand in *fields* names; removes the shorthand from *fields*.
+    The quoted records that shorthand *fields* name; removes the shorthand from *fields*.
 
     Args:
         record: The record before the edit.
 
     Raises:
-        EditRefusedError: A reference leads nowhere.
+        EditRefusedError: A referenced record does not exist.
     """
     quotes = refs.QUOTES.get(table, {})
     named = {name for name in SHORTHAND if name in fields and SHORTHAND[name][0] in quotes}

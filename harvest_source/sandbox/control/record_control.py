@@ -1,4 +1,4 @@
-"""Control of records: reading them as an administrator does, and changing them."""
+"""Control of records: reading them as an administrator would, and changing them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harvest_source.sandbox.serve.filters import parse_query
 
 class RecordReading(Installation):
     """
-    Records as an administrator is served them; thread-safe.
+    Records as the API serves them to an administrator; thread-safe.
 
     Methods that take ``account_id`` mean the first account when it is ``None``. Returned records
     are copies.
@@ -33,7 +33,7 @@ class RecordReading(Installation):
         The whole table, in served order.
 
         Nested lists come parent by parent, with the id of the parent (``invoice_id`` and the like)
-        added to each row; ``my_project_assignments`` are those of the first token, as served.
+        added to each row; ``my_project_assignments`` are those of the first token's holder.
         """
         with self._lock:
             return [self._shown(table, record) for record in self._records(table, account_id)]
@@ -46,7 +46,7 @@ class RecordReading(Installation):
 
     def count(self, table: str, account_id: int | None = None, **filters: Any) -> int:
         """
-        How many rows match, with the API's own parameters (``from_`` for ``from``).
+        Count the rows that match the API's own parameters (``from_`` for ``from``).
 
         Nested lists are counted below every parent.
 
@@ -84,12 +84,13 @@ class RecordReading(Installation):
         Every row of a report (``report_time_projects`` and the like), in served order.
 
         Args:
-            from_: First day, ``YYYY-MM-DD``; *to*, the last one. Only project_budget has none.
-            token: Whose view; the first person's when ``None``.
-            params: The report's own, such as ``include_fixed_fee=True``.
+            from_: First day, ``YYYY-MM-DD``; *to* is the last one. Only project_budget has neither.
+            token: The viewer's token; the first person's when ``None``.
+            params: The report's own parameters, such as ``include_fixed_fee=True``.
 
         Raises:
-            ValueError: No such report, no such parameter, a bad window, or the role is too low.
+            ValueError: There is no such report or parameter, the window is invalid, or the role is
+                too low.
         """
         given = {"from": from_, "to": to, **params}
         texts = {key: _text(value) for key, value in given.items() if value is not None}
@@ -115,14 +116,14 @@ class RecordReading(Installation):
 
 
 class RecordEditing(Installation):
-    """Creates, edits and deletes records as of the clock's now; thread-safe."""
+    """Creates, edits and deletes records at the clock's current time; thread-safe."""
 
     def create(self, table: str, account_id: int | None = None, **fields: Any) -> Record:
         """
         Add a record; members that *fields* do not name get defaults.
 
         Raises:
-            EditRefusedError: A reference leads nowhere, or the id is taken.
+            EditRefusedError: A referenced record does not exist, or the id is taken.
         """
         with self._lock:
             account = self._account(account_id)
@@ -139,7 +140,7 @@ class RecordEditing(Installation):
         **fields: Any,
     ) -> Record:
         """
-        Change fields of a record, to any value; *touch* moves ``updated_at`` to the clock's now.
+        Change fields of a record, to any value; *touch* moves ``updated_at`` to the current time.
 
         Raises:
             EditRefusedError: There is no such record.
@@ -159,7 +160,7 @@ class RecordEditing(Installation):
         account_id: int | None = None,
         **fields: Any,
     ) -> int:
-        """`edit` for many records, in one instant as seen by requests; returns how many."""
+        """`edit` many records at once: a request sees all edits or none. Returns how many."""
         with self._lock:
             ids = list(record_ids)
             for record_id in ids:
@@ -170,7 +171,7 @@ class RecordEditing(Installation):
         self, table: str, record_id: int, account_id: int | None = None, force: bool = False
     ) -> None:
         """
-        Delete a record without a trace; a project takes its entries and expenses along.
+        Delete a record without a trace; with a project go its entries and expenses.
 
         Raises:
             EditRefusedError: No such record, or Harvest would refuse (unless *force*).
@@ -188,7 +189,7 @@ class RecordEditing(Installation):
         seed: int = 0,
         account_id: int | None = None,
     ) -> dict[str, list[int]]:
-        """Edit, create and delete random records; returns the ids of each."""
+        """Edit, create and delete random records; returns the ids by kind of change."""
         with self._lock:
             chance = random.Random(seed)
             ids = self._some_ids(table, edits + deletions, chance, account_id)

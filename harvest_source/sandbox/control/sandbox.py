@@ -25,7 +25,7 @@ class Sandbox(World):
     every method of `World` works meanwhile.
 
     Args:
-        settings: All settings at once; or give single fields as keywords.
+        settings: All settings at once; otherwise pass single fields as keywords.
     """
 
     def __init__(self, settings: Settings | None = None, **fields: Any) -> None:

@@ -80,7 +80,7 @@ class World(LoginControl, AccessControl, RecordReading, RecordEditing):
             self._api.changes.setdefault(table, []).append(build_change(change, arguments))
 
     def clear_alterations(self) -> None:
-        """Serve records as they are again."""
+        """End every alteration: serve records as they are stored again."""
         with self._lock:
             self._api.changes.clear()
 

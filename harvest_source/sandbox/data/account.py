@@ -74,9 +74,9 @@ class Account:
 
     def records(self, table: str) -> Iterator[Record]:
         """
-        Every record in served order; the records themselves.
+        Every record in served order; not copies.
 
-        Of nested lists, parent by parent: copies that also hold the id of the parent.
+        Nested lists come parent by parent, as copies that also hold the id of the parent.
         """
         if table == "time_entries":
             return self.entries.records()
@@ -129,7 +129,7 @@ class Account:
         return found
 
     def changed(self, table: str) -> None:
-        """Forget what was derived from *table*; call after changing its records in place."""
+        """Drop everything derived from *table*; call after changing its records in place."""
         self._sorted.pop(table, None)
         self._nested.forget(table)
         self._listings.clear()

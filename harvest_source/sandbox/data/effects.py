@@ -50,7 +50,7 @@ TRANSITIONS: dict[str, dict[str | None, Transition]] = {
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The consequences, as of instant *at* and as the account's settings have them."""
+    """The consequences of a change at instant *at*, as the account's settings define them."""
 
     account: Account
     at: str

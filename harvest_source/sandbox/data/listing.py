@@ -1,4 +1,4 @@
-"""A filtered, sorted list as the pagination reads it, and its plain forms over stored records."""
+"""A filtered, sorted list as the pagination reads it, and its plain forms over records."""
 
 from __future__ import annotations
 

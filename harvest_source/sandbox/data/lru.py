@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class LruCache(Generic[T]):
-    """Keeps the last *size* values used, by key."""
+    """Keeps the *size* most recently used values, by key."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -33,7 +33,7 @@ def teammate_ids(user_id: int, tables: Tables) -> list[int]:
 
 class NestedRows:
     """
-    Which records are below which; reads the tables, never writes.
+    Finds the records below each record; reads the tables, never writes.
 
     Children hold the id of their parent under ``Parent.key``, which is never served.
     """
@@ -59,7 +59,7 @@ class NestedRows:
         return self._index[table, member].get(parent_id, [])
 
     def rows(self, name: str, parent_id: int) -> list[Record]:
-        """The rows of one nested list as served, in no order."""
+        """The rows of one nested list as served, in no particular order."""
         parent = ENDPOINTS[name].parent
         if parent is not None and name in CHILDREN:
             children = self.records(name, parent.key, parent_id)

@@ -1,4 +1,4 @@
-"""What a list request asks of the records of a table."""
+"""Which records of a table a list request asks for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Query:
     The filters of a list request; hashable.
 
     Attributes:
-        first_day: Day number, inclusive; ``None`` is open. ``last_day`` alike.
+        first_day: Day number, inclusive; ``None`` is open. The same holds for ``last_day``.
         updated_since: Unix seconds; only strictly later changes match (behaviour.md 6).
         fields: Parameter and value of every other filter.
     """
@@ -66,7 +66,7 @@ def _lines(record: Record) -> list[Record]:
 
 
 def _since_test(since: str) -> Test:
-    # Both texts are spelled alike, so comparing them as texts compares the times.
+    # Both texts have the same format, so comparing the texts compares the times.
     return lambda record: str(record.get("updated_at") or "") > since
 
 

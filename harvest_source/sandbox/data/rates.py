@@ -1,4 +1,4 @@
-"""The history of a user's billable and cost rates: which amount holds on which day."""
+"""The history of a user's billable and cost rates: which amount applies on which day."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def set_ends(tables: Tables, table: str, user_id: int) -> None:
 
 
 def current_amount(tables: Tables, table: str, user_id: int, today: int) -> object:
-    """The amount that holds on day number *today*; ``None`` when none does."""
+    """The amount that applies on day number *today*; ``None`` when none does."""
     begun = [
         rate
         for rate in rates_of(tables, table, user_id)

@@ -1,5 +1,5 @@
 """
-How records quote each other, and how copies follow the quoted record.
+How records quote each other, and how the copies follow the quoted record.
 
 Quoted names are those at read time (endpoints.yaml: "display name at read time"), so a rename
 rewrites the copies and moves no other record's ``updated_at`` (behaviour.md 6).

@@ -68,7 +68,7 @@ def money(amount: Decimal) -> float:
 
 
 def spelled(number: float, *, whole: bool) -> float:
-    """*number* as an integer where it is one and *whole* is set: JSON has both 12 and 12.0."""
+    """*number*, as an int if *whole* is set and it has no fraction: JSON has both 12 and 12.0."""
     return int(number) if whole and number == int(number) else number
 
 

@@ -60,7 +60,7 @@ class Asked:
     Attributes:
         params: Its parameters, from the query or from the submitted form.
         posted: Whether it is the submitted form.
-        chosen: Account ids that the person ticked; only of a submitted form.
+        chosen: Account ids that the person ticked; empty unless the form was submitted.
     """
 
     params: Mapping[str, str]
@@ -71,7 +71,7 @@ class Asked:
 def build_form(
     app: App, email: str, params: Mapping[str, str], accounts: Sequence[Reachable]
 ) -> Page:
-    """The form that asks the person; every account is ticked at first."""
+    """The consent form; every account is ticked initially."""
     hidden = "\n".join(
         f'<input type="hidden" name="{name}" value="{escape(params[name])}">'
         for name in ASKED

@@ -53,7 +53,7 @@ class Challenge:
 
 @dataclass(slots=True)
 class Login:
-    """One consent: a person gave an app access to accounts; ``None`` is all of the person's."""
+    """A person's consent: an app may access *accounts*; ``None`` means all of the person's."""
 
     client_id: str
     person: Person
@@ -75,7 +75,7 @@ class _Access:
 
 @dataclass(slots=True)
 class _Refresh:
-    """*used_at* and *successor* are set once it was exchanged for another token."""
+    """*used_at* and *successor* are set once the token has been exchanged for another one."""
 
     login: Login
     used_at: float | None = None
@@ -84,7 +84,7 @@ class _Refresh:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The answer of the token endpoint; without *refresh_token* when that is left out."""
+    """The answer of the token endpoint; *refresh_token* is ``None`` when the answer omits it."""
 
     access_token: str
     refresh_token: str | None
@@ -123,10 +123,10 @@ class Logins:
         The tokens for a code.
 
         Raises:
-            GrantRefusedError: The code is unknown, of another app, used or too old, or the PKCE
-                proof is missing where it is enforced.
+            GrantRefusedError: The code is unknown, used, expired or another app's, or PKCE is
+                enforced and its proof is missing or wrong.
         """
-        # Removed at the first request, also when that is refused: a code works once.
+        # The first request removes the code, even if it is refused: a code works once.
         held = self._codes.pop(code, None)
         if held is None or held.login.client_id != client_id or held.until <= now.timestamp():
             raise GrantRefusedError("invalid_grant", "The authorization code is invalid or expired")
@@ -147,7 +147,7 @@ class Logins:
         A rotated token works once; within ``options.grace_s`` it returns the same successor again.
 
         Raises:
-            GrantRefusedError: The token is unknown, of another app, revoked or already rotated.
+            GrantRefusedError: The token is unknown, another app's, revoked or already rotated.
         """
         held = self._refresh.get(token)
         late = held and held.used_at is not None and (
@@ -166,7 +166,7 @@ class Logins:
         return self._tokens(held.login, held.successor, now, again=True)
 
     def person(self, access_token: str, now: datetime) -> Person | None:
-        """The person of an access token, with the accounts it reaches; ``None`` once it expired."""
+        """The holder of an access token, with the accounts it reaches; ``None`` once expired."""
         held = self._access.get(access_token)
         if held is None or held.until <= now.timestamp():
             return None
@@ -174,7 +174,7 @@ class Logins:
         return replace(login.person, token=access_token, accounts=login.accounts)
 
     def owner(self, access_token: str) -> Person | None:
-        """The person of an access token, expired or not, with their personal token."""
+        """The holder of an access token, expired or not, with their personal token."""
         held = self._access.get(access_token)
         return held.login.person if held else None
 
@@ -191,7 +191,7 @@ class Logins:
         self._access[access_token].until = now.timestamp()
 
     def revoke(self, token: str) -> bool:
-        """Revoke an access token, or a refresh token and with it its whole login."""
+        """Revoke an access token, or a refresh token together with its whole login."""
         if self._access.pop(token, None):
             return True
         held = self._refresh.get(token)

@@ -10,10 +10,10 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost"})
 
 def may_redirect(registered: str, target: str) -> bool:
     """
-    Whether *target* starts with the *registered* address, part by part.
+    Whether *target* starts with the *registered* address, compared part by part.
 
-    Comparing the texts alone would accept ``http://127.0.0.1.example.com``. A loopback address
-    that is registered without a port stands for every port.
+    Comparing the strings alone would accept ``http://127.0.0.1.example.com``. A loopback address
+    that is registered without a port allows every port.
     """
     try:
         known, asked = urlsplit(registered), urlsplit(target)

@@ -46,7 +46,7 @@ class Viewer:
 
     Attributes:
         team: User ids that a manager looks after, including the manager.
-        managed: Project ids of which the user is project manager.
+        managed: Ids of the projects that a manager is project manager of.
     """
 
     user_id: int
@@ -102,7 +102,7 @@ def scope_of(table: str, viewer: Viewer) -> Scope | None:
 
 @dataclass(frozen=True, slots=True)
 class ScopeBelow:
-    """What a viewer sees of a nested list: below which *parents*, and which *rows* there."""
+    """What a viewer sees of a nested list: the *rows* below the *parents* that are in scope."""
 
     parents: Scope = EVERYTHING
     rows: Scope = EVERYTHING
@@ -112,7 +112,8 @@ def scope_below(name: str, parent_id: int, viewer: Viewer) -> ScopeBelow | None:
     """
     What *viewer* sees of nested list *name*; ``None`` is a 403.
 
-    Unverified against a live account: a parent out of scope is a 404 here, like its own record.
+    Unverified against a live account: below a parent out of scope, the list is a 404 here, as the
+    parent's own record is.
     """
     if name == MINE or (name == "project_assignments" and parent_id == viewer.user_id):
         return ScopeBelow()
@@ -128,7 +129,7 @@ def scope_below(name: str, parent_id: int, viewer: Viewer) -> ScopeBelow | None:
 
 
 def scope_of_report(name: str, viewer: Viewer) -> Scope | None:
-    """The rows that report *name* adds up for *viewer*; ``None`` is a 403."""
+    """The rows that report *name* sums up for *viewer*; ``None`` is a 403."""
     if name == "report_uninvoiced":
         if viewer.role == "member":
             return None

@@ -1,4 +1,4 @@
-"""From a request to an answer: the checks in their order, then `call`."""
+"""From a request to an answer: the checks, in order, and then `call`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Api:
         person = self._person(request)
         account = self._account(request, person)
         self._admit(request, person, found["rest"].startswith(REPORT_PREFIX))
-        # Writing is not simulated: a connector that reads does not use it.
+        # Writes to the API are not simulated: the connector only reads.
         if request.route is None or request.method != "GET":
             raise RefusalError(replies.unknown_page())
         route, viewer = request.route, build_viewer(person, account.tables)
@@ -84,8 +84,8 @@ class Api:
         The rows of a report as the holder of *token* gets them.
 
         Raises:
-            ValueError: No such report or parameter, the token is not in force, or the API would
-                refuse the request.
+            ValueError: There is no such report or parameter, the token is not valid, or the API
+                would refuse the request.
         """
         known = REPORTS[name].known_params if name in REPORTS else frozenset()
         if not known.issuperset(params):

@@ -1,4 +1,4 @@
-"""The ASGI application: reads requests, calls hooks, logs, and sends answers, also faulty ones."""
+"""The ASGI application: reads requests, calls hooks, logs, and sends answers, even faulty ones."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SandboxApp:
     Args:
         control: Carries out the commands under ``/_sandbox/``.
         on_ready: Called once the server has started the application.
-        cut: Closes the connection of a request, after what was sent before.
+        cut: Closes the connection of a request, once the data already sent is flushed.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class SandboxApp:
         self._control = control
         self._on_ready = on_ready
         self._cut = cut
-        # The loop's own pool has a handful of threads: as many waiting hooks would block the rest.
+        # The event loop's own pool has few threads: that many waiting hooks would block all others.
         self._threads = ThreadPoolExecutor(HOOK_THREADS, "sandbox-hook")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -168,7 +168,7 @@ class SandboxApp:
     async def _break(self, scope: Scope, receive: Receive) -> None:
         if self._cut:
             self._cut(scope)
-            await receive()  # Wait for the disconnect: uvicorn would send an answer of its own.
+            await receive()  # Wait for the disconnect, or uvicorn sends an answer of its own.
 
 
 async def _read(receive: Receive) -> bytes:

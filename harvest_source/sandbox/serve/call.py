@@ -50,10 +50,10 @@ class Call:
 
     def answer(self) -> Reply:
         """
-        The answer.
+        The answer to the request.
 
         Raises:
-            RefusalError: It is an error; carries it.
+            RefusalError: The answer is an error, which the exception carries.
         """
         if self.route.kind == "company":
             return self._company()
@@ -150,7 +150,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ReportCall:
-    """A report about one account, as *viewer* is served it at Unix second *now*."""
+    """A report about one account, as the API serves it to *viewer* at Unix second *now*."""
 
     report: Report
     account: Account
@@ -174,10 +174,10 @@ class ReportCall:
 
 def is_off(module: str | None, off: frozenset[str], answer: Off) -> bool:
     """
-    Whether *module* is among those that are *off*, and its lists are empty.
+    Whether *module* is among those that are *off*, so that its lists are empty.
 
     Raises:
-        RefusalError: It is off, and *answer* is an error.
+        RefusalError: The module is off, and *answer* is an error.
     """
     if module not in off:
         return False
@@ -193,7 +193,7 @@ def _allowed(scope: Scope | None) -> Scope:
 
 
 def _module_refusal(answer: Off) -> Reply:
-    """Unverified against a live account: no source has the answer of a switched-off module."""
+    """Unverified against a live account: no source shows the answer for a switched-off module."""
     if answer == "422":
         return replies.invalid("This module is not enabled")
     return replies.forbidden() if answer == "403" else replies.not_found()

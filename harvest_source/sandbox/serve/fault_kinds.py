@@ -1,8 +1,8 @@
 """
 Faults by name: what can go wrong between a request and its answer.
 
-Each is a small function of the answer that would have been sent. A new fault is one row in
-`FAULTS`.
+Each fault is a small function that turns the answer that would have been sent into another one. A
+new fault is one row in `FAULTS`.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _date_skewed(hit: Hit) -> Reply:
 
 
 def _date_aged(hit: Hit) -> Reply:
-    """A cached answer: ``Age``, and a ``Date`` that is as old."""
+    """A cached answer: an ``Age`` header, and a ``Date`` that many seconds in the past."""
     age = int(hit.get("seconds", 600))
     headers = (*hit.reply.headers, ("Age", str(age)))
     return replace(hit.reply, headers=headers, date_shift_s=-age)
@@ -128,10 +128,10 @@ def _date_aged(hit: Hit) -> Reply:
 
 def _cache(hit: Hit) -> Reply:
     """
-    A cache that keeps the first answer to each address for ever, though it was told to ask again.
+    A cache that keeps the first answer to each address forever, against the headers' instructions.
 
     Later answers have the ``Date`` of the kept one, and an ``Age`` unless *age* is false. Addresses
-    in which the regular expression *fresh* is found are never kept.
+    that contain a match of the regular expression *fresh* are never kept.
     """
     request = hit.request
     kept: dict[Any, tuple[Reply, datetime]] = hit.arguments.setdefault("kept", {})
@@ -159,7 +159,7 @@ def _envelope(change: Callable[[_Listed], None]) -> FaultKind:
             listed = _Listed(hit, key, json.loads(hit.reply.body))
             change(listed)
         except (ValueError, LookupError, TypeError):
-            return hit.reply  # Another fault has broken it already.
+            return hit.reply  # Another fault has already broken the body.
         return replace(hit.reply, body=dumps(listed.content))
 
     return kind
@@ -237,7 +237,7 @@ FAULTS: dict[str, FaultKind] = {
     "unavailable": _error(503),
     "unavailable_html": _error(503, html=True),
     "gateway_timeout": _error(504, html=True),
-    # The API gives one answer to an expired, a revoked and an invalid token.
+    # The API gives the same answer to an expired, a revoked and an invalid token.
     "unauthorized": _instead(replies.unauthorized),
     "token_expired": _instead(replies.unauthorized),
     "login_revoked": _instead(replies.unauthorized),
@@ -297,4 +297,4 @@ PREVENTING = frozenset(
         "redirect",
     }
 )
-"""Faults before the request takes effect. The others change only the answer."""
+"""Faults that strike before the request takes effect. The others change only the answer."""

@@ -21,7 +21,7 @@ class Fault:
         table: Only requests with this name in the log (a table, ``report_uninvoiced``, ...).
         path: Only paths in which this regular expression is found.
         nth: Only the n-th matching request, from 1.
-        times: Maximum number of hits; ``None`` is no maximum.
+        times: Maximum number of hits; ``None`` means no maximum.
         probability: Chance at each match, from a seeded generator.
         arguments: Arguments of the fault itself, by name.
         met: Matching requests so far. ``done``: how many of them it hit.
@@ -96,6 +96,6 @@ def apply_faults(faults: list[Fault], reply: Reply, request: Request) -> Reply:
 
 
 def prevents(faults: list[Fault], request: Request) -> bool:
-    """Whether the request has no effect; matters for tokens and revocations, the only writes."""
+    """Whether *faults* stop a write, which only token requests and revocations are."""
     is_write = request.table in ("oauth_token", "oauth_revoke")
     return is_write and any(fault.name in PREVENTING for fault in faults)

@@ -20,7 +20,7 @@ def parse_query(endpoint: Endpoint, params: Mapping[str, str]) -> Query:
 
     Raises:
         RefusalError: 422 for a value that cannot be read. Unverified against a live account:
-            no source has Harvest's answer to a malformed filter.
+            no source shows Harvest's answer to a malformed filter.
     """
     dated = endpoint.date_field is not None and endpoint.dated
     fields = ((name, _value(name, params[name])) for name in endpoint.filters if name in params)

@@ -50,7 +50,7 @@ def _token(identity: Identity, request: Request) -> Reply:
 
 def _revoke(identity: Identity, request: Request) -> Reply:
     """
-    The answer of the revocation endpoint: 200 also for a token that is not known (RFC 7009).
+    The answer of the revocation endpoint: 200 even for an unknown token (RFC 7009).
 
     Unverified against a live account: that there is such an endpoint.
     """

@@ -25,12 +25,12 @@ class RateLimits:
         if len(times) < limit.requests:
             times.append(moment)
             return None
-        # One fits once fewer than limit.requests are in the window; `use` may have put in more.
+        # Fewer than limit.requests must be left in the window; `use` may have added more than that.
         leaving = times[-limit.requests] if limit.requests else moment
         return max(1, math.ceil(leaving + limit.seconds - moment))
 
     def use(self, budget: str, owner: Hashable, requests: int, now: datetime) -> None:
-        """Spend *requests* as another integration of the same account would."""
+        """Use up *requests* of the limit, as another integration of the same account would."""
         moment = now.timestamp()
         self._window(budget, owner, moment).extend([moment] * requests)
 

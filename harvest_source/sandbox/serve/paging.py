@@ -21,7 +21,7 @@ class Asked:
     The page a request asks for.
 
     Attributes:
-        page: Its number from 1; ``None`` when a cursor says where.
+        page: Its number from 1; ``None`` when a cursor gives the place.
         after: Content of a forward cursor. ``before``: of a backward one.
         explicit: Whether the request has a ``page`` parameter.
     """
@@ -35,11 +35,12 @@ class Asked:
 
 def parse_asked(params: Mapping[str, str], default_per_page: int, max_per_page: int) -> Asked:
     """
-    Read ``per_page``, ``page`` and ``cursor``; with both of the last two, the cursor wins.
+    Read ``per_page``, ``page`` and ``cursor``; the cursor wins over the page number.
 
     Raises:
         RefusalError: 422 for ``per_page`` above *max_per_page*. Unverified against a live account:
-            the same for 0, a negative number or a text, for a bad page number and a broken cursor.
+            the same for a ``per_page`` that is 0, negative or not a number, for a bad page number
+            and for a broken cursor.
     """
     per_page = _whole("per_page", params, default_per_page)
     if not 1 <= per_page <= max_per_page:
@@ -87,7 +88,7 @@ class Page:
 
     @property
     def total_pages(self) -> int:
-        """At least 1, also for an empty list."""
+        """At least 1, even for an empty list."""
         return max(1, -(-self.total // self.asked.per_page))
 
     @property
@@ -102,7 +103,7 @@ def locate(listing: Listing, asked: Asked) -> Page:
     if asked.after is not None:
         start = listing.position_after(asked.after)
     elif asked.before is not None:
-        # The row itself, if it exists, is just before the first row behind it.
+        # If the row itself still exists, it is directly before the first row after it.
         behind = listing.position_after(asked.before)
         here = behind - 1 if behind and listing.mark(behind - 1) == asked.before else behind
         start = max(0, here - size)
@@ -119,7 +120,7 @@ def build_envelope(
     The members after the rows, as JSON without the opening brace.
 
     In cursor lists the page numbers are null, except on the first page, which shows 1 and 2. Only
-    ``links.next`` leads through every list.
+    ``links.next`` leads through the lists of both styles.
 
     Args:
         url: The address of the list without query.

@@ -50,7 +50,7 @@ class RefusalError(ValueError):
 
 
 def bad_request(message: str) -> Reply:
-    """400. The form of the body is recorded for reports only, and assumed alike elsewhere."""
+    """400. The form of the body is recorded for reports, and assumed to be the same elsewhere."""
     return Reply(400, dumps({"message": message}))
 
 
@@ -68,12 +68,12 @@ def forbidden() -> Reply:
 
 
 def not_found() -> Reply:
-    """404 of a record that does not exist or that the user may not see."""
+    """404 for a record that does not exist or that the user may not see."""
     return Reply(404, dumps({"status": 404, "error": "Not Found"}))
 
 
 def unknown_page() -> Reply:
-    """404 of a path that Harvest does not have: HTML (quirk 19)."""
+    """404 for a path that Harvest does not have, with an HTML body (quirk 19)."""
     return Reply(404, b"<!DOCTYPE html>\n<html><body><h1>Not Found</h1></body></html>\n", HTML)
 
 

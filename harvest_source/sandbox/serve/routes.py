@@ -40,7 +40,7 @@ class Route:
 
     Attributes:
         table: Its name in the request log.
-        parent_id: The parent of a nested list; ``None`` stands for the user who asks.
+        parent_id: The parent of a nested list; ``None`` stands for the user who sends the request.
     """
 
     kind: Literal["list", "record", "report", "company", "me"]
@@ -50,7 +50,7 @@ class Route:
 
     @property
     def rows_key(self) -> str | None:
-        """The envelope member that holds the rows; ``None`` when it is no list."""
+        """The envelope member that holds the rows; ``None`` for a single object."""
         if self.kind == "report":
             return "results"
         return ENDPOINTS[self.table].key if self.kind == "list" else None

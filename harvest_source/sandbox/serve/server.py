@@ -18,8 +18,8 @@ SIGNAL_CHECK_S = 0.1
 BACKLOG = 2048
 ACCEPTED_TURNS = 8
 """
-Turns of the loop after which nothing is left of a connection that was just accepted: asyncio makes
-it in one of the next turns, and closes its socket in the one after it is broken.
+Event-loop turns after which a newly accepted connection is fully closed: asyncio creates the
+connection in one of the next turns, and closes its socket in the turn after `cut_all` aborts it.
 """
 
 
@@ -45,7 +45,7 @@ class _Connections:
         return Protocol
 
     def cut(self, scope: Scope) -> None:
-        """Close the connection of a request after what was sent."""
+        """Close the connection of a request, once the data already sent is flushed."""
         transport = self._open.get(tuple(scope["client"]))
         if transport is not None:
             transport.close()
@@ -81,7 +81,7 @@ class _Uvicorn(uvicorn.Server):
         for _ in range(ACCEPTED_TURNS):
             self._connections.cut_all()
             await asyncio.sleep(0)
-        # Not before: asyncio makes no connection for a server that is closed, and drops its socket.
+        # Not earlier: asyncio creates no connection for a closed server, and drops its socket.
         for server in self.servers:
             server.close()
         for bound in sockets or []:
@@ -106,8 +106,8 @@ class Server:
     def __init__(self, site: Site, control: Control, host: str = LOOPBACK, port: int = 0) -> None:
         self.ready = threading.Event()
         connections = _Connections()
-        # asyncio sends small answers at once (TCP_NODELAY) only on sockets that say they are TCP.
-        # Otherwise the body waits 40 ms for the client to acknowledge the headers.
+        # asyncio sets TCP_NODELAY only on sockets that are explicitly TCP. Without it, the body of
+        # a small answer waits 40 ms for the client to acknowledge the headers.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -136,5 +136,5 @@ class Server:
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Make `run`, on another thread, return; breaks open connections."""
+        """Make `run` on another thread return, and break open connections."""
         self._server.end()

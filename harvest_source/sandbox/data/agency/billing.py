@@ -34,18 +34,18 @@ from harvest_source.sandbox.data.values import (
 )
 
 NOT_BILLED, MARKED = 0, 1
-"""The first two bills: of entries that are open, and of those marked without an invoice."""
-FIRST_BILLING_DAY = 7  # late timesheets of the month before are filled by then
+"""The first two bills: for entries not invoiced, and for those marked without an invoice."""
+FIRST_BILLING_DAY = 7  # late timesheets of the month before are filled in by then
 HELD_BACK = 48  # one entry in this many is left for later
 HELD_EXPENSES = 9
 LAGGING_CLIENT, LAG = 5, 4
-"""A client that was sent no invoice for so many months, by its place."""
+"""Position of a client, and by how many months its invoices lag behind those of others."""
 OLD_SYSTEM_CLIENT, OLD_SYSTEM_MONTHS = 1, 2
-"""A client whose first months were invoiced elsewhere: marked as invoiced here."""
+"""Position of a client, and how many first months it was invoiced elsewhere: marked so here."""
 MILESTONES = ((0.05, 40), (0.5, 30), (0.95, 30))
-"""When a fixed fee is due, as a part of the project's days, and percent of the fee."""
+"""When parts of a fixed fee are due, as a share of the project's days; percent of the fee."""
 OVERRUN = 15
-"""Percent of the fee of one project that was invoiced on top of it."""
+"""Percent of its fee that one project was invoiced on top of the fee."""
 TAXES = {
     "EUR": Charges(tax=19.0),
     "GBP": Charges(tax=20),
@@ -84,7 +84,7 @@ class Job:
 
 @dataclass(slots=True)
 class Billed:
-    """What was invoiced: a position in *bills* for each entry, and when, by that position."""
+    """What was invoiced: each entry's position in *bills*, and when, by that position."""
 
     bill: array[int]
     bills: list[EntryBill] = field(default_factory=lambda: [EntryBill(), EntryBill(marked=True)])
@@ -208,7 +208,7 @@ class _Desk:
     def line(
         self, kind: str, text: str, quantity: Decimal, price: float, project: Record | None
     ) -> Record:
-        """A line item; its tax flags follow with the invoice."""
+        """A line item; its tax flags are set when the invoice is written."""
         return _line(self._agency, kind, text, quantity, price, project)
 
     def bill_expenses(self) -> None:
@@ -251,7 +251,7 @@ def _line(
 
 
 def _fees(agency: Agency) -> Iterator[Job]:
-    """The milestones of fixed fees; the first project that is over was invoiced beyond its fee."""
+    """The milestones of fixed fees; the first finished project is invoiced beyond its fee."""
     exceeded = False
     for found in agency.engagements:
         fee = found.project["fee"]

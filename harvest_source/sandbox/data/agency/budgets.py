@@ -1,4 +1,4 @@
-"""Seeding step: budgets and fees that fit the hours which were worked."""
+"""Seeding step: budgets and fees that fit the hours worked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harvest_source.sandbox.data.values import Record
 
 BLANK_LINE, ZERO_LINE = 1, 3
 FULL_MONTH = 4.345
-"""Weeks of a month."""
+"""Weeks per month."""
 WITHOUT_FEE = 2
 """Which fixed-fee project, from the oldest, has no fee."""
 
 
 def line_filling(terms: Terms, rank: int) -> Filling:
-    """What the budget of one person or task is; *rank* counts them from 0."""
+    """How the budget of one person or task is filled; *rank* counts them from 0."""
     if terms.gaps and rank in (BLANK_LINE, ZERO_LINE):
         return "blank" if rank == BLANK_LINE else "zero"
     return terms.filling
@@ -131,12 +131,12 @@ def _amount(terms: Terms, filling: Filling, spent: Spent, share: float) -> float
     step = 250 if terms.by_money else 5
     wanted = (spent.fees if terms.by_money else spent.hours) / share
     whole = max(step, step * round(wanted / step))
-    # Both kinds of numbers, as recorded.
+    # Both integers and floats, as recorded.
     return float(whole) if whole % (2 * step) else whole
 
 
 def _usual_month(use: _Use, this_month: int) -> Spent:
-    """The busiest of the full months, or this one."""
+    """The busiest full month; without one, the current month."""
     full = [spent for month, spent in use.months.items() if month < this_month]
     return max(full or [*use.months.values(), Spent()], key=lambda spent: spent.hours)
 

@@ -19,7 +19,7 @@ WEEK = 7
 WORKING = 5
 
 Billing = Literal["time", "fee", "retainer", "never"]
-"""What a project's invoices are made from."""
+"""What a project's invoices are based on."""
 
 Filling = Literal["set", "blank", "zero"]
 
@@ -54,11 +54,11 @@ class Terms:
 
 
 Steps = list[tuple[int, float | None]]
-"""Amounts by the day number from which they hold, ascending; the first holds since ever."""
+"""Amounts by the day number from which they apply, ascending; the first has always applied."""
 
 
 def holding(steps: Steps, day: int) -> float | None:
-    """The amount that holds on *day*; ``None`` without steps."""
+    """The amount that applies on *day*; ``None`` without steps."""
     if not steps:
         return None
     return steps[bisect_right(steps, day, key=lambda step: step[0]) - 1][1]
@@ -73,8 +73,8 @@ class Staffer:
         pod: The team; ``None`` in the office.
         joined: First working day. ``left``: last one, or ``None``.
         minutes: Capacity of a working day.
-        weekly: Whether the timesheet is filled on Fridays instead of daily.
-        costed_from: Day from which entries hold the cost rate; it was entered later than it holds.
+        weekly: Whether the timesheet is filled in on Fridays instead of daily.
+        costed_from: Day from which entries have the cost rate, which was entered after its start.
     """
 
     user: Record
@@ -106,7 +106,7 @@ class Engagement:
 
     Attributes:
         staffed: User assignments by user id. ``tasked``: task assignments by task name.
-        weight: Part of its pod's time.
+        weight: Share of its pod's time.
     """
 
     project: Record
@@ -132,7 +132,7 @@ class Engagement:
 @dataclass(slots=True)
 class Hours:
     """
-    The seeded hours in columns, one number an entry.
+    The seeded hours in columns, one number per entry.
 
     Attributes:
         day, booking, work: Day number, and positions in *bookings* and *works*.

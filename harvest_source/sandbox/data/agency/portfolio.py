@@ -65,7 +65,7 @@ FEE_WITHOUT_AMOUNT = 2
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """A project to be: team, place in its track from the newest, and days."""
+    """A planned project: team, place in its track from the newest, and days."""
 
     pod: int
     track: int
@@ -108,7 +108,7 @@ def _seed_tasks(agency: Agency) -> None:
                 "is_default": name == wording.MEETINGS,
             },
         )
-    # An old one that only old entries would have.
+    # An archived task that only old entries would have.
     record = task_record(plan.new_id("tasks"), "Print production", plan.opened(100))
     plan.add("tasks", record | {"is_active": False, "default_hourly_rate": 90})
 
@@ -277,7 +277,7 @@ def _user_assignment(
 
 
 def _seed_internal(agency: Agency) -> None:
-    """Work that no client pays, and time off; the first had billable tasks by mistake."""
+    """Work that no client pays, and time off; the former has a task billable by mistake."""
     plan = agency.plan
     for name, tasks in (
         ("Internal work", (*wording.INTERNAL, wording.MEETINGS)),
@@ -313,7 +313,7 @@ def _seed_internal(agency: Agency) -> None:
 
 
 def _archive(agency: Agency) -> None:
-    """Archive projects that ended long ago, and clients without another one."""
+    """Archive projects that ended long ago, and clients without an active project."""
     plan = agency.plan
     for found in agency.engagements:
         if found.last < plan.until - ARCHIVED_AFTER:

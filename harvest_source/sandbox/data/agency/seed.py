@@ -37,11 +37,11 @@ from harvest_source.sandbox.data.seeding.time_entries import count_today, entry_
 from harvest_source.sandbox.data.values import DAY_S, Record, day_epoch, iso
 
 ENTRIES_A_WEEK = 11
-"""Of one person, on average, time off included; a little low, so that the weeks suffice."""
+"""Average of one person, including time off; a little low, so that there are enough weeks."""
 FEWEST_WEEKS, SPARE_WEEKS = 30, 4
 REFERENCES, REFERENCE_EVERY = 40, 13
 STALE, STALE_DAYS = 2, 6
-"""Which of today's timers was started so many days ago."""
+"""Which of today's timers was started days ago, and how many."""
 APPROVED_AFTER_DAYS = 9
 """From Monday to the Wednesday of the next week."""
 
@@ -79,7 +79,7 @@ def _list_weeks(plan: Plan, entries: int) -> list[int]:
 
 
 def _bookings_of_today(hours: Hours, count: int) -> list[int]:
-    """*count* bookings of the newest week, of different people as far as there are so many."""
+    """*count* bookings of the newest week, of different people as far as possible."""
     found: dict[int, int] = {}
     for booking in hours.booking[: 40 * count]:
         booked = hours.bookings[booking]
@@ -133,7 +133,7 @@ def _reference(place: int) -> int:
 
 
 def _approve(agency: Agency, ledger: Ledger, billed: Billed) -> None:
-    """Weeks are approved some days after their end; what is invoiced was changed by that last."""
+    """Approve weeks some days after their end; invoicing counts as an entry's last change."""
     plan = agency.plan
     no_approval = "approval" in plan.settings.modules_off
     users = [booked.user_id for booked in ledger.bookings]

@@ -1,4 +1,4 @@
-"""Seeding step: what became of the invoices: sent, paid, part-paid, overdue, written off."""
+"""Seeding step: the fate of each invoice: sent, paid, part-paid, overdue or written off."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ DRAFT_DAYS = 40
 """More than a month, so that there are drafts on any day."""
 GATEWAYS = ((8452, "Stripe"), (8453, "PayPal"))
 SLOW_CLIENT, SLOW_DAYS = 3, 200
-"""A client that has paid nothing in full for so many days, by its place."""
+"""Position of a client, and for how many days it has paid no invoice in full."""
 WRITTEN_OFF, OLD_DAYS = 53, 110
-"""One invoice in so many, if it is so old."""
+"""One invoice in `WRITTEN_OFF` is written off, if it is older than `OLD_DAYS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _settle(agency: Agency, job: Job, record: Record, rank: int, *, is_slow: boo
 
 
 def _write_off(agency: Agency, record: Record, rank: int, part: float, sent: int) -> None:
-    """Closed: nothing more is due, whether a part was paid or nothing."""
+    """Close the invoice: nothing is due any more, whether a part was paid or nothing."""
     closed = min(sent + 100 * DAY_S, agency.plan.quiet_from)
     if rank % 2:
         _pay(agency, record, rank, [_Piece(sent + 40 * DAY_S, part)])
@@ -155,7 +155,7 @@ def _payment(agency: Agency, record: Record, rank: int, piece: _Piece) -> Record
 
 
 def _mix_currencies(billed: Billed) -> None:
-    """The first invoice of a client in euros was made before its currency was changed."""
+    """One paid invoice of a euro client is in dollars: the client's currency changed later."""
     for job, record in billed.jobs:
         if job.client["currency"] == "EUR" and record["state"] == "paid":
             record["currency"] = "USD"

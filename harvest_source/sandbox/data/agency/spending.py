@@ -20,7 +20,7 @@ SCALES = {"JPY": 150}
 
 
 def seed_expenses(agency: Agency, total: int) -> None:
-    """About one expense for every so many entries, evenly spread over the history."""
+    """One expense for every `ENTRIES_PER_EXPENSE` entries, evenly spread over the history."""
     plan = agency.plan
     span = plan.until - agency.oldest
     count = total // ENTRIES_PER_EXPENSE

@@ -23,13 +23,13 @@ OFFICE_SHARE = 0.08
 LEAVERS = 0.1
 JOINERS = 7  # one person in this many joined within the history
 CAPACITIES = (144_000, 144_000, 126_000, 144_000, 115_200, 144_000, 144_000, 72_000)
-"""Seconds a week."""
+"""Seconds per week."""
 WITHOUT_RATE, WITHOUT_COST, LATE_COST, FREELANCER = 11, 17, 23, 13
 """Positions of people whose rates are incomplete, as in real accounts."""
 
 
 def seed_staff(agency: Agency) -> None:
-    """Everybody who works here or did, and the roles that list them."""
+    """All present and former people, and the roles that list them."""
     plan, active = agency.plan, agency.plan.settings.users
     gone = round(active * LEAVERS)
     office = max(1, round(active * OFFICE_SHARE))
@@ -140,7 +140,7 @@ def _steps(agency: Agency, more: float, amount: float | None, *, month: int) -> 
 
 
 def _show_rates(plan: Plan, person: Staffer) -> None:
-    """The history of both rates, and the amounts of today on the user."""
+    """Add the history of both rates, and show today's amounts on the user."""
     user = person.user
     for table, member, steps in (
         ("billable_rates", "default_hourly_rate", person.rates),

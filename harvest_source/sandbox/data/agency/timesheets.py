@@ -28,8 +28,8 @@ from harvest_source.sandbox.data.records.time_entries import (
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.values import day_epoch, spelled
 
-SLOTS = 40  # a person's week is drawn from so many slots
-MEETINGS_SHARE = 0.35  # of what is not billable; the rest is internal
+SLOTS = 40  # a person's week is drawn from this many slots
+MEETINGS_SHARE = 0.35  # of the time that is not billable; the rest is internal
 VACATION_WEEKS = {1: 0.03, 7: 0.08, 8: 0.09, 12: 0.08}
 USUAL_VACATION = 0.045
 SICK_DAYS = 0.012
@@ -39,7 +39,7 @@ FORGOTTEN_LATELY = 0.25
 SATURDAYS = 0.012
 PATTERNS = 300
 LONG_DAY = (16 * 60, 10 * 60)
-"""Two entries of one day: a typing error, for more than 24 hours together."""
+"""Minutes of two entries of one day: a typing error that adds up to more than 24 hours."""
 
 Key = tuple[int, int, str, float | None, float | None]
 
@@ -65,7 +65,7 @@ class _Sheets:
         return len(self.hours.day) >= self.total
 
     def book(self, found: Engagement, person: Staffer, task: str, day: int) -> int:
-        """The position of a booking, at the rates that hold on *day*."""
+        """The position of a booking, at the rates that apply on *day*."""
         tasked, staffed = found.tasked[task], found.staffed[person.id]
         rate = _billable_rate(found, person, task, day) if tasked["billable"] else None
         cost = holding(person.costs, day) if day >= person.costed_from else None
@@ -90,7 +90,7 @@ class _Sheets:
         return at
 
     def add(self, day: int, booking: int, work: int, created: int) -> None:
-        """One entry, unless there are enough."""
+        """Add an entry, unless there are enough."""
         if not self.is_full:
             hours = self.hours
             hours.day.append(day)
@@ -112,7 +112,7 @@ def _billable_rate(found: Engagement, person: Staffer, task: str, day: int) -> f
 
 
 def _is_budgeted(found: Engagement, assignment_id: int, task: str) -> bool:
-    """Blank means that the hours do not count; zero means over at once."""
+    """Hours do not count towards a blank budget; they exceed a zero budget at once."""
     terms = found.terms
     if terms.budget_by == "none" or terms.filling == "blank":
         return False
@@ -126,7 +126,7 @@ def _is_budgeted(found: Engagement, assignment_id: int, task: str) -> bool:
 
 
 def fill_timesheets(agency: Agency, total: int) -> Hours:
-    """*total* entries, as far as the weeks suffice, in no order."""
+    """*total* entries, or fewer if the weeks do not suffice, in no particular order."""
     sheets = _Sheets(agency, Hours(), total)
     settings = agency.plan.settings
     for minutes in sorted({person.minutes for person in agency.staff}):
@@ -169,7 +169,7 @@ def _fill_week(
         elif chance < SINGLE_DAYS_OFF + SICK_DAYS:
             task = wording.SICK
         if task:
-            # Time off is entered in advance: before the week begins, the latest on its first day.
+            # Time off is entered at the start of its week.
             made = day_epoch(monday) + 9 * 3600 + person.id % 3000
             sheets.add(day, sheets.book(off, person, task, day), _day_off(sheets, person), made)
             continue
@@ -220,7 +220,7 @@ def _wheel(
 
 def _internal_task(rng: random.Random) -> str:
     chance = rng.random()
-    # Training is billable by mistake, on a project that is not: it stays rare.
+    # Training is billable by mistake, on a project that is not billable: it stays rare.
     return wording.INTERNAL[1 if chance < 0.03 else 2 if chance < 0.45 else 0]
 
 
@@ -235,9 +235,9 @@ def _build_patterns(
     seed: int, minutes: int, timers: bool, clock_24h: bool
 ) -> tuple[tuple[tuple[Work, ...], int], ...]:
     """
-    Days of about so many minutes, each as its works and the minute at which it ends.
+    Days of about *minutes* minutes, each as its works and the minute at which it ends.
 
-    Cached: several accounts of one seed have the same.
+    Cached: all accounts with the same seed have the same days.
     """
     rng = random.Random(f"days {seed} {minutes}")
     return tuple(_build_day(rng, minutes, timers, clock_24h) for _ in range(PATTERNS))
@@ -272,7 +272,7 @@ def _build_day(
 def _add_patterns(
     sheets: _Sheets, minutes: int, made: tuple[tuple[tuple[Work, ...], int], ...]
 ) -> None:
-    """Add the works of the patterns; the first one is a whole day off."""
+    """Add the works of the patterns; the first pattern is a whole day off."""
     works = sheets.hours.works
     hours = spelled(round(minutes / 60, 2), whole=True)
     works.append(Work(hour_members(hours) | {"notes": None}, timer_members(None, None)))

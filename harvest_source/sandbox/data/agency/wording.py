@@ -32,7 +32,7 @@ class Craft:
     A trade of the consultancy.
 
     Attributes:
-        share: Part of the hours that is billable.
+        share: Share of the hours that is billable.
         rate: Default price of an hour. ``cost``: what an hour of it costs.
         tasks: What its people do on projects, the most frequent first.
     """

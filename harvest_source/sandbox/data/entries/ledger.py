@@ -1,8 +1,8 @@
 """
 Time entries in columns: half a million of them, each with a bill of its own.
 
-A column holds one number an entry; what many entries have in common (bookings, works, bills) is
-stored once and quoted by its position.
+A column holds one number per entry. Values that many entries share (bookings, works, bills) are
+stored once and referred to by position.
 """
 
 from __future__ import annotations

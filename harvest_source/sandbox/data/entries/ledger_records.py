@@ -1,4 +1,4 @@
-"""Time entries in columns, and each of them as a record."""
+"""Time entries in columns, and how to build each of them as a record."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Ledger:
         day: Day number, by entry. ``place``: rank of its id. ``booking``, ``work`` and ``bill``:
             positions in the three lists. ``approval``: position in `APPROVALS`. ``created`` and
             ``updated``: Unix seconds. ``reference``: position in *references*, 0 for none.
-        bills: The first one is that of entries which are not invoiced.
+        bills: The first one stands for entries that are not invoiced.
     """
 
     bookings: list[Booking]
@@ -107,7 +107,7 @@ class LedgerRecords:
         return quote_booking(self.tables, booked)
 
     def state(self, bill: int, approval: int, booked: Booking) -> Record:
-        """The members of a bill and an approval that say whether an entry is locked."""
+        """The members that say whether an entry with this bill and approval is locked."""
         owed = self.ledger.bills[bill]
         return state_members(
             self.tables,
@@ -118,6 +118,6 @@ class LedgerRecords:
         )
 
     def invoice(self, bill: int) -> Record:
-        """The member that quotes the invoice of a bill, if that exists."""
+        """The member that quotes the invoice of a bill; null if there is no such invoice."""
         found = self.tables["invoices"].get(self.ledger.bills[bill].invoice_id or 0)
         return {"invoice": refs.numbered(found) if found else None}

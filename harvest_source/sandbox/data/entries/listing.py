@@ -2,7 +2,7 @@
 A list that merges seeded time entries with the stored ones over them.
 
 Both are merged by (spent date, id) with arithmetic on ranks, so that a page deep in ten million
-rows costs what the first page costs.
+rows costs no more than the first page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harvest_source.sandbox.data.values import Record
 
 class EntryListing:
     """
-    One filtered list of entries, frozen as of its making.
+    One filtered list of entries, frozen when it is made.
 
     Args:
         numbers: Matching seeded entries, ascending, including the *gone* ones.

@@ -2,7 +2,7 @@
 The seeded time entries: any number of them, computed when read.
 
 The contents of an entry follow from its number k alone: day and id from `Workdays`, everything else
-from a few multiplicative hashes of k into small tables. Here an entry is built as a record;
+from a few multiplicative hashes of k into small tables. This module builds entries as records;
 `writer` joins JSON fragments of the same records, several hundred thousand rows a second, and
 `selection` finds the entries that a request asks for.
 """
@@ -33,12 +33,12 @@ from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.values import Record, Tables, day_epoch, iso
 
 MASK = 0xFFFFFFFF
-WHO = 2654435761  # multipliers: odd, near 2**32 over the golden ratio and kin, so that
-WHAT = 2246822519  # neighbours land far apart and every table index is used alike
+WHO = 2654435761  # odd multipliers, such as 2**32 over the golden ratio: neighbouring
+WHAT = 2246822519  # numbers land far apart, and every table index is equally frequent
 UNASSIGNED = 509  # one entry in this many has lost its assignments (quirk 51)
 UNASSIGNED_REST = 17
 APPROVED_AFTER_DAYS = 3
-APPROVERS = 4  # the approvals of a week fall in this many seconds: ties by the hundred
+APPROVERS = 4  # the approvals of a week fall within this many seconds, so hundreds tie
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SeededEntries:
         tables: The live tables that entries quote: names are those at read time.
 
     Attributes:
-        pool: What the hashes of entry numbers lead to.
+        pool: The tables that hashes of entry numbers index.
         references: External references by place.
     """
 
@@ -117,7 +117,7 @@ class SeededEntries:
         return quote_booking(self.tables, booked, bare=bare)
 
     def bill(self, booked: Booking, month: int) -> Bill | None:
-        """The bill of a booking's hours of *month*, also after its invoice was deleted."""
+        """The bill of a booking's hours of *month*, even after its invoice was deleted."""
         return self.bills.get((booked.project_id, month)) if booked.billable else None
 
     def invoice(self, booked: Booking, month: int) -> Record | None:
@@ -141,7 +141,7 @@ class SeededEntries:
         )
 
     def created(self, k: int, day: Day) -> int:
-        """Unix seconds of creation: timesheets are filled on the last day of the week."""
+        """Unix seconds of creation: timesheets are filled in on the last day of the week."""
         block = day.block
         place = (k - day.lo) * block.width + day.slot
         return day_epoch(block.last_day) + SUBMITTED_FROM_S + place * SUBMITTED_FOR_S // block.size
@@ -157,7 +157,7 @@ class SeededEntries:
         return self.created(k, day)
 
     def approval(self, block: Block) -> int:
-        """Unix seconds from which the approvals of a week fall."""
+        """The Unix second at which the approvals of a week begin."""
         return day_epoch(block.last_day + APPROVED_AFTER_DAYS) + 9 * 3600
 
     def is_approved(self, block: Block) -> bool:

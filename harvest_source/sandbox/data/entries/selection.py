@@ -23,7 +23,7 @@ from harvest_source.sandbox.data.scope import Scope
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """
-    What a request asks of entries apart from their dates; ``None`` asks nothing.
+    The filters of a request other than dates; ``None`` filters nothing.
 
     Attributes:
         where: Positions of the bookings that match.
@@ -64,7 +64,7 @@ class EntrySelector:
         )
 
     def add_up(self, numbers: Iterable[int]) -> list[int]:
-        """Quarter hours, rounded entry by entry, of *numbers*: a sum for each booking."""
+        """The quarter hours of entries *numbers*, each rounded, summed by booking."""
         pool = self._seeded.pool
         sums = [0] * len(self._seeded.bookings)
         wheel, who, what, turns = pool.wheel, pool.who, pool.what, len(pool.wheel)
@@ -136,7 +136,7 @@ class EntrySelector:
         return found["id"] if found else None
 
     def _latest(self, day: Day) -> int:
-        """Unix seconds: no entry of *day* changed later."""
+        """A Unix second after which no entry of *day* changed."""
         seeded = self._seeded
         approved = seeded.is_approved(day.block)
         approval = seeded.approval(day.block) + APPROVERS if approved else 0

@@ -1,4 +1,4 @@
-"""What the entry store needs of the time entries that an account starts with."""
+"""The interface through which the entry store reads the entries that an account starts with."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUOTED = (
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """Rounded quarter hours of one booking: invoiced ones, or those that are not."""
+    """Rounded quarter hours of one booking: either its invoiced ones or the others."""
 
     booking: int
     billed: bool
@@ -44,8 +44,8 @@ class EntrySource(Protocol):
     Entries 0..size-1, sorted by (spent date, id). Reads the tables, never writes.
 
     Attributes:
-        bookings: The ways in which time is spent; an entry has one of them. Of several for one
-            user, project and task the first has the newest rates.
+        bookings: The ways in which time is spent; each entry has one of them. If several have the
+            same user, project and task, the first has the newest rates.
     """
 
     @property

@@ -54,14 +54,14 @@ class EntryStore:
         self._listings.clear()
 
     def remove(self, entry_id: int) -> bool:
-        """Remove the entry for good; ``False`` when there is none."""
+        """Remove the entry permanently; ``False`` when there is none."""
         found = self.get(entry_id) is not None
         self._hide(entry_id)
         self._listings.clear()
         return found
 
     def remove_where(self, query: Query, test: Test) -> int:
-        """Remove every entry that *query* and *test*, two forms of one filter, match."""
+        """Remove every entry that matches *query*; *test* is the same filter as a predicate."""
         matching = [key[1] for key in self._keys if test(self._overlay[key[1]])]
         for entry_id in matching:
             self.remove(entry_id)
@@ -71,7 +71,7 @@ class EntryStore:
         return len(matching) + len(numbers)
 
     def overlay(self) -> list[Record]:
-        """The created and edited entries, oldest first; the records themselves."""
+        """The created and edited entries, oldest first; not copies."""
         return [self._overlay[key[1]] for key in self._keys]
 
     def records(self) -> Iterator[Record]:
@@ -87,16 +87,16 @@ class EntryStore:
         )
 
     def quoted_changed(self) -> None:
-        """A table that entries quote has changed: forget what was derived from it."""
+        """Drop everything derived from tables that entries quote; call when one has changed."""
         self.seeded.forget()
         self._selected.clear()
         self._listings.clear()
 
     def listing(self, query: Query, scope: Scope, test: Test) -> EntryListing:
         """
-        The list for *query* within *scope*; *test* is both as a predicate.
+        The list for *query* within *scope*; *test* is both combined as a predicate.
 
-        Cached until the next change, so that a further page of it costs only its rows.
+        Cached until the next change, so that each further page costs only its rows.
         """
         key = (query, scope)
         found = self._listings.get(key)

@@ -21,7 +21,7 @@ WORKS = 997
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Members that depend on the work alone, in the two runs in which they stand in a record."""
+    """Members that depend on the work alone, in the two groups that a record keeps apart."""
 
     amount: Record
     timer: Record
@@ -30,7 +30,7 @@ class Work:
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
     """
-    What the hashes of entry numbers lead to.
+    The tables that hashes of entry numbers index.
 
     Attributes:
         who: Offset of the hash into *wheel*; *what*, of the hash into *works*.
@@ -47,9 +47,9 @@ class Pool:
 @lru_cache(16)
 def draw_pool(seed: int, bookings: int, *, timers: bool, clock_24h: bool) -> Pool:
     """
-    The pool of an account with so many *bookings*.
+    The pool of an account with that number of *bookings*.
 
-    Cached: a test that starts a sandbox would spend most of its time here.
+    Cached: otherwise a test that starts a sandbox would spend most of its time here.
     """
     rng = random.Random(f"hours {seed}")
     who, what = rng.getrandbits(32), rng.getrandbits(32)
@@ -59,7 +59,7 @@ def draw_pool(seed: int, bookings: int, *, timers: bool, clock_24h: bool) -> Poo
 
 
 def build_work(rng: random.Random, *, timers: bool, clock_24h: bool) -> Work:
-    """Some piece of work, its hours in one of the usual lengths."""
+    """A random piece of work, of one of the usual lengths."""
     minutes = rng.choice((15, 30, 45, 60, 90, 100, 125, 240, 480, 7))
     idle = rng.random() < 0.01
     start = rng.randrange(8 * 60, 15 * 60)

@@ -1,9 +1,9 @@
 """
 The day and id of each of N time entries, computed instead of stored.
 
-Entries are numbered 0..N-1 by (spent date, id). They fill whole working weeks (blocks); inside a
-block the days take ids in turn, so that ids do not follow dates but can still be computed both
-ways. Ten million entries therefore need no more memory than the few hundred weeks of their days.
+Entries are numbered 0..N-1 by (spent date, id). They fill whole working weeks (blocks). Within a
+block the days take ids in turn, so ids do not follow dates, but number and id can be computed from
+each other. Ten million entries therefore take only the memory of their few hundred weeks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import groupby
 
 from harvest_source.sandbox.data.entries.source import FIRST_ID, ID_STEP
 
-SUBMITTED_FROM_S = 8 * 3600  # timesheets are filled on the week's last day, 08:00 to 23:00
+SUBMITTED_FROM_S = 8 * 3600  # timesheets are filled in on the week's last day, 08:00 to 23:00
 SUBMITTED_FOR_S = 15 * 3600
 
 
@@ -38,7 +38,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One working day: entries ``[lo, hi)``, the day of the week as *slot*, months since year 0."""
+    """A working day with entries ``[lo, hi)``; *slot* counts in its week, *month* since year 0."""
 
     ordinal: int
     lo: int
@@ -119,7 +119,7 @@ def _weeks(years: int, until: int) -> list[tuple[int, int]]:
 
 
 def _blocks(entries: int, weeks: list[tuple[int, int]], rng: random.Random) -> list[Block]:
-    """Distribute *entries* over the weeks; the rest, too few for a week, is on one day before."""
+    """Distribute *entries* over the weeks; a rest too small for a week goes on one day before."""
     weights = [rng.uniform(0.6, 1.4) * width for _, width in weeks]
     total = sum(weights)
     counts = [

@@ -28,7 +28,7 @@ from harvest_source.sandbox.data.values import Record, day_epoch, dumps, hide, i
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What holds for every entry of one month and approval state, by booking."""
+    """Members that all entries of one month and approval state share, by booking."""
 
     invoices: tuple[bytes, ...]
     states: tuple[bytes, ...]
@@ -64,7 +64,7 @@ class EntryWriter:
         """
         Append the JSON of *numbers*, which must descend; join the pieces with commas.
 
-        One flat loop on purpose: a call or object here is paid two thousand times a page.
+        One flat loop on purpose: each call or object here is paid for two thousand times per page.
         """
         fragments = self._fragments_for(hidden)
         quotes, bare_quotes, rates = fragments.quotes, fragments.bare_quotes, fragments.rates
@@ -161,6 +161,6 @@ def _work_parts(pool: Pool) -> list[tuple[bytes, bytes]]:
 
 @cache
 def _clock_parts() -> list[bytes]:
-    """Every second in which timesheets are filled, as the end of a member."""
+    """Every second at which timesheets are filled in, as the end of a member."""
     seconds = range(SUBMITTED_FROM_S, SUBMITTED_FROM_S + SUBMITTED_FOR_S)
     return [f'T{at // 3600:02d}:{at // 60 % 60:02d}:{at % 60:02d}Z"'.encode() for at in seconds]

@@ -58,9 +58,9 @@ def totals(
     The money members of an invoice or estimate: the discount is taken off before taxes are added.
 
     Args:
-        unset: What an amount is when its percentage is null: recordings show 0.0, the
-            documentation promises null (behaviour.md 8).
-        whole: Spell a whole total as an integer.
+        unset: Value of an amount whose percentage is null: recordings show 0.0, the documentation
+            promises null (behaviour.md 8).
+        whole: Write a whole total as an integer.
     """
     subtotal = sum((exact(line["amount"]) for line in lines), Decimal(0))
     off = exact(charges.discount) / 100
@@ -170,7 +170,7 @@ def expense_record(
     staffed: Record | None,
     at: str,
 ) -> Record:
-    """An open expense of nothing, spent on the day it is created."""
+    """An expense of 0.0, neither approved nor invoiced, spent on the day it is created."""
     return {
         "id": expense_id,
         "spent_date": at[:10],

@@ -81,7 +81,7 @@ def company_record(settings: Settings, position: int) -> Record:
 
 
 def rate_record(rate_id: int, user_id: int, at: str, start: str | None) -> Record:
-    """A rate that holds from day *start* on; without start it has always held."""
+    """A rate that applies from day *start*; without *start*, it has always applied."""
     return {
         "id": rate_id,
         "user_id": user_id,

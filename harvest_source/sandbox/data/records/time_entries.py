@@ -10,7 +10,7 @@ from harvest_source.sandbox.data.values import Record, parse_instant
 
 
 def entry_record(entry_id: int, quotes: Record, booked: Booking, at: str) -> Record:
-    """A stopped hour of *booked*, worked on the day it is created, open and not invoiced."""
+    """A stopped hour on *booked*, worked on the day it is created, not approved or invoiced."""
     return {
         "id": entry_id,
         "spent_date": at[:10],

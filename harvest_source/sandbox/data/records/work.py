@@ -141,7 +141,7 @@ def build_booking(
     Args:
         staffed: The user assignment, if there is one.
         tasked: The task assignment; empty when there is none.
-        task_id: The task where *tasked* is empty.
+        task_id: The task to use when *tasked* is empty.
     """
     rates = {
         "Project": project["hourly_rate"],

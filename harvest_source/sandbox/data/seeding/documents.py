@@ -70,7 +70,7 @@ def _moment(document: Record, member: str) -> int:
 def _invoice_messages(plan: Plan, rank: int, invoice: Record) -> list[Record]:
     state = invoice["state"]
     if state == "draft":
-        # Most drafts were sent by mistake and taken back, which is a change of the invoice.
+        # Most drafts were sent by mistake and taken back, which changed the invoice.
         back = min(_moment(invoice, "created_at") + HOUR_S, plan.quiet_from)
         told: list[tuple[int, Record]] = [(back, {"event_type": "draft"})]
         return _write(plan, "invoice_messages", "invoice_id", invoice, told if rank % 4 else [])
@@ -129,7 +129,7 @@ def _write(
 
 def _payments(plan: Plan, rank: int, invoice: Record) -> list[Record]:
     """
-    All of a paid invoice, in one or two pieces; part of some open ones and of a draft (S4).
+    Payments: all of a paid invoice, in one or two pieces; part of some open ones and a draft (S4).
 
     A closed invoice is written off: nothing was paid and nothing is due.
     """

@@ -24,7 +24,7 @@ def seed_expenses(plan: Plan, bills: Bills) -> None:
     span = plan.settings.years * 360
     for position in range(plan.settings.expenses):
         rng = plan.rng(f"expense {position}")
-        # Several on one day, and not in the order of their ids.
+        # Some share a day, and dates do not follow ids.
         back = span - 1 - position * span // plan.settings.expenses + rng.randrange(5)
         day = plan.until - max(0, back)
         plan.add("expenses", _expense(plan, position, rng.choice(staffed), day, bills))

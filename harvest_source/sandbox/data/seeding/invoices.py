@@ -75,9 +75,9 @@ def _list_jobs(plan: Plan) -> list[Job]:
     """
     The invoices to seed, oldest first.
 
-    Every choice is by months back and day of the month and none by date: what a job is and where
-    it stands in the list, and with that the number of lines, messages and payments, is the same
-    on every day of the calendar.
+    Every choice depends on months back and day of the month, never on a date. So the jobs and
+    their order, and with them the number of lines, messages and payments, are the same whatever
+    day the clock shows.
     """
     oldest, wanted = plan.settings.years * 12 - 1, plan.settings.invoices
     pairs = [
@@ -96,7 +96,7 @@ def _list_jobs(plan: Plan) -> list[Job]:
 
 
 def _is_earlier(plan: Plan, estimate: Record, job: Job) -> bool:
-    """Whether the estimate was accepted before the month of issue, whatever months are between."""
+    """Whether the estimate was accepted before the month of issue, however long months are."""
     accepted = parse_instant(estimate["accepted_at"]) or plan.quiet_from
     return plan.quiet_from - accepted >= (job.back + 1) * LONGEST_MONTH_DAYS * DAY_S
 

@@ -86,7 +86,7 @@ class Plan:
 
 
 def start_plan(settings: Settings, account_id: int, position: int) -> Plan:
-    """An empty plan for one account as of the clock's today."""
+    """An empty plan for one account, as of the clock's current date."""
     today = day_of(epoch(settings.clock()))
     until = last_workday_before(date.fromordinal(today)).toordinal()
     return Plan(

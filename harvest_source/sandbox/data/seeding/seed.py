@@ -29,7 +29,7 @@ def _seed_tables(plan: Plan) -> Bills:
     Fill every table of *plan* except time entries.
 
     Returns:
-        Which project months are invoiced; time entries follow it.
+        Which project months are invoiced; time entries are seeded to match.
     """
     seed_people(plan)
     if plan.settings.empty:

@@ -44,7 +44,7 @@ def count_today(total: int) -> int:
 
 
 def entry_of_today(plan: Plan, store: EntryStore, booked: Booking, position: int) -> Record:
-    """An entry since midnight UTC, created before the clock's now; the first few still run."""
+    """An entry made between midnight UTC and the clock's current time; the first few still run."""
     now = epoch(plan.settings.clock())
     midnight = day_epoch(plan.today)
     at = midnight + (now - midnight) * (position + 1) // 32

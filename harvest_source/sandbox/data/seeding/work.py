@@ -147,7 +147,7 @@ def _assign_users(plan: Plan, position: int, project: Record) -> None:
     """
     Two to five users. User 1 manages every third project.
 
-    User 1 is the manager among the default tokens, who so sees some projects and not others.
+    User 1 holds the manager's default token, so that role sees some projects and not others.
     """
     rng = plan.rng(f"team {position}")
     users = plan.all("users")

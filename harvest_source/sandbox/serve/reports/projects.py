@@ -56,9 +56,9 @@ def uninvoiced_rows(view: View, window: Window, *, fees: bool) -> list[Record]:
     """
     Hours and expenses that are not invoiced yet, project by project, including all-zero rows.
 
-    A fixed fee less the amounts of the project's invoice lines is in every window that ends on or
-    after the start of the project. Unverified against a live account: that archived projects and
-    those that are not billable are among the rows, and that the amount holds the expenses.
+    What remains of a fixed fee after the project's invoice lines is in every window that ends on or
+    after the start of the project. Unverified against a live account: that archived and
+    non-billable projects are among the rows, and that the amount includes the expenses.
 
     Args:
         fees: Whether fixed-fee projects are among the rows.
@@ -94,7 +94,7 @@ def uninvoiced_rows(view: View, window: Window, *, fees: bool) -> list[Record]:
 
 
 def _uninvoiced_hours(view: View, window: Window) -> dict[int, Sum]:
-    """By project: all hours, and of those billable and not invoiced, hours and amount."""
+    """By project: all hours, and the hours and amount that are billable and not invoiced."""
     hours: dict[int, Sum] = {}
     for time in list_times(view, window):
         added = hours.setdefault(time.project_id, Sum())
@@ -113,7 +113,7 @@ def _open_fee(project: Record, window: Window, invoiced: Decimal) -> Decimal:
 
 
 def _zero_or(number: float) -> float:
-    """The integer 0 for nothing, as recorded, and a fraction for the rest (quirk 52)."""
+    """*number*, or the integer 0 instead of 0.0, as recorded (quirk 52)."""
     return number or 0
 
 
@@ -133,14 +133,14 @@ def _invoiced(view: View) -> dict[int, Decimal]:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """By project: budgeted hours, what they earn, and expenses."""
+    """By project: budgeted hours, the amount they earn, and expenses."""
 
     hours: dict[int, Decimal]
     fees: dict[int, Decimal]
     costs: dict[int, Decimal]
 
     def of(self, project: Record) -> Decimal:
-        """What is spent of the project's budget, in the unit of that budget."""
+        """The part of the project's budget that is spent, in the unit of that budget."""
         key = project["id"]
         if not _is_money(project):
             return self.hours.get(key, Decimal(0))
@@ -152,7 +152,7 @@ class Spent:
 
 def project_budget_rows(view: View, active: str | None) -> list[Record]:
     """
-    Budgets and what is spent of them: ever, or in the current month (UTC) for monthly budgets.
+    Budgets and what is spent of them: in all, or in the current month (UTC) for monthly budgets.
 
     Projects without budget are left out (S4). Hours are the rounded hours of budgeted entries;
     money is those hours at their billable rates, plus all expenses where the project says so.

@@ -23,7 +23,7 @@ Params = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a report has one row for: stored in *table*, quoted by rows as *member*."""
+    """The kind of record that a report has one row for: from *table*, quoted as *member*."""
 
     table: str
     member: str
@@ -34,7 +34,7 @@ def build_report(report: Report, window: Window, params: Params, view: View) -> 
     """
     Every row of a report, sorted by displayed name; uninvoiced and project_budget by client first.
 
-    Unverified against a live account: whether the order depends on upper and lower case.
+    Unverified against a live account: whether the order is case-sensitive.
     """
     group, _, by = report.path.partition("/")
     if group == "uninvoiced":
@@ -67,7 +67,7 @@ def _show_client(client: Record) -> Record:
 
 
 def _show_project(project: Record) -> Record:
-    """With the code before the name, in the two reports by project only (S4)."""
+    """The name has the code before it, in the two reports by project only (S4)."""
     code = f"[{project['code']}] " if project["code"] else ""
     named = {"project_id": project["id"], "project_name": f"{code}{project['name']}"}
     return named | _show_client(project["client"])
@@ -111,7 +111,7 @@ def _time_rows(view: View, subject: Subject, window: Window, *, fees: bool) -> l
     Hours by subject and currency; by subject alone where the viewer does not see rates.
 
     Hours of fixed-fee projects earn nothing unless *fees*: then they count at their rates.
-    Unverified against a live account: both of these.
+    Unverified against a live account: both rules.
     """
     sums: dict[tuple[int, str], Sum] = {}
     projects = view.account.tables["projects"]

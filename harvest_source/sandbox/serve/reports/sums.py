@@ -49,7 +49,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Rounded hours with all other members in common; *rate* is 0 where there is none."""
+    """Rounded hours that have all other members in common; *rate* is 0 if there is none."""
 
     user_id: int
     project_id: int
@@ -81,7 +81,7 @@ def parse_window(report: Report, params: Mapping[str, str]) -> Window:
 
     Raises:
         RefusalError: 400 for more than 365 days; 422 for a date that is missing or unreadable.
-            Unverified against a live account: the latter, and that ``to`` before ``from`` is an
+            Unverified against a live account: the 422, and that ``to`` before ``from`` gives an
             empty report.
     """
     if not report.dated:
@@ -103,7 +103,7 @@ def _day(name: str, params: Mapping[str, str]) -> int:
 
 
 def list_times(view: View, window: Window) -> list[Time]:
-    """The hours in *window* that the viewer sees; of seeded entries, one item per booking."""
+    """The hours in *window* that the viewer sees; seeded entries are summed by booking."""
     return [*_seeded_times(view, window), *_overlay_times(view, window)]
 
 
