@@ -13,7 +13,7 @@ from tests.sandbox.reader import Reader, Start
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Reader]:
-    """An account of 500 entries that no test changes, without limits, on a standing clock."""
+    """An account of 500 entries that no test changes, without limits, on a stopped clock."""
     settings: dict[str, Any] = {"entries": 500, "clock": ManualClock(), "limit": False}
     with Sandbox(**settings).start() as server:
         reader = Reader(server)
@@ -23,7 +23,7 @@ def shared() -> Iterator[Reader]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a sandbox for one test: small and on a standing clock, unless told otherwise."""
+    """Starts a sandbox for one test; by default small and on a stopped clock."""
     running: list[Reader] = []
 
     def begin(**fields: Any) -> Reader:

@@ -1,4 +1,4 @@
-"""A plain client for the sandbox's own tests: it follows links and retries only when told to."""
+"""A plain client for the sandbox's own tests: it follows links in `pages` and never retries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 
 from harvest_source.sandbox import Sandbox
 
-# Plain http needs no certificates, and loading them is most of what a new client costs.
+# Plain http needs no certificates, and loading them is most of the cost of a new client.
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -22,7 +22,7 @@ class Reader:
         self.client = httpx.Client(verify=NO_CERTIFICATES, trust_env=False, timeout=10)
 
     def headers(self, token: str | None = None, account_id: int | None = None) -> dict[str, str]:
-        """Valid headers for a token and an account, the first ones unless given."""
+        """Valid headers for a token and an account; by default the first ones."""
         return {
             "Authorization": f"Bearer {token or self.server.token}",
             "Harvest-Account-Id": str(account_id or self.server.account_id),
@@ -41,11 +41,11 @@ class Reader:
         query = {name.rstrip("_"): value for name, value in params.items()}
         url = path if path.startswith("http") else f"{self.server.api_url}/{path}"
         headers = self.headers(token, account_id)
-        # An empty mapping would strip the query that a link came with.
+        # An empty mapping would strip the query from a link.
         return self.client.get(url, headers=headers, params=query or None)
 
     def pages(self, table: str, **params: Any) -> list[dict[str, Any]]:
-        """Every page of a list, by following ``links.next``, to no address twice."""
+        """Every page of a list, by following ``links.next``; no address may come twice."""
         answer = self.get(table, **params)
         pages: list[dict[str, Any]] = []
         seen: set[str] = set()

@@ -60,7 +60,7 @@ def find_names(source: Source) -> Iterator[str]:
 
 
 def test_the_sandbox_imports_nothing_of_the_connector() -> None:
-    """If client and server shared code, an error in it would pass every test."""
+    """Client and server share no code: an error in shared code would pass every test."""
     foreign = {
         (source.module, name)
         for source in SOURCES
@@ -73,7 +73,7 @@ def test_the_sandbox_imports_nothing_of_the_connector() -> None:
 
 
 def test_files_and_classes_stay_small() -> None:
-    """A newcomer can read a file, a class and a constructor at one go."""
+    """Every file, class and constructor is small enough to be read in one go."""
     assert not [source.module for source in SOURCES if source.lines > FILE_LINES]
     classes = [block for source in SOURCES for block in source.classes()]
     assert not [block.place for block in classes if block.lines > CLASS_LINES]

@@ -1,4 +1,4 @@
-"""Changes while it serves: which other records move, which do not, and races between pages."""
+"""Changes while the sandbox serves: which other records they touch, and races between pages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NOW = "2026-06-17T12:00:00Z"
 
 
 def moved(reader: Reader, table: str) -> list[int]:
-    """Ids that an incremental read from just before now would get."""
+    """Ids that an incremental read from directly before now would get."""
     return [row["id"] for row in reader.rows(table, updated_since="2026-06-17T11:59:59Z")]
 
 
 @pytest.fixture(scope="module")
 def edited() -> Iterator[Reader]:
-    """A sandbox for tests that look only at the record that they change, 0.9 s after NOW."""
+    """A sandbox, 0.9 s after NOW, for tests that look only at the record that they change."""
     clock = ManualClock()
     clock.advance(0.9)
     with Sandbox(entries=60, expenses=40, limit=False, clock=clock).start() as server:
@@ -33,7 +33,7 @@ def edited() -> Iterator[Reader]:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_create_adds_one_served_row(edited: Reader, table: str) -> None:
-    """A new record has a new id, now as both times, the table's members, and is listed."""
+    """A new record is listed with a new id, now as both times, and the table's members."""
     reader = edited
     old = reader.server.rows(table)
     made = reader.server.create(table)
@@ -46,7 +46,7 @@ def test_create_adds_one_served_row(edited: Reader, table: str) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_edit_touches_the_row_itself(edited: Reader, table: str) -> None:
-    """An edit moves updated_at to the clock's now, in whole seconds; without touch it stays."""
+    """An edit moves updated_at to the current time in whole seconds; without touch it stays."""
     server = edited.server
     row = server.rows(table)[-1]
     field = next(name for name in ("notes", "name", "title", "email", "budget") if name in row)
@@ -62,7 +62,7 @@ def test_edit_touches_the_row_itself(edited: Reader, table: str) -> None:
     "table", ["time_entries", "expenses", "invoices", "contacts", "estimates", "expense_categories"]
 )
 def test_delete_leaves_no_trace(edited: Reader, table: str) -> None:
-    """A deleted row is gone from the list, from the total, and by id."""
+    """A deleted row is missing from the list and the total, and its id is not found."""
     reader = edited
     row = reader.server.rows(table)[1]
     reader.server.delete(table, row["id"])
@@ -72,7 +72,7 @@ def test_delete_leaves_no_trace(edited: Reader, table: str) -> None:
 
 
 def test_deleting_a_project_takes_its_work_along(start: Start) -> None:
-    """Its entries, expenses and assignments are deleted, its invoices stay (behaviour.md 6)."""
+    """The project's entries, expenses and assignments go; its invoices stay (behaviour.md 6)."""
     reader = start(entries=300)
     project = reader.server.rows("expenses")[0]["project"]["id"]
     before = {table: reader.server.rows(table) for table in TABLES}
@@ -85,7 +85,7 @@ def test_deleting_a_project_takes_its_work_along(start: Start) -> None:
 
 
 def test_harvest_refuses_some_deletions(start: Start) -> None:
-    """Clients with projects, people and tasks with tracked time stay; force overrides."""
+    """Clients with projects, and people and tasks with tracked time, are deleted only by force."""
     server = start(entries=300).server
     entry = server.rows("time_entries")[0]
     for table, member in (("clients", "client"), ("users", "user"), ("tasks", "task")):
@@ -114,7 +114,7 @@ def test_a_rename_shows_in_copies_without_touching_them(start: Start) -> None:
 
 
 def test_invoicing_touches_the_entries_and_the_client(start: Start) -> None:
-    """A billed entry is locked and quotes its invoice; its client moves, its project does not."""
+    """A billed entry is locked and quotes its invoice; its client is touched, not its project."""
     reader = start(entries=300)
     server = reader.server
     rows = [row for row in server.rows("time_entries") if not row["is_billed"]]
@@ -138,7 +138,7 @@ def test_a_new_contact_touches_its_client(start: Start) -> None:
 
 
 def test_tracking_time_touches_neither_project_nor_assignment(start: Start) -> None:
-    """New and edited entries do not move their project, person, client or assignments."""
+    """New and edited entries do not touch their project, person, client or assignments."""
     reader = start()
     entry = reader.server.create("time_entries", hours=2)
     reader.server.edit("time_entries", entry["id"], hours=3.1)
@@ -334,7 +334,7 @@ def test_the_request_log_says_what_was_asked(start: Start) -> None:
 
 
 def test_churn_changes_as_many_as_asked(start: Start) -> None:
-    """Random edits, creations and deletions, the same for the same seed."""
+    """churn makes the numbers of changes asked for, and the same changes for the same seed."""
     results = [
         start(entries=100).server.churn(edits=4, creations=3, deletions=2, seed=9) for _ in range(2)
     ]

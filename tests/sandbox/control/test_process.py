@@ -19,7 +19,7 @@ def control(reader: Reader, command: str, **arguments: object) -> httpx.Response
 
 
 def test_the_same_vocabulary_over_http(start: Start) -> None:
-    """Create, edit, delete, count and rows do what the methods do."""
+    """The commands create, edit, delete, count and rows do what the methods do."""
     reader = start(entries=20)
     made = control(reader, "create", table="clients", name="Posted").json()
     assert made["name"] == "Posted"
@@ -162,6 +162,6 @@ def test_a_sandbox_starts_and_stops_again(start: Start) -> None:
 
 
 def test_settings_whole_or_by_field() -> None:
-    """Settings as a whole and single fields exclude each other: neither would visibly win."""
+    """Settings as a whole and single fields exclude each other: which one wins would be unclear."""
     with pytest.raises(TypeError, match="not both"):
         Sandbox(build_settings(build_parser().parse_args([])), entries=3)

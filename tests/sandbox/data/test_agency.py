@@ -1,4 +1,4 @@
-"""The consultancy of ``sync --sandbox``: its figures are those of a real one."""
+"""The consultancy of ``sync --sandbox``: its figures are like those of a real one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = {"person", "task", "project", "project_cost", "task_fees", "none"}
 
 
 def build(**fields: Any) -> World:
-    """A world without a server, on a standing clock."""
+    """A world without a server, on a stopped clock."""
     settings: dict[str, Any] = {"clock": ManualClock(), "limit": False, **fields}
     return World(agency_settings(**settings))
 
@@ -53,7 +53,7 @@ def total(values: Any) -> Decimal:
 
 
 def capacity(rows: dict[str, list[Row]], first: date, last: date) -> Decimal:
-    """Hours that the people employed in these days could work."""
+    """Hours that the people employed on these days could work."""
     days: dict[int, list[str]] = defaultdict(list)
     for entry in rows["time_entries"]:
         days[entry["user"]["id"]].append(entry["spent_date"])
@@ -112,7 +112,7 @@ def test_people_join_and_leave(rows: dict[str, list[Row]]) -> None:
 
 
 def test_a_timer_is_stale_and_a_day_too_long(rows: dict[str, list[Row]]) -> None:
-    """What data quality checks look for: a forgotten timer, and more than 24 hours a day."""
+    """Data quality checks find their cases: a forgotten timer, and a day of more than 24 hours."""
     running = [row["spent_date"] for row in rows["time_entries"] if row["is_running"]]
     assert min(running) < "2026-06-16" < max(running)
     days: Counter[tuple[int, str]] = Counter()
@@ -123,7 +123,7 @@ def test_a_timer_is_stale_and_a_day_too_long(rows: dict[str, list[Row]]) -> None
 
 
 def test_rates_are_missing_and_rise(rows: dict[str, list[Row]]) -> None:
-    """Some hours have no billable or no cost rate; most people's rates rose in the history."""
+    """Some hours have no billable or no cost rate; most people's rates rose over time."""
     entries = rows["time_entries"]
     unpriced = [row for row in entries if row["billable"] and row["billable_rate"] is None]
     uncosted = [row for row in entries if row["cost_rate"] is None]
@@ -177,7 +177,7 @@ def test_billed_entries_are_locked_and_on_an_invoice_of_their_month(
 
 
 def test_most_of_the_work_is_billed_within_two_months(rows: dict[str, list[Row]]) -> None:
-    """Of hours at a rate that are older, 80 to 99 % are billed; some only marked so."""
+    """Of older hours at a rate, 80 to 99 % are billed, and some of them are only marked as such."""
     fixed = {row["id"] for row in rows["projects"] if row["is_fixed_fee"]}
     old = [
         row
@@ -191,7 +191,7 @@ def test_most_of_the_work_is_billed_within_two_months(rows: dict[str, list[Row]]
 
 
 def test_payments_and_states_agree(rows: dict[str, list[Row]]) -> None:
-    """Due is the amount less the payments, and nothing once paid or written off."""
+    """The due amount is the amount less the payments, and 0 once paid or written off."""
     paid: dict[int, Decimal] = defaultdict(Decimal)
     for row in rows["invoice_payments"]:
         paid[row["invoice_id"]] += number(row["amount"])
@@ -218,12 +218,12 @@ BUCKETS = ("not due", "1-30", "31-60", "61-90", ">90")
 
 
 def bucket(days: int) -> str:
-    """The ageing bucket of an invoice that is so many days overdue."""
+    """The ageing bucket of an invoice, by the number of days it is overdue."""
     return BUCKETS[0 if days <= 0 else min(4, (days + 29) // 30)]
 
 
 def test_receivables_are_in_every_bucket(rows: dict[str, list[Row]]) -> None:
-    """Open invoices are not due, and overdue by a few and by many days."""
+    """Some open invoices are not due yet; others are overdue by few or by many days."""
     found = {
         bucket((TODAY - date.fromisoformat(row["due_date"])).days)
         for row in rows["invoices"]
@@ -268,7 +268,7 @@ def test_fees_are_missing_and_exceeded(rows: dict[str, list[Row]]) -> None:
 
 
 def test_every_kind_of_budget_is_there(rows: dict[str, list[Row]]) -> None:
-    """By person, task, project, money and fees; monthly; blank and zero, whole and by line."""
+    """Budgets by person, task, project, money and fees; monthly; blank and zero, also by line."""
     projects = rows["projects"]
     assert {row["budget_by"] for row in projects} == KINDS
     assert {row["bill_by"] for row in projects} == {"Project", "People", "Tasks", "none"}
@@ -294,7 +294,7 @@ def test_every_kind_of_budget_is_there(rows: dict[str, list[Row]]) -> None:
 
 
 def test_budgets_fit_the_work(world: World, rows: dict[str, list[Row]]) -> None:
-    """What is spent of a budget that is set is 20 to 130 % of it, except where lines are zero."""
+    """Projects with a budget of their own have spent 20 to 130 % of it, and some exceed it."""
     shares = [
         row["budget_spent"] / row["budget"]
         for row in world.report("report_project_budget")
@@ -323,7 +323,7 @@ def test_blank_budgets_count_nothing(rows: dict[str, list[Row]]) -> None:
 
 
 def test_traps_of_names_and_currencies(rows: dict[str, list[Row]]) -> None:
-    """Two projects of one name, a renamed and an archived client, a mistake in billable."""
+    """Projects share a name, clients are renamed or archived, some hours billable by mistake."""
     names = Counter(row["name"] for row in rows["projects"])
     assert max(names.values()) > 1
     assert any("formerly" in row["name"] for row in rows["clients"])
@@ -345,7 +345,7 @@ def test_traps_of_names_and_currencies(rows: dict[str, list[Row]]) -> None:
 def test_records_quote_the_truth_and_look_as_recorded(
     rows: dict[str, list[Row]], table: str
 ) -> None:
-    """Quoted records exist and are quoted as they are; nested objects come late."""
+    """Quoted records exist and are quoted as they are; nested objects come last."""
     originals = {name: {row["id"]: row for row in rows[name]} for name in TABLES}
     check_quotes(rows[table], originals)
     for row in rows[table]:
@@ -391,7 +391,7 @@ DATES = (
 
 @pytest.mark.parametrize("now", DATES, ids=str)
 def test_nothing_lies_ahead_and_the_number_is_exact(now: datetime) -> None:
-    """No record is created or changed after the clock's now; entries are as many as asked."""
+    """No record is created or changed in the future; the number of entries is as asked."""
     world = build(entries=2000, people=7, clock=ManualClock(now))
     text = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert world.count("time_entries") == 2000
@@ -402,7 +402,7 @@ def test_nothing_lies_ahead_and_the_number_is_exact(now: datetime) -> None:
 
 @pytest.mark.parametrize(("entries", "people"), [(0, 3), (1, 3), (39, 40), (41, 5), (5000, 3)])
 def test_any_size_is_exact(entries: int, people: int) -> None:
-    """Small and long histories have so many entries, each id once, in order."""
+    """Short and long histories have exactly the entries asked for, each id once, in order."""
     found = build(entries=entries, people=people).rows("time_entries")
     keys = [(row["spent_date"], row["id"]) for row in found]
     assert len(found) == entries == len({row["id"] for row in found})
@@ -433,7 +433,7 @@ def test_fast_and_slow_path_write_the_same_bytes(fields: dict[str, Any]) -> None
 
 
 def test_edits_and_deletions_reach_the_entries() -> None:
-    """A renamed client shows in every entry; a deleted invoice opens what it billed."""
+    """A renamed client shows in every entry; a deleted invoice reopens what it billed."""
     world = build(entries=900, people=6)
     entries = world.rows("time_entries")
     billed = next(row for row in entries if row["invoice"])
@@ -460,7 +460,7 @@ def test_edits_and_deletions_reach_the_entries() -> None:
 
 
 def test_new_entries_have_todays_rates() -> None:
-    """An entry created now, on a usual task, has the cost rate that its person has now."""
+    """A new entry on a usual task has its person's current cost rate."""
     world = build(entries=3000, people=6)
     costs = {row["id"]: row["cost_rate"] for row in world.rows("users") if row["is_active"]}
     office = next(row["id"] for row in world.rows("tasks") if row["name"] == "Administration")
@@ -478,6 +478,6 @@ def test_accounts_are_agencies_of_their_own() -> None:
 
 
 def test_ids_do_not_follow_dates(rows: dict[str, list[Row]]) -> None:
-    """Timesheets that are filled on Fridays: a later id may have an earlier date."""
+    """Some timesheets are filled in on Fridays, so a later id may have an earlier date."""
     dates = [row["spent_date"] for row in sorted(rows["time_entries"], key=lambda row: row["id"])]
     assert any(later < earlier for earlier, later in pairwise(dates))

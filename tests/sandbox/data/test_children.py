@@ -78,7 +78,7 @@ NESTED_BY_ID = [name for name in NESTED if name != "my_project_assignments"]
 
 @pytest.mark.parametrize("name", NESTED_BY_ID)
 def test_a_nested_list_holds_the_rows_of_its_parent(shared: Reader, name: str) -> None:
-    """Exactly the parent's rows, without its id (quirk 62), under the documented key."""
+    """A list has exactly its parent's rows, without its id (quirk 62), under the documented key."""
     parent_id, rows = nonempty(shared, name)
     answer = shared.get(path_of(name, parent_id)).json()
     assert answer[ENDPOINTS[name].key] == rows
@@ -98,7 +98,7 @@ def test_an_unknown_parent_is_not_found(shared: Reader, name: str) -> None:
 
 @pytest.mark.parametrize("name", NESTED_BY_ID)
 def test_nested_lists_page_in_their_documented_style(shared: Reader, name: str) -> None:
-    """Pages of one row give the same rows; by cursor where documented, else by number."""
+    """Pages of one row, by cursor where documented and else by number, give the same rows."""
     parent_id, rows = nonempty(shared, name)
     pages = shared.pages(path_of(name, parent_id), per_page=1)
     assert [row for page in pages for row in page[ENDPOINTS[name].key]] == rows
@@ -177,7 +177,7 @@ def test_documents_that_were_sent_have_a_message(world: World, table: str) -> No
 
 
 def test_messages_have_every_variety(world: World) -> None:
-    """E-mails with recipients and CRLF, bare events, views, reminders, thanks, placeholders."""
+    """E-mails with recipients and CRLF, events, views, reminders, thanks and placeholders occur."""
     rows = world.rows("invoice_messages")
     mails = [row for row in rows if row["event_type"] is None]
     assert all(row["recipients"] and row["subject"] for row in mails)
@@ -194,7 +194,7 @@ def test_messages_have_every_variety(world: World) -> None:
 
 
 def test_gateways_are_objects_even_when_there_is_none(world: World) -> None:
-    """payment_gateway is never null, its members may be (quirk 47)."""
+    """payment_gateway is never null, but its members may be (quirk 47)."""
     gateways = [row["payment_gateway"] for row in world.rows("invoice_payments")]
     assert {"id": None, "name": None} in gateways
     assert any(gateway["id"] and gateway["name"] for gateway in gateways)
@@ -232,7 +232,7 @@ def test_a_payment_lowers_what_is_due_and_dates_the_invoice(start: Start) -> Non
 
 @pytest.mark.parametrize("touches", [False, True])
 def test_deleting_a_child_may_touch_the_document(start: Start, touches: bool) -> None:
-    """A deleted payment raises the due amount; a setting says whether the document moves."""
+    """A deleted payment raises the due amount; a setting says whether it touches the document."""
     clock = ManualClock()
     server = start(clock=clock, child_deletion_touches_parent=touches).server
     payment = next(row for row in server.rows("invoice_payments") if row["amount"])
@@ -337,7 +337,7 @@ def test_children_go_with_their_parent(start: Start, table: str, children: tuple
 
 
 def test_alterations_and_faults_reach_nested_lists(start: Start) -> None:
-    """They match by the name in the log; the added parent id is never altered."""
+    """Alterations and faults match the name in the log; the added parent id is never altered."""
     reader = start()
     server = reader.server
     row = server.rows("invoice_payments")[0]

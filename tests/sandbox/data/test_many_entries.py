@@ -32,7 +32,7 @@ def ask(world: World, query: str = "", path: str = "time_entries") -> dict[str, 
 
 
 def build(**fields: Any) -> World:
-    """A world without limit on a standing clock."""
+    """A world without limit on a stopped clock."""
     settings: dict[str, Any] = {"limit": False, "clock": ManualClock(), **fields}
     return World(Settings(**settings))
 
@@ -84,7 +84,7 @@ QUERIES = (
 
 
 def expected_ids(rows: list[dict[str, Any]], query: str) -> list[int]:
-    """The ids that *query* has to give: found by a search through *rows*."""
+    """The ids that *query* has to give, found by a search through *rows*."""
     asked = dict(pair.split("=") for pair in query.split("&")) if query else {}
     flags = {"true": True, "false": False}
     return [
@@ -166,7 +166,7 @@ def read_ids(world: World, query: str, per_page: int) -> list[int]:
 
 @pytest.mark.parametrize("approvals", [True, False])
 def test_updated_since_is_strict_at_every_moment(approvals: bool) -> None:
-    """For each time that occurs, rows of exactly that second are left out."""
+    """For each updated_at that occurs, rows of exactly that second are left out."""
     world = build(entries=150, modules_off=() if approvals else ("approval",))
     moments = sorted(row["updated_at"] for row in world.rows("time_entries"))
     for moment in set(moments):
@@ -177,7 +177,7 @@ def test_updated_since_is_strict_at_every_moment(approvals: bool) -> None:
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.slow)
                                           for n in range(2, 12))])  # fmt: skip
 def test_cursors_agree_with_pages_under_changes(seed: int) -> None:
-    """The cursor style gives the same rows, also around edited, created and deleted ones."""
+    """Cursors give the same rows as pages, also around edited, created and deleted rows."""
     world = build(entries=150, seed=seed, cursor_tables=("time_entries",))
     chance = random.Random(seed)
     for _ in range(40):
@@ -193,7 +193,7 @@ def test_cursors_agree_with_pages_under_changes(seed: int) -> None:
 
 
 def test_a_window_that_empties_and_fills() -> None:
-    """A day whose entries all moved away has none, and the day that they moved to has them."""
+    """When all entries of a day move to another, the first day has none and the other has them."""
     world = build(entries=300)
     day = world.rows("time_entries")[150]["spent_date"]
     ids = [row["id"] for row in ask(world, f"from={day}&to={day}")["time_entries"]]

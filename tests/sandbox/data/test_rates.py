@@ -41,7 +41,7 @@ def held_on(rates: list[dict[str, Any]], day: str) -> list[Any]:
 
 @pytest.mark.parametrize("table", CURRENT)
 def test_the_rate_of_today_is_the_one_on_the_person(world: World, table: str) -> None:
-    """A user shows the rate that holds today; a user without a rate has no history."""
+    """A user shows the rate that applies today; a user without a rate has no history."""
     rates = by_person(world, table)
     for user in world.rows("users"):
         now = user[CURRENT[table]]
@@ -153,7 +153,7 @@ def test_project_assignments_repeat_the_active_user_assignments(shared: Reader) 
 
 
 def test_my_project_assignments_are_the_callers_own(shared: Reader) -> None:
-    """Every role may read its own; hidden rates are absent at any depth."""
+    """Every role may read its own assignments; hidden rates are absent at any depth."""
     for role in ("administrator", "manager", "member"):
         token = shared.server.tokens[role]
         me = shared.get("users/me", token=token).json()["id"]
@@ -171,7 +171,7 @@ def test_my_project_assignments_are_the_callers_own(shared: Reader) -> None:
 
 @pytest.mark.parametrize("kind", ["user_assignments", "task_assignments"])
 def test_assignments_of_a_project_are_those_of_the_global_list(shared: Reader, kind: str) -> None:
-    """The rows of that project; filters and single records work as on the global list."""
+    """The list has that project's rows; filters and single records work as on the global list."""
     project = shared.server.rows("projects")[0]["id"]
     expected = [row for row in shared.server.rows(kind) if row["project"]["id"] == project]
     path = f"projects/{project}/{kind}"

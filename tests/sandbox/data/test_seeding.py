@@ -23,7 +23,7 @@ TIME_ENTRY = (
 
 
 def build(**fields: Any) -> World:
-    """A world without a server, on a standing clock."""
+    """A world without a server, on a stopped clock."""
     settings: dict[str, Any] = {"entries": 600, "clock": ManualClock(), **fields}
     return World(Settings(**settings))
 
@@ -64,7 +64,7 @@ DATES = (
 
 
 def count_rows(world: World) -> dict[str, int]:
-    """Rows by table, and lines of the documents."""
+    """The number of rows by table, and of line items."""
     counts = {table: world.count(table) for table in (*TABLES, *NESTED)}
     for table in ("invoices", "estimates"):
         counts[f"lines of {table}"] = sum(len(row["line_items"]) for row in world.rows(table))
@@ -81,7 +81,7 @@ def test_the_number_of_rows_does_not_depend_on_the_date(sizes: dict[str, int]) -
 
 @pytest.mark.parametrize("now", DATES, ids=str)
 def test_nothing_lies_ahead_on_any_date(now: datetime) -> None:
-    """No record is created or changed after the clock's now, whatever day it is."""
+    """No record is created or changed in the future, whatever day the clock shows."""
     world = build(entries=60, clock=ManualClock(now))
     text = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     for table in (*TABLES, *CHILDREN):
@@ -109,7 +109,7 @@ def test_sizes_are_as_asked() -> None:
 
 @pytest.mark.parametrize("entries", [0, 1, 2, 7, 39, 40, 41, 1001])
 def test_any_number_of_entries_is_exact(entries: int) -> None:
-    """Also numbers that fill no week give so many entries, each id once, in order."""
+    """Any number of entries is exact, even one that fills no week; each id comes once, in order."""
     rows = build(entries=entries).rows("time_entries")
     keys = [(row["spent_date"], row["id"]) for row in rows]
     assert len(rows) == entries == len({row["id"] for row in rows})
@@ -118,7 +118,7 @@ def test_any_number_of_entries_is_exact(entries: int) -> None:
 
 @pytest.mark.parametrize("sizes", [{"projects": 200, "users": 60}, {"clients": 1, "tasks": 1}])
 def test_large_and_tiny_dimensions_stay_in_the_past(sizes: dict[str, int]) -> None:
-    """No record is created or changed after the clock's now, however many there are."""
+    """No record is created or changed in the future, however many there are."""
     world = build(entries=200, **sizes)
     for table in (*TABLES, *CHILDREN):
         for row in world.rows(table):
@@ -183,7 +183,7 @@ def test_money_adds_up(world: World, table: str) -> None:
 
 
 def test_documents_have_every_variety() -> None:
-    """No lines and several; taxes, percentage and flat discounts; all states; currencies."""
+    """No line or several; both taxes, percentage and flat discounts, all states and currencies."""
     world = World(Settings(entries=0, invoices=60, clock=ManualClock()))
     invoices = world.rows("invoices")
     assert {0, 1, 2, 3} <= {len(row["line_items"]) for row in invoices}
@@ -200,7 +200,7 @@ def test_documents_have_every_variety() -> None:
 
 
 def test_guessed_members_are_served(world: World) -> None:
-    """Members that only other clients mention are in every record, also in an edited one."""
+    """Members that only other clients mention are in every record, even an edited one."""
     for table, guessed in GUESSED.items():
         rows = [world.company()] if table == "company" else world.rows(table)
         for row in rows:
@@ -208,7 +208,7 @@ def test_guessed_members_are_served(world: World) -> None:
 
 
 def test_contacts_have_phones_or_none(world: World) -> None:
-    """Each kind of number is filled in on some contacts and empty, as recorded, on others."""
+    """Each kind of phone number is filled in on some contacts and, as recorded, empty on others."""
     rows = world.rows("contacts")
     for name in ("phone_office", "phone_mobile", "fax"):
         assert {True, False} == {bool(row[name]) for row in rows}
@@ -231,7 +231,7 @@ def test_nested_objects_come_late(world: World, table: str) -> None:
 
 
 def test_entries_have_every_variety(world: World) -> None:
-    """Null assignments, links, invoices, empty and null notes, emoji, newlines, timers."""
+    """Null assignments, links, invoices, empty and null notes, emoji, newlines and timers occur."""
     rows = world.rows("time_entries")
     notes = {row["notes"] for row in rows}
     assert {None, ""} <= notes
@@ -256,7 +256,7 @@ def test_timestamps_tie_and_ids_do_not_follow_dates(world: World) -> None:
 
 
 def test_history_spans_years_and_nothing_lies_ahead(world: World) -> None:
-    """Three years of working days up to today, changed no later than the clock's now."""
+    """Entries cover three years of working days up to today, and none changes in the future."""
     rows = world.rows("time_entries")
     assert rows[0]["spent_date"] == "2026-06-17"
     assert rows[-1]["spent_date"] < "2023-07-01"
@@ -265,7 +265,7 @@ def test_history_spans_years_and_nothing_lies_ahead(world: World) -> None:
 
 
 def test_a_quiet_account_has_no_recent_changes(world: World) -> None:
-    """Except today's few entries nothing is newer than the evening of the last working day."""
+    """Apart from today's few entries, nothing is newer than the last working day's evening."""
     for table in (*TABLES, *CHILDREN):
         if table not in ("time_entries", "roles", "billable_rates", "cost_rates"):
             assert world.count(table, updated_since="2026-06-17T00:00:00Z") == 0
@@ -301,7 +301,7 @@ def test_numbers_come_with_and_without_a_fraction(table: str) -> None:
 
 
 def test_accounts_share_ids_but_not_rows() -> None:
-    """Two accounts use the same ids for different records: Harvest does not rule it out."""
+    """Two accounts use the same ids for different records, which Harvest does not rule out."""
     world = build(accounts=(1000001, 1000002), entries=80)
     first, second = (world.rows("invoices", account_id) for account_id in (1000001, 1000002))
     assert {row["id"] for row in first} & {row["id"] for row in second}
@@ -318,6 +318,6 @@ def test_an_empty_account_has_only_its_people() -> None:
 
 @pytest.mark.parametrize("fields", [{"users": 2}, {"entries": -1}, {"projects": 0}])
 def test_impossible_sizes_are_refused(fields: dict[str, int]) -> None:
-    """Settings that cannot make an account are refused with the reason."""
+    """Settings that describe an impossible account are refused with the reason."""
     with pytest.raises(ValueError, match=r"users|below 0|at least 1"):
         build(**fields)

@@ -22,7 +22,7 @@ TWO_WEEKS_S = 1_209_600
 
 
 class Form(HTMLParser):
-    """The one form of a page: where it goes and what it sends with each button."""
+    """The only form of a page: where it is sent, and what each button sends."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Form(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect what a browser would."""
+        """Collect what a browser would send."""
         found = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.action, self.method = found["action"], found["method"]
@@ -99,7 +99,7 @@ def error(answer: httpx.Response) -> tuple[int, str]:
 
 
 def test_the_whole_way_from_consent_to_rows(start: Start) -> None:
-    """Consent page, redirect with code, state and scope, token request, API, account list."""
+    """The flow: consent page, redirect with code, state and scope, token request, API, accounts."""
     reader = start(entries=5, accounts=(1000001, 1000002), forecast_accounts=(77,))
     page = authorize(reader)
     assert page.headers["Content-Type"].startswith("text/html")
@@ -138,7 +138,7 @@ def test_the_person_chooses_the_accounts(start: Start) -> None:
 
 @pytest.mark.parametrize("auto", ["approve", "deny"])
 def test_the_page_can_be_skipped(start: Start, auto: str) -> None:
-    """auto decides at once; the text of scope and the person at the browser can be set."""
+    """``auto`` decides at once; the text of scope and the person at the browser can be set."""
     oauth = OAuth(auto="approve" if auto == "approve" else "deny", scope="harvest:all", visitor=2)
     reader = start(entries=5, oauth=oauth)
     back = landed(authorize(reader))
@@ -183,7 +183,7 @@ def test_state_and_redirect_uri_are_optional(start: Start) -> None:
 )
 def test_where_a_redirect_may_go(registered: str, target: str, allowed: bool) -> None:
     """
-    The address starts with the registered one, part by part; loopback without port allows any.
+    The target must start with the registered address; loopback without a port allows any port.
     """
     assert may_redirect(registered, target) is allowed
 
@@ -248,7 +248,7 @@ def test_refusals_by_name(start: Start) -> None:
 
 
 def test_a_code_is_good_once_and_not_for_long(start: Start) -> None:
-    """A used code and an expired code are invalid_grant."""
+    """A used code and an expired code are refused with invalid_grant."""
     clock = ManualClock()
     reader = start(entries=5, clock=clock)
     code = reader.server.issue_code()
@@ -322,7 +322,7 @@ def test_a_rotated_refresh_token_is_dead(start: Start) -> None:
 
 
 def test_a_grace_leads_to_the_same_successor(start: Start) -> None:
-    """Within grace_s a rotated token returns the same successor; after it, it is refused."""
+    """Within grace_s a rotated token returns the same successor; after that it is refused."""
     clock = ManualClock()
     reader = start(entries=5, clock=clock, oauth=OAuth(rotate=True, grace_s=60))
     first = reader.server.issue_tokens()["refresh_token"]
@@ -336,7 +336,7 @@ def test_a_grace_leads_to_the_same_successor(start: Start) -> None:
 
 def test_revoking(start: Start) -> None:
     """
-    Revoking an access token ends that token; a refresh token, its whole login; no other login.
+    Revoking an access token ends that token; revoking a refresh token ends its login, no other.
     """
     reader = start(entries=5)
     server = reader.server
@@ -412,7 +412,7 @@ def test_pkce_is_ignored_unless_enforced(start: Start) -> None:
 
 
 def test_pkce_enforced(start: Start) -> None:
-    """No challenge, no code; a missing or wrong proof uses the code up."""
+    """Without a challenge there is no code; a missing or wrong proof uses up the code."""
     reader = start(entries=5, oauth=OAuth(auto="approve", pkce=True))
     right = "right" * 10
     assert landed(authorize(reader))["error"] == "invalid_request"
@@ -428,7 +428,7 @@ def test_pkce_enforced(start: Start) -> None:
 
 
 def test_everything_is_logged_and_no_secret_is(start: Start) -> None:
-    """Names, statuses and grant types; neither codes nor tokens nor the client's secret."""
+    """The log has names, statuses and grant types, but no codes, tokens or client secrets."""
     reader = start(entries=5, oauth=OAuth(auto="approve", rotate=True))
     code = landed(authorize(reader))["code"]
     tokens = redeem(reader, code).json()
@@ -468,7 +468,7 @@ def test_all_secrets_can_be_listed(start: Start) -> None:
 
 
 def test_an_access_token_follows_its_person(start: Start) -> None:
-    """A changed role shows on tokens of the login as on the person's own."""
+    """A changed role applies to the login's tokens as well as to the personal token."""
     reader = start(entries=5)
     server = reader.server
     token = server.issue_tokens(person=2)["access_token"]
@@ -481,7 +481,7 @@ def test_an_access_token_follows_its_person(start: Start) -> None:
 
 
 def test_a_login_reaches_no_more_than_its_person(start: Start) -> None:
-    """A person of one account is offered that one only."""
+    """A person who reaches one account is offered only that account."""
     people = (Person("1.pt.one", 0, accounts=(1000002,)),)
     reader = start(entries=5, accounts=(1000001, 1000002), people=people)
     page = authorize(reader)
@@ -519,7 +519,7 @@ def revoke(reader: Reader, **fields: str) -> httpx.Response:
 
 
 def test_an_app_may_end_a_login_where_that_is_offered(start: Start) -> None:
-    """Harvest documents no such address, so there is none unless it is asked for."""
+    """Harvest documents no such address, so there is none unless a setting asks for it."""
     reader = start(entries=5)
     tokens = reader.server.issue_tokens()
     assert revoke(reader, token=tokens["refresh_token"]).status_code == 404
@@ -528,7 +528,7 @@ def test_an_app_may_end_a_login_where_that_is_offered(start: Start) -> None:
     refused = revoke(reader, token=tokens["refresh_token"], client_secret="wrong")
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
     assert revoke(reader).status_code == 400
-    for _ in range(2):  # A token that is not known has ended (RFC 7009).
+    for _ in range(2):  # An unknown token counts as revoked (RFC 7009).
         assert revoke(reader, token=tokens["refresh_token"]).status_code == 200
     assert status(reader, tokens["access_token"]) == 401
     assert refresh(reader, tokens["refresh_token"]).status_code == 400

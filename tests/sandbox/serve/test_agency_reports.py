@@ -47,7 +47,7 @@ def within(rows: list[Row], first: str, last: str) -> Iterator[Row]:
 @pytest.mark.parametrize("by", SUBJECTS)
 @pytest.mark.parametrize("year", YEARS)
 def test_time_reports(world: World, records: Records, by: str, year: tuple[str, str]) -> None:
-    """Hours are the rounded ones; amounts are theirs at the billable rate, none of fixed fees."""
+    """Hours are rounded; amounts are rounded hours at the billable rate, without fixed fees."""
     sums: dict[Any, list[Decimal]] = defaultdict(lambda: [ZERO] * 3)
     for entry in within(records.rows("time_entries"), *year):
         of = sums[entry[SUBJECTS[by]]["id"], entry["client"]["currency"]]
@@ -72,7 +72,7 @@ def test_time_reports(world: World, records: Records, by: str, year: tuple[str, 
 
 @pytest.mark.parametrize("year", YEARS)
 def test_expense_reports(world: World, records: Records, year: tuple[str, str]) -> None:
-    """Costs, and the billable ones of them, by project."""
+    """The report has total and billable costs by project."""
     sums: dict[int, list[Decimal]] = defaultdict(lambda: [ZERO] * 2)
     for expense in within(records.rows("expenses"), *year):
         cost = number(expense["total_cost"])
@@ -86,7 +86,7 @@ def test_expense_reports(world: World, records: Records, year: tuple[str, str]) 
 
 
 def test_uninvoiced_report(world: World, records: Records) -> None:
-    """The two years' rows add up to the figures; a fixed fee is whole in each of them."""
+    """The rows of two years add up to the figures; each year has the whole open fixed fee."""
     found: dict[int, list[Decimal]] = defaultdict(lambda: [ZERO] * 3)
     for year in YEARS:
         for row in world.report("report_uninvoiced", *year):
@@ -113,7 +113,7 @@ def test_uninvoiced_report(world: World, records: Records) -> None:
 
 
 def test_project_budget_report(world: World, records: Records) -> None:
-    """Budget, spent and left of every project that has a budget, in hours or money."""
+    """The report has budget, spent and left, in hours or money, of every project with a budget."""
     report = {row["project_id"]: row for row in world.report("report_project_budget")}
     figures = budgets(records)
     assert report.keys() == figures.keys()

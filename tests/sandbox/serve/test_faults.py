@@ -130,7 +130,7 @@ EDITING = ("missing_key", "null_rows", "repeated_rows", "next_to_itself", "endle
 @pytest.mark.parametrize("second", EDITING)
 @pytest.mark.parametrize("first", SPOILT)
 def test_two_faults_may_hit_one_answer(reader: Reader, first: str, second: str) -> None:
-    """The second fault works on the result of the first, whatever that is, without a crash."""
+    """The second fault works on the result of the first without crashing, whatever that is."""
     reader.server.fault(first, table="clients")
     reader.server.fault(second, table="clients")
     try:
@@ -221,7 +221,7 @@ def test_chance_is_seeded(start: Start) -> None:
 
 
 def test_faults_combine(reader: Reader) -> None:
-    """Several faults may meet in one answer."""
+    """Several faults may change the same answer."""
     reader.server.fault("wrong_total", by=5)
     reader.server.fault("date_missing")
     answer = reader.get("clients")

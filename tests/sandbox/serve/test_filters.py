@@ -44,7 +44,7 @@ QUOTED = [
 
 
 def ids(rows: list[dict[str, Any]]) -> list[int]:
-    """Their ids, in order."""
+    """The ids of *rows*, in order."""
     return [row["id"] for row in rows]
 
 
@@ -93,7 +93,7 @@ def test_windows_are_inclusive_and_add_up(shared: Reader, table: str) -> None:
 
 
 def test_open_windows_meet_without_gap(shared: Reader) -> None:
-    """All up to a day and all from the next day together are all entries."""
+    """The entries up to a day and those from the next day on are together all entries."""
     rows = shared.server.rows("time_entries")
     middle = datetime.fromisoformat(rows[len(rows) // 2]["spent_date"]).replace(tzinfo=UTC)
     day, after = (f"{middle + timedelta(days=n):%Y-%m-%d}" for n in (0, 1))

@@ -53,7 +53,7 @@ def test_the_account_can_share_one_window(start: Start) -> None:
 def test_reports_have_a_budget_of_their_own(start: Start) -> None:
     """Paths under /reports/ count against their own limit, 100 per 15 minutes."""
     reader = start(limit=True, general_limit=Limit(1, 15), reports_limit=Limit(1, 900), entries=5)
-    assert reader.get("reports/uninvoiced").status_code == 422  # No dates, but counted.
+    assert reader.get("reports/uninvoiced").status_code == 422  # It has no dates, but counts.
     answer = reader.get("reports/uninvoiced")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "900")
     assert reader.get("users/me").status_code == 200

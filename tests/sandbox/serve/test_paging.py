@@ -33,7 +33,7 @@ def query_of(link: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_list_has_the_whole_envelope(shared: Reader, table: str) -> None:
-    """Rows under the table's name, then the seven members and the four links."""
+    """An answer has the rows under the table's name, then the seven members and four links."""
     content = shared.get(table, per_page=2000).json()
     assert list(content) == [table, *ENVELOPE]
     assert list(content["links"]) == ["first", "next", "previous", "last"]
@@ -49,7 +49,7 @@ def test_following_next_gives_every_row_once_in_order(shared: Reader, table: str
 
 @pytest.mark.parametrize("table", TABLES)
 def test_page_numbers_work_everywhere(shared: Reader, table: str) -> None:
-    """page=N answers on every list, also where it is deprecated."""
+    """page=N works on every list, even where it is deprecated."""
     rows = shared.server.rows(table)
     content = shared.get(table, per_page=2, page=2).json()
     assert content[table] == rows[2:4]
@@ -79,7 +79,7 @@ def test_cursor_style_hides_page_numbers_after_the_first(shared: Reader, table: 
 
 
 def test_a_cursor_is_base64_of_the_last_id(shared: Reader) -> None:
-    """The documented content: {"after": {"id": <last id of the page>}}."""
+    """A cursor has the documented content: {"after": {"id": <last id of the page>}}."""
     content = shared.get("clients", per_page=3).json()
     cursor = query_of(content["links"]["next"])["cursor"]
     last = content["clients"][-1]["id"]
@@ -87,7 +87,7 @@ def test_a_cursor_is_base64_of_the_last_id(shared: Reader) -> None:
 
 
 def test_the_documented_cursor_is_understood(shared: Reader) -> None:
-    """A cursor as the documentation spells it continues below that id."""
+    """A cursor as the documentation writes it continues after that id."""
     ids = [row["id"] for row in shared.server.rows("clients")]
     cursor = base64.b64encode(b'{"after":{"id":%d}}' % ids[2]).decode()
     answer = shared.get("clients", cursor=cursor, per_page=2, page=1).json()
@@ -120,7 +120,7 @@ def test_links_repeat_filters(shared: Reader) -> None:
 
 @pytest.mark.parametrize("per_page", [0, -1, 2001, "many"])
 def test_per_page_out_of_range_is_422(shared: Reader, per_page: object) -> None:
-    """Above 2000 is refused as recorded: a message, repeated in the Hint header."""
+    """A value above 2000 is refused as recorded: a message, repeated in the Hint header."""
     answer = shared.get("clients", per_page=per_page)
     assert (answer.status_code, answer.json()) == (422, {"message": "Invalid per_page parameter"})
     assert answer.headers["Hint"] == "Invalid per_page parameter"
@@ -133,13 +133,13 @@ def test_a_page_that_makes_no_sense_is_422(shared: Reader, query: dict[str, Any]
 
 
 def test_invoices_default_to_a_smaller_page(shared: Reader) -> None:
-    """Without per_page invoices come by 100 and the rest by 2000 (quirk 29)."""
+    """Without per_page, a page has 100 invoices or 2000 rows of any other table (quirk 29)."""
     assert shared.get("invoices").json()["per_page"] == 100
     assert shared.get("clients").json()["per_page"] == 2000
 
 
 def test_an_empty_list_has_one_page(start: Start) -> None:
-    """total_entries 0, total_pages 1, page 1, next null, and the key is there."""
+    """An empty list has total_entries 0, total_pages 1, page 1, next null, and its key."""
     reader = start(empty=True)
     for table in TABLES:
         if table == "users":
@@ -197,7 +197,7 @@ def test_a_cursor_outlives_the_row_it_names(start: Start) -> None:
 
 @pytest.mark.parametrize("table", ["time_entries", "clients"])
 def test_smaller_pages_than_asked_for(start: Start, table: str) -> None:
-    """``page_rows`` gives a short list several pages; a request for fewer rows is served those."""
+    """``page_rows`` splits a short list into pages; a request for fewer rows gets fewer."""
     reader = start(page_rows=3)
     pages = reader.pages(table, per_page=2000)
     assert [row for page in pages for row in page[table]] == reader.server.rows(table)

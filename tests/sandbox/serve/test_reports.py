@@ -35,7 +35,7 @@ def busy() -> Iterator[Reader]:
 
 @pytest.fixture(scope="module")
 def books(busy: Reader) -> Books:
-    """The rows that the reports of `busy` add up, by table."""
+    """The rows that the reports of `busy` sum up, by table."""
     tables = ("time_entries", "expenses", "projects", "users")
     return {table: busy.server.rows(table) for table in tables}
 
@@ -83,7 +83,7 @@ def keyed(rows: list[Row], kind: str) -> dict[tuple[int, str], Row]:
 def test_time_reports_add_up_rounded_hours(
     busy: Reader, books: Books, kind: str, fees: bool
 ) -> None:
-    """Sum of rounded_hours and of what they earn; fixed fees earn 0.0 unless included."""
+    """Reports sum rounded_hours and what they earn; fixed-fee hours earn 0.0 unless included."""
     projects = by_id(books, "projects")
     expected: dict[tuple[int, str], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
     for row in within(books, "time_entries"):
@@ -162,7 +162,7 @@ def test_codes_stand_in_two_reports_only(busy: Reader, books: Books, group: str)
 
 
 def test_team_reports_say_who(busy: Reader, books: Books) -> None:
-    """The time report has capacity and picture; both reports say who is a contractor."""
+    """The time report has capacity and avatar; both reports say who is a contractor."""
     people = by_id(books, "users")
     for group, names in (
         ("time", ("is_contractor", "weekly_capacity", "avatar_url")),
@@ -191,7 +191,7 @@ def uninvoiced(books: Books, first: str, last: str) -> dict[int, list[Decimal]]:
 
 
 def test_uninvoiced_holds_every_project(busy: Reader, books: Books) -> None:
-    """Open hours, expenses and amounts of every project, all-zero rows too (S4); 0 beside 0.0."""
+    """Every project has a row, even if all is zero (S4); numbers are ints as well as floats."""
     projects = by_id(books, "projects")
     rows = read(busy, "report_uninvoiced", from_="2026-06-08", to="2026-06-17")
     found = uninvoiced(books, "2026-06-08", "2026-06-17")
@@ -232,7 +232,7 @@ def test_a_fixed_fee_stands_in_every_window(start: Start) -> None:
 
 
 def spent_on(books: Books, project: Row) -> Decimal:
-    """What is spent of a project's budget, ever or this month."""
+    """The part of a project's budget that is spent, in all or this month."""
     since = "2026-06-01" if project["budget_is_monthly"] else "0"
     entries = [
         row
@@ -259,7 +259,7 @@ def spent_on(books: Books, project: Row) -> Decimal:
 
 
 def test_project_budget_is_as_of_now(busy: Reader, books: Books) -> None:
-    """Undated; projects without budget are left out; monthly budgets count this month."""
+    """There is no window; projects without budget are omitted; monthly budgets count this month."""
     projects = by_id(books, "projects")
     rows = read(busy, "report_project_budget")
     budgeted = {key for key, row in projects.items() if row["budget_by"] != "none"}
@@ -304,7 +304,7 @@ def test_project_budget_by_activity(busy: Reader) -> None:
 
 @pytest.mark.parametrize("name", [name for name, row in REPORTS.items() if row.dated])
 def test_windows_are_checked(shared: Reader, name: str) -> None:
-    """Both dates are required, in either spelling, at most 365 days apart."""
+    """Both dates are required, in either format, at most 365 days apart."""
     path = f"reports/{REPORTS[name].path}"
     for first, last, status in (
         ("20200101", "20210101", 400), ("20200102", "20210101", 200), ("20210101", "20220101", 200),
@@ -351,7 +351,7 @@ def test_a_running_timer_counts_what_it_has_so_far(start: Start) -> None:
 
 
 def test_reports_page_by_number(busy: Reader) -> None:
-    """results, the usual envelope, and links by page number that keep the window."""
+    """A page has results, the usual envelope, and links by page number that keep the window."""
     whole = busy.get("reports/time/team", from_=FIRST, to=LAST).json()
     pages = busy.pages("reports/time/team", from_=FIRST, to=LAST, per_page=7)
     assert [row for page in pages for row in page["results"]] == whole["results"]

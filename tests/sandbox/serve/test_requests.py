@@ -22,7 +22,7 @@ def without(reader: Reader, *names: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("prefix", ["v2", "api/v2"])
 def test_both_path_prefixes_answer(shared: Reader, prefix: str) -> None:
-    """The API answers below /v2 and /api/v2, and links stay on the prefix that was asked."""
+    """The API answers below /v2 and /api/v2, and links keep the prefix of the request."""
     answer = shared.get(f"{shared.server.id_url}/{prefix}/clients", per_page=3)
     assert answer.status_code == 200
     assert f"/{prefix}/clients?" in answer.json()["links"]["next"]
@@ -67,13 +67,13 @@ def test_tokens_in_the_query_string_are_not_taken(shared: Reader) -> None:
 
 
 def test_an_account_out_of_reach_is_404_by_default(shared: Reader) -> None:
-    """A good token with a wrong account id is a 404 in the recorded JSON shape."""
+    """A valid token with a wrong account id gets a 404 in the recorded JSON shape."""
     answer = shared.get("users/me", account_id=77)
     assert (answer.status_code, answer.json()) == (404, {"status": 404, "error": "Not Found"})
 
 
 def test_an_account_out_of_reach_may_be_401(start: Start) -> None:
-    """The other answer that sources report for a wrong account can be set."""
+    """A setting gives the other answer that sources report for a wrong account."""
     answer = start(wrong_account=401).get("users/me", account_id=77)
     assert (answer.status_code, answer.json()) == (401, INVALID_TOKEN)
 
@@ -126,7 +126,7 @@ def test_each_token_reaches_its_own_accounts(start: Start) -> None:
 
 
 def test_unknown_paths_are_html(shared: Reader) -> None:
-    """An unknown path answers an HTML page (quirk 19), also for v1 paths."""
+    """An unknown path, including one below v1, answers an HTML page (quirk 19)."""
     for path in ("/v2/nonsense", "/v2/clients/", "/v2/clients/abc", "/v2/retainers", "/projects"):
         answer = shared.get(shared.server.id_url + path)
         assert (answer.status_code, answer.headers["content-type"][:9]) == (404, "text/html")
@@ -139,7 +139,7 @@ def test_a_missing_record_is_json(shared: Reader) -> None:
 
 
 def test_answers_carry_the_headers_on_record(shared: Reader) -> None:
-    """Date is the sandbox's clock, the ETag is weak, and nothing may be stored."""
+    """Date is the sandbox's clock, the ETag is weak, and Cache-Control is no-store."""
     headers = shared.get("clients").headers
     assert headers["Date"] == "Wed, 17 Jun 2026 12:00:00 GMT"
     assert headers["ETag"].startswith('W/"')

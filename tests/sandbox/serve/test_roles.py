@@ -33,7 +33,7 @@ MODULES = {
     "estimate": {"estimates", "estimate_item_categories"},
 }
 
-# Lists below a record, and reports. Whose record it is matters for assignments only.
+# Lists below a record, and reports. Only for assignments does it matter whose record it is.
 TIME_REPORTS = {name for name in REPORTS if "_time_" in name}
 EXPENSE_REPORTS = {name for name in REPORTS if "_expenses_" in name}
 MEMBER_SEES_BELOW = {"my_project_assignments", "project_assignments of oneself"}
@@ -153,7 +153,7 @@ def granted() -> Iterator[Reader]:
 
 @pytest.mark.parametrize("grant", GRANTS_BELOW)
 def test_a_grant_opens_its_lists_below_records(granted: Reader, grant: str) -> None:
-    """Children follow the permission of their parent; billable rates have one of their own."""
+    """Children follow the permission of their parent; billable rates have their own permission."""
     reader = granted
     reader.server.set_role(reader.server.tokens["manager"], "manager", [grant])
     assert allowed_below(reader, "manager") == MANAGER_SEES_BELOW | GRANTS_BELOW[grant]
@@ -180,7 +180,7 @@ def test_a_parent_out_of_sight_is_not_found(start: Start) -> None:
 
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_reports_are_scoped_like_their_rows(shared: Reader, role: str) -> None:
-    """Reports add up the rows that the role's own lists show."""
+    """Reports sum up the rows that the role's own lists show."""
     token = shared.server.tokens[role]
     entries = shared.rows("time_entries", token=token, **YEAR)
     expenses = shared.rows("expenses", token=token, **YEAR)
@@ -197,7 +197,7 @@ def test_reports_are_scoped_like_their_rows(shared: Reader, role: str) -> None:
 
 def test_money_is_missing_from_reports_without_the_permission(start: Start) -> None:
     """
-    currency and billable_amount are absent keys, with one row a subject; so are money budgets.
+    The keys currency, billable_amount and money budgets are absent, with one row per subject.
     """
     reader = start(entries=400)
     token = reader.server.tokens["manager"]
@@ -288,7 +288,7 @@ def test_a_manager_sees_team_and_managed_projects(shared: Reader, table: str) ->
 
 
 def test_managed_projects_are_those_of_the_assignments(shared: Reader) -> None:
-    """A manager's projects are those with is_project_manager on the own assignment."""
+    """A manager manages the projects where the manager's own assignment says so."""
     me = shared.get("users/me", token=shared.server.tokens["manager"]).json()["id"]
     managed = {
         row["project"]["id"]
@@ -321,7 +321,7 @@ def test_a_rates_manager_sees_billable_rates_only(start: Start) -> None:
 
 
 def test_invisible_records_are_404_and_forbidden_tables_403(shared: Reader) -> None:
-    """A single record follows its list: out of scope is not found, out of role is forbidden."""
+    """A single record follows its list: 404 if out of scope, 403 if the role forbids the table."""
     token = shared.server.tokens["member"]
     me = shared.get("users/me", token=token).json()["id"]
     for row in shared.server.rows("time_entries")[:40]:

@@ -34,7 +34,7 @@ def iter_accepted(port: int) -> Iterator[socket.socket]:
 
 
 def test_small_answers_are_sent_at_once(shared: Reader) -> None:
-    """A body does not wait until the client has acknowledged the headers, 40 ms later."""
+    """A body does not wait 40 ms for the client to acknowledge the headers."""
     shared.get("users/me")
     accepted = list(iter_accepted(int(shared.server.id_url.rpartition(":")[2])))
     assert accepted
@@ -43,7 +43,7 @@ def test_small_answers_are_sent_at_once(shared: Reader) -> None:
 
 
 def stop_while_clients_connect(turns: int) -> None:
-    """Stop a server, and have it accept three connections so many *turns* of its loop later."""
+    """Stop a server, and have it accept three connections *turns* turns of its loop later."""
     world = World(Settings(entries=0))
     server = Server(world, partial(control_reply, world))
     clients: list[socket.socket] = []
@@ -59,7 +59,7 @@ def stop_while_clients_connect(turns: int) -> None:
         server.stop()
         asyncio.get_running_loop().call_soon(connect, turns)
 
-    world.alter("company", stop)  # Called by the loop, while it answers.
+    world.alter("company", stop)  # The loop calls it while answering.
     serving = threading.Thread(target=server.run)
     serving.start()
     server.ready.wait()
@@ -69,7 +69,7 @@ def stop_while_clients_connect(turns: int) -> None:
         "User-Agent": "test",
     }
     url = f"http://{server.host}:{server.port}/v2/company"
-    with suppress(OSError):  # Its connection is broken.
+    with suppress(OSError):  # The stopping server breaks this connection too.
         urlopen(Request(url, headers=headers)).close()
     serving.join()
     assert len(clients) == 3
@@ -79,7 +79,7 @@ def stop_while_clients_connect(turns: int) -> None:
 
 @pytest.mark.parametrize("turns", range(3))
 def test_a_server_that_ends_closes_what_it_has_just_accepted(turns: int) -> None:
-    """Connections that come while it is stopped are broken like the others, and leave no socket."""
+    """Connections made while the server stops are broken like the others, and leave no socket."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         stop_while_clients_connect(turns)
