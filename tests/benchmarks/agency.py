@@ -1,10 +1,10 @@
 """
-What an ordinary agency waits for: 200,000 entries, 500 invoices, 60 people.
+How long an ordinary agency waits: 200,000 entries, 500 invoices, 60 people.
 
-Most of its first sync is waiting for Harvest's limit, so the order of the requests says more than
-the wall time of a shared machine: each request of a run without limit is given the moment at which
-the limiter would have let it through. ``agency-limited`` really waits: with Harvest's limit and
-300 ms a request, beside a hand-written source of the time entries alone.
+Its first sync mostly waits for Harvest's limit, so the order of the requests says more than the
+wall time on a shared machine: for each request of a run without limit, this computes the moment at
+which the limiter would have let it through. ``agency-limited`` really waits, with Harvest's limit
+and 300 ms per request, and compares with a hand-written source of the time entries alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BELOW: Final = ("/messages", "/payments", "_rates")
 
 
 def limiter_s(requests: int) -> float:
-    """Seconds until the limiter has let *requests* requests through, from the first one on."""
+    """Seconds from the first request until the limiter has let *requests* requests through."""
     return max(requests - 1, 0) // ALLOWED * WINDOW_S
 
 
@@ -90,7 +90,7 @@ def open_agency(*options: str) -> Iterator[Place]:
 
 
 def describe(asked: Sequence[dict[str, Any]]) -> str:
-    """When the limiter would have let the last request for entries through, and the last of all."""
+    """When the limiter would have let through the last request for entries, and the last of all."""
     paths = [each["path"] for each in asked]
     entries = [number for number, path in enumerate(paths, 1) if path.endswith("/time_entries")]
     kinds = Counter(kind for path in paths for kind in BELOW if path.endswith(kind))

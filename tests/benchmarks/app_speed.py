@@ -1,11 +1,11 @@
 """
 How long the app takes to show a large warehouse: ``python -m tests.benchmarks.app_speed FILE``.
 
-FILE is a warehouse with models, such as that of ``harvest-source sync --sandbox`` and ``transform
---sandbox``. Copies of all people and their hours are added to a copy of its marts until it has so
-many time entries. Takes the extra ``app``, and chromium. Prints seconds of the wall clock from the
-address typed to every section shown, and from a click on a client to the new figures; and the
-seconds of processor that the server used for each.
+FILE is a warehouse with models, such as ``harvest-source sync --sandbox`` and ``transform
+--sandbox`` make. Copies of all people and their hours are added to the marts of a copy of FILE
+until it has the number of time entries asked for. Needs the extra ``app``, and chromium. Prints the
+wall time from entering the address until every section is shown, and from a click on a client to
+the new figures, and the CPU time of the server for each.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.support.app import WHOLE, choose, wait_for
 from tests.support.chromium import open_page
 
 STEP = 10_000_000_000
-"""Above every id of the sandbox's."""
+"""Above every id of the sandbox."""
 MARTS = (
     *("people", "hours_daily", "utilization_daily", "utilization_weekly", "utilization_monthly"),
     *("missing_time", "time_entries", "data_quality"),
@@ -72,7 +72,7 @@ def measure(url: str, pid: int, entries: int, client: str) -> None:
 
 
 def multiply(database: Path, entries: int) -> tuple[int, str]:
-    """Add copies of people and their rows; how many entries there are, and a client's name."""
+    """Add copies of people and their rows; return the number of entries and a client's name."""
     with duckdb.connect(str(database)) as connection:
         count = "SELECT COUNT(*) FROM harvest_models.harvest__time_entries"
         (begun,) = connection.execute(count).fetchall()[0]
@@ -91,7 +91,7 @@ def multiply(database: Path, entries: int) -> tuple[int, str]:
 
 
 def read_cpu(pid: int) -> float:
-    """Seconds of processor that a process has used."""
+    """CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,10 +1,11 @@
 """
 How long questions take on 500,000 time entries: ``python -m tests.benchmarks.asking``.
 
-Prints the median and the worst of 100 calls, with a new worker process for each: cold, when Python
-and DuckDB are imported first, and warm, when a worker is ready as in a server. Between two calls on
-a warm server it waits until the next worker is ready, as an agent thinks for longer than that. The
-processor time is the worker's, with its start: a busy machine changes it less.
+Prints the median and the worst of 100 calls, with a new worker process for each: cold, when the
+worker first imports Python and DuckDB, and warm, when a worker is ready as in a server. Between two
+calls on a warm server it pauses until the next worker is ready, because an agent thinks for longer
+than that. The processor time is the worker's, including its start: it varies less on a busy machine
+than the wall time does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.support.questions import make_warehouse
 
 ENTRIES = 500_000
 PAUSE_S = 0.5
-"""Between two calls on a warm server."""
+"""Pause between two calls on a warm server."""
 
 
 def build_warehouse(folder: Path, entries: int) -> Path:
@@ -50,7 +51,7 @@ def build_warehouse(folder: Path, entries: int) -> Path:
 
 
 def measure(name: str, runs: int, pause: float, call: Callable[[], Answer]) -> None:
-    """Print one line: the median and the worst; *pause* is in seconds, between two calls."""
+    """Print one line with the median and the worst; *pause* is the seconds between two calls."""
     call()
     taken, used = [], []
     for _ in range(runs):
@@ -67,7 +68,7 @@ def measure(name: str, runs: int, pause: float, call: Callable[[], Answer]) -> N
 
 
 def _read_processor_time() -> float:
-    """Seconds that ended child processes have used."""
+    """CPU seconds of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -107,7 +108,7 @@ def main() -> None:
 
 
 def measure_at_once(path: Path, callers: int) -> None:
-    """Print what callers wait who all ask at the same time, and what that takes."""
+    """Print how long *callers* wait that ask at the same time, and what the workers use."""
     runner = Runner(path)
     taken: list[float] = []
 

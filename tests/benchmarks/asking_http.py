@@ -1,10 +1,10 @@
 """
-What callers of the server wait who all ask at once: ``python -m tests.benchmarks.asking_http``.
+How long callers wait that ask the server all at once: ``python -m tests.benchmarks.asking_http``.
 
-The real command over HTTP on 500,000 time entries, asked by the protocol's own client with tokens
-of two scopes: one shows some columns of all rows, the other the rows of one account, which are
-copied into memory for each question. All callers are connected first, then each asks once, at the
-same moment. Then hidden and unknown tables, columns and rows are asked for in turn, by one caller.
+The real command serves 500,000 time entries over HTTP to the protocol's own client, with tokens of
+two scopes: one shows some columns of all rows, the other the rows of one account, which the server
+copies into memory for each question. All callers connect first, then each asks once, at the same
+moment. Then one caller asks for hidden and unknown tables, columns and rows in turn.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ TOOLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 
 @dataclass
 class Watch:
-    """The server's processes, looked at again and again, in MB."""
+    """Samples of the server's worker processes; sizes in MB."""
 
     server: int
     workers: int = 0
@@ -76,7 +76,7 @@ class Watch:
     is_over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Look until it is over."""
+        """Sample until ``is_over`` is set."""
         while not self.is_over.wait(0.02):
             sizes = [_read_size(pid, "VmRSS") for pid in _list_workers(self.server)]
             self.workers = max(self.workers, len(sizes))
@@ -85,7 +85,7 @@ class Watch:
 
 
 def _list_workers(pid: int) -> list[int]:
-    """Children that run a worker; one that was forked a moment ago is its parent's copy still."""
+    """Children that run a worker; not newly forked ones, which are still copies of their parent."""
     found: set[int] = set()
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):
@@ -105,7 +105,7 @@ def _read_size(pid: int, name: str) -> float:
 
 @contextmanager
 def watch(server: int) -> Iterator[Watch]:
-    """Look at a server while something is asked of it."""
+    """Sample the processes of a server while callers ask it."""
     found = Watch(server)
     thread = threading.Thread(target=found.run)
     thread.start()
@@ -117,7 +117,7 @@ def watch(server: int) -> Iterator[Watch]:
 
 
 def add_tokens(served: Served, callers: int) -> None:
-    """A token for each caller, of one scope and the other in turn."""
+    """Add a token for each caller, of the two scopes in turn."""
     clock = SystemClock()
     folder = served.folder / "data" / "harvest-source" / "vault"
     tokens = ServerTokens(folder, clock.now)
@@ -157,7 +157,7 @@ async def ask_at_once(served: Served) -> dict[tuple[str, str], list[float]]:
 
 
 def measure_callers(folder: Path, callers: int) -> None:
-    """Print what callers wait, and what the server takes."""
+    """Print how long callers wait, and how much memory the server takes."""
     served = prepare(folder, SCOPES)
     add_tokens(served, callers)
     with served.running() as server, watch(server) as seen:
@@ -173,7 +173,7 @@ def measure_callers(folder: Path, callers: int) -> None:
 
 
 def measure_alike(path: Path, runs: int) -> None:
-    """Print the medians of questions about hidden things and about unknown ones, asked in turn."""
+    """Print the median times of questions about hidden and about unknown things, asked in turn."""
     access = Access(Runner(path), People(refuse_to_ask, SystemClock()))
     keys = {"accounts": [1000002], "columns": COLUMNS}
     runner = access.open(Caller("ada", parse_scope("account", keys)))

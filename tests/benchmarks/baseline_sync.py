@@ -1,8 +1,8 @@
 """
-What a hand-written dlt source does: the REST client of dlt, incremental, merged, as parquet.
+A hand-written dlt source: dlt's REST client, incremental, merged, as parquet.
 
-The baseline of ``tests.benchmarks.speed``. Tuned: full pages and the parquet loader, which alone is
-four times dlt's default.
+The baseline of ``tests.benchmarks.speed``. It is tuned: it reads full pages and uses the parquet
+loader, which alone is four times as fast as dlt's default.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dlt.sources.rest_api import rest_api_resources
 
 @dlt.source(name="harvest")
 def hand_written() -> object:
-    """time_entries, newest ``updated_at`` as its cursor."""
+    """time_entries, with the newest ``updated_at`` as the cursor."""
     settings = os.environ
     headers = {
         "Harvest-Account-Id": settings["SOURCES__HARVEST__ACCOUNT_ID"],
@@ -54,7 +54,7 @@ def hand_written() -> object:
 
 
 def main() -> None:
-    """Load all time entries, and print how many as a sync would."""
+    """Load all time entries, and print their number as a sync would."""
     pipeline = dlt.pipeline(
         "baseline", destination=dlt.destinations.duckdb("baseline.duckdb"), dataset_name="peer"
     )

@@ -1,9 +1,9 @@
 """
-What noticing deletions costs: ``python -m tests.benchmarks.deletion_cost``.
+What detecting deletions costs: ``python -m tests.benchmarks.deletion_cost``.
 
-A sandbox in a process of its own with 1,000,000 time entries, read once; then, round by round, rows
-are deleted at random and a sync looks for them. Prints the requests that the sandbox counted for
-them, beyond those of the sync itself. A benchmark, not a test.
+Reads 1,000,000 time entries once from a sandbox in a process of its own. Then, round by round,
+deletes random rows, and a sync looks for them. Prints how many requests that takes beyond those of
+the sync itself. A benchmark, not a test.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measure(server: SandboxProcess, folder: Path, deletions: int) -> None:
-    """Delete some rows, look for them, and print what that took."""
+    """Delete some rows, look for them, and print what the search took."""
     plain = run(server, folder, deletes=False).requests
     server.control("churn", deletions=deletions, seed=deletions)
     began = time.perf_counter()

@@ -2,9 +2,9 @@
 A first load and a change of 2,000 rows in several destinations: ``python -m
 tests.benchmarks.destination_speed [--entries N] [NAME...]``.
 
-Each run is a whole process, with real time entries of a sandbox in another, without Harvest's
-limit, into a real server or real files. Names are those of ``tests.support.destinations``. The
-memory is that of the sync, not of a server. A benchmark, not a test.
+Each run is a whole process that loads time entries from a sandbox in another process, without
+Harvest's limit, into a real server or real files. Names are those of
+``tests.support.destinations``. The memory is the sync's, not a server's. A benchmark, not a test.
 """
 
 from __future__ import annotations

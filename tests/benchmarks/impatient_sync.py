@@ -2,7 +2,7 @@
 ``harvest-source sync --json`` as fast as the sandbox can answer.
 
 200,000 rows take more than 97 requests, so our own limiter would pause for Harvest's 15 seconds and
-hide how fast the rest is. Here its clock jumps instead of waiting; everything else is the command.
+hide how fast the rest is. Here its clock jumps instead of waiting; the rest is the real command.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 class ImpatientClock(SystemClock):
     """
-    Real time, but sleeping moves the counter on at once. Thread-safe.
+    Real time, but sleeping advances the monotonic clock at once. Thread-safe.
 
     Args:
-        later: By how much the calendar is ahead; what is due each day is then due.
+        later: How far the calendar is ahead, so that daily work falls due.
     """
 
     def __init__(self, later: timedelta = timedelta(0)) -> None:
@@ -53,12 +53,12 @@ class ImpatientClock(SystemClock):
 
 def _start_as_the_command(destination: str) -> None:
     """
-    What the command does before it imports libraries, and before it opens a warehouse.
+    Do what the command does before it imports libraries and opens a warehouse.
 
-    Without it httpx imports rich and pygments, and dlt requests and SQLAlchemy, where they are
-    installed: time and memory that the command does not take.
+    Otherwise, where they are installed, httpx imports rich and pygments, and dlt imports requests
+    and SQLAlchemy: time and memory that the command does not take.
     """
-    with suppress(ImportError):  # An earlier checkout, with --code, has none of it.
+    with suppress(ImportError):  # An earlier checkout, named by --code, has none of this.
         from harvest_source import startup
         from harvest_source.late_imports import put_off_imports
 
@@ -75,8 +75,8 @@ def _start_as_the_command(destination: str) -> None:
 
 
 def _import_as_the_command() -> AbstractContextManager[None]:
-    """Keep the garbage collector from what is imported, now and later, as the command does."""
-    with suppress(ImportError):  # An earlier checkout, with --code, may lack it.
+    """Keep imported objects from the garbage collector, now and later, as the command does."""
+    with suppress(ImportError):  # An earlier checkout, named by --code, may lack it.
         from harvest_source.startup import without_gc
 
         return without_gc()
@@ -85,12 +85,12 @@ def _import_as_the_command() -> AbstractContextManager[None]:
 
 def main() -> None:
     """
-    Sync the tables named as arguments, all without, and print the report.
+    Sync the tables named as arguments, or all if none is named, and print the report.
 
-    With ``--destination=NAME`` before them, into another destination than DuckDB; with
-    ``--full-refresh`` at the end, everything again; with ``--deletes``, an audit as well; with
-    ``--verify``, or ``--verify-fix``, those in its place. In all of them, ``--later=HOURS`` as the
-    first argument moves the calendar.
+    ``--destination=NAME`` before the tables selects a destination other than DuckDB. The last
+    argument may be ``--full-refresh``, which loads everything again, ``--deletes``, which adds an
+    audit, or ``--verify`` or ``--verify-fix``, which verify instead. ``--later=HOURS`` as the first
+    argument moves the calendar.
     """
     tables, more, later = sys.argv[1:], dict[str, Any](), timedelta(0)
     if tables and tables[0].startswith("--later="):

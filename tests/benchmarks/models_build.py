@@ -4,7 +4,7 @@ How long the models take: ``python -m tests.benchmarks.models_build``.
 Syncs the simulated consultancy into a new DuckDB file, adds copies of its people with their entries
 and rates until there are as many entries as asked for, and runs ``harvest-source transform``
 on it, in an environment of its own with the extra ``dbt`` (made by pip or uv). Prints one table:
-the first build and a second one over it, with the memory that the largest process took.
+the first build and a second one on top of it, with the memory of the largest process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.children import REPOSITORY
 from tests.support.environments import make_dbt_environment
 
 STEP = 10**11
-"""Above every id of the sandbox's."""
+"""Above every id of the sandbox."""
 
 
 def main() -> None:
@@ -56,12 +56,12 @@ def main() -> None:
 
 
 def size(folder: Path) -> float:
-    """Megabytes of the file."""
+    """Size of the file in megabytes."""
     return (folder / "harvest_data.duckdb").stat().st_size / 1e6
 
 
 def multiply(folder: Path, entries: int) -> int:
-    """Add copies of all people, their entries and their rates; how many entries there are then."""
+    """Add copies of all people, their entries and rates; return the new number of entries."""
     people = {"users": "id", "time_entries": "user__id", "cost_rates": "user_id"}
     with duckdb.connect(str(folder / "harvest_data.duckdb")) as connection:
         count = "SELECT COUNT(*) FROM harvest.time_entries"
@@ -98,13 +98,13 @@ def sync(server: SandboxProcess, folder: Path, environment: dict[str, str]) -> N
 def transform(
     python: Path, folder: Path, environment: dict[str, str]
 ) -> tuple[float, float, float]:
-    """Build once; seconds, seconds of processor, and megabytes of the largest process."""
+    """Build once; return wall seconds, CPU seconds, and megabytes of the largest process."""
     begun, said = time.monotonic(), folder / "report.json"
     command = [str(python), "-m", "harvest_source", "transform", "--json"]
     command += ["--database", str(folder / "harvest_data.duckdb")]
     with said.open("w") as output:
         child = subprocess.Popen(command, env=environment, stdout=output)
-    _, status, usage = os.wait4(child.pid, 0)  # Of this child and dbt below it alone.
+    _, status, usage = os.wait4(child.pid, 0)  # Covers only this child and dbt below it.
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0, json.loads(said.read_text())["errors"]
     return time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024

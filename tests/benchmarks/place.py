@@ -1,4 +1,4 @@
-"""Where a benchmark measures: a sandbox in a process of its own, and a folder to sync into."""
+"""The surroundings of a benchmark: a sandbox in its own process, and a folder to sync into."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harvest_source.sandbox import start_process
 from tests.benchmarks.sync_speed import ROOT, Measured, measure
 
 ALLOWED, WINDOW_S = 97, 15.4
-"""What the limiter lets through, and in how long."""
+"""How many requests the limiter lets through, and in how many seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class Place:
     """A sandbox and a folder to sync into."""
 
     server: Any
-    """A ``SandboxProcess``, or what stands before one."""
+    """A ``SandboxProcess``, or a server in front of one."""
     folder: Path
     code: Path = ROOT
     """The checkout that is measured."""
 
     def run(self, command: list[str]) -> Measured:
-        """One whole process."""
+        """Run *command* as a whole process, and measure it."""
         self.server.control("reset_requests")
         return measure(self.server, self.folder, command, self.code)
 
     def requests(self) -> list[dict[str, Any]]:
-        """What the sandbox was asked by the last run."""
+        """The requests that the last run sent to the sandbox."""
         found: list[dict[str, Any]] = self.server.control("requests")
         return [each for each in found if "_sandbox" not in each["path"]]
 

@@ -1,10 +1,10 @@
 """
-A server that gives the sandbox's answers once more, for almost no processor time of its own.
+A server that repeats the sandbox's answers, for almost no processor time of its own.
 
-``python -m tests.benchmarks.replay URL`` passes on what it was not asked before, keeps the answer,
-and gives it again under a new date. The second first sync of an account then shows how fast the
-connector is by itself: on two processors the sandbox, which makes each page anew, takes as much of
-them as the connector. Prints its own address. Only for accounts that do not change.
+``python -m tests.benchmarks.replay URL`` passes on each new request, keeps the answer, and gives it
+again with a new date. A second initial sync of an account then shows how fast the connector is by
+itself: the sandbox, which makes each page anew, takes as much of two processors as the connector.
+Prints its own address. Only for accounts that do not change.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from urllib.parse import urlsplit
 from harvest_source.sandbox import SandboxProcess
 
 _HOPS: Final = {"connection", "date", "server", "transfer-encoding", "content-length"}
-"""Headers that are of one answer alone."""
+"""Headers that belong to one answer and are not replayed."""
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 class Replay(BaseHTTPRequestHandler):
-    """Answers from what the server behind it said first."""
+    """Repeats the first answer of the server behind it to each request."""
 
     protocol_version = "HTTP/1.1"
     upstream = ""
@@ -42,7 +42,7 @@ class Replay(BaseHTTPRequestHandler):
     lock = threading.Lock()
 
     def do_GET(self) -> None:
-        """Once more, or once."""
+        """Repeat the kept answer, or get it first."""
         asked = (self.path, self.headers.get("Harvest-Account-Id", ""), self.headers["Host"])
         with self.lock:
             answer = self.kept.get(asked)
@@ -69,12 +69,12 @@ class Replay(BaseHTTPRequestHandler):
             connection.close()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @dataclass(frozen=True)
 class ReplayedServer:
-    """What a sync is told of the sandbox, by the address of the server before it."""
+    """The sandbox as a sync sees it, under the address of the server in front of it."""
 
     behind: SandboxProcess
     pid: int
@@ -92,14 +92,14 @@ class ReplayedServer:
         return f"{self.root}{urlsplit(self.behind.id_url).path}"
 
     def read_cpu_s(self) -> float:
-        """Processor seconds of the server before it up to now."""
+        """Processor seconds so far of the server in front of the sandbox."""
         fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
         return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def replaying(server: SandboxProcess) -> Iterator[ReplayedServer]:
-    """A server before *server*, in a process of its own."""
+    """A replaying server in front of *server*, in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.replay", server.api_url]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -111,7 +111,7 @@ def replaying(server: SandboxProcess) -> Iterator[ReplayedServer]:
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process ends."""
     Replay.upstream = urlsplit(sys.argv[1]).netloc
     server = ThreadingHTTPServer(("127.0.0.1", 0), Replay)
     server.daemon_threads = True

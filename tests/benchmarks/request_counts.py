@@ -4,7 +4,7 @@ Requests of an unchanged run and of a daily audit, by the sandbox's own count.
     python -m tests.benchmarks.request_counts [--python PATH]...
 
 Each PATH is the Python of an environment with some version of harvest-source, so that versions can
-be compared; without any it is this one. All are served by the sandbox of this version, at the same
+be compared; the default is this one. The sandbox of this version serves all of them at the same
 times: a first run, one an hour later, and one a day after that.
 """
 
@@ -38,11 +38,11 @@ given = {"database": sys.argv[2], "account": [1000001], "settings": settings}
 report = sync(**given, hooks=Hooks(clock=Clock()))
 assert report.exit_code == 0, report.as_dict()
 """
-"""What each environment runs: one sync at a time that is given."""
+"""What each environment runs: one sync at a given time."""
 
 ENTRIES = 5_000
 WAITS = {"first": 0.0, "unchanged": HOUR, "a day later": DAY}
-"""Before each run."""
+"""Seconds to wait before each run."""
 
 
 def count(python: str) -> dict[str, Counter[str]]:
@@ -71,7 +71,7 @@ def count(python: str) -> dict[str, Counter[str]]:
 
 
 def main() -> None:
-    """Print a line for each environment, and the share above the first."""
+    """Print a line for each environment, and by how much it exceeds the first."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--python", action="append", metavar="PATH")
     base: dict[str, int] = {}

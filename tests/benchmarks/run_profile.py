@@ -1,14 +1,13 @@
 """
-Where the time of a run without changes goes.
+Where a run without changes spends its time.
 
     python -m tests.benchmarks.run_profile [--code FOLDER]... [--runs 10] [--flame FILE]
 
 Each FOLDER is a checkout with an environment in ``.venv``, as for ``start_profile``; their runs
-take turns. py-spy looks at the thread that a run waits for, 250 times a second, and leaves it out
-while it waits for others. Prints the milliseconds of a run by part, for each checkout: importing is
-one part, and everything else belongs to the room or library whose code called last; the work of
-DuckDB and Arrow belongs to their callers. ``--flame`` writes an SVG of one run of the last
-checkout.
+take turns. py-spy samples the main thread 250 times a second, except while it waits for other
+threads. Prints the milliseconds of a run by part, for each checkout: importing is one part, and
+everything else belongs to the innermost room or library on the stack; the work of DuckDB and Arrow
+belongs to their callers. ``--flame`` writes an SVG of one run of the last checkout.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def name_part(frames: Sequence[str]) -> str:
 
 
 def count_samples(text: str) -> Counter[str]:
-    """Samples by part, of py-spy's raw format."""
+    """Count samples in py-spy's raw format, by part."""
     found: Counter[str] = Counter()
     for line in text.splitlines():
         frames, _, count = line.rpartition(" ")
@@ -62,14 +61,14 @@ def count_samples(text: str) -> Counter[str]:
 
 
 def record(checkout: Checkout, place: Path, form: str) -> None:
-    """One run of *checkout* under py-spy, whose samples *place* has afterwards."""
+    """Run *checkout* once under py-spy, which writes its samples to *place*."""
     options = ["--threads", "--rate", str(_RATE), "--format", form, "--output", str(place)]
     sampler = str(Path(sys.executable).with_name("py-spy"))
     checkout.start([sampler, "record", *options, "--", *checkout.command, *SYNC])
 
 
 def print_table(names: Sequence[str], found: Sequence[Counter[str]], runs: int) -> None:
-    """A line for each part, the largest first."""
+    """Print a line for each part, the largest first."""
     shares = [{part: count * 1000 / _RATE / runs for part, count in each.items()} for each in found]
     parts = [part for part, _ in sum(found, Counter[str]()).most_common()]
     print("| Milliseconds of a run | " + " | ".join(names) + " |")

@@ -1,8 +1,8 @@
 """
 How fast reports are: ``python -m tests.benchmarks.sandbox_reports --entries 200000``.
 
-Without HTTP. Each report twice over a year of a large account: the first time without cached sums.
-Then once more after a few thousand edits.
+Without HTTP. Computes each report twice over a year of a large account, the first time without
+cached sums, and once more after a few thousand edits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harvest_source.sandbox import REPORTS, Settings, World
 
 
 def measure(world: World) -> dict[str, float]:
-    """Milliseconds of each report."""
+    """Milliseconds that each report takes."""
     taken = {}
     for name, report in REPORTS.items():
         window = ("2025-01-01", "2025-12-31") if report.dated else ()

@@ -1,7 +1,7 @@
 """
 How fast the sandbox serves: ``python -m tests.benchmarks.sandbox_speed --entries 1000000``.
 
-Starts it as a process of its own, reads full pages of time entries and discards the bytes.
+Starts the sandbox as a process of its own, reads full pages of time entries, and discards them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _read(client: httpx.Client, pages: range) -> tuple[int, int, float]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor seconds of a process so far, which a busy machine does not stretch; Linux only."""
+    """CPU seconds of a process so far, which a busy machine does not inflate; Linux only."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / sysconf("SC_CLK_TCK")
 

@@ -2,11 +2,11 @@
 Whether a small container is enough: ``python -m tests.benchmarks.small_machine [--limit-mb N]
 [--destination NAME] [--code FOLDER] [KIND...]``.
 
-Each kind of run of a large account, every default table, as a whole process that the system ends
-as soon as it needs more memory than the limit: by a control group where this process may make one
-(its files in the page cache count too, and are dropped first), else by a limit of its data
-segment. Prints the largest size of each, and whether the system had to make room; a run that fails
-has a line, too, and the next one follows. A benchmark, not a test.
+Does each kind of run of a large account, with every default table, as a whole process that the
+system ends when it needs more memory than the limit. The limit is a control group where this
+process may make one (its files in the page cache count too, and are dropped first), else a limit of
+the data segment. Prints the peak size of each run, and how often the limit was reached; a run that
+fails has a line too, and the next one follows. A benchmark, not a test.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ else:
     resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
 os.execvp(command[0], command)
 """
-"""Puts a process under the limit and becomes the command: the checkout measured may lack it."""
+"""Enters the limit and becomes the command; inline, as the measured checkout may lack a module."""
 ORDER: Final = (
     "unchanged",
     "changed",
@@ -48,24 +48,24 @@ ORDER: Final = (
     "verify",
     "fix",
 )
-"""Kinds of runs, as they follow each other."""
+"""Kinds of runs, in the order in which they follow each other."""
 
 
 @dataclass(frozen=True)
 class Limiter:
-    """What holds a process to its limit; ``group`` is None for a limit of the data segment."""
+    """Limits the memory of processes; ``group`` is ``None`` for a limit of the data segment."""
 
     name: str
     group: Path | None
     limit: int
 
     def wrap(self, command: list[str]) -> list[str]:
-        """The command that enters the limit and becomes *command*."""
+        """A command that enters the limit and then becomes *command*."""
         group = "" if self.group is None else str(self.group)
         return [sys.executable, "-c", ENTER, group, str(self.limit), *command]
 
     def describe(self) -> str:
-        """How often the limit was reached, which the page cache does too."""
+        """How often the limit was reached; the page cache alone can reach it too."""
         if self.group is None:
             return ""
         with suppress(OSError, ValueError):
@@ -80,7 +80,7 @@ class Limiter:
 
 @contextmanager
 def limit_memory(limit: int) -> Iterator[Limiter]:
-    """A control group of version 2 or 1, or a limit of the data segment."""
+    """Limit memory by a control group of version 2 or 1, or by a limit of the data segment."""
     name = f"harvest-source-{os.getpid()}"
     for version, parent, file in (
         ("cgroup 2", GROUPS, "memory.max"),
@@ -97,7 +97,7 @@ def limit_memory(limit: int) -> Iterator[Limiter]:
                 group.rmdir()
             continue
         for without_swap in ("memory.swap.max", "memory.memsw.limit_in_bytes"):
-            with suppress(OSError):  # Not every kernel counts it.
+            with suppress(OSError):  # Not every kernel counts swap.
                 if (group / without_swap).exists():
                     value = "0" if without_swap == "memory.swap.max" else str(limit)
                     (group / without_swap).write_text(value)
@@ -111,12 +111,12 @@ def limit_memory(limit: int) -> Iterator[Limiter]:
 
 @dataclass(frozen=True)
 class SmallPlace(Place):
-    """A place whose runs are held to a limit."""
+    """A place whose runs are limited in memory."""
 
     limiter: Limiter | None = None
 
     def run(self, command: list[str]) -> Measured:
-        """One whole process."""
+        """Run *command* as a whole process within the limit, and measure it."""
         return super().run(self.limiter.wrap(command) if self.limiter else command)
 
 
@@ -128,9 +128,9 @@ def measure(
     destination: str = "duckdb",
 ) -> Iterator[Line | str]:
     """
-    A first load, and the runs that follow it; of a run that failed a text.
+    A first load and the runs that follow it; a failed run gives a text instead of a line.
 
-    A server has no part in the limit.
+    The limit does not include a server.
     """
     with open_store(destination, place.folder) as store:
         os.environ.update(store.environment)
@@ -140,7 +140,7 @@ def measure(
         for kind in kinds:
             try:
                 yield _note(getattr(story, kind)(), limiter)
-            except SystemExit as error:  # What follows goes on from there, as people's runs do.
+            except SystemExit as error:  # The next run continues from there, as in real use.
                 yield f"{kind}: {error}"
 
 

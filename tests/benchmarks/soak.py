@@ -2,9 +2,9 @@
 Hundreds of syncs under faults, kills and changes: does the warehouse still equal Harvest?
 
 ``python -m tests.benchmarks.soak --runs 300`` syncs a simulated account again and again. Before
-each sync records change, come and go; during it answers are refused, delayed, cut, garbled, and now
-and then the process is killed. After each block of syncs, with all well again, one full refresh
-must make every cell of every table equal to what Harvest has. Exits with 1 if one does not.
+each sync, records are created, changed and deleted. During it, answers are refused, delayed, cut or
+garbled, and now and then the process is killed. After each block of syncs, without faults, a sync
+and a full refresh must make every cell of every table equal to Harvest. Otherwise it exits with 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.moments import MOMENTS, start_sync
 from tests.support.truth import assert_equal
 
 TABLES = ("time_entries", "invoices", "clients", "roles")
-"""Long, with arrays, short, read whole: one of each kind."""
+"""One table of each kind: long, with arrays, short, and always read as a whole."""
 
 FAULTS: dict[str, dict[str, float]] = {
     "rate_limited": {"retry_after": 3},
@@ -54,7 +54,7 @@ SETTLED_S = 2 * HOUR
 
 @dataclass
 class Storm:
-    """One soak: its dice, its laboratory and what has happened so far."""
+    """One soak: its random generator, its laboratory and what has happened so far."""
 
     lab: Lab
     dice: random.Random
@@ -75,7 +75,7 @@ class Storm:
                 self.compare(number)
 
     def change(self) -> None:
-        """Records come, change and go; time passes."""
+        """Create, edit and delete records, and let time pass."""
         server, dice = self.lab.server, self.dice
         for table in TABLES:
             ids = [row["id"] for row in server.rows(table)]
@@ -97,7 +97,7 @@ class Storm:
         self.lab.rest(dice.choice([60.0, 900.0, HOUR, HOUR, DAY]))
 
     def sync_under_faults(self) -> None:
-        """One sync, some of whose answers are spoilt."""
+        """Sync once while faults spoil some of the answers."""
         names = self.dice.sample(sorted(FAULTS), self.dice.randint(0, 3))
         faults = [
             self.lab.server.fault(
@@ -119,7 +119,7 @@ class Storm:
         self.lab.server.clear_faults()
 
     def sync_and_kill(self) -> None:
-        """One sync in a process of its own that is killed somewhere."""
+        """Sync once in a process of its own, and kill it at a random point."""
         children: Queue[Child] = Queue()
         last = self.dice.randint(1, 6)
         asked: list[Request] = []
@@ -141,7 +141,7 @@ class Storm:
         ] += 1
 
     def compare(self, number: int) -> None:
-        """All is well again: an ordinary sync and a full one, and then nothing may differ."""
+        """Without faults, sync and do a full refresh; after that nothing may differ."""
         self.lab.rest(SETTLED_S)
         for is_full in (False, True):
             report = self.lab.sync(*TABLES, full_refresh=is_full, max_deletes="100%")

@@ -1,9 +1,9 @@
 """
-How fast it is, in every respect that counts: ``python -m tests.benchmarks.speed``.
+How fast the connector is, in every relevant case: ``python -m tests.benchmarks.speed``.
 
-A sandbox in a process of its own; each measured run is a whole process, interpreter start included,
-into a new DuckDB file unless it says otherwise. Prints one table. Name what to measure; without
-names everything but the longest. A benchmark, not a test.
+The sandbox has a process of its own. Each measured run is a whole process, including interpreter
+start, that loads into a new DuckDB file unless stated otherwise. Prints one table. Arguments name
+what to measure; the default is everything except the longest. A benchmark, not a test.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ HEAD = f"{'':34} {'rows':>10} {'requests':>8} {'wall s':>7} {'rows/s':>8} {'CPU 
 
 
 def limited(entries: int) -> Iterator[Line]:
-    """Harvest's limit on, 300 ms a request: the limiter should be all that takes time."""
+    """With Harvest's limit and 300 ms per request; only the limiter should take time."""
     with open_place(entries, limit=True, latency_ms=300) as place:
         run = place.run(build_command(True, False))
         asked = place.requests()
     pages = [each["bytes"] for each in asked]
     full = sum(each > 0.9 * max(pages) for each in pages) / len(pages)
     refused = sum(each["status"] == 429 for each in asked)
-    # The last request may go when the first of its window has left it.
+    # The last request may go when the first request of its window has left the window.
     floor_s = (len(asked) - 1) // ALLOWED * WINDOW_S
     yield Line(
         f"limit on, 300 ms, {entries:,}",
@@ -53,7 +53,7 @@ def limited(entries: int) -> Iterator[Line]:
 
 
 def unlimited(entries: int, runs: int, baseline_rows: int) -> Iterator[Line]:
-    """Without limit: the connector's own speed, and the baseline's, in turn."""
+    """Without limit: the speed of the connector and of the baseline, in turn."""
     ours, theirs = [], []
     for _ in range(runs):
         with open_place(entries, limit=False) as place:
@@ -67,7 +67,7 @@ def unlimited(entries: int, runs: int, baseline_rows: int) -> Iterator[Line]:
 
 
 def free(entries: int, runs: int) -> Iterator[Line]:
-    """Without limit, and without the work of making the answers: see ``replay``."""
+    """Without limit, and without the cost of making the answers; see ``replay``."""
     with open_place(entries, limit=False) as place, replaying(place.server) as server:
         command = build_command(False, False)
         found, served_s = [], 0.0
@@ -75,7 +75,7 @@ def free(entries: int, runs: int) -> Iterator[Line]:
             with tempfile.TemporaryDirectory() as folder:
                 before = server.read_cpu_s()
                 run = replace(place, server=server, folder=Path(folder)).run(command)
-                if number:  # The first one makes the answers.
+                if number:  # The first run has the sandbox make the answers.
                     found.append(run)
                     served_s = max(served_s, server.read_cpu_s() - before)
     notes = f"answers given again, for {served_s:.1f} CPU s of another process; {spread(found)}"
@@ -93,7 +93,7 @@ def unchanged(latency_ms: float, runs: int) -> Iterator[Line]:
 
 
 def changed(entries: int, runs: int) -> Iterator[Line]:
-    """2,000 changed entries into a table of *entries*, beside a run without changes."""
+    """2,000 changed entries in a table of *entries*, compared with a run without changes."""
     with open_place(entries, limit=False) as place:
         stop_timers(place.server)
         command = build_command(False, False)
@@ -119,21 +119,21 @@ def huge() -> Iterator[Line]:
 
 
 def stop_timers(server: SandboxProcess) -> None:
-    """The hours of a running timer grow with every second: that would be a change."""
+    """Stop running timers, whose hours would change with every second."""
     for entry in server.control("rows", table="time_entries") if server_is_small(server) else ():
         if entry["is_running"]:
-            # Untouched: a row changed a moment ago is read again for five minutes.
+            # Not touched, because runs read a row again for five minutes after its change.
             fields = {"is_running": False, "timer_started_at": None, "touch": False}
             server.control("edit", table="time_entries", record_id=entry["id"], **fields)
 
 
 def server_is_small(server: SandboxProcess) -> bool:
-    """Millions of entries are not fetched to look for timers."""
+    """Whether there are few enough entries to fetch them all and look for timers."""
     return int(server.control("count", table="time_entries")) <= 50_000
 
 
 def median(runs: list[Measured]) -> Measured:
-    """The middle of each figure."""
+    """The median of each figure, except that memory is the largest."""
     return Measured(
         rows=runs[0].rows,
         requests=round(statistics.median(run.requests for run in runs)),
@@ -144,7 +144,7 @@ def median(runs: list[Measured]) -> Measured:
 
 
 def spread(runs: list[Measured]) -> str:
-    """The fastest and the slowest."""
+    """The fastest and the slowest wall time."""
     return f"{min(run.wall_s for run in runs):.2f} to {max(run.wall_s for run in runs):.2f} s"
 
 
@@ -162,7 +162,7 @@ SCENARIOS: dict[str, Callable[[Sequence[str]], Iterator[Line]]] = {
     "agency-limited": lambda _: agency_limited(BASELINE),
     "upkeep": upkeep,
 }
-"""Each gets the options that are its own."""
+"""What can be measured, by name; each function gets the remaining options."""
 
 LONGEST = {"changed-5m", "10m", "upkeep"}
 
@@ -183,7 +183,7 @@ def main() -> None:
 
 
 def describe_versions() -> str:
-    """When, which commit, and on what: two lines."""
+    """Two lines: date and commit, then Python, libraries and cores."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],

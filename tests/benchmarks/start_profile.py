@@ -1,12 +1,12 @@
 """
-What a run without changes takes, and what of it is importing.
+What a run without changes costs, and how much of it is importing.
 
     python -m tests.benchmarks.start_profile [--code FOLDER]... [--runs 5]
 
-Each FOLDER is a checkout with an environment in ``.venv``, so that versions can be compared: their
-runs take turns, and the processor time of one hour alone says something. The sandbox is this
-version's, its timers stopped. Prints a line for each checkout and command, and the milliseconds
-that each checkout spends in importing a library, that library's own modules alone.
+Each FOLDER is a checkout with an environment in ``.venv``, so that versions can be compared. Their
+runs take turns, because only processor times of the same hour are comparable. The sandbox is this
+version's, with its timers stopped. Prints a line for each checkout and command, and the
+milliseconds that each checkout spends importing each library, not counting what that imports.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SYNC, HELP = ("sync", "--quiet"), ("--help",)
 
 @dataclass(frozen=True)
 class Cost:
-    """One process."""
+    """What one process used."""
 
     cpu_s: float
     wall_s: float
@@ -63,7 +63,7 @@ class Checkout:
         self.costs: dict[str, list[Cost]] = {}
 
     def run(self, *arguments: str) -> None:
-        """One process, measured."""
+        """Run one process and measure it."""
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         self.start([*self.command, *arguments])
         after, wall_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
@@ -72,7 +72,7 @@ class Checkout:
         self.costs.setdefault(arguments[0], []).append(Cost(cpu_s, wall_s, written_kb))
 
     def count_imports(self) -> Counter[str]:
-        """Milliseconds by library, of one run without changes."""
+        """Milliseconds that one run without changes spends importing, by library."""
         python, *rest = self.command
         said = self.start([python, "-X", "importtime", *rest, *SYNC]).stderr
         found: Counter[str] = Counter()
@@ -81,7 +81,7 @@ class Checkout:
         return Counter({name: micros // 1000 for name, micros in found.items()})
 
     def start(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        """A process in this checkout's folder, with its settings."""
+        """Run a process in this checkout's folder, with its settings."""
         environment = {**os.environ, **self._environment}
         return subprocess.run(
             command, cwd=self._folder, env=environment, check=True, capture_output=True, text=True
@@ -90,7 +90,7 @@ class Checkout:
 
 @contextmanager
 def open_checkouts(codes: Sequence[Path] | None) -> Iterator[list[Checkout]]:
-    """Checkouts, this one where none is named, each with a warehouse that is up to date."""
+    """The named checkouts, by default this one, each with a warehouse that is up to date."""
     with (
         start_process("--entries", "5000", "--no-limit") as server,
         tempfile.TemporaryDirectory() as made,

@@ -1,9 +1,9 @@
 """
 How fast a first sync is, end to end: ``python -m tests.benchmarks.sync_speed``.
 
-A sandbox in a process of its own, and ``harvest-source sync`` in another, interpreter start
-included, into a new DuckDB file. Harvest's limit is off on both sides (see ``impatient_sync``), or
-with ``--limit`` on. Prints one table. A benchmark, not a test.
+A sandbox runs in a process of its own, and ``harvest-source sync`` in another, measured including
+interpreter start, loads into a new DuckDB file. Harvest's limit is off on both sides (see
+``impatient_sync``) unless ``--limit`` turns it on. Prints one table. A benchmark, not a test.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Measured:
     cpu_s: float
     peak_mb: float
     written_mb: float = 0
-    """What the process wrote to disks; zero where the system does not count it."""
+    """Megabytes that the process wrote to disk; zero where the system does not count them."""
 
     @property
     def rate(self) -> float:
@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def build_command(limit: bool, every_table: bool) -> list[str]:
-    """The sync to measure: the command itself, or the same without waiting for the limit."""
+    """The sync to measure: the command itself, or one that does not wait for the limit."""
     if limit:
         tables = [] if every_table else ["--table", "time_entries"]
         return [sys.executable, "-m", "harvest_source", "sync", "--json", *tables]
@@ -96,11 +96,11 @@ def measure(
     Args:
         code: The checkout whose ``harvest_source`` it imports.
     """
-    # As pip does with what it installs.
+    # pip also compiles what it installs.
     compileall.compile_dir(code / "harvest_source", quiet=1)
     environment = {
         **os.environ,
-        "PYTHONDONTWRITEBYTECODE": "",  # Or every run would compile dlt, for seconds.
+        "PYTHONDONTWRITEBYTECODE": "",  # Otherwise every run would spend seconds compiling dlt.
         "PYTHONPATH": str(code),
         "DLT_DATA_DIR": str(folder / "dlt"),
         "SOURCES__HARVEST__API_URL": server.api_url,
@@ -112,7 +112,7 @@ def measure(
     child = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE)
     assert child.stdout is not None
     said = child.stdout.read()
-    # wait4 tells of this child alone; RUSAGE_CHILDREN would count the sandbox too.
+    # wait4 counts only this child; RUSAGE_CHILDREN would count the sandbox too.
     _, status, used = os.wait4(child.pid, 0)
     wall_s = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -135,7 +135,7 @@ def peak_mb(used: resource.struct_rusage) -> float:
 
 
 def print_table(runs: list[Measured], name: str) -> None:
-    """One line for each run, and the medians."""
+    """Print a line for each run, and one with the medians."""
     if name:
         print(name)
     print(f"{'':8} {'rows':>9} {'requests':>8} {'wall s':>7} {'rows/s':>8} {'CPU s':>6} {'MB':>6}")
@@ -152,13 +152,13 @@ def print_table(runs: list[Measured], name: str) -> None:
 
 
 def print_versions() -> None:
-    """What it ran on."""
+    """Print the versions and cores that the runs used."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     print(f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores")
 
 
 def print_line(name: str, run: Measured) -> None:
-    """One row of the table."""
+    """Print one row of the table."""
     print(
         f"{name:8} {run.rows:>9,} {run.requests:>8,} {run.wall_s:>7.2f} {run.rate:>8,.0f} "
         f"{run.cpu_s:>6.2f} {run.peak_mb:>6,.0f}"

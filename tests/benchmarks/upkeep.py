@@ -1,11 +1,11 @@
 """
-What runs after the first cost: audits, repairs, bulk edits, refreshes, and what stays on the disk.
+What later runs cost: audits, repairs, bulk edits, refreshes, and what stays on disk.
 
 ``python -m tests.benchmarks.speed upkeep [--entries=N,N] [--accounts=N,N] [--kinds=NAME,NAME]
-[--destination=postgres|delta] [--latency-ms=N] [--code=FOLDER]``. Wall times of a shared machine
-say little here: CPU seconds, requests, the largest size in memory and the bytes written are
-compared, of whole processes; where answers take time, also the answers that were waited for one
-after the other. With ``--code``, of another checkout's connector.
+[--destination=postgres|delta] [--latency-ms=N] [--code=FOLDER]``. Wall times on a shared machine
+say little here, so compare the CPU seconds, requests, peak memory and bytes written of whole
+processes and, with ``--latency-ms``, the number of answers that a run waited for one after the
+other. ``--code`` measures the connector of another checkout.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tests.benchmarks.upkeep_stores import DESTINATIONS, Store, open_store
 SIZES: Final = "20000,200000,1000000"
 """Time entries of each account."""
 WRONG: Final = 10
-"""Rows that a repair finds different."""
+"""Rows that a repair finds wrong."""
 EDITED: Final = 100_000
 """Rows of a bulk edit; half of a smaller account."""
 A_DAY: Final = 25
-"""Hours after which what is due daily is due again."""
+"""Hours after which daily work is due again."""
 _ALMOST: Final = 0.95
-"""Part of an answer's time after which a request counts as one that waited for the answer."""
+"""Share of the latency after which a request counts as having waited for the answer before it."""
 
 
 @dataclass
@@ -44,15 +44,15 @@ class Story:
     store: Store
     entries: int
     latency_ms: float = 0
-    """Of each answer."""
+    """Latency of each answer."""
     hours: float = 0
-    """By how much the calendar of the runs is ahead by now."""
+    """How far the calendar of the runs is ahead by now."""
 
     def run(self, name: str, *options: str, then: str = "") -> Line:
-        """One run of all tables, with *options*."""
+        """Sync all tables once, with *options*."""
         script = str(ROOT / "tests" / "benchmarks" / "impatient_sync.py")
         later = f"--later={self.hours}"
-        # By its path: with --code it is the only module of this checkout in the process.
+        # Run by path: with --code, it is the only module of this checkout in the process.
         measured = self.place.run([sys.executable, script, later, *self.store.options, *options])
         notes = [
             self._describe_waits(),
@@ -74,7 +74,7 @@ class Story:
         return f"folder {size:.1f} MB, {len(files)} files"
 
     def _describe_waits(self) -> str:
-        """How many answers were waited for in a row: what is asked meanwhile takes no time."""
+        """How many answers the run waited for in a row; concurrent requests count as one."""
         if not self.latency_ms:
             return ""
         rounds, began = 0, -math.inf
@@ -85,16 +85,16 @@ class Story:
         return f"{rounds} answers in a row"
 
     def unchanged(self) -> Line:
-        """Nothing has changed, except that timers run."""
+        """A run when nothing has changed, except that timers run."""
         return self.run("unchanged")
 
     def changed(self) -> Line:
-        """A few entries have changed."""
+        """A run after a few entries have changed."""
         self.churn(edits=70)
         return self.run("70 changed")
 
     def deleted(self) -> Line:
-        """A few entries are gone, and are looked for."""
+        """A run that looks for a few deleted entries."""
         self.churn(deletions=WRONG)
         return self.run(f"--deletes, {WRONG} gone", "--deletes")
 
@@ -103,7 +103,7 @@ class Story:
         return self.run("verify", "--verify")
 
     def fix(self) -> Line:
-        """A verification that mends."""
+        """A verification that repairs wrong rows."""
         before = self.store.sum_hours()
         self.store.spoil(WRONG)
         line = self.run(f"verify --fix, {WRONG} wrong", "--verify-fix")
@@ -116,18 +116,18 @@ class Story:
         return self.run("a day later, with the audit")
 
     def edit(self) -> Line:
-        """Many entries have changed."""
+        """A run after many entries have changed."""
         edited = min(EDITED, self.entries // 2)
         self.churn(edits=edited)
         return self.run(f"bulk edit, {edited:,}")
 
     def after(self) -> Line:
-        """The first run of the day after that."""
+        """The first run a day later."""
         self.hours += A_DAY
         return self.run("a day after it")
 
     def refresh(self) -> Line:
-        """Everything again."""
+        """A full refresh."""
         return self.run("full refresh", "--full-refresh")
 
 
@@ -142,11 +142,11 @@ KINDS: Final = (
     "after",
     "refresh",
 )
-"""What follows a first load, in this order."""
+"""Kinds of runs after a first load, in this order."""
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """What can be chosen."""
+    """The options of ``speed upkeep``."""
     parser = argparse.ArgumentParser("upkeep", description=__doc__)
     parser.add_argument("--entries", default=SIZES, help=f"of each account; {SIZES}")
     parser.add_argument("--accounts", default="1", help="in one run; 1")
@@ -158,7 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def upkeep(arguments: Sequence[str] = ()) -> Iterator[Line]:
-    """For each size and number of accounts a first load, then the kinds of run that follow it."""
+    """For each size and number of accounts, a first load and the chosen kinds of runs after it."""
     options = build_parser().parse_args(arguments)
     chosen = options.kinds.split(",")
     if unknown := set(chosen) - {*KINDS, ""}:

@@ -1,6 +1,6 @@
 """
-The warehouse of a benchmark, in DuckDB, PostgreSQL or files of Delta: spoilt rows, sizes, what is
-written.
+The warehouse of a benchmark, in DuckDB, PostgreSQL or Delta files: how to spoil rows in it, and how
+to measure its size and the bytes written.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ _SUM: Final = "SELECT count(*), sum(rounded_hours) FROM harvest.time_entries WHE
 
 
 class Store(Protocol):
-    """Where a benchmark's runs write to."""
+    """The destination that a benchmark's runs write to."""
 
     environment: Mapping[str, str]
-    """Settings that lead there."""
+    """Settings that select the destination."""
     options: Sequence[str]
-    """Arguments of ``impatient_sync`` for it."""
+    """Arguments of ``impatient_sync`` that select it."""
 
     def spoil(self, rows: int) -> None:
-        """Make some *rows* wrong, spread over the years, as a hand in the warehouse would."""
+        """Make *rows* rows wrong, spread over the years, as a manual edit would."""
 
     def sum_hours(self) -> tuple[int, Any]:
-        """Rows and hours of the entries that do not run."""
+        """Number and hours of the entries whose timers do not run."""
 
     def describe(self, ours_mb: float) -> str:
         """
-        Its size, and what was done in it since the description before.
+        The size of the warehouse, and what was written to it since the last call.
 
         Args:
-            ours_mb: What the measured process wrote to disks itself.
+            ours_mb: Megabytes that the measured process itself wrote to disk.
         """
 
 
 class DuckDBStore:
-    """The file in the folder of the runs."""
+    """The DuckDB file in the folder of the runs."""
 
     environment: Mapping[str, str] = MappingProxyType({})
     options: Sequence[str] = ()
@@ -82,8 +82,8 @@ def _apart(work: Callable[..., T], *arguments: Any) -> T:
     """
     The result of *work* in a process of its own.
 
-    The system takes what this process has used for the largest size of the next that it begins,
-    until that has used more: a copy of a file of 100 MB takes a gigabyte.
+    The system counts the peak size of this process as that of each process it starts, until that
+    one has used more; and copying a file of 100 MB takes a gigabyte.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
@@ -95,7 +95,7 @@ def _execute(path: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def _measure_copy(path: Path) -> int:
-    """Bytes of what ``COPY FROM DATABASE`` makes of the file."""
+    """Size in bytes of a copy of the file by ``COPY FROM DATABASE``."""
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
         fresh = Path(folder, "fresh.duckdb")
         connection.execute(
@@ -147,7 +147,7 @@ class PostgresStore:
 
 
 class DeltaStore:
-    """Tables of Delta in a folder."""
+    """Delta tables in a folder."""
 
     options: Sequence[str] = ("--destination=filesystem",)
 
@@ -193,7 +193,7 @@ def _open_delta(folder: Path) -> Any:
 
 @contextmanager
 def open_store(destination: str, folder: Path) -> Iterator[Store]:
-    """What *destination* is written to, with a server where it needs one, until the end."""
+    """The store of *destination*, with a server running until the end if it needs one."""
     if destination == "duckdb":
         yield DuckDBStore(folder)
         return
@@ -210,13 +210,13 @@ def open_store(destination: str, folder: Path) -> Iterator[Store]:
 
 
 def _used_s(server: int) -> float:
-    """CPU seconds of a process, of its children, and of those that have ended."""
+    """CPU seconds of a process and of its children, including those that have ended."""
     ticks = 0
     for each in Path("/proc").glob("[0-9]*/stat"):
         try:
             pid, rest = re.fullmatch(r"(\d+) \(.*\) (.*)", each.read_text(), re.DOTALL).groups()  # type: ignore[union-attr]
         except (OSError, AttributeError):
-            continue  # It has ended.
+            continue  # The process has ended.
         fields = rest.split()
         if int(pid) == server:
             ticks += sum(map(int, fields[11:15]))

@@ -1,14 +1,14 @@
 """
-Many runs on one warehouse, the clock moved between them: what is on disk, and how long runs take.
+Many runs on one warehouse, with the clock moved between them: disk usage, and how long runs take.
 
 ``python -m tests.benchmarks.year --runs 300`` syncs all tables of a simulated account every hour of
 the clock; ``--hours 24 --runs 365`` is a year of daily runs. In working hours some time entries and
-a client change before each run. It prints a line for each block of runs, the growth of each run in
-the second half, and what that is for the 8,760 runs of a year, by extrapolation. A fresh copy is
-what ``COPY FROM DATABASE`` makes of the warehouse.
+a client change before each run. It prints a line for each block of runs, the growth per run in the
+second half, and what that amounts to after the 8,760 runs of a year, by extrapolation. A fresh copy
+is what ``COPY FROM DATABASE`` makes of the warehouse.
 
 A year of hourly runs takes hours: ``--folder NAME`` keeps the warehouse and a record of the runs,
-and the same command with the same folder goes on after the last run, however it ended.
+and the same command with the same folder continues after the last run, however it ended.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Sizes:
     runs: int
     database_kb: float
     fresh_kb: float
-    """Of a copy of the warehouse."""
+    """Size of a fresh copy of the warehouse."""
     folder_kb: float
     folder_files: float
     sync_runs: float
@@ -53,9 +53,9 @@ class Sizes:
     dlt_pipeline_state: float
     dlt_version: float
     idle_s: float
-    """Processor seconds of a run that loaded nothing, sandbox included: median since last line."""
+    """CPU seconds of a run that loaded nothing, including the sandbox: median since last line."""
     loading_s: float
-    """The same of a run that loaded."""
+    """The same for a run that loaded rows."""
     idle_wall_s: float
     idle_written_kb: float
     loading_written_kb: float
@@ -75,10 +75,10 @@ class Cost:
 
 class Journal:
     """
-    What was done so far, in two files of JSON lines beside the warehouse.
+    The runs so far, kept in two files of JSON lines beside the warehouse.
 
     Attributes:
-        runs: Of each run that ended well, the clock before it and its cost.
+        runs: The clock before each successful run, and its cost.
         sizes: The lines of the table.
     """
 
@@ -90,17 +90,17 @@ class Journal:
         self.sizes = [Sizes(**each) for each in _read(self._sizes)]
 
     def add_run(self, at: datetime, cost: Cost) -> None:
-        """After a run."""
+        """Record a run."""
         self.runs.append((at, cost))
         _write(self._runs, {"at": at.isoformat()} | asdict(cost))
 
     def add_sizes(self, sizes: Sizes) -> None:
-        """After a block of runs."""
+        """Record the sizes after a block of runs."""
         self.sizes.append(sizes)
         _write(self._sizes, asdict(sizes))
 
     def find_costs(self) -> list[Cost]:
-        """Of the runs since the last line of the table."""
+        """The costs of the runs since the last line of the table."""
         measured = int(self.sizes[-1].runs) if self.sizes else 0
         return [cost for _, cost in self.runs[measured:]]
 
@@ -122,7 +122,7 @@ def read_written() -> int:
 
 
 def find_median(values: Iterable[float]) -> float:
-    """Of no values: nothing is known."""
+    """The median of *values*, or NaN if there are none."""
     known = list(values)
     return statistics.median(known) if known else float("nan")
 
@@ -162,12 +162,12 @@ def measure(lab: Lab, runs: int, costs: list[Cost]) -> Sizes:
 
 
 def find_packages(lab: Lab) -> set[str]:
-    """The loads that dlt has noted last: a run that loads adds one."""
+    """The loads that dlt keeps as completed; a run that loads adds one."""
     return {path.name for path in (lab.folder / "dlt").glob("pipelines/*/load/loaded/*")}
 
 
 def change(lab: Lab, dice: random.Random) -> None:
-    """What a small company does in an hour, on weekdays from nine to five."""
+    """Change what a small company changes in an hour, on weekdays from nine to five."""
     now = lab.clock()
     if now.weekday() > 4 or not 9 <= now.hour < 17:
         return
@@ -180,7 +180,7 @@ def change(lab: Lab, dice: random.Random) -> None:
 
 
 def replay(lab: Lab, journal: Journal, dice: random.Random, hours: float) -> None:
-    """Change the records as before the runs of *journal*, and set the clock to the next run."""
+    """Repeat the changes before each run of *journal*, and set the clock to the next run."""
     for at, _ in journal.runs:
         set_clock(lab, at)
         change(lab, dice)
@@ -189,7 +189,7 @@ def replay(lab: Lab, journal: Journal, dice: random.Random, hours: float) -> Non
 
 
 def set_clock(lab: Lab, at: datetime) -> None:
-    """Waits of a run had moved the clock on."""
+    """Move the clock on to *at*, as the waits of a run did; never back."""
     lab.rest(max((at - lab.clock()).total_seconds(), 0))
 
 
@@ -213,7 +213,7 @@ def run(
 
 
 def sync_once(lab: Lab) -> Cost:
-    """One run."""
+    """Sync once, and return the cost."""
     packages = find_packages(lab)
     began, started, written = time.process_time(), time.monotonic(), read_written()
     report = lab.sync()
@@ -229,7 +229,7 @@ def sync_once(lab: Lab) -> Cost:
 
 
 def extrapolate(found: list[Sizes], name: str) -> tuple[float, float]:
-    """Growth by run in the second half, and the value after a year of hourly runs by it."""
+    """Growth per run in the second half, and the value that gives after a year of hourly runs."""
     half, last = found[len(found) // 2], found[-1]
     each = (getattr(last, name) - getattr(half, name)) / max(last.runs - half.runs, 1)
     return each, getattr(last, name) + each * (A_YEAR - last.runs)
@@ -271,7 +271,7 @@ def main() -> int:
 
 
 def open_folder(kept: Path | None) -> AbstractContextManager[Path | str]:
-    """The folder to work in: *kept*, or one that goes at the end."""
+    """The folder to work in: *kept*, or one that is deleted at the end."""
     if kept is None:
         return tempfile.TemporaryDirectory()
     kept.mkdir(exist_ok=True)
@@ -279,12 +279,12 @@ def open_folder(kept: Path | None) -> AbstractContextManager[Path | str]:
 
 
 def print_line(sizes: Sizes) -> None:
-    """A line of the table."""
+    """Print a line of the table."""
     print("| " + " | ".join(f"{value:,.6g}" for value in asdict(sizes).values()) + " |", flush=True)
 
 
 def print_growth(found: list[Sizes]) -> None:
-    """What the table means for a year."""
+    """Print what the table means for a year."""
     names = [field.name for field in fields(Sizes)]
     kept = [each.database_kb for each in found[1:]] or [found[0].database_kb]
     print(f"database_kb: {min(kept):,.0f} to {max(kept):,.0f} after the first run; it is reused")
