@@ -109,7 +109,7 @@ class Account:
     def listing_below(
         self, name: str, parent_id: int, query: Query, scope: Scope = EVERYTHING
     ) -> Listing:
-        """A nested list below one parent, which need not exist."""
+        """A nested list below one parent, which need not exist except for ``teammates``."""
         endpoint = ENDPOINTS[name]
         test = _both(build_test(endpoint, query), scope_test(name, scope))
         step = 1 if endpoint.ascending else -1

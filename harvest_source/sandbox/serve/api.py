@@ -81,7 +81,7 @@ class Api:
         self, name: str, account: Account, token: str, params: Mapping[str, str]
     ) -> list[Record]:
         """
-        The rows of a report as the holder of *token* gets them.
+        The rows of a report with the role of *token*, whichever accounts the token reaches.
 
         Raises:
             ValueError: There is no such report or parameter, the token is not valid, or the API

@@ -37,7 +37,7 @@ class Request:
 def build_request(
     method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, time: datetime
 ) -> Request:
-    """A request with its path and query parsed; never fails."""
+    """A request with its path and query parsed; an unknown path has no *route*."""
     params = dict(parse_qsl(query, keep_blank_values=True))
     found = API_PATH.match(path)
     target = route(found["rest"]) if found and path not in IDENTITY_PATHS else None
