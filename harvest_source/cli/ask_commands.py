@@ -24,7 +24,7 @@ _NUMBERS = ("BIGINT", "INTEGER", "DECIMAL", "DOUBLE", "HUGEINT", "FLOAT", "SMALL
 
 
 def readable(function: F) -> F:
-    """Add the options that say which warehouse is read, by whom, and how the answer is written."""
+    """Add the options that say which warehouse is read, who asks, and how answers are printed."""
     as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
     return readable_file(as_csv(function))
 
@@ -45,7 +45,7 @@ def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     Run one query on the warehouse.
 
     It can read the warehouse's tables and nothing else, and is stopped after 20 seconds. Decimals
-    are exact, also with --json.
+    are exact, with --json too.
     """
     _refuse_two_forms(context, options)
     answer = open_runner(context, options, "query").query(sql, max_rows=limit)
@@ -159,7 +159,7 @@ def _show(context: Context, answer: Answer, *, as_csv: bool) -> int:
 
 
 def _note_age(context: Context, answer: Answer) -> None:
-    """Say on stderr how old the answer is, and how it goes on."""
+    """Print on stderr how old the answer is, and how to get the next rows."""
     if answer.as_of:
         context.console.note("as of", answer.as_of)
     if answer.cursor:

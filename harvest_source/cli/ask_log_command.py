@@ -1,4 +1,4 @@
-"""What was asked of the server: its log, read."""
+"""The command that reads the server's audit log."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def log(context: Context, caller: str | None, since: str | None, audit_log: str 
     """
     Show the calls that the server answered, oldest first.
 
-    Who, with which profile and scope, which tool and arguments, how many rows, how long, and with
-    what result. Never a value of a row, never a token.
+    Who called, with which profile and scope, which tool and arguments, how many rows, how long it
+    took, and the result. Never a value of a row, never a token.
     """
     place, begin = find_audit_log(audit_log), _parse_time(since)
     files = _list_files(place)
-    if audit_log and not files:  # The default file is there once a call was logged.
+    if audit_log and not files:  # The default file exists only once a call was logged.
         msg = f"There is no audit log {printable(place)}. Name the file that mcp --audit-log has."
         raise ConfigError(msg)
     found = [
@@ -61,7 +61,7 @@ def log(context: Context, caller: str | None, since: str | None, audit_log: str 
 
 
 def _list_files(path: Path) -> list[Path]:
-    """The log and the files before it, the oldest first; those that are there."""
+    """The existing files of the log, rotated ones included, the oldest first."""
     older = sorted(
         (each for each in path.parent.glob(f"{path.name}.*") if each.suffix[1:].isdigit()),
         key=lambda each: -int(each.suffix[1:]),
@@ -75,18 +75,18 @@ def _is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
-        return True  # To read it says why it cannot be.
+        return True  # Reading it reports the reason.
     return True
 
 
 def _iter_lines(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """Their lines; broken ones are left out."""
+    """Yield the entries of *files*; broken lines are left out."""
     for each in files:
         for line in _read(each).splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
-                continue  # Of a process that was killed while it wrote.
+                continue  # A process was killed while it wrote this line.
             if isinstance(entry, dict) and "at" in entry:
                 yield entry
 
@@ -95,14 +95,14 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8", errors="replace")
     except FileNotFoundError:
-        return ""  # A server has just begun a new file.
+        return ""  # A server is just starting a new file.
     except OSError as error:
         why = describe_os_error(error)
         raise ConfigError(f"The audit log {printable(path)} cannot be read ({why}).") from error
 
 
 def _is_since(entry: dict[str, Any], begin: datetime) -> bool:
-    """Whether a line is from *begin* or later; one with a time that is none is left out."""
+    """Whether an entry is from *begin* or later; False if its time is invalid."""
     try:
         return datetime.fromisoformat(str(entry["at"])) >= begin
     except (ValueError, TypeError):

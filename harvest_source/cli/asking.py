@@ -1,4 +1,4 @@
-"""What the commands that answer share: which file, who asks, and in which scope."""
+"""Shared by the commands that answer questions: which file, who asks, and in which scope."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _as_option = click.option(
 
 
 def readable_file(function: F) -> F:
-    """Add the options that say which warehouse is read, and by whom."""
+    """Add the options that say which warehouse is read, and who asks."""
     return database_option(dataset_option(_scope_option(_as_option(function))))
 
 
 def open_access(options: dict[str, Any]) -> Access:
-    """The warehouse that the options name."""
+    """Open access to the warehouse that the options name."""
     from functools import partial
 
     from harvest_source.ask import Runner
@@ -58,10 +58,10 @@ def open_access(options: dict[str, Any]) -> Access:
 
 def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:
     """
-    Who asks, as the options say.
+    Find who asks, and in which scope, from the options.
 
     Raises:
-        ConfigError: There is no such scope, or one that cannot work.
+        ConfigError: The scope does not exist, or its configuration is invalid.
     """
     from harvest_source.ask.access import Caller
     from harvest_source.ask.scopes import UNLIMITED, choose_scope, parse_scopes
@@ -69,7 +69,7 @@ def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:
 
     profile = check_profile(options["as_profile"] or context.profile or PROFILE, "--as")
     if options["scope"] is None:
-        # It would show every row, not those of the person.
+        # Without a scope, every row would be shown, not those of the person.
         refuse_given(["as_profile"], "name what the person may see, with --scope.")
         return Caller(name, UNLIMITED, profile)
     from harvest_source.config.scopes import read_scopes
@@ -79,11 +79,11 @@ def find_caller(context: Context, options: dict[str, Any], name: str) -> Caller:
 
 def open_runner(context: Context, options: dict[str, Any], tool: str) -> Runner:
     """
-    The runner that answers a command.
+    Open the runner that answers a command.
 
     Raises:
         StatementRefused: The scope does not have the command's *tool*.
-        NotConfirmedError: Harvest does not confirm who asks, and the scope rests on that.
+        NotConfirmedError: Harvest does not confirm who asks, and the scope depends on it.
     """
     from harvest_source.ask.access import check_tool
 
@@ -94,7 +94,7 @@ def open_runner(context: Context, options: dict[str, Any], tool: str) -> Runner:
 
 def find_audit_log(path: str | None) -> Path:
     """
-    The file with one line for each call of the server.
+    Find the audit log: the file with one line for each call of the server.
 
     Raises:
         ConfigError: No file is named, and the user has no home folder.
@@ -115,10 +115,10 @@ def find_audit_log(path: str | None) -> Path:
 
 def open_audit_log(context: Context, path: str | None, now: Callable[[], datetime]) -> AuditLog:
     """
-    The server's log, to append to.
+    Open the server's audit log for appending.
 
     Raises:
-        AuditFailed: It cannot be written.
+        AuditFailed: The file cannot be written.
     """
     from harvest_source.ask.audit_log import AuditLog
 
@@ -126,5 +126,5 @@ def open_audit_log(context: Context, path: str | None, now: Callable[[], datetim
 
 
 def context_command() -> str:
-    """The name of the command that runs."""
+    """The name of the running command."""
     return click.get_current_context().info_name or ""

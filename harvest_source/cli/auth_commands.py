@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 300
 _PASTED_URL: Final = "http://127.0.0.1:8765/callback"
-"""With --no-browser this page need not load: its address is copied from the browser."""
+"""Used with --no-browser. The page need not load: the user copies its address from the browser."""
 
 
 @click.group()
@@ -46,7 +46,7 @@ def auth(context: Context) -> None:
     """
     Sign in to Harvest and keep the sign-in, encrypted.
 
-    A token or refresh token in the configuration counts before any sign-in that is kept.
+    A token or refresh token in the configuration takes precedence over any sign-in that is kept.
     """
     del context  # Its options were taken by the decorator.
 
@@ -85,7 +85,7 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     from harvest_source.operations.login import open_vault_for_login, settle_login
 
     if account is not None:
-        parse_account_ids(account)  # Before a person signs in for nothing.
+        parse_account_ids(account)  # Now, so that no person signs in only to be refused.
     if token:
         refuse_given(tuple(options), "--token takes a token, without a browser.")
     if options["no_browser"]:
@@ -108,8 +108,8 @@ def status(context: Context, *, check: bool, every: bool) -> int:
     """
     Show which credential counts, and what is known of it; exit code 3 when it is dead.
 
-    Never its value. Without --check nothing is sent. With --check --all an access token that is due
-    is renewed, as a sync does, and notify_url is told of sign-ins that need their owner.
+    Its value is never shown. Without --check nothing is sent. With --check --all an access token
+    that is due is renewed, as by a sync, and sign-ins that need their owner are sent to notify_url.
     """
     if every:
         return _show_every_sign_in(context, check=check)
@@ -154,7 +154,7 @@ def logout(context: Context) -> int:
 @everywhere
 def revoke(context: Context, name: str) -> int:
     """
-    End the sign-in of profile NAME, here and at Harvest, and all that lets people in by it.
+    End the sign-in of profile NAME, here and at Harvest, and all access that depends on it.
 
     Harvest documents no way for an app to end a sign-in. If it offers none, the sign-in is
     forgotten here, and the command says what its owner has to do in a browser.
@@ -183,7 +183,7 @@ def revoke(context: Context, name: str) -> int:
 @auth.command("rotate-key")
 @everywhere
 def rotate_key(context: Context) -> int:
-    """Seal all sign-ins that are kept, of every profile, with a new key."""
+    """Encrypt the kept sign-ins of all profiles with a new key."""
     from harvest_source.operations.login import open_vault
 
     vault = open_vault(_open(context))
@@ -206,7 +206,7 @@ def _show_every_sign_in(context: Context, *, check: bool) -> int:
 
 
 def _open(context: Context) -> SignInContext:
-    """Resolve the settings; every warning is printed at once, and only once."""
+    """Resolve the settings; each warning is printed immediately, and only once."""
     from harvest_source.operations.login import open_sign_in_context
 
     printed: set[Notice] = set()
@@ -229,7 +229,7 @@ def _read_token(sign_in: SignInContext) -> SavedLogin:
 
 @dataclass(frozen=True, slots=True)
 class _BrowserLogin:
-    """A login in the browser, as the options of ``auth login`` ask for it."""
+    """A login in the browser, with the options of ``auth login``."""
 
     no_browser: bool
     pkce: bool
@@ -292,12 +292,12 @@ def _finish(
 
 
 def _open_browser(url: str, context: Context) -> None:
-    """In a thread: a browser named in BROWSER may stay in the foreground until it is closed."""
+    """Open *url* in a thread: a browser named in BROWSER may block until it is closed."""
 
     def open_it() -> None:
         try:
             is_open = webbrowser.open(url)
-        except Exception:  # BROWSER may hold anything.
+        except Exception:  # BROWSER may contain anything.
             is_open = False
         if not is_open:
             context.console.note("warning", "No browser could be opened: open the address by hand.")
@@ -306,7 +306,7 @@ def _open_browser(url: str, context: Context) -> None:
 
 
 def _find_app(config: HarvestConfiguration) -> App:
-    """The configured app; on a terminal a prompt asks for what is missing."""
+    """The configured OAuth app; on a terminal a prompt asks for what is missing."""
     from harvest_source.config.sign_in import build_app
 
     credentials = config.credentials
@@ -326,12 +326,12 @@ def _ask_account(accounts: Sequence[Account]) -> int | None:
 
 
 def _read_secret(name: str) -> str:
-    """From a prompt that does not show it, or the first line of stdin."""
+    """Read from a prompt that hides the input, or from the first line of stdin."""
     return _read(name, remedy="Type it at the prompt", hide=True).strip()
 
 
 def _read_line(name: str) -> str:
-    """From a prompt, or the first line of stdin."""
+    """Read from a prompt, or from the first line of stdin."""
     return _read(name, remedy="Paste it at the prompt", hide=False)
 
 
@@ -347,20 +347,20 @@ def _read(name: str, *, remedy: str, hide: bool) -> str:
 
 
 def _is_terminal() -> bool:
-    """Whether a person can be asked; a process may have been started without any stdin."""
+    """Whether stdin is a terminal; a process may have been started without any stdin."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _read_stdin(name: str) -> str:
     """
-    The first line of stdin; empty when there is none.
+    Read the first line of stdin; empty if there is none.
 
     Raises:
-        ConfigError: It is not text; the message does not repeat it.
+        ConfigError: The line is not text; the message does not repeat it.
     """
     try:
         line = sys.stdin.readline() if sys.stdin is not None else ""
-        line.encode()  # Bytes that are no text arrive as halves of characters in some locales.
+        line.encode()  # In some locales bytes that are not text are read as lone surrogates.
     except UnicodeError as error:
         msg = f"{name}: what was piped in is not text in {sys.stdin.encoding}."
         raise ConfigError(msg) from error

@@ -70,7 +70,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
 
     options["since"] = parse_date(options["since"], "--since")
     options["settings"] = context.settings
-    options["all_children"] |= sandbox  # Its requests have no limit, so nothing waits for them.
+    options["all_children"] |= sandbox  # The sandbox has no rate limit: reading all is cheap.
     with (
         _placed(context, options, sandbox=sandbox) as build_limiter,
         show_progress(context.console) as board,
@@ -136,8 +136,8 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
     """
     Compare the warehouse with Harvest's own totals.
 
-    Rows by table and year, hours, amounts and expenses by project and year, invoices by their
-    lines and payments. Changes nothing without --fix, but for a row in verify_runs.
+    Rows by table and year; hours, amounts and expenses by project and year; invoices by their
+    lines and payments. Without --fix it changes nothing except for adding a row to verify_runs.
     """
     if not options["fix"]:
         refuse_given(["max_deletes"], "it bounds what --fix removes. Add --fix, or leave it out.")
@@ -175,7 +175,8 @@ def status(context: Context, **options: Any) -> int:
     """
     Show the last runs and the age of each table.
 
-    Also rows, what waits and what is planned. Asks Harvest nothing, unless --check.
+    Also shows row counts, data not loaded yet, and what is planned. Contacts Harvest only with
+    --check.
     """
     with _importing():
         from harvest_source.cli.show_warehouse_status import show_warehouse_status
@@ -275,7 +276,7 @@ def sandbox(
     try:
         serve(settings, host, port, as_json=context.console.as_json)
     except BrokenPipeError:
-        raise  # Of stdout, not of the port.
+        raise  # Stdout was closed; the port is fine.
     except OSError as error:
         msg = (
             f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host or --port."
@@ -290,9 +291,9 @@ COMMANDS = (sync, check, verify, status, tables, sandbox)
 @contextmanager
 def _importing() -> Iterator[None]:
     """
-    Import modules, and keep the garbage collector from looking through them, now and later.
+    Import modules without the garbage collector, and have it skip them from then on.
 
-    Looking through them takes a fifth of a run without changes.
+    Scanning them takes a fifth of a run without changes.
     """
     with without_gc():
         yield
@@ -302,11 +303,11 @@ def _importing() -> Iterator[None]:
 @contextmanager
 def _placed(context: Context, options: dict[str, Any], *, sandbox: bool) -> Iterator[LimiterMaker]:
     """
-    Fill in the default names of a run; gives what limits its requests.
+    Fill in the default names of a run, and yield the maker of its rate limiters.
 
     Args:
         sandbox: Run against a sandbox in this process, with a database and a pipeline of its own.
-            It has no limit: a person who tries the command should not wait for Harvest's.
+            It has no rate limit: a person who tries the command should not wait for Harvest's.
     """
     from harvest_source.dlt_internals import leave_out_sqlalchemy, put_off_requests
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _PIPE_WIDTH: Final = 160
-"""Columns of a table in a file or a pipe, where no screen bounds them."""
+"""Width in characters of a table printed to a file or pipe, where no screen limits it."""
 
 _UNBOUNDED: Final = 10_000
-"""Columns in which every table fits."""
+"""A width in characters that every table fits into."""
 
 _COLOURS: Final[Mapping[str, str]] = {
     "ok": "green",
@@ -37,7 +37,7 @@ _COLOURS: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True)
 class Console:
-    """How a command speaks."""
+    """Prints the messages and results of a command."""
 
     as_json: bool = False
     """Print one JSON object on stdout in place of tables and messages."""
@@ -48,15 +48,15 @@ class Console:
 
     @property
     def as_text(self) -> bool:
-        """Whether the result is shown to people."""
+        """Whether the result is printed as text for people."""
         return not self.as_json and self.log is None
 
     def error(self, message: str) -> None:
-        """Print one line on stderr; on a terminal as many as it needs."""
+        """Print an error on stderr: one line, or on a terminal as many as it needs."""
         self._print("error", "bold red", message)
 
     def warn(self, notice: Notice) -> None:
-        """Print a warning on stderr; with ``--quiet`` only an urgent one."""
+        """Print a warning on stderr; with ``--quiet`` only if it is urgent."""
         self.note("warning", notice.text, always=notice.kind.is_urgent)
 
     def note(self, mark: str, message: str, *, always: bool = False) -> None:
@@ -72,7 +72,7 @@ class Console:
 
 
 def _print_message(mark: str, colour: str, message: str) -> None:
-    """In a log a message is one line, which can be searched; a terminal would break its words."""
+    """Print a message: one line in a log, so that it can be searched; wrapped on a terminal."""
     rich = _open_rich(stderr=True)
     text = lay_out(mark, message, rich.width) if sys.stderr.isatty() else f"{mark}: {message}"
     rest = _escape(text.removeprefix(f"{mark}:"))
@@ -85,12 +85,12 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_text(mark: str, text: str) -> None:
-    """Print ``mark: text`` on stdout, in one line or as many as a terminal needs."""
+    """Print ``mark: text`` on stdout: one line, or on a terminal as many as it needs."""
     print(lay_out(mark, text, _open_rich().width) if sys.stdout.isatty() else f"{mark}: {text}")
 
 
 def log_to_stderr() -> None:
-    """Let dlt and this package log to stderr: ``--debug``."""
+    """Let dlt and this package log to stderr, for ``--debug``."""
     os.environ["RUNTIME__LOG_LEVEL"] = "INFO"
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     # At DEBUG httpcore logs request headers, and with them the access token.
@@ -109,9 +109,9 @@ def print_table(
     Print a plain table of text on stdout.
 
     Args:
-        numbers: Headings of columns that stand flush right.
+        numbers: Headings of right-aligned columns.
         whole: Headings of columns that are never cut or wrapped; None: all of them.
-        states: Headings of columns that get the colour of what they say.
+        states: Headings of columns of states, each of which is printed in its colour.
     """
     from rich.cells import cell_len
     from rich.table import Table
@@ -137,13 +137,13 @@ def print_figures(
     expendable: str = "",
 ) -> None:
     """
-    Print a table of which nothing is ever cut or wrapped.
+    Print a table without ever cutting or wrapping a value.
 
-    On a screen that is too narrow for it each row becomes a block: its first column on a line of
-    its own, the others below, as many on a line as fit.
+    If the screen is too narrow, each row becomes a block: its first column on a line of its own,
+    the others below it, as many on a line as fit.
 
     Args:
-        expendable: Heading of a column that is left out where the table fits without it.
+        expendable: Heading of a column that is left out if the table fits only without it.
     """
     rich = _open_rich()
     without = [at for at, heading in enumerate(headings) if heading != expendable]
@@ -169,7 +169,7 @@ def print_figures(
 
 
 def _measure(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Columns of the screen that a table needs."""
+    """The width that a table needs, in characters."""
     from rich.cells import cell_len
 
     widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
@@ -177,7 +177,7 @@ def _measure(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
 
 
 def _fill_lines(cells: Sequence[tuple[str, str]], width: int) -> Iterator[list[tuple[str, str]]]:
-    """As many cells on a line as fit into *width*, at least one."""
+    """Yield lines of as many cells as fit into *width*, at least one."""
     line: list[tuple[str, str]] = []
     used = 2
     for heading, text in cells:
@@ -192,7 +192,7 @@ def _fill_lines(cells: Sequence[tuple[str, str]], width: int) -> Iterator[list[t
 
 
 def _choose_box() -> Box:
-    """A rule below the headings, of hyphens where the stream's encoding has no other."""
+    """A rule below the headings, made of hyphens if stdout's encoding has no line character."""
     from rich.box import SIMPLE_HEAD, Box
 
     try:
@@ -204,9 +204,9 @@ def _choose_box() -> Box:
 
 def _print_without_padding(table: Table) -> None:
     """
-    Print *table* as wide as the screen, or wider where a column must not be cut.
+    Print *table* as wide as the screen, or wider if a column must not be cut.
 
-    Rich fills every line with blanks up to that width; they are left out.
+    Rich pads every line with blanks up to that width; they are removed.
     """
     from rich.measure import Measurement
 
@@ -219,7 +219,7 @@ def _print_without_padding(table: Table) -> None:
 
 
 def open_stderr() -> RichConsole:
-    """Rich's console on stderr, for a progress bar."""
+    """Open Rich's console on stderr, for a progress bar."""
     return _open_rich(stderr=True)
 
 

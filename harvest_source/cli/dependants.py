@@ -1,8 +1,8 @@
 """
-What ends together with a sign-in, and where its end is noted.
+What ends together with a sign-in, and where its revocation is logged.
 
-This is all that ``auth revoke`` knows of what lets people in by a sign-in. Everything is imported
-when it is called, because the command's help should not pay for it.
+``auth revoke`` knows no other kind of access that depends on a sign-in. Everything is imported
+inside the functions, so that the command's help stays quick.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def list_dependants(context: SignInContext) -> tuple[Dependant, ...]:
     """
-    What lets people in by a sign-in, in the order in which it is ended.
+    List the access that depends on a sign-in, in the order in which it is ended.
 
     A session of the server for agents belongs to its token, and ends with it at the next call.
     """
@@ -39,7 +39,7 @@ def list_dependants(context: SignInContext) -> tuple[Dependant, ...]:
 
 def note_revocation(report: RevocationReport, clock: Clock, *, ms: int) -> str:
     """
-    Add a line to the audit log of the server for agents; returns why not, or an empty text.
+    Log the revocation in the agent server's audit log; return why it failed, or an empty text.
 
     Args:
         ms: How long the revocation took.

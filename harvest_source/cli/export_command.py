@@ -1,4 +1,4 @@
-"""The command that writes tables into files."""
+"""The command that exports tables to files."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def export(context: Context, *, folder: str, **options: Any) -> int:
     """
     Write tables into files of DIR, one for each table.
 
-    The warehouse is only read. CSV and Excel files are for spreadsheets: instants in UTC without
-    a zone, decimals without zeros at their end, texts that look like formulas defused. Parquet
+    The warehouse is only read. CSV and Excel files are for spreadsheets: times in UTC without a
+    zone, decimals without trailing zeros, and texts that look like formulas made harmless. Parquet
     files keep every type.
     """
     from harvest_source.export.export import export as run_export

@@ -1,9 +1,9 @@
 """
 The log for programs: ``--log-format json``, one JSON object on each line of stderr.
 
-Every line has ``at`` (UTC) and ``event``: ``progress``, ``warning``, ``skipped``, ``audit``,
-``error``; ``table``, one for each table of each account; ``finding``, of commands without tables;
-and at the end, however the command ends, one ``run``.
+Every line has ``at`` (UTC) and ``event``: ``progress``, ``warning``, ``skipped``, ``later``,
+``audit``, ``file``, ``sheet``, ``error``; ``table``, one for each table of each account;
+``finding``, from commands without tables; and at the end, however the command ends, one ``run``.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 OPTION: Final = "--log-format"
 JSON: Final = "json"
 _NESTED: Final = frozenset({"tables", "errors", "warnings", "skipped"})
-"""Parts of a report that have lines of their own, or are counted in the line of the run."""
+"""Parts of a report that get lines of their own, or are counted in the ``run`` line."""
 
 
 def wants_json_log(arguments: Sequence[str]) -> bool:
-    """Whether the command line asks for this log, even if it cannot be parsed."""
+    """Whether the command line asks for this log; works even if it cannot be parsed."""
     return f"{OPTION}={JSON}" in arguments or (OPTION, JSON) in pairwise(arguments)
 
 
 class JsonLog:
     """
-    Writes the lines of one command.
+    The log of one command.
 
     Args:
-        clock: Dates the lines.
+        clock: Gives the time of each line.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -45,19 +45,19 @@ class JsonLog:
         self._result: dict[str, Any] = {"status": "ok"}
 
     def write(self, event: str, **fields: Any) -> None:
-        """Write one line; ``fields`` are what JSON can hold, and instants."""
+        """Write one line; ``fields`` are values that JSON can hold, or datetimes."""
         line = {"at": self._clock.now(), "event": event, **fields}
         print(json.dumps(line, default=_write_value), file=sys.stderr)
 
     def note_result(self, report: Mapping[str, Any]) -> None:
-        """Take what the line of the run says from *report*, the object of ``--json``."""
+        """Keep for the ``run`` line what it needs from *report*, the ``--json`` object."""
         counts = {name: len(report[name]) for name in ("errors", "warnings") if name in report}
         flat = {name: value for name, value in report.items() if name not in _NESTED}
         plain = {name: value for name, value in flat.items() if not _is_table(value)}
         self._result = {**plain, **counts}
 
     def end(self, exit_code: int) -> None:
-        """Write the line of the run."""
+        """Write the ``run`` line."""
         ended_at = self._clock.now()
         result = self._result
         if exit_code and result.get("status") == "ok":
@@ -75,7 +75,7 @@ class JsonLog:
 
 
 def log_sync(log: JsonLog, report: SyncReport) -> None:
-    """A line for each table of each account, then what the line of the run is to say."""
+    """Write a line for each table of each account, and keep the totals for the ``run`` line."""
     for line in _iter_table_lines(report):
         log.write("table", **line)
     summary = report.as_dict()
@@ -86,7 +86,7 @@ def log_sync(log: JsonLog, report: SyncReport) -> None:
 
 
 def log_findings(log: JsonLog, report: Mapping[str, Any], findings: Iterable[Any]) -> None:
-    """A line for each finding, which is an object of ``--json``; then what the run's is to say."""
+    """Write a line for each finding, and keep *report* for the ``run`` line."""
     for finding in findings:
         log.write("finding", **finding)
     log.note_result(report)
@@ -120,7 +120,7 @@ def _iter_table_lines(report: SyncReport) -> Iterator[dict[str, Any]]:
 
 
 def _is_table(value: object) -> bool:
-    """Whether a value of a report is a list of objects, too long for one line of a log."""
+    """Whether a value of a report is a list of objects, which is too long for a log line."""
     return isinstance(value, list) and any(isinstance(each, dict) for each in value)
 
 

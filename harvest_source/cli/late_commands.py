@@ -1,4 +1,4 @@
-"""Commands whose modules are imported when they are called, or looked at."""
+"""Commands whose modules are imported only when they are called or looked up."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import click
 @dataclass(frozen=True, slots=True)
 class LateCommand:
     """
-    A command that was not imported yet.
+    A command that is not imported yet.
 
     Attributes:
-        module, attribute: Where it is.
+        module, attribute: Where the command is defined.
         summary: The first sentence of its help.
     """
 
@@ -30,7 +30,7 @@ class LateCommand:
 
 
 class LateCommands(MutableMapping[str, click.Command]):
-    """Commands by name; one that is late is imported when it is looked up."""
+    """Commands by name; a late one is imported when it is looked up."""
 
     def __init__(self, late: Mapping[str, LateCommand]) -> None:
         self._known: dict[str, click.Command | LateCommand] = dict(late)
@@ -65,7 +65,7 @@ class LateGroup(click.Group):
     """A group whose ``--help`` imports no command."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does, without hidden commands: it has none."""
+        """Format as click does, except that it need not skip hidden commands: there are none."""
         if not isinstance(self.commands, LateCommands):
             super().format_commands(ctx, formatter)
             return

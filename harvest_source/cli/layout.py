@@ -1,4 +1,4 @@
-"""Messages on a terminal: lines that end between words, and the remedy on a line of its own."""
+"""Layout of messages on a terminal: wrapped between words, with the remedy on its own line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COMMAND: Final = re.compile(
     r"(?:harvest-source|chmod|install -m|uv pip|\S*python[\d.]* -m pip)\b.*?"
     r"(?=$|[.;,)]?(?: or | and | makes | loads | reads |; |, |\. )|[.;,)]+$)"
 )
-"""A command in a message, up to where its sentence goes on or ends."""
+"""A command in a message, up to where the sentence continues or ends."""
 
 _REMEDIES: Final = frozenset(
     {
@@ -20,18 +20,18 @@ _REMEDIES: Final = frozenset(
         *("Sign", "Sync", "To", "Type", "Under", "Use", "Wait", "Write"),
     }
 )
-"""How sentences begin that say what to do."""
+"""First words of sentences that say what to do."""
 
 _JOINT: Final = "\u00a0"
-"""Stands for a blank at which a line may not end."""
+"""Replaces a blank at which a line must not break."""
 
 
 def lay_out(mark: str, message: str, width: int) -> str:
     """
-    ``mark: message`` in lines of at most *width* columns; what follows the first is indented.
+    ``mark: message`` in lines of at most *width* columns; lines after the first are indented.
 
-    A word, a path, an address or a command is never broken: one that is longer than a line has a
-    line of its own, which the terminal folds and a mouse copies whole.
+    A word, a path, an address or a command is never broken: one that is longer than a line gets a
+    line of its own, which the terminal folds and a mouse selects as a whole.
     """
     indent = " " * (len(mark) + 2)
     lines: list[str] = []
@@ -53,7 +53,7 @@ def _join(command: str) -> str:
 
 
 def _split_remedy(message: str) -> list[str]:
-    """What happened, and what to do: two paragraphs, or one."""
+    """Split *message* into what happened and what to do; one part if nothing is to be done."""
     sentences = _SENTENCE.split(message)
     for at, sentence in enumerate(sentences[1:], 1):
         if sentence.split(_JOINT)[0].split()[0] in _REMEDIES:

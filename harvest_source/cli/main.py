@@ -1,8 +1,8 @@
 """
-The command line: which commands there are, and what the process ends with.
+The command line: the list of commands, and the exit code of the process.
 
-People read stderr and a table on stdout; ``--json`` puts one object on stdout. Imports of dlt wait
-until a command needs it: ``--help`` and ``tables`` stay quick.
+People read stderr and a table on stdout; ``--json`` prints one object on stdout. dlt is imported
+only when a command needs it, so that ``--help`` and ``tables`` stay quick.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ EMPTY_REPORT: Final[Mapping[str, Any]] = {
     "errors": [],
     "warnings": [],
 }
-"""The object of ``--json`` for a command that ended before it had a report."""
+"""The ``--json`` object of a command that ended before it had a report."""
 
 _INTERRUPTED_MESSAGE: Final = (
     "Interrupted. What was loaded stays; the same command goes on from here."
@@ -77,7 +77,7 @@ _MODULES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "auth_commands": {"auth": "Sign in to Harvest and keep the sign-in, encrypted."},
 }
-"""Each command with its first sentence, by the module beside this one that has it."""
+"""Each command and the first sentence of its help, by the module of this package it lives in."""
 
 _COMMANDS: Final = {
     name: LateCommand(f"harvest_source.cli.{module}", "list_" if name == "list" else name, summary)
@@ -108,13 +108,13 @@ def run(arguments: Sequence[str], build_limiter: LimiterMaker = general_limiter)
     Run one command.
 
     Args:
-        build_limiter: Makes the limiter of each account that is read.
+        build_limiter: Makes the rate limiter of each account that is read.
 
     Returns:
         The exit code. Only ``--debug`` prints a traceback.
     """
     context = Context(build_limiter)
-    # These hold even when the command line cannot be parsed.
+    # These apply even when the command line cannot be parsed.
     context.console.as_json = "--json" in arguments
     context.debug = "--debug" in arguments
     if not wants_json_log(arguments):
@@ -134,14 +134,15 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except (BrokenPipeError, SystemExit):
-        # ``| head`` has read enough: click and rich make it an exit with 1, which is for bugs.
-        # Without a stdout, Python would complain once more when it flushes at the end.
+        # ``| head`` has read enough. click and rich would exit with 1, a code reserved for bugs.
+        # If stdout were left closed, Python's flush at exit would print another error.
         discard_stdout()
         return context.exit_code
     except OutputError as error:
         discard_stdout()
         context.console.error(_explain_unprinted(error, is_done=context.is_done))
-        # Of a command that only answers the answer is missing: ``query ... > f && upload f``.
+        # A command that only answers has failed if its answer was not printed, and must not exit
+        # with 0: ``query ... > f && upload f``.
         return context.exit_code or (ExitCode.DONE if context.is_done else ExitCode.USAGE)
     except (Exception, KeyboardInterrupt) as error:
         return _fail(context, error)
@@ -149,7 +150,7 @@ def _run(context: Context, arguments: Sequence[str]) -> int:
 
 
 def _fail(context: Context, error: BaseException) -> int:
-    """Report *error* the way the caller wishes; returns the exit code of its kind."""
+    """Report *error* in the form that the caller asked for, and return its exit code."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not context.console.as_json:
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE
@@ -182,7 +183,7 @@ def _explain_unprinted(error: OutputError, *, is_done: bool) -> str:
 
 
 def explain_error(error: BaseException) -> tuple[int, str]:
-    """The exit code of *error*, and what people are told."""
+    """The exit code of *error*, and the message for people."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return ExitCode.INTERRUPTED, _INTERRUPTED_MESSAGE
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -192,7 +193,7 @@ def explain_error(error: BaseException) -> tuple[int, str]:
     if isinstance(error, HarvestError):
         return error.exit_code, str(error)
     if find_cause(error, KeyboardInterrupt) is not None:
-        # dlt, closing what still runs, raises errors of its own on top of Ctrl-C.
+        # After Ctrl-C, dlt raises errors of its own while it shuts down what is still running.
         return ExitCode.INTERRUPTED, _INTERRUPTED_MESSAGE
     if lack := explain_lack(error):
         return ResourceError.exit_code, lack
@@ -205,7 +206,7 @@ def explain_error(error: BaseException) -> tuple[int, str]:
 
 
 def _explain_refusal(error: BaseException) -> str | None:
-    """What the file system refused to this user; None when *error* is something else."""
+    """Explain which path this user may not access; None if *error* is something else."""
     try:
         Path.cwd()
     except OSError:

@@ -1,4 +1,4 @@
-"""The command that serves the warehouse to agents, and the tokens of those who may ask."""
+"""The command that serves the warehouse to agents, and those that manage callers' tokens."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     Serve the warehouse to agents, read-only.
 
     Speaks the Model Context Protocol on stdin and stdout, or with --http to callers that have a
-    token of mcp token add, or of the issuer of issuer_url. Needs the extra mcp.
+    token from mcp token add, or from the issuer at issuer_url. Needs the extra mcp.
     """
     if (below := command.invoked_subcommand) is not None:
         # ``mcp --url https://... token add ada`` would make a token for another server.
@@ -100,10 +100,10 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
 
 def _build_callers(context: Context, place: Place, audit: AuditLog) -> HttpCallers:
     """
-    Who may ask over HTTP.
+    Build the recognition of callers over HTTP.
 
     Raises:
-        ConfigError: No caller can have a token, or a setting of the issuer cannot work.
+        ConfigError: There is neither an issuer nor a token, or an issuer setting is invalid.
     """
     from functools import partial
 
@@ -164,7 +164,7 @@ def add(context: Context, *, name: str, scope: str, days: int | None, url: str) 
             click.echo(made)
         sys.stdout.flush()
     except (BrokenPipeError, OutputError):
-        tokens.revoke(name=name)  # It was shown nowhere, and its name would be taken.
+        tokens.revoke(name=name)  # It was never shown, and would block its name.
         raise
     return ExitCode.DONE
 
@@ -189,7 +189,7 @@ def list_tokens(context: Context) -> int:
 @click.argument("name")
 @everywhere
 def revoke(context: Context, *, name: str) -> int:
-    """End the token of NAME; a server that runs refuses it from now on."""
+    """End the token of NAME; a running server refuses it from now on."""
     if not _open_tokens(context).revoke(name=name):
         raise ConfigError(
             f"There is no token named {name[:64]}. See: harvest-source mcp token list"
@@ -211,10 +211,10 @@ def _read_scopes() -> Any:
 
 def _open_tokens(context: Context, *, needs_one: bool = False) -> ServerTokens:
     """
-    The tokens, which lie beside the saved sign-ins.
+    Open the tokens, which are stored beside the saved sign-ins.
 
     Raises:
-        ConfigError: There is none, and one is needed.
+        ConfigError: There is no token, and *needs_one* is set.
     """
     from harvest_source.auth.server_tokens import ServerTokens
     from harvest_source.clock import SystemClock

@@ -1,4 +1,4 @@
-"""The commands of the dbt models: build them in the warehouse, or hand out their package."""
+"""The commands for the dbt models: build them in the warehouse, or copy their package."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def dbt(context: Context, *, path: Path | None) -> int:
     """
     Copy the dbt package to PATH, or print where it is.
 
-    For a dbt project of your own: the printed folder can stand in packages.yml as it is.
+    For a dbt project of your own: the printed folder can be used in packages.yml unchanged.
     """
     from harvest_source.cli.console import print_json
     from harvest_source.operations.dbt_runs import PACKAGE, copy_package

@@ -1,4 +1,4 @@
-"""Options that several commands take, and what the common ones ask for."""
+"""Options shared by several commands, and the context that holds the common ones."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class Context:
     """
-    What ``--json``, ``--quiet``, ``--debug`` and ``--profile`` ask for.
+    The common options of one command, and how far it has got.
 
     Attributes:
-        console: How the command speaks.
+        console: Where the command prints.
         debug: Show tracebacks and dlt's log.
-        profile: The named sign-in; None: what the configuration says.
-        table_format: Format of tables in files; None: what the configuration says.
-        exit_code: What the process ends with when stdout is closed before everything is printed.
-        is_done: Whether the command has done what it is for, and that is not what it prints.
-        build_limiter: Makes the limiter of each account that is read.
+        profile: The named sign-in; None: the configured one.
+        table_format: Format of tables in files; None: the configured one.
+        exit_code: Exit code of the process if stdout is closed before everything is printed.
+        is_done: Whether the command's work is done; its output is only a report of it.
+        build_limiter: Makes the rate limiter of each account that is read.
     """
 
     def __init__(self, build_limiter: LimiterMaker = general_limiter) -> None:
@@ -52,11 +52,11 @@ class Context:
         return {name: value for name, value in named.items() if value is not None}
 
     def finish(self, exit_code: int = ExitCode.DONE) -> None:
-        """Note that the work is done, before it is reported: no report is needed for it."""
+        """Note that the work is done, before it is reported: a lost report does not undo it."""
         self.exit_code, self.is_done = exit_code, True
 
     def take(self, options: dict[str, Any]) -> None:
-        """Move the common options out of *options*."""
+        """Move the common options from *options* into this context."""
         self.console.as_json |= options.pop("as_json")
         self.console.quiet |= options.pop("quiet")
         self.debug |= options.pop("debug")
@@ -68,7 +68,7 @@ class Context:
 
 
 def everywhere(function: F) -> F:
-    """Add the common options, which may stand before the command's name as well as after it."""
+    """Add the common options, which are accepted both before and after the command's name."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
     @click.option("--quiet", is_flag=True, help="Print one line with the result, and errors.")
@@ -82,13 +82,13 @@ def everywhere(function: F) -> F:
         try:
             return function(context, **options)
         except KeyboardInterrupt as error:
-            raise click.Abort from error  # On a KeyboardInterrupt click would print an empty line.
+            raise click.Abort from error  # For a KeyboardInterrupt click prints an empty line.
 
     return wrapped  # type: ignore[return-value]
 
 
 class PathType(click.Path):
-    """A path, as :class:`pathlib.Path`; an empty text would be the current folder."""
+    """A :class:`pathlib.Path`. Refuses empty text, which would mean the current folder."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -101,9 +101,9 @@ class PathType(click.Path):
 
 def _refuse_empty(command: click.Context) -> None:
     """
-    Refuse an empty value of any option or argument, as that of a shell's variable that is not set.
+    Refuse an empty value of any option or argument, such as an unset shell variable.
 
-    Left out, ``--exclude ""`` would load the columns, and ``export ""`` fill the current folder.
+    Otherwise ``--exclude ""`` would load the column, and ``export ""`` fill the current folder.
 
     Raises:
         click.BadParameter: Names the option.
@@ -117,14 +117,14 @@ def _refuse_empty(command: click.Context) -> None:
 
 def refuse_given(names: Sequence[str], why: str) -> None:
     """
-    Refuse options that were written on the command line and that this call would ignore.
+    Refuse options that were given on the command line but have no effect in this call.
 
     Args:
-        names: Of the command's parameters.
-        why: What to do, for the message.
+        names: Names of the command's parameters.
+        why: The reason, or what to do; it ends the message.
 
     Raises:
-        click.UsageError: Names the first of them.
+        click.UsageError: One was given; the message names the first.
     """
     command = click.get_current_context()
     written = click.core.ParameterSource.COMMANDLINE
@@ -135,10 +135,10 @@ def refuse_given(names: Sequence[str], why: str) -> None:
 
 def check_name(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """
-    Check the name of a pipeline or dataset; None when none was given.
+    Check the name of a pipeline or dataset; None if none was given.
 
     Raises:
-        click.BadParameter: It is empty, or a pipeline's name that would be taken for a path.
+        click.BadParameter: The name is empty, or a pipeline name is not safe as a folder name.
     """
     if value is None:
         return None
@@ -166,7 +166,7 @@ dataset_option = click.option(
 
 
 def warehouse(function: F) -> F:
-    """Add the options that say where the tables are, and of which accounts."""
+    """Add the options that say where the tables are, and which accounts to use."""
     options = (
         click.option(
             "--destination",
@@ -208,12 +208,12 @@ table_format_option = click.option(
 
 def refuse_table_format(destination: str) -> None:
     """
-    Refuse ``--table-format`` for DuckDB; of other destinations the warehouse says it.
+    Refuse ``--table-format`` for DuckDB; the warehouse checks it for other destinations.
 
-    ``table_format`` in a file may stand there for another destination.
+    ``table_format`` in a configuration file is accepted: it may be meant for another destination.
 
     Raises:
-        click.UsageError: It was given.
+        click.UsageError: The option was given for DuckDB.
     """
     if destination == DUCKDB:
         refuse_given(["table_format"], "DuckDB keeps its own. Add --destination filesystem.")
@@ -236,13 +236,13 @@ log_format_option = click.option(
     type=click.Choice(["text", JSON]),
     default="text",
     show_default=True,
-    expose_value=False,  # The console has it from before the command line was parsed.
+    expose_value=False,  # :func:`main.run` reads it before the command line is parsed.
     help="How stderr is written; json: an object on each line.",
 )
 
 
 def max_deletes_option(remover: str) -> Callable[[F], F]:
-    """The guard of everything that removes rows; *remover* is what removes them."""
+    """The option that limits deletions; *remover* names what removes rows, for the help."""
     return click.option(
         "--max-deletes",
         default=MAX_DELETES,

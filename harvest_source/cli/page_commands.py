@@ -93,7 +93,7 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
     Serve the report as a page with controls, until interrupted.
 
     Period, clients, people and currency can be chosen. For this machine alone: nothing is fetched
-    from others, and the address holds a token. Needs the extra app, and models: transform.
+    from others, and the address contains a token. Needs the extra app, and models: transform.
     """
     from harvest_source.pages.needs import check_installed
 
@@ -120,7 +120,7 @@ def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **optio
 
 
 def build_page_target(options: dict[str, Any], *, sandbox: bool) -> Any:
-    """Where the models are; takes the options of the warehouse but --account out of *options*."""
+    """Where the models are; removes the warehouse options except --account from *options*."""
     from harvest_source.warehouse.target import build_target
 
     destination, database = options.pop("destination"), options.pop("database")

@@ -1,4 +1,4 @@
-"""How far a run has come: one line that is kept up to date, or a line now and then in a log."""
+"""Progress of a run: one line that is updated on a terminal, or a line every 5 s in a log."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from harvest_source.extract.run_log import PageCounts, Progress
 
 _LINE_EVERY_S: Final = 5.0
 _QUIET_S: Final = 2.0
-"""Seconds without a request after which the limit is what is waited for."""
+"""Seconds without a request after which the run is shown as waiting for the rate limit."""
 
 _REMEMBERED: Final = 100
-"""Requests whose times are remembered: as many as a window of the limit can have."""
+"""Requests whose times are remembered: as many as fit in one window of the rate limit."""
 
 _USED_UP: Final = 0.9
-"""Share of the limit from which on it, and not the answers, decides how fast a run is."""
+"""Used share of the rate limit above which it, and not Harvest's speed, determines the pace."""
 
 MARK: Final = "progress: "
-"""How lines of progress in a log begin."""
+"""Prefix of progress lines in a log."""
 
 
 class Board:
     """
-    What is known of a run: phase, requests, rows, time left. Thread-safe.
+    The progress of a run: phase, requests, rows, time left. Thread-safe.
 
     Args:
-        monotonic: A steady counter of seconds.
+        monotonic: A monotonic clock in seconds.
     """
 
     def __init__(self, activity: Activity, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -59,7 +59,7 @@ class Board:
 
     @property
     def expected(self) -> int | None:
-        """Requests in all, as far as the pages announce them; None: nothing was announced."""
+        """Total requests, as far as the pages read announce them; None: none has announced any."""
         with self._lock:
             return self.activity.requests + self._counts.pages_left if self._counts.rows else None
 
@@ -68,9 +68,9 @@ class Board:
         """
         Seconds until the announced pages are read; None: not known yet.
 
-        A page takes as long as the pages before took, and comes no earlier than the limit admits:
-        as many requests as it allows are sent at once, and the next ones when those leave its
-        window.
+        Each page is expected to take as long as the earlier ones did, and no less than the rate
+        limit admits: a full window of requests is sent at once, and the next ones when those leave
+        the window.
         """
         now = self._monotonic()
         with self._lock:
@@ -84,7 +84,7 @@ class Board:
             return by_pace
         allowed, window_s = self.activity.allowed
         by_limit = _wait_for_limit(pages, recent, now, allowed, window_s)
-        # Where the limit is used up, the pace is its own: it goes by bursts, and their mean lags.
+        # When the limit is used up, it alone sets the pace: in bursts, which a mean lags behind.
         is_used_up = sum(at >= now - window_s for at in recent) >= _USED_UP * allowed
         return by_limit if is_used_up else max(by_pace, by_limit)
 
@@ -93,7 +93,7 @@ class Board:
             self._sent.append(self._monotonic())
 
     def describe(self) -> tuple[str, ...]:
-        """Phase, requests, rows and time left, in columns that keep their width."""
+        """Phase, requests, rows and time left, in columns of fixed width."""
         expected, left_s = self.expected, self.left_s
         sent = f"{self.activity.requests:,}"
         total = f" of about {expected:,}" if expected is not None else ""
@@ -103,7 +103,7 @@ class Board:
         return f"{self._describe_phase():<27}", f"{sent:>6}{total} requests", rows, left
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for a program; None: not known yet."""
+        """The same for programs; None: not known yet."""
         with self._lock:
             rows = self._counts.rows
         left_s = self.left_s
@@ -116,7 +116,7 @@ class Board:
         }
 
     def _describe_phase(self) -> str:
-        """Waiting for the limit counts once no thread gets through: one always waits."""
+        """Describe the phase. Some thread always waits for the limit: shown once none passes it."""
         now, sent = self._monotonic(), self.activity.requests
         if sent != self._requests:
             self._requests, self._changed = sent, now
@@ -128,7 +128,7 @@ class Board:
 def _wait_for_limit(
     pages: int, recent: Sequence[float], now: float, allowed: int, window_s: float
 ) -> float:
-    """Seconds until the last of *pages* requests may be sent, the *recent* ones still counting."""
+    """Seconds until the last of *pages* requests may be sent, given the *recent* ones."""
     if pages < 1:
         return 0.0
     windows, at = divmod(pages - 1, allowed)
@@ -137,7 +137,7 @@ def _wait_for_limit(
 
 
 def write_duration(seconds: float) -> str:
-    """``0:03:21``; what is longer than a day in days."""
+    """``0:03:21``; with days in front if it is longer than a day."""
     whole = int(seconds)
     days, rest = divmod(whole, 86_400)
     text = f"{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
@@ -146,7 +146,7 @@ def write_duration(seconds: float) -> str:
 
 @contextmanager
 def show_progress(console: Console, base: Phase = Phase.READING) -> Iterator[Board]:
-    """Show on stderr what the yielded board is told; nothing with ``--quiet``."""
+    """Show the state of the yielded board on stderr; nothing with ``--quiet``."""
     board, log = Board(Activity(base)), console.log
     if console.quiet:
         yield board
@@ -159,7 +159,7 @@ def show_progress(console: Console, base: Phase = Phase.READING) -> Iterator[Boa
 
 @contextmanager
 def _write_lines(board: Board, log: JsonLog | None) -> Iterator[None]:
-    """Plain progress for logs: a line every five seconds."""
+    """Write plain progress for logs: a line every five seconds."""
     ended = threading.Event()
 
     def write() -> None:
@@ -179,13 +179,13 @@ def _write_lines(board: Board, log: JsonLog | None) -> Iterator[None]:
 
 
 def write_line(board: Board) -> str:
-    """The line of a log."""
+    """One progress line for a log."""
     return MARK + ", ".join(" ".join(each.split()) for each in board.describe() if each)
 
 
 @contextmanager
 def _show_line(board: Board) -> Iterator[None]:
-    """One line at the end of a terminal, gone when the run is done."""
+    """Show one line at the bottom of the terminal, and remove it when the run is done."""
     from rich.live import Live
     from rich.text import Text
 

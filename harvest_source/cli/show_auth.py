@@ -1,4 +1,4 @@
-"""What people see of ``harvest-source auth``."""
+"""Output of ``harvest-source auth``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HARVEST_SIDES: Final[Mapping[str, str]] = {
     "it at https://id.getharvest.com/developers.",
     "failed": "",
 }
-"""What became of a sign-in at Harvest; a failure is among the errors."""
+"""What happened to a revoked sign-in at Harvest; a failure is listed with the errors."""
 
 _SHOWN: Final = (
     "kind",
@@ -56,7 +56,7 @@ _SHOWN: Final = (
 
 
 def show_address(url: str, *, by_hand: bool) -> None:
-    """Print where to sign in: on stderr, alone on its line, so that it can be copied whole."""
+    """Print where to sign in: on stderr, on a line of its own, so that it can be copied whole."""
     if by_hand:
         click.echo(
             "Open this address in any browser. The page it leads to afterwards need not load: copy "
@@ -69,7 +69,7 @@ def show_address(url: str, *, by_hand: bool) -> None:
 
 
 def show_login(console: Console, report: LoginReport) -> None:
-    """The end of a login."""
+    """Show the result of a login."""
     found = report.as_dict()
     if console.as_json:
         print_json(found)
@@ -89,7 +89,7 @@ def show_login(console: Console, report: LoginReport) -> None:
 
 
 def show_status(console: Console, report: StatusReport) -> None:
-    """What is known of a sign-in."""
+    """Show what is known about a sign-in."""
     found = report.as_dict()
     if console.as_json:
         print_json(found)
@@ -111,7 +111,7 @@ def show_status(console: Console, report: StatusReport) -> None:
 
 
 def show_health(console: Console, report: HealthReport) -> None:
-    """What a look at every sign-in found."""
+    """Show the state of every sign-in."""
     found = report.as_dict()
     if console.as_json:
         print_json(found)
@@ -136,7 +136,11 @@ def show_health(console: Console, report: HealthReport) -> None:
 
 
 def _list_warnings(report: HealthReport) -> list[tuple[str, bool]]:
-    """Each warning once, and whether it is shown in any case; one of all sign-ins is of none."""
+    """
+    Each warning once, and whether it is shown even with ``--quiet``.
+
+    A warning that several sign-ins share names no profile.
+    """
     counts = Counter(notice for each in report.sign_ins for notice in each.report.notices)
     found = [(text, True) for text in report.warnings]
     for each in report.sign_ins:
@@ -163,12 +167,12 @@ def _build_health_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _cut_time(instant: str | None) -> str:
-    """``2026-11-22 08:00`` of an instant in ISO 8601; UTC."""
+    """Shorten an instant in ISO 8601 to ``2026-11-22 08:00``; UTC."""
     return (instant or "")[:16].replace("T", " ")
 
 
 def show_revocation(console: Console, report: RevocationReport) -> None:
-    """The end of a revocation."""
+    """Show the result of a revocation."""
     if console.as_json:
         print_json(report.as_dict())
         return
@@ -183,7 +187,7 @@ def show_revocation(console: Console, report: RevocationReport) -> None:
 
 
 def show_accounts(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
-    """The accounts that a credential reaches."""
+    """Show the accounts that a credential can access."""
     if console.as_json:
         print_json({"status": "ok", "accounts": list(found)})
     else:
@@ -191,7 +195,7 @@ def show_accounts(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_logout(console: Console, profile: str, *, was_there: bool) -> None:
-    """The end of a logout."""
+    """Show the result of a logout."""
     if console.as_json:
         print_json({"status": "ok", "profile": profile, "forgotten": was_there})
     elif not was_there:
@@ -206,7 +210,7 @@ def show_logout(console: Console, profile: str, *, was_there: bool) -> None:
 
 
 def show_rotation(console: Console, count: int, place: str) -> None:
-    """The end of a change of keys."""
+    """Show the result of a key rotation."""
     if console.as_json:
         print_json({"status": "ok", "logins": count, "key": place})
     else:

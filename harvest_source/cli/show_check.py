@@ -1,4 +1,4 @@
-"""What people see of a check."""
+"""Output of ``harvest-source check``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def show_check(console: Console, report: CheckReport) -> None:
     """
-    One line for each finding; then the settings in effect, and where each came from.
+    Show one line for each finding, then the settings in effect and where each came from.
 
-    With ``--quiet``: how many findings of each kind there are, and the errors on stderr.
+    With ``--quiet``: the number of findings of each kind, and the errors on stderr.
     """
     if console.log is not None:
         log_findings(console.log, report.as_dict(), [each.as_dict() for each in report.findings])

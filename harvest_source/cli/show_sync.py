@@ -1,4 +1,4 @@
-"""What people see at the end of a sync."""
+"""Output at the end of ``harvest-source sync``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def show_sync(console: Console, report: SyncReport) -> None:
     """
-    Warnings, skipped tables and errors on stderr; the table and a last line on stdout.
+    Show warnings, skipped tables and errors on stderr; the table and a summary line on stdout.
 
-    With ``--quiet``, for logs: the last line alone, with the time.
+    With ``--quiet``, for logs, stdout gets only the summary line, with the time.
     """
     if console.log is not None:
         _tell(console, report)
@@ -36,7 +36,7 @@ def show_sync(console: Console, report: SyncReport) -> None:
 
 
 def _show_tables(report: SyncReport) -> None:
-    """The tables with news; how many others there are."""
+    """Show the tables that changed, and how many others there are."""
     rows = list(_iter_rows(report))
     news = [row for row in rows if row[-2:] != ["0", "0"]]
     if news:
@@ -52,7 +52,7 @@ def _show_tables(report: SyncReport) -> None:
 
 
 def _first_column(report: SyncReport) -> int:
-    """The accounts' column is left out where there is only one."""
+    """Index of the first column shown: the account's is left out if there is only one."""
     return 0 if len(report.account_ids) > 1 else 1
 
 
@@ -78,7 +78,7 @@ def _tell(console: Console, report: SyncReport) -> None:
 
 
 def describe_unasked(report: SyncReport) -> str:
-    """How many parents are still to be asked for which tables, by when, and how to ask all now."""
+    """How many parents are still to be read for which tables, by when, and how to read all now."""
     unasked = sorted(report.run_log.unasked.items())
     parts = ", ".join(
         f"{table} of {each.left:,} of {each.parents:,} "
@@ -103,7 +103,7 @@ def _iter_rows(report: SyncReport) -> Iterator[list[str]]:
 
 
 def summarise(report: SyncReport) -> str:
-    """What was read, from where to where, and what it took: the last line on stdout."""
+    """What was read, from where to where, and what it took: the summary line on stdout."""
     plural = "s" if len(report.account_ids) > 1 else ""
     accounts = ", ".join(map(str, report.account_ids))
     rows = sum(count.rows for count in report.tables.values())
@@ -118,7 +118,7 @@ def summarise(report: SyncReport) -> str:
 
 
 def _describe_freshness(report: SyncReport) -> str:
-    """Since when Harvest's changes are missing, and whether the tokens see all of them."""
+    """As of when the copy is complete, and whether the tokens see everything."""
     if report.status != "ok":
         return ""
     as_of = f"as of {report.started_at:%H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""Every table of Harvest's and ours, as people and programs get the list."""
+"""The list of all tables, Harvest's and ours, for people and for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harvest_source.schema.own_tables import OWN_TABLES, OwnTable
 
 
 def show_tables(console: Console) -> None:
-    """Every table with its key, cursor and columns."""
+    """Show every table with its key, cursor and columns."""
     if console.as_json:
         theirs = {each.name: describe(each) for each in ENDPOINTS}
         print_json({"tables": theirs | {each.name: describe_own(each) for each in OWN_TABLES}})
@@ -30,7 +30,7 @@ def show_tables(console: Console) -> None:
 
 
 def _show_columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> None:
-    print(heading)  # Outside the table: no terminal may cut it.
+    print(heading)  # Outside the table, where no terminal width cuts it.
     print_table(
         ("Column", "Type", "Description"),
         ((name, column["type"], column["description"]) for name, column in columns.items()),
@@ -40,7 +40,7 @@ def _show_columns(heading: str, columns: Mapping[str, Mapping[str, str]]) -> Non
 
 
 def describe(endpoint: Endpoint) -> dict[str, Any]:
-    """One table as data."""
+    """Describe one of Harvest's tables as data."""
     return {
         "key": list(endpoint.key),
         "cursor": endpoint.cursor,
@@ -57,7 +57,7 @@ def describe(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def describe_own(table: OwnTable) -> dict[str, Any]:
-    """One of our own tables as data."""
+    """Describe one of our own tables as data."""
     return {
         "key": list(table.key),
         "cursor": None,

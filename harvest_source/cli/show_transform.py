@@ -1,4 +1,4 @@
-"""What people see of the models that were built."""
+"""Output of ``harvest-source transform``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADINGS: Final = ("Model", "Rows", "Tests", "State")
 
 @contextmanager
 def show_steps(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show on stderr how many models and tests have begun, if it is a terminal."""
+    """Show on stderr how many models and tests have started, if it is a terminal."""
     if console.quiet or not console.as_text or not open_stderr().is_terminal:
         yield lambda _, __: None
         return
@@ -31,7 +31,7 @@ def show_steps(console: Console) -> Iterator[Callable[[int, int], None]]:
 
 
 def show_transform(console: Console, report: TransformReport) -> None:
-    """Warnings and failures on stderr; the marts and a last line on stdout."""
+    """Show warnings and failures on stderr; the marts and a summary line on stdout."""
     if console.log is not None:
         _tell(console, report)
         models = report.as_dict()["models"]

@@ -1,4 +1,4 @@
-"""What people see of a verification."""
+"""Output of ``harvest-source verify``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from harvest_source.operations.verify_summary import CheckSummary, OpenQuestion
 
 _NAMED: Final = 3
-"""How many of the figures that cannot be told are named for each reason."""
+"""How many undecided figures are named for each reason."""
 
 
 def show_verify(console: Console, report: VerifyReport) -> None:
-    """One line for each check and currency; below it what differs, and what cannot be told."""
+    """Show one line for each check and currency, then what differs, and what is undecided."""
     if console.log is not None:
         _tell(console, report)
         log_findings(console.log, report.as_dict(), [each.as_dict() for each in report.checks])
@@ -52,7 +52,7 @@ def _tell(console: Console, report: VerifyReport) -> None:
 
 
 def _show_checks(report: VerifyReport) -> None:
-    """A table for each account."""
+    """Show a table for each account."""
     account_ids = sorted({each.account_id for each in report.checks})
     for account_id in account_ids:
         if len(account_ids) > 1:
@@ -103,7 +103,7 @@ def _describe_question(question: OpenQuestion) -> str:
 
 
 def summarise(report: VerifyReport) -> str:
-    """The last line: the result, never without what could not be compared."""
+    """The last line: the result, which always includes what could not be compared."""
     counts = report.count_states()
     told = counts["ok"] + counts["differs"]
     other = "other " if report.uncompared else ""

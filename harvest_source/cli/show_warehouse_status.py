@@ -1,4 +1,4 @@
-"""What people see of ``harvest-source status``."""
+"""Output of ``harvest-source status``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
-    """The last runs, then the tables, then a line on what is to be known."""
+    """Show the last runs, then the tables, then a summary line."""
     if console.as_json:
         print_json(report.as_dict())
         return
@@ -34,7 +34,7 @@ def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
 
 
 def describe_verified(report: WarehouseStatus) -> str:
-    """When Harvest's own totals were compared last, and what came of it."""
+    """When the warehouse was last compared with Harvest's own totals, and the result."""
     last = report.verified
     if last is None:
         return "none is on record. Compare with Harvest's own totals: harvest-source verify"

@@ -1,4 +1,4 @@
-"""The standard streams: always there, able to take any text, and no reason for a run to fail."""
+"""The standard streams: always open, able to print any text, and never why a run fails."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, TextIO, cast
 
 
 class OutputError(Exception):
-    """What a command reports could not be printed on stdout; says why."""
+    """A command's output could not be written to stdout; the message says why."""
 
 
 def prepare_streams() -> None:
     """
     Make stdin, stdout and stderr usable, however the process was started.
 
-    A closed stream (``>&-``) is replaced by the null device: a file that is opened later, the
-    warehouse for example, would get the free number and what is printed would be written into it.
-    Characters that the stream's encoding does not have are printed as escapes.
+    A closed stream (``>&-``) is replaced by the null device. Otherwise a file that is opened later,
+    such as the warehouse, would get the free descriptor and printed text would be written into it.
+    Characters that the stream's encoding lacks are printed as escapes.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -34,12 +34,12 @@ def prepare_streams() -> None:
 
 
 def discard_stdout() -> None:
-    """Send what is left for stdout to the null device: Python writes it when the process ends."""
+    """Redirect stdout to the null device, so that Python's flush at exit cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Stream:
-    """A stream that says itself what happens when it cannot be written."""
+    """A stream that decides in :meth:`_refuse` what happens when a write fails."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -65,7 +65,7 @@ class _Stream:
 
 
 class _Output(_Stream):
-    """Stdout: the command ends and says so on stderr."""
+    """Stdout: a failed write ends the command, which reports it on stderr."""
 
     def _refuse(self, error: OSError) -> None:
         if isinstance(error, BrokenPipeError):
@@ -74,7 +74,7 @@ class _Output(_Stream):
 
 
 class _Messages(_Stream):
-    """Stderr: a message that cannot be printed is dropped, for there is no other place."""
+    """Stderr: a message that cannot be printed is dropped, as there is nowhere else to print it."""
 
     def _refuse(self, error: OSError) -> None:
         del error
