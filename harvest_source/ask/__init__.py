@@ -9,8 +9,8 @@ Every function returns an :class:`~harvest_source.ask.answers.Answer`::
     ask.sum_time(["client", "month"], start="2026-01-01")
     ask.query("SELECT COUNT(*) FROM time_entries")
 
-Reads DuckDB warehouses; asks Harvest nothing. Each statement runs in a process of its own, which
-can open that one file and nothing else.
+Reads DuckDB warehouses only, and sends Harvest no request. Each statement runs in a process of its
+own, which can open that one file and nothing else.
 """
 
 from harvest_source.ask.answers import Answer

@@ -25,7 +25,7 @@ class Caller:
     Who asks.
 
     Attributes:
-        name: For the audit log: of a token, or ``stdio``.
+        name: Name in the audit log: a token's name, or ``stdio`` for example.
         profile: The sign-in that says which person it is.
     """
 
@@ -37,11 +37,11 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Access:
     """
-    A warehouse for callers who may see parts of it.
+    A warehouse for callers who may see only parts of it.
 
     Attributes:
-        people: Asks Harvest who a caller is, where their scope depends on it.
-        key: Seals cursors; empty where callers can read the file by themselves.
+        people: Asks Harvest who a caller is, if their scope depends on it.
+        key: Seals cursors; empty where callers can read the file themselves.
     """
 
     runner: Runner
@@ -49,17 +49,17 @@ class Access:
     key: bytes = field(default=b"", repr=False)
 
     def for_server(self) -> Access:
-        """The same for callers who cannot read the file: their cursors are sealed with a key."""
+        """Return a copy for callers who cannot read the file: it seals cursors with a new key."""
         return replace(self, key=secrets.token_bytes(_KEY_BYTES))
 
     def open(self, caller: Caller, task: Task | None = None) -> Runner:
         """
-        A runner that answers *caller* and shows no more than they may see.
+        Return a runner that answers *caller* and shows no more than they may see.
 
-        Turns and workers are shared by all callers; *task* can give the question up.
+        All callers share the turns and workers; *task* lets the question be cancelled.
 
         Raises:
-            NotConfirmedError: Harvest did not confirm who they are, and the scope rests on it.
+            NotConfirmedError: Harvest did not confirm who they are, and the scope depends on it.
         """
         scope = caller.scope
         people: tuple[Person, ...] = ()
@@ -76,14 +76,14 @@ class Access:
 
 def check_tool(scope: Scope, tool: str, command: str) -> None:
     """
-    Refuse a command whose tool a scope does not have.
+    Refuse a command whose tool a scope does not allow.
 
     Raises:
-        StatementRefused: It has not.
+        StatementRefused: The scope does not allow *tool*.
     """
     if not scope.allows(tool):
         raise StatementRefused(f"The scope {scope.name} does not allow {command}.")
 
 
 Find = Callable[[object], Caller]
-"""Finds who a request of the protocol is from, by its context."""
+"""Finds the caller of a protocol request from its context."""

@@ -1,4 +1,4 @@
-"""What every question gets: rows, how old they are, and whether there are more."""
+"""The answer to every question: rows, how old they are, and whether there are more."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Answer:
     Rows of the warehouse.
 
     Attributes:
-        columns: Names, in the rows' order.
+        columns: Column names, in the order of the values in a row.
         types: DuckDB's types of the columns.
         rows: Values that JSON can hold: decimals as text, dates and times in ISO 8601, UTC.
-        as_of: When the last complete sync of the tables began; None where no sync is recorded.
+        as_of: When the last complete sync of the tables began; None if no sync is recorded.
         has_more: There are more rows than were asked for.
         is_cut: A text was shortened.
-        tables: What was read, with the schemas.
-        cursor: Continues the list; None at its end, and where a list cannot be continued.
-        cursors: For each row, the cursor that continues behind it; empty where there is none.
+        tables: Tables that were read, with their schemas.
+        cursor: Continues the list; None at its end, and for answers that cannot be continued.
+        cursors: For each row, the cursor that continues after it; empty if there are none.
     """
 
     columns: tuple[str, ...]
@@ -34,7 +34,7 @@ class Answer:
     cursors: tuple[str, ...] = ()
 
     def keep(self, count: int) -> Answer:
-        """The first *count* rows; the cursor continues behind them."""
+        """Return the answer with its first *count* rows; the cursor continues after them."""
         cursors = self.cursors[:count]
         last = cursors[-1] if cursors else None
         return replace(self, rows=self.rows[:count], cursors=cursors, cursor=last)

@@ -1,4 +1,4 @@
-"""How old an answer is: the last syncs that read the tables it rests on."""
+"""How old an answer is: the last syncs that read the tables behind it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from harvest_source.schema.run_record import RUN_COLUMNS, RunRecord, find_as_of
 from harvest_source.sql.maintenance import quote
 
 _RUNS: Final = 200
-"""Latest runs that are looked through."""
+"""How many of the latest runs are searched."""
 
 
 def read_as_of(connection: Any, dataset: str, tables: Iterable[Relation]) -> str | None:
     """
-    Since when the rows of *tables*, of every account, may lack changes; None: it is not known.
+    Read since when *tables*, in every account, may lack Harvest's changes; None: not known.
 
-    Tables that are no endpoint's, such as models, count as all that a run reads. Models know the
-    runs alone that were before they were built.
+    A table that belongs to no endpoint, such as a model, is as old as the oldest table that runs
+    read. For models, only runs from before they were built count.
     """
     import duckdb
 
@@ -46,6 +46,6 @@ def read_as_of(connection: Any, dataset: str, tables: Iterable[Relation]) -> str
 
 
 def _find_endpoint(table: str) -> str:
-    """The endpoint that brings *table*, which may be one of its child tables or its history."""
+    """The endpoint that loads *table*, which may be a child table or a history; empty: none."""
     names = (table, table.partition("__")[0], table.removesuffix("_history"))
     return next((name for name in names if name in BY_NAME), "")

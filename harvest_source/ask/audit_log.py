@@ -1,4 +1,4 @@
-"""One line of JSON for each call: who asked what, and with what result. Never a value of a row."""
+"""The audit log: a JSON line for each call with who asked what and the result, but no row value."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from harvest_source.errors import ConfigError, describe_os_error, printable
 from harvest_source.rotated_file import RotatedFile
 
 UNKNOWN: Final = "unknown"
-"""Stands for a tool that does not exist: its name may be anything, a secret too."""
+"""Replaces the name of a tool that does not exist: it may be anything, even a secret."""
 
 
 @dataclass(slots=True)
 class Call:
     """
-    What a line says of a call; filled while it runs.
+    What the log records about a call; filled in while the call runs.
 
     Attributes:
         caller: Who asks.
-        arguments: Those that were declared and valid. Others may be anything, a secret too.
-        tables: What was read.
+        arguments: Only declared and valid ones. Others may be anything, even a secret.
+        tables: Tables and views that were read.
         outcome: ``ok``, ``cancelled``, ``bug: KIND``, or the kind of the error.
     """
 
@@ -39,16 +39,16 @@ class Call:
 
 
 class AuditFailed(ConfigError):
-    """A line could not be written. What it was to tell of is not answered."""
+    """A line could not be written, so the call that it records is not answered."""
 
 
 class AuditLog:
     """
-    Appends to a file of bounded size; thread-safe.
+    Appends lines to a file of limited size. Thread-safe.
 
     Args:
-        now: Dates the lines.
-        on_failure: Told why a line could not be written, once until one can be again.
+        now: Gives the time of each line.
+        on_failure: Called with the reason when writing fails, once until a write succeeds again.
 
     Raises:
         AuditFailed: The file cannot be written.
@@ -78,8 +78,8 @@ class AuditLog:
             ms: How long the call took.
 
         Raises:
-            AuditFailed: It could not be written. The message says nothing of the machine: it goes
-                to the caller.
+            AuditFailed: The line could not be written. The message goes to the caller, so it says
+                nothing about the machine.
         """
         entry = {
             "at": self._now().isoformat(timespec="milliseconds"),
@@ -106,10 +106,10 @@ class AuditLog:
 
     def note_refusal(self, caller: str, why: str) -> None:
         """
-        Append a line about a token that was refused; it is refused whether that is written or not.
+        Append a line about a refused token. A failure is ignored: the token is refused anyway.
 
         Args:
-            why: Without a value of the token.
+            why: The reason, without any value from the token.
         """
         call = Call(Caller(caller, profile=""), outcome=f"refused: {why}")
         with suppress(AuditFailed):

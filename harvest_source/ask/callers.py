@@ -1,7 +1,7 @@
 """
-Who asks: Harvest's own answer to a person's credentials, kept for a minute at most.
+Who asks: the person that Harvest names for a sign-in, cached for a minute at most.
 
-A scope that shows rows by person rests on it. When Harvest refuses the credentials, or does not
+Scopes that limit rows by person depend on it. If Harvest refuses the credentials or does not
 answer, that person sees nothing; others are not affected.
 """
 
@@ -17,25 +17,25 @@ from harvest_source.clock import Clock
 from harvest_source.errors import AuthError, HarvestError
 
 KEEP_S: Final = 60.0
-"""How long an answer counts: a person who lost access sees rows no longer than that."""
+"""How long Harvest's answer is cached: a person who lost access sees rows no longer than that."""
 
 PATIENCE: Final = RetryLimits(attempts=2, total_s=10.0, attempt_s=5.0)
-"""A caller waits for the answer, so Harvest is asked twice at most."""
+"""Retry limits for these requests: Harvest is asked twice at most, because a caller waits."""
 
 _MANAGING: Final = frozenset({"administrator", "manager"})
 _Managed = tuple[tuple[int, ...], tuple[int, ...]] | None
 
 Fetch = Callable[[str, bool], tuple[Person, ...]]
-"""Asks Harvest who the owner of a profile's sign-in is, and perhaps what they manage."""
+"""Asks Harvest who owns a profile's sign-in and, if the flag is set, what they manage."""
 
 
 class NotConfirmedError(AuthError):
-    """Harvest did not confirm who asks. The message holds nothing of the sign-in."""
+    """Harvest did not confirm who asks. The message contains nothing secret of the sign-in."""
 
 
 class People:
     """
-    People by profile, each asked for once a minute at most. Thread-safe.
+    People by profile; Harvest is asked for each once a minute at most. Thread-safe.
 
     Args:
         fetch: Asks Harvest.
@@ -50,15 +50,15 @@ class People:
 
     def find(self, profile: str, *, is_managing: bool) -> tuple[Person, ...]:
         """
-        Who the owner of *profile* is, in each of their accounts.
+        Find the owner of *profile*, in each of their accounts.
 
         Raises:
-            NotConfirmedError: Harvest refuses the sign-in, or did not answer in time.
+            NotConfirmedError: Harvest refused the sign-in, or did not answer in time.
         """
         key = (profile, is_managing)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
-        with lock:  # One question for all calls that wait; other people are not held up.
+        with lock:  # Calls for one person share a request; they do not block other people.
             asked_at, people = self._known.get(key, (0.0, ()))
             now = self._clock.monotonic()
             if people and now - asked_at < KEEP_S:
@@ -82,10 +82,10 @@ def fetch_people(profile: str, is_managing: bool, *, clock: Clock) -> tuple[Pers
     Ask Harvest, with the sign-in of *profile*, who its owner is in each account that it reads.
 
     Args:
-        is_managing: Ask for the projects and people that they manage, too.
+        is_managing: Also ask for the projects and people that they manage.
 
     Raises:
-        HarvestError: There is no such sign-in, or Harvest refuses it, or does not answer.
+        HarvestError: The sign-in does not exist, or Harvest refuses it or does not answer.
     """
     from harvest_source.auth.sessions import Session, Sessions
     from harvest_source.config.resolve import read_configuration
@@ -96,7 +96,7 @@ def fetch_people(profile: str, is_managing: bool, *, clock: Clock) -> tuple[Pers
     sessions = Sessions(build_connection(config, http))
 
     def build(session: Session) -> Person:
-        # Members manage nothing, and Harvest refuses to list people to them.
+        # Members manage nothing, and Harvest refuses to list people for them.
         may_manage = not _MANAGING.isdisjoint(session.owner.access_roles)
         managed: _Managed = ((), ())
         if is_managing and may_manage and session.managed is not None:

@@ -1,4 +1,4 @@
-"""The tables that a caller may read, as the open file has them, described by our declarations."""
+"""The tables and columns of the open file that a caller may read, with their descriptions."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Table:
     A table or view.
 
     Attributes:
-        key: Columns that together are unique; empty where that is not known.
+        key: Columns of the primary key; empty if it is not known.
         is_view: Its rows are computed when they are read.
-        id_column: The column by which one record is asked for; None: it has none.
+        id_column: The column that identifies one record; None: there is none.
     """
 
     relation: Relation
@@ -42,17 +42,17 @@ class Table:
 
     @property
     def name(self) -> str:
-        """Its name without the schema."""
+        """The name without the schema."""
         return self.relation.name
 
     @property
     def quoted(self) -> str:
-        """Schema and name, as SQL wants them."""
+        """Schema and name, quoted for SQL."""
         return quote(self.relation.schema, self.relation.name)
 
     @property
     def id_column(self) -> str | None:
-        """``id``, or the only column of the key beside the account."""
+        """``id``, or the only key column besides the account's."""
         if self.has("id"):
             return "id"
         rest = [name for name in self.key if name != "account_id"]
@@ -64,10 +64,10 @@ class Table:
 
     def column(self, name: str) -> TableColumn:
         """
-        A column by its name.
+        Find a column by its name, ignoring case.
 
         Raises:
-            StatementRefused: There is none; the nearest names are said.
+            StatementRefused: There is no such column; the message suggests similar names.
         """
         for column in self.columns:
             if column.name.lower() == name.lower():
@@ -84,9 +84,9 @@ class Catalog:
     Tables by name.
 
     Attributes:
-        schemas: Are looked through in order.
-        entries_model: The model of time entries, where it is as new as the table.
-        syncs: The table of syncs, also where it is not among *tables*.
+        schemas: Schemas in which unqualified names are looked up, in order.
+        entries_model: The model of time entries, if it is as new as the table.
+        syncs: The table of syncs, even if it is not among *tables*.
     """
 
     schemas: tuple[str, ...]
@@ -95,7 +95,7 @@ class Catalog:
     syncs: Table | None = None
 
     def get(self, name: str) -> Table | None:
-        """The table that *name* means, perhaps with its schema before it; None: there is none."""
+        """Find the table called *name*, with or without a schema; None: there is none."""
         schema, _, bare = name.rpartition(".")
         for candidate in (schema,) if schema else self.schemas:
             for relation, table in self.tables.items():
@@ -108,10 +108,10 @@ class Catalog:
 
     def find(self, name: str) -> Table:
         """
-        As :meth:`get`.
+        Find a table as :meth:`get` does.
 
         Raises:
-            StatementRefused: There is none; the nearest names are said.
+            StatementRefused: There is no such table; the message suggests similar names.
         """
         found = self.get(name)
         if found is None:
@@ -138,7 +138,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What the catalog says of a table or view itself."""
+    """Properties of a table or view in DuckDB's catalog."""
 
     comment: str
     is_view: bool
@@ -146,9 +146,9 @@ class Described:
 
 def read_relations(connection: Any, dataset: str) -> dict[Relation, Described]:
     """
-    The tables and views of the open database that answer questions.
+    Read the tables and views of the open database that may be asked about.
 
-    The schema in which dlt prepares the loads of *dataset* is left out: its rows are half done.
+    The schema in which dlt stages the loads of *dataset* is left out: its rows are incomplete.
     """
     found = connection.execute(
         "SELECT schema_name, table_name, comment, false FROM duckdb_tables() "
@@ -164,7 +164,7 @@ def read_relations(connection: Any, dataset: str) -> dict[Relation, Described]:
 
 
 def read_catalog(connection: Any, schemas: tuple[str, ...], dataset: str) -> Catalog:
-    """The tables of :func:`read_relations` with their columns."""
+    """Read the tables of :func:`read_relations` with their columns."""
     relations = read_relations(connection, dataset)
     columns: dict[Relation, list[TableColumn]] = {}
     for schema, name, column, kind, comment in connection.execute(
@@ -193,13 +193,15 @@ def read_catalog(connection: Any, schemas: tuple[str, ...], dataset: str) -> Cat
 
 def check_dataset(dataset: str, schemas: Set[str]) -> None:
     """
-    Refuse a dataset that was named and is not there: the tables of other schemas are no answer.
+    Refuse a dataset that the user named but that does not exist.
+
+    Otherwise tables of other schemas would answer in its place.
 
     Args:
-        schemas: Those that have tables.
+        schemas: Schemas that have tables.
 
     Raises:
-        StatementRefused: Names them.
+        StatementRefused: The dataset does not exist; the message lists the schemas.
     """
     if dataset != DATASET and schemas and dataset.lower() not in map(str.lower, schemas):
         shown = "".join(each if each.isprintable() else "?" for each in dataset[:80])

@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on, sealed to who asks, in which scope, and for what."""
+"""Cursors: where a list continues, sealed for one caller, scope and question."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class CursorSeal:
     Makes and opens cursors.
 
     Attributes:
-        key: Of a server, for as long as it runs. Empty where everybody who can ask can read the
-            file: then a cursor is bound to its list alone.
+        key: A server's key, valid as long as the server runs. Empty where all callers can read the
+            file anyway: then the seal only guards against mixing up lists.
         owner: Who asks, and in which scope.
     """
 
@@ -34,20 +34,20 @@ class CursorSeal:
     owner: str = ""
 
     def write(self, values: Sequence[Any], question: str) -> str:
-        """The cursor behind a record whose order's columns have *values*."""
+        """Make the cursor that continues after a record with *values* in the sort columns."""
         content = json.dumps(list(values)).encode()
         sealed = self._digest(content, question) + content
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
     def open(self, cursor: str, question: str) -> tuple[Any, ...]:
         """
-        The values of a cursor.
+        Return the values of a cursor.
 
         Args:
-            question: What is asked now: table, filters and order.
+            question: The current question: table, filters and order.
 
         Raises:
-            StatementRefused: It is another caller's, scope's or question's, or was made up.
+            StatementRefused: The cursor belongs to another caller, scope or question, or is forged.
         """
         try:
             sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))

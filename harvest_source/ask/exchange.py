@@ -1,4 +1,4 @@
-"""What a question's caller and its worker process say to each other."""
+"""Messages between the caller of a question and its worker process."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_SQL_BYTES: Final = 20_000
-"""Length of a statement that is run at most."""
+"""Maximum length of a statement."""
 
 READY: Final = b"\n"
-"""Written once the libraries are imported, so that a waiting worker is known to be one."""
+"""The worker writes it once its libraries are imported and it waits for a request."""
 
 REFUSED: Final = "refused"
-"""The statement was not run: it is no question, or reaches beyond the warehouse's tables."""
+"""The question was refused: it is invalid, or reaches beyond the warehouse's tables."""
 BUSY: Final = "busy"
-"""A process that writes has the file open."""
+"""A writing process has the file open."""
 UNREADABLE: Final = "unreadable"
-"""There is no warehouse, or it cannot be opened."""
+"""The warehouse does not exist, or cannot be opened."""
 FAILED: Final = "failed"
 """DuckDB could not run the statement, or not within its limits."""
 
@@ -32,9 +32,9 @@ class Request:
         sql: A caller's own statement, checked before it runs; empty: *question* is asked.
         question: Kind and fields of one of :mod:`harvest_source.ask.questions`.
         reach: What may be read, as :mod:`harvest_source.ask.reach` writes it; None: everything.
-        max_rows: Rows returned at most; one more is drawn to know whether the answer was cut.
-        max_cell: Characters of a text at most; longer ones are cut, and the answer says so.
-        wait_s: For how long the caller asks again while the file is in use.
+        max_rows: Maximum number of rows; one more is fetched to know whether there are more.
+        max_cell: Maximum characters of a text; longer ones are cut, and the answer says so.
+        wait_s: How long the caller retries while the file is in use.
     """
 
     path: str
@@ -54,13 +54,13 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """
-    What became of a request.
+    The reply to a request.
 
     Attributes:
         columns: Name and DuckDB type of each column.
         has_more: There are more rows than were asked for.
         is_cut: A text was shortened.
-        tables: What was read, with the schemas.
+        tables: Tables that were read, with their schemas.
         error: Why there is no answer.
         error_kind: ``refused``, ``busy``, ``unreadable`` or ``failed``.
     """

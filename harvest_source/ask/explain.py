@@ -1,4 +1,4 @@
-"""Errors of DuckDB in words that tell a person, or a model, what to try."""
+"""Explains DuckDB's errors to a person, or a model, with what to try."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _OF_THE_QUERY: Final = (
     duckdb.ParserException,
     duckdb.SyntaxException,
 )
-"""Errors that were made before a row was read: they hold words of the query alone."""
+"""Errors raised before a row is read: they contain only words of the query."""
 _QUOTING: Final = (duckdb.ConversionException, duckdb.OutOfRangeException)
-"""Errors that put a row's value into quotation marks; others repeat it anywhere."""
+"""Errors that quote a row's value in quotation marks; others may repeat it anywhere."""
 _QUOTED: Final = re.compile(r"""['"`<(]|\d{4,}""")
 _KEPT: Final = "Nothing was read."
 
 
 class NotOpenedError(Exception):
-    """The file cannot be opened, or its bytes are wrong; *kind* is that of the reply."""
+    """The file cannot be opened, or is damaged; *kind* is the error kind of the reply."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -36,10 +36,10 @@ class NotOpenedError(Exception):
 
 def build_opening_error(path: Path, error: duckdb.Error, *, wait_s: float) -> NotOpenedError:
     """
-    Why a file cannot be opened, and what to do.
+    Build the error that says why a file cannot be opened, and what to do.
 
     Args:
-        wait_s: For how long the caller waits while other processes have it.
+        wait_s: How long the caller waits while other processes have the file open.
     """
     if not path.exists() and not path.is_symlink():
         what = f"There is no warehouse {path}. Fill it first: harvest-source sync"
@@ -50,14 +50,14 @@ def build_opening_error(path: Path, error: duckdb.Error, *, wait_s: float) -> No
 
 
 def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
-    """The kind of a query's error, and one line that says what to do."""
+    """Return the kind of a query's error, and one line that explains it."""
     if is_damaged(error):
         return UNREADABLE, explain_damage(path, error, kept=_KEPT)
     if isinstance(error, duckdb.OutOfMemoryException):
         return FAILED, "The query needs more memory than it may have. Read fewer rows at a time."
     if isinstance(error, duckdb.PermissionException):
         return REFUSED, "A query may not reach anything but the warehouse's tables."
-    # What stands behind the first line quotes the query and points into it.
+    # The lines after the first quote the query and mark a position in it.
     line = str(error).partition("\n")[0]
     if not isinstance(error, _OF_THE_QUERY):
         line = f"{_leave_out_values(error, line)}. TRY_CAST and TRY give null instead."
@@ -65,7 +65,7 @@ def explain_failure(path: Path, error: duckdb.Error) -> tuple[str, str]:
 
 
 def _leave_out_values(error: duckdb.Error, line: str) -> str:
-    """*line* without the values of rows that it may repeat, which are not ours to say."""
+    """Remove values of rows from *line*: the caller may not be allowed to see them."""
     if isinstance(error, _QUOTING):
         return _QUOTED.split(line)[0].rstrip(" :")
     return line.partition(":")[0]

@@ -1,10 +1,10 @@
 """
-A database in memory that has what a caller may see, and nothing else.
+An in-memory database that contains what a caller may see, and nothing else.
 
-Filtering inside the caller's statement would not do: the optimizer may run a caller's expression on
-a row before it is filtered out, and an error, or its absence, would tell what the row holds. So the
-rows that are shown are copied, and the file is detached before the statement runs. Where columns
-alone are limited, views do: all rows are the caller's.
+Filtering inside the caller's statement is not safe: the optimizer may evaluate a caller's
+expression on a row before the row is filtered out, and an error, or its absence, would reveal the
+row's content. So the visible rows are copied, and the file is detached before the statement runs.
+Where only columns are limited, views are enough, because the caller may see all rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harvest_source.ask.statement_guard import Relation
 from harvest_source.sql.maintenance import quote
 
 DATABASE: Final = "asked"
-"""Its name, for statements that put one before a schema."""
+"""Name of this database, for statements that put one before a schema."""
 
 
 def make_copy(
@@ -30,12 +30,12 @@ def make_copy(
     source: Source,
 ) -> None:
     """
-    Make *relations* readable in a database of their own, which takes the place of the file.
+    Make *relations* readable in a database of their own, which replaces the file.
 
     Args:
-        catalog: As the caller has it.
-        relations: Those that the caller's question reads.
-        source: The file.
+        catalog: The catalog, restricted to what the caller may see.
+        relations: Tables that the caller's question reads.
+        source: The warehouse's file.
     """
     connection.execute(f"ATTACH ':memory:' AS {quote(DATABASE)} (READ_WRITE)")
     for schema in catalog.schemas:
@@ -54,7 +54,7 @@ def make_copy(
 
 
 def _build(table: Table, condition: str, source: Source, *, as_table: bool) -> str:
-    """The statement that makes one table, or a view of it."""
+    """Build the statement that copies one table, or makes a view of it."""
     columns = ", ".join(quote(each.name) for each in table.columns)
     where = f" WHERE {condition}" if condition else ""
     kind = "TABLE" if as_table else "VIEW"

@@ -1,4 +1,4 @@
-"""What a question is made of: filters, and the SELECT that it becomes."""
+"""Building blocks of questions: filters, and the SELECT that a question becomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harvest_source.ask.statement_guard import Relation, StatementRefused
 from harvest_source.sql.maintenance import quote
 
 MAX_LIMIT: Final = 500
-"""Records that one answer holds at most."""
+"""Maximum number of records in one answer."""
 
 OPERATORS: Final[dict[str, str]] = {
     "=": "=",
@@ -23,21 +23,21 @@ OPERATORS: Final[dict[str, str]] = {
     ">=": ">=",
     "~": "ILIKE",
 }
-"""What a filter may ask, and how SQL says it; ``~`` is "contains", in any case."""
+"""Operators of filters and their SQL; ``~`` means "contains", ignoring case."""
 
 _FILTER: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``column operator value``; a value of None asks whether there is one."""
+    """``column operator value``; a value of None tests for null."""
 
     column: str
     operator: str
     value: str | None
 
     def build(self, table: Table) -> tuple[str, tuple[Any, ...]]:
-        """The condition, and its parameters."""
+        """Build the SQL condition and its parameters."""
         column = quote(table.column(self.column).name)
         if self.operator not in OPERATORS:
             msg = f"There is no operator {self.operator[:10]!r}. Use one of: " + " ".join(OPERATORS)
@@ -53,12 +53,12 @@ class Filter:
 
 def parse_filter(text: str) -> Filter:
     """
-    A filter as people type it: ``is_billed=false``, ``spent_date>=2026-01-01``, ``notes~call``.
+    Parse a typed filter, such as ``is_billed=false``, ``spent_date>=2026-01-01``, ``notes~call``.
 
-    ``null`` as value, in small letters, asks for rows without a value.
+    The value ``null``, in lower case, matches rows without a value.
 
     Raises:
-        StatementRefused: It has another form.
+        StatementRefused: The text does not have this form.
     """
     found = _FILTER.fullmatch(text)
     if found is None:
@@ -78,7 +78,7 @@ class Built:
 
 
 def build_where(table: Table, filters: Sequence[Filter]) -> tuple[list[str], list[Any]]:
-    """The conditions of *filters*, and their parameters in order."""
+    """Build the conditions of *filters*, and their parameters in order."""
     conditions: list[str] = []
     parameters: list[Any] = []
     for each in filters:
@@ -89,10 +89,10 @@ def build_where(table: Table, filters: Sequence[Filter]) -> tuple[list[str], lis
 
 
 def join_where(conditions: Sequence[str]) -> str:
-    """A WHERE clause, or nothing."""
+    """Join conditions to a WHERE clause; empty if there are none."""
     return " WHERE " + " AND ".join(f"({each})" for each in conditions) if conditions else ""
 
 
 def contain(text: str) -> str:
-    """The pattern of texts that have *text* in them, for ``ILIKE ? ESCAPE '\\'``."""
+    """Build the pattern of texts that contain *text*, for ``ILIKE ? ESCAPE '\\'``."""
     return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"

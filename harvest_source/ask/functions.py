@@ -1,9 +1,9 @@
 """
 The functions that a query may call: an allow list, because every version of DuckDB adds some.
 
-Left out on purpose: what reads files, settings, secrets, logs or the query text, what waits or
-writes, what runs text as SQL, and DuckDB's internal functions. A function that is not named here is
-refused, whatever it does.
+Deliberately left out are functions that read files, settings, secrets, logs or the query text, that
+wait or write, or that run text as SQL, and DuckDB's internal functions. A function that is not
+listed here is refused, whatever it does.
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ JSON: Final = _names(
 SCALAR_FUNCTIONS: Final = (
     OPERATORS | AGGREGATES | WINDOWS | NUMBERS | TEXTS | TIMES | VALUES | LISTS | JSON
 )
-"""What may stand in an expression, in lower case."""
+"""Functions and operators allowed in an expression, in lower case."""
 
 TABLE_FUNCTIONS: Final = _names("range generate_series unnest generate_subscripts")
-"""What may stand in ``FROM`` beside tables, and, as these make rows, in a list of columns too."""
+"""Functions allowed in ``FROM``; as they return rows, they are allowed in SELECT lists too."""
 
 ALLOWED: Final = SCALAR_FUNCTIONS | TABLE_FUNCTIONS
-"""Every function by name."""
+"""Every allowed function by name."""

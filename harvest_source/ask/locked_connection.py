@@ -1,10 +1,10 @@
 """
 A DuckDB connection that can read one warehouse file and nothing else.
 
-Read-only mode alone does not do that: ``COPY ... TO`` has overwritten the open file, and
-``read_blob`` has read it, on DuckDB 1.4.5 and 1.5.6. So external access, extensions, secrets and
-Python objects are switched off at connect, the file system after the file is open, and at last the
-configuration is locked.
+Read-only mode alone does not ensure that: on DuckDB 1.4.5 and 1.5.6, ``COPY ... TO`` overwrote the
+open file, and ``read_blob`` read it. So external access, extensions, secrets and Python objects are
+switched off when connecting, the file system once the file is open, and finally the configuration
+is locked.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ SETTINGS: Final[dict[str, Any]] = {
     "allow_persistent_secrets": False,
     "python_enable_replacements": False,
     "python_scan_all_frames": False,
-    # Nothing is written to a disk, not even what does not fit the memory.
+    # Nothing is written to disk: a query that does not fit into memory fails.
     "max_temp_directory_size": "0B",
 }
 
 
 _RENAMED: Final = "warehouse"
-"""Name of a database whose file has a name that cannot stay."""
+"""Database name used if the one that DuckDB derives from the file's name would clash."""
 _TAKEN: Final = ("asked", "memory")
-"""Names of databases that are beside it."""
+"""Names of other databases on the connection."""
 
 
 def open_locked(
@@ -50,13 +50,13 @@ def open_warehouse(
     path: Path, schemas: Sequence[str], *, memory_mb: int, threads: int
 ) -> duckdb.DuckDBPyConnection:
     """
-    Open *path* for reading, to be locked before it runs a statement that is not ours.
+    Open *path* for reading; lock it before it runs a statement that is not ours.
 
     Args:
-        schemas: Where unqualified names are looked up; those that do not exist are left out.
+        schemas: Where unqualified names are looked up; missing schemas are left out.
 
     Raises:
-        duckdb.Error: The file cannot be opened, or is in use by a process that writes.
+        duckdb.Error: The file cannot be opened, or a writing process has it open.
     """
     limits: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "threads": threads}
     connection = _connect(path, schemas, limits)
@@ -74,11 +74,11 @@ def _connect(
     path: Path, schemas: Sequence[str], limits: dict[str, Any]
 ) -> duckdb.DuckDBPyConnection:
     """
-    Open the file alone.
+    Open the file and no other.
 
-    DuckDB calls a database as its file. Where a schema has that name too, as in
-    ``harvest.duckdb``, each of its tables would be ambiguous: then the database gets another name,
-    and other files are out of reach as soon as it is open.
+    DuckDB names a database after its file. If a schema has the same name, as with
+    ``harvest.duckdb``, its table names would be ambiguous. Then the database is attached under
+    another name, and external access is switched off only once it is open.
     """
     config = SETTINGS | limits
     if path.stem.lower() not in {*_TAKEN, *(each.lower() for each in schemas)}:
@@ -96,6 +96,6 @@ def _connect(
 
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take away the file system, and with it every way to change that again."""
+    """Disable the file system, and lock the configuration so that this cannot be undone."""
     connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
     connection.execute("SET lock_configuration = true")

@@ -1,4 +1,4 @@
-"""The models that ``transform`` builds: where they are, and up to which sync they go."""
+"""The models that ``transform`` builds: where they are, and which sync they are as of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harvest_source.schema.own_tables import SYNC_RUNS
 from harvest_source.sql.maintenance import quote
 
 MART: Final = "harvest__"
-"""Begins the names of the models that are tables; others are views of the dataset's tables."""
+"""Name prefix of models that are tables; other models are views of the dataset's tables."""
 ENTRIES: Final = "harvest__time_entries"
 SYNCS: Final = "harvest__sync_health"
 """The mart with one row for each sync that had run when the models were built."""
@@ -23,12 +23,12 @@ def find_schema(dataset: str) -> str:
 
 
 def is_mart(relation: Relation, dataset: str) -> bool:
-    """Whether its rows are as old as the models, rather than as the tables."""
+    """Whether the rows of *relation* date from the models' build, not from the last sync."""
     return relation.schema == find_schema(dataset) and relation.name.startswith(MART)
 
 
 def read_last_sync(connection: Any, dataset: str) -> datetime | None:
-    """When the last sync began that the models have the rows of; None: it is not known."""
+    """Read the start of the last sync that the models include; None: not known."""
     import duckdb
 
     try:
@@ -45,10 +45,10 @@ def read_last_sync(connection: Any, dataset: str) -> datetime | None:
 
 def have_all_entries(connection: Any, dataset: str, relations: Iterable[Relation]) -> bool:
     """
-    Whether the mart of time entries can stand for the table.
+    Whether the mart of time entries can replace the table in answers.
 
-    It has to be built after the last sync, and of as many rows: models may be built of some
-    accounts only.
+    It must have been built after the last sync and have as many rows as the table: models may be
+    built for only some accounts.
     """
     schema = find_schema(dataset)
     wanted = {

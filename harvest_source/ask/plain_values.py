@@ -1,4 +1,4 @@
-"""Values of DuckDB as plain ones that JSON can hold, exactly."""
+"""Converts DuckDB's values to plain ones that JSON holds exactly."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Final
 from harvest_source.sql.values import format_decimal
 
 _SAFE_INTEGER: Final = 2**53
-"""Beyond it, readers of JSON that have only floats lose digits."""
+"""JSON readers that have only floats lose digits of larger integers."""
 
 
 def to_plain(value: Any) -> Any:
     """
-    *value* as JSON can hold it.
+    Convert *value* to one that JSON can hold.
 
-    Decimals become text with every digit that counts and no trailing zeros; dates and times become
+    Decimals become text with all significant digits and no trailing zeros; dates and times become
     ISO 8601, instants in UTC; whole numbers beyond 53 bits become text.
     """
     if value is None or isinstance(value, (bool, str)):

@@ -1,4 +1,4 @@
-"""From a request to the one SELECT that is run for it, on a connection that can do nothing else."""
+"""Turns a request into the one SELECT that answers it, on a connection that can do nothing else."""
 
 from __future__ import annotations
 
@@ -33,13 +33,12 @@ class Prepared:
 
 def prepare(connection: Any, request: Request) -> Prepared:
     """
-    Check and build what is asked.
+    Check the request and build its SELECT.
 
-    Where the request is limited, this leaves a connection that has nothing but what the caller may
-    see, and locks it.
+    For a limited caller, this also reduces the connection to what the caller may see, and locks it.
 
     Raises:
-        StatementRefused: It is not to be run.
+        StatementRefused: The request may not be run.
         duckdb.Error: The warehouse cannot be read.
     """
     if request.reach is not None:
@@ -86,7 +85,7 @@ def _guard(
     schemas: tuple[str, ...],
     relations: frozenset[Relation],
 ) -> Built:
-    """Check the caller's statement by DuckDB's own parser on the connection that will run it."""
+    """Check the caller's statement with DuckDB's own parser, on the connection that will run it."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type.name != "SELECT":
         msg = "Exactly one SELECT is run here. PIVOT needs its values: PIVOT t ON x IN (...)"

@@ -1,8 +1,8 @@
 """
-What can be asked without writing SQL, as frozen values, and the SELECT that each becomes.
+Questions that need no SQL, as frozen values, and the SELECT that each becomes.
 
-Built in the worker, where the catalog is at hand: names are checked against what the caller may
-read, values travel as parameters.
+The worker builds the SELECT, because it has the catalog: names are checked against what the caller
+may read, and values are passed as parameters.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class ListRecords:
     Records of one table, in a stable order, continued after a key.
 
     Attributes:
-        columns: Empty: all.
-        order: Names, each with ``-`` before it for descending; the key follows by itself.
-        after: Values of the order's columns in the last record of the answer before.
+        columns: Columns to return; empty: all.
+        order: Column names, with ``-`` before a name for descending; the key is appended.
+        after: Values of the sort columns in the last record of the previous answer.
     """
 
     table: str
@@ -39,10 +39,10 @@ class ListRecords:
 
     def build(self, catalog: Catalog) -> Built:
         """
-        The SELECT. The order's columns stand last, once more, for the cursor.
+        Build the SELECT. The sort columns are repeated at the end, for the cursor.
 
         Raises:
-            StatementRefused: A table, column or operator that does not exist for the caller.
+            StatementRefused: A table, column or operator does not exist for the caller.
         """
         table = catalog.find(self.table)
         columns = [table.column(name) for name in self.columns] or list(table.columns)
@@ -64,7 +64,7 @@ class ListRecords:
         return Built(sql, tuple(parameters), (table.relation,))
 
     def _complete_order(self, table: Table) -> list[tuple[str, bool]]:
-        """The asked order, then what makes it unambiguous: the key, or every column."""
+        """The requested order, then what makes it unambiguous: the key, or every column."""
         asked = [
             (table.column(name.removeprefix("-")).name, name.startswith("-")) for name in self.order
         ]
@@ -81,7 +81,7 @@ class GetRecord:
     id: str
 
     def build(self, catalog: Catalog) -> Built:
-        """The SELECT."""
+        """Build the SELECT."""
         table = catalog.find(self.table)
         key = table.id_column
         if key is None:
@@ -99,18 +99,18 @@ NAMED: Final = (
     ("person", "users", "email"),
     ("task", "tasks", "name"),
 )
-"""Where :class:`FindNames` looks: kind, table and the text that is searched."""
+"""Where :class:`FindNames` looks: kind, table, and the SQL expression that is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindNames:
-    """Clients, projects, people and tasks by a part of their name, in any case."""
+    """Clients, projects, people and tasks by a part of their name, ignoring case."""
 
     text: str
     limit: int = 50
 
     def build(self, catalog: Catalog) -> Built:
-        """The SELECT."""
+        """Build the SELECT."""
         parts: list[str] = []
         tables: list[Relation] = []
         for kind, name, expression in NAMED:
@@ -133,10 +133,10 @@ class FindNames:
 
 @dataclass(frozen=True, slots=True)
 class ListTables:
-    """Every table that the caller may read, with its rows as DuckDB estimates them."""
+    """Every table that the caller may read: name, schema, key, number of columns, description."""
 
     def build(self, catalog: Catalog) -> Built:
-        """The rows are the catalog's own."""
+        """Build a SELECT of rows that come from the catalog."""
         rows = catalog.describe_tables()
         return _build_values(("name", "schema", "key", "columns", "description"), rows)
 
@@ -149,10 +149,10 @@ class DescribeTable:
 
     def build(self, catalog: Catalog) -> Built:
         """
-        The catalog's columns beside their least and greatest values.
+        Build a SELECT of the catalog's columns, each with its least and greatest value.
 
-        Ranges are of numbers, dates and times: texts are anyone's words. Views have none, as their
-        rows would have to be computed.
+        Only numbers, dates and times have ranges, because users may have written anything into
+        texts. Columns of views have none, because the view's rows would have to be computed.
         """
         table = catalog.find(self.table)
         rows = [
@@ -187,11 +187,11 @@ _RANGED: Final = (
     "TIMESTAMP",
     "TINYINT",
 )
-"""Beginnings of the types whose ranges are said."""
+"""Prefixes of the types whose ranges are shown."""
 
 
 def _build_end(function: str, column: TableColumn, table: Table) -> str:
-    """One end of a column's range, as text."""
+    """The SQL of one end of a column's range, as text."""
     if table.is_view or not column.type.startswith(_RANGED):
         return "NULL::VARCHAR"
     text = f"CAST({function}({quote(column.name)}) AS VARCHAR)"
@@ -206,7 +206,7 @@ class GetStatus:
     limit: int = 5
 
     def build(self, catalog: Catalog) -> Built:
-        """The SELECT. Raises StatementRefused where no sync is recorded."""
+        """Build the SELECT. Raises StatementRefused if no sync is recorded."""
         table = catalog.syncs
         if table is None:
             raise StatementRefused("No sync is recorded here: plain dlt filled this warehouse.")
@@ -224,7 +224,7 @@ KINDS: Final[dict[str, type[Any]]] = {
 
 
 def parse_question(value: Mapping[str, Any]) -> Question:
-    """A question as :func:`dataclasses.asdict` leaves it, with its ``kind``."""
+    """Rebuild a question from its :func:`dataclasses.asdict` form with a ``kind``."""
     fields = {name: each for name, each in value.items() if name != "kind"}
     if "where" in fields:
         fields["where"] = tuple(Filter(**each) for each in fields["where"])
@@ -234,9 +234,9 @@ def parse_question(value: Mapping[str, Any]) -> Question:
 
 def _build_after(order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tuple[str, list[Any]]:
     """
-    The condition that a row stands behind the values *after*, nulls last.
+    Build the condition that a row sorts after the values *after*, with nulls last.
 
-    One alternative for each column of the order: equal in all before it, and behind in this one.
+    One alternative for each sort column: equal in all columns before it, and later in this one.
     """
     if len(after) != len(order):
         raise StatementRefused("This cursor belongs to another list. Begin again without it.")
@@ -244,7 +244,7 @@ def _build_after(order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tup
     parameters: list[Any] = []
     for at, (name, is_down) in enumerate(order):
         if after[at] is None:
-            continue  # Nulls stand last: nothing is behind them in this column.
+            continue  # Nulls sort last: nothing comes after them in this column.
         parts: list[str] = []
         for (earlier, _), value in zip(order[:at], after[:at], strict=True):
             if value is None:
@@ -260,7 +260,7 @@ def _build_after(order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tup
 
 
 def _build_values(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Built:
-    """Rows that are known already, as a SELECT, so that every answer comes the same way."""
+    """Build a SELECT of known rows, so that every answer comes from a SELECT."""
     if not rows:
         empty = ", ".join(f"NULL AS {quote(name)}" for name in names)
         return Built(f"SELECT {empty} WHERE FALSE", (), ())

@@ -15,10 +15,10 @@ from harvest_source.ask.scopes import UNLIMITED, Rows, Scope
 @dataclass(frozen=True, slots=True)
 class Reach:
     """
-    A scope and, where it shows rows by person, who asks in which account.
+    A scope and, if it limits rows by person, who asks in which account.
 
     Attributes:
-        people: Empty: no row of such a scope is shown.
+        people: Who asks, by account; empty: a scope that limits rows by person shows none.
     """
 
     scope: Scope = UNLIMITED
@@ -26,14 +26,14 @@ class Reach:
 
     @property
     def has_all_rows(self) -> bool:
-        """Whether columns alone are limited."""
+        """Whether all rows may be seen: at most columns are limited."""
         return self.scope.rows is Rows.ALL and not self.scope.accounts
 
     def restrict(self, catalog: Catalog, dataset: str) -> Catalog:
-        """The catalog as the caller has it: what is not allowed is not in it."""
+        """Restrict the catalog to what the caller may see."""
         if not self.scope.is_limited:
             return catalog
-        # A view that a user made in another schema may show anything.
+        # Other schemas are left out: a view that a user made there may show anything.
         schemas = (dataset, find_schema(dataset))
         tables = {
             relation: restricted
@@ -44,7 +44,7 @@ class Reach:
         return Catalog(schemas, tables, syncs=_restrict_syncs(catalog.syncs))
 
     def build_condition(self, table: str, source: Source) -> str:
-        """The condition of the rows that are shown; empty: all of them."""
+        """Build the condition of the rows that are shown; empty: all of them."""
         parts = []
         if self.scope.accounts:
             parts.append(f"account_id IN ({', '.join(str(int(a)) for a in self.scope.accounts)})")
@@ -53,7 +53,7 @@ class Reach:
         return " AND ".join(f"({part})" for part in parts)
 
     def _restrict_table(self, table: Table) -> Table | None:
-        """The table with the columns that are shown; None: it does not exist for the caller."""
+        """Restrict a table to its visible columns; None: it does not exist for the caller."""
         is_ruled = self.scope.rows is Rows.ALL or table.name in RULES
         if not is_ruled or not (self.has_all_rows or table.has("account_id")):
             return None
@@ -65,7 +65,7 @@ class Reach:
         return replace(table, columns=columns, key=table.key if {*table.key} <= names else ())
 
     def to_json(self) -> dict[str, Any]:
-        """For the worker process."""
+        """Write the reach as JSON values, for the worker process."""
         scope = self.scope
         return {
             **asdict(scope),
@@ -79,7 +79,7 @@ class Reach:
 
 
 _OF_SYNCS: Final = frozenset({"started_at", "ended_at", "status"})
-"""What every caller may know: how old the copy is. Errors and counts name what may be hidden."""
+"""Columns of the sync log for every caller: how old the copy is. Others may name hidden things."""
 
 
 def _restrict_syncs(table: Table | None) -> Table | None:
@@ -90,7 +90,7 @@ def _restrict_syncs(table: Table | None) -> Table | None:
 
 
 def parse_reach(value: Mapping[str, Any] | None) -> Reach:
-    """What :meth:`Reach.to_json` made; None: nothing is limited."""
+    """Parse the output of :meth:`Reach.to_json`; None: nothing is limited."""
     if value is None:
         return Reach()
     people = tuple(

@@ -2,8 +2,8 @@
 Records, sums and names without SQL: what people, programs and agents ask most.
 
 Every function takes *warehouse*: a DuckDB file, or a :class:`~harvest_source.ask.runner.Runner`
-with limits of its own; None is ``harvest_data.duckdb`` in the current folder. Each raises what
-:meth:`~harvest_source.ask.runner.Runner.query` raises.
+with limits of its own; None means ``harvest_data.duckdb`` in the current folder. Each raises the
+errors of :meth:`~harvest_source.ask.runner.Runner.query`.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from harvest_source.config.lists import parse_list
 from harvest_source.defaults import DATABASE
 
 Where = Iterable[str] | Mapping[str, Any]
-"""Filters as text, ``spent_date>=2026-01-01``, or columns with the value that they have."""
+"""Filters as text, such as ``spent_date>=2026-01-01``, or a mapping of columns to values."""
 
 Warehouse = Runner | str | Path | None
-"""A runner, or the file that one is made for."""
+"""A runner, or the file to make one for."""
 
 _CURSOR: Final = "cursor "
-"""Begins the names of the columns that hold the key of each record."""
+"""Name prefix of the hidden columns that hold the sort key of each record."""
 
 
 def list_tables(*, warehouse: Warehouse = None) -> Answer:
-    """Every table: name, schema, key, number of columns, description."""
+    """List every table: name, schema, key, number of columns, description."""
     return open_runner(warehouse).ask(ListTables(), max_rows=10_000)
 
 
 def describe_table(table: str, *, warehouse: Warehouse = None) -> Answer:
-    """The columns of a table: name, type, whether it belongs to the key, description, range."""
+    """Describe the columns of a table: name, type, whether in the key, description, range."""
     return open_runner(warehouse).ask(DescribeTable(table), max_rows=10_000)
 
 
@@ -62,12 +62,12 @@ def list_records(
     warehouse: Warehouse = None,
 ) -> Answer:
     """
-    Records of a table in a stable order, at most 500 at a time.
+    List records of a table in a stable order, at most 500 at a time.
 
     Args:
-        columns: Empty: all.
-        order: Column names, with ``-`` before a name for descending order. The key follows.
-        after: The cursor of the answer before. Filters and order have to be the same.
+        columns: Columns to return; empty: all.
+        order: Column names, with ``-`` before a name for descending order. The key is appended.
+        after: The cursor of the previous answer. Filters and order must be the same.
 
     Returns:
         An answer whose ``cursor`` continues the list, or is None at its end.
@@ -85,12 +85,12 @@ def list_records(
 
 
 def get_record(table: str, record_id: str | int, *, warehouse: Warehouse = None) -> Answer:
-    """The record with this id: no row, one, or one for each account or report period."""
+    """Get the record with this id: no row, one, or one for each account or report period."""
     return open_runner(warehouse).ask(GetRecord(table, str(record_id)), max_rows=MAX_LIMIT)
 
 
 def find(text: str, *, limit: int = 50, warehouse: Warehouse = None) -> Answer:
-    """Clients, projects, people and tasks whose name has *text* in it, in any case."""
+    """Find clients, projects, people and tasks whose name contains *text*, ignoring case."""
     return open_runner(warehouse).ask(FindNames(text, limit), max_rows=limit)
 
 
@@ -104,7 +104,7 @@ def sum_time(
     warehouse: Warehouse = None,
 ) -> Answer:
     """
-    Hours and billable amounts by client, project, person, task, day, week or month.
+    Sum hours and billable amounts by client, project, person, task, day, week or month.
 
     Args:
         start: First day, such as ``2026-01-01``.
@@ -116,33 +116,33 @@ def sum_time(
 
 
 def get_status(*, warehouse: Warehouse = None) -> Answer:
-    """The last five syncs: when each began and ended, and with what result."""
+    """Get the last five syncs: when each began and ended, and with what result."""
     return open_runner(warehouse).ask(GetStatus(), max_rows=5)
 
 
 def query(sql: str, *, max_rows: int = 1000, warehouse: Warehouse = None) -> Answer:
-    """One SELECT of the caller's own, which can read the warehouse's tables and nothing else."""
+    """Run one SELECT of the caller, which can read the warehouse's tables and nothing else."""
     return open_runner(warehouse).query(sql, max_rows=max_rows)
 
 
 def open_runner(warehouse: Warehouse) -> Runner:
-    """The runner of a warehouse."""
+    """Return *warehouse* if it is a runner, or make one for the file."""
     return warehouse if isinstance(warehouse, Runner) else Runner(Path(warehouse or DATABASE))
 
 
 def build_filters(where: Where) -> tuple[Filter, ...]:
-    """Filters from text, or from columns with their value."""
+    """Build filters from text, or from a mapping of columns to values."""
     if isinstance(where, Mapping):
         return tuple(
             Filter(name, "=", None if value is None else _write(value))
             for name, value in where.items()
         )
-    texts = [where] if isinstance(where, str) else where  # Its value may have commas.
+    texts = [where] if isinstance(where, str) else where  # Not split: a value may contain commas.
     return tuple(parse_filter(each) for each in texts)
 
 
 def parse_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Names as people give them: several, or one text with commas between."""
+    """Parse names as people give them: several, or one comma-separated text."""
     return tuple(str(each) for each in parse_list(names))
 
 
@@ -151,7 +151,7 @@ def _write(value: Any) -> str:
 
 
 def _build_page(answer: Answer, write_cursor: Callable[[Sequence[Any]], str]) -> Answer:
-    """Take the key out of the rows, and make the cursor of it."""
+    """Remove the hidden key columns from the rows, and make cursors from them."""
     shown = [at for at, name in enumerate(answer.columns) if not name.startswith(_CURSOR)]
     hidden = [at for at, name in enumerate(answer.columns) if name.startswith(_CURSOR)]
     cursors = tuple(write_cursor([row[at] for at in hidden]) for row in answer.rows)
@@ -166,7 +166,7 @@ def _build_page(answer: Answer, write_cursor: Callable[[Sequence[Any]], str]) ->
 
 
 def _describe(question: ListRecords) -> str:
-    """What ties a cursor to its list: table, filters and order."""
+    """Describe the list that a cursor is bound to: table, filters and order."""
     return json.dumps(
         [question.table.lower(), [repr(each) for each in question.where], question.order]
     )

@@ -1,9 +1,10 @@
 """
-Columns of models and reports from which a hidden rate can be computed: hours and an amount give it,
-and so do costs and margins.
+Columns of models and reports from which a hidden rate can be computed, such as an amount next to
+its hours, a cost or a margin.
 
-Written down for each table, as no rule of names finds them all. ``tests/dbt/test_revealing.py``
-changes the rates below built models, and compares what moves. Harvest computes its reports itself.
+They are listed for each table, because no naming rule finds them all. For the models,
+``tests/dbt/test_revealing.py`` changes the rates that they are built from and compares which
+columns change. Harvest itself computes the reports.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 _OF_BUDGETS: Final = frozenset(
     {"spent", "budget_left", "spent_share_of_budget", "weekly_use", "projected", "runs_out_on"}
 )
-"""Of a budget in money, which is used at billable rates."""
+"""Columns of a budget in money, which is used up at billable rates."""
 _REPORTS: Final = {
     **{
         f"report_time_{kind}": frozenset({"billable_amount"})
@@ -53,4 +54,4 @@ COMPUTED: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "harvest__revenue_monthly": frozenset({"work_value"}),
     },
 }
-"""By the column that is revealed: the columns of each table that are computed from it."""
+"""By the rate that they reveal: the columns of each table that are computed from it."""

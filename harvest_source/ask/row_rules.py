@@ -1,7 +1,7 @@
 """
-Which rows of a table are a person's, and which are a project's: what ``own`` and ``managed`` show.
+Which rows of a table belong to a person or a project: what ``own`` and ``managed`` show.
 
-A table without a rule has no rows for either. Text of DuckDB, built of our own names and of ids.
+A table without a rule shows no rows in either. The SQL is built only from our own names and ids.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Person:
 @dataclass(frozen=True, slots=True)
 class Source:
     """
-    The tables that conditions look into.
+    The tables that conditions refer to.
 
     Attributes:
-        database: Of the warehouse's file.
+        database: Name of the database of the warehouse's file.
         dataset: Schema of the tables.
-        tables: Names of those that exist.
+        tables: Names of the tables that exist.
     """
 
     database: str
@@ -46,7 +46,7 @@ class Source:
     tables: frozenset[str]
 
     def select(self, column: str, table: str, where: str) -> str:
-        """A SELECT of one column; nothing where the table does not exist."""
+        """Build a SELECT of one column; it returns no row if the table does not exist."""
         if table not in self.tables:
             return "SELECT NULL WHERE FALSE"
         name = quote(self.database, self.dataset, table)
@@ -54,11 +54,11 @@ class Source:
 
 
 Build = Callable[[Person, Source], str]
-"""The condition of one account's rows that a person may see, that of the account aside."""
+"""Builds the condition of a person's rows in one account, without the account's own condition."""
 
 
 def _of(person: str = "", project: str = "") -> Build:
-    """Rows by the column of a person, and by that of a project that is managed."""
+    """Select rows by their person column, and by the project column for managed projects."""
 
     def build(who: Person, _: Source) -> str:
         parts = []
@@ -76,7 +76,7 @@ def _is_in(column: str, ids: Iterable[int]) -> str:
 
 
 def _select_projects(who: Person, source: Source) -> Sequence[str]:
-    """The projects that they manage, or that they and those they manage work on."""
+    """SELECTs of the projects that they manage, or that they and the people they manage work on."""
     account = f"account_id = {int(who.account_id)}"
     people = _is_in("user__id", (who.user_id, *who.people))
     found = [
@@ -94,7 +94,7 @@ def _of_projects(column: str) -> Build:
 
 
 def _of_their_projects(column: str, theirs: str, table: str) -> Build:
-    """Rows that a table of projects' rows names, such as the clients of projects."""
+    """Select rows that rows of their projects in *table* refer to, such as projects' clients."""
 
     def build(who: Person, source: Source) -> str:
         projects = " UNION ".join(_select_projects(who, source))
@@ -122,11 +122,11 @@ RULES: Final[dict[str, Build]] = {
     "harvest__utilization_monthly": _of("user_id"),
     "harvest__missing_time": _of("user_id"),
 }
-"""By the name of the table or model."""
+"""The rule of each table or model, by its name."""
 
 
 def build_condition(table: str, people: Iterable[Person], source: Source) -> str:
-    """The condition of the rows of *table* that a person may see, in all of their accounts."""
+    """Build the condition of the rows of *table* that a person may see, in all their accounts."""
     rule = RULES.get(table)
     parts = [
         f"(account_id = {int(who.account_id)} AND ({rule(who, source)}))"

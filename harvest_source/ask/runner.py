@@ -1,5 +1,5 @@
 """
-Runs each statement in a process of its own, and ends the process when it takes too long.
+Runs each statement in a process of its own, and kills the process when it takes too long.
 
 Thread-safe: a server may share one :class:`Runner` among all its callers.
 """
@@ -32,7 +32,7 @@ from harvest_source.exit_codes import ExitCode
 
 _WORKER: Final = (sys.executable, "-P", "-m", "harvest_source.ask.worker")
 _PASSED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "LD_LIBRARY_PATH")
-"""Environment variables that a worker gets: no token, no credentials."""
+"""Environment variables passed to a worker: no token, no credentials."""
 _RETRY_S: Final = 0.5
 _START_S: Final = 60.0
 """How long a worker may take to import its libraries, on a busy machine."""
@@ -42,13 +42,13 @@ GIVEN_UP: Final = Reply(error="The question was given up.", error_kind=FAILED)
 
 
 class QueryFailed(HarvestError):
-    """The query was run and failed; the message says why, as DuckDB put it."""
+    """The query was run and failed; the message says why, usually in DuckDB's words."""
 
     exit_code = ExitCode.USAGE
 
 
 class Task:
-    """A question that may be given up while its worker runs. Thread-safe."""
+    """A question that can be cancelled while its worker runs. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -57,18 +57,18 @@ class Task:
 
     @property
     def is_over(self) -> bool:
-        """Whether the question was given up."""
+        """Whether the question was cancelled."""
         return self._is_over
 
     def hold(self, worker: subprocess.Popen[bytes] | None) -> None:
-        """Remember the worker that runs now; ends it at once if the question was given up."""
+        """Remember the running worker; kill it at once if the question was cancelled."""
         with self._lock:
             self._worker = worker
             if self._is_over and worker is not None:
                 worker.kill()
 
     def end(self) -> None:
-        """Give the question up: its worker is ended, now or as soon as it starts."""
+        """Cancel the question: kill its worker, now or as soon as it starts."""
         with self._lock:
             self._is_over = True
             if self._worker is not None:
@@ -81,10 +81,10 @@ class Limits:
     What one statement may use.
 
     Attributes:
-        seconds: Until its process is ended.
-        memory_mb: DuckDB's memory; what does not fit fails, nothing is written to a disk.
+        seconds: Time limit, after which its process is killed.
+        memory_mb: DuckDB's memory; a query that needs more fails, as nothing spills to disk.
         wait_s: How long to wait for a file that a sync holds.
-        at_once: Statements that run at the same time at most; others wait for their turn.
+        at_once: Maximum number of concurrent statements; others wait for their turn.
     """
 
     seconds: int = 20
@@ -100,10 +100,10 @@ class Runner:
     Answers statements about one warehouse file.
 
     Attributes:
+        keeps_one_ready: Start the next worker when one has answered, so that a server's calls do
+            not wait for Python to start and DuckDB to be imported.
         reach: What may be read.
         cursor_seal: Makes and opens the cursors of lists.
-        keeps_one_ready: Start the next worker when one has answered, so that a server's calls do
-            not wait for Python and DuckDB to be imported.
     """
 
     path: Path
@@ -125,10 +125,10 @@ class Runner:
         Run a caller's own statement, which may only read.
 
         Raises:
-            StatementRefused: It is no single SELECT, or reaches beyond the warehouse's tables.
+            StatementRefused: It is not a single SELECT, or reaches beyond the warehouse's tables.
             QueryFailed: DuckDB could not run it, or not within its limits.
-            ConfigError: The path is none that a DuckDB file can have.
-            DestinationError: There is no such warehouse, or a sync holds it for longer than the
+            ConfigError: The path is invalid for a DuckDB file.
+            DestinationError: The warehouse does not exist, or a sync holds it for longer than the
                 wait.
         """
         try:
@@ -139,12 +139,12 @@ class Runner:
         return self._answer(self._build_request(sql=sql, max_rows=max_rows))
 
     def ask(self, question: Question, *, max_rows: int) -> Answer:
-        """Ask one of :mod:`harvest_source.ask.questions`. Raises as above."""
+        """Ask one of :mod:`harvest_source.ask.questions`. Raises the errors of :meth:`query`."""
         value = {"kind": type(question).__name__, **asdict(question)}
         return self._answer(self._build_request(question=value, max_rows=max_rows))
 
     def close(self) -> None:
-        """End the worker that waits for the next call. Calls that run end by themselves."""
+        """End the worker that waits for the next call. Running calls end by themselves."""
         self._workers.close()
 
     @property
@@ -176,7 +176,7 @@ class Runner:
             self.clock.sleep(min(_RETRY_S, left))
 
     def _exchange(self, request: Request) -> Reply:
-        """One request to one worker, which ends with it."""
+        """Send one request to one worker, and end the worker."""
         with self._take_worker() as worker:
             line = json.dumps(asdict(request)).encode() + b"\n"
             try:
@@ -203,14 +203,14 @@ class Runner:
         finally:
             self.task.hold(None)
             _end(worker)
-            # Only now: while it ran, the question had the processors to itself.
+            # Only now, so that the running question does not share the processors with a start.
             if self.keeps_one_ready:
                 self._workers.prepare()
 
 
 @dataclass(slots=True)
 class _Pool:
-    """Turns, and the worker that is ready for the next question."""
+    """The turns of concurrent questions, and the worker that is ready for the next one."""
 
     turns: threading.Semaphore
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -218,13 +218,13 @@ class _Pool:
     _is_closed: bool = False
 
     def take(self) -> subprocess.Popen[bytes] | None:
-        """The worker that is ready, if there is one."""
+        """Take the worker that is ready, if there is one."""
         with self._lock:
             spare, self._spare = self._spare, None
             return spare
 
     def prepare(self) -> None:
-        """Start the next worker, unless there is one, or no call is to come."""
+        """Start the next worker, unless one is ready or the pool is closed."""
         with self._lock:
             if self._spare is None and not self._is_closed:
                 self._spare = _start()
@@ -251,7 +251,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 def _await_ready(worker: subprocess.Popen[bytes]) -> None:
-    """Wait until the worker has imported its libraries, so that its time is the query's own."""
+    """Wait until the worker has imported its libraries, so that imports use no query time."""
     stuck = threading.Timer(_START_S, worker.kill)
     stuck.start()
     try:

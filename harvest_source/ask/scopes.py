@@ -1,8 +1,8 @@
 """
-Scopes: which part of a warehouse a caller may see, under a name, as the configuration has it.
+Scopes: named parts of a warehouse that a caller may see.
 
-``[sources.harvest.scopes.NAME]``. What is not allowed does not exist for the caller: it is neither
-listed nor found, and asking for it is answered as asking for what was never there.
+They are configured in ``[sources.harvest.scopes.NAME]``. What a scope does not allow does not exist
+for the caller: it is not listed, and asking for it gets the same answer as a name never used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOOLS: Final = (
     "query",
     "get_status",
 )
-"""What a caller can ask, by the names of the tools; the commands are named after them."""
+"""Names of the tools that a caller can use; the commands are named after them."""
 
 _EVERY: Final = "*"
 _STAGING: Final = "stg_harvest__"
@@ -39,8 +39,8 @@ _MONEY: Final = frozenset(
     {"billable_rate", "cost_budget", "cost_rate", "default_hourly_rate", "fee", "hourly_rate"}
 )
 """
-What Harvest shows to administrators, and to others only with a permission for it. A scope of
-people's rows shows them where it names them: ``TABLE.*`` leaves them out.
+Columns that Harvest shows to administrators, and to others only with a permission. A scope that
+limits rows by person shows them only if it names them: ``TABLE.*`` leaves them out.
 """
 
 
@@ -49,9 +49,9 @@ class Rows(StrEnum):
 
     ALL = "all"
     OWN = "own"
-    """Of the person who asks."""
+    """Rows of the person who asks."""
     MANAGED = "managed"
-    """Theirs, and those of the people and projects that they manage."""
+    """Rows of the person who asks, and of the people and projects that they manage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Scope:
     One scope.
 
     Attributes:
-        name: Empty: nothing is limited.
+        name: Name of the scope; empty: nothing is limited.
         tables: Names without schemas; None: every table, as far as *rows* allows.
-        columns: For each table the columns that are shown; None: of tables the declared ones, of
-            models all. Tables without an entry do not exist.
+        columns: The columns shown of each table, where tables without an entry do not exist; None:
+            the declared columns of tables, and all columns of models.
         accounts: Harvest accounts; empty: all.
-        sql: Whether a statement of the caller's own is run.
+        sql: Whether the caller may run SQL of their own.
     """
 
     name: str = ""
@@ -85,7 +85,7 @@ class Scope:
         """
         The columns of a table that may be shown; empty: the table does not exist; None: all.
 
-        A column that Harvest adds is not declared, so a limited scope does not show it.
+        Columns that Harvest adds later are not declared, so a limited scope does not show them.
         """
         if not self.is_limited:
             return None
@@ -94,7 +94,7 @@ class Scope:
         if self.columns is not None:
             return self.columns.get(table, frozenset())
         if table.startswith((MART, _STAGING)):
-            # Their columns never change unnoticed; but only who names a model may read it.
+            # The columns of models never change unnoticed, but a scope has to name each model.
             return None if self.tables is not None else frozenset()
         return find_declared(table)
 
@@ -103,7 +103,7 @@ UNLIMITED: Final = Scope()
 
 
 def find_declared(table: str) -> frozenset[str]:
-    """The declared columns of a table or child table; empty for what is no endpoint's."""
+    """The declared columns of a table or child table; empty if it belongs to no endpoint."""
     endpoint = BY_NAME.get(table)
     if endpoint is not None:
         return frozenset({"account_id", *endpoint.key, *(each.name for each in endpoint.columns)})
@@ -117,20 +117,20 @@ def find_declared(table: str) -> frozenset[str]:
 
 def parse_scopes(sections: Mapping[str, Any]) -> dict[str, Scope]:
     """
-    Every scope of the configuration.
+    Parse every scope of the configuration.
 
     Raises:
-        ConfigError: Names the scope and the key that cannot work.
+        ConfigError: A scope is invalid; the message names the scope and the key.
     """
     return {name: parse_scope(name, section) for name, section in sections.items()}
 
 
 def choose_scope(scopes: Mapping[str, Scope], name: str | None) -> Scope:
     """
-    The scope called *name*; None: nothing is limited.
+    Return the scope called *name*; with None, the one that limits nothing.
 
     Raises:
-        ConfigError: There is none of this name.
+        ConfigError: There is no scope of this name.
     """
     if name is None:
         return UNLIMITED
@@ -146,10 +146,10 @@ def choose_scope(scopes: Mapping[str, Scope], name: str | None) -> Scope:
 
 def parse_scope(name: str, section: Any) -> Scope:
     """
-    One scope.
+    Parse one scope.
 
     Raises:
-        ConfigError: A key or value that cannot work. A scope that is not understood is no scope.
+        ConfigError: A key or value is invalid. A scope that is not understood is never used.
     """
     place = f"[sources.harvest.scopes.{printable(name, limit=40)}]"
     if not isinstance(section, Mapping):
@@ -185,7 +185,7 @@ def _check_whole(
     tables: tuple[str, ...] | None,
     columns: Mapping[str, frozenset[str]] | None,
 ) -> None:
-    """Refuse what would show less, or more, than its author expects."""
+    """Refuse a scope that would show less, or more, than its author expects."""
     if rows is not Rows.ALL and columns is None:
         msg = f'{place}: rows = "{rows}" needs columns, a list of what is shown: ["time_entries.*"]'
         raise ConfigError(msg)
@@ -243,10 +243,10 @@ def _parse_columns(
     names: tuple[str, ...] | None, place: str, withheld: frozenset[str]
 ) -> Mapping[str, frozenset[str]] | None:
     """
-    The columns of each table.
+    Parse the columns of each table.
 
     Args:
-        withheld: What ``TABLE.*`` leaves out.
+        withheld: Columns that ``TABLE.*`` leaves out.
     """
     if names is None:
         return None
@@ -261,7 +261,7 @@ def _parse_columns(
         declared = find_declared(table)
         found = columns.setdefault(table, set())
         if column == _EVERY and declared:
-            # Entries have their assignments' rates: user_assignment__hourly_rate.
+            # Time entries contain the rates of their assignments: user_assignment__hourly_rate.
             found |= {each for each in declared if each.rpartition("__")[2] not in withheld}
         elif declared and column not in declared:
             _check_known([column], declared, f"{place} names a column that {table} has not:")

@@ -1,8 +1,8 @@
 """
-Text of the warehouse where it is shown: notes, names and subjects are anyone's words.
+Makes the warehouse's texts safe to show: anyone may have written the notes, names and subjects.
 
-Terminals obey some characters, spreadsheets obey some beginnings, and readers cannot see others.
-The warehouse keeps every text as Harvest sent it; only what is shown is changed.
+Terminals interpret control characters, spreadsheets run texts that begin like formulas, and readers
+cannot see some characters. The warehouse keeps every text as Harvest sent it; only output changes.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from harvest_source.formulas import defuse
 
 _KEPT: Final = "\n\t"
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
-"""Control and formatting characters, such as those that turn the direction of writing."""
+"""Categories of control and formatting characters, such as those that reverse the direction."""
 
 
 def clean(text: str) -> str:
-    """*text* without control and invisible characters; line ends and tabs stay."""
+    """Remove control and invisible characters from *text*; line ends and tabs stay."""
     return "".join(
         each for each in text if each in _KEPT or unicodedata.category(each) not in _INVISIBLE
     )
 
 
 def clean_value(value: Any) -> Any:
-    """As :func:`clean`, in lists and dictionaries too; other values stay."""
+    """Clean texts as :func:`clean` does, in lists and dictionaries too; other values stay."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, (list, tuple)):
@@ -36,7 +36,7 @@ def clean_value(value: Any) -> Any:
 
 
 def to_line(value: Any) -> str:
-    """A value as one line of a table on a terminal."""
+    """Write a value on one line, for a table on a terminal."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -46,7 +46,7 @@ def to_line(value: Any) -> str:
 
 def to_csv_cell(value: Any, kind: str) -> str:
     """
-    A value for a CSV file that a spreadsheet opens: text that looks like a formula is quoted.
+    Write a value for a CSV file; text that a spreadsheet would run as a formula is defused.
 
     Args:
         kind: DuckDB's type of the column. Numbers stay numbers.

@@ -1,10 +1,10 @@
 """
-Whether a statement only reads tables that the caller may read.
+Checks that a statement only reads tables that the caller may read.
 
-Judges the tree that DuckDB's own parser makes of the text (``json_serialize_sql``), never the text.
-What is not known is refused: node types, functions and tables by allow lists. The keys of nodes
-that reach beyond the query, tables and table functions, are checked as well, so that a clause of a
-later DuckDB does not slip through.
+It examines the tree that DuckDB's own parser makes of the text (``json_serialize_sql``), never the
+text. Anything unknown is refused: node types, functions and tables have allow lists. The keys of
+nodes that reach beyond the query, tables and table functions, are checked as well, so that a new
+clause of a later DuckDB does not slip through.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ EXPRESSIONS: Final = frozenset(
         "WINDOW",
     }
 )
-"""Classes of expressions. Missing on purpose: ``PARAMETER``, ``DEFAULT``."""
+"""Allowed classes of expressions. ``PARAMETER`` and ``DEFAULT`` are deliberately missing."""
 
 NODES: Final = frozenset(
     {
@@ -53,7 +53,7 @@ NODES: Final = frozenset(
         "SET_OPERATION_NODE",
         "RECURSIVE_CTE_NODE",
         "CTE_NODE",
-        # What stands in FROM.
+        # Items of FROM.
         "BASE_TABLE",
         "EMPTY",
         "EXPRESSION_LIST",
@@ -62,7 +62,7 @@ NODES: Final = frozenset(
         "SHOW_REF",
         "SUBQUERY",
         "TABLE_FUNCTION",
-        # What stands behind a query.
+        # Modifiers at the end of a query.
         "DISTINCT_MODIFIER",
         "LIMIT_MODIFIER",
         "LIMIT_PERCENT_MODIFIER",
@@ -75,7 +75,7 @@ NODES: Final = frozenset(
 )
 
 _TYPE_INFO: Final = "_TYPE_INFO"
-"""Ends the kinds of what describes a type, such as the width of a decimal."""
+"""Suffix of the kinds of nodes that describe a type, such as the width of a decimal."""
 _EVERYWHERE: Final = frozenset(
     {"type", "alias", "sample", "query_location", "query_location_length"}
 )
@@ -87,7 +87,7 @@ _SHOW_KEYS: Final = _EVERYWHERE | _NAMES | {"query", "show_type"}
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or a view, by the names that the catalog has."""
+    """A table or a view, named as in the catalog."""
 
     schema: str
     name: str
@@ -105,8 +105,8 @@ class Readable:
         catalog: Name of the database; a query may put it before a schema.
         schemas: Where unqualified names are looked up, first match first.
         relations: Tables and views; anything else does not exist for the caller.
-        own_functions: Macros that people made in the database, in lower case: never called, even
-            where they bear an allowed name.
+        own_functions: Macros that people made in the database, in lower case. They may not be
+            called, even if they have an allowed name.
     """
 
     catalog: str
@@ -115,7 +115,7 @@ class Readable:
     own_functions: frozenset[str] = frozenset()
 
     def find(self, catalog: str, schema: str, name: str) -> Relation | None:
-        """The relation that the names mean; None: none that the caller may read."""
+        """Find the relation that the names mean; None: there is none that the caller may read."""
         if catalog and catalog.lower() != self.catalog.lower():
             return None
         known = {(each.schema.lower(), each.name.lower()): each for each in self.relations}
@@ -135,7 +135,7 @@ class _Walk:
         Check everything below *value*.
 
         Args:
-            names: Common table expressions that are visible here, in lower case.
+            names: Names of common table expressions visible here, in lower case.
         """
         if isinstance(value, list):
             for each in value:
@@ -160,7 +160,7 @@ class _Walk:
             self._check_function(node, ALLOWED)
 
     def _check_node(self, node: Node, names: frozenset[str]) -> frozenset[str]:
-        """Check a query, a table or a modifier; returns the expressions visible below it."""
+        """Check a query, table or modifier; return the names of CTEs visible below it."""
         kind = node["type"]
         if kind not in NODES and not kind.endswith(_TYPE_INFO):
             raise StatementRefused(f"A query may not use {_printable(kind)} here.")
@@ -179,7 +179,7 @@ class _Walk:
         return self._visit_ctes(node, names)
 
     def _visit_ctes(self, node: Node, names: frozenset[str]) -> frozenset[str]:
-        """Check the node's common table expressions; each sees those before it."""
+        """Check the node's common table expressions; each can refer to the earlier ones."""
         for entry in (node.get("cte_map") or {}).get("map", ()):
             name = entry["key"].lower()
             query = entry["value"]
@@ -207,7 +207,7 @@ class _Walk:
         name = str(node["function_name"]).lower()
         path = [str(each) for each in (node.get("qualified_name") or {}).get("path", ())]
         before = [*path[:-1], node.get("catalog") or "", node.get("schema") or ""]
-        # DuckDB itself writes main before the functions that its syntax stands for.
+        # DuckDB itself prefixes main to the functions behind its special syntax.
         is_ours = all(each.lower() in ("", "main") for each in before)
         if not is_ours or name not in allowed or name in self.readable.own_functions:
             raise StatementRefused(f"A query may not call {_printable(name)}() here.")
@@ -215,13 +215,13 @@ class _Walk:
 
 def check_statement(tree: Node, readable: Readable) -> frozenset[Relation]:
     """
-    Check a statement, and name the tables and views that it reads.
+    Check a statement, and return the tables and views that it reads.
 
     Args:
-        tree: What ``json_serialize_sql`` makes of one statement.
+        tree: The output of ``json_serialize_sql`` for one statement.
 
     Raises:
-        StatementRefused: It is no single SELECT, or reads or calls what it may not.
+        StatementRefused: It is not a single SELECT, or reads or calls something not allowed.
     """
     statements = tree.get("statements", ())
     if tree.get("error") or len(statements) != 1:
@@ -239,7 +239,7 @@ def _is_recursive(value: Any) -> bool:
 
 
 def _read_names(node: Node) -> tuple[str, str, str]:
-    """Catalog, schema and table as written; DuckDB 2 repeats them as a path."""
+    """Return catalog, schema and table as written; DuckDB 2 repeats them as a path."""
     names = (node["catalog_name"] or "", node["schema_name"] or "", node["table_name"])
     path = (node.get("qualified_name") or {}).get("path")
     if path is not None and [each for each in names if each] != [each for each in path if each]:
@@ -254,5 +254,5 @@ def _check_keys(node: Node, known: Iterable[str]) -> None:
 
 
 def _printable(text: str) -> str:
-    """Part of a query, short and on one line, for an error."""
+    """Shorten a part of a query to one printable line, for an error message."""
     return "".join(each if each.isprintable() else "?" for each in str(text)[:80])

@@ -1,4 +1,4 @@
-"""Hours and amounts of time entries, from the model of them where it is as new as the table."""
+"""Hours and amounts of time entries, read from their model if it is as new as the table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUPS: Final[dict[str, tuple[str, str]]] = {
     "person": ("user__id", "user__name"),
     "task": ("task__id", "task__name"),
 }
-"""What :class:`SumTime` sums by: an id, and the newest name that an entry has for it."""
+"""What :class:`SumTime` groups by: an id, and a name, of which the newest is shown."""
 
 _OF_MODEL: Final = {
     "id": "time_entry_id",
@@ -37,10 +37,10 @@ _OF_MODEL: Final = {
     "invoice__id": "invoice_id",
     "invoice__number": "invoice_number",
 }
-"""Columns that the model calls otherwise than the table. A filter may use either name."""
+"""Columns whose name in the model differs from the table's. A filter may use either name."""
 
 _MONEY: Final = "DECIMAL(18, 6)"
-"""Products of two decimal(38,9) overflow; these have 36 digits."""
+"""Products of two decimal(38,9) overflow; products of this type have 36 digits."""
 
 _SUMS: Final = (
     ("entries", (), "COUNT(*)"),
@@ -63,36 +63,36 @@ _SUMS: Final = (
         "COUNT(CASE WHEN {billable} AND {billable_rate} IS NULL THEN 1 END)",
     ),
 )
-"""Name, columns and expression of each sum. It is left out where a column cannot be read."""
+"""Name, columns and expression of each sum, which is left out if a column cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
-    """Time entries as a table or a model has them: the same columns under other names."""
+    """Time entries in the table or the model, which have the same columns under other names."""
 
     table: Table
     names: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, column: str) -> str:
-        """What the column of the table ``time_entries`` is called here."""
+        """The name here of a column of the table ``time_entries``."""
         return self.names.get(column.lower(), column)
 
     def has(self, *columns: str) -> bool:
-        """Whether all of these can be read."""
+        """Whether all of *columns* can be read."""
         return self.table.has(*map(self.name, columns))
 
     def quote(self, column: str) -> str:
-        """A column as SQL names it. Raises StatementRefused if the caller has none of this name."""
+        """Quote a column for SQL. Raises StatementRefused if the caller has no such column."""
         return quote(self.table.column(self.name(column)).name)
 
 
 @dataclass(frozen=True, slots=True)
 class SumTime:
     """
-    Hours and amounts of time entries, for each currency by itself.
+    Sums of hours and amounts of time entries, separately for each currency.
 
     Attributes:
-        by: Some of ``client project person task day week month``.
+        by: Any of ``client project person task day week month``.
         start: First day; empty: from the beginning.
         end: Last day; empty: to the end.
         where: Filters on columns of ``time_entries``, or of its model under the model's names.
@@ -106,10 +106,10 @@ class SumTime:
 
     def build(self, catalog: Catalog) -> Built:
         """
-        The SELECT.
+        Build the SELECT.
 
-        The amount is Harvest's: rounded hours times the billable rate of billable entries. Entries
-        that are billable and show no rate are counted apart, because their amount is not known.
+        The amount is computed as Harvest does: rounded hours times the billable rate of billable
+        entries. Billable entries without a rate are counted apart: their amount is not known.
         """
         entries = self._choose(catalog)
         filters = [replace(each, column=entries.name(each.column)) for each in self.where]
@@ -135,7 +135,7 @@ class SumTime:
         return Built(sql, tuple(parameters), (entries.table.relation,))
 
     def _choose(self, catalog: Catalog) -> _Entries:
-        """The model if it is as new as the table and has what is filtered by, else the table."""
+        """The model if it is as new as the table and has the filters' columns, else the table."""
         columns = [each.column for each in self.where]
         if catalog.entries_model is not None:
             model = _Entries(catalog.entries_model, _OF_MODEL)
@@ -145,7 +145,7 @@ class SumTime:
         return _Entries(catalog.find("time_entries"), of_table)
 
     def _build_groups(self, entries: _Entries) -> tuple[list[str], list[str]]:
-        """The expressions that time is grouped by, and what is shown of them, names last."""
+        """Build the expressions to group by, and those to show, with names last."""
         unknown = [each for each in self.by if each not in (*PERIODS, *GROUPS)]
         if unknown:
             msg = f"Time is summed by {', '.join((*GROUPS, *PERIODS))}, not by {unknown[0][:40]!r}."
@@ -162,7 +162,7 @@ class SumTime:
             keys.append(entries.quote(key))
             shown.append(f"{keys[-1]} AS {each}_id")
             if entries.has(name):
-                # The name of today, where entries have earlier ones too.
+                # The current name, where older entries have earlier ones.
                 newest = entries.quote("updated_at" if entries.has("updated_at") else key)
                 names.append(f"arg_max({entries.quote(name)}, {newest}) AS {each}_name")
         return keys, shown + names

@@ -1,4 +1,4 @@
-"""What the person who runs a server is told, once for each time that it begins."""
+"""Reports lasting problems to the person who runs a server, once each time they begin."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Tell = Callable[[str], None]
 
 class Trouble:
     """
-    A trouble that may last over many calls. Thread-safe.
+    A problem that may last over many calls. Thread-safe.
 
     Args:
-        tell: Called when it begins.
+        tell: Called when the problem begins.
     """
 
     def __init__(self, tell: Tell) -> None:
@@ -22,13 +22,13 @@ class Trouble:
         self._lasts = False
 
     def begin(self, text: str) -> None:
-        """Tell *text*, unless the trouble lasts already."""
+        """Report *text*, unless the problem was already reported and still lasts."""
         with self._lock:
             is_new, self._lasts = not self._lasts, True
         if is_new:
             self._tell(text)
 
     def end(self) -> None:
-        """The next one is told again."""
+        """Note that the problem is over: the next one is reported again."""
         with self._lock:
             self._lasts = False

@@ -2,9 +2,9 @@
 The process that runs one statement: ``python -m harvest_source.ask.worker``.
 
 Reads one request as JSON from stdin, writes one answer as JSON to stdout, and ends. It has no
-credentials in its environment, writes no file, and is killed by
-:class:`~harvest_source.ask.runner.Runner` when it takes too long: interrupting a connection does
-not stop every function.
+credentials in its environment and writes no file.
+:class:`~harvest_source.ask.runner.Runner` kills it when it takes too long, because interrupting a
+DuckDB connection does not stop every function.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _NO_VALUE: Final = (
     "The types: describe_table, or harvest-source tables."
 )
 _OVERHEAD_MB: Final = 1024
-"""Address space beside DuckDB's memory: libraries, stacks, the answer."""
+"""Address space in addition to DuckDB's memory: libraries, stacks, the answer."""
 
 
 @dataclass(slots=True)
 class _Cutter:
-    """Shortens long texts, and remembers that it did."""
+    """Shortens long texts, and remembers whether it did."""
 
     limit: int
     is_cut: bool = field(default=False)
@@ -49,10 +49,10 @@ class _Cutter:
 
 def answer(request: Request, open_file: Callable[[Request], Any] | None = None) -> Reply:
     """
-    Run a request. Every failure is a reply.
+    Answer a request; expected failures become replies too.
 
     Args:
-        open_file: Opens the warehouse; None: as its worker does.
+        open_file: Opens the warehouse; None: as the worker process does.
     """
     import duckdb
 
@@ -90,12 +90,13 @@ def _open(request: Request) -> Any:
 
 def run(connection: Any, request: Request) -> Reply:
     """
-    Run a request on a *connection*, which is locked, unless what may be read is limited: then it is
-    locked when the caller's part of the file has been copied.
+    Run a request on *connection*, which is already locked if the caller may read everything.
+
+    For a limited caller, it is locked after the caller's part of the file was copied.
 
     Raises:
-        StatementRefused: The statement is not run.
-        duckdb.Error: It cannot be.
+        StatementRefused: The statement was refused, and not run.
+        duckdb.Error: DuckDB could not run it.
     """
     if len(request.sql.encode()) > MAX_SQL_BYTES:
         msg = f"The query is longer than {MAX_SQL_BYTES:,} bytes."
@@ -115,14 +116,14 @@ def run(connection: Any, request: Request) -> Reply:
 
 
 def _limit_process(request: Request) -> None:
-    """Bound memory, processor time and written bytes, where the system can."""
+    """Limit memory, processor time and written bytes, where the system supports it."""
     with contextlib.suppress(ImportError):
         import resource
 
         size = (request.memory_mb + _OVERHEAD_MB) * 1024 * 1024
         for limit, value in (
             (resource.RLIMIT_AS, size),
-            # When the caller is gone, the worker ends by itself.
+            # Ends the worker even if its caller is gone.
             (resource.RLIMIT_CPU, request.seconds * request.threads + 1),
             (resource.RLIMIT_FSIZE, 0),
             (resource.RLIMIT_CORE, 0),
@@ -139,7 +140,7 @@ def main() -> int:
     sys.stdout.buffer.flush()
     line = sys.stdin.buffer.readline()
     if not line:
-        return 0  # The caller needs no answer any more.
+        return 0  # The caller no longer needs an answer.
     request = Request(**json.loads(line))
     _limit_process(request)
     reply = answer(request)

@@ -1,6 +1,6 @@
 """
-The warehouse for agents: a server of the Model Context Protocol, read-only (extra ``mcp``).
+The warehouse for agents: a read-only server of the Model Context Protocol (extra ``mcp``).
 
-Begin with :mod:`harvest_source.ask.mcp.tools`, what can be called, then
+Start with :mod:`harvest_source.ask.mcp.tools`, what can be called, then read
 :mod:`harvest_source.ask.mcp.server`, how it is served.
 """

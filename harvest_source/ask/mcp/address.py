@@ -1,4 +1,4 @@
-"""The address of the server over HTTP, as callers use it; without the libraries of the server."""
+"""The address that callers use for the server over HTTP; needs no library of the extra ``mcp``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from harvest_source.errors import ConfigError
 
 PATH: Final = "/mcp"
 PORTS: Final = {"http": 80, "https": 443}
-"""By scheme."""
+"""The default port of each scheme."""
 
 
 def split_address(url: str) -> SplitResult:
     """
-    The parts of an address that callers can use.
+    Split the address that callers use.
 
     Raises:
-        ConfigError: It is none, or has another path than the server.
+        ConfigError: The address is invalid, or its path is not the server's.
     """
     try:
         parts = urlsplit(url)

@@ -1,9 +1,9 @@
 """
 The server over HTTP, for callers with a token.
 
-Every request needs a bearer token: of ours, or of the company's issuer, and made for this server's
-address. ``Host`` and ``Origin`` are checked always: otherwise a page in a browser could ask in its
-user's name.
+Every request needs a bearer token made for this server's address, by us or by the company's issuer.
+``Host`` and ``Origin`` are always checked: otherwise a web page could send requests in the name of
+the browser's user.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from harvest_source.ask.mcp.server import AskServer
 from harvest_source.clock import Clock
 
 METADATA: Final = f"/.well-known/oauth-protected-resource{PATH}"
-"""Where RFC 9728 has callers look for the issuer of tokens."""
+"""Path at which, by RFC 9728, callers find the issuer of tokens."""
 CALLS: Final = 120
-"""Requests of one caller a minute at most."""
+"""Maximum number of requests of one caller in a minute."""
 _MINUTE_S: Final = 60.0
 _MAX_BODY: Final = 256 * 1024
 _STOP_S: Final = 5
@@ -45,7 +45,7 @@ _STOP_S: Final = 5
 
 @dataclass(slots=True)
 class _Allowance:
-    """How many requests of each token are left in this minute. Thread-safe."""
+    """Rate limit of requests per caller and minute. Thread-safe."""
 
     clock: Clock
     calls: int
@@ -53,7 +53,7 @@ class _Allowance:
     _used: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def take(self, name: str) -> float:
-        """Use one; returns the seconds to wait, 0 when there was one."""
+        """Count a request; return 0 if it is allowed, else the seconds to wait."""
         now = self.clock.monotonic()
         with self._lock:
             began, used = self._used.get(name, (now, 0))
@@ -67,10 +67,10 @@ class _Allowance:
 
 class Gate:
     """
-    Lets requests through that have a token, come from where they may, and are not too many.
+    Lets through requests with a token, from an allowed address, within the rate limit.
 
     Args:
-        challenge: What a request without a token is answered with.
+        challenge: ``WWW-Authenticate`` header of the answer to a request without a token.
     """
 
     def __init__(self, app: ASGIApp, place: Place, allowance: _Allowance, challenge: bytes) -> None:
@@ -100,7 +100,7 @@ class Gate:
 
 
 def _name_principal(user: AuthenticatedUser) -> str:
-    """Whose calls are counted together: those of a token of ours, or of a person of the issuer."""
+    """Key for the rate limit: one of our tokens, or one person of the issuer."""
     return f"{user.access_token.client_id} {user.access_token.subject or ''}"
 
 
@@ -115,7 +115,7 @@ async def _refuse(send: Send, status: int, why: str, *headers: tuple[bytes, byte
 def build_app(
     server: AskServer, callers: HttpCallers, place: Place, *, calls: int = CALLS
 ) -> Starlette:
-    """The application that serves *server* at the path of the place's address."""
+    """Build the application that serves *server* at the path of the place's address."""
     security = place.build_security()
     manager = StreamableHTTPSessionManager(
         server.build(),
@@ -141,7 +141,7 @@ def build_app(
 
 
 class _Endpoint:
-    """A class, because a route takes a function for one that returns an answer."""
+    """An ASGI application. A class, because a route expects a function to return a response."""
 
     def __init__(self, manager: StreamableHTTPSessionManager) -> None:
         self._manager = manager
@@ -151,11 +151,11 @@ class _Endpoint:
 
 
 class _Metadata:
-    """Says whose tokens count. Public, and the same for everyone."""
+    """Says whose tokens are accepted. Public, and the same for everyone."""
 
     def __init__(self, place: Place, issuer: str, security: TransportSecurityMiddleware) -> None:
         self._security = security
-        # As it was configured: the library's own model would add a slash to an address without one.
+        # As configured: the library's own model would add a slash to an address without one.
         self._value = {
             "resource": place.url,
             "authorization_servers": [issuer],
@@ -174,9 +174,9 @@ async def serve_http(app: Starlette, place: Place) -> None:
     Serve until the process is told to stop.
 
     Raises:
-        ConfigError: The address cannot be listened on, or the certificate cannot be used.
+        ConfigError: The server cannot listen on the address, or cannot use the certificate.
     """
-    # Lines of these would have addresses and headers; the audit log says what is to be known.
+    # Their lines would contain addresses and headers; the audit log has what is needed.
     for name in ("mcp", "uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     place.check_certificate()
@@ -190,5 +190,5 @@ async def serve_http(app: Starlette, place: Place) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_STOP_S,
     )
-    # The library would print what is wrong with an address where this server prints nothing.
+    # The socket is opened here, so that a failure is a ConfigError and not the library's message.
     await uvicorn.Server(config).serve(sockets=place.listen())

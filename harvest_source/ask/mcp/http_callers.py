@@ -1,4 +1,4 @@
-"""Who a request over HTTP is from: by a token of our own, or by one of the company's issuer."""
+"""Identifies callers over HTTP by one of our own tokens, or one of the company's issuer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from harvest_source.errors import HarvestError
 
 class OwnTokens(TokenVerifier):
     """
-    Recognizes our tokens.
+    Recognizes our own tokens.
 
     Args:
-        scopes: Of the configuration. A token whose scope is not among them is no token.
-        trouble: Told when the file of tokens cannot be read: then none of them counts.
+        scopes: The configured scopes. A token with another scope is refused.
+        trouble: Reports that the file of tokens cannot be read: then all tokens are refused.
     """
 
     def __init__(self, tokens: ServerTokens, scopes: Mapping[str, Scope], trouble: Trouble) -> None:
@@ -34,22 +34,22 @@ class OwnTokens(TokenVerifier):
         self._trouble = trouble
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """What the protocol library wants to know of a token; None: it is none."""
+        """Describe a token for the protocol library; None: it is not valid."""
         found = self._look_up(partial(self._tokens.find, token))
         if found is None:
             return None
-        # The id, not the name: a new token of the same name does not take over a session.
+        # The id, not the name: a new token of the same name must not take over a session.
         return AccessToken(token="", client_id=found.id, scopes=[], resource=found.url)
 
     def find_caller(self, token: AccessToken) -> Caller | None:
-        """Whom a token stands for; None: it was revoked since the request came."""
+        """Find the caller of a token; None: it was revoked since the request came."""
         found = self._look_up(partial(self._tokens.get, token.client_id))
         if found is None:
             return None
         return Caller(found.name, self._scopes[found.scope], found.profile)
 
     def _look_up(self, read: Callable[[], ServerToken | None]) -> ServerToken | None:
-        """What *read* finds, if its scope is in the configuration and the file can be read."""
+        """Return what *read* finds, if its scope is configured and the file can be read."""
         try:
             found = read()
         except HarvestError as error:
@@ -64,7 +64,7 @@ class HttpCallers(TokenVerifier):
     Finds callers by either kind of token.
 
     Args:
-        issuer: None: tokens of our own are the only ones.
+        issuer: Recognizes the issuer's tokens; None: only our own tokens are accepted.
     """
 
     def __init__(self, own: OwnTokens, issuer: IssuerTokens | None = None) -> None:
@@ -73,18 +73,18 @@ class HttpCallers(TokenVerifier):
 
     @property
     def issuer_url(self) -> str:
-        """The issuer whose tokens count; empty: there is none."""
+        """Address of the issuer whose tokens are accepted; empty: there is none."""
         return self._issuer.settings.url if self._issuer else ""
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """What the protocol library wants to know of a token; None: it is none."""
+        """Describe a token for the protocol library; None: it is not valid."""
         if self._issuer is None or token.startswith(f"{PREFIX}_"):
             return await self._own.verify_token(token)
         return await self._issuer.verify_token(token)
 
     def find_caller(self, context: Any) -> Caller:
         """
-        Who a request is from.
+        Find the caller of a request.
 
         Raises:
             MCPError: The token was revoked since the request came.

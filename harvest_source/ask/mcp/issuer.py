@@ -1,8 +1,8 @@
 """
-Access tokens of a company's own issuer: signed by it, made for this server, and not over.
+Access tokens of a company's own issuer: signed by it, made for this server, and not expired.
 
-A token is a caller if its claims name one scope and one profile, as the configuration has it. What
-is wrong with a token is told to the person who runs the server, and never to the caller.
+A token identifies a caller if its claims, read as configured, name one scope and one profile. If
+they do not, the reason goes to the server's audit log, and never to the caller.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from harvest_source.config.issuer import ClaimRule, IssuerSettings
 from harvest_source.errors import ConfigError, printable
 
 ISSUER: Final = "issuer"
-"""Stands for the id that tokens of our own have."""
+"""Client id of the issuer's tokens, where our own tokens have the token's id."""
 
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
-"""An identity token or a logout token says another type, or another audience."""
+"""Types of access tokens. Identity and logout tokens have another type, or another audience."""
 _LEEWAY_S: Final = 30
-"""How far the issuer's clock may be before ours. A token ends by our clock."""
+"""How far the issuer's clock may be ahead of ours. Our clock decides when a token expires."""
 _MAX_TOKEN: Final = 16_384
 _MAX_TEXT: Final = 255
 _REQUIRED: Final = ("iss", "aud", "exp", "sub")
 
 Refused = Callable[[str, str], None]
-"""Told of a token of the issuer that is no caller's: whose, and why."""
+"""Called with the caller's name and the reason when a token that the issuer signed is refused."""
 
 
 class IssuerTokens(TokenVerifier):
@@ -40,9 +40,9 @@ class IssuerTokens(TokenVerifier):
     Recognizes an issuer's tokens.
 
     Args:
-        scopes: Of the configuration.
-        audience: This server's address: a token for another server counts for nothing.
-        on_refused: Told of tokens that the issuer signed and that are no caller's.
+        scopes: The configured scopes.
+        audience: This server's address: a token for another server is not accepted.
+        on_refused: Called for tokens that the issuer signed but that identify no caller.
 
     Raises:
         ConfigError: The settings name a scope that is not in the configuration.
@@ -66,7 +66,7 @@ class IssuerTokens(TokenVerifier):
                 raise ConfigError(f"issuer_scopes names a scope that does not exist: {name[:40]}.")
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """What the protocol library wants to know of a token; None: it is none of a caller."""
+        """Describe a token for the protocol library; None: it identifies no caller."""
         claims = await self._read_claims(token)
         if claims is None:
             return None
@@ -87,12 +87,12 @@ class IssuerTokens(TokenVerifier):
         )
 
     def find_caller(self, token: AccessToken) -> Caller:
-        """Whom :meth:`verify_token` found."""
+        """Return the caller that :meth:`verify_token` found."""
         claims = token.claims or {}
         return Caller(name_caller(token.subject), self._scopes[claims["scope"]], claims["profile"])
 
     async def _read_claims(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token that counts; nothing of it is believed before its signature."""
+        """Return a valid token's claims, or None; nothing is trusted before the signature check."""
         try:
             header = jwt.get_unverified_header(token) if len(token) <= _MAX_TOKEN else {}
         except jwt.PyJWTError:
@@ -121,7 +121,7 @@ class IssuerTokens(TokenVerifier):
         return claims if is_name and subject.isprintable() else None
 
     def _find_scope(self, claims: Mapping[str, Any]) -> str:
-        """The one scope that a token names; words such as openid are no scope of ours."""
+        """Find the one scope that a token names; words such as openid are not our scopes."""
         rule = self.settings.scope
         found = rule.read(claims) & {*self._scopes}
         return _take_one(rule, found, "scope of the configuration")
@@ -137,7 +137,7 @@ class IssuerTokens(TokenVerifier):
 
 
 def name_caller(subject: str | None) -> str:
-    """What the audit log calls a person whom the issuer names *subject*."""
+    """Return the audit log's name for a person whom the issuer calls *subject*."""
     return f"{ISSUER}:{subject}"
 
 

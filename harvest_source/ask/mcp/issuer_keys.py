@@ -1,8 +1,8 @@
 """
-The public keys of an issuer: found by its own description, kept, and asked for again.
+The public keys of an issuer: found through its own metadata, cached, and refreshed.
 
-Asked only by ``https``, or on the own machine; no redirect is followed. When the issuer does not
-answer, the keys that are known count for an hour after they were read, and no others.
+They are fetched only over ``https``, or from this machine; redirects are not followed. While the
+issuer does not answer, the cached keys stay valid for an hour after they were read, and no others.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from harvest_source.errors import HarvestError, printable
 from harvest_source.exit_codes import ExitCode
 
 REFRESH_S: Final = 600.0
-"""Age at which keys are asked for again: the issuer may have withdrawn one."""
+"""Age at which keys are fetched again: the issuer may have withdrawn one."""
 KEEP_S: Final = 3600.0
-"""Age up to which keys count while the issuer does not answer."""
+"""Age up to which keys stay valid while the issuer does not answer."""
 RETRY_S: Final = 30.0
-"""Between two times that the issuer is asked: tokens with made-up keys must not make us a flood."""
+"""Minimum time between requests to the issuer: forged tokens must not make us flood it."""
 
 _REQUEST_S: Final = 10.0
 _MAX_BYTES: Final = 512 * 1024
@@ -42,28 +42,28 @@ _OF_KIND: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("EC", "P-521"): ("ES512",),
     ("OKP", "Ed25519"): ("EdDSA",),
 }
-"""By type and curve of a key: what it may have signed with. No algorithm has a shared secret."""
+"""By type and curve of a key: the allowed algorithms. None of them uses a shared secret."""
 ALGORITHMS: Final = frozenset(name for names in _OF_KIND.values() for name in names)
 
 _PUBLIC: Final = ("kty", "crv", "x", "y", "n", "e")
 
 Keys = Mapping[tuple[str, str], PyJWK]
-"""By the id of the key and the algorithm that it may be used with."""
+"""Public keys by key id and algorithm."""
 
 
 class IssuerUnreachable(HarvestError):
-    """The issuer gave no keys; the message says why, as the end of a sentence."""
+    """The issuer gave no usable keys; the message is the end of a sentence that says why."""
 
     exit_code = ExitCode.AUTHENTICATION
 
 
 class IssuerKeys:
     """
-    Keys of one issuer. For one event loop.
+    Keys of one issuer. For use in one event loop.
 
     Args:
-        fetch: Asks the issuer; runs in a thread.
-        trouble: Told when the issuer gives no keys.
+        fetch: Fetches the keys from the issuer; runs in a thread.
+        trouble: Reports that the issuer gives no keys.
     """
 
     def __init__(self, fetch: Callable[[], Keys], clock: Clock, trouble: Trouble) -> None:
@@ -76,9 +76,9 @@ class IssuerKeys:
         self._lock = anyio.Lock()
 
     async def find(self, key_id: str, algorithm: str) -> PyJWK | None:
-        """The key with this id, for this algorithm; None: none that counts."""
+        """Find the key with this id for this algorithm; None: there is no valid one."""
         if self._wants_news(key_id) and not (self._has(key_id) and self._lock.locked()):
-            async with self._lock:  # Calls that wait for one answer hold no thread.
+            async with self._lock:  # Calls that wait for another's request hold no thread.
                 if self._wants_news(key_id) and self._may_ask():
                     await anyio.to_thread.run_sync(self._refresh)
         return self._keys.get((key_id, algorithm)) if self._has(key_id) else None
@@ -109,14 +109,14 @@ class IssuerKeys:
 
 def fetch_keys(issuer: str, get: Callable[[str], Any] | None = None) -> Keys:
     """
-    Ask an issuer for its keys.
+    Fetch an issuer's keys.
 
     Args:
-        issuer: Its address, as its tokens have it.
-        get: Reads a JSON document; in tests.
+        issuer: Address of the issuer, exactly as in its tokens.
+        get: Fetches a JSON document; replaced in tests.
 
     Raises:
-        IssuerUnreachable: It did not answer, or not as an issuer does.
+        IssuerUnreachable: The issuer did not answer, or its answer is not usable.
     """
     read = get or get_json
     described = _read_description(issuer, read)
@@ -139,13 +139,13 @@ def fetch_keys(issuer: str, get: Callable[[str], Any] | None = None) -> Keys:
 
 def get_json(url: str) -> Any:
     """
-    The JSON document at *url*.
+    Fetch the JSON document at *url*.
 
     Raises:
-        IssuerUnreachable: There is none.
+        IssuerUnreachable: There is no answer, or it is too long or not JSON.
     """
     shown = printable(url, limit=100)
-    # Not compressed: what is read is what was sent, and bounded.
+    # Uncompressed, so that the limit on received bytes is also the limit on the content.
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     client = open_client(
         httpx.URL(url), auth=None, headers=headers, transport=None, request_s=_REQUEST_S
@@ -168,7 +168,7 @@ def get_json(url: str) -> Any:
 
 
 def _read_description(issuer: str, read: Callable[[str], Any]) -> dict[str, Any]:
-    """What an issuer says of itself, where OpenID Connect and where RFC 8414 put it."""
+    """Fetch an issuer's metadata, from where OpenID Connect or RFC 8414 put it."""
     base = httpx.URL(issuer.rstrip("/"))
     path = "/.well-known/oauth-authorization-server" + base.path.rstrip("/")
     for address in (f"{base}/.well-known/openid-configuration".replace("//.", "/."), None):
@@ -184,7 +184,7 @@ def _read_description(issuer: str, read: Callable[[str], Any]) -> dict[str, Any]
 
 
 def _iter_keys(listed: list[Any]) -> Iterator[tuple[tuple[str, str], PyJWK]]:
-    """The keys that tokens may be signed with, without what would make one a secret."""
+    """Yield the keys that tokens may be signed with, without their private parts."""
     for each in listed[:_MAX_KEYS]:
         if not isinstance(each, dict) or each.get("use", "sig") != "sig":
             continue

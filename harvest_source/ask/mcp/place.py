@@ -1,8 +1,8 @@
 """
-Where the server over HTTP listens, and under which address it is reached.
+Where the server over HTTP listens, and the address that callers use.
 
-Off the own machine it listens only where connections are encrypted: with a certificate, or behind a
-proxy that is named.
+It listens beyond this machine only where connections are encrypted: with a certificate, or behind a
+named proxy.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 @dataclass(frozen=True, slots=True)
 class Place:
     """
-    Where the server listens, and under which address it is reached.
+    Where the server listens, and the address that callers use.
 
     Attributes:
-        url: What callers use, and what tokens are bound to.
-        certificate: File; empty: connections are not encrypted here.
-        key: File of the certificate's key.
-        proxy: Address from which alone connections are taken: of a proxy that encrypts; empty: any.
+        url: The address that callers use, to which tokens are bound.
+        certificate: Path of the certificate; empty: the server does not encrypt connections.
+        key: Path of the certificate's key.
+        proxy: Address of an encrypting proxy, the only one that may connect; empty: any may.
     """
 
     host: str
@@ -66,11 +66,11 @@ class Place:
         return f"{urlsplit(self.url).scheme}://{urlsplit(self.url).netloc}"
 
     def may_connect(self, address: str) -> bool:
-        """Whether a connection from *address* is taken. What a header says of it counts nothing."""
+        """Whether to accept a connection from *address*. Headers that name one are ignored."""
         return not self.proxy or _parse_address(address) == _parse_address(self.proxy)
 
     def build_security(self) -> TransportSecuritySettings:
-        """Which ``Host`` and ``Origin`` are accepted: those of the address, and no other."""
+        """Build the check of ``Host`` and ``Origin``: only those of the address are accepted."""
         parts = urlsplit(self.url)
         name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
         usual = PORTS[parts.scheme]
@@ -88,7 +88,7 @@ class Place:
             return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            # A key with a password would have OpenSSL ask for it on the terminal.
+            # Without this, OpenSSL would ask for a key's password on the terminal.
             context.load_cert_chain(self.certificate, self.key, password=lambda: b"")
         except (OSError, ValueError) as error:
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
@@ -101,10 +101,10 @@ class Place:
 
     def listen(self) -> list[socket.socket]:
         """
-        Listen on every address that the host's name stands for.
+        Listen on every address that the host name resolves to.
 
         Raises:
-            ConfigError: One of them cannot be listened on.
+            ConfigError: The server cannot listen on one of them.
         """
         opened: list[socket.socket] = []
         try:
@@ -123,7 +123,7 @@ class Place:
 
 
 def _parse_address(text: str) -> _Address | None:
-    """An IP address, the same however it is written; None: it is none."""
+    """Parse an IP address, so that all spellings compare equal; None: it is not one."""
     try:
         found = ipaddress.ip_address(text.strip("[]"))
     except ValueError:

@@ -2,7 +2,7 @@
 Everyday questions as prompts: each with the query that answers it in this warehouse.
 
 The questions are those of ``docs/questions.md``, from which ``prompts.json`` is generated. Each has
-a query on the models and one on the tables; the models' is offered where they were built.
+a query on the models and one on the tables; the former is used if the models were built.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _GUIDE: Final = (
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """
-    A question with its answer's queries.
+    A question with the queries that answer it.
 
     Attributes:
-        of_models: The query on what ``transform`` builds.
-        of_tables: The query on what ``sync`` loads. Both are written for the dataset ``harvest``.
+        of_models: The query on the models that ``transform`` builds.
+        of_tables: The query on the tables that ``sync`` loads. Both are for dataset ``harvest``.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Prompt:
 
     def build_text(self, dataset: str, tables: Iterable[str]) -> str:
         """
-        What the prompt says in a warehouse.
+        Build the prompt's text for a warehouse.
 
         Args:
             tables: Names of the tables and views that the caller may read, without their schemas.
@@ -57,6 +57,6 @@ class Prompt:
 
 @cache
 def read_prompts() -> dict[str, Prompt]:
-    """Every prompt by its name."""
+    """Read every prompt, by its name."""
     text = files("harvest_source.ask.mcp").joinpath("prompts.json").read_text("utf-8")
     return {each["name"]: Prompt(**each) for each in json.loads(text)}

@@ -1,8 +1,8 @@
 """
 The server: tools, table descriptions as resources, questions as prompts; nothing that writes.
 
-Built on the protocol library's lower level, which hands over what an agent sent as it is: here it
-is checked, and here every error becomes a short text, before the library could print a traceback
+Built on the protocol library's low-level server, which passes on what an agent sent unchecked. This
+module checks it and turns every error into a short text, before the library can print a traceback
 or echo an argument.
 """
 
@@ -56,7 +56,7 @@ class AskServer:
     Answers the requests of one protocol server.
 
     Attributes:
-        find_caller: Says who a request is from.
+        find_caller: Finds who a request is from.
     """
 
     access: Access
@@ -65,7 +65,7 @@ class AskServer:
     clock: Clock
 
     def build(self) -> Server[Any]:
-        """The protocol server with our handlers."""
+        """Build the protocol server with our handlers."""
         return Server(
             "harvest-source",
             version=__version__,
@@ -80,14 +80,14 @@ class AskServer:
         )
 
     async def list_tools(self, context: Context, _: Any) -> types.ListToolsResult:
-        """The caller's tools, with the schema of their arguments and answers."""
+        """List the caller's tools, with the schemas of their arguments and answers."""
         tools = [describe_tool(tool) for tool in find_tools(self.find_caller(context)).values()]
         return types.ListToolsResult(tools=tools, cache_scope="private")
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        """One call: checked, run in a worker, written to the audit log."""
+        """Check a call, run it in a worker, and write it to the audit log."""
         caller = self.find_caller(context)
         try:
             tool = params.name if params.name in TOOLS else UNKNOWN
@@ -97,7 +97,7 @@ class AskServer:
             return _build_error(str(error))
 
     async def list_resources(self, context: Context, _: Any) -> types.ListResourcesResult:
-        """One description for each table."""
+        """List a description for each table."""
         caller = self.find_caller(context)
         if not caller.scope.allows("list_tables"):
             return types.ListResourcesResult(resources=[], cache_scope="private")
@@ -118,7 +118,7 @@ class AskServer:
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
-        """The columns of a table."""
+        """Read the columns of a table."""
         uri = str(params.uri)
         with protocol_errors():
             async with self._logged("resources/read", self.find_caller(context)) as call:
@@ -132,7 +132,7 @@ class AskServer:
         return types.ReadResourceResult(contents=[contents], cache_scope="private")
 
     async def list_prompts(self, context: Context, _: Any) -> types.ListPromptsResult:
-        """Everyday questions, for callers who may run a query."""
+        """List everyday questions, for callers who may run a query."""
         found = [
             types.Prompt(name=each.name, title=each.question, description=each.question)
             for each in find_prompts(self.find_caller(context)).values()
@@ -142,7 +142,7 @@ class AskServer:
     async def get_prompt(
         self, context: Context, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
-        """A question with the query that answers it here: on models where they were built."""
+        """Get a question with the query that answers it here: on models if they were built."""
         with protocol_errors():
             async with self._logged("prompts/get", self.find_caller(context)) as call:
                 prompt = find_prompts(call.caller).get(params.name)
@@ -162,9 +162,9 @@ class AskServer:
     async def _run(
         self, call: Call, name: str, given: dict[str, Any] | None, *, is_whole: bool = False
     ) -> Answer:
-        """Ask the warehouse by a tool that the caller has; one they have not does not exist."""
-        # Asked of the tools that there are for the caller: a hidden one takes the same steps as one
-        # that was never there.
+        """Ask the warehouse with one of the caller's tools; for them no other tool exists."""
+        # Looked up among the caller's tools, so that a hidden tool takes the same steps as one that
+        # does not exist.
         if find_tools(call.caller).get(name) is None:
             raise StatementRefused(_NO_TOOL)
         return await self._ask(call, name, given, is_whole=is_whole)
@@ -173,10 +173,10 @@ class AskServer:
         self, call: Call, name: str, given: dict[str, Any] | None, *, is_whole: bool = False
     ) -> Answer:
         """
-        Ask the warehouse, for the caller.
+        Ask the warehouse for the caller.
 
         Args:
-            is_whole: Leave the answer as long as it is; what is made of it is shorter.
+            is_whole: Do not shorten the answer: what is made from it is shorter.
         """
         tool = TOOLS[name]
         arguments = parse_arguments(tool, given)
@@ -191,11 +191,11 @@ class AskServer:
     @asynccontextmanager
     async def _logged(self, tool: str, caller: Caller) -> AsyncIterator[Call]:
         """
-        Write a line about what runs inside, whatever becomes of it.
+        Write an audit line about the block, whether it succeeds or fails.
 
         Raises:
-            QueryFailed: In place of an error that is not ours: its words may hold anything.
-            AuditFailed: The line could not be written: then nothing is answered.
+            QueryFailed: Replaces an error that is not ours, whose message may contain anything.
+            AuditFailed: The line could not be written, so the call is not answered.
         """
         began = self.clock.monotonic()
         call = Call(caller)
@@ -216,23 +216,23 @@ class AskServer:
             try:
                 self.audit.write(tool, call, ms=passed)
             except AuditFailed:
-                if call.outcome != "cancelled":  # The caller of that gets no answer anyway.
+                if call.outcome != "cancelled":  # A cancelled call gets no answer anyway.
                     raise
 
 
 def find_tools(caller: Caller) -> dict[str, Tool]:
-    """The tools that there are for a caller, by name."""
+    """The tools that a caller may use, by name."""
     return {name: tool for name, tool in TOOLS.items() if caller.scope.allows(name)}
 
 
 def find_prompts(caller: Caller) -> Mapping[str, Prompt]:
-    """The prompts that there are for a caller, by name; they need a query."""
+    """The prompts that a caller may use, by name; they need the tool query."""
     return read_prompts() if caller.scope.allows("query") else {}
 
 
 @contextmanager
 def protocol_errors() -> Iterator[None]:
-    """Turn an error of ours into one of the protocol, for what has no result that can say it."""
+    """Turn our errors into protocol errors, for requests whose result cannot express an error."""
     try:
         yield
     except HarvestError as error:
@@ -241,10 +241,10 @@ def protocol_errors() -> Iterator[None]:
 
 async def run_cancellable(function: Callable[[Task], Answer]) -> Answer:
     """
-    Run *function* in a thread; when the call is cancelled, its worker process is ended.
+    Run *function* in a thread; if the call is cancelled, its worker process is killed.
 
     Args:
-        function: Is given the task that its worker belongs to.
+        function: Called with the task that its worker belongs to.
     """
     task = Task()
     try:
@@ -254,7 +254,7 @@ async def run_cancellable(function: Callable[[Task], Answer]) -> Answer:
 
 
 def describe_tool(tool: Tool) -> types.Tool:
-    """A tool as agents see it."""
+    """Describe a tool as agents see it."""
     schema = tool.arguments.model_json_schema()
     schema.pop("description", None)
     return types.Tool(
@@ -270,8 +270,8 @@ def describe_tool(tool: Tool) -> types.Tool:
 
 
 async def serve_stdio(server: AskServer) -> None:
-    """Serve one client on stdin and stdout until it goes away."""
-    # The library logs failures with their arguments; the audit log says what is to be known.
+    """Serve one client on stdin and stdout until it disconnects."""
+    # The library logs failures with their arguments; the audit log has what is needed.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     built = server.build()
     async with stdio_server() as (read, write):

@@ -1,8 +1,8 @@
 """
 What an agent can call: one declaration for each tool.
 
-A declaration's arguments are a pydantic model, which gives the schema that agents see and the
-check of what they send. Arguments that are not declared are refused.
+A tool's arguments are a pydantic model, which provides the schema that agents see and checks what
+they send. Undeclared arguments are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harvest_source.ask.statement_guard import StatementRefused
 from harvest_source.ask.sum_time import GROUPS, PERIODS
 
 MAX_ROWS: Final = 1000
-"""Rows of a query at most."""
+"""Maximum number of rows of a query."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Day = Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
@@ -47,7 +47,7 @@ _Order = Annotated[
 
 
 class Arguments(BaseModel):
-    """Arguments of a tool; nothing that is not declared, and no other type than declared."""
+    """Arguments of a tool: only the declared ones, and only of the declared types."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -121,7 +121,7 @@ class Tool:
     One tool.
 
     Attributes:
-        answer: Called with the runner and the arguments; runs in a thread.
+        answer: Answers a call, given the runner and the arguments; runs in a thread.
     """
 
     name: str
@@ -226,7 +226,8 @@ def parse_arguments(tool: Tool, given: dict[str, Any] | None) -> Arguments:
     Check what an agent sent.
 
     Raises:
-        StatementRefused: Says which argument is wrong and how; never repeats what was sent.
+        StatementRefused: An argument is invalid; the message says which and why, but never
+            repeats what was sent.
     """
     try:
         return tool.arguments.model_validate(given or {})
