@@ -1,1 +1,1 @@
-"""Files for spreadsheets and other programs, from a warehouse that is only read."""
+"""Exports tables to files for spreadsheets and other programs; only reads the warehouse."""

@@ -1,4 +1,4 @@
-"""Excel workbooks, one sheet each. Needs the extra ``excel``."""
+"""Writes Excel workbooks of one sheet each. Needs the extra ``excel``."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from harvest_source.export.plain_texts import write_decimal
 from harvest_source.formulas import BEGINNINGS
 
 MOST_ROWS: Final = 1_048_575
-"""Rows of a sheet, less the one with the names."""
+"""Maximum number of rows of a sheet, without the one for the column names."""
 
 LONGEST_TEXT: Final = 32_767
-"""Characters of a cell."""
+"""Maximum number of characters in a cell; a longer text is cut and ends in an ellipsis."""
 
 _MOST_DIGITS: Final = 15
-"""Excel's numbers are doubles: a longer one would be rounded, and becomes a text."""
+"""Excel's numbers are doubles: one with more digits would be rounded, so it becomes a text."""
 
 _FIRST_DAY: Final = date(1900, 3, 1)
-"""Excel has no days before 1900, and a 29 February 1900 that never was."""
+"""Excel has no days before 1900, and it counts a 29 February 1900 that never existed."""
 
 _SHEET_NAME: Final = 31
 
 
 def write_excel(path: Path, batches: Iterable[pa.Table], **_: Any) -> int:
     """
-    Write a workbook whose only sheet has the rows, in little memory.
+    Write a workbook whose only sheet has the rows, using little memory.
 
-    Numbers and days are Excel's own where it can hold them exactly, and texts otherwise. No text is
-    a formula. Instants are in UTC.
+    Numbers and days become Excel's own where Excel can hold them exactly, and texts otherwise. No
+    text becomes a formula. Instants are in UTC.
 
     Returns:
         The number of rows.
@@ -61,13 +61,13 @@ def write_excel(path: Path, batches: Iterable[pa.Table], **_: Any) -> int:
 
 
 class _Sheet:
-    """Writes rows one below the other, as the mode with little memory demands."""
+    """Writes rows one after the other, as ``constant_memory`` requires."""
 
     def __init__(self, book: Any, sheet: Any) -> None:
         self._sheet = sheet
         self._day = book.add_format({"num_format": "yyyy-mm-dd"})
         self._instant = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        # Excel shows the text as it is, also after a person has edited the cell.
+        # Excel shows such text unchanged, even after a person has edited the cell.
         self._quoted = book.add_format({"quote_prefix": True})
         self._head = book.add_format({"bold": True})
         self.rows = -1
@@ -128,7 +128,7 @@ class _Sheet:
 
 
 def _count_digits(value: int | Decimal) -> int:
-    """Significant digits."""
+    """Count significant digits."""
     digits = Decimal(value).as_tuple().digits
     text = "".join(map(str, digits)).strip("0")
     return len(text)

@@ -1,4 +1,4 @@
-"""One export: which tables, into which files, what could not be written."""
+"""One export: which tables go into which files, and which could not be written."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ WRITERS: Final[Mapping[str, Writer]] = {
 @dataclass(frozen=True, slots=True)
 class ExportReport:
     """
-    What was written.
+    The result of an export.
 
     Attributes:
-        rows: Rows by file.
-        refused: Why a table was not written, by table.
-        warnings: For people.
+        rows: Number of rows in each file.
+        refused: For each table that was not written, the reason.
+        warnings: Messages for people.
     """
 
     rows: Mapping[Path, int]
@@ -44,7 +44,7 @@ class ExportReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """5 when a table does not fit the format."""
+        """5 if a table does not fit the format, else 0."""
         return ExitCode.CHECK_FAILED if self.refused else ExitCode.DONE
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,18 +73,19 @@ def export(
     """
     Write tables into *folder*, a file for each; files of the same names are replaced.
 
-    The warehouse is only read: a DuckDB file is opened beside other readers, and waited for while a
-    sync has it.
+    The warehouse is only read: a DuckDB file is opened alongside other readers, and the export
+    waits while a sync has it.
 
     Args:
-        account: Rows of these accounts alone.
-        table: Names of tables; empty: all but dlt's own.
+        account: Export only rows of these accounts; empty: all.
+        table: Names of tables; empty: all except dlt's own.
         form: ``csv``, ``parquet`` or ``xlsx``.
         decimal_comma: For CSV: decimals with a comma, values separated by semicolons.
-        on_wait: Called with the process that has the file, if it is to be waited for.
+        on_wait: Called with the process that has the file, if the export has to wait for it.
 
     Raises:
-        ConfigError: No such warehouse, table, account or extra. Nothing was written.
+        ConfigError: The warehouse, a table, an account or the extra is missing, or the folder or a
+            file cannot be written.
         DestinationError: The warehouse cannot be read.
     """
     if decimal_comma and form != "csv":
@@ -126,7 +127,7 @@ def _write_all(
 
 
 def _write(path: Path, tables: Tables, name: str, writer: Writer, *, comma: bool) -> int:
-    """Write one file: under another name first, so that the earlier one is whole or replaced."""
+    """Write one file under a temporary name, so that an earlier one is replaced only at the end."""
     part = path.with_name(f"{path.name}.part")
     try:
         rows = writer(part, tables.iter_batches(name), comma=comma)
@@ -158,7 +159,7 @@ def _choose(known: Sequence[str], wanted: Sequence[str], target: Target) -> Sequ
 
 
 def _check_accounts(tables: Tables, accounts: Sequence[int], target: Target) -> None:
-    """Refuse an account without a row: empty files would take the place of earlier ones."""
+    """Refuse an account without rows: empty files would replace earlier ones."""
     missing, known = set(accounts), set[int]()
     for name in tables.names():
         if not missing:

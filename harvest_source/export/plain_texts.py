@@ -1,8 +1,8 @@
 """
-Values as spreadsheets take them: texts that Excel and its kin read as what they are.
+Writes values as texts that Excel and other spreadsheets read as what they are.
 
-Instants lose their zone, which is always UTC: writers and readers of spreadsheets refuse zones.
-Decimals lose the zeros at their end. Texts that a spreadsheet would run as a formula are defused.
+Instants lose their zone, which is always UTC: spreadsheet readers and writers refuse zones.
+Decimals lose trailing zeros. Texts that a spreadsheet would run as a formula are defused.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _NO_FRACTION: Final = r"\.0+$"
 
 def to_texts(column: Any, *, comma: bool = False) -> Any:
     """
-    A column of Arrow for a CSV file; null stays null.
+    Convert an Arrow column for a CSV file; null stays null.
 
     Args:
-        comma: Decimals have a comma.
+        comma: Write decimals with a comma.
     """
     kind = column.type
     if pa.types.is_decimal(kind):
@@ -42,7 +42,7 @@ def to_texts(column: Any, *, comma: bool = False) -> Any:
 
 def _write_decimals(column: Any, *, comma: bool) -> Any:
     texts = pc.cast(column, pa.string())
-    # Arrow writes small numbers, and 0 with nine decimals too, with an exponent.
+    # Arrow writes small numbers with an exponent, including 0 with nine decimals.
     has_exponent = pc.match_substring(texts, "E")
     if pc.any(has_exponent).as_py():
         texts = pa.chunked_array([pa.array(map(write_decimal, column.to_pylist()), pa.string())])
@@ -53,5 +53,5 @@ def _write_decimals(column: Any, *, comma: bool) -> Any:
 
 
 def write_decimal(value: Decimal | None) -> str | None:
-    """All digits without an exponent; zeros at the end may be left."""
+    """Write all digits without an exponent; trailing zeros may remain."""
     return None if value is None else format(value, "f")

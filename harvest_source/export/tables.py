@@ -1,4 +1,4 @@
-"""Reading whole tables of a warehouse as Arrow, a batch at a time. Writes nothing."""
+"""Reads whole tables of a warehouse as Arrow, a batch at a time. Writes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.target import Target
 
 BATCH_ROWS: Final = 50_000
-"""Rows in memory at once."""
+"""Rows in one batch."""
 
 _NOTHING: Final = "Nothing was written."
 _TYPES: Final[Mapping[str, pa.DataType]] = {
@@ -34,23 +34,23 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
     "timestamp": pa.timestamp("us", "UTC"),
     "double": pa.float64(),
 }
-"""By dlt's names; everything else is text."""
+"""Arrow types by dlt's type names; all other types become text."""
 
 
 class Tables(Protocol):
     """The tables of a warehouse."""
 
     def names(self) -> Sequence[str]:
-        """Every table but dlt's own."""
+        """Names of all tables except dlt's own."""
 
     def count(self, table: str) -> int:
-        """Rows of a table."""
+        """Count the rows of a table."""
 
     def list_accounts(self, table: str) -> set[int]:
-        """The accounts that have rows in a table, whichever were asked for."""
+        """List all accounts that have rows in a table, including ones that are not exported."""
 
     def iter_batches(self, table: str) -> Iterator[pa.Table]:
-        """All rows, in batches with the same columns; at least one batch, which may be empty."""
+        """Yield all rows in batches with the same columns; at least one, which may be empty."""
 
 
 @contextmanager
@@ -61,13 +61,13 @@ def open_tables(
     Open a warehouse for reading.
 
     Args:
-        accounts: Only rows of these; none: of all.
-        wait_s: For how long to wait while other processes have a DuckDB file.
-        on_wait: Called with the process that has the file, if it is to be waited for.
+        accounts: Read only rows of these accounts; empty: of all.
+        wait_s: How long to wait while other processes have a DuckDB file.
+        on_wait: Called with the process that has the file, if there is a wait.
 
     Raises:
-        ConfigError: There is no such warehouse.
-        DestinationError: It cannot be opened, or refuses.
+        ConfigError: The warehouse does not exist.
+        DestinationError: The warehouse cannot be opened, or refuses access.
     """
     where = OneOf(ACCOUNT_ID, list(accounts)) if accounts else EVERY_ROW
     if target.database is not None:
@@ -86,7 +86,7 @@ def open_tables(
 
 @dataclass(frozen=True, slots=True)
 class _InDuckDB:
-    """Tables of a DuckDB file, whichever pipeline made them."""
+    """Tables of a DuckDB file, no matter which pipeline made them."""
 
     connection: duckdb.DuckDBPyConnection
     dataset: str
@@ -133,14 +133,14 @@ class _InDuckDB:
 
 
 def _read(relation: Any) -> pa.RecordBatchReader:
-    """Its rows, by the method that the installed DuckDB has: 1.4 has the earlier one."""
+    """Open a reader of the rows; DuckDB 1.4 has only the older method."""
     read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
     return read(BATCH_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
 class _ByDlt:
-    """Tables of any other destination, as dlt knows them."""
+    """Tables of any other destination, read through dlt."""
 
     sql: Sql
     where: Condition

@@ -1,4 +1,4 @@
-"""CSV and Parquet files."""
+"""Writes CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pyarrow.parquet
 from harvest_source.export.plain_texts import to_texts
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-"""Without it Excel takes the file for one in the code page of the machine: ``ChloÃ©``."""
+"""Without it Excel reads the file in the machine's code page: ``ChloÃ©``."""
 
 
 def write_csv(path: Path, batches: Iterable[pa.Table], *, comma: bool = False) -> int:
     """
-    Write a CSV file that spreadsheets read: UTF-8, texts in quotes, null empty and unquoted.
+    Write a CSV file for spreadsheets: UTF-8, texts in quotes, null as an empty unquoted field.
 
     Args:
-        comma: Decimals have a comma, and a semicolon separates the values.
+        comma: Write decimals with a comma, and separate values by semicolons.
 
     Returns:
         The number of rows.
@@ -43,7 +43,7 @@ def write_csv(path: Path, batches: Iterable[pa.Table], *, comma: bool = False) -
 
 def write_parquet(path: Path, batches: Iterable[pa.Table], **_: Any) -> int:
     """
-    Write a Parquet file: every type as it is in the warehouse.
+    Write a Parquet file, with every type as in the warehouse.
 
     Returns:
         The number of rows.
