@@ -1,1 +1,1 @@
-"""Pages for people who read no tables: an app, a report, a sheet to sign. They fetch nothing."""
+"""Pages for people who run no queries: an app, a report, a sheet to sign. They fetch nothing."""

@@ -2,7 +2,7 @@
 # [tool.marimo.display]
 # theme = "system"
 # ///
-"""The app: a notebook that marimo serves. Every figure is made elsewhere; here are the controls."""
+"""The app: a notebook that marimo serves. It has only the controls; figures are made elsewhere."""
 
 import marimo
 
@@ -21,7 +21,7 @@ def _():
 
 @app.cell
 def _(again, live, mo):
-    _pressed = again.value  # Pressed: everything below is read anew.
+    _pressed = again.value  # Pressing the button reads everything below again.
     choices = live.find_choices()
     if isinstance(choices, str):
         mo.stop(True, mo.vstack([mo.Html(choices), again]))

@@ -20,9 +20,9 @@ from harvest_source.pages.words import (
 )
 
 _MOST_BARS: Final = 30
-"""Bars of one chart; what is left out is said."""
+"""Maximum bars of one chart; a note says how many there are."""
 _BURNS: Final = 9
-"""Small charts."""
+"""Maximum number of small charts."""
 
 
 def build_budgets(page: Page) -> Section:
@@ -117,7 +117,7 @@ def build_burn(page: Page) -> Section:
 
 
 def _trace(budget: Row, months: Sequence[Row], as_of: date) -> Iterator[Row]:
-    """The line of one budget: a point at the end of each month, then the outlook."""
+    """Yield the line of one budget: a point at the end of each month, then the outlook."""
     title = _name_project(budget)
     base = {"title": title, "kind": "spent"}
     yield base | {"day": months[0]["month"].isoformat(), "share": 0.0}

@@ -1,8 +1,8 @@
 """
 Charts as functions of rows. :mod:`harvest_source.pages.drawing` turns them into pictures.
 
-Each mark has a ``text`` of its own, which a browser shows below the pointer and a screen reader
-reads. Amounts of two currencies never share an axis.
+Each mark has a ``text`` of its own, which a browser shows as a tooltip and a screen reader reads.
+Amounts of two currencies never share an axis.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _WIDE: Final = 1060
 
 def draw_utilization(rows: Sequence[Row], labels: Sequence[str], *, by_month: bool) -> Chart:
     """
-    A heat map of people and weeks.
+    Draw a heat map of people and weeks, or months.
 
     Args:
         rows: ``label`` of a person, ``period`` as ISO date, ``share``, ``text``.
-        labels: People from the top down.
+        labels: Labels of the people from the top down.
     """
     count = max(len({row["period"] for row in rows}), 1)
     step = max(min((_WIDE - 210) // count, 46), 12)
@@ -79,11 +79,11 @@ def draw_utilization(rows: Sequence[Row], labels: Sequence[str], *, by_month: bo
 
 def draw_mix(rows: Sequence[Row]) -> Chart:
     """
-    Hours by month or week, billable ones below.
+    Draw hours by month or week, billable ones at the bottom of each bar.
 
     Args:
-        rows: ``period`` as it is written below the bars, ``kind``, ``hours``, ``text``; for the
-            first kind of each period ``note`` and ``top``.
+        rows: ``period`` as written below the bars, ``kind``, ``hours``, ``text``; the first kind of
+            each period also has ``note`` and ``top``.
     """
     order = list(dict.fromkeys(row["period"] for row in rows))
     data = _data(rows)
@@ -110,7 +110,7 @@ def draw_mix(rows: Sequence[Row]) -> Chart:
 
 def draw_budgets(rows: Sequence[Row]) -> Chart:
     """
-    How much of each budget is spent, with a rule where it is full.
+    Draw how much of each budget is spent, with a line where it is used up.
 
     Args:
         rows: ``label``, ``share``, ``state`` (within or over), ``note`` beside the bar, ``text``.
@@ -148,12 +148,12 @@ def draw_budgets(rows: Sequence[Row]) -> Chart:
 
 def draw_burn(rows: Sequence[Row], titles: Sequence[str], as_of: date) -> Chart:
     """
-    How each budget was spent up to now, and dashed, how it goes on.
+    Draw how each budget was spent so far, and as a dashed line, the outlook.
 
     Args:
         rows: ``title`` of the budget, ``day`` as ISO date, ``share``, ``kind`` (spent or outlook);
-            points that are marked have ``text``, and ``note`` (now) or ``out`` (when it runs out).
-        titles: Budgets in the order of the small charts.
+            marked points have ``text``, and ``note`` (now) or ``out`` (when it runs out).
+        titles: Titles of the budgets in the order of the small charts.
     """
     most, days = max([1.05, *(row["share"] for row in rows)]), sorted(row["day"] for row in rows)
     x = alt.X(
@@ -193,11 +193,11 @@ def draw_burn(rows: Sequence[Row], titles: Sequence[str], as_of: date) -> Chart:
 
 def draw_uninvoiced(groups: Mapping[str, Sequence[Row]]) -> Chart:
     """
-    What is not invoiced, by client: a chart of its own for each currency.
+    Draw what is not invoiced, by client: a chart for each currency.
 
     Args:
         groups: By currency, rows with ``label``, ``kind``, ``rank``, ``amount``, ``text``; the
-            first of each label has ``note`` and ``total``.
+            first of each label has ``note``.
     """
     kinds = (("Time", BLUE), ("Fixed fees", DEEP), ("Expenses", PALE), ("On drafts", GREY))
     charts = []
@@ -223,7 +223,7 @@ def draw_uninvoiced(groups: Mapping[str, Sequence[Row]]) -> Chart:
 
 def draw_ageing(groups: Mapping[str, Sequence[Row]]) -> Chart:
     """
-    What is due by how long it has been due: a chart with an axis of its own for each currency.
+    Draw what is due by how long it has been due: a chart with its own axis for each currency.
 
     Args:
         groups: By currency, rows with ``bucket``, ``due``, ``note``, ``text``.
@@ -261,7 +261,7 @@ def draw_ageing(groups: Mapping[str, Sequence[Row]]) -> Chart:
 
 def draw_margins(rows: Sequence[Row]) -> Chart:
     """
-    The margin of each client as a share of its revenue.
+    Draw the margin of each client as a share of its revenue.
 
     Args:
         rows: ``label``, ``share``, ``state`` (of all hours, or of a part), ``note``, ``text``.
@@ -293,7 +293,7 @@ def draw_margins(rows: Sequence[Row]) -> Chart:
 
 def draw_missing(rows: Sequence[Row], start: date, end: date) -> Chart:
     """
-    The days on which people logged nothing, one mark each.
+    Draw the days on which people logged nothing, one mark each.
 
     Args:
         rows: ``label`` of a person, ``day`` as ISO date, ``text``; people from the top down.
@@ -319,7 +319,7 @@ def draw_missing(rows: Sequence[Row], start: date, end: date) -> Chart:
 
 
 _SHORT: Final = "~s"
-"""20,000 as 20k: labels of axes; the exact amount stands beside the bar."""
+"""Number format of axis labels: 20,000 as 20k. The full amount is beside the bar."""
 
 
 def _data(rows: Iterable[Row]) -> Chart:
@@ -333,13 +333,13 @@ def _money(field: str, currency: str) -> alt.X:
 
 
 def _labels(rows: Sequence[Row]) -> alt.Y:
-    """What stands beside the bars, in the order of *rows*."""
+    """Build the axis with the labels of the bars, in the order of *rows*."""
     order = list(dict.fromkeys(row["label"] for row in rows))
     return alt.Y("label:N", title=None, sort=order, axis=alt.Axis(labelLimit=260, labelPadding=8))
 
 
 def _notes(data: Chart, y: alt.Y, width: int) -> Chart:
-    """Texts in a column of their own, right of the bars."""
+    """Build a column of texts to the right of the bars."""
     return (
         alt.Chart(data)
         .mark_text(align="left", fontSize=11.5, color=INK)
@@ -357,7 +357,7 @@ def _kinds(kinds: Sequence[tuple[str, str]], *, field: str = "kind") -> alt.Colo
 
 
 def _repeat(small: Chart, field: str, titles: Sequence[str]) -> Chart:
-    """A small chart for each of *titles*, three beside each other."""
+    """Build a small chart for each of *titles*, three in a row."""
     header = alt.Header(labelAnchor="start", labelFontWeight="bold", labelFontSize=12.5)
     facet = alt.Facet(f"{field}:N", title=None, sort=list(titles), header=header)
     return small.facet(facet=facet, columns=3, spacing=22)

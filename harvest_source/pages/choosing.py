@@ -1,4 +1,4 @@
-"""From what people type to what the pages are about."""
+"""Turns the options that people type into the filters of a page."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def build_filters(
     currency: str | None = None,
 ) -> Filters:
     """
-    Filters as they were typed; the last twelve months where no day is given.
+    Build filters from typed options; the default period is the last twelve months.
 
     Raises:
-        ConfigError: Something that is not in the warehouse, or an end before its start.
+        ConfigError: An option names something that the models lack, or the end is before the start.
     """
     first, last = choices.default_period()
     end = parse_date(until, "--until") or last
@@ -46,10 +46,10 @@ def build_filters(
 
 def check_accounts(choices: Choices, accounts: Sequence[int]) -> None:
     """
-    Check that the models have every one of *accounts*.
+    Check that the models have all *accounts*.
 
     Raises:
-        ConfigError: They lack one.
+        ConfigError: One account is missing.
     """
     known = [each for each, _ in choices.accounts]
     if known and (others := [each for each in accounts if each not in known]):
@@ -61,7 +61,7 @@ def check_accounts(choices: Choices, accounts: Sequence[int]) -> None:
 
 
 def _find(text: str, known: Sequence[tuple[Key, str]], what: str) -> list[Key]:
-    """The keys of everything with this name or id."""
+    """Find the keys of everything with this name or id."""
     wanted = text.strip().lower()
     found = [key for key, name in known if wanted in (name.lower(), str(key[1]))]
     if not found:

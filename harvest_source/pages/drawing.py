@@ -1,8 +1,8 @@
 """
-Charts as SVG for a page, without a browser.
+Draws charts as SVG for a page, without a browser.
 
-The colours of text and rules stand for the page's own, which are other ones in the dark; those of
-marks are legible on both and told apart by people who are colour-blind: blues against orange.
+The colours of text and rules are replaced by the page's own, which differ in dark mode. Those of
+marks are legible in both modes, and colour-blind people can tell them apart: blues against orange.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BANDS: Final = (
     ("100 to 115 %", 1.15, "#1d4f7f"),
     ("over 115 %", float("inf"), ORANGE),
 )
-"""Shares of the available hours: name, upper bound (included), colour."""
+"""Bands of shares of the available hours: name, upper bound (inclusive), colour."""
 
 AGES: Final = (
     ("not due", "not due", PALE),
@@ -54,30 +54,32 @@ AGES: Final = (
     ("61-90", "61 to 90", "#e0a458"),
     (">90", "over 90", "#c25a12"),
 )
-"""Buckets of the mart, what they are called below the bars, and their colours."""
+"""Buckets of the mart, their labels below the bars, and their colours."""
 
 
 def find_band(share: float) -> str:
-    """The band of a share of the available hours."""
+    """Find the band of a share of the available hours."""
     return next(name for name, most, _ in BANDS if share <= most)
 
 
 class Values(str):
     """
-    Rows of a chart, as a text to Altair: it would copy rows with each step, most of a page's time.
+    Rows of a chart that look like a text to Altair, which would otherwise copy them at each step.
+
+    Those copies would take most of the time of a page.
     """
 
     rows: list[Row]
 
     def __new__(cls, rows: Iterable[Row]) -> Values:
-        """Take *rows*."""
+        """Wrap *rows*."""
         made = super().__new__(cls, "rows")
         made.rows = list(rows)
         return made
 
 
 def _fill(part: Any) -> Any:
-    """A description of a picture, with the rows in their places."""
+    """Replace each :class:`Values` in a chart's specification by its rows."""
     if isinstance(part, Values):
         return part.rows
     if isinstance(part, dict):
@@ -86,16 +88,16 @@ def _fill(part: Any) -> Any:
 
 
 def warm_up() -> None:
-    """Start what draws: the first picture of a process takes a second longer than the others."""
+    """Start the renderer: the first picture of a process takes a second longer than the others."""
     vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": []}})
 
 
 def draw(chart: Chart, title: str) -> str:
     """
-    A chart as SVG for a page; its colours follow the page's.
+    Draw a chart as SVG for a page; its colours follow the page's.
 
     Args:
-        title: What the picture shows, for people who do not see it.
+        title: What the picture shows, for people who cannot see it.
     """
     svg: str = vl_convert.vegalite_to_svg(_fill(_themed(chart).to_dict(validate=False)))
     for colour, name in _PAGE_COLOURS.items():
@@ -107,7 +109,7 @@ def draw(chart: Chart, title: str) -> str:
 
 
 _ROLES: Final = re.compile(r' (?:role="graphics-symbol"|aria-roledescription="[^"]*")')
-"""What repeats for each mark, and a third of the file."""
+"""Attributes repeated for each mark, a third of the file; removed."""
 
 _MARK: Final = re.compile(r'<(path)(?= )((?:(?!/>|>).)*?)aria-label="([^"]*)"((?:(?!/>|>).)*)/>')
 

@@ -1,8 +1,8 @@
 """
-The figures of the pages: one query each over the marts, for DuckDB and for PostgreSQL.
+The figures of the pages: one query each on the marts, for DuckDB and for PostgreSQL.
 
-Sums are made by the database, of decimals; what leaves it are numbers for charts and people. A sum
-of money is always of one currency. What is not known is null, never zero.
+The database sums decimals exactly; only the results become floats, for charts and people. A sum of
+money is always in one currency. Unknown values are null, never zero.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from harvest_source.schema.verify_record import VERIFY_COLUMNS, VerifyRecord, fi
 
 
 def _number(expression: str) -> str:
-    """A decimal as a number that charts take, at the edge: its sum is made before."""
+    """Convert a decimal, after it was summed, to a float for charts."""
     return f"CAST({expression} AS DOUBLE PRECISION)"
 
 
 def read_hours(marts: Marts, filters: Filters) -> Row:
-    """Sums of the period: hours, billable ones, people with entries."""
+    """Read sums of the period: hours, billable hours, people with entries."""
     where, values = filters.where("spent_date", client=True, person=True, money=True)
     text = (
         f"SELECT {_number('COALESCE(SUM(hours), 0)')}, "
@@ -33,7 +33,7 @@ def read_hours(marts: Marts, filters: Filters) -> Row:
 
 
 def read_capacity(marts: Marts, filters: Filters) -> Row:
-    """Sums of the period over people, whatever they worked on."""
+    """Read sums of the period over people, no matter what they worked on."""
     where, values = filters.where("day", person=True)
     text = (
         f"SELECT {_number('COALESCE(SUM(worked_hours), 0)')}, "
@@ -46,7 +46,7 @@ def read_capacity(marts: Marts, filters: Filters) -> Row:
 
 
 def read_utilization(marts: Marts, filters: Filters, *, by_month: bool = False) -> list[Row]:
-    """Hours and capacity by person and week, or month; weeks that begin in the period."""
+    """Read hours and capacity by person and week, or month, for those that begin in the period."""
     mart, period = (
         ("utilization_monthly", "month") if by_month else ("utilization_weekly", "week_start")
     )
@@ -63,7 +63,7 @@ def read_utilization(marts: Marts, filters: Filters, *, by_month: bool = False) 
 
 
 def read_weekly_capacity(marts: Marts, filters: Filters) -> dict[Key, float]:
-    """Hours per week of each person, as they are now; people without any are left out."""
+    """Read the current weekly capacity of each person; people without one are left out."""
     where, values = filters.where(person=True)
     text = (
         f"SELECT account_id, user_id, {_number('weekly_capacity_hours')} "
@@ -73,7 +73,7 @@ def read_weekly_capacity(marts: Marts, filters: Filters) -> dict[Key, float]:
 
 
 def read_mix(marts: Marts, filters: Filters, *, by_week: bool) -> list[Row]:
-    """Billable and other hours by month, or by week that begins on Monday."""
+    """Read billable and other hours by month, or by week beginning on Monday."""
     unit = "week" if by_week else "month"
     where, values = filters.where("spent_date", client=True, person=True, money=True)
     text = (
@@ -85,7 +85,7 @@ def read_mix(marts: Marts, filters: Filters, *, by_week: bool) -> list[Row]:
 
 
 def read_budgets(marts: Marts, filters: Filters) -> list[Row]:
-    """Budgets of projects that are not archived, as of the models' day; the fullest first."""
+    """Read budgets of projects that are not archived, as of the models' day; the fullest first."""
     where, values = filters.where(client=True, money=True)
     share = _number("spent_share_of_budget")
     text = (
@@ -103,7 +103,7 @@ def read_budgets(marts: Marts, filters: Filters) -> list[Row]:
 
 
 def read_burn(marts: Marts, filters: Filters) -> list[Row]:
-    """Month by month, the share of each budget that is spent; not of budgets that begin anew."""
+    """Read the share of each budget spent by month; budgets that reset monthly are left out."""
     where, values = filters.where(client=True, money=True)
     text = (
         f"SELECT account_id, project_id, month, {_number('spent_share_of_budget')} "
@@ -116,9 +116,9 @@ def read_burn(marts: Marts, filters: Filters) -> list[Row]:
 
 def read_uninvoiced(marts: Marts, filters: Filters) -> list[Row]:
     """
-    What is billable and on no invoice, by client and currency, as of the models' day.
+    Read what is billable and on no invoice, by client and currency, as of the models' day.
 
-    Fees that were invoiced beyond their amount are a sum of their own: they pay for no other work.
+    Amounts invoiced beyond fixed fees are summed separately: they do not pay for other work.
     """
     where, values = filters.where(client=True, money=True)
     text = (
@@ -141,7 +141,7 @@ def read_uninvoiced(marts: Marts, filters: Filters) -> list[Row]:
 
 
 def read_ageing(marts: Marts, filters: Filters) -> list[Row] | None:
-    """What is due of open invoices by client and age; None: invoices are switched off."""
+    """Read what is due of open invoices by client and age; None: invoices are switched off."""
     if not marts.has_mart("receivables_ageing"):
         return None
     where, values = filters.where(client=True, money=True)
@@ -158,10 +158,10 @@ def read_ageing(marts: Marts, filters: Filters) -> list[Row] | None:
 
 def read_margins(marts: Marts, filters: Filters) -> list[Row]:
     """
-    Revenue, cost and margin by client, of the months of the period.
+    Read revenue and margin by client, for the months of the period, and what is missing.
 
-    A project's month counts as known when its margin is and no hour of it lacks a billable rate.
-    ``revenue`` and ``margin`` are of known months alone, ``known_hours`` says how much that is.
+    A project's month is known if its margin is known and none of its hours lacks a billable rate.
+    ``revenue`` and ``margin`` cover only known months; ``known_hours`` are the hours of these.
     """
     where, values = filters.where(client=True, money=True)
     known = "margin IS NOT NULL AND hours_without_billable_rate = 0"
@@ -195,7 +195,7 @@ def read_margins(marts: Marts, filters: Filters) -> list[Row]:
 
 
 def read_missing(marts: Marts, filters: Filters) -> list[Row]:
-    """Working days without an entry, by person who is not archived; the most days first."""
+    """Read working days without an entry, by person who is not archived; the most days first."""
     where, values = filters.where("day", person=True)
     text = (
         "SELECT account_id, user_id, MAX(person_name), COUNT(*), "
@@ -207,7 +207,7 @@ def read_missing(marts: Marts, filters: Filters) -> list[Row]:
 
 
 def read_missing_days(marts: Marts, filters: Filters) -> list[Row]:
-    """The days of :func:`read_missing`, one row each."""
+    """Read the days of :func:`read_missing`, one row each."""
     where, values = filters.where("day", person=True)
     text = (
         f"SELECT account_id, user_id, day FROM {marts.mart('missing_time')} "
@@ -217,7 +217,7 @@ def read_missing_days(marts: Marts, filters: Filters) -> list[Row]:
 
 
 def read_findings(marts: Marts, filters: Filters) -> list[Row]:
-    """Findings by kind, the most frequent first: those of the period, and those without a day."""
+    """Read findings of the period, and those without a day, by kind; the most frequent first."""
     where, values = filters.where()
     text = (
         f"SELECT finding, table_name, COUNT(*), MIN(detail) FROM {marts.mart('data_quality')} "
@@ -229,7 +229,7 @@ def read_findings(marts: Marts, filters: Filters) -> list[Row]:
 
 
 def read_syncs(marts: Marts, *, limit: int = 8) -> list[Row]:
-    """The last syncs, the newest first; none where plain dlt filled the warehouse."""
+    """Read the last syncs, newest first; empty if plain dlt filled the warehouse."""
     if not marts.has_table(SYNC_RUNS):
         return []
     text = (
@@ -241,14 +241,14 @@ def read_syncs(marts: Marts, *, limit: int = 8) -> list[Row]:
 
 
 def read_models_sync(marts: Marts) -> datetime | None:
-    """When the last sync began that the models have the rows of; None: it is not known."""
+    """Read the start of the last sync that the models include; None: not known."""
     text = f"SELECT MAX(started_at) FROM {marts.mart('sync_health')}"
     ((found,),) = marts.fetch(text, ())
     return found if isinstance(found, datetime) else None
 
 
 def read_verified(marts: Marts) -> VerifyRecord | None:
-    """The last verification; None: none is on record."""
+    """Read the last verification; None: none is on record."""
     if not marts.has_table(VERIFY_RUNS):
         return None
     names = ", ".join(VERIFY_COLUMNS)

@@ -1,4 +1,4 @@
-"""What a page is about: the period, and the clients, people and currency that were chosen."""
+"""The filters of a page: period, accounts, clients, people and currency; and what can be chosen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from harvest_source.pages.marts import Marts
 
 Key: TypeAlias = tuple[int, int]
-"""Account and id: ids of two accounts may be the same."""
+"""Account and id, because two accounts may use the same id."""
 
 _TRUE: Final = "1 = 1"
 
@@ -18,14 +18,14 @@ _TRUE: Final = "1 = 1"
 @dataclass(frozen=True, slots=True)
 class Filters:
     """
-    What the page is about.
+    What the page is limited to.
 
     Attributes:
         start, end: First and last day.
         accounts: Harvest accounts; empty: all.
         clients: Clients as account and id; empty: all.
         people: People as account and id; empty: all.
-        currency: Of the client's money; empty: all, each by itself.
+        currency: Currency of the client; empty: all, each shown separately.
     """
 
     start: date
@@ -39,10 +39,10 @@ class Filters:
         self, day: str = "", *, client: bool = False, person: bool = False, money: bool = False
     ) -> tuple[str, list[Any]]:
         """
-        A condition, and the values of its marks.
+        Build an SQL condition, and the values of its placeholders.
 
         Args:
-            day: Column of a day that must be in the period; empty: none is asked for.
+            day: Column of a day that must be in the period; empty: the period is ignored.
             client, person, money: Whether the mart has clients, people, currencies.
         """
         parts, values = [_TRUE], list[Any]()
@@ -72,7 +72,7 @@ class Choices:
 
     as_of: date
     first_day: date | None
-    """Of the first hours; None: there are none."""
+    """First day with hours; None: there are no hours."""
     accounts: tuple[tuple[int, str], ...]
     """Id and name of the company."""
     clients: tuple[tuple[Key, str], ...]
@@ -82,11 +82,11 @@ class Choices:
     """Currencies of the accounts themselves."""
 
     def sort_currencies(self, currencies: Iterable[str]) -> list[str]:
-        """The accounts' own first: amounts of two currencies cannot be ranked."""
+        """Sort the accounts' own currencies first: amounts of two currencies cannot be ranked."""
         return sorted(currencies, key=lambda each: (each not in self.home, each))
 
     def default_period(self) -> tuple[date, date]:
-        """The last twelve calendar months, the current one included, as far as there are hours."""
+        """The last twelve calendar months, including this one, but not before the first hours."""
         year, month = divmod(self.as_of.year * 12 + self.as_of.month - 1 - 11, 12)
         start = date(year, month + 1, 1)
         return min(max(start, self.first_day or start), self.as_of), self.as_of
@@ -97,7 +97,7 @@ def _marks(values: Sequence[Any]) -> str:
 
 
 def read_choices(marts: Marts) -> Choices:
-    """What can be chosen."""
+    """Read what can be chosen."""
     hours = marts.mart("hours_daily")
     ((as_of,),) = marts.fetch(f"SELECT MAX(as_of) FROM {marts.model('int_harvest__as_of')}", ())
     ((first, last),) = marts.fetch(f"SELECT MIN(spent_date), MAX(spent_date) FROM {hours}", ())

@@ -1,4 +1,4 @@
-"""HTML of our own pages: one file each, with everything in it and nothing to fetch."""
+"""Builds our HTML pages: one file each, with everything in it and nothing to fetch."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from harvest_source.errors import ConfigError
 _STYLE: Final = Path(__file__).with_name("style.css")
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""What the browser is to refuse: a page that held a foreign address would still fetch nothing."""
+"""Makes the browser fetch nothing, even if a page contained the address of another site."""
 
 
 def read_style() -> str:
-    """The style sheet of all pages."""
+    """Read the style sheet of all pages."""
     return _STYLE.read_text(encoding="utf-8")
 
 
 def check_place(path: Path) -> None:
     """
-    Check, before the work, that a page can be written to *path*.
+    Check that *path* can name a page, before the work of making it begins.
 
     Raises:
-        ConfigError: It is a folder, or in none.
+        ConfigError: The path is a folder, or its folder does not exist.
     """
     if path.is_dir():
         msg = f"{path} is a folder. Name a file in it: {path / 'page.html'}"
@@ -38,10 +38,10 @@ def check_place(path: Path) -> None:
 
 def write_page(path: Path, text: str) -> None:
     """
-    Write a page; an earlier one is replaced once the new one is whole.
+    Write a page; an earlier one is replaced only when the new one is complete.
 
     Raises:
-        ConfigError: It cannot be written.
+        ConfigError: The file cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
     try:
@@ -55,7 +55,7 @@ def write_page(path: Path, text: str) -> None:
 
 
 def build_page(title: str, body: Iterable[str], *, footer: str) -> str:
-    """A whole page. *title* and *footer* are text, *body* is HTML."""
+    """Build a whole page. *title* and *footer* are text, *body* is HTML."""
     return "\n".join(
         (
             "<!doctype html>",
@@ -86,11 +86,11 @@ def build_table(
     states: Sequence[str] = (),
 ) -> str:
     """
-    A table of text.
+    Build a table of text.
 
     Args:
-        numbers: Headings of the columns that stand flush right.
-        states: For each row the class that colours it, such as ``total``; empty: none.
+        numbers: Headings of the right-aligned columns.
+        states: For each row the CSS class that colours it, such as ``total``; empty: none.
     """
     classes = [' class="n"' if each in numbers else "" for each in headings]
     head = "".join(
@@ -111,10 +111,10 @@ def build_table(
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph of text, perhaps of a class."""
+    """Build a paragraph of text, with an optional CSS class."""
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
 def heading(level: int, text: str) -> str:
-    """A heading."""
+    """Build a heading."""
     return f"<h{level}>{escape(text)}</h{level}>"

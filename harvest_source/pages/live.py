@@ -1,4 +1,4 @@
-"""What the notebook of the app shows: the warehouse as it is now, or why it cannot be shown."""
+"""Content of the app's notebook: the warehouse as it is now, or why it cannot be shown."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from harvest_source.pages.section import Page
 from harvest_source.warehouse.target import Target
 
 _WAIT_S: Final = 3.0
-"""For how long a click waits for a file that a sync has; then the page says so."""
+"""How long a click waits for a file that a sync has; then the page says so."""
 
 
 @dataclass(slots=True)
 class Shown:
-    """The warehouse of the app: one for each process. Set before the server starts."""
+    """The warehouse that the app shows. There is one per process, set before the server starts."""
 
     target: Target
     accounts: tuple[int, ...] = ()
@@ -37,11 +37,11 @@ def show(shown: Shown) -> None:
 
 
 def find_choices() -> Choices | str:
-    """What can be chosen; or HTML that says why there is nothing to choose from."""
+    """Read what can be chosen; return HTML that says why if there is nothing to choose from."""
     try:
         with open_marts(_shown[0].target, wait_s=_WAIT_S) as marts:
             choices = read_choices(marts)
-        # With none of the named accounts chosen, the page would show all.
+        # If no named account existed, none would be preset and the page would show all accounts.
         check_accounts(choices, preset_accounts())
         return choices
     except HarvestError as error:
@@ -49,7 +49,7 @@ def find_choices() -> Choices | str:
 
 
 def group_by_name(known: Sequence[tuple[Key, str]]) -> dict[str, tuple[Key, ...]]:
-    """Keys by name: two clients may be called the same."""
+    """Group keys by name: two clients may have the same name."""
     groups: dict[str, list[Key]] = {}
     for key, name in known:
         groups.setdefault(name or f"without a name, {key[1]}", []).append(key)
@@ -65,7 +65,7 @@ def build_view(
     people: Sequence[tuple[Key, ...]],
     currency: str | None,
 ) -> str:
-    """Everything below the controls, as HTML; or why there is nothing."""
+    """Build everything below the controls as HTML, or say why there is nothing."""
     start, end = days
     filters = Filters(
         start,
@@ -89,7 +89,7 @@ def preset_accounts() -> tuple[int, ...]:
 
 
 def _explain(error: HarvestError) -> str:
-    """What happened, and the command, as the command line would say it."""
+    """Show the error with the message of the command line, which says what to do."""
     text = escape(str(error))
     return (
         f'<div class="page">{heading(1, "Nothing to show yet")}'

@@ -1,4 +1,4 @@
-"""The models of a warehouse, opened for reading and closed again: an open file blocks a sync."""
+"""The models of a warehouse, opened briefly for reading: an open file blocks a sync."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _KEPT: Final = "Nothing was changed."
 
 def tell_apart(rows: Sequence[Row], name: str, key: str, within: Sequence[str] = ()) -> list[Row]:
     """
-    *rows* with the id behind names that several share: bars are told apart by what they are called.
+    Append the id to names that several records share, because a chart tells bars apart by name.
 
     Args:
         name: The column of the name.
-        key: That of the id.
-        within: Columns that a name need not be told apart across.
+        key: The column of the id.
+        within: Columns that distinguish records too: equal names with other values here are fine.
     """
     known: dict[tuple[Any, ...], set[tuple[int, int]]] = {}
     for row in rows:
@@ -55,7 +55,7 @@ NEEDED: Final = (
     "harvest__data_quality",
     "harvest__sync_health",
 )
-"""Without these there is no page. Those of invoices are missing where the module is off."""
+"""Models that the pages need. Those of invoices are not needed: they depend on a Harvest module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Marts:
         return quote(find_schema(self.target.dataset), f"{MART}{name}")
 
     def model(self, name: str) -> str:
-        """The quoted name of a model that is no mart."""
+        """The quoted name of a model that is not a mart."""
         return quote(find_schema(self.target.dataset), name)
 
     def table(self, name: str) -> str:
@@ -84,7 +84,7 @@ class Marts:
         return quote(self.target.dataset, name)
 
     def has_mart(self, name: str) -> bool:
-        """Whether a model exists."""
+        """Whether a mart exists."""
         return f"{find_schema(self.target.dataset)}.{MART}{name}" in self.names
 
     def has_table(self, name: str) -> bool:
@@ -92,7 +92,7 @@ class Marts:
         return f"{self.target.dataset}.{name}" in self.names
 
     def rows(self, text: str, parameters: Sequence[Any], columns: Sequence[str]) -> list[Row]:
-        """The rows of a query; *columns* are what it selects, in order."""
+        """Run a query and return its rows; *columns* name what it selects, in order."""
         return [dict(zip(columns, row, strict=True)) for row in self.fetch(text, parameters)]
 
 
@@ -104,11 +104,12 @@ def open_marts(
     Open the models of a warehouse. Close them soon: a sync waits meanwhile.
 
     Args:
-        wait_s: For how long to wait while another process writes a DuckDB file.
+        wait_s: How long to wait while another process writes a DuckDB file.
+        on_wait: Called with the process that has the file, if there is a wait.
 
     Raises:
-        ConfigError: There is no such warehouse, or it has no models; says the command.
-        DestinationError: It cannot be read now.
+        ConfigError: The warehouse or its models are missing; the message names the command.
+        DestinationError: The warehouse cannot be read now.
     """
     if target.database is not None and not target.database.exists():
         msg = f"There is no warehouse {target.database}. Make it: harvest-source sync"
@@ -124,7 +125,7 @@ def open_marts(
 NAMES: Final = (
     "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN (%s, %s)"
 )
-"""Schema and name of what two schemas have."""
+"""Schema and name of the tables and views in two schemas."""
 
 
 @contextmanager
@@ -152,7 +153,7 @@ def _check_models(marts: Marts) -> None:
     Check that the warehouse was filled and its models were built.
 
     Raises:
-        ConfigError: It was not.
+        ConfigError: Tables or models are missing.
     """
     target = marts.target
     if not any(name.startswith(f"{target.dataset}.") for name in marts.names):

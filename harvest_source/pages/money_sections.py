@@ -1,4 +1,4 @@
-"""Sections on money: uninvoiced work, open invoices, margins. Each currency by itself."""
+"""Sections on money: uninvoiced work, open invoices, margins. Currencies are kept separate."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _sum_bucket(bucket: str, rows: Sequence[Row], currency: str) -> Row:
 
 
 def build_margins(page: Page) -> Section:
-    # A client's two currencies are two bars.
+    # A client with two currencies gets two bars.
     clients = tell_apart(figures.read_margins(page.marts, page.filters), "client", "client_id")
     found = [row for row in clients if row["hours"]]
     known = [row for row in found if row["revenue"] and row["margin"] is not None]

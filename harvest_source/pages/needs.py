@@ -13,15 +13,15 @@ _MODULES: Final[Mapping[str, Sequence[str]]] = {
     "report": ("altair", "vl_convert"),
     "app": ("altair", "vl_convert", "marimo"),
 }
-"""What each extra brings."""
+"""Modules that each extra installs."""
 
 
 def check_installed(extra: str) -> None:
     """
-    Check that what *extra* brings can be imported.
+    Check that the modules of *extra* are installed.
 
     Raises:
-        ConfigError: Something is missing; says how to install it.
+        ConfigError: One is missing; the message says how to install it.
     """
     if any(importlib.util.find_spec(each) is None for each in _MODULES[extra]):
         msg = f"This command needs the extra {extra}. Install it: {advise_extra(extra)}"

@@ -26,13 +26,13 @@ def write_report(path: Path, page: Page) -> None:
     Write the report.
 
     Raises:
-        ConfigError: It cannot be written.
+        ConfigError: The file cannot be written.
     """
     write_page(path, build_report(page))
 
 
 def build_report(page: Page) -> str:
-    """The report as one HTML file."""
+    """Build the report as one HTML page."""
     names = name_accounts(page.choices, page.filters)
     footer = (
         f"harvest-source {__version__}. Money is shown in the currency of each client and never "
@@ -42,7 +42,7 @@ def build_report(page: Page) -> str:
 
 
 def build_body(page: Page) -> list[str]:
-    """Title, figures at the top and sections, as HTML; the app shows the same."""
+    """Build title, tiles and sections as HTML; the app shows the same."""
     return [
         heading(1, name_accounts(page.choices, page.filters)),
         f'<p class="sub">{" &middot; ".join(map(_span, describe_report(page)))}</p>',
@@ -56,7 +56,7 @@ def _span(text: str) -> str:
 
 
 def name_accounts(choices: Choices, filters: Filters) -> str:
-    """The companies of the page."""
+    """The names of the companies that the page is about."""
     known = [
         name or f"account {account}"
         for account, name in choices.accounts
@@ -66,7 +66,7 @@ def name_accounts(choices: Choices, filters: Filters) -> str:
 
 
 def describe_report(page: Page) -> list[str]:
-    """Period, age, accounts, what was chosen, version: the line below the title."""
+    """The line below the title: period, age, accounts, filters, warehouse and version."""
     filters, choices, target = page.filters, page.choices, page.marts.target
     accounts = [str(each) for each, _ in choices.accounts] or ["?"]
     if filters.accounts:
@@ -81,14 +81,14 @@ def describe_report(page: Page) -> list[str]:
         f"account {', '.join(accounts)}",
         *([f"only {', '.join(chosen)}"] if chosen else []),
         *([f"only {filters.currency}"] if filters.currency else []),
-        # Its folder is of no interest to those whom a report is sent to.
+        # Without its folder, which does not interest the readers of a report.
         target.database.name if target.database else str(target),
         f"harvest-source {__version__}",
     ]
 
 
 def build_tiles_html(tiles: Sequence[Tile]) -> str:
-    """The figures at the top."""
+    """Build the tiles: the figures at the top."""
     cells = "".join(
         f'<div class="tile"><div class="label">{escape(tile.label)}</div>'
         f'<div class="value">{escape(tile.value)}</div>'
@@ -99,7 +99,7 @@ def build_tiles_html(tiles: Sequence[Tile]) -> str:
 
 
 def iter_html(section: Section) -> Iterator[str]:
-    """One section."""
+    """Yield the HTML of one section."""
     yield f'<section id="{section.name}">'
     yield heading(2, section.title)
     yield paragraph(section.about, "about")

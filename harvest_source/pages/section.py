@@ -1,4 +1,4 @@
-"""What a page is about, and what a section of it is."""
+"""The data types of a page, its sections and their tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harvest_source.pages.words import write_day
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Open models, and what is asked of them."""
+    """Open models, and the filters of the page."""
 
     marts: Marts
     filters: Filters
@@ -19,13 +19,13 @@ class Page:
 
     @property
     def period(self) -> str:
-        """The days, for people."""
+        """The period, written for people."""
         return f"{write_day(self.filters.start)} to {write_day(self.filters.end)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text below a chart; *numbers* are the headings of columns that stand flush right."""
+    """Rows of text below a chart; *numbers* are the headings of right-aligned columns."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -38,8 +38,8 @@ class Section:
     One question and its answer.
 
     Attributes:
-        name: For addresses within the page: ``utilization``.
-        about: What is shown, and of which days.
+        name: Anchor within the page: ``utilization``.
+        about: What is shown, and for which days.
         chart: SVG; empty: there is nothing to draw.
         notes: What the figures lack or leave out.
     """

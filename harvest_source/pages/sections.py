@@ -1,4 +1,4 @@
-"""What the pages show, in order: for each question a chart, a table, and what the figures lack."""
+"""The sections of the pages in order: each may have a chart, a table, and notes on gaps."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ BUILDERS: Final[Mapping[str, Callable[[Page], Section]]] = {
 
 
 def build_sections(page: Page) -> tuple[Section, ...]:
-    """Every section of the page."""
+    """Build every section of the page."""
     return tuple(build(page) for build in BUILDERS.values())

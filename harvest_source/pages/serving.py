@@ -1,4 +1,4 @@
-"""The server of the app: for this machine alone, behind a token that only its address has."""
+"""The server of the app: for this machine alone, protected by a token in its address."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _TOKEN_BYTES: Final = 18
 
 def bind(port: int) -> socket.socket:
     """
-    Take a port of this machine; 0 takes a free one.
+    Listen on a port of this machine; 0 takes a free one.
 
     Raises:
-        ConfigError: It is taken, or not allowed.
+        ConfigError: The port is taken, or not allowed.
     """
     taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,25 +39,25 @@ def serve(shown: live.Shown, taken: socket.socket, on_ready: Callable[[str], Non
     """
     Serve the app until it is interrupted.
 
-    Other users of this machine, and pages of other sites, have no token: the warehouse may hold
-    rates that they must not see.
+    The token keeps out other users of this machine, and pages of other sites: the warehouse may
+    contain rates that they must not see.
 
     Args:
-        taken: Of :func:`bind`.
-        on_ready: Called with the address, token included, before the first request is answered.
+        taken: The socket from :func:`bind`.
+        on_ready: Called with the address, including the token, before the first request is served.
     """
     import marimo
     import uvicorn
 
     from harvest_source.pages.drawing import warm_up
 
-    # What the first page would wait for: imports, and what draws.
+    # Start the renderer now, so that the first page does not wait for it and its imports.
     warm_up()
     live.show(shown)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     builder = marimo.create_asgi_app(quiet=True, include_code=False, token=token)
     asgi = builder.with_app(path="", root=str(_NOTEBOOK)).build()
-    # Access logs would hold the token.
+    # Access logs would contain the token.
     config = uvicorn.Config(asgi, log_level="error", access_log=False)
     with taken:
         on_ready(f"http://{HOST}:{taken.getsockname()[1]}/?access_token={token}")

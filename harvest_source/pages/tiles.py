@@ -24,7 +24,7 @@ class Tile:
 
 
 def build_tiles(page: Page) -> tuple[Tile, ...]:
-    """The figures at the top; money by currency, the account's own first."""
+    """Build the figures at the top; money by currency, the accounts' own currencies first."""
     hours, capacity = (
         figures.read_hours(page.marts, page.filters),
         figures.read_capacity(page.marts, page.filters),

@@ -1,4 +1,4 @@
-"""Sections on the data itself: what it lacks, how old it is, when it was last verified."""
+"""Sections on the data itself: what is missing, how old it is, when it was last verified."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def build_freshness(page: Page) -> Section:
 
 
 def describe_verified(marts: Marts) -> str:
-    """When the warehouse was last compared with Harvest's own totals."""
+    """Describe when the warehouse was last compared with Harvest's own totals, and the result."""
     last = figures.read_verified(marts)
     if last is None:
         return "Never compared with Harvest's own totals. Compare: harvest-source verify"

@@ -35,7 +35,7 @@ _AGAINST: Final = {
     "invoice total": "Harvest: lines less discount, plus taxes.",
     "payments": "Harvest: the invoice's amount less what is due.",
 }
-"""What the second column is, where it is no total that Harvest reports."""
+"""Origin of Harvest's figure, for checks where it is not a total that Harvest reports."""
 
 
 def write_sheet(path: Path, report: VerifyReport) -> None:
@@ -43,13 +43,13 @@ def write_sheet(path: Path, report: VerifyReport) -> None:
     Write the sheet of *report*.
 
     Raises:
-        ConfigError: It cannot be written.
+        ConfigError: The file cannot be written.
     """
     write_page(path, build_sheet(report))
 
 
 def build_sheet(report: VerifyReport) -> str:
-    """The sheet as one HTML file."""
+    """Build the sheet as one HTML page."""
     accounts = ", ".join(map(str, report.account_ids))
     title = f"Comparison with Harvest, account {accounts}"
     footer = (
@@ -69,7 +69,7 @@ def _iter_parts(report: VerifyReport, title: str) -> Iterator[str]:
         yield _build_checks([each for each in report.checks if each.account_id == account_id])
     yield from _iter_exceptions(report)
     yield _SIGNATURES
-    # Money is what the sheet is signed for; thousands of counted rows come last.
+    # Amounts come first, as they are what is signed for; thousands of row counts come last.
     for check in sorted(report.checks, key=lambda check: check.is_count):
         found = [
             each
@@ -162,7 +162,7 @@ Key = Callable[[Comparison], tuple[str, ...]]
 
 
 def _iter_check(check: CheckSummary, found: Sequence[Comparison], *, many: bool) -> Iterator[str]:
-    """One check in one currency: sums by year and by client, then every figure."""
+    """Yield one check in one currency: sums by year and by client, then every figure."""
     name = name_check(check.check, check.currency)
     yield heading(2, f"{name}, account {check.account_id}" if many else name)
     if check.check in _AGAINST:
@@ -187,7 +187,7 @@ def _iter_check(check: CheckSummary, found: Sequence[Comparison], *, many: bool)
 
 
 def _build_sums(found: Iterable[Comparison], names: Sequence[str], key: Key) -> str:
-    """Sums of what could be compared; a group of which nothing could is said to be so."""
+    """Build sums of the compared figures; a note says how many of a group were compared."""
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for each in found:
         groups.setdefault(key(each), []).append(each)
@@ -210,7 +210,7 @@ def _build_rows(
     *,
     total: CheckSummary | None = None,
 ) -> str:
-    """Every figure, and perhaps their sum."""
+    """Build a table of every figure, and of their *total* if there is one."""
     rows = [
         (*key(each), *write_figures(each.check, each.here, each.there), each.detail)
         for each in found

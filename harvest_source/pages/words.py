@@ -1,4 +1,4 @@
-"""Figures, days and findings as the pages write them."""
+"""Writes figures, days and findings for the pages."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Final
 
 
 def write_day(day: date) -> str:
-    """``6 Jan 2027``."""
+    """Write a day: ``6 Jan 2027``."""
     return f"{day.day} {day:%b %Y}"
 
 
 def write_month(day: date) -> str:
-    """``January 2027``."""
+    """Write a month: ``January 2027``."""
     return f"{day:%B %Y}"
 
 
 def write_hours(hours: float) -> str:
-    """``1,234 h``; below 100, tenths too."""
+    """Write hours: ``1,234 h``; below 100 with tenths."""
     return f"{hours:,.0f} h" if abs(hours) >= 100 else f"{hours:,.1f}".removesuffix(".0") + " h"
 
 
 def write_money(amount: float, *, cents: bool = False) -> str:
-    """``12,345``; with two decimals where it is to be paid."""
+    """Write an amount: ``12,345``; with *cents*, two decimals, for amounts to be paid."""
     return f"{amount:,.2f}" if cents else f"{amount:,.0f}"
 
 
 def write_share(share: float) -> str:
-    """``87 %``. What is not whole is never written as 100 or 0."""
+    """Write a share: ``87 %``. One between 0 and 1 is never rounded to 0 or 100 %."""
     percent = share * 100
     if 99 < percent < 100:
         return "99 %"
@@ -55,9 +55,9 @@ FINDINGS: Final[Mapping[str, tuple[str, str]]] = {
     "over_invoiced": ("Invoiced beyond the fixed fee", "Nothing is left to invoice"),
     "value_does_not_fit": ("Value that its column cannot hold", "Sums lack it"),
 }
-"""What people call the findings of the mart, and what follows from each."""
+"""Title and consequence, in words for people, of each finding of the mart."""
 
 
 def describe_finding(name: str) -> tuple[str, str]:
-    """A finding and what follows from it, in words."""
+    """Describe a finding and its consequence in words."""
     return FINDINGS.get(name, (name.replace("_", " "), ""))

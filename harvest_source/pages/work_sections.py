@@ -21,14 +21,14 @@ from harvest_source.pages.words import (
 )
 
 _MOST_WEEKS: Final = 60
-"""Longer periods are shown by month."""
+"""Maximum weeks of a period shown by week; longer periods are shown by month."""
 _FEW_WEEKS: Final = 16
-"""Up to so many, hours are summed by week."""
+"""Maximum weeks of a period whose hours are summed by week."""
 _MOST_CELLS: Final = 60
-"""People in the heat map: more are no picture any more."""
+"""Maximum people in the heat map: more would be illegible."""
 _MOST_PEOPLE: Final = 30
 _MISSING_DAYS: Final = 42
-"""Missing time of the last weeks is shown: what is older will not be logged any more."""
+"""How many of the last days are searched for missing time: older days will not be logged now."""
 
 
 def build_utilization(page: Page) -> Section:
@@ -41,7 +41,7 @@ def build_utilization(page: Page) -> Section:
             "user_id",
         )
         if (row["available"] or row["worked"])
-        # A week that is not over says nothing yet.
+        # Unfinished weeks are left out.
         and (by_month or row["period"] + timedelta(days=6) <= page.choices.as_of)
     ]
     capacity = figures.read_weekly_capacity(page.marts, page.filters)
@@ -74,7 +74,7 @@ def build_utilization(page: Page) -> Section:
 
 
 def _rank_people(rows: Iterable[Row]) -> dict[Key, str]:
-    """People by their share over the period, the highest first."""
+    """Sort people by their share over the period, highest first."""
     sums: dict[Key, tuple[float, float]] = {}
     names: dict[Key, str] = {}
     for row in rows:
@@ -132,7 +132,7 @@ def build_mix(page: Page) -> Section:
 
 
 def build_missing(page: Page) -> Section:
-    # The day of the last sync is not over: who has logged nothing today yet is not late.
+    # The day of the last sync is not over: people who have logged nothing on it are not late yet.
     end = min(page.filters.end, page.choices.as_of - timedelta(days=1))
     start = max(page.filters.start, end - timedelta(days=_MISSING_DAYS - 1))
     within = replace(page.filters, start=start, end=end)
