@@ -1,7 +1,7 @@
 """
-Opening the accounts of a run, so that one that cannot be opened holds up no other.
+Open the accounts of a run, so that one that cannot be opened does not block the others.
 
-Knows neither Arrow nor DuckDB: ``sync`` imports them while Harvest answers its first request.
+Imports neither Arrow nor DuckDB: ``sync`` does that while Harvest answers its first request.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def open_accounts(run: Run, is_cancelled: Callable[[], bool] = never) -> tuple[i
     Open every account. One that cannot be opened fails alone, and the run goes on without it.
 
     Returns:
-        The accounts of the run, those included that failed.
+        The accounts of the run, including those that failed.
 
     Raises:
-        HarvestError: None of them can be opened.
+        HarvestError: No account can be opened.
     """
     account_ids = run.sessions.account_ids()
     open_one = partial(_try_open, run.sessions, is_cancelled)

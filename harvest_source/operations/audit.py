@@ -1,9 +1,9 @@
 """
 The daily audit: does the warehouse have the rows that Harvest has? Runs after updates were merged.
 
-Compares counts, removes rows that Harvest deleted, reads again rows that are missing here, and
-rolls through history: the windows that were read longest ago are read again, within a share of the
-request allowance.
+It compares counts, removes rows that Harvest deleted, and reads rows that are missing here again.
+It also rolls through history: the windows that were read longest ago are read again, within a share
+of the request allowance.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from harvest_source.warehouse.stored_days import StoredDays
 
 def run_audit(workspace: Workspace) -> None:
     """
-    Do what is due for every account, and write the result into the run log.
+    Audit what is due for every account, and write the result to the run log.
 
-    What fails is in the run log; nothing is removed on its account.
+    Failures are recorded in the run log; nothing is removed because of a failure.
 
     Raises:
         DestinationError: The destination refused.
@@ -48,7 +48,7 @@ def run_audit(workspace: Workspace) -> None:
         _AccountAudit(workspace, session, rereading, now, stored)
         for session in workspace.open_sessions()
     ]
-    # One connection for what all accounts have, and none while Harvest is asked.
+    # One connection reads the rows of all accounts; none is open while Harvest is asked.
     with warehouse.querying():
         for audit in audits:
             audit.read_stored()
@@ -79,7 +79,7 @@ def mend_account(
 
     Args:
         counted: By table, the windows to look into; none: where the counts differ.
-        orphaned: Tables with rows that have no parent: those leave.
+        orphaned: Tables with rows that have no parent: those rows are removed.
 
     Raises:
         DestinationError: The destination refused.
@@ -92,18 +92,18 @@ def mend_account(
 
 @dataclass(slots=True)
 class _AccountAudit:
-    """The audit of one account: its steps in their order, or :meth:`mend` in their place."""
+    """The audit of one account: its steps in order, or :meth:`mend` instead."""
 
     workspace: Workspace
     session: Session
     rereading: Rereading
     now: datetime
-    """When the audit began: stored as the time of what it does, so before all of it."""
+    """When the audit began: stored as the time of all that it does, since it precedes all of it."""
     stored: StoredDays | None = None
     """Counts the rows of all accounts."""
     _tables: list[AuditedTable] = field(default_factory=list)
     _due: list[AuditedTable] = field(default_factory=list)
-    """Those of the tables whose counts are compared."""
+    """The tables whose counts are compared."""
     _counts: CountAudit = field(init=False)
     _sweep: OrphanSweep = field(init=False)
 
@@ -135,7 +135,7 @@ class _AccountAudit:
         counted: Mapping[str, Sequence[DateWindow]],
         orphaned: Sequence[str],
     ) -> None:
-        """:func:`mend_account`, except for the reading."""
+        """Do what :func:`mend_account` does, except for the reading."""
         tables = [
             table
             for table in find_tables(self.workspace, self.session)
@@ -174,7 +174,7 @@ class _AccountAudit:
         return is_due(table.audited.counted_at, self.now)
 
     def schedule(self) -> None:
-        """Choose what to read again, and what to store of each table once that was read."""
+        """Choose what to read again, and what to store for each table once that was read."""
         tables, counts = self._tables, self._counts
         now, requests = self.now, self.workspace.upkeep.audit_requests
         older = [table for table in tables if table.place not in self.workspace.run_log.whole]

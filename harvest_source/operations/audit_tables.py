@@ -28,7 +28,7 @@ from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.table_copy import TableCopy
 
 UNASKED: Final = "not read yet; a later run reads it (now: harvest-source sync --all-children)"
-"""Why a list below a parent may rightly differ before the first sweep of parents has ended."""
+"""Why a list below a parent may differ before the first sweep of parents has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class AuditedTable:
     """When it was counted and read before."""
     copy: TableCopy
     pair: TablePair
-    """The same copy, beside the keys of Harvest's list."""
+    """The same copy, paired with the keys of Harvest's list."""
     reader: ListReader
     """Reads whole rows of that list."""
 
@@ -74,12 +74,12 @@ def find_tables(
     """
     The tables of one account whose rows here and there can be compared.
 
-    Left out: tables that failed or were skipped in this run, of which a full refresh has removed
-    what Harvest no longer has, that have records that could not be loaded, that are read by another
-    way than by changes, and that a token with another visibility merged.
+    Tables are left out that failed or were skipped in this run, from which a full refresh has
+    removed what Harvest no longer has, that have records that could not be loaded, that are not
+    read by changes, or that a token with another visibility merged.
 
     Args:
-        stored: Counts the tables for all accounts; None: each is counted whenever it is asked for.
+        stored: Counts the tables for all accounts; None: a table is counted at each request.
     """
     log, sources = workspace.run_log, workspace.warehouse.source_state
     unsure = log.find_unread() | log.read_by_others | log.left_out
@@ -99,12 +99,12 @@ def find_tables(
 
 
 def find_oldest_read(workspace: Workspace) -> datetime | None:
-    """When the row that was read longest ago was read; None: not known."""
+    """When the least recently read row was read; None: not known."""
     return min((read.at for read in _iter_oldest(workspace)), default=None)
 
 
 def _iter_oldest(workspace: Workspace) -> Iterator[ReadWindow]:
-    """The window that was read longest ago, of every table that is read by changes."""
+    """The least recently read window of every table that is read by changes."""
     sources = workspace.warehouse.source_state
     for account_id in workspace.sessions.account_ids():
         for endpoint in workspace.endpoints:
@@ -134,7 +134,7 @@ def was_read_to_end(workspace: Workspace, endpoint: Endpoint, account_id: int) -
 
 
 def awaits_children(workspace: Workspace, place: Place, parent: int) -> bool:
-    """Whether no run has asked *parent* yet for its rows of the table *place*."""
+    """Whether no run has asked Harvest yet for the rows of the table *place* below *parent*."""
     walk = _find_state(workspace.warehouse.source_state, place).get("walk")
     return ParentSweep.load(walk).awaits(parent)
 
@@ -157,7 +157,7 @@ def _build_table(
     starts = [day for day in (cursor.covered_from, options.start_date) if day is not None]
     bound = max(starts, default=None) if endpoint.window else None
     copy = TableCopy(workspace.warehouse, endpoint, session.account_id, bound, stored)
-    task = build_task(endpoint, session, options, RunLog())  # Its pages are no progress of the run.
+    task = build_task(endpoint, session, options, RunLog())  # Its pages are not the run's progress.
     pair = _build_pair(task, cursor, copy)
     return AuditedTable(endpoint, session, audited, copy, pair, task.build_reader())
 

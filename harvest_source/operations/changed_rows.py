@@ -41,7 +41,7 @@ def find_changed_rows(
     The rows of *table* that changed since the merge.
 
     Args:
-        columns: What is needed of each version, beside ``id`` and ``updated_at``.
+        columns: What is needed of each version, in addition to ``id`` and ``updated_at``.
 
     Raises:
         HarvestError: Harvest did not answer, or the destination refused.
@@ -63,10 +63,10 @@ def select_rows(
     workspace: Workspace, table: AuditedTable, ids: Sequence[int], columns: Sequence[str]
 ) -> dict[int, dict[str, Any]]:
     """
-    What the warehouse has of the rows with one of *ids*, by id.
+    The warehouse's rows with one of *ids*, by id.
 
     Args:
-        columns: What is needed beside ``id`` and ``updated_at``, as far as the warehouse has it.
+        columns: Columns beside ``id`` and ``updated_at``; those the warehouse lacks are left out.
 
     Raises:
         DestinationError: The destination refused.
@@ -86,6 +86,6 @@ def select_rows(
 
 
 def _is_same_instant(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether both say the same ``updated_at``."""
+    """Whether both have the same ``updated_at``."""
     here, there = as_instant(one["updated_at"]), as_instant(other["updated_at"])
     return here is not None and here == there

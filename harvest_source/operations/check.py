@@ -1,4 +1,4 @@
-"""What a sync would meet: credentials, account, role, modules, limits, tables, destination."""
+"""Check what a sync will meet: credentials, account, role, modules, limits, tables, destination."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from harvest_source.warehouse.warehouse import Warehouse
 MODULES: Final = ("expense_feature", "invoice_feature", "estimate_feature", "approval_feature")
 
 _AT_ONCE: Final = 8
-"""Tables that Harvest is asked for at the same time."""
+"""Tables that are requested from Harvest in parallel."""
 
 _SUBJECTS: Final[Mapping[NoticeKind, tuple[str, str]]] = {
     NoticeKind.CLOCK: ("clock", "skew"),
@@ -106,14 +106,14 @@ def check(
     hooks: Hooks | None = None,
 ) -> CheckReport:
     """
-    Ask Harvest one row of every table, and the destination whether it can be opened.
+    Ask Harvest for one row of every table, and check whether the destination can be opened.
 
     Writes nothing into the dataset, and exchanges no refresh token: the new one would have to be
-    written. A destination that is no DuckDB file is tried with a dataset of its own, which is
-    removed again.
+    written. A destination other than a DuckDB file is tested with a dataset of its own, which is
+    removed afterwards.
 
     Raises:
-        ConfigError: Nothing was sent.
+        ConfigError: A setting or an argument cannot work. Nothing was sent.
     """
     target = build_target(destination, database, dataset, pipeline)
     arguments = RunArguments(settings, account, may_exchange=False, lists_settings=True)
@@ -135,7 +135,7 @@ def check(
 
 
 def _list_target(target: Target, database: str | Path | None) -> Iterable[Setting]:
-    """Where the tables go; an option that says what is the default counts as that."""
+    """Where the tables go; an option with the default value counts as the default."""
     named = {
         "destination": (target.destination, DUCKDB),
         "dataset": (target.dataset, DATASET),
@@ -156,7 +156,7 @@ def _describe_limit(rate_limit: int | None) -> Finding:
 
 
 def build_finding(notice: Notice) -> Finding:
-    """What a request or the sign-in warned of meanwhile."""
+    """The finding for a warning of a request or of the sign-in."""
     subject, name = _SUBJECTS[notice.kind]
     return Finding(subject, name, "warning", notice.text)
 
@@ -178,7 +178,7 @@ def _check_accounts(sessions: Sessions, token_source: str) -> Iterable[Finding]:
 
 
 def _describe_refusal(subject: str, name: str, error: HarvestError) -> Finding:
-    """An account that cannot be opened; a token that was not tried is no error."""
+    """The finding for an account that cannot be opened; an untried token is not an error."""
     if isinstance(error, NotExchangedError) and not error.is_refused:
         return Finding("credentials", name, "skipped", str(error))
     return _error(subject, name, error)
@@ -225,7 +225,7 @@ def _describe_rows(session: Session, endpoint: Endpoint) -> str:
 
 
 def _describe_child_rows(session: Session, endpoint: Endpoint, parent: Parent) -> str:
-    """Of a list that exists once per parent, the one of the newest parent is asked for."""
+    """Count the rows of a list that exists once per parent, for the newest parent."""
     listed = BY_NAME[parent.endpoint]
     page = session.client.fetch_page(listed.list_path, key=listed.envelope_key, per_page=1)
     newest = next(iter(loads(page.rows)), None)
@@ -245,7 +245,7 @@ def _count(session: Session, path: str, endpoint: Endpoint) -> int:
 
 
 def _open_destination(target: Target, misfits: list[str]) -> str:
-    """What is said of the destination; *misfits* gets the numbers that no column holds."""
+    """Describe the destination; *misfits* gets warnings of numbers that no column can hold."""
     check_settings(target)
     path = target.database
     if path is not None and not path.exists() and os.access(path.parent, os.W_OK):
@@ -257,7 +257,7 @@ def _open_destination(target: Target, misfits: list[str]) -> str:
 
 
 def _try_values(target: Target) -> Iterator[Finding]:
-    """What becomes of a table of its own in a destination that is no DuckDB file."""
+    """Test a destination other than a DuckDB file with a table of its own."""
     if target.database is not None:
         return
     try:
@@ -273,7 +273,7 @@ def _try_values(target: Target) -> Iterator[Finding]:
 
 
 def _try(subject: str, name: str, describe: Callable[[], str]) -> Finding:
-    """The finding that *describe* words, or its error as one."""
+    """The finding with the text of *describe*, or with its error."""
     try:
         return Finding(subject, name, "ok", describe())
     except ForbiddenError as error:

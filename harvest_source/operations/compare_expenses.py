@@ -1,4 +1,4 @@
-"""Expenses by project and year, against Harvest's own report."""
+"""Compare expenses by project and year with Harvest's own report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harvest_source.operations.workspace import Workspace
 
 _REPORT: Final = "report_expenses_projects"
 _COLUMNS: Final = ("project", "cost", "billable")
-"""What equal expenses have in common."""
+"""The columns that equal expenses have in common."""
 
 EXPENSES_NEED: Final = ("expenses.project__id", "expenses.total_cost", "expenses.billable")
 
@@ -40,7 +40,7 @@ class ExpensesComparison:
     The expenses of one account.
 
     Args:
-        changed: Expenses that changed since the merge: sums that they belong to may differ.
+        changed: Expenses that changed since the merge: the sums that they belong to may differ.
     """
 
     workspace: Workspace
@@ -49,7 +49,7 @@ class ExpensesComparison:
 
     def run(self) -> Iterator[Comparison]:
         """
-        Compare cost and billable cost of every project and year with expenses.
+        Compare cost and billable cost of every project and year that has expenses.
 
         Each year with expenses takes one request of the allowance for reports.
 

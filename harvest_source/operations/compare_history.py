@@ -1,4 +1,4 @@
-"""History against its own table: each row that is there has one open version, and no other has."""
+"""Compare a history with its table: each row of the table, and no other, has one open version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from harvest_source.warehouse.arrow_reads import select_keys
 
 def compare_history(workspace: Workspace, table: AuditedTable) -> Iterator[Comparison]:
     """
-    Compare the open versions of *table* with its rows, if its history is kept. Asks nothing.
+    Compare the open versions of *table* with its rows, if its history is kept.
+
+    Sends nothing to Harvest.
 
     Raises:
         DestinationError: The destination refused.
@@ -34,7 +36,7 @@ def compare_history(workspace: Workspace, table: AuditedTable) -> Iterator[Compa
         rows = select_keys(sql, name, of_account, None)
         versions = select_keys(sql, history.table, is_open, None)
     found = find_differences(rows, versions)
-    # As many versions as rows may be one too many and one too few.
+    # Equal numbers may hide one extra and one missing version.
     here = versions.num_rows if versions.num_rows != found.here else found.same
     yield Comparison(
         account_id=account_id,

@@ -1,4 +1,4 @@
-"""Hours and billable amounts by project and year, against Harvest's own report."""
+"""Compare hours and billable amounts by project and year with Harvest's own report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from harvest_source.sql.conditions import AllOf, Equals
 _REPORT: Final = "report_time_projects"
 
 _COLUMNS: Final = ("project", "hours", "billable", "rate")
-"""What equal entries have in common. Without amounts, the first two."""
+"""The columns that equal entries have in common; without amounts, the first two."""
 
 HOURS_NEED: Final = ("time_entries.project__id", "time_entries.rounded_hours")
 AMOUNTS_NEED: Final = (
@@ -41,7 +41,7 @@ AMOUNTS_NEED: Final = (
     "time_entries.billable_rate",
     "projects.is_fixed_fee",
 )
-"""Columns without which amounts cannot be compared."""
+"""The columns that comparing amounts needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class HoursComparison:
     The hours of one account.
 
     Args:
-        changed: Entries that changed since the merge: sums that they belong to may differ.
+        changed: Entries that changed since the merge: the sums that they belong to may differ.
     """
 
     workspace: Workspace
@@ -100,7 +100,7 @@ class HoursComparison:
         flag = self.table.endpoint.volatile
         assert flag is not None
         if not self.workspace.has_column("time_entries", flag[0]):
-            return []  # A timer that was stopped since has changed; one that runs was just read.
+            return []  # A timer stopped since then has changed; running ones were read before.
         account = Equals(ACCOUNT_ID, self.table.session.account_id)
         is_running = AllOf(account, Equals(flag[0], True))
         with self.workspace.warehouse.sql() as sql:
@@ -110,8 +110,8 @@ class HoursComparison:
         """
         Hours and amounts by project and year.
 
-        The destination only groups equal entries: the product of two columns may be more than it
-        can hold, and a sum of such products too.
+        The destination only groups equal entries: a product of two columns may exceed what it can
+        hold, and so may a sum of such products.
         """
         amounts = ("billable", "billable_rate") if has_amounts else ()
         groups = self.table.copy.iter_year_groups(
@@ -140,13 +140,13 @@ class ProjectTotal:
     project_id: int
     window: DateWindow
     sums: Sums
-    """Of the warehouse."""
+    """In the warehouse."""
     reported: Sequence[Row]
     """Harvest's rows of the project, one for each currency."""
     project: Row | None
     """The project in the warehouse."""
     is_unsettled: bool
-    """Entries of it changed since the last sync, or are running."""
+    """Whether entries of it changed since the last sync, or are running."""
 
     def compare(self, account_id: int, *, has_amounts: bool = True) -> Iterator[Comparison]:
         """The hours and, where Harvest shows them to this token, the amounts."""

@@ -1,8 +1,8 @@
 """
-Which rows a table has, id by id and day by day: the days on which they are others in Harvest.
+Compare a table's rows with Harvest's by id and day, and find the days on which they differ.
 
-Counts are as they should be where one row is too many and another too few. A difference names the
-days that it is on, so that nothing else is read again, nor compared again afterwards.
+Counts are equal if one row is extra and another one is missing. A difference names its days, so
+that only those are read again, and compared again afterwards.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def read_short_list(table: AuditedTable) -> pa.Table | None:
     The rows of *table* in Harvest, if one page has all of them: one request.
 
     Returns:
-        None if they are more. Also if there are none while the warehouse has some: that takes more
-        than one answer.
+        None if there are more. Also if Harvest has none while the warehouse has some: one answer is
+        not enough evidence for that.
 
     Raises:
         HarvestError: Harvest did not answer, or the destination refused.
@@ -64,9 +64,9 @@ def compare_ids(
     Compare the ids of *table* and the days of its rows with Harvest's list.
 
     Args:
-        changed: Rows that changed since the merge: they do not count.
+        changed: Rows that changed since the merge: they are not compared.
         most_rows: Larger tables are not compared; None: every one is.
-        within: What to compare, where everything else is known to be equal; empty: all of it.
+        within: What to compare, if everything else is known to be equal; empty: all rows.
         listed: ``id`` and ``day`` of its rows, if they were read already.
 
     Returns:
@@ -89,7 +89,7 @@ def compare_ids(
         return None
     rows = found.here + found.doubled
     other = found.same if found.same != rows else found.there
-    # What lies outside is equal.
+    # Rows outside *within* are equal.
     total = sum(counts.values()) if within else rows
     return Comparison(
         account_id=table.session.account_id,
@@ -108,14 +108,14 @@ def _compare(
     moved: pa.Array,
     listed: pa.Table | None,
 ) -> tuple[RowDifferences, list[ReadResult]]:
-    """The rows of some days; *moved* are ids that do not count."""
+    """Compare the rows of some days; *moved* are ids that are ignored."""
     results: list[ReadResult] = []
     if listed is None:
         listed, results = _read_lists(table, map(Slice, windows or [table.pair.root]))
     stored = table.copy.keys(windows or (ALL_DAYS,))
     found = find_differences(stored, listed, moved)
     if not found.is_equal:
-        # The list took minutes: what was created meanwhile is not missing.
+        # The list may have taken minutes: rows that were created meanwhile are not missing.
         later, result = _read_lists(table, [Slice(since=table.pair.since)])
         results += result
         moved = pa.concat_arrays([moved, *later.column("id").chunks])
@@ -129,12 +129,12 @@ def cut_days(
     """
     Windows that are compared one after the other, of about *most_rows* rows each.
 
-    A row whose day is another one in Harvest differs in both windows, as it does where all days are
+    A row that has another day in Harvest differs in both windows, as it does if all days are
     compared at once.
 
     Returns:
         Windows that have every day of *root* once; or one empty list, which stands for all rows,
-        where they are few or one of them is undated.
+        if they are few or one of them is undated.
     """
     if sum(counts.values()) <= most_rows or None in counts:
         return [()]
@@ -149,7 +149,7 @@ def cut_days(
 
 
 def _choose_windows(table: AuditedTable, found: RowDifferences) -> Sequence[DateWindow]:
-    """Where the rows are that differ; all of the table if its list cannot be cut by date."""
+    """The windows of the rows that differ; the whole table if its list cannot be cut by date."""
     if found.is_equal:
         return ()
     if table.endpoint.window is None:
@@ -178,4 +178,4 @@ def _iter_keys(
     for number, page in enumerate(reader.iter_tables(slice_, result), 1):
         yield build_keys(page, day)
         if number % _PAGES == 0:
-            release_memory()  # Of pages of megabytes, each of which left ids alone.
+            release_memory()  # Pages took megabytes, and only their ids are kept.

@@ -1,4 +1,4 @@
-"""Invoices against their own lines and payments: they come to its amount, and to what is paid."""
+"""Compare invoices with their lines and payments, which add up to the amount and what is paid."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from harvest_source.sql.values import as_day, as_instant
 Row = Mapping[str, Any]
 
 _Figure: TypeAlias = tuple[Comparison, Callable[[], str] | None]
-"""A comparison, and a question whose answer is its excuse."""
+"""A comparison, and a question to Harvest whose answer is its excuse."""
 
 _LINES: Final = ("invoices__line_items", "_dlt_root_id")
 _PAYMENTS: Final = ("invoice_payments", "invoice_id")
-"""The tables of an invoice's parts, and their columns that name the invoice's row."""
+"""The tables of an invoice's parts, and their columns that refer to the invoice's row."""
 
 _ASKED: Final = 20
-"""Invoices that Harvest is asked for by id, of those whose amount differs from their parts."""
+"""For each check, at most this many invoices that differ from their parts are requested by id."""
 
 _INVOICE: Final = (
     "id",
@@ -92,7 +92,7 @@ class Invoice:
 
     @property
     def amount(self) -> Decimal:
-        """What it is made out for."""
+        """The invoiced amount."""
         return as_number(self.row["amount"])
 
     @property
@@ -138,7 +138,7 @@ class InvoiceComparison:
         """
         Compare every invoice's amount with its lines, and what is paid of it with its payments.
 
-        Harvest is asked for the first invoices that differ: its own may differ in the same way.
+        The first invoices that differ are requested: Harvest's own may differ in the same way.
 
         Raises:
             HarvestError: Harvest did not answer, or the destination refused.
@@ -257,14 +257,14 @@ class InvoiceComparison:
         return comparison, question
 
     def _find_excuse(self, invoice: Invoice, check: str) -> str:
-        """Why figures may differ, as far as it is known; empty: Harvest is to be asked."""
+        """Why figures may differ, if that is known; empty: Harvest must be asked."""
         if any(each.there["id"] == invoice.id for each in self.changed):
             return CHANGED
         self._asked[check] += 1
         return "" if self._asked[check] <= _ASKED else "not looked into: too many"
 
     def _ask_total(self, invoice: Invoice) -> str:
-        """Why the amount may be right all the same: Harvest has this amount for these lines too."""
+        """Why the amount may be right nevertheless: Harvest has it for these lines, too."""
         theirs = find_object(self.table.session.client, f"invoices/{invoice.id}")
         if theirs is None:
             return ""
@@ -273,7 +273,7 @@ class InvoiceComparison:
         return "Harvest itself has this total for these lines" if is_same else ""
 
     def _ask_payments(self, invoice: Invoice) -> str:
-        """Why they may be right all the same: Harvest has these payments and this amount due."""
+        """Why they may be right nevertheless: Harvest has these payments and this amount due."""
         theirs = find_object(self.table.session.client, f"invoices/{invoice.id}")
         if theirs is None:
             return ""
@@ -291,5 +291,5 @@ class InvoiceComparison:
 
 
 def _explain_order(_: Invoice) -> str:
-    """Invoices were synced without their payments."""
+    """The excuse if an invoice was synced later than its payments."""
     return "the invoice changed after its payments were read"

@@ -1,8 +1,8 @@
 """
-Lists below a parent, row by row: the messages of an invoice, the rates of a person.
+Compare lists below a parent, row by row: the messages of an invoice, the rates of a person.
 
-Harvest has no total of them, so each list takes a request. Of many lists a part is compared,
-another one each day.
+Harvest has no totals for them, so each list takes a request. If there are many lists, only a part
+is compared, a different one each day.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from harvest_source.sql.values import as_instant
 from harvest_source.warehouse.removal import find_below
 
 LISTS: Final = 25
-"""Lists of one table that are compared in a day: of five tables, what Harvest allows in 20 s."""
+"""Lists of one table compared per day: for five tables, the requests Harvest allows in 20 s."""
 LISTS_TO_MEND: Final = 200
-"""The same where what differs is mended."""
+"""The same if differences are mended."""
 
 Rows = Sequence[Mapping[str, Any]]
-"""The rows of a list; in the warehouse some may stand twice."""
+"""The rows of a list; in the warehouse some may be duplicated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class ListsComparison:
                 yield self._note_others(below, len(parents) - len(chosen))
 
     def _find_below(self) -> Iterator[tuple[Endpoint, Cursor]]:
-        """The tables of lists that this token sees as the one did that read them."""
+        """The child tables of which this token sees the same as the token that read them."""
         session, chosen = self.table.session, set(self.workspace.endpoints)
         for below in find_below(self.workspace.warehouse.schema, self.table.endpoint):
             cursor = find_cursor(self.workspace, (below.name, session.account_id))
@@ -91,7 +91,7 @@ class ListsComparison:
                 yield below, cursor
 
     def _columns(self, below: Endpoint) -> list[Column]:
-        """The columns that are compared: those that are not excluded, nor in tables of arrays."""
+        """The columns that are compared: not excluded, and not stored as a table of an array."""
         has = self.workspace.has_column
         return [each for each in below.record.columns if has(below.name, each.name)]
 
@@ -135,14 +135,14 @@ class ListsComparison:
             check="list",
             scope=f"{below.parent.key.removesuffix('_id')} {parent}",
             here=Decimal(len(here)),
-            # As many rows may be others, or have other values.
+            # If the numbers are equal, rows may still be different ones, or have other values.
             there=Decimal(len(there) if len(there) != len(here) else same),
             excuse=self._explain(below, parent, cursor) if differs else "",
             children=((below.name, parent),),
         )
 
     def _explain(self, below: Endpoint, parent: int, cursor: Cursor) -> str:
-        """Why a list may rightly differ: it was not read yet, or its parent changed since."""
+        """Why a list may differ legitimately: it was not read yet, or its parent changed since."""
         place = below.name, self.table.session.account_id
         if awaits_children(self.workspace, place, parent):
             return UNASKED
@@ -156,7 +156,7 @@ class ListsComparison:
         return "its parent changed after it was read" if is_newer else ""
 
     def _note_others(self, below: Endpoint, lists: int) -> Comparison:
-        """That so many *lists* were not asked for."""
+        """A comparison that says how many *lists* were not requested."""
         return Comparison(
             account_id=self.table.session.account_id,
             table=below.name,
@@ -169,7 +169,7 @@ class ListsComparison:
 
 
 def choose_parents(parents: Sequence[int], most: int, today: date) -> list[int]:
-    """At most *most* of *parents*, ascending; day after day the next ones, and all in turn."""
+    """At most *most* of the ascending *parents*: each day the next ones, so that all take turns."""
     if len(parents) <= most:
         return list(parents)
     start = today.toordinal() * most % len(parents)

@@ -1,4 +1,4 @@
-"""Rows whose parent is not in the warehouse, by table."""
+"""Count rows whose parent is not in the warehouse, by table."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harvest_source.schema.endpoints import BY_NAME
 from harvest_source.warehouse.removal import count_orphans, find_missing_parents
 
 _ASKED: Final = 20
-"""Parents of one table that Harvest is asked for."""
+"""Harvest is asked for a table's missing parents only if there are at most this many."""
 
 
 def compare_orphans(workspace: Workspace, session: Session) -> Iterator[Comparison]:
     """
     Count the rows of one account whose parent is not in the warehouse; there should be none.
 
-    Harvest is asked for the parents: those that it has are only not read yet.
+    Harvest is asked for the parents: those that it has were not read yet.
 
     Raises:
         HarvestError: Harvest did not answer, or the destination refused.
@@ -41,7 +41,7 @@ def compare_orphans(workspace: Workspace, session: Session) -> Iterator[Comparis
 
 
 def _explain(workspace: Workspace, session: Session, table: str) -> str:
-    """Why rows may rightly be without a parent here: Harvest has every parent."""
+    """Why rows may legitimately lack a parent here: Harvest has every parent."""
     endpoint = BY_NAME.get(table)
     if endpoint is None or endpoint.parent is None:
         return ""  # Elements of an array come and go with their row.

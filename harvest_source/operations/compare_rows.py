@@ -1,4 +1,4 @@
-"""Row counts of a table, in all and by year."""
+"""Compare the row counts of a table, in total and by year."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def compare_rows(
     table: AuditedTable, changed: Sequence[ChangedRow], listed: Days | None = None
 ) -> Iterator[Comparison]:
     """
-    Compare the rows of *table* in all and, if its list takes dates, by year.
+    Compare the number of rows of *table* in total and, if its list takes dates, by year.
 
     Args:
         changed: Rows that changed since the merge; counted as Harvest has them now.
@@ -65,7 +65,7 @@ def apply_changes(
     Rows by day once the changes are merged.
 
     Args:
-        day_column: What a row is dated by; None for a table without dates.
+        day_column: The column that dates a row; None for a table without dates.
         root: The days that are compared; rows dated outside do not count.
     """
     days = Counter(stored)
@@ -78,7 +78,7 @@ def apply_changes(
 
 
 def list_year_windows(root: DateWindow, days: Days) -> list[DateWindow]:
-    """Windows that touch and fill *root*: each year with rows, and what lies between and beyond."""
+    """Adjacent windows that fill *root*: each year with rows, and the gaps between and beyond."""
     years = sorted({day.year for day in days if day is not None})
     firsts = {each for year in years for each in (year, year + 1) if each <= date.max.year}
     cuts = [date(year, 1, 1) for year in sorted(firsts)]

@@ -1,4 +1,4 @@
-"""All comparisons of a verification, table by table; again only where something was mended."""
+"""All comparisons of a verification, table by table; repeated only where something was mended."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ from harvest_source.warehouse.stored_days import StoredDays
 
 _TABLES: Final = 8
 """
-Tables that are compared at the same time, while they wait for Harvest: most of the time.
+Tables that are compared in parallel: most of the time they wait for Harvest.
 
-What they ask of the warehouse is asked one after the other.
+Their queries of the warehouse run one after the other.
 """
 _FEW_TABLES: Final = 2
-"""The same in little memory."""
+"""The same for little memory."""
 
 _LOOKED_UP: Final[Mapping[str, Sequence[str]]] = {"projects": ("time_entries", "expenses")}
-"""Tables whose figures are taken with the help of another one's rows."""
+"""By table, the other tables whose figures depend on its rows."""
 
 
 @dataclass(slots=True)
@@ -72,16 +72,16 @@ class TablesComparison:
     _found: dict[Place, list[Comparison]] = field(default_factory=dict)
     """What need not be compared again."""
     _ids: dict[Place, tuple[Comparison, Sequence[DateWindow]]] = field(default_factory=dict)
-    """Of tables that were mended the ids as they were before, and where that may have changed."""
+    """For mended tables: the earlier ids comparison, and windows that mending may have changed."""
     _values: dict[Place, StoredValues] = field(default_factory=dict)
-    """Of tables of one page what they have, until they are compared."""
+    """The values of one-page tables here, until they are compared."""
 
     def run(self) -> list[Comparison]:
         """
         Compare what was not compared yet, or was mended since.
 
         Returns:
-            The comparisons of all tables, those that hold from before included.
+            The comparisons of all tables, including earlier ones that still hold.
 
         Raises:
             HarvestError: An account cannot be opened, or the destination refused.
@@ -96,7 +96,7 @@ class TablesComparison:
         found: list[Comparison] = []
         with PageDigests() as digests:
             compare = partial(self._compare_once, digests)
-            # One connection for all of it: to open a DuckDB file takes as long as to count it.
+            # One connection for everything: opening a DuckDB file takes as long as counting it.
             with warehouse.querying():
                 for table in tables:
                     if table.place not in self._found:
@@ -111,12 +111,12 @@ class TablesComparison:
         return found
 
     def forget(self, mended: Iterable[Comparison]) -> None:
-        """Compare the tables of *mended* again: those that differed, and whatever looks there."""
+        """Have the tables of *mended* compared again, and the tables that depend on them."""
         for place, differing in _group(mended).items():
             for name in (place[0], *_LOOKED_UP.get(place[0], ())):
                 before = self._found.pop((name, place[1]), [])
                 self._ids.pop((name, place[1]), None)
-                # What is read again has an id that was there, unless rows were missing.
+                # Reading rows again adds and removes no ids, unless counts or ids differed.
                 kept = name != place[0] or not COUNTED & {each.check for each in differing}
                 windows = () if kept else find_windows(differing)
                 ids = next((each for each in before if each.check == "ids"), None)
@@ -164,8 +164,8 @@ class TablesComparison:
         except RemoteError as error:
             self.workspace.run_log.fail(*place, error)
         except DestinationError:
-            # It ends the verification. Threads of other tables would each wait for the file in
-            # turn, and Python's own end waits for them.
+            # This ends the verification. The threads of other tables would each wait for the file
+            # in turn, and Python waits for its threads before it exits.
             if (file := self.workspace.warehouse.file) is not None:
                 file.wait_no_more()
             raise
@@ -201,7 +201,7 @@ class TablesComparison:
     def _compare_ids(
         self, table: AuditedTable, changed: Sequence[ChangedRow], listed: pa.Table | None
     ) -> Iterator[Comparison]:
-        """All ids: 500 requests of a million rows, so afterwards only where rows were mended."""
+        """Compare all ids: 500 requests for a million rows. Later only where rows were mended."""
         before, within = self._ids.get(table.place, (None, ())) if listed is None else (None, ())
         if before is not None and not within:
             yield before
@@ -216,8 +216,8 @@ def choose_workers(table_format: TableFormat | None) -> int:
     """
     How many tables are compared at the same time.
 
-    Of files of a *table_format* it is one: Iceberg's catalog, which dlt keeps in memory, is only
-    there for the thread that made it.
+    With a *table_format* it is one: dlt keeps Iceberg's catalog in memory, where only the thread
+    that made it can use it.
     """
     if table_format is not None:
         return 1
@@ -225,7 +225,7 @@ def choose_workers(table_format: TableFormat | None) -> int:
 
 
 def _group(found: Iterable[Comparison]) -> dict[Place, list[Comparison]]:
-    """*found* by the table in whose turn it was compared."""
+    """*found*, grouped by the table during whose comparison each was made."""
     groups: dict[Place, list[Comparison]] = {}
     for each in found:
         name = find_root_table(each)

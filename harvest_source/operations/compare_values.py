@@ -1,9 +1,9 @@
 """
-The values of rows, column by column, beside those of Harvest's list: in tables of one page.
+Compare the values of rows, column by column, with Harvest's list, in tables of one page.
 
-Their list is read whole to compare its ids, so this takes no further request. What copies another
-record (``client__name``) is not compared: it may rightly be older, and models take it from the
-record's own table.
+Their list is read whole to compare its ids, so this takes no further request. Columns that copy
+another record (``client__name``) are not compared: they may legitimately be older, and models take
+the values from that record's own table.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harvest_source.warehouse.arrow_reads import select_digests
 from harvest_source.warehouse.page_digests import PageDigests
 
 NAMED: Final = 20
-"""Rows of a table that are named one by one; the others are counted."""
+"""Differing rows of a table that are named one by one; the others are counted."""
 
 Rows = Mapping[Any, Mapping[str, Any]]
 """Rows by their id."""
@@ -40,10 +40,10 @@ Rows = Mapping[Any, Mapping[str, Any]]
 @dataclass(frozen=True, slots=True)
 class StoredValues:
     """
-    What is compared of the rows of one table that the warehouse has.
+    The values of one table's rows in the warehouse that are compared.
 
     Attributes:
-        columns: What is compared.
+        columns: The columns that are compared.
         rows: The id of each row, and a digest of its values: 16 bytes.
         is_exact: Whether the destination keeps every digit of a decimal.
     """
@@ -59,10 +59,10 @@ class StoredValues:
 
     def find_others(self, listed: pa.Table, digests: PageDigests) -> tuple[int, list[int]]:
         """
-        Hold rows of Harvest's list against those that are stored.
+        Compare rows of Harvest's list with those that are stored.
 
         Returns:
-            How many have the same values, and the ids of those that have not.
+            How many have the same values, and the ids of those that do not.
         """
         (content,) = digests.digest(listed, [self.names])
         stored = dict(zip(*(each.to_pylist() for each in self.rows.columns), strict=True))
@@ -76,10 +76,10 @@ def read_values(
     workspace: Workspace, table: AuditedTable, digests: PageDigests
 ) -> StoredValues | None:
     """
-    Read what is compared of *table*; sends nothing to Harvest.
+    Read the values of *table* that are compared; sends nothing to Harvest.
 
     Args:
-        digests: Computes them where the destination cannot.
+        digests: Computes digests if the destination cannot.
 
     Returns:
         None if there are more rows than one page has.
@@ -106,13 +106,13 @@ def compare_values(
     digests: PageDigests,
 ) -> Iterator[Comparison]:
     """
-    Compare the rows that are in the warehouse and in Harvest; each that differs is named.
+    Compare the rows that both the warehouse and Harvest have; each that differs is named.
 
     A row that differs only in columns that Harvest may change without a new ``updated_at`` may have
-    changed since the last sync: that is no difference, but mending reads it again.
+    changed since the last sync: it does not count as a difference, but mending reads it again.
 
     Args:
-        changed: Rows that changed since the merge: they do not count.
+        changed: Rows that changed since the merge: they are not compared.
         listed: The whole rows of Harvest's list.
 
     Raises:
@@ -175,7 +175,7 @@ def _is_like(here: Any, there: Any, *, is_exact: bool) -> bool:
     if here == there:
         return True
     if isinstance(here, str) and isinstance(there, str):
-        # Not every destination holds NUL, and dlt leaves it out there.
+        # Not every destination can store NUL; dlt leaves it out for those that cannot.
         return here.replace("\0", "") == there.replace("\0", "")
     if is_exact or not isinstance(here, Decimal) or not isinstance(there, Decimal):
         return False
@@ -202,7 +202,7 @@ class _Builder:
         The comparisons of *equal* rows and of those that differ.
 
         Args:
-            undated: Columns in which a row may differ.
+            undated: Columns in which a row may differ legitimately.
         """
         yield self._build(ALL, equal, equal)
         sure = {key: some for key, some in differing.items() if not undated.issuperset(some)}
@@ -234,7 +234,7 @@ class _Builder:
         )
 
     def _choose_slices(self, keys: Sequence[Any]) -> tuple[Slice, ...]:
-        """What to read again for some rows: the days that either side has them on."""
+        """What to read again for some rows: the days that they have on either side."""
         column, root = self.table.endpoint.window, self.table.pair.root
         if not keys:
             return ()

@@ -1,8 +1,8 @@
 """
-Tables that are read whole, such as ``roles``: rows, ids and values beside Harvest's list.
+Compare tables that are read whole, such as ``roles``: rows, ids and values, with Harvest's list.
 
-Harvest does not say which of their rows changed since the last sync. What is remembered of the list
-says whether any did: if it is as it was, the warehouse has to have it.
+Harvest does not say which of their rows changed since the last sync. The remembered digest of the
+list shows whether any did: if the list is unchanged, the warehouse must equal it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class WholeTable:
     task: Task
     before: LastRead
     _rows: dict[str, int] = field(default_factory=dict)
-    """Rows here of the table and of the tables of its arrays."""
+    """How many rows the table and the tables of its arrays have here."""
     _keys: pa.Table | None = None
     _values: Sequence[Mapping[str, Any]] = ()
 
@@ -72,7 +72,7 @@ class WholeTable:
 
     @property
     def _columns(self) -> list[str]:
-        """The declared columns that are not excluded, nor tables of arrays."""
+        """The declared columns that are not excluded, and not stored as a table of an array."""
         endpoint, has = self.task.endpoint, self.workspace.has_column
         return [each.name for each in endpoint.columns if has(endpoint.name, each.name)]
 
@@ -80,7 +80,7 @@ class WholeTable:
         """
         Compare the rows, their ids, the number of elements of their arrays, and all values.
 
-        Where the list changed since it was loaded, its values may rightly be others.
+        If the list changed since it was loaded, other ids are excused and no values are compared.
 
         Raises:
             HarvestError: Harvest did not answer, or its list could not be read whole.
@@ -91,7 +91,7 @@ class WholeTable:
         there = {name: listed.num_rows, **count_elements(self.task.endpoint, listed)}
         for table, here in self._rows.items():
             if table in there:
-                # Rows that are not as many as were loaded are wrong whatever changed since.
+                # Another number of rows than was loaded is wrong, whatever changed since.
                 is_excused = is_changed and here == loaded.get(table, here)
                 yield self._build(table, "rows", here, there[table], is_excused=is_excused)
         if self._keys is not None:
@@ -134,7 +134,7 @@ class WholeTable:
 
 
 def find_whole_tables(workspace: Workspace, session: Session) -> list[WholeTable]:
-    """The tables of one account that are read whole, and that this token sees as they were read."""
+    """An account's tables that are read whole, if this token sees the same as their reader did."""
     found: list[WholeTable] = []
     for feed in create_builder(workspace).build_feeds([session.account_id]):
         before = LastRead.load(feed.state.get("seen"))
@@ -147,7 +147,7 @@ def find_whole_tables(workspace: Workspace, session: Session) -> list[WholeTable
         ):
             continue
         options = workspace.extraction.options
-        # Its pages are no progress of the run.
+        # Its pages are not the run's progress.
         task = Task(feed.endpoint, session, feed.decoder, {}, options, RunLog())
         found.append(WholeTable(workspace, task, before))
     return found

@@ -15,27 +15,27 @@ ALL: Final = "all"
 """The scope of a figure of a whole table."""
 
 COUNTED: Final = frozenset({"rows", "ids"})
-"""Checks whose differences are looked for by counting and by id; others name what to read."""
+"""Checks whose differences are located by counts and ids; other checks name what to read."""
 
 AT_ONCE: Final = 8
-"""Requests for the figures of one table that are under way at the same time."""
+"""Parallel requests for the figures of one table."""
 
 HALF_CENT: Final = Decimal("0.005")
 """Sums that Harvest reports are rounded to cents, and to hundredths of an hour."""
 
 CHANGED: Final = "changed since the last sync"
-"""An excuse of figures whose rows have changed: it may hide a row that is wrong."""
+"""The excuse of figures whose rows have changed: it may hide a wrong row."""
 
 UNDATED: Final = (
     "Harvest may have changed this without a new updated_at (to read it again: "
     "harvest-source verify --fix)"
 )
-"""An excuse of values of which the next sync brings no new ones."""
+"""The excuse of values that the next sync does not update."""
 
 EXACT: Final = Context(prec=1000)
 """
-Arithmetic that rounds nothing: a product of two columns has at most 77 digits, and the default of
-Python is 28.
+Arithmetic that rounds nothing: a product of two columns has up to 77 digits, and Python's default
+is 28.
 """
 
 
@@ -45,12 +45,12 @@ class State(StrEnum):
     OK = "ok"
     DIFFERS = "differs"
     INFORMATION = "information"
-    """The figures differ, and for a known reason that may be right."""
+    """The figures differ, for a known reason that may be legitimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A project or an invoice that a figure is of, as people know it."""
+    """The project or invoice that a figure belongs to, as people know it."""
 
     kind: str
     """``project`` or ``invoice``."""
@@ -77,9 +77,9 @@ class Comparison:
     here: Decimal
     there: Decimal
     currency: str = ""
-    """Of money: its ISO code, where it is known."""
+    """For money: its ISO code, if it is known."""
     subject: Subject | None = None
-    """What the figures are of, where that is no whole table."""
+    """What the figures belong to, unless it is a whole table."""
     year: int | None = None
     tolerance: Decimal = Decimal(0)
     """Largest difference that still counts as equal."""
@@ -104,7 +104,7 @@ class Comparison:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether rows that changed excuse the difference, and a wrong row may be among them."""
+        """Whether changed rows excuse the difference, and a wrong row may be among them."""
         is_excused = self.state is State.INFORMATION and self.excuse in (CHANGED, UNDATED)
         return is_excused and bool(self.slices)
 
@@ -139,10 +139,10 @@ class Comparison:
 
 def find_windows(differing: Iterable[Comparison]) -> Sequence[DateWindow]:
     """
-    Where to look for rows of one table that are too many or too few.
+    Where to look for extra or missing rows of one table.
 
-    Where ids differ is known to the day. A year whose count differs is a window of its own only if
-    none of those days is in it.
+    Differing ids are known to the day. A year whose count differs is added as a window only if it
+    has none of those days.
     """
     by_id, by_count = (
         dict.fromkeys(
@@ -155,7 +155,7 @@ def find_windows(differing: Iterable[Comparison]) -> Sequence[DateWindow]:
 
 
 def find_root_table(each: Comparison) -> str:
-    """The table that was compared; of an array whose elements were counted, that of its rows."""
+    """The table that was compared; for counted array elements, the table of their rows."""
     return each.table if each.check == "orphans" else each.table.partition(SEPARATOR)[0]
 
 
@@ -173,5 +173,5 @@ def add_up(numbers: Iterable[Decimal]) -> Decimal:
 
 
 def write_plain(number: Decimal) -> str:
-    """All digits, and no zeros behind them."""
+    """All digits, without trailing zeros."""
     return format(EXACT.normalize(number), "f")

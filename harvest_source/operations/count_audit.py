@@ -1,4 +1,4 @@
-"""Comparing row counts with Harvest's: which rows are gone there, which are missing here."""
+"""Compare row counts with Harvest's: which rows are gone there, which are missing here?"""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class _Counts:
     search: DeletionSearch
     here: DayCounts
     there: int | RemoteError
-    """The error if Harvest did not say."""
+    """The error if Harvest did not answer."""
 
     def read_there(self) -> int:
         """
         How many rows Harvest has.
 
         Raises:
-            RemoteError: Harvest did not say.
+            RemoteError: Harvest did not answer.
         """
         if isinstance(self.there, RemoteError):
             raise self.there
@@ -66,11 +66,11 @@ class CountAudit:
         """
         Compare *tables* and remove the rows that Harvest no longer has.
 
-        A table that Harvest does not answer for is left alone: a failure when the caller asked for
-        the comparison, else a warning.
+        A table for which Harvest does not answer is left alone: that is a failure if the caller
+        asked for the comparison, else a warning.
 
         Args:
-            windows: By table, windows to look into whatever the counts say.
+            windows: By table, windows to look into regardless of the counts.
 
         Raises:
             DestinationError: The destination refused.
@@ -109,7 +109,7 @@ class CountAudit:
             log.note_unproven(*table.place, doubt)
 
     def _count_late(self) -> int:
-        """In how many of the runs on record rows were found missing, this one included."""
+        """How many runs on record found rows missing, this one included."""
         warehouse = self.workspace.warehouse
         if not is_made(SYNC_RUNS, warehouse.schema):
             return 1
@@ -132,7 +132,7 @@ class CountAudit:
 def _count(tables: Sequence[AuditedTable]) -> Iterator[_Counts]:
     """Count *tables* here, then all of them there at once; no table waits for another's answer."""
     searches = [DeletionSearch(each.pair, page_rows=each.page_rows) for each in tables]
-    here = [search.count_here() for search in searches]  # Only this thread may ask the warehouse.
+    here = [search.count_here() for search in searches]  # Only this thread may query the warehouse.
     there = list(in_parallel(_try_to_count, searches, workers=ASKERS))
     return map(_Counts, searches, here, there)
 
@@ -148,10 +148,10 @@ def explain_findings(
     table: str, account_id: int, found: Findings, overlap: timedelta, times: int
 ) -> list[str]:
     """
-    What people are told of one table's comparison; nothing when it explains itself.
+    Messages for the user about one table's comparison; none if nothing needs to be explained.
 
     Args:
-        overlap: What each run reads again before its cursor.
+        overlap: Time before its cursor that each run reads again.
         times: Runs that found rows missing, this one included.
     """
     place = f"{table} of account {account_id}"
@@ -175,12 +175,12 @@ def explain_findings(
 
 
 def _advise_overlap(overlap: timedelta) -> int:
-    """Seconds: an hour, or twice of what was not enough."""
+    """The overlap to set, in seconds: an hour, or twice the one that was too short."""
     return max(3600, 2 * int(overlap.total_seconds()))
 
 
 def explain_doubt(table: str, account_id: int, found: Findings) -> str:
-    """Why a run cannot say that a table is as in Harvest; empty when it can."""
+    """Why a run cannot confirm that a table equals Harvest's; empty when it can."""
     has = (
         f"{table} of account {account_id} has {counted(found.here, 'row')} and Harvest counts "
         f"{found.there:,}"

@@ -15,7 +15,7 @@ class DayCounts:
     Rows by day, as prefix sums: the rows of any window cost two binary searches.
 
     Args:
-        counts: Rows by day; under None the rows without a date.
+        counts: Rows by day; None stands for rows without a date.
     """
 
     def __init__(self, counts: Mapping[date | None, int]) -> None:
@@ -37,7 +37,7 @@ class DayCounts:
         """
         Cut *window* so that each half has about half of its rows; open sides stay open.
 
-        The cut is by rows and not by days, because entries are dated 0201 or 9999 by mistake.
+        The cut is by rows and not by days, because some entries are dated 0201 or 9999 by mistake.
 
         Returns:
             None when all of its rows are on one day.
@@ -52,7 +52,7 @@ class DayCounts:
         return window.cut_at(self._days[min(at, high - 1)])
 
     def first(self, window: DateWindow, rows: int) -> DateWindow:
-        """The first days of *window* with at most *rows* rows, or up to its first day with any."""
+        """The first days of *window* with at most *rows* rows, and at least one day with rows."""
         low, high = self._span(window)
         at = bisect_right(self._before, self._before[low] + rows, low + 1, high + 1) - 1
         at = max(at, low + 1)

@@ -1,5 +1,5 @@
 """
-Running dbt on the package of models that is part of this one.
+Run dbt on the package of models that is part of this one.
 
 dbt runs in a process of its own: it is an extra, takes seconds to import, and changes how its
 process logs and warns. Its two result files have a documented format.
@@ -31,7 +31,7 @@ _COUNT: Final = re.compile(r"(\d+) of (\d+) ")
 _VARIABLE: Final = re.compile(r"^    (harvest_\w+):", re.MULTILINE)
 _SECRET: Final = "DBT_ENV_SECRET_HARVEST_PASSWORD"  # noqa: S105 - the name of a variable
 _SAID: Final = 12
-"""Lines of dbt's that a message repeats."""
+"""Lines of dbt's output that an error message repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def copy_package(folder: Path) -> None:
 
 
 def _explain_copy(error: OSError) -> str:
-    """Why the system refused; :class:`shutil.Error` has a list of files, with a reason each."""
+    """Why the system refused; :class:`shutil.Error` lists files with a reason for each."""
     if isinstance(error, shutil.Error) and error.args and error.args[0]:
         return printable(error.args[0][0][2])
     return describe_os_error(error)
@@ -138,13 +138,13 @@ def build(
     on_progress: Callable[[int, int], None] = lambda _, __: None,
 ) -> list[Node]:
     """
-    Build every model and run every test, in an order in which each meets what it needs.
+    Build every model and run every test, each after those that it depends on.
 
     Args:
         schema: Where the models go.
         variables: Variables of the package.
-        folder: For the profile; made anew, and gone afterwards.
-        kept: For dbt's own files. With those of the last build, dbt parses what has changed since.
+        folder: For the profile; made here if need be, and needed only during the build.
+        kept: For dbt's own files. With those of the last build, dbt parses only what has changed.
         on_progress: Called with how many nodes have begun, and how many there are.
 
     Returns:
@@ -198,7 +198,7 @@ def _list_arguments(folder: Path, target: Path, variables: Mapping[str, Any]) ->
 def _build_environment(connection: Connection) -> dict[str, str]:
     """The process's environment, without settings of dbt that are meant for other projects."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
-    # dbt reports its use to its makers unless told otherwise.
+    # dbt sends usage statistics to its makers unless told otherwise.
     kept |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
     if connection.password is not None:
         kept[_SECRET] = connection.password

@@ -1,17 +1,18 @@
 """
-Which rows Harvest no longer has, found by counting; and which rows are missing here.
+Find, by counting, the rows that Harvest no longer has and those that are missing here.
 
-Harvest deletes without a trace, but it counts: once updates are merged, the rows here less the rows
-there are the rows deleted there, in any window of days. So the totals are compared first; windows
-that differ are halved until they fit one page, and only there are ids read. Without deletions that
-costs one request; *d* deletions cost about *d* times the logarithm of the number of days.
+Harvest deletes without a trace, but it counts: once updates are merged, the rows here minus the
+rows there are the rows deleted there, in any window of days. So the totals are compared first.
+Windows that differ are halved until they fit one page, and ids are read only there. Without
+deletions this costs one request; *d* deletions cost about *d* times the logarithm of the number of
+days.
 
-Rows are created, moved and edited while this counts. The counts only say where to look, so such a
-row is never taken for a deleted one: a row counts as gone when it is missing from the complete list
-of its day and asking for it by its id answers 404. Where asking would take too many requests, a
-second list read afterwards must lack it too, no other list may have it, and no change since the
-merge may mention it. Both lists cover the day that the warehouse has for the row: if the row had
-been moved without a new ``updated_at``, only asking by id would tell.
+Rows are created, moved and edited during the search. Counts only say where to look, so such a row
+is never taken for a deleted one: a row counts as gone if the complete list of its day lacks it and
+a request for its id is answered with 404. If that would take too many requests, a second list read
+afterwards must lack it, too, no other list may have it, and it must not have changed since the
+merge. Both lists cover the day that the warehouse has for the row: a row that was moved without a
+new ``updated_at`` can only be found by its id.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ WORKERS: Final = 4
 """Windows read in parallel."""
 ASKERS: Final = 16
 """
-Questions asked at once whose answer is one number or one record: as many as there are tables to
-compare, so that with answers of 300 ms their counts take one answer's time.
+Parallel requests whose answer is one number or one record: as many as there are tables to compare,
+so that all counts together take the time of one answer, 300 ms.
 """
 _BATCH: Final = 20
 """Windows whose ids are in memory at once."""
 FEW: Final = 25
-"""Up to so many absent rows are asked for by id, because 404 is the better evidence."""
+"""Up to this many absent rows are requested by id, because 404 is the better evidence."""
 
 
 class WarehouseCopy(Protocol):
-    """The warehouse's rows of one table of one account, those dated before ``bound`` left out."""
+    """The warehouse's rows of one table of one account, except those dated before ``bound``."""
 
     @property
     def bound(self) -> date | None:
@@ -51,11 +52,11 @@ class WarehouseCopy(Protocol):
         ...
 
     def count_days(self) -> Mapping[date | None, int]:
-        """Rows by day; under None the undated ones, or all rows of a table without dates."""
+        """Rows by day; None stands for undated rows, or all rows of a table without dates."""
         ...
 
     def ids(self, windows: Sequence[DateWindow]) -> Mapping[int, date | None]:
-        """Ids with their day, of rows in any of *windows*; undated rows are in ALL_DAYS only."""
+        """Ids and days of the rows in any of *windows*; only ALL_DAYS includes undated rows."""
         ...
 
 
@@ -69,13 +70,13 @@ class TablePair:
 
     endpoint: Endpoint
     reader: ListReader
-    """Reads the keys of the table's list; whole rows will do."""
+    """Reads the keys of the table's list; it may read whole rows."""
     copy: WarehouseCopy
-    """Updates are merged into it."""
+    """The warehouse's rows, after updates were merged."""
     fetch_record: FetchRecord | None
     """None when Harvest has no path for single records of this list."""
     since: datetime
-    """Before the merged read began: later changes may not be in the copy yet."""
+    """A time before the merged read began: later changes may not be in the copy yet."""
 
     @property
     def root(self) -> DateWindow:
@@ -93,12 +94,12 @@ def find_differing(
     """
     Find windows of at most about *page_rows* rows, or of one day, in which the counts differ.
 
-    All windows that differ are halved at once: *count* is called once for each level of halves, and
-    counts one window for each cut. If the counts move meanwhile, a window that is returned may turn
+    All windows that differ are halved together: *count* is called once for each level of halves,
+    and counts one window for each cut. If counts change in the meantime, a returned window may turn
     out equal, or a differing one may be missed: the next audit finds it.
 
     Args:
-        counted: Windows to look into, none of which overlap, with the rows Harvest has in each.
+        counted: Windows to look into, without overlaps, with the rows that Harvest has in each.
         here: Rows of the warehouse by day.
         count: Asks Harvest how many rows each of several windows has.
 
@@ -134,13 +135,13 @@ class Findings:
     there: int
     """Rows that Harvest counted, before anything was compared."""
     gone: frozenset[int] = frozenset()
-    """Ids that Harvest no longer has, with the evidence described above."""
+    """Ids that Harvest no longer has, by the evidence that the module describes."""
     lost: tuple[Slice, ...] = ()
-    """What to read again: rows there are missing here, dated otherwise, or here more than once."""
+    """Slices to read again: rows are missing here, have another date, or are duplicated."""
     missing: int = 0
     """Rows that are missing here."""
     doubled: int = 0
-    """Rows here beyond the first with the same id; they are in :attr:`lost`, too."""
+    """Rows here beyond the first with the same id; :attr:`lost` covers them, too."""
     open: tuple[DateWindow, ...] = ()
     """Windows that kept changing: left for the next audit."""
     moved: int = 0
@@ -148,7 +149,7 @@ class Findings:
 
     @property
     def is_unexplained(self) -> bool:
-        """Whether the counts differ although nothing was found that differs."""
+        """Whether the counts differ although no difference was found."""
         found = self.gone or self.lost or self.open or self.moved
         return self.here != self.there and not found
 
@@ -166,7 +167,7 @@ class _Evidence:
     missing: dict[int, DateWindow] = field(default_factory=dict)
     """Rows in Harvest's list of a window that are not here."""
     stale: dict[int, DateWindow] = field(default_factory=dict)
-    """Rows that exist, but on another day than the one stored here; with their real window."""
+    """Rows that Harvest dates on another day than the one stored here, with their real window."""
     doubled: dict[DateWindow, int] = field(default_factory=dict)
     """Rows here beyond the first with the same id, by window."""
     open: list[DateWindow] = field(default_factory=list)
@@ -178,7 +179,7 @@ class DeletionSearch:
 
     Args:
         page_rows: Rows that one request brings.
-        workers: Windows read in parallel; 1 asks for everything in this thread.
+        workers: Windows read in parallel; 1: all requests are made in this thread.
     """
 
     def __init__(
@@ -202,11 +203,11 @@ class DeletionSearch:
         Look for what makes the counts differ.
 
         Args:
-            windows: Where to look, whatever the counts say: one row too many and one too few leave
-                the total as it was. Without any, the counts say it.
+            windows: Where to look regardless of the counts: one extra row and one missing row leave
+                the total unchanged. Empty: where the counts differ.
 
         Raises:
-            HarvestError: Harvest did not answer. Nothing is known then.
+            HarvestError: Harvest did not answer, so nothing is known.
         """
         found = _Evidence()
         if not windows:
@@ -229,8 +230,8 @@ class DeletionSearch:
             return [root]
         if not here.undated:
             return find_differing([(root, there)], here, self._count, page_rows=size)
-        # Undated rows are in the total and in no window, so the count of one half does not follow
-        # from the other's: both are asked for.
+        # Undated rows are in the total but in no window, so the count of one half does not follow
+        # from the other's: both are requested.
         halves = here.halve(root) or root.cut_at(EARLIEST)
         counts = self._count(halves)
         counted = list(zip(halves, counts, strict=True))
@@ -240,7 +241,7 @@ class DeletionSearch:
         return windows
 
     def _compare_undated(self, found: _Evidence) -> None:
-        """No list holds undated rows alone, so the only evidence is to ask for each by id."""
+        """No list has undated rows alone, so the only evidence is a request for each id."""
         undated = [row for row, day in self._copy.ids([ALL_DAYS]).items() if day is None]
         if len(undated) > FEW or self._table.fetch_record is None:
             found.open.append(ALL_DAYS)
@@ -248,7 +249,7 @@ class DeletionSearch:
             found.absent |= dict.fromkeys(undated, ALL_DAYS)
 
     def _compare(self, windows: Sequence[DateWindow], counts: DayCounts, found: _Evidence) -> None:
-        """Read the ids of each of *windows*, and note those that are on one side only."""
+        """Read the ids of each of *windows* and note those that are on one side only."""
         here = self._copy.ids(windows)
         for window, listed in self._iter_lists(windows):
             if listed is None:
@@ -262,7 +263,7 @@ class DeletionSearch:
             found.absent |= dict.fromkeys(ours - listed, window)
 
     def _confirm(self, found: _Evidence) -> None:
-        """Get the second evidence: ask for a few by id, look for many in a second list."""
+        """Get further evidence: request few rows by id, look for many in a second list."""
         absent = {row: at for row, at in found.absent.items() if row not in found.missing}
         if self._table.fetch_record is not None and len(absent) <= FEW:
             self._ask_for(list(absent), self._table.fetch_record, found)
@@ -294,14 +295,14 @@ class DeletionSearch:
                 found.stale[row] = _find_day(record, self._table.endpoint)
 
     def _conclude(self, here: DayCounts, there: int, found: _Evidence) -> Findings:
-        """Leave out what changed since the merge: the next run merges it."""
+        """The findings without rows that changed since the merge: the next run merges those."""
         result = ReadResult()
         moved = _read_ids(self._reader, Slice(since=self._table.since), result)
         so_far = Findings(
             here.total, there, frozenset(found.gone), open=tuple(found.open), moved=len(moved)
         )
         if not result.proven:
-            # Which rows changed is not known: only the ids that answered 404 are sure.
+            # Which rows changed is not known: only the ids that answered 404 are certain.
             return replace(so_far, open=(*found.open, self._table.root))
         missing = {row: window for row, window in found.missing.items() if row not in moved}
         stale = {row: window for row, window in found.stale.items() if row not in moved}

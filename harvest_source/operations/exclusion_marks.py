@@ -1,4 +1,4 @@
-"""Which columns the warehouse lacks because runs left them out, as the stored state tells."""
+"""Which columns the warehouse lacks because runs left them out, according to the stored state."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from harvest_source.schema.endpoints import ENDPOINTS
 
 def note_excluded_columns(workspace: Workspace) -> None:
     """
-    Note the columns that this run leaves out, before what was loaded of them is emptied.
+    Note the columns that this run leaves out, before their loaded values are deleted.
 
-    Of all accounts and tables that were read before: a column is emptied in every table that has
-    it, whichever tables this run reads.
+    They are noted for all accounts and tables that were read before: a column is emptied in every
+    table that has it, whichever tables this run reads.
 
     Raises:
         DestinationError: The destination refused.
@@ -40,10 +40,10 @@ def note_excluded_columns(workspace: Workspace) -> None:
 
 def exclude_what_is_lacking(workspace: Workspace, account_id: int | None = None) -> Workspace:
     """
-    *workspace* that also leaves out what earlier runs left out and none has read since.
+    *workspace* that also leaves out columns that earlier runs left out and no run has read since.
 
     Args:
-        account_id: Whose rows lack it; None: those of any account.
+        account_id: The account whose rows lack the columns; None: any account.
     """
     sources, options = workspace.warehouse.source_state, workspace.extraction.options
     lacking = {

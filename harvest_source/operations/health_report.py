@@ -1,4 +1,4 @@
-"""What a look at every sign-in found, as values."""
+"""The result of a look at every sign-in."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ class SignInHealth:
 
     Attributes:
         report: What is known of it, without its secrets.
-        is_used: False: the configuration has a credential that is used in place of it.
+        is_used: False: the configuration has a credential that is used instead, or the login began
+            with a refresh token of a configuration that is not read here.
         look: What this look found, together with earlier ones.
         role_changes: Since the last look; without one, since the login.
     """
@@ -149,9 +150,10 @@ class HealthReport:
 
 def find_role_changes(report: StatusReport, last: LastLook) -> tuple[RoleChange, ...]:
     """
-    The accounts in which the owner's roles are not those of the last look.
+    The accounts in which the owner's roles differ from those of the last look.
 
-    Without a look at that owner there, the roles at login count, if the login has that account.
+    If no look has seen that owner there, the roles at login are compared, if it was for that
+    account.
     """
     login, found = report.sign_in.login if report.sign_in else None, []
     for account_id, owner in report.owners:

@@ -1,9 +1,9 @@
 """
-How many rows the warehouse has of each list that is read whole, beside the number that was loaded.
+Compare how many rows the warehouse has of each list that is read whole with how many were loaded.
 
-A list is loaded if it differs from the one that was loaded last. So rows that a person or another
-program deleted from the warehouse would never come back, and rows that were added would stay. Of
-lists of another size, what is remembered does not count: they are loaded again when they are read.
+A list is loaded only if it differs from the one that was loaded last. So rows that a person or
+another program deleted from the warehouse would never come back, and added rows would stay. If a
+list's size differs, its remembered digest is ignored: the list is loaded again when it is read.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _STATE_KEYS: Final[Mapping[ReadStrategy, str]] = {
     ReadStrategy.WINDOWS: "windows",
     ReadStrategy.SNAPSHOT: "windows",
 }
-"""Where the state of a table has what is remembered of its lists, by the list's name."""
+"""The key in a table's state that holds what is remembered of each list, by the list's name."""
 
 Lists: TypeAlias = Counter[tuple[int, str]]
-"""Rows by account and list; the only list of an account has no name."""
+"""Rows by account and list name; the name is empty if an account has only one list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ListRows:
     tables: Mapping[str, Lists] = field(default_factory=dict)
 
     def check(self, feed: TableFeed) -> TableFeed:
-        """*feed*, so that lists of which the warehouse has more or fewer rows are loaded again."""
+        """*feed*, changed so that lists whose number of rows here differs are loaded again."""
         key = _STATE_KEYS.get(feed.endpoint.strategy)
         if feed.endpoint.name not in self.tables:
             return feed
@@ -60,7 +60,7 @@ class ListRows:
         return replace(feed, state={**feed.state, **changed})
 
     def _check(self, feed: TableFeed, name: str, stored: Any) -> Any:
-        """What is *stored* of one list, as it counts in this run."""
+        """What is *stored* of one list, without its digest if the number of rows here differs."""
         before = LastRead.load(stored)
         if before is None:
             return stored
@@ -77,10 +77,10 @@ def check_lists(
     warehouse: Warehouse, list_rows: ListRows, feeds: Sequence[TableFeed]
 ) -> list[TableFeed]:
     """
-    *feeds*, so that lists of another size are loaded again.
+    *feeds*, changed so that lists of another size are loaded again.
 
-    Elements of arrays that stayed when their row was deleted by hand leave: the row that comes
-    brings its own.
+    Array elements left behind when their row was deleted by hand are deleted: the row brings its
+    own when it is loaded.
 
     Raises:
         DestinationError: The destination refused.
@@ -104,8 +104,8 @@ def count_list_rows(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> List
     """
     Count the rows of each list of *endpoints* of which only a digest is remembered.
 
-    A table that cannot be counted is left out: whatever stands in its place fails when it is
-    loaded, and fails no other table.
+    A table that cannot be counted is left out: it fails when it is loaded, without failing any
+    other table.
 
     Raises:
         DestinationError: The destination cannot be opened.
@@ -122,7 +122,7 @@ def count_list_rows(warehouse: Warehouse, endpoints: Iterable[Endpoint]) -> List
 
 
 def _is_remembered(endpoint: Endpoint) -> bool:
-    """Whether a list of *endpoint* is not loaded while it is as it was."""
+    """Whether a list of *endpoint* is not loaded while it is unchanged."""
     if endpoint.strategy is ReadStrategy.CHILDREN:
         return endpoint.in_part
     return endpoint.strategy is not ReadStrategy.CHANGES
@@ -144,5 +144,5 @@ def _try_count(warehouse: Warehouse, table: str, scope: tuple[str, ...]) -> List
 
 
 def _write(value: Any) -> str:
-    """A value of a scope as the name of a list has it."""
+    """A scope's value as it is written in the name of a list."""
     return str(as_day(value) if isinstance(value, date) else value)

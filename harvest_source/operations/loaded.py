@@ -1,4 +1,4 @@
-"""Whether there is anything to compare with Harvest, and why there is not."""
+"""Whether there is anything to compare with Harvest, and if not, why."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def check_loaded(warehouse: Warehouse) -> None:
 
 def check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
     """
-    Check that something of every account was read into the warehouse.
+    Check that every one of *accounts* was read into the warehouse, at least in part.
 
     Raises:
-        ConfigError: Of one nothing was.
+        ConfigError: One was not.
     """
     state = warehouse.source_state
     known = {int(each) for name in BY_NAME for each in stored_accounts(state, name)}
@@ -58,7 +58,7 @@ def check_accounts(warehouse: Warehouse, accounts: Collection[int]) -> None:
 
 
 def _list_datasets(warehouse: Warehouse) -> list[str]:
-    """Schemas that dlt loaded into, where the destination can tell."""
+    """Schemas that dlt loaded into, if the destination is a DuckDB file; else none."""
     if warehouse.target.database is None:
         return []
     try:

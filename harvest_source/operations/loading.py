@@ -1,4 +1,4 @@
-"""Reading tables and loading what arrives, package by package."""
+"""Read tables and load the rows package by package."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from harvest_source.sql.conditions import Equals
 from harvest_source.sql.values import as_day
 
 _REREAD_ROWS: Final = 20_000
-"""Rows in memory at once of what is read again, most of which is in the warehouse already."""
+"""Rows in memory at once when reading again: most of them are in the warehouse already."""
 _MANY_ROWS: Final = 20_000
-"""Rows of a load from which on they are written into a DuckDB file beside those that are there."""
+"""A load of this many rows or more is written to a DuckDB file without joining row groups."""
 
 
 def load_tables(
@@ -41,12 +41,12 @@ def load_tables(
     """
     Read every table of every account, load it, and create the tables that no row created.
 
-    A table that the destination refuses fails alone. What was read together with it was given up
-    with it, and is read again.
+    A table that the destination refuses fails alone. The rest of its package is given up with it
+    and read again.
 
     Args:
-        on_made: Called after a load that made tables; more rows may be read meanwhile.
-        list_rows: Rows of the lists that are read whole; None: they are as they were loaded.
+        on_made: Called after a load that made tables, perhaps while more rows are being read.
+        list_rows: Row counts of the lists that are read whole; None: as many as were loaded.
 
     Raises:
         DestinationError: The destination refused; the package stays pending.
@@ -61,16 +61,16 @@ def load_tables(
 
 
 def _without_refused(workspace: Workspace, error: TableRefusedError) -> Workspace:
-    """*workspace* without the table that was refused, which failed for every account."""
+    """*workspace* without the refused table, whose failure is noted for every account."""
     names = {error.table, error.table.removesuffix("_history")}
     refused = [each for each in workspace.endpoints if each.name in names]
     if not refused:
-        raise error  # One of our own, or of dlt's: without it nothing can be loaded.
+        raise error  # One of our own tables, or dlt's: without it nothing can be loaded.
     log = workspace.run_log
     for endpoint in refused:
         for account_id in workspace.sessions.account_ids():
             log.fail(endpoint.name, account_id, error)
-    # What was read of it did not land, so what is missing from that is not gone.
+    # The rows read did not land, so rows without this run's load id are not gone.
     log.drop_whole(names)
     kept = tuple(each for each in workspace.endpoints if each not in refused)
     return replace(workspace, endpoints=kept)
@@ -82,7 +82,7 @@ def _load_tables(
     landed: Counter[Place],
     list_rows: ListRows,
 ) -> None:
-    """As :func:`load_tables`; counts in *landed* the rows that were read for each load."""
+    """As :func:`load_tables`; adds the rows that were read for each load to *landed*."""
     builder = create_builder(workspace)
     feeds = [
         _with_stored_windows(workspace, each)
@@ -97,7 +97,7 @@ def _load_tables(
         for batches in packages:
             makes_tables = builder.has_unmade
             wanted = replacement.clear_way(batches)
-            batches.clear()  # Its rows are released as they are drawn.
+            batches.clear()  # So that rows are released as they are loaded.
             read = _count_rows(wanted)
             chosen = unchanged.leave_out(wanted)
             rows = sum(each.rows for each in chosen)
@@ -114,7 +114,7 @@ def _load_tables(
 
 
 def _writing(workspace: Workspace, rows: int) -> AbstractContextManager[None]:
-    """While so many *rows* are loaded: many are groups of a DuckDB file's rows of their own."""
+    """Context for loading *rows*: many rows become row groups of their own in a DuckDB file."""
     file = workspace.warehouse.file
     return nullcontext() if file is None or rows < _MANY_ROWS else file.writing_much()
 
@@ -128,20 +128,20 @@ def _count_rows(batches: Iterable[Batch]) -> Counter[Place]:
 
 def choose_package_rows(rows: int, *, merges: bool) -> int:
     """
-    Rows of each package: twice as many in a first load into a DuckDB file in little memory.
+    Rows of each package: doubled for a first load into a DuckDB file with little memory.
 
-    New rows are copied straight into their table, which takes less memory than to merge them.
+    New rows are copied straight into their table, which takes less memory than merging them.
 
     Args:
-        rows: Of a package by the machine's memory, or as many as the caller of the run chose, which
-            stays.
-        merges: Whether rows may be there already, or take dlt's way into their table.
+        rows: The package size for the machine's memory, or another one that the caller chose,
+            which is kept.
+        merges: Whether the rows must be merged, see :func:`_merges`.
     """
     return rows if merges or rows != SMALL_PACKAGE_ROWS else 2 * SMALL_PACKAGE_ROWS
 
 
 def _merges(workspace: Workspace, feeds: Iterable[TableFeed]) -> bool:
-    """Whether rows take dlt's way into their table, which compares them with those there."""
+    """Whether dlt merges the rows into their table, comparing them with the existing ones."""
     has_history = bool(workspace.extraction.options.history)
     is_file = workspace.warehouse.file is not None
     return has_history or not is_file or any(was_read(feed.state) for feed in feeds)
@@ -149,10 +149,10 @@ def _merges(workspace: Workspace, feeds: Iterable[TableFeed]) -> bool:
 
 def _with_stored_windows(workspace: Workspace, feed: TableFeed) -> TableFeed:
     """
-    *feed* with every window of a report that the warehouse has rows of.
+    *feed* with every window of a report for which the warehouse has rows.
 
-    A window that the state does not know would never be asked for again, and its rows would stay
-    for good beside those of another window with the same days.
+    A window missing from the state would never be requested again, and its rows would stay
+    permanently beside those of another window with the same days.
     """
     name, warehouse = feed.endpoint.name, workspace.warehouse
     if feed.endpoint.strategy is not ReadStrategy.WINDOWS or not warehouse.has_table(name):
@@ -172,11 +172,11 @@ def load_rereads(
     leave_out: Callable[[list[Batch]], list[Batch]] | None = None,
 ) -> None:
     """
-    Read *rereads* (by table and account) whatever the cursors say, which stay where they are.
+    Read *rereads* (by table and account) regardless of the cursors, which do not move.
 
     Args:
-        leave_out: Chooses what is loaded of a package's batches, whose list it may empty; None: all
-            of it is.
+        leave_out: Chooses which of a package's batches are loaded, and may empty their list;
+            None: all are.
 
     Raises:
         DestinationError: The destination refused; the package stays pending.
@@ -193,8 +193,8 @@ def load_rereads(
         for batches in packages:
             chosen += (leave_out or list)(replacement.clear_way(batches))
             batches.clear()
-            # A load takes as long for a few rows as for thousands. What replaces rows does not
-            # wait: those that it does not bring are gone already.
+            # A load takes as long for a few rows as for thousands, so rows are collected. Batches
+            # that replace rows do not wait: the rows that they lack were removed already.
             rows = sum(each.rows for each in chosen)
             if chosen and (rows >= _REREAD_ROWS or leave_out is None):
                 with _writing(workspace, rows):
@@ -206,7 +206,7 @@ def load_rereads(
 
 
 def create_builder(workspace: Workspace) -> PackageBuilder:
-    """What makes feeds of the tables of *workspace*, and load packages of what they bring."""
+    """Create the builder of the feeds of *workspace*'s tables and of their load packages."""
     options, warehouse = workspace.extraction.options, workspace.warehouse
     return PackageBuilder(
         workspace.endpoints,

@@ -1,7 +1,7 @@
 """
-Signing in: from the consent in the browser, or a pasted token, to a login saved in the vault.
+Sign in: from the consent in the browser, or a pasted token, to a login saved in the vault.
 
-Returns reports and prints nothing; browser, prompts and clock come in as arguments.
+Returns reports and prints nothing; browser, prompts and clock are arguments.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def open_sign_in_context(
     Resolve the settings of a sign-in operation. Sends nothing.
 
     Args:
-        settings: Keys of ``[sources.harvest]`` that win over the configuration.
+        settings: Keys of ``[sources.harvest]`` that override the configuration.
 
     Raises:
-        ConfigError: A setting that cannot work.
+        ConfigError: A setting cannot work.
     """
     config = read_configuration(settings)
     for warning in iter_open_secrets():
@@ -84,7 +84,7 @@ class LoginReport:
     Attributes:
         accounts: All accounts that the token reaches.
         vault: The folder that it was saved in.
-        overruled_by: Where a credential was found that is used in place of this login; empty when
+        overruled_by: Where a credential was found that is used instead of this login; empty when
             the login is used.
     """
 
@@ -141,7 +141,7 @@ def open_vault(context: SignInContext) -> Vault:
 
 def open_vault_for_login(context: SignInContext) -> Vault:
     """
-    The vault, tried before the browser opens: a code can be redeemed once.
+    The vault, tested before the browser opens: a code can be redeemed only once.
 
     Raises:
         ConfigError: A login cannot be saved in it.
@@ -226,11 +226,11 @@ def pick_account(accounts: Sequence[Account], wanted: object, ask: AskAccount) -
     The account that is wanted, the only one, or the one that a person names.
 
     Args:
-        wanted: An account id, as people write it; empty: none is wanted. Of several ids none is
-            chosen.
+        wanted: An account id, as people write it; empty: none is wanted. If it has several ids,
+            none is chosen.
 
     Raises:
-        ConfigError: The wanted one is not among *accounts*, or is no id.
+        ConfigError: The wanted one is not among *accounts*, or is not an id.
         AuthError: There is no account.
     """
     found = harvest_accounts(accounts)
@@ -281,11 +281,11 @@ def _fetch_owner(context: SignInContext, auth: BearerToken, account_id: int) -> 
 
 
 def _find_overruling(context: SignInContext) -> str:
-    """Where the configuration has a credential, which is used before any saved login."""
+    """Where the configuration has a credential, which overrides any saved login."""
     credentials = context.config.credentials
     if credentials.access_token is None and credentials.refresh_token is None:
         return ""
-    quiet = replace(context.http, on_notice=ignore_notice)  # It was warned already.
+    quiet = replace(context.http, on_notice=ignore_notice)  # The user was warned already.
     try:
         return choose_sign_in(context.config, quiet).source
     except ApiError:

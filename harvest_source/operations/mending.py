@@ -1,4 +1,4 @@
-"""Mends what a verification found: reads it again, and removes what Harvest no longer has."""
+"""Mend what a verification found: read it again, and remove what Harvest no longer has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harvest_source.warehouse.removal import end_versions
 
 def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
     """
-    Read again what *differing* names.
+    Read what *differing* names again, and remove what is gone.
 
     Raises:
         DestinationError: The destination refused.
@@ -32,7 +32,7 @@ def mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
         if ours:
             _mend_account(workspace, session, ours)
     _mend_children(workspace, others)
-    # After the elements of arrays whose row is missing: it brings its own.
+    # After array elements without a row were removed: the row brings its own.
     if whole:
         places = [(find_root_table(each), each.account_id) for each in whole]
         load_rereads(workspace, {place: Reread() for place in places})
@@ -50,7 +50,7 @@ def _mend_account(workspace: Workspace, session: Session, ours: Sequence[Compari
     for each in ours:
         if each.check in COUNTED:
             counted[each.table].append(each)
-        # A row that is here with another day is neither too many nor too few: it is read again.
+        # A row that has another day here is neither extra nor missing, so it is read again.
         is_dated = each.check == "ids" and BY_NAME[each.table].window is not None
         if is_dated or each.check not in COUNTED | {"orphans"}:
             table = each.table.removesuffix("_history")

@@ -1,9 +1,9 @@
 """
-On which days a sum is wrong: less is read again than all rows that were added up.
+Find the days on which a sum is wrong, so that fewer rows are read again than were added up.
 
-A wrong hour is known by the project and the year whose sum differs: ten thousand rows, of which one
-is wrong. Their figures are read first, which takes a fifth of reading the rows, and only the days
-on which a row has others are read whole. Where no figure differs, all rows are.
+A wrong hour shows only in the sum of its project and year: ten thousand rows, of which one is
+wrong. The rows' figures are read first, which takes a fifth of reading whole rows. Then whole rows
+are read only for days on which a row's figures differ, or for all days if no figure differs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FIGURES: Final[Mapping[str, Sequence[str]]] = {
     "time_entries": ("project__id", "rounded_hours", "billable", "billable_rate"),
     "expenses": ("project__id", "total_cost", "billable"),
 }
-"""What sums are made of; whether a row has changed is told by its ``updated_at``."""
+"""Columns that make up the sums; ``updated_at`` shows whether a row has changed."""
 
 _ONLY: Final = "only"
 _CONTENT: Final = "content"
@@ -43,10 +43,10 @@ _CONTENT: Final = "content"
 
 def narrow(workspace: Workspace, table: AuditedTable, slices: Sequence[Slice]) -> list[Slice]:
     """
-    What to read of *slices*, each of which has a wrong sum of its rows.
+    Choose what to read of *slices*, each of which has a wrong sum.
 
-    A slice of more rows than a page becomes windows of the days on which a row differs. It stays as
-    it is if none does, or if Harvest did not answer.
+    A slice with more rows than a page becomes windows of the days on which a row differs. It is
+    unchanged if no row differs, or if Harvest did not answer.
 
     Raises:
         DestinationError: The destination refused.
@@ -66,7 +66,7 @@ def narrow(workspace: Workspace, table: AuditedTable, slices: Sequence[Slice]) -
 
 
 def _list_compared(workspace: Workspace, table: AuditedTable) -> list[str]:
-    """The columns by which rows differ; none if sums of the table are not known."""
+    """The columns that are compared; none if the table has no known sums."""
     name, day = table.endpoint.name, table.endpoint.window
     if name not in _FIGURES or day is None:
         return []
@@ -77,7 +77,7 @@ def _list_compared(workspace: Workspace, table: AuditedTable) -> list[str]:
 def _find_long(
     stored: pa.Table, table: AuditedTable, slices: Sequence[Slice]
 ) -> dict[Slice, pa.Table]:
-    """Those of *slices* with more rows than a page, with their rows here."""
+    """The *slices* with more rows than a page, each with its rows here."""
     if stored.num_rows <= table.page_rows:
         return {}
     rows = {each: _choose(stored, each) for each in slices}
@@ -85,7 +85,7 @@ def _find_long(
 
 
 def _cut(slice_: Slice, ours: pa.Table, theirs: pa.Table, page_rows: int) -> list[Slice]:
-    """Windows of *slice_* in which rows differ; none: not known."""
+    """Windows of *slice_* in which rows differ; none if they are not known."""
     found = find_differences(ours, theirs)
     windows = cover_days(found.days, _count_days(ours.column(DAY)), page_rows)
     return [replace(slice_, window=each) for each in windows if each != ALL_DAYS]
@@ -105,7 +105,7 @@ def _select(
     compared: Sequence[str],
     digests: PageDigests,
 ) -> pa.Table:
-    """Id, day, what *slices* are chosen by and a digest of *compared*, of their rows here."""
+    """Id, day, the column that *slices* filter by and a digest of *compared*, for rows here."""
     name = table.endpoint.name
     columns = [ID, table.endpoint.window or "", *{each.only[0] for each in slices if each.only}]
     with workspace.warehouse.sql() as sql:
@@ -115,7 +115,7 @@ def _select(
 
 
 def _choose(stored: pa.Table, slice_: Slice) -> pa.Table:
-    """Those of the *stored* rows that are in *slice_*."""
+    """The *stored* rows that are in *slice_*."""
     assert slice_.only is not None
     terms = [pc.field(_ONLY) == slice_.only[1]]
     start, end = slice_.window.start, slice_.window.end
@@ -130,7 +130,7 @@ def _choose(stored: pa.Table, slice_: Slice) -> pa.Table:
 def _read(
     workspace: Workspace, table: AuditedTable, slices: Sequence[Slice], columns: Sequence[str]
 ) -> Iterator[tuple[Slice, pa.Table]]:
-    """Those of *slices* that Harvest answered for, with *columns* of their rows."""
+    """The *slices* for which Harvest answered, each with *columns* of its rows."""
     options = workspace.extraction.options
     task = build_task(table.endpoint, table.session, options, RunLog())
     read = partial(_read_one, task.build_figure_reader(columns))
@@ -140,14 +140,14 @@ def _read(
 
 
 def _read_one(reader: SliceReader, slice_: Slice) -> pa.Table | None:
-    # Without proof: a row that is lost between two pages is taken for one that differs.
+    # Without proof: a row that is lost between two pages counts as one that differs.
     try:
         return reader.read_all(slice_).table
     except RemoteError:
-        return None  # To read its rows fails likewise, and is reported then.
+        return None  # Reading its whole rows fails as well, and that is reported.
 
 
 def _digest(rows: pa.Table, day: str, compared: Sequence[str], digests: PageDigests) -> pa.Table:
-    """Id, day and digest of rows of Harvest's."""
+    """Id, day and digest of Harvest's *rows*."""
     (content,) = digests.digest(rows, [compared])
     return pa.table([rows.column(ID), rows.column(day), content], [ID, DAY, _CONTENT])

@@ -1,4 +1,4 @@
-"""Which event a run is, and telling the recipient of it. A notification never fails a run."""
+"""Choose which event a run is, and notify the recipient. A notification never fails a run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _LONGEST: Final = 500
 
 class RunNotifier(AbstractContextManager["RunNotifier"]):
     """
-    Tells *recipient* of one run: of its beginning, and of its end with a report or an error.
+    Notifies *recipient* of one run: of its beginning, and of its end with a report or an error.
 
-    A run that another one holds up is not told: the other one is. A run that the destination
-    refused has no row in ``sync_runs``; a file beside the lock's is there until the next good run,
-    which is told as a recovery then.
+    A run that ends because another one is running is not reported. A run that the destination
+    refused has no row in ``sync_runs``, so each failed run leaves a file in dlt's folder of
+    pipelines. The next run without an error deletes it, and is a recovery if it is ``ok``.
 
     Args:
-        recipient: None: nothing is told.
+        recipient: None: nothing is sent.
     """
 
     def __init__(self, recipient: Recipient | None, target: Target) -> None:
@@ -38,7 +38,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         self._beginning: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Tell a dead-man switch that the run begins, which takes no time of the run's."""
+        """Tell a dead man's switch that the run begins; the run does not wait for that."""
         recipient = self._recipient
         if recipient is not None and recipient.wants(Event.START):
             notification = Notification(Event.START, f"{self._target}: started", {})
@@ -49,10 +49,10 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
 
     def end(self, report: SyncReport, earlier: str | None) -> str:
         """
-        Tell of a run that has a report; returns why that was not possible, or an empty text.
+        Report the end of a run; returns why that was not possible, or an empty text.
 
         Args:
-            earlier: Status of the run before, as ``sync_runs`` has it; None: not known.
+            earlier: Status of the previous run, as ``sync_runs`` has it; None: not known.
         """
         if self._recipient is None:
             return ""
@@ -72,7 +72,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         trace: TracebackType | None,
     ) -> None:
         if self._recipient is None or not isinstance(error, Exception):
-            return  # Ctrl-C is no failure, and who pressed it knows.
+            return  # Ctrl-C is not a failure, and the person who pressed it knows.
         if isinstance(error, BusyError):
             return
         self._note(has_failed=True)
@@ -82,7 +82,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
         self._tell(Notification(Event.FAILURE, text, report))
 
     def _note(self, *, has_failed: bool) -> None:
-        with suppress(OSError):  # A full disk stops no run for a note.
+        with suppress(OSError):  # A full disk must not stop a run because of this note.
             if has_failed:
                 self._failed.parent.mkdir(parents=True, exist_ok=True)
                 self._failed.touch()
@@ -91,7 +91,7 @@ class RunNotifier(AbstractContextManager["RunNotifier"]):
 
     def _tell(self, notification: Notification) -> str:
         if self._beginning is not None:
-            self._beginning.join(SECONDS)  # The end of a run is not told before its beginning.
+            self._beginning.join(SECONDS)  # A run's end is not reported before its beginning.
         return tell(self._recipient, notification) if self._recipient else ""
 
 
@@ -100,8 +100,8 @@ def choose_event(status: str, earlier: str | None) -> Event:
     The event of a run that has a report.
 
     Args:
-        status: Of this run.
-        earlier: Of the run before; None: there was none, or it is not known.
+        status: The status of this run.
+        earlier: That of the previous run; None: there was none, or it is not known.
     """
     if status != "ok":
         return Event.PARTIAL if status == "partial" else Event.FAILURE
@@ -109,7 +109,7 @@ def choose_event(status: str, earlier: str | None) -> Event:
 
 
 def tell(recipient: Recipient, notification: Notification) -> str:
-    """Send what the recipient wants; returns why that was not possible, or an empty text."""
+    """Send an event that the recipient wants; returns why that was not possible, or ``""``."""
     if not recipient.wants(notification.event):
         return ""
     why = recipient.tell(notification)

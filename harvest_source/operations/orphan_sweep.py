@@ -1,9 +1,10 @@
 """
 Rows whose parent is neither in the warehouse nor at Harvest: payments of an invoice that is gone.
 
-A run may read payments and not invoices, or read an invoice that is deleted before its own list is
-read: then no audit of invoices takes the payments along. So each audit looks for parents that rows
-name and the warehouse lacks. If there are any, the complete list of parents decides.
+A run may read payments but not invoices, or an invoice may be deleted after its payments are read
+and before the list of invoices is. Then no audit of invoices removes the payments. So each audit
+looks for parents that rows name and the warehouse lacks. If there are any, the complete list of
+parents decides.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 from harvest_source.warehouse.removal import delete_lost_elements, find_missing_parents
 
 _SWEPT: Final = "swept_at"
-"""In the state of a table and account: when Harvest was last asked for parents not in the run."""
+"""State key of a table and account: when it was last swept although its parents are not read."""
 
 _LISTS: Final = 4
-"""Lists of parents read at once: people, projects, invoices and estimates have rows below them."""
+"""Parent lists read in parallel: people, projects, invoices and estimates have rows below them."""
 
 
 @dataclass(slots=True)
 class OrphanSweep:
-    """Looks below the parents of one account, and removes what has no parent."""
+    """Finds and removes the rows of one account that have no parent."""
 
     workspace: Workspace
     session: Session
@@ -45,15 +46,15 @@ class OrphanSweep:
     _parents: dict[str, set[int] | None] = field(default_factory=dict)
     """Ids of all parents at Harvest, by their table; None: not proven."""
     _missing: dict[str, list[int]] = field(default_factory=dict)
-    """Parents that rows of a table name and the warehouse lacks: what :meth:`read_stored` found."""
+    """By table, parents that its rows name and the warehouse lacks, from :meth:`read_stored`."""
     _alone: list[str] = field(default_factory=list)
-    """Tables swept without their parents."""
+    """Tables that are swept although their parents were not merged in this run."""
 
     def read_stored(self, merged: Sequence[str]) -> None:
         """
-        Look below *merged* parents, which are up to date, and at the tables read without any.
+        Look below *merged* parents, which are up to date, and at tables read without parents.
 
-        Asks the warehouse alone; :meth:`run` does the rest.
+        Queries only the warehouse; :meth:`run` does the rest.
 
         Raises:
             DestinationError: The destination refused.
@@ -81,7 +82,7 @@ class OrphanSweep:
 
     def mend(self, tables: Sequence[str]) -> None:
         """
-        Remove the rows of *tables* that have no parent, elements of arrays too.
+        Remove the rows of *tables* that have no parent, including array elements.
 
         Raises:
             DestinationError: The destination refused.
@@ -126,7 +127,7 @@ class OrphanSweep:
                 yield below
 
     def _is_due(self, below: Endpoint) -> bool:
-        """Whether a day has passed since, for a table whose parents are not in the run."""
+        """Whether the last sweep of a table whose parents are not in the run is a day ago."""
         if self.workspace.upkeep.deletes:
             return True
         sources, account_id = self.workspace.warehouse.source_state, str(self.session.account_id)
@@ -158,7 +159,7 @@ class OrphanSweep:
                 self._parents[name] = found
 
     def _read_ids(self, listed: Endpoint) -> set[int] | RemoteError | None:
-        """All ids of a list; None where it was not read with proof, the error if it was not."""
+        """All ids of a list; None if the read is not proven, the error if the read failed."""
         task = build_task(listed, self.session, self.workspace.extraction.options, RunLog())
         try:
             found, is_proven = read_ids(task, listed)

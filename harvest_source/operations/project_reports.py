@@ -1,4 +1,4 @@
-"""Harvest's own sums by project and year, and what of the warehouse can be held against them."""
+"""Harvest's own sums by project and year, and the warehouse's figures to compare with them."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Sums:
     quantity: Decimal = Decimal(0)
     """Hours of entries, cost of expenses."""
     amount: Decimal = Decimal(0)
-    """Of the billable rows, as it is."""
+    """The amount of the billable rows, unrounded."""
     rounded: Decimal = Decimal(0)
-    """The same with the amount of each row rounded to cents."""
+    """The same, with the amount of each row rounded to cents."""
 
     def add(self, quantity: Decimal, amount: Decimal, rows: int) -> Sums:
-        """With *rows* more rows that have this quantity and this amount each."""
+        """These sums plus *rows* rows, each with this quantity and this amount."""
         cents = amount.quantize(_CENT, ROUND_HALF_UP, EXACT)
         return Sums(
             EXACT.fma(quantity, Decimal(rows), self.quantity),
@@ -59,10 +59,10 @@ class Sums:
 
     def choose_amount(self, there: Decimal) -> Decimal:
         """
-        The amount to hold against *there*: the sum of rounded amounts where it is just that.
+        The amount to compare with *there*: the sum of rounded amounts if that equals *there*.
 
         Unverified against a live account: whether Harvest rounds each row's amount or the sum.
-        Nothing between the two passes.
+        Only these two are accepted, and nothing between them.
         """
         return self.rounded if self.rounded == there else self.amount
 
@@ -71,11 +71,11 @@ def iter_reported(
     table: AuditedTable, report: str, sums: Collection[ProjectYear]
 ) -> Iterator[tuple[int, DateWindow, list[Row]]]:
     """
-    Yield project, year's window and rows of *report*, one row for each currency.
+    Yield project, the year's window and rows of *report*, one row for each currency.
 
-    The years are those of *sums*, those of mistakes too, within the table's bound; the projects of
-    a year are those with rows here or there. Each year takes one request of the allowance for
-    reports.
+    The years are those of *sums*, including years entered by mistake, within the table's bound; the
+    projects of a year are those with rows here or there. Each year takes one request of the
+    allowance for reports.
 
     Raises:
         HarvestError: Harvest did not answer.
@@ -114,7 +114,7 @@ def find_projects(workspace: Workspace, account_id: int) -> dict[int, Row]:
 
 
 def name_project(project_id: int, reported: Sequence[Row], stored: Row | None) -> Subject:
-    """The project with its names, as Harvest's report has them, or else the warehouse."""
+    """The project with its names, taken from Harvest's report, or else from the warehouse."""
     theirs, ours = reported[0] if reported else {}, stored or {}
     return Subject(
         "project",

@@ -1,9 +1,9 @@
 """
-What a package takes away before it is loaded: rows of lists that are empty or shorter now.
+Before a package is loaded, remove the rows that it replaces: their lists are empty or shorter now.
 
-dlt's merge replaces a list that was read whole and says nothing of the rows that vanish with it. So
-they leave first, by the same path as all rows: counted, guarded, recorded, owed until it is done.
-Where the guard refuses, neither rows nor state of that table are loaded.
+dlt's merge replaces a list that was read whole and does not report the rows that vanish with it. So
+they are removed first, in the same way as all rows: counted, guarded, recorded, owed until done.
+If the guard refuses, neither rows nor state of that table are loaded.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class Replacement:
 
     def clear_way(self, batches: Sequence[Batch]) -> list[Batch]:
         """
-        Remove the rows that *batches* empty or replace by nothing.
+        Remove the rows that the lists in *batches* no longer have.
 
         Returns:
-            The batches to load, in order: without those of tables that the guard refused in this
-            run, and with states that owe no removal any more.
+            The batches to load, in order: without tables that the guard refused in this run or that
+            are in doubt, and with states that no longer owe a removal.
 
         Raises:
             DestinationError: The destination refused.
         """
-        # Opening and closing the file costs more than most packages have to remove: nothing.
+        # Most packages have nothing to remove, and opening and closing the file takes time.
         if not any(_may_remove(each) for each in batches):
             return [each for each in batches if not self._is_kept(_place(each))]
         removal = RowRemoval(self.workspace)
@@ -56,7 +56,7 @@ class Replacement:
         return [_settle(each) for each in batches if not self._is_kept(_place(each))]
 
     def _is_kept(self, place: Place) -> bool:
-        """Whether the rows of a table stay as they are: refused, or in doubt since just now."""
+        """Whether a table's rows stay unchanged: the guard refused, or the table is in doubt."""
         return place in self._refused or self.workspace.run_log.is_doubtful(*place)
 
     def _find_removals(self, batches: Sequence[Batch]) -> dict[Place, list[Removal]]:
@@ -67,7 +67,7 @@ class Replacement:
                 continue
             if batch.state is not None and OWED in batch.state:
                 owed = load_owed(batch.endpoint, batch.account_id, batch.state)
-                # A later state owes what an earlier one of its read owed.
+                # A later state of the same read also owes what an earlier one owed.
                 replaced = [each for each in found[place] if each.reason is Reason.REPLACED]
                 found[place] = [*replaced, *owed]
             if _replaces(batch):
@@ -75,7 +75,7 @@ class Replacement:
         return {place: removals for place, removals in found.items() if removals}
 
     def _find_replaced(self, batch: Batch) -> Iterator[Removal]:
-        """The rows here, of the lists that *batch* has, that it does not bring again."""
+        """The rows here that belong to the lists of *batch* and that it does not bring again."""
         endpoint, table = batch.endpoint, batch.table
         assert table is not None
         brought = set(_rows_of(table, endpoint.primary_key))
@@ -98,12 +98,12 @@ def _may_remove(batch: Batch) -> bool:
 
 
 def _owes(batch: Batch) -> bool:
-    """Whether an earlier read found rows to remove, which are not removed yet."""
+    """Whether a read found rows to remove that are not removed yet."""
     return batch.state is not None and OWED in batch.state
 
 
 def _replaces(batch: Batch) -> bool:
-    """Whether the rows of *batch* take the place of lists; a single object has one row only."""
+    """Whether the rows of *batch* replace lists; a single object has only one row."""
     has_lists = batch.endpoint.cursor is None and bool(batch.endpoint.primary_key)
     return batch.table is not None and has_lists
 
@@ -122,7 +122,7 @@ def _read_keys(sql: Sql, whole: Removal) -> set[tuple[Any, ...]]:
 
 
 def _settle(batch: Batch) -> Batch:
-    """*batch* with a state that owes nothing: it has been carried out."""
+    """*batch* with a state that owes nothing: its removals have been carried out."""
     if batch.state is None or OWED not in batch.state:
         return batch
     return replace(batch, state={k: v for k, v in batch.state.items() if k != OWED})

@@ -1,4 +1,4 @@
-"""Reading windows of tables again, and counting what that corrected."""
+"""Read windows of tables again, and count the rows that this corrected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_IDS: Final = 500
 """Rows that one statement names by their ids."""
 
 _MOST_PARENTS: Final = 200
-"""Rows that came back whose payments and the like are read at once; others wait for a sweep."""
+"""For this many rows that came back, payments and the like are read now; others await a sweep."""
 
 
 @dataclass(slots=True)
@@ -53,14 +53,14 @@ class Rereading:
 
     def execute(self) -> None:
         """
-        Read the slices, merge what differs, and count in the run's report what was not right.
+        Read the slices, merge what differs, and count the corrected rows in the run's report.
 
         Raises:
             DestinationError: The destination refused; what was read stays pending.
         """
         if not self._rereads:
             return
-        release_memory()  # Of what chose the slices.
+        release_memory()  # The memory that choosing the slices took.
         options = self.workspace.extraction.options
         below: dict[Place, Reread] = {}
         with PageDigests() as digests:
@@ -86,13 +86,13 @@ class Rereading:
     def _find_corrected(
         self, stored: Mapping[str, StoredRows], same: SameRows, digests: PageDigests
     ) -> dict[str, pa.Table]:
-        """By table, account and id of the rows that were not right, counted in the report."""
+        """By table, account and id of the corrected rows, which are counted in the report."""
         exclude = self.workspace.extraction.options.exclude
         report, found = self.workspace.run_log.audit, dict[str, pa.Table]()
         with self.workspace.warehouse.querying():
             for name, before in stored.items():
                 report.reread += before.rows.num_rows
-                # Only what was loaded has changed.
+                # Only loaded rows have changed.
                 if loaded := same.find_loaded(name):
                     ids = loaded if len(loaded) <= _MOST_IDS else None
                     after = read_digests(self._read[name], digests, exclude, ids)
@@ -103,7 +103,7 @@ class Rereading:
         return found
 
     def _find_below(self, copy: TableCopy) -> list[Endpoint]:
-        """The lists below the rows of *copy* that this run has read: a row may return with them."""
+        """The lists below the rows of *copy* that this run has read: a row may return with some."""
         unread = self.workspace.run_log.find_unread()
         return [
             each

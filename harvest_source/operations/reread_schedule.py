@@ -1,8 +1,8 @@
 """
 Which windows of which tables an audit reads again.
 
-``updated_at`` does not show every change, so every row is read again from time to time: the windows
-that were read longest ago first, as many a day as a fixed number of requests allows. Pure.
+``updated_at`` does not show every change, so every row is read again from time to time: the least
+recently read windows first, as many per day as a fixed number of requests allows. Pure.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def plan_rereads(
     tables: Sequence[RereadCandidate], requests: int, now: datetime
 ) -> tuple[list[tuple[str, DateWindow]], Mapping[str, Coverage]]:
     """
-    Choose what to read again: always the rows read longest ago, in windows of about one page.
+    Choose what to read again: always the least recently read rows, in windows of about one page.
 
     Rows read less than a day ago are not chosen. A list that cannot be cut by date and needs more
     than all *requests* is chosen only as the first, and then alone.
@@ -65,7 +65,7 @@ def plan_rereads(
         table = waiting[name]
         window, cost = _next_window(table, oldest[name].window)
         if chosen and spent + cost > requests:
-            del waiting[name]  # Being the oldest, it is the first to be chosen tomorrow.
+            del waiting[name]  # It is the oldest, so it is chosen first tomorrow.
             continue
         chosen.append((name, window))
         spent += cost

@@ -1,9 +1,9 @@
 """
-Ending a sign-in in one action: at Harvest where it can be, here in any case.
+End a sign-in in one action: at Harvest where possible, here in any case.
 
-Whether Harvest lets an app end a login is unverified against a live account: it documents no
-address for it. So the address of RFC 7009 is tried, and what Harvest does afterwards with the
-refresh token decides what is reported, not its answer.
+Unverified against a live account: whether Harvest lets an app end a login. It documents no address
+for that, so the address of RFC 7009 is tried. The report depends on whether Harvest accepts the
+refresh token afterwards, not on its answer.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _BY_HAND: Final = f"revoke it at {ID_URL}/developers, signed in as its owner"
 
 
 class HarvestSide(StrEnum):
-    """What became of a sign-in at Harvest; the later ones are the worse ones."""
+    """What became of a sign-in at Harvest, from best to worst."""
 
     NOTHING = "nothing"
-    """There was no token here that Harvest could have been told of."""
+    """There was no token here that could be ended at Harvest."""
     ENDED = "ended"
-    """Harvest no longer takes the refresh token."""
+    """Harvest no longer accepts the refresh token."""
     BY_HAND = "by_hand"
     """Harvest offers no way to end it from here; its owner can, in a browser."""
     FAILED = "failed"
@@ -47,11 +47,12 @@ class HarvestSide(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Dependant:
     """
-    Something that lets people in by a sign-in, and ends with it.
+    Something that lets people in by means of a sign-in, and ends with it.
 
     Attributes:
-        name: What there is several of, as ``--json`` names it: ``tokens``.
-        end: Ends all of a profile's and returns how many there were; runs again after it failed.
+        name: Plural name, as ``--json`` has it: ``tokens``.
+        end: Ends all those of a profile and returns how many there were; may be called again after
+            a failure.
     """
 
     name: str
@@ -64,9 +65,9 @@ class RevocationReport:
     What was ended.
 
     Attributes:
-        harvest: The worst of all logins that the profile had.
+        harvest: The worst outcome of all logins that the profile had.
         was_saved: Whether the vault had a sign-in of the profile.
-        ended: How many of each dependant's were ended.
+        ended: How many of each dependant were ended, by its name.
         configured: Where the configuration still has a credential of the profile.
         errors: What could not be done.
     """
@@ -101,11 +102,11 @@ def revoke_sign_in(context: SignInContext, dependants: Sequence[Dependant]) -> R
     """
     End the sign-in of the context's profile: its dependants, at Harvest, in the vault.
 
-    What fails stops nothing else: a person whose sign-in was lost must not stay let in because
-    Harvest is away. An interruption is completed by the same call again.
+    A step that fails does not stop the others: a lost sign-in must not keep working here because
+    Harvest cannot be reached. After an interruption, the same call completes the rest.
 
     Raises:
-        ConfigError: There is no such sign-in, and nothing was let in by it.
+        ConfigError: There is no such sign-in, and no dependant was ended.
         BusyError: Another process has held the profile for too long; the dependants were ended.
     """
     errors: list[HarvestError] = []
@@ -127,7 +128,7 @@ def _end(dependant: Dependant, profile: str, errors: list[HarvestError]) -> int:
         return dependant.end(profile)
     except HarvestError as error:
         errors.append(error)
-    except Exception as error:  # The sign-in must end all the same.
+    except Exception as error:  # The sign-in must still end.
         why = f"The {dependant.name} of profile {profile} could not be ended"
         errors.append(HarvestError(f"{why}: {printable(error) or type(error).__name__}."))
     return 0
@@ -155,7 +156,7 @@ def _end_at_harvest(
             sides.append(_end_login(context, login))
         except HarvestError as error:
             sides.append(HarvestSide.FAILED)
-            errors.append(_explain_failure(error))  # The sign-in is forgotten all the same.
+            errors.append(_explain_failure(error))  # The sign-in is still forgotten here.
     if context.config.credentials.access_token is not None:
         sides.append(HarvestSide.BY_HAND)
     return max(sides, key=list(HarvestSide).index)
@@ -170,7 +171,7 @@ def _read_logins(context: SignInContext, vault: Vault | None) -> list[SavedLogin
 
 def _end_login(context: SignInContext, login: SavedLogin) -> HarvestSide:
     """
-    Ask Harvest to end *login*, and try its refresh token: what still works has not ended.
+    Ask Harvest to end *login*, then try its refresh token: if it works, the login has not ended.
 
     Raises:
         HarvestError: Harvest could not be asked.

@@ -1,8 +1,8 @@
 """
-Which rows of a list and of its copy differ, and on which days. Pure.
+Find which rows of a list and of its copy differ, and on which days. Pure.
 
-Exact, whatever the order of the rows. In the memory of Arrow's columns: a hash table takes 200
-bytes for each id, and a Python set more.
+Exact, whatever the order of the rows. Works in the memory of Arrow's columns: a hash table would
+take 200 bytes for each id, and a Python set more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ID: Final = "id"
 DAY: Final = "day"
 _SIDE: Final = "side"
 _PART: Final = 150_000
-"""Rows that are sorted at once, about: each part costs a look at all rows."""
+"""Rows that are sorted at once, approximately: each part costs a scan of all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class RowDifferences:
     Rows stored and rows listed, side by side.
 
     Attributes:
-        here, there: Ids that are stored, and listed, each once.
-        same: Ids that are on both sides, with the same values.
-        doubled: Rows stored beyond the first with their id.
-        days: Those of the rows that are on one side only, doubled or unlike; None: undated ones.
+        here, there: How many distinct ids are stored, and listed.
+        same: How many ids are on both sides, with the same values.
+        doubled: How many rows are stored beyond the first with their id.
+        days: Days of rows that are on one side only, duplicated or unequal; None: undated rows.
     """
 
     here: int = 0
@@ -70,8 +70,8 @@ def find_differences(
     Args:
         stored: ``id`` and ``day``, and what else is compared; no id is null.
         listed: The same columns of the list. A row may come more than once.
-        moved: Ids that do not count on either side.
-        part_rows: Rows that are sorted at once, about.
+        moved: Ids that are ignored on both sides.
+        part_rows: Rows that are sorted at once, approximately.
     """
     stored, listed = _without(stored, moved), _without(listed, moved)
     parts = 1
@@ -91,14 +91,14 @@ def _without(rows: pa.Table, moved: pa.Array | None) -> pa.Table:
 
 
 def _choose_part(rows: pa.Table, part: int, parts: int) -> pa.Table:
-    """Those of *rows* whose id leaves *part* when divided by *parts*, a power of two."""
+    """The *rows* whose id modulo *parts*, a power of two, is *part*."""
     if parts == 1:
         return rows
     return rows.filter(pc.equal(pc.bit_wise_and(rows.column(ID), parts - 1), part))
 
 
 def _compare(stored: pa.Table, listed: pa.Table) -> RowDifferences:
-    """:func:`find_differences` of one part: both sides sorted together, so that equals touch."""
+    """:func:`find_differences` for one part: both sides sorted together, equal ids adjacent."""
     sides = [
         rows.append_column(_SIDE, pa.repeat(pa.scalar(is_listed), rows.num_rows))
         for rows, is_listed in ((stored, False), (listed.select(stored.column_names), True))
@@ -106,7 +106,7 @@ def _compare(stored: pa.Table, listed: pa.Table) -> RowDifferences:
     rows = pa.concat_tables(sides).combine_chunks()
     if not rows.num_rows:
         return RowDifferences()
-    # Stable: of one id the stored rows come first. On numbers alone, it takes a tenth of the time.
+    # Stable: stored rows of an id come first. Sorting numbers alone takes a tenth of the time.
     rows = rows.take(pc.array_sort_indices(rows.column(ID).combine_chunks()))
     columns = {name: rows.column(name).combine_chunks() for name in rows.column_names}
     is_listed = columns[_SIDE]
@@ -117,7 +117,7 @@ def _compare(stored: pa.Table, listed: pa.Table) -> RowDifferences:
         is_like = pc.and_(is_like, _equals_next(columns[name]))
     is_pair = pc.and_(is_like, pc.and_not(after, before))
     is_again = pc.and_(is_like, pc.and_(after, before))
-    # A row is right as one of a pair, or as one that the list has once more.
+    # A row is right if it is one of a pair, or if the list repeats it.
     no = pa.array([False])
     is_right = pc.or_(
         pa.concat_arrays([is_pair, no]), pa.concat_arrays([no, pc.or_(is_pair, is_again)])
@@ -135,7 +135,7 @@ def _compare(stored: pa.Table, listed: pa.Table) -> RowDifferences:
 
 
 def _equals_next(values: pa.Array) -> pa.Array:
-    """Whether each value but the last is the one after it; two nulls are."""
+    """Whether each value except the last equals the next one; two nulls are equal."""
     here, after = values[:-1], values[1:]
     if not values.null_count:
         return pc.equal(here, after)
@@ -151,14 +151,14 @@ def cover_days(
     days: Iterable[date | None], counts: Mapping[date | None, int], most_rows: int
 ) -> Sequence[DateWindow]:
     """
-    Few windows that have all of *days* in them, so that little else is read with them.
+    Cover all of *days* with few windows, so that few other rows are read with them.
 
     Args:
         counts: Rows by day.
-        most_rows: What one request brings: a window has no more, unless it is a single day.
+        most_rows: Rows that one request brings: a window has no more, unless it is a single day.
 
     Returns:
-        All days if a row is undated: no window has it.
+        The windows; ALL_DAYS alone if a row is undated, because no window has it.
     """
     listed = list(days)
     wanted = {day for day in listed if day is not None}

@@ -1,8 +1,8 @@
 """
-Removing rows, for every step of a run: count, check the guard, owe, carry out, forget.
+Remove rows, for every step of a run: count, check the guard, owe, carry out, forget.
 
-What is decided is stored in dlt's state before the first statement runs, and taken out of it after
-the last. A run that stops in between leaves the removal to :func:`finish_owed` of the next one.
+A decided removal is stored in dlt's state before its first statement runs, and deleted from it
+after the last. If a run stops in between, :func:`finish_owed` of the next run finishes the removal.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class RowRemoval:
     """
     Rows that one step of a run removes together.
 
-    What the guard refuses becomes a failure of its table; the other tables are not held up.
+    A removal that the guard refuses becomes a failure of its table, and blocks no other table.
     """
 
     workspace: Workspace
     option: str = ""
-    """What a refused command needs beside ``--max-deletes``."""
+    """The option that a refused command needs in addition to ``--max-deletes``."""
     _decided: list[Removal] = field(default_factory=list)
 
     def add(self, removals: Sequence[Removal], *, limit: Decimal | None) -> bool:
@@ -54,8 +54,8 @@ class RowRemoval:
         Count the rows of *removals*, all of one table of one account, and note them.
 
         Args:
-            limit: Share of the account's rows in that table, from 0 to 1, that may go; None: the
-                rows have been counted and the guard has been asked.
+            limit: Share of the account's rows in that table, from 0 to 1, that may be removed;
+                None: the guard is not asked.
 
         Returns:
             False if the guard refuses all of them.
@@ -81,13 +81,13 @@ class RowRemoval:
 
     def execute(self) -> int:
         """
-        Store what is owed, carry it out, and count the rows in the run log.
+        Store the removals as owed, carry them out, and count the rows in the run log.
 
-        Before, ask once more whether this token sees all rows, and leave out tables of which it
-        may not.
+        First ask Harvest once more whether this token sees all rows, and leave out tables of which
+        it may not.
 
         Returns:
-            How many rows were removed from the tables that were named; rows below are not counted.
+            How many rows were removed from the removals' tables; rows below are not counted.
 
         Raises:
             DestinationError: The destination refused; the next run finishes it.
@@ -110,9 +110,9 @@ class RowRemoval:
 
 def finish_owed(workspace: Workspace) -> None:
     """
-    Carry out what an earlier run decided and did not finish. Call it before anything is read.
+    Carry out the removals that an earlier run did not finish. Call it before anything is read.
 
-    Rows of lists that plain dlt found empty have not been counted yet: the guard is asked now.
+    Rows of lists that plain dlt found empty have not been counted yet, so the guard is asked now.
 
     Raises:
         DestinationError: The destination refused.
@@ -138,7 +138,7 @@ def _iter_owed(sources: Mapping[str, Any]) -> Iterable[Removal]:
 
 
 def _carry_out_with_room(workspace: Workspace, removals: Sequence[Removal]) -> int:
-    """:func:`carry_out`, again with more of DuckDB's memory as often as that was too little."""
+    """:func:`carry_out`, repeated with more memory for DuckDB as often as it had too little."""
     while True:
         try:
             return carry_out(workspace, removals)
@@ -149,9 +149,9 @@ def _carry_out_with_room(workspace: Workspace, removals: Sequence[Removal]) -> i
 
 def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
     """
-    Record and delete the rows of owed *removals*, then take the removals out of the state.
+    Record and delete the rows of owed *removals*, then delete the removals from the state.
 
-    Repeated, it finishes what was begun and records no row twice.
+    Idempotent: a repeated call finishes what was begun and records no row twice.
 
     Returns:
         How many rows were removed from the tables of the removals; rows below are not counted.
@@ -182,7 +182,7 @@ def carry_out(workspace: Workspace, removals: Sequence[Removal]) -> int:
 
 
 def _record_by_load(warehouse: Warehouse, removals: Sequence[Removal], keep: bool) -> None:
-    """Where JSON cannot be inserted by SQL, dlt loads the records, before anything is deleted."""
+    """Let dlt load the records, where SQL cannot insert JSON. Call it before rows are deleted."""
     records = []
     with warehouse.sql() as sql:
         for removal in removals:
@@ -201,7 +201,7 @@ def _owe(removals: Sequence[Removal], state: dict[str, Any]) -> None:
 def _settle(
     removals: Sequence[Removal], outdated: Mapping[Place, set[str]], state: dict[str, Any]
 ) -> None:
-    """Take *removals* out, and forget what was remembered of the rows in place of the rows."""
+    """Delete *removals* from the state, and what it remembers of the removed rows."""
     for place in {each.place for each in removals}:
         account = change_account(state, *place)
         forget_owed(account, [each for each in removals if each.place == place])
@@ -213,7 +213,7 @@ def _settle(
 
 
 def _find_outdated(warehouse: Warehouse, removals: Sequence[Removal]) -> dict[Place, set[str]]:
-    """Lists of parents, by table and account, that are remembered and were removed."""
+    """Parents, by table and account, whose remembered lists were removed."""
     sources = warehouse.source_state
     found: dict[Place, set[str]] = {}
     with warehouse.sql() as sql:
@@ -226,7 +226,7 @@ def _find_outdated(warehouse: Warehouse, removals: Sequence[Removal]) -> dict[Pl
 
 
 def _count_remembered(sources: Mapping[str, Any], removal: Removal) -> dict[str, dict[str, int]]:
-    """Of the lists below a removed row, by table and parent, how many rows they had."""
+    """How many rows the remembered lists below a removal's rows had, by table and parent."""
     counts = {}
     for endpoint in BY_NAME.values():
         if endpoint.parent_table != removal.endpoint.name:

@@ -1,7 +1,7 @@
 """
-Opening a run: every operation gets its target, settings, sessions and run log from here.
+Open a run: every operation gets its target, settings, sessions and run log from here.
 
-Knows neither Arrow nor DuckDB: ``sync`` imports them while Harvest answers its first request.
+Imports neither Arrow nor DuckDB: ``sync`` does that while Harvest answers its first request.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None
     Resolve the settings of a run and prepare its sessions. Sends nothing.
 
     Raises:
-        ConfigError: A setting or an argument that cannot work, or no credential.
-        SignInError: The vault cannot trust the login it has.
+        ConfigError: A setting or an argument cannot work, or there is no credential.
+        SignInError: The vault has a login that cannot be trusted.
     """
     hooks = hooks or Hooks()
     started_at, started_s = hooks.clock.now(), hooks.clock.monotonic()
@@ -53,7 +53,7 @@ def open_run(target: Target, arguments: RunArguments, hooks: Hooks | None = None
 
 
 def note_lost_sign_in(run: Run, account_ids: Sequence[int]) -> None:
-    """Record as a failure that no later run can sign in, though this one could read."""
+    """Record as a failure that no later run can sign in, although this one could read."""
     connection = run.settings.connection
     try:
         check_kept(connection.auth, connection.profile)

@@ -1,4 +1,4 @@
-"""The end of a sync: its row, dlt's staging dataset, and what the DuckDB file takes on the disk."""
+"""End a sync: write its row, drop dlt's staging dataset, and shrink the DuckDB file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from harvest_source.warehouse.shrinking import is_worth, shrink
 
 def finish(workspace: Workspace, report: SyncReport) -> None:
     """
-    Write the run's row, drop what dlt leaves behind and what is kept of old runs.
+    Write the run's row, drop what dlt leaves behind, and delete the records of old runs.
 
-    A DuckDB file is opened once for all of it.
+    A DuckDB file is opened once for all of this.
 
-    The row of a run that has written nothing else stays in the log beside the file. The file is
-    made smaller once a day, by a run with an audit; by another one only if much more is free.
+    If a run has written nothing else, its row stays in the log beside the file. The file is shrunk
+    once a day, by a run with an audit; another run shrinks it only if much more of it is free.
     """
     warehouse, file = workspace.warehouse, workspace.warehouse.file
     is_audit, is_first = workspace.run_log.audit.was_due, not warehouse.has_table(SYNC_RUNS)
@@ -36,7 +36,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
                 stack.enter_context(warehouse.held())
             except DestinationError:
                 is_open = False
-                file.wait_no_more()  # The steps below say what it keeps them from, at once.
+                file.wait_no_more()  # The steps below then fail at once, each with a warning.
         if not _is_refused(report):
             _forget_old_runs(workspace)
         write_run(workspace, report)
@@ -46,7 +46,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
             if not has_changed:
                 file.leave_log()
             write_log(workspace, file)
-    if has_changed and is_open:  # DuckDB tells what is free when the file is opened anew.
+    if has_changed and is_open:  # DuckDB reports free space only after it reopened the file.
         _shrink(workspace, is_daily=is_audit and not is_first)
 
 
@@ -56,12 +56,12 @@ def write_run(workspace: Workspace, report: SyncReport) -> None:
         return
     try:
         insert_row(workspace.warehouse, SYNC_RUNS, _build_row(report))
-    except Exception as error:  # The rows are loaded: a missing record of it fails nothing.
+    except Exception as error:  # The rows are loaded: a missing record fails nothing.
         report.run_log.warn(f"The run could not be written to {SYNC_RUNS}: {printable(error)}")
 
 
 def write_log(workspace: Workspace, file: DuckDBFile) -> None:
-    """Write into *file* what has changed in the run; a failure to do so is only a warning."""
+    """Write the run's changes into *file*; a failure to do so is only a warning."""
     try:
         file.write_log()
     except DestinationError as error:
@@ -69,11 +69,11 @@ def write_log(workspace: Workspace, file: DuckDBFile) -> None:
 
 
 def _forget_old_runs(workspace: Workspace) -> None:
-    """Delete what is kept of old runs and loads; a failure is only a warning."""
+    """Delete the records of old runs and loads; a failure to do so is only a warning."""
     days = workspace.upkeep.keep_runs_days
     try:
         forget_old_runs(workspace.warehouse, days, now=workspace.now())
-    except Exception as error:  # They take room, and nothing else.
+    except Exception as error:  # They only take space.
         workspace.run_log.warn(
             f"Rows of {SYNC_RUNS}, verify_runs or dlt's loads older than {days} days could not be "
             f"deleted: {printable(error)}"
@@ -81,14 +81,14 @@ def _forget_old_runs(workspace: Workspace) -> None:
 
 
 def _shrink(workspace: Workspace, *, is_daily: bool) -> None:
-    """Give room back that the file does not need; a failure to do so is only a warning."""
+    """Give unused space of the file back; a failure to do so is only a warning."""
     file, dataset = workspace.warehouse.file, workspace.warehouse.dataset
     if file is None or not workspace.upkeep.shrinks_file:
         return
     try:
         if is_worth(file, dataset, is_daily=is_daily):
             workspace.run_log.given_back = shrink(file, dataset)
-    except Exception as error:  # The file takes more room than it need, and nothing else.
+    except Exception as error:  # The file only takes more space than it needs.
         workspace.run_log.warn(
             f"{file.path} could not be made smaller: {printable(error)}. It is complete; "
             'shrink_file = "never" leaves it as it is.'
@@ -96,7 +96,7 @@ def _shrink(workspace: Workspace, *, is_daily: bool) -> None:
 
 
 def _is_refused(report: SyncReport) -> bool:
-    """Whether the destination has refused something of the run already."""
+    """Whether the destination has already refused something in this run."""
     return any(isinstance(error, DestinationError) for error in report.errors)
 
 

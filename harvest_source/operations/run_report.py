@@ -32,7 +32,7 @@ class SyncReport:
     """What a run did, as ``--json`` prints it."""
 
     target: Target
-    """Where the tables are, the dataset as the destination has it."""
+    """Where the tables are, with the dataset's name as the destination has it."""
     account_ids: tuple[int, ...]
     started_at: datetime
     ended_at: datetime

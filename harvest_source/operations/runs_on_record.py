@@ -1,4 +1,4 @@
-"""The runs that ``sync_runs`` has, and the tables that none of them has read to its end."""
+"""The runs that ``sync_runs`` has on record."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.warehouse import Warehouse
 
 _LOOKED_BACK: Final = timedelta(days=35)
-"""Runs that are looked through; older ones only if there are no others."""
+"""How far back runs are read; older ones only if there are no others."""
 
 
 def read_runs(warehouse: Warehouse, sql: Sql, now: datetime) -> list[RunRecord]:
-    """The runs on record, the newest first; none where plain dlt filled the warehouse."""
+    """The runs on record, the newest first; none if plain dlt filled the warehouse."""
     if not warehouse.has_table(SYNC_RUNS):
         return []
     recent = Within("started_at", now - _LOOKED_BACK, None)

@@ -1,12 +1,13 @@
 """
-Rows that are read again and are in the warehouse just so: not loaded.
+Leave out rows that are read again and that the warehouse has with the same values.
 
-To read a year of a project again because an hour of it is wrong brings ten thousand rows, and an
-audit reads rows again day by day. Loading writes each of them once more.
+Reading a year of a project again because one hour of it is wrong brings ten thousand rows, and an
+audit reads rows again day by day. Loading would write each of them once more.
 
-A row is left out if it stands in the warehouse once and a digest of all its columns is that of the
-row there. What cannot be told so is loaded: rows that change by themselves, tables whose rows have
-children or a history, which loading mends too, and pages with a column that the warehouse lacks.
+A row is left out if the warehouse has it once and with the same digest of all columns. Rows that
+cannot be compared like this are loaded: rows that change by themselves, tables whose rows have
+children or a history, which loading mends, too, and pages with values in a column that the
+warehouse lacks.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from harvest_source.warehouse.page_digests import PageDigests
 @dataclass(slots=True)
 class SameRows:
     """
-    Leaves out of batches what the warehouse has.
+    Leaves out of batches the rows that the warehouse has.
 
     Args:
         stored: By table, the rows of the slices that are read, before any of them is loaded.
@@ -60,9 +61,9 @@ class SameRows:
         )
 
     def _digest(self, batches: Sequence[Batch]) -> list[pa.ChunkedArray | None]:
-        """Of each batch, digests of its rows; None where they cannot be told from others."""
+        """The digests of each batch's rows; None if they cannot be compared."""
         contents: list[pa.ChunkedArray | None] = [None] * len(batches)
-        # Pages of one table together: DuckDB takes longer to begin than for two thousand rows.
+        # Pages of one table together: starting a query takes DuckDB longer than 2,000 rows do.
         alike: dict[tuple[str, pa.Schema], list[tuple[int, pa.Table]]] = defaultdict(list)
         for at, batch in enumerate(batches):
             if batch.table is not None and self._can_tell(batch.endpoint, batch.table):
@@ -94,7 +95,7 @@ class SameRows:
         stored, account_id = self.stored[batch.endpoint.name], batch.account_id
         ids = rows.column("id")
         is_same = pc.is_in(content, value_set=stored.find_contents(account_id, ids))
-        # Another version of the row may be on its way: then this one decides, being the later.
+        # Another version of the row may be about to be loaded: then load this later one, too.
         loaded = self._loaded.get((batch.endpoint.name, account_id), ())
         for others in (ids.filter(pc.invert(is_same)), *loaded):
             if len(others):

@@ -1,9 +1,9 @@
 """
-A look at every sign-in: the configuration's and the vault's, of all profiles.
+Look at every sign-in of all profiles, in the configuration and in the vault.
 
 An access token that is due or refused is renewed, as a sync does: under the vault's lock, and kept
-before it is used. No other token is exchanged. What a look finds is kept for the next one after it
-was told, so that after an interruption a change is told twice rather than never.
+before it is used. No other token is exchanged. What a look finds is stored for the next one only
+after it was reported, so that an interruption reports a change twice rather than never.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 _LIMITS: Final = RetryLimits(attempts=3, total_s=30.0, attempt_s=20.0)
-"""Fifty people and a host that is away should take minutes, not hours."""
+"""With fifty people and an unreachable host, a look should take minutes, not hours."""
 
 _WORKERS: Final = 4
 """Sign-ins that Harvest is asked about at once; it allows 100 requests in 15 s."""
@@ -72,7 +72,7 @@ class _Subject:
 
     Attributes:
         context: Its profile's settings.
-        notices: What the context's notices go into.
+        notices: The list that the context's notices go into.
         report: What is known of it; None: nothing yet.
     """
 
@@ -86,13 +86,13 @@ class _Subject:
 
 def check_sign_ins(context: SignInContext, *, ask: bool) -> HealthReport:
     """
-    Look at every sign-in, tell the configured address of trouble, and keep what was found.
+    Look at every sign-in, notify the configured address of trouble, and store what was found.
 
-    One that cannot be looked at, whatever the reason, has an error and stops no other.
+    A sign-in that cannot be looked at, for any reason, gets an error and does not stop the others.
 
     Args:
-        context: Of the default profile.
-        ask: Ask Harvest; False: sends and keeps nothing.
+        context: The one of the default profile.
+        ask: Ask Harvest; False: send and store nothing.
 
     Raises:
         ConfigError: ``vault_path`` or a key of the notifications cannot work.
@@ -100,7 +100,7 @@ def check_sign_ins(context: SignInContext, *, ask: bool) -> HealthReport:
     recipient = parse_recipient(context.config)
     warnings: list[str] = []
     vault = find_vault(context.config, context.warn)
-    # dlt's configuration is read in this thread; the others only ask Harvest.
+    # dlt's configuration is read in this thread; the other threads only ask Harvest.
     subjects = [_open(each, ask=ask) for each in _list_subjects(context, vault, warnings)]
     if ask:
         subjects = list(in_parallel(_ask, subjects, workers=min(_WORKERS, len(subjects))))
@@ -132,7 +132,7 @@ def _list_subjects(
 
 
 def _list_saved_profiles(vault: Vault | None, warnings: list[str]) -> list[str]:
-    """The vault's profiles; a file that no profile can have is warned of."""
+    """The vault's profiles; warns of a file whose name cannot be a profile's."""
     names = []
     for name in vault.files.profiles() if vault else ():
         try:
@@ -180,11 +180,11 @@ def _make_subject(
 
 
 def _holds_only_configured(vault: Vault, profile: str) -> bool:
-    """Whether all that is saved began with a refresh token of a configuration."""
+    """Whether the only login saved began with a refresh token of a configuration."""
     try:
         return vault.accounts(profile) == [CONFIGURED]
     except HarvestError:
-        return False  # It is said when the login is opened.
+        return False  # The error is reported when the login is opened.
 
 
 def _without_tokens(config: HarvestConfiguration) -> HarvestConfiguration:
@@ -216,7 +216,7 @@ def _ask(subject: _Subject) -> _Subject:
 
 
 def _guard(subject: _Subject, look: Callable[[], StatusReport]) -> StatusReport:
-    """What *look* returns; whatever it raises is the error of this sign-in alone."""
+    """The result of *look*; an exception becomes the error of this sign-in alone."""
     try:
         return look()
     except HarvestError as error:
@@ -239,7 +239,7 @@ def _read_last_look(vault: Vault | None, subject: _Subject) -> LastLook:
     try:
         return read_look(vault.files, subject.profile, subject.place, name)
     except ConfigError:
-        return LastLook(name)  # Keeping this look says it.
+        return LastLook(name)  # Storing this look reports the error.
 
 
 def _identify(login: SavedLogin | None) -> str:
@@ -265,7 +265,7 @@ def _judge(subject: _Subject, last: LastLook, now: datetime) -> SignInHealth:
 
 
 def _build_notification(report: HealthReport) -> Notification | None:
-    """What there is to tell; None when no sign-in needs its owner and no role changed."""
+    """The notification; None when no sign-in needs its owner and no role changed."""
     ended = [
         f"{each.report.profile} needs its owner "
         f"({printable(each.report.error or 'no credential', limit=_LONGEST)})"
@@ -284,7 +284,7 @@ def _build_notification(report: HealthReport) -> Notification | None:
 
 
 def _keep_look(vault: Vault | None, health: SignInHealth, look: LastLook) -> list[str]:
-    """Keep *look* for the next one; returns a warning when that is not possible."""
+    """Store *look* for the next one; returns a warning when that is not possible."""
     report = health.report
     was_asked = report.state in {SignInState.OK, SignInState.DEAD} and report.sign_in is not None
     if not was_asked:

@@ -35,7 +35,7 @@ class SignInState(StrEnum):
     NONE = "none"
     """There is none."""
     UNKNOWN = "unknown"
-    """Harvest did not answer, or refused the access token, and no other was asked for."""
+    """Harvest did not answer, or refused the access token and no new one was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def read_status(
         report = replace(report, vault=str(vault.folder))
         report = replace(report, profiles=tuple(vault.files.profiles()))
     except ConfigError as error:
-        # An access token of the configuration needs no vault. Otherwise it is said below.
+        # An access token in the configuration needs no vault. Otherwise this is reported below.
         if vault is None and not isinstance(error, NoFolderError):
             raise
     try:
@@ -141,7 +141,7 @@ def _judge(error: HarvestError) -> SignInState:
         case ConfigError():
             return SignInState.NONE
         case KeyringUnusableError() | NoPlaceError():
-            return SignInState.UNKNOWN  # It may be whole.
+            return SignInState.UNKNOWN  # The sign-in may be intact.
         case AuthError():
             return SignInState.DEAD
         case _:
@@ -153,11 +153,11 @@ def _list_once(notices: Sequence[Notice]) -> tuple[Notice, ...]:
 
 
 def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
-    """*report*, of a sign-in that was found, with what Harvest says of it."""
+    """*report*, of a sign-in that was found, completed with what Harvest says about it."""
     sign_in = report.sign_in
     if sign_in is None:
         return report
-    quiet = replace(context.http, on_notice=ignore_notice)  # What its token tells is not lost.
+    quiet = replace(context.http, on_notice=ignore_notice)  # The token's own notices are kept.
     try:
         sessions = Sessions(connect(context.config, quiet, sign_in))
         with sessions.in_use():
@@ -177,7 +177,7 @@ def ask_harvest(context: SignInContext, report: StatusReport) -> StatusReport:
 
 def list_accounts(context: SignInContext) -> list[dict[str, Any]]:
     """
-    The accounts that the credential reaches, those of other products too, the chosen one marked.
+    List the accounts that the credential reaches, including other products', and mark the chosen.
 
     Raises:
         HarvestError: There is no credential, or Harvest does not answer.

@@ -1,4 +1,4 @@
-"""What dlt leaves behind after a load, taken away at the end of a run."""
+"""Remove what dlt leaves behind after a load, at the end of a run."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 One whole run: read what changed, merge it, remove what is gone. Returns a report, prints nothing.
 
-Neither Arrow nor DuckDB is imported before Harvest was asked who the token's owner is: importing
-them takes about as long as the answer.
+Arrow and DuckDB are imported only after Harvest was asked who the token's owner is: importing them
+takes about as long as the answer.
 """
 
 from __future__ import annotations
@@ -59,29 +59,29 @@ def sync(
     """
     Copy the accounts into the warehouse, table by table.
 
-    A table that fails keeps its cursor and the others go on; the report says which and why.
+    A table that fails keeps its cursor and the others continue; the report says which and why.
 
     Args:
         destination: Any dlt destination's name.
         database: DuckDB file; ``harvest_data.duckdb`` when None. Only with DuckDB.
         dataset: Schema that holds the tables.
         pipeline: dlt pipeline that keeps the cursors.
-        account: Accounts to read, in place of the configured ones.
+        account: Accounts to read, instead of the configured ones.
         table: Tables to read; empty: all that are on by default.
         since: ``start_date`` of this run.
-        full_refresh: Forget cursors, read everything, merge, remove what was not seen.
-        all_children: Ask every invoice, estimate and person for messages, payments and rates now,
-            not some per run.
+        full_refresh: Ignore cursors, read everything, merge it, remove rows that were not seen.
+        all_children: Request the messages, payments and rates of every invoice, estimate and
+            person now, instead of some per run.
         deletes: Look for deleted rows: None once a day, True now, False never.
-        max_deletes: Percentage of a table that one removal may take.
-        exclude: ``table.column`` names to leave out, beside the configured ones.
-        take_over: Make the warehouse this pipeline's if it belongs to another.
+        max_deletes: Percentage of a table's rows that one removal may delete.
+        exclude: ``table.column`` names to leave out, in addition to the configured ones.
+        take_over: Make the warehouse this pipeline's if it belongs to another one.
         publish: Where to put a copy of the DuckDB file for readers, if everything was read.
-        settings: Keys of ``[sources.harvest]`` that win over the configuration.
+        settings: Keys of ``[sources.harvest]`` that override the configuration.
         hooks: Clock and callbacks.
 
     Raises:
-        ConfigError: Settings that cannot work, or a warehouse that belongs to another pipeline.
+        ConfigError: The settings cannot work, or the warehouse belongs to another pipeline.
             No table was read, nothing changed.
         DestinationError: The warehouse cannot be opened. No table was read.
         BusyError: Another sync of this pipeline is running. Nothing was sent.
@@ -125,7 +125,7 @@ def _check_publishable(target: Target, place: Path) -> Path:
 
 
 def _publish(run: Run, report: SyncReport, place: Path) -> SyncReport:
-    """Copy the file for readers if everything was read; a copy that fails is the report's error."""
+    """Copy the file for readers if everything was read; a failed copy is the report's error."""
     if report.status != "ok":
         return report
     from harvest_source.warehouse.publishing import publish
@@ -138,7 +138,7 @@ def _publish(run: Run, report: SyncReport, place: Path) -> SyncReport:
 
 
 def _run(run: Run, endpoints: tuple[Endpoint, ...]) -> tuple[SyncReport, str | None]:
-    """The report, and the status of the run before where an address is told of it."""
+    """The report, and the previous run's status if an address is to be notified."""
     with run_ahead(partial(_open_accounts, run)) as opening:
         steps = _build_steps(run, endpoints)
         with steps.written_once():
@@ -153,7 +153,7 @@ def _take_steps(
         account_ids = opening.result()
     except HarvestError as error:
         chosen = run.settings.connection.account_ids
-        # A failure that the run log has, account by account, is not said twice.
+        # Failures that the run log lists account by account are not reported twice.
         errors = () if run.run_log.failures else (error,)
         steps.write_refused_run(build_report(run, chosen, errors=errors))
         raise
@@ -178,10 +178,10 @@ def _build_steps(run: Run, endpoints: tuple[Endpoint, ...]) -> SyncSteps:
 
 def _open_accounts(run: Run, is_cancelled: Callable[[], bool]) -> tuple[int, ...]:
     """
-    Open every account, as :func:`open_accounts`, and note whose token may see a part of it.
+    Open every account as :func:`open_accounts` does, and note tokens that may see only a part.
 
     Raises:
-        HarvestError: None of them can be opened.
+        HarvestError: No account can be opened.
     """
     account_ids = open_accounts(run, is_cancelled)
     for account_id in run.sessions.account_ids():  # Without those that failed.

@@ -42,7 +42,7 @@ from harvest_source.warehouse.own_repair import fill_own_tables
 from harvest_source.warehouse.repair import fill_parent_keys
 
 _LOOKED_BACK: Final = timedelta(days=35)
-"""How far back a run before this one is looked for."""
+"""How far back the previous run is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class SyncSteps:
     What a sync does with an open warehouse.
 
     Attributes:
-        restored: Warnings of :meth:`restore`, and the rows of lists there, or why it failed.
+        restored: Warnings and row counts of lists from :meth:`restore`, or the error it met.
     """
 
     workspace: Workspace
@@ -59,7 +59,7 @@ class SyncSteps:
 
     @contextmanager
     def written_once(self) -> Iterator[None]:
-        """Write a DuckDB file once for all steps; a failure to do so is only a warning."""
+        """Write to a DuckDB file once for all steps; a failure to do so is only a warning."""
         file = self.workspace.warehouse.file
         if file is None:
             yield
@@ -74,7 +74,7 @@ class SyncSteps:
         """
         Bring the warehouse up to date, while Harvest answers the first requests.
 
-        A failure is that of :meth:`execute`: a refused sign-in comes before it.
+        :meth:`execute` reports a failure, so that a refused sign-in is reported first.
         """
         warehouse = self.workspace.warehouse
         try:
@@ -112,7 +112,7 @@ class SyncSteps:
         return []
 
     def _complete_load(self) -> None:
-        """Make what tables, rows and columns lack after a load; a DuckDB file is opened once."""
+        """Add the tables, keys, values and comments that a load leaves out; opens the file once."""
         warehouse, owes = self.workspace.warehouse, self.workspace.warehouse.owes
         with warehouse.held() if owes else nullcontext():
             warehouse.make_child_tables(self.workspace.endpoints)
@@ -124,20 +124,20 @@ class SyncSteps:
 
     def _complete_tables(self) -> None:
         """
-        Make child tables and comments while a first read goes on: its end need not wait for them.
+        Make child tables and comments during a first read, whose end then need not wait for them.
 
-        What fails here is tried again after the last load.
+        A step that fails here is tried again after the last load.
         """
         with suppress(DestinationError):
             self.workspace.warehouse.make_child_tables(self.workspace.endpoints)
             write_comments(self.workspace.warehouse)
 
     def _fill_own_tables(self) -> None:
-        """Fill columns of our own tables that were dropped; a failure is only a warning."""
+        """Refill columns of our own tables that were dropped; a failure is only a warning."""
         try:
             with self.workspace.warehouse.sql() as sql:
                 fill_own_tables(sql)
-        except Exception as error:  # Another table in its place fails no table of Harvest's.
+        except Exception as error:  # A foreign table of that name must not fail Harvest's tables.
             self.workspace.run_log.warn(
                 f"{SYNC_RUNS}, deleted_records or a history lacks values that were to be filled "
                 f"in: {printable(error)}"
@@ -148,7 +148,7 @@ class SyncSteps:
         finish(self.workspace, report)
 
     def read_earlier_status(self, report: SyncReport) -> str | None:
-        """The status of the last run before this one; None: there is none, or it is not known."""
+        """The status of the previous run; None if there is none or it is not known."""
         warehouse = self.workspace.warehouse
         if report.errors or not warehouse.has_table(SYNC_RUNS):
             return None
@@ -165,7 +165,7 @@ class SyncSteps:
         write_run(self.workspace, report)
 
     def _write_comments(self) -> None:
-        """A warehouse that refuses comments and keys is complete without them."""
+        """Write comments and keys; a warehouse that refuses them is complete without them."""
         try:
             write_comments(self.workspace.warehouse)
             for warning in write_keys(self.workspace.warehouse):
@@ -177,12 +177,12 @@ class SyncSteps:
 
     def _remove_unseen(self, load_ids: Iterable[str], began: str) -> None:
         """
-        After a full refresh, remove the rows that no load brought since it began.
+        After a full refresh, remove the rows that no load has brought since it began.
 
         Args:
-            load_ids: The loads of this run, and of any other that has loaded meanwhile.
-            began: A load id of the moment before the first load: what is loaded before an
-                interrupted removal is finished stays, too.
+            load_ids: The loads of this run, and of any other run that has loaded in the meantime.
+            began: A load id from before the first load. Rows with a later one stay: they may be
+                loaded between an interrupted removal and its completion.
         """
         log, removal = self.workspace.run_log, RowRemoval(self.workspace, "--full-refresh")
         start = self.workspace.extraction.options.start_date
@@ -197,7 +197,7 @@ class SyncSteps:
         removal.execute()
 
     def _add_unseen(self, removal: RowRemoval, rows: Removal, limit: Decimal) -> None:
-        """Note *rows* for removal, less those that Harvest has on days that were not read."""
+        """Note *rows* for removal, except those that Harvest has on days that were not read."""
         session = self.workspace.sessions.open(rows.account_id)
         try:
             gone = leave_out_moved(self.workspace, session, rows)
@@ -208,7 +208,7 @@ class SyncSteps:
             removal.add([gone], limit=limit)
 
     def _find_complete(self, account_id: int) -> list[Endpoint]:
-        """The tables in which a row that was not served is gone, and not hidden from this token."""
+        """The tables in which a row that did not come is gone, and not hidden from this token."""
         session, log = self.workspace.sessions.open(account_id), self.workspace.run_log
         if not session.owner.is_administrator:
             log.warn(
@@ -230,11 +230,11 @@ class SyncSteps:
 
 def find_brought(log: RunLog) -> set[Place]:
     """
-    The tables, by account, of which the loads of a run brought every row that Harvest has.
+    The tables, by account, for which a run's loads brought every row that Harvest has.
 
-    Where the destination refuses a table, what was read with it is given up and read again. So a
-    table may have been read whole at first and fail then, and a thread of the first reading may
-    note that it has read one when that was given up already.
+    If the destination refuses a table, its package is given up and the other rows are read again.
+    So a table may first be read whole and then fail, and a thread of the first read may note a
+    table as whole after its package was given up.
     """
     unproven = {(each.table, each.account_id) for each in log.unproven}
     return log.whole - log.find_unread() - unproven

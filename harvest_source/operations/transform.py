@@ -1,4 +1,4 @@
-"""Building the dbt models in the warehouse that ``sync`` filled. Sends nothing to Harvest."""
+"""Build the dbt models in the warehouse that ``sync`` filled. Sends nothing to Harvest."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Model:
 
     @property
     def is_mart(self) -> bool:
-        """Whether it is for people, not a step on the way."""
+        """Whether it is for people, and not an intermediate step."""
         return self.name.startswith("harvest__")
 
 
@@ -122,14 +122,14 @@ def transform(
     Build the models and run their tests, in the schema ``<dataset>_models``.
 
     Args:
-        account: Accounts that the models are of; empty: all in the tables.
+        account: Accounts that the models cover; empty: all in the tables.
         variables: Variables of the dbt package, as its ``dbt_project.yml`` lists them.
         publish: Where to put a copy of the DuckDB file once every test has passed.
         on_progress: Called with how many models and tests have begun, and how many there are.
 
     Raises:
-        ConfigError: dbt is not installed, nothing was loaded under these names, or the models are
-            for other destinations than this one.
+        ConfigError: dbt is not installed, nothing was loaded under these names, or the models do
+            not support this destination.
         BusyError: A sync of this pipeline is running.
         DestinationError: The destination cannot be used, or dbt ended before it built anything.
     """
@@ -205,13 +205,13 @@ def _check_exists(target: Target) -> None:
 
 
 def _connect(adapter: str, warehouse: Warehouse) -> Connection:
-    """The destination as dbt is to reach it, by the credentials that dlt has for it."""
+    """How dbt reaches the destination, with the credentials that dlt has for it."""
     if warehouse.target.database is not None:
         path = str(warehouse.target.database.absolute())
         return Connection(adapter, {"path": path, "threads": _THREADS})
     known: Any = warehouse.pipeline.destination_client().config.credentials
     output = {
-        # A socket's folder is quoted where it is part of a URL.
+        # A socket's folder is percent-encoded in a URL.
         "host": unquote(str(known.host)),
         "port": int(known.port or 5432),
         "user": known.username,

@@ -1,14 +1,14 @@
 """
-Rows that the wide overlap brings again and that are in the warehouse as they are: not loaded.
+Leave out rows that the wide overlap brings again and that are unchanged in the warehouse.
 
 Once a day a table's changes of 25 hours are read again, for edits that were committed long after
-the time that they carry. Harvest has no filter that would bring those alone, and counts of two
-moments do not tell an edit that came late from one that left, so all of them are read. A row whose
-``updated_at`` is that of the warehouse is none of them, unless it changes without a new one, as a
-running timer does, or changed twice in one second. So timers stay in, and so does what lies within
-the ordinary overlap, which is read for that. Two edits of one second, of which one was committed
-minutes after the other, remain: those the audit finds, which reads every row again in turn and
-compares all of its values.
+their ``updated_at``. Harvest has no filter for those alone, and counts at two times do not
+distinguish an edit that came late from one that left, so all changes are read. A row with the
+``updated_at`` that the warehouse has is not a late edit, unless it changes without a new
+``updated_at``, as a running timer does, or changed twice in one second. So timers are loaded, and
+so are rows within the ordinary overlap, which exists for edits in the same second. That leaves two
+edits in one second of which one was committed minutes after the other. The audit finds those: it
+reads every row again in turn and compares all of its values.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _INSTANT: Final = pa.timestamp("us", tz="UTC")
 @dataclass(frozen=True, slots=True)
 class UnchangedRows:
     """
-    Leaves out of a run's batches what the warehouse has.
+    Leaves out of a run's batches the rows that the warehouse has.
 
     Attributes:
-        before: By table and account, when the ordinary overlap begins; without the others, whose
-            rows are all loaded.
+        before: By table and account, when the ordinary overlap begins. All rows of tables that are
+            not listed are loaded.
     """
 
     workspace: Workspace
@@ -83,7 +83,7 @@ class UnchangedRows:
         return rows.filter(pc.invert(pc.is_in(here.column("place"), value_set=places)))
 
     def _find_known(self, place: Place) -> pa.Table:
-        """Id and ``updated_at`` of what the warehouse has of the days that are read again."""
+        """Id and ``updated_at`` of the warehouse's rows from the period that is read again."""
         if place not in self._known:
             table, account_id = place
             until = self.before[place]
@@ -104,10 +104,10 @@ class UnchangedRows:
 
 def find_unchanged(workspace: Workspace, feeds: Sequence[TableFeed]) -> UnchangedRows:
     """
-    What need not be loaded of *feeds*.
+    Find what need not be loaded of *feeds*.
 
-    Everything is loaded of a table that is read whole, or by a token that may see other rows or
-    values than the one before it: those come with old dates.
+    All rows of a table are loaded if it is read whole, or by a token that may see other rows or
+    values than the token before it: those come with an old ``updated_at``.
     """
     options, now = workspace.extraction.options, workspace.now()
     before: dict[Place, datetime] = {}

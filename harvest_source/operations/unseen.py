@@ -13,7 +13,7 @@ from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.removal import build_condition
 
 _ASKED = 100
-"""Up to so many rows are asked for by id; of more, the list of the earlier days is read."""
+"""Up to this many rows are requested by id; for more, the list of the earlier days is read."""
 
 
 def leave_out_moved(workspace: Workspace, session: Session, removal: Removal) -> Removal | None:
@@ -21,7 +21,7 @@ def leave_out_moved(workspace: Workspace, session: Session, removal: Removal) ->
     *removal* without the rows that Harvest still has, on a day that was not read.
 
     Returns:
-        None when none is gone, or when that could not be told.
+        None if no row is gone, or if that could not be determined.
 
     Raises:
         HarvestError: Harvest did not answer, or the destination refused.

@@ -1,7 +1,7 @@
 """
-Is the warehouse what Harvest has? Counts, hours and money against Harvest's own totals.
+Does the warehouse equal Harvest? Compares counts, hours and money with Harvest's own totals.
 
-Changes no row of Harvest's tables unless asked to mend; then it reads exactly the parts that differ
+Changes no row of Harvest's tables unless asked to mend; then it reads exactly the differing parts
 again. Each verification leaves a row in ``verify_runs``.
 """
 
@@ -37,7 +37,7 @@ from harvest_source.warehouse.target import Target, build_target
 from harvest_source.warehouse.working_folder import claim_folder
 
 _ROUNDS: Final = 3
-"""How often what differs is mended and compared again."""
+"""How often differences are mended and compared again, at most."""
 
 
 def verify(
@@ -54,17 +54,17 @@ def verify(
     hooks: Hooks | None = None,
 ) -> VerifyReport:
     """
-    Compare every table that is read by changes with Harvest's own totals.
+    Compare tables read by changes with Harvest's own totals, and tables read whole with its lists.
 
-    What changed in Harvest since the last sync is no difference. Reports have an allowance of their
-    own, 100 requests in 15 minutes; a year takes one. An account that cannot be opened fails alone:
-    the report names it, and the others are compared.
+    Changes in Harvest since the last sync do not count as differences. Reports have an allowance of
+    their own, 100 requests in 15 minutes; each year takes one. An account that cannot be opened
+    fails alone: the report names it, and the others are compared.
 
     Args:
-        exclude: ``table.column`` names that syncs leave out, beside the configured ones: they are
-            not compared, and mending leaves them out, too.
-        fix: Read again what differs, remove what is gone, and compare once more.
-        max_deletes: Percentage of a table that mending may remove.
+        exclude: ``table.column`` names that syncs leave out, in addition to the configured ones:
+            they are not compared, and mending leaves them out, too.
+        fix: Read what differs again, remove what is gone, and compare again.
+        max_deletes: Percentage of a table's rows that mending may remove.
 
     Raises:
         ConfigError: There is no such warehouse, or nothing was loaded under these names.
@@ -121,7 +121,7 @@ def _check_exists(target: Target) -> None:
 
 
 def _note_unread(workspace: Workspace) -> None:
-    """A table that runs began to read and none read to its end has nothing to compare."""
+    """Record as failures the tables that runs began to read and none read to the end."""
     warehouse, log = workspace.warehouse, workspace.run_log
     unknown = [
         (endpoint.name, account_id)
@@ -131,7 +131,7 @@ def _note_unread(workspace: Workspace) -> None:
         if not was_read_to_end(workspace, endpoint, account_id)
     ]
     if not unknown:
-        return  # As a rule: to open a DuckDB file takes time.
+        return  # The usual case. Opening a DuckDB file takes time.
     with warehouse.sql() as sql:
         unread = find_unread(read_runs(warehouse, sql, workspace.now()))
     for place in unknown:
@@ -141,7 +141,7 @@ def _note_unread(workspace: Workspace) -> None:
 
 
 def _note_nothing_compared(workspace: Workspace, found: Sequence[Comparison]) -> None:
-    """An account of which nothing could be compared is not as it should be."""
+    """Record as failures the accounts of which nothing could be compared."""
     log = workspace.run_log
     told = {each.account_id for each in found} | {each.account_id for each in log.failures}
     for account_id in workspace.sessions.account_ids():
@@ -155,10 +155,10 @@ def _mend_all(
     workspace: Workspace, comparison: TablesComparison, found: list[Comparison]
 ) -> tuple[list[Comparison], bool]:
     """
-    Mend what differs, and compare again, until nothing is left that mending changes.
+    Mend what differs and compare again, until mending changes nothing more or the rounds are used.
 
-    Reading a row that was missing may show that another one is too many. What changed rows excuse
-    is read once: where a timer runs, a wrong row is in no figure that could be told from it.
+    Reading a missing row may reveal another one that is extra. Differences that changed rows excuse
+    are read once: while a timer runs, no figure distinguishes a wrong row from the timer.
 
     Returns:
         The comparisons as they are then, and whether there was anything to mend.
@@ -183,7 +183,7 @@ def _mend_all(
 
 
 def _mend(workspace: Workspace, differing: Sequence[Comparison]) -> None:
-    """Mend account by account: rows of one keep the columns that those of another lack."""
+    """Mend account by account: an account's rows keep columns that another account's rows lack."""
     for account_id in sorted({each.account_id for each in differing}):
         ours = [each for each in differing if each.account_id == account_id]
         mend(exclude_what_is_lacking(workspace, account_id), ours)

@@ -15,17 +15,17 @@ from harvest_source.operations.workspace import Workspace
 from harvest_source.warehouse.own_rows import insert_row, takes_inserts
 
 _MOST_DIFFERENCES: Final = 1000
-"""Differing figures that are written down: a table that was emptied differs everywhere."""
+"""Differing figures that are stored at most: a table that was emptied differs everywhere."""
 
 
 def record_verification(workspace: Workspace, report: VerifyReport, *, has_pending: bool) -> None:
     """
     Write the row of *report*; a failure to do so is only a warning.
 
-    The table is made by ``sync`` alone: a verification without ``--fix`` changes no tables.
+    Only ``sync`` makes the table: a verification without ``--fix`` changes no tables.
 
     Args:
-        has_pending: dlt would load what an earlier run read together with the row.
+        has_pending: Whether dlt would load pending rows of an earlier run together with this row.
     """
     warehouse, log = workspace.warehouse, workspace.run_log
     if not is_made(VERIFY_RUNS, warehouse.schema):
@@ -38,7 +38,7 @@ def record_verification(workspace: Workspace, report: VerifyReport, *, has_pendi
         return
     try:
         insert_row(warehouse, VERIFY_RUNS, _build_row(report, workspace.now()))
-    except Exception as error:  # The figures are compared: a missing record of it fails nothing.
+    except Exception as error:  # The figures are compared: a missing record fails nothing.
         log.warn(f"The verification could not be written to {VERIFY_RUNS}: {printable(error)}")
     if by_load:
         drop_staging(workspace)

@@ -41,7 +41,7 @@ class VerifyReport:
 
     @property
     def open_questions(self) -> tuple[OpenQuestion, ...]:
-        """What could not be told, by reason."""
+        """The differences that could not be decided, by reason."""
         return find_open_questions(self.comparisons)
 
     @property
@@ -68,7 +68,7 @@ class VerifyReport:
         return choose_exit_code(codes | ({ExitCode.CHECK_FAILED} if self.differences else set()))
 
     def count_states(self) -> dict[str, int]:
-        """How many comparisons came to each state."""
+        """How many comparisons have each state."""
         counts = Counter(each.state for each in self.comparisons)
         return {str(state): counts[state] for state in State}
 

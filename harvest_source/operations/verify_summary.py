@@ -1,4 +1,4 @@
-"""What a verification comes to: one line per check and currency, and what is left open, grouped."""
+"""Sum up a verification: one line per check and currency, and open questions by reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNITS: Final = {
     "invoice total": "invoices",
     "payments": "invoices",
 }
-"""What one figure of each check is of, in the order in which people read the checks."""
+"""What one figure of each check stands for, in the order in which people read the checks."""
 
 _NAMES: Final = {
     "rows": "Rows",
@@ -71,7 +71,7 @@ class CheckSummary:
 
     @property
     def unit(self) -> str:
-        """What one figure is of: ``tables``, ``invoices``, ..."""
+        """What one figure stands for: ``tables``, ``invoices``, ..."""
         return UNITS.get(self.check, "figures")
 
     @property
@@ -81,7 +81,7 @@ class CheckSummary:
 
     @property
     def difference(self) -> Decimal:
-        """What is here, less what is there."""
+        """What is here, minus what is there."""
         return EXACT.subtract(self.here, self.there)
 
     @property
@@ -111,7 +111,7 @@ class CheckSummary:
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """Figures of one check that differ for one known reason, which may be right."""
+    """Figures of one check that differ for one known reason, which may be legitimate."""
 
     check: str
     reason: str
@@ -153,7 +153,7 @@ def _summarise(place: tuple[int, str, str], found: Sequence[Comparison]) -> Chec
 
 
 def find_open_questions(comparisons: Iterable[Comparison]) -> tuple[OpenQuestion, ...]:
-    """What could not be told, grouped by check and reason."""
+    """The differences that could not be decided, grouped by check and reason."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for each in comparisons:
         if each.state is State.INFORMATION:
@@ -168,7 +168,7 @@ def name_check(check: str, currency: str = "") -> str:
 
 
 def write_figures(check: str, here: Decimal, there: Decimal) -> Iterator[str]:
-    """Here, Harvest and the difference, all digits of each; money and hours with two decimals."""
+    """Here, Harvest and the difference in all digits; hours and money with two decimals or more."""
     for figure in (here, there, EXACT.subtract(here, there)):
         text = f"{figure:,f}"
         whole, _, decimals = text.partition(".")

@@ -1,5 +1,5 @@
 """
-How the warehouse is: last runs, age of each table, rows, what waits, what is planned, the sign-in.
+The state of the warehouse: last runs, tables' age and rows, what waits, what is planned, sign-in.
 
 Reads the warehouse and the working folder. Asks Harvest nothing, unless the sign-in is to be
 checked.
@@ -64,7 +64,7 @@ class TableStatus:
         next_audit: When it is compared with Harvest's count again; None: it is not.
         next_sweep: When all parents are asked again; None: it has no parents.
         parents_left: Parents that no run has asked yet.
-        is_stale: It is older than was asked for.
+        is_stale: Whether it is older than the requested age.
     """
 
     table: str
@@ -98,7 +98,7 @@ class WarehouseStatus:
     Attributes:
         runs: The last ones, the newest first.
         waiting: What an earlier run read and did not load; empty: nothing.
-        warnings: What else people should know.
+        warnings: What else the user should know.
         verified: The last verification; None: there was none.
     """
 
@@ -114,12 +114,12 @@ class WarehouseStatus:
 
     @property
     def stale(self) -> list[TableStatus]:
-        """The tables that are older than was asked for."""
+        """The tables that are older than the requested age."""
         return [each for each in self.tables if each.is_stale]
 
     @property
     def exit_code(self) -> ExitCode:
-        """0; 5 for a table that is too old; that of a sign-in that was checked and failed."""
+        """0; 5 for a table that is too old; the code of a sign-in that was checked and failed."""
         codes = {ExitCode.CHECK_FAILED} if self.stale else set()
         if self.is_checked and self.sign_in.error:
             codes.add(self.sign_in.exit_code)
@@ -156,7 +156,7 @@ def read_warehouse_status(
     activity: Activity | None = None,
 ) -> WarehouseStatus:
     """
-    Read how the warehouse is.
+    Read the state of the warehouse.
 
     Args:
         account: Only these accounts.
@@ -164,10 +164,10 @@ def read_warehouse_status(
         max_age: ``90m``, ``26h`` or ``2d``: tables whose last complete read began earlier are
             stale.
         check: Ask Harvest whether the sign-in works.
-        activity: Is told while a DuckDB file is waited for.
+        activity: Is notified while this waits for a DuckDB file.
 
     Raises:
-        ConfigError: A name or an age that cannot be, or a warehouse that nothing was loaded into.
+        ConfigError: A name or an age is not valid, or nothing was loaded into the warehouse.
         DestinationError: The destination cannot be opened.
     """
     config = read_configuration(settings or {})
@@ -213,10 +213,10 @@ def read_warehouse_status(
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """
-    What is asked of the tables.
+    What decides whether a table is stale and when its parents are asked again.
 
     Attributes:
-        limit: Age from which a table is stale; None: none is.
+        limit: Age from which on a table is stale; None: none is.
         sweep_every: ``full_walk``.
     """
 
@@ -226,7 +226,7 @@ class _Plan:
 
 
 def _tell_if_stale(status: WarehouseStatus, config: HarvestConfiguration) -> WarehouseStatus:
-    """Tell the configured address of stale tables; if that fails, the report says so."""
+    """Notify the configured address of stale tables; if that fails, the report says so."""
     recipient = parse_recipient(config) if status.stale else None
     if recipient is None:
         return status
@@ -307,7 +307,7 @@ def _read_table(
 
 
 def _plan_sweep(last: ParentSweep, plan: _Plan) -> datetime:
-    """When all parents have been asked: by the end of a sweep that has begun, or of the next."""
+    """When all parents will have been asked: at the end of the current sweep, or of the next."""
     if (end := last.ends_by(plan.now, plan.sweep_every)) is not None:
         return end
     done = last.at or last.finished_at

@@ -28,7 +28,7 @@ class Workspace:
 
     @property
     def run_log(self) -> RunLog:
-        """What the run writes down."""
+        """The log of the run."""
         return self.extraction.run_log
 
     @property
@@ -52,7 +52,7 @@ class Workspace:
             yield self.sessions.open(account_id)
 
     def has_column(self, table: str, column: str) -> bool:
-        """Whether the warehouse has *column*, and it is kept up to date: it is not excluded."""
+        """Whether the warehouse has *column* and it is not excluded, so that it is up to date."""
         is_excluded = f"{table}.{column}" in self.extraction.options.exclude
         if is_excluded or table not in self.warehouse.schema.tables:
             return False
@@ -60,10 +60,10 @@ class Workspace:
 
     def lacks(self, what: str, columns: Sequence[str]) -> bool:
         """
-        Whether *what* cannot be compared, because any of *columns* is excluded; said once.
+        Whether *what* cannot be compared because any of *columns* is excluded; warns once.
 
         Args:
-            columns: As ``table.column``; those of tables that are not loaded do not count.
+            columns: As ``table.column``; columns of tables that are not loaded are ignored.
         """
         places = [name.partition(".")[::2] for name in columns]
         missing = [
