@@ -1,16 +1,16 @@
 """
 Copies a Harvest (getharvest.com) account into DuckDB, or any dlt destination.
 
-Reading order, four files from the way in to the rules by which no row is lost:
+Reading order, four files from the entry point to the rules that keep every row:
 
 1. :mod:`harvest_source.operations.sync`, one whole run; or :mod:`harvest_source.load.source`, the
-   dlt source for pipelines of one's own,
+   dlt source for pipelines of your own,
 2. :mod:`harvest_source.extract.extraction`, all tables of all accounts as one stream of batches,
 3. :mod:`harvest_source.extract.strategies`, how each kind of list is read.
 
-What there is to read stands in :mod:`harvest_source.schema`. Rooms import downward only, from the
-top: ``cli``, ``operations``, ``warehouse``, ``load``, ``extract`` and ``config``, ``auth``, ``api``
-and ``decode``, ``schema``.
+:mod:`harvest_source.schema` describes the tables and their endpoints. Packages import downward
+only, from the top: ``cli``, ``operations``, ``warehouse``, ``load``, ``extract`` and ``config``,
+``auth``, ``api`` and ``decode``, ``schema``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["__version__", "attach", "harvest", "sync"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``attach``, ``harvest`` and ``sync`` at their first use: dlt takes 0.4 s to import."""
+    """Import ``attach``, ``harvest`` and ``sync`` on first use: dlt takes 0.4 s to import."""
     if name == "attach":
         from harvest_source.warehouse.attach import attach
 

@@ -1,4 +1,4 @@
-"""``harvest-source`` and ``python -m harvest_source``."""
+"""Entry point of ``harvest-source`` and ``python -m harvest_source``."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from harvest_source.startup import (
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    # Our own report says what people need; dlt's log is for --debug.
+    # Our own report says what users need to know; dlt's log is for --debug.
     "RUNTIME__LOG_LEVEL": "CRITICAL",
-    # Every table's request in flight at once: 16 lists at 300 ms take 0.6 s instead of 1.4 s.
+    # One request per table in flight at once: 16 lists at 300 ms take 0.6 s instead of 1.4 s.
     "EXTRACT__WORKERS": "16",
-    # Loaded packages would fill the disk.
+    # Completed load packages would fill the disk.
     "LOAD__DELETE_COMPLETED_JOBS": "true",
-    # Rows left in the staging tables would be written into the database file once more.
+    # Rows left in the staging tables would be written to the database file a second time.
     "LOAD__TRUNCATE_STAGING_DATASET": "true",
 }
-"""Of dlt and of Arrow; what the environment says goes."""
+"""Default settings of dlt and Arrow; environment variables that are already set win."""
 
 NOISE = (
-    # dlt's merge into SQLAlchemy's databases; SQLAlchemy does what is meant.
+    # From dlt's merge through SQLAlchemy, which does the right thing despite the warning.
     "implicitly coercing",
     "Coercing Subquery object",
-    # SQLite has no decimals; harvest-source check says what that means.
+    # SQLite has no decimal type; harvest-source check explains the consequences.
     "Dialect sqlite.* does .not. support Decimal",
 )
-"""How warnings of libraries begin that people can do nothing about."""
+"""Beginnings (regular expressions) of library warnings that users can do nothing about."""
 
 if sys.platform == "linux":
-    # Where the C library gives back what is free (see harvest_source.memory): 20 to 100 MB less
-    # than Arrow's own allocators, which keep it for each thread, in the same processor time.
+    # The C library returns free memory to the system (see harvest_source.memory). That takes 20 to
+    # 100 MB less than Arrow's own allocators, which keep it per thread, in the same CPU time.
     DEFAULTS["ARROW_DEFAULT_MEMORY_POOL"] = "system"
 
 
 def main() -> None:
-    """Run the command line; exits with the code the README lists."""
+    """Run the command line and exit with one of the codes listed in the README."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     for message in NOISE:
@@ -59,8 +59,8 @@ def main() -> None:
     prepare_streams()
     code = run(sys.argv[1:])
     if code == ExitCode.INTERRUPTED or (code and has_threads()):
-        # Threads that still wait for an answer would hold a normal exit for minutes: the
-        # interpreter waits for those of a pool.
+        # The interpreter waits for pool threads when it exits. Threads that still wait for an
+        # answer would delay a normal exit by minutes.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

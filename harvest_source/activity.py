@@ -1,4 +1,4 @@
-"""What a run is doing at the moment, for those who watch it. Thread-safe."""
+"""What a run is doing at the moment, for progress displays. Thread-safe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """What takes the time now; the later ones take precedence over the earlier ones."""
+    """What a run spends its time on now. Later members take precedence over earlier ones."""
 
     ASKING = "asking"
     READING = "reading"
@@ -21,20 +21,20 @@ class Phase(StrEnum):
 
 class Activity:
     """
-    The phase of a run and the requests that it has sent.
+    The phase of a run and the number of requests it has sent.
 
     Attributes:
         requests: How many requests were sent.
-        allowed: How many requests may be sent in how many seconds; None: not known.
-        on_sent: Called after each request got its turn, from its thread.
+        allowed: The rate limit as (requests, seconds); None if not known.
+        on_sent: Called after the rate limiter admitted a request, on that request's thread.
     """
 
     def __init__(self, base: Phase = Phase.READING) -> None:
         """
-        Start with nothing sent.
+        Start with no requests sent.
 
         Args:
-            base: The phase as long as no other is entered.
+            base: The phase while no other phase is entered.
         """
         self.requests = 0
         self.allowed: tuple[int, float] | None = None
@@ -46,7 +46,7 @@ class Activity:
 
     @contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
-        """Enter *phase* for the block; several threads may be in one, or in different ones."""
+        """Enter *phase* for the block. Threads may be in the same phase or in different ones."""
         self._change(phase, 1)
         try:
             yield
@@ -55,7 +55,7 @@ class Activity:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """While a request waits for its turn; afterwards it counts as sent."""
+        """Wrap a request's wait for the rate limiter; when the block ends, it counts as sent."""
         with self.during(Phase.LIMIT):
             yield
         with self._lock:
@@ -63,17 +63,17 @@ class Activity:
         self.on_sent()
 
     def wait_for(self, holder: str) -> None:
-        """Note that *holder* has the warehouse's file; until :meth:`go_on`."""
+        """Record that *holder* has the warehouse's file open, until :meth:`go_on` is called."""
         with self._lock:
             self._holder = holder
 
     def go_on(self) -> None:
-        """Note that the warehouse's file can be used."""
+        """Record that the warehouse's file can be used."""
         self.wait_for("")
 
     @property
     def phase(self) -> Phase:
-        """The phase with precedence, of those that any thread is in."""
+        """The phase that takes precedence among those any thread is in."""
         with self._lock:
             if self._holder:
                 return Phase.FILE
@@ -81,7 +81,7 @@ class Activity:
         return entered[-1] if entered else self._base
 
     def describe(self) -> str:
-        """The phase in words, with the process that holds the file."""
+        """The phase in words, including the process that holds the file."""
         phase, holder = self.phase, self._holder
         if phase is Phase.FILE and holder:
             return f"waiting for the file that {holder} holds"
@@ -89,7 +89,7 @@ class Activity:
 
     @property
     def base(self) -> Phase:
-        """The phase as long as no other is entered."""
+        """The phase while no other phase is entered."""
         return self._base
 
     def _change(self, phase: Phase, by: int) -> None:

@@ -1,4 +1,4 @@
-"""Time as an argument: whatever waits or dates something is given a :class:`Clock`."""
+"""Time as an argument: code that waits or takes timestamps is given a :class:`Clock`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time, a steady counter and a way to wait. Tests pass one that never really waits."""
+    """Wall time, a monotonic counter and a way to wait. Tests pass one that never really waits."""
 
     def now(self) -> datetime:
-        """Wall time, aware, UTC."""
+        """Wall time, timezone-aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some fixed point; never goes back."""
+        """Seconds since some fixed point; never goes backwards."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -24,7 +24,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Work on several threads, as one stream of results. Knows nothing of Harvest."""
+"""Run work on several threads as one stream of results. Knows nothing about Harvest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JOB: Final = "harvest-job"
 _MAP: Final = "harvest-map"
 
 _CHECK_EVERY_S: Final = 0.2
-"""How often a job that waits for room in the queue checks whether the stream was closed."""
+"""How often a job that waits for space in the queue checks whether the stream was closed."""
 
 
 class _Closed(Exception):
@@ -33,7 +33,7 @@ class _Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A job ended, with an error if it failed."""
+    """Marks the end of a job, with an error if it failed."""
 
     error: BaseException | None = None
 
@@ -47,18 +47,19 @@ def gather(
     silence: tuple[float, R] | None = None,
 ) -> Generator[R, None, None]:
     """
-    Yield what ``work(item, emit)`` emits for each of *items*, as it comes.
+    Yield what ``work(item, emit)`` emits for each of *items*, as it arrives.
 
-    The results of one job stay in order; jobs overtake each other. A job whose results are not
-    consumed fast enough waits. The first exception is raised here and ends the other jobs at their
-    next ``emit``, as does closing the iterator; neither waits for them to end.
+    The results of one job stay in order; jobs may overtake each other. A job whose results are not
+    consumed fast enough blocks. The first exception is raised here and ends the other jobs at their
+    next ``emit``, as does closing the iterator; neither waits for the jobs to end.
 
     Args:
-        work: Returns further items if its item turned out to be several.
-        workers: Jobs in parallel; 1 runs them in this thread, one after the other, and holds the
-            results of each until it is done.
-        waiting: Results that may wait to be consumed.
-        silence: Seconds, and what to yield whenever nothing came for so long; needs threads.
+        work: May return further items, when its item turns out to be several.
+        workers: Number of parallel jobs. 1 runs them one after the other in this thread, and holds
+            back the results of each job until it is done.
+        waiting: Maximum number of results that may wait to be consumed.
+        silence: (seconds, value): yield the value whenever no result arrives for that long. Has no
+            effect with one worker.
     """
     if workers == 1:
         left = deque(items)
@@ -74,8 +75,8 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
     """
     ``map(work, items)`` on *workers* threads, in order; at most twice that many results wait.
 
-    The first exception is raised in place of its result; items that were not begun never are. With
-    one worker, or for one item of a collection, it is plain ``map``, in this thread.
+    The first exception is raised in place of its result, and items not yet started are dropped.
+    With one worker, or a collection of at most one item, it is plain ``map`` in this thread.
     """
     if workers == 1 or (isinstance(items, Sized) and len(items) < 2):
         yield from map(work, items)
@@ -90,23 +91,23 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T], *, workers: int) -> 
         while waiting:
             yield waiting.popleft().result()
     finally:
-        # Ctrl-C must not wait for a request that is under way.
+        # Ctrl-C must not wait for a request in flight.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def has_threads() -> bool:
-    """Whether a thread of :func:`gather` or :func:`in_parallel` runs, which may wait long."""
+    """Whether a thread of :func:`gather` or :func:`in_parallel` is alive; it may block for long."""
     return any(thread.name.startswith((_JOB, _MAP)) for thread in threading.enumerate())
 
 
 @cache
 def processor_share() -> threading.BoundedSemaphore:
     """
-    Held by a thread while it keeps a processor busy: there is one for each, and two at least.
+    Held by a thread while it keeps a processor busy: one slot per processor, at least two.
 
-    Pages are decoded by as many threads as there are lists, and loaded by one. Without turns the
-    one gets a small part of the processors, and all rows wait for it. On two processors a first
-    load took a fifth less wall time with them, and a tenth less processor time.
+    Each list has a thread that decodes its pages, but a single thread loads them. Without the
+    semaphore the loading thread gets a small share of the processors, and all rows wait for it. On
+    two processors it made a first load take a fifth less wall time and a tenth less CPU time.
     """
     return threading.BoundedSemaphore(max(2, read_processors()))
 
@@ -121,7 +122,7 @@ class _Gathering(Generic[T, R]):
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._jobs = 0
-        """Jobs whose end was not taken yet."""
+        """Jobs whose :class:`_End` has not been consumed yet."""
 
     def run(self, items: Sequence[T], workers: int) -> Iterator[R]:
         pool = ThreadPoolExecutor(workers, thread_name_prefix=_JOB)
@@ -129,7 +130,7 @@ class _Gathering(Generic[T, R]):
             yield from self._take(pool, items)
         finally:
             self._closed.set()
-            # Ctrl-C must not wait for a request that is under way.
+            # Ctrl-C must not wait for a request in flight.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, pool: ThreadPoolExecutor, items: Sequence[T]) -> Iterator[R]:
@@ -163,13 +164,13 @@ class _Gathering(Generic[T, R]):
         try:
             more = self._work(item, self._put) or ()
             if self._closed.is_set():
-                return  # The pool takes no more items.
-            # Begun here: the consumer may be busy for seconds before it takes the next result.
+                return  # The pool accepts no more items.
+            # Started here, because the consumer may be busy for seconds before its next result.
             self._begin(pool, more)
             self._put(_End())
         except _Closed:
             pass
-        except BaseException as error:  # Raised in the thread that iterates.
+        except BaseException as error:  # Raised again in the thread that iterates.
             self._put_unless_closed(_End(error=error))
 
     def _put(self, result: R | _End) -> None:
@@ -189,16 +190,16 @@ class _Gathering(Generic[T, R]):
 @contextmanager
 def run_ahead(task: Callable[[Callable[[], bool]], T]) -> Iterator[Future[T]]:
     """
-    Run *task* on a thread of its own while the block runs.
+    Run *task* on its own thread while the block runs.
 
-    Not on a pool: the interpreter waits for a pool's threads when it ends, and a thread that waits
-    for another one of its own pool can wait for ever.
+    It does not use a pool: the interpreter waits for pool threads when it exits, and a pool thread
+    that waits for another thread of the same pool can deadlock.
 
     Args:
-        task: Is given a function that returns True once the block was left.
+        task: Gets a function that returns True once the block has been left.
 
     Yields:
-        The future result of *task*.
+        A future with the result of *task*.
     """
     dropped = threading.Event()
     outcome: Future[T] = Future()
@@ -206,7 +207,7 @@ def run_ahead(task: Callable[[Callable[[], bool]], T]) -> Iterator[Future[T]]:
     def run() -> None:
         try:
             outcome.set_result(task(dropped.is_set))
-        except BaseException as error:  # Raised in the thread that waits for the result.
+        except BaseException as error:  # Raised again in the thread that waits for the result.
             outcome.set_exception(error)
 
     threading.Thread(target=run, name="harvest-ahead", daemon=True).start()

@@ -8,23 +8,23 @@ Every error this package raises on purpose.
     ├── ResourceError             the process may not have the memory or the threads it needs
     ├── RemoteError               Harvest refused, or gave no usable answer
     │   ├── AuthError             Harvest refused the sign-in
-    │   │   └── SignInError       a login cannot be made, renewed or read; the message says it all
+    │   │   └── SignInError       a login cannot be made, renewed or read; the message is complete
     │   └── ApiError              carries path, status and attempts
     │       ├── RateLimitedError  429 until we gave up
     │       ├── ServerError       5xx, time-outs, refused connections, until we gave up
-    │       ├── ForbiddenError    403: this token may not read that
-    │       ├── StaleAnswerError  a cache answers, with what it had before the run
+    │       ├── ForbiddenError    403: the token may not read this
+    │       ├── StaleAnswerError  a cache keeps serving an answer from before the run
     │       └── ResponseError     an answer that cannot be right
     │           ├── UnsafeLinkError   a next link that must not be followed
     │           └── IncompleteListError   a list that could not be proven complete
     ├── DestinationError          the warehouse refused; the message says what stays pending
-    │   └── TableRefusedError     it refused one table; the others are not held up
+    │   └── TableRefusedError     it refused one table; it does not block the others
     ├── NothingComparedError      a verification had nothing to compare
     ├── GuardError                a guard stopped a destructive step
     └── BusyError                 another sync of this pipeline is running
 
-A message has three parts: what happened and to what, what is known, what to do next. It never holds
-a token, a query string or a response body.
+A message has three parts: what happened and to what, what is known, and what to do next. It never
+contains a token, a query string or a response body.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class HarvestError(Exception):
     The root of every error this package raises on purpose.
 
     Attributes:
-        exit_code: What the command line ends with.
+        exit_code: The exit code of the command line.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
@@ -58,7 +58,8 @@ class ResourceError(HarvestError):
     """
     The process may not have the memory or the threads that it needs.
 
-    Who starts it sets these limits, so it ends as a mistake in the configuration does.
+    The user who starts the process sets these limits, so the exit code is that of a wrong
+    configuration.
     """
 
     exit_code = ExitCode.USAGE
@@ -80,18 +81,18 @@ class SignInError(AuthError):
     """
     A login could not be made, renewed or read.
 
-    The message is complete: callers show it as it is and add nothing.
+    The message is complete: callers show it unchanged and add nothing.
     """
 
 
 class ApiError(RemoteError):
     """
-    A request that Harvest did not answer usefully.
+    Harvest gave no usable answer to a request.
 
     Attributes:
         path: Path of the request, without host and query.
-        status: Last HTTP status; None when no answer came.
-        attempts: How many times it was sent.
+        status: Last HTTP status; None if there was no answer.
+        attempts: How many times the request was sent.
     """
 
     def __init__(
@@ -104,11 +105,11 @@ class ApiError(RemoteError):
 
 
 class RateLimitedError(ApiError):
-    """Every attempt was answered 429."""
+    """A request was given up, and its last attempt was answered 429."""
 
 
 class ServerError(ApiError):
-    """Every attempt ended in a 5xx, a time-out or a broken connection."""
+    """Given up after 408s, 5xx, time-outs or broken connections; or an untrusted certificate."""
 
 
 class ForbiddenError(ApiError):
@@ -117,16 +118,16 @@ class ForbiddenError(ApiError):
 
 class StaleAnswerError(ApiError):
     """
-    Every attempt was answered by a cache, with an answer from before the run.
+    A request was given up, because a cache kept serving an answer made before the run.
 
-    It is no evidence of anything: nothing is removed, replaced or counted by it.
+    Such an answer proves nothing: no row is removed, replaced or counted because of it.
     """
 
     exit_code = ExitCode.CHECK_FAILED
 
 
 class ResponseError(ApiError):
-    """An answer that cannot be right: wrong status, no JSON, envelope key missing, link twice."""
+    """An answer that cannot be right: wrong status, no JSON, missing key, repeated link."""
 
 
 class UnsafeLinkError(ResponseError):
@@ -135,9 +136,9 @@ class UnsafeLinkError(ResponseError):
 
 class IncompleteListError(ResponseError):
     """
-    A list was read, and whether a row is missing could not be told.
+    A list was read, but it could not be proven that no row is missing.
 
-    Rows that were read may be loaded; the list's cursor does not move and nothing is removed.
+    The rows read may be loaded; the list's cursor does not advance and no row is removed.
     """
 
     exit_code = ExitCode.CHECK_FAILED
@@ -157,10 +158,10 @@ class DestinationError(HarvestError):
 
 class TableRefusedError(DestinationError):
     """
-    The warehouse refused the rows of one table. They were given up and are read again.
+    The warehouse refused the rows of one table. They were discarded and will be read again.
 
     Attributes:
-        table: Its name, as dlt has it; of a child table the name of the table above it.
+        table: The table's name in dlt; for a child table, the name of its parent table.
     """
 
     def __init__(self, message: str, *, table: str) -> None:
@@ -184,12 +185,12 @@ def iter_causes(
     error: BaseException | None, *, attributes: Iterable[str] = ()
 ) -> Iterator[BaseException]:
     """
-    *error* and every exception that led to it, each once, the nearest first.
+    Yield *error* and every exception that led to it, each once, the nearest first.
 
-    Follows ``__cause__``, and ``__context__`` where an exception was raised without ``from``.
+    Follows ``__cause__``, or ``__context__`` where an exception was raised without ``from``.
 
     Args:
-        attributes: Attributes in which a library's exceptions keep the one they stand for.
+        attributes: Attributes in which a library's exceptions keep the exception they wrap.
     """
     names = tuple(attributes)
     waiting: list[object] = [error]
@@ -218,7 +219,7 @@ def error_dict(
     One entry of ``errors`` in ``--json`` and ``sync_runs``.
 
     Args:
-        account_id, table: What the error belongs to; without them, to the whole run.
+        account_id, table: What the error belongs to; without them, it belongs to the whole run.
         message: Replaces the error's own text.
     """
     return {
@@ -241,10 +242,10 @@ def describe_os_error(error: OSError) -> str:
 
 def printable(text: object, *, limit: int = 200) -> str:
     """
-    Text from outside as one line of a message: no control characters, at most *limit* characters.
+    External text as one line of a message: no control characters, at most *limit* characters.
 
-    In a word that looks like an address, everything after the question mark is left out: a query
-    may hold a secret.
+    In a word that looks like a URL, everything after the question mark is left out: the query may
+    contain a secret.
     """
     words = "".join(char if char.isprintable() else " " for char in str(text)[: 4 * limit]).split()
     line = " ".join(

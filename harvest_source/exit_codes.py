@@ -1,4 +1,4 @@
-"""What the command line ends with, and which number stands when several apply."""
+"""Exit codes of the command line, and which one wins when several apply."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 
 class ExitCode(IntEnum):
     """
-    What the process ends with. Schedulers act on these numbers, so none of them ever changes.
+    The exit code of the process. Schedulers act on these numbers, so they never change.
 
-    The docstring below each is its line in docs/command-line.md.
+    The docstring below each member is its line in docs/command-line.md.
     """
 
     DONE = 0
@@ -47,7 +47,7 @@ _GRAVEST_FIRST: Final = (
     ExitCode.HARVEST,
     ExitCode.CHECK_FAILED,
 )
-"""An interrupt ends the run at once: it never stands beside others."""
+"""An interrupt ends the run at once, so it never occurs together with another code."""
 
 
 def choose_exit_code(codes: Collection[int]) -> ExitCode:

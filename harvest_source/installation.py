@@ -1,4 +1,4 @@
-"""How to install what is missing into the environment that this runs in."""
+"""Commands that install missing packages into the running environment."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _DISTRIBUTION: Final = "harvest-source"
 
 def advise_install(requirements: Iterable[str]) -> str:
     """
-    The command that installs *requirements* beside this package.
+    The command that installs *requirements* into the environment of this package.
 
-    The environment's own interpreter is named: ``pip`` alone may be another environment's.
+    It names the environment's interpreter, because a bare ``pip`` may belong to another one.
     """
     python = shlex.quote(sys.executable)
     named = " ".join(map(shlex.quote, requirements))
     if importlib.util.find_spec("pip") is not None:
         return f"{python} -m pip install {named}"
-    if shutil.which("uv"):  # An environment that uv made has no pip.
+    if shutil.which("uv"):  # An environment made by uv has no pip.
         return f"uv pip install --python {python} {named}"
     return f"{python} -m ensurepip && {python} -m pip install {named}"
 
 
 def advise_extra(extra: str) -> str:
     """
-    The command that installs what the optional part *extra* of this package needs.
+    The command that installs the requirements of this package's *extra*.
 
-    Names the libraries themselves: this package is not on PyPI, and the folder or file that it was
+    It names the libraries themselves: this package is not on PyPI, and the folder or file it was
     installed from may be gone.
     """
     return advise_install(_find_requirements(extra))
@@ -41,7 +41,7 @@ def advise_extra(extra: str) -> str:
 def _find_requirements(extra: str) -> list[str]:
     try:
         declared = requires(_DISTRIBUTION) or []
-    except PackageNotFoundError:  # Run from a checkout without being installed.
+    except PackageNotFoundError:  # Runs from a checkout, not installed.
         declared = []
     found = []
     for each in declared:

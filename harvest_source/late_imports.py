@@ -1,10 +1,10 @@
 """
-Modules that libraries import when they start, and that most commands never use: loaded when used.
+Delay the import of modules that libraries import at start-up but most commands never use.
 
-Python finds such a module, but gets one in its place that imports it when one of its names is asked
-for. Call :func:`put_off_imports` only in a command's own process, before the libraries are
-imported: what is imported already stays as it is. Where a library no longer has such a module, or
-asks for its names at once, nothing is saved. Without all of this: a slower start.
+Python finds such a module, but gets a placeholder that imports the real one when one of its names
+is accessed. Call :func:`put_off_imports` only in a command's own process, before the libraries are
+imported: modules already imported are not affected. Where a library no longer has such a module, or
+accesses its names at once, nothing is saved. Without this module the start is slower.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any, Final
 _LOCK: Final = threading.RLock()
 _SHOWN: Final = frozenset({"__all__", "__version__"})
 _REAL: Final[set[str]] = set()
-"""Names of modules whose code was wanted."""
+"""Names of modules whose real code has been requested."""
 
 
 class _Requirement:
-    """Stands for the class of the same name in ``packaging``: what it makes is one of those."""
+    """Placeholder for ``packaging``'s class of the same name; creates instances of that class."""
 
     def __new__(cls, text: str) -> Any:
         module = importlib.import_module("packaging.requirements")
@@ -34,7 +34,7 @@ class _Requirement:
 
 
 class _NoDescription(dict[str, list[Any]]):
-    """Stands for Arrow's parser of a documentation: it has no parameters."""
+    """Placeholder for Arrow's docstring parser: a docstring without parameters."""
 
     def __init__(self, text: str) -> None:
         del text
@@ -42,37 +42,37 @@ class _NoDescription(dict[str, list[Any]]):
 
 
 LATE: Final[Mapping[str, Mapping[str, Any]]] = {
-    # The parts of each of dlt's 22 destinations, of which a command uses one. By name: a module
-    # that has the object.
+    # Imports parts of all of dlt's 22 destinations, of which a command uses one. The string is the
+    # module that defines the name.
     "dlt.destinations": {
         "duckdb": "dlt.destinations.impl.duckdb.factory",
         "filesystem": "dlt.destinations.impl.filesystem.factory",
     },
     "dlt.pipeline.dbt": {},
-    # dlt's version module asks for the class when it is imported, and makes none.
+    # dlt's version module accesses the class when it is imported, but creates no instance.
     "packaging.requirements": {"Requirement": _Requirement},
-    # Makes a function with a documentation of its own for each of 300 functions of Arrow; that
-    # documentation then lacks the parameters of the functions' options.
+    # Creates a Python function with its own docstring for each of Arrow's 300 functions. With the
+    # placeholder parser, those docstrings lack the parameters of the functions' options.
     "pyarrow.compute": {},
     "pyarrow.vendored.docscrape": {"NumpyDocString": _NoDescription},
-    # Imported by the joins of Arrow, which take it for files alone.
+    # Imported by Arrow's joins, which need it only for files.
     "pyarrow.dataset": {},
     "dateutil.parser": {},
     "yaml": {},
 }
-"""Modules that are put off, and what is answered for a name of each without running it."""
+"""Modules whose import is delayed, each with the names that it answers without being run."""
 
 
 class LateModule(ModuleType):
     """
-    Stands for a module whose code was not run yet, and answers with its names.
+    Placeholder for a module whose code has not run yet; answers for the module's names.
 
-    The module itself is imported as any other, so that threads wait until its code has been run.
+    The real module is imported like any other, so threads wait until its code has run.
     """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in _SHOWN:
-            raise AttributeError(name)  # Asked for by what looks through all modules.
+            raise AttributeError(name)  # Accessed by code that inspects all modules.
         early = LATE[self.__name__].get(name)
         if early is not None and sys.modules.get(self.__name__) is self:
             return (
@@ -84,36 +84,36 @@ class LateModule(ModuleType):
 
 
 def _import_real(late: ModuleType) -> Any:
-    """The module that *late* stands for."""
+    """Import the module that *late* stands for."""
     with _LOCK:
         if sys.modules.get(late.__name__) is late:
             _REAL.add(late.__name__)
             del sys.modules[late.__name__]
     real = importlib.import_module(late.__name__)
     for name, value in list(late.__dict__.items()):
-        if isinstance(value, ModuleType):  # Its modules that were imported before it.
+        if isinstance(value, ModuleType):  # Submodules that were imported before it.
             real.__dict__.setdefault(name, value)
     return real
 
 
 class _LateLoader:
-    """Makes a module that stands for another; ``importlib.abc``, its base, takes 12 ms."""
+    """Creates placeholder modules. Importing its proper base, ``importlib.abc``, takes 12 ms."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """One that knows where its own modules are."""
+        """Create the placeholder; the import system sets where its submodules are."""
         return LateModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is run."""
+        """Run nothing."""
 
 
 class LateFinder:
-    """Finds the modules of :data:`LATE` where Python does."""
+    """Finds the modules of :data:`LATE` where Python would find them."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module's own, with a loader that waits; None for all others."""
+        """The module's own spec with a loader that delays it; None for all other modules."""
         if fullname not in LATE or fullname in _REAL:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -124,6 +124,6 @@ class LateFinder:
 
 
 def put_off_imports() -> None:
-    """From now on, run the code of the modules of :data:`LATE` when they are used."""
+    """From now on, run the code of the modules of :data:`LATE` only when they are used."""
     if not any(isinstance(each, LateFinder) for each in sys.meta_path):
         sys.meta_path.insert(0, LateFinder())

@@ -13,28 +13,28 @@ from typing import Final
 from harvest_source.resources import ADDRESS_SPACE, read_address_limit
 
 SMALL: Final = 512 * 1024 * 1024
-"""Bytes with which every run ends well."""
+"""Bytes of memory with which every run succeeds."""
 
 _ROOT: Final = Path("/")
 _GROUPS: Final = "sys/fs/cgroup"
 _UNIFIED: Final = (_GROUPS, f"{_GROUPS}/unified")
-"""Where control groups of version 2 are; the second beside those of version 1."""
+"""Where cgroups of version 2 are mounted; the second path is used beside version 1."""
 _NO_LIMIT: Final = 1 << 60
-"""From here on a number stands for no limit: version 1 has no word for it."""
+"""A number from here on means no limit: cgroups of version 1 have no word for it."""
 
 
 def read_memory(root: Path = _ROOT) -> int | None:
     """
-    Bytes of memory that this process may use: the smallest of the limits that hold for it.
+    Bytes of memory that this process may use: the smallest of the limits that apply to it.
 
-    Limits are those of its control groups of version 2 or 1 and of the groups around them, of its
-    address space (``ulimit -v``) and data (``ulimit -d``), and the machine's memory.
+    The limits are those of its cgroups (version 2 or 1) and their parent groups, of its address
+    space (``ulimit -v``) and data (``ulimit -d``), and the machine's memory.
 
     Args:
         root: The folder that holds ``proc`` and ``sys``.
 
     Returns:
-        None where the system tells none of them.
+        None where the system reports none of them.
     """
     limits = [
         *_iter_group_limits(root, "", ("memory.max", "memory.high")),
@@ -46,13 +46,13 @@ def read_memory(root: Path = _ROOT) -> int | None:
 
 def read_processors(root: Path = _ROOT) -> int:
     """
-    Processors that this process may use: those it may run on, or fewer by its control groups.
+    Processors that this process may use: those it may run on, or fewer if its cgroups say so.
 
     Args:
         root: The folder that holds ``proc`` and ``sys``.
 
     Returns:
-        At least 1; a part of a processor counts as one.
+        At least 1; a fraction of a processor counts as one.
     """
     found = [_count_processors()]
     for text in _iter_group_files(root, "", ("cpu.max",)):
@@ -64,7 +64,7 @@ def read_processors(root: Path = _ROOT) -> int:
 
 
 def _divide(quota: str, period: str) -> list[int]:
-    """Whole processors of a *quota* in each *period*; none where there is no quota."""
+    """Processors that *quota* per *period* amounts to, rounded up; empty without a quota."""
     with suppress(ValueError, ZeroDivisionError):
         if int(quota) > 0:
             return [math.ceil(int(quota) / int(period))]
@@ -80,7 +80,7 @@ def _count_processors() -> int:
 def _iter_own_limits() -> Iterator[int]:
     """The limits of the process itself, and the machine's memory."""
     address_space = read_address_limit()
-    if address_space is not None:  # Most of what a sync needs of it is reserved, and not used.
+    if address_space is not None:  # A sync reserves most of its address space without using it.
         yield max(0, address_space - ADDRESS_SPACE) + SMALL
     if sys.platform == "win32":
         return
@@ -100,7 +100,7 @@ def _iter_group_limits(root: Path, controller: str, names: tuple[str, ...]) -> I
 
 
 def _iter_group_files(root: Path, controller: str, names: tuple[str, ...]) -> Iterator[str]:
-    """What the files *names* of each control group of this process hold, where there are any."""
+    """Contents of the files *names* in each cgroup of this process, where they exist."""
     for group in _iter_groups(root, controller):
         for name in names:
             if text := _read(group / name):
@@ -109,13 +109,13 @@ def _iter_group_files(root: Path, controller: str, names: tuple[str, ...]) -> It
 
 def _iter_groups(root: Path, controller: str) -> Iterator[Path]:
     """
-    Folders of this process's control group and those around it, the innermost first.
+    Folders of this process's cgroup and its parents, the innermost first.
 
-    In a container the path may be one that only the machine outside has, and the folders begin with
-    the container's own group: what is not there is passed over.
+    In a container the path may exist only on the host, while the mounted folders begin at the
+    container's own cgroup: callers skip folders that do not exist.
 
     Args:
-        controller: Of version 1; empty: version 2.
+        controller: A controller of version 1; empty for version 2.
     """
     places = (f"{_GROUPS}/{controller}",) if controller else _UNIFIED
     for line in _read(root / "proc/self/cgroup").splitlines():
@@ -129,7 +129,7 @@ def _iter_groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _read(file: Path) -> str:
-    """The text of a small file, without blanks around it; empty if it cannot be read."""
+    """The stripped text of a small file; empty if it cannot be read."""
     with suppress(OSError, UnicodeDecodeError):
         return file.read_text(encoding="utf-8").strip()
     return ""

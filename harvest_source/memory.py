@@ -1,4 +1,4 @@
-"""Makes the allocators of the C library give back what is free."""
+"""Make the C library's allocator return free memory to the system."""
 
 from __future__ import annotations
 
@@ -12,45 +12,46 @@ from harvest_source.machine import read_memory
 
 _ARENAS: Final = 2
 """
-Heaps of the C library at most. It makes up to eight for each core, one for each of forty threads,
-and what is free in one heap is of no use to the others.
+Maximum number of heaps (arenas) of the C library. By default it makes up to eight per core, so each
+of forty threads may get its own, and free memory in one heap is of no use to the others.
 """
 _MAPPED_IF_SMALL: Final = 1024 * 1024
 """
-Bytes from which on a block is mapped by itself, and given back when it is free, in little memory.
+When memory is scarce: bytes from which a block is mapped by itself and returned when it is freed.
 
-Fixed, because the C library raises its own limit to the size of the largest block that was freed:
-pages of JSON then lie between small blocks that hold the heap's end in place. Less than a page, and
-more than a page's columns in Arrow, which are taken and freed for each page: to map and clear those
-anew costs more than it saves.
+Fixed, because the C library otherwise raises its threshold to the largest block that was freed:
+pages of JSON then lie among small blocks that keep the heap from shrinking. Smaller than a page,
+and larger than a page's Arrow columns, which are allocated and freed for each page: mapping and
+clearing those every time costs more than it saves.
 """
 _KEPT_IF_SMALL: Final = 8 * 1024 * 1024
 """
-Free bytes at the end of each heap that are used again, in little memory: with the few that the C
-library keeps by itself, what one page leaves would be given back and taken again by the next.
+When memory is scarce: free bytes at the end of each heap that are kept for reuse. The C library's
+default is so small that each page would return its memory and the next page would take it again.
 """
 _MAPPED: Final = 32 * 1024 * 1024
 """
-The same where there is more: a page's blocks are used again by the next page. To map and clear them
-anew for each page takes a twentieth of a first load's processor time, and saves 50 to 100 MB.
+Both limits where memory is plentiful: each page reuses the blocks of the page before. Mapping and
+clearing them for each page takes a twentieth of a first load's CPU time, and saves 50 to 100 MB.
 """
 _ENOUGH: Final = 2 * 1024 * 1024 * 1024
-"""Bytes that the process may use from which on memory is spent on speed."""
+"""If the process may use at least this many bytes, memory is spent on speed."""
 
 _ARROW_POOL: Final = "ARROW_DEFAULT_MEMORY_POOL"
-"""Arrow's own setting."""
+"""Environment variable by which Arrow chooses its allocator."""
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
-"""Numbers of glibc's ``mallopt``, from its ``malloc.h``."""
+"""Parameters of glibc's ``mallopt``, from its ``malloc.h``."""
 
 
 def tune_allocators() -> None:
     """
-    Make the C library give back what is free, where it is glibc. Thread-safe.
+    Make the C library return free memory, where it is glibc. Thread-safe.
 
-    In little memory at once, elsewhere when :func:`release_memory` is called.
+    When memory is scarce, it returns memory at once; otherwise when :func:`release_memory` is
+    called.
     """
     library = _load_c_library()
     if library is not None:
@@ -64,11 +65,11 @@ def tune_allocators() -> None:
 
 def tune_arrow() -> None:
     """
-    In little memory, let Arrow take its memory from the C library.
+    When memory is scarce, let Arrow allocate from the C library.
 
-    The command asks for that before Arrow is imported. Where Arrow is there already, in a notebook
-    or a scheduler, its own allocator would keep 100 MB of what it frees. What the environment says
-    goes.
+    The command line sets this before Arrow is imported. Where Arrow is already imported, in a
+    notebook or a scheduler, its own allocator would keep 100 MB of freed memory. The environment
+    variable wins if it is set.
     """
     arrow = sys.modules.get("pyarrow")
     if arrow is None or _ARROW_POOL in os.environ or _load_c_library() is None or is_plentiful():
@@ -77,14 +78,14 @@ def tune_arrow() -> None:
 
 
 def is_plentiful() -> bool:
-    """Whether there is memory to spare for speed."""
+    """Whether there is enough memory to spend some on speed."""
     available = read_memory()
     return available is not None and available >= _ENOUGH
 
 
 def release_memory() -> None:
-    """Give back to the system what is free: in Arrow, and in the C library where it is glibc."""
-    if arrow := sys.modules.get("pyarrow"):  # Whose import takes longer than many a run.
+    """Return free memory of Arrow, and of the C library where it is glibc, to the system."""
+    if arrow := sys.modules.get("pyarrow"):  # Importing it would take longer than many runs.
         arrow.default_memory_pool().release_unused()
     library = _load_c_library()
     if library is not None:
@@ -92,7 +93,7 @@ def release_memory() -> None:
 
 
 def spare_memory() -> None:
-    """:func:`release_memory` in little memory; elsewhere what is free is used again sooner."""
+    """Call :func:`release_memory` if memory is scarce; otherwise reusing free memory is faster."""
     if not is_plentiful():
         release_memory()
 

@@ -1,4 +1,4 @@
-"""Warnings with a kind, for code that treats some of them differently from others."""
+"""Warnings with a kind, so that code can treat some of them differently."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ class NoticeKind(Enum):
     CLOCK = auto()
     """This machine's clock and Harvest's differ."""
     MISSING_DATE = auto()
-    """Answers do not say when they were made."""
+    """Answers have no ``Date`` header."""
     ALLOWANCE = auto()
     """Harvest's request allowance is used up."""
     SIGN_IN = auto()
-    """How tokens are kept."""
+    """How tokens are stored."""
     RENEWAL = auto()
-    """A sign-in was not renewed, or its new tokens were not kept: later runs depend on it."""
+    """A sign-in was not renewed, or its new tokens were not stored: later runs depend on it."""
     OTHER = auto()
 
     @property
     def is_urgent(self) -> bool:
-        """Whether people see it whatever else they do not want to see (``--quiet``)."""
+        """Whether users see it even with ``--quiet``."""
         return self is NoticeKind.RENEWAL
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """
-    A warning for people.
+    A warning for the user.
 
     Attributes:
         text: One sentence or more: what happened, what is known, what to do.

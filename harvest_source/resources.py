@@ -1,4 +1,4 @@
-"""What the process needs of the machine, memory and threads, and what is said where it lacks."""
+"""Memory and threads that the process needs, and the messages for when they are missing."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from harvest_source.errors import ResourceError, iter_causes
 
 ADDRESS_SPACE: Final = 1_200_000 * 1024
 """
-Bytes of address space without which no sync has ended well, of one small table either.
+Bytes of address space below which no sync has succeeded, not even of one small table.
 
-Measured on two processors; more of them need more. Below it libraries written in C end the process
-by a signal, or threads wait for one that never began.
+Measured on two processors; more processors need more. Below it, libraries written in C end the
+process with a signal, or threads wait for a thread that never started.
 """
 
 _LACKS_MEMORY: Final = ("failed to map segment", "Cannot allocate memory")
-"""How the system's loader says that a library does not fit."""
+"""Messages of the system's loader for a library that does not fit into memory."""
 _NO_THREAD: Final = "can't start new thread"
 
 
 def check_address_space() -> None:
     """
-    Refuse to begin where the process may have too little address space.
+    Refuse to start if the process's address space is limited too tightly.
 
     Raises:
         ResourceError: ``ulimit -v`` is below what any sync needs.
@@ -38,7 +38,7 @@ def check_address_space() -> None:
 
 
 def explain_lack(error: BaseException) -> str | None:
-    """What to say if *error*, or what led to it, is a lack of memory or threads; else None."""
+    """The message if *error* or one of its causes is a lack of memory or threads; else None."""
     if not any(_is_lack(each) for each in iter_causes(error)):
         return None
     limit = read_address_limit()
@@ -55,7 +55,7 @@ def explain_lack(error: BaseException) -> str | None:
 
 
 def read_address_limit() -> int | None:
-    """Bytes of address space that the process may have; None where no limit is set."""
+    """Bytes of address space that the process may have; None if there is no limit."""
     if sys.platform == "win32":
         return None
     import resource
@@ -87,5 +87,5 @@ def _describe(error: BaseException) -> str:
 
 
 def _kilobytes(size: int) -> str:
-    """As ``ulimit -v`` counts."""
+    """*size* in the unit of ``ulimit -v``."""
     return f"{size // 1024:,} kB"

@@ -1,4 +1,4 @@
-"""A file that grows by lines and is begun anew at a size, with older ones kept beside it."""
+"""A log file that is rotated when it reaches a size, with older files kept beside it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 MAX_BYTES: Final = 10 * 1024 * 1024
-"""Size at which a new file is begun."""
+"""Size at which the file is rotated."""
 KEEP: Final = 5
-"""Older files that stay; ``NAME.1`` is the youngest."""
+"""Number of older files kept; ``NAME.1`` is the newest."""
 
 
 class RotatedFile:
     """
-    Appends lines to *path*, readable by its owner alone. Thread-safe, and several processes may
+    Appends lines to *path*, readable only by its owner. Thread-safe, and several processes may
     share the file.
     """
 
@@ -33,7 +33,7 @@ class RotatedFile:
         Append *line*, which has no line break.
 
         Raises:
-            OSError: It was not written, or not whole; what was there stays.
+            OSError: The line was not written, or only partly; earlier lines are unchanged.
         """
         with self._lock:
             handle = self._open()
@@ -47,15 +47,15 @@ class RotatedFile:
                 os.close(handle)
 
     def check(self) -> None:
-        """Make the file if there is none. Raises OSError if lines cannot be appended."""
+        """Create the file if it is missing. Raises OSError if lines cannot be appended."""
         os.close(self._open())
 
     def _open(self) -> int:
-        """Opened for each line: another process may have begun a new file."""
+        """Open the file; called for each line, as another process may have rotated it."""
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def _write(self, handle: int, content: bytes) -> None:
-        # A line that was cut off by a full disk does not take the next one with it.
+        # If a full disk cut off the last line, the next one starts on a line of its own.
         whole = b"\n" + content if self._is_cut else content
         self._is_cut = True
         if os.write(handle, whole) != len(whole):
@@ -63,7 +63,7 @@ class RotatedFile:
         self._is_cut = False
 
     def _is_current(self, handle: int) -> bool:
-        """Whether *handle*, a full file, is still the log: another process may have renamed it."""
+        """Whether *handle*, a full file, is still the log: another process may have rotated it."""
         try:
             return os.path.samestat(os.fstat(handle), self.path.stat())
         except FileNotFoundError:
@@ -82,10 +82,10 @@ class RotatedFile:
 if sys.platform == "win32":
 
     def _lock(handle: int) -> None:
-        """Do nothing: Windows renames no file that another process has open."""
+        """Do nothing: Windows does not rename a file that another process has open."""
 else:
     import fcntl
 
     def _lock(handle: int) -> None:
-        """Wait until no other process has *handle*'s file locked; closing it unlocks it."""
+        """Lock *handle*'s file, waiting for other processes; closing the handle unlocks it."""
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Importing large libraries quickly."""
+"""Import large libraries quickly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 _TAKES: Final = ("name", "args", "body", "globals", "locals", "return_type")
-"""What Python 3.11 and 3.12 make the methods of a dataclass from."""
+"""Parameters of the function by which Python 3.11 and 3.12 create a dataclass's methods."""
 _COMPARED_OR_SHOWN: Final = frozenset(
     {"__repr__", "__eq__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__"}
     | {"__setattr__", "__delattr__"}
@@ -23,9 +23,9 @@ _IS_COMMAND: Final = threading.Event()
 @contextmanager
 def without_gc() -> Iterator[None]:
     """
-    Import without running the garbage collector: modules stay as long as the process does.
+    Import without running the garbage collector: modules live as long as the process.
 
-    In a command's own process it leaves them alone afterwards, too.
+    In a command's own process, the collector ignores them afterwards, too.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -40,36 +40,36 @@ def without_gc() -> Iterator[None]:
 
 def leave_out_modules() -> None:
     """
-    Have the garbage collector leave out what :func:`without_gc` imports.
+    Make the garbage collector ignore everything that :func:`without_gc` imports.
 
-    Each of its whole searches would visit all of dlt, and the last one, when Python ends, takes as
-    long as a fifth of a run without changes. Call this only in a command's own process: what is
-    garbage by then, of a notebook too, would stay.
+    Each full collection would visit all of dlt, and the last one, when Python exits, takes a fifth
+    of the time of a run without changes. Call this only in a command's own process: objects that
+    are garbage by then, for example a notebook's, would never be freed.
     """
     _IS_COMMAND.set()
 
 
 def leave_out_httpx_command() -> None:
     """
-    Have httpx do without its own command line, which needs rich and pygments.
+    Make httpx skip its own command line, which needs rich and pygments.
 
-    It imports both wherever they are installed, and goes without where they are not: that is what
-    it finds. A tenth of what a run imports. Call this only in a command's own process; nothing
-    changes where httpx has been imported already.
+    httpx imports both if they are installed, and does without them otherwise; this makes them look
+    missing. They are a tenth of what a run imports. Call this only in a command's own process; it
+    changes nothing if httpx has already been imported.
     """
-    modules: dict[str, Any] = sys.modules  # None: Python finds no such module.
+    modules: dict[str, Any] = sys.modules  # The value None makes Python find no such module.
     if "httpx" not in modules:
         modules.setdefault("httpx._main", None)
 
 
 def compile_methods_late() -> None:
     """
-    Have dataclasses compile a method when it is first called, except ``__init__``.
+    Make dataclasses compile each method except ``__init__`` when it is first called.
 
-    Python 3.11 and 3.12 compile up to six methods of each dataclass when it is defined, each by
-    itself: a tenth of a run without changes is spent on 800 methods, of which few are called. Later
-    versions compile those of a class at once, from other parameters: there nothing changes. Call
-    this only in a command's own process.
+    Python 3.11 and 3.12 compile up to six methods per dataclass, one by one, when it is defined. A
+    run without changes spends a tenth of its time on 800 methods, few of which are called. Later
+    versions compile all methods of a class at once, with other parameters: there this changes
+    nothing. Call this only in a command's own process.
     """
     create: Any = getattr(dataclasses, "_create_fn", None)
     code = getattr(create, "__code__", None)
