@@ -1,4 +1,4 @@
-"""The access log: one line of JSON for every request, in files of bounded size."""
+"""The access log: one line of JSON per request, in files of bounded size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AccessLog:
     Appends every exchange to *path*; thread-safe, and several processes may share the file.
 
     A line holds time, profile, account, method, path, status, milliseconds and rows; never a token,
-    a query or a body. When the file cannot be written the run goes on with a warning.
+    a query or a body. If the file cannot be written, the run continues with a warning.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""One attempt at a request: reading the answer within limits, and what its status means."""
+"""One attempt at a request: read the answer within limits and interpret its status."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from harvest_source.errors import (
 )
 
 MAX_BODY_BYTES: Final = 256 * 1024 * 1024
-"""Decompressed. A full page is 2.5 MB; 2,000 rows with notes of 100 kB still pass."""
+"""Largest decompressed body. A full page is 2.5 MB; 2,000 rows with notes of 100 kB still fit."""
 
 _MAX_REFUSAL_BYTES: Final = 64 * 1024
-"""Only a short message of an error's body is used."""
+"""Bytes of an error's body that are read: only a short message in it is used."""
 
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 """
-One layer of these grows at most 1,000-fold per chunk read, so the size limit holds. Others, and
-several layers, can outgrow any limit within one chunk.
+Accepted compressions. One layer of these expands a chunk at most 1,000-fold, so the size limit
+works. Other encodings, or several layers, can exceed any limit within one chunk.
 """
 
 _TOKEN: Final = re.compile(r"\d\.[a-z]{2}\.[\w-]")
-"""What Harvest's tokens look like (``1234567.pt.``...): perhaps one from an earlier request."""
+"""Matches Harvest's tokens (``1234567.pt.``...), including one from an earlier request."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestSpec:
     """
-    What is asked for, the same in every attempt.
+    What to request; the same in every attempt.
 
     Attributes:
-        label: For messages: ``time_entries, page 3``.
+        label: Name of the request in messages: ``time_entries, page 3``.
         form: Body of a POST.
-        explain: Maps status and body of a refusal to its error; None from it, or no function: the
-            status means what it means everywhere.
+        explain: Maps status and body of a refusal to an error. If it is None, or returns None, the
+            general meaning of the status applies.
     """
 
     url: httpx.URL
@@ -67,7 +67,7 @@ class RequestSpec:
 
     @property
     def secrets(self) -> list[str]:
-        """Values sent in the form, which no message may repeat."""
+        """Values of the form that no message may repeat."""
         return [value for name, value in (self.form or {}).items() if name != "grant_type"]
 
 
@@ -79,9 +79,9 @@ class Answer:
     Attributes:
         body: Decompressed.
         began: Aware, UTC: see :meth:`~harvest_source.api.evidence.ServerClock.date`.
-        elapsed_s: From sending to the body's last byte.
-        clock_skew: How far this machine's clock and the server's are apart, never negative.
-        date: When the server says it made the answer; None when it does not say.
+        elapsed_s: Seconds from sending to the body's last byte.
+        clock_skew: Difference between this machine's clock and the server's, never negative.
+        date: When the server made the answer, according to its ``Date`` header; None without one.
     """
 
     body: bytes
@@ -93,18 +93,18 @@ class Answer:
 
 class Attempt:
     """
-    One sending of a request, from its first moment to its outcome.
+    One attempt at a request, from sending to its outcome.
 
     Args:
-        number: From 1, for the same request.
+        number: Number of the attempt at this request, from 1.
         account: ``Harvest-Account-Id`` as sent; None without one.
-        server_clock: Dates the answer; None: one that knows of no other answer.
+        server_clock: Dates the answer; None: a new one that has seen no other answer.
 
     Attributes:
-        token: As sent; compared with later tokens, never shown.
-        status: None until an answer came.
-        elapsed_s: From sending to :meth:`stop`.
-        rows: For the :class:`Exchange`; None until the answer was parsed.
+        token: The token as sent; compared with later tokens, never shown.
+        status: HTTP status; None until an answer arrives.
+        elapsed_s: Seconds from sending to :meth:`stop`.
+        rows: Rows of the answer, for the :class:`Exchange`; None until it has been parsed.
     """
 
     def __init__(
@@ -134,10 +134,10 @@ class Attempt:
 
     def read(self, response: httpx.Response, cancelled: Callable[[], bool]) -> None:
         """
-        Read the body, within the limit of size. The transport limits the time.
+        Read the body within the size limit. The transport limits the time.
 
         Raises:
-            ResponseError: The body is too large, or compressed in a way that has no bound.
+            ResponseError: The body is too large, or its compression could exceed any limit.
             Cancelled: *cancelled* returned True.
         """
         self.status = response.status_code
@@ -165,20 +165,20 @@ class Attempt:
 
     def build_answer(self) -> Answer:
         """
-        The answer, if the status is 200.
+        Return the answer if the status is 200.
 
-        A refusal of yesterday proves no more than a list of yesterday: what a cache serves from
-        before the run is asked for again, whatever its status.
+        An old refusal proves no more than an old list: a GET that a cache answers from before the
+        run is sent again, whatever the status. (408, 429 and 5xx are sent again anyway.)
 
         Raises:
             TransientFailure: 408, 429 or 5xx, or an answer that is older than the run.
             AuthError: 401.
             ForbiddenError: 403.
             ResponseError: Any other status.
-            HarvestError: What the request's own ``explain`` made of the status.
+            HarvestError: The request's own ``explain`` maps the status to it.
         """
         status, body = self.status or 0, b"".join(self._chunks)
-        self._chunks.clear()  # While the body is parsed they would take as much memory again.
+        self._chunks.clear()  # Keeping them would double the memory while the body is parsed.
         date = parse_http_date(self._headers.get("Date"))
         dating = self._server_clock.date(
             date, sent_at=self._sent_at, elapsed_s=self.elapsed_s, path=self._path
@@ -198,7 +198,7 @@ class Attempt:
         return Answer(body, dating.began, self.elapsed_s, dating.skew, date)
 
     def build_exchange(self) -> Exchange:
-        """What ``on_response`` gets."""
+        """The exchange that ``on_response`` gets."""
         return Exchange(
             at=self._sent_at,
             method=self.spec.method,
@@ -212,7 +212,7 @@ class Attempt:
         )
 
     def _read_refusal(self, response: httpx.Response) -> None:
-        """The start of an error's body. The status decides, so a broken transfer is no matter."""
+        """Read the start of an error's body. A broken transfer is ignored: the status decides."""
         deadline = self._started + CONNECT_S
         try:
             for chunk in response.iter_bytes():
@@ -259,10 +259,10 @@ class Attempt:
 
 def pick_message(body: bytes, *, secrets: Iterable[str]) -> str:
     """
-    Harvest's own reason, as ``: "Not authorized!"``; empty when it gave none that can be shown.
+    Harvest's own reason, as ``: "Not authorized!"``; empty if there is none that can be shown.
 
-    Three shapes are known (``message``, ``error_description``, ``error``), and HTML. A raw body is
-    never shown, nor a message that repeats a secret or anything that looks like one.
+    Harvest sends it as ``message``, ``error_description`` or ``error``, or sends HTML. Never show a
+    raw body, nor a message that contains a secret or anything that looks like one.
     """
     try:
         value: Any = json.loads(body)

@@ -1,4 +1,4 @@
-"""Reads one Harvest account: pages, counts, single objects."""
+"""Read one Harvest account: pages, counts, single objects."""
 
 from __future__ import annotations
 
@@ -29,22 +29,24 @@ from harvest_source.errors import ResponseError
 
 _NOT_FOUND: Final = 404
 _INVALID: Final = 422
-"""Harvest's answer to a parameter it does not accept."""
+"""Status of Harvest's answer to a parameter it does not accept."""
 
 _Params: TypeAlias = Mapping[str, str]
 
 REPORT_PATIENCE_S: Final = 1200.0
-"""Harvest counts reports over 15 minutes, so a Retry-After may be that long."""
+"""
+Total retry time for reports: Harvest limits them per 15 minutes, so a Retry-After may be that long.
+"""
 
 
 class HarvestClient:
     """
-    Reads one account; thread-safe. Build one per account and share it: it holds the connections.
+    Reads one account; thread-safe. Build one per account and share it: it owns the connection pool.
 
     Args:
         account_id: Sent with every request.
-        limiter: Shared by everything that reads this account, reports aside.
-        report_limiter: The same for ``reports/``; None: one of its own.
+        limiter: Shared by everything that reads this account, except reports.
+        report_limiter: The same for ``reports/``; None: the client makes its own.
 
     Raises:
         ConfigError: *api_url* cannot be used. Nothing is sent.
@@ -87,16 +89,16 @@ class HarvestClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; exhaust or close the iterators of pages first."""
+        """Close all connections; exhaust or close page iterators first."""
         self._requester.close()
 
     def set_user_agent(self, user_agent: str) -> None:
-        """Send *user_agent* from now on; the contact may be known late."""
+        """Send *user_agent* from now on: the contact may become known only after the first call."""
         self._requester.set_user_agent(user_agent)
 
     @property
     def requests(self) -> int:
-        """Requests sent up to now; every attempt counts."""
+        """Requests sent so far; every attempt counts."""
         return self._requester.requests
 
     def fetch_page(
@@ -112,10 +114,10 @@ class HarvestClient:
 
         Args:
             path: Below the API's address: ``time_entries``.
-            key: Name of the array in the envelope; None for a single object, which is asked for
+            key: Name of the array in the envelope; None for a single object, which is requested
                 without ``per_page``.
-            params: Filters; never changed.
-            per_page: Rows of the page; None: as many as Harvest allows.
+            params: Filters; the mapping is not modified.
+            per_page: Rows per page; None: as many as Harvest allows.
 
         Raises:
             AuthError: 401.
@@ -138,7 +140,7 @@ class HarvestClient:
         return page
 
     def page_rows(self, key: str) -> int:
-        """How many rows fit one page of a list, as far as is known by now."""
+        """How many rows fit on one page of a list, as far as known so far."""
         return self._page_sizes.rows(key)
 
     def iter_pages(
@@ -151,13 +153,13 @@ class HarvestClient:
         read_body: ReadBody | None = None,
     ) -> Generator[Page, None, None]:
         """
-        All pages of a list, in order; while the caller has one, the next is being fetched.
+        All pages of a list, in order; the next page is fetched while the caller handles this one.
 
-        Follows ``links.next`` as given and stops on null only. Not restartable. Closing the
-        iterator early drops the request under way, which ends by itself.
+        Follows ``links.next`` as given and stops only when it is null. Not restartable. Closing the
+        iterator early abandons the request in flight, which ends by itself.
 
         Args:
-            most_rows: A list that announces more rows ends with its first page.
+            most_rows: If the first page announces more rows than this, it is the only one yielded.
             read_body: Reads the rows of each page.
 
         Raises:
@@ -184,7 +186,7 @@ class HarvestClient:
         How many rows the list has, in one request for one row.
 
         Raises:
-            ResponseError: Harvest did not say.
+            ResponseError: The answer has no count.
             HarvestError: As :meth:`fetch_page`.
         """
         page = self.fetch_page(path, key=key, params=params, per_page=1)
@@ -192,7 +194,7 @@ class HarvestClient:
 
     def fetch_object(self, path: str, *, cancelled: Callable[[], bool] = never) -> dict[str, Any]:
         """
-        One object, ``users/me`` or ``company``; numbers with a point become Decimal.
+        One object, ``users/me`` or ``company``; numbers with a decimal point become Decimal.
 
         Args:
             cancelled: Polled while waiting and reading.
@@ -254,7 +256,7 @@ def _parse_object(answer: Answer, *, label: str, path: str) -> dict[str, Any]:
 
 
 def _fetch_largest(sizes: PageSizes, fetch: Callable[[dict[str, str]], Page]) -> Page:
-    """The first page of a list with as many rows as Harvest allows, should it allow fewer now."""
+    """The first page of a list with as many rows as Harvest allows, even if that is now fewer."""
     size = sizes.params()
     try:
         return fetch(size)
@@ -265,11 +267,11 @@ def _fetch_largest(sizes: PageSizes, fetch: Callable[[dict[str, str]], Page]) ->
     try:
         page = fetch({})
     except ResponseError:
-        raise refusal from None  # Something else is invalid: the first answer says what.
+        raise refusal from None  # Another parameter is invalid: the first answer names it.
     sizes.refuse()
     return page
 
 
 def _take_rows(page: Page) -> tuple[list[Page], Page]:
-    """*page* to hand over, and without its rows: megabytes that only the caller holds then."""
+    """*page* to hand over, and a copy without rows, so that only the caller holds the megabytes."""
     return [page], replace(page, rows=b"")

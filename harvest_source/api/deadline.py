@@ -1,9 +1,9 @@
 """
-Network connections on which a whole request has a deadline, whatever the other side sends.
+Network connections that enforce a deadline on a whole request, whatever the other side sends.
 
-httpx limits single reads only, so a server that sends one byte a minute holds a request for ever:
+httpx only limits single reads, so a server that sends one byte a minute can hold a request forever:
 in a header, in ``1xx`` answers, between the chunks of a body, in a gzip header that never ends.
-Here the limit of every read, write and handshake is what is left of the whole.
+Here every read, write and handshake may take only the time left until the request's deadline.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ _TLS_RECORD: Final = 16_384
 """Largest TLS record, in bytes (RFC 8446, 5.1)."""
 
 _PART: Final = 64 * 1024
-"""Bytes that httpcore asks for at a time, in the body of an answer."""
+"""Bytes that httpcore asks for at a time when it reads a body."""
 _PART_TAKEN: Final = 512 * 1024
 """
-Bytes of a body that are taken at once instead, where memory is plentiful. What httpcore and httpx
-do with each part takes longer than to receive it. In little memory the C library maps blocks of
-that size by themselves, which costs more than it saves.
+Bytes of a body that are read at a time instead, if memory is plentiful: httpcore and httpx spend
+more time on handling a part than on receiving it. If memory is scarce, the C library maps each
+block of that size by itself, which costs more than it saves.
 """
 
 _ABORT_S: Final = 1.0
-"""Seconds for a thread to notice that its connection has ended."""
+"""Seconds to wait for a thread to notice that its connection has been shut down."""
 
 
 class DeadlineExceeded(httpcore.TimeoutException):
-    """The request as a whole took longer than it may."""
+    """The request as a whole took too long."""
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
     """
     Opens TCP connections whose operations all end by the deadline of the thread that uses them.
 
-    A request is sent, and its answer read, by one thread: :meth:`until` sets that thread's
-    deadline. Time is the machine's own, because sockets wait by it.
+    One thread sends a request and reads its answer; :meth:`until` sets that thread's deadline. It
+    uses the machine's own time, because sockets wait by it.
 
     Args:
-        part: Bytes of a body that are read at once; None: by the machine's memory.
+        part: Bytes of a body to read at a time; None: depends on the available memory.
     """
 
     def __init__(self, *, part: int | None = None) -> None:
@@ -63,15 +63,15 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
     @property
     def is_closed(self) -> bool:
-        """Whether no connection can be used any more."""
+        """Whether :meth:`close` was called, so that no connection can be used any more."""
         return self._is_closed
 
     def close(self) -> None:
         """
-        End every connection, also one that another thread waits on or is about to make.
+        End every connection, even one that another thread waits on or is about to open.
 
-        A run that ends early drops requests under way. Nothing else would close their sockets: the
-        pool has forgotten them by the time that they are answered.
+        A run that ends early abandons requests in flight. Nothing else would close their sockets:
+        by the time they are answered, the pool has forgotten them.
         """
         with self._lock:
             self._is_closed = True
@@ -80,15 +80,15 @@ class DeadlineBackend(httpcore.NetworkBackend):
             each.abort()
 
     def choose_size(self, wanted: int) -> int:
-        """Bytes to read where httpcore asks for *wanted* at most."""
+        """Bytes to read when httpcore asks for at most *wanted*."""
         return self._part if wanted == _PART else wanted
 
     def adopt(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
         """
-        Take *stream* among the connections that :meth:`close` ends.
+        Add *stream* to the connections that :meth:`close` ends.
 
         Raises:
-            ConnectError: They have been ended; *stream* is closed.
+            ConnectError: :meth:`close` was called; *stream* is closed.
         """
         adopted = _DeadlineStream(stream, self)
         with self._lock:
@@ -99,13 +99,13 @@ class DeadlineBackend(httpcore.NetworkBackend):
         raise httpcore.ConnectError("closed")
 
     def forget(self, stream: _DeadlineStream) -> None:
-        """Note that *stream* is closed, or has become another one."""
+        """Remove *stream*, which is closed or was replaced by its TLS connection."""
         with self._lock:
             self._open.discard(stream)
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:
-        """Limit what this thread does inside to the moment *deadline* of ``time.monotonic()``."""
+        """Set this thread's deadline, in ``time.monotonic()`` seconds, for the block."""
         before = getattr(self._thread, "deadline", None)
         self._thread.deadline = deadline
         try:
@@ -115,10 +115,10 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
     def limit(self, timeout: float | None) -> float | None:
         """
-        *timeout*, or what is left until the deadline if that is less.
+        *timeout*, or the time left until the deadline if that is less.
 
         Raises:
-            DeadlineExceeded: Nothing is left.
+            DeadlineExceeded: No time is left.
         """
         deadline = getattr(self._thread, "deadline", None)
         if deadline is None:
@@ -130,7 +130,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
     @contextmanager
     def limited(self, timeout: float | None) -> Iterator[float | None]:
-        """:meth:`limit`; a time-out at the deadline is reported as :class:`DeadlineExceeded`."""
+        """As :meth:`limit`; a time-out at the deadline becomes :class:`DeadlineExceeded`."""
         limit = self.limit(timeout)
         try:
             yield limit
@@ -161,7 +161,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A connection; plain, or with TLS."""
+    """A plain or TLS connection."""
 
     def __init__(self, inner: httpcore.NetworkStream, backend: DeadlineBackend) -> None:
         self._inner = inner
@@ -182,13 +182,14 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._inner.close()
 
     def abort(self) -> None:
-        """Wake the thread that waits for the other side, if one does, and close the connection."""
+        """Wake the thread that waits on this connection, if any, and close the connection."""
         connection = self._inner.get_extra_info("socket")
-        with suppress(OSError):  # The other side has ended it.
-            # That of ssl would take TLS away under the thread that reads.
+        with suppress(OSError):  # The other side has already closed it.
+            # SSLSocket's own shutdown would remove the TLS layer while the thread is reading.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        # Not before: its number would be the next socket's, and the thread would read from that.
-        # What is still in use by then becomes a TLS connection, which will not be adopted.
+        # Close only when it is no longer in use: the next socket could get the same file
+        # descriptor, and the thread would read from that one. A connection still in use after
+        # the wait is becoming a TLS connection, which adopt() will refuse.
         if self._in_use.acquire(timeout=_ABORT_S):
             self._inner.close()
             self._in_use.release()
@@ -202,7 +203,7 @@ class _DeadlineStream(httpcore.NetworkStream):
         if self._inner.get_extra_info("ssl_object") is not None:
             return _NestedTlsStream(self, ssl_context, server_hostname, timeout)
         with self._in_use, self._backend.limited(timeout) as limit:
-            # Python bounds a TLS handshake as a whole, not each read of it.
+            # Python applies this timeout to the whole TLS handshake, not to each read.
             stream = self._inner.start_tls(ssl_context, server_hostname, limit)
         self._backend.forget(self)
         return self._backend.adopt(stream)
@@ -213,9 +214,9 @@ class _DeadlineStream(httpcore.NetworkStream):
 
 class _NestedTlsStream(httpcore.NetworkStream):
     """
-    TLS to the server inside the TLS of an ``https`` proxy.
+    TLS to the server inside the TLS connection to an ``https`` proxy.
 
-    httpcore has one, which bounds single reads of the connection to the proxy only.
+    httpcore's own class only limits single reads from the proxy.
     """
 
     def __init__(
@@ -257,7 +258,7 @@ class _NestedTlsStream(httpcore.NetworkStream):
         return self._tls if info == "ssl_object" else self._outer.get_extra_info(info)
 
     def _run(self, operation: Callable[[], T], timeout: float | None) -> T:
-        """Repeat *operation* until it has the bytes that it needs, and send those that it made."""
+        """Repeat *operation* until it has the bytes it needs, and send the bytes it produced."""
         while True:
             try:
                 result = operation()
@@ -281,10 +282,10 @@ class _NestedTlsStream(httpcore.NetworkStream):
 
 def _find_addresses(host: str, port: int) -> list[str]:
     """
-    The addresses of *host*, each once, in the order of the system's preference.
+    The addresses of *host*, each once, in the system's order of preference.
 
     Raises:
-        httpcore.ConnectError: The name is not known, or no name server answered.
+        httpcore.ConnectError: The name does not exist, or no name server answered.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

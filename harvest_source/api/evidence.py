@@ -1,10 +1,10 @@
 """
-How old an answer is, and so what it is evidence of.
+The age of an answer, which decides what the answer proves.
 
-A cache between us and Harvest may serve an answer of yesterday, with or without an ``Age`` header.
-``Date`` says when an answer was made. Rows of an old answer do no harm, but a count, a list or a
-404 of yesterday makes today's rows look deleted, and a cursor taken from our own clock passes the
-changes since. This is the only module that judges the age of an answer.
+A cache between us and Harvest may serve yesterday's answer, with or without an ``Age`` header.
+``Date`` says when an answer was made. Rows of an old answer do no harm, but yesterday's count, list
+or 404 makes today's rows look deleted, and a cursor taken from our own clock skips the changes made
+since. This is the only module that judges the age of an answer.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ STALE_AFTER: Final = timedelta(seconds=2)
 @dataclass(frozen=True, slots=True)
 class Dating:
     """
-    What is known of the age of one answer.
+    What is known about the age of one answer.
 
     Attributes:
         began: Aware, UTC: no later than the moment Harvest began to make the answer, so a cursor
             may be set to it, as far as :meth:`ServerClock.vouched` allows.
-        skew: How far this machine's clock and the server's are apart, never negative.
+        skew: Difference between this machine's clock and the server's, never negative.
         is_stale: The answer was made before the run began: it came from a cache.
     """
 
@@ -43,14 +43,14 @@ _NUMBER: Final = re.compile(r"/\d+")
 
 class ServerClock:
     """
-    What the answers of one run tell of the server's clock; thread-safe.
+    The server's clock, as the answers of one run show it; thread-safe.
 
-    The largest ``Date``, less the seconds since the run began, is the server's time when the run
-    began, or a little before. An answer dated earlier is older than the run. Only the order of the
-    server's own dates counts, so a wrong clock of this machine changes nothing.
+    The latest ``Date``, minus the seconds since the run began, is the server's time when the run
+    began, or slightly earlier. An answer dated before that is older than the run. Only the server's
+    own dates are compared, so a wrong clock on this machine does not matter.
 
     Args:
-        clock: Its counter tells how long the run has lasted.
+        clock: Its monotonic counter measures how long the run has lasted.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -60,11 +60,11 @@ class ServerClock:
         self._run_began: datetime | None = None
         self._has_undated = False
         self._oldest: dict[str, datetime] = {}
-        """The oldest accepted answer of each path, ids left out."""
+        """Date of the oldest accepted answer for each path, without ids."""
 
     @property
     def has_undated(self) -> bool:
-        """Whether an answer had no ``Date``: it may be of any age, so nothing may be removed."""
+        """Whether an answer had no ``Date``: it may be of any age, so no row may be removed."""
         with self._lock:
             return self._has_undated
 
@@ -72,15 +72,16 @@ class ServerClock:
         self, date: datetime | None, *, sent_at: datetime, elapsed_s: float, path: str = ""
     ) -> Dating:
         """
-        Date one answer that was just received.
+        Date one answer that has just been received.
 
-        It began at the earlier of our clock at sending and *date* less the duration of the request,
-        whatever ``Age`` says: too early reads some rows again, too late loses rows.
+        Its beginning is the earlier of two times: our clock at sending, and *date* minus the
+        duration of the request. ``Age`` is ignored. A time too early means that some rows are read
+        again; a time too late loses rows.
 
         Args:
-            date: Its ``Date`` header; None when it has none that can be read.
+            date: Its ``Date`` header; None if it is missing or cannot be read.
             sent_at: This machine's clock at sending.
-            elapsed_s: From sending to the last byte.
+            elapsed_s: Seconds from sending to the last byte.
             path: Path of the request.
         """
         run_began = self._observe(date)
@@ -95,7 +96,7 @@ class ServerClock:
         return Dating(min(theirs, sent_at), abs(theirs - sent_at), is_stale)
 
     def _observe(self, date: datetime | None) -> datetime | None:
-        """Note *date*; returns the server's time when the run began, as far as it is known."""
+        """Record *date*; return the server's time when the run began, as far as it is known."""
         passed = timedelta(seconds=self._clock.monotonic() - self._began_s)
         with self._lock:
             if date is None:
@@ -106,10 +107,10 @@ class ServerClock:
 
     def find_old(self) -> set[str]:
         """
-        Paths of accepted answers that are known by now to be older than the run.
+        Paths whose accepted answers have since turned out to be older than the run.
 
-        The first answers of a run may come from a cache, too, which only later ones show. A path is
-        relative to the API, and has ``#`` in place of each id: ``invoices/#/payments``.
+        The first answers of a run may come from a cache as well, which only later answers reveal. A
+        path is relative to the API and has ``#`` for each id: ``invoices/#/payments``.
         """
         with self._lock:
             if self._run_began is None:
@@ -120,9 +121,9 @@ class ServerClock:
 
     def vouched(self, began: datetime) -> datetime | None:
         """
-        *began* as far as the server's clock vouches for it; None: not at all.
+        *began*, or an earlier time that the server's clock confirms; None if it confirms none.
 
-        While some answers have no ``Date``, only the server's time at the start of the run is sure.
+        Once an answer had no ``Date``, only the server's time at the start of the run is certain.
         """
         with self._lock:
             if not self._has_undated:

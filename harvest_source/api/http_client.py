@@ -19,7 +19,7 @@ CONNECT_S: Final = 10.0
 """Seconds to open a connection."""
 
 READ_S: Final = 60.0
-"""Seconds without a byte; a report over a year of a large account takes its time."""
+"""Seconds to wait for a byte: a report over a year of a large account takes long."""
 
 _CHECK_HOST: Final = "Check api_url and id_url, the network, and the proxy (HTTPS_PROXY, NO_PROXY)."
 _CHECK_NAME: Final = (
@@ -43,9 +43,9 @@ def open_client(
     A client that verifies TLS (no option switches that off) and never follows redirects.
 
     Args:
-        base_url: Everything is asked of this host: its proxy is chosen here, once.
+        base_url: All requests go to this host; its proxy is chosen here, once.
         transport: Replaces the network in tests; None: real connections.
-        request_s: Seconds that one request may take as a whole.
+        request_s: Seconds that one whole request may take.
 
     Raises:
         ConfigError: Proxy or certificate settings of the environment cannot be used.
@@ -108,7 +108,7 @@ def _build_failure(error: httpx.RequestError, elapsed_s: float) -> TransientFail
 
 
 def _describe_network_error(error: httpx.RequestError) -> tuple[str, str]:
-    """What happened to the attempt, as the end of a sentence about it, and what to check."""
+    """What happened to the attempt, as the end of a sentence, and what the user should check."""
     detail = printable(error, limit=100) or type(error).__name__
     match error:
         case ProxyUnreached():

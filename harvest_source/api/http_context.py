@@ -1,4 +1,4 @@
-"""What all HTTP calls of one run share, whichever host they ask and whichever token they carry."""
+"""Objects shared by all HTTP calls of one run, independent of host and token."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class RetryLimits:
     """
     When to stop sending one request; the first limit reached counts.
 
-    Every request of this package is safe to send again: a GET, or the request for a token, where a
-    lost answer has either changed nothing or has already ended the login.
+    Every request of this package is safe to send again: it is either a GET or a token request. If
+    the answer to a token request is lost, nothing has changed, or the login has already ended.
 
     Attributes:
-        attempts: Attempts in all, the first included.
-        total_s: Seconds of attempts and waits in all. Time spent queueing for our own request
-            allowance does not count. Also the longest Retry-After that is accepted.
-        stale_attempts: Attempts in all while a cache answers with what it had before the run.
-        unreached_attempts: Attempts in all while the host has never answered anything: a wrong
+        attempts: Total number of attempts, including the first.
+        total_s: Total seconds of attempts and waits, without the time spent waiting for our own
+            rate limiter. Also the longest Retry-After that is accepted.
+        stale_attempts: Number of attempts if a cache keeps serving an answer from before the run.
+        unreached_attempts: Number of attempts if the host has never answered anything: a wrong
             address should fail within seconds.
         base_s: Upper bound of the first wait; it doubles with every attempt.
         cap_s: Upper bound of any wait that the server did not ask for.
-        attempt_s: Seconds one attempt may take from its connection to the last byte of the answer,
+        attempt_s: Seconds one attempt may take, from connecting to the last byte of the answer,
             whatever the server sends.
     """
 
@@ -47,7 +47,7 @@ class RetryLimits:
     attempt_s: float = 180.0
 
     def with_patience(self, total_s: float) -> RetryLimits:
-        """The same limits, with at least *total_s* seconds in all."""
+        """The same limits, with at least *total_s* seconds in total."""
         return replace(self, total_s=max(self.total_s, total_s))
 
 
@@ -59,12 +59,12 @@ class Exchange:
     Attributes:
         at: When it was sent, by this machine's clock.
         path: Without host and query.
-        status: None when no answer came.
-        elapsed_s: From sending to the last byte, or to the failure.
-        attempt: From 1, for the same request.
-        bytes: Body bytes received, decompressed.
+        status: HTTP status; None if there was no answer.
+        elapsed_s: Seconds from sending to the last byte, or to the failure.
+        attempt: Number of the attempt at the same request, from 1.
+        bytes: Body bytes received, after decompression.
         account: ``Harvest-Account-Id`` as sent; None without one.
-        rows: Rows of the page; 1 for an object; None when there was no usable answer.
+        rows: Rows of the page; 1 for an object; None if there was no usable answer.
     """
 
     at: datetime
@@ -94,15 +94,16 @@ class HttpContext:
     Clock, network and callbacks of a run.
 
     Attributes:
-        clock: Dates, measures and waits.
+        clock: Source of dates, durations and waits.
         contact: E-mail or URL for the User-Agent, which Harvest asks for; None: not known (yet).
         transport: Replaces the network in tests; None: real connections.
         random: Source of jitter, uniform in [0, 1).
-        retry_limits: When a request is given up.
-        on_response: Called after every attempt, from the thread that made it; None: not called,
-            and rows are not counted for it.
-        on_notice: Called with each warning for people.
-        sending: Entered while a request waits for its turn; left without an error, it is sent.
+        retry_limits: When to give up a request.
+        on_response: Called after every attempt, on the thread that made it; None: not called, and
+            rows are not counted for it.
+        on_notice: Called with each warning for the user.
+        sending: Context entered while a request waits for the rate limiter. If it is left without
+            an error, the request is sent.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -115,7 +116,7 @@ class HttpContext:
     sending: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def warn_of(self, kind: NoticeKind) -> Callable[[str], None]:
-        """A function that makes a notice of *kind* from the text it is called with."""
+        """A function that reports the text it is called with as a notice of *kind*."""
         return lambda text: self.on_notice(Notice(kind, text))
 
     @property

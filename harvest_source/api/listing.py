@@ -1,4 +1,4 @@
-"""One list and the links between its pages: what stays the same, and what may be followed."""
+"""A request for one list, and the links between its pages that may be followed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from harvest_source.defaults import PAGE_ROWS
 from harvest_source.errors import ResponseError, UnsafeLinkError
 
 _SHORT_PAGES: Final = 10
-"""A list of at most so many pages is read before longer ones, which can wait."""
+"""A list of at most this many pages is read before longer lists, which can wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
     """
-    A list, or a single object, as it is asked for.
+    A request for a list or a single object.
 
     Attributes:
         path: As in Harvest's links, with the API's prefix: ``/v2/time_entries``.
         key: Name of the array in the envelope; None for a single object.
-        label: For messages: ``time_entries, 2024-03-01 to 2024-03-31``.
-        is_report: Harvest counts ``reports/`` against an allowance of their own.
-        is_below_parent: One of many such lists: ``invoices/7/messages``.
+        label: Name in messages: ``time_entries, 2024-03-01 to 2024-03-31``.
+        is_report: Whether the path is below ``reports/``, which has its own rate limit.
+        is_below_parent: Whether the list belongs to one parent row: ``invoices/7/messages``.
         read_body: Reads the rows of its pages; None: they stay bytes.
     """
 
@@ -42,11 +42,11 @@ class ListRequest:
 
     @property
     def most_urgency(self) -> float:
-        """Lists below a parent are many, and what people look at first is in others."""
+        """Upper bound of urgency: lists below a parent are many, and users look at others first."""
         return LEAST_URGENT if self.is_below_parent else math.inf
 
     def label_page(self, number: int) -> str:
-        """The label of one page; the first is called like the list."""
+        """The label of one page; the first page has the label of the list."""
         return self.label if number == 1 else f"{self.label}, page {number}"
 
     def parse_page(self, number: int, answer: Answer) -> Page:
@@ -80,7 +80,7 @@ def build_list_request(
 
     Args:
         root: Path of the API's address: ``/v2``.
-        path: Below it: ``time_entries``.
+        path: Path below the root: ``time_entries``.
         read_body: Reads the rows of its pages.
     """
     label = describe_list(path, params or {})
@@ -98,7 +98,7 @@ def describe_list(path: str, params: Mapping[str, str]) -> str:
 
 class LinkChecker:
     """
-    Decides which ``links.next`` of one list may be followed. One list, one checker.
+    Decides which ``links.next`` of one list may be followed. Use one checker per list.
 
     Args:
         first: The list's first page, whose counts bound the number of pages.
@@ -113,7 +113,7 @@ class LinkChecker:
 
     def check(self, page: Page) -> str:
         """
-        The address of the page after *page*, which has one; not to be followed a second time.
+        The URL of the page after *page*, which must have one. It may not be followed again.
 
         Raises:
             UnsafeLinkError: A link to elsewhere, or one already followed.
@@ -137,11 +137,11 @@ class LinkChecker:
 
 class PageSizes:
     """
-    How many rows Harvest puts on one page, as its answers show; thread-safe.
+    How many rows Harvest puts on one page, learned from its answers; thread-safe.
 
     Harvest's documentation says to leave ``per_page`` out for the largest page, and that a larger
-    number is refused. But the default of some lists is documented as 100. So :data:`PAGE_ROWS` is
-    asked for until it is refused, and from then on no number, in every list of the account.
+    number is refused. But it documents a default of 100 for some lists. So requests ask for
+    :data:`PAGE_ROWS` until it is refused; from then on, no list of the account sends ``per_page``.
     """
 
     def __init__(self) -> None:
@@ -150,32 +150,33 @@ class PageSizes:
         self._rows: dict[str, int] = {}
 
     def params(self) -> dict[str, str]:
-        """The parameter of a request for the largest page."""
+        """Query parameters of a request for the largest page."""
         with self._lock:
             return {} if self._is_refused else {"per_page": str(PAGE_ROWS)}
 
     def refuse(self) -> None:
-        """Ask for no number from now on: it was refused, and a request without one was not."""
+        """Omit ``per_page`` from now on: it was refused, and a request without it was not."""
         with self._lock:
             self._is_refused = True
 
     def learn(self, key: str, page: Page) -> None:
-        """Note the size of a largest page, of the list whose array is named *key*."""
+        """Record the largest page size of the list whose array is named *key*."""
         if page.per_page:
             with self._lock:
                 self._rows[key] = page.per_page
 
     def rows(self, key: str) -> int:
-        """Rows that fit one page of that list; :data:`PAGE_ROWS` as long as none was read."""
+        """Rows that fit on one page of the list; :data:`PAGE_ROWS` until a page has been read."""
         with self._lock:
             return self._rows.get(key, PAGE_ROWS)
 
 
 def next_page_urgency(page: Page) -> float:
     """
-    Urgency of the page after *page*: of a long list the pages left, so that all end together.
+    Urgency of the page after *page*: for a long list, the number of pages left.
 
-    A short list never waits for long ones: the sooner it ends, the fewer changes it can meet.
+    So all long lists end at the same time. A short list never waits for long ones: the sooner it
+    ends, the fewer rows can change while it is read.
     """
     pages = page.total_pages or math.ceil((page.total_entries or 0) / PAGE_ROWS)
     return pages - page.number if pages > _SHORT_PAGES else math.inf
@@ -186,7 +187,7 @@ def read_total(page: Page, label: str, path: str) -> int:
     How many rows the list of *page* has.
 
     Raises:
-        ResponseError: Harvest did not say.
+        ResponseError: The answer has no count.
     """
     if page.total_entries is None:
         msg = (

@@ -1,8 +1,8 @@
 """
-Tells an address of a run: a message to Slack, a plain POST, or the ping of a dead-man switch.
+Notify a URL about a run: a message to Slack, a plain POST, or a ping to a dead-man switch.
 
-A notification takes ten seconds at most and never fails a run. Its address is a secret: who has it
-can write there, so no text of ours holds it.
+A notification takes ten seconds at most and never fails a run. The URL is a secret, because it lets
+anyone who has it write there. No text of ours contains it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from harvest_source.api.http_client import open_client
 from harvest_source.errors import HarvestError
 
 SECONDS: Final = 10.0
-"""How long a notification may take as a whole."""
+"""How long a whole notification may take."""
 
 
 class Event(StrEnum):
-    """What there is to tell."""
+    """Events that recipients are notified of."""
 
     START = "start"
-    """A run begins: for dead-man switches, which then know how long runs take."""
+    """A run begins. For dead-man switches, which use it to measure how long runs take."""
     FAILURE = "failure"
     """A run failed."""
     PARTIAL = "partial"
-    """A run loaded something, and something failed or could not be proven complete."""
+    """A run loaded some rows, but something failed or could not be proven complete."""
     STALE = "stale"
     """``status --max-age`` found a table that is too old."""
     SIGN_IN = "sign_in"
-    """``auth status --check --all`` found one that needs its owner, or a role that changed."""
+    """``auth status --check --all`` found a sign-in that its owner must fix, or a changed role."""
     RECOVERED = "recovered"
     """A run succeeded after one that did not."""
     SUCCESS = "success"
@@ -43,14 +43,14 @@ class Event(StrEnum):
 
 
 class Style(StrEnum):
-    """How an address wants to be told."""
+    """Format of the request that a recipient expects."""
 
     SLACK = "slack"
     """A JSON object with ``text``."""
     POST = "post"
     """A JSON object with the event, a text and the run's report."""
     PING = "ping"
-    """``/start`` below the address, then the address after a success and ``/fail`` otherwise."""
+    """URLs: ``/start`` below the address, then the address itself, or ``/fail`` after a failure."""
 
 
 _STYLES: Final[Mapping[str, Style]] = {"hooks.slack.com": Style.SLACK, "hc-ping.com": Style.PING}
@@ -58,7 +58,7 @@ _STYLES: Final[Mapping[str, Style]] = {"hooks.slack.com": Style.SLACK, "hc-ping.
 
 
 _BELOW: Final = {Event.START: "/start", Event.SUCCESS: "", Event.RECOVERED: ""}
-"""What is appended to the address of a dead-man switch, by event."""
+"""Text appended to the address of a dead-man switch, by event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +69,17 @@ class Notification:
     text: str
     """One line."""
     report: Mapping[str, Any]
-    """What the plain POST sends beside it."""
+    """The run's report, which the plain POST and the ping send as well."""
 
 
 @dataclass(frozen=True)
 class Recipient:
     """
-    Where notifications go, and which.
+    Where notifications go, and which ones.
 
     Attributes:
-        style: None: by the address's host, and :attr:`Style.POST` for hosts that are not known.
-        events: What is told; a dead-man switch is told everything.
+        style: None: depends on the host, and is :attr:`Style.POST` for unknown hosts.
+        events: Events to notify about; a dead-man switch is notified of every event.
     """
 
     url: str
@@ -95,7 +95,7 @@ class Recipient:
         return self.style or _STYLES.get(httpx.URL(self.url).host, Style.POST)
 
     def wants(self, event: Event) -> bool:
-        """Whether it is told of *event*."""
+        """Whether the recipient is notified of *event*."""
         if self.chosen_style is Style.PING:
             return True
         return event is not Event.START and event in self.events
@@ -105,10 +105,10 @@ class Recipient:
         Send *notification*.
 
         Args:
-            within_s: Seconds that it may take as a whole.
+            within_s: Seconds that the whole notification may take.
 
         Returns:
-            Why it could not be sent, without the address's path; empty: it was.
+            Why it could not be sent, without the path of the URL; empty if it was sent.
         """
         url, host = self.url, httpx.URL(self.url).host
         try:
@@ -126,7 +126,7 @@ class Recipient:
 
 
 def _build(style: Style, url: str, notification: Notification) -> tuple[str, str]:
-    """Address and body of the request."""
+    """URL and body of the request."""
     if style is Style.SLACK:
         return url, json.dumps({"text": escape(notification.text, quote=False)})
     body = {

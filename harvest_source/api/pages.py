@@ -1,7 +1,7 @@
 """
-Splits one answer into envelope and rows without parsing the rows.
+Split one answer into envelope and rows without parsing the rows.
 
-The rows stay the bytes Harvest sent: the decoder parses them straight into Arrow.
+The rows stay the bytes that Harvest sent: the decoder parses them straight into Arrow.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 MAX_PAGES = 100_000
-"""Longest list that is followed: 200 million rows."""
+"""Most pages of one list that are followed: 200 million rows."""
 
 
 ReadBody: TypeAlias = Callable[[bytes], tuple[Sized, Mapping[str, msgspec.Raw]] | None]
 """
-Reads a body's rows and the other members of its envelope in one go; None: not as it expects them.
+Reads a body's rows and the rest of its envelope in one pass; returns None if it cannot.
 
-To find out first where the rows end takes as long as to read few of their members.
+Finding the end of the rows first would take as long as reading a few of their members.
 """
 
 
 class TruncatedBody(Exception):
-    """A 200 whose JSON stops before its end: lost in transport, so worth another attempt."""
+    """A 200 whose JSON was cut off in transport, so another attempt may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class Page:
     One page of a list, or one object.
 
     Attributes:
-        rows: A JSON array, byte for byte as sent. It is valid JSON; whether its texts are UTF-8
-            has not been checked. A single object is an array of one.
+        rows: A JSON array, byte for byte as sent. It is valid JSON; its texts have not been checked
+            to be UTF-8. A single object is an array of one.
         next_url: ``links.next`` as given; None on the last page.
-        total_entries: Rows of the whole list, as this page says; None when it does not.
-        total_pages: Pages of the whole list, as this page says; None when it does not.
+        total_entries: Rows of the whole list according to this page; None if it does not say.
+        total_pages: Pages of the whole list according to this page; None if it does not say.
         number: Position in the list, from 1.
         began: Aware, UTC. No later than the moment Harvest began to read this page, so a cursor
             may be set to it.
-        per_page: Rows that a full page of the list has; None when the page does not say.
-        made: What a :data:`ReadBody` made of the rows, of which there are no bytes then; else None.
+        per_page: Rows on a full page of the list; None if the page does not say.
+        made: The rows as read by a :data:`ReadBody`, in which case *rows* is empty; else None.
     """
 
     rows: bytes
@@ -79,9 +79,9 @@ def parse_page(
 
     Args:
         key: Name of the array in the envelope; None when the body is one object.
-        label: What was asked for, for messages.
+        label: Name of the request in messages.
         path: Path of the request, for the error.
-        read_body: Reads the rows, where it can.
+        read_body: Reads the rows, if it can.
 
     Raises:
         TruncatedBody: The JSON stops before its end.
@@ -138,9 +138,9 @@ def parse_object(body: bytes, *, label: str = "the answer", path: str = "") -> d
 
 def max_pages(first: Page) -> int:
     """
-    How many pages a list may have, judged by its first one, before it counts as endless.
+    How many pages a list may have before it counts as endless, judging by its first page.
 
-    Generous, because a list may grow while it is read.
+    The bound is generous, because a list may grow while it is read.
     """
     if first.total_pages is None:
         return MAX_PAGES
@@ -177,9 +177,9 @@ def _parse_envelope(body: bytes) -> dict[str, Any]:
 
 def _is_cut(body: bytes) -> bool:
     """
-    Whether an object begins and does not end.
+    Whether a JSON object begins but does not end.
 
-    msgspec calls a body malformed, and does not say truncated, when it was cut after ``1.``.
+    If a body was cut off after ``1.``, msgspec calls it malformed and not truncated.
     """
     return body.lstrip().startswith(b"{") and not body.rstrip().endswith(b"}")
 
@@ -195,10 +195,10 @@ def _pick_rows(body: bytes, envelope: Mapping[str, Any], key: str | None) -> byt
 
 def _pick_next(envelope: Mapping[str, Any]) -> str | None:
     """
-    ``links.next``: an address means another page, null means the last one.
+    ``links.next``: a URL means another page, null means this is the last one.
 
-    A list without ``links`` is complete only if it says so itself: no ``next_page``, one page in
-    all.
+    A list without ``links`` is complete only if it says so itself: no ``next_page``, and a
+    ``total_pages`` of at most one.
     """
     links = _read(envelope.get("links"))
     if isinstance(links, dict) and "next" in links:
@@ -218,7 +218,7 @@ def _pick_count(envelope: Mapping[str, Any], name: str) -> int | None:
 
 
 def _read(raw: Any) -> Any:
-    """A small envelope value; None when absent or unreadable."""
+    """Decode a small envelope value; None if it is absent or unreadable."""
     if raw is None:
         return None
     try:

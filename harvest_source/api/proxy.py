@@ -1,8 +1,8 @@
 """
-Which proxy requests go through: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
+Choose the proxy from ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``.
 
-Read here and not by httpx, which does not accept what systems write into ``NO_PROXY`` (``[::1]``,
-``fe80::/10``).
+They are read here because httpx rejects entries that operating systems put into ``NO_PROXY``
+(``[::1]``, ``fe80::/10``).
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
 
 def choose_proxy(url: httpx.URL, settings: Mapping[str, str] | None = None) -> httpx.Proxy | None:
     """
-    The proxy for requests to *url*; None: they go directly.
+    The proxy for requests to *url*; None: connect directly.
 
-    This machine is always asked directly: a proxy would get the token unencrypted.
+    Requests to this machine never use a proxy: it would get the token unencrypted.
 
     Args:
-        settings: Proxies by scheme, and ``no``; None: those of the environment, or of the system
-            where it keeps some (macOS, Windows).
+        settings: Proxies by scheme, and the exceptions under ``no``; None: those of the
+            environment, or of the operating system where it has its own (macOS, Windows).
 
     Raises:
-        ConfigError: The proxy that would be used cannot be. The message does not repeat it: it may
-            hold a password.
+        ConfigError: The chosen proxy cannot be used. The message does not repeat its address, which
+            may contain a password.
     """
     settings = urllib.request.getproxies() if settings is None else settings
     name = url.scheme if settings.get(url.scheme) else "all"
@@ -50,10 +50,10 @@ def choose_proxy(url: httpx.URL, settings: Mapping[str, str] | None = None) -> h
 
 def is_direct(url: httpx.URL, no_proxy: str) -> bool:
     """
-    Whether *no_proxy* names the host of *url*. Entries that mean nothing are passed over.
+    Whether *no_proxy* names the host of *url*. Invalid entries are ignored.
 
-    Entries are separated by commas: ``*``, a host (which covers its subdomains), an address or a
-    network of addresses (``10.0.0.0/8``, ``[::1]``, ``fe80::/10``), each perhaps with a port.
+    Entries are separated by commas: ``*``, a host (which includes its subdomains), an IP address or
+    a network (``10.0.0.0/8``, ``[::1]``, ``fe80::/10``), each with an optional port.
     """
     port = url.port or {"http": 80, "https": 443}.get(url.scheme)
     return any(_covers(entry.strip().lower(), url.host, port) for entry in no_proxy.split(","))

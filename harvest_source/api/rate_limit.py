@@ -1,4 +1,4 @@
-"""The request allowance: a sliding window, shared by all threads that read one account."""
+"""The rate limiter: a sliding window, shared by all threads that read one account."""
 
 from __future__ import annotations
 
@@ -15,36 +15,39 @@ from harvest_source.errors import ConfigError
 
 GENERAL: Final = (97, 15.4)
 """
-Requests and seconds. Harvest allows 100 in 15 s, counted where the requests arrive, and the network
-can bunch them up. 97 in 15.4 s gave no 429 when measured against a server with that limit.
+Requests and seconds. Harvest allows 100 in 15 s, counted when they arrive, and the network can
+bunch them up. 97 in 15.4 s caused no 429 when measured against a server with that limit.
 """
 
 REPORTS: Final = (97, 924.0)
-"""``/reports/`` has its own allowance, 100 in 15 minutes: the same margins (15.4/15, 97/100)."""
+"""``/reports/`` has its own limit, 100 in 15 minutes; the same margins apply (15.4/15, 97/100)."""
 
 _ALLOWED: Final = 100
 """What Harvest allows in 15 s, and for reports in 15 minutes; ``rate_limit`` cannot exceed it."""
 
 _NO_LIMIT: Final = 1_000_000
-"""Requests in 15 s that no process reaches."""
+"""More requests in 15 s than any process can send."""
 
 _SHORTEST_S: Final = 0.001
-"""Lower bound of a wait: adding a shorter one may leave a float clock unchanged for ever."""
+"""Lower bound of a wait: a shorter one may be lost in the rounding of a float clock."""
 
 _BACK_OFF: Final = 0.6
-"""Factor on our share of the allowance after a 429."""
+"""Factor applied to our share of the allowance after a 429."""
 
 _RECOVER: Final = 0.1
-"""Part of the full share that returns with every window without a 429: about a minute in all."""
+"""
+Fraction of the full share that is restored with every window without a 429. A full recovery takes
+about a minute.
+"""
 
 _REMEMBERED: Final = 2
-"""Windows whose requests are remembered: a request may be one window under way."""
+"""Windows whose requests are remembered: a request may be in flight for one window."""
 
 LEAST_URGENT: Final = 0.0
-"""Urgency of requests that all others precede."""
+"""Lowest urgency: all other requests go first."""
 
 _POLL_S: Final = 1.0
-"""Longest time a cancelled request goes on waiting for its turn before it notices."""
+"""Longest time until a waiting request notices that it was cancelled."""
 
 
 class Cancelled(Exception):
@@ -58,7 +61,7 @@ def never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RecentRequests:
-    """Requests that one limiter admitted in the last *seconds*."""
+    """Number of requests that one limiter admitted in the last *seconds*."""
 
     number: int
     seconds: float
@@ -68,19 +71,19 @@ class RecentRequests:
         """
         Whether they are too few to have caused a 429, even if all of them arrived at once.
 
-        The network can hold requests back and deliver them together. Those of two windows are
-        counted, so that a request may have been under way for as long as one window.
+        The network can hold requests back and deliver them together. The requests of two windows
+        are counted, because a request may have been in flight for one whole window.
         """
         return self.number < _ALLOWED
 
 
 class RateLimiter:
     """
-    Admits at most *requests* in any *seconds*, fewer after a 429; thread-safe.
+    Admits at most *requests* in any window of *seconds*, fewer after a 429; thread-safe.
 
-    The window is half-open: a request leaves it exactly *seconds* after it was admitted. Of the
-    threads that wait, the most urgent goes first; equals go as they wake, roughly in the order they
-    came.
+    The window is half-open: a request leaves it exactly *seconds* after it was admitted. The most
+    urgent waiting thread goes first. Threads of equal urgency go as they wake up, roughly in the
+    order in which they arrived.
 
     Args:
         requests: At least 1.
@@ -106,7 +109,7 @@ class RateLimiter:
 
     @property
     def allowed(self) -> int:
-        """Requests admitted in a window now: fewer while other programs use the allowance, too."""
+        """Requests admitted per window at present; reduced for a while after a 429."""
         return self._allowed
 
     def acquire(self, *, urgency: float = math.inf, cancelled: Callable[[], bool] = never) -> None:
@@ -136,10 +139,10 @@ class RateLimiter:
 
     def pause(self, seconds: float) -> None:
         """
-        Admit no request for *seconds* from now; a longer pause that is under way stays.
+        Admit no request for *seconds* from now; a longer pause in progress is kept.
 
-        Called after a 429: fewer requests are admitted from now on, reduced once for all 429s of
-        one window.
+        Called after a 429. Fewer requests are admitted from now on; all 429s of one window cause
+        only one reduction.
         """
         with self._lock:
             now = self._clock.monotonic()
@@ -156,14 +159,14 @@ class RateLimiter:
             return RecentRequests(sum(at > since for at in self._sent), seconds)
 
     def until_free_s(self) -> float:
-        """Seconds until a request may be sent; zero or less: at once."""
+        """Seconds until a request may be sent; zero or less if it may be sent at once."""
         with self._lock:
             now = self._clock.monotonic()
             self._recover(now)
             return self._wait_s(now, self._allowed)
 
     def _take(self, urgency: float) -> float:
-        """Seconds to wait before the next call; zero or less: the request is admitted."""
+        """Seconds to wait before calling again; zero or less if the request is admitted."""
         with self._lock:
             now = self._clock.monotonic()
             self._recover(now)
@@ -174,7 +177,7 @@ class RateLimiter:
             return wait_s
 
     def _wait_s(self, now: float, left: int) -> float:
-        """Seconds until a request may be sent that may use *left* requests of the allowance."""
+        """Seconds until a request may be sent if a window may hold *left* requests."""
         wait_s = self._not_before - now
         if left < 1:
             return max(wait_s, _POLL_S)
@@ -183,7 +186,7 @@ class RateLimiter:
         return wait_s
 
     def _recover(self, now: float) -> None:
-        """Raise the share by one step for every window that passed without a 429."""
+        """Raise the share by one step for every window without a 429."""
         if self._allowed == self._full_share:
             return
         windows = int((now - self._changed_at) // self._seconds)
@@ -198,7 +201,7 @@ LimiterMaker = Callable[[Clock, int | None], "RateLimiter"]
 
 
 def no_limiter(clock: Clock, _: int | None = None) -> RateLimiter:
-    """In place of :func:`general_limiter`, for a server without limit: our own sandbox."""
+    """Replacement for :func:`general_limiter` for a server without a rate limit: our sandbox."""
     return RateLimiter(requests=_NO_LIMIT, seconds=GENERAL[1], clock=clock)
 
 
@@ -207,8 +210,8 @@ def general_limiter(clock: Clock, rate_limit: int | None = None) -> RateLimiter:
     The limiter of one account for everything but reports.
 
     Args:
-        rate_limit: Requests per 15 s, 1..100; None: what Harvest allows. Values above
-            :data:`GENERAL` count as that.
+        rate_limit: Requests per 15 s, 1..100; None: what Harvest allows. Larger values than
+            :data:`GENERAL` are reduced to it.
 
     Raises:
         ConfigError: *rate_limit* is below 1 or above what Harvest allows.

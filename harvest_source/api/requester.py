@@ -29,14 +29,14 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 @runtime_checkable
 class Renewable(Protocol):
-    """An ``httpx.Auth`` that can get another token when Harvest refuses the one it has."""
+    """An ``httpx.Auth`` that can get another token when Harvest refuses its present one."""
 
     def renew(self, refused: str) -> bool:
         """
-        Whether there is now another token than *refused*, so that sending again makes sense.
+        Return whether there is now a token other than *refused*, so that a retry makes sense.
 
         Raises:
-            HarvestError: No other token can be had.
+            HarvestError: Another token could not be obtained.
         """
         ...
 
@@ -47,9 +47,9 @@ class SendOptions:
     How one request is sent.
 
     Attributes:
-        limiter: In place of the Requester's own.
-        retry_limits: In place of those of the run.
-        urgency: Of the requests that wait for the limiter, the most urgent goes first.
+        limiter: Replaces the Requester's own limiter.
+        retry_limits: Replaces the run's limits.
+        urgency: The most urgent request waiting for the limiter goes first.
         cancelled: Polled while waiting and reading.
     """
 
@@ -63,17 +63,18 @@ class Requester:
     """
     Sends requests to one host with one token; thread-safe, shared by all threads of an account.
 
-    Redirects are never followed, other hosts never asked, TLS always verified.
+    It never follows redirects, never contacts another host, and always verifies TLS.
 
     Args:
         base_url: ``https``, or ``http`` on a loopback host.
-        auth: A :class:`Renewable` one is asked for another token after a 401, once per request.
+        auth: If it is :class:`Renewable`, it is asked for another token after a 401, once per
+            request.
         limiter: Counts and delays every attempt; None: no limit.
-        headers: Sent with every request, beside those every request has.
-        url_name: The setting *base_url* comes from, for messages.
+        headers: Sent with every request, in addition to the standard headers.
+        url_name: The setting that *base_url* comes from, for messages.
 
     Raises:
-        ConfigError: *base_url* cannot be used, or proxy or certificate settings cannot.
+        ConfigError: *base_url*, or the proxy or certificate settings, cannot be used.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Requester:
             "User-Agent": http.user_agent,
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
-            "Cache-Control": "no-cache",  # A cache has to ask Harvest before it answers.
+            "Cache-Control": "no-cache",  # A cache must revalidate with Harvest before it answers.
         }
         self._client = open_client(
             httpx.URL(self.base_url),
@@ -117,7 +118,7 @@ class Requester:
         self.close()
 
     def close(self) -> None:
-        """Close all connections. Requests under way in other threads fail."""
+        """Close all connections. Requests in flight on other threads fail."""
         self._client.close()
 
     def set_user_agent(self, user_agent: str) -> None:
@@ -126,7 +127,7 @@ class Requester:
 
     @property
     def requests(self) -> int:
-        """Requests sent up to now; every attempt counts."""
+        """Requests sent so far; every attempt counts."""
         return self._sender.requests
 
     def fetch(
@@ -139,20 +140,20 @@ class Requester:
         options: SendOptions = SendOptions(),
     ) -> T:
         """
-        GET until there is an answer that *parse* accepts.
+        Send a GET until there is an answer that *parse* accepts.
 
         Args:
-            url_or_path: Below the base address, or a full address on the same host, sent as it is.
-            params: Query; None or empty leaves the address as it is.
+            url_or_path: Path below the base URL, or a full URL on the same host, sent unchanged.
+            params: Query; None or empty leaves the URL unchanged.
             parse: May raise ``TruncatedBody`` to have the request sent again.
-            label: What is asked for, for messages; the path when empty.
+            label: Name of the request in messages; the path if empty.
 
         Raises:
             AuthError: 401.
             ForbiddenError: 403.
-            ResponseError: Any other unusable answer; never sent again.
-            RateLimitedError, ServerError, StaleAnswerError: Sent again until a limit was reached.
-            UnsafeLinkError: The address is on another host; nothing was sent.
+            ResponseError: Any other unusable answer; not retried.
+            RateLimitedError, ServerError, StaleAnswerError: Retried until a limit was reached.
+            UnsafeLinkError: The URL is on another host; nothing was sent.
             Cancelled: ``options.cancelled`` returned True.
         """
         url = build_url(self.base_url, url_or_path, params)
@@ -168,17 +169,17 @@ class Requester:
         label: str,
     ) -> T:
         """
-        POST *form*, URL-encoded, by the same rules as :meth:`fetch`.
+        POST *form*, URL-encoded, with the same rules as :meth:`fetch`.
 
         Args:
-            explain: Gets status and body of a refusal and returns its error; None: the error that
+            explain: Maps status and body of a refusal to an error, or to None for the error that
                 :meth:`fetch` would raise.
         """
         spec = RequestSpec(build_url(self.base_url, path), label, "POST", form, explain)
         return self._run(spec, parse, SendOptions())
 
     def _run(self, spec: RequestSpec, parse: Callable[[Answer], T], options: SendOptions) -> T:
-        """Send until there is an answer; after a 401, once more with another token."""
+        """Send until there is an answer; after a 401, retry once with another token."""
         limiter = options.limiter or self._limiter
         is_renewed = False
 

@@ -1,7 +1,7 @@
 """
-Which failed attempts are repeated, after how long, and when a request is given up.
+Retry policy: which failed attempts are repeated, after how long, and when to give up.
 
-The decisions are functions of values. tenacity runs the loop; time and waiting come from our clock.
+The decisions are pure functions. tenacity runs the loop; time and waiting come from our clock.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from harvest_source.errors import ApiError, RateLimitedError, ServerError, Stale
 T = TypeVar("T")
 
 _POLL_S: Final = 1.0
-"""Longest time a cancelled request goes on waiting before it notices."""
+"""Longest time until a waiting request notices that it was cancelled."""
 
 
 class TransientFailure(Exception):
     """
-    One attempt that failed in a way another attempt may not.
+    One attempt failed in a way that another attempt may not.
 
     Attributes:
         reason: What happened, as the end of a sentence: ``answered 503``, ``timed out connecting``.
-        status: HTTP status; None when no answer came, or only part of one.
-        retry_after_s: Seconds the server asked us to wait; None when it did not say.
+        status: HTTP status; None if there was no answer, or only part of one.
+        retry_after_s: Seconds the server asked us to wait; None if it did not say.
         elapsed_s: How long the attempt took.
-        unreached: The host could not be connected to, and has never answered.
+        unreached: No connection to the host could be made, and it has never answered.
         remedy: What to check when the request is given up; empty: nothing in particular.
     """
 
@@ -58,36 +58,36 @@ class TransientFailure(Exception):
 
 
 class StaleAnswer(TransientFailure):
-    """A cache answered, with what it had from before the run."""
+    """A cache served an answer from before the run."""
 
 
 def is_retryable(status: int) -> bool:
     """
-    True for 408, 429 and 5xx; other statuses stay the same however often the request is sent.
+    True for 408, 429 and 5xx; retrying does not change any other status.
 
-    408 comes from a proxy or load balancer that closed the connection before it had the request.
+    408 comes from a proxy or load balancer that closed the connection before it got the request.
     """
     return status in {408, 429} or 500 <= status <= 599
 
 
 def parse_http_date(text: str | None) -> datetime | None:
-    """A ``Date``-like header, aware and UTC; None when absent, unreadable or implausible."""
+    """Parse a ``Date``-like header as aware UTC; None if absent, unreadable or implausible."""
     try:
         date = parsedate_to_datetime(text or "")
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     date = date.replace(tzinfo=date.tzinfo or UTC)
-    # Harvest is from 2006; arithmetic near year 1 or 9999 overflows.
+    # Harvest dates from 2006; arithmetic near the years 1 and 9999 overflows.
     return date.astimezone(UTC) if 2000 <= date.year <= 9000 else None
 
 
 def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
     """
-    Seconds to wait; None when the header is absent, unreadable or not in the future.
+    Seconds to wait; None if the header is absent, unreadable or not in the future.
 
     Args:
         text: Seconds, or an HTTP date.
-        now: The server's time, or ours when it did not say.
+        now: The server's time, or ours if the answer has no ``Date``.
     """
     try:
         seconds = float(text or "")
@@ -104,7 +104,7 @@ def choose_wait(
     Seconds to wait after attempt number *attempts* failed.
 
     ``Retry-After`` wins. Without it: exponential backoff with full jitter, so that threads that
-    failed together do not come back together.
+    failed together do not retry together.
     """
     if failure.retry_after_s is not None:
         return failure.retry_after_s
@@ -130,7 +130,7 @@ def build_final_error(
     spent_s: float,
     limits: RetryLimits,
 ) -> ApiError:
-    """The error of a request that is given up: what, how often, how long, why, what to do next."""
+    """The error for a request given up: what, how often, how long, why, and what to do next."""
     last, count = failures[-1], len(failures)
     attempts = "1 try" if count == 1 else f"{count} tries"
     said = f"Gave up on {label}: {attempts} in {spent_s:.0f} s, {_summarize(failures)}."
@@ -178,12 +178,12 @@ def _summarize(failures: Sequence[TransientFailure]) -> str:
 
 class RetryLoop:
     """
-    All attempts at one request. Not thread-safe: one request, one thread.
+    All attempts at one request. Not thread-safe: use it on one thread.
 
     Args:
-        label: What is asked for, for messages: ``time_entries, page 3``.
-        http: Clock, jitter and limits.
-        on_wait: Called before each wait with the failed attempt and the seconds.
+        label: Name of the request in messages: ``time_entries, page 3``.
+        http: Provides clock, jitter and limits.
+        on_wait: Called before each wait with the failed attempt and the seconds to wait.
         cancelled: Polled while waiting.
     """
 
@@ -211,8 +211,8 @@ class RetryLoop:
 
         Raises:
             RateLimitedError: Given up; the last answer was a 429.
-            StaleAnswerError: Given up; a cache answered each time.
-            ServerError: Given up after any other failure that was worth another attempt.
+            StaleAnswerError: Given up; the last answer came from a cache, from before the run.
+            ServerError: Given up after any other retryable failure.
             Cancelled: *cancelled* returned True while waiting.
         """
         retrying = Retrying(
@@ -226,7 +226,7 @@ class RetryLoop:
         return retrying(lambda: send(len(self._failures) + 1))
 
     def _wait(self, state: RetryCallState) -> float:
-        """tenacity calls this first, once after each failed attempt."""
+        """Record the failure. tenacity calls this first, once after each failed attempt."""
         failure = _get_failure(state)
         self._failures.append(failure)
         self._spent_s += failure.elapsed_s
@@ -267,7 +267,7 @@ class RetryLoop:
 
 
 def _get_failure(state: RetryCallState) -> TransientFailure:
-    """The exception tenacity caught; it retries no other type."""
+    """The exception that tenacity caught; it retries no other type."""
     failure = state.outcome.exception() if state.outcome else None
     assert isinstance(failure, TransientFailure)
     return failure

@@ -1,4 +1,4 @@
-"""Sends single attempts over one httpx client, counts them, and calls back with each."""
+"""Send single attempts over one httpx client, count them, and report each to a callback."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _MAX_SKEW: Final = timedelta(minutes=5)
 
 class Sender:
     """
-    Sends attempts, from any number of threads.
+    Sends attempts; thread-safe.
 
     Args:
-        http: Its ``on_response`` gets every attempt; its ``on_notice`` one notice of each kind:
-            this machine's clock, answers without a date, 429s.
+        http: Its ``on_response`` gets every attempt. Its ``on_notice`` gets at most one notice of
+            each kind: a wrong clock on this machine, answers without a date, 429s.
     """
 
     def __init__(self, client: httpx.Client, http: HttpContext) -> None:
@@ -42,7 +42,7 @@ class Sender:
 
     @property
     def requests(self) -> int:
-        """Attempts sent up to now."""
+        """Attempts sent so far."""
         with self._lock:
             return self._requests
 
@@ -54,7 +54,7 @@ class Sender:
 
         Raises:
             TransientFailure: Another attempt may succeed.
-            HarvestError: None would.
+            HarvestError: Another attempt would fail as well.
             Cancelled: *cancelled* returned True while the body was read.
         """
         try:
@@ -109,10 +109,10 @@ class Sender:
 
     def warn_of_429(self, recent: RecentRequests) -> None:
         """
-        Warn that Harvest counted too many requests, and say what that can come from.
+        Warn that Harvest counted too many requests, and name the possible causes.
 
         Args:
-            recent: What the limiter of the refused request admitted.
+            recent: Requests recently admitted by the limiter of the refused request.
         """
         sent = f"this run sent {recent.number} requests in the last {recent.seconds:.0f} s"
         if recent.fit_the_allowance:
@@ -130,7 +130,7 @@ class Sender:
         )
 
     def _warn(self, kind: NoticeKind, text: str) -> None:
-        """Warn once of each kind."""
+        """Give at most one warning of each kind."""
         with self._lock:
             is_new = kind not in self._warned_of
             self._warned_of.add(kind)

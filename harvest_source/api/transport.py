@@ -1,4 +1,4 @@
-"""The transport under httpx: one pool of connections, perhaps through a proxy, with deadlines."""
+"""The transport under httpx: a connection pool with deadlines, optionally through a proxy."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harvest_source.api.deadline import DeadlineBackend, DeadlineExceeded
 from harvest_source.errors import find_cause
 
 _CONNECTIONS: Final = 64
-"""16 threads, each with one page being processed and the next one being fetched."""
+"""Enough for 16 threads, each of which processes one page while it fetches the next."""
 
 _IDLE: Final = 32
 _IDLE_S: Final = 20.0
-"""Idle connections outlive one window of the rate limiter (15.4 s)."""
+"""Keeps idle connections open longer than one window of the rate limiter (15.4 s)."""
 
 
 _NETWORK_ERRORS: Final = (
@@ -30,15 +30,15 @@ _NETWORK_ERRORS: Final = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
 )
-"""Each has a counterpart of the same name in httpx."""
+"""Each has a counterpart in httpx with the same name."""
 
 
 class RequestTooSlow(httpx.TimeoutException):
-    """The request as a whole took longer than it may, however often something came."""
+    """The request as a whole took too long, although single reads may have been fast enough."""
 
 
 class ProxyUnreached(httpx.ProxyError):
-    """The proxy could not be connected to; the text names it, without user and password."""
+    """No connection to the proxy could be made; the text names it without user and password."""
 
 
 class DeadlineTransport(httpx.BaseTransport):
@@ -48,8 +48,8 @@ class DeadlineTransport(httpx.BaseTransport):
     Args:
         proxy: None: connect directly.
         ssl_context: Verifies servers and ``https`` proxies; None: httpcore's own, if one is needed.
-        request_s: Seconds that one request may take from its first connection to the last byte of
-            its answer. Looking up the host's name is not counted: the system limits that.
+        request_s: Seconds that one request may take, from sending to the last byte of its answer.
+            A host name lookup is not interrupted: the system limits its time.
 
     Raises:
         httpx.TransportError: From requests and from reading answers, as httpx's own transport does;
@@ -85,20 +85,20 @@ class DeadlineTransport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        """Close all connections; requests under way end with a RuntimeError in their threads."""
+        """Close all connections; requests in flight raise RuntimeError on their threads."""
         self._backend.close()
         self._pool.close()
 
     @contextmanager
     def _guard(self, deadline: float) -> Iterator[None]:
-        """Hold what is done inside to *deadline*; raise httpcore's errors as httpx's."""
+        """Apply *deadline* to the block and translate httpcore's errors to httpx's."""
         try:
             with self._backend.until(deadline):
                 yield
         except DeadlineExceeded as error:
             raise RequestTooSlow(f"not complete after {self._request_s:g} s") from error
         except _NETWORK_ERRORS as error:
-            if self._backend.is_closed:  # As httpx says of a request that comes later.
+            if self._backend.is_closed:  # The error that httpx raises for later requests.
                 raise RuntimeError("the client has been closed") from error
             if self._proxy and _is_unreached(error):
                 raise ProxyUnreached(f"{self._proxy}: {error}") from error
@@ -107,7 +107,7 @@ class DeadlineTransport(httpx.BaseTransport):
 
 
 class _Body(httpx.SyncByteStream):
-    """The body of an answer; each part is read under the guard of its request."""
+    """The body of an answer; each part is read under its request's guard."""
 
     def __init__(
         self, answer: httpcore.Response, guard: Callable[[], AbstractContextManager[None]]
@@ -129,13 +129,13 @@ class _Body(httpx.SyncByteStream):
 
 
 def _is_unreached(error: Exception) -> bool:
-    """Whether no connection was made at all: a TLS failure is one with the server behind."""
+    """Whether no connection to the proxy was made; a TLS failure concerns the server behind it."""
     is_early = isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout)
     return is_early and find_cause(error, ssl.SSLError) is None
 
 
 class _PoolOptions(TypedDict):
-    """What every kind of pool takes."""
+    """Arguments that every kind of pool accepts."""
 
     ssl_context: ssl.SSLContext | None
     max_connections: int

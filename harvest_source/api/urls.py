@@ -1,4 +1,4 @@
-"""Which addresses may get requests: the configured ones, and ``links.next`` that stay on them."""
+"""Check which URLs may be requested: the configured ones, and ``links.next`` below them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import httpx
 from harvest_source.errors import ConfigError, UnsafeLinkError, printable
 
 _PREFIXES = ("/api/v2", "/v2")
-"""Both answer at api.harvestapp.com; links have been seen with either."""
+"""api.harvestapp.com answers under both; links with either have been seen."""
 
 
 def check_url(url: str, name: str) -> str:
     """
-    A configured address without its trailing slash: ``https``, or ``http`` on a loopback host.
+    A configured URL without its trailing slash: ``https``, or ``http`` on a loopback host.
 
     Args:
         name: The setting's name, for the message.
 
     Raises:
-        ConfigError: Not such an address, or it carries a user, a query or a fragment. The message
-            repeats scheme and host only: the rest may hold a password.
+        ConfigError: Not such a URL, or it contains a user, a query, a fragment or ``..``. The
+            message repeats only scheme and host: the rest may contain a password.
     """
     parsed = parse_url(url.strip())
     if parsed is None or parsed.scheme not in {"http", "https"}:
@@ -40,7 +40,7 @@ def check_url(url: str, name: str) -> str:
 
 
 def is_private(url: httpx.URL) -> bool:
-    """Whether no machine on the way can read it: ``https``, or ``http`` on this machine."""
+    """Whether no machine on the way can read the traffic: ``https``, or ``http`` to loopback."""
     return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host))
 
 
@@ -58,14 +58,14 @@ def build_url(
     base_url: str, url_or_path: str, params: Mapping[str, str] | None = None
 ) -> httpx.URL:
     """
-    The address of one request.
+    The URL of one request.
 
     Args:
-        url_or_path: Below *base_url*, or a full address, which stays as it is.
-        params: Query; None or empty leaves the address as it is.
+        url_or_path: Path below *base_url*, or a full URL, which stays unchanged.
+        params: Query; None or empty leaves the URL unchanged.
 
     Raises:
-        UnsafeLinkError: The address is not on *base_url*'s host.
+        UnsafeLinkError: The URL does not have *base_url*'s scheme, host and port.
     """
     if "://" not in url_or_path.partition("?")[0]:
         url_or_path = f"{base_url}/{url_or_path.lstrip('/')}"
@@ -86,15 +86,15 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
     """
     Refuse a ``links.next`` that must not be followed.
 
-    Accepted: *api_url*'s own scheme, host and port, below its path or either of Harvest's two
-    prefixes, ``/v2/`` and ``/api/v2/``; each address once per list.
+    A link must have *api_url*'s scheme, host and port, and a path below *api_url*'s path or below
+    one of Harvest's two prefixes, ``/v2/`` and ``/api/v2/``. Each URL is accepted once per list.
 
     Args:
-        seen: The addresses of this list that were already followed, as they were given.
-        where: What holds the link, for the message: ``Page 3 of time_entries``.
+        seen: The URLs of this list that were already followed, as they were given.
+        where: What contains the link, for the message: ``Page 3 of time_entries``.
 
     Raises:
-        UnsafeLinkError: Anything else. The message holds no more of the link than its host.
+        UnsafeLinkError: Any other link. The message repeats only its scheme, host and port.
     """
     home = httpx.URL(api_url)
     link = parse_url(url)
@@ -119,13 +119,13 @@ def check_link(url: str, *, api_url: str, seen: Set[str], where: str = "The answ
 
 
 def parse_url(url: str) -> httpx.URL | None:
-    """The address as it would be sent; None when two parsers could read it differently."""
+    """The URL as it would be sent; None if two parsers could read it differently."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         return None
     try:
         parsed = httpx.URL(url)
-        return parsed if parsed.host else None  # The host is decoded here, and may raise.
-    except (httpx.InvalidURL, ValueError):  # idna's own errors are ValueErrors
+        return parsed if parsed.host else None  # Reading the host decodes it, which may raise.
+    except (httpx.InvalidURL, ValueError):  # idna's own errors are ValueErrors.
         return None
 
 
@@ -139,7 +139,7 @@ def _origin(url: httpx.URL) -> str:
 
 
 def _is_below(path: str, home: str) -> bool:
-    """Whether *path* stays below the API's own path, or the same API's other prefix."""
+    """Whether *path* is below the API's own path or the same API's other prefix."""
     home = home.rstrip("/")
     root = next((home.removesuffix(end) for end in _PREFIXES if home.endswith(end)), home)
     if ".." in unquote(path).split("/"):
