@@ -49,7 +49,7 @@ def fetch_accounts(id_url: str, auth: httpx.Auth, http: HttpContext) -> list[Acc
 
 
 def harvest_accounts(accounts: Iterable[Account]) -> list[Account]:
-    """The accounts of the product Harvest. The first one a token reaches is often Forecast's."""
+    """The accounts of the product Harvest. A token's first account is often a Forecast one."""
     return [account for account in accounts if account.product == "harvest"]
 
 
@@ -58,7 +58,7 @@ def choose_account(accounts: Sequence[Account]) -> Account:
     The only Harvest account.
 
     Raises:
-        ConfigError: There are several; the message names them all.
+        ConfigError: There are several; the message lists them all.
         AuthError: There is none.
     """
     found = harvest_accounts(accounts)

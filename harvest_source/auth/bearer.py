@@ -1,4 +1,4 @@
-"""A bearer token that can be sent and cannot be read."""
+"""A bearer token that can be sent but not read."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from harvest_source.errors import ConfigError
 _QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
 
 _PLACEHOLDERS: Final = ("your-token", "...", "your_token", "<token>")
-"""How the tokens of examples end."""
+"""Endings of placeholder tokens in examples."""
 
 
 class BearerToken(httpx.Auth):
     """
-    A personal access token (or any bearer token) in the form httpx takes.
+    A personal access token (or any bearer token) in the form that httpx accepts.
 
-    It shows in no ``repr``, ``vars`` or pickle. It would be sent to any host; only
-    :class:`harvest_source.api.requester.Requester` uses it, and that asks one host.
+    ``repr``, ``vars`` and pickle do not reveal it. The class itself would send it to any host, but
+    only :class:`harvest_source.api.requester.Requester` uses it, which contacts a single host.
 
     Args:
-        token: Blanks around it are dropped, so that it may come from a file.
+        token: Surrounding whitespace is stripped, so it may come from a file.
 
     Raises:
-        ConfigError: Empty, or with characters that no token has. The message does not repeat it.
+        ConfigError: The token is empty or has characters that no token has. The message does not
+            repeat it.
     """
 
     __slots__ = ("_header",)

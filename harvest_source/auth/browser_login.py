@@ -1,8 +1,8 @@
 """
-Browser sign-in: the address to open, and the answer that the redirect brings back.
+Browser sign-in: the URL to open, and the answer that the redirect carries.
 
-The redirect leads either to a page that this process serves on a loopback address, or to an address
-that is not served; then the user pastes that address.
+The redirect leads either to a page that this process serves on a loopback address, or to a URL that
+is not served; in that case the user pastes the URL.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from harvest_source.api.urls import check_url, is_loopback
 from harvest_source.errors import ConfigError, HarvestError, SignInError, printable
 
 _ANSWER_S: Final = 120.0
-"""Seconds the browser waits for the last page, while the code is redeemed."""
+"""Seconds the browser waits for the final page while the code is redeemed."""
 
 _SHOW_S: Final = 5.0
-"""Seconds the command waits until the browser has received that page."""
+"""Seconds the command waits for the browser to receive that page."""
 
 _SILENCE_S: Final = 10.0
-"""Seconds a connection may be open without a request: browsers open some in advance."""
+"""Seconds a connection may stay open without a request: browsers open some in advance."""
 
 _MAX_QUERY: Final = 8192
-"""Longest request path, in characters; Harvest's redirect has about 200."""
+"""Longest request path with query, in characters; Harvest's redirect has about 200."""
 
 _AGAIN: Final = "Nothing was stored. Sign in again: harvest-source auth login"
 
@@ -60,10 +60,10 @@ class LoginRequest:
     One request to sign in.
 
     Attributes:
-        url: The address to open in a browser.
-        redirect_url: Where the browser is sent afterwards.
-        state: Random text; the answer to this request, and no other, brings it back.
-        verifier: PKCE's; None without PKCE.
+        url: The URL to open in a browser.
+        redirect_url: Where Harvest sends the browser afterwards.
+        state: Random text that only the answer to this request repeats.
+        verifier: The PKCE code verifier; None without PKCE.
     """
 
     url: str
@@ -74,7 +74,7 @@ class LoginRequest:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the redirect brings: a code that can be redeemed once, and its scope."""
+    """The answer in the redirect: a code that can be redeemed once, and its scope."""
 
     code: str = field(repr=False)
     scope: str
@@ -87,7 +87,7 @@ def build_login_request(
     A request with a random state.
 
     Args:
-        pkce: Send a challenge too. Unverified against a live account: Harvest documents no PKCE.
+        pkce: Also send a challenge. Unverified against a live account: Harvest documents no PKCE.
     """
     state = secrets.token_urlsafe(32)
     query = {
@@ -107,9 +107,9 @@ def build_login_request(
 
 def is_answer(address: str, request: LoginRequest) -> bool:
     """
-    Whether *address*, or its query alone, answers *request*: it brings back the request's state.
+    Whether *address* (a URL or only its query) answers *request*, that is, repeats its state.
 
-    Any page that the browser shows can send it to the callback; only Harvest was told the state.
+    Any page in the browser can send the browser to the callback, but only Harvest knows the state.
     """
     return _has_state(_parse_query(address), request)
 
@@ -130,7 +130,7 @@ def parse_redirect(address: str, request: LoginRequest) -> Consent:
     Read the answer to *request*.
 
     Args:
-        address: The address the browser was sent to, or its query alone.
+        address: The URL that the browser was sent to, or only its query.
 
     Raises:
         SignInError: The answer belongs to another request, is a refusal, or has no code.
@@ -159,7 +159,7 @@ def _explain(name: str, description: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """One visit of the callback, and where the page that answers it is put; None: too late."""
+    """One visit to the callback, and a queue for the page that answers it; None: not accepted."""
 
     query: str = field(repr=False)
     page: queue.SimpleQueue[str | None] = field(default_factory=queue.SimpleQueue)
@@ -167,12 +167,12 @@ class _Visit:
 
 class Callback:
     """
-    The page on a loopback address that the browser is sent back to; takes one answer.
+    The page on a loopback address that the browser is sent back to; accepts one answer.
 
     Built by :func:`open_callback`.
 
     Attributes:
-        shown: Set when the last page was sent.
+        shown: Set when the final page has been sent.
     """
 
     def __init__(self, redirect_url: str) -> None:
@@ -188,16 +188,16 @@ class Callback:
         """
         Wait for the browser, finish the login with its query, and show the result.
 
-        Visits whose query is not accepted get a page that says so, and the wait goes on: another
-        page, or an older window, must not be able to end the login.
+        A visit whose query is not accepted gets a page that says so, and the wait continues:
+        another page, or an older window, must not be able to end the login.
 
         Args:
-            finish: Called with the query; returns the text of the last page.
+            finish: Called with the query; returns the text of the final page.
             accepts: Whether a query answers this login.
 
         Raises:
             SignInError: The browser did not come back in time.
-            HarvestError: What *finish* raised; the page shows its message.
+            HarvestError: Raised by *finish*; the page shows its message.
         """
         visit = self._wait_for_answer(timeout_s, accepts)
         title, text = "Not signed in", "See the terminal."
@@ -225,7 +225,7 @@ class Callback:
             self._refuse_others()
 
     def _refuse_others(self) -> None:
-        """Take no more visits; those that wait were no answer, or came after it."""
+        """Accept no more visits. Those still waiting are not the answer, or came after it."""
         with self._lock:
             self._has_ended = True
             while not self._visits.empty():
@@ -233,16 +233,16 @@ class Callback:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the answer was taken, or the time is up."""
+        """Whether the answer was accepted or the time is up."""
         with self._lock:
             return self._has_ended
 
     def visit(self, query: str) -> str | None:
         """
-        Answer a visit with the last page.
+        Answer a visit with the final page.
 
         Returns:
-            None for a visit that is no answer to this login, or comes after the answer.
+            None for a visit that is not the answer to this login, or comes after the answer.
         """
         visit = _Visit(query)
         with self._lock:
@@ -261,11 +261,11 @@ def open_callback(redirect_url: str) -> Iterator[Callback]:
     Serve *redirect_url* while the block runs.
 
     Args:
-        redirect_url: ``http`` on a loopback address. With port 0 a free port is taken; the
-            callback's own ``redirect_url`` names it.
+        redirect_url: ``http`` on a loopback address. Port 0 selects a free port; the callback's own
+            ``redirect_url`` contains it.
 
     Raises:
-        ConfigError: Not ``http`` on a loopback address, or the port is taken.
+        ConfigError: Not ``http`` on a loopback address, or the port is in use.
     """
     try:
         parts = urlsplit(redirect_url)
@@ -319,7 +319,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Visitor(BaseHTTPRequestHandler):
-    """Answers GETs of the one path; logs nothing, because the code is in the address."""
+    """Answers GETs of the one path; logs nothing, because the URL contains the code."""
 
     timeout = _SILENCE_S
     server_version = "harvest-source"

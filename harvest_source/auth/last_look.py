@@ -1,8 +1,8 @@
 """
-What the last look at each sign-in found, so that the next one can say what changed since.
+What the last look at each sign-in found, so that the next look can report what has changed.
 
-One file for each profile, beside its logins. It holds names of roles and times, and no secret. A
-file that cannot be understood counts as none: nothing is refused or granted by it.
+There is one file per profile, beside its logins. It contains role names and times, and no secret. A
+file that cannot be parsed counts as missing: it neither grants nor refuses anything.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class LastLook:
     What was found when Harvest was last asked about one sign-in.
 
     Attributes:
-        login: Identifies the login, without its secrets; what was found of another one is void.
+        login: Identifies the login, without its secrets. A look at another login is ignored.
         roles: Access roles, by account and person: ``1000001:2001``.
-        worked_at: When Harvest last accepted it; None: no look has seen that.
+        worked_at: When Harvest last accepted the login; None: no look has seen that.
         refused_since: Time of the first look that found it refused; None: it is not refused.
-            Harvest does not tell when it was revoked: that was between *worked_at* and this.
+            Harvest does not say when it was revoked: that was between *worked_at* and this time.
     """
 
     login: str = ""
@@ -40,14 +40,15 @@ class LastLook:
 
 def read_look(files: VaultFiles, profile: str, place: str, login: str) -> LastLook:
     """
-    The last look at a sign-in; an empty one when there was none, or at another login.
+    The last look at a sign-in; an empty one if there was none, or if it was at another login.
 
     Args:
-        place: A profile may have one sign-in in the configuration and another in the vault.
+        place: Where the sign-in is kept: a profile may have one in the configuration and another
+            in the vault.
         login: As :attr:`LastLook.login`.
 
     Raises:
-        ConfigError: Others can read the file.
+        ConfigError: Other users can access the file.
     """
     try:
         look = _parse(_load(files, profile).get(place))
@@ -58,11 +59,11 @@ def read_look(files: VaultFiles, profile: str, place: str, login: str) -> LastLo
 
 def write_look(files: VaultFiles, profile: str, place: str, look: LastLook) -> None:
     """
-    Keep *look*; it is on the disk when this returns. Hold the lock of *profile*.
+    Store *look*; it is on disk when this returns. The caller must hold the lock of *profile*.
 
     Raises:
-        ConfigError: Others can read the file.
-        OSError: It cannot be written.
+        ConfigError: Other users can access the file or its folder.
+        OSError: The file cannot be written.
     """
     make_folder(files.folder)
     content = _load(files, profile) | {"format": _FORMAT, place: _to_json(look)}
@@ -70,7 +71,7 @@ def write_look(files: VaultFiles, profile: str, place: str, look: LastLook) -> N
 
 
 def _load(files: VaultFiles, profile: str) -> dict[str, Any]:
-    """The content of a profile's file; empty when there is none that can be understood."""
+    """The content of a profile's file; empty if it is missing or cannot be parsed."""
     path = files.locate_look(profile)
     check_private(path)
     try:

@@ -1,4 +1,4 @@
-"""What the owner of a token manages: projects and people, as Harvest lists them to that person."""
+"""The projects and people that a token's owner manages, as Harvest lists them to that person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harvest_source.errors import HarvestError
 
 
 class Managed:
-    """The projects and people that the token's owner manages, fetched once, at the first use."""
+    """The projects and people that the token's owner manages."""
 
     def __init__(self, client: HarvestClient) -> None:
         self._client = client
@@ -21,8 +21,8 @@ class Managed:
 
     def read(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         """
-        The ids of the projects and of the people, asked now; None: Harvest does not tell one of
-        them.
+        Fetch the ids of the projects and of the people; None if Harvest does not list one of the
+        two.
         """
         projects, people = self._find_projects(), self._find_people()
         if projects is None or people is None:
@@ -30,10 +30,13 @@ class Managed:
         return tuple(projects), tuple(people)
 
     def digest(self) -> str:
-        """A text that changes with them; empty when Harvest tells neither."""
+        """
+        A text that changes with them, fetched on first use; empty if Harvest lists neither.
+        """
         with self._lock:
             if self._digest is None:
-                # What is not told is left out: without it, only a change of roles is noticed.
+                # A list that Harvest refuses is None here. If it refuses both, the digest is
+                # empty, and only a change of roles is noticed.
                 found = [self._find_projects(), self._find_people()]
                 told = any(each is not None for each in found)
                 self._digest = _digest(found) if told else ""
@@ -46,7 +49,7 @@ class Managed:
         return sorted(each["project"]["id"] for each in records if each.get("is_project_manager"))
 
     def _find_people(self) -> list[int] | None:
-        """Whom Harvest lists to a manager: their teammates."""
+        """The people whom Harvest lists to a manager: their teammates."""
         records = self._fetch("users", "users")
         return None if records is None else sorted(each["id"] for each in records)
 

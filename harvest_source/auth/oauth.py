@@ -1,10 +1,10 @@
 """
-OAuth access tokens, renewed with a refresh token: before they expire, and when one is refused.
+OAuth access tokens, renewed with a refresh token before they expire and when one is refused.
 
 A renewal happens once for all threads (a lock) and all processes (the lock of the
-:class:`TokenStore`). Harvest may exchange the refresh token for another and end the old one, so
-nothing is exchanged before a place for the new one was tried. New tokens are stored before they are
-used: a process that dies in between has lost an answer, and never the login.
+:class:`TokenStore`). Harvest may replace the refresh token and invalidate the old one, so a renewal
+first tests whether a new one can be stored. New tokens are stored before they are used: a process
+that dies in between loses an answer, but never the login.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from harvest_source.clock import Clock
 from harvest_source.errors import ApiError, BusyError, HarvestError, SignInError, printable
 
 _FRESH_S: Final = 60.0
-"""A token younger than this was not refused for its age, so another one would not help."""
+"""If a token younger than this is refused, its age is not the reason: renewing would not help."""
 
 _RETRY_AFTER_S: Final = 300.0
-"""After a failed renewal, seconds until the next one while the old token still works."""
+"""Seconds from a failed renewal to the next attempt, while the old token still works."""
 
 
 _NOT_TRIED: Final = (
@@ -43,15 +43,16 @@ _REFUSED: Final = (
 
 
 class NoPlaceError(SignInError):
-    """A refresh token was not exchanged, because the new one could not have been kept."""
+    """A refresh token was not exchanged, because the new one could not have been stored."""
 
 
 class NotExchangedError(SignInError):
     """
-    A refresh token was not exchanged, because the caller does not exchange any.
+    A refresh token was not exchanged, because the caller does not allow it.
 
     Attributes:
-        is_refused: Harvest refused the access token there was; False: there is none that lasts.
+        is_refused: True: Harvest refused the stored access token. False: no stored access token is
+            still valid.
     """
 
     def __init__(self, message: str, *, is_refused: bool) -> None:
@@ -63,13 +64,13 @@ class OAuthToken(httpx.Auth):
     """
     The access token of a login, renewed as needed; thread-safe.
 
-    The token shows in no ``repr``, ``vars`` or pickle. Nothing is read or sent before the first
+    ``repr``, ``vars`` and pickle do not reveal the token. Nothing is read or sent before the first
     use.
 
     Args:
-        store: Has the refresh token to begin with, and gets every new one before it is used.
+        store: Holds the first refresh token, and gets every new one before it is used.
         on_warning: Called when a new token cannot be stored, or a renewal has to wait.
-        may_exchange: False: only the access token that is kept is used.
+        may_exchange: False: use only the stored access token.
     """
 
     __slots__ = (
@@ -114,13 +115,14 @@ class OAuthToken(httpx.Auth):
 
     def renew(self, refused: str) -> bool:
         """
-        Whether there is another access token after a 401 on *refused*.
+        Return whether there is another access token after a 401 on *refused*.
 
-        False when this process got the token less than a minute ago: then its age is not why it
-        was refused.
+        False if this process got the token less than a minute ago: then its age is not the reason
+        for the refusal.
 
         Raises:
-            SignInError: The login has ended, or its new tokens could not be kept.
+            SignInError: The login has ended, its new tokens could not be stored, or the refresh
+                token may not be exchanged.
             ApiError: The identity host gave no usable answer.
         """
         with self._lock:
@@ -136,7 +138,7 @@ class OAuthToken(httpx.Auth):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the newest refresh token is in this process alone, and ends with it."""
+        """Whether the newest refresh token exists only in this process and is lost when it ends."""
         with self._lock:
             return self._state.is_lost
 
@@ -153,7 +155,7 @@ class OAuthToken(httpx.Auth):
             return state.tokens.access_token
 
     def _renew_early(self, now: datetime) -> None:
-        """Renew; when that fails, the run goes on for as long as the old token works."""
+        """Renew; without an answer, the lock or a place to store, go on while the old one lasts."""
         try:
             self._exchange(self._state.tokens.access_token)
         except (ApiError, BusyError, NoPlaceError) as error:
@@ -163,7 +165,7 @@ class OAuthToken(httpx.Auth):
             self._on_warning(f"The access token runs out soon and could not be renewed: {error}")
 
     def _exchange(self, old: str) -> None:
-        """Take the token another process stored meanwhile, or get one and store it before use."""
+        """Use a token that another process has stored, or get one and store it before use."""
         with self._store.lock():
             stored = self._read_newest()
             if stored.access_token not in ("", old) and not stored.is_due(self._clock.now()):
@@ -175,14 +177,14 @@ class OAuthToken(httpx.Auth):
                 self._store.write(new)
                 self._state.is_lost = False
             except (OSError, HarvestError) as error:
-                # The old refresh token may have ended by now: this run goes on with the new one.
+                # The old refresh token may already be invalid: this run continues with the new one.
                 self._state.is_lost |= new.refresh_token != stored.refresh_token
                 self._warn_not_stored(stored, new, error)
         self._state.tokens = new
         self._state.renewed_s = self._clock.monotonic()
 
     def _read_newest(self) -> Tokens:
-        """The tokens of the store, or those that this process got later and could not store."""
+        """The stored tokens, or newer ones that this process got and could not store."""
         stored, held = self._store.read(), self._state.tokens
         if held.obtained_at is None or not held.refresh_token:
             return stored
@@ -200,7 +202,7 @@ class OAuthToken(httpx.Auth):
             raise NoPlaceError(msg)
 
     def _refresh(self, stored: Tokens) -> Tokens:
-        """Ask for tokens; a refresh token that was refused is not sent again by every thread."""
+        """Ask for tokens; a refresh token that was refused is not sent again."""
         if self._refused and self._refused[0] == stored.refresh_token:
             raise self._refused[1]
         try:
@@ -222,7 +224,7 @@ class OAuthToken(httpx.Auth):
 @dataclass(slots=True)
 class _State:
     """
-    What changes in an :class:`OAuthToken`; guarded by its lock.
+    The mutable state of an :class:`OAuthToken`; guarded by its lock.
 
     Attributes:
         renewed_s: Monotonic time of the last renewal by this process.
@@ -238,10 +240,10 @@ class _State:
 
 def check_kept(auth: httpx.Auth, profile: str) -> None:
     """
-    Refuse a sign-in that ends with this process.
+    Refuse a sign-in that is lost when this process ends.
 
     Raises:
-        SignInError: Harvest exchanged its refresh token, and no place kept the new one.
+        SignInError: Harvest replaced its refresh token, and the new one could not be stored.
     """
     if isinstance(auth, OAuthToken) and auth.is_lost:
         msg = (

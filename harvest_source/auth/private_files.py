@@ -1,4 +1,4 @@
-"""Files that only their owner can read, written whole or not at all."""
+"""Files that only their owner can read, written atomically."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FOLDER_MODE: Final = 0o700
 
 def make_folder(path: Path) -> None:
     """
-    Create *path* with access for its owner only, unless it exists.
+    Create the folder *path* with access only for its owner, unless it exists.
 
     Raises:
-        ConfigError: It is accessible to others.
+        ConfigError: It is accessible to other users.
         OSError: It cannot be created.
     """
     path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -28,11 +28,11 @@ def make_folder(path: Path) -> None:
 
 def check_private(path: Path) -> None:
     """
-    Refuse a file or folder that others may read or write; one that does not exist is accepted.
+    Refuse a file or folder that other users may access; one that does not exist is accepted.
 
     Raises:
-        ConfigError: It is accessible to others; the message has the command that changes that. Or
-            it is out of reach, so that this cannot be told.
+        ConfigError: It is accessible to other users; the message contains the command that changes
+            that. Or it cannot be reached, so its mode is unknown.
     """
     if os.name != "posix":
         return
@@ -55,11 +55,11 @@ def check_private(path: Path) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """
-    Replace the content of *path*, whole or not at all; it is on the disk when this returns.
+    Replace the content of *path* atomically; it is on disk when this returns.
 
     Raises:
-        ConfigError: The existing file is accessible to others.
-        OSError: It cannot be written; what was there stays.
+        ConfigError: The existing file is accessible to other users.
+        OSError: It cannot be written; the old content is unchanged.
     """
     check_private(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
@@ -77,19 +77,19 @@ def write_private(path: Path, content: bytes) -> None:
 
 def probe_folder(path: Path, size: int) -> None:
     """
-    Write *size* bytes into a file in *path*, bring them to the disk, and remove the file.
+    Write *size* bytes into a file in *path*, flush them to disk, and remove the file.
 
-    Permissions alone do not say whether a file can be written: the disk may be full or read-only.
+    Permissions alone do not show whether a file can be written: the disk may be full or read-only.
 
     Raises:
-        ConfigError: *path* is accessible to others.
-        OSError: A file like that cannot be kept there.
+        ConfigError: *path* is accessible to other users.
+        OSError: A file of that size cannot be written there.
     """
     make_folder(path)
     handle, name = tempfile.mkstemp(prefix=".probe.", dir=path)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(os.urandom(size))  # Zeros may take no room on a disk that compresses.
+            file.write(os.urandom(size))  # Zeros may take no space on a compressing file system.
             file.flush()
             os.fsync(file.fileno())
     finally:

@@ -1,4 +1,4 @@
-"""The names of profiles, which keep saved logins apart; without HTTP, for what only names one."""
+"""Names of profiles, which separate saved logins. Imports no HTTP code."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 def check_profile(name: str, what: str = "--profile") -> str:
     """
-    *name*, if it can name a profile: it becomes the name of a file and of a configuration section.
+    Return *name* if it is a valid profile name: it names a file and a configuration section.
 
     Args:
-        what: Where it was given, for the message.
+        what: Where the name was given, for the message.
 
     Raises:
-        ConfigError: It cannot.
+        ConfigError: It is not valid.
     """
     if not _NAME.fullmatch(name):
         msg = f"{what} cannot be {printable(name, limit=40)!r}. Use letters, digits, - and _ only."
@@ -28,5 +28,5 @@ def check_profile(name: str, what: str = "--profile") -> str:
 
 
 def build_auth_command(verb: str, profile: str) -> str:
-    """The command to type: ``harvest-source auth login --profile work``."""
+    """The command for the user to type: ``harvest-source auth login --profile work``."""
     return f"harvest-source auth {verb}" + ("" if profile == PROFILE else f" --profile {profile}")

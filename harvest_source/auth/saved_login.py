@@ -9,20 +9,20 @@ from typing import Final
 from harvest_source.auth.token_endpoint import Tokens
 
 CONFIGURED: Final = "configured"
-"""Instead of an account: the login that began with the configured refresh token."""
+"""Stands for the account of the login that began with the configured refresh token."""
 
 ANY: Final = "any"
-"""Instead of an account: a login for which no account was chosen."""
+"""Stands for the account of a login for which no account was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedLogin:
     """
-    One login with everything that is known about it.
+    One login and everything known about it.
 
     Attributes:
-        client_id: Of the app it was made with; empty for a personal access token.
-        account_id: The account to read; None when none was chosen.
+        client_id: Client id of the app it was made with; empty for a personal access token.
+        account_id: The account to read; None if none was chosen.
         user: The token owner's name.
         roles: The token owner's access roles in the account.
         seed: Digest of the configured refresh token it began with; see :func:`sealing.make_digest`.

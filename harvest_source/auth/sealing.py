@@ -1,8 +1,8 @@
 """
 Encryption of saved logins.
 
-AES-256-GCM with a fresh nonce at each write, under a key derived for that profile and account, with
-both bound as associated data: a login that was changed, or moved under another name, does not open.
+AES-256-GCM with a fresh nonce for each write and a key derived for the profile and account, which
+are also the associated data: a login that was changed or moved to another name cannot be opened.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from harvest_source.auth.vault_keys import Key, Keys
 from harvest_source.errors import ConfigError, SignInError, printable
 
 FORMAT: Final = "harvest-source vault 1"
-"""Names the format of the vault's files; part of what is authenticated."""
+"""Format of the vault's files; part of the authenticated data."""
 
 _NONCE_BYTES: Final = 12
 
 
 def seal(login: SavedLogin, key: Key, *, profile: str, account: str) -> dict[str, str]:
-    """The login encrypted with *key*, for *profile* and *account* only, as JSON values."""
+    """Encrypt *login* with *key*, bound to *profile* and *account*; returns JSON values."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     binding = _bind(profile, account)
     plain = json.dumps(_to_json(login)).encode()
@@ -45,11 +45,11 @@ def seal(login: SavedLogin, key: Key, *, profile: str, account: str) -> dict[str
 
 def unseal(sealed: Any, keys: Keys, *, profile: str, account: str) -> SavedLogin:
     """
-    The login that :func:`seal` encrypted for *profile* and *account*.
+    Decrypt the login that :func:`seal` encrypted for *profile* and *account*.
 
     Raises:
         ConfigError: Its key is not available.
-        SignInError: It was changed, moved, or is not a login.
+        SignInError: It was changed or moved, or is not a login.
     """
     where = f"account {account}" if account.isdigit() else account
     try:
@@ -85,7 +85,7 @@ def build_damage_error(profile: str, why: str) -> SignInError:
 
 
 def make_digest(secret: str) -> str:
-    """A digest that :func:`matches_digest` compares; salted, so that it cannot be looked up."""
+    """A salted digest for :func:`matches_digest`; the salt prevents looking it up in a table."""
     salt = secrets.token_hex(16)
     return f"{salt}:{_hmac(salt, secret)}"
 
@@ -101,7 +101,7 @@ def _hmac(salt: str, secret: str) -> str:
 
 
 def _bind(profile: str, account: str) -> bytes:
-    """Associated data. Neither name can hold a zero byte, so no two pairs are bound alike."""
+    """Associated data. Neither name can contain a zero byte, so each pair gets different data."""
     return b"\0".join((FORMAT.encode(), profile.encode(), account.encode()))
 
 

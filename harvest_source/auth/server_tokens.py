@@ -1,8 +1,8 @@
 """
-Bearer tokens of our own server: for whom each stands, and how it is recognized.
+Bearer tokens of our own server: which caller each one stands for, and how to recognize it.
 
-The file has digests, never a token: a token is shown once, when it is made. It is private to its
-owner and read at every call, so that a token that is revoked ends at once.
+The file contains digests, never a token: a token is shown once, when it is made. The file is
+private to its owner and read on every call, so that revoking a token takes effect at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harvest_source.auth.profiles import check_profile
 from harvest_source.errors import BusyError, ConfigError, describe_os_error, printable
 
 PREFIX: Final = "hsa"
-"""Begins every token, so that people and scanners recognize one."""
+"""Prefix of every token, so that people and secret scanners recognize it."""
 FILE: Final = "server_tokens.json"
 _FORMAT: Final = 1
 _LOCK_S: Final = 10.0
@@ -36,15 +36,15 @@ _UNKNOWN_DIGEST: Final = hashlib.sha256(b"").hexdigest()
 @dataclass(frozen=True, slots=True)
 class ServerToken:
     """
-    What is known of a token; never the token.
+    What is stored about a token; never the token itself.
 
     Attributes:
-        id: Random, part of the token; another one for each token, also of the same name.
-        name: Of who uses it.
-        profile: The sign-in that says which person that is.
-        url: The server that it is for.
-        digest: Of the whole token.
-        expires_at: None: never.
+        id: Random part of the token, unique even among tokens of the same name.
+        name: Name of the caller that uses it.
+        profile: The sign-in that identifies the person.
+        url: The server that the token is for.
+        digest: Digest of the whole token.
+        expires_at: When it expires; None: never.
     """
 
     id: str
@@ -57,11 +57,11 @@ class ServerToken:
     expires_at: datetime | None
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired."""
         return self.expires_at is not None and now >= self.expires_at
 
     def as_dict(self) -> dict[str, Any]:
-        """For people: everything but the digest."""
+        """Everything except the digest, for display."""
         shown = {name: value for name, value in asdict(self).items() if name != "digest"}
         return shown | {
             "created_at": self.created_at.isoformat(timespec="seconds"),
@@ -74,7 +74,7 @@ class ServerTokens:
     The tokens of one folder. Thread-safe, and processes may share the folder.
 
     Args:
-        now: Dates tokens, and says which are over.
+        now: Current time, to date tokens and to tell which have expired.
     """
 
     def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
@@ -84,10 +84,10 @@ class ServerTokens:
 
     def add(self, name: str, *, scope: str, profile: str, url: str, days: int | None) -> str:
         """
-        Make a token; returns it, for the only time.
+        Make a token and return it. It cannot be retrieved again.
 
         Raises:
-            ConfigError: There is one of this name, or the file cannot be written.
+            ConfigError: A token with this name exists, or the file cannot be written.
         """
         check_profile(name, "NAME")
         with self._lock():
@@ -108,10 +108,10 @@ class ServerTokens:
 
     def read(self) -> list[ServerToken]:
         """
-        Every token, those that are over, too.
+        Every token, including expired ones.
 
         Raises:
-            ConfigError: The file is open to others, cannot be read, or is not ours.
+            ConfigError: The file is accessible to other users, cannot be read, or is not ours.
         """
         check_private(self._folder)
         check_private(self._path)
@@ -130,7 +130,7 @@ class ServerTokens:
             raise ConfigError(msg) from error
 
     def revoke(self, *, name: str = "", profile: str = "") -> list[str]:
-        """End the token of a name, or all of a profile; the names of those that were ended."""
+        """Revoke the token with a name, or all tokens of a profile; returns the revoked names."""
         with self._lock():
             tokens = self.read()
             ended = [
@@ -143,7 +143,7 @@ class ServerTokens:
         return [each.name for each in ended]
 
     def find(self, text: str) -> ServerToken | None:
-        """The token that *text* is, unless it is over; compared in constant time."""
+        """The token that matches *text*, unless expired; digests are compared in constant time."""
         prefix, _, rest = text.partition("_")
         token_id, _, secret = rest.partition("_")
         found = next((each for each in self.read() if each.id == token_id), None)
@@ -153,7 +153,7 @@ class ServerTokens:
         return None if found.has_expired(self._now()) else found
 
     def get(self, token_id: str) -> ServerToken | None:
-        """The token with this id, unless it is over."""
+        """The token with this id, unless it has expired."""
         found = next((each for each in self.read() if each.id == token_id), None)
         return None if found is None or found.has_expired(self._now()) else found
 
@@ -167,8 +167,8 @@ class ServerTokens:
         Keep other processes from changing the file.
 
         Raises:
-            BusyError: Another one has it for too long.
-            ConfigError: It cannot be written.
+            BusyError: Another process holds the lock for too long.
+            ConfigError: The file cannot be written.
         """
         lock = FileLock(self._folder / f"{FILE}.lock", timeout=_LOCK_S, mode=0o600)
         try:
@@ -188,7 +188,7 @@ class ServerTokens:
 
 
 def _digest(text: str) -> str:
-    """Tokens are random and long: a plain digest cannot be turned back."""
+    """A plain digest is enough: tokens are long and random, so it cannot be reversed."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,8 +1,8 @@
 """
-Opens the accounts to read.
+Open the accounts to read.
 
-A session is one account with its client and what is known of the token's owner there. Opening it
-asks ``users/me``, which every role may read and which proves token and account id together.
+A session is one account with its client and what is known about the token's owner there. Opening it
+requests ``users/me``, which every role may read and which proves token and account id together.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from harvest_source.errors import (
 )
 
 ACCOUNTS_AT_ONCE: Final = 8
-"""Accounts that are asked the same at the same time: each has an allowance of its own."""
+"""Accounts that are asked in parallel: each has its own request allowance."""
 
 _NOT_FOUND: Final = 404
 
@@ -48,11 +48,11 @@ class Connection:
     How to reach Harvest, and with which token.
 
     Attributes:
-        http: Without a contact, the token owner's e-mail is used once it is known.
+        http: If it has no contact, the token owner's e-mail is used once it is known.
         account_ids: Accounts to read; empty: the only Harvest account the token reaches.
         rate_limit: Requests per 15 s; None: what Harvest allows.
-        token_source: Where the token came from, for error messages. Never the token.
-        profile: Of the sign-in.
+        token_source: Where the token came from, for error messages. Never the token itself.
+        profile: Profile of the sign-in.
         build_limiter: Makes the limiter of each account.
     """
 
@@ -78,20 +78,20 @@ class Owner:
 
     @property
     def is_administrator(self) -> bool:
-        """Administrators see every row. For other roles rows may be missing without a sign."""
+        """Administrators see every row. For other roles, rows may be missing silently."""
         return "administrator" in self.access_roles
 
     @property
     def visibility(self) -> str:
-        """A text that changes when the token may see other rows than before."""
+        """A text that changes when the token may see different rows than before."""
         return f"{self.user_id}:{','.join(sorted(self.access_roles))}"
 
 
 class Company:
     """
-    The modules of one account, from ``company``: fetched once, at the first use.
+    The modules of one account, from ``company``: fetched once, on first use.
 
-    The same answer is the table ``company``.
+    The table ``company`` is loaded from the same answer.
     """
 
     def __init__(self, client: HarvestClient) -> None:
@@ -101,14 +101,14 @@ class Company:
         self._page: Page | None = None
 
     def flag(self, name: str) -> bool | None:
-        """Whether a module is on; None when this token may not read that. Raises nothing."""
+        """Whether a module is on; None if this token may not read that. Raises nothing."""
         with self._lock:
             self._fetch()
             value = (self._flags or {}).get(name)
         return value if isinstance(value, bool) else None
 
     def take(self) -> Page | None:
-        """The answer, handed out once; None where Harvest gave none, or it was taken."""
+        """Hand out the answer once; None if Harvest gave none or it has already been taken."""
         with self._lock:
             self._fetch()
             page, self._page = self._page, None
@@ -136,11 +136,11 @@ class Session:
     @property
     def managed_scope(self) -> str:
         """
-        A text that changes when a manager is given or loses a project or a teammate; empty for
-        other roles.
+        A text that changes when a manager gains or loses a project or a teammate; empty for other
+        roles.
 
-        A manager sees all rows of the projects and people that they manage, without any change of
-        role.
+        A manager sees all rows of the projects and people they manage, so the visible rows change
+        without a change of role.
         """
         is_manager = "manager" in self.owner.access_roles and not self.owner.is_administrator
         return self.managed.digest() if self.managed is not None and is_manager else ""
@@ -160,21 +160,21 @@ class Session:
         return parse_owner(self.client.fetch_object("users/me"))
 
     def find_changed_modules(self, modules: Collection[str]) -> set[str]:
-        """Those of *modules* that are not as when they were first asked for: asks once more."""
+        """Ask Harvest again; return those of *modules* that have changed since the first answer."""
         now = Company(self.client)
         return {name for name in modules if now.flag(name) is not self.company.flag(name)}
 
     @property
     def server_clock(self) -> ServerClock:
-        """What this account's answers tell of Harvest's clock, and of their own age."""
+        """Harvest's clock and the age of answers, as this account's answers show them."""
         return self.client.server_clock
 
 
 class Sessions:
     """
-    Opens the accounts of one :class:`Connection`; thread-safe, and each account is opened once.
+    Opens the accounts of one :class:`Connection`, each once; thread-safe.
 
-    An account is opened at its first use: building a source does no I/O.
+    An account is opened on first use: building a source does no I/O.
 
     Raises:
         ConfigError: ``api_url`` or ``id_url`` cannot be used.
@@ -187,21 +187,21 @@ class Sessions:
         self._finding = threading.Lock()
         """Held while Harvest is asked which account the token reaches."""
         self._lock = threading.Lock()
-        """Guards what is below, and is never held while Harvest is asked: a reader that leaves
-        (Ctrl-C) must not wait for an answer."""
+        """Guards the attributes below. It is never held while Harvest is asked: a reader that
+        leaves (Ctrl-C) must not wait for an answer."""
         self._opening: dict[int, threading.Lock] = defaultdict(threading.Lock)
-        """By account, held while Harvest is asked, so that each is opened once."""
+        """One lock per account, held while Harvest is asked, so that each is opened once."""
         self._ids: tuple[int, ...] = connection.account_ids
         self._opened: dict[int, Session | HarvestError] = {}
         self._unopened: set[HarvestClient] = set()
-        """Those that ask for the first time: to close them ends the wait for an answer."""
+        """Clients that send their first request: closing them ends the wait for the answer."""
         self._readers = 0
         self._closings = 0
         """How often the last reader has left."""
 
     def account_ids(self) -> tuple[int, ...]:
         """
-        The accounts to read; fetched from Harvest when none was chosen.
+        The accounts to read; fetched from Harvest if none was chosen.
 
         Raises:
             ConfigError: The token reaches several accounts and none was chosen.
@@ -237,13 +237,18 @@ class Sessions:
         return opened
 
     def _keep(self, account_id: int, opened: Session | HarvestError, closings: int) -> None:
-        """Keep a session that was opened after *closings*; the last reader may have left since."""
+        """
+        Store a session, or close it if the last reader has left since it began to open.
+
+        Args:
+            closings: Value of ``_closings`` when the session began to open.
+        """
         with self._lock:
             is_late = self._closings != closings
             if not is_late:
                 self._opened[account_id] = opened
         if is_late and isinstance(opened, Session):
-            opened.client.close()  # As those that were open already.
+            opened.client.close()  # Sessions that were already open have been closed, too.
 
     def give_up(self, account_id: int) -> None:
         """Remove one account from :meth:`account_ids`."""
@@ -256,7 +261,7 @@ class Sessions:
         return sum(session.client.requests for session in self._sessions())
 
     def until_free_s(self) -> float:
-        """Seconds until the allowance of every open account has room for a request; 0: all have."""
+        """Seconds until every open account may send a request; 0 if all of them may now."""
         return max((0.0, *(session.client.until_free_s() for session in self._sessions())))
 
     def close(self) -> None:
@@ -265,7 +270,7 @@ class Sessions:
             session.client.close()
 
     def _sessions(self) -> list[Session]:
-        """The open sessions as they are now: another thread may open one at any time."""
+        """A copy of the open sessions: another thread may open one at any time."""
         with self._lock:
             return [each for each in self._opened.values() if isinstance(each, Session)]
 
@@ -274,8 +279,8 @@ class Sessions:
         """
         Keep sessions open while a reader is inside; the last one to leave closes them.
 
-        In plain dlt use no other code knows when reading ends. A later reader opens the accounts
-        again.
+        When dlt runs the source directly, no other code knows when reading ends. A later reader
+        opens the accounts again.
         """
         with self._lock:
             self._readers += 1
@@ -289,7 +294,7 @@ class Sessions:
                 client.close()
 
     def _take_clients(self) -> list[HarvestClient]:
-        """Forget every account, with the lock held; returns the clients to close."""
+        """Forget every account and return the clients to close. Call it with the lock held."""
         opened = [each.client for each in self._opened.values() if isinstance(each, Session)]
         left = [*opened, *self._unopened]
         self._closings += 1
@@ -341,7 +346,7 @@ class Sessions:
         )
 
     def _explain(self, error: HarvestError, account_id: int) -> HarvestError:
-        """Harvest checks token and account together: say which of them is likely to be wrong."""
+        """Say whether token or account is likely wrong: Harvest checks both together."""
         if isinstance(error, SignInError):
             return error
         source = self._connection.token_source
@@ -371,10 +376,10 @@ class Sessions:
 
 def parse_owner(me: Mapping[str, Any]) -> Owner:
     """
-    Read ``users/me``. An older form has ``is_admin`` in place of ``access_roles``.
+    Parse ``users/me``. An older form has ``is_admin`` instead of ``access_roles``.
 
     Raises:
-        ResponseError: It is not a user.
+        ResponseError: It has no user id.
     """
     user_id, roles = me.get("id"), me.get("access_roles")
     if not isinstance(user_id, int):

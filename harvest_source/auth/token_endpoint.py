@@ -1,4 +1,4 @@
-"""The token endpoint of Harvest's identity host: codes and refresh tokens become access tokens."""
+"""The token endpoint of Harvest's identity host: exchanges codes and refresh tokens for tokens."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ TOKEN_LIMITS: Final = RetryLimits(attempts=6, total_s=90.0, attempt_s=45.0)
 _LABEL: Final = "an access token"
 
 _MARGIN: Final = timedelta(days=1)
-"""How long before its end a token is renewed: longer than any run. Harvest's last 14 days."""
+"""A token is renewed this long before it expires: longer than any run. They are valid 14 days."""
 
 _APP_REFUSALS: Final = frozenset({"invalid_client", "unauthorized_client"})
-"""OAuth's names of errors that are about the app."""
+"""OAuth error names that concern the app."""
 
 _LIFE_DIGITS: Final = 9
-"""An ``expires_in`` with more digits (31 years) is taken for nonsense; it would overflow dates."""
+"""An ``expires_in`` with more digits (31 years) is ignored: it would overflow dates."""
 
 
 class _RevocationAnsweredError(HarvestError):
-    """The answer to a revocation, other than 200. Never leaves this module."""
+    """A revocation was answered with another status than 200. Never leaves this module."""
 
     def __init__(self, *, is_offered: bool) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class _RevocationAnsweredError(HarvestError):
 @dataclass(frozen=True, slots=True)
 class App:
     """
-    An application registered at Harvest, and where it asks for tokens.
+    An OAuth app registered at Harvest, and the endpoint where it asks for tokens.
 
     Raises:
         ConfigError: *token_path* is not a path.
@@ -60,7 +60,7 @@ class App:
 
     @property
     def revocation_path(self) -> str:
-        """Beside the token endpoint. Unverified against a live account: Harvest documents none."""
+        """Next to the token endpoint. Unverified against a live account: Harvest documents none."""
         return f"{self.token_path.rpartition('/')[0]}/revoke"
 
 
@@ -70,10 +70,10 @@ class Tokens:
     The tokens of one login.
 
     Attributes:
-        access_token: Empty when there is none yet.
+        access_token: Empty if there is none yet.
         refresh_token: Empty for a personal access token, which has none.
-        expires_at: End of the access token; aware, UTC; None when not known.
-        obtained_at: When the access token was issued; aware, UTC; None when not known.
+        expires_at: When the access token expires; aware, UTC; None if not known.
+        obtained_at: When the access token was requested; aware, UTC; None if not known.
     """
 
     access_token: str = field(default="", repr=False)
@@ -82,7 +82,7 @@ class Tokens:
     obtained_at: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
-        """Whether to renew: a day before the end, or after nine tenths of a shorter life."""
+        """Whether to renew: a day before expiry, or after nine tenths of a shorter lifetime."""
         if not self.access_token:
             return True
         if self.expires_at is None:
@@ -91,7 +91,7 @@ class Tokens:
         return now >= self.expires_at - min(_MARGIN, life / 10)
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether there is no access token that can still be used."""
+        """Whether there is no access token that is still valid."""
         return not self.access_token or (self.expires_at is not None and now >= self.expires_at)
 
 
@@ -100,8 +100,8 @@ class TokenEndpoint:
     Asks the identity host for tokens. Each call opens and closes its own connection.
 
     Args:
-        http: Its limits are replaced by :data:`TOKEN_LIMITS`.
-        remedy: What to do when the refresh token is refused, as the end of the message.
+        http: Its retry limits are replaced by :data:`TOKEN_LIMITS`.
+        remedy: What the user should do if the refresh token is refused; ends the message.
     """
 
     def __init__(
@@ -120,10 +120,10 @@ class TokenEndpoint:
 
     def refresh(self, tokens: Tokens) -> Tokens:
         """
-        A new access token; when the answer has no refresh token, the old one stays.
+        Get a new access token. If the answer has no refresh token, the old one is kept.
 
         Raises:
-            SignInError: The refresh token or the app is refused.
+            SignInError: Harvest refuses the refresh token or the app.
             ApiError: No usable answer.
         """
         form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
@@ -132,13 +132,13 @@ class TokenEndpoint:
 
     def redeem(self, code: str, verifier: str | None = None) -> Tokens:
         """
-        The first tokens of a login, for the code that its redirect brought.
+        Get the first tokens of a login for the code in its redirect.
 
         Args:
-            verifier: PKCE's; None: the login sent no challenge.
+            verifier: The PKCE code verifier; None: the login sent no challenge.
 
         Raises:
-            SignInError: The code or the app is refused.
+            SignInError: Harvest refuses the code or the app.
             ApiError: No usable answer.
         """
         form = {"grant_type": "authorization_code", "code": code}
@@ -148,16 +148,17 @@ class TokenEndpoint:
 
     def revoke(self, token: str) -> bool:
         """
-        Ask Harvest to end the login of a refresh token, or one access token (RFC 7009).
+        Ask Harvest to revoke the login of a refresh token, or one access token (RFC 7009).
 
-        Unverified against a live account: Harvest documents no address for it, so the answer may be
-        that there is none; and an answer 200 does not prove that anything ended.
+        Unverified against a live account: Harvest documents no URL for this, so it may not exist;
+        and a 200 does not prove that anything was revoked.
 
         Returns:
-            False: The identity host does not offer it: any other refusal than one of the app.
+            True: 200, or the token was already invalid. False: the identity host does not offer
+            revocation, which any other refusal is taken to mean, except one of the app.
 
         Raises:
-            SignInError: The app is refused.
+            SignInError: Harvest refuses the app.
             ApiError: No usable answer.
         """
         path, app = self._app.revocation_path, self._app
@@ -165,7 +166,7 @@ class TokenEndpoint:
 
         def explain(status: int, body: bytes) -> HarvestError | None:
             name = _parse_error_name(body)
-            if name in {"invalid_grant", "invalid_token"}:  # It has ended already.
+            if name in {"invalid_grant", "invalid_token"}:  # It is already invalid.
                 return _RevocationAnsweredError(is_offered=True)
             if name in _APP_REFUSALS:
                 return _build_refusal(name, status, self._explain_refresh)
@@ -200,7 +201,7 @@ class TokenEndpoint:
 
 
 def _accept(answer: Answer) -> bool:
-    """Any answer 200 will do: RFC 7009 gives its body no meaning."""
+    """Accept any 200: RFC 7009 gives its body no meaning."""
     del answer
     return True
 
@@ -229,7 +230,7 @@ def _build_refusal(
 
 
 def _parse_error_name(body: bytes) -> str:
-    """OAuth's name of an error, ``invalid_grant``; empty when the body has none."""
+    """The OAuth error name, such as ``invalid_grant``; empty if the body has none."""
     try:
         value: Any = json.loads(body)
     except (ValueError, RecursionError):
@@ -240,14 +241,14 @@ def _parse_error_name(body: bytes) -> str:
 
 def parse_tokens(body: bytes, asked_at: datetime, path: str) -> Tokens:
     """
-    Read the token endpoint's answer.
+    Parse the token endpoint's answer.
 
     Args:
-        asked_at: When the request was sent; the token's life is counted from here.
+        asked_at: When the request was sent; the token's lifetime is counted from here.
 
     Raises:
         TruncatedBody: The JSON stops before its end.
-        ResponseError: There is no access token in it, or one that no header can carry.
+        ResponseError: It has no access token, or a token that no header can carry.
     """
     answer = parse_object(body, label=_LABEL, path=path)
     texts = [answer.get(name) or "" for name in ("access_token", "refresh_token")]
@@ -263,12 +264,12 @@ def parse_tokens(body: bytes, asked_at: datetime, path: str) -> Tokens:
 
 
 def is_token_text(text: str) -> bool:
-    """Whether *text* has only characters that an HTTP header can carry, and no blanks."""
+    """Whether *text* has only characters that an HTTP header can carry, and no whitespace."""
     return all("!" <= char <= "~" for char in text)
 
 
 def _parse_seconds(value: object) -> int | None:
-    """A lifetime; None when absent or implausible: then only a 401 says that the token ended."""
+    """A lifetime; None if absent or implausible: then only a 401 shows that the token expired."""
     text = str(value)
     if not (text.isascii() and text.isdigit() and len(text) <= _LIFE_DIGITS):
         return None

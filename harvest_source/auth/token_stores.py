@@ -1,4 +1,8 @@
-"""Where the tokens of a login are kept between runs; here: nowhere, or with a user's command."""
+"""
+Stores that keep the tokens of a login between runs.
+
+This module has the interface, a store that keeps nothing, and one that calls the user's command.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from harvest_source.auth.token_endpoint import Tokens
 from harvest_source.errors import ConfigError, HarvestError
 
 COMMAND_S: Final = 60.0
-"""Seconds a token command may take; longer than any secrets manager. Every thread waits for it."""
+"""Seconds a token command may take: longer than any secrets manager. Every thread waits for it."""
 
 
 class TokenStore(Protocol):
@@ -26,12 +30,12 @@ class TokenStore(Protocol):
         ...
 
     def read(self) -> Tokens:
-        """The tokens as they are now, perhaps renewed by another process."""
+        """The current tokens, which another process may have renewed."""
         ...
 
     def find_obstacle(self) -> str:
         """
-        Why new tokens could not be stored now; empty when they could: it was tried.
+        Test whether new tokens can be stored now; return why not, or an empty text.
 
         Raises:
             SignInError: The vault's key cannot be read or made.
@@ -40,7 +44,7 @@ class TokenStore(Protocol):
 
     def write(self, tokens: Tokens) -> None:
         """
-        Store *tokens*; they survive a crash after this returns.
+        Store *tokens*; once this returns, they survive a crash.
 
         Raises:
             OSError: They could not be stored.
@@ -51,7 +55,7 @@ class TokenStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class NowhereTokenStore:
     """
-    Has tokens to begin with and no place for others.
+    Holds the first tokens and cannot store others.
 
     Attributes:
         why: What is missing, as the end of a sentence.
@@ -76,13 +80,13 @@ class NowhereTokenStore:
 
 class CommandTokenStore:
     """
-    Another store, and a command that gets every new refresh token on its stdin.
+    Wraps another store and passes every new refresh token to a command on its stdin.
 
-    Stdin holds the token alone, without a line end. The command's output is dropped, because it may
-    repeat the token.
+    Stdin contains only the token, without a line end. The command's output is discarded, because it
+    may repeat the token.
 
     Args:
-        command: Split as a shell would split it; run without a shell.
+        command: Split as a shell would split it, but run without a shell.
 
     Raises:
         ConfigError: *command* cannot be split.
@@ -107,7 +111,7 @@ class CommandTokenStore:
         return self._inner.read()
 
     def find_obstacle(self) -> str:
-        """The command is a place of its own, whatever becomes of the other store."""
+        """Empty if the command exists: it can keep tokens even if the other store cannot."""
         if shutil.which(self._arguments[0]):
             return ""
         why = self._inner.find_obstacle()
@@ -120,13 +124,14 @@ class CommandTokenStore:
             self._inner.write(tokens)
         except (OSError, HarvestError) as error:
             failure = error
-        # The command may be the only one that keeps it. An access token alone is no loss.
+        # The command may be the only place that keeps the refresh token. Losing only an access
+        # token is harmless.
         is_kept = tokens.refresh_token == old or self._hand_over(tokens.refresh_token)
         if failure is not None and not is_kept:
             raise failure
 
     def _hand_over(self, token: str) -> bool:
-        """Whether the command took *token*; if not, that is warned of."""
+        """Pass *token* to the command; warn and return False if that fails."""
         why = ""
         try:
             done = subprocess.run(  # noqa: S603 - the user's own command, without a shell
@@ -155,7 +160,8 @@ def split_command(command: str) -> list[str]:
     The words of a command line.
 
     Raises:
-        ConfigError: There are none, or a quote is left open. The text is not repeated.
+        ConfigError: There are no words, a quote is not closed, or there is a zero byte. The message
+            does not repeat the text.
     """
     try:
         words = shlex.split(command)

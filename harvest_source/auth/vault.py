@@ -1,4 +1,4 @@
-"""The vault: saved logins on disk, one file per profile, each login in it sealed separately."""
+"""The vault: saved logins on disk, one file per profile, with each login sealed separately."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harvest_source.auth.vault_keys import FilePlace, Key, Keys, find_places
 from harvest_source.errors import SignInError, describe_os_error, printable
 
 _ROOM: Final = 64 * 1024
-"""Bytes that a vault's file may grow by when a login is saved, with much to spare."""
+"""Generous upper bound, in bytes, on how much a vault file grows when a login is saved."""
 
 
 class Vault:
@@ -26,12 +26,12 @@ class Vault:
     The saved logins in one folder. Nothing is created or read before the first use.
 
     Attributes:
-        files: The files that hold the logins, sealed.
+        files: The files that hold the sealed logins.
 
     Args:
-        folder: Private to its owner.
-        keys: None: those of the system.
-        on_warning: Called when a new key goes into a file, with what that does not protect from.
+        folder: Must be private to its owner.
+        keys: None: found by :func:`~harvest_source.auth.vault_keys.find_places`.
+        on_warning: Called when a new key is stored in a file, with the risks of that.
     """
 
     def __init__(
@@ -55,28 +55,28 @@ class Vault:
 
     @property
     def keys(self) -> Keys:
-        """Looked up at the first use: a keyring may take a while, or ask for a password."""
+        """The keys, looked up on first use: a keyring may be slow, or ask for a password."""
         if self._keys is None:
             self._keys = Keys(find_places(self.folder), self._on_warning)
         return self._keys
 
     @property
     def key_warning(self) -> str:
-        """What the key's place does not protect from; empty when there is nothing to warn of."""
+        """Warning about a key that is stored in a file; empty if there is nothing to warn about."""
         place = self.keys.place
         return place.warning if isinstance(place, FilePlace) and place.read() else ""
 
     def accounts(self, profile: str) -> list[str]:
-        """The accounts, as text, that *profile* has logins for."""
+        """The accounts, as text, for which *profile* has logins."""
         return list(self.files.load(profile))
 
     def read(self, profile: str, account: str) -> SavedLogin | None:
         """
-        A login; None when there is none.
+        A login; None if there is none.
 
         Raises:
-            ConfigError: The vault is readable by others, or the key is not available.
-            SignInError: The login was changed, moved, or is not a login.
+            ConfigError: The vault is accessible to other users, or the key is not available.
+            SignInError: The login was changed or moved, or is not a login.
         """
         sealed = self.files.load(profile).get(account)
         if sealed is None:
@@ -85,15 +85,15 @@ class Vault:
 
     def write(self, profile: str, account: str, login: SavedLogin, *, alone: bool = False) -> None:
         """
-        Save a login; it is on the disk when this returns. Hold the lock of *profile*.
+        Save a login; it is on disk when this returns. The caller must hold the lock of *profile*.
 
         Args:
             alone: Forget the profile's other logins, except the configured one.
 
         Raises:
-            ConfigError: The vault is readable by others.
-            SignInError: Its key cannot be read, or is not at hand; what was there stays.
-            OSError: It cannot be written; what was there stays.
+            ConfigError: The vault is accessible to other users.
+            SignInError: Its key cannot be read or is not available; the vault is unchanged.
+            OSError: It cannot be written; the vault is unchanged.
         """
         others = self._load_kept(profile, alone=alone)
         others.pop(account, None)
@@ -108,13 +108,14 @@ class Vault:
 
         Raises:
             BusyError: Another process holds the lock for too long.
+            ConfigError: The folder is accessible to other users.
             SignInError: The folder cannot be written.
         """
         return self.files.lock(check_profile(profile))
 
     def find_obstacle(self, profile: str, *, alone: bool = False) -> str:
         """
-        Why a login of *profile* could not be saved now; empty when it could: a file was written.
+        Test with a probe file whether a login can be saved; return why not, or an empty text.
 
         Makes the vault's key if there is none, because a login is sealed before it is saved.
 
@@ -122,8 +123,8 @@ class Vault:
             alone: As for :meth:`write`.
 
         Raises:
-            ConfigError: The vault is readable by others.
-            SignInError: The key cannot be read, or is not at hand.
+            ConfigError: The vault is accessible to other users.
+            SignInError: The key cannot be read or is not available.
         """
         kept = self._load_kept(profile, alone=alone)
         try:
@@ -135,13 +136,13 @@ class Vault:
 
     def rotate(self) -> int:
         """
-        Seal every login with a new key, then drop the old keys; returns how many logins.
+        Seal every login with a new key, then drop the old keys; returns the number of logins.
 
-        An interruption leaves every login readable; run it again.
+        If it is interrupted, every login stays readable; run it again.
 
         Raises:
             ConfigError: Only the user can change the key.
-            SignInError: A login does not open, or a file cannot be written; the old keys stay.
+            SignInError: A login cannot be opened, or a file cannot be written; the old keys stay.
         """
         try:
             with self.files.lock(".rotation"):
@@ -161,7 +162,7 @@ class Vault:
 
     def _reseal(self, profile: str) -> int:
         with self.lock(profile):
-            # All are opened before any is sealed: one that does not open changes nothing.
+            # Open all logins before sealing any: if one cannot be opened, nothing changes.
             opened = {
                 account: unseal(sealed, self.keys, profile=profile, account=account)
                 for account, sealed in self.files.load(profile).items()
@@ -179,9 +180,9 @@ class Vault:
         The key that seals, made if there is none.
 
         Args:
-            kept: The sealed logins of *profile* that stay as they are.
+            kept: The sealed logins of *profile* that stay unchanged.
         """
-        # Of two processes that make the first key at once, one would lose its own.
+        # If two processes made the first key at the same time, one of the keys would be lost.
         with self.files.lock(".key"):
             if not self.keys.place.read():
                 self._check_no_key_is_missing(profile, kept)
@@ -189,10 +190,10 @@ class Vault:
 
     def _check_no_key_is_missing(self, profile: str, kept: Iterable[Any]) -> None:
         """
-        Refuse to make a key while another one is away, with the keyring of a desktop for example.
+        Refuse to make a key while the present one is unavailable, as with a desktop's keyring.
 
         Raises:
-            SignInError: A login is sealed with a key that is not at hand.
+            SignInError: A login is sealed with a key that is not available.
         """
         for name in self.files.profiles():
             for sealed in kept if name == profile else self.files.load(name).values():
@@ -208,6 +209,6 @@ class Vault:
                     raise SignInError(msg)
 
     def _load_kept(self, profile: str, *, alone: bool) -> dict[str, Any]:
-        """The sealed logins of *profile* that stay when one is saved."""
+        """The sealed logins of *profile* that are kept when another is saved."""
         logins = self.files.load(profile)
         return {name: logins[name] for name in logins if not alone or name == CONFIGURED}

@@ -1,4 +1,4 @@
-"""Where the vault lies: a private folder with one file for each profile, and its locks."""
+"""The vault on disk: a private folder with one file per profile, and its locks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harvest_source.auth.sealing import FORMAT, build_damage_error
 from harvest_source.errors import BusyError, ConfigError, SignInError, describe_os_error, printable
 
 _LOCK_S: Final = 150.0
-"""Seconds to wait for another process: longer than it can take to renew a token."""
+"""Seconds to wait for another process: longer than renewing a token can take."""
 
 _SUFFIX: Final = ".vault"
 _LOOK_SUFFIX: Final = ".look"
@@ -26,7 +26,7 @@ _LOOK_SUFFIX: Final = ".look"
 
 class NoFolderError(ConfigError):
     """
-    There is no folder for a vault; the message says which setting names one.
+    There is no folder for a vault; the message names the setting for one.
 
     Attributes:
         why: What is missing, as the end of a sentence.
@@ -46,27 +46,27 @@ def _find_data_folder() -> Path:
 
 def default_folder(find_data_folder: Callable[[], Path] = _find_data_folder) -> Path:
     """
-    Where the vault is unless the configuration says otherwise.
+    The default folder of the vault.
 
     Raises:
         NoFolderError: The user has no home folder: neither ``HOME`` nor an entry in the system's
-            list of users, as in a container that runs under a number.
+            user database, as in a container that runs under a numeric user id.
     """
     try:
         folder = find_data_folder()
     except RuntimeError:
         folder = Path("~")
-    if not folder.is_absolute():  # Older platformdirs return the ~ that stands for nothing.
+    if not folder.is_absolute():  # Older platformdirs return a ~ that could not be expanded.
         raise NoFolderError("this user has no home folder (HOME is not set)")
     return folder / "vault"
 
 
 class VaultFiles:
     """
-    The files of one vault; their logins are sealed. Nothing is created before the first use.
+    The files of one vault, with sealed logins. Nothing is created before the first use.
 
     Args:
-        folder: Private to its owner.
+        folder: Must be private to its owner.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +77,7 @@ class VaultFiles:
         The profiles with a login, sorted by name.
 
         Raises:
-            ConfigError: The folder cannot be listed; it is not taken for an empty one.
+            ConfigError: The folder cannot be listed; it does not count as empty.
         """
         try:
             names = [path.name for path in self.folder.iterdir()]
@@ -90,7 +90,7 @@ class VaultFiles:
 
     def forget(self, profile: str) -> bool:
         """
-        Remove a profile's logins, and what was noted of them; returns whether there were any.
+        Remove a profile's logins and its last look; returns whether there were any logins.
 
         Raises:
             ConfigError: They cannot be removed.
@@ -112,10 +112,11 @@ class VaultFiles:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """
-        Keep other processes out of *name*: a profile, or a name that begins with a dot.
+        Lock *name*, a profile or a name that begins with a dot, against other processes.
 
         Raises:
             BusyError: Another process holds the lock for too long.
+            ConfigError: The folder is accessible to other users.
             SignInError: The folder cannot be written.
         """
         lock = FileLock(self.folder / f"{name}.lock", timeout=_LOCK_S, mode=0o600)
@@ -141,7 +142,7 @@ class VaultFiles:
             lock.release()
 
     def find_barrier(self) -> str:
-        """Why nothing can be read here; empty when it can, also when there is nothing yet."""
+        """Why the folder cannot be read; empty if it can, or if it does not exist yet."""
         try:
             is_in_the_way = self.folder.exists() and not self.folder.is_dir()
         except OSError as error:
@@ -149,7 +150,7 @@ class VaultFiles:
         return f"{self.folder} is not a folder" if is_in_the_way else ""
 
     def check_writable(self) -> str:
-        """Why nothing can be saved here; empty when it can."""
+        """Create the folder; return why it cannot be written, or an empty text."""
         try:
             make_folder(self.folder)
         except OSError as error:
@@ -158,11 +159,11 @@ class VaultFiles:
 
     def load(self, profile: str) -> dict[str, Any]:
         """
-        The sealed logins of *profile*, by account; empty when it has none.
+        The sealed logins of *profile*, by account; empty if it has none.
 
         Raises:
-            ConfigError: The folder or file is readable by others, or cannot be read.
-            SignInError: The file is not a vault's.
+            ConfigError: The folder or file is accessible to other users, or cannot be read.
+            SignInError: The file is not a vault file.
         """
         if why := self.find_barrier():
             raise NoFolderError(why)
@@ -184,7 +185,7 @@ class VaultFiles:
         return logins
 
     def store(self, profile: str, logins: Mapping[str, Any]) -> None:
-        """Write the sealed *logins* of *profile*; they are on the disk when this returns."""
+        """Write the sealed *logins* of *profile*; they are on disk when this returns."""
         make_folder(self.folder)
         content = {"format": FORMAT, "profile": profile, "logins": logins}
         write_private(self._path(profile), json.dumps(content, indent=1).encode())

@@ -1,10 +1,10 @@
 """
-The vault's keys and where they are kept: the environment, the system's keyring, or a file.
+The vault's keys and where they are kept: the system's keyring, the environment, or a file.
 
-A keyring that cannot be read is never taken for an empty one: a new key in it would take the place
-of the one that opens every saved login.
+A keyring that cannot be read never counts as empty: a new key in it would replace the key that
+opens every saved login.
 
-Keys are written as text, newest first, separated by commas. The first one seals; each of them opens
+Keys are written as text, newest first, separated by commas. The first key seals. Each key opens
 what it has sealed, so a new key can be put before the old one at any time.
 """
 
@@ -30,15 +30,15 @@ from harvest_source.errors import ConfigError, SignInError, printable
 VARIABLE: Final = "HARVEST_SOURCE_VAULT_KEY"
 SERVICE: Final = "harvest-source"
 SIZE: Final = 32
-"""Bytes: AES-256."""
+"""Bytes of a key, as AES-256 needs them."""
 
 _LEAST_PRIORITY: Final = 1
-"""keyring's own bound for backends to use by default; below it are "none" and plain text."""
+"""keyring's own minimum for default backends; "none" and plain text files are below it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
-    """One master key. It seals nothing itself: every login has a key derived from it."""
+    """One master key. It seals nothing itself: each login is sealed with a key derived from it."""
 
     value: bytes
 
@@ -64,13 +64,13 @@ def make_key() -> Key:
 
 def parse_keys(text: str, where: str) -> tuple[Key, ...]:
     """
-    Keys from text, in the order given.
+    Parse keys, in the order given.
 
     Args:
         where: Where the text came from, for the message.
 
     Raises:
-        ConfigError: A part of it is not a key. The text is not repeated.
+        ConfigError: A part of it is not a key. The message does not repeat the text.
     """
     return tuple(_parse_key(part.strip(), where) for part in text.split(",") if part.strip())
 
@@ -90,7 +90,7 @@ def _parse_key(text: str, where: str) -> Key:
 
 
 class KeyringUnusableError(SignInError):
-    """The system's keyring is locked, out of reach, or broken. Nothing in it was changed."""
+    """The system's keyring is locked, unreachable or broken. Nothing in it was changed."""
 
     def __init__(self, place: str, error: Exception) -> None:
         why = printable(f"{type(error).__name__}: {error}", limit=120)
@@ -107,21 +107,22 @@ class KeyPlace(Protocol):
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name of the place, for messages."""
         ...
 
     def read(self) -> tuple[Key, ...]:
         """
-        The keys there, newest first; empty when there are none.
+        The keys in this place, newest first; empty if there are none.
 
         Raises:
-            SignInError: What is there cannot be read.
+            ConfigError: They cannot be read, or are not keys.
+            SignInError: The keyring cannot be read.
         """
         ...
 
     def write(self, keys: Sequence[Key]) -> None:
         """
-        Replace all keys there with *keys*.
+        Replace all keys in this place with *keys*.
 
         Raises:
             ConfigError: Only the user can change them.
@@ -134,7 +135,7 @@ class KeyringPlace:
     The operating system's keyring.
 
     Args:
-        folder: The vault's, which names the entry: each vault has its own key.
+        folder: The vault's folder. It names the entry, so each vault has its own key.
     """
 
     def __init__(self, backend: KeyringBackend, folder: Path) -> None:
@@ -145,7 +146,7 @@ class KeyringPlace:
     def read(self) -> tuple[Key, ...]:
         try:
             text = self._backend.get_password(SERVICE, self._user) or ""
-        except Exception as error:  # Backends raise errors of D-Bus, of sockets and of their own.
+        except Exception as error:  # Backends raise D-Bus errors, socket errors and their own.
             raise KeyringUnusableError(self.name, error) from error
         return parse_keys(text, self.name)
 
@@ -158,7 +159,7 @@ class KeyringPlace:
 
 @dataclass(frozen=True, slots=True)
 class BrokenKeyringPlace:
-    """A keyring that is configured and cannot be loaded."""
+    """A keyring that is configured but cannot be loaded."""
 
     error: Exception
     name: str = "the keyring of PYTHON_KEYRING_BACKEND"
@@ -172,7 +173,7 @@ class BrokenKeyringPlace:
 
 
 class VariablePlace:
-    """The environment, which only the user changes."""
+    """The environment, which only the user can change."""
 
     name = VARIABLE
 
@@ -214,7 +215,7 @@ class FilePlace:
 
     @property
     def warning(self) -> str:
-        """What a key in a file protects from, and what not."""
+        """What a key in a file protects against, and what not."""
         return (
             f"The vault's key is stored beside it, in {self.name}, readable by you alone. That "
             "protects a copy of the vault without the key (a backup, an upload by mistake). It "
@@ -231,7 +232,7 @@ def find_places(
     The places to look for keys: keyring, environment, file. New keys go into the first.
 
     Args:
-        backend: None: the keyring that the system has.
+        backend: None: the system's keyring.
     """
     places: list[KeyPlace] = []
     if keyring_place := _find_keyring(folder, backend):
@@ -254,8 +255,8 @@ class Keys:
     All keys of one vault.
 
     Args:
-        places: As :func:`find_places` returns them; new keys go into the first.
-        on_warning: Called when a new key goes into a file.
+        places: As :func:`find_places` returns them; new keys go into :attr:`place`.
+        on_warning: Called when a new key is stored in a file.
     """
 
     def __init__(self, places: Sequence[KeyPlace], on_warning: Callable[[str], None]) -> None:
@@ -264,7 +265,7 @@ class Keys:
 
     @property
     def place(self) -> KeyPlace:
-        """Where the key that seals is: the environment in place of a keyring that is unusable."""
+        """Place of the key that seals: the first, or the environment if the keyring is unusable."""
         first, *others = self._places
         stand_in = next((each for each in others if isinstance(each, VariablePlace)), None)
         if stand_in is None:
@@ -282,10 +283,10 @@ class Keys:
 
     def find(self, key_id: str) -> Key | None:
         """
-        The key with that id from any place; None when no place has it.
+        The key with that id from any place; None if no place has it.
 
         Raises:
-            KeyringUnusableError: No place that can be read has it, and one cannot be read.
+            KeyringUnusableError: No readable place has it, and the keyring cannot be read.
         """
         unusable: KeyringUnusableError | None = None
         for place in self._places:
@@ -302,10 +303,10 @@ class Keys:
 
     def sealing(self) -> Key:
         """
-        The key that seals; created if there is none. Hold the vault's key lock.
+        The key that seals, created if there is none. The caller must hold the vault's key lock.
 
         Raises:
-            KeyringUnusableError: What is in the keyring cannot be known.
+            KeyringUnusableError: The keyring cannot be read.
         """
         place = self.place
         keys = place.read()
@@ -321,7 +322,7 @@ class Keys:
         Put a new key before the old ones, unless the user has done so in the environment.
 
         Raises:
-            ConfigError: The keys are in the environment, and there is only one.
+            ConfigError: The keys are in the environment, and the user has not added a new one.
         """
         keys = self.place.read()
         if not (isinstance(self.place, VariablePlace) and len(keys) > 1):
@@ -329,7 +330,11 @@ class Keys:
         return self.sealing()
 
     def end_rotation(self) -> None:
-        """Drop all keys but the newest. Call it when nothing is sealed with the others."""
+        """
+        Drop all keys except the newest; keys in the environment are left alone.
+
+        Call it when nothing is sealed with the other keys.
+        """
         if not isinstance(self.place, VariablePlace):
             self.place.write(self.place.read()[:1])
         for place in self._places[1:]:

@@ -48,9 +48,9 @@ class VaultTokenStore:
 @dataclass(frozen=True, slots=True)
 class SeededTokenStore:
     """
-    Keeps the tokens that a configured refresh token (the seed) was exchanged for.
+    Keeps the tokens for which a configured refresh token (the seed) was exchanged.
 
-    They count until the configuration has another refresh token or another app.
+    They are used until the configuration has another refresh token or another app.
     """
 
     vault: Vault
@@ -68,7 +68,7 @@ class SeededTokenStore:
         login = self.vault.read(self.profile, CONFIGURED)
         if login is None or login.client_id != self.client_id:
             return Tokens(refresh_token=self.seed)
-        # Equal to the newest token: a token_command has put it into the configuration.
+        # If the seed is the newest token, a token_command has put it into the configuration.
         if matches_digest(login.seed, self.seed) or login.tokens.refresh_token == self.seed:
             return login.tokens
         return Tokens(refresh_token=self.seed)
@@ -79,5 +79,5 @@ class SeededTokenStore:
 
 
 def _lock(vault: Vault, profile: str) -> AbstractContextManager[object]:
-    """No lock in a read-only vault: no other process can write there either."""
+    """The profile's lock; none for a read-only vault, where other processes cannot write either."""
     return nullcontext() if vault.files.check_writable() else vault.lock(profile)
