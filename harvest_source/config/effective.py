@@ -1,4 +1,4 @@
-"""The settings in effect and where each came from, without a secret."""
+"""The settings in effect and the source of each, without secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT: Final = "default"
 
 _HIDDEN: Final = "set, not shown"
 _WORDS_HIDDEN: Final = frozenset({"token_command"})
-"""Settings of which only the first word is shown: the others may hold a secret."""
+"""Settings of which only the first word is shown: the others may contain a secret."""
 
 _USER: Final = re.compile(r"(?<=://)[^/\s@]*@")
 
@@ -29,8 +29,8 @@ class Setting:
     One setting in effect.
 
     Attributes:
-        value: As text; empty: it is not set. Never a secret.
-        source: ``option``, ``default``, or the key with the file's absolute path, or the variable.
+        value: The value as text; empty if it is not set. Never a secret.
+        source: ``option``, ``default``, the key with the file's absolute path, or the variable.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Setting:
 
 def list_settings(config: HarvestConfiguration, given: Collection[str]) -> tuple[Setting, ...]:
     """
-    Every key of ``[sources.harvest]``; of the credentials those that are set.
+    Every key of ``[sources.harvest]``, but only those credentials that are set.
 
     Args:
-        given: The keys that the caller has set: options of the command line.
+        given: Keys set by the caller, that is, by command line options.
     """
     return (*_iter_credentials(config, given), *_iter_keys(config, given))
 
@@ -64,7 +64,7 @@ def _iter_credentials(config: HarvestConfiguration, given: Collection[str]) -> I
 
 def _find_credential(name: str, profile: str) -> str:
     own = SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile)
-    for sections in (own, SECTIONS):  # A profile without an app of its own uses the general one.
+    for sections in (own, SECTIONS):  # A profile without its own app uses the general one.
         found = find_setting(name, (*sections, CREDENTIALS))
         if found is not None:
             return found.place

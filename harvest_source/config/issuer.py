@@ -1,4 +1,4 @@
-"""Whose tokens count beside our own, and what they mean: ``issuer_url`` and the keys beside it."""
+"""The issuer whose tokens are accepted besides our own: ``issuer_url`` and related keys."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from harvest_source.defaults import PROFILE
 from harvest_source.errors import ConfigError
 
 _OF_WORDS: Final = frozenset({"scope", "scp"})
-"""Claims whose text is a list of words with blanks between, by RFC 8693 and by custom."""
+"""Claims whose text is a list of words separated by spaces, by RFC 8693 and by convention."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRule:
     """
-    What the values of a claim mean.
+    How to map the values of a claim to names.
 
     Attributes:
-        names: By value; a value that is not in it means nothing. None: a value is the name.
-        never: The name that a value is not by itself, but only where *names* has it.
+        names: Names by value; other values are ignored. None: each value is itself the name.
+        never: A value that does not count as a name by itself; only *names* can map to it.
     """
 
     claim: str
@@ -32,7 +32,7 @@ class ClaimRule:
     never: str = ""
 
     def read(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The names that a token's claim stands for; empty: the claim is missing, or means none."""
+        """The names that a token's claim maps to; empty if it is missing or maps to none."""
         value = claims.get(self.claim)
         if isinstance(value, str):
             value = value.split() if self.claim in _OF_WORDS else [value]
@@ -50,7 +50,7 @@ class IssuerSettings:
     An issuer of tokens.
 
     Attributes:
-        url: As the issuer calls itself, to the letter.
+        url: Exactly as the issuer writes it in ``iss``.
     """
 
     url: str
@@ -60,10 +60,10 @@ class IssuerSettings:
 
 def parse_issuer(config: HarvestConfiguration) -> IssuerSettings | None:
     """
-    The company's issuer; None when there is none.
+    The company's issuer; None if there is none.
 
     Raises:
-        ConfigError: A key that cannot work, or that works only with ``issuer_url``.
+        ConfigError: A key has an invalid value, or needs ``issuer_url``, which is not set.
     """
     scopes = _parse_names(config.issuer_scopes, "issuer_scopes")
     profiles = _parse_names(config.issuer_profiles, "issuer_profiles")
@@ -78,7 +78,8 @@ def parse_issuer(config: HarvestConfiguration) -> IssuerSettings | None:
     return IssuerSettings(
         _check_address(config.issuer_url.strip()),
         ClaimRule(config.issuer_scope_claim, scopes),
-        # Else a person could be called as the installation, whose sign-in sees all rows.
+        # Otherwise a person could get the name of the installation's own profile, whose sign-in
+        # sees all rows.
         ClaimRule(config.issuer_profile_claim, profiles, never=PROFILE),
     )
 
@@ -96,7 +97,7 @@ def _check_address(url: str) -> str:
 
 
 def _parse_names(value: Any, key: str) -> dict[str, str] | None:
-    """Names by value, as a section of a file or as JSON in the environment."""
+    """Parse names by value, given as a section of a file or as JSON in the environment."""
     if value is None:
         return None
     if isinstance(value, str):

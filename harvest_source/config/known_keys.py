@@ -1,4 +1,4 @@
-"""Refuses settings that would be read by nothing: misspelt keys, sections and variables of ours."""
+"""Refuse settings that nothing reads: misspelt keys, sections and variables of this package."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _CREDENTIALS_KEY: Final = "credentials"
 _PROFILE_KEYS: Final = frozenset({"account_id", _CREDENTIALS_KEY})
 
 _MAPPINGS: Final = frozenset({"issuer_scopes", "issuer_profiles"})
-"""Keys whose value is a section: the names in it are the user's own."""
+"""Keys whose value is a section in which the user chooses the names."""
 
 _OF_DLT: Final = frozenset({"schema", "extract", "normalize", "load", "data_writer", *BY_NAME})
-"""Sections below ours that dlt reads for itself: for the source, and for each resource."""
+"""Sections below ours that dlt itself reads, for the source and for each resource."""
 
 _MISTAKEN_SECTIONS: Final = (("source", "harvest"), ("sources", "harvest_source"), ("harvest",))
-"""Where people look for our section."""
+"""Sections that users mistake for ours."""
 
 _MISTAKEN_PREFIXES: Final = ("SOURCE__HARVEST__", "SOURCES_HARVEST_", "SOURCES__HARVEST_SOURCE__")
 
 
 def check_keys() -> None:
     """
-    Refuse keys of ``[sources.harvest]`` and variables ``SOURCES__HARVEST__...`` that are unknown.
+    Refuse unknown keys of ``[sources.harvest]`` and unknown variables ``SOURCES__HARVEST__...``.
 
-    A misspelt ``exclude`` would load the columns that it names.
+    If ``exclude`` were misspelt, for example, the columns it names would be loaded.
 
     Raises:
         ConfigError: Names the key, its place, and the nearest key that exists.
@@ -58,12 +58,14 @@ def check_keys() -> None:
 
 def check_given(overrides: Mapping[str, Any]) -> None:
     """
-    Refuse keys given in Python that are unknown, as :func:`check_keys` does those of files.
+    Refuse unknown keys given in Python, as :func:`check_keys` does for files.
 
-    Of misspelt credentials, those of the environment would be used: another person's, perhaps.
+    In place of misspelt credentials, those of the environment would be used, which may belong to
+    another person.
 
     Raises:
-        ConfigError: Names the key, and the nearest key that exists; or the credentials are none.
+        ConfigError: Names the key and the nearest key that exists, or says that the credentials
+            are not a mapping.
     """
     for name, value in overrides.items():
         if name not in _KEYS:
@@ -89,7 +91,7 @@ def _iter_unknown_keys() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _iter_paths(section: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The keys of a section of a file, with those of the sections in it."""
+    """The keys of a section of a file, including those of its subsections."""
     for name, value in section.items():
         if isinstance(value, Mapping) and value and name not in _OF_DLT | _MAPPINGS:
             yield from ((name, *path) for path in _iter_paths(value))
@@ -101,7 +103,7 @@ def _iter_unknown_variables() -> Iterator[tuple[str, tuple[str, ...]]]:
     for name in sorted(os.environ):
         if name.startswith(_PREFIX):
             path = tuple(name.removeprefix(_PREFIX).lower().split("__"))
-            # A scope has to be written down whole, in one place.
+            # A scope must be complete and in one place, so it is not read from variables.
             if not _is_known(path) or path[0] == "scopes":
                 yield f"in the environment ({printable(name)})", path
 
@@ -111,7 +113,7 @@ def _is_known(path: tuple[str, ...]) -> bool:
 
 
 def _find_siblings(path: tuple[str, ...]) -> frozenset[str]:
-    """The keys that exist in the section of *path*; none where there is no such section."""
+    """The known keys in the section of *path*; empty if there is no such section."""
     match path[:-1]:
         case ():
             return _KEYS

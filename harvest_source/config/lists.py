@@ -1,4 +1,4 @@
-"""Lists as people write them: in settings, on a command line, in Python."""
+"""Parse lists as users write them in settings, on the command line and in Python."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harvest_source.errors import ConfigError
 
 def parse_list(value: object) -> list[object]:
     """
-    The items of a list as people and providers write it, the same for every setting.
+    The items of a list as users and providers write it; the same for every setting.
 
-    A list, a set, or anything else to iterate over once; ``a,b``, or ``["a", "b"]`` as text: the
-    environment has no other way. Items of a text come without blanks and quotes around them, empty
-    ones included; any other value is an item itself.
+    The list may be a list, a set or another iterable; or a text such as ``a,b`` or ``["a", "b"]``,
+    as the environment has only text. Items of a text are stripped of blanks and quotes, and empty
+    items are included. Any other value is a single item.
 
     Returns:
         An empty list for None, blank text and ``[]``.
@@ -37,19 +37,19 @@ def parse_values(value: object, name: str) -> list[object]:
     The values of an argument or option that may be given several times, as :func:`parse_list`.
 
     Args:
-        name: What people call it, for the message.
+        name: The name that users know it by, for the message.
 
     Returns:
-        An empty list for None and for a collection without items: it was not given.
+        An empty list for None and for an empty collection: it was not given.
 
     Raises:
-        ConfigError: A value is blank, as that of a shell's variable that is not set. Ignoring it
-            would do more than was asked for: read every table, or leave out no column.
+        ConfigError: A value is blank, like an unset shell variable. Ignoring it would do more than
+            the user asked for: read every table, or leave out no column.
     """
     items = parse_list(value)
     filled = [item for item in items if not (isinstance(item, str) and not item.strip())]
     if isinstance(value, str) and filled:
-        return filled  # A comma too many names nothing.
+        return filled  # A surplus comma is harmless.
     if isinstance(value, str) or len(filled) < len(items):
         msg = f"{name} has an empty value. Name what it is for, or leave it out."
         raise ConfigError(msg)

@@ -1,4 +1,4 @@
-"""Says where a token was looked for, and what is there that looks like one and is not read."""
+"""The message for a missing token: where it was looked for, and similar names that are not read."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from harvest_source.errors import printable
 _VARIABLE: Final = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
 _LOOKS_LIKE_OURS: Final = re.compile(r"HARVEST.*(TOKEN|SECRET|KEY)")
 _NOT_A_SIGN_IN: Final = "HARVEST_SOURCE_"
-"""Variables of ours that hold no token: the vault's key."""
+"""Prefix of our own variables that do not hold a token, such as the vault's key."""
 
 
 def explain_missing_token(vault: str) -> str:
     """
-    What is missing, where it was looked for, what is not read, and what to do.
+    The message: what is missing, where it was looked for, what is not read, and what to do.
 
     Args:
-        vault: The place of saved sign-ins, or why there is none.
+        vault: Where saved sign-ins are kept, or why there is no such place.
     """
     files = [str(path) for path in iter_config_files()]
     places = ", ".join([f"{_VARIABLE} in the environment", *files, vault])
@@ -42,7 +42,7 @@ def _iter_variables(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _iter_files(read: Iterable[str]) -> Iterator[str]:
-    """Files that people make beside the folder that is read."""
+    """Name files that users create by mistake, in the wrong place, and that are not read."""
     for name in ("secrets.toml", "secret.toml", ".env", ".dlt/secret.toml", ".dlt/.env"):
         path = Path(name).absolute()
         if path.is_file() and str(path) not in read:

@@ -1,4 +1,4 @@
-"""Who is told of runs: ``notify_url`` and the keys beside it."""
+"""The recipient of notifications about runs: ``notify_url`` and related keys."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ ALWAYS: Final = "always"
 USUAL: Final = frozenset(
     {Event.FAILURE, Event.PARTIAL, Event.STALE, Event.SIGN_IN, Event.RECOVERED}
 )
-"""What is told of unless ``notify_on`` says otherwise."""
+"""Events to notify about unless ``notify_on`` says otherwise."""
 
 
 def parse_recipient(config: HarvestConfiguration) -> Recipient | None:
     """
-    The recipient of notifications; None when there is none.
+    The recipient of notifications; None if there is none.
 
     Raises:
-        ConfigError: An address, an event or a style that cannot be. Never repeats the address.
+        ConfigError: The URL, an event or the style is invalid. The message never repeats the URL.
     """
     if not config.notify_url:
         return None

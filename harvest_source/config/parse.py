@@ -1,7 +1,7 @@
 """
-Values of the configuration and of the command line, checked before anything is sent.
+Check values of the configuration and the command line before anything is sent.
 
-Pure functions from what people write to typed values. Each raises :class:`ConfigError` with the
+Pure functions convert what users write to typed values. Each raises :class:`ConfigError` with the
 setting's name and how to write it.
 """
 
@@ -31,10 +31,10 @@ Choice = TypeVar("Choice", bound=str)
 
 _LARGEST_ID: Final = 2**63 - 1
 _MOST: Final = 10**9
-"""No number of ours is larger. As seconds, 31 years: dates can be shifted by it."""
+"""Largest number accepted by default. As seconds it is 31 years, so dates can be shifted by it."""
 
 _MOST_DAYS: Final = 36_500
-"""A hundred years: larger shifts leave the range of dates."""
+"""Largest number of days, a hundred years: larger shifts would leave the range of dates."""
 
 
 _DAY: Final = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
@@ -50,8 +50,8 @@ def parse_account_ids(value: object) -> tuple[int, ...]:
         Each id once, in the order given; empty for None.
 
     Raises:
-        ConfigError: Anything else. The message never repeats the value, which may be a token that
-            was put in the wrong place.
+        ConfigError: Anything else. The message does not repeat a value that is not a number, which
+            may be a misplaced token.
     """
     items = parse_list(value)
     if not items and value is not None:
@@ -62,7 +62,7 @@ def parse_account_ids(value: object) -> tuple[int, ...]:
 
 def parse_accounts(value: object) -> tuple[int, ...]:
     """
-    The accounts of an argument or option; empty: none was given.
+    The accounts of an argument or option; empty if none was given.
 
     Raises:
         ConfigError: As :func:`parse_account_ids` and :func:`parse_values`.
@@ -93,7 +93,7 @@ def parse_date(value: object, name: str) -> date | None:
     """
     A calendar day: a date, or ``2024-01-31`` as text. None for None and empty text.
 
-    Of a datetime, which TOML can hold, the date counts.
+    A datetime, which TOML allows, is reduced to its date.
 
     Args:
         name: The setting's name, for the message.
@@ -107,7 +107,7 @@ def parse_date(value: object, name: str) -> date | None:
         return date(value.year, value.month, value.day)  # Not tomlkit's or pendulum's subclass.
     text = str(value).strip()
     try:
-        # A year or a month is refused: which of its days is meant would be a guess.
+        # A year or a month is refused: the day would be a guess.
         found = pendulum.parse(text, exact=True) if _DAY.fullmatch(text) else None
         parsed = found if isinstance(found, date) else None
     except ValueError:
@@ -123,7 +123,7 @@ def parse_exclude(value: object) -> frozenset[str]:
     Columns to leave out: a list of ``table.column``.
 
     Raises:
-        ConfigError: No such table or column, or one without which rows cannot be merged.
+        ConfigError: There is no such table or column, or rows cannot be merged without it.
     """
     excluded = _parse_names(value)
     for name in sorted(excluded):
@@ -140,10 +140,10 @@ def parse_exclude(value: object) -> frozenset[str]:
 
 def parse_include(value: object) -> frozenset[str]:
     """
-    Columns that are left out unless they are asked for: a list of ``table.column``.
+    Columns to load although they are left out by default: a list of ``table.column``.
 
     Raises:
-        ConfigError: A column that does not exist, or that is not left out.
+        ConfigError: A column does not exist, or is not left out by default.
     """
     included = _parse_names(value)
     for name in sorted(included - SECRET_COLUMNS):
@@ -157,10 +157,10 @@ def parse_include(value: object) -> frozenset[str]:
 
 def parse_history(value: object) -> frozenset[str]:
     """
-    Tables of which every version is kept: a list of names.
+    Tables of which every version of a row is kept: a list of names.
 
     Raises:
-        ConfigError: No such table, or one whose rows carry their own dates of validity.
+        ConfigError: There is no such table, or its rows have their own validity dates.
     """
     named = _parse_names(value)
     for name in sorted(named):
@@ -179,10 +179,10 @@ def _parse_names(value: object) -> frozenset[str]:
 
 def parse_tables(value: object) -> tuple[Endpoint, ...]:
     """
-    The endpoints of these tables, in the order of the endpoint table; without names, the defaults.
+    The endpoints of these tables, in the order of ``ENDPOINTS``; without names, the default ones.
 
     Raises:
-        ConfigError: No such table.
+        ConfigError: There is no such table.
     """
     names = [str(each) for each in parse_values(value, "table (--table)")]
     unknown = [name for name in names if name not in BY_NAME]
@@ -214,13 +214,13 @@ def parse_share(value: object) -> Decimal:
 
 def parse_overlap(value: object) -> timedelta:
     """
-    How much is read again before each cursor.
+    The overlap: how much time before each cursor is read again.
 
     Args:
         value: Seconds, at least :data:`LEAST_OVERLAP_S`.
 
     Raises:
-        ConfigError: Fewer, or not a whole number.
+        ConfigError: The value is smaller, or not a whole number.
     """
     seconds = _parse_whole_number(value, "overlap")
     if seconds < LEAST_OVERLAP_S:
@@ -241,7 +241,7 @@ def parse_full_walk(value: object) -> timedelta:
         value: Days, at least 1.
 
     Raises:
-        ConfigError: Fewer, or not a whole number.
+        ConfigError: The value is smaller, or not a whole number.
     """
     days = _parse_whole_number(value, "full_walk", most=_MOST_DAYS)
     if days < 1:
@@ -272,7 +272,7 @@ def parse_destination_wait(value: object) -> int:
 
 def parse_audit_requests(value: object) -> int:
     """
-    Pages read again per day and account.
+    Pages that the audit reads again per day and account.
 
     Raises:
         ConfigError: A negative number, or not a whole one.
@@ -282,7 +282,7 @@ def parse_audit_requests(value: object) -> int:
 
 def parse_keep_deleted_days(value: object) -> int | None:
     """
-    Days that ``deleted_records`` keeps a row; None: for ever.
+    Days that ``deleted_records`` keeps a row; None: forever.
 
     Raises:
         ConfigError: A negative number, or not a whole one.
@@ -357,7 +357,7 @@ def _parse_count(value: object, name: str, *, most: int = _MOST) -> int:
 
 
 def _parse_whole_number(value: object, name: str, *, most: int | None = _MOST) -> int:
-    """dlt converts what providers hold; what a caller gives comes here as it is."""
+    """Check a whole number. dlt converts the values of providers, but not those of a caller."""
     if isinstance(value, bool) or not isinstance(value, int):
         msg = f"{name} is not a whole number: {str(value)[:40]!r}."
         raise ConfigError(msg)

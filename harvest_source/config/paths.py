@@ -1,4 +1,4 @@
-"""Paths that people write, read by one rule wherever they are written."""
+"""Paths that users write, parsed by one rule everywhere."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ADDRESS: Final = re.compile(
     re.IGNORECASE,
 )
 """
-How texts begin that other programs take as the place of a database. A letter alone with a colon is
-a drive of Windows, and another word with a colon may be a file's name.
+Beginnings of texts that other programs take for a database address. A single letter with a colon is
+a Windows drive, and any other word with a colon may be a file name.
 """
 
 _NAME_BYTES: Final = 240
-"""File systems allow 255; DuckDB adds endings."""
+"""Longest file name, in bytes. File systems allow 255, and DuckDB appends suffixes."""
 
 _KINDS: Final = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -31,15 +31,15 @@ _KINDS: Final = (
 
 def parse_path(value: str | Path, name: str) -> Path:
     """
-    A path, absolute; ``~`` and ``~user`` at its beginning stand for a home folder.
+    An absolute path; a leading ``~`` or ``~user`` is replaced by the home folder.
 
-    A shell replaces ``~`` only where it is not quoted, and a settings file has no shell.
+    A shell replaces ``~`` only if it is not quoted, and a settings file has no shell.
 
     Args:
         name: The setting's name, for the message.
 
     Raises:
-        ConfigError: It begins with ``~`` and there is no such home folder, or it is empty.
+        ConfigError: The path is empty, or begins with ``~`` and there is no such home folder.
     """
     if not str(value).strip():
         msg = f"{name} is empty. Set it to a path, or leave it out."
@@ -56,10 +56,10 @@ def parse_path(value: str | Path, name: str) -> Path:
 
 def parse_file(value: str | Path, name: str) -> Path:
     """
-    The path of a file that is to be written, as :func:`parse_path`.
+    The path of a file to write, as :func:`parse_path`.
 
     Raises:
-        ConfigError: As there, or it is a folder, or in a folder that is not there.
+        ConfigError: As :func:`parse_path`; or the path is a folder, or its folder does not exist.
     """
     path = parse_path(value, name)
     if path.is_dir():
@@ -73,13 +73,13 @@ def parse_file(value: str | Path, name: str) -> Path:
 
 def check_database(path: str | Path) -> Path:
     """
-    A path that a DuckDB file can have, as it was given.
+    Return *path* unchanged if it can be the path of a DuckDB file.
 
-    Opens nothing: to open a named pipe is to wait for whatever writes into it. A folder, and a file
-    of another kind, are refused by what opens the file.
+    Opens nothing: opening a named pipe would block until another process writes to it. The code
+    that opens the file refuses folders and files that are no DuckDB database.
 
     Raises:
-        ConfigError: It is an address, no name of a file, or names what is neither file nor folder.
+        ConfigError: It is an address, cannot be a file name, or is a pipe, a socket or a device.
     """
     shown = printable(path, limit=80)
     if _ADDRESS.match(str(path)):
@@ -97,7 +97,7 @@ def check_database(path: str | Path) -> Path:
         if size > _NAME_BYTES:
             msg = f"--database is a name of {size} bytes. Choose one of {_NAME_BYTES} at most."
             raise ConfigError(msg) from None
-        return Path(path)  # To be made, or missed by what reads it.
+        return Path(path)  # The caller creates the file, or reports that it is missing.
     except UnicodeEncodeError as error:
         msg = f"--database is {shown!a}, which is not text in UTF-8. Give the file another name."
         raise ConfigError(msg) from error

@@ -16,7 +16,7 @@ def list_configured_profiles() -> tuple[str, ...]:
     """
     The names below ``[sources.harvest.profiles]``, sorted; those of the environment in lower case.
 
-    A name of the environment that a file has too, in other letters, is that file's profile.
+    If a name from the environment differs only in case from one in a file, it is that profile.
     """
     found = set(_iter_profiles_of_files())
     spelt = {name.lower() for name in found}

@@ -1,4 +1,4 @@
-"""Reads ``[sources.harvest]`` from dlt's configuration providers, for one profile."""
+"""Read ``[sources.harvest]`` from dlt's configuration providers, for one profile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harvest_source.errors import ConfigError, printable
 SECTIONS: Final = ("sources", "harvest")
 
 PROFILES: Final = "profiles"
-"""The section below ours that holds the settings of each named profile."""
+"""Section below ours with the settings of each named profile."""
 
 CREDENTIALS: Final = "credentials"
 
@@ -27,18 +27,19 @@ def read_configuration(
     overrides: Mapping[str, Any], *, sections: tuple[str, ...] = SECTIONS
 ) -> HarvestConfiguration:
     """
-    The settings of ``[sources.harvest]``, values not yet checked.
+    The settings of ``[sources.harvest]``; their values are not yet checked.
 
     A named profile has its own credentials and accounts, from ``[sources.harvest.profiles.NAME]``
-    or from *overrides*. Those of the general section belong to the default profile: they are never
-    used for another one, or a run would read a foreign account.
+    or from *overrides*. Those of the general section belong to the default profile and are not used
+    for another profile, or a run would read the wrong account. The app is an exception: see
+    :func:`read_profile_credentials`.
 
     Args:
-        overrides: Values by key that win over the providers; None does not count.
-        sections: Where the providers look; empty: where dlt's current context says.
+        overrides: Values by key that win over the providers; None counts as not given.
+        sections: Where the providers look; empty: as dlt's current context says.
 
     Raises:
-        ConfigError: A value that cannot be read, or a key that nothing reads.
+        ConfigError: A value cannot be read, or nothing reads a key.
     """
     check_given(overrides)
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -58,7 +59,7 @@ def read_configuration(
         )
         raise ConfigError(msg) from error
     if is_renewed:
-        config.credentials.access_token = None  # A provider's, which would win over what is given.
+        config.credentials.access_token = None  # A provider's token would win over the given one.
     profile = check_profile(config.auth_profile, "--profile (auth_profile)")
     if profile != PROFILE:
         if CREDENTIALS not in given:
@@ -80,8 +81,8 @@ def read_profile_credentials(profile: str) -> HarvestCredentials:
     """
     The credentials of one named profile, from its own section.
 
-    Only the app may come from the general section, where the profile has neither app nor refresh
-    token: an app is a program and belongs to no account.
+    Only the app may come from the general section, if the profile has neither app nor refresh
+    token: an app is a program and does not belong to an account.
     """
     credentials = HarvestCredentials()
     for name in HarvestCredentials.get_resolvable_fields():
@@ -94,10 +95,10 @@ def read_profile_credentials(profile: str) -> HarvestCredentials:
 
 def find_value(name: str, profile: str, *sections: str) -> tuple[Any, str]:
     """
-    A value of a profile, and the place it was found, in words for people.
+    A value of a profile, and where it was found, in words for the user.
 
     Returns:
-        ``(None, "")`` when there is none.
+        ``(None, "")`` if there is none.
     """
     place = SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile)
     for value, key, provider in iter_config_values(name, *place, *sections):
@@ -106,12 +107,12 @@ def find_value(name: str, profile: str, *sections: str) -> tuple[Any, str]:
 
 
 def name_section(profile: str) -> str:
-    """The section of a profile: ``sources.harvest.profiles.work``."""
+    """The name of a profile's section: ``sources.harvest.profiles.work``."""
     return ".".join(SECTIONS if profile == PROFILE else (*SECTIONS, PROFILES, profile))
 
 
 def _explain(error: ConfigurationException) -> str:
-    """The first lines of dlt's message, which hold no value and so no token."""
+    """The first lines of dlt's message, which contain no value and so no token."""
     if isinstance(error, ConfigValueCannotBeCoercedException):
         wanted = getattr(error.hint, "__name__", str(error.hint))
         return f"{error.field_name} is not of type {wanted}"

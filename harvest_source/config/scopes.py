@@ -1,4 +1,4 @@
-"""The sections ``[sources.harvest.scopes.NAME]`` of the configuration files, as they are there."""
+"""Read the sections ``[sources.harvest.scopes.NAME]`` of the configuration files, unchecked."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from harvest_source.dlt_internals import iter_config_sections
 
 def read_scopes() -> dict[str, Any]:
     """
-    Each scope's section by its name; the first file that has a name counts, whole.
+    Each scope's section, by name. If several files have the same name, the first file's section
+    is used and the others are ignored.
 
     Raises:
-        ConfigError: A key that nothing reads.
+        ConfigError: Nothing reads a key.
     """
     check_keys()
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Files of settings: why one cannot be read, and which hold secrets that others can read."""
+"""Settings files: why one cannot be read, and which contain secrets that other users can read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "UTF-16"),
     (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
 )
-"""How files begin that Windows' editors and PowerShell write; UTF-32's mark begins as UTF-16's."""
+"""
+Byte order marks that Windows editors and PowerShell write. UTF-32 comes first, because its mark
+begins with that of UTF-16.
+"""
 
 _SAVE_AS: Final = (
     "Save it as UTF-8 without a byte order mark: in an editor by 'Save as', in PowerShell 7 with "
@@ -37,10 +40,10 @@ _SAVE_AS: Final = (
 
 def explain_unreadable(error: ConfigurationException) -> str:
     """
-    Which settings file dlt cannot read, and why, without a word of its content.
+    Which settings file dlt cannot read, and why, without quoting its content.
 
     Returns:
-        Empty text when *error* is another one.
+        An empty text if *error* has another cause.
     """
     found = (_explain(path) for path in find_unreadable_files(error) if path.is_file())
     return next((why for why in found if why), "")
@@ -48,10 +51,10 @@ def explain_unreadable(error: ConfigurationException) -> str:
 
 def check_reach() -> None:
     """
-    Refuse settings files that this user may not even look for: dlt would go on without them.
+    Refuse settings files in folders that this user cannot access: dlt would ignore them silently.
 
     Raises:
-        ConfigError: Names the folder.
+        ConfigError: There is such a folder; the message names it.
     """
     for path in iter_config_files():
         try:
@@ -64,7 +67,7 @@ def check_reach() -> None:
             )
             raise ConfigError(msg) from error
         except OSError:
-            continue  # There is none, or reading it says why it cannot be read.
+            continue  # The file does not exist, or reading it will report the error.
 
 
 def iter_open_secrets() -> Iterator[str]:

@@ -1,8 +1,8 @@
 """
-Which credential a run uses: one of the configuration, or else a login saved in the vault.
+Choose the credential for a run: one from the configuration, or else a login saved in the vault.
 
-The vault's libraries (cryptography, keyring) are imported only when the configuration has no access
-token: they cost start-up time.
+The vault's libraries (cryptography, keyring) slow down the start, so they are imported only if the
+configuration has no access token.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class SignIn:
     The credential that a run uses.
 
     Attributes:
-        source: Where it was found, for people; empty when the caller gave it. Never its value.
-        account_ids: The account chosen at login; empty when none was.
+        source: Where it was found, for display; empty if the caller gave it. Never its value.
+        account_ids: The account chosen at login; empty if none was.
         store: Where its tokens are kept; None for a personal access token.
-        login: As the vault has it; None for a credential of the configuration.
-        unused: Where other credentials were found that are not used.
+        login: The login in the vault; None for a credential from the configuration.
+        unused: Places of other credentials that are not used.
     """
 
     auth: httpx.Auth
@@ -66,16 +66,16 @@ def choose_sign_in(
     """
     The credential for the configuration's profile. Sends nothing.
 
-    An access token of the configuration comes first, then a refresh token of the configuration,
+    An access token from the configuration comes first, then a refresh token from the configuration,
     then the login saved by ``harvest-source auth login``.
 
     Args:
-        may_exchange: False: a refresh token is never exchanged, so only an access token that is
-            kept can be used.
+        may_exchange: False: a refresh token is never exchanged, so only a stored access token can
+            be used.
 
     Raises:
-        ConfigError: There is none, or one that cannot work.
-        SignInError: The vault cannot trust the login it has.
+        ConfigError: There is no credential, or it cannot work.
+        SignInError: The vault's login cannot be trusted.
     """
     credentials, profile = config.credentials, config.auth_profile
     if credentials.access_token is not None:
@@ -98,7 +98,7 @@ def build_vault(config: HarvestConfiguration, on_warning: Callable[[str], None])
 
     Raises:
         NoFolderError: No folder is configured, and the user has no home folder.
-        ConfigError: ``vault_path`` is no path.
+        ConfigError: ``vault_path`` is not a valid path.
     """
     from harvest_source.auth.vault import Vault
     from harvest_source.auth.vault_files import default_folder
@@ -109,7 +109,7 @@ def build_vault(config: HarvestConfiguration, on_warning: Callable[[str], None])
 
 
 def find_vault(config: HarvestConfiguration, on_warning: Callable[[str], None]) -> Vault | None:
-    """As :func:`build_vault`; None when there is no place for one: the configuration needs none."""
+    """As :func:`build_vault`; None if there is no folder for it: the user may not need a vault."""
     from harvest_source.auth.vault_files import NoFolderError
 
     try:
@@ -123,11 +123,11 @@ def build_app(config: HarvestConfiguration, login: SavedLogin | None = None) -> 
     The OAuth app that asks for tokens.
 
     Args:
-        login: Its app is used, with the configured secret when the configuration has the same app;
-            None: the configured app.
+        login: Use its app, with the configured secret if the configuration has the same app; None:
+            use the configured app.
 
     Raises:
-        ConfigError: It is not configured, or only in part.
+        ConfigError: The app is not configured, or only in part.
     """
     credentials = config.credentials
     client_id, secret = credentials.client_id, credentials.client_secret
@@ -178,7 +178,7 @@ def _build_auth(
 
 
 def _find_source(name: str, value: object, profile: str) -> str:
-    """The place where a provider has *value*; empty when the caller gave it."""
+    """The place where a provider has *value*; empty if the caller gave it."""
     found, source = find_value(name, profile, CREDENTIALS)
     return source if found == value else ""
 
@@ -187,9 +187,10 @@ def _find_seeded_store(
     config: HarvestConfiguration, http: HttpContext, app: App, seed: str, *, may_exchange: bool
 ) -> TokenStore:
     """
-    Where the tokens are kept that *seed*, the configured refresh token, is exchanged for.
+    The store for the tokens for which *seed*, the configured refresh token, is exchanged.
 
-    Without such a place a run that exchanges tokens stops; one that does not says so in advance.
+    If they cannot be stored, a run that may exchange tokens stops; a run that may not warns about
+    it in advance.
     """
     from harvest_source.auth.vault_files import NoFolderError
     from harvest_source.auth.vault_token_store import SeededTokenStore
@@ -243,7 +244,7 @@ def _use_saved_login(
 
 def _build_readable_vault(config: HarvestConfiguration, http: HttpContext) -> Vault:
     """
-    The vault, where there is a place for one.
+    The vault, if there is a folder for it.
 
     Raises:
         ConfigError: There is none, so there is no sign-in either.

@@ -1,4 +1,4 @@
-"""Credentials and settings as dlt resolves them: ``[sources.harvest]`` of its providers."""
+"""Credentials and settings that dlt resolves from ``[sources.harvest]`` of its providers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from harvest_source.defaults import (
 @configspec
 class HarvestCredentials(CredentialsConfiguration):
     """
-    A personal access token, or an OAuth app with a refresh token. Neither: a sign-in in the vault.
+    A personal access token, or an OAuth app with a refresh token. Without either, a run uses a
+    sign-in from the vault.
 
     The access token takes precedence, then the refresh token, then what ``harvest-source auth
     login`` saved. The docstring below each key is its text in ``docs/configuration.md``.
@@ -52,8 +53,8 @@ class HarvestConfiguration(BaseConfiguration):
     """
     Every key of ``[sources.harvest]``.
 
-    The docstring below each key is its text in ``docs/configuration.md``; a last sentence that
-    begins with "Default:" fills the column of defaults where the value here is None.
+    The docstring below each key is its text in ``docs/configuration.md``; a final sentence that
+    begins with "Default:" fills the column of defaults if the value here is None.
     """
 
     credentials: HarvestCredentials = None  # type: ignore[assignment]
@@ -70,10 +71,10 @@ class HarvestConfiguration(BaseConfiguration):
     start_date: Any | None = None
     """
     Limits history: time entries and expenses by spent date, invoices and estimates by issue date.
-    Every other table is read whole. Default: all history.
+    Every other table is read completely. Default: all history.
     """
     overlap: int = OVERLAP_S
-    """Seconds that are read again before each cursor, at least 60."""
+    """Seconds before each cursor that are read again, at least 60."""
     rate_limit: int | None = None
     """
     Requests per 15 seconds, 1 to 100, to leave a part of the allowance to other programs. Default:
@@ -82,23 +83,23 @@ class HarvestConfiguration(BaseConfiguration):
     exclude: Any | None = None
     """
     Columns to leave out: `["users.cost_rate", "clients.address"]`, in the environment also
-    `users.cost_rate,clients.address`. `sync` empties what was loaded of them before, and reads a
-    table whole again once a column of it is no longer left out.
+    `users.cost_rate,clients.address`. `sync` empties these columns if they were loaded before, and
+    reads a table completely again once one of its columns is no longer left out.
     """
     include: Any | None = None
     """
-    Columns to load that are left out otherwise: `invoices.client_key`, `estimates.client_key`,
+    Columns to load that are otherwise left out: `invoices.client_key`, `estimates.client_key`,
     `clients.statement_key`.
     """
     full_walk: int = SWEEP_EVERY.days
     """
     Days between two reads of the messages, payments and rates of all invoices, estimates and
-    people, changed or not. A day reads 5,000 of each at most, 1 % of what Harvest allows.
+    people, changed or not. At most 5,000 of each are read per day, 1 % of what Harvest allows.
     """
     history: Any | None = None
     """
-    Tables of which every version is kept: `["projects", "users"]`, in the environment also
-    `projects,users`.
+    Tables of which every version of a row is kept: `["projects", "users"]`, in the environment
+    also `projects,users`.
     """
     audit_requests: int = AUDIT_REQUESTS
     """Pages per account that the daily audit reads again, changed or not; 0 for none."""
@@ -108,19 +109,19 @@ class HarvestConfiguration(BaseConfiguration):
     """`"ids"` keeps the ids of deleted rows without their content."""
     keep_runs_days: int = KEEP_RUNS_DAYS
     """
-    Days that `sync_runs`, `verify_runs` and dlt's list of loads keep a row. Of older ones stay the
-    last runs that read each table, and the loads that rows name.
+    Days that `sync_runs`, `verify_runs` and dlt's list of loads keep a row. Of the older rows, the
+    last runs that read each table and the loads that other rows refer to are kept.
     """
     shrink_file: str = "daily"
     """
-    When a DuckDB file of which much is free is made smaller: `"daily"`, at the end of the run with
-    the audit, and of any other that leaves three tenths free, or `"never"`.
+    When to shrink a DuckDB file with much free space: `"daily"`, at the end of the run with the
+    audit and of any other run that leaves three tenths of it free; or `"never"`.
     """
     destination_wait: int = DESTINATION_WAIT_S
-    """Seconds to wait for a DuckDB file that another process holds open."""
+    """Seconds to wait for a DuckDB file that another process has open."""
     table_format: str | None = None
     """
-    `delta` or `iceberg`, as `--table-format`: the format of all tables where the destination is
+    `delta` or `iceberg`, as `--table-format`: the format of all tables if the destination is
     `filesystem`. Default: none, and that destination is refused.
     """
     api_url: str = API_URL
@@ -135,42 +136,42 @@ class HarvestConfiguration(BaseConfiguration):
     """Folder of saved sign-ins. Default: your data folder."""
     token_command: str | None = None
     """
-    Command that stores every new refresh token, which it gets on stdin; run without a shell.
+    Command that gets every new refresh token on stdin and stores it; run without a shell.
     """
     notify_url: TSecretStrValue | None = None
-    """Address that is told of runs: a Slack webhook, a dead-man switch, or any that takes JSON."""
+    """URL to notify of runs: a Slack webhook, a dead-man switch, or any that accepts JSON."""
     notify_on: Any | None = None
     """
-    What it is told of: some of `failure`, `partial`, `stale`, `sign_in`, `recovered`, `always`.
-    Default: all but `always`.
+    Events to notify of: some of `failure`, `partial`, `stale`, `sign_in`, `recovered`, `always`.
+    Default: all except `always`.
     """
     notify_style: str | None = None
     """
-    `slack`, `post`, or `ping` for a dead-man switch, which is told of every run: `/start` after
-    the address, then the address, or `/fail` after it when it failed. Default: by the address's
-    host, else `post`.
+    `slack`, `post`, or `ping` for a dead-man switch, which is notified of every run: at the URL
+    with `/start` appended, then at the URL itself, or with `/fail` appended if the run failed.
+    Default: depends on the URL's host, else `post`.
     """
     issuer_url: str | None = None
     """
-    Your company's issuer of tokens for the server for agents, exactly as it calls itself in `iss`.
-    Default: none, and only tokens of `mcp token add` count.
+    Your company's issuer of tokens for the server for agents, exactly as it names itself in `iss`.
+    Default: none, and only tokens from `mcp token add` are accepted.
     """
     issuer_scope_claim: str = ISSUER_SCOPE_CLAIM
-    """Claim of the issuer's tokens that says the scope."""
+    """Claim of the issuer's tokens that contains the scope."""
     issuer_scopes: Any | None = None
     """
-    The scope for each value of that claim, as `{"finance-team" = "all"}`; other values count for
-    nothing. Default: a value is the scope's name.
+    The scope for each value of that claim, as `{"finance-team" = "all"}`; other values are
+    ignored. Default: each value is the name of a scope.
     """
     issuer_profile_claim: str = ISSUER_PROFILE_CLAIM
-    """Claim of the issuer's tokens that says the person."""
+    """Claim of the issuer's tokens that identifies the person."""
     issuer_profiles: Any | None = None
     """
-    The profile for each value of that claim, as `{"00u1a2b3" = "ada"}`; other values count for
-    nothing. Default: a value is the profile's name, and `default` is none.
+    The profile for each value of that claim, as `{"00u1a2b3" = "ada"}`; other values are ignored.
+    Default: each value is the name of a profile, except `default`, which is ignored.
     """
     access_log: str | None = None
     """
-    File that gets one line of JSON per request. A new file is begun every 10 MB, and five older
-    ones are kept. Default: no log.
+    File that gets one line of JSON per request. It is rotated every 10 MB, and five older files
+    are kept. Default: no log.
     """
