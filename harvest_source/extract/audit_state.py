@@ -1,5 +1,5 @@
 """
-When each window of a table was last read in full: the audit's stored value.
+The audit's stored state: when each window of a table was last read in full.
 
 Kept in dlt's state per account and table, under ``audit``. Times are ISO 8601, UTC.
 """
@@ -27,7 +27,7 @@ class ReadWindow:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """When each day was last read: windows that touch, oldest days first, together all days."""
+    """When each day was last read: adjacent windows, oldest first, that cover all days."""
 
     seen: tuple[ReadWindow, ...]
 
@@ -57,7 +57,7 @@ class Coverage:
         return min(within, key=lambda each: each.at, default=None)
 
     def dump(self) -> list[list[str | None]]:
-        """As stored: first day and time of each window, which ends where the next begins."""
+        """As stored: first day and read time of each window, which ends where the next begins."""
         return [
             [each.window.start.isoformat() if each.window.start else None, each.at.isoformat()]
             for each in self.seen
@@ -67,7 +67,7 @@ class Coverage:
 def _cut(
     window: DateWindow | None, day: date | None
 ) -> tuple[DateWindow | None, DateWindow | None]:
-    """The days of *window* before *day*, and the others; None stands for no days."""
+    """Split *window* into the days before *day* and the rest; None means no days."""
     if window is None or day is None:
         return None, window
     if window.end is not None and window.end <= day:
@@ -96,7 +96,7 @@ class Audited:
     counted_at: datetime
     """When its rows were last counted and compared with Harvest's count."""
     reread_at: datetime
-    """When a window of it was last read again."""
+    """When one of its windows was last read again."""
 
     @classmethod
     def whole(cls, at: datetime) -> Audited:
@@ -107,8 +107,8 @@ class Audited:
         """
         The state after another proven read of the whole table at *at*.
 
-        It brings every row that Harvest has, and takes none away that Harvest deleted: whether the
-        rows were counted is as before.
+        Such a read brings every row that Harvest has but removes no row that Harvest deleted, so
+        the time of the last count does not change.
         """
         return replace(self, coverage=Coverage.whole(at))
 
@@ -123,9 +123,10 @@ class Audited:
 
 def load_audited(stored: Mapping[str, Any] | None, now: datetime) -> Audited:
     """
-    Parse *stored*; missing or malformed state counts as never audited: that costs only reads.
+    Parse *stored*; missing or malformed state counts as never audited, which costs only reads.
 
-    A window that was read in the future, by a clock that was wrong, counts as never read, too.
+    A window whose read time is more than a day in the future, because a clock was wrong, also
+    counts as never read.
     """
     try:
         stored = stored or {}

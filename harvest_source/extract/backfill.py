@@ -18,7 +18,7 @@ from harvest_source.extract.slices import DateWindow, Slice
 
 
 def dump_backfill(slice_: Slice, result: ReadResult, visibility: str) -> dict[str, Any]:
-    """As stored in dlt's state: what is read, by which token, since when, and what is done."""
+    """As stored in dlt's state: the window, the token's visibility, the start, and what is done."""
     assert result.began is not None
     return {
         "window": _dump(slice_.window),
@@ -31,7 +31,7 @@ def dump_backfill(slice_: Slice, result: ReadResult, visibility: str) -> dict[st
 def load_backfill(
     stored: Mapping[str, Any] | None, slice_: Slice, visibility: str, now: datetime
 ) -> ReadResult:
-    """The progress made with *slice_*; none if *stored* is of other days or another visibility."""
+    """The progress made on *slice_*; none if *stored* has another window or visibility."""
     if not stored or slice_.since is not None:
         return ReadResult()
     try:
@@ -39,7 +39,7 @@ def load_backfill(
         began = parse_instant(stored["began"])
         done = [_load(window) for window in stored["done"]]
     except (KeyError, TypeError, ValueError):
-        return ReadResult()  # All of it is read again, which loses nothing. A guess might.
+        return ReadResult()  # Reading all of it again loses nothing. A guess might.
     is_usable = is_same and done and not is_worthless(began, now)
     return ReadResult(began=began, done=done) if is_usable else ReadResult()
 

@@ -1,18 +1,18 @@
 """
 Lists below a parent: the payments of an invoice, the rates of a person.
 
-The children of a parent that changed are read now. Recording or sending a child changes its parent;
-whether deleting one does is not documented. So the children of all parents are read as well, some
-per run, in a parent sweep that begins again on a schedule. A parent's children are read whole and
-take the place of what was loaded of them. The cursor is that of the parents' list: one cursor
+The children of a changed parent are read in the same run. Recording or sending a child changes its
+parent; whether deleting one does is not documented. So the children of all parents are read as
+well, some per run, in a parent sweep that begins again on a schedule. A parent's children are read
+as a whole and replace the rows loaded before. The cursor is that of the parents' list: one cursor
 shared by the children of all parents would lose rows (quirk 37).
 
-A read of all history begins a sweep. Where there may be thousands of parents it asks for a share of
-them, the newest ones; the sweep asks for the others. The first of all leaves out the parents whose
-own columns say that they have no children, unless they have changed since it began.
+A read of all history begins a sweep. Where there may be thousands of parents, it covers a share of
+them, the newest ones; the sweep covers the others. The first sweep skips parents whose own columns
+show that they have no children, unless they have changed since it began.
 
-One parent whose list could not be read whole holds up no other: it is remembered, keeps its rows,
-and is read again in each run until its list is whole.
+A parent whose list could not be read completely does not block the others: it is remembered, keeps
+its rows, and is read again in each run until its list is complete.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def read_children(task: Task) -> Iterator[pa.Table]:
         choice = _continue_sweep(task, listed, changed)
     without = sorted({*without, *choice.without} - {*choice.asked})
     note_empty(task, [_child_scope(task, each) for each in without])
-    # Only where a role may see a part of a parent's children is it worth remembering each list.
+    # Remembering each list is worth it only where a role may see part of a parent's children.
     stored = StoredLists(task, "parents") if task.endpoint.in_part else None
     asked = dict.fromkeys([*choice.asked, *sorted(_load_unread(task) - {*without})])
     scopes = [_child_scope(task, each) for each in asked]
@@ -98,25 +98,25 @@ def reread_children(task: Task) -> Iterator[pa.Table]:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The parents that a run asks for their children, and the sweep as it stands afterwards."""
+    """The parents that a run asks for their children, and the state of the sweep afterwards."""
 
     asked: Sequence[int]
     sweep: ParentSweep
     is_of_all: bool = False
     """Whether every parent is asked."""
     without: Sequence[int] = ()
-    """Parents that have no such list, such as people who are no managers."""
+    """Parents that have no such list, such as people who are not managers."""
 
 
 def _begin_sweep(
     task: Task, listed: ParentList, parents: Sequence[int], cursor: Cursor | None
 ) -> _Choice:
     """
-    All parents of a table without history, or whose rows lack columns that are no longer excluded;
-    of others a share, and those that changed.
+    Choose all parents if the options ask for all children, or if rows lack columns that are no
+    longer excluded; otherwise a share of them, and those that changed.
 
-    Where children may have been loaded before, the parents' own columns exclude none of them: what
-    was loaded of a payment that was deleted has to go.
+    If children may have been loaded before, no parent is skipped because of its own columns: the
+    row of a payment that was deleted since has to be removed.
     """
     parent, now, options = _parent_of(task.endpoint), task.options.clock.now(), task.options
     before = ParentSweep.load(task.state.get("walk"))
@@ -124,10 +124,10 @@ def _begin_sweep(
     none_if = parent.none_if if is_empty and not options.all_children else None
     left_out = listed.without_children(none_if)
     possible = [each for each in parents if each not in left_out]
-    # Rows that lack a column are told by nothing else: no sweep would say when all have it.
+    # Nothing marks the rows that lack a column, so no sweep could tell when all of them have it.
     asks_all = options.all_children or task.lacks_columns
     share = 1.0 if asks_all else parent.at_first
-    # A first sweep that was not at its end begins again: some parents were never asked.
+    # An unfinished first sweep begins again: some parents were never asked.
     sweep = ParentSweep(is_first=is_empty or before.is_first)
     chosen = sweep.next_parents(possible, count_at_first(len(possible), share))
     sweep = sweep.advance(chosen, possible, now)
@@ -137,7 +137,7 @@ def _begin_sweep(
 
 
 def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Choice:
-    """The parents that *changed*, and the next ones of a sweep that is due."""
+    """Choose the parents that *changed*, and the next ones of the sweep if it is due."""
     parent, options = _parent_of(task.endpoint), task.options
     sweep = ParentSweep.load(task.state.get("walk"))
     now, every = options.clock.now(), options.sweep_every
@@ -147,7 +147,7 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
     everyone = read_parents(task, listed, (Slice(DateWindow(bound)),))
     if not everyone.result.proven:
         task.note_unproven([everyone.result])
-        return _Choice(changed, sweep)  # A parent that is missing from the list must not be passed.
+        return _Choice(changed, sweep)  # The sweep must not pass a parent missing from the list.
     parents, without = everyone.split(parent.having)
     if options.all_children:
         asked = dict.fromkeys([*changed, *parents])
@@ -163,8 +163,8 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
     if sweep.is_first:
         left_out = everyone.without_children(parent.none_if)
         if sweep.began is not None:
-            # They may have been asked since: a child of theirs that is gone would stay. A day more,
-            # for clocks that are apart.
+            # Those that changed may have been asked since: the row of a child deleted afterwards
+            # would stay. One more day allows for clocks that differ.
             left_out -= everyone.changed_since(sweep.began - DAILY)
         possible = sorted({*parents} - left_out)
     step = take_step(sweep, possible, parents, now=now, every=every)
@@ -173,7 +173,7 @@ def _continue_sweep(task: Task, listed: Endpoint, changed: Sequence[int]) -> _Ch
 
 
 def _note_unasked(task: Task, sweep: ParentSweep) -> None:
-    """Tell how many parents are still to be asked for the first time, and by when they are."""
+    """Record how many parents are still to be asked for the first time, and by when."""
     by = sweep.ends_by(task.options.clock.now(), task.options.sweep_every)
     if sweep.is_first and by is not None:
         task.run_log.unasked[task.key] = Unasked(sweep.left, sweep.parents, by)
@@ -185,12 +185,12 @@ def _parent_of(endpoint: Endpoint) -> Parent:
 
 
 def _load_unread(task: Task) -> set[int]:
-    """Parents whose lists could not be read whole when they were read last."""
+    """Parents whose lists could not be read completely the last time."""
     return set(task.state.get(_UNREAD) or ())
 
 
 def _store_unread(task: Task, incomplete: Sequence[Scope], others: Iterable[int] = ()) -> None:
-    """Remember the parents of *incomplete*, beside *others*: no cursor brings them again."""
+    """Remember the parents of *incomplete*, and *others*: no cursor would bring them back."""
     unread = {*others, *(value for scope in incomplete for _, value in scope.values)}
     task.state.pop(_UNREAD, None)
     if unread:

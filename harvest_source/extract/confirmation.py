@@ -1,10 +1,10 @@
 """
 Asks again, after the last page, who the token's owner is and which modules are on.
 
-A role that shrinks and a module that is switched off while a run reads make rows disappear, and
-they look deleted. So nothing is replaced, emptied or removed, and no cursor moves, before Harvest
-has said once more that this token sees what it saw when its account was opened. It is asked only
-where one of these is about to happen: an unchanged run asks nothing more.
+If a role is reduced or a module is switched off while a run reads, rows disappear and look deleted.
+So before anything is replaced, emptied or removed, and before a cursor moves, Harvest must confirm
+that this token still sees what it saw when its account was opened. The run asks only when one of
+these is about to happen: a run without changes sends no extra request.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from harvest_source.schema.endpoint import Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 
 _Doubt: TypeAlias = tuple[str, int, str]
-"""Table, or nothing for all of an account, account, and why."""
+"""Table (empty: the whole account), account id, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """Finds tables whose rows may be hidden, not gone, and records them in the run log."""
+    """Finds tables whose rows may be hidden rather than gone, and records them in the run log."""
 
     sessions: Sessions
     run_log: RunLog
 
     def find_doubtful(self, places: Iterable[tuple[Endpoint, int]]) -> set[Place]:
         """
-        Ask again about each of *places*, a table and an account: one or two requests per account.
+        Ask again about *places*, pairs of table and account: one or two requests per account.
 
         Returns:
-            Names and accounts of the tables of which nothing may be replaced, emptied or removed,
-            and whose cursors may not move. In doubt once, they are in doubt until the run ends.
+            Name and account of each table in which nothing may be replaced, emptied or removed, and
+            whose cursor may not move. A table once in doubt stays in doubt until the run ends.
         """
         asked = list(places)
         self.ask(asked)
@@ -57,7 +57,7 @@ class Confirmation:
         }
 
     def ask(self, places: Iterable[tuple[Endpoint, int]]) -> None:
-        """Ask, and record doubts in the run log: what :meth:`find_doubtful` begins with."""
+        """Ask, and record doubts in the run log: the first step of :meth:`find_doubtful`."""
         by_account: dict[int, dict[str, Endpoint]] = defaultdict(dict)
         for endpoint, account_id in places:
             by_account[account_id][endpoint.name] = endpoint
@@ -72,7 +72,7 @@ class Confirmation:
 
 
 def _find_doubts(pending: tuple[Session, Sequence[Endpoint]]) -> list[_Doubt]:
-    """Ask about some tables of one account; returns which of them are in doubt."""
+    """Ask about some tables of one account; return those that are in doubt."""
     session, endpoints = pending
     account_id = session.account_id
     modules = {endpoint.module for endpoint in endpoints if endpoint.module is not None}
@@ -80,7 +80,7 @@ def _find_doubts(pending: tuple[Session, Sequence[Endpoint]]) -> list[_Doubt]:
     if modules:
         questions.append(partial(session.find_changed_modules, modules))
     try:
-        # Both at once: the rows that were read wait for the answers.
+        # Both in parallel: the rows already read wait for the answers.
         owner, *found = in_parallel(call, questions, workers=len(questions))
     except HarvestError as error:
         return [("", account_id, describe_changed_owner(account_id, str(error)))]
@@ -100,7 +100,7 @@ def _find_doubts(pending: tuple[Session, Sequence[Endpoint]]) -> list[_Doubt]:
 
 
 def _lists(endpoint: Endpoint) -> set[str]:
-    """Paths of the lists that a table is read from, ids left out."""
+    """Paths of the lists that a table is read from, with ``#`` in place of ids."""
     paths = {endpoint.list_path}
     if endpoint.parent is not None:
         paths.add(BY_NAME[endpoint.parent.endpoint].list_path)

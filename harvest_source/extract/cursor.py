@@ -1,5 +1,5 @@
 """
-The cursor of a table, what to read next because of it, and the only place that moves it. Pure.
+A table's cursor: what to read next, and the only code that moves it. Pure.
 
 Kept in dlt's state per account and table, under ``cursor``. Times are ISO 8601, UTC.
 """
@@ -17,7 +17,7 @@ from harvest_source.extract.visibility import covers, sees_the_same
 
 WIDE_OVERLAP: Final = timedelta(hours=25)
 """
-Overlap of one read a day: a long transaction commits rows with an ``updated_at`` from its start.
+Overlap of one read per day: a long transaction commits rows whose ``updated_at`` is its start.
 
 25 hours, so that two wide reads a day apart leave no gap.
 """
@@ -39,7 +39,7 @@ class Cursor:
     wide_at: datetime
     """When the last read with the wide overlap began."""
     managed: str = ""
-    """``Session.managed_scope`` of that token: a manager who is given more sees other rows."""
+    """``Session.managed_scope`` of that token: a manager who is given more sees more rows."""
 
     def dump(self) -> dict[str, Any]:
         """As stored in dlt's state."""
@@ -85,10 +85,10 @@ class ReadPlan:
 
     def with_changes(self, cursor: Cursor | None, now: datetime) -> ReadPlan:
         """
-        The plan that also reads what changed since *cursor*, whatever its date.
+        A plan that also reads the rows changed since *cursor*, whatever their date.
 
-        For a full refresh of a part of history: a row that moved to a day before that part would
-        look deleted.
+        For a full refresh of part of history: a row whose date moved to before that part would
+        otherwise look deleted.
         """
         if cursor is None or self.covered_from is None or is_worthless(cursor.at, now):
             return self
@@ -114,15 +114,15 @@ def plan_read(
     """
     Decide what to read of a table.
 
-    All history from *start_date* on, if there is no cursor, if it lies in the future, or if this
-    token may see rows that the token before it did not: those come with old timestamps. A lower
-    role does not read history again: rates that it may not see arrive as null and would overwrite
-    known values.
+    That is all history from *start_date* on if there is no cursor, if the cursor lies in the
+    future, or if this token may see rows that the previous token did not: those have old
+    timestamps. A lower role does not read history again: rates that it may not see arrive as null
+    and would overwrite known values.
 
-    Otherwise the rows changed since the cursor less the overlap, whatever their date: a row that
-    moved to a day before *start_date* must not keep its old values. If *start_date* was moved to an
-    earlier day, the missing part of history is read as well, before the changes; if it was removed,
-    all of history is.
+    Otherwise it is the rows changed since the cursor minus the overlap, whatever their date: a row
+    whose date moved to before *start_date* must not keep its old values. If *start_date* was moved
+    to an earlier day, the missing part of history is read as well, before the changes; if it was
+    removed, all of history is.
 
     Args:
         visibility: ``Owner.visibility`` of the token that reads now.
@@ -142,13 +142,13 @@ def plan_read(
 
 
 def plan_whole_read(cursor: Cursor | None, start_date: date | None, managed: str) -> ReadPlan:
-    """All history from *start_date* on, or from the earlier day on that *cursor* covers."""
+    """Plan all history from *start_date*, or from the first day *cursor* covers if earlier."""
     bound = _earlier(cursor.covered_from, start_date) if cursor is not None else start_date
     return ReadPlan((Slice(DateWindow(start=bound)),), True, bound, True, managed)
 
 
 def _sees_more(cursor: Cursor, visibility: str, managed: str) -> bool:
-    """Whether this token may see rows that the one before it, which moved *cursor*, did not."""
+    """Whether this token may see rows that the token which moved *cursor* did not."""
     if not covers(cursor.visibility, visibility):
         return True
     manages_others = bool(managed) and managed != cursor.managed
@@ -167,13 +167,13 @@ def move_cursor(
     Store the cursor that a proven read has earned, if that is worth a load.
 
     State is loaded together with rows, so a moved cursor costs a load of its own when there are no
-    rows. After a read without rows the old cursor is as good: the next read begins there again.
-    With the wide overlap, once a day, it moves in any case.
+    rows. After a read without rows the old cursor serves as well: the next read begins there again.
+    A read with the wide overlap, once a day, always moves it.
 
     Args:
         state: The table's state, changed in place.
-        began: Harvest's clock when the read began; None: no answer of Harvest's vouches for it, and
-            the cursor stays.
+        began: Harvest's clock when the read began; None: no answer from Harvest vouches for that
+            time, and the cursor stays.
         visibility: ``Owner.visibility`` of the token that read.
         has_news: Whether the read brought rows.
     """
@@ -192,10 +192,10 @@ def move_cursor(
 
 def _missing(covered_from: date | None, start_date: date | None) -> DateWindow | None:
     """
-    The days from *start_date* on that were not read yet; all days when it was removed.
+    The days from *start_date* on that were not read yet; all days if it was removed.
 
-    A row without a date is in no window with a bound, so rows from before *covered_from* alone
-    would leave it out for good.
+    A row without a date is in no bounded window, so reading only the days before *covered_from*
+    would never bring it.
     """
     if covered_from is None:
         return None

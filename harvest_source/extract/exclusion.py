@@ -1,8 +1,8 @@
 """
 Which columns were left out when the rows of a table were read.
 
-The rows in the warehouse lack them, and nothing in Harvest shows that they do: once a column is no
-longer excluded, all of the table is read again. Kept in dlt's state per account and table, under
+The rows in the warehouse lack these columns, and nothing in Harvest shows that. So once a column is
+no longer excluded, the whole table is read again. Kept in dlt's state per account and table, under
 ``excluded``, as sorted names.
 """
 
@@ -24,16 +24,16 @@ def excluded_columns(endpoint: Endpoint, exclude: frozenset[str]) -> frozenset[s
 
 
 def load_excluded(state: Mapping[str, Any]) -> frozenset[str]:
-    """The columns that rows of the table lack, by the stored *state* of a table and account."""
+    """The columns that rows lack, according to the stored *state* of a table and account."""
     stored = state.get(_EXCLUDED)
     return frozenset(map(str, stored)) if isinstance(stored, list) else frozenset()
 
 
 def note_excluded(state: dict[str, Any], columns: frozenset[str]) -> None:
     """
-    Note in *state* that rows may lack *columns*, beside those that were noted before.
+    Note in *state* that rows may lack *columns*, in addition to those noted before.
 
-    A list that is replaced is then loaded again, although it is as it was when it was loaded.
+    Lists that are replaced as a whole are then loaded again even if they have not changed.
     """
     known = load_excluded(state)
     if not columns <= known:
@@ -49,7 +49,7 @@ def _forget_digests(state: Mapping[str, Any]) -> None:
 
 
 def store_excluded(state: dict[str, Any], columns: frozenset[str]) -> None:
-    """Note in *state* that all rows have every column but *columns*."""
+    """Note in *state* that all rows have every column except *columns*."""
     state.pop(_EXCLUDED, None)
     if columns:
         state[_EXCLUDED] = sorted(columns)

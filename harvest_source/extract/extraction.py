@@ -1,8 +1,8 @@
 """
 Reads all tables of all accounts in parallel, as one stream of batches.
 
-The threads that read know nothing of where the rows go. The consumer stores rows and state in the
-order in which the batches come.
+The reading threads do not know where the rows go. The consumer stores rows and state in the order
+in which the batches arrive.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ One poll is enough when no rows are left to come.
 
 PAUSE_S: Final = 1.0
 """
-Seconds without a request in which a load is worth it: it takes as long.
+Length of a pause between requests that is worth a load, in seconds: a load takes as long.
 
-Answers that take longer than the polls are no pause. To load a few pages each time that they do
-takes more processor time, and makes many small groups of rows.
+A slow answer that outlasts the polls is not a pause. Loading a few pages each time would cost more
+processor time and make many small row groups.
 """
 
 QUIET_ROWS: Final = 10_000
@@ -60,23 +60,23 @@ QUIET_ROWS: Final = 10_000
 
 LONG_QUIET_POLLS: Final = 40
 """
-Polls of a pause after which any number of buffered rows is loaded: two seconds.
+Polls of a pause after which buffered rows are loaded, however few: two seconds.
 
-What has been read by then must not wait for lists that take one request per parent.
+Rows read by then must not wait for lists that take one request per parent.
 """
 
 SILENT_POLLS: Final = 200
-"""The same where Harvest is only slow to answer: ten seconds."""
+"""The same when Harvest is only slow to answer: ten seconds."""
 
 TABLE_WORKERS: Final = 24
-"""Tables read in parallel: as many as are read by default."""
+"""Tables read in parallel: enough for all that are read by default."""
 
 BATCHES_WAITING: Final = 8
-"""Batches read ahead of the consumer at most, which bounds memory: a page is one megabyte."""
+"""Limit on batches read ahead of the consumer, which bounds memory: a page is one megabyte."""
 
 MANY_BATCHES_WAITING: Final = 50
 """
-The same where there is memory to spare: a package, so that reading never waits for a load.
+The same when memory is plentiful: a package, so that reading never waits for a load.
 """
 
 
@@ -85,14 +85,14 @@ def _count_waiting() -> int:
 
 
 class Signal(Enum):
-    """What stands between batches."""
+    """A marker between batches."""
 
     QUIET = "nothing came for one poll interval"
     FIRST_READ = "the tables of all accounts are read, and the last lists below parents begin"
 
 
 Item: TypeAlias = "Batch | Signal"
-"""What a thread that reads passes on."""
+"""What a reading thread emits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ def _split_ready(
     package: Sequence[Batch], asked: Collection[Place]
 ) -> tuple[list[Batch], list[Batch]]:
     """
-    What of *package* can be loaded without a question, and what cannot.
+    Split *package* into batches that can be loaded without asking Harvest, and the others.
 
-    While Harvest's limit is used up the question would wait for it, and all rows with it.
+    While the rate limit is used up, the question would have to wait, and all rows with it.
     """
     ready: list[Batch] = []
     others: list[Batch] = []
@@ -151,8 +151,8 @@ class Extraction:
         Read all *feeds* in parallel; yield their batches in packages of about *package_rows* rows.
 
         Reading continues while the consumer has a package. A table that fails is recorded in the
-        run log, and the others continue. Lists below parents are read when the account's other
-        tables have been; a long read's rows do not wait for those of the last account.
+        run log, and the others continue. Lists below parents are read after the account's other
+        tables; the rows of a long read do not wait for such lists of the last account.
         """
         package: list[Batch] = []
         rows = polls = 0
@@ -188,22 +188,21 @@ class Extraction:
 
     def _confirm(self, batches: list[Batch], asked: Collection[Place] = frozenset()) -> list[Batch]:
         """
-        Leave out what would replace or move anything while rows may be hidden.
+        Drop batches that would replace rows or move a cursor while rows may be hidden.
 
         Args:
-            asked: Tables about which was asked after their last page.
+            asked: Tables that were already asked about after their last page.
         """
         taking = [(each.endpoint, each.account_id) for each in batches if each.takes_away]
         if not taking or self.options.rereads is not None:
-            # What an audit reads again moves no cursor, and rows that go are asked about where they
-            # are removed.
+            # An audit's rereads move no cursor, and the code that removes rows asks before it does.
             return batches
         Confirmation(self.sessions, self.run_log).ask(
             (endpoint, account_id)
             for endpoint, account_id in taking
             if (endpoint.name, account_id) not in asked
         )
-        # In place: a second list would hold the rows as long as the consumer has the first.
+        # In place: a second list would keep the rows in memory while the consumer has the first.
         batches[:] = [
             each
             for each in batches
@@ -235,11 +234,11 @@ class Extraction:
         emit: Callable[[Item], None],
     ) -> Sequence[TableFeed]:
         """
-        Read one feed; returns the feeds that may begin now.
+        Read one feed; return the feeds that may begin now.
 
-        Lists below parents use up what Harvest allows within a second. So the questions that come
-        before a load of what was read until then are asked before them, here: the consumer may
-        still be loading.
+        Lists below parents use up Harvest's rate limit within a second. So the questions that must
+        precede the load of the rows read so far are asked here, before those lists begin: the
+        consumer may still be loading.
         """
         for batch in self._iter_unconfirmed(feed):
             emit(batch)
@@ -253,7 +252,7 @@ class Extraction:
         return finished.released
 
     def _is_long(self, account_id: int) -> bool:
-        """Whether so much of an account was read that some of it may be loaded meanwhile."""
+        """Whether so many rows of an account were read that some may be loaded meanwhile."""
         is_audit = self.options.rereads is not None
         return not is_audit and self.run_log.count_rows(account_id) >= QUIET_ROWS
 
@@ -265,7 +264,7 @@ class Extraction:
 
     def iter_batches(self, feed: TableFeed) -> Iterator[Batch]:
         """
-        Read one feed; what replaces rows, and the last state, come at the end, once confirmed.
+        Read one feed; batches that replace rows, and the last state, come last, once confirmed.
 
         Raises:
             HarvestError: The table could not be read, and ``options.isolate`` is off.
@@ -326,7 +325,7 @@ class Extraction:
                 yield Batch(endpoint, account_id, state=stored)
             if table.num_rows:
                 yield Batch(endpoint, account_id, table=table)
-                # Behind: of a reading that was given up meanwhile, nothing more is taken.
+                # After the yield: if the consumer gives up this read, the rows are not counted.
                 self.run_log.add_rows(endpoint.name, account_id, table.num_rows)
         if state != stored:
             yield Batch(endpoint, account_id, state=state)

@@ -1,10 +1,10 @@
 """
 Harvest's reports: one list per calendar year, or a snapshot per day.
 
-Recent years, years never read and years with another number of rows than when they were read are
-read in each run, the others on the schedule of parent sweeps. A year that was read once is asked
-for as long as its rows are here, also when it has no entries any more: their dates may have been
-corrected.
+Each run reads recent years, years never read, and years whose number of rows has changed since they
+were read. The others are read on the schedule of parent sweeps. A year that was read once is
+requested as long as the warehouse has rows of it, even if it has no entries any more: their dates
+may have been corrected.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from harvest_source.schema.endpoint import FROM_DATE, TO_DATE, Endpoint
 from harvest_source.schema.endpoints import BY_NAME
 
 Counted = Mapping[int, list[int]]
-"""Rows of a year in each list that a report is drawn from."""
+"""By year, the number of rows in each list that a report is drawn from."""
 
 RECENT: Final = timedelta(days=90)
 """Hours this young are still edited: a report whose window reaches into them is always read."""
@@ -61,7 +61,7 @@ def read_windows(task: Task) -> Iterator[pa.Table]:
     _forget(task, stored, _leave_out_unread(plan.covered, incomplete), years)
     stored.store()
     if incomplete:
-        return  # Without its new counts a year that has other rows now is read again.
+        return  # Without new counts, a year whose rows changed is read again.
     _store_counts(task, counted)
     if lacks_columns and len(readable) == len(plan.windows):
         store_excluded(task.state, task.excluded)
@@ -78,11 +78,11 @@ def read_snapshot(task: Task) -> Iterator[pa.Table]:
         note_excluded(task.state, task.excluded)
         yield from read_scopes(task, [scope], stored)
         stored.store(only=today.isoformat())
-        store_excluded(task.state, task.excluded)  # Those of other days cannot be read again.
+        store_excluded(task.state, task.excluded)  # Earlier days cannot be read again.
 
 
 def _count_years(task: Task) -> Counted:
-    """Years with rows in a list that the report is drawn from, with their number in each."""
+    """By year with any rows, their number in each list that the report is drawn from."""
     report = task.endpoint.report
     assert report is not None
     first, *others = report.dated_by
@@ -102,7 +102,7 @@ def _count_list(task: Task, listed: Endpoint) -> Mapping[int, int]:
 
 
 def _count_hidden(task: Task, listed: Endpoint) -> Mapping[int, int]:
-    """As :func:`_count_list`; none for a list that is switched off, or that this token lacks."""
+    """As :func:`_count_list`; empty for a list that is switched off or hidden from this token."""
     if explain_off(listed, task.session):
         return {}
     try:
@@ -125,16 +125,16 @@ def _is_due(stored: StoredLists, window: DateWindow, counted: Counted, task: Tas
     if last_day(window) >= now.date() - RECENT:
         return True
     if not before.is_trusted:
-        return True  # The warehouse has other rows.
+        return True  # The warehouse may have other rows.
     if not covers(before.by, task.visibility):
-        return True  # This token may see rows that the former one did not.
+        return True  # This token may see rows that the previous one did not.
     if _has_other_rows(window, counted, task):
         return True
     return is_due(before.at, now, task.options.sweep_every)
 
 
 def _has_other_rows(window: DateWindow, counted: Counted, task: Task) -> bool:
-    """Whether a year has another number of rows than when it was read: dates were corrected."""
+    """Whether a year's number of rows changed since it was read: dates were corrected."""
     assert window.start is not None
     known: Mapping[str, Any] = task.state.get("counts") or {}
     report, year = task.endpoint.report, window.start.year
@@ -144,7 +144,7 @@ def _has_other_rows(window: DateWindow, counted: Counted, task: Task) -> bool:
 
 
 def _store_counts(task: Task, counted: Counted) -> None:
-    """Store the rows of years that are not read in each run, where the numbers tell more."""
+    """Store the row counts of the years that are not read in each run anyway."""
     recent = (task.today - RECENT).year
     task.state["counts"] = {str(year): counted[year] for year in sorted(counted) if year < recent}
 
@@ -153,9 +153,10 @@ def _leave_out_undated(
     task: Task, windows: Sequence[DateWindow], covered: Sequence[str]
 ) -> list[DateWindow]:
     """
-    *windows* without those that share days with one of *covered*, if answers have no date.
+    Leave out *windows* that share days with one of *covered*, if answers have no date.
 
-    Such an answer may be of yesterday. The rows of the other window stay, and would count twice.
+    Such an answer may be from yesterday, so the rows of the covered window stay in the warehouse:
+    with both windows loaded they would count twice.
     """
     bounds = [each for each in map(parse_bounds, covered) if each is not None]
     if not (bounds and task.session.server_clock.has_undated):
@@ -169,7 +170,7 @@ def _leave_out_undated(
 
 
 def _leave_out_unread(covered: Sequence[str], incomplete: Sequence[Scope]) -> tuple[str, ...]:
-    """*covered* without windows that share days with an incomplete one: no other has their rows."""
+    """Leave out *covered* windows that overlap an incomplete one: no other has their rows."""
     unread = [tuple(day for _, day in scope.values) for scope in incomplete]
     return tuple(
         name
@@ -187,9 +188,9 @@ def _share_days(window: DateWindow, bounds: tuple[date, date]) -> bool:
 
 def _forget(task: Task, stored: StoredLists, covered: tuple[str, ...], years: set[int]) -> None:
     """
-    Give up windows whose days are in another one, and empty ones of years that nothing is in.
+    Forget windows whose days are in another window, and empty windows of years without rows.
 
-    The rows of a covered window leave the warehouse: they would count twice.
+    The rows of a covered window are removed from the warehouse: they would count twice.
     """
     if task.session.server_clock.has_undated:
         return

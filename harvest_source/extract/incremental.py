@@ -1,8 +1,8 @@
 """
 Reads what changed since a table's cursor, or its history, and moves the cursor.
 
-The cursor moves only when every slice of the read is proven; rows that were read are delivered
-either way, because a row that is read twice merges.
+The cursor moves only when every slice of the read is proven; rows are delivered either way, because
+a row that is read twice is merged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harvest_source.extract.volatile_rows import VolatileRows, digest_rows
 from harvest_source.memory import is_plentiful
 
 _SLICES_IF_SMALL: Final = 2
-"""Slices of one table that are read again at once in little memory; each holds a page or more."""
+"""Slices of one table reread in parallel when memory is scarce; each holds a page or more."""
 
 
 def read_changes(task: Task) -> Iterator[pa.Table]:
@@ -75,25 +75,25 @@ def read_changes(task: Task) -> Iterator[pa.Table]:
 
 
 def _renew_audit(task: Task) -> Audited:
-    """The audit's state once the whole table was read, perhaps not for the first time."""
+    """The audit's state after a read of the whole table, the first or a later one."""
     now, before = task.options.clock.now(), task.state.get("audit")
-    if before is None or task.options.full_refresh:  # Which removes the rows that it has not seen.
+    if before is None or task.options.full_refresh:  # A full refresh removes unseen rows.
         return Audited.whole(now)
     return load_audited(before, now).after_whole_read(now)
 
 
 def _resume(task: Task, slice_: Slice) -> ReadResult:
-    """The progress that an earlier, interrupted run made with *slice_*."""
+    """The progress that an earlier, interrupted run made on *slice_*."""
     if task.options.full_refresh:
         return ReadResult()  # Rows that this run does not see are removed: it must see all of them.
     if task.lacks_columns:
-        return ReadResult()  # What was read of it lacks them, too.
+        return ReadResult()  # The rows read so far lack them, too.
     now = task.options.clock.now()
     return load_backfill(task.state.get("backfill"), slice_, task.visibility, now)
 
 
 def _note_columns(task: Task, *, is_whole: bool) -> None:
-    """Note which columns the rows lack, once all of them were read or some were."""
+    """Note which columns the rows lack, after a read of all rows or of some."""
     if is_whole:
         store_excluded(task.state, task.excluded)
     else:
@@ -106,7 +106,7 @@ def _keep_progress(task: Task, slice_: Slice, result: ReadResult, *, is_whole: b
     assert result.began is not None
     if task.vouched(result.began) == result.began:  # It becomes the cursor, perhaps in another run.
         if is_whole and task.lacks_columns:
-            # Without a cursor the next run goes on with this read if it is interrupted.
+            # If this read is interrupted, the next run continues it only without a cursor.
             task.state.pop("cursor", None)
         _note_columns(task, is_whole=is_whole)
         task.state["backfill"] = dump_backfill(slice_, result, task.visibility)

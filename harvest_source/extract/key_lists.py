@@ -1,4 +1,4 @@
-"""Lists of which few columns are wanted: their bodies are read in one go, and no whole row is."""
+"""Reads only a few columns of a list: bodies are parsed in one pass, without whole rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class KeyPage:
 
 @dataclass(frozen=True, slots=True)
 class KeyClient:
-    """Reads lists as *client* does, of each row what *keys* wants; thread-safe."""
+    """Reads lists as *client* does, but only the columns that *keys* wants; thread-safe."""
 
     client: HarvestClient
     keys: KeyDecoder

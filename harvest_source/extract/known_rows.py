@@ -1,9 +1,9 @@
 """
 Which rows were seen before a read began, and with what content.
 
-Whether a row changed while a list was read is told by two reads of it, not by its date alone: a
-date may be years ahead, and this machine's clock days behind. Then rows look new in every read. A
-row that had the same content before the read began did not change during it.
+Only two reads of a row show whether it changed while a list was read. Its date alone does not: a
+date may be years ahead, or this machine's clock days behind, and then rows look new in every read.
+A row that had the same content before the read began did not change during it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Contents = Mapping[int, str]
 
 
 class KnownRows:
-    """Rows that the reads of one list have seen, if their dates look new; thread-safe."""
+    """Rows with new-looking dates that the reads of one list have seen; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._contents: Contents = {}
 
     def snapshot(self) -> Contents:
-        """What is known now; it does not change when more becomes known."""
+        """What is known now; later additions do not change it."""
         with self._lock:
             return self._contents
 
@@ -40,16 +40,20 @@ class KnownRows:
 
 
 def changed_since(table: pa.Table, began: datetime) -> pa.ChunkedArray:
-    """Row by row; null where ``updated_at`` is null. Harvest dates changes in whole seconds."""
+    """
+    Whether each row changed at *began* or later; null where ``updated_at`` is null.
+
+    Harvest dates changes in whole seconds.
+    """
     at = table.column("updated_at")
     return pc.greater_equal(at, pa.scalar(began.replace(microsecond=0), at.type))
 
 
 def digest_recent_rows(table: pa.Table, began: datetime) -> dict[int, str]:
     """
-    Digests of the rows dated at *began* or later, or not at all: few, unless a clock is wrong.
+    Digests of the rows dated *began* or later, or not dated: few, unless a clock is wrong.
 
-    Values that are null are left out: a column may be new to the second of two reads.
+    Null values are left out: a column may first appear in the second of two reads.
     """
     if not {"id", "updated_at"} <= set(table.column_names):
         return {}
@@ -66,13 +70,13 @@ def digest_row(row: Mapping[str, object]) -> str:
 
 
 def merge_contents(into: dict[int, str], contents: Contents) -> None:
-    """Add *contents*; a row that came with two contents has none that could be known."""
+    """Add *contents*; a row that came with two different contents counts as unknown."""
     for row_id, content in contents.items():
         into[row_id] = content if into.get(row_id, content) == content else ""
 
 
 def drop_known(changed: pa.Table, contents: Contents, known: Contents) -> pa.Table:
-    """*changed* without the rows whose content was known: they did not change since."""
+    """Drop *changed* rows whose content was already known: they have not changed since."""
     if not known:
         return changed
     ids: Iterable[int] = changed.column("id").to_pylist()

@@ -1,4 +1,4 @@
-"""What is remembered of a list that was read whole, in place of its rows."""
+"""What is remembered, in place of its rows, of a list that was read as a whole."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harvest_source.extract.schedule import parse_instant
 from harvest_source.schema.endpoint import Endpoint
 
 UNTRUSTED: Final = ""
-"""In place of a digest: no list has it."""
+"""Stored in place of a digest; no list has this digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastRead:
-    """What is remembered of a list in place of its rows, since it was read last."""
+    """What is remembered, in place of its rows, of the last read of a list."""
 
     at: datetime
     by: str
@@ -29,11 +29,11 @@ class LastRead:
     digest: str
     """The :func:`fingerprint` of its rows."""
     elements: Mapping[str, int] = field(default_factory=dict)
-    """By child table, how many rows it has of the list; without those that were left out."""
+    """By child table, how many rows the list has in it; excluded child tables are missing."""
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the warehouse has it as it was read, as far as that is known."""
+        """Whether, as far as is known, the warehouse has the list as it was read."""
         return self.digest != UNTRUSTED
 
     def without_trust(self) -> LastRead:
@@ -69,7 +69,7 @@ def fingerprint(table: pa.Table) -> str:
 
 
 def count_elements(endpoint: Endpoint, table: pa.Table) -> Mapping[str, int]:
-    """By child table of *endpoint*, how many rows it has of *table*, whose arrays are JSON."""
+    """By child table of *endpoint*, how many rows the arrays of *table* hold, which are JSON."""
     tables = zip(endpoint.record.children, endpoint.child_tables, strict=True)
     return {
         name: sum(

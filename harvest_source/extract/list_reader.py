@@ -4,10 +4,10 @@ Reads a list that changes while it is read, without losing a row.
 1. The first page is requested. If the list is short, the rest follows; if it is long, it is cut
    into date windows of about equal size (:mod:`~harvest_source.extract.window_plan`), which are
    read in parallel.
-2. Every slice that took more than one page is proven (:mod:`~harvest_source.extract.proof`). What
-   cannot be proven is read again, and then cut until its pieces fit one page.
-3. After several windows a last catch-up reads what changed since the first page was requested, and
-   the rows of the windows are compared with the rows of the whole list. If the list has rows that
+2. Every slice that took more than one page is proven (:mod:`~harvest_source.extract.proof`). A
+   slice that cannot be proven is read again, and then cut until its pieces fit one page.
+3. After several windows, a last catch-up reads what changed since the first page was requested, and
+   the windows' row counts are compared with the count of the whole list. If the list has rows that
    no window shows (those without a date), it is read once more, uncut.
 
 The cursor such a read earns is Harvest's clock at its beginning, never the largest ``updated_at``
@@ -47,18 +47,18 @@ from harvest_source.extract.window_counts import WindowCounter
 from harvest_source.extract.window_plan import WindowSettings, find_gaps
 
 TABLES_WAITING: Final = 4
-"""Pages read ahead of the consumer at most, which bounds memory."""
+"""Limit on pages read ahead of the consumer, which bounds memory."""
 
 _FAR_TOO_LONG: Final = 1.5
-"""How many times its planned rows a window may have. With more it is cut again, for one page."""
+"""A window with more than this multiple of its planned rows is cut again, at one page's cost."""
 
 _MOST_CATCH_UPS: Final = 3
-"""Nested catch-ups. If more are needed, the list changes faster than it can be read."""
+"""Limit on nested catch-ups. If more are needed, the list changes faster than it can be read."""
 
 _MOST_UNCUT: Final = 200_000
 """
-Rows of the longest list that is read uncut for rows that no window shows: 100 requests. Only drafts
-of invoices and estimates may lack their date; no list of those is as long.
+Rows of the longest list that is read uncut to find rows that no window shows: 100 requests. Only
+draft invoices and estimates may lack a date; no list of those is that long.
 """
 
 _SECOND: Final = timedelta(seconds=1)
@@ -73,7 +73,7 @@ class ReadResult:
     unproven: list[Slice] = field(default_factory=list)
     """Slices that kept changing. Their rows were delivered, but the cursor must not move."""
     reasons: list[str] = field(default_factory=list)
-    """Why, as far as it is known, for a message."""
+    """Why they are unproven, as far as known, for a message."""
     pieces: int = 0
     """How many slices the list was read as."""
     done: list[DateWindow] = field(default_factory=list)
@@ -86,9 +86,9 @@ class ReadResult:
     """The rows of all slices; None when some were not counted."""
     left_out: dict[Slice, int] = field(default_factory=dict)
     """
-    Records without a usable key, by the slices that had some.
+    Number of records without a usable key, by slice.
 
-    The other rows are proven, but the cursor must not move: the records would not come again.
+    The other rows are proven, but the cursor must not move: these records would not come again.
     """
 
     @property
@@ -97,7 +97,7 @@ class ReadResult:
         return self.began is not None and not self.unproven and not self.left_out
 
     def join(self, other: ReadResult) -> None:
-        """Add what another read of the same list says of its beginning and its proof."""
+        """Add the beginning and the proof of another read of the same list."""
         self.began = min(filter(None, (self.began, other.began)), default=None)
         self.unproven += other.unproven
         self.left_out |= other.left_out
@@ -124,7 +124,7 @@ _Work = Callable[[Slice, _EmitAny], Sequence[Slice] | None]
 
 
 class WindowPace:
-    """How many rows of each window of a plan are still to come, as its pages say. Thread-safe."""
+    """Rows still to come in each window of a plan, according to its pages. Thread-safe."""
 
     def __init__(self, slices: Iterable[Slice], last_rows: float) -> None:
         self._lock = threading.Lock()
@@ -182,8 +182,8 @@ class ListReader:
         Yield every row of *slice_*, and every row that changed while it was read.
 
         Tables come page by page as they are read; those of several windows are mixed. A row that
-        changed meanwhile comes more than once: the newest ``updated_at`` is right, and of equal
-        ones the later. *result* is complete when the iterator is exhausted. A *result* with
+        changed meanwhile comes more than once: the newest ``updated_at`` is right, and among equal
+        ones the last. *result* is complete when the iterator is exhausted. A *result* with
         ``began`` continues an interrupted read: windows in ``done`` are left out.
         """
         if result.began is None:
@@ -199,10 +199,10 @@ class ListReader:
 
     def read_page(self, slice_: Slice, most_rows: int) -> pa.Table | None:
         """
-        The rows of *slice_*, if one page of *most_rows* rows has all of them: one request.
+        The rows of *slice_*, if all of them fit one page of *most_rows* rows: one request.
 
         Returns:
-            None if there are more, or if the page has not as many as it announces.
+            None if there are more, or if the page does not hold as many as it announces.
         """
         read = self._reader.read(slice_, most_rows=most_rows)
         if isinstance(read, TooLong) or read.needs_proof:
@@ -233,8 +233,8 @@ class ListReader:
             )
         yield from tables
         del tables
-        # Most lists fit into one page: no thread is started for what is proven already.
-        # What is read again may be long, and without a thread it would be held in memory whole.
+        # Most lists fit one page: no thread is started for a slice that is already proven. A reread
+        # may be long, and without a thread all of it would be held in memory.
         prove, is_proven = partial(self._prove, first), self._prover.is_proven_alone(first)
         yield from _run(prove, [slice_], result, 1 if is_proven else workers)
         return None if result.pieces == 1 else []
@@ -245,8 +245,8 @@ class ListReader:
         """Read the windows of *slice_* that an interrupted read has not finished."""
         result.rows = None
         slices = [replace(slice_, window=gap) for gap in find_gaps(slice_.window, result.done)]
-        # Every window is proven by a catch-up of its own and at once: the common one would have to
-        # reach back to the first attempt, since when much may have changed.
+        # Every window is proven at once, by its own catch-up: a common one would have to reach back
+        # to the first attempt, and much may have changed since then.
         pace = WindowPace(slices, -math.inf)
         read = partial(self._read_window, self._settings.window_rows, pace)
         return (yield from _run(read, slices, result, self._settings.workers))
@@ -254,7 +254,7 @@ class ListReader:
     def _read_window(
         self, size: int, pace: WindowPace, slice_: Slice, emit: _EmitAny
     ) -> Sequence[Slice] | None:
-        """Read one window of a plan; returns its pieces if it has far more than *size* rows."""
+        """Read one window of a plan; return its pieces if it has far more than *size* rows."""
         most_rows = None if slice_.window.is_one_day else int(_FAR_TOO_LONG * size)
         on_left = partial(pace.update, slice_)
         first = self._reader.read(slice_, emit, most_rows=most_rows, on_left=on_left)
@@ -278,8 +278,8 @@ class ListReader:
         Catch up with what changed since the first window was read, and look for missing rows.
 
         Args:
-            deferred: Reads that are still to be proven. The same catch-up proves them: it began no
-                later than any of theirs would.
+            deferred: Reads that are still to be proven. The same catch-up proves them: it reaches
+                back at least as far as their own would.
         """
         assert result.began is not None
         for _ in range(ATTEMPTS + bool(deferred)):
@@ -314,7 +314,7 @@ class ListReader:
         Read *slice_* as one piece, because *hidden* of its rows are in none of its windows.
 
         Harvest has no filter for rows without a date: only a list that is not filtered by date has
-        them. Rows of the windows come once more and merge.
+        them. The windows' rows come once more and are merged.
         """
         undated = replace(self._source, endpoint=replace(self._reader.endpoint, window=None))
         uncut = ReadResult()
@@ -333,7 +333,8 @@ class ListReader:
         Emit every row that changed at *began* or later.
 
         A catch-up of several pages needs a proof, and so a catch-up of its own, which covers a
-        shorter time unless this machine's clock is behind. The last one is proven by its pages.
+        shorter time unless this machine's clock is behind. The innermost one is proven by its
+        pages.
         """
         changes = Slice(since=began - _SECOND)  # Harvest excludes the instant itself (quirk 35).
         if self._depth >= _MOST_CATCH_UPS:

@@ -16,13 +16,13 @@ from harvest_source.schema.endpoints import SECRET_COLUMNS
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """What of a table is read again regardless of its cursor, which does not move."""
+    """What to read again of a table, regardless of its cursor, which does not move."""
 
     slices: tuple[Slice, ...] = ()
     audit: dict[str, Any] = field(default_factory=dict)
     """The table's new ``audit`` state, stored once all slices are read and proven."""
     parents: tuple[int, ...] = ()
-    """Of a table below a parent: the parents whose lists are read again."""
+    """For a table below a parent: the parents whose lists are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,16 @@ class ReadOptions:
     exclude: frozenset[str] = SECRET_COLUMNS
     """Columns that are left out, as ``table.column``."""
     history: frozenset[str] = frozenset()
-    """Tables of which every version is kept."""
+    """Tables of whose rows every version is kept."""
     full_refresh: bool = False
-    """Ignore cursors and progress: what this run does not see is removed afterwards."""
+    """Ignore cursors and progress; rows that this run does not see are removed afterwards."""
     all_children: bool = False
-    """Ask every parent for its children now, not some per run."""
+    """Ask every parent for its children in this run, instead of some per run."""
     sweep_every: timedelta = SWEEP_EVERY
-    """How often the children of every parent are read, changed or not, and reports of old years."""
+    """How often the children of all parents, changed or not, and reports of old years are read."""
     workers: int = WINDOW_WORKERS
     """Windows of one table read in parallel."""
     isolate: bool = False
     """Whether a table that fails is recorded in the run log; otherwise it raises."""
     rereads: Mapping[Place, Reread] | None = None
-    """If given, nothing else is read: the slices to read again, by table and account."""
+    """What to read again, by table and account; if given, nothing else is read."""

@@ -1,8 +1,8 @@
 """
 The lists of parents that a run has read, so that no list is asked for twice.
 
-The payments and the messages of invoices, and the invoices themselves, begin with the same list.
-What one of them read of it serves the others, if it was asked for with the same filters.
+Reading invoices, their payments or their messages begins with the same list. What one table has
+read of it serves the others, if it was requested with the same filters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _FURTHER_BACK: Final = timedelta(hours=1)
 """
 How much further back a list may reach than asked for.
 
-Its further parents are asked for their children once more, which costs requests and loses nothing.
+The additional parents are asked for their children once more, which costs requests and loses
+nothing.
 """
 
 _KEPT: Final = 4
@@ -45,7 +46,7 @@ class ParentList:
     rows: pa.Table
     result: ReadResult
     takers: set[str] = field(default_factory=set)
-    """The tables that have used it. None uses it twice: what it reads later must be newer."""
+    """The tables that have used it. No table uses it twice: what it reads later must be newer."""
 
     @property
     def ids(self) -> list[int]:
@@ -64,13 +65,13 @@ class ParentList:
         return found[True], found[False]
 
     def changed_since(self, since: datetime) -> set[int]:
-        """The parents whose ``updated_at`` is *since* or later, or not known."""
+        """The parents whose ``updated_at`` is *since* or later, or unknown."""
         at = self.rows.column("updated_at")
         is_later = pc.or_(pc.is_null(at), pc.fill_null(pc.greater_equal(at, since), True))
         return set(self.rows.filter(is_later).column("id").to_pylist())
 
     def without_children(self, rule: NoChildren | None) -> set[int]:
-        """The parents that have no children by *rule*; where a value is not known, they may."""
+        """The parents without children by *rule*; a parent with an unknown value may have some."""
         if rule is None or not {*rule.columns} <= {*self.rows.column_names}:
             return set()
         conditions = [pc.equal(self.rows[name], self.rows[other]) for name, other in rule.equal]
@@ -87,7 +88,7 @@ class ParentList:
 
 
 def pick_parent_columns(endpoint: Endpoint, table: pa.Table) -> pa.Table:
-    """The columns of *table*, rows of *endpoint*, that decide on the lists below them."""
+    """The columns of *table*, rows of *endpoint*, that decide which lists below are read."""
     wanted = {name + suffix for name in PARENT_COLUMNS[endpoint.name] for suffix in ("", VARIANT)}
     return table.select([name for name in table.column_names if name in wanted])
 
@@ -107,7 +108,7 @@ class ParentLists:
 
     @contextmanager
     def reading(self, place: Place) -> Iterator[None]:
-        """Hold back the others that need a list of *place*: they may use what is read here."""
+        """Make others that need a list of *place* wait: they may use what is read here."""
         with self._lock:
             lock = self._reading[place]
         with lock:

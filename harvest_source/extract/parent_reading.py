@@ -47,11 +47,11 @@ def read_parents(task: Task, listed: Endpoint, slices: Sequence[Slice]) -> Paren
 
 class ParentCollector:
     """
-    Keeps what a table's own read says of its records, for the lists below them.
+    Collects from a table's own read what the lists below its records need.
 
     Args:
-        task: The table; one without lists below it keeps nothing.
-        slices: What is read of its list.
+        task: The table; for one without lists below it, nothing is kept.
+        slices: The slices of its list that are read.
     """
 
     def __init__(self, task: Task, slices: Sequence[Slice]) -> None:
@@ -67,12 +67,12 @@ class ParentCollector:
         self._is_wanted &= result.began is None
 
     def add(self, table: pa.Table) -> None:
-        """Keep what *table* says of its records."""
+        """Keep the columns of *table* that the lists below need."""
         if self._is_wanted:
             self._tables.append(pick_parent_columns(self._task.endpoint, table))
 
     def keep(self, results: Sequence[ReadResult]) -> None:
-        """Offer the records to the tables below: *results* are proven."""
+        """Offer the records to the tables below; all *results* must be proven."""
         if not self._is_wanted:
             return
         result = ReadResult()

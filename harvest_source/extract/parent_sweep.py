@@ -1,10 +1,10 @@
 """
 When the children of all parents are read again, and how many parents in each run. Pure.
 
-A sweep reads them in the order of their ids, the newest first, some per run. It begins early
-enough, and reads enough in each run, that no parent waits longer than planned, whatever their
-number and however often runs come. The share of the allowance is bounded; where that is too little,
-the run says how long a sweep takes.
+A sweep reads them in descending order of the parents' ids, newest first, some per run. It begins
+early enough, and reads enough in each run, that no parent waits longer than planned, however many
+there are and however often runs take place. Its share of the rate limit is bounded; if that is too
+little, the run says how long a sweep takes.
 
 A read of all history is the beginning of a sweep: it asks for a share of the parents.
 """
@@ -20,12 +20,12 @@ from typing import Any, Final
 from harvest_source.extract.schedule import DAILY, is_due, is_worthless, parse_instant
 
 SWEEP_PARENTS: Final = 50
-"""Parents that a sweep reads per table and run at least: half of 100 requests in 15 seconds."""
+"""Minimum of parents that a sweep reads per table and run: half of 100 requests in 15 seconds."""
 
 SWEEP_MOST: Final = 5_000
 """
-Parents that a sweep reads per table and day at most: just under 1 % of the 576,000 requests that
-Harvest allows in a day.
+Maximum number of parents that a sweep reads per table and day: slightly less than 1 % of the
+576,000 requests that Harvest allows in a day.
 """
 
 
@@ -42,19 +42,19 @@ class ParentSweep:
     began: datetime | None = None
     """When the current sweep began; None between sweeps."""
     before: int | None = None
-    """The last parent whose children the current sweep has read: those with lower ids are left."""
+    """The last parent whose children the current sweep has read: those with lower ids remain."""
     parents: int = 0
-    """How many there were when they were last counted."""
+    """How many parents there were when last counted."""
     left: int = 0
-    """How many of them the current sweep has still to ask for their children."""
+    """How many of them the current sweep has yet to ask for their children."""
     at: datetime | None = None
     """When parents were last read; None: not known."""
     is_first: bool = False
-    """Whether no children were loaded before, so that parents without any are left out."""
+    """Whether no children were loaded before it, so that parents without any are skipped."""
 
     @classmethod
     def load(cls, stored: Mapping[str, Any] | None) -> ParentSweep:
-        """Parse a stored sweep; a malformed one begins anew."""
+        """Parse a stored sweep; a malformed one starts over."""
         stored = stored or {}
         try:
             return cls(
@@ -90,7 +90,7 @@ class ParentSweep:
         """
         Whether a sweep has begun or is to begin now.
 
-        One that takes several days begins as many days before its end is due.
+        A sweep that takes several days begins that many days before its end is due.
         """
         if self.began is not None:
             return True
@@ -109,12 +109,12 @@ class ParentSweep:
         return ceil(parents / SWEEP_MOST)
 
     def _elapsed(self, now: datetime) -> timedelta:
-        """Since parents were last read; a day where that is not known."""
+        """Time since parents were last read; one day if unknown."""
         at = self.at or self.finished_at
         return DAILY if at is None or is_worthless(at, now) else max(now - at, timedelta(0))
 
     def next_parents(self, parents: Iterable[int], most: int) -> list[int]:
-        """The next parents to read the children of, at most *most*, the newest first."""
+        """The next parents whose children to read, at most *most*, newest first."""
         return sorted(self._find_left(parents), reverse=True)[:most]
 
     def _find_left(self, parents: Iterable[int]) -> set[int]:
@@ -143,7 +143,7 @@ class ParentSweep:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The parents that a run asks, and the sweep as it stands afterwards."""
+    """The parents that a run asks for their children, and the state of the sweep afterwards."""
 
     asked: Sequence[int]
     sweep: ParentSweep
@@ -158,14 +158,14 @@ def take_step(
     every: timedelta,
 ) -> Step:
     """
-    The next part of *sweep*; where its end comes late, also the beginning of the one after it.
+    Take the next step of *sweep*; if it ends late, also begin the sweep after it.
 
-    Of runs that come seldom, each would end a sweep and leave those that it asked first to the next
-    run: a week in which they are due.
+    Otherwise, if runs are rare, each would only end a sweep and leave the parents asked first to
+    the next run: a week during which they are due.
 
     Args:
-        parents: Those that *sweep* is to ask.
-        everyone: Those that the one after it is to ask.
+        parents: The parents that *sweep* is to ask.
+        everyone: The parents that the sweep after it is to ask.
     """
     most = sweep.count_next(len(parents), now, every)
     asked = sweep.next_parents(parents, most)

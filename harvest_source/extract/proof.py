@@ -4,7 +4,7 @@ Whether a slice of a list was read completely, though the list may have changed 
 Harvest pages long lists by offset: page 2 is rows 2,001 to 4,000 of the list as it is when page 2
 is requested. If a row of page 1 is deleted in between, or moves to a later place, every row behind
 it slides forward by one, and the row that was first on page 2 is never served. It did not change,
-so no later read by ``updated_since`` brings it either: it would be lost for good.
+so no later read by ``updated_since`` brings it either: it would be lost permanently.
 
 A slice that fits one page is served at one moment and needs no proof. A longer one is proven if all
 of these clauses hold:
@@ -25,8 +25,8 @@ the beginning, and it was served with that time, so clause 2 does not hold. A ro
 the read and was not served is not lost: its ``updated_at`` is new, so the catch-up delivers it.
 
 A row dated in the future, or any recent one while this machine's clock is behind, looks new in
-every read: the first attempt is not proven. The second is, because it finds the row as the first
-had seen it before (:mod:`~harvest_source.extract.known_rows`).
+every read: the first attempt is not proven. The second is, because it finds the row with the
+content that the first attempt saw (:mod:`~harvest_source.extract.known_rows`).
 
 That argument relies on Harvest dating every change that moves a row, which is not documented.
 Clauses 3 and 4 do not look at the pages: each is evidence from another request. The model in
@@ -67,7 +67,7 @@ class CaughtUp:
     is_proven: bool
     """Whether all of them were read: the catch-up is itself a read of a list that may change."""
     contents: Contents = field(default_factory=dict)
-    """Their contents, to tell those that were known before."""
+    """Their contents, to recognize the rows that were known before."""
 
     def since(self, read: SliceRead) -> pa.Table:
         """The rows that may have changed after *read* began, perhaps among others."""
@@ -86,20 +86,20 @@ class SliceResult:
     pieces: int
     """How many slices it was read as: 1, or more when it had to be split."""
     unproven: tuple[Slice, ...]
-    """Pieces that could not be proven. Their rows were emitted all the same."""
+    """Pieces that could not be proven. Their rows were emitted anyway."""
     rows: int | None
     """Its rows; None when it was not read and proven in one piece."""
     reasons: tuple[str, ...] = ()
-    """Why pieces could not be proven, where it is more than that they kept changing."""
+    """Why pieces could not be proven, if not only because they kept changing."""
     left_out: int = 0
-    """Records without a usable key. What else was read is proven all the same."""
+    """Number of records without a usable key. The other rows are proven regardless."""
 
 
 def is_doubtfully_empty(read: SliceRead) -> bool:
     """
-    Whether a slice without rows is asked for again: one odd answer would empty a table.
+    Whether to ask again for a slice without rows: one odd answer would empty a table.
 
-    What changed since an instant, or passes a filter, is often nothing and empties nothing.
+    A slice of changes, or one with a filter, is often empty, and empties no table.
     """
     slice_ = read.slice
     is_empty = not read.records and read.total is not None
@@ -123,7 +123,7 @@ def pages_agree(read: SliceRead) -> bool:
 
 
 def explain_shortfall(read: SliceRead) -> str:
-    """What is wrong with a read that has fewer rows than announced; empty if it has them."""
+    """What is wrong with a read that has fewer rows than announced; empty if it has all."""
     if read.left_out:
         return describe_left_out(read.left_out)
     if read.total is None or read.records >= read.total:
@@ -135,7 +135,7 @@ def explain_shortfall(read: SliceRead) -> str:
 
 
 def describe_left_out(records: int) -> str:
-    """Why a list is not whole of which *records* records could not be loaded."""
+    """Why a list is incomplete: *records* of its records could not be loaded."""
     was = "was" if records == 1 else "were"
     return f"{counted(records, 'record')} came without a usable key and {was} left out"
 
@@ -197,7 +197,7 @@ class Prover:
     Args:
         reader: Reads and counts slices of the list.
         catch_up: Reads what changed since a slice's read began.
-        clauses: What makes the proof.
+        clauses: The clauses that make up the proof.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Prover:
         Read *slice_* until it is proven, split it until its pieces are, or give up.
 
         Args:
-            emit: Gets every row read, those of the catch-ups included.
+            emit: Receives every row read, including those of the catch-ups.
             first: The first read of the slice; None if that was done earlier and not proven.
         """
         attempts = _Attempts({slice_: 0 if first else 1})
@@ -225,8 +225,8 @@ class Prover:
             pending = [last]
             while pending:
                 last = pending[-1]
-                # From the first attempt on: a row that it served and that left the slice before
-                # the next attempt would otherwise stay as it was until the next run.
+                # Since the first attempt: a row that it served and that left the slice before the
+                # next attempt would otherwise keep its old values until the next run.
                 caught_up = self._catch_up(first.began, emit)
                 failed = [read for read in pending if not self._is_proven(read, caught_up)]
                 again = [each for read in failed for each in self._next_slices(read, attempts)]

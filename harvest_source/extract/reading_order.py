@@ -1,8 +1,8 @@
 """
-What is read first: people look at time entries before they look at messages.
+The order of reading: people look at time entries before they look at messages.
 
-All requests of an account share one allowance. Lists that exist once per parent take a request
-each, so they would hold up the entries for minutes. They are begun when every other list of their
+All requests of an account share one rate limit. Lists that exist once per parent take a request
+each, so they would delay the time entries by minutes. They begin once every other list of their
 account has been read.
 """
 
@@ -37,9 +37,9 @@ class Finished:
     What the end of one feed means for the others of its account.
 
     Attributes:
-        read: The feeds that were read together, if this was the last of them; else none.
+        read: The feeds that were read together, if this was the last of them; otherwise none.
         released: The feeds that may begin now.
-        is_last: Whether no account is left of which others wait to begin.
+        is_last: Whether feeds were released and no account has any left that wait to begin.
     """
 
     read: Sequence[TableFeed] = ()

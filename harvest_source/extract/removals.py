@@ -1,9 +1,9 @@
 """
-Removals as values: which rows are to leave a table, why, and since when that is known.
+Removals as values: which rows are to be removed from a table, why, and when that was detected.
 
-A removal is owed from the moment it is decided until it is done. While it is owed it is in dlt's
-state, per account and table, under ``owed``: if the run stops, the next one carries it out first.
-Only the choice of rows is stored, never their content. Pure.
+A removal is owed from the moment it is decided until it is carried out. Until then it is kept in
+dlt's state, per account and table, under ``owed``: if the run stops, the next one carries it out
+first. Only the selection of rows is stored, never their content. Pure.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class Reason(StrEnum):
     UNSEEN = "unseen"
     """A full refresh did not bring them."""
     EMPTY = "empty"
-    """Their list was read whole and is empty now. A merge without rows deletes nothing."""
+    """Their list was read completely and is empty now. A merge without rows deletes nothing."""
     REPLACED = "replaced"
-    """Their list was read whole and lacks them."""
+    """Their list was read completely and lacks them."""
     COVERED = "covered"
-    """Another list has them, too: they would count twice. No row is lost with them."""
+    """Another list has them as well, so they would count twice. Removing them loses no row."""
     ORPHAN = "orphan"
-    """Harvest no longer has their parent, and neither has the warehouse."""
+    """Harvest no longer has their parent, and neither does the warehouse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Unseen:
     load_ids: tuple[str, ...]
     """dlt's ids of the loads of the run."""
     began: str
-    """A load id of the moment at which the run began; dlt's load ids are times."""
+    """The moment at which the run began, as a load id: dlt's load ids are times."""
     start: date | None = None
     """Rows dated before this day were not read and stay."""
 
@@ -57,8 +57,8 @@ class Removal:
     Rows of one account's table that are to be removed, with everything below them.
 
     Attributes:
-        detected_at: When it became known that they are to go.
-        columns: Names of the columns that choose the rows; none: all rows of the account.
+        detected_at: When it was detected that they must be removed.
+        columns: Names of the columns that select the rows; empty: all rows of the account.
         values: The values of these columns, one tuple for each group of rows.
         unseen: Given for a full refresh, in place of columns and values.
     """
@@ -111,10 +111,10 @@ def choose_by_id(
 
 def owe(state: dict[str, Any], removal: Removal) -> None:
     """
-    Add *removal* to the owed ones of the *state* of its table and account.
+    Add *removal* to those owed in the *state* of its table and account.
 
-    Removals for the same reason that choose by the same columns are stored as one, with the time
-    of the first: plain dlt carries none out, and its state must stay small.
+    Removals with the same reason and the same columns are stored as one, with the time of the
+    first: plain dlt carries none out, and its state must stay small.
     """
     stored, owed = removal.dump(), list(state.get(OWED, ()))
     for at, other in enumerate(owed):
@@ -140,7 +140,7 @@ def load_owed(endpoint: Endpoint, account_id: int, state: Mapping[str, Any]) -> 
 
 
 def forget_owed(state: dict[str, Any], done: Sequence[Removal]) -> None:
-    """Take removals that are *done* out of the *state* of their table and account."""
+    """Delete removals that are *done* from the *state* of their table and account."""
     stored = [each.dump() for each in done]
     left = [rest for each in state.get(OWED, ()) if (rest := _subtract(each, stored))]
     if left:
@@ -150,7 +150,7 @@ def forget_owed(state: dict[str, Any], done: Sequence[Removal]) -> None:
 
 
 def _subtract(owed: Any, done: Sequence[Mapping[str, Any]]) -> Any:
-    """What is left of a stored removal without what is *done*; None: nothing."""
+    """What remains of a stored removal after those that are *done*; None: nothing."""
     alike = [each for each in done if _is_alike(owed, each)]
     if not alike:
         return owed

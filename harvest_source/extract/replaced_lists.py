@@ -1,11 +1,11 @@
 """
-Lists without ``updated_since``: each is read whole and takes the place of what was loaded of it.
+Lists without ``updated_since``: each is read as a whole and replaces the rows loaded before.
 
 Some exist once per account (roles), some once per parent (an invoice's payments) or per window (a
-report of one year): the latter are told apart by their :class:`Scope`. A list is only replaced by a
-complete read, and only if this token sees at least what the token saw that read the list before.
-An empty list leaves no row to merge, so the removal of its rows is owed: it is stored with the
-state that says that the list is empty.
+report of one year): the latter are distinguished by their :class:`Scope`. A list is replaced only
+by a complete read, and only if this token sees at least what the token that read the list before
+saw. An empty list has no row to merge, so the removal of its rows is owed: it is stored together
+with the state that says that the list is empty.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from harvest_source.extract.visibility import covers
 from harvest_source.schema.endpoint import Endpoint
 
 SCOPE_ROWS: Final = 20_000
-"""Rows of small lists that are joined into one table before they are handed on."""
+"""Rows of small lists are joined into tables of about this size before they are passed on."""
 
 SCOPE_WORKERS: Final = 8
-"""Lists read in parallel. At 1 s a request more would exceed Harvest's 100 requests in 15 s."""
+"""Lists read in parallel. At 1 s per request they use up Harvest's 100 requests in 15 s."""
 
 
 def shows_all(task: Task) -> bool:
     """
-    Whether rows that are missing from the task's list are gone, and not hidden.
+    Whether rows that are missing from the task's list are gone rather than hidden.
 
-    An administrator sees every row, and everyone sees all of a list about themselves. Of most lists
-    below a parent a token sees all or gets a 403. An answer without a date may be of any age, so
-    it shows nothing.
+    An administrator sees every row, and everyone sees all of a list about themselves. For most
+    lists below a parent, a token sees all rows or gets a 403. An answer without a date may be of
+    any age, so it proves nothing.
     """
     endpoint = task.endpoint
     is_all_or_nothing = endpoint.own or (endpoint.parent is not None and not endpoint.in_part)
@@ -65,16 +65,16 @@ def shows_all(task: Task) -> bool:
 
 def may_replace(task: Task, before: LastRead, rows: int) -> bool:
     """
-    Whether *rows* rows read now may take the place of what was read *before*.
+    Whether *rows* rows read now may replace what was read *before*.
 
-    If the list does not show all, only if this token sees at least what the former one saw, and no
-    fewer rows came.
+    If the list may hide rows, this token must see at least what the previous one saw, and no fewer
+    rows may have come.
     """
     return shows_all(task) or (covers(task.visibility, before.by) and rows >= before.rows)
 
 
 def accepts(task: Task, before: LastRead | None, table: pa.Table, what: str) -> bool:
-    """Whether *table* is loaded in place of what was read *before*: it may be, and it differs."""
+    """Whether to load *table* in place of what was read *before*: it may be, and it differs."""
     if before is not None and not may_replace(task, before, table.num_rows):
         task.warn_kept(what)
         return False
@@ -85,7 +85,7 @@ def accepts(task: Task, before: LastRead | None, table: pa.Table, what: str) -> 
 
 
 def remember(task: Task, table: pa.Table) -> LastRead:
-    """What to store of *table*, read now."""
+    """What to store about *table*, which was read now."""
     elements = count_elements(task.endpoint, table)
     now, by = task.options.clock.now(), task.visibility
     return LastRead(now, by, table.num_rows, fingerprint(table), elements)
@@ -102,7 +102,7 @@ def note_empty(task: Task, scopes: Sequence[Scope]) -> None:
 
 
 def owe_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
-    """Owe the removal of all rows of *scopes*, at least one."""
+    """Owe the removal of all rows of *scopes*, of which there must be at least one."""
     columns = tuple(name for name, _ in scopes[0].values)
     values = tuple(tuple(value for _, value in scope.values) for scope in scopes)
     now, account_id = task.options.clock.now(), task.session.account_id
@@ -112,14 +112,15 @@ def owe_lists(task: Task, scopes: Sequence[Scope], reason: Reason) -> None:
 
 def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
     """
-    Read a list without ``updated_since``, complete or not at all.
+    Read a list without ``updated_since``, completely or not at all.
 
     A list of one page is complete if it holds as many distinct ids as it announces. A longer one
     must announce the same total on every page, and a count taken afterwards must confirm it. There
     is no catch-up to prove more.
 
     Args:
-        had_rows: Whether rows of it may be loaded, so that an empty list is asked for twice.
+        had_rows: Whether rows of the list may have been loaded before: then an empty list is asked
+            for twice.
 
     Raises:
         IncompleteListError: The list changed during every attempt.
@@ -133,7 +134,7 @@ def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
             return read
         if had_rows:
             read = confirm_empty(reader, read)
-        # Also equal numbers show no list whole of which a record was left out.
+        # Even with equal numbers, a list is incomplete if one of its records was left out.
         is_consistent = pages_agree(read) and read.records == read.table.num_rows
         if is_consistent and not (read.needs_proof and count_changed(read, reader.count)):
             return read
@@ -145,7 +146,7 @@ def read_whole(reader: SliceReader, *, had_rows: bool = True) -> SliceRead:
 
 
 def read_all(task: Task) -> Iterator[pa.Table]:
-    """Read all rows of an account's list; they take the place of the account's rows."""
+    """Read all rows of an account's list; they replace the account's rows."""
     note_excluded(task.state, task.excluded)
     before = LastRead.load(task.state.get("seen"))
     if before is not None and not may_replace(task, before, before.rows):
@@ -161,7 +162,7 @@ def read_all(task: Task) -> Iterator[pa.Table]:
 
 
 def reread_all(task: Task) -> Iterator[pa.Table]:
-    """Read the list that a verification chose; it is loaded also where it has not changed."""
+    """Read the list that a verification chose; load it even if it has not changed."""
     if task.key not in (task.options.rereads or {}):
         return
     if before := LastRead.load(task.state.get("seen")):
@@ -171,10 +172,10 @@ def reread_all(task: Task) -> Iterator[pa.Table]:
 
 def read_list(task: Task) -> pa.Table:
     """
-    All rows of an account's list; of ``company``, what came with the question which modules are on.
+    All rows of an account's list; ``company`` reuses the answer that said which modules are on.
 
     Raises:
-        HarvestError: Harvest did not answer, or the list could not be read whole.
+        HarvestError: Harvest did not answer, or the list could not be read completely.
     """
     if task.endpoint.single and (page := task.session.company.take()) is not None:
         task.run_log.progress(*task.key, 1, None)
@@ -226,11 +227,11 @@ class StoredLists:
 
     @property
     def names(self) -> list[str]:
-        """Every scope that something is stored of."""
+        """Every scope for which something is stored."""
         return list(self._stored)
 
     def forget(self, scope: str) -> None:
-        """Store nothing of *scope* any more."""
+        """Drop what is stored for *scope*."""
         self._stored.pop(scope, None)
 
     def before(self, scope: str) -> LastRead | None:
@@ -246,7 +247,7 @@ class StoredLists:
         return False
 
     def accepts(self, scope: Scope, table: pa.Table) -> bool:
-        """Whether *table* is loaded in place of what was read of *scope* before."""
+        """Whether to load *table* in place of what was read of *scope* before."""
         name, task = str(scope), self._task
         before, now = self.before(name), remember(task, table)
         is_accepted = accepts(task, before, table, name)
@@ -264,7 +265,7 @@ class StoredLists:
         return is_same and is_due(before.at, now.at, self._task.options.sweep_every)
 
     def store(self, only: str | None = None) -> None:
-        """Store what is remembered, with the rows just yielded; of scope *only*, if given."""
+        """Store what is remembered, with the rows yielded before; if given, for scope *only*."""
         kept = {n: each for n, each in self._stored.items() if only is None or n == only}
         self._task.state[self._name] = kept
 
@@ -279,14 +280,15 @@ def read_scopes(
     """
     Read all *scopes*, several in parallel, and yield their rows in tables of a size worth loading.
 
-    A list that could not be read whole is recorded as unproven. Its rows stay; the others are read.
+    A list that could not be read completely is recorded as unproven. Its rows stay; the others are
+    read.
 
     Args:
         stored: What is remembered of them; None: every list is loaded, changed or not.
         is_first: Whether no row of them was ever loaded.
 
     Returns:
-        The scopes whose lists could not be read whole.
+        The scopes whose lists could not be read completely.
     """
 
     def read_scope(scope: Scope) -> tuple[Scope, pa.Table | IncompleteListError | None]:
@@ -324,7 +326,7 @@ def read_scopes(
 
 
 def _note_incomplete(task: Task, incomplete: Sequence[tuple[Scope, IncompleteListError]]) -> None:
-    """Record which lists of the table could not be read whole, at least one, and why the first."""
+    """Record which lists of the table, at least one, are incomplete, and why the first is."""
     (first, error), *others = incomplete
     names = ", ".join(f"{column} {value}" for column, value in first.values)
     more = f" and {counted(len(others), 'other list')}" if others else ""
@@ -337,7 +339,7 @@ def _note_incomplete(task: Task, incomplete: Sequence[tuple[Scope, IncompleteLis
 
 def _refuse_undated(task: Task) -> None:
     """
-    Refuse a list that may lack rows, where it is not remembered how many it had.
+    Refuse a list that may lack rows, if its earlier number of rows is not remembered.
 
     Raises:
         StaleAnswerError: Answers had no date.
@@ -354,7 +356,7 @@ def _refuse_undated(task: Task) -> None:
 def _read_scope(
     task: Task, scope: Scope, *, had_rows: bool
 ) -> pa.Table | IncompleteListError | None:
-    """All rows of one scope, or why not all; None when its parent is gone or has no such list."""
+    """All rows of one scope, or why not all; None if its parent is gone or has no such list."""
     endpoint = replace(task.endpoint, path=scope.path)
 
     def decode(rows: bytes) -> pa.Table:

@@ -1,7 +1,7 @@
 """
 Which years a report is asked for: those with rows, and those that were read before.
 
-Harvest refuses more than 365 days between ``from`` and ``to`` (quirk 64); a leap year has just
+Harvest refuses more than 365 days between ``from`` and ``to`` (quirk 64); a leap year has exactly
 that. So there is one window for each calendar year, and no two share a day: that day would count
 twice (quirk 65).
 """
@@ -21,7 +21,7 @@ _FIRST: Final = date.min.year
 _LAST: Final = date.max.year
 
 CountRows = Callable[[DateWindow], int]
-"""How many rows a window of the list has that the report is drawn from."""
+"""Counts the rows in a window of the list that the report is drawn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class ReportPlan:
 
 
 def year_window(year: int, bound: date | None = None) -> DateWindow:
-    """The days of *year* from *bound* on; the last year there is has no end."""
+    """The days of *year* from *bound* on; the last possible year has no end."""
     start = date(year, 1, 1)
     end = None if year == _LAST else date(year + 1, 1, 1)
     return DateWindow(start if bound is None else max(start, bound), end)
 
 
 def last_day(window: DateWindow) -> date:
-    """The last day of a window, which is none but the last day there is when it has no end."""
+    """The last day of a window; for a window without an end, the last possible day."""
     return date.max if window.end is None else window.end - _DAY
 
 
@@ -59,7 +59,7 @@ def name_window(window: DateWindow) -> str:
 
 
 def parse_bounds(name: str) -> tuple[date, date] | None:
-    """First and last day of the window with this name; None when it is no name of a window."""
+    """First and last day of the window with this name; None if it is not a window's name."""
     first, _, last = name.partition("/")
     try:
         return date.fromisoformat(first), date.fromisoformat(last)
@@ -68,7 +68,7 @@ def parse_bounds(name: str) -> tuple[date, date] | None:
 
 
 def parse_window(name: str) -> DateWindow | None:
-    """The window with this name; None when it is not within one year, up to its end."""
+    """The window with this name; None unless it lies in one year and reaches the year's end."""
     bounds = parse_bounds(name)
     if bounds is None:
         return None
@@ -80,8 +80,8 @@ def plan_report(years: Iterable[int], start: date | None, stored: Iterable[str])
     """
     The windows of *years* and of what was read before, each year once.
 
-    A year that was read from an earlier day on than it would be now stays as wide: its rows are in
-    the warehouse, and a second window inside it would count its days twice.
+    A year that was read from an earlier day than *start* keeps its wider window: its rows are in
+    the warehouse, and a second window inside it would count days twice.
 
     Args:
         start: First day to report on; None: all history.
@@ -101,13 +101,13 @@ def plan_report(years: Iterable[int], start: date | None, stored: Iterable[str])
 
 def count_years(count: CountRows, today: date, start: date | None) -> Mapping[int, int]:
     """
-    The years that have rows, with their number; people date rows in 0201 and 2062 by mistake.
+    The number of rows by year, for years with rows; people date rows 0201 or 2062 by mistake.
 
     The year of *today* is not counted: it is always read. One request for each year from then back
     to the first, two for later years, and about ten for each year before 2000.
 
     Args:
-        start: Days before it do not count; None: all do.
+        start: Rows dated before it are not counted; None: all are.
     """
     counting = _Counting(count, start)
     first = max(EARLIEST, start or EARLIEST).year
@@ -148,7 +148,7 @@ class _Counting:
         return 0 if window.is_empty else self.count(window)
 
     def count_after(self, year: int) -> dict[int, int]:
-        """Rows by year after *year*. Holidays are planned for the next; others are mistakes."""
+        """Rows by year after *year*. People plan holidays for the next; later ones are mistakes."""
         following = self._bound(year + 1, year + 1)
         rows = self.count(DateWindow(following.start, None))
         there = self.count(following) if rows and not following.is_empty else 0
@@ -158,7 +158,7 @@ class _Counting:
         return found
 
     def iter_years(self, low: int, high: int, rows: int) -> Iterator[tuple[int, int]]:
-        """The years from *low* to *high* that have any of their *rows* rows, by halving."""
+        """The years from *low* to *high* that have rows, *rows* in all, found by bisection."""
         if low >= high:
             yield low, rows
             return

@@ -26,7 +26,7 @@ Place: TypeAlias = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A table that was not read on purpose, with the reason shown to users."""
+    """A table that was deliberately not read, with the reason shown to users."""
 
     account_id: int
     table: str
@@ -35,7 +35,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
-    """Parents whose children no run has read yet: so many of all are *left*, until *by*."""
+    """Parents whose children no run has read yet: *left* of *parents*, until *by* at the latest."""
 
     left: int
     parents: int
@@ -66,28 +66,28 @@ class Progress:
 
 
 class _Sums(NamedTuple):
-    """What the pages of one table, or of several, say."""
+    """Sums from the pages of one table or several."""
 
     rows: int = 0
     total: int = 0
     pages_left: int = 0
     left: int = 0
     exceeded: int = 0
-    """Tables of which more rows came than were announced."""
+    """Tables for which more rows came than were announced."""
 
 
 @dataclass(slots=True)
 class PageCounts:
     """
-    Rows read and expected over all tables, as far as their pages say. Thread-safe.
+    Rows read and expected over all tables, according to their pages. Thread-safe.
 
-    The sums are kept: a run of many accounts asks for them after every page.
+    The sums are kept up to date: a run of many accounts asks for them after every page.
     """
 
     _announced: dict[Place, int] = field(default_factory=dict)
     _rows: dict[Place, int] = field(default_factory=dict)
     _sums: _Sums = field(default_factory=_Sums)
-    """Replaced as a whole, so that a look at it needs no lock."""
+    """Replaced as a whole, so that reading it needs no lock."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, progress: Progress) -> None:
@@ -146,7 +146,7 @@ class AuditReport:
     corrected: int = 0
     """Rows read again that differed or were missing, though ``updated_at`` had not changed."""
     oldest_read_at: datetime | None = None
-    """When the row was read whose last read is longest ago; None: not known."""
+    """When the least recently read row was last read; None: not known."""
 
     def run_values(self) -> dict[str, Any]:
         """The values of the audit's columns in ``sync_runs``."""
@@ -179,7 +179,7 @@ class RunLog:
 
     on_progress: Callable[[Progress], None] | None = None
     activity: Activity = field(default_factory=Activity)
-    """What the run is doing, for those who watch it."""
+    """What the run is doing, for observers."""
     rows: dict[Place, int] = field(default_factory=dict)
     """Records read."""
     deleted: dict[Place, int] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class RunLog:
     whole: set[Place] = field(default_factory=set)
     """Tables read from the first row to the last, with proof."""
     unasked: dict[Place, Unasked] = field(default_factory=dict)
-    """Of tables below parents: what a first read leaves to the runs after it."""
+    """For tables below parents: what a first read leaves to later runs."""
     skipped: list[Skip] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     unproven: list[Failure] = field(default_factory=list)
@@ -199,13 +199,13 @@ class RunLog:
     left_out: set[Place] = field(default_factory=set)
     """Tables with records that could not be loaded: counts are no evidence of deletions."""
     doubtful: set[Place] = field(default_factory=set)
-    """Tables whose rows may be hidden and not gone; with ``""`` a whole account."""
+    """Tables whose rows may be hidden rather than gone; with ``""`` a whole account."""
     partial_roles: dict[int, str] = field(default_factory=dict)
-    """Roles by account, where the token is not an administrator's: it may see a part."""
+    """Roles by account, if the token is not an administrator's: it may see only a part."""
     notices: list[Notice] = field(default_factory=list)
     audit: AuditReport = field(default_factory=AuditReport)
     given_back: int = 0
-    """Bytes by which a DuckDB file was made smaller."""
+    """Bytes by which a DuckDB file was shrunk."""
     pages: PageCounts = field(default_factory=PageCounts)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -216,7 +216,7 @@ class RunLog:
             self.rows[key] = self.rows.get(key, 0) + rows
 
     def keep_rows(self, rows: Mapping[Place, int]) -> None:
-        """Count no others than *rows* as read: those were given up and are read again."""
+        """Count only *rows* as read: the others were discarded and are read again."""
         with self._lock:
             self.rows = {key: rows.get(key, 0) for key in self.rows}
 
@@ -234,14 +234,14 @@ class RunLog:
     def note_times(
         self, table: str, account_id: int, began_at: datetime, ended_at: datetime
     ) -> None:
-        """Note when a table was read; one that is read again began when it first did."""
+        """Note when a table was read; if it is read again, its first beginning is kept."""
         with self._lock:
             key = table, account_id
             first, _ = self.times.get(key, (began_at, ended_at))
             self.times[key] = first, ended_at
 
     def skip(self, table: str, account_id: int, reason: str) -> None:
-        """Record that a table is not read on purpose."""
+        """Record that a table is deliberately not read."""
         if self._add_new(self.skipped, Skip(account_id, table, reason)):
             self.tell(f"{table} of account {account_id} is left out: {reason}")
 
@@ -251,7 +251,7 @@ class RunLog:
             self.failures.append(Failure(account_id, table, error))
 
     def find_unread(self) -> set[Place]:
-        """The tables that failed or were skipped: the warehouse has them as they were."""
+        """The tables that failed or were skipped: the warehouse may lack their latest changes."""
         failed = {(each.table, each.account_id) for each in self.failures}
         return failed | {(each.table, each.account_id) for each in self.skipped}
 
@@ -269,7 +269,7 @@ class RunLog:
         """
         Record that rows of a table, or of a whole account (``""``), may be hidden, and why.
 
-        What the run took for evidence of missing rows until now counts no more.
+        What the run has so far taken for evidence of missing rows no longer counts.
         """
         with self._lock:
             self.doubtful.add((table, account_id))
@@ -277,7 +277,7 @@ class RunLog:
         self.note_unproven(table, account_id, message)
 
     def is_doubtful(self, table: str, account_id: int) -> bool:
-        """Whether rows of a table that are missing may be hidden, and not gone."""
+        """Whether missing rows of a table may be hidden rather than gone."""
         return bool({("", account_id), (table, account_id)} & self.doubtful)
 
     def note_whole(self, table: str, account_id: int) -> None:
@@ -305,7 +305,7 @@ class RunLog:
             self.tell(notice.text)
 
     def tell(self, message: str) -> None:
-        """Called once with each warning, and with why a table was not read. Does nothing here."""
+        """Called once for each warning, skip and unproven read. Does nothing here."""
 
     def _add_new(
         self, found: list[T], item: T, key: Callable[[T], object] = lambda each: each

@@ -15,8 +15,8 @@ _SLACK: Final = timedelta(hours=4)
 """
 How much earlier than planned something is due.
 
-Without it, what is to be done once a day is left out every other day by a job that starts some
-minutes earlier than the day before.
+Without it, a job that starts some minutes earlier than the day before would skip a daily task every
+other day.
 """
 
 _FUTURE: Final = timedelta(days=1)
@@ -25,7 +25,7 @@ _FUTURE: Final = timedelta(days=1)
 
 def parse_instant(text: str) -> datetime:
     """
-    A stored time: ISO 8601 with a zone; in UTC.
+    Parse a stored time, ISO 8601 with a zone, into UTC.
 
     Raises:
         ValueError: It has another form, or no zone.
@@ -41,14 +41,14 @@ def is_worthless(at: datetime, now: datetime) -> bool:
     """
     Whether a stored time says nothing, because it lies more than a day in the future.
 
-    A clock that was years ahead once would otherwise put off a schedule for years.
+    Otherwise a clock that was once years ahead would postpone a schedule for years.
     """
     return at > now + _FUTURE
 
 
 def is_due(at: datetime | None, now: datetime, every: timedelta = DAILY) -> bool:
     """
-    Whether what was last done *at* is to be done again.
+    Whether a task that was last done *at* is due again.
 
     Args:
         at: None: it was never done.
@@ -59,8 +59,8 @@ def is_due(at: datetime | None, now: datetime, every: timedelta = DAILY) -> bool
 
 def is_older(at: datetime | None, now: datetime, age: timedelta) -> bool:
     """
-    Whether what was last done *at* is longer ago than *age*, or was not done.
+    Whether a task was last done more than *age* ago, or never.
 
-    A time of a clock that was far ahead counts as not done.
+    A time from a clock that was far ahead counts as never.
     """
     return at is None or is_worthless(at, now) or now - at > age

@@ -30,11 +30,11 @@ from harvest_source.schema.columns import VARIANT
 from harvest_source.schema.endpoint import Endpoint
 
 _JOINED_ROWS: Final = 40_000
-"""Rows of which the columns are joined: 320 KB of ids, which the C library maps by themselves."""
+"""Rows up to which columns are joined: 320 KB of ids, which the C library maps separately."""
 
 
 class ListPage(Protocol):
-    """What is needed of one response."""
+    """What is needed from one response."""
 
     @property
     def rows(self) -> bytes:
@@ -53,7 +53,7 @@ class ListPage(Protocol):
 
 
 class ListClient(Protocol):
-    """What is needed of the API client."""
+    """What is needed from the API client."""
 
     def iter_pages(
         self,
@@ -109,7 +109,7 @@ class SliceRead:
     """Harvest's clock when the first page was requested."""
     pages: int
     records: int
-    """Records received, repeated ids and those left out included."""
+    """Records received, including repeated ids and those left out."""
     recent: Contents = field(default_factory=dict)
     """Rows that were served and look as if they had changed since *began*."""
     known: Contents = field(default_factory=dict)
@@ -179,7 +179,7 @@ class SliceReader:
         Read all pages of *slice_*, or stop after the first if it announces over *most_rows* rows.
 
         Args:
-            emit: Gets the rows page by page; the result then keeps only what a proof needs.
+            emit: Receives the rows page by page; the result then keeps only what a proof needs.
             on_left: Called after each page with the number of rows still to come.
 
         Raises:
@@ -264,12 +264,12 @@ def count_rows(source: ListSource, slice_: Slice) -> int:
 
 
 def keep_keyed(table: pa.Table, key: Sequence[str]) -> pa.Table:
-    """*table* without records that lack a value of their *key*: each read would load them anew."""
+    """Drop records that lack a value of their *key*: each read would load them once more."""
     for name in key:
         if table.column(name).null_count:
             table = table.filter(pc.is_valid(table.column(name)))
     variants = [each for name in key if (each := name + VARIANT) in table.column_names]
-    # What a key was that does not fit left with its record; a field of that name stays.
+    # The text of a key that did not fit went with its record; a Harvest field of that name stays.
     empty = [each for each in variants if table.column(each).null_count == table.num_rows]
     return table.drop_columns(empty)
 
@@ -287,10 +287,10 @@ def keep_proof_columns(table: pa.Table, endpoint: Endpoint) -> pa.Table:
 
 def add_joined(tables: list[pa.Table], table: pa.Table) -> None:
     """
-    Add *table* to *tables*, in one piece with the last of them while that is small.
+    Add *table* to *tables*, joined with the last of them while that is small.
 
-    What a proof needs of a page stays for as long as its window is read. As small blocks between
-    those of pages that come and go it would keep the C library from using their room again.
+    What a proof needs of a page stays in memory as long as its window is read. As small blocks
+    between those of pages that come and go, it would keep the C library from reusing their memory.
     """
     if tables and tables[-1].num_rows < _JOINED_ROWS:
         both = pa.concat_tables([tables.pop(), table], promote_options="default")

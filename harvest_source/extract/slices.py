@@ -1,5 +1,5 @@
 """
-What can be asked of a Harvest list: a half-open window of days, changes since an instant, filters.
+What to request of a Harvest list: a half-open window of days, changes since an instant, filters.
 
 Pure values. Harvest's inclusive ``from`` and ``to`` appear in :meth:`DateWindow.params` only.
 """
@@ -49,7 +49,7 @@ class DateWindow:
         return self.end - (self.start or date.min) <= _DAY
 
     def meets(self, other: DateWindow) -> bool:
-        """Whether a day is in both."""
+        """Whether the windows share a day."""
         starts = [each.start for each in (self, other) if each.start is not None]
         ends = [each.end for each in (self, other) if each.end is not None]
         return not DateWindow(max(starts, default=None), min(ends, default=None)).is_empty

@@ -1,9 +1,9 @@
 """
 Which function reads a table.
 
-Each is a generator of Arrow tables over one account. It changes the table's stored state only after
-the last row was yielded that the state stands for, and only when everything the state promises was
-read.
+Each function is a generator of Arrow tables for one account. It changes the table's stored state
+only after it has yielded the last row that the state covers, and only if everything the state
+promises was read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ REREADS: Final[Mapping[ReadStrategy, Read]] = {
     ReadStrategy.WINDOWS: reread_slices,
     ReadStrategy.SNAPSHOT: reread_slices,
 }
-"""What an audit or a verification chose, whatever was read before."""
+"""Functions that read what an audit or a verification chose, whatever was read before."""
 
 
 def read(task: Task) -> Iterator[pa.Table]:

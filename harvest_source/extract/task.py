@@ -37,7 +37,7 @@ class Task:
     session: Session
     decoder: Decoder
     state: dict[str, Any]
-    """What is stored of the table in dlt's state; changed in place."""
+    """The table's entry in dlt's state; changed in place."""
     options: ReadOptions
     run_log: RunLog
     parents: ParentLists = field(default_factory=ParentLists)
@@ -81,11 +81,11 @@ class Task:
         return self._build_reader(self._build_source())
 
     def build_key_reader(self) -> ListReader:
-        """The same, of the columns that tell which rows there are: keys, dates, ``updated_at``."""
+        """The same, for the columns that show which rows exist: keys, dates, ``updated_at``."""
         return self._build_reader(self._build_key_source())
 
     def build_figure_reader(self, figures: Collection[str]) -> SliceReader:
-        """A reader of keys and *figures*, numbers and flags, that reads all pages in turn."""
+        """A reader of keys and *figures* (numbers and flags) that reads all pages in turn."""
         source = self._build_key_source(figures)
         return SliceReader(source, today=self.today, on_page=self._report_page)
 
@@ -118,7 +118,7 @@ class Task:
         self.run_log.progress(*self.key, rows, total)
 
     def sees_all_of(self, cursor: Cursor) -> bool:
-        """Whether the token of this run sees at least what the token saw that moved *cursor*."""
+        """Whether this run's token sees at least what the token that moved *cursor* saw."""
         return covers(self.visibility, cursor.visibility)
 
     def plan(self, cursor: Cursor | None, date_column: str | None) -> ReadPlan:
@@ -171,7 +171,7 @@ class Task:
 
     def warn_kept(self, what: str) -> None:
         """Warn that a list is not replaced, because this token sees less of it than before."""
-        if not self.session.server_clock.has_undated:  # Of which there is a warning of its own.
+        if not self.session.server_clock.has_undated:  # That case has its own warning.
             self.run_log.warn(describe_kept_list(self.endpoint, self.session.account_id, what))
 
 
@@ -182,12 +182,12 @@ def build_task(endpoint: Endpoint, session: Session, options: ReadOptions, run_l
 
 
 def _list_key_columns(endpoint: Endpoint) -> Collection[str]:
-    """The columns that a proof looks at, or that say which slice has a row."""
+    """The columns that a proof looks at, or that say which slice a row is in."""
     return {*list_proof_columns(endpoint), endpoint.cut_by or "id"}
 
 
 def read_ids(task: Task, endpoint: Endpoint) -> tuple[set[int], bool]:
-    """The ids of a whole list of the task's account, and whether they are proven to be all."""
+    """All ids of a list of the task's account, and whether they are proven to be complete."""
     decoder = Decoder(endpoint.record, account_id=task.session.account_id)
     keys = KeyDecoder(endpoint.record, decoder, _list_key_columns(endpoint))
     source = ListSource(task.session.client, endpoint, keys.decode)

@@ -1,9 +1,9 @@
 """
-What a token may see, and what follows: which tables are skipped and why, and what is no evidence.
+What a token may see: which tables are skipped and why, and when missing rows prove nothing.
 
 Harvest shows a lower role fewer rows, or an empty list, without saying so (quirks 11 and 12). Fewer
-rows are evidence of deletions only if the token that reads now sees at least what the token saw
-that read the rows before.
+rows are evidence of deletions only if the token that reads now sees at least what the token that
+read the rows before saw.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def explain_off(endpoint: Endpoint, session: Session) -> str | None:
 
 
 def explain_undated(session: Session) -> str | None:
-    """Why nothing may be removed from an account: answers may be of any age. None: they are not."""
+    """Why nothing may be removed from an account: answers may be of any age; None: it may."""
     if not session.server_clock.has_undated:
         return None
     return (
@@ -83,7 +83,7 @@ def may_hide(endpoint: Endpoint, session: Session) -> str | None:
 
 def explain_skip(endpoint: Endpoint, session: Session | None, error: HarvestError) -> str | None:
     """
-    Why a table is skipped that could not be read; None when *error* is a failure.
+    Why a table that could not be read is skipped; None when *error* is a failure.
 
     A 403 is a missing permission. A 404 or 422 may be a switched-off module, unless ``company``
     says that the module is on.
@@ -150,7 +150,7 @@ def describe_changed_module(endpoint: Endpoint, account_id: int) -> str:
 
 
 def describe_old_answer(endpoint: Endpoint, account_id: int) -> str:
-    """The error for a table of which a cache served a list from before the run."""
+    """The error for a table whose list a cache served from before the run."""
     return (
         f"Nothing of {endpoint.name} of account {account_id} was removed or replaced, and its "
         "cursor stays: a cache served a list from before this run. Have the proxy or cache on the "
@@ -159,7 +159,7 @@ def describe_old_answer(endpoint: Endpoint, account_id: int) -> str:
 
 
 def describe_lower_role(account_id: int) -> str:
-    """The warning for a token that continues where a token with more visibility was."""
+    """The warning for a token that continues after one that saw more."""
     return (
         f"The token for account {account_id} sees less than the one that loaded it before. Rows it "
         "does not see are no longer updated, and rows that change lose the values it may not see, "

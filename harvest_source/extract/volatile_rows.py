@@ -1,7 +1,7 @@
 """
 Rows that change without a new ``updated_at``, such as running timers, and a digest of them.
 
-A run compares the digest with that of the run before: what is as it was is not loaded again.
+A run compares the digest with that of the run before: unchanged rows are not loaded again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def find_volatile(rows: pa.Table, endpoint: Endpoint) -> Any:
     """
     Which of *rows* may change without a new ``updated_at``, as an array of flags.
 
-    All of them where the column that tells is left out of the warehouse.
+    All of them, if the column that decides it is left out of the warehouse.
     """
     flag = endpoint.volatile
     if flag is None or flag[0] not in rows.column_names:
@@ -35,9 +35,9 @@ def find_volatile(rows: pa.Table, endpoint: Endpoint) -> Any:
 
 class VolatileRows:
     """
-    Collects them out of a read of all rows, so that the run after it need not load them again.
+    Collects volatile rows from a read of all rows, so that the next run need not load them again.
 
-    Nothing is collected of a list that has none.
+    Collects nothing from a list that cannot have any.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -46,7 +46,7 @@ class VolatileRows:
         self._ids = pa.array([], pa.int64())
 
     def add(self, rows: pa.Table) -> None:
-        """Take what is volatile of *rows*, and later versions of rows that were."""
+        """Collect the volatile ones of *rows*, and later versions of rows collected before."""
         flag = self._endpoint.volatile
         if flag is None or flag[0] not in rows.column_names:
             return
@@ -60,7 +60,7 @@ class VolatileRows:
             self._ids = ids
 
     def digest(self) -> str | None:
-        """A digest of the newest versions that are volatile; None: there was nothing to see."""
+        """A digest of the newest versions that are volatile; None: no rows were seen."""
         flag = self._endpoint.volatile
         if flag is None or not self._tables:
             return None

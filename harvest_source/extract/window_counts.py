@@ -1,4 +1,4 @@
-"""Row counts of windows, asked of Harvest: to plan windows, and to check that none is missing."""
+"""Row counts of windows, from Harvest: to plan windows, and to check that no row is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WindowCounter:
         self._settings = settings
 
     def plan(self, size: int, found: TooLong) -> list[Slice]:
-        """Cut a slice into windows of about *size* rows, at one count for each cut."""
+        """Cut a slice into windows of about *size* rows, at the cost of one count per cut."""
         slice_ = found.slice
 
         def count(windows: Sequence[DateWindow]) -> list[int]:
@@ -46,12 +46,12 @@ class WindowCounter:
         """
         How many rows of *slice_* are in none of its windows, such as rows without a date.
 
-        If the windows had *rows* rows in all and that is the *total* of the slice, none is.
+        If the windows had *rows* rows in all and that is the *total* of the slice, there are none.
         Otherwise rows may have come or gone since, so the slice is cut in two and both halves are
         counted: a row that no window shows is in neither half, wherever the cut is.
 
         Returns:
-            A number below zero when the halves have more rows than the slice: it changes.
+            A number below zero if the halves have more rows than the slice: the list is changing.
         """
         if total == rows:
             return 0

@@ -20,11 +20,12 @@ LONG_ROWS: Final = 20_000
 """A slice with more rows is cut into windows that are read in parallel."""
 
 WINDOW_ROWS: Final = 125_000
-"""Upper bound of a planned window's rows, about: progress is stored per finished window."""
+"""Approximate upper bound of a planned window's rows: progress is stored per finished window."""
 
 LAST_ROWS: Final = 12_000
 """
-When no window has more rows to come, finished windows wait to be proven by one common catch-up.
+When no window has more rows than this to come, finished windows wait to be proven by one common
+catch-up.
 
 The price: if the run is killed at that moment, the windows of the last round are read again.
 """
@@ -37,8 +38,8 @@ _ROWS_PER_WORKER: Final = 75_000
 """
 A long list is cut into as many windows as are read in parallel, or a multiple, so that they end
 at about the same time. Each window costs three requests that bring few rows. To keep those below a
-tenth of all requests, there is one window in parallel for every so many rows, but never fewer than
-a few.
+tenth of all requests, there is one parallel window for every so many rows, but never fewer than a
+few.
 """
 
 _MOST_WINDOWS: Final = 500
@@ -88,15 +89,14 @@ def plan_windows(
     """
     Cut *window* into touching windows of about *size* rows, oldest first.
 
-    Assumes that all days have as many rows as those of the *sample*, counts the windows that follow
-    from that, and evens out their sizes. If most of what was counted is before the first row or
-    after the last, the windows that follow from the counts are counted, too, and evened out again.
-    Sizes are approximate. Coverage is exact by construction: the windows touch, and the outer sides
-    are those of *window*.
+    Assumes that all days have as many rows as those of the *sample*, counts the resulting windows,
+    and evens out their sizes. If most of the counted cuts lie before the first row or after the
+    last, the evened-out windows are counted as well and evened out again. Sizes are approximate.
+    Coverage is exact by construction: the windows touch, and the outer sides are those of *window*.
 
     Args:
         total: Rows in *window*.
-        count: Called at most twice, for one window less than are returned.
+        count: Called at most twice, for one window fewer than are returned.
         today: Last day on which most rows are expected; rows dated later are in the last window.
 
     Returns:
@@ -111,8 +111,8 @@ def plan_windows(
     windows = min(-(-total // size), int(days), _MOST_WINDOWS)
     guessed = _inside(window, _spread([(low, 0), (last + _DAY, total)], windows))
     if not guessed:
-        # By the sample's own days, not capped at today: rows dated in 2062 would otherwise be
-        # looked for one day after the other, at one request each.
+        # By the sample's own days, not capped at today: rows dated 2062 would otherwise be searched
+        # for day by day, at one request each.
         return list(halve(window, sample.first, sample.last) or ())
 
     def count_before(days: Sequence[date]) -> dict[date, int]:
