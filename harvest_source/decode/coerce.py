@@ -1,5 +1,5 @@
 """
-Values into columns, exactly: a value that does not fit its column goes to ``<column>__v_text``.
+Fits values to columns exactly: one that does not fit goes to ``<column>__v_text``.
 
 Pure functions over what :func:`loads` returns. None of them rounds, cuts or drops anything.
 """
@@ -127,7 +127,7 @@ def learn(value: Any) -> Type:
     """
     The type of an undeclared column, from its first value that is not null.
 
-    Every number makes a decimal: the next one may have a fraction.
+    Any number becomes a decimal: the next one may have a fraction.
     """
     if isinstance(value, bool):
         return Type.BOOL
@@ -164,7 +164,7 @@ def _parse_fraction(digits: str) -> Decimal | Digits:
 
 
 def _well_formed(value: str) -> str:
-    """Lone surrogates are legal in JSON and in no encoding: keep them as their escapes."""
+    """Lone surrogates are legal in JSON but in no encoding: keep them as their escapes."""
     try:
         value.encode()
     except UnicodeEncodeError:

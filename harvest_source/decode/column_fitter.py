@@ -10,7 +10,7 @@ from harvest_source.decode.coerce import Misfit, Path, as_text, fit, flatten, le
 from harvest_source.schema.columns import ACCOUNT_ID, SEPARATOR, VARIANT, Column, Type
 
 _DLT_PREFIX: Final = "_dlt_"
-"""Columns of this prefix are dlt's own."""
+"""Columns with this prefix are dlt's own."""
 
 
 class ColumnFitter:
@@ -18,7 +18,7 @@ class ColumnFitter:
     Assigns the values of one table's records to columns. Thread-safe.
 
     A field that is not declared becomes a column with the type of its first value, and keeps that
-    type for ever: *learned* carries it from run to run.
+    type permanently: *learned* carries it from run to run.
 
     Args:
         columns: The declared columns.
@@ -105,7 +105,7 @@ class ColumnFitter:
 
     def _learn(self, name: str, value: Any, path: Path) -> Type:
         self._paths.setdefault(name, path)
-        # A field that Harvest itself names so gets text, the type that misfits need.
+        # A Harvest field named like a variant gets text, the type that misfits need.
         return self._learned.setdefault(name, Type.TEXT if VARIANT in name else learn(value))
 
     def _put_aside(self, cells: dict[str, Any], name: str, text: str) -> None:

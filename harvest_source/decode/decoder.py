@@ -1,9 +1,10 @@
 """
-Pages into Arrow tables: every declared column in its declared type, every value exact.
+Decodes pages into Arrow tables: declared columns in their types, every value exact.
 
-There are two ways with one result. On the fast way Arrow parses the page straight into the declared
-types, and any value that does not fit makes it fail. Such a page then goes the exact way, value by
-value (:mod:`harvest_source.decode.coerce`), which also learns columns that are not declared.
+There are two paths with the same result. On the fast path, Arrow parses the page directly into the
+declared types, and fails on any value that does not fit. Such a page then takes the exact path,
+value by value (:mod:`harvest_source.decode.coerce`), which also learns columns that are not
+declared.
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ ARROW_TYPES: Final[Mapping[Type, pa.DataType]] = {
 
 _PLAUSIBLE: Final = 10**15
 """
-Decimals from here on go the exact way: no hours, rate or amount is that large, and Arrow's parser
-does not check for overflow. It reads 3.5e29 as 9717633079061536536625392568.231788544. A number
-written without an exponent that overflows comes out above 1e20; one with an exponent can come out
-as any 128-bit value.
+Decimals from here on take the exact path: no hours, rate or amount is that large, and Arrow's
+parser does not check for overflow. It reads 3.5e29 as 9717633079061536536625392568.231788544. A
+number written without an exponent that overflows comes out above 1e20; one with an exponent can
+come out as any 128-bit value.
 """
 
 _EARLIEST: Final = {
     Type.DATE: pa.scalar(date.min, ARROW_TYPES[Type.DATE]),
     Type.TIMESTAMP: pa.scalar(datetime.min.replace(tzinfo=UTC), ARROW_TYPES[Type.TIMESTAMP]),
 }
-"""Python's first moment. Arrow reads the year 0000, which the exact way does not accept."""
+"""Python's first moment. Arrow reads the year 0000, which the exact path does not accept."""
 
 _INSTANT_LENGTH: Final = len("2026-06-07T14:59:22Z")
 
 _EXPONENT: Final = "[eE]-[0-9]"
 _EXPONENTS: Final = ("e-[0-9]", "E-[0-9]")
-"""The same, one after the other: where a pattern begins with one letter it is found faster."""
+"""The same as two patterns: one that begins with a single letter is found faster."""
 _NUMBER_BYTES: Final = frozenset(b"0123456789.-")
 _BEFORE_NUMBER: Final = frozenset(b":,[ \t\r\n")
 
@@ -142,10 +143,10 @@ class Decoder:
                     pass  # A value does not fit its declared type: the exact way finds out which.
             return self._decode_exactly(rows)
 
-    # The fast way.
+    # The fast path.
 
     def _build_shape(self) -> Shape | None:
-        """The shape to expect; None when Arrow cannot be told it (arrays, clashing paths)."""
+        """The shape to expect; None when Arrow cannot express it (arrays, clashing paths)."""
         known, paths = self._fitter.known, self._fitter.paths
         if Type.JSON in known.values():
             return None
@@ -164,7 +165,7 @@ class Decoder:
     def _decode_fast(self, rows: bytes, shape: Shape) -> pa.Table:
         if has_negative_exponent(rows):
             raise pa.ArrowInvalid("a number that may come out as zero")
-        body = b"".join((b'{"rows":', rows, b"}"))  # One copy of a page; with + there are two.
+        body = b"".join((b'{"rows":', rows, b"}"))  # One copy of a page; + would make two.
         parsed = pj.read_json(
             pa.BufferReader(body),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
@@ -192,7 +193,7 @@ class Decoder:
         table.validate(full=True)  # Arrow's parser does not check that text is UTF-8.
         return table
 
-    # The exact way.
+    # The exact path.
 
     def _decode_exactly(self, rows: bytes) -> pa.Table:
         try:
@@ -206,12 +207,12 @@ class Decoder:
             msg = "Harvest sent a page whose rows are not JSON, or nested too deeply to read."
             raise ResponseError(msg) from error
         if (self._fitter.known, self._fitter.paths) != before:
-            # One by one: the shape of a thread that looked earlier must not be the one that stays.
+            # One thread at a time: an outdated shape must not replace a newer one.
             with self._building:
                 self._shape = self._build_shape()
         return self._assemble(cells)
 
-    # Both ways.
+    # Both paths.
 
     def _assemble(self, cells: Sequence[Mapping[str, Any]]) -> pa.Table:
         columns = {

@@ -16,7 +16,7 @@ def keep_newest(tables: Iterable[pa.Table], key: Sequence[str]) -> pa.Table:
     """
     Concatenate *tables* and keep one row per *key*: the newest ``updated_at``, then the last read.
 
-    The rows keep their order. Rows with a null in their key cannot be told apart: all of them stay.
+    The rows keep their order. Rows with a null in their key cannot be compared: all of them stay.
     """
     joined = pa.concat_tables(tables, promote_options="default").combine_chunks()
     newest = _find_newest(joined, key)
@@ -27,7 +27,7 @@ def iter_newest(tables: list[pa.Table], key: Sequence[str], rows: int) -> Iterat
     """
     The rows of :func:`keep_newest` in the same order, as tables of about *rows* rows.
 
-    Empties *tables* and lets go of each as it comes, so that no row is in memory twice.
+    Empties *tables* and releases each one as it is used, so that no row is in memory twice.
     """
     wanted = {*key, "updated_at"}
     ranked = [
@@ -54,7 +54,7 @@ def iter_newest(tables: list[pa.Table], key: Sequence[str], rows: int) -> Iterat
 
 
 def _find_newest(joined: pa.Table, key: Sequence[str]) -> pa.Array | None:
-    """The places of the rows that :func:`keep_newest` keeps, ascending; None: it keeps all."""
+    """The positions of the rows that :func:`keep_newest` keeps, ascending; None: it keeps all."""
     if joined.num_rows < 2 or not key or not _repeats(joined, key):
         return None
     ranked = joined.select(list(key))
@@ -70,7 +70,7 @@ def _find_newest(joined: pa.Table, key: Sequence[str]) -> pa.Array | None:
 
 def _repeats(table: pa.Table, key: Sequence[str]) -> bool:
     if len(key) == 1:
-        # A hash table would take 200 bytes for each row, of eight windows that end together.
+        # A hash table would take 200 bytes per row, and eight windows may end together.
         keys = table.column(key[0]).combine_chunks()
         ordered = keys.take(pc.array_sort_indices(keys))
         return ordered.null_count > 1 or bool(pc.any(pc.equal(ordered[:-1], ordered[1:])).as_py())

@@ -1,9 +1,9 @@
 """
-Pages into Arrow tables of few columns: which rows a list has, and when they changed.
+Decodes pages into Arrow tables of few columns: which rows a list has, and when they changed.
 
-A whole page takes ten times as long to decode, and to look first where its rows end takes as long
-again as to read their keys. What does not look as expected is decoded whole, so that all ways have
-one result.
+Decoding all columns takes ten times as long, and finding out first where the rows end takes as long
+again as reading their keys. A page that does not look as expected is decoded whole, so that all
+paths have the same result.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _MEMBERS: Final[Mapping[Type, Any]] = {
     Type.DATE: str | None,
     Type.TIMESTAMP: str | None,
 }
-"""What JSON has for a column's value; columns of other types are not read by themselves."""
+"""The JSON type of a column's value; columns of other types are not read by themselves."""
 
 _NOTHING: Final[Any] = Annotated[int, msgspec.Meta(gt=0, lt=0)]
-"""A value that there is none of."""
+"""A type that no value has."""
 
 _AS_TEXT: Final = frozenset({Type.DATE, Type.TIMESTAMP})
 """Types whose values are text in JSON."""
 
 _ENVELOPE: Final = ("links", "next_page", "total_pages", "total_entries", "per_page")
-"""Members beside the rows, as they came."""
+"""Members beside the rows, kept as raw JSON."""
 
 
 class KeyDecoder:
@@ -46,7 +46,7 @@ class KeyDecoder:
 
     Args:
         record: The declared columns.
-        whole: Decodes what does not look as expected.
+        whole: Decodes pages that do not look as expected.
         wanted: Names of columns; those without a declaration are left out.
         key: Name of the array in the envelope; None: whole bodies are not read.
     """
@@ -73,7 +73,7 @@ class KeyDecoder:
 
     def read_body(self, body: bytes) -> tuple[pa.Table, Mapping[str, msgspec.Raw]] | None:
         """
-        Parse a body with its envelope, in one go.
+        Parse a body with its envelope, in one pass.
 
         Returns:
             What :meth:`decode` makes of the rows, and the other members that a list has; None if
@@ -123,7 +123,7 @@ class KeyDecoder:
 def _pick(records: list[Any], path: Sequence[str]) -> list[Any]:
     """The member at *path* of each record; None where one above it is None."""
     try:
-        return list(map(attrgetter(".".join(path)), records))  # In half the time.
+        return list(map(attrgetter(".".join(path)), records))  # Takes half the time.
     except AttributeError:
         values = records
         for member in path:
@@ -133,10 +133,10 @@ def _pick(records: list[Any], path: Sequence[str]) -> list[Any]:
 
 def _is_too_fine(value: Decimal | None) -> bool:
     """
-    Whether Arrow would make another number of *value*, without an error.
+    Whether Arrow would turn *value* into another number, without an error.
 
-    It checks whether decimals are lost as long as it takes away no more of them than its numbers
-    have digits: 1E-50 becomes zero, and others become anything.
+    It notices lost decimals only if it removes no more of them than its numbers have digits:
+    otherwise 1E-50 becomes zero, and others become any number.
     """
     exponent = 0 if value is None else value.as_tuple().exponent
     return isinstance(exponent, int) and -exponent > SCALE + PRECISION
@@ -147,9 +147,9 @@ _UNEXPECTED: Final = (msgspec.MsgspecError, pa.ArrowException, OverflowError, Re
 
 def _forbid_joined(tree: dict[str, Any], path: Sequence[str]) -> None:
     """
-    Have *tree* refuse members that are named like several of *path*: ``client__id`` beside ``id``.
+    Make *tree* refuse members named like joined parts of *path*: ``client__id`` beside ``client``.
 
-    Their values are in the column of the path, too: only whole rows tell which of them counts.
+    Their values belong to the same column: only whole rows show which of them counts.
     """
     node = tree
     for at, member in enumerate(path[:-1]):
