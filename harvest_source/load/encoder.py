@@ -1,9 +1,9 @@
 """
-Decoded rows in the shape in which dlt takes them.
+Turns decoded rows into the form in which dlt takes them.
 
 Tables without arrays travel as Arrow tables, straight to parquet. Tables with arrays travel as
-dictionaries: only there does dlt keep child rows with their parents and remove the children of an
-array that became empty. In both shapes every value has been fitted to its column before.
+dictionaries: only then does dlt keep child rows with their parents and remove the children of an
+array that became empty. In both forms every value has already been fitted to its column.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harvest_source.schema.endpoint import Endpoint
 
 @dataclass(slots=True)
 class KnownHints:
-    """What one dlt resource was told of its table by now; dlt works it all out again for a hint."""
+    """What a dlt resource already knows of its table; each hint makes dlt compute it all again."""
 
     columns: set[str] = field(default_factory=set)
     has_format: bool = False
@@ -43,9 +43,9 @@ class DltEncoder:
 
     Args:
         known: Shared by the encoders of all accounts of one resource in one load; None: each item
-            has all of its hints, because steps of a user may leave out the first.
-        as_rows: Dictionaries also where the table travels as Arrow tables, for steps of a user;
-            :class:`harvest_source.load.row_tables.RowTables` makes tables of them afterwards.
+            carries all of its hints, because a user's steps may leave out the first.
+        as_rows: Make dictionaries even if the table travels as Arrow tables, for a user's steps;
+            :class:`harvest_source.load.row_tables.RowTables` turns them into tables afterwards.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class DltEncoder:
     def _find_new_columns(self, names: list[str]) -> TTableSchemaColumns:
         learned = self.decoder.learned
         as_lists = self.decoder.arrays if self._endpoint.record.children else frozenset()
-        # Records whose key does not fit are left out, so nothing stands beside a key.
+        # Records whose key does not fit are left out, so no column is needed beside a key.
         beside_key = {f"{name}{VARIANT}" for name in self._endpoint.key} - {*names}
         told = self._known.columns if self._known is not None else set[str]()
         known = told | as_lists | beside_key
@@ -115,7 +115,7 @@ class DltEncoder:
     ) -> list[dict[str, Any]]:
         rows = [each if isinstance(each, dict) else {"value": each} for each in elements]
         cells = self._fitter(name).place(rows)
-        # The key comes first, and wins over a field that Harvest may once name like it.
+        # The key comes first, and overrides a field that Harvest may one day give the same name.
         return [{ACCOUNT_ID: self._account_id, **key, **cell, **key} for cell in cells]
 
     def _fitter(self, name: str) -> ColumnFitter:
@@ -139,14 +139,14 @@ class DltEncoder:
 
 def place_misfits(endpoint: Endpoint, decoder: Decoder, rows: pa.Table) -> pa.Table:
     """
-    *rows* with what the destination cannot hold as text beside its column.
+    Move values of *rows* that the destination cannot hold, as text, beside their column.
 
     Raises:
-        ConfigError: A text is too long for it.
+        ConfigError: A text is too long for the destination, or a key does not fit.
     """
     if (limits := find_limits()) is None:
         return rows
-    # Arrays are JSON here, and rows of child tables there, or JSON in a history.
+    # Arrays are JSON here; the destination gets rows of child tables, or JSON in a history.
     arrays = [name for name in rows.column_names if name in decoder.arrays]
     placed = limits.place(endpoint.name, rows.drop_columns(arrays), endpoint.key)
     for name in placed.column_names:

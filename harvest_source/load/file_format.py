@@ -1,7 +1,7 @@
 """
 Which file format carries Arrow tables to a destination without changing a value on the way.
 
-To PostgreSQL dlt would send them as CSV, and its COPY takes every empty text for null.
+To PostgreSQL, dlt would send them as CSV, and its COPY reads every empty text as null.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-What a dlt user may ask of a resource, checked before anything is read.
+Checks what a dlt user asks of a resource, before anything is read.
 
-A few of dlt's options assume that every run brings every row. Ours brings what changed, so they
-would delete or close rows that were not read. They are refused; others are explained once.
+A few of dlt's options assume that every run brings every row. Our runs bring what changed, so those
+options would delete or close rows that were not read. They are refused; others are explained once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_habits(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -> 
     Check what is asked of the resource *name* of the source that is being extracted.
 
     Args:
-        warn: Called with explanations; those that were given before must be left out by it.
+        warn: Called with explanations; it must leave out those that were given before.
 
     Raises:
         ConfigError: It would lose rows, or dlt could not load it.
@@ -59,8 +59,9 @@ def check_habits(endpoint: Endpoint, name: str, warn: Callable[[str], None]) -> 
         _explain_destination(table, warn)
     for each in tables:
         if not takes_new_tables(schema, each):
-            # The contract is about what Harvest may add. dlt would refuse the first run as well,
-            # and a column that does not say whether it takes null as soon as rows say so.
+            # The contract is meant for what Harvest may add later. dlt would refuse the first run
+            # as well, and also a column without a ``nullable`` hint as soon as rows bring that
+            # hint.
             for hint in each["columns"].values():
                 hint.setdefault("nullable", True)
             schema.update_table(each, normalize_identifiers=False)
@@ -88,16 +89,16 @@ def check_history(history: TableHistory) -> None:
 
 
 def keeps_rows(name: str) -> bool:
-    """Whether dlt needs rows of a table that otherwise travels as Arrow tables: for scd2."""
+    """Whether dlt needs rows for a table that otherwise travels as Arrow tables: for scd2."""
     tables = _compute_tables(name)
     return bool(tables) and tables[0].get("x-merge-strategy") == _SCD2
 
 
 def takes_empty(name: str) -> bool:
     """
-    Whether dlt can make the table without rows.
+    Whether dlt can create the table without rows.
 
-    dlt 1.31 makes it of one empty row, of which it wants the key where keys identify rows.
+    dlt 1.31 creates it from one empty row, which must have a key if keys identify rows.
     """
     pipeline, tables = find_active_pipeline(), _compute_tables(name)
     if pipeline is None or pipeline.destination is None or not tables:
@@ -135,7 +136,7 @@ def _check_scd2(endpoint: Endpoint, table: Any) -> None:
 
 
 def _check_same_way(schema: dlt.Schema, name: str, is_scd2: bool) -> None:
-    """dlt cannot load rows into a table that was made of Arrow tables, nor the other way round."""
+    """dlt cannot load rows into a table that was made of Arrow tables, or the reverse."""
     known = schema.tables.get(name)
     if known is None or not has_rows(known):
         return
@@ -164,7 +165,7 @@ _APPENDED: Final = (
 
 
 def _explain_destination(table: Any, warn: Callable[[str], None]) -> None:
-    """A destination without merge appends, and one without delete-insert keeps what is gone."""
+    """A destination without merge appends; one without delete-insert keeps rows that are gone."""
     pipeline = find_active_pipeline()
     if pipeline is None or pipeline.destination is None:
         return

@@ -30,7 +30,7 @@ _ACCOUNT: Final = Column(ACCOUNT_ID, Type.BIGINT, "Harvest account the row belon
 
 
 def build_hints(endpoint: Endpoint, excluded: frozenset[str] = frozenset()) -> TTableSchemaColumns:
-    """Column hints of a table: types, descriptions, keys; of two versions of a row the newest."""
+    """Column hints of a table: types, descriptions, keys, and which version of a row wins."""
     columns = (_ACCOUNT, *endpoint.columns)
     hints = {column.name: _hint(column) for column in columns if column.name not in excluded}
     for name in endpoint.key:
@@ -146,7 +146,7 @@ def refuse_earlier_names(schema: dlt.Schema, endpoint: Endpoint) -> None:
     """
     Refuse a table whose columns still have the names that an earlier version gave them.
 
-    dlt would add today's beside them, and no row could be loaded: the earlier ones are keys.
+    dlt would add today's columns beside them, and could load no row: the earlier ones are keys.
 
     Raises:
         ConfigError: Names the command that renames them.
@@ -166,7 +166,7 @@ def disable_type_detection() -> None:
     """
     Stop dlt from guessing types in the schema of the source that is being built.
 
-    Text that looks like an instant has been typed by our decoder, once and for good.
+    Our decoder has already decided on the type of text that looks like an instant.
     """
     schema = dlt.current.source_schema()
     for detection in list(schema.settings.get("detections") or ()):

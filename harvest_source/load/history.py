@@ -1,5 +1,5 @@
 """
-Every version of a row, beside the table that holds the last one: ``projects_history``.
+Keeps every version of a row, beside the table with the last one: ``projects_history``.
 
 dlt's scd2 merges the versions. A digest of the row's content identifies a version, so an unchanged
 row that is read again adds none. The merge key is the whole key: dlt closes a version only when
@@ -40,16 +40,16 @@ _SCD2: Final[Any] = {
 
 
 _BEGUN: Final = "history"
-"""In the state of a table and account: every row has a version to begin with."""
+"""Key in the state of a table and account: its history has a first version of every row."""
 
 
 def find_beginning(history: TableHistory | None, state: Mapping[str, Any]) -> dict[str, Any]:
     """
-    The *state* of a table and account to read on from.
+    The *state* of a table and account from which to continue reading.
 
-    Without a cursor as long as its history has not begun: then the table is read from its first row
-    on. That is so for each account by itself, and again after runs that kept no history, since they
-    added no version.
+    It has no cursor as long as the history has not begun, so that the table is read from its first
+    row on. This applies to each account separately, and again after runs that kept no history,
+    since they added no version.
     """
     if history is None:
         return {name: each for name, each in state.items() if name != _BEGUN}
@@ -59,7 +59,7 @@ def find_beginning(history: TableHistory | None, state: Mapping[str, Any]) -> di
 
 
 def note_begun(history: TableHistory | None, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The *state* to store: with a cursor, all rows since :func:`find_beginning` were read."""
+    """The *state* to store: if it has a cursor, all rows since :func:`find_beginning` were read."""
     has_begun = history is not None and "cursor" in state
     return {**state, _BEGUN: True} if has_begun else dict(state)
 
@@ -108,7 +108,8 @@ class TableHistory:
                 columns[child.name]["description"] = f"{child.description}, as JSON"
         columns[LOAD_ID] = load_id_hint()
         if self.table_format:
-            # dlt's scd2, by our own merge into the files. Named so, plain dlt could not read them.
+            # Our own merge into the files does what dlt's scd2 does. If the hints named it scd2,
+            # plain dlt could not read the tables.
             for name, mark in ((VALID_FROM, "x-valid-from"), (VALID_TO, "x-valid-to")):
                 columns[name] = cast(Any, {**type_hint(name, Type.TIMESTAMP), mark: True})
             columns[DIGEST] = cast(Any, {**type_hint(DIGEST, Type.TEXT), "x-row-version": True})

@@ -1,9 +1,9 @@
 """
-What some destinations cannot hold, and would store as another value or refuse much later.
+Values that some destinations cannot hold, and would change or refuse much later.
 
-ClickHouse keeps a day outside its range as the nearest one, without an error; Athena and Dremio cut
-instants to the millisecond. Such values go, exactly, as text beside their column, as values do that
-are of another type. Redshift's longest text is counted in bytes: a longer one fits nowhere, and is
+ClickHouse stores a day outside its range as the nearest one, without an error; Athena and Dremio
+cut instants to the millisecond. Such values are kept exactly, as text beside their column, like
+values of another type. Redshift limits the bytes of a text: a longer one fits nowhere, and is
 refused before anything of its load is written.
 """
 
@@ -29,8 +29,8 @@ class Limits:
 
     Attributes:
         days: First and last day; None: every day that Harvest has.
-        text_bytes: Of the longest text, in UTF-8; None: no limit that matters.
-        in_milliseconds: Instants have no smaller part.
+        text_bytes: Bytes of the longest text, in UTF-8; None: no limit that matters.
+        in_milliseconds: Whether instants have no smaller part than milliseconds.
     """
 
     days: tuple[date, date] | None = None
@@ -39,7 +39,7 @@ class Limits:
 
     def place(self, table: str, rows: pa.Table, key: Sequence[str] = ()) -> pa.Table:
         """
-        *rows* of *table* with what the destination cannot hold as text beside its column.
+        Move values of *rows* that the destination cannot hold, as text, beside their column.
 
         Args:
             key: Columns that are never null.
@@ -105,7 +105,7 @@ LIMITS: Final[Mapping[str, Limits]] = {
     "athena": Limits(in_milliseconds=True),
     "dremio": Limits(in_milliseconds=True),
 }
-"""By the end of the destination's type. Where no value can be wrong, there is no entry."""
+"""By the last part of the destination's type. Destinations that change no value have no entry."""
 
 
 def find_limits() -> Limits | None:

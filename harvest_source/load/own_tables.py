@@ -1,4 +1,4 @@
-"""The tables of this package itself as dlt has them: hints, and a resource that merges rows."""
+"""This package's own tables for dlt: hints, and a resource that merges rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMNS: Final[Mapping[str, TTableSchemaColumns]] = {
 def build_own_resource(
     table: str, rows: list[dict[str, Any]], table_format: TableFormat | None = None
 ) -> DltResource:
-    """A resource that merges *rows* into one of our tables; without rows it makes the table."""
+    """A resource that merges *rows* into one of our tables; without rows it creates the table."""
     columns = COLUMNS[table]
     merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
     # dlt itself has no such strategy for tables in files, and could not read one that names it.

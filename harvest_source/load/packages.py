@@ -1,8 +1,8 @@
 """
-Batches that were read, as dlt sources of bounded size.
+Turns the batches that were read into dlt sources of bounded size.
 
-``sync`` reads by itself and loads one such source after another: what is loaded is safe while the
-next rows are read.
+``sync`` does its own reading and loads one such source after another: loaded rows are safe while
+the next ones are read.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from harvest_source.schema.endpoint import Endpoint
 
 _ROWS_TOGETHER: Final = 100_000
 """
-Rows that dlt gets at once, as the pages that they came in: most packages whole, and a row group of
-the package's file. With 20,000 a first load took a twentieth more processor time.
+Rows that dlt gets at once, as the pages in which they came: most packages as a whole, and one row
+group of the package's file. With 20,000, a first load took a twentieth more processor time.
 """
 
 
 _ROWS_AS_VALUES: Final = 5_000
 """
-The same where dlt writes rows as text: it makes Python values of all that it gets at once, half a
-gigabyte of 100,000 rows.
+The same where dlt writes rows as text: it turns all rows that it gets at once into Python values,
+half a gigabyte for 100,000 rows.
 """
 
 
@@ -58,7 +58,7 @@ class PackageBuilder:
         schema: What dlt knows of the tables before the run.
         state: dlt's state of the source before the run.
         history: Names of tables of which every version is kept.
-        table_format: Of all tables, where the destination is files.
+        table_format: Format of all tables, if the destination stores files.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class PackageBuilder:
 
     @property
     def has_unmade(self) -> bool:
-        """Whether tables are missing that no source has made yet."""
+        """Whether any table is missing that no source has created yet."""
         return bool(self._unmade or self._unmade_own)
 
     def build_feeds(self, account_ids: Iterable[int]) -> list[TableFeed]:
@@ -102,11 +102,11 @@ class PackageBuilder:
 
     def build_source(self, batches: list[Batch]) -> DltSource:
         """
-        A source that holds *batches* and makes all missing tables. It can be drawn from once.
+        A source that holds *batches* and creates all missing tables. It can be drawn from once.
 
         Empties the list *batches* and releases rows as they are drawn. dlt's objects refer to each
-        other in cycles that only Python's cycle collector frees, and the collector does not run
-        because of memory that belongs to Arrow.
+        other in cycles that only Python's cycle collector frees, and memory that belongs to Arrow
+        does not make the collector run.
         """
         by_table: dict[str, list[Batch]] = defaultdict(list)
         for batch in batches:
@@ -158,9 +158,9 @@ class PackageBuilder:
 
     def _group(self, endpoint: Endpoint, batches: Sequence[Batch]) -> list[list[Batch]]:
         """
-        *batches* that become items for dlt together: of all accounts, where their rows look alike.
+        Group *batches* that become items for dlt together: of all accounts, if rows look alike.
 
-        dlt works out the table and all its columns anew for each Arrow table that it gets: 15 ms of
+        dlt computes the table and all its columns again for each Arrow table that it gets: 15 ms of
         processor time, for every table of every account.
         """
         if not endpoint.record.children and endpoint.name not in self._histories:

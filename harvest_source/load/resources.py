@@ -49,10 +49,10 @@ def build_resource(
     Build the resource of one table, which reads while dlt draws from it. No I/O.
 
     Args:
-        history: Keeps every version of the table's rows; None: only the last one is kept.
-        as_rows: Whether steps of a user get rows, also where the table travels as Arrow tables;
-            None: if there are such steps, and outside a pipeline.
-        table_format: Of the table and its child tables, where the destination is files.
+        history: Keeps every version of the table's rows; None: keep only the last one.
+        as_rows: Whether a user's steps get rows even if the table travels as Arrow tables; None: if
+            there are such steps, and outside a pipeline.
+        table_format: Format of the table and its child tables, if the destination stores files.
     """
     reader = TableReader(endpoint, extraction, history, as_rows=as_rows)
 
@@ -126,21 +126,21 @@ class TableReader:
             check_history(self._history)
 
     def finish(self, name: str, rows: list[Any]) -> Any:
-        """What is loaded of a page of *rows* behind all steps of resource *name*."""
+        """What to load of a page of *rows* after all steps of resource *name*."""
         is_for_people = find_load_id() is None
         if is_for_people or self._endpoint.record.children or keeps_rows(name):
             return rows
         return self._row_tables.build(rows, dlt.current.source_schema())
 
     def iter_items(self) -> Iterator[Any]:
-        """Yield Arrow tables or lists of dictionaries; state moves after the rows it is for."""
+        """Yield Arrow tables or lists of dictionaries; state moves after the rows it covers."""
         refuse_ambiguous_destination()
         schema = dlt.current.source_schema()
         refuse_earlier_names(schema, self._endpoint)
         as_rows = self._wants_rows()
         if find_grown_children(schema, self._endpoint):
-            # Rows of child tables get the new columns by being read again. Also, dlt 1.31 adds
-            # columns only to tables that a load has rows for.
+            # Rows of child tables get the new columns only by being read again. Also, dlt 1.31 adds
+            # columns only to tables for which a load has rows.
             current_accounts().clear()
         forget_other_warehouse()
         has_items = False
@@ -148,16 +148,16 @@ class TableReader:
             has_items = True
             yield item
         if as_rows or not has_items:
-            # At the end: dlt's add_limit would count it. Rows make the table with every column, and
-            # steps may leave them all out.
+            # At the end, because dlt's add_limit counts it. Rows create the table with every
+            # column, but steps may leave out all rows.
             yield from self._iter_empty(schema, as_rows=as_rows)
 
     def _wants_rows(self) -> bool:
         """
-        Whether steps of a user get rows now.
+        Whether a user's steps get rows now.
 
         Raises:
-            ConfigError: They would change rows whose history is kept from what Harvest sent.
+            ConfigError: There are steps, but the table's history is kept from what Harvest sent.
         """
         has_steps = has_row_steps()
         if has_steps and self._history is not None:
@@ -174,7 +174,7 @@ class TableReader:
     def _iter_empty(self, schema: dlt.Schema, *, as_rows: bool) -> Iterator[Any]:
         if as_rows and not self._endpoint.record.children:
             if not is_declared(schema, self._endpoint, self._excluded):
-                yield []  # Passes every step; an Arrow table is made of it behind them.
+                yield []  # Passes every step; afterwards it becomes an Arrow table.
             return
         if not self._endpoint.record.children or takes_empty(dlt.current.pipe().name):
             yield from iter_empty_table(self._endpoint, self._excluded, schema)
@@ -182,7 +182,7 @@ class TableReader:
     def _iter_accounts(self, schema: dlt.Schema, *, as_rows: bool) -> Iterator[Any]:
         declared = (column.name for column in self._endpoint.columns)
         learned = learned_columns(schema, self._endpoint.name, declared)
-        # A filter may leave out the item that has the hints: dlt would send rows as another format.
+        # A filter may drop the item that has the hints: dlt would then send rows in another format.
         known = None if has_row_steps() else KnownHints()
         with self._extraction.sessions.in_use():
             for account_id in self._extraction.sessions.account_ids():

@@ -1,9 +1,9 @@
 """
-Rows that a dlt user's steps have changed, as the Arrow tables in which their table travels.
+Turns rows that a dlt user's steps have changed into the Arrow tables that dlt loads.
 
-A table must not change between rows and Arrow tables from one load to the next: dlt gives rows a
-key of its own, which a table of Arrow rows does not have. So rows are made for the user's steps
-alone. Declared columns keep their types; a column that a step adds gets the type of its first
+A table must not switch between rows and Arrow tables from one load to the next: dlt gives rows a
+key of its own, which a table of Arrow rows does not have. So rows are made only for the user's
+steps. Declared columns keep their types; a column that a step adds gets the type of its first
 value.
 """
 
@@ -26,7 +26,7 @@ from harvest_source.schema.columns import ACCOUNT_ID, LOAD_ID, Type
 from harvest_source.schema.endpoint import Endpoint
 
 _DOUBLE: Final = "double"
-"""dlt's type of a ``float``, which no column of Harvest's has."""
+"""dlt's type for a ``float``, which no Harvest column has."""
 
 _UNIT: Final = Decimal(1).scaleb(-SCALE)
 
@@ -53,7 +53,7 @@ class RowTables:
             schema: dlt's schema, with the types of columns that earlier loads have added.
 
         Raises:
-            ConfigError: A step returned something that is no row of the table.
+            ConfigError: A step returned something that is not a row of the table.
         """
         types = dict(self._declared)
         for name, hint in stored_columns(schema, self._endpoint.name).items():
@@ -133,7 +133,7 @@ _LEARNED: Final[tuple[tuple[type, str], ...]] = (
     (str, str(Type.TEXT)),
     (list, str(Type.TEXT)),
 )
-"""In this order: a flag is an ``int`` and an instant a ``date``. A list becomes JSON text."""
+"""The order matters: a flag is an ``int``, an instant a ``date``. A list becomes JSON text."""
 
 
 def _fit(value: Any, type_name: str) -> Any:
@@ -142,7 +142,7 @@ def _fit(value: Any, type_name: str) -> Any:
         is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
         return float(value) if is_number else Misfit(_plain(value))
     if isinstance(value, float) and type_name == str(Type.DECIMAL):
-        # A binary fraction has no exact decimal form that was meant.
+        # The exact decimal form of a binary fraction is not what was meant.
         return fit(_round(value), Type.DECIMAL)
     if isinstance(value, list) and type_name == str(Type.TEXT):
         return _plain(value)

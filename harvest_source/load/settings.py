@@ -1,4 +1,4 @@
-"""The settings of one run, checked: from the configuration and what the caller says on top."""
+"""The checked settings of one run: the configuration, overridden by the caller's arguments."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Hooks:
     What a caller may observe or replace.
 
     Attributes:
-        activity: Is told what the run is doing.
+        activity: Records what the run is doing.
         on_imported: Called when all libraries have been imported.
         package_rows: Approximate rows of one load: fewer need less memory and more time.
         workers: Windows of one table read in parallel: fewer need less memory, and progress is
@@ -87,20 +87,20 @@ class Hooks:
 @dataclass(frozen=True, slots=True)
 class RunArguments:
     """
-    What a caller says about one run, not yet checked.
+    A caller's arguments for one run, not yet checked.
 
     Attributes:
-        settings: Keys of ``[sources.harvest]`` that win over the configuration.
+        settings: Keys of ``[sources.harvest]`` that override the configuration.
         account: Accounts to read instead of the configured ones.
         since: ``start_date`` of this run.
         exclude: ``table.column`` to leave out, in addition to the configured ones.
         full_refresh: Read everything and remove what was not seen.
         all_children: Ask every parent for its messages, payments or rates now.
-        deletes: Look for deleted rows: None: once a day, True: now, False: not.
+        deletes: When to look for deleted rows; None: once a day, True: now, False: never.
         max_deletes: Largest share of a table that a removal may take, as a percentage.
-        isolate: A table that fails is noted and the others go on; otherwise its error is raised.
-        may_exchange: False: no refresh token is exchanged, so only an access token that is kept can
-            be used.
+        isolate: Record a table that fails and continue with the others; otherwise raise its error.
+        may_exchange: False: exchange no refresh token, so that only a stored access token can be
+            used.
         lists_settings: Find out where each setting came from, which takes a moment.
     """
 
@@ -118,7 +118,7 @@ class RunArguments:
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Values by key of ``[sources.harvest]`` that win over the configuration."""
+        """Values by key of ``[sources.harvest]`` that override the configuration."""
         if self.settings is not None and not isinstance(self.settings, Mapping):
             msg = 'settings are a mapping of keys to values, such as {"contact": "me@example.com"}.'
             raise ConfigError(msg)
@@ -136,13 +136,13 @@ class Upkeep:
     How a run finds, limits and records deletions, and reads old rows again.
 
     Attributes:
-        deletes: Look for deleted rows: None: once a day, True: now, False: not.
+        deletes: When to look for deleted rows; None: once a day, True: now, False: never.
         max_deletes: Largest share of a table that a removal may take, from 0 to 1.
         audit_requests: Pages read again per day and account; 0: none.
-        keep_deleted_days: Days that ``deleted_records`` keeps a row; None: for ever.
-        keep_content: False: ``deleted_records`` keeps the id of a deleted row only.
-        keep_runs_days: Days that a row for each run and load stays.
-        shrinks_file: Make a DuckDB file smaller of which much is free.
+        keep_deleted_days: Days that ``deleted_records`` keeps a row; None: forever.
+        keep_content: False: ``deleted_records`` keeps only the id of a deleted row.
+        keep_runs_days: Days that the row of each run and load is kept.
+        shrinks_file: Shrink a DuckDB file if much of it is free.
     """
 
     deletes: bool | None
@@ -162,10 +162,10 @@ class Settings:
     Attributes:
         connection: How to reach Harvest, and with which token.
         options: How lists are read.
-        upkeep: Not used in plain dlt use, which removes nothing.
+        upkeep: Unused with plain dlt, which removes nothing.
         destination_wait_s: Seconds to wait for a DuckDB file that another process has open.
-        recipient: Who is told of the run; None: no address is configured.
-        table_format: Of all tables, where the destination is files.
+        recipient: Who is notified of the run; None: no address is configured.
+        table_format: Format of all tables, if the destination stores files.
         in_effect: Every key, with its value and where it came from; no secrets.
     """
 
@@ -186,13 +186,13 @@ def build_settings(
     sections: tuple[str, ...] = SECTIONS,
 ) -> Settings:
     """
-    Read the configuration, put the caller's arguments on top, and check everything.
+    Read the configuration, apply the caller's arguments to it, and check everything.
 
-    The one way to settings: ``harvest()``, ``sync()``, ``verify`` and ``check`` all come here.
+    The only way to get settings: ``harvest()``, ``sync()``, ``verify`` and ``check`` all call it.
     Sends nothing; reads the vault when the configuration has no access token.
 
     Args:
-        run_log: Gets the warnings of the whole run.
+        run_log: Receives the warnings of the whole run.
         sections: Where dlt's providers look; empty: where dlt's current context says.
 
     Raises:
@@ -245,7 +245,7 @@ def build_connection(
     config: HarvestConfiguration, http: HttpContext, *, may_exchange: bool = True
 ) -> Connection:
     """
-    How to reach Harvest, with the credential that counts. Sends nothing.
+    How to reach Harvest, with the credential that takes precedence. Sends nothing.
 
     Args:
         may_exchange: As for :func:`choose_sign_in`.
@@ -298,7 +298,7 @@ def _build_read_options(
 
 
 def _warn_of_future_start(options: ReadOptions, run_log: RunLog) -> None:
-    """People do plan hours, so rows may be dated in the future; but few mean only those."""
+    """Warn of a start in the future: people plan hours, but few want only those rows."""
     start = options.start_date
     if start is not None and start > options.clock.now().date():
         run_log.warn(

@@ -63,14 +63,15 @@ def harvest(
         contact: E-mail or URL for the User-Agent; by default the token owner's e-mail.
         start_date: Bound of history for tables with a date; by default all history.
         overlap: Seconds read again before each cursor, at least 60; by default 300.
-        rate_limit: Requests per 15 s, downwards only; by default what Harvest allows.
+        rate_limit: Requests per 15 s, no more than Harvest allows; by default what Harvest allows.
         exclude: ``table.column`` names to leave out.
         include: ``table.column`` names left out otherwise: keys that open documents.
         full_walk: Days between two reads of the messages, payments and rates of all their parents;
             by default 7.
         history: Tables of which every version is kept, in ``<table>_history``.
         api_url: Harvest's API. Plain http only on a loopback address.
-        id_url: Harvest's identity host; not asked when *account_id* and an access token are given.
+        id_url: Harvest's identity host; not contacted if *account_id* and an access token are
+            given.
         oauth_token_path: Path of the token endpoint on *id_url*.
         auth_profile: Named sign-in; its credentials come from its own section or from the vault.
         vault_path: Folder of saved logins; by default in the user's data folder.

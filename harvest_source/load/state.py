@@ -1,8 +1,8 @@
 """
-dlt's state of our source: one entry per table, and in it one state per account.
+Our source's part of dlt's state: one entry per table, and in it one state per account.
 
-The state of an account is made by the ``extract`` room: cursors, progress, audits. This module
-knows where it lies, and the names of columns in it that an earlier version wrote.
+The ``extract`` package makes the state of an account: cursors, progress, audits. This module knows
+where it is stored, and renames columns in it that an earlier version wrote.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def source_state(pipeline_state: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def own_state(pipeline_state: Any) -> dict[str, Any]:
-    """:func:`source_state` of a state that is being managed by dlt, to be changed in place."""
+    """:func:`source_state` of a state that dlt is managing, to be changed in place."""
     sources: dict[str, Any] = pipeline_state.setdefault("sources", {})
     state: dict[str, Any] = sources.setdefault(SOURCE, {})
     return state
 
 
 def change_account(state: dict[str, Any], table: str, account_id: int) -> dict[str, Any]:
-    """The state of one account in our *state*, made if it is missing; to be changed in place."""
+    """The state of one account in our *state*, created if missing; to be changed in place."""
     tables = state.setdefault("resources", {})
     accounts = tables.setdefault(table, {}).setdefault(_ACCOUNTS, {})
     account: dict[str, Any] = accounts.setdefault(str(account_id), {})
@@ -73,10 +73,10 @@ def forget_tables(state: Mapping[str, Any], tables: Iterable[str]) -> None:
 
 def rename_owed(state: Mapping[str, Any], renames: Mapping[str, Mapping[str, str]]) -> None:
     """
-    Give columns by which owed removals choose their rows today's names, in our *state*.
+    Rename columns by which owed removals select their rows to today's names, in our *state*.
 
     Args:
-        renames: By table, the earlier names to today's.
+        renames: By table, a mapping from earlier names to today's.
     """
     for table, names in renames.items():
         for account in stored_accounts(state, table).values():
@@ -89,8 +89,9 @@ def forget_other_warehouse() -> None:
     Drop the cursors of the table being extracted if they were made for another warehouse.
 
     dlt trusts the newer state, whether it comes from the working folder or from the destination. A
-    pipeline that is used for one database, then for another, then for the first again would go on
-    from the second's cursors. ``sync`` never gets there: it checks the target when it attaches.
+    pipeline that is used for one database, then for another, then for the first again would
+    continue from the second one's cursors. ``sync`` never gets into this state: it checks the
+    target when it attaches.
     """
     state, place = dlt.current.resource_state(), _digest_of_warehouse()
     if state.get(_PLACE, place) != place:
@@ -102,9 +103,9 @@ def _digest_of_warehouse() -> str:
     """
     A digest that differs between warehouses; empty outside a pipeline.
 
-    Only what is known without resolving the destination's configuration: resolving it in a thread
-    that extracts breaks dlt's own resolution. So two servers whose credentials are given field by
-    field look alike.
+    It covers only what is known without resolving the destination's configuration: resolving it in
+    a thread that extracts breaks dlt's own resolution. So two servers whose credentials are given
+    field by field look the same.
     """
     pipeline = find_active_pipeline()
     if pipeline is None or pipeline.destination is None:
@@ -128,12 +129,12 @@ def _find_location(destination: Any) -> str:
 
 def refuse_ambiguous_destination() -> None:
     """
-    Refuse a DuckDB file that dlt alone cannot load, before anything is read.
+    Refuse a DuckDB file that dlt alone cannot load into, before anything is read.
 
-    A pipeline that exists when ``harvest()`` is called gets a client that can load it.
+    A pipeline that exists when ``harvest()`` is called gets a client that can load into it.
 
     Raises:
-        ConfigError: The file's catalog and the dataset have one name.
+        ConfigError: The file's catalog and the dataset have the same name.
     """
     pipeline = find_active_pipeline()
     if pipeline is None or type(pipeline.destination) is not dlt.destinations.duckdb:
