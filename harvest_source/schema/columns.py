@@ -46,8 +46,8 @@ class Column:
     """
     One column of a table, under its warehouse name.
 
-    Everything but keys is nullable, whatever Harvest promises: a key hidden from a role is absent,
-    and a value that does not fit goes to ``<name>__v_text`` and leaves null behind.
+    Every column except keys is nullable, whatever Harvest promises: a member hidden from a role is
+    absent, and a value that does not fit goes to ``<name>__v_text`` and leaves null behind.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Column:
     secret: bool = False
     """Opens a document without a login: left out unless asked for."""
     of: str = ""
-    """Table whose ``id`` it holds, in the same account; empty: none that is read."""
+    """Table whose ``id`` it holds, in the same account; empty: no table that is read."""
     places: int = 4
     """Places after the point that the models keep of a decimal; the table here keeps them all."""
     in_seconds: bool = False
@@ -93,7 +93,7 @@ class Record:
 
     @property
     def own(self) -> tuple[Column, ...]:
-        """The columns that copy no other record: ``client__id``, but not ``client__name``."""
+        """The columns not copied from another record: ``client__id``, but not ``client__name``."""
         ids = {each.name for each in self.columns if each.of}
         return tuple(
             each
@@ -114,7 +114,7 @@ def record(*members: Column | Child) -> Record:
 
 
 def bigint(name: str, description: str, *, of: str = "") -> Column:
-    """Declare a 64-bit whole number, perhaps the id *of* a record in another table."""
+    """Declare a 64-bit whole number, optionally the id *of* a record in another table."""
     return Column(name, Type.BIGINT, description, of=of)
 
 
@@ -155,12 +155,12 @@ def timestamp(name: str, description: str) -> Column:
 
 def undated(column: Column) -> Column:
     """
-    Declare that Harvest may change *column* without a new ``updated_at``, and no money with it.
+    Declare that Harvest may change *column*, but no money, without a new ``updated_at``.
 
-    Sums depend on rates and amounts: where those are others in Harvest, the warehouse is wrong.
-    The current rates of a person are none of these: one that was dated ahead comes into force.
+    Sums depend on rates and amounts: if those differ from Harvest's, the warehouse is wrong. A
+    person's current rates are an exception: a rate that was dated ahead comes into force.
 
-    Unverified against a live account: which columns Harvest changes so.
+    Unverified against a live account: which columns Harvest changes in this way.
     """
     return replace(column, undated=True)
 
@@ -171,5 +171,5 @@ def rows(name: str, description: str, *columns: Column) -> Child:
 
 
 def values(name: str, description: str, column: Type = Type.TEXT, *, of: str = "") -> Child:
-    """Declare an array of plain values, perhaps ids *of* records in another table."""
+    """Declare an array of plain values, optionally ids *of* records in another table."""
     return Child(name, description, (Column("value", column, description, of=of),))

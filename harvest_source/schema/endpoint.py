@@ -1,5 +1,5 @@
 """
-The types of the endpoint table: what one row says of a list that Harvest serves.
+The types of the endpoint table: what one row says about a list that Harvest serves.
 
 If a row needs an ``if`` anywhere else, :class:`Endpoint` lacks a field.
 """
@@ -25,58 +25,58 @@ class ReadStrategy(StrEnum):
     CHANGES = "changes"
     """By ``updated_since``."""
     WHOLE = "whole"
-    """All rows, in place of the account's."""
+    """All rows, replacing the account's."""
     CHILDREN = "children"
-    """One list per parent, in place of the parent's rows."""
+    """One list per parent, replacing the parent's rows."""
     WINDOWS = "windows"
-    """A report of one calendar year, in place of that year's rows."""
+    """A report of one calendar year, replacing that year's rows."""
     SNAPSHOT = "snapshot"
-    """A report without dates, in place of the day's rows."""
+    """A report without dates, replacing the day's rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoChildren:
     """
-    When a record says by itself that no child of it exists. All of it must hold.
+    When a record itself shows that it has no children. All conditions must hold.
 
-    Only a first read relies on it, when no child is loaded yet. Later ones ask every parent on the
-    schedule, so a rule that does not hold for some parent delays its children and loses none.
+    Only a first read relies on it, when no child is loaded yet. Later reads ask every parent on the
+    schedule, so a rule that is wrong for some parent delays its children but loses none.
     """
 
     equal: tuple[tuple[str, str], ...] = ()
     """Pairs of columns with the same value."""
     value: tuple[tuple[str, str], ...] = ()
-    """Columns and the text in them."""
+    """Columns and the text that they must hold."""
     null: tuple[str, ...] = ()
     """Columns without a value."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that it looks at."""
+        """Every column that the rule looks at."""
         return (*(name for pair in self.equal for name in pair), *dict(self.value), *self.null)
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """Whose list a child's list is."""
+    """The parent that a child list belongs to."""
 
     endpoint: str
     key: str
     """The column with the parent's id, which the records lack."""
     having: tuple[str, str] | None = None
-    """An array of the parent and a value in it, without which it has no such list."""
+    """An array of the parent, and the value in it without which the parent has no such list."""
     none_if: NoChildren | None = None
-    """When a parent has no children for sure; None: no column of it says so."""
+    """When a parent certainly has no children; None: no column shows that."""
     at_first: float = 1.0
     """
-    Share of the parents whose lists a read of all history asks for, the newest ones.
+    Share of the parents, the newest ones, whose lists a read of all history asks for.
 
-    The scheduled walk asks for the others, some per run.
+    The scheduled sweep asks for the others, some per run.
     """
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the parent that decide on its children."""
+        """The columns of the parent that decide whether its children are read."""
         rule = () if self.none_if is None else self.none_if.columns
         return ("id", "updated_at", *([self.having[0]] if self.having else []), *rule)
 
@@ -92,7 +92,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A column that holds the ``id`` of another table's row. Drawn, never enforced."""
+    """A column that holds the ``id`` of another table's row. For diagrams; never enforced."""
 
     table: str
     column: str
@@ -115,15 +115,15 @@ class Endpoint:
     single: bool = False
     """One object without an envelope, not a list."""
     primary_key: tuple[str, ...] = ("id",)
-    """Beside ``account_id``; empty when the account has one row."""
+    """Columns beside ``account_id``; empty when the account has one row."""
     cursor: str | None = "updated_at"
     """The column ``updated_since`` compares. None: no such parameter, read whole every time."""
     window: str | None = None
     """The date column that ``from``/``to`` filter. None: no such parameters."""
     cut_by: str | None = None
-    """The id column that can part a single day; its parameter is the name less one underscore."""
+    """The id column that can split a single day; its parameter has one underscore fewer."""
     by_id: bool = True
-    """Whether one record can be had by its id, below the list's path."""
+    """Whether Harvest serves one record by its id, below the list's path."""
     module: str | None = None
     """The flag of ``company`` that switches this off."""
     envelope: str = ""
@@ -131,7 +131,7 @@ class Endpoint:
     parent: Parent | None = None
     report: Report | None = None
     fill: tuple[tuple[str, str], ...] = ()
-    """What stands in a key column that Harvest hides from some roles."""
+    """Key columns that Harvest hides from some roles, and the value to put there."""
     absent: tuple[int, ...] = ()
     """Statuses that mean a parent is gone, or has no such list."""
     volatile: tuple[str, str] | None = None
@@ -139,7 +139,7 @@ class Endpoint:
     own: bool = False
     """Everyone sees all of it: it is about the person whose token asks."""
     in_part: bool = False
-    """What is shown below a parent depends on the role; of other lists it is all, or a 403."""
+    """What is shown below a parent depends on the role; other lists show all, or give a 403."""
     default: bool = True
     """False: read only when asked for by name."""
 
@@ -164,7 +164,7 @@ class Endpoint:
 
     @property
     def may_have_history(self) -> bool:
-        """Tables of things that are named and renamed; not of what is dated by itself."""
+        """Whether its rows are things that are named and renamed, not dated by themselves."""
         return self.strategy is ReadStrategy.CHANGES and self.window is None
 
     @property
@@ -184,7 +184,7 @@ class Endpoint:
 
     @property
     def earlier_names(self) -> Mapping[str, str]:
-        """Columns that had another name in an earlier version: that name to today's."""
+        """By the name that a column had in an earlier version, its name today."""
         return {"from": FROM_DATE, "to": TO_DATE} if self.strategy is ReadStrategy.WINDOWS else {}
 
     @property
@@ -199,7 +199,7 @@ class Endpoint:
 
     @property
     def list_path(self) -> str:
-        """Path to ask, relative to the API's base."""
+        """Path to request, relative to the API's base."""
         return self.path or self.name
 
     @property
@@ -236,7 +236,7 @@ class Endpoint:
 
     @property
     def id_column(self) -> str:
-        """What a column with the id of one of these rows is called: ``invoice_id``."""
+        """Name of a column that holds the id of one of these rows: ``invoice_id``."""
         return f"{self.name.removesuffix('s')}_id"
 
     def child_columns(self, child: Child) -> tuple[Column, ...]:
@@ -245,5 +245,5 @@ class Endpoint:
 
     @property
     def child_tables(self) -> tuple[str, ...]:
-        """Tables of this row's arrays."""
+        """Names of the child tables, one for each array."""
         return tuple(f"{self.name}__{child.name}" for child in self.record.children)

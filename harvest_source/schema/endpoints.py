@@ -421,7 +421,7 @@ DEFAULT_ENDPOINTS = tuple(endpoint for endpoint in ENDPOINTS if endpoint.default
 SECRET_COLUMNS = frozenset(
     f"{e.name}.{column.name}" for e in ENDPOINTS for column in e.record if column.secret
 )
-"""``table.column`` of what opens documents without a login: left out unless asked for."""
+"""``table.column`` of keys that open documents without a login: left out unless asked for."""
 
 PARENT_COLUMNS = {
     listed: tuple(
@@ -434,4 +434,4 @@ PARENT_COLUMNS = {
     )
     for listed in {e.parent.endpoint for e in ENDPOINTS if e.parent is not None}
 }
-"""By each list of parents, the columns that decide on the lists below its records."""
+"""By list of parents, the columns that decide which lists below its records are read."""

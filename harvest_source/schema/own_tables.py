@@ -1,4 +1,4 @@
-"""The tables of this package itself, beside Harvest's: what a row is, its key and columns."""
+"""This package's own tables, beside Harvest's: what a row is, its key and columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DELETED_RECORDS: Final = "deleted_records"
 @dataclass(frozen=True, slots=True)
 class OwnTable:
     """
-    One table of ours.
+    One of this package's own tables.
 
     Attributes:
         key: The columns that identify a row.
@@ -93,8 +93,8 @@ OWN_TABLES: Final = (
             timestamp("detected_at", "When the removal was noticed, UTC"),
             timestamp("restored_at", "When the row was back in its table, UTC; null: it is not"),
             json("record", "The whole row with its arrays; null where only ids are kept"),
-            # A digest of account, table, key and time: dlt's merge compares no null, and parent_id
-            # is null in most rows.
+            # A digest of account, table, key and time: dlt's merge does not match nulls, and
+            # parent_id is null in most rows.
             text("_dlt_id", "Digest of account, table, id and time: identifies the removal"),
         ),
         key=("_dlt_id",),

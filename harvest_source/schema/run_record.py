@@ -1,4 +1,4 @@
-"""What ``sync_runs`` says of a run, and what follows for the age of a table."""
+"""What ``sync_runs`` says about a run, and what follows for the age of a table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RunRecord:
         )
 
     def accounts(self, table: str) -> set[int]:
-        """The accounts of which the run read *table*, to its end or not."""
+        """The accounts whose *table* the run read, completely or not."""
         return {int(each) for each in self.tables.get(table, {}).get("accounts", {})}
 
     def has_read(self, table: str, account_id: int) -> bool:
@@ -68,12 +68,12 @@ def find_last_read(
     runs: Iterable[RunRecord], table: str, account_id: int | None = None
 ) -> datetime | None:
     """
-    When the last of *runs* began that read a table without a failure; None: none did.
+    When the last of *runs* that read a table without a failure began; None: none did.
 
-    What a run began with is what it is sure to hold: later changes may be missing.
+    A run is certain to hold only the changes made before it began: later ones may be missing.
 
     Args:
-        account_id: None: of all accounts that any run read it of, the one that is oldest.
+        account_id: None: the oldest such time of all accounts for which any run read the table.
     """
     known = list(runs)
     if account_id is None:
@@ -94,7 +94,7 @@ def find_unread(runs: Iterable[RunRecord]) -> set[tuple[str, int]]:
 
 def find_evidence(runs: Iterable[RunRecord]) -> list[RunRecord]:
     """
-    Of *runs*, those that tell something which no later one of them tells.
+    Those of *runs* that show something that no later one of them shows.
 
     They are the last one, the last one that wrote rows, and for each table and account the last one
     that read it without a failure: at most one for each table of each account, and two.
@@ -116,7 +116,7 @@ def find_evidence(runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 def find_as_of(runs: Sequence[RunRecord], tables: Collection[str] = ()) -> datetime | None:
     """
-    Since when all of *tables* may lack changes; None: one of them was never read to its end.
+    Time since which any of *tables* may lack changes; None: one was never read completely.
 
     Args:
         tables: Names of endpoints; empty: all that any run read.

@@ -1,4 +1,4 @@
-"""What ``verify_runs`` says of the last verification."""
+"""What ``verify_runs`` says about the last verification."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class VerifyRecord:
 
     Attributes:
         as_of: When it began.
-        last_ok: When the last one began that found everything equal; None: none did.
+        last_ok: When the last one that found everything equal began; None: none did.
     """
 
     as_of: datetime
