@@ -1,11 +1,11 @@
 """
-Every use of what is internal or undocumented in dlt. No other room may use it.
+Every use of dlt's internal or undocumented API. No other package of the project may use it.
 
-Each point says why we need it and what to do when dlt changes or removes it.
-``tests/unit/test_dlt_internals.py`` checks each point against the installed dlt within seconds;
-``pyproject.toml`` admits only the minor versions of dlt that passed. Documented API, such as
-``dlt.source``, ``dlt.mark`` or ``Pipeline.get_local_state_val``, is used where it is needed.
-Other rooms import from this package, not from its modules.
+Each docstring says why we need that API; its "Without ...:" sentence says what to do when dlt
+changes or removes it. ``tests/unit/test_dlt_internals.py`` checks each use against the installed
+dlt within seconds; ``pyproject.toml`` admits only the minor versions of dlt that passed. Documented
+API, such as ``dlt.source``, ``dlt.mark`` or ``Pipeline.get_local_state_val``, is used where it is
+needed. Other packages import from this package, not from its modules.
 """
 
 from __future__ import annotations

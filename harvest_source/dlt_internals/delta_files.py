@@ -1,9 +1,9 @@
 """
-Files of a Delta table, exchanged for others in one commit.
+Replace files of a Delta table with others in one commit.
 
-deltalake's merge holds every row of the files in which nothing changes until its end, and the rows
-that come besides: an unchanged run into 400,000 time entries took 551 MB in place of 252, and more
-with each further row. Here what is in memory is a part of 8,192 rows, whatever the table's size.
+deltalake's merge keeps in memory, until it ends, all rows of unchanged files as well as the new
+rows: an unchanged run into 400,000 time entries took 551 MB instead of 252, and more with each
+further row. This module holds 8,192 rows at a time in memory, whatever the table's size.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ import pyarrow.parquet as pq
 from harvest_source.dlt_internals.delta_writer import PART, FileWriter
 
 _WIDE_PART: Final = 8_192
-"""Rows of all columns in memory at once, which are copied some times on their way."""
+"""Rows with all columns that are in memory at once; they are copied several times on their way."""
 _FILE_ROWS: Final = 8 * PART
-"""Rows of a file. A change of one row writes its whole file anew."""
+"""Rows per file. Changing one row rewrites its whole file."""
 _KNOWN_FEATURES: Final = frozenset({"appendOnly", "invariants"})
-"""What a program that writes must heed and what this module has no part in."""
+"""Table features that bind a writer but do not concern what this module writes."""
 _PLAIN_WRITERS: Final = 2
-"""The last version of the protocol in which these are all."""
+"""The last protocol version that has no features beyond these."""
 _NAMED_FEATURES: Final = 7
-"""The version from which on a table names its features."""
+"""The protocol version from which a table lists its features by name."""
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _PLACE: Final = "harvest_source_place"
-"""Column of numbers of rows; no column of Harvest's is called so."""
+"""Column that holds row numbers; Harvest has no column of this name."""
 
 
 def fit(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """*rows* with the columns and types of *schema*; what it lacks is null."""
+    """Return *rows* with the columns and types of *schema*; missing columns are null."""
     columns = [
         rows.column(field.name).cast(field.type)
         if field.name in rows.column_names
@@ -50,10 +50,10 @@ def fit(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def can_exchange(table: Any) -> bool:
     """
-    Whether files of *table*, deltalake's, can be exchanged without what only deltalake does.
+    Whether files of deltalake's *table* can be exchanged without features only deltalake supports.
 
-    It checks constraints, writes a feed of changes and computes columns; and before 1.6.6 it could
-    not commit removals that others had prepared.
+    Those are constraint checks, the change data feed and computed columns. Also, deltalake before
+    1.6.6 cannot commit file removals that another program prepared.
     """
     try:
         from deltalake.transaction import RemoveAction
@@ -67,7 +67,7 @@ def can_exchange(table: Any) -> bool:
     is_known = version <= _PLAIN_WRITERS or named
     fields = table.schema().fields
     has_rules = any(key.startswith("delta.") for field in fields for key in field.metadata)
-    # The log has other names encoded, and files of other tables by their whole address.
+    # The log encodes other file names, and lists files of other tables by their full URI.
     paths = table.get_add_actions().column("path").to_pylist()
     has_plain_paths = all(_PLAIN_PATH.fullmatch(str(each)) for each in paths)
     return is_known and has_plain_paths and not has_rules and not metadata.partition_columns
@@ -75,15 +75,17 @@ def can_exchange(table: Any) -> bool:
 
 class FileExchange:
     """
-    One commit that takes rows out of a Delta table and puts others in.
+    One commit that removes rows from a Delta table and adds others.
 
-    Use it as a context manager: files that were written for no commit are removed. Those of a
-    commit that failed stay, for deltalake's ``vacuum``: a store may have made it and not said so.
+    Use it as a context manager: it deletes files that it wrote but did not try to commit. Files of
+    a failed commit are left to deltalake's ``vacuum``: the store may have applied the commit and
+    failed to report it.
 
     Args:
-        table: deltalake's, at the version that was read. A commit onto another one fails.
-        file_system: Of its files, as fsspec has it.
-        columns: Its columns, with Arrow's plain types.
+        table: deltalake's table, at the version that was read. Committing onto another version
+            fails.
+        file_system: fsspec's file system that holds the table's files.
+        columns: The table's columns, with Arrow's plain types.
     """
 
     def __init__(self, table: Any, file_system: Any, columns: pa.Schema) -> None:
@@ -105,7 +107,7 @@ class FileExchange:
                 self._file_system.rm(f"{self._root}/{writer.name}")
 
     def take_out(self, file: str, places: pa.Array) -> None:
-        """Exchange *file* for its rows without those at *places*, numbers from 0."""
+        """Replace *file* with its rows except those at *places*, which are counted from 0."""
         self._removed.append(file.removeprefix(f"{self._root}/"))
         at = 0
         for rows in self._iter_file(file):
@@ -126,7 +128,7 @@ class FileExchange:
             self._written[-1].write(rows.slice(at, _WIDE_PART))
 
     def commit(self) -> None:
-        """Let readers see all of it."""
+        """Make all changes visible to readers at once."""
         from deltalake import CommitProperties
         from deltalake.transaction import AddAction, RemoveAction
 
@@ -151,7 +153,7 @@ class FileExchange:
             self._written[-1].close()
 
     def _iter_file(self, path: str) -> Iterator[pa.Table]:
-        # Arrow's datasets hold whole row groups, and deltalake writes a million rows into one.
+        # Arrow's datasets keep whole row groups in memory; deltalake's hold a million rows each.
         with self._file_system.open(path, "rb") as file:
             for batch in pq.ParquetFile(file).iter_batches(batch_size=_WIDE_PART):
                 yield fit(pa.Table.from_batches([batch]), self._columns)
@@ -159,12 +161,12 @@ class FileExchange:
 
 def find_places(keys: pa.Table, parts: Iterator[pa.Table], by: str) -> pa.Array:
     """
-    The numbers of the rows that have one of *keys*.
+    Find the numbers of the rows that have one of *keys*.
 
     Args:
-        keys: Each once, with the types of the rows.
+        keys: Distinct keys, with the types of the rows.
         parts: The key columns of every row, in order.
-        by: The column of *keys* with most values.
+        by: The column of *keys* with the most distinct values.
     """
     values, at = keys.column(by).combine_chunks(), 0
     found: list[pa.Array] = []

@@ -1,5 +1,5 @@
 """
-One file of a Delta table, written with Arrow a part at a time, and what Delta's log says of it.
+Write one file of a Delta table with Arrow, a part at a time, with its statistics for Delta's log.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 PART: Final = 32_768
-"""Rows of a few columns in memory at once, and of a row group."""
+"""Rows of a few columns that are in memory at once; also the rows of a row group."""
 
 
 class FileWriter:
@@ -22,10 +22,10 @@ class FileWriter:
     One file that is being written.
 
     Attributes:
-        name: Of the file.
-        rows: How many it has.
-        size: Bytes, once it is closed.
-        stats: What Delta's log says of it, once it is closed.
+        name: The file's name.
+        rows: The number of rows written so far.
+        size: The file's size in bytes, once it is closed.
+        stats: The statistics for Delta's log as JSON, once the file is closed.
     """
 
     def __init__(self, name: str, sink: Any, columns: pa.Schema) -> None:
@@ -40,17 +40,17 @@ class FileWriter:
         )
 
     def write(self, rows: pa.Table) -> None:
-        """Add rows, which are encoded at once: a row group waits for more of them."""
+        """Add rows. They are encoded immediately, into a row group that stays open for more."""
         for batch in rows.to_batches():
             self._parquet.write_batch(batch, row_group_size=PART)
         self.rows += rows.num_rows
 
     def close(self) -> None:
         """
-        End the file, if it is open.
+        Finish the file, if it is open.
 
         Raises:
-            OSError: It could not be written to its end.
+            OSError: The file could not be written completely.
         """
         if self.stats:
             return
@@ -60,21 +60,21 @@ class FileWriter:
         self.stats = json.dumps(build_stats(self._metadata[0]))
 
     def discard(self) -> None:
-        """Let go of the file, which may be incomplete. Raises nothing."""
-        with suppress(Exception):  # A full disk, perhaps, which was said before.
+        """Close the file, which may be incomplete. Raises nothing."""
+        with suppress(Exception):  # Perhaps a full disk, which an earlier write has reported.
             self._stack.close()
 
 
 def build_stats(metadata: Any) -> dict[str, Any]:
     """
-    What Delta's log says of a file, by which readers pass it over.
+    Build a file's statistics for Delta's log, by which readers can skip the file.
 
     Args:
-        metadata: Arrow's, of the file.
+        metadata: Arrow's metadata of the file.
 
     Returns:
-        Bounds of whole numbers, days and instants, which are exact as JSON; texts and decimals have
-        none. Counts of nulls where every row group has one.
+        Bounds of integers, dates and timestamps, which are exact as JSON; texts and decimals have
+        none. Null counts where every row group has one.
     """
     least: dict[str, Any] = {}
     most: dict[str, Any] = {}
@@ -98,21 +98,21 @@ def build_stats(metadata: Any) -> dict[str, Any]:
 
 
 def _find_bounds(stats: Sequence[Any]) -> tuple[Any, Any] | None:
-    """The least and the largest value of a column, as JSON; None: they cannot be told exactly."""
+    """The smallest and the largest value of a column, as JSON; None if they are not exact."""
     known = [each for each in stats if each.has_min_max]
     empty = [each for each in stats if not each.has_min_max and each.num_values]
     if empty or not known:
         return None
     try:
         values = min(each.min for each in known), max(each.max for each in known)
-    except (ValueError, OverflowError):  # A year that Python does not have.
+    except (ValueError, OverflowError):  # A year that Python cannot represent.
         return None
     least, most = map(_as_json, values)
     return None if least is None or most is None else (least, most)
 
 
 def _as_json(value: Any) -> Any:
-    """A bound as Delta writes it; None for a type of which it may be inexact."""
+    """A bound as Delta writes it; None for a type whose bounds may be inexact."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
             return None

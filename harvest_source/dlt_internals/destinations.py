@@ -1,4 +1,4 @@
-"""Destinations by name, their clients, what they raise, and interrupts while they write."""
+"""Find destinations by name; their clients and errors; and interrupts while they write."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from dlt.load.exceptions import LoadClientJobException
 from harvest_source.dlt_internals.open_tables import OpenTables
 from harvest_source.errors import find_cause
 
-# The exceptions above have no documented home. When one goes: dlt's next base class will do, as
-# long as missing settings and refusals of the destination can be distinguished.
+# The exceptions above have no documented home. When dlt removes one, its next base class will do,
+# as long as missing settings and errors of the destination can be distinguished.
 
 
 SqlClient: TypeAlias = SqlClientBase[Any]
@@ -42,19 +42,19 @@ INNER_ERRORS: Final = (
     "inner_exc",
 )
 """
-Attributes in which dlt's exceptions keep the exception that they stand for, beside ``__cause__``.
+Attributes in which dlt's exceptions keep the exception that they wrap, besides ``__cause__``.
 
-That of ``PipelineStepFailed`` is documented; those of load jobs and of SQL clients are not. Without
-them: the message, which quotes the inner traceback.
+The attribute of ``PipelineStepFailed`` is documented; those of load jobs and of SQL clients are
+not. Without them: the message, which quotes the inner traceback.
 """
 
 _STATEMENT: Final = 4 * 1024 * 1024
-"""Bytes of the longest statement for PostgreSQL; dlt fills half of it with rows."""
+"""Maximum length of a statement for PostgreSQL, in bytes; dlt fills half of it with rows."""
 
 
 def find_failed_table(error: BaseException) -> str | None:
     """
-    dlt's name of the table whose job made a load fail; None when it was no job.
+    dlt's name of the table whose job made a load fail; None if no job caused the failure.
 
     Without ``LoadClientJobException``: the job's name, which the message quotes.
     """
@@ -65,11 +65,11 @@ def find_failed_table(error: BaseException) -> str | None:
 
 def find_destination(name: str) -> Any | None:
     """
-    dlt's destination called *name*, with its settings not resolved yet; None if there is none.
+    Find dlt's destination called *name*, its settings not resolved yet; None if there is none.
 
-    Of ``filesystem``, under whichever name, our :class:`OpenTables`. Statements for PostgreSQL are
-    shorter than dlt's of 32 MB, each of which is in memory three times. Without ``from_reference``:
-    pass the name to ``dlt.pipeline`` and catch its error.
+    ``filesystem``, under whichever name, becomes our :class:`OpenTables`. Statements for PostgreSQL
+    are limited to 4 MB: dlt's have up to 32 MB, each held in memory three times. Without
+    ``from_reference``: pass the name to ``dlt.pipeline`` and catch its error.
     """
     try:
         found: Any = Destination.from_reference(name)
@@ -89,23 +89,23 @@ def failed_to_connect(error: BaseException) -> bool:
     """
     Whether *error* was raised while a connection to the destination was being opened.
 
-    dlt wraps what a database's driver raises, except there, and each driver has exceptions of its
-    own. Without ``open_connection``: whatever its clients' method of that purpose is called.
+    dlt wraps the exceptions of a database driver everywhere except there, and each driver has its
+    own exceptions. Without ``open_connection``: the name of the method that then opens connections.
     """
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code.co_name == "open_connection" for frame, _ in frames)
 
 
 def supports_merge(destination: Any, strategy: str) -> bool:
-    """Whether a destination can merge by *strategy*. Without it: a list of names of ours."""
+    """Whether a destination supports a merge *strategy*. Without it: our own list of names."""
     return strategy in (destination.capabilities().supported_merge_strategies or ())
 
 
 def find_merge_strategies(destination: Any, table: Any) -> tuple[str, ...]:
     """
-    The merge strategies that a destination has for *table*, its table format considered.
+    The merge strategies that a destination supports for *table*, given the table's format.
 
-    Without the selector of ``capabilities``: a list of names of ours.
+    Without the selector of ``capabilities``: our own list of names.
     """
     capabilities = destination.capabilities()
     found = capabilities.supported_merge_strategies or ()
@@ -115,9 +115,9 @@ def find_merge_strategies(destination: Any, table: Any) -> tuple[str, ...]:
 
 def limit_clause(client: SqlClient, rows: int) -> tuple[str, str]:
     """
-    What stands after SELECT and at a query's end, so that at most *rows* rows come.
+    The text after SELECT and the text at the end of a query that limit it to *rows* rows.
 
-    Without ``_limit_clause_sql``: fetch as many rows and close the cursor.
+    Without ``_limit_clause_sql``: fetch that many rows and close the cursor.
     """
     top, last = client._limit_clause_sql(rows)
     return top, last
@@ -126,13 +126,13 @@ def limit_clause(client: SqlClient, rows: int) -> tuple[str, str]:
 @contextmanager
 def delaying_interrupts() -> Iterator[None]:
     """
-    Let Ctrl-C end the run once what is being written is written.
+    Delay Ctrl-C until the current write is complete, then end the run.
 
-    dlt by itself would only not begin the next job, call that a failed load, and forget the signal
-    after the last job. Without ``signals``: a handler of our own for SIGINT and SIGTERM.
+    dlt by itself would only skip the next job and report a failed load; after the last job it
+    forgets the signal. Without ``signals``: our own handler for SIGINT and SIGTERM.
 
     Raises:
-        KeyboardInterrupt: At the end, if a signal came meanwhile.
+        KeyboardInterrupt: A signal came meanwhile. Raised at the end of the block.
     """
     with signals.intercepted_signals():
         try:

@@ -1,13 +1,13 @@
 """
-Copying new rows of a package straight into their DuckDB table, past dlt's staging dataset.
+Copy new rows of a package directly into their DuckDB table, bypassing dlt's staging dataset.
 
-dlt copies a package into a staging table, deletes from the table what has the same keys, and copies
-once more. Where the package has each key once and the table has none of them, as in a first load,
-the second copy and the deletion change nothing but the time: a tenth of a first load's.
+dlt copies a package into a staging table, deletes the table's rows with the same keys, and copies
+the rows again. Where the package has each key once and the table has none of them, as in a first
+load, the deletion and the second copy are superfluous. They take a tenth of a first load's time.
 
-dlt's merge follows all the same, and finds its staging table empty. So a run that is killed at any
-moment leaves what it would have left: rows without a load that dlt calls complete, which the next
-run reads again, finds in the table and merges.
+dlt's merge still runs afterwards, and finds its staging table empty. So a run that is killed at any
+moment leaves the same as with plain dlt: rows of a load that dlt has not marked as complete. The
+next run reads them again, finds them in the table and merges them.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from harvest_source.sql.duckdb_copy import (
 )
 
 _MANY: Final = 1_000
-"""Rows of a file from which on the questions cost less than they may save."""
+"""Rows of a file from which the checks cost less than they may save."""
 _LOGGED: Final = "1MiB"
-"""Changes up to which new rows are written into the log and not into the file."""
+"""Size of changes up to which DuckDB writes new rows into its log and not into the file."""
 _LOCK: Final = threading.Lock()
 _PAST_LOG: Final[dict[str, tuple[int, str]]] = {}
-"""By database: how many jobs write past its log now, and its limit before the first of them."""
+"""By database: the number of jobs that bypass its log now, and its limit before the first one."""
 _FOLDERS: Final = (
     PackageStorage.NEW_JOBS_FOLDER,
     PackageStorage.STARTED_JOBS_FOLDER,
@@ -46,8 +46,9 @@ _FOLDERS: Final = (
     PackageStorage.NEW_JOBS_FOLDER,
 )
 """
-Of a package, in the order in which dlt moves files: one that it moves while they are listed is in
-one that comes later. It moves those back to the first that it tries again.
+A package's folders, in the order in which dlt moves files: a file that dlt moves during the listing
+is found in a later folder. dlt moves a file that it retries back to the first folder, which
+therefore comes last again.
 """
 _MERGE_HINTS: Final = (
     "x-merge-source-filter",
@@ -63,13 +64,13 @@ def build_copy_job() -> Any:
 
     class CopyJob(DuckDbCopyJob):
         """
-        As dlt's own, or straight into the table.
+        dlt's own copy job, which copies directly into the table where it can.
 
         dlt's job classes are not documented. Without them: ``DuckDbCopyJob``.
         """
 
         def run(self) -> None:
-            """Copy the file, once."""
+            """Copy the file, directly if possible."""
             if not (self._may_be_direct() and self._copy_new()):
                 super().run()
 
@@ -82,7 +83,7 @@ def build_copy_job() -> Any:
             )
 
         def _copy_new(self) -> bool:
-            """Copy the rows if all of them are new. False: nothing was changed."""
+            """Copy the rows if all of them are new. Return False if nothing was changed."""
             job_client: Any = self._job_client
             client, table = job_client.sql_client, cast(Any, self._load_table)
             with client.with_alternative_dataset_name(job_client.final_dataset):
@@ -100,7 +101,7 @@ def build_copy_job() -> Any:
 
 
 def is_merged_by_key(schema: Any, table: Any) -> bool:
-    """Whether dlt merges *table* by its primary key alone, and has no child tables to care for."""
+    """Whether dlt merges *table* by its primary key alone, and the table has no child tables."""
     return (
         table.get("write_disposition") == "merge"
         and table.get("x-merge-strategy", "delete-insert") == "delete-insert"
@@ -115,7 +116,7 @@ def is_merged_by_key(schema: Any, table: Any) -> bool:
 
 def is_only_file(path: Path) -> bool:
     """
-    Whether a package has no other file of the table of *path*: a key's newest row may be there.
+    Whether *path* is its table's only file in the package. Another may have a key's newest row.
     """
     table = ParsedLoadJobFileName.parse(path.name).table_name
     files = {name for name in iter_files(path.parent.parent) if name.startswith(f"{table}.")}
@@ -124,9 +125,9 @@ def is_only_file(path: Path) -> bool:
 
 def iter_files(package: Path) -> Iterator[str]:
     """
-    The names of all files of a *package*, some of them twice.
+    Yield the names of all files of a *package*, some of them twice.
 
-    Meanwhile dlt begins other jobs, and moves their files from folder to folder.
+    Meanwhile dlt starts other jobs and moves their files between the folders.
     """
     for folder in _FOLDERS:
         yield from (each.name for each in (package / folder).iterdir())
@@ -147,7 +148,7 @@ def _copy_if_new(connection: Any, file: str, place: str, keys: Sequence[str]) ->
         connection.execute(build_copy(file, place))
         connection.commit()
     except duckdb.Error:
-        # dlt's own way finds the same error, and says it as people and tests know it.
+        # dlt's own copy meets the same error, and reports it as people and tests expect.
         _roll_back(connection)
         return False
     return True
@@ -156,15 +157,15 @@ def _copy_if_new(connection: Any, file: str, place: str, keys: Sequence[str]) ->
 @contextmanager
 def past_log(connection: Any, database: str) -> Iterator[None]:
     """
-    Let DuckDB write large changes into the file at once, and not into its log first.
+    Make DuckDB write large changes directly into the file, bypassing its log.
 
-    dlt has it do so from a gigabyte on. In the log rows take five times the room, and a third of
-    the time in which they are copied; a load ends with them in the file in any case. DuckDB has one
-    limit for all connections to a file, and tables are copied at the same time: the last copy to
-    end sets the limit that there was before the first.
+    With dlt's setting DuckDB does so only above one gigabyte. In the log rows take five times the
+    space, and writing them there takes a third of the copy's time; at the end of a load they are in
+    the file in any case. DuckDB has one limit for all connections to a file, and tables are copied
+    in parallel: the last copy to finish restores the limit from before the first.
 
     Args:
-        database: The file of *connection*.
+        database: Path of the file that *connection* has open.
     """
     with _LOCK:
         jobs, before = _PAST_LOG.get(database) or (0, _read_limit(connection))

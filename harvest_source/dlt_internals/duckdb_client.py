@@ -16,24 +16,24 @@ from harvest_source.dlt_internals.direct_copy import build_copy_job
 _RESERVED_CATALOGS: Final = frozenset({"main", "system", "temp"})
 
 _ARROW_ROWS: Final = 1_000_000
-"""Rows of a batch where a whole result is read at once."""
+"""Rows per batch when a whole result is read at once."""
 
 _DUCKDB: Final = "dlt.destinations.duckdb"
 
 _JOBS: Final = 2
 """
-Tables that are copied or merged at once. dlt does twenty, each of which needs memory of its own:
-together they held more than the whole rest of a first load.
+Tables that are copied or merged in parallel. dlt's default is twenty, each of which needs its own
+memory: together they took more than all the rest of a first load.
 """
 
 
 def find_catalog_name(path: str) -> str:
     """
-    The name that DuckDB gives to the catalog of a file: ``harvest`` for ``harvest.prod.duckdb``.
+    Find the name that DuckDB gives to a file's catalog: ``harvest`` for ``harvest.prod.duckdb``.
 
-    DuckDB takes the first part of the name that is not empty, and adds ``_db`` to names of its own.
-    Of a symbolic link it takes the name of the file that it leads to. Measured with 1.4.5, 1.5.6
-    and 2.0.1; an open connection says ``current_database()``.
+    DuckDB takes the first non-empty part of the file name, and adds ``_db`` to names that it
+    reserves. For a symbolic link it takes the name of the link's target. Measured with 1.4.5, 1.5.6
+    and 2.0.1; on an open connection ``current_database()`` returns the name.
     """
     parts = Path(path.partition("?")[0]).resolve().name.split(".")
     name = next((part for part in parts if part), "")
@@ -41,7 +41,7 @@ def find_catalog_name(path: str) -> str:
 
 
 def is_ambiguous(catalog: str, dataset: str) -> bool:
-    """Whether DuckDB would not know if ``dataset.table`` means a catalog or a schema."""
+    """Whether DuckDB cannot decide if ``dataset`` in ``dataset.table`` is a catalog or a schema."""
     return dataset.lower() in {catalog.lower(), "system", "temp"}
 
 
@@ -49,14 +49,14 @@ def create_duckdb_file(path: Path) -> None:
     """
     Create a DuckDB file that every DuckDB from 1.0 on can read, unless the file exists.
 
-    DuckDB 2 makes files that 1.x refuses. A file keeps its storage version when other versions of
-    the library write to it; dlt 1.31 has no setting for it.
+    DuckDB 2 creates files that 1.x refuses. A file keeps its storage version when other versions of
+    the library write to it; dlt 1.31 has no setting for the version.
 
-    Only its owner may read it, since rows hold salaries and rates. Other rights stay as they were
-    given to an existing file.
+    Only the file's owner may read it, since rows hold salaries and rates. The permissions of an
+    existing file are not changed.
 
     Raises:
-        duckdb.Error: It cannot be created.
+        duckdb.Error: The file cannot be created.
     """
     import duckdb
 
@@ -68,14 +68,14 @@ def create_duckdb_file(path: Path) -> None:
 
 class NamingDuckDB(dlt.destinations.duckdb):
     """
-    dlt's DuckDB destination, for files whose catalog has the name of the dataset.
+    dlt's DuckDB destination, which can also load a file whose catalog is named like the dataset.
 
-    DuckDB names the catalog after the file and refuses ``harvest.clients`` in ``harvest.duckdb``:
-    is ``harvest`` the catalog or the schema? dlt 1.31 names tables by their dataset alone (its
-    MotherDuck destination names the catalog too), so such a file cannot be loaded. This client
-    names the catalog where it must, and is dlt's own otherwise. It also creates the file as
-    :func:`create_duckdb_file` does, and reads Arrow tables by the method that DuckDB has: dlt 1.31
-    calls ``fetch_arrow_table``, which DuckDB 2 removed.
+    DuckDB names the catalog after the file and refuses ``harvest.clients`` in ``harvest.duckdb``,
+    because ``harvest`` may be the catalog or the schema. dlt 1.31 qualifies tables by their dataset
+    alone (its MotherDuck destination adds the catalog), so it cannot load such a file. This
+    destination adds the catalog where necessary, and is dlt's own otherwise. It also creates the
+    file with :func:`create_duckdb_file`, and reads Arrow tables by whichever method DuckDB has: dlt
+    1.31 calls ``fetch_arrow_table``, which DuckDB 2 removed.
 
     When dlt's client classes move: refuse such files, with the advice to rename them.
     """
@@ -84,10 +84,10 @@ class NamingDuckDB(dlt.destinations.duckdb):
 
     def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
         """
-        As dlt's own.
+        Resolve the configuration as dlt does, but the one without credentials only once.
 
-        dlt asks for the configuration without credentials some forty times in one load, for the
-        destination's capabilities alone. It is resolved once, which saves a tenth of a small load.
+        dlt asks for the latter some forty times in one load, only to get the destination's
+        capabilities. Resolving it once saves a tenth of a small load's time.
         """
         if not accept_partial:
             return super().configuration(initial_config)
@@ -97,7 +97,7 @@ class NamingDuckDB(dlt.destinations.duckdb):
 
     @property
     def client_class(self) -> Any:
-        """Its client, made when dlt asks for it: the import costs 0.1 s."""
+        """The client's class, imported when dlt asks for it: the import takes 0.1 s."""
         return _build_duckdb_client()
 
     @property
@@ -108,11 +108,12 @@ class NamingDuckDB(dlt.destinations.duckdb):
 
 def build_duckdb(path: str, *, read_only: bool = False) -> NamingDuckDB:
     """
-    The destination of the file at *path*.
+    Build the destination for the file at *path*.
 
     Args:
-        read_only: Open it beside other readers, and refuse to write. ``DuckDbCredentials`` has no
-            public home; without it: pass the path, and open the file for writing.
+        read_only: Open the file for reading alone, so that other readers can open it too.
+            ``DuckDbCredentials`` has no public home. Without it: pass the path, and open the file
+            for writing.
     """
     if not read_only:
         return NamingDuckDB(credentials=path, max_parallel_load_jobs=_JOBS)
@@ -126,7 +127,7 @@ def use_naming_duckdb(pipeline: dlt.Pipeline) -> None:
     Give a *pipeline* that writes to dlt's DuckDB destination a :class:`NamingDuckDB` instead.
 
     The plain ``dlt.pipeline("harvest", destination="duckdb", dataset_name="harvest")`` writes to
-    ``harvest.duckdb``, which dlt alone cannot load. Setting ``Pipeline.destination`` is public;
+    ``harvest.duckdb``, which plain dlt cannot load. Setting ``Pipeline.destination`` is public;
     ``config_params`` is not documented. Without it: say in the README which destination to pass.
     """
     given = pipeline.destination
@@ -139,18 +140,18 @@ def use_naming_duckdb(pipeline: dlt.Pipeline) -> None:
 
 @cache
 def build_cursor() -> Any:
-    """The class of dlt's cursors in DuckDB, which read Arrow tables in every DuckDB."""
+    """Build a subclass of dlt's DuckDB cursor that reads Arrow tables with every DuckDB version."""
     import pyarrow
     from dlt.destinations.impl.duckdb.sql_client import DuckDBDBApiCursorImpl
 
     class Cursor(DuckDBDBApiCursorImpl):
         def iter_arrow(self, chunk_size: int) -> Any:
-            """Arrow tables, without ``fetch_arrow_table``."""
+            """Yield Arrow tables without calling ``fetch_arrow_table``."""
             if not hasattr(self.native_cursor, "to_arrow_reader"):  # DuckDB 1.4
                 yield from super().iter_arrow(chunk_size)
                 return
             with warnings.catch_warnings():
-                # DuckDB 2 advises callers to use its relations, which dlt has none of.
+                # DuckDB 2 advises callers to use its relations, which dlt does not use.
                 warnings.filterwarnings("ignore", "Arrow output on a DB-API", UserWarning)
                 reader: Any = self.native_cursor.to_arrow_reader(chunk_size or _ARROW_ROWS)
             if not chunk_size:
@@ -170,13 +171,13 @@ def _build_duckdb_client() -> Any:
         cursor_impl = build_cursor()
 
         def open_connection(self) -> Any:
-            """Create the file first, so that dlt does not make one that old clients refuse."""
+            """Create the file first: one that dlt creates could not be opened by old clients."""
             if self.credentials.external_conn() is None and not self.credentials.read_only:
                 create_duckdb_file(Path(str(self.credentials.database)))
             return super().open_connection()
 
         def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:  # noqa: ARG002
-            """The file's catalog where the dataset alone would be ambiguous."""
+            """The file's catalog if the dataset alone would be ambiguous, else None."""
             name = find_catalog_name(str(self.credentials.database))
             if not is_ambiguous(name, self.dataset_name):
                 return None
@@ -187,7 +188,7 @@ def _build_duckdb_client() -> Any:
             super().__init__(schema, config, capabilities)
             made = self.sql_client
             self.final_dataset = made.dataset_name
-            """The dataset, also while dlt turns to its staging dataset."""
+            """The dataset's name, also while dlt works in its staging dataset."""
             self.sql_client = SqlClient(
                 made.dataset_name, made.staging_dataset_name, config.credentials, capabilities
             )
@@ -195,7 +196,7 @@ def _build_duckdb_client() -> Any:
         def create_load_job(
             self, table: Any, file_path: str, load_id: str, restore: bool = False
         ) -> Any:
-            """Files are copied past the staging dataset where all of their rows are new."""
+            """Use a copy job that bypasses the staging dataset for files with only new rows."""
             job = super().create_load_job(table, file_path, load_id, restore)
             return build_copy_job()(file_path) if type(job) is DuckDbCopyJob else job
 
@@ -203,12 +204,12 @@ def _build_duckdb_client() -> Any:
             self, only_tables: Any = None, expected_update: Any = None, force: bool = False
         ) -> Any:
             """
-            Of the named tables and their child tables.
+            Update the named tables and their child tables.
 
-            dlt adds columns to tables that a load has files for, but merges their child tables with
-            all columns, whether the load has files for these or not. And it looks for missing
-            columns only where it has not stored the schema: a load that failed has stored it, and
-            a person may have renamed a column since.
+            dlt adds columns only to tables for which a load has files, but merges all columns of
+            their child tables, whether the load has files for these or not. Also, dlt looks for
+            missing columns only if it has not stored the schema yet. But a failed load may have
+            stored it, and a person may have renamed a column since.
             """
             if only_tables is not None:
                 only_tables = {*only_tables, *_find_children(self.schema, only_tables)}
@@ -219,7 +220,7 @@ def _build_duckdb_client() -> Any:
 
 
 def _find_children(schema: dlt.Schema, tables: Any) -> Iterator[str]:
-    """Child tables with rows, of any depth, of *tables*."""
+    """Yield *tables* and their child tables of any depth, as far as they have had rows."""
     for name, table in schema.tables.items():
         if has_table_seen_data(table) and get_root_table(schema.tables, name)["name"] in tables:
             yield name

@@ -1,4 +1,4 @@
-"""What is known while dlt extracts."""
+"""What dlt knows during extraction: the pipeline, the load id and the tables."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dlt.sources import DltResource
 
 def find_active_pipeline() -> dlt.Pipeline | None:
     """
-    The pipeline that is running or was made last; None when there is none.
+    The pipeline that is running or was created last; None if there is none.
 
-    ``dlt.current.pipeline()`` is documented, but makes a pipeline and its folder when there is
-    none. Without this function: that one.
+    ``dlt.current.pipeline()`` is documented, but creates a pipeline and its folder if there is
+    none. Without ``current_pipeline``: use ``dlt.current.pipeline()``.
     """
     pipeline = current_pipeline()
     return pipeline if isinstance(pipeline, dlt.Pipeline) else None
@@ -28,9 +28,9 @@ def find_load_id() -> str | None:
     """
     Id of the load package that is being extracted; None outside a pipeline.
 
-    dlt adds it to dictionaries only; tables that travel as Arrow get it from us. Without the load
-    package's state: dlt's option ``normalize.parquet_normalizer.add_dlt_load_id``, which applies to
-    every pipeline of the process.
+    dlt adds the id to dictionaries only; Arrow tables get it from us. Without the load package's
+    state: dlt's option ``normalize.parquet_normalizer.add_dlt_load_id``, which applies to every
+    pipeline of the process.
     """
     try:
         return dlt.current.load_package_state()["load_id"]
@@ -40,23 +40,24 @@ def find_load_id() -> str | None:
 
 def build_load_id() -> str:
     """
-    The load id that a load would get now. Load ids are instants as text, and only grow.
+    Build the id that a load would get now. Load ids are timestamps as text, and only grow.
 
-    To tell rows that were loaded before a moment from those loaded since. Without it:
-    ``str(time.time())``, of which they are made today.
+    It separates rows that were loaded before this moment from rows loaded since. Without
+    ``create_load_id``: ``str(time.time())``, from which dlt makes the ids today.
     """
     return create_load_id()
 
 
 def compute_tables(resource: DltResource, schema: dlt.Schema) -> list[Any]:
     """
-    The table and child tables of *resource* as dlt will have them, every hint applied.
+    Compute the table and child tables of *resource* as dlt will have them, with all hints applied.
 
     Returns:
-        None of them when a hint is a function of the rows, so that they are not known yet.
+        The tables; an empty list if a hint is a function of the rows, so that dlt does not know the
+        tables yet.
 
-    ``compute_table_schema`` is documented, that of nested tables and the normalization are not.
-    Without them: check the write disposition that the resource was given, and no more.
+    ``compute_table_schema`` is documented; its equivalent for nested tables and the normalization
+    are not. Without them: check only the write disposition that the resource was given.
     """
     try:
         table: Any = resource.compute_table_schema()
@@ -68,7 +69,7 @@ def compute_tables(resource: DltResource, schema: dlt.Schema) -> list[Any]:
 
 def takes_new_tables(schema: dlt.Schema, table: Any) -> bool:
     """
-    Whether the schema contract lets *table* in, or it is there already.
+    Whether the schema contract admits *table*, or the schema has it already.
 
     Without the two methods: say in the docs that ``tables`` must be ``evolve`` in the first run.
     """

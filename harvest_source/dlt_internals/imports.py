@@ -1,4 +1,4 @@
-"""Large libraries that dlt imports and a command of ours can do without."""
+"""Avoid importing large libraries that dlt imports and our commands do not need."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _REQUESTS: Final = "dlt.sources.helpers.requests"
 
 def leave_out_sqlalchemy() -> None:
     """
-    Have dlt parse addresses with its own code, also where SQLAlchemy is installed.
+    Make dlt parse URLs with its own code, even if SQLAlchemy is installed.
 
-    dlt 1.31 imports SQLAlchemy, where it is there, to parse the address of any database, a file's
-    too. That takes a tenth of a run without changes. Without SQLAlchemy it uses a part of it that
-    it brings along, under the same names: that is put in its place. Call this only in a command's
-    own process, for DuckDB: other sources, and dlt's destination ``sqlalchemy``, need SQLAlchemy's
-    own class of addresses.
-    Where SQLAlchemy has been imported already, nothing changes. Without this: a slower start.
+    dlt 1.31 imports SQLAlchemy, if it is installed, to parse the URL of any database, even of a
+    file. That takes a tenth of a run without changes. If SQLAlchemy is not installed, dlt uses its
+    bundled copy of a part of it, with the same names: this function puts that copy in place. Call
+    it only in a command's own process, for DuckDB: other sources, and dlt's destination
+    ``sqlalchemy``, need SQLAlchemy's own URL class. If SQLAlchemy has been imported already,
+    nothing changes. Without this: a slower start.
     """
     if "sqlalchemy" in sys.modules or _COMPAT in sys.modules:
         return
     try:
         sys.modules[_COMPAT] = importlib.import_module("dlt.common.libs.sql_alchemy_shims")
     except ImportError:
-        return  # An older or newer dlt, which has its own way.
+        return  # An older or newer dlt, which does it differently.
 
 
 class _Later(ModuleType):
-    """Stands for dlt's client of HTTP until something is wanted of it: then that is imported."""
+    """Placeholder for dlt's HTTP client, which is imported on first use of an attribute."""
 
     def init(self, config: Any) -> None:
-        """What dlt calls when it starts: the configuration of its client."""
+        """Store the client's configuration, which dlt passes when it starts."""
         self.__dict__["_config"] = config
 
     def __getattr__(self, name: str) -> Any:
@@ -50,11 +50,11 @@ class _Later(ModuleType):
 
 def put_off_requests() -> None:
     """
-    Have dlt import its client of HTTP, and with it requests, when that is first used.
+    Make dlt import its HTTP client, and with it requests, on first use.
 
-    dlt 1.31 imports it whenever it starts, to configure it, and a run uses it for telemetry alone,
-    which our commands switch off: a twentieth of a run without changes. Call this only in a
-    command's own process. Without this: a slower start.
+    dlt 1.31 imports the client whenever it starts, to configure it. That takes a twentieth of a run
+    without changes, although a run uses the client only for telemetry, which our commands switch
+    off. Call this only in a command's own process. Without this: a slower start.
     """
     if _REQUESTS not in sys.modules:
         sys.modules[_REQUESTS] = _Later(_REQUESTS)

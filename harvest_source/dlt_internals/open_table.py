@@ -1,9 +1,9 @@
 """
-One table of Delta or Iceberg: reading it with Arrow, and changing it in one commit.
+Read a Delta or Iceberg table with Arrow, and change it in one commit.
 
-dlt 1.31 merges into these formats too, but leaves elements of an array that became shorter, cannot
-keep versions, and upserts into Iceberg a thousand rows at a time, each time in a commit of its own
-that reads the whole table: half an hour for what takes seconds here.
+dlt 1.31 merges into these formats too. But it leaves stale elements when an array becomes shorter,
+cannot keep versions, and upserts into Iceberg a thousand rows at a time, each in its own commit
+that reads the whole table: that takes half an hour, and seconds here.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ from harvest_source.dlt_internals.delta_writer import PART
 from harvest_source.sql.maintenance import quote
 
 _GONE: Final = "harvest_source_gone"
-"""Column that marks keys in the source of a merge; no column of Harvest's is called so."""
+"""Column that marks keys in the source of a merge; Harvest has no column of this name."""
 
 
 class OpenTable(Protocol):
     """
-    A table that is changed in commits: readers see it before or after one, never in between.
+    A table that is changed by commits: readers see the table before or after one, never in between.
 
     Attributes:
-        columns: Its columns now, with Arrow's plain types.
-        files: The paths of its parquet files now. A file may lack columns, which are null then.
+        columns: The current columns, with Arrow's plain types.
+        files: The current paths of the parquet files. Columns that a file lacks are null.
 
     Raises:
-        DestinationTerminalException: Another program wrote it in a way that files do not show.
+        DestinationTerminalException: Another program changed the table in a way that the parquet
+            files alone do not show.
     """
 
     @property
@@ -49,32 +50,33 @@ class OpenTable(Protocol):
     def files(self) -> list[str]: ...
 
     def read(self, names: Sequence[str]) -> pa.Table:
-        """Some columns of every row."""
+        """Read the columns *names* of every row."""
 
     def iter_batches(self, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Every row, a part at a time; of *names* alone if they are given."""
+        """Yield every row, a part at a time; only the columns *names* if they are given."""
 
     def add_columns(self, columns: pa.Schema) -> None:
-        """Add those of *columns* that it lacks; null in every row."""
+        """Add those of *columns* that the table lacks; they are null in every row."""
 
     def replace(self, keys: pa.Table | None, rows: pa.Table | None) -> None:
         """
-        Take out every row whose values are in *keys*, and add *rows*, in one commit.
+        Remove every row whose values are in *keys*, and add *rows*, in one commit.
 
         Args:
-            keys: Columns of the table, without nulls; None: no row goes.
-            rows: May lack columns, which are null then; None: no row comes.
+            keys: Columns of the table, without nulls; None: no row is removed.
+            rows: Columns that they lack are null; None: no row is added.
 
         Raises:
-            DestinationTransientException: It was changed by another process, or cannot be written.
+            DestinationTransientException: Another process changed the table, or the table cannot be
+                written.
         """
 
 
 def take_present(table: OpenTable, keys: pa.Table) -> pa.Table:
     """
-    Those of *keys* that *table* has rows of, each once, with its types.
+    Return the distinct *keys* for which *table* has rows, with the table's types.
 
-    The table is read a part at a time: its keys alone may be hundreds of megabytes.
+    The table is read a part at a time: its keys alone may take hundreds of megabytes.
     """
     names = keys.column_names
     wanted, by = _narrow(table, keys)
@@ -88,7 +90,7 @@ def take_present(table: OpenTable, keys: pa.Table) -> pa.Table:
 
 
 def _narrow(table: OpenTable, keys: pa.Table) -> tuple[pa.Table, str]:
-    """*keys* each once, with the types of *table*, and which of them has most values."""
+    """Distinct *keys* with the types of *table*, and the key column with the most values."""
     names = keys.column_names
     types = pa.schema([table.columns.field(name) for name in names])
     wanted = keys.cast(types).group_by(names).aggregate([])
@@ -98,7 +100,8 @@ def _narrow(table: OpenTable, keys: pa.Table) -> tuple[pa.Table, str]:
 @contextmanager
 def _refusing() -> Iterator[None]:
     """
-    Errors of the formats' libraries as dlt's: they have bases of their own, in optional packages.
+    Raise errors of the formats' libraries as dlt's: their own base classes are in optional
+    packages.
     """
     try:
         yield
@@ -112,12 +115,12 @@ class _InFiles:
     """
     Reads a table's files with Arrow.
 
-    Without filters: Arrow 26 does not compare texts with the statistics of files that have views of
-    texts, as deltalake writes them.
+    It passes no filters to Arrow: Arrow 26 cannot compare texts with the statistics of files with
+    string views, which deltalake writes.
 
     Args:
-        table: The library's.
-        file_system: Of its files, as fsspec has it.
+        table: The table object of deltalake or pyiceberg.
+        file_system: fsspec's file system that holds the table's files.
     """
 
     def __init__(self, table: Any, file_system: Any) -> None:
@@ -140,9 +143,9 @@ class _InFiles:
         yield from self._iter_parts(names, self.files)
 
     def _iter_parts(self, names: Sequence[str] | None, files: list[str]) -> Iterator[pa.Table]:
-        """Every row of *files*, in their order."""
+        """Yield every row of *files*, in their order."""
         columns = None if names is None else list(names)
-        # Arrow reads two ahead, and by itself sixty parts of four times as many rows.
+        # By default Arrow reads ahead sixty parts, each with four times as many rows.
         parts = self._open(files).to_batches(
             columns=columns, batch_size=PART, batch_readahead=1, fragment_readahead=2
         )
@@ -158,7 +161,7 @@ class _InFiles:
 
 
 class DeltaTable(_InFiles):
-    """A table of Delta: *table* is deltalake's."""
+    """A Delta table: *table* is deltalake's."""
 
     @property
     def columns(self) -> pa.Schema:
@@ -168,7 +171,7 @@ class DeltaTable(_InFiles):
     def files(self) -> list[str]:
         if "deletionVectors" in (self._table.protocol().reader_features or ()):
             raise DestinationTerminalException(_explain_other("deletion vectors"))
-        # Of a folder with a space the library says %20.
+        # The library writes a space in a folder's name as %20.
         return [self.file_system._strip_protocol(unquote(uri)) for uri in self._table.file_uris()]
 
     def add_columns(self, columns: pa.Schema) -> None:
@@ -210,7 +213,7 @@ class DeltaTable(_InFiles):
                 write_deltalake(self._table, added, mode="append")
 
     def _merge(self, keys: pa.Table, rows: pa.Table) -> None:
-        """Only a merge takes rows out and puts rows in by one commit."""
+        """Remove and add rows in one commit, which in deltalake only a merge can do."""
         marks = fit(keys, rows.schema).append_column(_GONE, pa.repeat(True, keys.num_rows))
         added = rows.append_column(_GONE, pa.repeat(False, rows.num_rows))
         same = (f"target.{quote(name)} = source.{quote(name)}" for name in keys.column_names)
@@ -229,7 +232,7 @@ class DeltaTable(_InFiles):
 
 
 class IcebergTable(_InFiles):
-    """A table of Iceberg: *table* is pyiceberg's."""
+    """An Iceberg table: *table* is pyiceberg's."""
 
     @property
     def columns(self) -> pa.Schema:
@@ -265,7 +268,7 @@ def _explain_other(what: str) -> str:
 
 
 def _simplify(columns: Any) -> pa.Schema:
-    """Columns with Arrow's plain types of texts, which all else here has."""
+    """Return *columns* with Arrow's plain string and binary types, as used elsewhere here."""
     plain = {pa.large_string(): pa.string(), pa.string_view(): pa.string()}
     plain |= {pa.large_binary(): pa.binary(), pa.binary_view(): pa.binary()}
     return pa.schema([(each.name, plain.get(each.type, each.type)) for each in pa.schema(columns)])
@@ -273,10 +276,10 @@ def _simplify(columns: Any) -> pa.Schema:
 
 def _build_filter(keys: pa.Table) -> Any:
     """
-    The condition that a row has one of *keys*.
+    Build the condition that a row has one of *keys*.
 
-    One condition for each combination of all columns but the one with most values: conditions of
-    one key each take pyiceberg longer than the rest of a load.
+    Keys are grouped by all columns except the one with the most values, and each group makes one
+    condition: with one condition per key pyiceberg takes longer than the rest of a load.
     """
     from pyiceberg.expressions import (
         And,
@@ -296,7 +299,7 @@ def _build_filter(keys: pa.Table) -> Any:
     conditions = []
     for group, values in groups.items():
         equal = [EqualTo(name, value) for name, value in zip(others, group, strict=True)]
-        # By bounds whole files are passed over, which pyiceberg does not do by long lists.
+        # The bounds let pyiceberg skip whole files, which it does not do for long lists.
         bounds = [GreaterThanOrEqual(by, min(values)), LessThanOrEqual(by, max(values))]
         conditions.append(reduce(And, [*equal, *bounds, In(by, values)]))
     return conditions[0] if len(conditions) == 1 else Or(*conditions)

@@ -1,10 +1,10 @@
 """
-dlt's destination ``filesystem`` with tables of Delta or Iceberg, complete.
+dlt's destination ``filesystem`` with full support for Delta and Iceberg tables.
 
-Three things are other than in dlt 1.31. A load of a table and its child tables is one job, which
+It differs from dlt 1.31 in three ways. A load of a table and its child tables is one job, which
 replaces each parent's elements as a whole and keeps versions (``scd2``). Tables are read with
-Arrow, where dlt needs extensions of DuckDB that it downloads. And tables can be made and extended
-without rows. Everything else is dlt's own, so what it wrote can be read and loaded by plain dlt.
+Arrow, where dlt needs DuckDB extensions that it downloads. And tables can be created and extended
+without rows. Everything else is dlt's own, so plain dlt can read and load what this one wrote.
 
 Without dlt's ``FilesystemClient``: refuse the destination, as with plain files.
 """
@@ -27,11 +27,11 @@ _STRATEGIES: Final[Any] = ("delete-insert",)
 
 
 class OpenTables(dlt.destinations.filesystem):
-    """dlt's filesystem destination with a client of ours."""
+    """dlt's filesystem destination with our own client."""
 
     @property
     def client_class(self) -> Any:
-        """Its client, made when dlt asks for it."""
+        """The client's class, imported when dlt asks for it."""
         from harvest_source.dlt_internals.open_tables_client import OpenTablesClient
 
         return OpenTablesClient
@@ -53,21 +53,22 @@ def _choose_strategies(known: Sequence[Any], /, *, table_schema: Any) -> Sequenc
 
 
 def is_open_tables(client: Any) -> TypeGuard[Any]:
-    """Whether *client*, of a destination or of its SQL, is one of ours."""
+    """Whether *client*, a destination client or its SQL client, is one of ours."""
     return getattr(client, "has_open_tables", False)
 
 
 def find_open_table(sql_client: Any, name: str) -> OpenTable:
-    """The table *name* as a SQL client of ours knows it."""
+    """Open the table *name* through our own SQL client."""
     table: OpenTable = sql_client.remote_client.open_table(name)
     return table
 
 
 def find_row_key(schema: dlt.Schema, table: str) -> tuple[str, ...]:
     """
-    Columns that identify a row of *table*, by its hints.
+    Find the columns that identify a row of *table*, by its hints.
 
-    A digest may come back in a later version; its beginning does not.
+    For a table with versions these are the digest and the version's start: a later version may have
+    the same digest as an earlier one.
     """
     columns = schema.get_table_columns(table)
     for hints in (("x-row-version", "x-valid-from"), ("primary_key",), ("row_key",)):
@@ -78,6 +79,6 @@ def find_row_key(schema: dlt.Schema, table: str) -> tuple[str, ...]:
 
 
 def find_table_format(schema: dlt.Schema) -> str | None:
-    """The format of the tables of *schema* that are in the destination; None: not known yet."""
+    """The format of the tables of *schema* in the destination; None if not known yet."""
     formats = (table.get("table_format") for table in schema.data_tables(seen_data_only=True))
     return next((str(each) for each in formats if each in TABLE_FORMATS), None)

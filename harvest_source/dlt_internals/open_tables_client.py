@@ -1,7 +1,7 @@
 """
-dlt's clients of files whose tables are of Delta or Iceberg, and the job that merges into them.
+dlt's clients for Delta or Iceberg tables in files, and the job that merges into them.
 
-Imported when dlt asks for a client: it needs Arrow, for which nothing waits before that.
+Imported only when dlt asks for a client: it needs Arrow, and nothing before that does.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class MergeJob(ReferenceFollowupJob):
         rows = _keep_last(staged[table["name"]], key)
         main = client.make_open_table(table["name"])
         nested = get_nested_tables(client.schema.tables, table["name"], include_self=False)
-        # Wherever this is stopped, no element is left without its row.
+        # In this order, an interruption at any point leaves no element without its row.
         held = find_held(main, rows.select(key), C_DLT_ID) if nested else None
         for name in [str(each["name"]) for each in nested]:
             if held is not None and client.has_open_table(name):
@@ -89,8 +89,8 @@ class MergeJob(ReferenceFollowupJob):
 
 class Done(RunnableLoadJob):
     """
-    A job with nothing to do. dlt's own is done before it begins, and dlt, which waits to be
-    told of the end of a job, then waits a second in vain.
+    A job with nothing to do. dlt's own such job is complete before it starts, so that dlt, which
+    waits for a job to report its end, waits a second for nothing.
     """
 
     def run(self) -> None:
@@ -106,13 +106,13 @@ class SqlClient(FilesystemSqlClient):
     cursor_impl = build_cursor()
 
     def create_secret(self, *_: Any, **__: Any) -> bool:
-        """Let DuckDB read by the file system that dlt has; for its own it needs extensions."""
+        """Make DuckDB read through dlt's file system; its own would need extensions."""
         if (protocol := self.remote_client.config.protocol) != "file":
             self._register_filesystem(self.remote_client.fs_client, protocol)
         return True
 
     def should_replace_view(self, view_name: str, table_schema: Any) -> bool:
-        """A view reads what the table was when it was made."""
+        """Always for open tables: a view lists the files that the table had when it was made."""
         is_open = table_schema.get("table_format") in TABLE_FORMATS
         return is_open or super().should_replace_view(view_name, table_schema)
 
@@ -167,7 +167,7 @@ class OpenTablesClient(FilesystemClient):
         self._sql_client = client
 
     def open_sql(self) -> None:
-        """Open the connection, which dlt's client opens for readers alone; until it exits."""
+        """Open the SQL connection, which dlt opens for readers only; ``__exit__`` closes it."""
         if self.sql_client.native_connection is None:
             self.sql_client.open_connection()
 
@@ -191,7 +191,7 @@ class OpenTablesClient(FilesystemClient):
         return IcebergTable(found, self.fs_client)
 
     def make_open_table(self, name: str) -> OpenTable:
-        """The table with every column that the schema has; made if it is missing."""
+        """Open the table with every column of the schema; create what is missing."""
         table = self.prepare_load_table(name)
         columns = columns_to_arrow(table["columns"], self.capabilities, "UTC")
         columns = pa.schema([each.with_nullable(True) for each in columns])
@@ -230,7 +230,7 @@ class OpenTablesClient(FilesystemClient):
         )
 
     def get_storage_tables(self, table_names: Iterable[str]) -> Iterator[Any]:
-        """With the columns that the tables have; dlt gives those of its schema."""
+        """Yield tables with the columns that they have; dlt yields those of its schema."""
         for name in table_names:
             if self.prepare_load_table(name).get("table_format") not in TABLE_FORMATS:
                 yield from super().get_storage_tables([name])
@@ -244,7 +244,7 @@ class OpenTablesClient(FilesystemClient):
     def update_stored_schema(
         self, only_tables: Any = None, expected_update: Any = None, force: bool = False
     ) -> Any:
-        """Makes tables and columns too, if *force*; dlt makes them with their first rows."""
+        """Also create tables and columns if *force*; dlt creates them with their first rows."""
         applied = super().update_stored_schema(only_tables, expected_update, force)
         for name in only_tables or () if force else ():
             if self.prepare_load_table(name).get("table_format") in TABLE_FORMATS:
@@ -254,14 +254,14 @@ class OpenTablesClient(FilesystemClient):
 
 def merge_versions(table: OpenTable, hints: Any, rows: pa.Table, now: Any) -> None:
     """
-    Add the versions *rows* that are not open yet, and close the open ones that they follow.
+    Add the versions *rows* that are not open yet, and close the open versions that they supersede.
 
-    As dlt's ``scd2`` with a merge key, which dlt has not for files: a version is known by its
-    digest, and only versions of rows that came are closed.
+    This is dlt's ``scd2`` with a merge key, which dlt lacks for files: a digest identifies a
+    version, and only versions with a merge key in *rows* are closed.
 
     Args:
-        hints: dlt's, of the table.
-        now: When the versions begin and end.
+        hints: dlt's hints of the table.
+        now: When the added versions start and the closed ones end.
     """
     columns = hints["columns"]
     start, end, digest = (
@@ -269,7 +269,7 @@ def merge_versions(table: OpenTable, hints: Any, rows: pa.Table, now: Any) -> No
         for hint in ("x-valid-from", "x-valid-to", "x-row-version")
     )
     key = [name for name, each in columns.items() if each.get("merge_key")]
-    # dlt stages its columns of validity without values.
+    # dlt stages its validity columns without values.
     rows = _keep_last(rows, [digest]).drop_columns(list({start, end} & {*rows.column_names}))
     here = take_present(table, rows.select(key))
     held = table.read([*key, digest, end])
@@ -282,7 +282,7 @@ def merge_versions(table: OpenTable, hints: Any, rows: pa.Table, now: Any) -> No
     if not len(closed):
         table.replace(None, new)
         return
-    # A digest may be that of an earlier version as well, which goes and comes unchanged.
+    # An earlier version may have the same digest; it is removed and added again unchanged.
     batches = (each.filter(pc.is_in(each.column(digest), closed)) for each in table.iter_batches())
     old = pa.concat_tables(batches)
     ends = pc.coalesce(old.column(end), pa.scalar(now, old.schema.field(end).type))
@@ -292,14 +292,14 @@ def merge_versions(table: OpenTable, hints: Any, rows: pa.Table, now: Any) -> No
 
 
 def find_held(table: OpenTable, keys: pa.Table, column: str) -> pa.ChunkedArray:
-    """The values of *column* in the rows of *table* that have one of *keys*."""
+    """Find the values of *column* in the rows of *table* that have one of *keys*."""
     here = take_present(table, keys)
     held = table.read([*keys.column_names, column])
     return held.join(here, keys.column_names, join_type="left semi").column(column)
 
 
 def _keep_last(rows: pa.Table, key: Sequence[str]) -> pa.Table:
-    """Each key once, as it came last."""
+    """The last row of each key."""
     places = rows.select(key).append_column("place", pa.array(range(rows.num_rows)))
     last = places.group_by(list(key)).aggregate([("place", "max")]).column("place_max")
     return rows if len(last) == rows.num_rows else rows.take(last.sort())

@@ -1,4 +1,4 @@
-"""Schemas of a working folder, read again only when their file is another one."""
+"""Read the schemas of a working folder again only when their files have changed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _Mark = tuple[int, int, int]
 
 class ReadSchemas(LiveSchemaStorage):
     """
-    dlt's store of schemas, which gives what it has while the file on disk is the one it read.
+    dlt's schema storage, which returns the schema in memory while its file is unchanged.
 
     dlt 1.31 reads, checks and copies the file each time that it needs the schema: ten times in a
-    run without changes, a twentieth of its processor time. It writes a file beside it and renames
-    it, so that another content is another inode.
+    run without changes, a twentieth of its CPU time. dlt writes a new file beside the old one and
+    renames it, so that changed content has a new inode.
 
-    When dlt's class or its attribute of a pipeline moves: leave it out; a run is slower.
+    When dlt's class or the pipeline's attribute moves: leave this out; a run is slower.
     """
 
     def __getitem__(self, name: str) -> dlt.Schema:
-        """The schema; one that was changed here and not written yet stays as it is."""
+        """The schema; one that was changed in memory and not written yet is not read again."""
         marks: dict[str, tuple[_Mark, dlt.Schema]] = self.__dict__.setdefault("_marks", {})
         mark = self._find_mark(name)
         known = marks.get(name)
@@ -39,7 +39,7 @@ class ReadSchemas(LiveSchemaStorage):
         return schema
 
     def _find_mark(self, name: str) -> _Mark | None:
-        """What identifies the file's content; None: a file elsewhere counts, or there is none."""
+        """Identify the file's content; None if there is no file, or dlt imports another one."""
         if self.config.import_schema_path:
             return None
         try:
@@ -51,7 +51,7 @@ class ReadSchemas(LiveSchemaStorage):
 
 
 def read_schemas_once(pipeline: dlt.Pipeline) -> None:
-    """Give *pipeline* a :class:`ReadSchemas` in place of dlt's own store."""
+    """Give *pipeline* a :class:`ReadSchemas` in place of dlt's own storage."""
     store = pipeline._schema_storage
     if type(store) is LiveSchemaStorage:
         store.__class__ = ReadSchemas

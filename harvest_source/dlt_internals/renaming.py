@@ -1,4 +1,4 @@
-"""Columns under another name, in dlt's schema and in the destination."""
+"""Rename columns in dlt's schema and in the destination."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harvest_source.dlt_internals.destinations import JobClient
 
 def find_stored_columns(client: JobClient, tables: Iterable[str]) -> dict[str, set[str]]:
     """
-    The columns that the destination has of *tables*, by table, in its own spelling.
+    The columns of *tables* in the destination, by table, in the destination's spelling.
 
-    Nothing is known of destinations without SQL. Without ``get_storage_tables``: query
+    Empty for destinations without SQL. Without ``get_storage_tables``: query
     ``information_schema.columns``.
     """
     if not isinstance(client, SqlJobClientBase):
@@ -24,19 +24,19 @@ def find_stored_columns(client: JobClient, tables: Iterable[str]) -> dict[str, s
 
 def spell_as_stored(client: JobClient, name: str) -> str:
     """
-    A name as the destination's own tables spell it: in capitals in some of them.
+    Spell a name as the destination does: some destinations use capitals.
 
-    Without ``casefold_identifier``: compare names without their case.
+    Without ``casefold_identifier``: compare names case-insensitively.
     """
     return str(client.capabilities.casefold_identifier(name))
 
 
 def rename_in_schema(schema: dlt.Schema, table: str, names: Mapping[str, str]) -> None:
     """
-    Give columns of *table* in dlt's *schema* other names, at their places; *names*: old to new.
+    Rename columns of *table* in dlt's *schema*, keeping their order; *names* maps old to new.
 
-    dlt has no function for it. Without ``schema.tables``: change ``schema.to_dict()``, and make a
-    schema of it.
+    dlt has no function for this. Without ``schema.tables``: change ``schema.to_dict()`` and build a
+    schema from it.
     """
     columns = schema.tables[table]["columns"]
     schema.tables[table]["columns"] = {
@@ -49,7 +49,7 @@ def store_schema(pipeline: dlt.Pipeline, schema: dlt.Schema) -> None:
     """
     Store a *schema* that was changed by hand: at the destination first, then in the working folder.
 
-    The destination's newest schema is what other machines get. No table is created. Without
+    Other machines get the destination's newest schema. No table is created. Without
     ``update_stored_schema``: insert a row into ``_dlt_version``.
     """
     schema._bump_version()

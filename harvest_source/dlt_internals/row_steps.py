@@ -1,4 +1,4 @@
-"""Steps that a dlt user adds to a resource, such as ``add_map``, and a step of ours behind them."""
+"""Steps that a dlt user adds to a resource, such as ``add_map``, and our own step after them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TAKES_TABLES = (Incremental, IncrementalResourceWrapper, LimitItem)
 
 
 class _AllOfPage(ItemTransform[Any, Any]):
-    """``add_yield_map`` on a whole page, so that its results stay one page."""
+    """Applies an ``add_yield_map`` step to a whole page and collects its results into one page."""
 
     def __init__(self, step: YieldMapItem) -> None:
         super().__init__(step)
@@ -28,19 +28,19 @@ class _AllOfPage(ItemTransform[Any, Any]):
 
 class LastStep(ItemTransform[Any, Any]):
     """
-    The step behind all steps that change or choose rows, and before those that only count.
+    The step after all steps that change or select rows, and before those that only count.
 
-    Add it with ``DltResource.add_step``. Where dlt's classes of steps move: offer ``as_rows`` only
-    as an argument, and convert rows in the resource.
+    Add it with ``DltResource.add_step``. When dlt's step classes move: offer ``as_rows`` only as an
+    argument, and convert rows in the resource.
 
     Args:
         on_start: Called with the resource's name once for each of its runs, on the thread that runs
             the pipeline, before anything is read.
-        finish: Gets that name and a page of rows, perhaps an empty one, and returns what is loaded.
-            Items that are not rows are handed on as they are.
+        finish: Called with the resource's name and a page of rows, which may be empty; returns what
+            dlt loads. Items that are not rows pass through unchanged.
     """
 
-    placement_affinity: ClassVar[float] = 0.95  # Behind validators (0.9), before incremental (1).
+    placement_affinity: ClassVar[float] = 0.95  # After validators (0.9), before incremental (1).
 
     def __init__(
         self, on_start: Callable[[str], None], finish: Callable[[str, list[Any]], Any]
@@ -52,11 +52,11 @@ class LastStep(ItemTransform[Any, Any]):
 
     def bind(self, pipe: Any) -> Any:
         """
-        Take the place behind every step that works on rows.
+        Move this step after every step that works on rows.
 
-        dlt calls it for each step in turn and stores what it returns in that step's place. A step
-        that a user has inserted by number may stand behind this one: they swap places, and dlt goes
-        on to this one again.
+        dlt calls ``bind`` on each step in turn and stores the result in that step's place. If a
+        step that the user inserted by position follows this one, the two swap places, and dlt comes
+        to this one again.
         """
         steps = pipe.steps
         at = next(index for index, step in enumerate(steps) if step is self)
@@ -75,7 +75,7 @@ class LastStep(ItemTransform[Any, Any]):
         return bound
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
-        """*item* as it is loaded; transformers get the rows."""
+        """Return *item* as dlt loads it; transformers get its rows."""
         rows = [item] if isinstance(item, dict) else item
         if not isinstance(rows, list):
             return item
@@ -85,7 +85,7 @@ class LastStep(ItemTransform[Any, Any]):
         return self._share(rows, loaded, meta)
 
     def _share(self, rows: list[Any], loaded: Any, meta: Any) -> Iterator[Any]:
-        """As dlt's fork, but each with the form that it needs; hints are for the own table only."""
+        """Fork like dlt, but give transformers the rows; *meta* is for the resource's own table."""
         for pipe, step in self._pipe.tail._pipes:
             if pipe is self._pipe:
                 yield ResolvablePipeItem(loaded, step, pipe, meta)
@@ -98,7 +98,7 @@ def _takes_rows(step: Any) -> bool:
 
 
 def _find_transformers(pipe: Any) -> list[Pipe]:
-    """Transformers that take their rows from *pipe*."""
+    """Find the transformers that take their rows from *pipe*."""
     fork = pipe.tail
     return (
         [each for each, _ in fork._pipes if each is not pipe] if isinstance(fork, ForkPipe) else []
@@ -107,9 +107,9 @@ def _find_transformers(pipe: Any) -> list[Pipe]:
 
 def has_row_steps() -> bool:
     """
-    Whether steps of a user, or transformers, take the rows of the resource that is being drawn.
+    Whether the user's steps, or transformers, take the rows of the resource dlt is extracting.
 
-    ``dlt.current.pipe`` is documented, the steps of a pipe are not. Without them: rows where the
+    ``dlt.current.pipe`` is documented; a pipe's steps are not. Without them: yield rows only if the
     argument ``as_rows`` asks for them.
     """
     pipe: Any = dlt.current.pipe()

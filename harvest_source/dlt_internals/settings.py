@@ -16,10 +16,10 @@ from dlt.common.normalizers.naming.exceptions import NormalizersException
 
 def iter_config_values(name: str, *sections: str) -> Iterator[tuple[Any, str, str]]:
     """
-    ``(value, key, provider)`` of a setting, of each configuration provider that has it, in order.
+    Yield ``(value, key, provider)`` for each configuration provider that has a setting, in order.
 
-    ``dlt.config[...]`` gives the value only; people need to know where it came from. Without the
-    providers: give the key as dlt spells it and leave out the place.
+    ``dlt.config[...]`` returns only the value; people need to know where it came from. Without the
+    providers: return the key as dlt spells it and leave out the place.
     """
     for provider in dlt.config.config_providers:
         value, key = provider.get_value(name, str, "", *sections)
@@ -29,12 +29,12 @@ def iter_config_values(name: str, *sections: str) -> Iterator[tuple[Any, str, st
 
 def iter_config_sections(*sections: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """
-    ``(place, content)`` of a section, of each configuration file that has it.
+    Yield ``(place, content)`` for each configuration provider that has a section.
 
-    A place is the file's absolute path, or the provider's name where it has no file. dlt merges a
-    project's file with the user's own: then both are named.
+    The place is the file's absolute path, or the provider's name if it has no file. dlt merges a
+    project's file with the user's own; the place then names both.
 
-    ``dlt.config[...]`` gives values only. Without the providers: read the two files of the run
+    ``dlt.config[...]`` returns only values. Without the providers: read the two files of the run
     context's settings folder.
     """
     for provider in dlt.config.config_providers:
@@ -49,7 +49,7 @@ def iter_config_sections(*sections: str) -> Iterator[tuple[str, Mapping[str, Any
 
 def iter_config_files() -> Iterator[Path]:
     """
-    The configuration files that dlt looks for, there or not, as absolute paths.
+    Yield the configuration files that dlt looks for, existing or not, as absolute paths.
 
     Without ``locations``, which is not documented: name the run context's settings folder.
     """
@@ -59,18 +59,18 @@ def iter_config_files() -> Iterator[Path]:
 
 def find_unreadable_files(error: ConfigurationException) -> tuple[Path, ...]:
     """
-    The configuration files of which *error* says that dlt cannot read one; absolute paths.
+    The configuration files, one of which dlt cannot read according to *error*; absolute paths.
 
-    Without ``full_paths``: its message has them.
+    Without ``full_paths``: parse the error's message, which names them.
     """
     return tuple(Path(each).absolute() for each in getattr(error, "full_paths", ()))
 
 
 def log_warning(message: str) -> None:
     """
-    Put *message* into dlt's log, where users of plain dlt look; dropped while dlt has none.
+    Write *message* to dlt's log, where users of plain dlt look.
 
-    dlt sets it up when it first reads its configuration.
+    dlt sets up the log when it first reads its configuration; messages before that are dropped.
 
     Without dlt's logger: ``logging.getLogger("dlt")``, which dlt configures by the same settings.
     """
@@ -78,12 +78,12 @@ def log_warning(message: str) -> None:
 
 
 NAMING_ERRORS: Final = (NormalizersException,)
-"""What dlt raises where it is told to use a naming convention that does not exist."""
+"""What dlt raises if its settings name a naming convention that does not exist."""
 
 
 def has_other_naming(schema: dlt.Schema) -> bool:
     """
-    Whether dlt would rename what is in *schema* at the next load, by another naming convention.
+    Whether the next load would rename tables and columns of *schema* by another naming convention.
 
     Without ``will_update_normalizers``: compare ``schema.naming`` with that of a new schema.
     """
@@ -93,10 +93,10 @@ def has_other_naming(schema: dlt.Schema) -> bool:
 @dataclass(frozen=True, slots=True)
 class FoundSetting:
     """
-    A setting of dlt's own, as it would find it.
+    One of dlt's own settings, as dlt would find it.
 
     Attributes:
-        value: As the provider has it: text from the environment, a value of TOML.
+        value: As the provider has it: text from the environment, or a TOML value.
         place: Key and provider, in words for people.
     """
 
@@ -108,15 +108,15 @@ def find_setting(
     key: str, sections: tuple[str, ...], inner: str = "", pipeline: str = ""
 ) -> FoundSetting | None:
     """
-    The value of *key* that dlt would use; None when no provider has one.
+    Find the value of *key* that dlt would use; None if no provider has one.
 
     Args:
-        sections: The most special ones; dlt leaves them out one by one, from the last.
-        inner: Section that stays between them and the key.
-        pipeline: Name of a pipeline, which may stand before all sections.
+        sections: The most specific sections; dlt drops them one by one, from the last.
+        inner: Section that always stays between them and the key.
+        pipeline: Name of a pipeline, which may precede all sections.
 
-    The order is that of ``dlt.common.configuration.resolve``, whose own function notes every place
-    that it looked in, which takes four times as long. Without ``get_value_location``: the name of
+    The order is that of ``dlt.common.configuration.resolve``, whose own function records every
+    place that it searched and takes four times as long. Without ``get_value_location``: the name of
     the provider.
     """
     tail = (inner,) if inner else ()
@@ -132,9 +132,9 @@ def find_setting(
 
 
 def _name_place(provider: Any, location: str) -> str:
-    """The absolute path of the file that has a value; else the provider, as in a sentence."""
+    """The absolute path of the file that has a value, or the provider's name in a sentence."""
     if not provider.present_locations:
         return "the environment" if provider.name.startswith("Env") else str(provider.name)
-    # dlt names files without their folders, with "global:" before the one that other projects read.
+    # dlt gives file names without folders, and prefixes the file that all projects share "global:".
     at = -1 if location.startswith("global:") else 0
     return str(Path(provider.present_locations[at]).absolute())

@@ -1,4 +1,4 @@
-"""The dataset beside ours into which dlt copies rows before it merges them."""
+"""Drop dlt's staging dataset, into which dlt copies rows before it merges them into ours."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from harvest_source.sql import maintenance
 
 _POSTGRES: Final = "postgres"
 _SQLALCHEMY: Final = "sqlalchemy"
-"""As a client's configuration calls them."""
+"""Destination types as a client's configuration names them."""
 
 
 def drop_staging(client: JobClient) -> None:
     """
     Drop dlt's staging dataset: the tables of our schema, then the dataset if nothing else is in it.
 
-    dlt leaves it behind, with an empty twin of every table, and makes it again when a load needs
-    it. Call this only when no load package waits: a package that was interrupted may have rows
-    there that its merge still needs.
+    dlt leaves it behind, with an empty copy of every table, and creates it again when a load needs
+    it. Call this only when no load package waits: the merge of an interrupted package may still
+    need its rows there.
 
-    It may be stopped between any two statements: ``_dlt_version`` in the staging dataset says that
-    its tables exist, so that note goes first.
+    It may be interrupted between any two statements: ``_dlt_version`` in the staging dataset
+    records that its tables exist, so that record is deleted first.
 
-    dlt 1.31 has no setting for it: ``truncate_staging_dataset`` keeps the tables. Without the
-    methods of its clients: ``DROP TABLE`` of our own, by dlt's names.
+    dlt 1.31 has no setting for this: ``truncate_staging_dataset`` keeps the tables. Without the
+    methods of its clients: our own ``DROP TABLE``, by dlt's names.
 
     Raises:
-        DestinationException: The destination refused, or a session holds one of the tables.
+        DestinationException: The destination refused, or another session locks one of the tables.
     """
     if not (isinstance(client, SqlJobClientBase) and isinstance(client, WithStagingDataset)):
         return
     main = client.sql_client.fully_qualified_dataset_name()
     with client.with_staging_dataset():
         if client.sql_client.fully_qualified_dataset_name() == main:
-            return  # As configured: staging_dataset_name_layout = "%s".
+            return  # The user configured staging_dataset_name_layout = "%s".
         try:
             found = _find_tables(client)
         except DatabaseException:
-            return  # A destination that has no such list keeps its staging dataset.
+            return  # A destination that cannot list its tables keeps its staging dataset.
         (version,) = _spell(client, client.schema.version_table_name)
         schemas = _find_schemas(client) if version in found else set()
         if client.schema.name not in schemas:
-            return  # There is none, or dlt did not make it for us.
+            return  # There is no staging dataset, or dlt did not create it for us.
         with client.maybe_ddl_transaction():
             dropped = _drop_tables(client, found)
             if schemas == {client.schema.name}:
@@ -60,7 +60,7 @@ def drop_staging(client: JobClient) -> None:
 
 
 def _find_tables(client: SqlJobClientBase) -> Mapping[str, bool]:
-    """Everything in the client's dataset that has columns, by name; whether it is a table."""
+    """Find the dataset's tables and views: by name, whether it is a table."""
     sql: Any = client.sql_client
     if client.config.destination_type == _SQLALCHEMY:
         if not sql.has_dataset():
@@ -82,7 +82,7 @@ def _spell(client: SqlJobClientBase, *tables: str) -> Sequence[str]:
 
 
 def _find_schemas(client: SqlJobClientBase) -> set[str]:
-    """The schemas of dlt that the client's dataset has tables of: those of other pipelines too."""
+    """dlt's schemas with tables in the client's dataset, also those of other pipelines."""
     query = maintenance.list_schemas(DltNames(client), client.schema.version_table_name)
     rows = client.sql_client.execute_sql(query)
     return {str(name) for (name,) in rows or ()}
@@ -90,7 +90,7 @@ def _find_schemas(client: SqlJobClientBase) -> set[str]:
 
 def _drop_tables(client: SqlJobClientBase, found: Mapping[str, bool]) -> set[str]:
     """
-    Forget that the tables of our schema exist, and drop them; returns the names of those dropped.
+    Delete dlt's record of our schema, drop its tables, and return the names of those dropped.
     """
     sql, schema = client.sql_client, client.schema
     if client.config.destination_type == _POSTGRES:
@@ -104,10 +104,10 @@ def _drop_tables(client: SqlJobClientBase, found: Mapping[str, bool]) -> set[str
 
 
 def _drop_empty_dataset(client: SqlJobClientBase) -> None:
-    """Drop the dataset unless something is in it that has no columns: a function, a sequence."""
+    """Drop the dataset unless it contains an object without columns: a function, a sequence."""
     sql = client.sql_client
     if client.config.destination_type == _SQLALCHEMY:
-        sql.drop_dataset()  # Of SQLite it is a file of its own.
+        sql.drop_dataset()  # In SQLite a dataset is its own file.
         return
-    with suppress(DatabaseException):  # RESTRICT is not known everywhere; an empty schema may stay.
+    with suppress(DatabaseException):  # Not all have RESTRICT; an empty schema may remain.
         sql.execute_sql(maintenance.drop_empty_schema(sql.fully_qualified_dataset_name()))

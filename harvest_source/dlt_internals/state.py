@@ -1,4 +1,4 @@
-"""dlt's working folder, and the state that it keeps there and at the destination."""
+"""dlt's working folder, and the state that dlt keeps there and in the destination."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from harvest_source.sql.conditions import AllOf, Condition, Equals, InTable
 
 FOLDER_ERRORS: Final = (ValueError, KeyError, TypeError, SchemaException, StorageException)
 """
-What dlt raises on a working folder with empty, cut or missing files.
+What dlt raises on a working folder with empty, truncated or missing files.
 
-Found by damaging each file (``tests/integration/test_healing.py``); dlt has no error for it.
+Found by damaging each file (``tests/integration/test_healing.py``); dlt has no own error for it.
 """
 
 
 _DATABASE: Final = "duckdb_database"
-"""Where dlt's state has the path of a DuckDB file."""
+"""The key in dlt's state that holds the path of a DuckDB file."""
 
 
 def find_pipelines_folder() -> Path:
     """
     The folder that holds the working folder of each pipeline.
 
-    For the lock beside it, and to remove one that dlt cannot open. Without it:
-    ``dlt.pipeline(...).pipelines_dir``, which needs a folder that can be opened.
+    Needed to place the lock beside a working folder, and to remove a folder that dlt cannot open.
+    Without it: ``dlt.pipeline(...).pipelines_dir``, which needs a folder that dlt can open.
     """
     return Path(get_dlt_pipelines_dir())
 
@@ -50,10 +50,10 @@ def remember_database(pipeline: dlt.Pipeline, path: str) -> None:
     """
     Let ``dlt.attach`` and dlt's command line find the DuckDB file of *pipeline*.
 
-    dlt does not remember a path that it was given: ``dlt.attach("harvest")``, and with it dlt's
-    dashboard, would open, and create, ``harvest.duckdb`` in the folder of the first run. This key
-    is from an earlier dlt, which still looks there (``legacy_db_path``). Without it: say in the
-    documentation to set ``DESTINATION__DUCKDB__CREDENTIALS``.
+    dlt does not store a path that it was given: ``dlt.attach("harvest")``, and with it dlt's
+    dashboard, would open or create ``harvest.duckdb`` in the folder of the first run. This key
+    comes from an earlier dlt; dlt still reads it (``legacy_db_path``). Without it: document that
+    users set ``DESTINATION__DUCKDB__CREDENTIALS``.
     """
     try:
         known = pipeline.get_local_state_val(_DATABASE)
@@ -65,7 +65,7 @@ def remember_database(pipeline: dlt.Pipeline, path: str) -> None:
 
 def mark_restored(pipeline: dlt.Pipeline) -> None:
     """
-    Tell the *pipeline* that its state was compared with the destination's already.
+    Mark the state of *pipeline* as already compared with the destination's.
 
     ``Pipeline.run`` would ask the destination again. Without the flag: leave it out; a run costs
     one more query.
@@ -74,36 +74,36 @@ def mark_restored(pipeline: dlt.Pipeline) -> None:
 
 
 def read_state(pipeline: dlt.Pipeline) -> Any:
-    """The state of *pipeline*, not to be changed: read again only if its file is another one."""
+    """The state of *pipeline*; do not change it. Read again only if its file has changed."""
     return pipeline.read_state() if isinstance(pipeline, StatefulPipeline) else pipeline.state
 
 
 @dataclass(frozen=True, slots=True)
 class StateVersion:
     """
-    Identifies a pipeline's state at the destination.
+    Identifies a pipeline's state in the destination.
 
     Attributes:
-        digest: dlt's hash of its content; empty: the destination holds no state.
-        number: Each load package with a state brings the next one; None: not known.
+        digest: dlt's hash of the state's content; empty if the destination holds no state.
+        number: Increases with each load package that has a state; None if not known.
     """
 
     digest: str = ""
     number: int | None = None
 
     def is_same(self, other: StateVersion) -> bool:
-        """Whether both are one state, as far as is known."""
+        """Whether both are the same state, as far as is known."""
         numbers = {self.number, other.number} - {None}
         return self.digest == other.digest and (not self.digest or len(numbers) < 2)
 
 
 NO_STATE: Final = StateVersion()
-"""Of a destination that no package with a state was loaded into."""
+"""Version of a destination into which no package with a state was loaded."""
 
 
 def read_state_number(state: Any) -> int:
     """
-    Number of a pipeline's state; each load package with a changed state brings the next one.
+    Number of a pipeline's state; each load package with a changed state increases it.
 
     The key is part of dlt's stored format. Without it: count the rows of ``_dlt_pipeline_state``.
     """
@@ -112,11 +112,11 @@ def read_state_number(state: Any) -> int:
 
 def read_expected_version(state: Any) -> StateVersion:
     """
-    The state that the destination holds as far as a working folder with *state* knows.
+    The state that the destination should hold according to *state* of a working folder.
 
-    It counts packages that wait in the folder as loaded. dlt keeps the hash of the state that it
-    has put into a package last, or has taken from the destination. The keys are internal. Without
-    them: keep version and hash in a local value of ours, after each load and each restoration.
+    Packages that wait in the folder count as loaded. dlt keeps the hash of the state that it last
+    put into a package or took from the destination. The keys are internal. Without them: store
+    version and hash in our own local value, after each load and each restoration.
     """
     digest = state["_local"].get("_last_extracted_hash") or ""
     is_current = digest == state.get("_version_hash")
@@ -125,12 +125,12 @@ def read_expected_version(state: Any) -> StateVersion:
 
 def read_pending_base(pipeline: dlt.Pipeline) -> StateVersion | None:
     """
-    The state that the oldest waiting package was made on: the destination's at that time.
+    The state on which the oldest waiting package is based: the destination's at that time.
 
     Returns:
-        None when it is not known, or nothing waits.
+        The version; None if it is not known, or no package waits.
 
-    dlt keeps a copy of the state in each package, to go back to when the package is aborted.
+    dlt keeps a copy of the state in each package, to restore it when the package is aborted.
     Without it: abort every package of an earlier run, and read its rows again.
     """
     stores = (
@@ -148,9 +148,9 @@ def read_pending_base(pipeline: dlt.Pipeline) -> StateVersion | None:
 
 def read_stored_version(pipeline: dlt.Pipeline, client: JobClient) -> StateVersion | None:
     """
-    The state that the destination holds of *pipeline*; None where it cannot hold any.
+    The state of *pipeline* in the destination; None if the destination cannot hold states.
 
-    ``Pipeline.sync_destination`` reads it too, but replaces the local state by it.
+    ``Pipeline.sync_destination`` reads it too, but replaces the local state with it.
     """
     if not isinstance(client, WithStateSync):
         return None
@@ -168,9 +168,9 @@ def find_last_pipeline(client: JobClient, schema: str) -> str | None:
     Name of the pipeline that last loaded a state together with rows of *schema*.
 
     Returns:
-        None when there is none, or the destination has no SQL.
+        The name; None if there is none, or the destination has neither SQL nor open tables.
 
-    Without dlt's tables ``_dlt_pipeline_state`` and ``_dlt_loads``: a table of our own.
+    Without dlt's tables ``_dlt_pipeline_state`` and ``_dlt_loads``: our own table.
     """
     if is_open_tables(client):
         return find_last_in_files(client, schema)
@@ -185,17 +185,18 @@ def find_last_pipeline(client: JobClient, schema: str) -> str | None:
 
 class StatefulPipeline(dlt.Pipeline):
     """
-    dlt's pipeline, which restores the state with the highest number, whatever its own name.
+    dlt's pipeline, but it restores the state with the highest number, and may have any name.
 
-    dlt 1.31 takes the state of the load with the highest id, and ids are times: with two machines
-    in turn, the one whose clock is ahead would hide what the other has loaded since. Also, a client
-    that is asked for before the first load gets a schema with the pipeline's name, and ``my-pipe``,
-    ``2026`` and names of more than 64 letters are none. ``_impl_cls`` of ``dlt.pipeline`` is
-    internal, and so are the methods. Without them: dlt's own choice, and letters only in names.
+    dlt 1.31 takes the state of the load with the highest id, and ids are timestamps: if two
+    machines load in turn, the one whose clock is ahead would hide what the other has loaded since.
+    Also, a client requested before the first load gets a schema with the pipeline's name, but
+    ``my-pipe``, ``2026`` and names of more than 64 letters are invalid schema names. ``_impl_cls``
+    of ``dlt.pipeline`` and the methods are internal. Without them: the state that dlt restores, and
+    only letters in names.
     """
 
     _known: tuple[tuple[int, int, int], Any] | None = None
-    """What identifies the content of the state's file, and the state that was read from it."""
+    """What identifies the content of the state file, and the state that was read from it."""
 
     def _configure(self, *given: Any, **named: Any) -> None:
         super()._configure(*given, **named)
@@ -208,18 +209,19 @@ class StatefulPipeline(dlt.Pipeline):
             return dlt.Schema(normalize_schema_name(self.pipeline_name))
 
     def get_local_state_val(self, key: str) -> Any:
-        """A value of the state that is being changed, else of the file."""
+        """Return a value of the state that is being changed, or else of the state file."""
         if StateInjectableContext in self._container:
             return super().get_local_state_val(key)
         return self.read_state()["_local"][key]
 
     def read_state(self) -> Any:
         """
-        The state as the file has it, not to be changed: all who ask share it.
+        Return the state as the file has it. All callers share it and must not change it.
 
         dlt 1.31 reads, parses and migrates the whole file for each value of it: sixty times in a
-        run, and it grows with the number of accounts. It writes a file beside it and renames it, so
-        that another content is another inode. Without the attributes: :attr:`state`.
+        run, and the file grows with the number of accounts. dlt writes a new file beside the old
+        one and renames it, so that changed content has a new inode. Without the attributes:
+        :attr:`state`.
         """
         try:
             found = Path(self._pipeline_storage.make_full_path(self.STATE_FILE)).stat()
@@ -231,7 +233,7 @@ class StatefulPipeline(dlt.Pipeline):
         return known[1]
 
     def _save_state(self, state: Any) -> None:
-        # Of two changes within one tick of the clock, the second may get the inode of the first.
+        # If the file changes twice within one clock tick, the second may reuse the first's inode.
         self._known = None
         super()._save_state(state)
         self._known = None
@@ -246,7 +248,7 @@ class StatefulPipeline(dlt.Pipeline):
 
 
 def _read_stored_state(pipeline: str, client: Any) -> Any | None:
-    """The state with the highest number among completed loads; None when there is none."""
+    """Read the state with the highest number among completed loads; None if there is none."""
     if is_open_tables(client):
         text = read_state_in_files(client, pipeline)
     elif not isinstance(client, SqlJobClientBase):
@@ -262,11 +264,11 @@ def _select_state(
     client: SqlJobClientBase, column: str, key: str, value: str, newest: str
 ) -> Any | None:
     """
-    *column* of one row of dlt's table of states whose load is complete.
+    Select *column* of the newest row of dlt's state table whose load is complete.
 
     Args:
-        key: Column that has *value*.
-        newest: The column whose highest value counts.
+        key: Column that must equal *value*.
+        newest: Column whose highest value makes a row the newest.
     """
     sql, schema = client.sql_client, client.schema
     is_complete: list[Condition] = [Equals("status", 0)]

@@ -1,8 +1,8 @@
 """
-States of pipelines in files: dlt writes one file for each load whose state has changed.
+Pipeline states in files: dlt writes one file for each load whose state has changed.
 
-Its name has the pipeline and the load; the state is written last but one of all that a load writes,
-so that every state belongs to rows that are there.
+The file's name contains the pipeline and the load. A load writes its state after all rows, as the
+last file but one, so that the rows of every state are there.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
 def find_last_in_files(client: Any, schema: str) -> str | None:
     """
-    Name of the pipeline that last loaded a state together with rows of *schema*; None: none did.
+    Name of the pipeline that last loaded a state together with rows of *schema*, or None.
 
-    dlt names the file of a load after its schema, and tells it by no public means.
+    dlt puts the schema's name into the name of a load's file; no public API returns it.
     """
     for load, pipeline, _ in sorted(_iter_states(client), reverse=True):
         folder, name = client.schema.loads_table_name, f"{schema}__{load}.jsonl"
@@ -44,7 +44,7 @@ def read_state_in_files(client: Any, pipeline: str) -> str | None:
 
 
 def _iter_states(client: Any, *, required: bool = False) -> Iterator[tuple[str, str, str]]:
-    """Load, pipeline and path of every state that is kept; dlt keeps the last hundred."""
+    """Yield load, pipeline and path of every state that is kept; dlt keeps the last hundred."""
     try:
         for path, (pipeline, load, _) in client._list_dlt_table_files(
             client.schema.state_table_name

@@ -24,7 +24,7 @@ from harvest_source.dlt_internals.open_tables import is_open_tables
 
 def has_rows(table: TTableSchema) -> bool:
     """
-    Whether any row ever went into a table of dlt's schema; before that it need not exist.
+    Whether a table of dlt's schema has ever received a row; before that it may not exist.
 
     Without the function: ``table["x-normalizer"]["seen-data"]``.
     """
@@ -33,7 +33,7 @@ def has_rows(table: TTableSchema) -> bool:
 
 def find_table(schema: dlt.Schema, name: str) -> str:
     """
-    dlt's name of the table that we call *name*; *name* itself if dlt has no such table.
+    Find dlt's name of the table that we call *name*; *name* itself if dlt has no such table.
 
     dlt names child tables by its naming convention: ``invoices__line_items`` is
     ``invoices▶line_items`` with the convention ``direct``. Without ``make_path``: refuse other
@@ -52,7 +52,7 @@ def has_table(schema: dlt.Schema, name: str) -> bool:
 
 
 def find_root(schema: dlt.Schema, table: str) -> str:
-    """Name of the table whose rows those of child *table* belong to; itself for a main table."""
+    """Name of the main table to which child *table* belongs; a main table's own name."""
     return str(get_root_table(schema.tables, table)["name"])
 
 
@@ -60,19 +60,19 @@ def iter_incomplete_tables(
     schema: dlt.Schema, client: JobClient, names: Sequence[str] | None = None
 ) -> Iterator[tuple[str, TTableSchemaColumns]]:
     """
-    Tables that dlt made and that lack columns in the destination, with these columns.
+    Yield the tables that dlt created and that lack columns in the destination, with these columns.
 
-    A table that is missing there lacks all of them.
+    A table that is missing in the destination lacks all columns.
 
     Args:
-        names: Only these; None: every table that dlt made.
+        names: Only these tables; None: every table that dlt created.
 
-    dlt believes its schema and never looks again. Without ``get_storage_tables``: query
-    ``information_schema.columns``. Nothing is known of plain files.
+    dlt trusts its schema and never checks the destination again. Without ``get_storage_tables``:
+    query ``information_schema.columns``. Yields nothing for plain files.
     """
     if not isinstance(client, SqlJobClientBase) and not is_open_tables(client):
         return
-    # In files, dlt's own tables are no tables.
+    # In a destination of files, dlt's own tables are plain files.
     own = schema.dlt_table_names() if isinstance(client, SqlJobClientBase) else ()
     made = [name for name in names or () if name in own]
     if names is None:
@@ -86,13 +86,13 @@ def iter_incomplete_tables(
 
 def create_tables(client: JobClient, tables: Sequence[str]) -> None:
     """
-    Create *tables* and missing columns in the destination, though dlt believes that they exist.
+    Create *tables* and missing columns in the destination, even if dlt's schema says they exist.
 
-    A column that is added to a table may be null, and need not be unique: DuckDB before 2.0 adds no
-    other one, and no database adds another one to rows.
+    Columns added to an existing table are nullable and not unique: DuckDB before 2.0 cannot add
+    others, and no database can add others to a table with rows.
 
-    Without ``force`` and ``_create_table_update``: statements of our own, with the types of dlt's
-    type mapper.
+    Without ``force`` and ``_create_table_update``: our own statements, with the types of dlt's type
+    mapper.
     """
     with _adding_loosely(client):
         client.update_stored_schema(only_tables=tables, force=True)
@@ -101,7 +101,7 @@ def create_tables(client: JobClient, tables: Sequence[str]) -> None:
 @contextmanager
 def _adding_loosely(client: Any) -> Iterator[None]:
     find = getattr(client, "_create_table_update", None)
-    if find is None:  # It has no SQL.
+    if find is None:  # The destination has no SQL.
         yield
         return
 
@@ -118,9 +118,9 @@ def _adding_loosely(client: Any) -> Iterator[None]:
 
 def add_missing_columns(client: JobClient, table: str) -> None:
     """
-    As :func:`create_tables`, of one table that exists, without storing the client's schema.
+    Like :func:`create_tables` for one existing table, without storing the client's schema.
 
-    Without ``_execute_schema_update_sql``: ``ALTER TABLE`` of our own.
+    Without ``_execute_schema_update_sql``: our own ``ALTER TABLE``.
     """
     assert isinstance(client, SqlJobClientBase)
     with _adding_loosely(client), client.maybe_ddl_transaction():
@@ -129,10 +129,10 @@ def add_missing_columns(client: JobClient, table: str) -> None:
 
 def name_dlt_tables(schema: dlt.Schema) -> list[str]:
     """
-    The names of dlt's own tables in *schema*, that of the pipeline's state among them.
+    The names of dlt's own tables in *schema*, including the table of pipeline states.
 
-    A schema that loaded nothing yet lacks the table of states, though the destination may have one:
-    it gets it. Without ``pipeline_state_table``: leave such a table as it is.
+    A schema that has loaded nothing yet lacks that table, although the destination may have it: it
+    is added to the schema. Without ``pipeline_state_table``: leave such a table unchanged.
     """
     state = schema.state_table_name
     if state not in schema.tables and not schema.data_tables():
@@ -143,10 +143,10 @@ def name_dlt_tables(schema: dlt.Schema) -> list[str]:
 
 def add_columns(pipeline: dlt.Pipeline, columns: Mapping[str, TTableSchemaColumns]) -> None:
     """
-    Add *columns*, by dlt's names of their tables, to dlt's schema and to the destination.
+    Add *columns*, keyed by dlt's table names, to dlt's schema and then to the destination.
 
-    In this order, because dlt writes no schema that is not stored. Without ``_schema_storage``:
-    ``Pipeline.sync_schema``, which also makes the tables that have no rows yet.
+    The order matters: dlt writes to the destination only a schema stored in the working folder.
+    Without ``_schema_storage``: ``Pipeline.sync_schema``, which also creates tables without rows.
     """
     schema = pipeline.default_schema
     for table, hints in columns.items():
@@ -161,7 +161,7 @@ def add_columns(pipeline: dlt.Pipeline, columns: Mapping[str, TTableSchemaColumn
 
 
 def has_dataset(client: JobClient) -> bool:
-    """Whether the dataset exists in the destination. Without it: query its schemas."""
+    """Whether the dataset exists in the destination. Without the method: query its schemas."""
     return client.is_storage_initialized()
 
 
@@ -169,7 +169,7 @@ def drop_dataset(pipeline: dlt.Pipeline) -> None:
     """
     Remove the dataset of a *pipeline*, and its staging dataset.
 
-    Without ``drop_storage``: ``DROP SCHEMA`` of our own.
+    Without ``drop_storage``: our own ``DROP SCHEMA``.
     """
     with pipeline.destination_client() as client:
         client.drop_storage()
@@ -180,7 +180,7 @@ def drop_dataset(pipeline: dlt.Pipeline) -> None:
 
 
 def sql_client_of(client: JobClient) -> SqlClient:
-    """The SQL client of a destination client that is open and has one, open too."""
+    """The open SQL client of an open destination client, which must have one."""
     assert isinstance(client, WithSqlClient)
     if is_open_tables(client):
         client.open_sql()
