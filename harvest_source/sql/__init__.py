@@ -1,1 +1,1 @@
-"""Our own SQL, as values and as text. Knows nothing of dlt."""
+"""Our own SQL, as values and as text. Does not depend on dlt."""

@@ -1,7 +1,7 @@
 """
-Conditions on rows, as values: what a statement may demand is what they can say.
+Conditions on rows, as values: a statement can express only these conditions.
 
-None is correlated and none is a bare boolean, so that every dialect has one form for all of them.
+None of them is correlated or a bare boolean, so that all dialects share one form of each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Value: TypeAlias = str | int | float | Decimal | date | None
 """A parameter; ``bool`` is an ``int`` and ``datetime`` a ``date``."""
 
 Rendered: TypeAlias = tuple[str, list[Value]]
-"""A piece of SQL with marks for its parameters, and the parameters."""
+"""A piece of SQL with placeholders for its parameters, and the parameters."""
 
 
 class Names(Protocol):
@@ -33,12 +33,12 @@ class Condition(Protocol):
     """What rows must fulfil."""
 
     def render(self, names: Names) -> Rendered:
-        """Its text, and its parameters in the order of their marks."""
+        """Return its text, and its parameters in the order of their placeholders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Equals:
-    """The column has the value; null where the value is None."""
+    """The column has the value; if the value is None, the column is null."""
 
     column: str
     value: Value
@@ -99,11 +99,11 @@ class Within:
 @dataclass(frozen=True, slots=True)
 class InTable:
     """
-    The column has a value that *other_column* has in some row of another table; or has none.
+    The column has a value that *other_column* has in some row of another table; negated: in no row.
 
     Attributes:
-        where: Rows of the other table that count.
-        negated: The value is in no such row. Neither column may be null then.
+        where: Condition on the rows of the other table.
+        negated: The value is in no such row. Then neither column may be null.
     """
 
     column: str

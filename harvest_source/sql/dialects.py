@@ -1,4 +1,4 @@
-"""What SQL dialects spell differently, by the dialect names of sqlglot that dlt gives."""
+"""What SQL dialects spell differently, by the sqlglot dialect names that dlt reports."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ class Dialect:
     One family of destinations.
 
     Attributes:
-        update: Form of a statement that changes rows.
-        table_comment: Form of a statement that describes a table; empty: there is none.
-        column_comment: The same for a column. Empty also where dlt writes it with the column.
-        escapes: Backslashes escape in texts, and are doubled.
-        quote: A quote inside a text.
-        is_typed: The driver reads and takes Python's types, tried. Otherwise
-            :mod:`harvest_source.sql.values` converts what it gives.
-        instants: How parameters are written that are instants: ``aware``, ``naive`` (in UTC) or
+        update: Template of a statement that changes rows.
+        table_comment: Template of a statement that describes a table; empty if there is none.
+        column_comment: The same for a column. Also empty if dlt writes the comment with the column.
+        escapes: Whether a backslash in a text is an escape character and has to be doubled.
+        quote: How a quote inside a text is written.
+        is_typed: Whether the driver is known to return and accept Python's types. Otherwise
+            :mod:`harvest_source.sql.values` converts the values.
+        instants: How parameters that are instants are written: ``aware``, ``naive`` (in UTC) or
             ``text``.
-        many: Statements that may be sent at once, separated by semicolons.
-        digest: Form of a number that differs where one of the columns does; empty: none that is
-            compared with those of pages.
+        many: Whether several statements may be sent at once, separated by semicolons.
+        digest: Template of a number that differs if one of the columns differs; empty if the
+            destination has none that is comparable with the digests of pages.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Dialect:
 
     def quote_text(self, text: str) -> str:
         """
-        A text where no parameter can stand.
+        Quote a text for a place where no parameter is allowed.
 
-        dlt's ``escape_literal`` writes ``E'...'`` for DuckDB, which takes that in COMMENT without
-        its escapes.
+        dlt's ``escape_literal`` writes ``E'...'`` for DuckDB, which accepts that in COMMENT but
+        does not interpret its escapes.
         """
         if self.escapes:
             text = text.replace("\\", "\\\\")
@@ -80,8 +80,8 @@ _FAMILIES: Final = (
         quote="\\'",
     ),
     Dialect("databricks", table_comment=_ON_TABLE, escapes=True, quote="\\'"),
-    # A mutation, and waited for: by default ClickHouse carries it out some time later. dlt's client
-    # sets that for DELETE alone.
+    # Waits until the mutation is done: by default ClickHouse executes it some time later. dlt's
+    # client waits for DELETE only.
     Dialect(
         "clickhouse",
         update=(
@@ -108,5 +108,5 @@ DIALECTS: Final[Mapping[str, Dialect]] = {each.name: each for each in _FAMILIES}
 
 
 def find_dialect(name: str | None) -> Dialect:
-    """The dialect that sqlglot calls *name*; standard SQL without comments if it is not known."""
+    """Find the dialect that sqlglot calls *name*; if unknown, standard SQL without comments."""
     return DIALECTS.get(name or "", Dialect(name or ""))

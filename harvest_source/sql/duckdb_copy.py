@@ -1,4 +1,4 @@
-"""Statements that copy a parquet file into a DuckDB table, and ask whether its rows are new."""
+"""Statements that copy a parquet file into a DuckDB table, and check whether its rows are new."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ DUCKDB_SET_LOG_LIMIT: Final = "SET GLOBAL checkpoint_threshold = '{}'"
 
 
 def build_count(file: str) -> str:
-    """How many rows the *file* has: DuckDB reads that at its end."""
+    """Count the rows of the *file*, which DuckDB reads from the file's footer."""
     return f"SELECT COUNT(*) FROM {_read(file)}"  # noqa: S608 - a quoted path
 
 
 def build_repeated_keys(file: str, keys: Sequence[str]) -> str:
     """
-    A row if one key is in the *file* more than once.
+    Return a row if some key is in the *file* more than once.
 
     Args:
         keys: Names of the columns, quoted.
@@ -29,7 +29,7 @@ def build_repeated_keys(file: str, keys: Sequence[str]) -> str:
 
 
 def build_known_keys(file: str, table: str, keys: Sequence[str]) -> str:
-    """A row if the *table*, named in full, has a key that the *file* has."""
+    """Return a row if the *table*, named in full, has a key that the *file* has."""
     same = " AND ".join(f"here.{key} = there.{key}" for key in keys)
     return (
         f"SELECT 1 FROM {table} AS here WHERE EXISTS "  # noqa: S608 - quoted names
@@ -38,7 +38,7 @@ def build_known_keys(file: str, table: str, keys: Sequence[str]) -> str:
 
 
 def build_copy(file: str, table: str) -> str:
-    """Copy the *file* into the *table*, named in full, column by column of the same name."""
+    """Copy the *file* into the *table*, named in full, matching columns by name."""
     return f"INSERT INTO {table} BY NAME SELECT * FROM {_read(file)}"  # noqa: S608 - quoted names
 
 

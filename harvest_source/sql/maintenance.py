@@ -1,4 +1,4 @@
-"""The text of statements on tables, views and keys themselves, in place of their rows."""
+"""The text of statements on tables, views and keys themselves, not on their rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _LOCK_WAIT: Final = "3s"
 
 POSTGRES_LOCK_WAIT: Final = f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'"
 """
-For the transaction that it stands in. A reader's open transaction holds a change of its tables
-until it ends, which may be never, and the waiting change holds all later readers.
+Limits the wait for locks in the current transaction. A reader's open transaction blocks a change of
+its tables until it ends, which may be never, and the waiting change blocks all later readers.
 """
 
 POSTGRES_KEYS: Final = """
@@ -27,7 +27,7 @@ DUCKDB_VIEWS: Final = (
     "SELECT schema_name, view_name, sql, comment FROM duckdb_views() "
     "WHERE NOT internal AND database_name = current_database() ORDER BY view_oid"
 )
-"""Schema, name, definition and comment of people's own views, in the order they were made."""
+"""Schema, name, definition and comment of users' own views, in the order of their creation."""
 
 DUCKDB_TABLES: Final = (
     "SELECT table_name FROM duckdb_tables() "
@@ -45,7 +45,7 @@ _MAIN: Final = "main"
 
 
 def rename_column(names: Names, table: str, name: str, to: str) -> str:
-    """Give a column another name; its values, grants and comments stay."""
+    """Rename a column; its values, grants and comments are kept."""
     return (
         f"ALTER TABLE {names.table(table)} RENAME COLUMN {names.column(name)} TO {names.column(to)}"
     )
@@ -56,19 +56,19 @@ def list_tables(view: str, columns: Iterable[str]) -> str:
     Name and type of the tables and views in *view*, the information schema's list.
 
     Args:
-        columns: Columns of it that have a parameter's value each.
+        columns: Columns of *view* that must each equal a parameter.
     """
     where = " AND ".join(f"{column} = %s" for column in columns)
     return f"SELECT table_name, table_type FROM {view} WHERE {where}"  # noqa: S608 - no value in it
 
 
 def list_schemas(names: Names, table: str) -> str:
-    """Each schema that dlt notes in its *table* of versions."""
+    """Each schema that dlt records in its *table* of versions."""
     return f"SELECT DISTINCT {names.column('schema_name')} FROM {names.table(table)}"  # noqa: S608 - quoted names
 
 
 def drop_empty_schema(schema: str) -> str:
-    """Drop a *schema*, quoted, unless anything is in it; not all dialects have the word for it."""
+    """Drop a *schema*, quoted, if it is empty; not all dialects have RESTRICT."""
     return f"DROP SCHEMA {schema} RESTRICT"
 
 
@@ -78,16 +78,16 @@ def add_primary_key(names: Names, table: str, columns: Sequence[str]) -> str:
 
 
 def try_view(schema: str, view: str) -> str:
-    """Fails in DuckDB if a view does not work; gives no row."""
+    """A query that returns no row, and fails in DuckDB if the view does not work."""
     return f"SELECT * FROM {quote(schema, view)} LIMIT 0"  # noqa: S608 - quoted names
 
 
 def select_from_files(files: Sequence[str], columns: Mapping[str, str | None]) -> str:
     """
-    What a view in DuckDB reads from parquet files; no row without files.
+    The query of a DuckDB view that reads parquet files; it returns no row if there are no files.
 
     Args:
-        columns: Quoted names; with the type of those that no file has, which are null.
+        columns: By quoted name, None, or the type of a column that no file has and that is null.
     """
     places = (
         name if kind is None else f"CAST(NULL AS {kind}) AS {name}"
@@ -99,9 +99,9 @@ def select_from_files(files: Sequence[str], columns: Mapping[str, str | None]) -
 
 
 def make_view_again(schema: str, view: str, definition: str, comment: str | None) -> list[str]:
-    """Statements that make a view in DuckDB again from its own text, with its comment."""
+    """Statements that recreate a DuckDB view from its own text, with its comment."""
     _, _, rest = definition.partition("CREATE VIEW ")
-    # DuckDB leaves out the name of the schema that it takes by default; dlt has set another one.
+    # The text omits the name of DuckDB's default schema; dlt's connection has another default.
     is_main = schema == _MAIN and not rest.startswith(f"{_MAIN}.")
     made = [f"CREATE OR REPLACE VIEW {f'{_MAIN}.' if is_main else ''}{rest}"]
     if comment is not None:
@@ -115,5 +115,5 @@ def _list(names: Names, columns: Iterable[str]) -> str:
 
 
 def quote(*names: str) -> str:
-    """A name as standard SQL quotes it, with the names it is qualified by."""
+    """Quote a name and its qualifiers as in standard SQL."""
     return ".".join('"' + each.replace('"', '""') + '"' for each in names)

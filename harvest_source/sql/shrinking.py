@@ -8,7 +8,7 @@ ROOM: Final = (
     "SELECT database_name, block_size, used_blocks FROM pragma_database_size() "
     "WHERE database_name = current_database()"
 )
-"""DuckDB counts blocks that it has cut off as free ones."""
+"""Used blocks, not free ones: DuckDB also counts blocks that it has cut off the file as free."""
 
 TABLES: Final = """
     SELECT
@@ -33,10 +33,10 @@ TABLES: Final = """
     FROM duckdb_tables() AS t WHERE database_name = current_database() AND NOT temporary
 """
 """
-All tables, their rows with the deleted ones whose room is not free yet, and whether a table's rows
-may be moved: it is in the given schema and has no key.
+All tables, their rows including deleted ones whose space is not free yet, and whether a table's
+rows may be moved: only if it is in the given schema and has no key.
 
-Each insertion of DuckDB checks a key against the rows that the transaction has deleted, too.
+On each insertion DuckDB also checks a key against rows that the same transaction has deleted.
 """
 
 LARGE_TABLES: Final = """
@@ -44,7 +44,7 @@ LARGE_TABLES: Final = """
     WHERE database_name = current_database() AND NOT temporary
         AND lower(schema_name) = lower(?) AND estimated_size >= ?
 """
-"""Tables of a schema with as many rows as that, deleted ones included."""
+"""Tables of a schema with at least a given number of rows, including deleted ones."""
 
 GROUPS: Final = """
     SELECT
@@ -54,7 +54,7 @@ GROUPS: Final = """
         sum("count") FILTER (WHERE column_id = 0 AND segment_type <> 'VALIDITY')
     FROM pragma_storage_info(?) WHERE persistent GROUP BY row_group_id ORDER BY row_group_id
 """
-"""Groups of a table's rows: number, last block, blocks, rows with those that were deleted."""
+"""A table's row groups: number, last block, blocks, rows including deleted ones."""
 
 
 def count_rows(table: str) -> str:
@@ -63,7 +63,7 @@ def count_rows(table: str) -> str:
 
 
 def find_last_row(table: str) -> str:
-    """The largest row id of a *table*, quoted; null where it has no row."""
+    """The largest row id of a *table*, quoted; null if it has no row."""
     return f"SELECT max(rowid) FROM {table}"  # noqa: S608 - quoted names
 
 
@@ -74,9 +74,9 @@ def count_between(table: str) -> str:
 
 def find_missing(table: str) -> str:
     """
-    Where most row ids are missing in a row of a *table*, quoted: the next id, and how many.
+    The longest gaps in the row ids of a *table*, quoted: the id after the gap, and its length.
 
-    DuckDB reads rows by their ids, and so a window over them needs no order and no memory.
+    DuckDB reads rows in the order of their ids, so that the window needs no sorting and no memory.
     """
     before = "lag(rowid, 1, -1) OVER ()"
     return (
@@ -86,12 +86,12 @@ def find_missing(table: str) -> str:
 
 
 def copy_rows(table: str, ranges: int) -> str:
-    """Add the rows of a *table*, quoted, in so many *ranges* of ids once more, with later ids."""
+    """Insert the rows of a *table*, quoted, in *ranges* ranges of ids again, with new later ids."""
     return f"INSERT INTO {table} SELECT * FROM {table} WHERE {_between(ranges)}"  # noqa: S608 - quoted names
 
 
 def delete_rows(table: str, ranges: int) -> str:
-    """Delete the rows of a *table*, quoted, in so many *ranges* of ids."""
+    """Delete the rows of a *table*, quoted, in *ranges* ranges of ids."""
     return f"DELETE FROM {table} WHERE {_between(ranges)}"  # noqa: S608 - quoted names
 
 

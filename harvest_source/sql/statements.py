@@ -1,9 +1,9 @@
 """
 The text of the statements that change or check a warehouse; ``ask`` and ``pages`` have their own.
 
-There are few kinds, each uncorrelated and without column ordinals, so that every dialect of
-:mod:`harvest_source.sql.dialects` has a form for each. Tables and columns have our own names, which
-the destination's :class:`Names` spells; values are parameters.
+There are few kinds, without correlation and column ordinals, so that every dialect of
+:mod:`harvest_source.sql.dialects` supports each. Tables and columns are given by our own names,
+which the destination's :class:`Names` spells; values are parameters.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def select(
 
     Args:
         order_by: Columns that sort the rows.
-        limit: What stands after SELECT and at the end, so that few rows come; dlt knows both.
+        limit: The texts after SELECT and at the end that limit the rows; dlt supplies both.
     """
     condition, values = where.render(names)
     top, last = limit
@@ -77,7 +77,7 @@ def count(names: Names, table: str, where: Condition) -> Rendered:
 
 
 def count_qualified(name: str) -> Rendered:
-    """How many rows a table has, by its whole name, quoted."""
+    """How many rows a table has, given its full name, quoted."""
     return f"SELECT COUNT(*) FROM {name}", []  # noqa: S608 - quoted names
 
 
@@ -90,7 +90,7 @@ def count_by(names: Names, table: str, where: Condition, columns: Sequence[str])
 
 
 def insert(names: Names, table: str, columns: Sequence[str], rows: int) -> str:
-    """Add *rows* rows; parameters are their values, row by row."""
+    """Insert *rows* rows; the parameters are their values, row by row."""
     row = f"({', '.join(['%s'] * len(columns))})"
     return (
         f"INSERT INTO {names.table(table)} ({_list(names, columns)}) "  # noqa: S608 - quoted names
@@ -122,7 +122,7 @@ def assign(
     """
     Set *column* in every row whose column *by* is a key of *values*, to that key's value.
 
-    A join, or a subquery that refers to the row, would need another form in some dialects.
+    A join or a correlated subquery would need another form in some dialects.
     """
     condition, keys = OneOf(by, list(values)).render(names)
     branches = " ".join(["WHEN %s THEN %s"] * len(values))
@@ -144,9 +144,9 @@ def set_comments(
     names: Names, dialect: Dialect, table: str, comments: Mapping[str, str]
 ) -> Iterator[str]:
     """
-    Set the comments of columns, and of the table under the name ``""``, where the dialect can.
+    Set the comments of columns, and of the table under the name ``""``, if the dialect can.
 
-    Each text may be sent by itself. None has parameters.
+    Each text may be sent separately. None has parameters.
     """
     texts = _iter_comments(names, dialect, table, comments)
     if dialect.many:
@@ -171,7 +171,7 @@ def _list(names: Names, columns: Sequence[str]) -> str:
     return ", ".join(map(names.column, columns))
 
 
-# On a DuckDB file itself, by DuckDB's own client.
+# Statements on a DuckDB file itself, sent by DuckDB's own client.
 
 DUCKDB_READ_SHARE: Final = "SELECT current_setting('threads'), current_setting('memory_limit')"
 DUCKDB_SET_THREADS: Final = "SET threads = {}"
@@ -180,36 +180,37 @@ DUCKDB_SET_MEMORY: Final = "SET memory_limit = '{}'"
 
 def restore_memory(limit: str) -> str:
     """
-    The statement that gives DuckDB the memory *limit* that it said it had, such as ``1.3 GiB``.
+    The statement that restores the memory *limit* that DuckDB reported, such as ``1.3 GiB``.
 
-    It says that of 1.5 GB, without what follows the first decimal, and of 1.3 GiB it would say 1.2.
-    With half a decimal more it says the same again, however often. Where it has no limit it says so
-    in petabytes, which it does not take.
+    DuckDB cuts its report off after the first decimal: it reports a limit of 1.5 GB as 1.3 GiB, and
+    would report one of 1.3 GiB as 1.2. With half a unit of that decimal added, it reports the same
+    value again, however often. It reports no limit in petabytes, which it does not accept as input.
     """
     number, _, unit = limit.partition(" ")
     return DUCKDB_SET_MEMORY.format("-1" if unit == "PiB" else f"{float(number) + 0.05:.2f}{unit}")
 
 
 DUCKDB_CHECKPOINT: Final = "SET enable_progress_bar = false; CHECKPOINT"
-"""Without the bar that DuckDB 1.4 draws on standard output after two seconds."""
+"""Without the progress bar that DuckDB 1.4 draws on standard output after two seconds."""
 
 DUCKDB_GIVE_BACK: Final = "SET allocator_background_threads = true"
 """
-Give free memory back to the system, as other libraries in the process need it. By default DuckDB
+Return free memory to the system, because other libraries in the process need it. By default DuckDB
 keeps it for its own next statement.
 """
 
 DUCKDB_WHOLE_METADATA: Final = "SET GLOBAL experimental_metadata_reuse = false"
 """
-Write a file's metadata anew. DuckDB 1.5 keeps parts of it by default: once tables were dropped, no
-DuckDB before 1.4 opens the file any more ("Failed to load metadata pointer").
+Rewrite all of a file's metadata. DuckDB 1.5 reuses parts of it by default: once tables were
+dropped, no DuckDB before 1.4 can open the file any more ("Failed to load metadata pointer").
 """
 
 DUCKDB_JOIN: Final = "SET GLOBAL max_vacuum_tasks = {}"
 """
-How often a checkpoint joins groups of a table's rows that fit into fewer. By itself DuckDB joins
-all that it finds: packages of any size but its own are then written several times, 28 GB for a full
-refresh of ten million entries. Without, the few rows of each run would keep a block of their own.
+How many times a checkpoint joins row groups of a table that fit into fewer groups. By default
+DuckDB joins all that it finds: packages of another size than its row groups are then written
+several times, 28 GB for a full refresh of ten million entries. Without joining, the few rows of
+each run would keep their own block.
 """
 DUCKDB_JOIN_ALL: Final = "RESET GLOBAL max_vacuum_tasks"
 

@@ -1,8 +1,8 @@
 """
-Values on their way to and from destinations whose drivers do not have Python's types for them.
+Convert values to and from destinations whose drivers do not support Python's types for them.
 
-SQLite keeps dates and instants as text, flags as 0 and 1, decimals as floating point; MySQL keeps
-instants without a time zone. dlt writes instants in UTC there, and so do these parameters.
+SQLite stores dates and instants as text, flags as 0 and 1, decimals as floating point; MySQL stores
+instants without a time zone. There dlt writes instants in UTC, and so do these parameters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harvest_source.sql.dialects import Dialect
 
 
 def as_day(value: Any) -> date | None:
-    """A day as some destinations hand it out: as a day, an instant or text."""
+    """Read a day, which destinations return as a day, an instant or text."""
     if isinstance(value, datetime):
         return value.date()
     if value is None or isinstance(value, date):
@@ -27,7 +27,7 @@ def as_day(value: Any) -> date | None:
 
 
 def as_instant(value: Any) -> datetime | None:
-    """An instant as some destinations hand it out: as text, or in naive UTC."""
+    """Read an instant, which some destinations return as text or as naive UTC."""
     if value is None:
         return None
     instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
@@ -35,14 +35,14 @@ def as_instant(value: Any) -> datetime | None:
 
 
 def as_decimal(value: Any) -> Decimal | None:
-    """A decimal as some destinations hand it out: as floating point, a whole number or text."""
+    """Read a decimal, which some destinations return as floating point, an integer or text."""
     if value is None or isinstance(value, Decimal):
         return value
     return Decimal(repr(value) if isinstance(value, float) else str(value))
 
 
 def as_flag(value: Any) -> bool | None:
-    """A flag as some destinations hand it out: as 0 or 1."""
+    """Read a flag, which some destinations return as 0 or 1."""
     return None if value is None else bool(value)
 
 
@@ -52,22 +52,22 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "decimal": as_decimal,
     "bool": as_flag,
 }
-"""By dlt's names of types; values of other types are left as they come."""
+"""By dlt's type names; values of other types are not converted."""
 
 
 def format_decimal(value: Decimal) -> str:
-    """All digits in plain notation, without zeros at the end; ``normalize`` rounds to 28 digits."""
+    """All digits without exponent and trailing zeros; ``normalize`` would round to 28 digits."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def as_json_text(value: Any) -> Value:
-    """*value* as a column of JSON takes it: objects and lists as text."""
+    """Convert *value* for a JSON column: objects and lists become text."""
     return json.dumps(value) if isinstance(value, Mapping | list) else value
 
 
 def as_parameter(value: Value, dialect: Dialect) -> Value:
-    """*value* as the dialect's drivers take it."""
+    """Convert *value* to what the dialect's drivers accept."""
     if dialect.is_typed:
         return value
     if isinstance(value, datetime):
