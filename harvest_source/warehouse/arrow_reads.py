@@ -1,4 +1,4 @@
-"""What is compared of many rows, as Arrow arrays: ids with their days, and digests."""
+"""Read what is compared for many rows, as Arrow tables: ids with their days, and digests."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from harvest_source.warehouse.page_digests import PageDigests
 from harvest_source.warehouse.sql import Sql
 
 _ROWS: Final = 100_000
-"""Rows in memory at once as objects, or of an Arrow table."""
+"""Rows in memory at once as objects, and rows of an Arrow table."""
 
 _WIDE_ROWS: Final = 10_000
-"""The same of rows with all of their columns."""
+"""The same for rows with all of their columns."""
 
 _THREAD_BYTES: Final = 24 * 1024 * 1024
 """
-Memory for each of DuckDB's threads that looks for scattered rows: a block of 256 KB for each of
-fifty columns, and as much again. With 16 MB, DuckDB 1.5.6 cannot do it.
+Memory for each DuckDB thread that reads scattered rows: a block of 256 KB for each of fifty
+columns, and the same again. With 16 MB DuckDB 1.5.6 runs out of memory.
 """
 
 _NATIVE: Final = "duckdb"
-"""The dialect whose results are Arrow's without a detour by rows."""
+"""The dialect that returns results as Arrow tables directly, without building rows."""
 
 
 _KEYS: Final = pa.schema([("id", pa.int64()), ("day", pa.date32())])
@@ -38,10 +38,10 @@ _KEYS: Final = pa.schema([("id", pa.int64()), ("day", pa.date32())])
 
 def select_keys(sql: Sql, table: str, where: Condition, day: str | None) -> pa.Table:
     """
-    ``id`` and ``day`` of rows, a million of them in 12 MB.
+    Select ``id`` and ``day`` of rows; a million rows take 12 MB.
 
     Args:
-        day: The column of dates; None: every ``day`` is null.
+        day: The date column; None: every ``day`` is null.
     """
     names = ("id", day) if day is not None else ("id",)
     if sql.dialect.name == _NATIVE:
@@ -57,7 +57,7 @@ def select_keys(sql: Sql, table: str, where: Condition, day: str | None) -> pa.T
 
 
 def build_keys(rows: pa.Table, day: str | None) -> pa.Table:
-    """``id`` and ``day`` of *rows*, as :func:`select_keys` has them."""
+    """``id`` and ``day`` of *rows*, as :func:`select_keys` returns them."""
     days = rows.column(day) if day is not None else pa.nulls(rows.num_rows, pa.date32())
     return pa.table([rows.column("id"), days], ["id", "day"]).cast(_KEYS)
 
@@ -76,19 +76,19 @@ def select_digests(
     digests: PageDigests,
 ) -> pa.Table:
     """
-    The values of *columns*, whole numbers, and a digest of each of *digested* under its number.
+    Select *columns*, which hold integers, and a digest of each of *digested*, named by its index.
 
-    Two digests are equal if the values are, also one of a row that *digests* has of a page. DuckDB
-    computes them where the rows are: a row has fifty columns, and to fetch them takes most of the
-    time.
+    Two digests are equal if their values are, also if *digests* computed one of them for a page's
+    row. DuckDB computes digests itself: a row has fifty columns, and fetching them would take most
+    of the time.
 
     Args:
-        where: Rows of a table that has ``id``.
+        where: Condition on rows of a table that has ``id``.
     """
     names = [*columns, *(str(at) for at in range(len(digested)))]
     if sql.dialect.name == _NATIVE:
-        # Alternatives are no filter of DuckDB's scan, which would read all columns of all rows: the
-        # ids are found first, which are one.
+        # DuckDB's scan cannot filter by alternatives (OR) and would read all columns of all rows.
+        # So the ids are found first, which are one column.
         where = AllOf(where, InTable("id", table, "id", where))
         query = statements.select_digests(sql, sql.dialect, table, where, columns, digested)
         found = _read_in_little_memory(sql, query)
@@ -106,10 +106,10 @@ def select_digests(
 
 def _read_in_little_memory(sql: Sql, query: Rendered) -> list[pa.Table]:
     """
-    A whole result, for which DuckDB keeps few of the blocks that it has read.
+    Read a whole result while DuckDB keeps few of the blocks that it has read.
 
-    Few rows of all years are in all parts of a table. By itself DuckDB keeps what it has read, up
-    to its limit, for digests of ten, and takes no less processor time for it.
+    A few rows of all years are scattered over the whole table. By default DuckDB keeps what it has
+    read, up to its memory limit, even for digests of ten rows, and saves no processor time by it.
     """
     ((threads, limit),) = sql.fetch(statements.DUCKDB_READ_SHARE)
     little = f"{int(threads) * _THREAD_BYTES // 1024}KiB"
@@ -127,7 +127,7 @@ def _read_in_little_memory(sql: Sql, query: Rendered) -> list[pa.Table]:
 def _iter_tables(
     sql: Sql, table: str, where: Condition, columns: Sequence[str]
 ) -> Iterator[pa.Table]:
-    """Rows as Arrow tables with the types that pages have."""
+    """Yield rows as Arrow tables with the types that pages have."""
     known = sql.schema.get_table_columns(find_table(sql.schema, table))
     types = [str(known[each].get("data_type")) if each in known else "" for each in columns]
     rows = sql.iter_values(table, where, columns)
@@ -137,10 +137,10 @@ def _iter_tables(
 
 
 def _build_array(values: Sequence[Any], data_type: str) -> pa.Array:
-    """The values of a column; as text if they are not what the column is declared as."""
+    """Build an array of a column's values; as text if they do not fit the declared type."""
     try:
         arrow_type = ARROW_TYPES[Type(data_type)]
-        # Arrow cuts 1.5 to 1 where whole numbers are wanted.
+        # Arrow truncates 1.5 to 1 when it builds integers.
         if arrow_type != pa.int64() or {*map(type, values)} <= {int, type(None)}:
             return pa.array(values, arrow_type)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):

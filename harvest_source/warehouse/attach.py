@@ -1,4 +1,4 @@
-"""The dlt pipeline of a warehouse that exists, for reading it with dlt's own tools."""
+"""Attach to the dlt pipeline of an existing warehouse, to read it with dlt's own tools."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ def attach(
     read_only: bool = True,
 ) -> dlt.Pipeline:
     """
-    The dlt pipeline of an existing warehouse: ``attach().dataset().time_entries.df()``.
+    Return the dlt pipeline of an existing warehouse: ``attach().dataset().time_entries.df()``.
 
-    What is not given comes from the pipeline's working folder on this machine, which knows where
-    the last sync loaded; without one, from the defaults of ``harvest-source sync``.
+    Arguments that are not given come from the pipeline's working folder on this machine, which
+    records where the last sync loaded; without such a folder, from the defaults of
+    ``harvest-source sync``.
 
     Args:
         pipeline: Name of the pipeline that loads the warehouse.
         destination: Name of dlt's destination.
         database: DuckDB file.
         dataset: Schema that holds the tables.
-        read_only: Open a DuckDB file for reading, beside other readers; False: as dlt opens it.
+        read_only: Open a DuckDB file for reading only, so that others can read it too; False: as
+            dlt opens it.
 
     Raises:
         ConfigError: There is no such warehouse. Nothing is created.
@@ -57,7 +59,7 @@ def attach(
 def _find_target(
     pipeline: str, destination: str | None, database: str | Path | None, dataset: str | None
 ) -> Target:
-    """Where the tables are: as asked for, as the last sync was asked, or by default."""
+    """Where the tables are: as the caller says, where the last sync loaded, or the default."""
     known = read_identity(pipeline)
     if known is None or database is not None or destination not in (None, known.destination):
         return build_target(destination or DUCKDB, database, dataset or DATASET, pipeline)

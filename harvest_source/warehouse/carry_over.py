@@ -1,4 +1,4 @@
-"""What a sync changes in a warehouse that an earlier version made, before it reads anything."""
+"""Upgrade a warehouse that an earlier version made, before a sync reads anything."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from harvest_source.warehouse.stored_state import read_local
 
 _CARRIED: Final = "harvest_source_carried_over"
 _TODAYS: Final = 1
-"""To be counted up with each change of this module that old warehouses need."""
+"""Version of the upgrade; increase it with each change of this module that old warehouses need."""
 
 _DATED: Final = ((SYNC_RUNS, "id", "ended_at"), (DELETED_RECORDS, "_dlt_id", "detected_at"))
-"""Tables whose rows had their own key for a load id: table, that key, time of the row."""
+"""Tables whose rows had their own key as the load id: table, that key, time of the row."""
 
 _PORTION: Final = 500
 
 
 def carry_over(folder: PipelineFolder) -> list[str]:
     """
-    Bring a warehouse of an earlier version up to this one. Call it when no package waits.
+    Upgrade a warehouse of an earlier version to this one. Call it when no package waits.
 
-    Every step may be repeated, so a run that was stopped is finished by the next.
+    Every step is idempotent: if a run is stopped, the next one finishes the upgrade.
 
     Returns:
-        Warnings for the user, when tables were altered.
+        Warnings for the user, if tables were altered.
     """
     warnings = rename_columns(folder)
     pipeline = folder.pipeline
@@ -49,7 +49,7 @@ def carry_over(folder: PipelineFolder) -> list[str]:
 
 
 def _mend_load_ids(sql: Sql) -> None:
-    """Give rows of our own tables the load that was the newest when they were written."""
+    """Set unknown load ids in our own tables to the newest load when the row was written."""
     loads = sorted(
         (at, str(load))
         for at, load in sql.iter_values(
@@ -72,6 +72,6 @@ def _mend_load_ids(sql: Sql) -> None:
 
 
 def _find_load(loads: Sequence[tuple[Any, str]], at: Any) -> str:
-    """The newest of *loads*, in order of time, that is not after *at*; else the first."""
+    """The newest of *loads*, sorted by time, that is not later than *at*; else the first."""
     place = bisect_right(loads, at, key=lambda load: load[0])
     return loads[max(place - 1, 0)][1]

@@ -1,7 +1,8 @@
 """
-Descriptions as the warehouse's own comments, for people who open it with other tools.
+Write descriptions as the warehouse's own comments, for people who open it with other tools.
 
-Written after a load, and only for tables that have changed since: an unchanged run sends nothing.
+They are written after a load, and only for tables whose comments changed: an unchanged run sends
+nothing.
 """
 
 from __future__ import annotations
@@ -59,13 +60,13 @@ _OWN: Final[Mapping[str, str]] = {
 _REFERENCES: Final[Mapping[tuple[str, str], str]] = {
     (each.table, each.column): each.to for endpoint in ENDPOINTS for each in endpoint.references
 }
-"""What a column refers to: the destinations have no foreign keys that could be held."""
+"""The table that a column refers to: the destinations have no foreign keys that could hold."""
 
 _UNKNOWN: Final = "A field that Harvest sends and this version of harvest-source does not describe"
 
 
 def describe_tables(endpoints: Iterable[Endpoint] = ENDPOINTS) -> dict[str, str]:
-    """What each table and child table holds, in a sentence or two."""
+    """Describe what each table and child table holds, in a sentence or two."""
     found = {}
     for endpoint in endpoints:
         words = endpoint.name.removeprefix("report_").replace("_", " ")
@@ -91,13 +92,13 @@ def describe_tables(endpoints: Iterable[Endpoint] = ENDPOINTS) -> dict[str, str]
 
 def write_comments(warehouse: Warehouse) -> None:
     """
-    Bring the comments of all existing tables in step with the schema, where comments exist.
+    Update the comments of all existing tables to the schema, if the destination has comments.
 
     Raises:
-        DestinationError: The destination refused. The tables are as they were.
+        DestinationError: The destination refused. The tables are unchanged.
     """
     if warehouse.target.table_format is not None:
-        return  # dlt would open a view on each table, in a DuckDB in memory, for its comments.
+        return  # For comments, dlt would create a view on each table in an in-memory DuckDB.
     pipeline = warehouse.pipeline
     written = dict(read_local(pipeline, _WRITTEN) or {})
     known = warehouse.schema.tables
@@ -115,7 +116,7 @@ def write_comments(warehouse: Warehouse) -> None:
         return
     with warehouse.sql() as sql, ExitStack() as stack:
         if sql.dialect.many:
-            # Elsewhere a change of a table ends the transaction, or is refused in one.
+            # Other destinations commit when a table is altered, or refuse that in a transaction.
             stack.enter_context(sql.transaction())
         for name in stale:
             sql.set_comments(name, tables[name])
@@ -129,9 +130,8 @@ def _is_made(
     described: Mapping[str, str],
 ) -> bool:
     """
-    Whether a child table without rows is in the destination: a declared one, below loaded rows.
-
-    Those of history tables are made by their first row.
+    Whether a child table without rows is in the destination: it is declared, and its parent has
+    rows. Child tables of history tables are created with their first row.
     """
     parent = table.get("parent")
     return parent is not None and has_rows(known[parent]) and name in described

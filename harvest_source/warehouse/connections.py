@@ -1,4 +1,4 @@
-"""Connections for our own statements: one for each use, or one for several."""
+"""Connections for our own statements: one for each use, or one shared by several uses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from harvest_source.warehouse.writers import open_sql
 
 class SqlConnections:
     """
-    Connections to one dataset. dlt's client is used again until a load may have changed tables.
+    Connections to one dataset. dlt's client is reused until a load may have changed tables.
 
-    Threads take turns: of dlt's client, and of a DuckDB file that is held, there is one.
+    Threads take turns, because there is only one dlt client and one held DuckDB file.
 
     Args:
-        build_client: Makes dlt's client: it resolves its configuration and reads the schema.
-        read_schema: Gives the tables as dlt knows them.
-        hold: A context in which the destination may be used.
+        build_client: Builds dlt's client, which resolves its configuration and reads the schema.
+        read_schema: Returns the tables as dlt knows them.
+        hold: Returns a context in which the destination may be used.
     """
 
     def __init__(
@@ -46,17 +46,17 @@ class SqlConnections:
         return str(self._client.dataset_name)
 
     def forget_client(self) -> None:
-        """Make another client next time: tables may have changed."""
+        """Build another client next time, because tables may have changed."""
         self._client = None
 
     @property
     def is_kept(self) -> bool:
-        """Whether a connection is kept: it may not see what is loaded beside it."""
+        """Whether a connection is kept: it may not see what another connection loads."""
         return self._stack is not None
 
     @contextmanager
     def open(self) -> Iterator[Sql]:
-        """A connection of its own, or inside :meth:`keep` the one that is kept."""
+        """Open a new connection, or use the one that is kept inside :meth:`keep`."""
         with self._turn:
             if self._stack is None:
                 with self._connect() as sql:
@@ -68,7 +68,7 @@ class SqlConnections:
 
     @contextmanager
     def keep(self) -> Iterator[None]:
-        """Keep the first connection that is opened inside for all uses inside."""
+        """Keep the first connection that is opened in the block for all uses in the block."""
         with self._turn:
             try:
                 with ExitStack() as self._stack:

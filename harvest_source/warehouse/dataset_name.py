@@ -1,4 +1,4 @@
-"""What dlt makes of the name of a dataset."""
+"""Explain how dlt rewrites the name of a dataset."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PLAIN: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 def explain_other_name(dataset: str, find_name: Callable[[], str]) -> str:
     """
-    The warning for a name that dlt rewrites, which a query needs; empty when it stays as it is.
+    Warn of a name that dlt rewrites, since queries need the new one; empty if dlt keeps the name.
 
     Args:
-        find_name: The name as the destination has it. Asked only for a name that is not plain:
-            dlt has to make a client for it, which takes a part of a run without changes.
+        find_name: Returns the name in the destination. Called only for a name that is not plain,
+            because dlt has to build a client for it, which takes a part of a run without changes.
     """
     if _PLAIN.fullmatch(dataset) or (name := find_name()) == dataset:
         return ""

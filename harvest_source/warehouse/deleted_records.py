@@ -20,14 +20,14 @@ from harvest_source.warehouse.sql import Row, Sql
 
 @dataclass(frozen=True, slots=True)
 class DeletedRow:
-    """A row that leaves its table, child rows as lists under their arrays' names."""
+    """A row that is removed from its table, with child rows as lists under their arrays' names."""
 
     endpoint: Endpoint
     account_id: int
     row: Mapping[str, Any]
 
     def as_record(self, detected_at: datetime, *, keep_content: bool) -> Row:
-        """The row of ``deleted_records``. Its key is the same however often it is made."""
+        """Build the row of ``deleted_records``. Its key is the same however often it is built."""
         endpoint, row = self.endpoint, self.row
         key = tuple(str(row[name]) for name in endpoint.primary_key)
         content = repr((self.account_id, endpoint.name, key, detected_at.isoformat()))
@@ -44,7 +44,7 @@ class DeletedRow:
 
 
 def find_unrecorded(sql: Sql, records: Sequence[Row]) -> list[Row]:
-    """Those of *records* that ``deleted_records`` does not have yet."""
+    """Return those of *records* that ``deleted_records`` does not have yet."""
     if not records:
         return []
     ids = [record["_dlt_id"] for record in records]
@@ -55,7 +55,7 @@ def find_unrecorded(sql: Sql, records: Sequence[Row]) -> list[Row]:
 
 
 def insert(sql: Sql, records: Sequence[Row]) -> None:
-    """Add *records* to ``deleted_records``, those that it does not have yet."""
+    """Add those of *records* to ``deleted_records`` that it does not have yet."""
     if unrecorded := find_unrecorded(sql, records):
         load = find_newest_load(sql)
         sql.insert(DELETED_RECORDS, [{**each, LOAD_ID: load} for each in unrecorded])
@@ -88,10 +88,10 @@ def _find_parents_here(
     sql: Sql, endpoint: Endpoint, of_account: Condition, missing: Condition
 ) -> list[tuple[Equals, ...]]:
     """
-    The conditions of each parent with removed rows and rows here; one without any, if there are
-    no parents.
+    For each parent with both removed and existing rows, the conditions that select its rows.
 
-    The same id may be below several parents: one person is a teammate of two managers.
+    A table without parents gets one entry without conditions. The same id may be below several
+    parents: one person is a teammate of two managers.
     """
     if endpoint.parent is None:
         return [()]
@@ -102,7 +102,7 @@ def _find_parents_here(
 
 
 def _as_json(value: Any) -> Any:
-    """A record as JSON can hold it, without dlt's own columns; decimals as exact text."""
+    """Convert a record for JSON, without dlt's own columns; decimals become exact text."""
     if isinstance(value, Mapping):
         return {n: _as_json(v) for n, v in value.items() if not n.startswith("_dlt_")}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Digests of rows, before and after they were read again: what that has to change, and changed."""
+"""Digests of rows, before and after they are read again, to find what that changes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class StoredRows:
     Attributes:
         rows: Account and id of each row, once; digests of its ``updated_at`` and its whole content;
             and how many rows have that key.
-        columns: What the digest of the content is of, with the key.
-        is_told: Whether it tells rows from others. Otherwise it is of the key alone.
+        columns: The columns that the content digest covers, including the key.
+        is_told: Whether that digest detects changed content. Otherwise it covers the key alone.
     """
 
     rows: pa.Table
@@ -40,9 +40,9 @@ class StoredRows:
     _by_account: dict[int, pa.Table] = field(default_factory=dict, repr=False, compare=False)
 
     def find_contents(self, account_id: int, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The contents of an account's rows with one of *ids* that stand there once."""
+        """Content digests of an account's rows with one of *ids*, without duplicated rows."""
         rows = self._by_account.get(account_id)
-        if rows is None:  # Once: page after page asks for its rows.
+        if rows is None:  # Filtered only once, because every page looks up its rows.
             is_ours = pc.equal(self.rows.column(ACCOUNT_ID), account_id)
             rows = self._by_account[account_id] = self.rows.filter(is_ours)
         is_wanted = pc.is_in(rows.column("id"), value_set=ids)
@@ -57,14 +57,14 @@ def read_digests(
     ids: Sequence[int] | None = None,
 ) -> StoredRows:
     """
-    Digests of the rows of some slices of one table, for several accounts in one query.
+    Read digests of the rows of some slices of one table, for several accounts in one query.
 
     Rows that change without a new ``updated_at``, such as running timers, are left out; dlt's
-    columns do not count.
+    columns are ignored.
 
     Args:
-        digests: Computes them where the destination cannot.
-        exclude: ``table.column`` names that do not count either.
+        digests: Computes the digests if the destination cannot.
+        exclude: ``table.column`` names that are ignored too.
         ids: Only rows with one of these ids; few.
 
     Raises:
@@ -80,7 +80,7 @@ def read_digests(
             where = AllOf(OneOf("id", ids), where)
         content, is_told = [each for each in names if each not in excluded], True
         if flag is not None and flag[0] not in names:
-            # Which rows change by themselves is not known: only rows that come are noticed.
+            # It is unknown which rows change by themselves: only new rows are detected.
             content, is_told = ["id"], False
         elif flag is not None:
             where = AllOf(where, AnyOf(Equals(flag[0], False), Equals(flag[0], None)))
@@ -95,10 +95,10 @@ def read_digests(
 
 def compare_digests(before: pa.Table, after: pa.Table) -> pa.Table:
     """
-    Rows that came, or changed though ``updated_at`` had not moved, when they were read again.
+    Find rows that, read again, are new or have changed although ``updated_at`` is the same.
 
     Returns:
-        Account and id of each, and whether it ``came``.
+        Account and id of each row, and in ``came`` whether it is new.
     """
     before = before.append_column("was", pa.repeat(pa.scalar(True), before.num_rows))
     joined = after.join(before, _KEY, right_suffix="_before", use_threads=False)
@@ -110,6 +110,6 @@ def compare_digests(before: pa.Table, after: pa.Table) -> pa.Table:
 
 
 def find_came(corrected: pa.Table, account_id: int) -> list[int]:
-    """The ids of rows of one account that came, ascending."""
+    """The ids of one account's new rows, ascending."""
     is_ours = pc.equal(corrected.column(ACCOUNT_ID), account_id)
     return sorted(corrected.filter(pc.and_(is_ours, corrected.column("came")))["id"].to_pylist())

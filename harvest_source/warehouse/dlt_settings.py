@@ -1,10 +1,10 @@
 """
 dlt's own settings: which may differ, which a sync overrides, and which it refuses.
 
-They come from the environment, ``.dlt/config.toml`` and dlt's other providers, often meant for
-another program: ``REFRESH`` and ``PROGRESS`` are common names. Some would change what a sync
-promises. ``tests/unit/warehouse/test_dlt_settings.py`` compares the table with the settings that
-the installed dlt has.
+They come from the environment, ``.dlt/config.toml`` and dlt's other providers, and are often meant
+for another program: ``REFRESH`` and ``PROGRESS`` are common names. Some would break what a sync
+promises. ``tests/unit/warehouse/test_dlt_settings.py`` compares :data:`SECTIONS` with the settings
+of the installed dlt.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Setting:
     One setting, or several that are alike, separated by commas.
 
     Attributes:
-        why: What it would change, or why it changes nothing that is promised.
-        instead: What to use in its place; of refused settings.
-        is_harmless: Whether a value of a refused setting may stand.
+        why: What it would change, or why it changes nothing that a sync promises.
+        instead: What to use instead of a refused setting.
+        is_harmless: Whether a value of a refused setting is accepted all the same.
     """
 
     names: str
@@ -63,12 +63,12 @@ class Setting:
 @dataclass(frozen=True, slots=True)
 class Section:
     """
-    Settings that stand together.
+    The settings of one section.
 
     Attributes:
         name: The section in ``config.toml``; ``NAME`` stands for the pipeline or destination.
-        places: Sections in which dlt looks, the most special ones; it goes on in those above.
-        inner: Section that always follows; empty: none.
+        places: The most specific sections in which dlt looks; it then tries those above them.
+        inner: Section that always follows; empty if there is none.
     """
 
     name: str
@@ -319,11 +319,11 @@ SECTIONS: Final = (
         ),
     ),
 )
-"""dlt's settings by section. Settings of single destinations are theirs, and may differ."""
+"""dlt's settings by section. Settings of single destinations are not listed; they may differ."""
 
 
 def iter_refused() -> Iterator[tuple[Section, Setting]]:
-    """The settings that are refused, each with its section."""
+    """Yield the settings that are refused, each with its section."""
     for section in SECTIONS:
         for setting in section.settings:
             if setting.rule is Rule.REFUSED:

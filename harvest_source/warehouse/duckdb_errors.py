@@ -1,8 +1,8 @@
 """
-Why a DuckDB file cannot be opened or read, and what to do: for whatever opens one.
+Explain why a DuckDB file cannot be opened or read, and what to do about it.
 
-DuckDB has few error types of its own, so most are known by words that every version from 1.4 to 2.0
-has in its message. Knows nothing of dlt: processes that only ask import it too.
+DuckDB has few error types, so most errors are recognized by words that every version from 1.4 to
+2.0 has in its message. Does not import dlt: processes that only query a file use it too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harvest_source.errors import printable
 from harvest_source.installation import advise_install
 
 Kept: TypeAlias = str | Callable[[], str]
-"""A sentence; a function where dlt has to be asked for it, which takes a while."""
+"""A sentence, or a function that returns it if asking dlt for it takes a while."""
 
 _HOLDER: Final = re.compile(r"(?P<program>[^\s\"]+) \(PID (?P<pid>\d+)\)")
 _STORAGE_VERSION: Final = re.compile(
@@ -31,7 +31,7 @@ _STORAGE_VERSION: Final = re.compile(
 )
 """How every DuckDB from 1.0 to 2.0 refuses a file of another storage version."""
 _MAGIC: Final = (8, b"DUCK")
-"""Place and content of the bytes by which DuckDB knows its files."""
+"""Offset and content of the bytes by which DuckDB recognizes its files."""
 _OPEN_HERE: Final = "same database file with a different configuration"
 _WAL_DAMAGED: Final = "Failure while replaying WAL file"
 _DAMAGED: Final = ("Corrupt database file", "Could not read enough bytes from file")
@@ -40,13 +40,13 @@ _LOCKED: Final = ("set lock on file", "conflicting lock", "used by another proce
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether another process has the file open. DuckDB has no error type of its own for that."""
+    """Whether another process has the file open. DuckDB has no separate error type for that."""
     text = str(error).lower()
     return isinstance(error, duckdb.Error) and any(words in text for words in _LOCKED)
 
 
 def is_damaged(error: BaseException) -> bool:
-    """Whether the file, or the log beside it, cannot be read because bytes of it are wrong."""
+    """Whether the file, or the log beside it, cannot be read because it is corrupt."""
     text = str(error)
     return isinstance(error, duckdb.Error) and (
         text.startswith(_WAL_DAMAGED) or any(words in text for words in _DAMAGED)
@@ -54,7 +54,7 @@ def is_damaged(error: BaseException) -> bool:
 
 
 def find_holder(error: BaseException) -> str:
-    """The process that has the file, by name and PID."""
+    """The process that has the file open, by name and PID."""
     found = _HOLDER.search(str(error))
     return f"{Path(found['program']).name} (PID {found['pid']})" if found else "another process"
 
@@ -63,12 +63,12 @@ def explain_error(
     path: Path, error: duckdb.Error, *, kept: Kept, wait_s: float = 0.0, only_reads: bool = False
 ) -> str:
     """
-    Why a file cannot be opened, and what to do.
+    Explain why a file cannot be opened, and what to do.
 
     Args:
-        kept: What became of the data: a sentence, or what makes it.
-        wait_s: How long was waited for other processes.
-        only_reads: It was to be opened for reading.
+        kept: What became of the data: a sentence, or a function that returns it.
+        wait_s: How long this process waited for others, in seconds.
+        only_reads: Whether the file was to be opened for reading.
     """
     text = " ".join(str(error).split())
     kept = kept() if callable(kept) else kept
@@ -91,7 +91,7 @@ def explain_error(
 
 
 def explain_damage(path: Path, error: BaseException, *, kept: str) -> str:
-    """What to do about an error that :func:`is_damaged`."""
+    """Explain what to do about an error for which :func:`is_damaged` is true."""
     text = printable(error, limit=160).rstrip(".")
     if text.startswith(_WAL_DAMAGED):
         log = shlex.quote(f"{path}.wal")
@@ -120,7 +120,7 @@ def _explain_lock(path: Path, holder: str, kept: str, wait_s: float, *, only_rea
 
 
 def _explain_path(path: Path, kept: str, *, only_reads: bool) -> str:
-    """What is wrong with the file or its folder, apart from DuckDB; empty: nothing that shows."""
+    """What is wrong with the file or its folder, apart from DuckDB; empty if nothing is found."""
     if path.is_dir():
         return (
             f"{path} is a folder, and the warehouse is a file. {kept} Name a file in it: "
@@ -168,11 +168,11 @@ def _explain_version(path: Path, file: int, newest: int, kept: str) -> str:
 
 
 def is_duckdb(path: Path) -> bool:
-    """Whether the file begins as DuckDB's files do; True where it cannot be read."""
+    """Whether the file begins as DuckDB's files do; also True if it cannot be read."""
     start, magic = _MAGIC
     try:
         if stat.S_ISFIFO(path.stat().st_mode):
-            return False  # To open it is to wait for a writer.
+            return False  # Opening a named pipe would wait for a writer.
         with path.open("rb") as file:
             return file.read(start + len(magic))[start:] == magic
     except OSError:

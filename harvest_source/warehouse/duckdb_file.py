@@ -1,4 +1,4 @@
-"""The DuckDB file of a warehouse: making it, and waiting while other processes have it."""
+"""The DuckDB file of a warehouse: create it, and wait while other processes have it open."""
 
 from __future__ import annotations
 
@@ -42,31 +42,33 @@ _RETRY_S: Final = 1.0
 
 LEAST_MEMORY: Final = 80 * 1024 * 1024
 """
-Bytes that DuckDB may use in :meth:`DuckDBFile.held` at least; what it needs beyond them it keeps in
-a file beside its own.
+Minimum of memory that DuckDB may use in :meth:`DuckDBFile.held`, in bytes; what it needs beyond
+that it spills into a file beside its own.
 """
 _MORE_MEMORY: Final = (96 * 1024 * 1024, 112 * 1024 * 1024)
 """
-The same where that was too little, in turn. DuckDB 1.5.6 lacks a few blocks in some first loads,
-and both lack more where rows of ten million change, while the process has 512 MB for everything.
+The next limits in turn, if that was too little. DuckDB 1.5.6 lacks a few blocks in some first
+loads; 1.5.6 and 2.0.1 lack more if rows in a table of ten million change, while the process has
+512 MB for everything.
 """
 MOST_MEMORY: Final = 160 * 1024 * 1024
 """
-And at most: by itself DuckDB takes up to four fifths of the machine. A first load takes a tenth
-less processor time with 160 MB than with 80, and a little more with 320 or 640.
+Maximum of that memory; by default DuckDB takes up to four fifths of the machine's. A first load
+takes a tenth less processor time with 160 MB than with 80, and a little more with 320 or 640.
 """
 _OTHERS: Final = 352 * 1024 * 1024
-"""What the process needs beside DuckDB: Python, its libraries, pages that were read ahead."""
+"""What the process needs besides DuckDB: Python, its libraries, pages that were read ahead."""
 _LEFT_BYTES: Final = 1 << 16
-"""Of a log that stays beside the file after a run that loaded nothing: a day of rows of runs."""
+"""Largest log left beside the file after a run that loaded nothing: a day of rows about runs."""
 _MOST_THREADS: Final = 2
 """
-Threads of DuckDB while it loads, on every machine: a package is one file, which one thread copies.
-On two processors a first load took 7 to 18 % more processor time with two threads than with one,
-32 % more with four and 60 % with eight, and each needs memory for the rows that it writes.
+Maximum of DuckDB's threads while it loads, on every machine: a package is one file, which one
+thread copies. On two processors a first load took 7 to 18 % more processor time with two threads
+than with one, 32 % more with four and 60 % with eight, and each needs memory for the rows that it
+writes.
 """
 _LOG_BYTES: Final = 1 << 20
-"""A longer log is written into the file at once: to open the file is to read the log."""
+"""A longer log is written into the file at once, because opening the file reads the log."""
 
 _LOGGED: Final = "Nothing is lost: what changed is in the log beside it."
 _LOADED: Final = "_dlt_version"
@@ -75,10 +77,10 @@ _LOADED: Final = "_dlt_version"
 
 def choose_memory(available: int | None) -> int:
     """
-    Bytes for DuckDB of those that the process may use: half of what others leave, within bounds.
+    Choose DuckDB's memory in bytes: half of what the process has left for it, within bounds.
 
     Args:
-        available: None: it is not known, and may be little.
+        available: Bytes that the process may use; None if unknown, which may be little.
     """
     if available is None:
         return LEAST_MEMORY
@@ -86,7 +88,7 @@ def choose_memory(available: int | None) -> int:
 
 
 def _list_bounds(memory: int) -> list[int | None]:
-    """What DuckDB may use at first, and at each further try; None: any amount."""
+    """The memory that DuckDB may use at first, and at each further try; None: any amount."""
     more = (each for each in (*_MORE_MEMORY, MOST_MEMORY) if memory < each <= MOST_MEMORY)
     return [memory, *more, None]
 
@@ -94,18 +96,18 @@ def _list_bounds(memory: int) -> list[int | None]:
 @dataclass(slots=True)
 class _State:
     """
-    What changes in a :class:`DuckDBFile`.
+    The mutable state of a :class:`DuckDBFile`.
 
     Attributes:
-        limit_before: DuckDB's own limit of memory; None outside :meth:`DuckDBFile.held`.
+        limit_before: DuckDB's own memory limit; None outside :meth:`DuckDBFile.held`.
         lifted: How often :meth:`DuckDBFile.lift` has given DuckDB more memory.
-        keeps_log: Whether a short log stays beside the file when it is closed.
-        has_kept_log: Whether one did. Otherwise a log there is another process's.
+        keeps_log: Whether a short log stays beside the file when the file is closed.
+        has_kept_log: Whether this run has left one so. Otherwise a log there is another process's.
         before: Mark of file and log when :meth:`DuckDBFile.keep_log` was called.
-        leaves_log: Whether the log stays beside the file for good.
+        leaves_log: Whether the log also stays beside the file after the run.
         checked: The connection of :meth:`DuckDBFile.check`, if the file stayed open.
-        waits: Whether other processes are waited for.
-        is_large: Whether much is written, so that groups of rows are not joined.
+        waits: Whether to wait for other processes.
+        is_large: Whether much is written, so that row groups are not joined.
     """
 
     limit_before: str | None = None
@@ -126,9 +128,9 @@ class DuckDBFile:
 
     Attributes:
         clock: Waits while another process has the file open.
-        wait_s: For how long at most, each time the file is opened.
-        on_wait: Called once per opening with the process that has it.
-        only_reads: Open it for reading, beside other readers; do not make it.
+        wait_s: Longest wait in seconds, each time the file is opened.
+        on_wait: Called once per opening with the process that has the file open.
+        only_reads: Open the file for reading, beside other readers; do not create it.
     """
 
     path: Path
@@ -143,16 +145,15 @@ class DuckDBFile:
     @contextmanager
     def held(self, kept: Kept) -> Iterator[None]:
         """
-        Keep the file open while dlt opens and closes connections of its own.
+        Keep the file open while dlt opens and closes its own connections.
 
-        Otherwise each closing of the last connection would write the whole log into the file.
-        DuckDB gets half of its threads meanwhile, two at most: on two cores, copying and merging
-        100,000 rows with one took less than half the processor time of two, and the other core goes
-        on reading.
-        And it gets a bounded part of the memory, until :meth:`lift` is called.
+        Otherwise, each time the last connection is closed, DuckDB would write the whole log into
+        the file. Meanwhile DuckDB gets half of its threads, two at most: on two cores, copying and
+        merging 100,000 rows with one thread took less than half the processor time of two, and the
+        other core goes on reading. Its memory is limited too, until :meth:`lift` is called.
 
         Raises:
-            DestinationError: It cannot be opened, or stays in use; says *kept*.
+            DestinationError: The file cannot be opened, or stays in use; the message has *kept*.
         """
         with self.open(kept) as connection:
             self.close_checked()
@@ -170,7 +171,7 @@ class DuckDBFile:
                 yield
             finally:
                 self._state.limit_before = None
-                with suppress(duckdb.Error):  # What failed before is what people need to know.
+                with suppress(duckdb.Error):  # People need to know the first failure, not this one.
                     self._end_log(connection)
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
                     connection.execute(DUCKDB_JOIN_ALL)
@@ -178,7 +179,7 @@ class DuckDBFile:
 
     @contextmanager
     def writing_much(self) -> Iterator[None]:
-        """Write a large package, or many rows again, without joining groups of rows meanwhile."""
+        """Write a large package, or many rows again, without joining row groups meanwhile."""
         before, self._state.is_large = self._state.is_large, True
         try:
             yield
@@ -187,14 +188,14 @@ class DuckDBFile:
 
     def check(self, kept: Kept, *, stays_open: bool) -> None:
         """
-        Open the file, to see that it can be opened.
+        Check that the file can be opened.
 
         Args:
-            stays_open: Until :meth:`held` is first entered, or :meth:`close_checked` called: DuckDB
-                takes 20 ms of processor time to open any file.
+            stays_open: Leave it open until :meth:`held` is first entered, or :meth:`close_checked`
+                called: opening any file costs DuckDB 20 ms of processor time.
 
         Raises:
-            DestinationError: It cannot be opened, or stays in use; says *kept*.
+            DestinationError: The file cannot be opened, or stays in use; the message has *kept*.
         """
         self._state.checked = self.open(kept)
         if not stays_open:
@@ -208,15 +209,16 @@ class DuckDBFile:
 
     @property
     def _bound(self) -> int | None:
-        """Bytes that DuckDB may use now; None: as many as it takes by itself."""
+        """Bytes that DuckDB may use now; None: as many as it uses by default."""
         return _list_bounds(self.memory)[self._state.lifted]
 
     def _end_log(self, connection: duckdb.DuckDBPyConnection) -> None:
         """
-        Keep a short log if it is to be kept, else write it into the file within the bound.
+        Keep a short log if :meth:`keep_log` asked for it, else write it into the file.
 
-        Closing the file would write it without one. DuckDB refuses while another connection of this
-        process has changes: it writes them later.
+        It is written here because the memory limit still applies; closing the file would write it
+        without a limit. DuckDB refuses while another connection of this process has uncommitted
+        changes, and then writes the log later.
         """
         if self._state.keeps_log and self._log.read_bytes() <= _LOG_BYTES:
             connection.execute(DUCKDB_KEEP_LOG)
@@ -227,7 +229,7 @@ class DuckDBFile:
                 connection.execute(DUCKDB_CHECKPOINT)
 
     def lift(self, kept: Kept) -> bool:
-        """Let DuckDB use more memory from now on, a step at a time; False: it had no bound."""
+        """Raise DuckDB's memory limit by one step from now on; False if it had no limit."""
         if self._bound is None:
             return False
         self._state.lifted += 1
@@ -243,9 +245,10 @@ class DuckDBFile:
         """
         From now on, write nothing into the file when it is closed, until :meth:`write_log`.
 
-        DuckDB writes its log into the file when the last connection closes, and with it the
-        description of every table anew: 2.6 MB each time, for one row too. A run closes the file
-        after each step, for readers. Meanwhile the log lies beside it, where every DuckDB reads it.
+        When the last connection closes, DuckDB writes its log into the file, and with it a new
+        description of every table: 2.6 MB each time, even for one row. A run closes the file after
+        each step, so that others can read it. Until then the log stays beside the file, where every
+        DuckDB reads it.
         """
         self._state.keeps_log = not self.only_reads
         self._state.before = self._log.read_mark()
@@ -261,40 +264,42 @@ class DuckDBFile:
 
     def leave_log(self) -> None:
         """
-        Leave a short log beside the file, in place of :meth:`write_log`.
+        Leave a short log beside the file, so that :meth:`write_log` does nothing.
 
-        For a row or two, which take 2 KB there and 2.6 MB in the file. Every DuckDB from 1.0 on
-        reads them there, and the next that writes has them in the file; a copy alone lacks them.
+        This is for a row or two, which take 2 KB in the log and 2.6 MB in the file. Every DuckDB
+        from 1.0 on reads them from the log, and the next one that writes moves them into the file;
+        a copy of the file alone lacks them.
         """
         self._state.leaves_log = self._log.read_bytes() <= _LEFT_BYTES
 
     def write_log(self) -> None:
         """
-        Write into the file what has changed since :meth:`keep_log`, unless the log is left.
+        Write the changes since :meth:`keep_log` into the file, unless the log is to be left.
 
         Raises:
-            DestinationError: It cannot be opened. The next to open it for writing writes it.
+            DestinationError: The file cannot be opened. The next process to open it for writing
+                will write them.
         """
         if self._state.leaves_log:
             return
         self._state.keeps_log = False
         if self._state.has_kept_log and self._log.read_bytes():
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
-                connection.execute(DUCKDB_WRITE_LOG)  # Another connection may be open still.
+                connection.execute(DUCKDB_WRITE_LOG)  # Another connection may still be open.
 
     def wait_no_more(self) -> None:
-        """From now on, open the file at once or not at all; waiting threads stop in a second."""
+        """From now on, do not wait to open the file; threads that wait stop within a second."""
         self._state.waits = False
 
     def open(self, kept: Kept) -> duckdb.DuckDBPyConnection:
         """
-        Open the file as soon as no other process keeps it closed to this one.
+        Open the file as soon as no other process locks it.
 
         Args:
-            kept: What became of the data, for the error.
+            kept: What became of the data, for the error message.
 
         Raises:
-            DestinationError: It cannot be opened, or stays in use.
+            DestinationError: The file cannot be opened, or stays in use.
         """
         try:
             return self._open()
@@ -323,11 +328,11 @@ class DuckDBFile:
 
 def _share(connection: duckdb.DuckDBPyConnection, threads: int, bound: int | None) -> None:
     """
-    Leave half of DuckDB's *threads* or more, and all memory but *bound*, to others.
+    Leave at least half of DuckDB's *threads*, and all memory except *bound*, to others.
 
-    DuckDB has no such settings of one connection. They are of all connections of this process
-    to the file, and those of a notebook may stay open. A limit that a person gave to dlt is set
-    with each connection of dlt's, and wins.
+    DuckDB has no such settings per connection: they apply to all connections of this process to the
+    file, and those of a notebook may stay open. A limit that the user gave to dlt is set with each
+    of dlt's connections, and takes precedence.
     """
     fewer = max(1, min(threads // 2, read_processors() // 2, _MOST_THREADS))
     connection.execute(DUCKDB_SET_THREADS.format(fewer))
@@ -344,8 +349,8 @@ def may_hold_dataset(path: Path, dataset: str) -> bool:
     """
     Whether a DuckDB file holds a dataset that dlt has loaded.
 
-    An empty file, or one of another kind, does not. One that cannot be opened now, because it is
-    in use or newer than the library, may: opening it for the run says what is wrong.
+    False for an empty file, or one of another kind. True for a file that cannot be opened now,
+    because it is in use or newer than the library: opening it for the run reports what is wrong.
     """
     if not is_duckdb(path):
         return False
@@ -359,7 +364,7 @@ def may_hold_dataset(path: Path, dataset: str) -> bool:
 
 def list_datasets(path: Path) -> list[str]:
     """
-    The datasets of a DuckDB file that dlt has loaded, ascending.
+    List the datasets of a DuckDB file that dlt has loaded, ascending.
 
     Raises:
         duckdb.Error: The file cannot be opened.

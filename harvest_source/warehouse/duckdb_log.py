@@ -1,4 +1,4 @@
-"""The log beside a DuckDB file: what was committed and is not in the file yet."""
+"""The log beside a DuckDB file: changes that are committed but not in the file yet."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ class DuckDBLog:
     path: Path
 
     def read_bytes(self) -> int:
-        """Its size; 0 without one."""
+        """The log's size; 0 if there is none."""
         return sum(log.stat().st_size for log in self._find())
 
     def read_mark(self) -> tuple[int, ...]:
-        """Another one when something was written into the log, or from it into the file."""
+        """A mark that changes when something is written into the log or the file."""
         file = self.path.stat() if self.path.exists() else None
         return self.read_bytes(), *((file.st_mtime_ns, file.st_size) if file else ())
 
     def protect(self) -> None:
-        """Let those read the log who may read the file: DuckDB makes it by the umask."""
+        """Give the log the file's permissions: DuckDB creates it with those of the umask."""
         for log in self._find():
-            with suppress(OSError):  # Another user's: rights and rows are as they were.
+            with suppress(OSError):  # Another user's log: its permissions and rows are unchanged.
                 log.chmod(self.path.stat().st_mode & 0o777)
 
     def _find(self) -> list[Path]:
-        """Beside the file that a symbolic link leads to; an older DuckDB: beside the link."""
+        """The log is beside the target of a symbolic link; of older DuckDB, beside the link."""
         logs = [Path(f"{path}.wal") for path in {self.path, self.path.resolve()}]
         return [log for log in logs if log.exists()]

@@ -1,4 +1,4 @@
-"""What was loaded of a column before it was excluded: it is emptied, in history and records too."""
+"""Empty columns that were loaded before they were excluded, in history and records too."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def empty_excluded(warehouse: Warehouse, exclude: frozenset[str]) -> list[str]:
     """
     Empty every column of *exclude* that the warehouse has, whichever tables this run reads.
 
-    Costs nothing where no excluded column was ever loaded.
+    Sends no statement if no excluded column was ever loaded.
 
     Args:
-        exclude: Names as ``table.column``; of an array, the rows of its child table go.
+        exclude: Names as ``table.column``; for an array, the rows of its child table are deleted.
 
     Returns:
         What was emptied, as messages for the user.
@@ -43,7 +43,7 @@ def empty_excluded(warehouse: Warehouse, exclude: frozenset[str]) -> list[str]:
 
 
 def _iter_places(warehouse: Warehouse, table: str, column: str) -> Iterator[tuple[str, str]]:
-    """Tables and columns that hold values of *column*; the column ``""`` for a child table."""
+    """Yield tables and columns that hold values of *column*; for a child table, column ``""``."""
     tables = warehouse.schema.tables
     for name in (table, TableHistory(BY_NAME[table]).table):
         if warehouse.has_table(name):
@@ -57,7 +57,7 @@ def _iter_places(warehouse: Warehouse, table: str, column: str) -> Iterator[tupl
 
 
 def _empty(warehouse: Warehouse, sql: Sql, table: str, column: str) -> str:
-    """Empty one column everywhere; what was emptied, or nothing."""
+    """Empty one column everywhere; return what was emptied, or an empty text."""
     found = []
     for name, each in _iter_places(warehouse, table, column):
         where = Within(each, None, None) if each else EVERY_ROW
@@ -78,7 +78,7 @@ def _empty(warehouse: Warehouse, sql: Sql, table: str, column: str) -> str:
 
 
 def _empty_records(warehouse: Warehouse, sql: Sql, table: str, column: str) -> int:
-    """Take *column* out of the records of deleted rows; how many had it."""
+    """Remove *column* from the records of deleted rows; return how many had it."""
     emptied = 0
     if not is_made(DELETED_RECORDS, warehouse.schema):
         return emptied

@@ -1,8 +1,8 @@
 """
-Errors of dlt, DuckDB and the operating system, as errors of ours.
+Translate errors of dlt, DuckDB and the operating system into our own.
 
-Every failure of the destination leaves the warehouse as a :class:`DestinationError` that says what
-became of the data.
+Every failure of the destination is raised as a :class:`DestinationError` that says what became of
+the data.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ _REFUSALS: Final = (
     duckdb.Error,
     OSError,
 )
-"""How dlt, DuckDB and the operating system refuse, a connection that cannot be opened aside."""
+"""Errors of dlt, DuckDB and the operating system, except for a connection that cannot be opened."""
 _PASSWORD: Final = re.compile(r"(?<=://)[^/\s@]*@|(?<=password=)\S+", re.IGNORECASE)
-"""The user and password of a URL, and the password of a list of settings."""
+"""The user and password in a URL, and the password in a list of settings."""
 _MARKED: Final = "Conflict on tuple deletion"
 _RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
 """How the last lines of a traceback begin."""
@@ -66,15 +66,15 @@ _RAISED: Final = re.compile(r"^[\w.]+(?:Error|Exception|Retry): ", re.MULTILINE)
 @contextmanager
 def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> Iterator[None]:
     """
-    Turn failures of dlt and of the destination into errors of ours.
+    Turn failures of dlt and of the destination into our own errors.
 
     Args:
-        describe_kept: Called on failure: a sentence that says what became of the data.
+        describe_kept: Called on failure; returns a sentence that says what became of the data.
 
     Raises:
-        HarvestError: One that the source raised inside dlt, unchanged.
+        HarvestError: The source raised it inside dlt; it is unchanged.
         ConfigError: The destination lacks settings, or a driver that is not installed.
-        DestinationError: Anything else that the destination refused.
+        DestinationError: The destination refused for any other reason.
     """
     try:
         yield
@@ -92,7 +92,7 @@ def as_destination_error(target: Target, describe_kept: Callable[[], str]) -> It
             raise build_driver_error(target, undriven) from error
         is_step = isinstance(error, PipelineStepFailed) and error.step == "extract"
         if is_step and find_cause(error, OSError, attributes=INNER_ERRORS) is None:
-            raise  # Extracting does not touch the destination: this is a bug of the source.
+            raise  # Extracting does not touch the destination: this is a bug in the source.
         raise _build_refusal(target, error, describe_kept()) from error
 
 
@@ -101,7 +101,7 @@ def may_pass(target: Target, error: Exception) -> bool:
     causes = list(iter_causes(error, attributes=INNER_ERRORS))
     if any(isinstance(each, DestinationError) or _is_of_machine(each) for each in causes):
         return True
-    # dlt calls every error of a DuckDB file transient, a broken package included.
+    # dlt calls every error of a DuckDB file transient, even that of a broken package.
     return target.database is None and any(
         isinstance(each, DestinationTransientException) or failed_to_connect(each)
         for each in causes
@@ -110,9 +110,9 @@ def may_pass(target: Target, error: Exception) -> bool:
 
 def is_out_of_memory(error: Exception) -> bool:
     """
-    Whether DuckDB needed more memory than its limit, and could not do without.
+    Whether DuckDB needed more memory than its limit allows.
 
-    dlt tries a job again, and then DuckDB complains of the marks that the first try left.
+    dlt retries a job, and then DuckDB complains about the marks that the first attempt left.
     """
     return any(
         isinstance(each, duckdb.OutOfMemoryException) or _is_left_over(each)
@@ -121,7 +121,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def build_settings_error(target: Target, error: ConfigurationException) -> ConfigError:
-    """The destination lacks settings: which ones, and where to put them."""
+    """Build the error that says which settings the destination lacks, and where to put them."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     what = printable(" ".join(lines[:2]), limit=240)
     return ConfigError(
@@ -131,7 +131,7 @@ def build_settings_error(target: Target, error: ConfigurationException) -> Confi
 
 
 def build_driver_error(target: Target, error: MissingDependencyException) -> ConfigError:
-    """The destination needs libraries that are not installed: which ones, and the command."""
+    """Build the error that names the missing libraries, and the command that installs them."""
     return ConfigError(
         f"Destination {target.destination} needs libraries that are not installed here. Nothing "
         f"was read and nothing changed. Install them: {advise_install(error.dependencies)}"
@@ -142,10 +142,10 @@ def build_table_refusal(
     target: Target, error: BaseException, table: str, *, root: str, remedy: str
 ) -> TableRefusedError:
     """
-    The destination refused the rows of one table.
+    Build the error that says that the destination refused the rows of one table.
 
     Args:
-        root: The table above it, or itself.
+        root: The main table of *table*, or *table* itself.
         remedy: What to do: a sentence.
     """
     words = _last_words(str(_find_inner(error))).partition(" . The job has")[0]
@@ -169,16 +169,16 @@ def _is_of_machine(error: BaseException) -> bool:
 
 def _is_left_over(error: BaseException) -> bool:
     """
-    Whether rows are marked as deleted by a statement that failed and was taken back.
+    Whether rows are marked as deleted by a statement that failed and was rolled back.
 
-    DuckDB (1.5.6 and 2.0.1) leaves such marks when it runs out of memory; no other process can
-    have made them, because it has the file alone. They are gone once the file is opened anew.
+    DuckDB (1.5.6 and 2.0.1) leaves such marks when it runs out of memory; no other process can have
+    left them, because this one has the file exclusively. Reopening the file removes them.
     """
     return isinstance(error, duckdb.TransactionException) and _MARKED in str(error)
 
 
 def _says(error: duckdb.IOException, number: int) -> bool:
-    """DuckDB's I/O errors carry no number, but end in the system's words for it."""
+    """Whether *error* is the system's error *number*: DuckDB only quotes the system's words."""
     return os.strerror(number) in str(error)
 
 
@@ -203,7 +203,7 @@ def _build_refusal(target: Target, error: BaseException, kept: str) -> Destinati
 
 
 def _find_inner(error: BaseException) -> BaseException:
-    """What made a step of dlt's pipeline fail; *error* itself if it is none of those."""
+    """The error that made a step of dlt's pipeline fail; *error* itself if it is no step's."""
     while isinstance(error, PipelineStepFailed) and error.exception is not None:
         error = error.exception
     return error
@@ -216,7 +216,7 @@ def _is_disk_full(error: BaseException) -> bool:
 
 
 def _last_words(text: str) -> str:
-    """The message of a failed job, out of the traceback in which dlt reports it."""
+    """Extract the message of a failed job from the traceback that dlt reports."""
     found = list(_RAISED.finditer(text))
     if found and "Traceback" in text:
         text = text[found[-1].end() :]

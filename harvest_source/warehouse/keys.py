@@ -1,14 +1,14 @@
 """
-Primary keys in PostgreSQL, which other tools look for.
+Add primary keys in PostgreSQL, which other tools look for.
 
-dlt makes none. Its merge deletes and inserts in one transaction, which a primary key in PostgreSQL
-lets pass (DuckDB 1.4.5 ends it with "Duplicate key").
+dlt creates none. Its merge deletes and inserts in one transaction, which a primary key in
+PostgreSQL allows (DuckDB 1.4.5 refuses it with "Duplicate key").
 
-There are no foreign keys: the comments of the columns say what they refer to. An enforced one
-cannot be held, not even as NOT VALID, which still checks new rows: each table is loaded in a
-transaction of its own, and a token may see a time entry and not its project. One that is NOT
-ENFORCED (PostgreSQL 18) still stops DROP TABLE of the table that it refers to, and dlt's
-``refresh``, its ``pipeline drop`` and its staging-optimized replace drop tables.
+There are no foreign keys: the comments of the columns say what they refer to. An enforced foreign
+key would be violated, even as NOT VALID, which still checks new rows: each table is loaded in its
+own transaction, and a token may see a time entry but not its project. A foreign key that is NOT
+ENFORCED (PostgreSQL 18) still prevents dropping the table that it refers to, and dlt's ``refresh``,
+its ``pipeline drop`` and its staging-optimized replace drop tables.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class Key:
 
 def write_keys(warehouse: Warehouse) -> list[str]:
     """
-    Give tables the keys that they lack, where the destination is PostgreSQL.
+    Add the primary keys that tables lack, if the destination is PostgreSQL.
 
     Returns:
-        Warnings for the user: a key that PostgreSQL refuses, or tables that a reader holds.
+        Warnings for the user: a key that PostgreSQL refuses, or a table that a reader locks.
 
     Raises:
-        DestinationError: The destination refused to say which keys there are.
+        DestinationError: The destination refused to list the existing keys.
     """
     if warehouse.pipeline.destination.destination_type != _POSTGRES:
         return []
     with warehouse.sql() as sql:
-        # A primary key of people's own will do.
+        # A primary key that users have added themselves is kept.
         made = {str(table) for (table,) in sql.fetch(maintenance.POSTGRES_KEYS, warehouse.dataset)}
         return [
             warning
@@ -61,7 +61,7 @@ def write_keys(warehouse: Warehouse) -> list[str]:
 
 
 def _is_possible(sql: Sql, key: Key) -> bool:
-    """Whether the table is made and has the columns."""
+    """Whether the table exists and has the columns."""
     known = sql.schema.tables.get(_spell(sql, key.table))
     is_made = known is not None and has_rows(known)
     return is_made and set(key.columns) <= set(sql.columns_of(key.table))
@@ -72,7 +72,7 @@ def _spell(sql: Sql, table: str) -> str:
 
 
 def iter_keys() -> Iterator[Key]:
-    """The key of every table that can be in a warehouse."""
+    """Yield the key of every table that can be in a warehouse."""
     for endpoint in ENDPOINTS:
         yield Key(endpoint.name, endpoint.key)
         yield from (Key(table, ("_dlt_id",)) for table in endpoint.child_tables)

@@ -1,4 +1,4 @@
-"""Which loads the warehouse has, whichever run loaded."""
+"""Which loads the warehouse has, of any run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 def read_load_ids(warehouse: Warehouse) -> frozenset[str]:
     """
-    The ids of all loads that are complete.
+    Read the ids of all loads that dlt has recorded, which it does when a load is complete.
 
     Raises:
-        DestinationError: It has no SQL, or refused.
+        DestinationError: The destination has no SQL, or refused.
     """
     loads = warehouse.schema.loads_table_name
     if warehouse.pipeline.default_schema_name is None:

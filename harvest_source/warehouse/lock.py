@@ -1,9 +1,9 @@
 """
-One sync at a time for each warehouse and pipeline.
+Allow one sync at a time for each warehouse and pipeline.
 
-The lock is the operating system's, so it dies with its process.
+The lock is the operating system's, so it is released when its process ends.
 
-Plain dlt use is not locked.
+Using plain dlt takes no lock.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def only_sync(pipeline: str, folder: Path, *, now: datetime) -> Iterator[None]:
     """
     Hold the lock of *pipeline* in *folder* during the block.
 
-    The lock file lies beside the pipeline's working folder, because the folder itself may be
-    removed at any time. A second file names the process that holds the lock, for the message only:
-    one that a dead process left behind has no effect.
+    The lock file is beside the pipeline's working folder, because the folder itself may be removed
+    at any time. A second file names the process that holds the lock, for the message only: one that
+    a dead process left behind has no effect.
 
     Args:
-        folder: The one that holds the pipeline's working folder, as the warehouse has it.
+        folder: The folder that contains the pipeline's working folder for this warehouse.
         now: Shown to other processes as the time since which the lock is held.
 
     Raises:
-        BusyError: Another process holds it. Names its pid, host and when it began.
+        BusyError: Another process holds the lock. Names its PID, host and start time.
         DestinationError: The folder cannot be written.
     """
     path = folder / f"{pipeline}.lock"
@@ -51,7 +51,7 @@ def only_sync(pipeline: str, folder: Path, *, now: datetime) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         raise DestinationError(explain_unusable(error)) from error
     try:
-        with suppress(OSError):  # A full disk must not stop the run: it is for the message only.
+        with suppress(OSError):  # A full disk must not stop the run: the file is only informative.
             _sign(holder, now)
         yield
     finally:
@@ -61,7 +61,7 @@ def only_sync(pipeline: str, folder: Path, *, now: datetime) -> Iterator[None]:
 
 
 def _sign(holder: Path, now: datetime) -> None:
-    """Write who holds the lock; replaced in one step, so that no reader sees half of it."""
+    """Write who holds the lock, atomically, so that no reader sees a half-written file."""
     holder_info = {"pid": os.getpid(), "host": socket.gethostname(), "since": now.isoformat()}
     draft = holder.with_suffix(".new")
     draft.write_text(json.dumps(holder_info), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Numbers that their column cannot hold: null there, exact text beside it, missing in every sum."""
+"""Numbers that do not fit their column: null there, exact text beside it, missing in every sum."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NUMBERS: Final = {str(Type.DECIMAL): "decimal(38,9)", str(Type.BIGINT): "bigint
 
 def describe_misfits(warehouse: Warehouse) -> list[str]:
     """
-    Warnings for people, one for each number column with values that do not fit it.
+    Build warnings for people, one for each number column with values that do not fit it.
 
-    Costs nothing where no value was ever put beside its column.
+    Sends no query if no value was ever stored beside its column.
 
     Raises:
         DestinationError: The destination refused.
@@ -41,7 +41,7 @@ def describe_misfits(warehouse: Warehouse) -> list[str]:
 
 
 def _iter_places(warehouse: Warehouse) -> Iterator[tuple[str, str]]:
-    """Tables and number columns that have a column for what does not fit."""
+    """Yield tables and number columns that have a column for values that do not fit."""
     schema = warehouse.schema
     for name, table in schema.tables.items():
         if not has_rows(table) or find_root(schema, name) not in BY_NAME:
@@ -53,6 +53,6 @@ def _iter_places(warehouse: Warehouse) -> Iterator[tuple[str, str]]:
 
 
 def _find_type(warehouse: Warehouse, table: str, column: str) -> str | None:
-    """The name of a number type; None for another type, and without such a column."""
+    """The name of the column's number type; None for other types and missing columns."""
     hint = warehouse.schema.tables[table]["columns"].get(column)
     return _NUMBERS.get(str(hint.get("data_type"))) if hint else None

@@ -1,4 +1,4 @@
-"""What a row of ours needs that comes into the warehouse without a load of dlt."""
+"""What our own rows need when they are inserted without a dlt load."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from harvest_source.warehouse.sql import Sql
 PLAIN_SQL: Final = frozenset(
     f"dlt.destinations.{name}" for name in ("duckdb", "motherduck", "postgres")
 )
-"""Destinations that take a row with JSON as text by a plain INSERT, without a load."""
+"""Destinations that accept a row with JSON as text in a plain INSERT, without a load."""
 
 
 def find_newest_load(sql: Sql) -> str:
     """
-    The id of the newest load, for a row that is written without one. Load ids are times and grow.
+    Find the id of the newest load, for a row that is written without a load.
 
-    Our own tables are made by a load, so there is one.
+    Load ids are timestamps and grow. A load has created our own tables, so there is always one.
     """
     return str(sql.find_last(sql.schema.loads_table_name, "load_id"))

@@ -1,8 +1,8 @@
 """
-Changing and deleting rows where there are no statements for it: in tables of Delta and Iceberg.
+Change and delete rows of Delta and Iceberg tables, which have no statements for it.
 
-The rows are found by the reader, and replaced by their keys, each time in one commit. Statements on
-several tables are no transaction: :mod:`harvest_source.warehouse.removal` can be repeated.
+The writer reads the rows and replaces them by their keys, one commit per portion of rows. Changes
+of several tables are no transaction; :mod:`harvest_source.warehouse.removal` can be repeated.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-Columns of dlt's tables and of our own that a person has dropped, and what their values were.
+Restore dropped columns of dlt's tables and of our own, and recompute their values.
 
-No database adds a column that is never null to rows, so such a column comes back as one that may
-be, and is filled from what the other columns tell.
+No database can add a NOT NULL column to a table with rows, so such a column is added as nullable
+and filled with values computed from the other columns.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from harvest_source.warehouse.sql import Row, Sql
 @dataclass(frozen=True, slots=True)
 class Mend:
     """
-    How a value that is lost is found again.
+    How a lost value is recomputed.
 
     Attributes:
-        by: Columns that identify a row; none: every row gets the same value.
-        compute: The value of a row with these columns and *reads*; None: it cannot be told.
-        reads: Other columns that tell the value.
+        by: Columns that identify a row; if empty, every row gets the same value.
+        compute: Returns the value from these columns and *reads*; None if it cannot be computed.
+        reads: Other columns from which the value is computed.
     """
 
     by: tuple[str, ...]
@@ -58,7 +58,7 @@ def _copied(column: str) -> Mend:
 
 
 def _dated(load_id: str) -> Mend:
-    """Ids of loads are times."""
+    """The time of the load, because load ids are timestamps."""
     return Mend((load_id,), lambda row: _read_time(row[load_id]))
 
 
@@ -79,7 +79,7 @@ def _read_status(row: Row) -> Value:
 
 
 def _read_record(key: str) -> Mend:
-    """From the deleted row itself, where its content is kept."""
+    """Read *key* from the deleted row itself, if its content is kept."""
 
     def compute(row: Row) -> Value:
         content = parse_json(row["record"]) or {}
@@ -111,10 +111,10 @@ MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
     },
 }
 """
-By table and column. ``deleted_records.table_name`` is in no other column, and stays null.
+By table and column. ``deleted_records.table_name`` cannot be computed from others and stays null.
 
-A row's ``_dlt_id`` need only differ from every other row's: it keeps a removal that was stopped
-from being recorded twice.
+A row's ``_dlt_id`` only has to differ from every other row's: it prevents a removal that was
+interrupted from being recorded twice.
 """
 
 DLT_MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
@@ -122,7 +122,7 @@ DLT_MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
     "_dlt_version": {
         "version": _always(0),
         "engine_version": _always(0),
-        # The newest schema has the highest version, and dlt takes the one of the latest time.
+        # The newest schema has the highest version, but dlt takes the one with the latest time.
         "inserted_at": Mend(
             ("version",), lambda row: datetime.fromtimestamp(row["version"] or 0, UTC)
         ),
@@ -136,14 +136,14 @@ DLT_MENDS: Final[Mapping[str, Mapping[str, Mend]]] = {
     },
 }
 """
-The same for dlt's tables. Without any other column a row of theirs says nothing: then they are
-emptied, which a sync mends as it mends their being dropped.
+The same for dlt's tables. If another NOT NULL column is missing, their rows are useless: the table
+is then emptied, and a sync repairs that as it repairs a dropped table.
 """
 
 
 def mend_dlt_tables(client: JobClient, incomplete: Mapping[str, TTableSchemaColumns]) -> None:
     """
-    Give dlt's own tables the columns that they lack, before dlt or we read them.
+    Add the columns that dlt's own tables lack, before dlt or this package reads them.
 
     Args:
         incomplete: Tables that lack columns, with these columns.
@@ -152,7 +152,7 @@ def mend_dlt_tables(client: JobClient, incomplete: Mapping[str, TTableSchemaColu
     for name in schema.dlt_table_names():
         lacking = incomplete.get(name, {})
         if not lacking or lacking.keys() == schema.get_table_columns(name).keys():
-            continue  # A table that is missing is made with our own.
+            continue  # A missing table is created together with our own.
         needed = find_needed(lacking, lacking)
         mends, sql = DLT_MENDS.get(name, {}), Sql(sql_client_of(client), schema)
         if not mends.keys() >= needed:
@@ -163,12 +163,12 @@ def mend_dlt_tables(client: JobClient, incomplete: Mapping[str, TTableSchemaColu
 
 
 def find_needed(hints: TTableSchemaColumns, columns: Iterable[str]) -> set[str]:
-    """Those of *columns* that are never null, by the *hints* of their table."""
+    """Return those of *columns* that the *hints* of their table declare as never null."""
     return {column for column in columns if not hints[column].get("nullable", True)}
 
 
 def fill_own_tables(sql: Sql) -> None:
-    """Fill what is null and never should be, in our own tables and in histories of rows."""
+    """Fill values that are null but must not be, in our own tables and in history tables."""
     for table, mends in (*MENDS.items(), *_iter_histories(sql.schema)):
         needed = [Equals(column, None) for column in (*mends, LOAD_ID)]
         if has_table(sql.schema, table) and sql.count(table, AnyOf(*needed)):
@@ -177,7 +177,7 @@ def fill_own_tables(sql: Sql) -> None:
 
 
 def _iter_histories(schema: dlt.Schema) -> Iterator[tuple[str, Mapping[str, Mend]]]:
-    """A version whose digest is lost is another one than that of the same row, read again."""
+    """Yield mends of history tables. A row that is read again will not match a filled digest."""
     for endpoint in ENDPOINTS:
         history = TableHistory(endpoint).table
         if history in schema.tables:
@@ -192,10 +192,10 @@ def _iter_histories(schema: dlt.Schema) -> Iterator[tuple[str, Mapping[str, Mend
 
 def end_versions(sql: Sql, missing: Mapping[str, TTableSchemaColumns]) -> None:
     """
-    End each version of a row where the next one begins, if all ends were lost.
+    End each version of a row when the next one starts, if all ends were lost.
 
     Args:
-        missing: The columns that tables lacked, and now have.
+        missing: The columns that tables lacked and now have again.
     """
     for endpoint in ENDPOINTS:
         table = TableHistory(endpoint).table
@@ -228,7 +228,7 @@ def _fill(sql: Sql, table: str, column: str, mend: Mend) -> None:
 
 
 def _iter_values(rows: list[Row], mend: Mend) -> Iterator[tuple[tuple[Value, ...], Value]]:
-    """The key of each of *rows*, and its value, where there is one."""
+    """Yield key and value of each of *rows* for which a value can be computed."""
     for row in rows:
         key, value = tuple(row[name] for name in mend.by), mend.compute(row)
         if value is not None and (len(key) > 1 or key[0] is not None):

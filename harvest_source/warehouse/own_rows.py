@@ -1,4 +1,4 @@
-"""One new row in one of our own tables, as cheaply as the destination allows."""
+"""Insert one row into one of our own tables, as cheaply as the destination allows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None:
     """
-    Put one new *row* with an ``id`` into *table*: without a load where that is known to work.
+    Insert one new *row* with an ``id`` into *table*, without a load where that is known to work.
 
-    A load of dlt costs as much as everything else in a run without changes.
+    A dlt load costs as much as everything else in a run without changes.
 
     Raises:
         DestinationError: The destination refused.
@@ -29,6 +29,6 @@ def insert_row(warehouse: Warehouse, table: str, row: Mapping[str, Any]) -> None
 
 
 def takes_inserts(warehouse: Warehouse) -> bool:
-    """Whether rows with JSON may be inserted without a load; otherwise dlt has to load them."""
+    """Whether rows with JSON can be inserted without a load; otherwise dlt has to load them."""
     destination = warehouse.pipeline.destination
     return isinstance(destination, OpenTables) or destination.destination_type in PLAIN_SQL

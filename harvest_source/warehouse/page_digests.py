@@ -1,4 +1,4 @@
-"""Digests of Arrow tables, as DuckDB computes them of the rows of its own tables."""
+"""Digests of Arrow tables, equal to those that DuckDB computes of rows in its own tables."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _DUCKDB: Final = "duckdb"
 
 class PageDigests(AbstractContextManager["PageDigests"]):
     """
-    Digests rows that are in memory. Close it after use. Thread-safe.
+    Computes digests of rows in memory. Close it after use. Thread-safe.
 
-    Two digests of one DuckDB are equal if the values are and their types; a column that is null has
-    one digest whatever its type.
+    Two digests of one DuckDB version are equal if the values and their types are; a null value has
+    the same digest whatever its type.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class PageDigests(AbstractContextManager["PageDigests"]):
         self._lock = threading.Lock()
 
     def digest(self, rows: pa.Table, digested: Sequence[Sequence[str]]) -> list[pa.ChunkedArray]:
-        """A digest of the values of each of *digested*, row by row; a missing column is null."""
+        """Compute a digest per row for each of *digested*; a missing column counts as null."""
         missing = {name for each in digested for name in each} - {*rows.column_names}
         for name in missing:
             rows = rows.append_column(name, pa.nulls(rows.num_rows))
@@ -52,13 +52,13 @@ class PageDigests(AbstractContextManager["PageDigests"]):
         return columns
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:  # A thread whose result is not wanted any more may be at it.
+        with self._lock:  # A thread whose result is no longer needed may be using it.
             if self._connection is not None:
                 self._connection.close()
 
 
 class _Quoted:
-    """Names of tables in memory."""
+    """Spells the names of tables in memory."""
 
     def table(self, name: str) -> str:
         return quote(name)

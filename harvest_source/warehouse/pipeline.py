@@ -1,8 +1,8 @@
 """
-dlt's pipeline and its working folder: attaching, starting anew, what waits there to be loaded.
+dlt's pipeline and its working folder: attach to it, start anew, and load what waits there.
 
 The working folder keeps cursors, schemas and load packages. The destination keeps cursors and
-schemas too, with the rows they belong to, so a folder can always be made anew from there. Where the
+schemas too, with the rows they belong to, so a folder can always be restored from there. Where the
 two differ the destination is right: the folder may be an old copy, or another machine has loaded.
 """
 
@@ -43,12 +43,12 @@ from harvest_source.warehouse.working_folder import find_folder
 UNTOUCHED: Final = "Nothing was read and nothing changed."
 
 KEPT_PACKAGES: Final = 5
-"""Loaded packages whose description dlt keeps in the working folder, 0.2 MB each."""
+"""Loaded packages whose folders are kept in the working folder, 0.2 MB each."""
 
 _STAGED: Final = "harvest_source_staged"
 _OWED: Final = "harvest_source_owed"
 _SETTLED: Final = "harvest_source_settled"
-"""Number of the state that nothing is owed for."""
+"""Number of the state whose load needs no more follow-up."""
 _IDENTITY: Final = "harvest_source_warehouse"
 _ATTACHED: Final = "harvest_source_attached"
 _MERGE: Final = "delete-insert"
@@ -59,15 +59,15 @@ class PipelineFolder:
     The pipeline of one target, attached to its working folder.
 
     Attributes:
-        pipeline: dlt's object; another one after :meth:`start_anew`.
+        pipeline: dlt's pipeline object; :meth:`start_anew` replaces it.
     """
 
     def __init__(self, target: Target, on_warning: Callable[[str], None]) -> None:
         """
-        Attach, unless the folder is damaged or belongs to another warehouse: then start anew.
+        Attach to the folder. Start anew if it is damaged or belongs to another warehouse.
 
         Raises:
-            ConfigError: No such destination, or it lacks settings.
+            ConfigError: There is no such destination, or it lacks settings.
             DestinationError: The folder cannot be used.
         """
         self._target = target
@@ -81,14 +81,14 @@ class PipelineFolder:
 
     @property
     def owes(self) -> bool:
-        """Whether a load still awaits what follows it, whichever run loaded, plain dlt's too."""
+        """Whether a load of any run, also of plain dlt, still needs its follow-up work."""
         number = read_state_number(read_state(self.pipeline))
         return (
             bool(read_local(self.pipeline, _OWED)) or read_local(self.pipeline, _SETTLED) != number
         )
 
     def owe(self, owes: bool) -> None:
-        """Remember whether a load awaits what follows it."""
+        """Record whether a load needs follow-up work."""
         if self.owes != owes:
             self.pipeline.set_local_state_val(_OWED, owes)
             if not owes:
@@ -97,7 +97,7 @@ class PipelineFolder:
 
     @property
     def is_staged(self) -> bool:
-        """Whether dlt's staging dataset may exist: so it is until it was dropped after a load."""
+        """Whether dlt's staging dataset may exist: true until it was dropped after a load."""
         return read_local(self.pipeline, _STAGED) is not False
 
     def _note_staged(self, is_staged: bool) -> None:
@@ -106,7 +106,7 @@ class PipelineFolder:
 
     def drop_staging(self) -> None:
         """
-        Drop dlt's staging dataset if it may exist, and no package waits that may need its rows.
+        Drop dlt's staging dataset if it may exist, unless a package waits that may need its rows.
 
         Raises:
             DestinationException: The destination refused. The next run tries again.
@@ -118,32 +118,32 @@ class PipelineFolder:
         self._note_staged(False)
 
     def describe_kept(self) -> str:
-        """What a failure leaves behind: a sentence for a message."""
+        """Say what became of the data after a failure: a sentence for a message."""
         if self.has_pending:
             return "What was read waits in dlt's working folder; the next run loads it first."
         return "Nothing is lost: the next run reads it again."
 
     def start_anew(self) -> None:
-        """Empty the working folder. It is restored from the destination."""
+        """Empty the working folder, which is then restored from the destination."""
         self.pipeline.drop()
         self.pipeline = attach(self._target, self._warn)
 
     def load(self, data: Any = None) -> list[str]:
         """
-        Load *data*, or what waits in the folder when there is none. The only way to load.
+        Load *data*, or what waits in the folder if there is none. All loads go through this method.
 
-        A load has happened when no job failed. dlt must not decide that: with its setting
-        ``load.raise_on_failed_jobs`` off it notes a package with failed jobs as loaded, its cursors
-        included.
+        A load succeeds only if no job failed. dlt must not decide that: with its setting
+        ``load.raise_on_failed_jobs`` off it marks a package with failed jobs as loaded, including
+        its cursors.
 
         Args:
-            data: A source or resource of dlt; None: the packages that are waiting.
+            data: A dlt source or resource; None: the packages that are waiting.
 
         Returns:
             The ids of the load packages.
 
         Raises:
-            BusyError: Another run has loaded since this one began. What was read is given up.
+            BusyError: Another run has loaded since this one began. What was read is discarded.
             DestinationError: A job failed, or packages of an earlier run wait to be loaded.
         """
         pipeline = self.pipeline
@@ -153,7 +153,7 @@ class PipelineFolder:
                 raise DestinationError(msg)
             spare_memory()
             pipeline.extract(data)
-            release_memory()  # Rows are in files now.
+            release_memory()  # The rows are in files now.
         pipeline.normalize()
         self._check_base()
         self._note_staged(True)
@@ -168,7 +168,7 @@ class PipelineFolder:
         return list(info.loads_ids)
 
     def _check_base(self) -> None:
-        """Refuse to load onto a state that another run has stored meanwhile."""
+        """Refuse to load if another run has stored a state meanwhile."""
         if not self.has_pending or is_known(self.pipeline, read_stored(self.pipeline)):
             return
         self.start_anew()
@@ -181,12 +181,12 @@ class PipelineFolder:
 
     def write_state(self, change: Callable[[dict[str, Any]], None]) -> None:
         """
-        Store a change of our source's state in the folder and at the destination, in one load.
+        Store a change of our source's state in the folder and the destination, in one load.
 
-        Nothing is loaded when *change* changes nothing.
+        Nothing is loaded if *change* changes nothing.
 
         Args:
-            change: Gets the state of our source, to be changed in place.
+            change: Called with the state of our source; changes it in place.
 
         Raises:
             DestinationError: The destination refused. The change waits to be loaded.
@@ -201,9 +201,9 @@ class PipelineFolder:
 
     def finish_pending(self) -> list[str]:
         """
-        Load what an earlier run left behind; give it up if it can never load.
+        Load what an earlier run left behind; discard it if it can never be loaded.
 
-        Rows of a package that is given up are read again: dlt restores the cursors with it.
+        The rows of a discarded package are read again, because dlt restores the cursors too.
 
         Returns:
             Warnings for the user.
@@ -229,7 +229,7 @@ class PipelineFolder:
         return []
 
     def give_up_pending(self) -> None:
-        """Abort what is pending; start anew if dlt cannot even read it."""
+        """Abort pending packages; start anew if dlt cannot even read them."""
         try:
             self.pipeline.abort_packages()
         except Exception as error:
@@ -241,8 +241,8 @@ class PipelineFolder:
         """
         Whether files were being copied when the run ended.
 
-        A copy may have been complete without dlt knowing. dlt would copy it to the staging table a
-        second time, and its merge of tables with children then keeps both of each row.
+        Such a copy may be complete without dlt's knowledge. dlt would copy the file into the
+        staging table again, and its merge of tables with children would then duplicate each row.
         """
         pipeline = self.pipeline
         return any(
@@ -253,14 +253,13 @@ class PipelineFolder:
 
 def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
     """
-    Attach to the folder if it was made for this very target; empty it otherwise.
+    Attach to the folder if it was made for exactly this target; otherwise empty it.
 
-    Cursors of one database must never be used for another: dlt would find the older database
-    behind and trust the folder. A folder that plain dlt used does not say which database it was
-    made for.
+    Cursors of one database must never be used for another: dlt would take the older database for
+    outdated and trust the folder. A folder that plain dlt used does not record its database.
 
     Raises:
-        ConfigError: No such destination, or it lacks settings.
+        ConfigError: There is no such destination, or it lacks settings.
         DestinationError: The folder cannot be used.
     """
     check_settings(target)
@@ -277,7 +276,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
         if read_local(pipeline, _IDENTITY) != target.identity:
             pipeline.drop()
             pipeline = _attach(target, destination)
-            # What the last load was followed by is not known here.
+            # It is unknown whether the last load's follow-up work was done.
             pipeline.set_local_state_val(_OWED, True)
         check_pipeline(pipeline, target)
         pipeline.set_local_state_val(_IDENTITY, target.identity)
@@ -295,7 +294,7 @@ def attach(target: Target, on_warning: Callable[[str], None]) -> dlt.Pipeline:
 
 
 def _attach_if_whole(target: Target, destination: Any) -> dlt.Pipeline | None:
-    """The pipeline; None when state or schemas of the working folder cannot be read."""
+    """Attach; None if the working folder's state or schemas cannot be read."""
     try:
         pipeline = _attach(target, destination)
         for name in pipeline.schema_names:
@@ -314,7 +313,7 @@ def _attach(target: Target, destination: Any) -> dlt.Pipeline:
         dataset_name=target.dataset,
         _impl_cls=StatefulPipeline,
     )
-    # Otherwise dlt stores no state at the destination, and nothing would tell whether rows and
+    # Otherwise dlt stores no state in the destination, and nothing would show whether rows and
     # cursors belong together.
     pipeline.config.restore_from_destination = True
     return pipeline
@@ -322,13 +321,13 @@ def _attach(target: Target, destination: Any) -> dlt.Pipeline:
 
 def build_destination(target: Target) -> Any:
     """
-    dlt's destination of *target*.
+    Build dlt's destination for *target*.
 
     Raises:
         ConfigError: dlt has no such destination, or it cannot merge.
     """
     if target.database is not None:
-        # dlt would take a relative path from the folder its pipeline was first run in.
+        # dlt would resolve a relative path in the folder where its pipeline was first run.
         return build_duckdb(str(target.database.absolute()), read_only=target.only_reads)
     if (found := find_destination(target.destination)) is None:
         msg = (
@@ -350,13 +349,13 @@ def build_destination(target: Target) -> Any:
 
 def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
     """
-    The pipeline of a warehouse that exists, for reading; None: it has loaded nothing there.
+    Attach to the pipeline of an existing warehouse, for reading; None if it loaded nothing there.
 
-    A working folder that this makes remembers the DuckDB file, so that dlt's own ``attach`` and its
-    dashboard find it; one that loads was told by what loads.
+    A working folder that this creates records the DuckDB file, so that dlt's own ``attach`` and its
+    dashboard find it. A sync does the same for the folder from which it loads.
 
     Args:
-        read_only: Open a DuckDB file for reading.
+        read_only: Open a DuckDB file for reading only.
 
     Raises:
         ConfigError: The destination lacks settings.
@@ -384,13 +383,13 @@ def attach_existing(target: Target, *, read_only: bool) -> dlt.Pipeline | None:
 
 
 def read_identity(pipeline: str) -> Target | None:
-    """Where a sync of this *pipeline* on this machine loaded last; None: it is not known."""
+    """Where a sync of this *pipeline* on this machine last loaded; None if unknown."""
     if not (find_pipelines_folder() / pipeline).is_dir():
         return None
     try:
         known = dlt.attach(pipeline, pipelines_dir=str(find_pipelines_folder()))
         destination, _, rest = read_local(known, _IDENTITY).partition("|")
     except (CannotRestorePipelineException, AttributeError, *FOLDER_ERRORS):
-        return None  # A folder of plain dlt, or a damaged one.
+        return None  # The folder is one of plain dlt, or damaged.
     place, _, dataset = rest.rpartition("|")
     return Target(destination, Path(place) if place else None, dataset, pipeline)

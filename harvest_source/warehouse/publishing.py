@@ -1,9 +1,9 @@
 """
-A copy of the DuckDB file for readers.
+Publish a copy of the DuckDB file for readers.
 
-DuckDB lets one process write, and meanwhile no other may read. Readers of the copy never meet that
-lock: the copy is complete before it takes the place of the one before, which readers that have it
-open keep reading.
+While one process writes to a DuckDB file, no other may read it. Readers of the copy never meet that
+lock: the new copy is complete before it replaces the old one, and readers that have the old one
+open keep reading it.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Published:
 
 def check_publishable(target: Target, path: Path) -> Path:
     """
-    Check, before a run, that a copy of *target* can be put at *path*; returns *path*.
+    Check, before a run, that a copy of *target* can be put at *path*; return *path*.
 
     Raises:
-        ConfigError: The destination is no file, or *path* is none that may be replaced.
+        ConfigError: The destination is not a file, or *path* is not a file that may be replaced.
     """
     if target.database is None:
         msg = (
@@ -62,11 +62,11 @@ def check_publishable(target: Target, path: Path) -> Path:
 
 def publish(target: Target, path: Path, clock: Clock | None = None) -> Published:
     """
-    Put a read-only copy of the warehouse at *path*, in one step.
+    Put a read-only copy of the warehouse at *path*, atomically.
 
     Raises:
         DestinationError: The file is in use, or the copy cannot be written. What was at *path* is
-            still there.
+            unchanged.
     """
     assert target.database is not None
     file = DuckDBFile(target.database, clock or SystemClock(), DESTINATION_WAIT_S, lambda _: None)
@@ -95,8 +95,8 @@ def _copy(database: Path, draft: Path) -> None:
 
 
 def _put(draft: Path, path: Path) -> None:
-    # A log that lies beside an earlier copy would be replayed into this one.
+    # DuckDB would replay a log that lies beside an earlier copy into this one.
     path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
     if os.name == "nt" and path.exists():
-        path.chmod(0o644)  # Windows replaces no read-only file.
+        path.chmod(0o644)  # Windows does not replace read-only files.
     draft.replace(path)

@@ -1,4 +1,4 @@
-"""What a person has changed in the warehouse that makes it refuse a table, and what undoes it."""
+"""Find what a person changed that makes the warehouse refuse a table, and how to undo it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _COLUMN: Final = re.compile(r"source column (?P<column>\w+)")
 """How DuckDB names the column that a value does not fit."""
 
 _UNIQUE: Final = re.compile(r'duplicate key value violates unique constraint "(?P<name>[^"]+)"')
-"""How PostgreSQL refuses a row that is there already, in every version and with any client."""
+"""How PostgreSQL refuses a duplicate row, in every version and with any client."""
 
 
 def find_remedy(error: BaseException, database: Path | None, dataset: str, table: str) -> str:
     """
-    The statement that lets *table* be loaded again, with why; a general hint where it is not known.
+    Explain how *table* can be loaded again, with the statement; a general hint if that is unknown.
 
     Args:
         database: The DuckDB file; None for another destination.

@@ -1,12 +1,12 @@
 """
-Rows that leave a table: the only statements that delete rows.
+Remove rows from tables: the only statements that delete rows.
 
-Other rooms decide which rows go (:class:`harvest_source.extract.removals.Removal`). One removal is,
-in this order: a record of every row, the rows below them, the rows, the end of their history
-versions. All of it is one transaction where the destination has transactions. Elsewhere it may stop
-after any statement: rows that are recorded stay until they are deleted, a parent is found as long
-as it has children, and every statement may be repeated. So carrying out the same removal again
-finishes it.
+Other packages of the project decide which rows to remove
+(:class:`harvest_source.extract.removals.Removal`). One removal does, in this order: record every
+row, delete the rows below them, delete the rows, end their history versions. All of it is one
+transaction if the destination has transactions. Otherwise it may stop after any statement: recorded
+rows stay until they are deleted, a parent is found as long as it has children, and every statement
+is idempotent. So carrying out the same removal again finishes it.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ PORTION: Final = 500
 """Values in one statement, and rows in memory at once, approximately."""
 
 _FEW_ROWS: Final = 25
-"""A guard below this would stop people who tidy up a small account."""
+"""Removals up to this size pass the guard, which would otherwise stop small clean-ups."""
 
 
 def find_below(schema: dlt.Schema, endpoint: Endpoint) -> list[Endpoint]:
-    """The lists below the rows of *endpoint* that the warehouse has: payments of invoices."""
+    """The lists below *endpoint* that the warehouse has, such as payments of invoices."""
     return [
         each
         for each in ENDPOINTS
@@ -58,7 +58,7 @@ def find_below(schema: dlt.Schema, endpoint: Endpoint) -> list[Endpoint]:
 
 
 def find_arrays(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
-    """Child tables that ever had a row: of undeclared arrays too, and of arrays inside arrays."""
+    """Child tables that ever had a row, also of undeclared arrays and of arrays inside arrays."""
     return [
         name
         for name, table in schema.tables.items()
@@ -67,7 +67,7 @@ def find_arrays(schema: dlt.Schema, endpoint: Endpoint) -> list[str]:
 
 
 def build_condition(removal: Removal) -> Condition:
-    """What the rows of *removal* have in common."""
+    """Build the condition that selects the rows of *removal*."""
     conditions: list[Condition] = [Equals(ACCOUNT_ID, removal.account_id)]
     if removal.columns:
         conditions.append(_build_choice(removal.columns, removal.values))
@@ -87,7 +87,7 @@ def _build_choice(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> Co
 
 
 def count_rows(sql: Sql, removal: Removal) -> int:
-    """How many rows of its table a removal takes; those below them are not counted."""
+    """How many rows of its table a removal deletes; rows below them are not counted."""
     if not has_table(sql.schema, removal.endpoint.name):
         return 0
     portions = removal.split(PORTION)
@@ -96,10 +96,10 @@ def count_rows(sql: Sql, removal: Removal) -> int:
 
 def guard(endpoint: Endpoint, rows: int, total: int, limit: Decimal, option: str) -> None:
     """
-    Refuse to remove *rows* of *total* if that is more than *limit* of them, and more than 25.
+    Refuse to remove *rows* of *total* if that is more than the share *limit*, and more than 25.
 
     Args:
-        option: What the command needs beside ``--max-deletes``.
+        option: What the command needs besides ``--max-deletes``.
 
     Raises:
         GuardError: Names the command that removes them all the same.
@@ -117,7 +117,7 @@ def guard(endpoint: Endpoint, rows: int, total: int, limit: Decimal, option: str
 
 def iter_rows(sql: Sql, removal: Removal) -> Iterator[list[DeletedRow]]:
     """
-    The rows that *removal* takes, in portions; rows below come before their parents.
+    Yield the rows that *removal* deletes, in portions; rows below come before their parents.
 
     Each row has its arrays as lists under their names.
     """
@@ -132,7 +132,7 @@ def iter_rows(sql: Sql, removal: Removal) -> Iterator[list[DeletedRow]]:
 
 
 def _build_condition_below(below: Endpoint, removal: Removal, condition: Condition) -> Condition:
-    """The rows of list *below* whose parents fulfil *condition*."""
+    """Select the rows of list *below* whose parents fulfil *condition*."""
     assert below.parent is not None
     parents = InTable(below.parent.key, removal.endpoint.name, "id", condition)
     return AllOf(Equals(ACCOUNT_ID, removal.account_id), parents)
@@ -141,7 +141,7 @@ def _build_condition_below(below: Endpoint, removal: Removal, condition: Conditi
 def _iter_rows_of(
     sql: Sql, endpoint: Endpoint, account_id: int, condition: Condition
 ) -> Iterator[list[DeletedRow]]:
-    """Rows of one table. First their ids, which are small; then their content in portions."""
+    """Yield rows of one table: read their ids first, which are small, then contents in portions."""
     by = "id" if "id" in endpoint.primary_key else endpoint.primary_key[0]
     ids = [value for (value,) in sql.select_distinct(endpoint.name, condition, (by,))]
     for at in range(0, len(ids), PORTION):
@@ -167,7 +167,7 @@ def _attach_array(
 
 def delete_rows(sql: Sql, removal: Removal) -> None:
     """
-    Delete the rows of *removal*: first what is below them, then they; then end their versions.
+    Delete what is below the rows of *removal*, then these rows; then end their history versions.
 
     Rows below could not be found again without their parents.
     """
@@ -192,7 +192,7 @@ def end_versions(sql: Sql, endpoint: Endpoint, account_id: int, *, now: datetime
     """
     Close the open history version of every row that its table no longer has.
 
-    Also while no history is asked for: a version that was opened before must not stay open.
+    This also happens if the run writes no history: a version opened earlier must not stay open.
     """
     history = TableHistory(endpoint)
     if not endpoint.may_have_history or not has_table(sql.schema, history.table):
@@ -205,15 +205,15 @@ def end_versions(sql: Sql, endpoint: Endpoint, account_id: int, *, now: datetime
 
 def delete_all(sql: Sql, table: str) -> None:
     """
-    Delete every row of *table* and record none.
+    Delete every row of *table* without recording it.
 
-    For excluded arrays, tables that are read again from the beginning, and dlt's own tables.
+    Use it for excluded arrays, tables that are read again from the beginning, and dlt's own tables.
     """
     sql.delete(table, EVERY_ROW)
 
 
 def forget_records(sql: Sql, days: int | None, *, now: datetime) -> None:
-    """Delete what ``deleted_records`` has kept for more than *days*; None: keep all."""
+    """Delete what ``deleted_records`` has kept for more than *days* days; None: keep all."""
     if days is not None and is_made(DELETED_RECORDS, sql.schema):
         sql.delete(DELETED_RECORDS, Within("detected_at", None, now - timedelta(days=days)))
 
@@ -227,9 +227,9 @@ def forget(sql: Sql, table: str, column: str, values: Iterable[Value]) -> None:
 
 def find_missing_parents(sql: Sql, below: Endpoint, account_id: int) -> list[int]:
     """
-    Ids of the parents that rows of list *below* name and the warehouse lacks, ascending.
+    Find the ids of parents that rows of list *below* name but the warehouse lacks, ascending.
 
-    All parents that they name, if the warehouse has no table of parents.
+    These are all parents that they name if the warehouse has no table of parents.
     """
     assert below.parent is not None
     conditions: list[Condition] = [Equals(ACCOUNT_ID, account_id)]
@@ -247,9 +247,9 @@ def _build_no_parent(below: Endpoint, account_id: int) -> Condition:
 
 def delete_lost_elements(sql: Sql, array: str, account_id: int) -> None:
     """
-    Delete elements of table *array* whose row is not in the warehouse.
+    Delete elements of table *array* whose main row is not in the warehouse.
 
-    They are not recorded: an element has no content of its own, and its row is read or recorded.
+    They are not recorded: an element is only part of its row, which is read again or recorded.
     """
     root = find_root(sql.schema, array)
     of_account = Equals(ACCOUNT_ID, account_id)
@@ -262,10 +262,10 @@ def _build_no_root(root: str, of_account: Condition) -> Condition:
 
 def count_orphans(sql: Sql, account_id: int) -> dict[str, int]:
     """
-    Rows of one account whose parent is not in the warehouse, by table; tables without any too.
+    Count an account's rows whose parent is not in the warehouse, by table, including zero counts.
 
-    Lists below a parent are counted if the warehouse has the parents' table, elements of arrays
-    always.
+    Rows of lists below a parent are counted if the warehouse has the parents' table, elements of
+    arrays always.
     """
     schema, counts = sql.schema, dict[str, int]()
     of_account = Equals(ACCOUNT_ID, account_id)
@@ -286,14 +286,14 @@ def find_outdated_lists(
     sql: Sql, removal: Removal, rows: dict[str, dict[str, int]]
 ) -> dict[str, set[str]]:
     """
-    Lists below removed rows that are remembered as loaded and are not in the warehouse.
+    Find lists below removed rows that the state records as loaded but the warehouse lacks.
 
     Args:
         rows: By table, for each parent's id as text, how many rows its list had when it was read.
 
     Returns:
-        By table, the parents' ids as text: they are forgotten, so that the list of a parent that
-        returns is loaded again though it is as it was.
+        By table, the parents' ids as text. The caller forgets them, so that the list of a restored
+        parent is loaded again even if it is unchanged.
     """
     found: dict[str, set[str]] = {}
     of_account = Equals(ACCOUNT_ID, removal.account_id)

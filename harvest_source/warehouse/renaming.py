@@ -1,7 +1,7 @@
 """
-Columns that have another name now than in the version that made the warehouse.
+Rename columns whose name has changed since the version that made the warehouse.
 
-They are renamed where they are: rows, grants and comments stay. Done by a sync, before it reads.
+They are renamed in place: rows, grants and comments are kept. A sync does this before it reads.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from harvest_source.warehouse.sql import Sql
 from harvest_source.warehouse.views import change_below_views
 
 Renames: TypeAlias = Mapping[str, Mapping[str, str]]
-"""By table in dlt's schema: the earlier names of columns to today's."""
+"""By table in dlt's schema: a mapping of the columns' earlier names to today's."""
 
 _DUCKDB: Final = ("duckdb", "motherduck")
-"""Ends of the names of destinations in which a view does not follow a renamed column."""
+"""Suffixes of the destinations in which views do not follow a renamed column."""
 
 _SHOWN: Final = 3
 """Tables that a warning names."""
 
 
 def find_renames(schema: dlt.Schema) -> Renames:
-    """What dlt's *schema* still has under an earlier name."""
+    """Find columns that dlt's *schema* still has under an earlier name."""
     found = {}
     for endpoint in ENDPOINTS:
         table = find_table(schema, endpoint.name)
@@ -58,11 +58,12 @@ def rename_columns(folder: PipelineFolder) -> list[str]:
     """
     Rename columns that have an earlier name: in the destination, in our state, in dlt's schema.
 
-    In this order, and each step may be repeated: a run that was stopped is finished by the next,
-    which finds them by the schema. Call it when no package waits: its rows have the earlier names.
+    The schema comes last, and each step is idempotent: if a run is stopped, the next one finds the
+    columns by the schema and finishes. Call it when no package waits, since a package's rows have
+    the earlier names.
 
     Returns:
-        Warnings for the user: queries of theirs have to change.
+        Warnings for the user, whose own queries have to change.
     """
     pipeline = folder.pipeline
     renames: Renames = (
@@ -71,7 +72,7 @@ def rename_columns(folder: PipelineFolder) -> list[str]:
     if not renames:
         return []
     with pipeline.destination_client() as client:
-        # Its tables have the earlier names, too.
+        # The tables in the staging dataset have the earlier names, too.
         drop_staging(client)
         broken = _rename_at_destination(client, pipeline.default_schema, renames)
     folder.write_state(lambda state: rename_owed(state, renames))
@@ -83,7 +84,7 @@ def rename_columns(folder: PipelineFolder) -> list[str]:
 
 
 def _rename_at_destination(client: JobClient, schema: dlt.Schema, renames: Renames) -> list[str]:
-    """Rename what has an earlier name there; returns views of people's own that work no longer."""
+    """Rename columns in the destination; return the users' own views that this breaks."""
     stored = find_stored_columns(client, renames)
     due = {
         table: {

@@ -1,7 +1,7 @@
 """
-What dlt does not notice between two runs: tables that were dropped.
+Repair what dlt does not notice between two runs: dropped tables and columns.
 
-dlt relies on what it remembers of the tables that it made. These functions ask the destination.
+dlt trusts its own record of the tables that it created. These functions ask the destination.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def remake_own_tables(
     missing: Mapping[str, TTableSchemaColumns],
 ) -> list[str]:
     """
-    Create what is missing and can be made without Harvest: tables of dlt and of this package, and
+    Create what is missing and needs no data from Harvest: tables of dlt and of this package, and
     the parents' keys in child tables, which :func:`fill_parent_keys` fills.
 
     Args:
@@ -62,11 +62,11 @@ def remake_own_tables(
 
 
 def _loses_rows(schema: dlt.Schema, table: str, columns: Iterable[str]) -> bool:
-    """Whether *columns* that *table* lacks, in the destination, held what only Harvest has."""
+    """Whether *columns* that *table* lacks in the destination held data that only Harvest has."""
     root = find_root(schema, table)
     if root not in BY_NAME and _find_read_table(schema, table) in BY_NAME:
-        # Versions of rows: what they lack is not known any more, and they go on without it. Only
-        # without a key they begin anew.
+        # A history table: lost values of old versions cannot be read again, so it goes on without
+        # them. It starts anew only if it lacks another NOT NULL column, such as its key.
         needed = find_needed(schema.get_table_columns(table), columns)
         return not {DIGEST, LOAD_ID}.issuperset(needed)
     endpoint = BY_NAME.get(root)
@@ -77,13 +77,13 @@ def _loses_rows(schema: dlt.Schema, table: str, columns: Iterable[str]) -> bool:
 
 
 def _find_read_table(schema: dlt.Schema, table: str) -> str:
-    """The table with whose rows those of *table* come: its root, or the one it has versions of."""
+    """The table that is read to fill *table*: its root, or for a history the versioned table."""
     return find_root(schema, table).removesuffix("_history")
 
 
 def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
     """
-    Create Harvest's tables and columns that were dropped, and forget how far they were read.
+    Create dropped tables and columns of Harvest's again, and forget how far they were read.
 
     Returns:
         The names of the tables that will be read from the beginning.
@@ -93,8 +93,8 @@ def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
     pipeline = folder.pipeline
     schema = pipeline.default_schema
     lost = sorted({_find_read_table(schema, name) for name in missing})
-    # Cursors first, in the destination too: after a kill in between, the next run still finds the
-    # table missing.
+    # Cursors first, in the destination too: if the run is killed in between, the next run still
+    # finds the table missing.
     folder.write_state(lambda state: forget_tables(state, lost))
     with pipeline.destination_client() as client:
         _empty_orphans(schema, client, missing)
@@ -105,10 +105,10 @@ def remake_tables(folder: PipelineFolder, missing: Sequence[str]) -> list[str]:
 
 def _empty_keyless(schema: dlt.Schema, client: JobClient, missing: Iterable[str]) -> None:
     """
-    Empty tables that lack a column which is never null, such as ``id``, and what is below them.
+    Empty tables that lack a NOT NULL column, such as ``id``, and their child tables.
 
-    No database adds such a column to rows. Without it they could not be merged either, and all of
-    them are read again.
+    No database can add such a column to a table with rows. Without it the rows could not be merged
+    either, and all of them are read again.
     """
     sql = open_sql(sql_client_of(client), schema)
     incomplete = dict(iter_incomplete_tables(schema, client))
@@ -121,7 +121,7 @@ def _empty_keyless(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
 
 
 def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]) -> None:
-    """Delete child rows whose parents are lost: they would stay beside those read again."""
+    """Delete child rows of lost parents: they would remain beside those that are read again."""
     sql, gone = open_sql(sql_client_of(client), schema), set(missing)
     for name, table in schema.tables.items():
         if name not in gone and has_rows(table) and find_root(schema, name) in gone - {name}:
@@ -130,9 +130,9 @@ def _empty_orphans(schema: dlt.Schema, client: JobClient, missing: Iterable[str]
 
 def extend_child_tables(folder: PipelineFolder) -> None:
     """
-    Add declared columns to child tables that an earlier version of this package has made.
+    Add declared columns to child tables that an earlier version of this package created.
 
-    Their rows get the values once the run has loaded: :func:`fill_parent_keys`.
+    Once the run has loaded, :func:`fill_parent_keys` fills them.
     """
     schema = folder.pipeline.default_schema
     grown: dict[str, TTableSchemaColumns] = {}
@@ -144,7 +144,7 @@ def extend_child_tables(folder: PipelineFolder) -> None:
 
 
 def fill_parent_keys(sql: Sql) -> None:
-    """Give rows of child tables the key of their parent where an earlier version loaded them."""
+    """Fill the parent's key in rows of child tables that an earlier version loaded."""
     for endpoint in ENDPOINTS:
         keys = {column.name: name for name, column in endpoint.parent_keys.items()}
         for table in find_arrays(sql.schema, endpoint):
@@ -157,7 +157,7 @@ def _fill_keys(sql: Sql, table: str, endpoint: Endpoint, keys: Mapping[str, str]
     Fill the columns of *keys* in one child table where they are null.
 
     Args:
-        keys: Columns of the parent's key by the columns that repeat them.
+        keys: By column of the child table, the column of the parent's key that it repeats.
     """
     empty = AnyOf(*(Equals(column, None) for column in keys))
     roots = [root for (root,) in sql.select_distinct(table, empty, ("_dlt_root_id",))]

@@ -1,7 +1,8 @@
 """
-Bringing a working folder up to what the destination holds, at the beginning of a run.
+Bring a working folder up to date with the destination, at the beginning of a run.
 
-The state at the destination counts. What the folder holds beyond it is given up and read again.
+The destination's state is authoritative. What the folder holds beyond it is discarded and read
+again.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Found:
     What the destination holds.
 
     Attributes:
-        owner: The pipeline that last loaded our tables there; None: none did.
-        stored: The state of this pipeline; None: the destination cannot hold any.
+        owner: The pipeline that last loaded our tables there; None if none did.
+        stored: The state of this pipeline; None if the destination cannot hold states.
         missing: Harvest's tables that are missing, or lack columns.
     """
 
@@ -52,7 +53,7 @@ class Found:
 
 def restore(folder: PipelineFolder, target: Target) -> list[str]:
     """
-    Bring *folder* up to what the destination holds, and load what a run left behind.
+    Bring *folder* up to date with the destination, and load what an earlier run left behind.
 
     Returns:
         Warnings for the user.
@@ -84,10 +85,10 @@ def restore(folder: PipelineFolder, target: Target) -> list[str]:
 
 def check_owner(pipeline: dlt.Pipeline, target: Target) -> None:
     """
-    Check that the warehouse is this pipeline's, or no pipeline's yet.
+    Check that the warehouse belongs to this pipeline, or to none yet.
 
     Raises:
-        ConfigError: It is another's.
+        ConfigError: It belongs to another pipeline.
     """
     with pipeline.destination_client() as client:
         refuse_other_pipeline(target, find_last_pipeline(client, SOURCE))
@@ -100,7 +101,7 @@ def read_schema(pipeline: dlt.Pipeline) -> dlt.Schema:
 
 
 def _read_destination(folder: PipelineFolder, target: Target) -> Found:
-    """What the destination holds; makes our own tables again if they are missing."""
+    """Read what the destination holds; create our own tables again if they are missing."""
     pipeline = folder.pipeline
     with pipeline.destination_client() as client:
         has_loaded = pipeline.default_schema_name is not None
@@ -122,7 +123,7 @@ def _read_destination(folder: PipelineFolder, target: Target) -> Found:
 def _give_up_unknown(
     folder: PipelineFolder, target: Target, stored: StateVersion | None
 ) -> list[str]:
-    """Start anew if the folder holds what does not follow from the state *stored*."""
+    """Start anew if what the folder holds is not based on the state *stored*."""
     if stored is None or is_known(folder.pipeline, stored):
         return []
     is_late = folder.has_pending and is_overtaken(folder.pipeline, stored)
@@ -141,9 +142,9 @@ def _give_up_unknown(
 
 def _take_over(folder: PipelineFolder, target: Target, owner: str | None) -> list[str]:
     """
-    Forget the cursors of this pipeline if the warehouse is another's: they are out of date.
+    Forget this pipeline's cursors, which are out of date, if the warehouse belongs to another.
 
-    With the next load of a state it belongs to this pipeline.
+    With the next load that stores a state, the warehouse belongs to this pipeline.
     """
     if owner in (None, target.pipeline):
         return []

@@ -1,10 +1,10 @@
 """
-How long the warehouse keeps rows about itself: one for each run, verification, load and state.
+Delete old rows that the warehouse keeps about itself: about runs, verifications, loads and states.
 
-A run each hour writes 8,760 rows a year into ``sync_runs``, and each load one into two tables of
-dlt's. Once a week the old ones leave, but for those that still tell something: the last run that
-read each table of each account, loads that rows name, and the newest states, one of which a new
-working folder is restored from. All of it may be repeated, and stops anywhere without harm.
+A run each hour writes 8,760 rows a year into ``sync_runs``, and each load writes one row into two
+of dlt's tables. Once a week the old rows are deleted, except those that are still needed: the last
+run that read each table of each account, loads that rows name, and the newest states, from one of
+which a new working folder is restored. All steps are idempotent and may be interrupted anywhere.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 _EVERY: Final = timedelta(days=7)
 _DONE: Final = "harvest_source_forgot"
-"""Where the working folder remembers the last time; without it, it is done once more."""
+"""Key of the last time in the working folder; without it, the deletion is repeated."""
 
 _NEWEST: Final = 10
-"""States of a pipeline, and loads, that stay whatever their age; dlt needs the last one."""
+"""States of a pipeline, and loads, that are kept whatever their age; dlt needs the last one."""
 
 
 def forget_old_runs(warehouse: Warehouse, days: int, *, now: datetime) -> None:
     """
-    Once a week, delete rows about runs and loads older than *days* which tell nothing any more.
+    Once a week, delete rows about runs and loads that are older than *days* and no longer needed.
 
     Raises:
         DestinationError: The destination refused.
@@ -42,15 +42,15 @@ def forget_old_runs(warehouse: Warehouse, days: int, *, now: datetime) -> None:
     pipeline, schema = warehouse.pipeline, warehouse.schema
     if not is_made(SYNC_RUNS, schema) or not is_due(_read_done(warehouse), now, _EVERY):
         return
-    # Nothing is read before: SQLAlchemy begins a transaction with the first query.
+    # Do not read before the transaction: SQLAlchemy begins one with the first query.
     with warehouse.sql() as sql, sql.transaction():
         newest = sql.find_last(SYNC_RUNS, "started_at")
-        # A clock that is ahead once must not make every row look old.
+        # A clock that is temporarily ahead must not make every row look old.
         before = min(now, parse_time(newest) if newest else now) - timedelta(days=days)
         _forget_runs(sql, before)
         if is_made(VERIFY_RUNS, schema):
             _forget_verifications(sql, before)
-        if not is_open_tables(sql.client):  # There dlt keeps files, a hundred of its states.
+        if not is_open_tables(sql.client):  # There dlt uses files, and keeps a hundred states.
             _forget_states(sql, pipeline.pipeline_name)
             _forget_loads(sql, before)
     pipeline.set_local_state_val(_DONE, now.isoformat())
@@ -64,13 +64,13 @@ def _read_done(warehouse: Warehouse) -> datetime | None:
 def _forget_runs(sql: Sql, before: datetime) -> None:
     rows = sql.select(SYNC_RUNS, Within("started_at", None, before), ("id", *RUN_COLUMNS))
     runs = {str(row["id"]): RunRecord.parse(row) for row in rows}
-    # By identity: two runs may have one content.
+    # Compared by identity, because two runs may have equal contents.
     kept = set(map(id, find_evidence(runs.values())))
     forget(sql, SYNC_RUNS, "id", (name for name, run in runs.items() if id(run) not in kept))
 
 
 def _forget_verifications(sql: Sql, before: datetime) -> None:
-    """Of each choice of accounts stay the last verification, and the last that found all equal."""
+    """For each selection of accounts, keep the last verification and the last with status ok."""
     columns = ("id", "started_at", "status", "account_ids")
     rows = sql.select(VERIFY_RUNS, Within("started_at", None, before), columns)
     rows.sort(key=lambda row: parse_time(row["started_at"]))
@@ -81,7 +81,7 @@ def _forget_verifications(sql: Sql, before: datetime) -> None:
 
 
 def _forget_states(sql: Sql, pipeline: str) -> None:
-    """The newest states stay, of each schema that this pipeline has loaded with them."""
+    """Delete states, except the newest of each schema that this pipeline has loaded with them."""
     schema = sql.schema
     if schema.state_table_name not in schema.tables:
         return
@@ -98,10 +98,10 @@ def _forget_states(sql: Sql, pipeline: str) -> None:
 
 def choose_states(rows: Iterable[Row], schema_of: Mapping[Any, Any]) -> set[Any]:
     """
-    The ``_dlt_id`` of the states that stay: by schema, those of highest version and newest load.
+    The ``_dlt_id`` of the states to keep: by schema, those of highest version and of newest load.
 
-    We take the state of highest version, and dlt that of the newest load: with two machines whose
-    clocks differ these are two.
+    This package restores the state of the highest version, and dlt that of the newest load. They
+    differ if two machines load whose clocks differ.
     """
     kept: set[Any] = set()
     known = list(rows)
@@ -114,7 +114,7 @@ def choose_states(rows: Iterable[Row], schema_of: Mapping[Any, Any]) -> set[Any]
 
 
 def _forget_loads(sql: Sql, before: datetime) -> None:
-    """The loads that no row names, of our schema alone: other sources may use the dataset."""
+    """Delete loads that no row names, only of our schema: other sources may use the dataset."""
     schema = sql.schema
     loads, of_schema = schema.loads_table_name, Equals("schema_name", schema.name)
     old = _read_ids(sql, loads, AllOf(of_schema, Within("inserted_at", None, before)), "load_id")

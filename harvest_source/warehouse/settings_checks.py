@@ -1,7 +1,7 @@
 """
-Refusing settings of dlt that would change what a sync promises, before anything is changed.
+Refuse settings of dlt that would break what a sync promises, before anything is changed.
 
-Which they are: :mod:`harvest_source.warehouse.dlt_settings`.
+:mod:`harvest_source.warehouse.dlt_settings` lists them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _UNCHANGED: Final = "No table was read and nothing changed."
 
 def check_settings(target: Target) -> None:
     """
-    Refuse settings of dlt that would change what a sync promises. Reads configuration only.
+    Refuse settings of dlt that would break what a sync promises. Reads configuration only.
 
     Raises:
-        ConfigError: Names the setting, where it comes from, and what to use in its place.
+        ConfigError: Names the setting, where it comes from, and what to use instead.
     """
     check_staging(target)
     pipeline = target.pipeline
@@ -50,9 +50,9 @@ def check_settings(target: Target) -> None:
 
 def describe_unused(target: Target) -> list[str]:
     """
-    Warnings of settings that look as if they said where the tables go, and do not.
+    Build warnings of settings that seem to say where the tables go but have no effect.
 
-    A sync names the DuckDB file itself, so dlt's own setting of it does not count.
+    A sync names the DuckDB file itself, so dlt's own setting for it is not used.
     """
     place = ("destination", target.destination)
     found = find_setting("database", place, "credentials", target.pipeline)
@@ -70,10 +70,10 @@ def describe_unused(target: Target) -> list[str]:
 
 def check_pipeline(pipeline: dlt.Pipeline, target: Target) -> None:
     """
-    Refuse a pipeline that is not as it was asked for, by a setting that we do not know.
+    Refuse a pipeline that differs from what was requested, because of a setting unknown to us.
 
     Raises:
-        ConfigError: Names what is different.
+        ConfigError: Names the difference.
     """
     wanted: dict[str, tuple[Any, Any]] = {
         "refresh": (pipeline.refresh, None),
@@ -92,7 +92,7 @@ def check_pipeline(pipeline: dlt.Pipeline, target: Target) -> None:
 
 
 def _check_new_names() -> None:
-    """Refuse a naming convention that is none, or by which our tables get other names."""
+    """Refuse a naming convention that does not exist, or that would rename our tables."""
     try:
         keeps_names = _keeps_names(dlt.Schema(SOURCE))
     except NAMING_ERRORS as error:
@@ -103,10 +103,10 @@ def _check_new_names() -> None:
 
 def check_naming(schema: dlt.Schema) -> None:
     """
-    Refuse a naming convention that would rename the tables of *schema*, which exist.
+    Refuse a naming convention that would rename the existing tables of *schema*.
 
     Raises:
-        ConfigError: Names the setting, where it comes from, and what to use in its place.
+        ConfigError: Names the setting, where it comes from, and what to use instead.
     """
     try:
         is_other = has_other_naming(schema)
@@ -139,10 +139,10 @@ def _explain_naming(why: str) -> str:
 
 def check_staging(target: Target) -> None:
     """
-    Refuse to load through the tables themselves: every load would empty them first.
+    Refuse to use the dataset as its own staging dataset: every load would empty its tables first.
 
     Raises:
-        ConfigError: dlt's staging dataset would be the dataset. Names where that is said.
+        ConfigError: dlt's staging dataset would be the dataset. Names where that is set.
     """
     name = "staging_dataset_name_layout"
     found = find_setting(name, ("destination", target.destination), "", target.pipeline)

@@ -1,14 +1,14 @@
 """
-Gives room that a DuckDB file does not need back to the disk.
+Give the disk back the space that a DuckDB file does not need.
 
-A block of which all rows were deleted is free, and DuckDB fills it again, but it gives back only
-those at the end of the file. A merge leaves free blocks between others, and blocks of which some
-rows were deleted: room for the rows before and after it. Here rows between which many were deleted
-are written once more, and then those whose blocks are nearest to the end, which takes free blocks
-nearer to the beginning; the end is cut off. That is a transaction of DuckDB for at most 122,880
-rows: a run that is killed leaves the file as it was before or after it. Tables and whatever refers
-to them stay as they are, and so does everything that is not in the dataset. There is no second
-file.
+A block whose rows were all deleted is free, and DuckDB reuses it, but DuckDB gives only blocks at
+the end of the file back to the disk. A merge needs space for the old and the new rows: it leaves
+free blocks between others, and blocks with some deleted rows. This module first rewrites row groups
+with many deleted rows, and then those whose blocks are nearest to the end of the file: they move
+into free blocks nearer to the beginning, and DuckDB cuts off the end. Each move is a DuckDB
+transaction for at most 122,880 rows: a run that is killed leaves the file as before or after a
+move. Tables and whatever refers to them are unchanged, and so is everything that is not in the
+dataset. There is no second file.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ from harvest_source.sql.maintenance import quote
 from harvest_source.warehouse.duckdb_file import DuckDBFile
 
 _WORTH_BYTES: Final = 4 * 1024 * 1024
-"""Free bytes from which on it is done: the file's description is written, 2.6 MB."""
+"""Unneeded bytes from which shrinking pays: it rewrites the file's metadata, 2.6 MB."""
 _DAILY_SHARE: Final = 4 / 3
-"""Blocks of a file for each block that it needs, from which on it is done once a day."""
+"""Ratio of the file's blocks to the blocks that it needs, from which it is shrunk once a day."""
 _ALWAYS_SHARE: Final = 10 / 7
-"""The same, from which on it is done after each load: a first one, or a bulk edit."""
+"""The same, from which it is shrunk after each load, such as a first load or a bulk edit."""
 _ENOUGH: Final = 1.2
-"""As :data:`_DAILY_SHARE`: what is aimed at."""
+"""The ratio that shrinking aims at; see :data:`_DAILY_SHARE`."""
 _AT_ONCE: Final = 64
-"""Blocks that are moved, at least one group, before others may have the file: about a second."""
+"""Blocks moved per round, at least one group, before others may use the file: about a second."""
 _MOST_ROUNDS: Final = 24
-"""How often that is done in one run at most."""
+"""Maximum number of rounds in one run."""
 _FRUITLESS: Final = 2
-"""Rounds that set nothing free after which there is no other."""
+"""Rounds without progress after which shrinking stops."""
 _MANY_DELETED: Final = 10_000
-"""Deleted rows of a table from which on the groups are looked for that they are in."""
+"""Deleted rows of a table from which the groups that contain them are searched for."""
 _SPARSE: Final = 1 / 4
-"""Share of a group's rows: where as many were deleted, the others are moved."""
+"""Share of deleted rows from which a group's remaining rows are moved."""
 _GROUP_ROWS: Final = 122_880
-"""Rows of a group at most."""
+"""Maximum rows of a group."""
 _MOST_DROPPED: Final = 1_000
-"""Groups of one table that are gone."""
+"""Maximum number of dropped groups that are looked up in one table."""
 _KEPT: Final = "Nothing is lost: the file only stays larger than it need be."
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Size of a file and of its blocks, those that are used, and the name of its catalog."""
+    """Size of a file and of its blocks, the number of used blocks, and the catalog's name."""
 
     file_bytes: int
     catalog: str
     block_bytes: int
     used: int
     dead: int = 0
-    """Used blocks that deleted rows fill, about."""
+    """Used blocks that deleted rows fill, approximately."""
 
     @property
     def blocks(self) -> int:
@@ -73,29 +73,29 @@ class Room:
 
     @property
     def needed(self) -> int:
-        """Blocks that its rows would fill."""
+        """Blocks that the remaining rows would fill."""
         return self.used - self.dead
 
     def is_wasted(self, share: float) -> bool:
-        """Whether so much is not needed that rows should be moved: *share* as _DAILY_SHARE."""
+        """Whether enough space is unneeded to move rows; *share* is a ratio like _DAILY_SHARE."""
         waste = self.free + self.dead
         return waste * self.block_bytes >= _WORTH_BYTES and waste > (share - 1) * self.needed
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table, quoted, whose rows are *slots* with those that were deleted."""
+    """A table, its name quoted; *slots* is the number of its rows including deleted ones."""
 
     name: str
     slots: int
     deleted: int
-    """Deleted rows whose room is not free, where they are many."""
+    """Deleted rows whose space is not free; 0 unless they are many."""
     is_movable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group of rows of one table, quoted: its blocks, its first and last row id, its rows."""
+    """A row group of one table, quoted: its blocks, its first and last row id, its rows."""
 
     table: str
     last_block: int
@@ -103,15 +103,15 @@ class Group:
     first_row: int
     last_row: int
     rows: int
-    """Without those that were deleted, if they were counted."""
+    """Without deleted rows if they were counted, else including them."""
 
 
 def is_worth(file: DuckDBFile, dataset: str, *, is_daily: bool) -> bool:
     """
-    Whether so much of the *file* is not needed that rows should be moved.
+    Whether enough of the *file* is unneeded to move rows.
 
     Args:
-        is_daily: False: so much that it cannot wait for the daily run.
+        is_daily: Apply the daily threshold; False: the higher one that does not wait for it.
 
     Raises:
         DestinationError: The file is in use.
@@ -124,19 +124,19 @@ def is_worth(file: DuckDBFile, dataset: str, *, is_daily: bool) -> bool:
 
 def shrink(file: DuckDBFile, dataset: str) -> int:
     """
-    Give room of the *file* back; returns how many bytes were. Ask :func:`is_worth` before.
+    Shrink the *file* and return by how many bytes. Check :func:`is_worth` first.
 
-    Where a block that cannot be moved is near the end, nothing is given back.
+    If a block that cannot be moved is near the end of the file, nothing is returned to the disk.
 
     Raises:
         DestinationError: The file is in use.
-        duckdb.Error: DuckDB refused. What was moved until then is moved.
+        duckdb.Error: DuckDB refused. Rows that were moved before stay moved.
     """
     before, fruitless, last = _read_bytes(file), 0, None
     for _ in range(_MOST_ROUNDS):
         with file.writing_much(), file.held(_KEPT), file.open(_KEPT) as connection:
             room = read_room(file, connection)
-            # What deleted rows filled becomes free at first, and goes with the file's end later.
+            # Blocks of deleted rows first become free; later rounds cut them off the file's end.
             is_fruitful = last is None or room.blocks < last.blocks or room.used < last.used
             fruitless, last = 0 if is_fruitful else fruitless + 1, room
             chosen = _choose(room, connection, dataset) if fruitless < _FRUITLESS else []
@@ -148,15 +148,15 @@ def shrink(file: DuckDBFile, dataset: str) -> int:
 
 
 def read_room(file: DuckDBFile, connection: duckdb.DuckDBPyConnection) -> Room:
-    """The blocks of *file*, which *connection* has open."""
+    """Read the blocks of *file*, which *connection* has open."""
     (found,) = connection.execute(shrinking.ROOM).fetchall()
     return Room(_read_bytes(file), *found)
 
 
 def _count_dead(connection: duckdb.DuckDBPyConnection, room: Room, dataset: str) -> int:
-    """Blocks that deleted rows of the *dataset* fill, about."""
+    """Count the blocks that deleted rows of the *dataset* fill, approximately."""
     deleted = _count_deleted(connection, room, dataset)
-    if not deleted:  # As in most runs, and quickly told.
+    if not deleted:  # The case in most runs, and quickly found.
         return 0
     return round(
         sum(
@@ -169,7 +169,7 @@ def _count_dead(connection: duckdb.DuckDBPyConnection, room: Room, dataset: str)
 
 
 def _choose(room: Room, connection: duckdb.DuckDBPyConnection, dataset: str) -> list[Group]:
-    """The groups of rows to move at once: those with many deleted rows, else those at the end."""
+    """Choose the row groups to move now: those with many deleted rows, else those at the end."""
     deleted = _count_deleted(connection, room, dataset)
     tables = _read_tables(connection, room, dataset, deleted)
     groups = [(table, group) for table in tables for group in _read_groups(connection, table)]
@@ -184,7 +184,7 @@ def _choose(room: Room, connection: duckdb.DuckDBPyConnection, dataset: str) -> 
 
 
 def _take(groups: Iterable[Group], blocks: float) -> list[Group]:
-    """The first of *groups*, as many as fit into so many *blocks* and are moved at once."""
+    """Take as many of *groups* as fit into *blocks* free blocks and may be moved in one round."""
     chosen, left = list[Group](), blocks
     for group in groups:
         if group.blocks > left:
@@ -195,7 +195,7 @@ def _take(groups: Iterable[Group], blocks: float) -> list[Group]:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: Table, group: Group) -> Group:
-    """*group* with the number of rows that are left, if it may be moved for those that are not."""
+    """Return *group* with its remaining rows counted, if its table may have sparse groups."""
     if not table.is_movable or not table.deleted:
         return group
     places = [group.first_row, group.last_row]
@@ -204,16 +204,17 @@ def _count(connection: duckdb.DuckDBPyConnection, table: Table, group: Group) ->
 
 
 def _is_sparse(group: Group) -> bool:
-    """Whether so many rows of a *group* were deleted that a block or more would be free."""
+    """Whether enough rows of a *group* were deleted that moving it would free a block or more."""
     deleted = 1 - group.rows / (group.last_row - group.first_row + 1)
     return group.rows > 0 and deleted >= _SPARSE and deleted * group.blocks >= 1
 
 
 def join_groups(groups: Sequence[Group]) -> list[list[Group]]:
     """
-    *groups* that are moved in one transaction each, because their rows fit into one group.
+    Join *groups* whose rows fit into one group, to move them in one transaction.
 
-    The last rows of a table first: once all rows of a group are gone, others may have its ids.
+    The last rows of a table come first: once all rows of a group are deleted, DuckDB may assign
+    its ids to other rows.
     """
     joined = list[list[Group]]()
     for group in sorted(groups, key=lambda group: (group.table, -group.first_row)):
@@ -226,7 +227,7 @@ def join_groups(groups: Sequence[Group]) -> list[list[Group]]:
 
 
 def _move(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> None:
-    """Write the rows of *groups*, all of one table, once more, and delete them where they were."""
+    """Write the rows of *groups*, all of one table, again, and delete them in the old place."""
     table = groups[0].table
     rows = [row for group in groups for row in (group.first_row, group.last_row)]
     connection.execute("BEGIN")
@@ -245,7 +246,7 @@ def _move(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group]) -> Non
 def _read_tables(
     connection: duckdb.DuckDBPyConnection, room: Room, dataset: str, deleted: Mapping[str, int]
 ) -> list[Table]:
-    """All tables of the file; *deleted* are the deleted rows of those that have many."""
+    """Read all tables of the file; *deleted* has the deleted rows of tables with many."""
     found = connection.execute(shrinking.TABLES, [dataset]).fetchall()
     named = [(quote(room.catalog, schema, name), *more) for schema, name, *more in found]
     return [Table(name, slots, deleted.get(name, 0), can) for name, slots, can in named]
@@ -254,7 +255,7 @@ def _read_tables(
 def _count_deleted(
     connection: duckdb.DuckDBPyConnection, room: Room, dataset: str
 ) -> dict[str, int]:
-    """By table, deleted rows whose room is not free, where they are many."""
+    """By table, the number of deleted rows whose space is not free, if there are many."""
     deleted = dict[str, int]()
     large = connection.execute(shrinking.LARGE_TABLES, [dataset, _MANY_DELETED]).fetchall()
     for schema, name, slots in large:
@@ -266,7 +267,7 @@ def _count_deleted(
 
 
 def _read_groups(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Group]:
-    """The groups of a *table*, by their row ids."""
+    """Read the row groups of a *table*, in the order of their row ids."""
     dropped = _find_dropped(connection, table)
     first, groups = 0, list[Group]()
     for _, last_block, blocks, slots in connection.execute(
@@ -283,11 +284,11 @@ def _read_groups(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Gr
 
 def _find_dropped(connection: duckdb.DuckDBPyConnection, table: Table) -> list[tuple[int, int]]:
     """
-    Where groups of a *table* are gone: their first row id, ascending, and how many rows they had.
+    Find dropped groups of a *table*: their first row ids, ascending, and how many rows they had.
 
-    DuckDB 2 leaves the ids of other rows as they are when all rows of a group were deleted, and
-    does not tell the ids of a group. What is missing is taken for dropped groups, the most first,
-    until all slots have an id. Where that is wrong other rows are moved, and nothing is lost.
+    DuckDB 2 keeps the ids of other rows when all rows of a group were deleted, and does not report
+    the ids of a group. Gaps in the ids are taken for dropped groups, the longest first, until all
+    slots have an id. If that is wrong, other rows are moved, and nothing is lost.
     """
     ((last_row,),) = connection.execute(shrinking.find_last_row(table.name)).fetchall()
     left = 0 if last_row is None else last_row + 1 - table.slots
@@ -296,7 +297,7 @@ def _find_dropped(connection: duckdb.DuckDBPyConnection, table: Table) -> list[t
     missing = connection.execute(shrinking.find_missing(table.name), [_MOST_DROPPED]).fetchall()
     dropped = list[tuple[int, int]]()
     for place, rows in missing:
-        # Deleted rows beside a dropped group are missing with it.
+        # Deleted rows next to a dropped group widen its gap.
         if left > 0 and rows <= left + table.deleted:
             dropped.append((place - rows, rows))
             left -= rows

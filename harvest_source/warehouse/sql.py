@@ -1,9 +1,9 @@
 """
-Our own statements on the tables of one dataset: the one reader, and the doors of the writers.
+Run our own statements on the tables of one dataset: reads here, writes through a writer.
 
-The text of a statement is built in :mod:`harvest_source.sql`; this module runs it. Rows come back
-as dictionaries under our own names, never under those that a cursor reports, and with Python's
-types, whatever the destination keeps.
+:mod:`harvest_source.sql` builds the text of a statement; this module runs it. Rows are returned as
+dictionaries under our own names, never under those that a cursor reports, and with Python's types,
+whatever the destination stores.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _FETCHED: Final = 2000
 
 class RowWriter(Protocol):
     """
-    How rows are changed and deleted at a destination.
+    How rows are changed and deleted in a destination.
 
     :class:`StatementWriter` sends statements. Delta and Iceberg have no UPDATE and DELETE: there
     :class:`~harvest_source.warehouse.open_table_writer.OpenTableWriter` reads the rows and replaces
-    them by their keys. ``warehouse.writers`` chooses.
+    them by their keys. ``warehouse.writers`` chooses between the two.
     """
 
     def insert(self, sql: Sql, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add *rows* of the same columns; objects and lists go in as JSON text."""
+        """Insert *rows* with the same columns; objects and lists become JSON text."""
 
     def update(self, sql: Sql, table: str, changes: Mapping[str, Value], where: Condition) -> None:
         """Set the columns of *changes* in every row that fulfils the condition."""
@@ -54,7 +54,7 @@ class RowWriter(Protocol):
         """Delete every row that fulfils the condition."""
 
     def transaction(self, sql: Sql) -> Any:
-        """A context in which all statements happen, or none, where there are transactions."""
+        """A context in which all statements take effect or none, if there are transactions."""
 
 
 class StatementWriter:
@@ -125,7 +125,7 @@ class Sql:
         columns: Sequence[str] = (),
         order_by: Sequence[str] = (),
     ) -> list[Row]:
-        """Rows with the named *columns*, all of the table's when none is named."""
+        """Read rows with the named *columns*, or with all of the table's if none is named."""
         names = columns or self.columns_of(table)
         values = self.iter_values(table, where, names, order_by)
         return [dict(zip(names, row, strict=True)) for row in values]
@@ -137,18 +137,18 @@ class Sql:
         columns: Sequence[str],
         order_by: Sequence[str] = (),
     ) -> Iterator[tuple[Any, ...]]:
-        """The values of *columns*, row by row; few rows are in memory at once."""
+        """Yield the values of *columns*, row by row, with few rows in memory at once."""
         query = statements.select(self, table, where, columns, order_by=order_by)
         return self.iter_rows(query, table, columns)
 
     def iter_arrow(
         self, table: str, where: Condition, columns: Sequence[str], rows: int
     ) -> Iterator[Any]:
-        """The same as Arrow tables of at most *rows* rows, none of them empty."""
+        """Yield the same as Arrow tables of at most *rows* rows, none of them empty."""
         return self.iter_batches(statements.select(self, table, where, columns), rows)
 
     def iter_batches(self, query: Rendered, rows: int) -> Iterator[Any]:
-        """The result of *query* as Arrow tables of at most *rows* rows, none of them empty."""
+        """Yield the result of *query* as Arrow tables of at most *rows* rows, none empty."""
         text, parameters = query
         given = (as_parameter(each, self.dialect) for each in parameters)
         with self.client.execute_query(text, *given) as cursor:
@@ -167,7 +167,7 @@ class Sql:
         return int(rows)
 
     def count_elsewhere(self, schema: str, table: str) -> int:
-        """How many rows a table or view of another schema of the database has."""
+        """How many rows a table or view in another schema of the database has."""
         name = f"{self.column(schema)}.{self.column(table)}"
         text, _ = statements.count_qualified(name)
         with self.client.execute_query(text) as cursor:
@@ -187,7 +187,7 @@ class Sql:
             yield tuple(values), int(rows)
 
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add *rows* of the same columns; objects and lists go in as JSON text."""
+        """Insert *rows* with the same columns; objects and lists become JSON text."""
         self.writer.insert(self, table, rows)
 
     def update(self, table: str, changes: Mapping[str, Value], where: Condition) -> None:
@@ -203,27 +203,27 @@ class Sql:
         self.writer.delete(self, table, where)
 
     def rename_column(self, table: str, name: str, to: str) -> None:
-        """Give a column another name; its values, grants and comments stay."""
+        """Rename a column; its values, grants and comments are kept."""
         self.execute((maintenance.rename_column(self, table, name, to), []))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All changes inside happen, or none, where the destination has transactions."""
+        """All changes inside take effect or none, if the destination has transactions."""
         with self.writer.transaction(self):
             yield
 
     def set_comments(self, table: str, comments: Mapping[str, str]) -> None:
-        """Set the comments of columns, and of the table under ``""``, where there are comments."""
+        """Set comments of columns, and of the table under ``""``, if the destination has them."""
         for text in statements.set_comments(self, self.dialect, table, comments):
             self.client.execute_sql(text)
 
     def execute(self, statement: Rendered) -> None:
-        """Run a statement without a result. For writers; others have a method for what they do."""
+        """Run a statement without a result. For writers; other callers use the methods above."""
         text, parameters = statement
         self.client.execute_sql(text, *(as_parameter(each, self.dialect) for each in parameters))
 
     def fetch(self, text: str, *parameters: Value) -> list[tuple[Any, ...]]:
-        """The rows of a query on what is no table of ours: the destination's own lists."""
+        """Fetch the rows of a query on the destination's own catalogs, not on our tables."""
         with self.client.execute_query(text, *parameters) as cursor:
             return list(cursor.fetchall())
 
@@ -238,7 +238,7 @@ class Sql:
     def iter_rows(
         self, query: Rendered, table: str, columns: Sequence[str]
     ) -> Iterator[tuple[Any, ...]]:
-        """Rows of a result whose columns are *columns*; ``""`` is none of the table's."""
+        """Yield a result whose columns are *columns*; ``""`` is a column that the table lacks."""
         text, parameters = query
         readers = {} if self.dialect.is_typed else self._find_readers(table, columns)
         given = (as_parameter(each, self.dialect) for each in parameters)
@@ -247,7 +247,7 @@ class Sql:
                 yield from _convert(rows, readers) if readers else rows
 
     def _find_readers(self, table: str, columns: Sequence[str]) -> dict[int, Callable[[Any], Any]]:
-        """What converts the values of a result, by place."""
+        """The converters of a result's values, by column index."""
         known = self.schema.get_table_columns(find_table(self.schema, table))
         types = [str(known[each].get("data_type")) if each in known else "" for each in columns]
         return {at: READERS[each] for at, each in enumerate(types) if each in READERS}

@@ -1,4 +1,4 @@
-"""Rows by day of whole tables, for all accounts of a run at once, and the keys of small tables."""
+"""Count rows by day for all accounts of a run at once, and keep the keys of small tables."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from harvest_source.sql.values import as_day
 from harvest_source.warehouse.warehouse import Warehouse
 
 Days = Mapping[date | None, int]
-"""Rows by day; under None the undated ones, or all rows of a table without dates."""
+"""Number of rows by day; under None the undated rows, or all rows of a table without dates."""
 
 
 @dataclass(slots=True)
 class StoredDays:
     """
-    Rows of each account by day; a table is counted once, when it is first asked for.
+    Row counts of each account by day; a table is counted once, on first use.
 
     Args:
-        account_ids: Accounts that may be asked for.
+        account_ids: Accounts whose counts may be requested.
     """
 
     warehouse: Warehouse
@@ -36,10 +36,10 @@ class StoredDays:
 
     def count(self, endpoint: Endpoint, account_id: int, bound: date | None) -> Days:
         """
-        Rows of one table of one account.
+        Count the rows of one account in one table, by day.
 
         Args:
-            bound: Rows dated earlier, or not at all, are left out; None: none is.
+            bound: Leave out rows that are dated earlier, or not at all; None: leave out none.
 
         Raises:
             DestinationError: The destination refused.
@@ -52,7 +52,7 @@ class StoredDays:
         return {day: rows for day, rows in days.items() if day is not None and day >= bound}
 
     def forget(self) -> None:
-        """Count and read again when asked next: rows have been removed, or loaded."""
+        """Count and read again on next use, because rows have been removed or loaded."""
         self._counts.clear()
         self.keys.clear()
 

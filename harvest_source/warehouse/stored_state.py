@@ -1,10 +1,10 @@
 """
-Whether what a working folder holds follows from the state that the destination holds.
+Check whether what a working folder holds is based on the state that the destination holds.
 
 Each load package brings the next state together with its rows. A package holds rows as they were
-when it was made, and dlt would load it in any case: loaded after another run, it would bring old
-values and deleted rows back, and no cursor would ever reach them. Cursors of a later state than the
-destination's have passed rows that are not there.
+when it was made, and dlt would load it in any case: loaded after another run, it would bring back
+old values and deleted rows, and no cursor would ever reach them. If the folder's cursors belong to
+a later state than the destination's, they have passed rows that the destination lacks.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from harvest_source.dlt_internals import (
 
 
 def read_stored(pipeline: dlt.Pipeline) -> StateVersion | None:
-    """The state that the destination holds; None where it cannot hold any."""
+    """Read the state that the destination holds; None if it cannot hold states."""
     with pipeline.destination_client() as client:
         return read_stored_version(pipeline, client)
 
 
 def is_known(pipeline: dlt.Pipeline, stored: StateVersion | None) -> bool:
     """
-    Whether the folder may go on from *stored*, the state that the destination holds.
+    Whether the folder may continue from *stored*, the state that the destination holds.
 
-    Packages that wait must have been made on it. Cursors of an earlier state do no harm: dlt
-    replaces them by the destination's.
+    Packages that wait must be based on it. Cursors of an earlier state are harmless: dlt replaces
+    them with the destination's.
     """
     if stored is None:
         return True
@@ -47,13 +47,13 @@ def is_known(pipeline: dlt.Pipeline, stored: StateVersion | None) -> bool:
 
 
 def is_overtaken(pipeline: dlt.Pipeline, stored: StateVersion) -> bool:
-    """Whether packages wait that another run has loaded later states than."""
+    """Whether another run has loaded later states than the one on which waiting packages build."""
     base = read_pending_base(pipeline)
     return base is not None and (stored.number or 0) > (base.number or 0)
 
 
 def read_local(pipeline: dlt.Pipeline, key: str) -> Any:
-    """A value kept in the working folder alone; None when there is none."""
+    """Read a value that only the working folder has; None if there is none."""
     try:
         return pipeline.get_local_state_val(key)
     except KeyError:

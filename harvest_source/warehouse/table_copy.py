@@ -1,4 +1,4 @@
-"""What the warehouse has of one table of one account: counts and ids."""
+"""What the warehouse has of one account's rows in one table: counts and ids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harvest_source.warehouse.stored_days import StoredDays
 from harvest_source.warehouse.warehouse import Warehouse
 
 _FEW: Final = 100_000
-"""Rows of a table whose keys are kept: 12 bytes each."""
+"""Maximum rows of a table whose keys are kept in memory: 12 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class TableCopy:
     account_id: int
     bound: date | None = None
     stored: StoredDays | None = None
-    """Has counted the table for all accounts; None: each call counts."""
+    """Counts the table once for all accounts; None: each call counts."""
 
     def count_days(self) -> Mapping[date | None, int]:
-        """Rows by day, in one query; all under None for a table without dates."""
+        """Count rows by day, in one query; all under None for a table without dates."""
         if self.stored is not None:
             return self.stored.count(self.endpoint, self.account_id, self.bound)
         table, day, where = self.endpoint.name, self.endpoint.window, self.all_rows()
@@ -54,7 +54,7 @@ class TableCopy:
         return +days
 
     def ids(self, windows: Sequence[DateWindow]) -> Mapping[int, date | None]:
-        """Ids with their day, of rows in any of *windows*."""
+        """Read the ids, with their days, of rows in any of *windows*."""
         day = self.endpoint.window
         where = self._condition(windows)
         with self.warehouse.sql() as sql:
@@ -69,12 +69,12 @@ class TableCopy:
         return sum(self.count_days().values())
 
     def prefetch(self) -> None:
-        """Count the rows, and read the keys of a few: nothing is asked for them afterwards."""
+        """Count the rows, and read their keys if they are few, to save later queries."""
         if self.stored is not None and self.count() <= _FEW:
             self.stored.keys[self.endpoint.name, self.account_id] = self.keys()
 
     def keys(self, windows: Sequence[DateWindow] = (ALL_DAYS,)) -> pa.Table:
-        """``id`` and ``day`` of every row in *windows*; undated rows are in ALL_DAYS only."""
+        """Read ``id`` and ``day`` of rows in *windows*; undated rows are in ALL_DAYS only."""
         if self.stored is not None and ALL_DAYS in windows:
             known = self.stored.keys.get((self.endpoint.name, self.account_id))
             if known is not None:
@@ -85,10 +85,10 @@ class TableCopy:
 
     def condition_of(self, parts: Sequence[Slice], columns: Sequence[str]) -> Condition:
         """
-        What the rows of *parts* have in common, each part with its window and its other filter.
+        The condition that selects the rows of *parts*, each with its window and its other filter.
 
         Args:
-            columns: What the table has; a filter on another column is left out.
+            columns: The table's columns; a filter on another column is left out.
         """
         if any(part.window == ALL_DAYS and part.only is None for part in parts):
             return self.all_rows()
@@ -106,9 +106,10 @@ class TableCopy:
         self, columns: Sequence[str], needed: Sequence[str] = ()
     ) -> Iterator[tuple[int, tuple[Any, ...], int]]:
         """
-        For each year, each combination of values of *columns*, and how many rows have it.
+        Yield for each year each combination of values of *columns*, and how many rows have it.
 
-        No dialect has to take a year out of a date: the years are those of the days that are there.
+        The years come from the days that have rows, so that no dialect has to extract a year from a
+        date.
 
         Args:
             needed: Rows that are null in any of these columns are left out.
@@ -125,7 +126,7 @@ class TableCopy:
                     yield year, values, rows
 
     def all_rows(self) -> Condition:
-        """What every row has in common that is compared."""
+        """The condition that selects every row that is compared."""
         return self._condition([ALL_DAYS])
 
     def _condition(self, windows: Sequence[DateWindow]) -> Condition:

@@ -1,4 +1,4 @@
-"""In which format tables are kept where the destination is files, and refusing plain files."""
+"""Choose the format of tables if the destination is files, and refuse plain files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIBRARIES: Final = {"delta": "deltalake", "iceberg": "pyiceberg"}
 
 def choose_table_format(destination: Any, target: Target) -> None:
     """
-    Check that files are to be tables, that their format can be written, and that others have none.
+    Check that a destination of files has a table format that can be written, and others have none.
 
     Raises:
         ConfigError: Says what to choose or to install.
@@ -52,10 +52,10 @@ def choose_table_format(destination: Any, target: Target) -> None:
 
 def check_table_format(schema: dlt.Schema, target: Target) -> None:
     """
-    Refuse another format than that of the tables that exist.
+    Refuse a format that differs from that of the existing tables.
 
     Raises:
-        ConfigError: Names both.
+        ConfigError: Names both formats.
     """
     stored = find_table_format(schema)
     if target.table_format is not None and stored not in (None, target.table_format):

@@ -22,7 +22,7 @@ from harvest_source.errors import ConfigError, printable
 
 _SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
 _POSTGRES: Final = frozenset({"postgres", "redshift"})
-"""Destinations that keep every name with pg_ for themselves."""
+"""Destinations that reserve all names that begin with pg_."""
 
 _PIPELINE_BYTES: Final = 200
 """File systems allow 255; dlt and the lock add endings."""
@@ -35,10 +35,10 @@ class Target:
 
     Attributes:
         database: File of an embedded destination (DuckDB only).
-        warnings: What people should know of the choice.
+        warnings: What people should know about the choice.
         takes_over: Whether the pipeline may take the warehouse over from another.
         only_reads: Whether a file is opened for reading, beside other readers.
-        table_format: Of the tables, where the destination is files.
+        table_format: Format of the tables, if the destination is files.
     """
 
     destination: str = DUCKDB
@@ -58,7 +58,7 @@ class Target:
 
     @property
     def short_name(self) -> str:
-        """The identity as a part of the name of a file or folder."""
+        """The identity as part of a file's or folder's name."""
         return sha256(self.identity.encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
@@ -69,12 +69,12 @@ def build_target(
     destination: str, database: str | Path | None, dataset: str, pipeline: str
 ) -> Target:
     """
-    Check where the tables are to go, and choose the DuckDB file when none is named.
+    Check where the tables are to go, and choose the DuckDB file if none is named.
 
-    Opens a file only to see whether it is an earlier warehouse; creates none.
+    Opens a file only to check whether it is an earlier warehouse; creates none.
 
     Raises:
-        ConfigError: A file for a destination that has none, or a name that cannot be used.
+        ConfigError: A file is given for a destination that has none, or a name cannot be used.
     """
     _check_types(destination, database, dataset, pipeline)
     _check_names(destination, dataset, pipeline)
@@ -95,7 +95,7 @@ def build_target(
 
 def _check_types(destination: object, database: object, dataset: object, pipeline: object) -> None:
     """
-    Refuse what a caller in Python gives in place of a name, such as dlt's own objects.
+    Refuse what a Python caller passes instead of a name, such as dlt's own objects.
 
     Raises:
         ConfigError: Says what to write instead.
@@ -118,7 +118,7 @@ def _check_types(destination: object, database: object, dataset: object, pipelin
 
 def _check_names(destination: str, dataset: str, pipeline: str) -> None:
     """
-    Refuse a dataset that is the database's own, and a pipeline that cannot be a folder's name.
+    Refuse the name of a database's own schema as dataset, and a pipeline name unfit for a folder.
 
     Raises:
         ConfigError: Names it, and what to choose.
@@ -150,7 +150,7 @@ def refuse_other_pipeline(target: Target, owner: str | None) -> None:
     Refuse a warehouse that another pipeline loads into: each would remove the other's rows.
 
     Args:
-        owner: The pipeline that the warehouse belongs to; None: it belongs to none.
+        owner: The pipeline to which the warehouse belongs; None if it belongs to none.
 
     Raises:
         ConfigError: Names both pipelines, and the command to take the warehouse over.
@@ -168,11 +168,11 @@ def refuse_other_pipeline(target: Target, owner: str | None) -> None:
 
 
 def _is_earlier_warehouse(dataset: str) -> bool:
-    """Whether the current folder has a warehouse under the earlier default name, and no other."""
+    """Whether the current folder has a warehouse only under the earlier default name."""
     earlier = Path(EARLIER_DATABASE)
     if Path(DATABASE).exists() or not earlier.exists():
         return False
-    # Imports DuckDB, which a run postpones until it has asked Harvest who we are.
+    # This imports DuckDB, which a run postpones until it has asked Harvest whose token it has.
     from harvest_source.warehouse.duckdb_file import may_hold_dataset
 
     return may_hold_dataset(earlier, dataset)

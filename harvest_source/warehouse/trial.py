@@ -1,8 +1,9 @@
 """
-Trying a destination before a sync: everything that a sync does there, with a dataset of its own.
+Try a destination before a sync: do everything that a sync does there, in a separate dataset.
 
-A table is loaded, merged, read, changed and emptied, and the dataset removed. So credentials,
-rights, merging, and what becomes of awkward values are known before a row of Harvest's is read.
+The trial loads, merges, reads, changes and deletes rows of a table, and removes the dataset. So
+credentials, permissions, merging, and what becomes of awkward values are known before a row of
+Harvest's is read.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _LOSSES: Final = {
     "an_instant": "instants lose fractions of a second, which Harvest does not have",
     "a_flag": "flags do not come back as they were written",
 }
-"""What it means when a value comes back as another."""
+"""What it means if a value does not come back as it was written."""
 
 
 def try_destination(target: Target) -> list[str]:
@@ -68,11 +69,11 @@ def try_destination(target: Target) -> list[str]:
     Load, merge, read, change and delete rows of a table, and remove it.
 
     Returns:
-        What becomes of values that do not come back as they were, for people.
+        Descriptions, for people, of what the destination does not keep or do as a sync needs.
 
     Raises:
-        ConfigError: It lacks settings.
-        DestinationError: It refused.
+        ConfigError: The destination lacks settings.
+        DestinationError: The destination refused.
     """
     with as_destination_error(target, lambda: _KEPT), _open_trial(target) as pipeline:
         for rows in ([_VALUES, {**_VALUES, "id": 2}], [{**_VALUES, "a_flag": False}]):
@@ -83,7 +84,7 @@ def try_destination(target: Target) -> list[str]:
 
 @contextmanager
 def _open_trial(target: Target) -> Iterator[dlt.Pipeline]:
-    """A pipeline to a dataset of its own; both are gone afterwards."""
+    """Open a pipeline to a separate dataset; both are removed afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline(
             f"{target.pipeline}_check",
@@ -94,7 +95,7 @@ def _open_trial(target: Target) -> Iterator[dlt.Pipeline]:
         try:
             yield pipeline
         finally:
-            with suppress(Exception):  # What failed before is what people need to know.
+            with suppress(Exception):  # People need to know the first failure, not this one.
                 drop_dataset(pipeline)
             pipeline.deactivate()
 
@@ -114,7 +115,7 @@ def _build_resource(rows: list[Row], table_format: Any) -> Any:
 
 
 def _iter_losses(sql: Sql) -> Iterator[str]:
-    """Read what was loaded, and change it in every way that a sync does."""
+    """Read what was loaded, change it in every way that a sync does, and yield what is lost."""
     rows = {row["id"]: row for row in sql.select(_TABLE, EVERY_ROW, tuple(_VALUES))}
     if rows.keys() != {1, 2} or rows[1]["a_flag"] is not False:
         yield "merging leaves rows as they were, or there twice"

@@ -1,4 +1,4 @@
-"""People's own views in a DuckDB file, while columns of the tables below them are renamed."""
+"""Keep users' own views in a DuckDB file working while columns of their tables are renamed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harvest_source.warehouse.sql import Sql
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view of people's own."""
+    """A view that a user has created."""
 
     schema: str
     name: str
@@ -32,32 +32,32 @@ class View:
 
     @property
     def making(self) -> list[str]:
-        """Statements that make it again."""
+        """Statements that create the view again."""
         return maintenance.make_view_again(self.schema, self.name, self.definition, self.comment)
 
 
 class _Undone(Exception):
-    """What was tried in a transaction is to be undone."""
+    """Raised to roll back what was tried in a transaction."""
 
 
 def change_below_views(sql: Sql, change: Callable[[], None]) -> list[str]:
     """
-    Carry out *change* in one transaction, together with making again the views that it would break.
+    Carry out *change*, and in the same transaction create the views again that it would break.
 
-    DuckDB may refuse a view whose columns have other names than when it was made: also
-    ``SELECT *``, which says nothing of names. PostgreSQL keeps views by itself.
+    DuckDB may refuse a view whose columns had other names when it was created, even ``SELECT *``,
+    which contains no names. PostgreSQL updates views by itself.
 
     Args:
-        change: Alters tables; called several times, and undone each time but the last.
+        change: Alters tables; called several times, and rolled back each time except the last.
 
     Returns:
-        Views that work no longer, because they say an earlier name themselves.
+        Views that no longer work, because their own text contains an earlier name.
     """
     views = [View(*row) for row in sql.fetch(maintenance.DUCKDB_VIEWS)]
     working = [view for view in views if _works(sql, lambda: None, view.check)]
     due = [view for view in working if not _works(sql, change, view.check)]
     made: list[str] = []
-    # A view of views can be made again once those are.
+    # A view of other views can be created again only after those.
     while due:
         left = []
         for view in due:
@@ -77,10 +77,10 @@ def change_below_views(sql: Sql, change: Callable[[], None]) -> list[str]:
 
 def _works(sql: Sql, change: Callable[[], None], statements: Iterable[str]) -> bool:
     """
-    Whether *statements* work after *change*; all of it is undone.
+    Whether *statements* work after *change*; all of it is rolled back.
 
-    In a transaction of its own: DuckDB ends one, without a word at its commit, when a statement in
-    it was refused.
+    Each check has its own transaction: DuckDB ends a transaction in which it refused a statement,
+    and reports nothing at its commit.
     """
     try:
         with suppress(_Undone), sql.transaction():

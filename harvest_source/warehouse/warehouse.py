@@ -1,4 +1,4 @@
-"""The warehouse of a run: one dlt pipeline, its destination, and what dlt does not do there."""
+"""The warehouse of a run: one dlt pipeline, its destination, and what dlt does not do itself."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from harvest_source.warehouse.target import Target
 
 
 class Warehouse:
-    """One dlt pipeline to one :class:`Target`."""
+    """One dlt pipeline that loads into one :class:`Target`."""
 
     def __init__(
         self,
@@ -62,15 +62,15 @@ class Warehouse:
 
         Args:
             clock: Waits while another process has the DuckDB file open.
-            wait_s: For how long at most, each time the file is opened.
+            wait_s: Longest wait in seconds, each time the file is opened.
             on_warning: Called with each warning for people.
-            activity: Is told while the warehouse is written and waited for.
+            activity: Notified while the warehouse is written or waited for.
             stays_open: Whether a DuckDB file stays open until :meth:`restore` or :meth:`follow`,
                 which must come next.
 
         Raises:
-            ConfigError: No such destination.
-            DestinationError: It is there, but cannot be used.
+            ConfigError: There is no such destination.
+            DestinationError: The destination exists, but cannot be used.
         """
         self.target = target
         self._on_warning = on_warning
@@ -100,7 +100,7 @@ class Warehouse:
     @property
     def schema(self) -> dlt.Schema:
         """The tables as dlt knows them; an empty schema before the first load."""
-        if self._schema is None:  # dlt reads and checks the file each time it is asked.
+        if self._schema is None:  # dlt would read and check the file on each access.
             self._schema = read_schema(self.pipeline)
         return self._schema
 
@@ -120,7 +120,7 @@ class Warehouse:
 
     def restore(self) -> list[str]:
         """
-        Bring the pipeline up to what the destination holds; load what waits. Before :meth:`load`.
+        Bring the pipeline up to date with the destination; load what waits. Before :meth:`load`.
 
         Returns:
             Warnings for the user.
@@ -136,7 +136,7 @@ class Warehouse:
 
     def follow(self) -> list[str]:
         """
-        Bring the pipeline's folder up to what the destination holds, and write nothing there.
+        Bring the pipeline's folder up to date with the destination, without writing to the latter.
 
         Returns:
             Warnings for the user.
@@ -150,10 +150,10 @@ class Warehouse:
 
     def check_owner(self) -> None:
         """
-        Check that the warehouse is this pipeline's, or no pipeline's yet.
+        Check that the warehouse belongs to this pipeline, or to none yet.
 
         Raises:
-            ConfigError: It is another's.
+            ConfigError: It belongs to another pipeline.
             DestinationError: The destination refused.
         """
         with as_destination_error(self.target, lambda: UNTOUCHED):
@@ -161,7 +161,7 @@ class Warehouse:
 
     @property
     def owes(self) -> bool:
-        """Whether a load, of whichever run, still awaits comments, marks and settling."""
+        """Whether a load of any run still needs comments, marks and :meth:`settle`."""
         return self._folder.owes
 
     def settle(self) -> None:
@@ -173,14 +173,14 @@ class Warehouse:
         Run *source* and return the ids of the load packages it made.
 
         Raises:
-            HarvestError: One that the source raised, unchanged.
-            TableRefusedError: The destination refused one table; the package was given up.
+            HarvestError: The source raised it; it is unchanged.
+            TableRefusedError: The destination refused one table; the package was discarded.
             DestinationError: The destination refused; the package stays pending.
         """
         return _load(self, self._changing, self._folder, source)
 
     def lift_bound(self, error: DestinationError) -> bool:
-        """Give DuckDB more memory if *error* says that it had too little. Not inside of held()."""
+        """Give DuckDB more memory if *error* says it had too little. Do not call inside held()."""
         if self.file is None or not is_out_of_memory(error):
             return False
         return self.file.lift(self._folder.describe_kept)
@@ -196,7 +196,7 @@ class Warehouse:
             self._folder.write_state(change)
 
     def make_child_tables(self, endpoints: Iterable[Endpoint]) -> None:
-        """Create declared child tables that no row has made yet: models downstream need them."""
+        """Create declared child tables that have had no row yet: downstream models need them."""
         missing = find_unmade_children(self.schema, endpoints)
         if not missing:
             return
@@ -205,26 +205,26 @@ class Warehouse:
             create_tables(client, missing)
 
     def drop_staging(self) -> None:
-        """Drop dlt's staging dataset: an empty twin of every table, if a load made it."""
+        """Drop dlt's staging dataset, an empty copy of every table, if a load created it."""
         if self._folder.is_staged:
             with self._changing():
                 self._folder.drop_staging()
 
     def sql(self) -> contextlib.AbstractContextManager[Sql]:
-        """Statements of our own on the dataset's tables; DestinationError where it has no SQL."""
+        """Open our own SQL on the dataset's tables; DestinationError if it has no SQL."""
         return self._connections.open()
 
     def querying(self) -> contextlib.AbstractContextManager[None]:
         """
-        Keep the connection of the first :meth:`sql` inside for those that follow.
+        Inside, reuse the connection of the first :meth:`sql` for all that follow.
 
-        Load nothing and ask Harvest nothing inside: others wait for a DuckDB file meanwhile.
+        Do not load or call Harvest inside: others wait for a DuckDB file meanwhile.
         """
         return self._connections.keep()
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
-        """While dlt may change tables, and with them its schema."""
+        """A context in which dlt may change tables, and with them its schema."""
         assert not self._connections.is_kept, "close it first: it may not see what is loaded"
         try:
             with self._activity.during(Phase.WRITING), self._held():
@@ -235,7 +235,7 @@ class Warehouse:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """Keep the DuckDB file open, explain failures, and end on Ctrl-C in order."""
+        """Keep the DuckDB file open, translate failures, and end cleanly on Ctrl-C."""
         kept = self._folder.describe_kept
         with as_destination_error(self.target, kept), self.held(), delaying_interrupts():
             self._activity.go_on()
@@ -249,7 +249,7 @@ class Warehouse:
 def _build_file(
     target: Target, clock: Clock, wait_s: float, on_wait: Callable[[str], None]
 ) -> DuckDBFile | None:
-    """The file of *target*; None for a destination without one."""
+    """The file of *target*; None if the destination has none."""
     if target.database is None:
         return None
     return DuckDBFile(target.database, clock, wait_s, on_wait, target.only_reads)
@@ -276,10 +276,10 @@ def _load(
     source: DltSource,
 ) -> list[str]:
     """
-    Load *source*; once more with more of DuckDB's memory as often as that was too little.
+    Load *source*; if DuckDB runs out of memory, raise its limit and load again.
 
-    The file is closed in between: DuckDB keeps marks of deletions that it could not undo for want
-    of memory, and refuses to delete those rows until it opens the file anew.
+    The file is closed in between: DuckDB keeps marks of deletions that it could not roll back for
+    lack of memory, and refuses to delete those rows until the file is reopened.
     """
     data: DltSource | None = source
     while True:
@@ -290,16 +290,16 @@ def _load(
         except DestinationError as error:
             if not warehouse.lift_bound(error):
                 raise
-            data = None  # It waits in the working folder.
+            data = None  # The package waits in the working folder.
 
 
 @contextlib.contextmanager
 def _giving_up_refused(folder: PipelineFolder, target: Target) -> Iterator[None]:
     """
-    Give a load up in which the destination refuses a table.
+    Discard a load if the destination refuses a table.
 
     Raises:
-        TableRefusedError: In place of the error, if it is one table's.
+        TableRefusedError: Replaces the error, if it concerns one table.
     """
     try:
         yield

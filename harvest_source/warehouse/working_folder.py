@@ -1,10 +1,10 @@
 """
-Which folder holds the working folder of a pipeline: one for each warehouse.
+Choose the folder that contains a pipeline's working folder: one for each warehouse.
 
 dlt names a working folder after the pipeline alone, and nearly all pipelines are named ``harvest``.
-The first warehouse of a name has dlt's own folder, where dlt's tools find it. A file beside it says
-which warehouse that is. Every other one has a folder of its own, so that two syncs into two
-warehouses neither wait for each other nor empty each other's folder.
+The first warehouse of a pipeline name gets dlt's own folder, where dlt's tools find it. A file
+beside it records which warehouse that is. Every other warehouse gets its own folder, so that syncs
+into two warehouses neither wait for each other nor empty each other's folder.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from harvest_source.errors import DestinationError, printable
 from harvest_source.warehouse.target import Target
 
 _PATIENCE_S: Final = 10.0
-"""For another process that is choosing at this moment."""
+"""Longest wait for another process that is choosing at the same time."""
 
 _OTHERS: Final = "harvest_source"
-"""Folder of dlt's data folder for all warehouses but the first of a name."""
+"""Folder in dlt's data folder for all warehouses except the first of a pipeline name."""
 
 
 def claim_folder(target: Target) -> Path:
     """
-    The folder for *target*'s working folder and lock, chosen for good.
+    Choose the folder for *target*'s working folder and lock, permanently.
 
-    A warehouse whose DuckDB file is gone gives dlt's own folder back, unless a run into it is
-    about to make the file.
+    A warehouse whose DuckDB file no longer exists frees dlt's own folder, unless a run into it is
+    about to create the file.
 
     Raises:
         DestinationError: The folder cannot be written.
@@ -48,7 +48,7 @@ def claim_folder(target: Target) -> Path:
 
 
 def find_folder(target: Target) -> Path:
-    """The folder that *target* has or would be given; nothing is written."""
+    """Find the folder that *target* has or would be given, without writing anything."""
     known = _read(_owner_file(target))
     if known in ("", target.identity):
         return find_pipelines_folder()
@@ -56,7 +56,7 @@ def find_folder(target: Target) -> Path:
 
 
 def explain_unusable(error: Exception) -> str:
-    """Why the folder of dlt's pipelines cannot be used: a message."""
+    """Build the message that says why the folder of dlt's pipelines cannot be used."""
     return (
         f"The folder of dlt's pipelines cannot be used ({printable(error)}). Nothing was read "
         "and nothing changed. Make it writable, or name another with DLT_DATA_DIR."
@@ -73,7 +73,7 @@ def _is_free(owner: Path) -> bool:
         if not database or Path(database).exists():
             return False
     except OSError:
-        return False  # It may be there, and cannot be seen.
+        return False  # The file may exist, but this process cannot see it.
     try:
         with FileLock(owner.with_suffix(".lock"), timeout=0):
             return True

@@ -1,4 +1,4 @@
-"""Which writer changes and deletes rows at a destination."""
+"""Choose the writer that changes and deletes rows in a destination."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from harvest_source.warehouse.sql import BY_STATEMENTS, Sql
 
 
 def open_sql(client: SqlClient, schema: dlt.Schema) -> Sql:
-    """Our statements over an open connection, with the writer of its destination."""
+    """Our own SQL over an open connection, with the writer of its destination."""
     return Sql(client, schema, BY_COMMITS if is_open_tables(client) else BY_STATEMENTS)
