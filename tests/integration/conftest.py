@@ -1,4 +1,4 @@
-"""Labs for tests that need one of their own, and surroundings that nothing leaks into."""
+"""Labs for tests that need their own, and an environment that leaks nothing into the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SURROUNDINGS = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No configuration of the machine's, no proxy, no telemetry; all as it was afterwards."""
+    """Run without the machine's configuration, proxy and telemetry; restore them afterwards."""
     empty = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SURROUNDINGS.items():
@@ -35,13 +35,13 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    """Labs whose first sync is done, one shelf for each worker."""
+    """Labs whose first sync is done; each worker has its own shelf."""
     return Shelf(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture
 def open_lab(tmp_path: Path, _shelf: Shelf) -> Iterator[OpenLab]:
-    """Open labs, each with a sandbox and a database of its own; closed after the test."""
+    """Open labs, each with its own sandbox and database; all are closed after the test."""
     labs = OpenLab(tmp_path, _shelf)
     yield labs
     labs.close()

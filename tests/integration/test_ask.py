@@ -1,4 +1,4 @@
-"""Answers from the warehouse by worker processes: limits, locks, records and cursors."""
+"""Worker processes answer from the warehouse: limits, locks, records and cursors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def runner(warehouse: Path) -> Iterator[Runner]:
 
 
 class ImpatientClock(SystemClock):
-    """Counts the pauses instead of waiting; each takes the time it was asked for."""
+    """Counts the pauses instead of waiting; each pause advances the clock by its length."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -50,7 +50,7 @@ class ImpatientClock(SystemClock):
 
 @pytest.mark.parametrize("sql", TOO_MUCH, ids=range(len(TOO_MUCH)))
 def test_what_takes_too_much_is_stopped(warehouse: Path, sql: str) -> None:
-    """Endless, huge and deep statements end by a short error, and so do their processes."""
+    """Endless, huge and deep statements end with a short error, and their processes end too."""
     before = find_workers()
     runner = Runner(warehouse, limits=Limits(seconds=1, memory_mb=200))
     with pytest.raises((QueryFailed, StatementRefused)) as caught:
@@ -62,7 +62,7 @@ def test_what_takes_too_much_is_stopped(warehouse: Path, sql: str) -> None:
 def test_a_worker_knows_no_secret(
     warehouse: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Credentials of the environment do not reach the process that runs a caller's SQL."""
+    """The process that runs a caller's SQL receives no credentials from the environment."""
     monkeypatch.setenv("SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN", "canary")
     fresh = Runner(warehouse, keeps_one_ready=True)
     fresh.query("SELECT 1")
@@ -75,7 +75,7 @@ def test_a_worker_knows_no_secret(
 
 @pytest.mark.rare
 def test_a_list_is_continued_by_its_cursor_to_the_end(runner: Runner) -> None:
-    """Pages in any order, with nulls in it, have every record once and end."""
+    """Paging ends and returns every record once, in any order and with nulls in the sort column."""
     for order in ([], ["-notes"], ["notes", "-hours"], ["-spent_date"]):
         seen: list[int] = []
         cursor = None
@@ -96,7 +96,7 @@ def test_a_list_is_continued_by_its_cursor_to_the_end(runner: Runner) -> None:
 
 
 def test_a_cursor_of_another_list_is_refused(runner: Runner) -> None:
-    """A cursor belongs to its table, filters and order; a made-up one to nothing."""
+    """A cursor works only with its own table, filters and order; a made-up one is refused."""
     page = ask.list_records("time_entries", limit=3, warehouse=runner)
     assert page.cursor is not None
     for cursor in (page.cursor, "nonsense", "bnVsbA", ""):
@@ -120,7 +120,7 @@ def test_a_cursor_of_another_list_is_refused(runner: Runner) -> None:
     ],
 )
 def test_filters_ask_what_they_say(runner: Runner, where: list[str], count: int) -> None:
-    """Each operator, null included; signs of patterns stand for themselves."""
+    """Every operator filters as stated, null included; LIKE wildcards are matched literally."""
     found = ask.list_records("time_entries", where=where, limit=500, warehouse=runner)
     assert len(found.rows) == count
 
@@ -137,13 +137,13 @@ MISTAKES: dict[str, Callable[[Runner], Answer]] = {
 
 @pytest.mark.parametrize("words", MISTAKES)
 def test_mistakes_are_answered_by_what_exists(runner: Runner, words: str) -> None:
-    """A model, or a person, can mend the question from the error alone."""
+    """The error alone tells a model or a person how to correct the question."""
     with pytest.raises(StatementRefused, match=words):
         MISTAKES[words](runner)
 
 
 def test_time_is_summed_as_sql_sums_it(runner: Runner, warehouse: Path) -> None:
-    """Hours and amounts per currency, exact; entries without a rate are counted, not priced."""
+    """Hours and amounts per currency are exact; entries without a rate are counted, not priced."""
     answer = ask.sum_time(["person", "month"], where=["is_billed=false"], warehouse=runner)
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         expected = connection.execute(
@@ -159,13 +159,13 @@ def test_time_is_summed_as_sql_sums_it(runner: Runner, warehouse: Path) -> None:
 
 
 def test_names_are_found_by_a_part_of_them(runner: Runner) -> None:
-    """In any case; what the warehouse lacks is left out."""
+    """The search ignores case; what the warehouse lacks is left out."""
     found = ask.find("IENT 3", warehouse=runner)
     assert [(each["kind"], each["name"]) for each in found.records()] == [("client", "Client 3")]
 
 
 def test_records_have_exact_decimals_and_plain_json(runner: Runner) -> None:
-    """Decimals are text with every digit that counts; instants are UTC."""
+    """Decimals are text with all significant digits; instants are UTC."""
     record = ask.get_record("time_entries", 1, warehouse=runner).records()[0]
     assert (record["hours"], record["billable_rate"]) == ("1.25", "100")
     assert (record["spent_date"], record["updated_at"]) == ("2026-01-02", "2026-02-01T10:00:00Z")
@@ -173,7 +173,7 @@ def test_records_have_exact_decimals_and_plain_json(runner: Runner) -> None:
 
 
 def test_a_file_that_is_written_is_waited_for_and_then_named(warehouse: Path) -> None:
-    """A sync holds the file: a question waits for the time it is given, then says so."""
+    """While a sync holds the file, a question waits up to its limit, then reports it as in use."""
     clock = ImpatientClock()
     with (
         duckdb.connect(str(warehouse)),
@@ -185,7 +185,7 @@ def test_a_file_that_is_written_is_waited_for_and_then_named(warehouse: Path) ->
 
 
 def test_no_warehouse_is_an_answer_too(tmp_path: Path) -> None:
-    """The command that makes one is named, and no file is made."""
+    """If there is no warehouse, the error names the command that makes one and creates no file."""
     with pytest.raises(DestinationError, match="harvest-source sync"):
         Runner(tmp_path / "none.duckdb").query("SELECT 1")
     assert list(tmp_path.iterdir()) == []

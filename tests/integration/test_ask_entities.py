@@ -1,7 +1,7 @@
 """
 The eighteen entities that agents ask Harvest for, each answered from the copy.
 
-Listed, paged, filtered and got by id, by the functions, by the tools and by the command.
+The functions, the tools and the command each list, page, filter and get by id.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ ENTITIES = {
     "time by project": "report_time_projects",
     "time by task": "report_time_tasks",
 }
-"""Entity, and the table that answers for it."""
+"""Each entity and the table that answers for it."""
 WITHOUT_ID = {"company": "account_id", "report_time_projects": "", "report_time_tasks": ""}
-"""Tables whose rows have no ``id``: what is asked for instead."""
+"""Tables whose rows have no ``id``, and what the tests ask for instead."""
 
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    """A warehouse with all of them."""
+    """A runner on a warehouse that contains all entities."""
     with Lab(tmp_path_factory.mktemp("entities"), entries=60) as lab:
         assert lab.sync(*ENTITIES.values()).exit_code == 0
         runner = Runner(lab.database, keeps_one_ready=True)
@@ -57,7 +57,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 def test_an_entity_is_answered(
     runner: Runner, entity: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A page, the next page, a filter and one record; the tool and the command say the same."""
+    """Each entity gives a page, the next page, a filter and one record; tool and command agree."""
     table = ENTITIES[entity]
     first = ask.list_records(table, limit=1, warehouse=runner)
     assert len(first.rows) == 1
@@ -81,7 +81,7 @@ def test_an_entity_is_answered(
 
 
 def test_time_by_project_and_task_is_summed_at_once(runner: Runner) -> None:
-    """What the two reports say stands in the time entries too, for any period."""
+    """The time entries alone give what the two reports say, for any period."""
     for by in ("project", "task"):
         answer = ask.sum_time([by], warehouse=runner)
         assert sum(each["entries"] for each in answer.records()) == 60

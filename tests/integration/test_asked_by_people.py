@@ -1,4 +1,4 @@
-"""Scopes by person: who asks is what Harvest says of their own sign-in."""
+"""Scopes by person: Harvest says who the caller is, through the caller's own sign-in."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
-    """Each role's token is a profile of its name; the scopes are in a configuration file."""
+    """Each role's token is a profile named after the role; a configuration file has the scopes."""
     monkeypatch.setenv("SOURCES__HARVEST__API_URL", lab.server.api_url)
     monkeypatch.setenv("SOURCES__HARVEST__ID_URL", lab.server.id_url)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
@@ -77,7 +77,7 @@ def profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
 
 @pytest.fixture
 def access(profiles: Lab) -> Access:
-    """The warehouse for callers, by the sandbox's clock."""
+    """Access of callers to the warehouse, on the sandbox's clock."""
     clock: Clock = profiles.shared
 
     def fetch(profile: str, is_managing: bool) -> Any:
@@ -87,12 +87,12 @@ def access(profiles: Lab) -> Access:
 
 
 def scope(kind: str) -> Scope:
-    """Every column of the tables that have people's rows."""
+    """A scope with every column of the tables that hold people's rows."""
     return parse_scope(kind, {"rows": kind, "columns": COLUMNS})
 
 
 def read_ids(access: Access, kind: str, profile: str, table: str) -> list[int]:
-    """The ids that a caller gets."""
+    """The ids of the rows that a caller gets."""
     runner = access.open(Caller("test", scope(kind), profile))
     answer = list_records(table, columns=["id"], limit=500, warehouse=runner)
     return sorted(row[0] for row in answer.rows)
@@ -110,7 +110,7 @@ def read_ids(access: Access, kind: str, profile: str, table: str) -> list[int]:
 def test_managed_rows_are_those_that_harvest_shows(
     access: Access, lab: Lab, role: str, table: str
 ) -> None:
-    """What the person's own token gets of Harvest, they get of the copy."""
+    """A caller gets the same rows from the copy as their own token gets from Harvest."""
     reader = Reader(lab.server)
     with reader.client:
         pages = reader.pages(table, token=lab.server.tokens[role])
@@ -121,7 +121,7 @@ def test_managed_rows_are_those_that_harvest_shows(
 
 @pytest.mark.parametrize("table", ["time_entries", "user_assignments", "users"])
 def test_columns_are_no_more_than_harvest_shows(lab: Lab, table: str) -> None:
-    """``TABLE.*``, to a manager without permissions for rates: none that their own token lacks."""
+    """``TABLE.*`` gives a manager without rate permissions no rate that their token lacks."""
     reader = Reader(lab.server)
     with reader.client:
         pages = reader.pages(table, token=lab.server.tokens["manager"])
@@ -132,7 +132,7 @@ def test_columns_are_no_more_than_harvest_shows(lab: Lab, table: str) -> None:
 
 
 def flatten(row: dict[str, Any], before: str = "") -> Iterator[str]:
-    """The columns that a record becomes."""
+    """The column names that a record becomes."""
     for name, value in row.items():
         if isinstance(value, dict):
             yield from flatten(value, f"{before}{name}__")
@@ -141,7 +141,7 @@ def flatten(row: dict[str, Any], before: str = "") -> Iterator[str]:
 
 
 def test_own_rows_are_the_persons(access: Access, lab: Lab) -> None:
-    """Entries, and the person themselves."""
+    """With the scope "own", people see their own entries and their own user row."""
     for role in ROLES:
         (person,) = access.people.find(role, is_managing=False)
         own = [row["id"] for row in lab.table("time_entries") if row["user__id"] == person.user_id]
@@ -150,7 +150,7 @@ def test_own_rows_are_the_persons(access: Access, lab: Lab) -> None:
 
 
 def test_a_revoked_caller_sees_nothing_and_others_all_of_theirs(access: Access, lab: Lab) -> None:
-    """Within a minute; nothing of the sign-in is in the message, and a new grant opens again."""
+    """A revoked caller loses access within a minute; no token leaks; a new grant restores it."""
     token = lab.server.tokens["member"]
     before = read_ids(access, "own", "member", "time_entries")
     lab.server.revoke(token)
@@ -167,7 +167,7 @@ def test_a_revoked_caller_sees_nothing_and_others_all_of_theirs(access: Access, 
 
 
 def test_an_unreachable_harvest_closes_scopes_by_person_alone(access: Access, lab: Lab) -> None:
-    """Who may see all rows does not need Harvest."""
+    """A caller whose scope is all rows does not need Harvest."""
     lab.server.fault("server_error", path="/users/me", status=503)
     try:
         with pytest.raises(NotConfirmedError, match="did not confirm"):
@@ -178,14 +178,14 @@ def test_an_unreachable_harvest_closes_scopes_by_person_alone(access: Access, la
 
 
 def test_a_profile_that_does_not_exist_sees_nothing(access: Access) -> None:
-    """Not the default profile's rows."""
+    """An unknown profile does not fall back to the default profile's rows."""
     with pytest.raises(NotConfirmedError):
         read_ids(access, "own", "unknown", "time_entries")
 
 
 @pytest.fixture
 def configured(profiles: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
-    """The scopes are in ``.dlt/config.toml`` of the current folder."""
+    """A lab whose scopes are in ``.dlt/config.toml`` of the current folder."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text(SCOPES)
     monkeypatch.chdir(tmp_path)
@@ -198,7 +198,7 @@ def configured(profiles: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_commands_keep_to_a_scope(configured: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    """Rows and columns of the scope for the named person, and no other command."""
+    """Commands apply the named person's scope to rows and columns; other commands are refused."""
     database = ["--database", str(configured.database), "--json"]
     mine = ["--scope", "mine", "--as", "member"]
     assert cli.run(["list", "time_entries", "--limit", "500", *mine, *database]) == 0
@@ -236,12 +236,12 @@ ALIKE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("query", {"sql": "SELECT MAX(cost_rate) FROM time_entries"}),
     ("query", {"sql": "SELECT * FROM information_schema.tables"}),
 )
-"""Calls whose answers would tell of other rows and columns."""
+"""Calls whose answers could reveal other rows and columns."""
 
 
 @pytest.fixture
 def part(access: Access, configured: Lab, tmp_path: Path) -> Path:
-    """A file that has the rows and columns of the manager's scope, picked out one by one."""
+    """A file with only the rows and columns of the manager's scope, selected one by one."""
     (person,) = access.people.find("manager", is_managing=True)
     viewer = Viewer(
         {person.account_id: person.user_id},
@@ -267,7 +267,7 @@ def part(access: Access, configured: Lab, tmp_path: Path) -> Path:
 
 
 def copy_comments(connection: duckdb.DuckDBPyConnection) -> None:
-    """Describe tables and columns as in the database *whole*."""
+    """Copy the table and column comments of the database *whole*."""
     found = connection.execute(
         "SELECT 'TABLE', table_name, comment FROM duckdb_tables() WHERE database_name = 'whole' "
         "UNION ALL SELECT 'COLUMN', table_name || '.' || column_name, comment "
@@ -275,19 +275,19 @@ def copy_comments(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     for kind, name, comment in found:
         text = (comment or "").replace("'", "''")
-        with suppress(duckdb.Error):  # The part has not every one.
+        with suppress(duckdb.Error):  # The part lacks some of them.
             connection.execute(f"COMMENT ON {kind} part.harvest.{name} IS '{text}'")
 
 
 def read_columns(name: str) -> list[str]:
-    """The columns of a scope of the configuration."""
+    """The columns of a scope in the configuration."""
     found: list[str] = tomllib.loads(SCOPES)["sources"]["harvest"]["scopes"][name]["columns"]
     return found
 
 
 @pytest.mark.rare
 def test_a_server_for_one_person_shows_a_filtered_copy(configured: Lab, part: Path) -> None:
-    """The real one, over stdio: every answer and error, as of a file without the rest."""
+    """Over stdio, a scoped server answers and fails exactly as one on a file of that scope."""
     command = [*("-m", "harvest_source", "mcp"), f"--audit-log={part.with_suffix('.log')}"]
     scoped = ["--scope=managed", "--as=manager", f"--database={configured.database}"]
 
@@ -309,7 +309,7 @@ def test_a_server_for_one_person_shows_a_filtered_copy(configured: Lab, part: Pa
 def test_commands_show_a_filtered_copy(
     configured: Lab, part: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``list``, ``get`` and ``query``: what they print and how they end."""
+    """``list``, ``get`` and ``query`` print the same and end the same as on a filtered file."""
     hidden = configured.sql("SELECT MAX(id) AS id FROM users")[0]["id"]
     scoped = ["--scope", "managed", "--as", "manager", "--database", str(configured.database)]
     for command in (

@@ -27,7 +27,7 @@ def lab(open_lab: OpenLab) -> Lab:
 def test_the_working_folder_knows_the_warehouse(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """From any folder, by ours and by dlt's own ``attach``; no file is created."""
+    """Our ``attach`` and dlt's own find the warehouse from any folder and create no file."""
     monkeypatch.chdir(tmp_path)
     here = lab.sql(COUNT)[0].popitem()[1]
     with lab.working():
@@ -40,7 +40,7 @@ def test_the_working_folder_knows_the_warehouse(
 
 @pytest.mark.rare
 def test_another_reader_may_have_the_file(lab: Lab) -> None:
-    """The file is opened for reading, and nothing can be written by accident."""
+    """The file is opened read-only, so another reader may have it and nothing can be written."""
     with lab.working(), duckdb.connect(str(lab.database), read_only=True) as reader:
         pipeline = harvest_source.attach()
         with pipeline.sql_client() as sql:
@@ -51,7 +51,7 @@ def test_another_reader_may_have_the_file(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) -> None:
-    """On another machine: dlt restores what it needs, and its own tools find the file then."""
+    """On another machine dlt restores what it needs, and then its own tools find the file."""
     another = shutil.copy(lab.database, lab.folder / "another.duckdb")
     with lab.working(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLT_DATA_DIR", str(tmp_path / "elsewhere"))
@@ -77,7 +77,7 @@ def test_without_a_working_folder_the_file_is_named(lab: Lab, tmp_path: Path) ->
 def test_a_setting_that_names_another_file_is_said(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """dlt's own setting of the file is not used by a sync, which says so."""
+    """A sync ignores dlt's own setting of the file, and warns about it."""
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "other.duckdb")
     (warning,) = lab.sync("clients").run_log.warnings
     assert "DESTINATION__DUCKDB__CREDENTIALS" in warning

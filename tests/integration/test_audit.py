@@ -1,4 +1,4 @@
-"""The daily audit: deleted rows leave, lost rows come back, all is read again in its turn."""
+"""The daily audit: deleted rows leave, lost rows come back, all rows are reread in turn."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 MOVED = 1
-"""Requests that a run sends more if a cursor moves: who the token's owner is, once more."""
+"""Extra requests of a run in which a cursor moves: it asks once more who owns the token."""
 NO_REREAD = {"audit_requests": 0}
 ENTRIES = 9_000
-"""Of a long list: five pages."""
+"""Entries of the long list: five pages."""
 FOUR = ("time_entries", "expenses", "clients", "roles")
-"""Tables of the small account that many tests begin with."""
+"""Tables of the small account that many tests start with."""
 WORK = (
     "time_entries",
     "expenses",
@@ -37,14 +37,14 @@ LONG: dict[str, Any] = {"entries": 2500}
 
 
 def requests_of(report: SyncReport, lab: Lab) -> int:
-    """Requests the sandbox counted, which must be those that were reported."""
+    """The number of requests the sandbox counted; the report must give the same number."""
     counted = len(list(lab.server.requests))
     assert counted == report.requests
     return counted
 
 
 def sync_fresh(lab: Lab, *tables: str, **options: Any) -> tuple[SyncReport, int]:
-    """A run, and the requests it sent."""
+    """Run a sync; return its report and the number of its requests."""
     lab.server.reset_requests()
     report = lab.sync(*tables, **options)
     return report, requests_of(report, lab)
@@ -72,7 +72,7 @@ def is_count(request: Request, table: str = "time_entries") -> bool:
 
 @pytest.mark.rare
 def test_deletions_are_found_in_pages_of_the_size_that_harvest_allows(open_lab: OpenLab) -> None:
-    """Windows are cut until they fit a page as it is now, and each is one request."""
+    """Windows are cut until each fits one page of the current size, and each costs one request."""
     lab = open_lab(entries=300, max_per_page=30)
     lab.sync("time_entries")
     lab.rest()
@@ -88,7 +88,7 @@ def test_deletions_are_found_in_pages_of_the_size_that_harvest_allows(open_lab: 
 
 
 def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
-    """They are looked for without being asked, a day after the last time, and kept whole."""
+    """A run looks for deleted rows unasked, a day after the last time, and keeps their records."""
     lab = open_lab.loaded(*FOUR)
     row = lab.server.rows("time_entries")[3]["id"]
     before = by_id(lab.table("time_entries"))[row]
@@ -114,7 +114,7 @@ def test_deleted_rows_leave_once_a_day(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
-    """Compared and read again today: until tomorrow a run asks only for what changed."""
+    """After an audit, a run asks only for what changed until the next day."""
     lab = open_lab.loaded(*FOUR)
     lab.rest()
     _, plain = sync_fresh(lab, *FOUR)
@@ -128,7 +128,7 @@ def test_the_same_day_costs_no_request_more(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_asked_for_or_not_wanted(open_lab: OpenLab) -> None:
-    """``--deletes`` looks now; ``--no-deletes`` never."""
+    """``--deletes`` audits now; ``--no-deletes`` never audits."""
     lab = open_lab.loaded(*FOUR)
     lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
     lab.rest(DAY)
@@ -140,7 +140,7 @@ def test_asked_for_or_not_wanted(open_lab: OpenLab) -> None:
 
 @pytest.fixture(scope="module")
 def long_lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An account with several pages of entries, read and at rest."""
+    """An account with several pages of entries, loaded and at rest."""
     with Lab(tmp_path_factory.mktemp("long"), entries=ENTRIES) as lab:
         lab.stop_timers()
         lab.rest()
@@ -151,7 +151,7 @@ def long_lab(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.rare
 @pytest.mark.parametrize("deletions", [0, 7, 100])
 def test_cost_in_requests(long_lab: Lab, deletions: int) -> None:
-    """One request to compare; d deletions take about d times the logarithm of history more."""
+    """Comparing costs one request; d deletions cost about d times the logarithm of history more."""
     lab = long_lab
     lab.rest()
     _, plain = sync_fresh(lab, "time_entries", deletes=False, settings=NO_REREAD)
@@ -167,12 +167,12 @@ def test_cost_in_requests(long_lab: Lab, deletions: int) -> None:
     elif deletions <= 7:
         assert extra <= 2 + deletions * (log2(pages) + 3)
     else:
-        # Half full on average, each window is counted once and listed twice.
+        # A window is half full on average; each is counted once and listed twice.
         assert extra <= 2 + 3 * 2 * pages
 
 
 def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
-    """A manager sees fewer rows than the administrator did: none of them is gone."""
+    """A manager sees fewer rows than the administrator did; the audit deletes none of them."""
     lab = open_lab.loaded(*WORK, **MUCH_WORK)
     before = {name: lab.ids(name) for name in ("time_entries", "projects", "user_assignments")}
     lab.server.set_role(lab.token, "manager")
@@ -186,7 +186,7 @@ def test_a_role_that_shrank_deletes_nothing(open_lab: OpenLab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("role", ["manager", "member"])
 def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, role: Any) -> None:
-    """Counts, lists and 404s all say that rows are gone; the token's owner has other roles now."""
+    """Counts, lists and 404s say that rows are gone, but the owner's roles changed meanwhile."""
     lab = open_lab.loaded(*FOUR)
     before = lab.ids("time_entries")
     lab.rest(DAY)
@@ -199,7 +199,7 @@ def test_a_role_that_shrinks_while_we_look_deletes_nothing(open_lab: OpenLab, ro
 
 @pytest.mark.rare
 def test_deletions_are_found_although_a_manager_reads_in_turn(open_lab: OpenLab) -> None:
-    """Each run of the administrator reads all again, because a manager was shown less before."""
+    """Each run of the administrator rereads everything, as a manager was shown less before."""
     lab = open_lab.loaded(*FOUR)
     for _ in range(2):
         row = lab.server.rows("expenses")[0]["id"]
@@ -214,7 +214,7 @@ def test_deletions_are_found_although_a_manager_reads_in_turn(open_lab: OpenLab)
 
 @pytest.mark.rare
 def test_any_administrator_may_look_after_another(open_lab: OpenLab) -> None:
-    """All of them see every row: two in turn find what was deleted, each at once."""
+    """All administrators see every row: two in turn each find at once what was deleted."""
     lab = open_lab.loaded(*FOUR)
     lab.server.set_role("2.pt.sandbox-manager", "administrator")
     for token in ("2.pt.sandbox-manager", lab.token):
@@ -232,7 +232,7 @@ def test_any_administrator_may_look_after_another(open_lab: OpenLab) -> None:
 def test_a_module_switched_off_while_we_look_deletes_nothing(
     open_lab: OpenLab, full_refresh: bool
 ) -> None:
-    """Counts, lists and 404s all say that expenses are gone; the guard lets 24 of them pass."""
+    """Counts, lists and 404s say that expenses are gone, and the guard would let 24 rows pass."""
     lab = open_lab.loaded("expenses", "clients", expenses=24)
     before = lab.ids("expenses")
     lab.rest(DAY)
@@ -249,7 +249,7 @@ def test_a_module_switched_off_while_we_look_deletes_nothing(
 
 @pytest.mark.rare
 def test_a_role_that_shrinks_during_a_full_refresh_removes_nothing(open_lab: OpenLab) -> None:
-    """The lists were read whole, by a manager who sees a part of them."""
+    """The lists were read whole, but by a manager who sees only some of the rows."""
     lab = open_lab.loaded(*FOUR)
     before = {name: lab.ids(name) for name in FOUR}
     lab.rest(DAY)
@@ -265,7 +265,7 @@ def test_a_role_that_shrinks_during_a_full_refresh_removes_nothing(open_lab: Ope
 
 @pytest.mark.rare
 def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
-    """What goes while we look does no harm, and is gone by the next time at the latest."""
+    """A row deleted during the audit does no harm; it leaves with the next audit at the latest."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     listed = [record["id"] for record in lab.server.rows("time_entries")]
     lab.server.delete("time_entries", listed[10])
@@ -285,7 +285,7 @@ def test_a_deletion_between_the_counts(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_rows_that_move_while_we_look_stay(open_lab: OpenLab) -> None:
-    """Created, moved to another year and edited between the counts: none is taken for deleted."""
+    """Rows created, moved to another year or edited between the counts are not removed."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     listed = [record["id"] for record in lab.server.rows("time_entries")]
     lab.server.delete("time_entries", listed[10])
@@ -306,7 +306,7 @@ def test_rows_that_move_while_we_look_stay(open_lab: OpenLab) -> None:
 
 
 def test_a_deleted_project_takes_its_rows_along(open_lab: OpenLab) -> None:
-    """Entries, expenses and assignments go with it, the many confirmed in lists."""
+    """A project's entries, expenses and assignments leave with it; most are confirmed in lists."""
     lab = open_lab.loaded(*WORK, **MUCH_WORK)
     tables = ("time_entries", "expenses", "projects", "user_assignments", "task_assignments")
     entries = lab.sql("SELECT project__id AS id, COUNT(*) AS n FROM time_entries GROUP BY 1")
@@ -326,7 +326,7 @@ def test_a_deleted_project_takes_its_rows_along(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
-    """More than a fifth and more than 25 rows: exit 5, nothing gone there; others go on."""
+    """Over a fifth and over 25 rows: exit 5; that table loses no row, the others go on."""
     lab = open_lab.loaded("time_entries", "expenses", entries=300)
     for record in lab.server.rows("time_entries")[:90]:
         lab.server.delete("time_entries", record["id"])
@@ -350,7 +350,7 @@ def test_the_guard_refuses_that_table_only(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
-    """Line items, messages and payments of an invoice: gone, and kept with it."""
+    """Line items, messages and payments of a deleted invoice leave and are kept with it."""
     tables = ("invoices", "invoice_messages", "invoice_payments")
     lab = open_lab.loaded(*tables)
     paid = lab.sql(
@@ -375,7 +375,7 @@ def test_what_hangs_below_a_deleted_row_goes_too(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
-    """Its record is kept, with the time it was seen again."""
+    """A returned row's deleted record is kept and gets the time of the return."""
     lab = open_lab.loaded(*FOUR)
     record = lab.server.create("clients", name="Short-lived")
     lab.rest()
@@ -397,7 +397,7 @@ def test_a_row_that_comes_back_is_marked(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
-    """``keep_deleted = "ids"`` keeps no content; ``keep_deleted_days`` bounds how long."""
+    """``keep_deleted = "ids"`` keeps no content; ``keep_deleted_days`` limits how long."""
     lab = open_lab.loaded(*FOUR)
     settings = {"keep_deleted": "ids", "keep_deleted_days": 30}
     first, second = (record["id"] for record in lab.server.rows("expenses")[:2])
@@ -413,7 +413,7 @@ def test_what_is_kept_and_how_long(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> None:
-    """Its lists are empty; the rows are hidden, not gone."""
+    """The lists of a module that is off are empty; its rows are hidden, not deleted."""
     lab = open_lab.loaded(*FOUR)
     lab.server.set_module("expense", False)
     lab.rest(DAY)
@@ -424,7 +424,7 @@ def test_a_module_that_is_switched_off_deletes_nothing(open_lab: OpenLab) -> Non
 
 @pytest.mark.rare
 def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
-    """Older rows, wherever they come from, are neither counted nor removed."""
+    """Rows before start_date are neither counted nor removed, on either side."""
     lab = open_lab.loaded("time_entries", "expenses", entries=300)
     days = sorted(row["spent_date"] for row in lab.table("time_entries"))
     settings = {"start_date": str(days[150]), **NO_REREAD}
@@ -439,7 +439,7 @@ def test_start_date_bounds_both_sides(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
-    """People type years like 0201 and 9999: a row there is found like any other."""
+    """People type years such as 0201 and 9999; the audit finds deleted rows there too."""
     lab = open_lab(entries=2500)
     odd = [
         lab.server.create("time_entries", spent_date=day)["id"]
@@ -454,7 +454,7 @@ def test_odd_dates_are_counted(open_lab: OpenLab) -> None:
 
 
 def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
-    """Harvest has rows that we lack though nothing changed: loudly, and they come back."""
+    """Rows that Harvest has and the warehouse lacks are read again, with a warning."""
     lab = open_lab.loaded("time_entries", "clients", options={"settings": NO_REREAD}, **LONG)
     lab.alter("DELETE FROM time_entries WHERE id = (SELECT MIN(id) FROM time_entries)")
     lab.alter("DELETE FROM clients WHERE id = (SELECT MIN(id) FROM clients)")
@@ -470,7 +470,7 @@ def test_a_lost_row_is_read_again_and_said(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_doubled_row_is_read_again_and_said(open_lab: OpenLab) -> None:
-    """It is there once afterwards, its child rows too, and the run is partial."""
+    """A duplicated row and its child rows are there once afterwards, and the run is partial."""
     lab = open_lab.loaded("clients", "invoices")
     for table in ("clients", "invoices"):
         lab.alter(f"INSERT INTO {table} SELECT * FROM {table}")
@@ -487,7 +487,7 @@ def test_a_doubled_row_is_read_again_and_said(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
-    """A client is renamed: Harvest does not touch its entries. A day later they have the name."""
+    """Renaming a client leaves its entries' updated_at; a day later they have the new name."""
     lab = open_lab.loaded(*WORK, **MUCH_WORK)
     tables = ("time_entries", "expenses", "projects", "clients", "contacts")
     client = lab.table("projects")[0]["client__id"]
@@ -505,7 +505,7 @@ def test_what_updated_at_does_not_show_is_corrected(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
-    """So many pages a day and no more; after enough days every row was read again."""
+    """An audit reads so many pages a day; after enough days it has reread every row."""
     lab, settings = long_lab, {"audit_requests": 3}
     lab.rest(DAY)
     lab.sync("time_entries", settings=NO_REREAD)
@@ -517,7 +517,7 @@ def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
         days += 1
         report, asked = sync_fresh(lab, "time_entries", settings=settings)
         assert asked <= plain + 1 + 3 + MOVED
-        if days == 1:  # What is old by then waits for tomorrow.
+        if days == 1:  # Rows that are old by then wait for tomorrow.
             lab.rest()
             assert sync_fresh(lab, "time_entries", settings=settings)[1] == plain
         oldest = report.run_log.audit.oldest_read_at
@@ -526,7 +526,7 @@ def test_the_share_of_the_allowance_is_kept(long_lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_audits_that_harvest_does_not_answer(open_lab: OpenLab) -> None:
-    """Nothing is removed; a warning by itself, a failure when it was asked for."""
+    """Nothing is removed; the daily audit warns, and an audit that was asked for fails."""
     lab = open_lab.loaded(*FOUR)
     lab.server.delete("expenses", lab.server.rows("expenses")[0]["id"])
     lab.rest(DAY)

@@ -1,4 +1,4 @@
-"""A warehouse that the version before made is carried over by the first sync."""
+"""The first sync migrates a warehouse that the previous version made."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ VIEWS = {
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """A lab with one report, loaded by the version before."""
+    """A lab with one report, loaded by the previous version."""
     return open_lab.loaded(*TABLES, entries=40)
 
 
 def columns(lab: Lab) -> list[str]:
-    """The columns with the days of the report, under whichever names."""
+    """The columns that hold the report's days, under either name."""
     return sorted({"from", "to", "from_date", "to_date"} & lab.columns(REPORT).keys())
 
 
@@ -50,7 +50,7 @@ def works(lab: Lab, view: str) -> bool:
 
 @pytest.mark.rare
 def test_columns_are_renamed_where_they_are(lab: Lab) -> None:
-    """Rows, comments and people's views stay; what a view says itself is named in a warning."""
+    """Rows, comments and people's views stay; a warning names a view that spells an old name."""
     before = lab.sql(f"SELECT * FROM {REPORT} ORDER BY ALL")
     make_earlier(lab, REPORT)
     for view, query in VIEWS.items():
@@ -92,7 +92,7 @@ def check(lab: Lab) -> int:
 
 @pytest.mark.rare
 def test_an_owed_removal_is_carried_over(lab: Lab) -> None:
-    """What an interrupted run of the version before owes is removed, by today's names."""
+    """A removal left by an interrupted run of the previous version is done under the new names."""
     (year,) = lab.sql(f"SELECT MIN(from_date) AS first, MIN(to_date) AS last FROM {REPORT}")
     day = {name: value.isoformat() for name, value in year.items()}
     removal = {
@@ -114,7 +114,7 @@ def test_an_owed_removal_is_carried_over(lab: Lab) -> None:
     ["ALTER TABLE", "CREATE OR REPLACE VIEW", 'INSERT INTO "harvest"."_dlt_version"'],
 )
 def test_a_stopped_renaming_is_finished(lab: Lab, statement: str) -> None:
-    """Stopped at any of its statements, the next run carries the warehouse over."""
+    """If the migration is stopped at any statement, the next run completes it."""
     make_earlier(lab, REPORT)
     lab.alter(f"CREATE VIEW harvest.star AS {VIEWS['harvest.star']}")
     with stopping_at(statement), suppress(Stopped):
@@ -126,7 +126,7 @@ def test_a_stopped_renaming_is_finished(lab: Lab, statement: str) -> None:
 
 
 def test_plain_dlt_names_the_way(lab: Lab) -> None:
-    """Plain dlt cannot rename: it refuses before it reads, and names the command that does."""
+    """Plain dlt cannot rename: it refuses before it reads, and names the command that can."""
     make_earlier(lab, REPORT)
     lab.server.reset_requests()
     with lab.working():

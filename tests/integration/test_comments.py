@@ -14,7 +14,7 @@ from tests.support.labs import OpenLab
 
 
 def comments(lab: Lab) -> dict[str, str | None]:
-    """``table`` or ``table.column`` to comment, of the dataset."""
+    """The dataset's comments, by ``table`` or ``table.column``."""
     here = "WHERE schema_name = 'harvest'"
     tables = lab.sql(f"SELECT table_name AS name, comment FROM duckdb_tables() {here}")
     columns = lab.sql(
@@ -24,7 +24,7 @@ def comments(lab: Lab) -> dict[str, str | None]:
 
 
 def declared(endpoint: Endpoint) -> dict[str, str]:
-    """What the comments of a table's columns, and of its child tables' columns, should be."""
+    """The declared comments of the columns of a table and of its child tables."""
     found = {f"{endpoint.name}.{c.name}": text_of(c) for c in endpoint.columns if not c.secret}
     for child in endpoint.record.children:
         table = f"{endpoint.name}__{child.name}"
@@ -35,13 +35,13 @@ def declared(endpoint: Endpoint) -> dict[str, str]:
 
 
 def text_of(column: Column) -> str:
-    """A description, with the table that the column refers to: DuckDB has no foreign keys."""
+    """A description plus the table that the column refers to, as DuckDB has no foreign keys."""
     to = f". With account_id: id of {column.of}" if column.of else ""
     return f"{column.description}{to}"
 
 
 def test_every_table_and_column_is_described(open_lab: OpenLab) -> None:
-    """Each table has a comment after one sync, and each column the description declared."""
+    """After one sync each table has a comment, and each column its declared description."""
     lab = open_lab()
     assert lab.sync().run_log.warnings == []
     found = comments(lab)
@@ -55,7 +55,7 @@ def test_every_table_and_column_is_described(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None:
-    """Edited rows and a field that appears leave every comment as it was."""
+    """Edited rows and a new field leave every existing comment unchanged."""
     lab = open_lab.loaded("clients", "invoices")
     before = comments(lab)
     lab.rest(HOUR)
@@ -72,7 +72,7 @@ def test_comments_stay_through_merges_and_new_columns(open_lab: OpenLab) -> None
 
 @pytest.mark.rare
 def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
-    """What was written is remembered in the working folder; without the database it is nothing."""
+    """The folder notes which comments were written; the note is void without the database."""
     lab = open_lab.loaded("clients")
     lab.database.unlink()
     lab.sync("clients")
@@ -80,7 +80,7 @@ def test_a_new_database_is_described_again(open_lab: OpenLab) -> None:
 
 
 def test_a_killed_run_leaves_its_comments_to_the_next(open_lab: OpenLab) -> None:
-    """They come after the load: a run that finds nothing new owes them all the same."""
+    """Comments come after the load, so the next run writes them even if it finds nothing new."""
     lab = open_lab.loaded("clients")
     with duckdb.connect(str(lab.database)) as connection:
         connection.execute("COMMENT ON COLUMN harvest.clients.name IS NULL")

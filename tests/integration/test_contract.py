@@ -1,9 +1,9 @@
 """
 One contract for every table, from four runs over two accounts whose ids collide.
 
-First run, nothing new, edits and creations, deletions with a full refresh. There is no code for a
-single endpoint here: a new row of the endpoint table is held to all of it. Eight days lie between
-the second run and the third, so that what is looked at by the week is looked at again.
+First run, nothing new, edits and creations, deletions with a full refresh. No code here is specific
+to an endpoint: a new row of the endpoint table must meet all of it. Eight days lie between the
+second run and the third, so that weekly checks are due again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Chapter:
     truth: dict[Place, list[Row]]
 
     def rows(self, table: str, account_id: int) -> list[Row]:
-        """The account's rows; of a table kept by the day those of the last one."""
+        """The account's rows; for a daily snapshot table, those of the last day."""
         rows = [row for row in self.tables[table] if row["account_id"] == account_id]
         last = max((row["snapshot_date"] for row in rows if "snapshot_date" in row), default=None)
         return [row for row in rows if row.get("snapshot_date") == last]
@@ -77,7 +77,7 @@ class Story:
     edited: dict[Place, int]
     created: dict[Place, int]
     emptied: dict[tuple[str, str, int], int]
-    """Table, array, account: the record whose array became empty."""
+    """By table, array and account: the record whose array became empty."""
     deleted: dict[Place, int]
 
 
@@ -94,7 +94,7 @@ class Narrator:
     def chapter(self, **options: Any) -> Chapter:
         report = self.lab.sync(
             *(endpoint.name for endpoint in ENDPOINTS),
-            settings={"audit_requests": 0},  # It reads again what did not change.
+            settings={"audit_requests": 0},  # It rereads unchanged rows.
             **options,
         )
         with self.lab.reading():
@@ -110,7 +110,7 @@ class Narrator:
         }
 
     def change(self, before: dict[Place, list[Row]]) -> None:
-        """Edit, empty and create in every table."""
+        """Edit, empty and create records in every table."""
         self.lab.stop_timers()
         for endpoint in (each for each in ENDPOINTS if each.single):
             for column in edited_columns(endpoint):
@@ -130,7 +130,7 @@ class Narrator:
         self.lab.server.edit(endpoint.name, record_id, account_id=account, **fields)
 
     def _empty_arrays(self, endpoint: Endpoint, account: int, records: list[Row]) -> None:
-        """One record loses every element, another its first one, a third gets one twice."""
+        """One record loses all elements, another its first, and a third gets one element twice."""
         for child in endpoint.record.children:
             full = [record for record in records if record[child.name]]
             if len(full) < 3:
@@ -146,7 +146,7 @@ class Narrator:
                 self.lab.server.edit(endpoint.name, record["id"], account_id=account, **fields)
 
     def delete(self) -> None:
-        """One record of every table goes, and what hangs on it."""
+        """Delete one record of every table, and its dependants."""
         for endpoint in EDITABLE:
             for account in ACCOUNTS:
                 record_id = self.lab.server.rows(endpoint.name, account)[0]["id"]
@@ -165,7 +165,7 @@ def edited_columns(endpoint: Endpoint) -> list[Column]:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Lab(tmp_path_factory.mktemp("contract"), accounts=ACCOUNTS, entries=240) as lab:
         narrator = Narrator(lab)
-        lab.stop_timers()  # Running ones are new every second.
+        lab.stop_timers()  # Running timers change every second.
         lab.rest(2 * DAY)
         first = narrator.chapter()
         lab.rest()
@@ -205,7 +205,7 @@ every_account = pytest.mark.parametrize("account_id", ACCOUNTS)
 
 
 def assert_equal(chapter: Chapter, endpoint: Endpoint, account_id: int) -> None:
-    """The account's rows of a table are its records, column by column, none more and none less."""
+    """The account's rows of a table equal its records, column by column, with none extra."""
     rows, records = chapter.rows(endpoint.name, account_id), chapter.records(endpoint, account_id)
     assert differences(endpoint, rows, records, account_id) == {}
 
@@ -213,7 +213,7 @@ def assert_equal(chapter: Chapter, endpoint: Endpoint, account_id: int) -> None:
 def assert_children_equal(
     chapter: Chapter, endpoint: Endpoint, child: Child, account_id: int
 ) -> None:
-    """Every record has the elements of its array, in order, and no other row is there."""
+    """Every record has the elements of its array, in order, and there are no other rows."""
     parents = chapter.rows(endpoint.name, account_id)
     rows = chapter.rows(f"{endpoint.name}__{child.name}", account_id)
     records = chapter.records(endpoint, account_id)
@@ -221,7 +221,7 @@ def assert_children_equal(
 
 
 def loads(chapter: Chapter, endpoint: Endpoint, account_id: int) -> dict[int, str]:
-    """Which load brought each row."""
+    """The load that brought each row."""
     return {row["id"]: row["_dlt_load_id"] for row in chapter.rows(endpoint.name, account_id)}
 
 
@@ -244,7 +244,7 @@ def test_loads_every_element(
 
 @every_endpoint
 def test_second_run_changes_nothing(story: Story, endpoint: Endpoint) -> None:
-    """Run again with nothing new: every table is as it was, to the load that brought the row."""
+    """A run with nothing new leaves every table unchanged, down to the load of each row."""
     tables = [endpoint.name, *endpoint.child_tables]
     for table in tables:
         before, after = story.first.tables[table], story.unchanged.tables[table]
@@ -253,7 +253,7 @@ def test_second_run_changes_nothing(story: Story, endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_second_run_reads_only_what_the_overlap_asks_for(story: Story, endpoint: Endpoint) -> None:
-    """An unchanged table costs no row, unless Harvest can only be asked for all of it."""
+    """An unchanged table reads no row, unless Harvest can only be asked for the whole table."""
     rows = story.unchanged.report.tables[endpoint.name].rows
     records = [row for account in ACCOUNTS for row in story.first.records(endpoint, account)]
     this_year = [row for row in records if row.get("to_date") == "2026-12-31"]
@@ -276,9 +276,9 @@ def test_edits_and_creations_arrive(story: Story, endpoint: Endpoint, account_id
 @every_list
 def test_edited_row_has_its_new_values(story: Story, endpoint: Endpoint, account_id: int) -> None:
     """
-    An edit of each kind of column is in the row, whatever characters or digits it has.
+    An edit of each kind of column reaches the row, whatever characters or digits it has.
 
-    But for columns that Harvest works out for itself.
+    Columns that Harvest computes itself are exempt.
     """
     edited_id = story.edited[endpoint.name, account_id]
     (row,) = [r for r in story.changed.rows(endpoint.name, account_id) if r["id"] == edited_id]
@@ -304,7 +304,7 @@ def test_created_row_arrives(story: Story, endpoint: Endpoint, account_id: int) 
 def test_only_changed_rows_are_read_again(
     story: Story, endpoint: Endpoint, account_id: int
 ) -> None:
-    """With updated_since exactly the rows that changed are read, and only those are rewritten."""
+    """With updated_since, a run reads exactly the changed rows and rewrites only those."""
     before = loads(story.unchanged, endpoint, account_id)
     after = loads(story.changed, endpoint, account_id)
     rewritten = {key for key, load in after.items() if before.get(key) != load}
@@ -326,7 +326,7 @@ def test_only_changed_rows_are_read_again(
 def test_elements_come_and_go_with_their_record(
     story: Story, endpoint: Endpoint, child: Child, account_id: int
 ) -> None:
-    """Arrays emptied, shortened and grown: the child table follows, and no row is left over."""
+    """When arrays are emptied, shortened and grown, the child table follows without leftovers."""
     assert_children_equal(story.changed, endpoint, child, account_id)
     if endpoint not in EDITABLE:
         return
@@ -360,7 +360,7 @@ def test_full_refresh_removes_what_is_gone(
 
 @every_endpoint
 def test_columns_are_as_declared(story: Story, endpoint: Endpoint) -> None:
-    """Every declared column has its declared type; beyond them only the account and dlt's own."""
+    """Every declared column has its declared type; the only others are the account's and dlt's."""
     expected = expected_types(shown(endpoint)) | {"_dlt_load_id": "VARCHAR"}
     if endpoint.record.children:
         expected["_dlt_id"] = "VARCHAR"
@@ -384,14 +384,14 @@ def test_every_row_says_whose_it_is_and_what_brought_it(story: Story, endpoint: 
 
 
 def test_secret_keys_do_not_land(story: Story) -> None:
-    """client_key and statement_key open documents without a login: no column holds them."""
+    """client_key and statement_key open documents without a login, so no column holds them."""
     secret = {column.name for e in ENDPOINTS for column in e.record if column.secret}
     assert secret == {"client_key", "statement_key"}
     assert not [name for name in story.types if name.rpartition(".")[2] in secret]
 
 
 def test_nothing_else_lands(story: Story) -> None:
-    """Beyond the declared tables there are the three of our own and dlt's, and nothing else."""
+    """Beside the declared tables there are only our own three and dlt's."""
     declared = {table for e in ENDPOINTS for table in (e.name, *e.child_tables)}
     assert {name.partition(".")[0] for name in story.types} == declared | {
         "sync_runs",
@@ -403,7 +403,7 @@ def test_nothing_else_lands(story: Story) -> None:
 
 
 def columns_of(story: Story, table: str) -> dict[str, str]:
-    """Column to type of one table."""
+    """The type of each column of a table."""
     prefix = f"{table}."
     return {
         name.removeprefix(prefix): sql_type

@@ -1,4 +1,4 @@
-"""Which DuckDB file a run writes, what it is like, and what the run says about it."""
+"""Which DuckDB file a run writes, its properties, and what the run reports about it."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def lab(open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 def sync(lab: Lab, database: str | None = None) -> list[str]:
-    """One run into the default file or a named one; returns its warnings."""
+    """Run once into the default file or a named one; return the warnings."""
     report = lab.sync(*TABLES, database=database)
     assert report.status == "ok"
     return report.run_log.warnings
 
 
 def assert_file(lab: Lab, name: str) -> None:
-    """The tables are in that file, and they are the account's."""
+    """The tables are in that file, and they equal the account."""
     lab.database = lab.folder / name
     for table in TABLES:
         assert_equal(lab, table)
 
 
 def edit(lab: Lab) -> None:
-    """Something new in Harvest."""
+    """Change something in Harvest."""
     lab.rest()
     lab.server.edit("clients", lab.server.rows("clients")[0]["id"], name="Renamed")
     lab.server.create("invoices")
@@ -57,7 +57,7 @@ def edit(lab: Lab) -> None:
 
 
 def test_the_dataset_needs_no_catalog(lab: Lab) -> None:
-    """In the default file ``harvest.clients`` works as it stands, in any connection."""
+    """In the default file ``harvest.clients`` needs no catalog name, in any connection."""
     assert sync(lab) == []
     with duckdb.connect(DATABASE, read_only=True) as connection:
         (found,) = connection.execute("SELECT COUNT(*) FROM harvest.clients").fetchall()
@@ -68,7 +68,7 @@ def test_the_dataset_needs_no_catalog(lab: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("content", ["empty", "another dataset", "text"])
 def test_a_file_of_the_earlier_name_is_left_alone(lab: Lab, content: str) -> None:
-    """``dlt.attach("harvest")`` makes an empty harvest.duckdb: that is not a warehouse."""
+    """An empty or foreign harvest.duckdb, such as ``dlt.attach`` makes, is not a warehouse."""
     if content == "text":
         Path(EARLIER_DATABASE).write_text("Notes about Harvest. " * 1000)
     else:
@@ -83,7 +83,7 @@ def test_a_file_of_the_earlier_name_is_left_alone(lab: Lab, content: str) -> Non
 
 @pytest.mark.rare
 def test_an_earlier_warehouse_is_used_until_it_is_renamed(lab: Lab) -> None:
-    """It gets the edits, with a warning how to rename it; renamed, it goes on where it was."""
+    """A run warns how to rename an earlier file; after the rename, runs stay incremental."""
     sync(lab, EARLIER_DATABASE)
     edit(lab)
     (warning,) = sync(lab)
@@ -101,7 +101,7 @@ def test_an_earlier_warehouse_is_used_until_it_is_renamed(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_the_default_file_wins_over_an_earlier_warehouse(lab: Lab) -> None:
-    """With both there, the run goes to the new name and says nothing."""
+    """If both files are there, the run uses the new name without a warning."""
     sync(lab)
     shutil.copy(DATABASE, EARLIER_DATABASE)
     before = Path(EARLIER_DATABASE).read_bytes()
@@ -113,7 +113,7 @@ def test_the_default_file_wins_over_an_earlier_warehouse(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_an_earlier_warehouse_in_use_is_waited_for(lab: Lab) -> None:
-    """Whether it holds the dataset cannot be seen: the run does not begin a second warehouse."""
+    """As a locked file hides whether it holds the dataset, the run starts no second warehouse."""
     sync(lab, EARLIER_DATABASE)
     call = "tests.integration.test_database_file:hold"
     path = lab.folder / EARLIER_DATABASE
@@ -125,7 +125,7 @@ def test_an_earlier_warehouse_in_use_is_waited_for(lab: Lab) -> None:
 
 
 def hold() -> None:
-    """In the child: open the file named to write it, and wait."""
+    """In the child: open the named file for writing, and wait."""
     with duckdb.connect(sys.argv[1]):
         print("held", flush=True)
         sys.stdin.read()
@@ -134,7 +134,7 @@ def hold() -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("name", ["harvest.prod.duckdb", "harvest.2026.db", "Harvest.duckdb"])
 def test_a_name_that_collides_loads_with_a_warning(lab: Lab, name: str) -> None:
-    """DuckDB's catalog has the dataset's name: loads, merges, verifies, and says how to query."""
+    """If the catalog is named as the dataset, all works, and a warning says how to query."""
     (warning,) = sync(lab, name)
     assert f"{name.partition('.')[0]}.harvest.time_entries" in warning
     edit(lab)
@@ -147,7 +147,7 @@ def test_a_name_that_collides_loads_with_a_warning(lab: Lab, name: str) -> None:
 
 @pytest.mark.rare
 def test_other_stems_with_dots_load_without_one(lab: Lab) -> None:
-    """Dots alone are no collision."""
+    """Dots in the file's name do not make it collide."""
     assert sync(lab, "acme.harvest.2026.duckdb") == []
     assert_file(lab, "acme.harvest.2026.duckdb")
 
@@ -187,7 +187,7 @@ def test_a_pipeline_may_be_called_anything_that_a_folder_may(lab: Lab, pipeline:
 @pytest.mark.rare
 @pytest.mark.parametrize("target", ["harvest.duckdb", "data.duckdb"])
 def test_a_link_leads_to_the_warehouse(lab: Lab, target: str) -> None:
-    """DuckDB names the catalog after the file that links lead to, not after the first of them."""
+    """DuckDB names the catalog after the file that the links lead to, not after the first link."""
     Path("harvest.duckdb").unlink(missing_ok=True)
     (lab.folder / "disk").mkdir()
     Path("link.duckdb").symlink_to("second.duckdb")
@@ -201,7 +201,7 @@ def test_a_link_leads_to_the_warehouse(lab: Lab, target: str) -> None:
 
 @pytest.mark.rare
 def test_only_its_owner_may_read_a_new_warehouse(lab: Lab) -> None:
-    """Rows hold salaries. A file that was there keeps the rights it was given."""
+    """Rows hold salaries, so a new file is private; an existing file keeps its permissions."""
     sync(lab)
     assert Path(DATABASE).stat().st_mode & 0o777 == 0o600
     Path(DATABASE).chmod(0o640)
@@ -212,7 +212,7 @@ def test_only_its_owner_may_read_a_new_warehouse(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_connection_of_the_same_process_is_named(lab: Lab) -> None:
-    """A notebook that reads is named; the file is not called damaged, and no other is advised."""
+    """A run that finds a notebook's read connection names it and does not call the file damaged."""
     sync(lab)
     before = Path(DATABASE).read_bytes()
     with (
@@ -226,7 +226,7 @@ def test_a_connection_of_the_same_process_is_named(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_connection_that_writes_may_stay_open(lab: Lab) -> None:
-    """It has the threads that it had, during the run no more than half of them."""
+    """The connection keeps its threads afterwards; during the run it has at most half of them."""
     sync(lab)
     with duckdb.connect(DATABASE) as connection:
         connection.execute("SET threads = 6")
@@ -246,7 +246,7 @@ os._exit(1)
 
 @pytest.mark.rare
 def test_a_damaged_log_has_a_remedy(lab: Lab) -> None:
-    """The command that the message names brings the warehouse back; the next run fills it."""
+    """The command in the message restores the warehouse; the next run fills it."""
     sync(lab)
     subprocess.run([sys.executable, "-c", WRITE_AND_DIE, DATABASE], check=False)
     log = Path(f"{DATABASE}.wal")
@@ -265,7 +265,7 @@ def test_a_damaged_log_has_a_remedy(lab: Lab) -> None:
 def test_a_bound_of_memory_that_is_too_tight_is_lifted(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What DuckDB cannot load within our bound, it loads without one, in the same run."""
+    """If DuckDB runs out of memory under our limit, the same run loads again without it."""
     monkeypatch.setattr(duckdb_file, "MOST_MEMORY", 1024 * 1024)
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
     assert sync(lab) == []
@@ -276,7 +276,7 @@ def test_a_bound_of_memory_that_is_too_tight_is_lifted(
 def test_a_bound_that_is_too_tight_for_a_removal_is_lifted(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DuckDB needs 16 KB for each 2,048 rows of which one goes: here nine megabytes."""
+    """DuckDB needs 16 KB for each 2,048 rows of which one is deleted: nine megabytes here."""
     lab, tables = open_lab(entries=60, invoices=6), ("invoices", "invoice_messages")
     lab.sync(*tables)
     with duckdb.connect(str(lab.database)) as connection:
@@ -302,7 +302,7 @@ def test_a_bound_that_is_too_tight_for_a_removal_is_lifted(
 def test_a_limit_of_memory_that_a_person_set_wins(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str, status: str
 ) -> None:
-    """dlt's setting of DuckDB's memory holds in place of our bound, be it wider or tighter."""
+    """dlt's memory setting for DuckDB replaces our limit, whether it is wider or tighter."""
     config = json.dumps({"memory_limit": limit})
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", config)
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")

@@ -22,25 +22,25 @@ from tests.support.destination_story import LATER, SHORT, STEPS, DestinationLab,
 from tests.support.destinations import BY_NAME, SERVERS, Server
 
 pytestmark = pytest.mark.filterwarnings(
-    # dlt's merge into SQLAlchemy's databases; SQLAlchemy does what is meant.
+    # dlt's merge into SQLAlchemy's databases; SQLAlchemy does what is intended.
     "ignore:implicitly coercing SELECT object",
     "ignore:Coercing Subquery object",
-    # SQLite has no decimals: the trial says so, too.
+    # SQLite has no decimals; the trial says so as well.
     "ignore:Dialect sqlite.* does .not. support Decimal",
-    # dlt's DuckLake client leaves a connection to its catalog.
+    # dlt's DuckLake client does not close a connection to its catalog.
     "ignore:unclosed database:ResourceWarning",
 )
 
 
 def require(server: Server) -> Server:
-    """Skip where the destination cannot be tried."""
+    """Skip if the destination cannot be tried here."""
     if why := server.why_not():
         pytest.skip(why)
     return server
 
 
 def assert_tells(server: Server, folder: Path, steps: Any) -> None:
-    """Every step ends well."""
+    """Every step succeeds."""
     for told in tell(require(server), folder, steps):
         if told.error:
             raise told.error
@@ -48,7 +48,7 @@ def assert_tells(server: Server, folder: Path, steps: Any) -> None:
 
 @pytest.mark.rare
 def test_the_short_story_of_sqlite(tmp_path: Path) -> None:
-    """A first load, children that moved and went, deletions: in a database of SQLAlchemy's."""
+    """SQLite through SQLAlchemy: a first load, children that moved and were deleted, deletions."""
     assert_tells(BY_NAME["sqlite"], tmp_path, SHORT)
 
 
@@ -62,13 +62,13 @@ def test_the_whole_story(server: Server, tmp_path: Path) -> None:
 @pytest.mark.destinations
 @pytest.mark.parametrize("server", SERVERS, ids=lambda each: each.name)
 def test_old_runs_leave(server: Server, tmp_path: Path) -> None:
-    """Rows about runs and loads that tell nothing any more, and nothing else."""
+    """Rows about runs and loads that no longer matter are removed, and nothing else."""
     assert_tells(server, tmp_path, LATER)
 
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DestinationLab]:
-    """A lab of the destination that is named."""
+    """A lab of the named destination."""
     with DestinationLab(tmp_path, require(BY_NAME[request.param])) as lab:
         yield lab
 
@@ -85,7 +85,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DestinationL
 def test_a_destination_is_tried_with_a_table_of_its_own(
     lab: DestinationLab, losses: list[str]
 ) -> None:
-    """It is loaded, merged, read, changed and gone again; what a value loses is said."""
+    """The trial creates, merges, reads and drops a table of its own, and reports lost precision."""
     with lab.working():
         target = Target(lab.server_kind.destination, None, "harvest", "harvest")
         for _ in range(2):
@@ -103,7 +103,7 @@ def test_a_destination_is_tried_with_a_table_of_its_own(
 @pytest.mark.rare
 @pytest.mark.parametrize("lab", ["postgres"], indirect=True)
 def test_postgres_is_not_loaded_by_csv(lab: DestinationLab) -> None:
-    """Its COPY takes every empty text for null: the format is refused, and nothing is read."""
+    """PostgreSQL's COPY reads empty text as null, so csv is refused before anything is read."""
     with lab.working():
         pipeline = dlt.pipeline(
             "harvest",

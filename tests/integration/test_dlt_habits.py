@@ -1,4 +1,4 @@
-"""What a dlt user is used to: each habit works as in dlt, or is refused with the way to go."""
+"""The habits of dlt users: each works as in dlt, or is refused with an alternative."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TABLES = (ARROW, NESTED, WHOLE)
 
 
 ACCOUNTS = (1001, 1002)
-"""Only the first is read where none is named."""
+"""A source that names no account reads the first one only."""
 
 _NUMBERS = count(1)
 
@@ -41,13 +41,13 @@ class Habits:
         self.lab = lab
 
     def source(self, *tables: str, **options: Any) -> DltSource:
-        """The source, *tables* of it if any are named."""
+        """The source, limited to *tables* if any are named."""
         settings = {"account_id": self.lab.server.account_id} | self.lab.settings | options
         source = harvest(**settings)
         return source.with_resources(*tables) if tables else source
 
     def pipeline(self, **options: Any) -> dlt.Pipeline:
-        """A pipeline into a file of its own."""
+        """A pipeline into its own file."""
         name = f"habit_{next(_NUMBERS)}"
         file = self.lab.folder / f"{name}.duckdb"
         settings: dict[str, Any] = {
@@ -58,7 +58,7 @@ class Habits:
         return made
 
     def served(self, table: str) -> int:
-        """Rows that Harvest has."""
+        """The number of rows that Harvest has."""
         return self.lab.server.count(table)
 
 
@@ -78,7 +78,7 @@ def habits(lab: Lab) -> Iterator[Habits]:
 
 
 def rows(pipeline: dlt.Pipeline, table: str) -> list[Row]:
-    """Every row of *table*; none if there is no such table."""
+    """Every row of *table*; none if the table does not exist."""
     with pipeline.sql_client() as client:
         name = client.make_qualified_table_name(table)
         with client.execute_query(f"SELECT * FROM {name}") as cursor:
@@ -91,7 +91,7 @@ def ids(pipeline: dlt.Pipeline, table: str) -> list[int]:
 
 
 def refused(pipeline: dlt.Pipeline, source: Any, **options: Any) -> str:
-    """The message with which a run is refused: nothing was asked, and nothing waits."""
+    """The message that refuses a run before it asks Harvest anything and leaves nothing pending."""
     with pytest.raises(PipelineStepFailed) as caught:
         pipeline.run(source, **options)
     error = find_cause(caught.value, ConfigError)
@@ -100,12 +100,12 @@ def refused(pipeline: dlt.Pipeline, source: Any, **options: Any) -> str:
     return str(error)
 
 
-# Rows on their way.
+# Steps on rows.
 
 
 @pytest.mark.parametrize("table", [ARROW, NESTED, "time_entries"])
 def test_add_filter(habits: Habits, table: str) -> None:
-    """A filter gets rows of every table, and only what passes is loaded."""
+    """A filter gets the rows of every table, and the load has only the rows that pass."""
     source, pipeline = habits.source(table), habits.pipeline()
     source.resources[table].add_filter(lambda row: row["id"] % 2 == 0)
     pipeline.run(source)
@@ -128,14 +128,14 @@ def test_a_filter_leaves_out_the_first_rows_and_no_hint(
 
 
 def _find_accounts(item: Row | pa.Table) -> list[int]:
-    """Those of a row, or of the rows of an Arrow table."""
+    """The account ids of a row, or of an Arrow table's rows."""
     return [item["account_id"]] if isinstance(item, dict) else item["account_id"].to_pylist()
 
 
 def test_add_map(habits: Habits) -> None:
     """
-    A map gets rows with exact values, changes columns and adds some: Harvest's columns keep their
-    types, and a value that does not fit stands beside its column.
+    A map gets rows with exact values and may change and add columns: Harvest's columns keep their
+    types, and a value that does not fit goes to the column beside its own.
     """
 
     def change(row: Row) -> Row:
@@ -160,7 +160,7 @@ def test_add_map(habits: Habits) -> None:
 
 
 def test_a_table_may_gain_and_lose_its_steps(habits: Habits) -> None:
-    """Runs with steps and runs without load into one table."""
+    """Runs with steps and runs without them load into one table."""
     pipeline = habits.pipeline()
     for name in (None, "Theirs", None):
         source = habits.source(ARROW)
@@ -173,7 +173,7 @@ def test_a_table_may_gain_and_lose_its_steps(habits: Habits) -> None:
 
 
 def test_a_step_by_number_gets_rows(habits: Habits) -> None:
-    """insert_at puts a step before others or behind all of them; either gets rows."""
+    """insert_at puts a step before or after the others; at either place it gets rows."""
     source, pipeline = habits.source(ARROW), habits.pipeline()
     order: list[str] = []
 
@@ -209,7 +209,7 @@ def test_add_yield_map_and_metrics(habits: Habits) -> None:
 
 
 def test_a_filter_that_keeps_nothing_makes_the_table(habits: Habits) -> None:
-    """The table is there with every column, empty."""
+    """If a filter keeps no row, the table is created with every column, empty."""
     source, pipeline = habits.source(ARROW), habits.pipeline()
     source.clients.add_filter(lambda _: False)
     pipeline.run(source)
@@ -219,7 +219,7 @@ def test_a_filter_that_keeps_nothing_makes_the_table(habits: Habits) -> None:
 
 
 def test_steps_that_return_no_row_are_refused(habits: Habits) -> None:
-    """None in place of a row, a row without its key, a value of no column: the message says so."""
+    """The message names the fault: no row, a row without its key, a value no column can hold."""
 
     def refusal(step: Any) -> str:
         source, pipeline = habits.source(ARROW), habits.pipeline()
@@ -232,7 +232,7 @@ def test_steps_that_return_no_row_are_refused(habits: Habits) -> None:
 
 
 def test_add_limit(habits: Habits) -> None:
-    """add_limit(1) loads one page of each table, moves no cursor, and the next run has it all."""
+    """add_limit(1) loads a page of each table and moves no cursor; the next run loads the rest."""
     pipeline = habits.pipeline()
     pipeline.run(habits.source(*TABLES).add_limit(1))
     assert all(rows(pipeline, table) for table in TABLES)
@@ -242,7 +242,7 @@ def test_add_limit(habits: Habits) -> None:
 
 
 def test_transformers_get_rows(habits: Habits) -> None:
-    """A transformer gets pages of rows, whether the table itself is loaded or not."""
+    """A transformer gets pages of rows, whether or not the table itself is loaded."""
     source = habits.source()
 
     @dlt.transformer(write_disposition="replace")
@@ -261,7 +261,7 @@ def test_transformers_get_rows(habits: Habits) -> None:
 
 
 def test_a_loop_gives_rows_and_as_rows_says_otherwise(habits: Habits) -> None:
-    """Without a pipeline each item is a row; as_rows=False gives Arrow tables, to steps as well."""
+    """Without a pipeline each item is a row; as_rows=False gives Arrow tables, also to steps."""
     assert {type(item) for item in habits.source().clients} == {dict}
     assert {type(item) for item in habits.source(as_rows=False).clients} == {pa.Table}
     source, pipeline = habits.source(ARROW, as_rows=False), habits.pipeline()
@@ -271,19 +271,19 @@ def test_a_loop_gives_rows_and_as_rows_says_otherwise(habits: Habits) -> None:
 
 
 def test_steps_and_history_exclude_each_other(habits: Habits) -> None:
-    """History would keep what Harvest sent: that is said, before anything is read."""
+    """History would keep what Harvest sent, so the run is refused before it reads."""
     source = habits.source(ARROW, history=[ARROW])
     source.clients.add_map(lambda row: row)
     assert "Leave out one of them" in refused(habits.pipeline(), source)
 
 
-# How rows are written.
+# Write dispositions and merge strategies.
 
 
 def test_append(
     habits: Habits, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """append adds every row that is read, once more if it is read again; dlt's log says so."""
+    """append adds every row again each time it is read, and dlt's log warns of this."""
     show_warnings(monkeypatch)
     pipeline = habits.pipeline()
     for _ in range(2):
@@ -293,13 +293,13 @@ def test_append(
 
 
 def show_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have dlt log its warnings, and ours."""
+    """Let dlt log its warnings, and ours."""
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "WARNING")
     run_context.active().reload()
 
 
 def test_replace(habits: Habits) -> None:
-    """replace reads everything again in each run: dlt forgets the cursors."""
+    """replace reads everything again in each run, because dlt forgets the cursors."""
     pipeline = habits.pipeline()
     for _ in range(2):
         pipeline.run(habits.source(*TABLES), write_disposition="replace")
@@ -309,7 +309,7 @@ def test_replace(habits: Habits) -> None:
 
 @pytest.mark.parametrize("strategy", ["delete-insert", "upsert", "insert-only"])
 def test_merge_strategies(habits: Habits, strategy: Any) -> None:
-    """Strategies that keep rows which a run did not bring work as in dlt."""
+    """Merge strategies that keep rows which a run did not bring work as in dlt."""
     pipeline = habits.pipeline()
     for _ in range(2):
         merge: Any = {"disposition": "merge", "strategy": strategy}
@@ -322,7 +322,7 @@ def test_merge_strategies(habits: Habits, strategy: Any) -> None:
 def test_strategies_that_would_lose_rows_are_refused(
     habits: Habits, strategy: Any, advice: str
 ) -> None:
-    """They take rows that a run did not bring for deleted: refused before anything is read."""
+    """Strategies that would delete rows which a run did not bring are refused before it reads."""
     before = len(list(habits.lab.server.requests))
     merge: Any = {"disposition": "merge", "strategy": strategy}
     message = refused(habits.pipeline(), habits.source(ARROW), write_disposition=merge)
@@ -352,12 +352,12 @@ def test_scd2_with_a_merge_key(habits: Habits) -> None:
     assert "cannot add scd2" in refused(other, source())
 
 
-# Pipelines, schemas, sources.
+# Pipelines, schemas and sources.
 
 
 @pytest.mark.parametrize("mode", ["drop_sources", "drop_resources", "drop_data"])
 def test_refresh(habits: Habits, mode: Any) -> None:
-    """The tables of the run are read from their first row; drop_sources drops all others, too."""
+    """The run's tables are read from their first row; drop_sources also drops all others."""
     pipeline = habits.pipeline()
     pipeline.run(habits.source(ARROW, WHOLE))
     pipeline.run(habits.source(ARROW), refresh=mode)
@@ -367,7 +367,7 @@ def test_refresh(habits: Habits, mode: Any) -> None:
 
 
 def test_dev_mode(habits: Habits) -> None:
-    """Each run of a pipeline in dev_mode begins anew, in a dataset of its own."""
+    """Each dev_mode run starts from the beginning, in its own dataset."""
     file = dlt.destinations.duckdb(str(habits.lab.folder / "dev.duckdb"))
     pipeline = dlt.pipeline("dev", destination=file, dataset_name="data", dev_mode=True)
     pipeline.run(habits.source(ARROW))
@@ -376,7 +376,7 @@ def test_dev_mode(habits: Habits) -> None:
 
 
 def test_clone_with_its_own_section(habits: Habits, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clone reads its settings from its own section, and keeps its cursors under its own name."""
+    """A clone reads settings from its own section, and keeps cursors under its own name."""
     for name, value in habits.lab.environment.items():
         if name.startswith("SOURCES__HARVEST__"):
             monkeypatch.setenv(name.replace("HARVEST", "SECOND_COMPANY", 1), value)
@@ -388,7 +388,7 @@ def test_clone_with_its_own_section(habits: Habits, monkeypatch: pytest.MonkeyPa
 
 
 def test_parallelize(habits: Habits) -> None:
-    """Tables are read in parallel anyway; to ask for it again changes nothing."""
+    """Tables are already read in parallel, so parallelize() changes nothing."""
     pipeline = habits.pipeline()
     pipeline.run(habits.source(*TABLES).parallelize())
     for table in TABLES:
@@ -396,7 +396,7 @@ def test_parallelize(habits: Habits) -> None:
 
 
 def test_a_source_around_ours(habits: Habits) -> None:
-    """Our resources in a source of one's own keep their cursors there, and are renamed at will."""
+    """Our resources keep their cursors in a user's own source, and can be renamed there."""
 
     @dlt.source(name="company")
     def company() -> Iterator[Any]:
@@ -414,7 +414,7 @@ def test_a_source_around_ours(habits: Habits) -> None:
 
 @pytest.mark.parametrize("mode", ["evolve", "freeze", "discard_row", "discard_value"])
 def test_schema_contract(habits: Habits, mode: Any) -> None:
-    """What harvest() declares passes every contract, from the first run on."""
+    """What harvest() declares passes every schema contract, from the first run on."""
     pipeline = habits.pipeline()
     for _ in range(2):
         pipeline.run(habits.source(*TABLES), schema_contract=mode)
@@ -424,7 +424,7 @@ def test_schema_contract(habits: Habits, mode: Any) -> None:
 
 
 def test_schema_contract_and_undeclared_columns(habits: Habits) -> None:
-    """A column that is not declared is refused, its value or its row left out, as dlt says."""
+    """An undeclared column is refused, or its value or row is left out, as dlt's contract says."""
 
     def run(mode: Any) -> dlt.Pipeline:
         source, pipeline = habits.source(ARROW), habits.pipeline()
@@ -441,7 +441,7 @@ def test_schema_contract_and_undeclared_columns(habits: Habits) -> None:
 
 
 def test_import_and_export_of_schemas(habits: Habits, tmp_path: Path) -> None:
-    """The schema is exported, and what is edited in the imported one counts."""
+    """dlt exports the schema, and edits in the imported schema take effect."""
     folders = {f"{way}_schema_path": str(tmp_path / way) for way in ("import", "export")}
     pipeline = habits.pipeline(**folders)
     pipeline.run(habits.source(ARROW))
@@ -455,7 +455,7 @@ def test_import_and_export_of_schemas(habits: Habits, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("naming", ["snake_case", "duck_case", "direct", "sql_cs_v1", "sql_ci_v1"])
 def test_naming_conventions(habits: Habits, naming: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every naming convention of dlt: the same rows, child tables included, twice over."""
+    """Under every naming convention of dlt, two runs give the same rows, child tables included."""
     monkeypatch.setenv("SCHEMA__NAMING", naming)
     pipeline = habits.pipeline()
     for _ in range(2):
@@ -469,7 +469,7 @@ def test_naming_conventions(habits: Habits, naming: str, monkeypatch: pytest.Mon
 
 @pytest.mark.rare
 def test_dataset_and_attach(habits: Habits) -> None:
-    """dataset() reads what was loaded; an attached pipeline reads it too, and goes on loading."""
+    """dataset() reads what was loaded; an attached pipeline reads it too and can load more."""
     pipeline = habits.pipeline()
     pipeline.run(habits.source(ARROW, NESTED))
     dataset = pipeline.dataset()
@@ -490,7 +490,7 @@ def test_dataset_and_attach(habits: Habits) -> None:
 
 @pytest.mark.parametrize("depth", [0, 1])
 def test_max_table_nesting(habits: Habits, depth: int) -> None:
-    """Below 1 arrays are JSON in their row, and there is no child table."""
+    """With max_table_nesting below 1, arrays are JSON in their row and have no child table."""
     source, pipeline = habits.source(NESTED), habits.pipeline()
     source.max_table_nesting = depth
     pipeline.run(source)
@@ -502,7 +502,7 @@ def test_max_table_nesting(habits: Habits, depth: int) -> None:
 
 
 def test_a_pydantic_model_sees_rows(habits: Habits) -> None:
-    """A model in columns= validates rows: dlt's validator gets them, not Arrow tables."""
+    """A model in columns= validates rows: dlt's validator gets rows, not Arrow tables."""
     pydantic: Any = pytest.importorskip("pydantic")
     model = pydantic.create_model("Client", id=(int, ...), account_id=(int, ...), name=(str, ...))
     source, pipeline = habits.source(ARROW), habits.pipeline()
@@ -514,7 +514,7 @@ def test_a_pydantic_model_sees_rows(habits: Habits) -> None:
 def test_plain_files_are_warned_of(
     habits: Habits, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A destination that cannot merge gets every row appended; dlt's log says so, once."""
+    """If a destination cannot merge, rows are appended; dlt's log warns of this once."""
     show_warnings(monkeypatch)
     url = (habits.lab.folder / "files").as_uri()
     pipeline = habits.pipeline(destination=dlt.destinations.filesystem(url))

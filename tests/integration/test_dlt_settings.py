@@ -1,4 +1,4 @@
-"""dlt's own settings do not change what a sync promises: it works, or refuses before it begins."""
+"""dlt's own settings keep what a sync promises: each works, or the sync refuses to start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.truth import assert_equal
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below *folder*, locks left out."""
+    """Every file below *folder* except locks."""
     return {
         str(path): path.read_bytes()
         for path in folder.rglob("*")
@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_setting_is_refused_before_anything_changes(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, named: str
 ) -> None:
-    """Exit 2, the setting by name; rows, cursors and folder are as they were."""
+    """The sync exits with 2 and names the setting; rows, cursors and folder stay unchanged."""
     lab = open_lab.loaded("clients")
     before, rows = contents(lab.folder / "dlt"), lab.table("clients")
     lab.server.delete("clients", lab.server.rows("clients")[0]["id"], force=True)
@@ -63,7 +63,7 @@ def test_a_setting_is_refused_before_anything_changes(
 def test_check_says_so_before_there_is_a_warehouse(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a sync would meet: the refusal, with exit code 2."""
+    """``check`` reports the refusal that a sync would meet, with exit code 2."""
     lab = open_lab()
     monkeypatch.setenv("REFRESH", "drop_data")
     with lab.working():
@@ -79,7 +79,7 @@ def test_check_says_so_before_there_is_a_warehouse(
 def test_settings_that_are_overridden_change_nothing(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cursors are stored with the rows, and the working folder is where its lock is."""
+    """Cursors are still stored with the rows, and the working folder stays where its lock is."""
     lab = open_lab.loaded("clients")
     monkeypatch.setenv("RESTORE_FROM_DESTINATION", "false")
     monkeypatch.setenv("PIPELINES_DIR", str(lab.folder / "elsewhere"))
@@ -99,7 +99,7 @@ def test_settings_that_are_overridden_change_nothing(
 def test_another_naming_convention_works(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With ``direct``, child tables have the names that dlt gives them, and all else is as ever."""
+    """Under ``direct``, child tables have dlt's names for them, and all else works as usual."""
     monkeypatch.setenv("SCHEMA__NAMING", "direct")
     lab: Lab = open_lab(entries=0, invoices=6, estimates=0)
     lab.stop_timers()
@@ -126,5 +126,5 @@ def test_another_naming_convention_works(
 
 
 def count_lines(lab: Lab) -> int:
-    """How many line items Harvest has."""
+    """The number of line items that Harvest has."""
     return sum(len(record["line_items"]) for record in lab.server.rows("invoices"))

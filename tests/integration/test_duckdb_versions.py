@@ -1,8 +1,8 @@
 """
 One warehouse under several versions of DuckDB's library: ``python -m pytest -m duckdb_versions``.
 
-Makes an environment for each version, which needs a package index. The suite itself runs on the
-version that is installed.
+The module creates an environment for each version, which needs a package index. The suite itself
+runs on the installed version.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from tests.support.environments import run_code
 pytestmark = pytest.mark.duckdb_versions
 
 VERSIONS = ("1.4.5", "1.5.6", "2.0.1")
-"""The oldest that we support, the newest 1.x and the newest."""
+"""The oldest version that we support, the newest 1.x and the newest."""
 CLIENTS = ("1.0.0", "1.4.4", *VERSIONS)
-"""Libraries of people who only read."""
+"""Libraries of people who only read the file."""
 
 STORY = """
 import json, sys
@@ -85,13 +85,13 @@ ASK_LIMITED = ASK.replace("questions", "limited_questions").replace(
 
 @cache
 def python_with(version: str, folder: Path, *, is_client: bool = False) -> Path:
-    """Python of an environment with that DuckDB, and with this package unless it only reads."""
+    """Python of an environment with that DuckDB, and this package unless *is_client*."""
     place = folder / f"{'client' if is_client else 'source'}-{version}"
     python = place / "bin" / "python"
     packages = [f"duckdb=={version}", *([] if is_client else [str(REPOSITORY)])]
     pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
     make, install = [sys.executable, "-m", "venv", str(place)], [str(python), *pip]
-    if uv := shutil.which("uv"):  # Seconds instead of a minute.
+    if uv := shutil.which("uv"):  # Takes seconds instead of a minute.
         make = [uv, "venv", "-q", "--python", sys.executable, str(place)]
         install = [uv, "pip", "install", "-q", "--python", str(python)]
     subprocess.run(make, check=True)
@@ -101,7 +101,7 @@ def python_with(version: str, folder: Path, *, is_client: bool = False) -> Path:
 
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the environments are made, each once."""
+    """The folder of the environments; each is created once."""
     return tmp_path_factory.mktemp("environments")
 
 
@@ -121,7 +121,7 @@ def server() -> Iterator[Sandbox]:
 
 
 def tell_story(python: Path, server: Sandbox, folder: Path) -> dict[str, Any]:
-    """Sync, verify, checkpoint and read under one version; then something changes in Harvest."""
+    """Sync, verify, checkpoint and read under one version, then change something in Harvest."""
     settings = {
         "credentials": {"access_token": server.token},
         "api_url": server.api_url,
@@ -140,7 +140,7 @@ def tell_story(python: Path, server: Sandbox, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", CLIENTS)
 def test_a_log_that_was_left(environments: Path, tmp_path: Path, version: str) -> None:
-    """Every client reads its row, and writes it into the file where it opens that for writing."""
+    """Every client reads the row in the log, and moves it into the file if it opens it to write."""
     database, copy = tmp_path / "left.duckdb", tmp_path / "copy.duckdb"
     create_duckdb_file(database)
     with duckdb.connect(str(database)) as connection:
@@ -168,7 +168,7 @@ def test_a_log_that_was_left(environments: Path, tmp_path: Path, version: str) -
 def test_a_warehouse_under_one_version(
     environments: Path, server: Sandbox, tmp_path: Path, version: str
 ) -> None:
-    """Loads, merges, removes, verifies and is read by dlt; every client opens the file."""
+    """Each version loads, merges, removes and verifies; dlt reads it; all clients open the file."""
     python = python_with(version, environments)
     tell_story(python, server, tmp_path)
     answer = tell_story(python, server, tmp_path)
@@ -179,14 +179,14 @@ def test_a_warehouse_under_one_version(
 def test_a_file_outlives_upgrades_and_downgrades(
     environments: Path, server: Sandbox, tmp_path: Path
 ) -> None:
-    """Written by each version in turn, up and down: the storage version stays the oldest."""
+    """If each version writes it in turn, up and down, the storage version stays the oldest."""
     for version in (*VERSIONS, *reversed(VERSIONS)):
         answer = tell_story(python_with(version, environments), server, tmp_path)
         read_everywhere(environments, tmp_path / DATABASE, answer["entries"])
 
 
 def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None:
-    """A file that DuckDB 2 made by itself, under 1.x: exit 6, both versions, what to install."""
+    """On a file that DuckDB 2 made, 1.x exits with 6, both versions and what to install."""
     newer = python_with(VERSIONS[-1], environments)
     make = f"import duckdb; duckdb.connect({DATABASE!r}).execute('CREATE TABLE t (a INT)')"
     assert run_code(newer, make, folder=tmp_path).returncode == 0
@@ -207,7 +207,7 @@ def test_a_newer_file_is_called_that(environments: Path, tmp_path: Path) -> None
 def test_the_guard_of_queries_under_one_version(
     environments: Path, tmp_path: Path, version: str
 ) -> None:
-    """Each version has other functions and another tree: attacks are refused, questions pass."""
+    """Functions and parse trees differ by version: attacks are refused, questions answered."""
     done = run_code(python_with(version, environments), ASK, str(REPOSITORY), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"not_refused": {}, "not_answered": {}, "is_changed": False}
@@ -215,7 +215,7 @@ def test_the_guard_of_queries_under_one_version(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_scopes_under_one_version(environments: Path, tmp_path: Path, version: str) -> None:
-    """Copies and views of what a caller may see: attacks are refused, rows are theirs alone."""
+    """With copies and views of a caller's scope, attacks are refused and only own rows appear."""
     python = python_with(version, environments)
     done = run_code(python, ASK_LIMITED, str(REPOSITORY), folder=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""A cache before Harvest: what it had yesterday removes nothing."""
+"""A cache in front of Harvest: its answers of yesterday remove nothing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tests.support.truth import assert_equal
 
 FOUR = ("time_entries", "expenses", "clients", "roles")
 FRESH = r"updated_since|is_running|/time_entries/\d"
-"""Addresses of which the cache keeps no answer."""
+"""Addresses whose answers the cache does not keep."""
 
 
 def test_a_cache_of_yesterday_deletes_nothing(open_lab: OpenLab) -> None:
-    """Its counts and lists lack the entries of today: they are refused, and the run says so."""
+    """The cache's counts and lists lack today's entries, so the run refuses them and says so."""
     lab = open_lab.loaded(*FOUR)
     lab.server.fault("cache", table="time_entries", fresh=FRESH, age=False)
     lab.rest(DAY)

@@ -1,9 +1,9 @@
 """
-Harvest changes its mind about a field: no run stops, no value is lost or rounded, no type changes.
+Harvest changes a field's type: no run stops, no value is lost or rounded, no column type changes.
 
 Every value served is looked up again in the warehouse: in its column, or, as exact text, in
-``<column>__v_text``; arrays in their child table, or as JSON where a table has none. Whatever else
-a row holds must be null.
+``<column>__v_text``; arrays in their child table, or as JSON where a table has none. Everything
+else that a row holds must be null.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from tests.support.truth import assert_equal, expected_types, shown
 Shape = Callable[[Row], Row]
 
 FINE = Decimal("0.12345678901234567890")
-"""More digits after the point than a column has: rounded nowhere."""
+"""More decimal places than a column has: never rounded."""
 HUGE = Decimal("123456789012345678901234567890123456789012")
 TABLES = ("time_entries", "invoices", "clients")
 PAGE, ROWS = 30, 45
-"""A page and a half, in small pages."""
+"""A page and a half of small pages."""
 LAST = 6
-"""Number of the last shape."""
+"""The number of the last shape."""
 ACROSS = ((0,), (1,), (2, 3), (4, 5), (6, 0))
-"""Shapes of one run after another; two are dealt out by turns."""
+"""The shapes of each run in turn; where there are two, records alternate between them."""
 
 
 def shape_of(table: str, stage: int) -> Shape:
-    """How records of *table* look at a stage: 0 is as documented."""
+    """How records of *table* look at a stage; stage 0 is as documented."""
     text = {"time_entries": "notes", "invoices": "subject", "clients": "name"}[table]
     gone = {"time_entries": "locked_reason", "invoices": "currency", "clients": "address"}[table]
     amount = {"time_entries": "hours", "invoices": "amount", "clients": None}[table]
@@ -50,7 +50,7 @@ def shape_of(table: str, stage: int) -> Shape:
             return record
         plain = record[text]
         changed = record | {
-            # Never heard of before; whole, then with a fraction, then no number.
+            # Unknown fields: whole numbers, then fractions, then something that is no number.
             "bonus": (1, 2.5, "n/a", FINE, HUGE, True)[stage - 1],
             "label": ("new", 5, {"lang": "en"}, ["a"], None, "again")[stage - 1],
             "seen_at": ("2026-01-02T03:04:05Z", "soon", 0, None, {"at": 1}, "2026-01-02")[
@@ -63,7 +63,7 @@ def shape_of(table: str, stage: int) -> Shape:
             "marks": ([1, "two"], [], [{"id": 1}], "none", [None, {"id": "x"}], [[1, 2]])[
                 stage - 1
             ],
-            # Known: an object is text, text is an object, a flag is a word.
+            # Known fields: an object becomes text, text an object, a flag a word.
             text: (plain, {"value": plain}, ["a", "b"], 12, FINE, True)[stage - 1],
             flag: (True, "no", 1, {"is": True}, None, 0.5)[stage - 1],
         }
@@ -102,7 +102,7 @@ class Search:
     Looks for every value of one record in the rows it became.
 
     Attributes:
-        lost: Paths of values that are nowhere, or not as they were.
+        lost: Paths of values that are missing or altered.
     """
 
     def __init__(self, rows: dict[str, dict[str, list[Row]]]) -> None:
@@ -110,13 +110,13 @@ class Search:
         self.lost: list[str] = []
 
     def check(self, table: str, row: Row, record: Row) -> None:
-        """Find all of *record* in *row* of *table*; nothing else may be there."""
+        """Find all of *record* in *row* of *table*, which may hold nothing else."""
         used = {"account_id", *(name for name in row if name.startswith("_dlt_"))}
         root = BY_NAME.get(table.partition("__")[0])
         if root is not None and root.name != table:
             used |= {
                 each.name for each in root.parent_keys.values()
-            }  # Its value is tested in test_parent_keys.
+            }  # test_parent_keys tests its value.
         for name, value in record.items():
             self._find(table, row, name, value, used)
         more = {n: v for n, v in row.items() if n not in used and v is not None}
@@ -152,7 +152,7 @@ class Search:
 
 
 def same(cell: Any, value: Any) -> bool:
-    """Whether *cell* says exactly what *value* did."""
+    """Whether *cell* has exactly the value *value*."""
     if isinstance(value, bool):
         return cell is value or cell == json.dumps(value)
     if isinstance(value, list):
@@ -183,16 +183,16 @@ class Stage:
     types: dict[str, str]
     warnings: list[str]
     lost: dict[str, list[str]] = field(default_factory=dict)
-    """By table, the values that cannot be found again."""
+    """The values that were not found again, by table."""
 
 
 def run_stage(lab: Lab, *, full_refresh: bool = False) -> Stage:
-    """Sync, and look for everything."""
+    """Sync, and look for every value."""
     report = lab.sync(*TABLES, full_refresh=full_refresh)
     messages = [f"{f.table}: {f.error}" for f in report.run_log.failures] + list(
         map(str, report.errors)
     )
-    # Values that do not fit their column are counted in a warning; here they are the point.
+    # Values that do not fit their column are counted in a warning; here they are intended.
     warnings = [
         each for each in report.run_log.warnings if "Sums of the column leave them out" not in each
     ]
@@ -204,7 +204,7 @@ def run_stage(lab: Lab, *, full_refresh: bool = False) -> Stage:
 
 
 def find_lost(lab: Lab, table: str, names: set[str]) -> list[str]:
-    """Values of a table's records that are not in its rows."""
+    """Values of a table's records that its rows lack."""
     children: dict[str, dict[str, list[Row]]] = {}
     for child in (name for name in names if name.startswith(f"{table}__")):
         by_parent = children.setdefault(child, {})
@@ -225,7 +225,7 @@ def touch_all(server: Sandbox) -> None:
 
 @pytest.fixture(scope="module")
 def across(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
-    """Two shapes a run, every row read again in each, and back to the first shape."""
+    """Two shapes for each run, every row read again in each, and then the first shape again."""
     with Lab(tmp_path_factory.mktemp("across"), entries=40, invoices=20) as lab:
         lab.stop_timers()
         stages = []
@@ -242,7 +242,7 @@ def across(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
 
 @pytest.fixture(scope="module")
 def within(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
-    """Shapes that change within a run: two to a page, and others on the next page."""
+    """Shapes that change within a run: two on a page, and others on the next page."""
     settings = {"entries": ROWS, "invoices": ROWS, "clients": ROWS, "page_rows": PAGE}
     with Lab(tmp_path_factory.mktemp("within"), **settings) as lab:
         lab.stop_timers()
@@ -262,7 +262,7 @@ def within(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
 def mix(
     table: str, second_page: set[int], first: tuple[int, ...], second: tuple[int, ...]
 ) -> Shape:
-    """One of some shapes for each record of the first page, and of others for the second's."""
+    """Give each record of the first page one of the shapes *first*, the others one of *second*."""
     shapes = [shape_of(table, stage) for stage in range(LAST + 1)]
 
     def change(record: Row) -> Row:
@@ -280,7 +280,7 @@ every_table = pytest.mark.parametrize("table", TABLES)
 @every_table
 @pytest.mark.parametrize("run", range(len(ACROSS)))
 def test_no_value_is_lost_across_runs(across: list[Stage], run: int, table: str) -> None:
-    """Whatever a field turns into from one run to the next, each value is there, exactly."""
+    """Whatever a field becomes from one run to the next, every value is kept exactly."""
     found = across[run]
     assert (found.status, found.warnings) == ("ok", [])
     assert found.lost[table] == []
@@ -289,7 +289,7 @@ def test_no_value_is_lost_across_runs(across: list[Stage], run: int, table: str)
 @every_table
 @pytest.mark.parametrize("run", [0, 1])
 def test_no_value_is_lost_within_a_run(within: list[Stage], run: int, table: str) -> None:
-    """Records of one page, and of one page and the next, that disagree about every field."""
+    """Records that disagree about every field, on one page or across two pages, lose no value."""
     found = within[run]
     assert (found.status, found.warnings) == ("ok", [])
     assert found.lost[table] == []
@@ -298,14 +298,14 @@ def test_no_value_is_lost_within_a_run(within: list[Stage], run: int, table: str
 @pytest.mark.rare
 @pytest.mark.parametrize("story", ["across", "within"])
 def test_types_stay(story: str, request: pytest.FixtureRequest) -> None:
-    """A column once there keeps its type for good, declared or learned, and never goes away."""
+    """A column, declared or learned, never changes its type and never disappears."""
     stages: list[Stage] = request.getfixturevalue(story)
     for before, after in pairwise(stages):
         assert before.types.items() <= after.types.items()
 
 
 def test_declared_types_hold_whatever_comes(across: list[Stage]) -> None:
-    """Misfits go beside the declared columns, which are in the end what they were declared."""
+    """Values that do not fit go beside the declared columns, whose types stay as declared."""
     for table in TABLES:
         for column, sql_type in expected_types(shown(BY_NAME[table])).items():
             assert across[-1].types[f"{table}.{column}"] == sql_type
@@ -313,7 +313,7 @@ def test_declared_types_hold_whatever_comes(across: list[Stage]) -> None:
 
 @every_table
 def test_new_fields_have_lasting_types(across: list[Stage], table: str) -> None:
-    """A new number is a decimal from its first whole value on; other fields as they first came."""
+    """A new number is a decimal even if first whole; other new fields keep their first type."""
     types = across[-1].types
     assert types[f"{table}.bonus"] == "DECIMAL(38,9)"
     assert types[f"{table}.label"] == "VARCHAR"
@@ -354,7 +354,7 @@ def test_empty_account_has_every_table(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_forbidden_tables_are_made_too(open_lab: OpenLab) -> None:
-    """A token that may read next to nothing: every table is there, and the skipped ones named."""
+    """Tables that a token may not read are created too, and named as skipped."""
     lab = open_lab(entries=40)
     lab.token = lab.server.tokens["member"]
     report = lab.sync()

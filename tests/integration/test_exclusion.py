@@ -1,4 +1,4 @@
-"""Columns that are excluded after they were loaded, and numbers that no column holds."""
+"""Columns that are excluded after they were loaded, and numbers that do not fit their column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXCLUDED = ["users.cost_rate", "users.roles"]
 
 @pytest.mark.rare
 def test_what_was_loaded_of_an_excluded_column_is_emptied(open_lab: OpenLab) -> None:
-    """In the table, its history, its child table and the records of deleted rows; said once."""
+    """The table, its history, child table and deleted records lose the values; one warning."""
     history = {"settings": {"history": ["users"]}}
     lab = open_lab.loaded("users", entries=10, options=history)
     lab.rest(2 * DAY)
@@ -47,7 +47,7 @@ def test_what_was_loaded_of_an_excluded_column_is_emptied(open_lab: OpenLab) -> 
 
 FILLED = ["time_entries.hours", "users.cost_rate", "cost_rates.amount", "roles.name"]
 ELSEWHERE = ["clients.name"]
-"""Of a table that the runs with exclusions do not read."""
+"""A column of a table that the runs with exclusions do not read."""
 REPORTED = ["report_time_projects.total_hours"]
 
 
@@ -62,7 +62,7 @@ def count_values(lab: Lab) -> dict[str, tuple[int, int]]:
 
 
 def test_a_column_that_is_no_longer_excluded_is_filled(open_lab: OpenLab) -> None:
-    """In every row, although none has changed, whichever strategy reads the table."""
+    """Every row is filled although none has changed, whichever strategy reads the table."""
     tables = sorted({each.partition(".")[0] for each in (*FILLED, *REPORTED)})
     lab = open_lab.loaded(*tables, "clients", entries=60, page_rows=20)
     before = count_values(lab)
@@ -84,7 +84,7 @@ def test_a_column_that_is_no_longer_excluded_is_filled(open_lab: OpenLab) -> Non
 
 @pytest.mark.rare
 def test_mending_leaves_out_what_syncs_leave_out(open_lab: OpenLab) -> None:
-    """Also where it is not told to: else it would load the rates that were to stay out."""
+    """Even if verify is given no exclusions, mending does not load what syncs leave out."""
     lab = open_lab(entries=60)
     lab.stop_timers()
     lab.rest()
@@ -98,7 +98,7 @@ def test_mending_leaves_out_what_syncs_leave_out(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_what_mending_left_out_is_filled_by_the_next_sync(open_lab: OpenLab) -> None:
-    """An exclusion that only the verification was told."""
+    """If only verify was given an exclusion, the next sync fills the column again."""
     lab = open_lab.loaded("time_entries", entries=60)
     lab.alter("UPDATE time_entries SET rounded_hours = 99")
     lab.rest()
@@ -110,7 +110,7 @@ def test_what_mending_left_out_is_filled_by_the_next_sync(open_lab: OpenLab) -> 
 
 
 def settle(lab: Lab) -> dict[str, Any]:
-    """What verify and check are given."""
+    """The arguments for verify and check."""
     return {
         "database": lab.database,
         "account": lab.server.settings.accounts,
@@ -121,7 +121,7 @@ def settle(lab: Lab) -> dict[str, Any]:
 
 @pytest.mark.rare
 def test_numbers_that_no_column_holds_are_counted(open_lab: OpenLab) -> None:
-    """SUM lacks them: sync, verify and check say how many, and where they are."""
+    """SUM lacks such numbers: sync, verify and check say how many there are, and where."""
     lab = open_lab(entries=10)
     lab.stop_timers()
     entry = lab.server.rows("time_entries")[0]["id"]
@@ -141,7 +141,7 @@ def test_numbers_that_no_column_holds_are_counted(open_lab: OpenLab) -> None:
 def test_lists_of_all_parents_are_filled_at_once(
     open_lab: OpenLab, options: dict[str, Any]
 ) -> None:
-    """Also where a first read asks for the lists of a tenth: no schedule would tell the others."""
+    """Even where a first read asks for a tenth of them, as no schedule would ask for the rest."""
     tables, excluded = ("invoices", "invoice_payments"), "invoice_payments.amount"
     query = "SELECT COUNT(*) AS rows, COUNT(amount) AS amounts FROM invoice_payments"
     lab = open_lab.loaded(*tables, entries=0, invoices=200)
@@ -160,7 +160,7 @@ def test_lists_of_all_parents_are_filled_at_once(
 def test_mending_one_account_leaves_out_no_column_that_only_another_lacks(
     open_lab: OpenLab,
 ) -> None:
-    """Where the run that was to fill them failed for one of two accounts."""
+    """If the run that was to fill the columns failed for one account, the other is mended whole."""
     first, second, excluded = 1000001, 1000002, ["users.cost_rate", "roles.name"]
     lab = open_lab.loaded("users", "roles", accounts=(first, second), entries=0, invoices=0)
     lab.rest()

@@ -26,7 +26,7 @@ def lab(open_lab: OpenLab) -> Lab:
 
 
 def test_every_table_in_every_format(lab: Lab, tmp_path: Path) -> None:
-    """A file for each table that people have, with all its rows; beside another reader."""
+    """Each of a user's tables becomes a file with all its rows, even beside another reader."""
     tables = lab.sql(
         "SELECT table_name AS name, estimated_size AS rows FROM duckdb_tables() "
         "WHERE schema_name = 'harvest' AND table_name NOT LIKE '\\_dlt%' ESCAPE '\\'"
@@ -53,7 +53,7 @@ def test_every_table_in_every_format(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.rare
 def test_decimal_commas(lab: Lab, tmp_path: Path) -> None:
-    """For spreadsheets in countries that write 2,75."""
+    """Decimal commas are for spreadsheets in countries that write 2,75."""
     export(tmp_path, database=lab.database, table=["time_entries"], decimal_comma=True)
     lines = read_csv(tmp_path / "time_entries.csv", ";")
     expected = {str(row["id"]): row["hours"] for row in lab.table("time_entries")}
@@ -63,7 +63,7 @@ def test_decimal_commas(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_exported_is_said(lab: Lab, tmp_path: Path) -> None:
-    """No such table, no such file, a folder that is a file, a file in use: nothing is written."""
+    """Unknown table, dataset or file, a folder that is a file, no DuckDB file: no export."""
     with pytest.raises(ConfigError, match="has no table nope"):
         export(tmp_path / "x", database=lab.database, table=["nope"])
     with pytest.raises(ConfigError, match="There is no warehouse"):
@@ -80,7 +80,7 @@ def test_what_cannot_be_exported_is_said(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_an_account_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
-    """Of a mistyped id there were empty files, in place of the earlier ones, and no error."""
+    """A mistyped account id is an error and does not replace earlier files with empty ones."""
     for accounts in (["5"], ["1000001", "5"]):
         with pytest.raises(ConfigError, match=r"no row of account 5 .* accounts: 1000001"):
             export(tmp_path / "out", database=lab.database, account=accounts)
@@ -88,7 +88,7 @@ def test_an_account_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
-    """Rows of the account that was asked for, and our own tables whole."""
+    """The rows of the requested account are exported, and our own tables whole."""
     lab = open_lab.loaded("clients", accounts=(1000001, 1000002))
     export(tmp_path, database=lab.database, account=["1000002"], table=["clients", "sync_runs"])
     lines = read_csv(tmp_path / "clients.csv")
@@ -99,7 +99,7 @@ def test_one_account(open_lab: OpenLab, tmp_path: Path) -> None:
 
 @pytest.mark.rare
 def test_a_table_that_is_too_long_for_a_sheet(lab: Lab, tmp_path: Path) -> None:
-    """As xlsx it is refused and the others are written, exit 5; csv says what Excel does."""
+    """xlsx refuses the table and writes the others (exit 5); csv says what Excel does."""
     lab.alter(f"CREATE TABLE long AS SELECT range AS id FROM range({MOST_ROWS + 1})")
     report = export(tmp_path, database=lab.database, table=["invoices", "long"], form="xlsx")
     assert report.exit_code == 5

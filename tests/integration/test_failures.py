@@ -1,5 +1,5 @@
 """
-What goes wrong on the way, and what becomes of the tables: nothing is lost, emptied or half there.
+Failures on the way, and what they leave in the tables: nothing is lost, emptied or half loaded.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 TEN_MINUTES = 600.0
-"""Longer than the overlap, and short enough that no run takes the wide one."""
+"""Longer than the overlap, and too short for the daily run with the wide overlap."""
 
 FAULTS: dict[str, tuple[str, type[HarvestError]]] = {
     "expenses": ("server_error", ServerError),
     "invoices": ("half_json", ServerError),
     "roles": ("html", ResponseError),
 }
-"""By table: what every request of it meets in the bad run, and what that is reported as."""
+"""By table: the fault of each of its requests in the bad run, and the error it is reported as."""
 FORBIDDEN = "contacts"
 TABLES = (*FAULTS, FORBIDDEN, "invoice_payments", "time_entries", "clients")
 
@@ -69,7 +69,7 @@ def test_failed_tables_stay_and_the_others_land(open_lab: OpenLab) -> None:
 
 
 def test_a_token_refused_in_the_middle_empties_nothing(open_lab: OpenLab) -> None:
-    """A 401 is never an empty list: no row leaves any table, and the next run catches up."""
+    """A 401 is never taken for an empty list: no row leaves any table; the next run catches up."""
     lab = open_lab.loaded(*TABLES)
     before = contents(lab)
     asked: list[Request] = []
@@ -107,14 +107,14 @@ FIRST, SECOND, STRANGE = 1000001, 1000002, 4004004
 
 @pytest.fixture
 def two(open_lab: OpenLab) -> Lab:
-    """A lab of two accounts, loaded."""
+    """A lab with two loaded accounts."""
     lab = open_lab.loaded("clients", "roles", accounts=(FIRST, SECOND), entries=0, invoices=0)
     lab.rest(TEN_MINUTES)
     return lab
 
 
 def test_accounts_fail_alone(two: Lab) -> None:
-    """A table of one account fails, another account cannot be opened: the rest lands."""
+    """A table of one account fails, or an account cannot be opened: the rest is loaded."""
     for account in (FIRST, SECOND):
         client = two.server.rows("clients", account)[0]["id"]
         two.server.edit("clients", client, account_id=account, name="Renamed")
@@ -136,7 +136,7 @@ def test_accounts_fail_alone(two: Lab) -> None:
 
 @pytest.mark.rare
 def test_an_account_that_cannot_be_opened_keeps_its_rows(open_lab: OpenLab) -> None:
-    """The account that works lands whole; the other is named with its error, and keeps its rows."""
+    """The working account is loaded completely; the other is named and keeps its rows."""
     lab = open_lab.loaded("clients", "tasks", accounts=(1000001, 1000002))
     before: list[Row] = lab.table("clients", account_id=1000002)
     lab.server.fault("server_error", account_id=1000002)
@@ -158,7 +158,7 @@ def test_an_account_that_cannot_be_opened_keeps_its_rows(open_lab: OpenLab) -> N
 
 @pytest.mark.rare
 def test_an_account_whose_owner_is_not_told_holds_up_no_other(two: Lab) -> None:
-    """403 on users/me, which every role may read: partial with exit code 3; the other is whole."""
+    """403 on users/me, which every role may read: partial, exit 3; the other account is whole."""
     for account in (FIRST, SECOND):
         two.server.create("clients", account)
     before = two.table("clients", account_id=SECOND)
@@ -179,7 +179,7 @@ def test_an_account_whose_owner_is_not_told_holds_up_no_other(two: Lab) -> None:
 
 @pytest.mark.rare
 def test_the_only_account_whose_owner_is_not_told_ends_the_run(open_lab: OpenLab) -> None:
-    """Exit code 3 with what Harvest refused and what to do; rows stay, and the run is on record."""
+    """The run exits with 3, the refusal and a remedy; rows stay, and the run is recorded."""
     lab = open_lab.loaded("clients", "tasks")
     before = lab.table("clients")
     lab.server.fault("forbidden", table="users_me")
@@ -192,7 +192,7 @@ def test_the_only_account_whose_owner_is_not_told_ends_the_run(open_lab: OpenLab
 
 @pytest.mark.rare
 def test_emptied_whole_table_is_emptied_for_its_account(two: Lab) -> None:
-    """The last role deleted: that account's rows go, the other account's stay, children too."""
+    """If an account's last role is deleted, its rows leave; the other's stay, children too."""
     for record in two.server.rows("roles", FIRST):
         two.server.delete("roles", record["id"], FIRST)
     report = two.sync("clients", "roles")
@@ -211,20 +211,20 @@ def test_emptied_whole_table_is_emptied_for_its_account(two: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("status", [404, 401])
 def test_unknown_account_is_refused(open_lab: OpenLab, status: Any) -> None:
-    """An account the token does not reach: exit 3, whichever way Harvest says so."""
+    """An account that the token does not reach is exit code 3, whichever way Harvest says so."""
     lab = open_lab(wrong_account=status)
     with pytest.raises(AuthError, match=str(STRANGE)) as caught:
         lab.sync(account=[STRANGE])
     assert caught.value.exit_code == 3
 
 
-# Being told to wait, to leave out, to look again.
+# Throttling, modules that are off, roles that change.
 
 
 @pytest.mark.rare
 @pytest.mark.parametrize("how", ["empty", "404"])
 def test_switched_off_module_keeps_its_rows(open_lab: OpenLab, how: str) -> None:
-    """Whatever Harvest answers for a module that is off: named, skipped, its tables stay."""
+    """Whatever Harvest answers for a module that is off, it is named and its tables stay."""
     tables = ("estimates", "estimate_item_categories", "clients")
     lab = open_lab.loaded(*tables, module_off=how, estimates=12)
     before = {table: lab.table(table) for table in (*tables, "estimates__line_items")}
@@ -245,7 +245,7 @@ def test_switched_off_module_keeps_its_rows(open_lab: OpenLab, how: str) -> None
 
 @pytest.mark.rare
 def test_wider_role_reads_history_again(open_lab: OpenLab) -> None:
-    """A manager becomes administrator: rows come into sight that changed long before the cursor."""
+    """When a manager becomes administrator, old rows appear that changed before the cursor."""
     lab = open_lab(entries=300)
     lab.stop_timers()
     lab.rest()
@@ -263,7 +263,7 @@ def test_wider_role_reads_history_again(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_record_with_an_odd_id_is_left_out_alone(open_lab: OpenLab) -> None:
-    """The others land, the run is partial, and no row leaves that table until it is gone."""
+    """Other records land; the run is partial and removes no row there until the record is gone."""
     lab = open_lab.loaded("clients")
     gone, kept = lab.server.rows("clients")[:2]
     lab.server.delete("clients", gone["id"], force=True)

@@ -1,4 +1,4 @@
-"""Tables in files: Delta and Iceberg by ``sync``, and plain files, which are refused."""
+"""Tables in files: ``sync`` writes Delta and Iceberg, and refuses plain files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lab(tmp_path: Path) -> Iterator[DestinationLab]:
 
 
 def refused(lab: DestinationLab, **options: Any) -> str:
-    """The message with which a run is refused, before Harvest was asked for a table."""
+    """The message that refuses a run before it asks Harvest for a table."""
     lab.server.reset_requests()
     with pytest.raises(ConfigError) as caught:
         lab.sync(*TABLES, **options)
@@ -37,7 +37,7 @@ def refused(lab: DestinationLab, **options: Any) -> str:
 
 
 def test_plain_files_are_refused(lab: DestinationLab) -> None:
-    """They cannot replace rows: which formats can, and how they are named."""
+    """Plain files cannot replace rows: the message names the formats that can, and their option."""
     message = refused(lab, settings={"table_format": None})
     assert "--table-format delta" in message
     assert "table_format under [sources.harvest]" in message
@@ -46,7 +46,7 @@ def test_plain_files_are_refused(lab: DestinationLab) -> None:
 
 @pytest.mark.rare
 def test_another_format_than_that_of_the_tables_is_refused(lab: DestinationLab) -> None:
-    """Both are named; a run with the right one goes on."""
+    """If the tables have another format, the run names both; a run with the right one works."""
     pytest.importorskip("pyiceberg")
     lab.sync(*TABLES)
     message = refused(lab, settings={"table_format": "iceberg"})
@@ -56,7 +56,7 @@ def test_another_format_than_that_of_the_tables_is_refused(lab: DestinationLab) 
 
 @pytest.mark.rare
 def test_a_warehouse_of_another_pipeline_is_refused(lab: DestinationLab) -> None:
-    """The pipeline that loaded last is known by the files of its states."""
+    """The state files show which pipeline loaded last."""
     lab.sync(*TABLES)
     assert "belongs to pipeline harvest" in refused(lab, pipeline="another")
     assert lab.sync(*TABLES, pipeline="another", take_over=True).status == "ok"
@@ -65,7 +65,7 @@ def test_a_warehouse_of_another_pipeline_is_refused(lab: DestinationLab) -> None
 
 @pytest.mark.thorough
 def test_two_machines_in_turn(lab: DestinationLab) -> None:
-    """A folder that is behind goes on from the state in the files; none loads over another."""
+    """A folder that is behind goes on from the state in the files and overwrites no load."""
     lab.sync(*TABLES)
     folder, kept = lab.folder / "dlt", lab.folder / "kept"
     shutil.copytree(folder, kept)
@@ -83,7 +83,7 @@ def test_two_machines_in_turn(lab: DestinationLab) -> None:
 
 @pytest.mark.rare
 def test_a_table_that_was_removed_is_read_again(lab: DestinationLab) -> None:
-    """Its folder is gone: it is made anew, and read from the beginning."""
+    """If a table's folder is gone, a run creates it anew and reads it from the beginning."""
     lab.sync(*TABLES)
     shutil.rmtree(lab.folder / "lake" / "harvest" / "clients")
     lab.rest()
@@ -94,7 +94,7 @@ def test_a_table_that_was_removed_is_read_again(lab: DestinationLab) -> None:
 
 @pytest.mark.rare
 def test_the_tables_are_read_without_extensions_of_duckdb(lab: DestinationLab) -> None:
-    """attach() gives a dataset that needs nothing but what a sync needs."""
+    """attach() gives a dataset that needs no packages beyond those that a sync needs."""
     lab.sync(*TABLES)
     with lab.working():
         dataset = attach(destination="filesystem").dataset()
@@ -103,7 +103,7 @@ def test_the_tables_are_read_without_extensions_of_duckdb(lab: DestinationLab) -
 
 
 def test_no_comments_are_written_where_there_are_none(lab: DestinationLab) -> None:
-    """They would need a view on every table, which is gone with the connection."""
+    """Comments would need a view on every table, which disappears with the connection."""
     assert lab.sync(*TABLES).status == "ok"
     with lab.working(), pytest.raises(KeyError):
         attach(destination="filesystem").get_local_state_val("harvest_source_comments")
@@ -111,7 +111,7 @@ def test_no_comments_are_written_where_there_are_none(lab: DestinationLab) -> No
 
 @pytest.mark.thorough
 def test_files_are_tried_with_a_table_of_their_own(lab: DestinationLab) -> None:
-    """Every value comes back, and nothing stays."""
+    """Every value comes back, and the trial leaves nothing behind."""
     with lab.working():
         target = Target("filesystem", None, "harvest", "harvest", table_format="delta")
         assert try_destination(target) == []
@@ -120,7 +120,7 @@ def test_files_are_tried_with_a_table_of_their_own(lab: DestinationLab) -> None:
 
 @pytest.mark.rare
 def test_plain_dlt_loads_delta(lab: DestinationLab) -> None:
-    """With table_format dlt merges by itself, also tables without rows; history needs a sync."""
+    """With table_format dlt merges by itself, tables without rows too; history needs a sync."""
     tables = ("clients", "invoices")
     assert not lab.server.rows("invoices")
     with lab.working():

@@ -1,4 +1,4 @@
-"""A disk that is full: said so, and no row is lost once there is room again."""
+"""A full disk: the run says so, and loses no row once there is room again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.lab import Lab
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int = 40) -> Iterator[Path]:
-    """A file system of its own."""
+    """A small file system."""
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs"]
     done = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True)
@@ -32,7 +32,7 @@ def small_disk(folder: Path, megabytes: int = 40) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """A file that takes all room but *leave* bytes."""
+    """Write a file that leaves *leave* bytes free."""
     room = os.statvfs(disk)
     ballast = disk / "ballast"
     ballast.write_bytes(bytes(max(0, room.f_bavail * room.f_frsize - leave)))
@@ -54,7 +54,7 @@ def sync_in_trouble(lab: Lab) -> SyncReport | DestinationError:
 )
 @pytest.mark.parametrize("what", ["database", "folder"])
 def test_a_full_disk_is_said_so_and_heals(tmp_path: Path, what: str, leave: int) -> None:
-    """Exit 6 and why, be it the database's disk or that of dlt's folder; no row is lost."""
+    """The run exits with 6 and the reason, for either disk that is full, and loses no row."""
     with small_disk(tmp_path / "small") as disk, Lab(tmp_path, invoices=15) as lab:
         if what == "database":
             lab.database = disk / "harvest_data.duckdb"
@@ -76,7 +76,7 @@ def test_a_full_disk_is_said_so_and_heals(tmp_path: Path, what: str, leave: int)
         else:
             assert leave, "there was no room at all"
         ballast.unlink()
-        gc.collect()  # dlt leaves the file open that it could not write.
+        gc.collect()  # dlt does not close the file that it could not write.
         lab.rest()
         assert lab.sync(*TABLES).status == "ok"
         assert_whole(lab)

@@ -11,7 +11,7 @@ from tests.support.truth import assert_equal
 
 
 def test_full_refresh_moves_what_is_gone(open_lab: OpenLab) -> None:
-    """Deleted invoices leave with their lines and are kept whole, lines included."""
+    """Deleted invoices leave with their lines; their records are kept whole, lines included."""
     lab = open_lab.loaded("invoices", "clients", invoices=20)
     before = lab.columns()
     gone = [record for record in lab.server.rows("invoices") if record["line_items"]][:3]
@@ -40,7 +40,7 @@ def test_full_refresh_moves_what_is_gone(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_guard_refuses_a_mass_removal(open_lab: OpenLab) -> None:
-    """More than a fifth of a table, and more than 25 rows: exit 5, and nothing is removed."""
+    """Over a fifth of a table and over 25 rows: exit 5, and nothing is removed."""
     lab = open_lab.loaded("contacts", "tasks", contacts=100)
     contacts = [record["id"] for record in lab.server.rows("contacts")]
     for record_id in contacts[:30]:
@@ -63,7 +63,7 @@ def test_guard_refuses_a_mass_removal(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_full_refresh_of_others_than_administrators_removes_nothing(open_lab: OpenLab) -> None:
-    """Fewer rows because of a role look like deletions: only an administrator's run removes."""
+    """A role that shows fewer rows looks like deletions, so only administrators' runs remove."""
     lab = open_lab.loaded("time_entries", entries=100)
     lab.token = lab.server.tokens["member"]
     lab.rest()
@@ -75,7 +75,7 @@ def test_full_refresh_of_others_than_administrators_removes_nothing(open_lab: Op
 
 @pytest.mark.rare
 def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
-    """Rows dated before start_date were not looked at, so they are not taken for deleted."""
+    """Rows dated before start_date were not read, so they are not taken for deleted."""
     lab = open_lab.loaded("time_entries", entries=100)
     entries = lab.server.rows("time_entries")
     newest, oldest = entries[0], entries[-1]
@@ -91,12 +91,12 @@ def test_full_refresh_leaves_rows_before_start_date(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_row_that_moved_out_of_the_bound_is_asked_for(open_lab: OpenLab) -> None:
-    """It is in no list that was read, and Harvest has it: only a row that answers 404 goes."""
+    """A row in no list that was read is asked for by id; it leaves only if Harvest answers 404."""
     lab = open_lab.loaded("time_entries", entries=60)
     lab.rest()
     recent = [row["id"] for row in lab.table("time_entries") if row["spent_date"].year == 2026]
     moved, gone = recent[:2]
-    # Its updated_at does not move: what changed since the last run does not have it.
+    # Its updated_at does not change, so a query for recent changes does not return it.
     lab.server.edit("time_entries", moved, touch=False, spent_date="2025-12-31")
     lab.server.delete("time_entries", gone)
     report = lab.sync("time_entries", full_refresh=True, settings={"start_date": "2026-01-01"})

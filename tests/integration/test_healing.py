@@ -1,7 +1,7 @@
 """
-What people and machines do to a warehouse between two runs: the next run heals, by itself.
+Damage that people and machines do to a warehouse between two runs: the next run repairs it.
 
-Nothing here needs a manual step, and in the end the tables equal the account.
+No manual step is needed, and in the end the tables equal the account.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from tests.support.truth import assert_equal
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """A lab whose tables are loaded, with something new in Harvest."""
+    """A lab with loaded tables and something new in Harvest."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     change(lab)
     return lab
 
 
 def test_a_lost_folder_is_restored(lab: Lab) -> None:
-    """Cursors lie in the warehouse with the rows: a new machine reads only what changed."""
+    """The warehouse holds the cursors too, so a new machine reads only what changed."""
     shutil.rmtree(lab.folder / "dlt")
     report = lab.sync(*TABLES)
     assert report.status == "ok"
@@ -57,7 +57,7 @@ def test_a_lost_folder_is_restored(lab: Lab) -> None:
     ],
 )
 def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> None:
-    """dlt believes that it is there: it is missed, made again and read from the beginning."""
+    """dlt believes it is there, but the run creates it and reads it from the beginning."""
     lab.alter(statement)
     report = lab.sync(*TABLES)
     assert report.status == "ok"
@@ -74,7 +74,7 @@ def test_a_dropped_table_comes_back(lab: Lab, statement: str, table: str) -> Non
     "table", ["sync_runs", "_dlt_loads", "_dlt_version", "_dlt_pipeline_state"]
 )
 def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
-    """Our own tables, and dlt's: none of them can stop a run for good."""
+    """The loss of our own tables or dlt's cannot stop runs permanently."""
     lab.alter(f"DROP TABLE {table}")
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
@@ -83,7 +83,7 @@ def test_bookkeeping_comes_back(lab: Lab, table: str) -> None:
 
 @pytest.mark.rare
 def test_a_table_that_is_not_asked_for_comes_back_too(lab: Lab) -> None:
-    """Dropped, then created by a run of other tables: its history is not forgotten."""
+    """A run of other tables recreates it empty; the next run of it still reads all its history."""
     lab.alter("DROP TABLE clients")
     assert lab.sync("time_entries").status == "ok"
     assert lab.sync(*TABLES).status == "ok"
@@ -101,7 +101,7 @@ def test_a_deleted_file_is_filled_again(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_an_older_copy_is_brought_up_to_date(lab: Lab, tmp_path: Path) -> None:
-    """Yesterday's copy put back: the cursors that lie in it count, not those of the folder."""
+    """If yesterday's copy is put back, its own cursors count, not those of the working folder."""
     backup = tmp_path / "backup.duckdb"
     shutil.copy(lab.database, backup)
     assert lab.sync(*TABLES).status == "ok"
@@ -122,7 +122,7 @@ def test_an_older_copy_is_brought_up_to_date(lab: Lab, tmp_path: Path) -> None:
     "content", ['{"half":', *(pytest.param(text, marks=pytest.mark.slow) for text in (None, ""))]
 )
 def test_a_damaged_folder_is_made_anew(lab: Lab, name: str, content: str | None) -> None:
-    """Files that a full disk or a power cut left empty, half or not at all."""
+    """A full disk or a power cut left files empty, truncated or missing."""
     for file in (lab.folder / "dlt").rglob(name):
         file.unlink()
         if content is not None:
@@ -138,7 +138,7 @@ def test_a_damaged_folder_is_made_anew(lab: Lab, name: str, content: str | None)
 
 @pytest.mark.rare
 def test_a_reader_is_waited_for(lab: Lab) -> None:
-    """A file that is free again within destination_wait costs time and nothing else."""
+    """A file that is released within destination_wait costs time and nothing else."""
     with reading(lab.database) as reader:
 
         def leave(slept: float) -> None:
@@ -155,7 +155,7 @@ def test_a_reader_is_waited_for(lab: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize(("settings", "seconds"), [({}, 60), ({"destination_wait": 5}, 5)])
 def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], seconds: int) -> None:
-    """After destination_wait: exit 6 and the PID; no table was asked for, the next run has it."""
+    """After destination_wait: exit 6 with the PID; no table was requested; the next run has all."""
     slept: list[float] = []
     lab.server.reset_requests()
     with reading(lab.database) as reader, pytest.raises(DestinationError) as caught:
@@ -169,7 +169,7 @@ def test_a_reader_that_stays_is_named(lab: Lab, settings: dict[str, int], second
 
 @pytest.mark.rare
 def test_a_reader_that_comes_after_the_load_and_stays_is_waited_for_twice(lab: Lab) -> None:
-    """By the audit, and by the end of the run: not again for each of the steps of that."""
+    """The audit waits once and the end of the run once, but not again for each of its steps."""
     slept: list[float] = []
     with ExitStack() as readers:
 
@@ -193,7 +193,7 @@ def test_a_reader_that_comes_after_the_load_and_stays_is_waited_for_twice(lab: L
 
 @pytest.mark.rare
 def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
-    """While Harvest is asked the file is free, and another process may open it before the load."""
+    """A run does not hold the file while it asks Harvest; another process may open it meanwhile."""
     with ExitStack() as readers:
         came: list[Child] = []
 
@@ -221,7 +221,7 @@ def test_a_reader_that_comes_in_between_is_waited_for(lab: Lab) -> None:
     "days", [400, *(pytest.param(days, marks=pytest.mark.slow) for days in (-20_000, -400))]
 )
 def test_a_clock_that_was_set_wrong_loses_nothing(lab: Lab, days: int) -> None:
-    """This machine's clock goes back or ahead for a run: no row is missed."""
+    """If this machine's clock is behind or ahead for one run, no row is missed."""
     clock: Clock = OwnClock(lambda: lab.clock() + timedelta(days=days), lambda _: None)
     for wrong in (True, False, False):
         change(lab)

@@ -1,4 +1,4 @@
-"""Every version of a row, for tables asked for, and what held on a day."""
+"""Every version of a row, for the requested tables, and what was valid on a day."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def versions(lab: Lab, table: str, record_id: int, account_id: int = ACCOUNTS[0]
 
 
 def assert_current(lab: Lab, table: str) -> None:
-    """The open versions are the rows of the table, one each."""
+    """Each row of the table has exactly one open version, which equals it."""
     names = ", ".join(name for name in lab.columns(table) if not name.startswith("_dlt"))
     query = f"SELECT {names} FROM {table}%s ORDER BY account_id, id"
     assert lab.sql(query % "") == lab.sql(query % "_history WHERE valid_to IS NULL")
 
 
 def test_every_version_is_kept(open_lab: OpenLab) -> None:
-    """An edit closes the version before and opens one; what was not read stays open, and once."""
+    """An edit closes one version and opens the next; a row that is not read keeps its open one."""
     lab = open_lab.loaded("projects", "users", options=WISHED, accounts=ACCOUNTS)
     project = lab.server.rows("projects")[0]
     for name in ("Second", "Third", project["name"]):
@@ -54,7 +54,7 @@ def test_every_version_is_kept(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
-    """The daily overlap and a full refresh read rows that did not change: nothing is added."""
+    """The daily overlap and a full refresh reread unchanged rows without adding versions."""
     lab = open_lab.loaded("projects", "users", options=WISHED)
     before = [lab.table("projects_history"), lab.table("users_history")]
     lab.rest(2 * DAY)
@@ -65,7 +65,7 @@ def test_a_row_read_again_is_no_version(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_row_that_is_gone_has_no_open_version(open_lab: OpenLab) -> None:
-    """A full refresh removes it from the table, and its last version ends then."""
+    """A full refresh removes the row from the table, and ends its last version then."""
     lab = open_lab.loaded("projects", "users", options=WISHED, accounts=ACCOUNTS)
     gone = lab.server.rows("projects")[0]["id"]
     lab.server.delete("projects", gone, force=True)
@@ -78,7 +78,7 @@ def test_a_row_that_is_gone_has_no_open_version(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
-    """A person whose roles change has another version, with the roles as JSON."""
+    """A person whose roles change gets a new version, with the roles as JSON."""
     lab = open_lab.loaded("projects", "users", options=WISHED)
     user = next(row for row in lab.server.rows("users") if row["roles"])
     lab.rest()
@@ -90,7 +90,7 @@ def test_arrays_are_part_of_a_version(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> None:
-    """The table is read from its first row on, so that every row has a version to begin with."""
+    """The table is read from its first row, so that every row has an initial version."""
     lab = open_lab.loaded("projects")
     lab.rest()
     lab.sync("projects", settings=WISH)
@@ -100,7 +100,7 @@ def test_history_asked_for_later_begins_with_every_row(open_lab: OpenLab) -> Non
 
 @pytest.mark.rare
 def test_a_field_that_appears_is_no_version(open_lab: OpenLab) -> None:
-    """Only rows in which Harvest says something new get one; the new column is there."""
+    """Only rows to which Harvest gives a new value get a version; the new column is there."""
     lab = open_lab.loaded("projects", "users", options=WISHED)
     edited = lab.server.rows("projects")[0]["id"]
 
@@ -141,7 +141,7 @@ def test_history_with_plain_dlt(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_which_rate_held_on_which_day(open_lab: OpenLab) -> None:
-    """The query to copy tells the rates of every entry, on both sides of a change of rate."""
+    """The query to copy gives the rates of every entry, before and after a rate changes."""
     lab = open_lab()
     entries = sorted(lab.server.rows("time_entries"), key=lambda row: str(row["spent_date"]))
     user, day = entries[-1]["user"]["id"], entries[-1]["spent_date"]

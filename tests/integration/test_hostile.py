@@ -1,5 +1,5 @@
 """
-What no client sends on purpose: names like SQL, ours or each other's, values beyond every column.
+Data that no client sends on purpose: names like SQL, ours or each other's, values out of range.
 
 The whole path, sandbox to DuckDB and back, in both lanes: tables without arrays travel as Arrow
 tables, those with arrays as dictionaries.
@@ -64,7 +64,7 @@ FIELDS: Mapping[str, Any] = {
 
 
 def without_misfits(warnings: list[str]) -> list[str]:
-    """Warnings, less those that count values which do not fit: these come on purpose."""
+    """The warnings other than those that count misfit values, which are intended here."""
     return [each for each in warnings if "Sums of the column leave them out" not in each]
 
 
@@ -77,7 +77,7 @@ def lab(open_lab: OpenLab) -> Lab:
 
 
 def touch(lab: Lab, table: str) -> None:
-    """Have every record of *table* read again."""
+    """Touch every record of *table*, so that it is read again."""
     lab.server.edit_many(table, [row["id"] for row in lab.server.rows(table)])
     lab.rest()
 
@@ -85,7 +85,7 @@ def touch(lab: Lab, table: str) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("table", LANES)
 def test_texts_arrive_as_they_are(lab: Lab, table: str) -> None:
-    """One record for each; a lone half of a pair, which no database holds, as its escape."""
+    """Every text arrives unchanged; a lone surrogate, which no database holds, as its escape."""
     records = [lab.server.create(table) for _ in TEXTS]
     for record, text in zip(records, TEXTS.values(), strict=True):
         change: dict[str, Any] = {TEXT[table]: text}
@@ -101,7 +101,7 @@ def test_texts_arrive_as_they_are(lab: Lab, table: str) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("table", LANES)
 def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
-    """Named like ours, like SQL, like each other: every value is in its row, somewhere, exactly."""
+    """Fields may be named like ours, SQL or each other: every value is kept exactly in its row."""
     lab.server.alter(table, lambda record: {**record, **FIELDS})
     touch(lab, table)
     report = lab.sync(*LANES)
@@ -118,7 +118,7 @@ def test_fields_of_any_name_arrive(lab: Lab, table: str) -> None:
 
 @pytest.mark.rare
 def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab) -> None:
-    """People type such years; windows, cursors and checks go on around them."""
+    """People type such years; windows, cursors and audits work around them."""
     lab = open_lab(entries=60, invoices=6)
     lab.stop_timers()
     for place, day in enumerate(["0001-01-01", "9999-12-31"]):
@@ -138,7 +138,7 @@ def test_days_at_the_ends_of_time_arrive(open_lab: OpenLab) -> None:
 @pytest.mark.parametrize("table", LANES)
 def test_repeated_rows_are_not_doubled(lab: Lab, table: str) -> None:
     """
-    An id that stands twice on one page is there once.
+    An id that is duplicated on one page is in the table once.
 
     Other bad answers: ``tests/extract/test_hostile.py``.
     """
@@ -155,7 +155,7 @@ def test_repeated_rows_are_not_doubled(lab: Lab, table: str) -> None:
 
 @pytest.mark.parametrize("table", LANES)
 def test_nesting_beyond_measure_is_an_error_of_ours(lab: Lab, table: str) -> None:
-    """Never the interpreter's: the other tables land."""
+    """Excessive nesting is our error, not the interpreter's, and the other tables land."""
     deep: Any = 1
     for _ in range(400):
         deep = {"a": deep}

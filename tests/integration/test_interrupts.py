@@ -1,6 +1,4 @@
-"""
-Ctrl-C, wherever a run is: exit 130, what was loaded stays, and the next run has the rest.
-"""
+"""Ctrl-C at any point of a run: exit 130, what was loaded stays, and the next run has the rest."""
 
 from __future__ import annotations
 
@@ -20,14 +18,14 @@ from tests.support.moments import MOMENTS, start_sync
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """A lab whose tables are loaded, with something new in Harvest."""
+    """A lab with loaded tables and something new in Harvest."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     change(lab)
     return lab
 
 
 def assert_interrupted(child: Child) -> None:
-    """Exit 130 and a line that says what is kept; a child that hangs fails the test."""
+    """Exit 130 with a line that says what is kept; a child that hangs fails the test."""
     out, err = child.communicate()
     assert child.returncode == 130, (out, err)
     assert "What was loaded stays; the same command goes on from here." in err
@@ -36,7 +34,7 @@ def assert_interrupted(child: Child) -> None:
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
 def test_an_interrupt_leaves_in_order(lab: Lab, moment: str) -> None:
-    """Wherever a run is: exit 130, what is kept is said, and the next run has the rest."""
+    """At any point of a run: exit 130, a line says what is kept, the next run has the rest."""
     assert_interrupted(start_sync(lab, *TABLES, number=signal.SIGINT, moment=moment))
     assert lab.sync(*TABLES).status == "ok"
     assert_whole(lab)
@@ -45,13 +43,13 @@ def test_an_interrupt_leaves_in_order(lab: Lab, moment: str) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("fault", ["stall", "rate_limited", "unavailable"])
 def test_an_interrupt_does_not_wait_for_harvest(lab: Lab, fault: str) -> None:
-    """Not for an answer that never comes, nor for the end of a pause that Harvest asked for."""
+    """An interrupt ends the wait for a missing answer, and a pause that Harvest asked for."""
     children: Queue[Child] = Queue()
     waiting: list[str | None] = []
 
     def interrupt(request: Request) -> None:
         waiting.append(request.table)
-        if len(waiting) == len(TABLES) + 1:  # The owner was asked first.
+        if len(waiting) == len(TABLES) + 1:  # The run asked for the token's owner first.
             children.get().send_signal(signal.SIGINT)
 
     lab.server.after_request(interrupt)
@@ -68,7 +66,7 @@ def test_an_interrupt_does_not_wait_for_harvest(lab: Lab, fault: str) -> None:
 
 @pytest.mark.rare
 def test_an_interrupt_ends_the_wait_for_another_reader(lab: Lab) -> None:
-    """A run that waits for a file held by another process can be told to leave, too."""
+    """An interrupt also ends a run that waits for a file held by another process."""
     with reading(lab.database):
         moment = "harvest_source.clock:SystemClock:sleep"
         assert_interrupted(start_sync(lab, *TABLES, number=signal.SIGINT, moment=moment))

@@ -1,8 +1,8 @@
 """
-SIGKILL at chosen moments of a real run: the next run heals, and the tables are the account's.
+SIGKILL at chosen moments of a real run: the next run heals, and the tables equal the account.
 
-The child runs the command line. Where the moment is one of dlt's, the child kills itself as it gets
-there; where it is one of Harvest's, the sandbox kills it from the hook of a request.
+The child runs the command line. At a moment inside dlt, the child kills itself; at a moment inside
+Harvest, the sandbox kills it from a request hook.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MOMENTS = {
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """A lab whose tables are loaded, with something to lose in every table."""
+    """A lab with loaded tables, and something to lose in every table."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     change(lab)
     lab.server.edit("invoices", lab.server.rows("invoices")[1]["id"], line_items=[])
@@ -58,20 +58,20 @@ def lab(open_lab: OpenLab) -> Lab:
 
 
 def kill(lab: Lab, moment: str) -> None:
-    """A run that dies at *moment*."""
+    """Run a sync that dies at *moment*."""
     with start_sync(lab, *TABLES, number=signal.SIGKILL, moment=moment) as child:
         assert child.wait() == -signal.SIGKILL
 
 
 def die(lab: Lab, run: Callable[[], None]) -> None:
-    """A child that calls *run*, a function of this module, which ends it."""
+    """Start a child that calls *run*, a function of this module, which kills it."""
     call = f"tests.integration.test_kills:{run.__name__}"
     with fork(folder=lab.folder, environment=lab.environment, call=call) as child:
         assert child.wait() == -signal.SIGKILL
 
 
 def assert_heals(lab: Lab) -> None:
-    """The next run succeeds, and everything is there once."""
+    """The next run succeeds, and every row is there once."""
     lab.rest()
     assert lab.sync(*TABLES).status == "ok"
     for table in TABLES:
@@ -81,7 +81,7 @@ def assert_heals(lab: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
 def test_killed_in_dlt(lab: Lab, moment: str) -> None:
-    """Whatever dlt was doing, the next run finishes it and goes on."""
+    """Whatever dlt was doing, the next run completes it and continues."""
     kill(lab, moment)
     assert_heals(lab)
 
@@ -89,7 +89,7 @@ def test_killed_in_dlt(lab: Lab, moment: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("call", range(1, 60))
 def test_killed_at_any_statement(lab: Lab, call: int) -> None:
-    """Killed as it is about to run its n-th statement of SQL, dlt's own among them."""
+    """A run killed before its n-th SQL statement, dlt's included, loses nothing."""
     with start_sync(
         lab, *TABLES, number=signal.SIGKILL, moment=STATEMENT, call_number=call
     ) as child:
@@ -98,7 +98,7 @@ def test_killed_at_any_statement(lab: Lab, call: int) -> None:
 
 
 def test_killed_while_reading(lab: Lab) -> None:
-    """Killed between two requests, nothing has moved: the next run reads it all again."""
+    """If a run is killed between two requests, nothing has moved: the next reads all again."""
     children: Queue[Child] = Queue()
 
     def strike(request: Request) -> None:
@@ -115,7 +115,7 @@ def test_killed_while_reading(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_killed_in_the_first_run_of_all(open_lab: OpenLab) -> None:
-    """A first run killed with its tables half there: the second makes them whole."""
+    """A first run is killed with its tables half loaded; the second run completes them."""
     lab = open_lab()
     lab.stop_timers()
     kill(lab, COPIED)
@@ -124,7 +124,7 @@ def test_killed_in_the_first_run_of_all(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_killed_with_new_rows_in_their_table(open_lab: OpenLab) -> None:
-    """New rows go straight into their table: those that dlt has not noted are there once."""
+    """New rows go directly into their table: those that dlt has not noted are there only once."""
     lab = open_lab(entries=1_200)
     lab.stop_timers()
     die(lab, sync_and_die_with_new_rows_in_their_table)
@@ -147,7 +147,7 @@ def sync_and_die_with_new_rows_in_their_table() -> None:
 
 
 def test_a_killed_backfill_goes_on_where_it_was(open_lab: OpenLab) -> None:
-    """Windows that are safe are not read again, and what moved meanwhile is not lost."""
+    """Windows that were loaded are not read again, and no change in the meantime is lost."""
     lab = open_lab(entries=62_000)
     lab.stop_timers()
     die(lab, sync_and_die_in_the_fifth_load)
@@ -169,7 +169,7 @@ def test_a_killed_backfill_goes_on_where_it_was(open_lab: OpenLab) -> None:
 
 
 def sync_and_die_in_the_fifth_load() -> None:
-    """In the child: a first sync in packages, four of which are loaded."""
+    """In the child: a first sync in packages, killed once four of them are loaded."""
     strike_at(LOADED, signal.SIGKILL, call=5)
     hooks = Hooks(package_rows=10_000, workers=1)
     sync(database=Path("harvest_data.duckdb"), table=["time_entries"], hooks=hooks)
@@ -180,7 +180,7 @@ def sync_and_die_in_the_fifth_load() -> None:
 
 @pytest.mark.rare
 def test_a_package_for_a_file_that_is_gone_does_not_count(lab: Lab) -> None:
-    """Loading what is pending into a new file would bring its cursors, and none of the history."""
+    """A pending package would bring its cursors into a new file, but none of the history."""
     kill(lab, EXTRACTED)
     lab.database.unlink()
     assert lab.sync(*TABLES).status == "ok"
@@ -189,7 +189,7 @@ def test_a_package_for_a_file_that_is_gone_does_not_count(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_package_for_a_newer_file_does_not_count(lab: Lab, tmp_path: Path) -> None:
-    """Nor into a copy that is older than the package."""
+    """A pending package is not loaded into an older copy of the file either."""
     backup = tmp_path / "backup.duckdb"
     shutil.copy(lab.database, backup)
     assert lab.sync(*TABLES).status == "ok"
@@ -203,7 +203,7 @@ def test_a_package_for_a_newer_file_does_not_count(lab: Lab, tmp_path: Path) -> 
 
 @pytest.mark.rare
 def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
-    """A lock passes: what was read stays, and is loaded without asking Harvest again."""
+    """The lock is temporary, so the package stays and is loaded without asking Harvest again."""
     kill(lab, EXTRACTED)
     with reading(lab.database), pytest.raises(DestinationError, match="PID"):
         lab.sync(*TABLES)
@@ -218,7 +218,7 @@ def test_a_package_waits_while_the_file_is_held(lab: Lab) -> None:
 @pytest.mark.parametrize("pattern", ["*.parquet", "schema.json", "load_package_state.json"])
 @pytest.mark.parametrize("content", [pytest.param(b"", marks=pytest.mark.slow), b"half"])
 def test_a_broken_package_is_given_up(lab: Lab, pattern: str, content: bytes) -> None:
-    """A power cut left half a package: it never loads, and must not stand in the way for ever."""
+    """Half a package, as a power cut leaves, never loads and must not block runs permanently."""
     kill(lab, NORMALIZED)
     broken = [file for file in (lab.folder / "dlt").rglob(pattern) if "load" in file.parts]
     assert broken

@@ -1,4 +1,4 @@
-"""Lists that are read whole, of which rows were deleted or added in the warehouse by hand."""
+"""Lists that are read whole, whose rows were deleted or duplicated in the warehouse by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHILDREN = ("roles__user_ids", "project_assignments__task_assignments")
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """Synced twice: the second run loads no row."""
+    """A lab that was synced twice; the second run loaded no row."""
     lab = open_lab.loaded(*WHOLE, *IN_PARTS, entries=40, invoices=0, expenses=0)
     before = contents(lab)
     lab.rest()
@@ -51,7 +51,7 @@ def without_dlt(found: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_lists_of_another_size_are_loaded_again(lab: Lab, statement: str) -> None:
-    """Harvest's list is as it was when it was loaded, so only the warehouse can tell."""
+    """Harvest's list is unchanged since its load, so only the warehouse shows the difference."""
     before = without_dlt(contents(lab))
     lab.alter("; ".join(statement.format(name) for name in (*WHOLE, *IN_PARTS)))
     assert without_dlt(contents(lab)) != before
@@ -68,7 +68,7 @@ def test_lists_of_another_size_are_loaded_again(lab: Lab, statement: str) -> Non
 
 @pytest.mark.rare
 def test_elements_of_arrays_come_again(lab: Lab) -> None:
-    """They are rows of a table of their own, and what is remembered says how many."""
+    """Elements are rows of a child table, and the state records how many there are."""
     before = without_dlt(contents(lab))
     lab.alter("; ".join(f"DELETE FROM {name} WHERE rowid % 2 = 0" for name in CHILDREN))
     lab.rest()

@@ -15,7 +15,7 @@ from tests.support.labs import OpenLab
 
 
 def test_a_second_sync_stands_back_and_names_the_first(open_lab: OpenLab) -> None:
-    """It sends nothing, changes nothing, ends with 7, and says whom to wait for."""
+    """A second sync sends and changes nothing, exits with 7, and names the running one."""
     lab = open_lab()
     with syncing(lab.folder / "dlt" / "pipelines") as holder:
         named = rf"process {holder.pid} on .*2026-06-17 12:00:00"
@@ -27,7 +27,7 @@ def test_a_second_sync_stands_back_and_names_the_first(open_lab: OpenLab) -> Non
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
-    """What a SIGKILL leaves behind, lock file and holder's file, bars no later run."""
+    """The lock file and holder's file that a SIGKILL leaves behind block no later run."""
     with syncing(tmp_path) as holder:
         holder.kill()
         holder.wait()
@@ -38,7 +38,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_pipelines_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    """The lock is one pipeline's, and it is free again afterwards."""
+    """Each pipeline has its own lock, which is free again afterwards."""
     with (
         only_sync("one", tmp_path, now=HELD_SINCE),
         only_sync("other", tmp_path, now=HELD_SINCE),
@@ -51,7 +51,7 @@ def test_pipelines_do_not_wait_for_each_other(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_holder_still_bars(tmp_path: Path) -> None:
-    """The lock decides, not what is written beside it."""
+    """The lock decides, not the holder's file beside it."""
     with syncing(tmp_path):
         (tmp_path / "harvest.lock.json").write_text("{")
         with (
@@ -62,7 +62,7 @@ def test_an_unreadable_holder_still_bars(tmp_path: Path) -> None:
 
 
 def test_syncs_into_two_files_do_not_bar_each_other(open_lab: OpenLab) -> None:
-    """Both are pipeline harvest's, on one machine: each has a lock and cursors of its own."""
+    """Both are pipeline "harvest" on one machine, but each file has its own lock and cursors."""
     lab = open_lab()
     lab.sync("clients")
     other = lab.folder / "other.duckdb"
@@ -76,7 +76,7 @@ def test_syncs_into_two_files_do_not_bar_each_other(open_lab: OpenLab) -> None:
 
 
 def test_a_file_has_one_folder_for_good(data_dir: Path) -> None:
-    """The first of a name has dlt's own; nothing but its end gives it to another."""
+    """A name's first file gets dlt's own folder; another gets it only once that file is gone."""
     first, second = (build_target("duckdb", data_dir / f"{n}.duckdb", "harvest", "p") for n in "ab")
     assert claim_folder(first) == data_dir / "pipelines"
     (data_dir / "a.duckdb").touch()
@@ -85,14 +85,14 @@ def test_a_file_has_one_folder_for_good(data_dir: Path) -> None:
     assert claim_folder(first) == data_dir / "pipelines"
     (data_dir / "a.duckdb").unlink()
     with syncing(data_dir / "pipelines", "p"):
-        assert claim_folder(second) == apart  # The run at work makes the file anew.
+        assert claim_folder(second) == apart  # The running sync recreates the file.
     assert claim_folder(second) == data_dir / "pipelines"
     (data_dir / "b.duckdb").touch()
     assert claim_folder(first) != data_dir / "pipelines"
 
 
 def test_a_folder_that_cannot_be_written_is_refused(data_dir: Path) -> None:
-    """A short error that names the variable, not a traceback."""
+    """The error is short and names the variable; there is no traceback."""
     (data_dir / "pipelines").touch()
     with pytest.raises(DestinationError, match="DLT_DATA_DIR"):
         claim_folder(build_target("duckdb", data_dir / "a.duckdb", "harvest", "p"))
@@ -100,6 +100,6 @@ def test_a_folder_that_cannot_be_written_is_refused(data_dir: Path) -> None:
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of dlt's own."""
+    """A separate data folder for dlt."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))
     return tmp_path

@@ -1,4 +1,4 @@
-"""The warehouse for agents: the real server over stdio, asked by the protocol's own client."""
+"""The warehouse for agents: the real server over stdio, called by the protocol's own client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ERAS = ("auto", "legacy")
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small warehouse, with notes that would be orders, and one that is long."""
+    """The small warehouse, with notes that read like orders, and one long note."""
     path = make_warehouse(tmp_path_factory.mktemp("mcp") / "warehouse.duckdb")
     with duckdb.connect(str(path)) as connection:
         connection.execute(
@@ -45,7 +45,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ask(
     warehouse: Path, era: str, talk: Callable[[Client], Awaitable[Any]], log: Path | None = None
 ) -> Any:
-    """Start the server, talk to it, and return what the talk returns."""
+    """Start the server, talk to it, and return what *talk* returns."""
     log = log or warehouse.with_suffix(".log")
     arguments = ["--database", str(warehouse), "--audit-log", str(log)]
     command = StdioServerParameters(
@@ -71,7 +71,7 @@ def read(result: CallToolResult) -> dict[str, Any]:
 
 
 def read_error(result: CallToolResult) -> str:
-    """The words of a failure."""
+    """The error text of a failed call."""
     assert result.is_error
     (content,) = result.content
     assert isinstance(content, TextContent)
@@ -80,7 +80,7 @@ def read_error(result: CallToolResult) -> str:
 
 @pytest.mark.parametrize("era", ERAS)
 def test_an_agent_finds_its_way(warehouse: Path, era: str) -> None:
-    """In both eras of the protocol: the tools are read-only, and each answers."""
+    """In both eras of the protocol, the tools are read-only and each of them answers."""
 
     async def talk(client: Client) -> None:
         listed = await client.list_tools()
@@ -114,7 +114,7 @@ def test_an_agent_finds_its_way(warehouse: Path, era: str) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("era", ERAS)
 def test_questions_are_prompts(warehouse: Path, era: str) -> None:
-    """Each has the query that works here: on the tables, as this warehouse has no models of it."""
+    """Each prompt has the query that works here: on tables, as this warehouse has no models."""
 
     async def talk(client: Client) -> None:
         listed = await client.list_prompts()
@@ -142,7 +142,7 @@ def test_questions_are_prompts(warehouse: Path, era: str) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("era", ERAS)
 def test_what_is_not_declared_is_refused(warehouse: Path, era: str) -> None:
-    """Unknown tools, arguments and values: a short error that repeats nothing of what was sent."""
+    """Unknown tools, arguments and values give a short error that echoes nothing that was sent."""
     wrong: tuple[tuple[str, dict[str, Any], str], ...] = (
         ("list_records", {"table": "clients", "canary": 1}, "Extra inputs"),
         ("list_records", {"table": "clients", "limit": 501}, "limit"),
@@ -167,7 +167,7 @@ def test_what_is_not_declared_is_refused(warehouse: Path, era: str) -> None:
 
 
 def test_texts_are_data(warehouse: Path) -> None:
-    """Invisible characters are gone, the notice is there, and no error holds a note."""
+    """Invisible characters are removed, the notice is there, and no error contains a note."""
 
     async def talk(client: Client) -> None:
         arguments = {"table": "time_entries", "where": ["id=7"], "columns": ["notes"]}
@@ -183,7 +183,7 @@ def test_texts_are_data(warehouse: Path) -> None:
 
 @pytest.mark.rare
 def test_a_long_answer_is_cut_where_its_cursor_goes_on(warehouse: Path) -> None:
-    """Forty notes of 3,000 characters need several replies; together they have every record."""
+    """Forty notes of 3,000 characters need several replies, which together have every record."""
 
     async def talk(client: Client) -> None:
         seen: list[int] = []
@@ -206,7 +206,7 @@ def test_a_long_answer_is_cut_where_its_cursor_goes_on(warehouse: Path) -> None:
 
 @pytest.mark.rare
 def test_each_call_leaves_a_line_without_values(warehouse: Path, tmp_path: Path) -> None:
-    """Who, what, how many rows, how long and with what result; readable by the owner alone."""
+    """Each line has caller, call, rows, duration and result; only the owner can read the file."""
     log = tmp_path / "log" / "mcp.log"
 
     async def talk(client: Client) -> None:
@@ -233,7 +233,7 @@ def test_each_call_leaves_a_line_without_values(warehouse: Path, tmp_path: Path)
 
 
 def test_a_cancelled_call_ends_its_worker(warehouse: Path, tmp_path: Path) -> None:
-    """The process that counts without end is gone when the agent gives the call up."""
+    """If the agent cancels a call, the process that counts without end is gone."""
     log = tmp_path / "mcp.log"
     clock = SystemClock()
     audit = AuditLog(log, clock.now)

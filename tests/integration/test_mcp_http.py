@@ -1,4 +1,4 @@
-"""The server over HTTP: the real command, asked by the protocol's own client, and by intruders."""
+"""The server over HTTP: the real command, called by the protocol's own client and by intruders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sql = true
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The server with four callers; one token is for another server."""
+    """A server with four callers; one of the tokens belongs to another server."""
     folder = tmp_path_factory.mktemp("served")
     EXAMPLE.write(folder / "harvest_data.duckdb")
     served = prepare(folder, SCOPES)
@@ -37,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_callers_have_the_tools_of_their_scopes(served: Served, era: str) -> None:
-    """Listed and called; what is hidden answers as what does not exist."""
+    """Callers list and call the tools of their scope; a hidden tool answers like an unknown one."""
 
     async def limited(client: Client) -> None:
         listed = await client.list_tools()
@@ -63,7 +63,7 @@ def test_callers_have_the_tools_of_their_scopes(served: Served, era: str) -> Non
 
 
 def test_without_a_token_of_this_server_nothing_is_served(served: Served) -> None:
-    """None, a wrong one, another server's, one without its secret: 401 and a plain challenge."""
+    """A missing, wrong, foreign or truncated token gets 401 and a plain challenge."""
     served.tokens |= {"wrong": "hsa_0123_wrong", "half": served.tokens["bo"].rpartition("_")[0]}
     served.tokens["other"] = served.tokens["bo"][:-1] + "?"
     for name in ("", "wrong", "half", "other", "elsewhere"):
@@ -74,14 +74,14 @@ def test_without_a_token_of_this_server_nothing_is_served(served: Served) -> Non
 
 
 def test_other_hosts_and_origins_are_refused(served: Served) -> None:
-    """A page in a browser, or a name that leads here, gets nothing, even with a token."""
+    """A web page, or another name that resolves to this host, gets nothing even with a token."""
     assert served.post("bo", host="evil.example").status_code == 421
     assert served.post("bo", origin="https://evil.example").status_code == 403
     assert served.post("bo").status_code == 200
 
 
 def test_a_session_belongs_to_its_token(served: Served) -> None:
-    """With another caller's token it does not exist."""
+    """For another caller's token the session does not exist."""
     session = served.post("bo").headers["mcp-session-id"]
     own = {"mcp-session-id": session, "mcp-protocol-version": "2025-06-18"}
     others = served.post("ada", **own)
@@ -91,7 +91,7 @@ def test_a_session_belongs_to_its_token(served: Served) -> None:
 
 
 def test_cursors_belong_to_their_caller(served: Served) -> None:
-    """Another caller with the same scope cannot go on with one."""
+    """Another caller with the same scope cannot continue a cursor."""
     arguments = {"table": "time_entries", "limit": 2}
 
     async def begin(client: Client) -> Any:
@@ -111,7 +111,7 @@ def test_cursors_belong_to_their_caller(served: Served) -> None:
 
 @pytest.mark.rare
 def test_a_revoked_caller_is_out_at_once_and_others_go_on(served: Served) -> None:
-    """Also within a session that was open, which a new token of the same name does not get."""
+    """An open session ends too, and a new token of the same name does not get it back."""
     add = ("mcp", "token", "add", "di", "--scope", "all", "--url", served.url)
     served.tokens["di"] = served.command(*add).stdout.strip()
     session = served.post("di").headers["mcp-session-id"]
@@ -127,7 +127,7 @@ def test_a_revoked_caller_is_out_at_once_and_others_go_on(served: Served) -> Non
 
 
 def test_no_token_is_in_a_file_but_its_digest(served: Served) -> None:
-    """Neither in the audit log, which names caller and scope, nor on stderr, nor in the store."""
+    """No token is in the audit log, which names caller and scope, on stderr or in the store."""
     served.post("bo", host=served.tokens["bo"])
     texts = {
         path: path.read_text(errors="replace")

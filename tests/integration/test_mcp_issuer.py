@@ -50,7 +50,7 @@ METADATA = "/.well-known/oauth-protected-resource/mcp"
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[Issuer]:
-    """The company's, with a key of either kind."""
+    """The company's issuer, with one key of each kind."""
     keys = {"one": make_key(), "rsa": make_key("RS256")}
     with Issuer(keys=keys, people=PEOPLE).serve() as issuer:
         yield issuer
@@ -58,7 +58,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[Served]:
-    """A server without a token of its own, where every caller comes by the issuer."""
+    """A server without its own tokens, where every caller signs in through the issuer."""
     served = prepare_with(issuer, tmp_path_factory.mktemp("issuer"))
     with served.running():
         yield served
@@ -71,7 +71,7 @@ def prepare_with(issuer: Issuer, folder: Path) -> Served:
 
 
 class Storage:
-    """Of a client that keeps nothing."""
+    """Storage of a client that keeps nothing."""
 
     async def get_tokens(self) -> OAuthToken | None:
         return None
@@ -87,7 +87,7 @@ class Storage:
 
 
 def ask(served: Served, issuer: Issuer, client_id: str, era: str) -> tuple[list[str], Any]:
-    """Sign in as the protocol has it, beginning with the 401: the tools, and the records."""
+    """Sign in by the protocol, starting with the 401; return the tools and the records."""
     auth = ClientCredentialsOAuthProvider(
         served.url,
         Storage(),
@@ -111,7 +111,7 @@ def ask(served: Served, issuer: Issuer, client_id: str, era: str) -> tuple[list[
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_a_client_signs_in_at_the_issuer(served: Served, issuer: Issuer, era: str) -> None:
-    """It is led there by the metadata alone, and has what its groups allow."""
+    """The metadata alone leads the client to the issuer; its groups decide what it may do."""
     tools, answer = ask(served, issuer, "client-ada", era)
     assert tools == ["list_tables", "list_records", "sum_time"]
     assert answer["columns"] == ["account_id", "id", "hours"]
@@ -126,7 +126,7 @@ def test_a_client_signs_in_at_the_issuer(served: Served, issuer: Issuer, era: st
 
 
 def test_the_metadata_names_the_issuer(served: Served, issuer: Issuer) -> None:
-    """Without a token, to the letter; for the hosts of this server alone."""
+    """The metadata is public and exact, and served only for this server's hosts."""
     found = httpx.get(served.origin + METADATA, trust_env=False)
     assert found.json() == {
         "resource": served.url,
@@ -141,7 +141,7 @@ def test_the_metadata_names_the_issuer(served: Served, issuer: Issuer) -> None:
 
 
 def test_tokens_that_are_no_callers_get_nothing(served: Served, issuer: Issuer) -> None:
-    """All alike, and none of them is in a file; a person without a scope is in the log."""
+    """All get the same answer; no file contains a token; the log names a caller without a scope."""
     stranger = Issuer(url=issuer.url, keys={"one": make_key(), "other": make_key()})
     good = issuer.claim(served.url, **PEOPLE["client-bo"])
     bad = {
@@ -176,7 +176,7 @@ def test_tokens_that_are_no_callers_get_nothing(served: Served, issuer: Issuer) 
 def test_a_session_belongs_to_the_person_and_outlives_a_token(
     served: Served, issuer: Issuer
 ) -> None:
-    """A renewed token goes on; another person's does not; an expired one is refused."""
+    """A renewed token continues the session; another person's does not; an expired one fails."""
 
     def token(client: str, **others: Any) -> str:
         return issuer.sign(issuer.claim(served.url, **PEOPLE[client], **others))
@@ -192,7 +192,7 @@ def test_a_session_belongs_to_the_person_and_outlives_a_token(
 
 @pytest.mark.rare
 def test_an_issuer_that_is_away_closes_and_says_so(tmp_path: Path, issuer: Issuer) -> None:
-    """Its tokens are refused, tokens of our own are not; one line on stderr has the reason."""
+    """The issuer's tokens are refused, ours are not; one line on stderr gives the reason."""
     issuer.is_away = True
     try:
         served = prepare_with(issuer, tmp_path)
@@ -221,7 +221,7 @@ def test_an_issuer_that_is_away_closes_and_says_so(tmp_path: Path, issuer: Issue
 def test_settings_that_cannot_work_stop_the_server(
     tmp_path: Path, settings: str, words: str
 ) -> None:
-    """Before it listens, with what is wrong."""
+    """The server stops before it listens, and says what is wrong."""
     served = prepare(tmp_path, f"[sources.harvest]\n{settings}\n")
     done = served.command("mcp", "--http=127.0.0.1:1", "--audit-log", str(served.log))
     assert done.returncode == 2, done.stderr

@@ -1,4 +1,4 @@
-"""Where the server listens: encrypted by itself, or behind a proxy; asked by honest and evil."""
+"""The server's address: TLS of its own or behind a proxy, with honest and hostile clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EVIL = {
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Whom honest clients trust."""
+    """The certificate authority that honest clients trust."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
@@ -43,7 +43,7 @@ async def count_tools(client: Client) -> int:
 
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Served]:
-    """A server with a certificate of its own."""
+    """A server with its own certificate."""
     port = find_port()
     served = replace(
         prepare_for_ada(tmp_path_factory.mktemp("encrypted"), f"https://127.0.0.1:{port}/mcp"),
@@ -56,7 +56,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) ->
 
 
 def prepare_for_ada(folder: Path, url: str) -> Served:
-    """A server on the small warehouse with one caller, at an address of its own."""
+    """A server on the small warehouse with one caller, at its own address."""
     EXAMPLE.write(folder / "harvest_data.duckdb")
     served = replace(prepare(folder, SCOPES), url=url)
     served.add("ada", "all")
@@ -66,7 +66,7 @@ def prepare_for_ada(folder: Path, url: str) -> Served:
 @pytest.mark.rare
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_a_client_that_trusts_the_authority_is_served(encrypted: Served, era: str) -> None:
-    """By the protocol's own client, in both eras, over a connection that is verified."""
+    """The protocol's own client is served in both eras over a verified connection."""
     assert encrypted.ask("ada", era, count_tools) == 8
 
 
@@ -74,7 +74,7 @@ def test_a_client_that_trusts_the_authority_is_served(encrypted: Served, era: st
 def test_what_is_not_encrypted_or_not_trusted_gets_nothing(
     encrypted: Served, authority: Authority, tmp_path: Path
 ) -> None:
-    """Plain HTTP, old TLS, a client with other authorities, other hosts and origins."""
+    """Plain HTTP, clients that trust other authorities, other hosts and origins are refused."""
     with pytest.raises(httpx.TransportError):
         httpx.get(encrypted.url.replace("https", "http"), trust_env=False)
     old = authority.trust()
@@ -98,7 +98,7 @@ def _post(served: Served, tls: ssl.SSLContext) -> httpx.Response:
 def behind(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[tuple[Served, str]]:
-    """A server that takes connections of a proxy alone, and its own address."""
+    """A server that accepts only a proxy's connections, and its own address."""
     inner, outer = find_port(), find_port()
     served = replace(
         prepare_for_ada(tmp_path_factory.mktemp("behind"), f"https://127.0.0.1:{outer}/mcp"),
@@ -113,14 +113,14 @@ def behind(
 @pytest.mark.rare
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_callers_come_by_the_proxy(behind: tuple[Served, str], era: str) -> None:
-    """Streams pass through it, and its headers change nothing."""
+    """Streams pass through the proxy, and its headers change nothing."""
     served, _ = behind
     assert served.ask("ada", era, count_tools) == 8
     assert served.post("ada", **EVIL).status_code == 200
 
 
 def test_the_proxy_makes_no_evil_host_good(behind: tuple[Served, str]) -> None:
-    """What callers wrote is checked, and without a token nothing is."""
+    """The server checks the caller's own headers, and serves nothing without a token."""
     served, _ = behind
     assert served.post("ada", host="evil.example").status_code == 421
     assert served.post("ada", host="evil.example", **EVIL).status_code == 421
@@ -130,7 +130,7 @@ def test_the_proxy_makes_no_evil_host_good(behind: tuple[Served, str]) -> None:
 
 
 def test_around_the_proxy_there_is_no_way(behind: tuple[Served, str]) -> None:
-    """Not with a token, the right host, and headers that say to come from it."""
+    """A direct call fails even with a token, the right host and forged proxy headers."""
     served, inner = behind
     host = served.origin.removeprefix("https://")
     direct = replace(served, url=inner)
@@ -142,7 +142,7 @@ def test_around_the_proxy_there_is_no_way(behind: tuple[Served, str]) -> None:
 def test_a_proxy_that_says_another_host_is_refused(
     behind: tuple[Served, str], authority: Authority
 ) -> None:
-    """As nginx does unless it is told to pass on the caller's."""
+    """nginx sends another host unless it is configured to pass on the caller's."""
     served, inner = behind
     port, outer = int(inner.split(":")[2].partition("/")[0]), find_port()
     app = build_proxy(port, passes_host=False)
@@ -163,7 +163,7 @@ def test_a_proxy_that_says_another_host_is_refused(
 def test_a_place_that_cannot_be_is_refused_shortly(
     encrypted: Served, tmp_path: Path, options: list[str], words: str
 ) -> None:
-    """Exit code 2, no traceback, and no port is open."""
+    """The server exits with 2 without a traceback, and opens no port."""
     port, taken = find_port(), encrypted.origin.rpartition(":")[2]
     given: list[Any] = [each.format(port=port, taken=taken) for each in options]
     log = ("--audit-log", str(tmp_path / "audit.log"))

@@ -1,4 +1,4 @@
-"""Notifications: a real server gets them, and nothing about it can fail a run."""
+"""Notifications: a real server receives them, and no failure to send one can fail a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.posts import Post, serving
 
 @pytest.fixture
 def post() -> Iterator[Post]:
-    """The server that is told."""
+    """The server that receives the notifications."""
     with serving() as server:
         yield server
 
@@ -38,7 +38,7 @@ def sync(lab: Lab, **settings: Any) -> Any:
 
 
 def test_a_failure_and_a_recovery_are_told_and_success_is_not(lab: Lab, post: Post) -> None:
-    """In order, each with what happened; an ordinary run says nothing."""
+    """A failure and a recovery are reported in order with what happened; success is not."""
     sync(lab, notify_url=post.url)
     assert post.got == []
     lab.server.fault("missing_key", table="clients", times=50)
@@ -56,7 +56,7 @@ def test_a_failure_and_a_recovery_are_told_and_success_is_not(lab: Lab, post: Po
 
 
 def test_a_refused_sign_in_is_told(lab: Lab, post: Post) -> None:
-    """A run that ends before it has a report is told of, and still raises its error."""
+    """A run that fails before it has a report is notified, and still raises its error."""
     lab.server.revoke(lab.token)
     with pytest.raises(HarvestError):
         sync(lab, notify_url=post.url)
@@ -65,7 +65,7 @@ def test_a_refused_sign_in_is_told(lab: Lab, post: Post) -> None:
 
 
 def test_slack_gets_its_text(lab: Lab, post: Post) -> None:
-    """One line, and nothing else."""
+    """Slack gets one line of text, and nothing else."""
     sync(lab, notify_url=post.url, notify_style="slack", notify_on="always")
     ((path, body),) = post.got
     assert (path, list(body)) == ("/hook/canary", ["text"])
@@ -73,7 +73,7 @@ def test_slack_gets_its_text(lab: Lab, post: Post) -> None:
 
 
 def test_a_dead_man_switch_is_told_of_every_run(lab: Lab, post: Post) -> None:
-    """The beginning, then success or failure, in this order and whatever notify_on says."""
+    """Every run sends its start, then success or failure, whatever notify_on says."""
     sync(lab, notify_url=post.url, notify_style="ping", notify_on="failure")
     lab.server.fault("missing_key", table="clients", times=50)
     sync(lab, notify_url=post.url, notify_style="ping")
@@ -82,7 +82,7 @@ def test_a_dead_man_switch_is_told_of_every_run(lab: Lab, post: Post) -> None:
 
 
 def test_a_run_that_another_holds_up_is_not_told(lab: Lab, post: Post) -> None:
-    """Neither as begun nor as failed: the one that is at work tells."""
+    """A blocked run sends neither a start nor a failure; the running one sends its own."""
     settings = {"notify_url": post.url, "notify_style": "ping"}
     with (
         lab.working(),
@@ -94,7 +94,7 @@ def test_a_run_that_another_holds_up_is_not_told(lab: Lab, post: Post) -> None:
 
 
 def test_a_run_that_the_destination_refused_is_recovered_from(lab: Lab, post: Post) -> None:
-    """Such a run has no row in sync_runs, and the next good one is a recovery all the same."""
+    """Such a run has no row in sync_runs, yet the next good run is a recovery."""
     sync(lab, notify_url=post.url)
     lab.rest(HOUR)
     with reading(lab.database), pytest.raises(DestinationError):
@@ -106,7 +106,7 @@ def test_a_run_that_the_destination_refused_is_recovered_from(lab: Lab, post: Po
 
 
 def test_a_recipient_that_never_answers_is_given_up(post: Post) -> None:
-    """After its seconds as a whole, with a reason that holds no path."""
+    """The run gives up after the total timeout, with a reason that contains no path."""
     post.answers.clear()
     recipient = Recipient(post.url, frozenset(Event))
     why = recipient.tell(Notification(Event.FAILURE, "failed", {}), within_s=0.1)
@@ -116,14 +116,14 @@ def test_a_recipient_that_never_answers_is_given_up(post: Post) -> None:
 
 
 def test_text_for_slack_is_escaped(post: Post) -> None:
-    """Angle brackets would be a link, and so would what a name contains."""
+    """Angle brackets would make a link, also where a name contains them."""
     recipient = Recipient(post.url, frozenset(Event), Style.SLACK)
     recipient.tell(Notification(Event.FAILURE, "<!channel> & more", {}))
     assert post.got[0][1] == {"text": "&lt;!channel&gt; &amp; more"}
 
 
 def test_a_recipient_that_fails_fails_no_run(lab: Lab, post: Post) -> None:
-    """A refusal, or no server at all: a warning that holds the host and not the path."""
+    """A refusal, or no server at all: a warning that names the host but not the path."""
     post.status = 500
     report = sync(lab, notify_url=post.url, notify_on="always")
     gone = sync(lab, notify_url="http://127.0.0.1:9/canary", notify_on="always")
@@ -135,7 +135,7 @@ def test_a_recipient_that_fails_fails_no_run(lab: Lab, post: Post) -> None:
 
 @pytest.mark.rare
 def test_stale_tables_are_told(lab: Lab, post: Post) -> None:
-    """By ``status --max-age``, which a monitor runs."""
+    """``status --max-age``, which a monitor runs, sends the notification."""
     sync(lab)
     lab.rest(3 * HOUR)
     with lab.working():
@@ -162,7 +162,7 @@ def test_stale_tables_are_told(lab: Lab, post: Post) -> None:
 def test_settings_that_cannot_work_are_refused(
     lab: Lab, settings: dict[str, Any], words: str
 ) -> None:
-    """Before anything is sent; the address is never repeated."""
+    """The run refuses them before it sends anything, and never repeats the address."""
     with pytest.raises(ConfigError, match=words) as caught:
         sync(lab, **settings)
     assert "canary" not in str(caught.value)

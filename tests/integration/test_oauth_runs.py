@@ -1,4 +1,4 @@
-"""Runs with an OAuth login: tokens that die in the middle, logins that are revoked, plain dlt."""
+"""Runs with an OAuth login: tokens that expire during a run, revoked logins, plain dlt."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TABLES = (
     "users",
     "roles",
 )
-"""Read at once."""
+"""Tables that are read at once."""
 
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Lab], dict[str, Any]]:
-    """An app with a fresh refresh token, and a vault in the lab's folder."""
+    """An app with a new refresh token, and a vault in the lab's folder."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
 
     def build(lab: Lab) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def refreshes(lab: Lab) -> int:
 
 @pytest.mark.rare
 def test_a_token_that_dies_in_the_middle(open_lab: OpenLab, settings: Settings) -> None:
-    """All tables meet the 401; one refresh, every row, nothing failed."""
+    """All tables meet the 401; one refresh suffices, every row lands, and nothing fails."""
     lab = open_lab()
     given = settings(lab)
 
@@ -80,7 +80,7 @@ def test_a_token_that_dies_in_the_middle(open_lab: OpenLab, settings: Settings) 
 
 @pytest.mark.rare
 def test_a_login_revoked_in_the_middle(open_lab: OpenLab, settings: Settings) -> None:
-    """What was not read fails by name and keeps its rows; the report and sync_runs say so."""
+    """Unread tables fail by name and keep their rows; the report and sync_runs say so."""
     lab = open_lab()
     given = settings(lab)
     tables = ("time_entries", "clients", "roles")
@@ -104,7 +104,7 @@ def test_a_login_revoked_in_the_middle(open_lab: OpenLab, settings: Settings) ->
 
 
 def test_an_account_that_the_login_lost_fails_alone(open_lab: OpenLab, settings: Settings) -> None:
-    """Access to one account is gone; the other's run goes on."""
+    """If access to one account is lost, the other account's run continues."""
     lab = open_lab(accounts=(1000001, 1000002))
     given = settings(lab)
     given["credentials"]["refresh_token"] = lab.server.issue_tokens(accounts=[1000002])[
@@ -118,7 +118,7 @@ def test_an_account_that_the_login_lost_fails_alone(open_lab: OpenLab, settings:
 
 @pytest.mark.rare
 def test_plain_dlt(open_lab: OpenLab, settings: Settings) -> None:
-    """harvest() renews as the command does, keeps the new token, and says nothing of it."""
+    """harvest() renews as the command does, keeps the new token, and says nothing about it."""
     lab = open_lab()
     lab.server.set_oauth(rotate=True)
     given = settings(lab)

@@ -1,4 +1,4 @@
-"""A column of dlt's tables or of our own that a person drops comes back, with what can be told."""
+"""A column of dlt's or our own tables that a person drops comes back, with derivable values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPTIONS: Final[dict[str, Any]] = {"settings": {"history": ["clients"]}}
 TABLES: Final = (*(table.name for table in OWN_TABLES), *DLT_MENDS, HISTORY)
 IN_CI: Final = ("sync_runs", "_dlt_loads")
 UNTOLD: Final = {("deleted_records", "table_name")}
-"""Never null, and in no other column."""
+"""Columns that are never null and whose values no other column has."""
 
 Select = Callable[[str], list[Row]]
 LISTED: Final = (
@@ -32,14 +32,14 @@ LISTED: Final = (
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    """A row of each kind: two versions of a client, an entry that was deleted, several runs."""
+    """A row of each kind: two versions of a client, a deleted entry, several runs."""
     with Lab(tmp_path, entries=30) as lab:
         lab.stop_timers()
         yield lab
 
 
 def fill(lab: Lab, **place: Any) -> None:
-    """Several runs, of which one removes an entry and one sees a client with another address."""
+    """Run several times: one run removes an entry and sees a client with another address."""
     assert lab.sync(*READ, **OPTIONS, **place).status == "ok"
     lab.rest(2 * HOUR)
     lab.server.delete("time_entries", lab.server.rows("time_entries")[0]["id"])
@@ -60,13 +60,13 @@ def list_needed(select: Select, table: str) -> list[str]:
 
 
 def assert_back(select: Select, table: str, column: str) -> None:
-    """It is there, and in every row what is never null."""
+    """The column is there, and no row has a null in it."""
     nulls = f'SELECT COUNT(*) AS n FROM {table} WHERE "{column}" IS NULL'
     assert select(nulls) == [{"n": 0}], (table, column)
 
 
 def read_versions(lab: Lab) -> set[tuple[Any, ...]]:
-    """Each version of each client, with the time that it holds for."""
+    """Each version of each client, with the time for which it is valid."""
     rows = lab.table(HISTORY)
     return {(row["id"], row["address"], row["valid_from"], row["valid_to"]) for row in rows}
 
@@ -77,7 +77,7 @@ def read_versions(lab: Lab) -> set[tuple[Any, ...]]:
     [pytest.param(name, marks=() if name in IN_CI else pytest.mark.slow) for name in TABLES],
 )
 def test_every_column_comes_back(lab: Lab, table: str) -> None:
-    """Whichever is dropped: the run is ok, the column is there, and filled if it is never null."""
+    """Whichever column is dropped, the run is ok and the column is back, filled if never null."""
     fill(lab)
     columns = list_columns(lab.sql, table)
     needed = list_needed(lab.sql, table)
@@ -99,7 +99,7 @@ def test_every_column_comes_back(lab: Lab, table: str) -> None:
 
 @pytest.mark.rare
 def test_values_are_what_they_were(lab: Lab) -> None:
-    """What other columns tell is found again: when a run was and how it ended, whose row went."""
+    """Values that other columns imply are restored: a run's time and result, a row's account."""
     fill(lab)
     lab.server.fault("missing_key", table="clients", times=50)
     assert lab.sync(*READ, **OPTIONS).status == "partial"
@@ -131,7 +131,7 @@ def test_values_are_what_they_were(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_lost_folder_beside_a_lost_column(lab: Lab) -> None:
-    """Another machine, whose dlt knows nothing yet of the tables, mends them before it reads."""
+    """On another machine, a run mends tables that its dlt does not know yet before it reads."""
     fill(lab)
     for column in ("_dlt_loads.status", "_dlt_version.inserted_at", "_dlt_pipeline_state.version"):
         table, _, name = column.partition(".")
@@ -144,7 +144,7 @@ def test_a_lost_folder_beside_a_lost_column(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_columns_come_back_in_postgres(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same where a column that is never null cannot be added to rows either."""
+    """PostgreSQL cannot add a never-null column to rows either; columns come back all the same."""
     with postgres.serving(lab.folder) as address:
         for name, value in postgres.build_environment(address).items():
             monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""What people change in the tables by hand: one table that cannot be loaded holds up no other."""
+"""Tables that people change by hand: a table that cannot be loaded blocks no other."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SMALL = ("contacts", "expense_categories", "task_assignments", "tasks", "users")
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """A lab whose tables are loaded, with something new in Harvest."""
+    """A lab with loaded tables and something new in Harvest."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     change(lab)
     return lab
 
 
 def refuse(lab: Lab) -> str:
-    """Two runs in which only clients fails, each with the same words; returns them."""
+    """Run twice; only clients fails, each time with the same message, which is returned."""
     messages = []
     for _ in range(2):
         report = lab.sync(*TABLES)
@@ -47,7 +47,7 @@ def refuse(lab: Lab) -> str:
 
 @pytest.mark.rare
 def test_a_column_of_ones_own_with_another_type(lab: Lab) -> None:
-    """A new field of Harvest's meets a column that a person has added under its name."""
+    """A new Harvest field meets a column of that name that a person added."""
     lab.alter("ALTER TABLE clients ADD COLUMN brand_new INTEGER")
     lab.server.alter("clients", "set_field", name="brand_new", value="text")
     message = refuse(lab)
@@ -61,7 +61,7 @@ def test_a_column_of_ones_own_with_another_type(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_view_in_place_of_a_table(lab: Lab) -> None:
-    """No advice fits everything, but what to do is said, and which table it is."""
+    """The message cannot give exact advice, but it names the table and says what to undo."""
     lab.alter("ALTER TABLE clients RENAME TO kept; CREATE VIEW clients AS SELECT * FROM kept")
     message = refuse(lab)
     assert "refused clients" in message
@@ -70,13 +70,13 @@ def test_a_view_in_place_of_a_table(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_refused_table_loses_no_row_in_a_full_refresh(lab: Lab) -> None:
-    """What was read of it did not land: nothing that is missing from that is removed."""
+    """Rows read of the refused table did not land, so none that they lack are removed."""
     lab.alter("ALTER TABLE clients ALTER name TYPE INTEGER USING 1")
     before = lab.ids("clients")
     report = lab.sync(*TABLES, full_refresh=True)
     assert [each.table for each in report.run_log.failures] == ["clients"]
     assert lab.ids("clients") == before
-    # The others were read a second time, and are counted once.
+    # The other tables were read a second time, and are counted once.
     counted = {table: count.rows for table, count in report.tables.items()}
     assert counted == {"clients": 0} | {table: lab.server.count(table) for table in OTHERS}
 
@@ -86,7 +86,7 @@ def test_a_refused_table_loses_no_row_in_a_full_refresh(lab: Lab) -> None:
 def test_tables_that_fail_after_another_was_refused_lose_no_row(
     open_lab: OpenLab, fault: str
 ) -> None:
-    """They were read whole the first time, and that was given up with the table refused."""
+    """The tables' first, whole read was discarded with the refused table, so nothing leaves."""
     lab = open_lab.loaded("clients", *SMALL)
     lab.alter("ALTER TABLE clients ALTER name TYPE INTEGER USING 1")
     before = {table: lab.ids(table) for table in SMALL}
@@ -105,7 +105,7 @@ def test_tables_that_fail_after_another_was_refused_lose_no_row(
 
 @pytest.mark.rare
 def test_a_unique_index_is_no_obstacle_or_named(lab: Lab) -> None:
-    """On the key, a merge deletes and inserts each row; DuckDB before 2.0 refuses that."""
+    """A merge deletes and reinserts each key; DuckDB before 2.0 refuses that with this index."""
     lab.alter("CREATE UNIQUE INDEX mine ON clients (account_id, id)")
     report = lab.sync(*TABLES)
     if report.status != "ok":
@@ -116,7 +116,7 @@ def test_a_unique_index_is_no_obstacle_or_named(lab: Lab) -> None:
 
 
 def share_a_name(lab: Lab) -> None:
-    """Two clients in Harvest get one name, which nothing forbids there."""
+    """Give two clients one name, which Harvest does not forbid."""
     first, second = lab.server.rows("clients")[:2]
     lab.server.edit("clients", first["id"], name=second["name"])
     lab.rest()
@@ -124,7 +124,7 @@ def share_a_name(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_unique_index_that_harvest_does_not_keep(lab: Lab) -> None:
-    """It is named with the statement that drops it; the other tables go on, and then this one."""
+    """The message has the statement that drops it; other tables go on, then this one does."""
     lab.alter("CREATE UNIQUE INDEX mine ON clients (name)")
     share_a_name(lab)
     message = refuse(lab)
@@ -138,7 +138,7 @@ def test_a_unique_index_that_harvest_does_not_keep(lab: Lab) -> None:
 def test_a_unique_index_in_postgres(
     open_lab: OpenLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same there, where an index on the key itself is no obstacle."""
+    """PostgreSQL names it too, and an index on the key itself is no obstacle there."""
     lab = open_lab(invoices=15)
     with postgres.serving(tmp_path) as address:
         for name, value in postgres.build_environment(address).items():

@@ -36,7 +36,7 @@ FIGURES = (
 
 @pytest.fixture
 def made(tmp_path: Path) -> MadeMarts:
-    """A row or two in every mart that is read."""
+    """One or two rows in every mart that is read."""
     made = MadeMarts(tmp_path / "warehouse.duckdb")
     money = {"client_id": 1, "client_name": "Alder", "currency": "EUR", "is_archived": False}
     person = {"user_id": 11, "person_name": "Ada"}
@@ -77,14 +77,14 @@ def made(tmp_path: Path) -> MadeMarts:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """A server of this test's own."""
+    """A server for this test alone."""
     with serving(tmp_path / "postgres") as address:
         yield address
 
 
 @pytest.mark.rare
 def test_postgres_says_the_same(made: MadeMarts, address: str) -> None:
-    """Every figure with every filter, what can be chosen, and both shapes of each period."""
+    """Every figure with every filter, the choices, and both forms of each period agree."""
     target = build_target("postgres", None, "harvest", "p")
     with closing(psycopg2.connect(address)) as connection:
         connection.autocommit = True

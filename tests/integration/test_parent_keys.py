@@ -15,7 +15,7 @@ from tests.support.labs import OpenLab
 
 
 def test_child_rows_join_by_ordinary_columns(open_lab: OpenLab) -> None:
-    """Account and parent's id find the parent that dlt's keys find; no other join is needed."""
+    """Account and parent id find the same parent that dlt's keys find; no other join is needed."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     rows = lab.sql(
         "SELECT count(*) AS n, count(*) FILTER (i._dlt_id = l._dlt_root_id) AS same "
@@ -27,7 +27,7 @@ def test_child_rows_join_by_ordinary_columns(open_lab: OpenLab) -> None:
 
 @pytest.mark.parametrize("is_folder_lost", [False, True])
 def test_rows_of_an_earlier_version_are_filled(open_lab: OpenLab, *, is_folder_lost: bool) -> None:
-    """Columns are added and filled where they lie: nothing is read again, nothing is said."""
+    """Columns are added and filled in place: no row is read again, and nothing is reported."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     change(lab)
     make_earlier(lab)
@@ -41,7 +41,7 @@ def test_rows_of_an_earlier_version_are_filled(open_lab: OpenLab, *, is_folder_l
 
 
 def test_a_table_that_the_run_does_not_read_is_filled_too(open_lab: OpenLab) -> None:
-    """One run is enough, even of one table."""
+    """One run fills every table, even if it reads only one."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     make_earlier(lab)
     assert lab.sync("clients").status == "ok"
@@ -50,7 +50,7 @@ def test_a_table_that_the_run_does_not_read_is_filled_too(open_lab: OpenLab) -> 
 
 
 def test_a_key_dropped_by_hand_is_filled_again(open_lab: OpenLab) -> None:
-    """As after a run that was killed between dlt's schema and the warehouse."""
+    """The state equals that after a run killed between dlt's schema and the warehouse."""
     lab = open_lab.loaded(*TABLES, invoices=15)
     change(lab)
     lab.alter("ALTER TABLE invoices__line_items DROP COLUMN invoice_id")
@@ -61,7 +61,7 @@ def test_a_key_dropped_by_hand_is_filled_again(open_lab: OpenLab) -> None:
 
 
 def make_earlier(lab: Lab) -> None:
-    """The lab's warehouse as an earlier version of this package would have made it."""
+    """Make the lab's warehouse as an earlier version of this package would have made it."""
     with lab.working():
         target = build_target("duckdb", lab.database, "harvest", "harvest")
         forget_parent_keys(attach(target, lambda _: None))

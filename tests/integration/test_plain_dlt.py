@@ -42,7 +42,7 @@ def run(lab: Lab, *tables: str, database: Path, name: str = "plain", **options: 
 
 @pytest.mark.rare
 def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
-    """pipeline.run(harvest()) makes the tables, columns and rows that sync makes, twice over."""
+    """Two runs of pipeline.run(harvest()) make the tables, columns and rows that sync makes."""
     lab = open_lab(entries=600)
     lab.stop_timers()
     lab.rest()
@@ -65,7 +65,7 @@ def test_same_tables_columns_and_rows_as_sync(open_lab: OpenLab) -> None:
 
 
 def test_child_tables_of_an_earlier_version_grow(open_lab: OpenLab) -> None:
-    """The columns are added, to tables without new rows too, and the lists are read again."""
+    """The columns are added, also to tables without new rows, and the lists are read again."""
     lab = open_lab()
     lab.rest()
     tables = ("invoices", "roles")
@@ -83,7 +83,7 @@ def test_child_tables_of_an_earlier_version_grow(open_lab: OpenLab) -> None:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder, where dlt makes files that were given no path."""
+    """The current folder, where dlt creates files for which no path was given."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLT_LOCAL_DIR", str(tmp_path))
     Container()[PluggableRunContext].reload(".")
@@ -93,7 +93,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_pipeline_of_the_contract(open_lab: OpenLab, here: Path) -> None:
-    """dlt's default file has the dataset's name: it loads, twice, and dlt reads it."""
+    """dlt's default file has the dataset's name: it loads twice, and dlt reads it."""
     lab = open_lab()
     for _ in range(2):
         with lab.working():
@@ -108,7 +108,7 @@ def test_the_pipeline_of_the_contract(open_lab: OpenLab, here: Path) -> None:
 
 
 def test_a_pipeline_made_too_late_is_refused(open_lab: OpenLab, here: Path) -> None:
-    """A source that was built before its pipeline: nothing is read, and the message says why."""
+    """A source built before its pipeline reads nothing, and the message says why."""
     lab = open_lab()
     with lab.working():
         built = source(lab).with_resources("clients")
@@ -138,7 +138,7 @@ def test_dlt_knows_the_references(open_lab: OpenLab) -> None:
 
 
 def test_one_table(open_lab: OpenLab) -> None:
-    """with_resources reads one table, makes only that, and asks Harvest for nothing else."""
+    """with_resources reads and creates one table, and asks Harvest for nothing else."""
     lab = open_lab()
     lab.database = lab.folder / "plain.duckdb"
     run(lab, "time_entries", database=lab.database)
@@ -150,7 +150,7 @@ def test_one_table(open_lab: OpenLab) -> None:
 def test_another_destination_by_name(
     open_lab: OpenLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files of a folder in place of a database: both ways that rows travel end there, exactly."""
+    """Files in a folder instead of a database receive every row, in both ways that rows travel."""
     lab = open_lab()
     bucket = tmp_path / "bucket"
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(bucket))
@@ -178,7 +178,7 @@ def read_parquet(folder: Path) -> list[Row]:
 
 
 def test_nothing_is_asked_until_rows_are_drawn(open_lab: OpenLab) -> None:
-    """Building the source, naming its tables and choosing among them sends no request."""
+    """Building the source, naming its tables and selecting some of them sends no request."""
     lab = open_lab()
     with lab.working():
         built = source(lab)
@@ -188,7 +188,7 @@ def test_nothing_is_asked_until_rows_are_drawn(open_lab: OpenLab) -> None:
 
 
 def test_rows_without_a_pipeline(open_lab: OpenLab) -> None:
-    """list(harvest().clients) gives the rows, of either way they travel, and keeps no cursor."""
+    """list(harvest().clients) gives the rows, in either way they travel, and keeps no cursor."""
     lab = open_lab()
     for _ in range(2):
         with lab.working():
@@ -209,7 +209,7 @@ def drawn(items: list[Any]) -> list[Row]:
 
 
 def test_settings_do_not_leak_into_other_pipelines(open_lab: OpenLab) -> None:
-    """After a run, another pipeline in the same process works as dlt made it."""
+    """After a run, another pipeline in the same process has dlt's own behaviour."""
     lab = open_lab()
     run(lab, "clients", "invoices", database=lab.folder / "plain.duckdb")
     with lab.working():
@@ -229,8 +229,8 @@ def test_settings_do_not_leak_into_other_pipelines(open_lab: OpenLab) -> None:
 @pytest.mark.parametrize("how", ["plain", "sync"])
 def test_one_pipeline_name_for_two_databases(open_lab: OpenLab, how: str) -> None:
     """
-    The cursors of one database are never taken for another's: a fresh one gets everything, and
-    going back to the first brings what changed in between.
+    The cursors of one database are never used for another: a new one gets everything, and going
+    back to the first brings what changed in between.
     """
     lab = open_lab()
     lab.stop_timers()
@@ -261,7 +261,7 @@ def test_one_pipeline_name_for_two_databases(open_lab: OpenLab, how: str) -> Non
 
 
 def test_plain_dlt_is_all_or_nothing(open_lab: OpenLab) -> None:
-    """One table fails: pipeline.run raises ours, no table moves, the next run has it all."""
+    """If one table fails, pipeline.run raises our error and no table changes; a rerun loads all."""
     lab = open_lab()
     lab.stop_timers()
     lab.rest()

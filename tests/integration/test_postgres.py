@@ -1,4 +1,4 @@
-"""The whole sync into a real PostgreSQL: the same tables, by another road than DuckDB's."""
+"""The whole sync into a real PostgreSQL: the same tables, loaded differently than in DuckDB."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.postgres import build_environment, select, serving
 from tests.support.truth import child_differences, differences, served, shown
 
 TABLES = ("time_entries", "invoices", "roles", "invoice_payments")
-"""Each way of travelling, child tables, and a list of one parent."""
+"""Each way in which rows travel, child tables, and a list of one parent."""
 PG_TYPES = {
     Type.BIGINT: "bigint",
     Type.DECIMAL: "numeric",
@@ -34,13 +34,13 @@ PG_TYPES = {
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of this module's own, gone afterwards."""
+    """A server for this module alone, removed afterwards."""
     with serving(tmp_path_factory.mktemp("postgres")) as address:
         yield address
 
 
 def assert_equal(address: str, lab: Lab) -> None:
-    """Every table is what the sandbox serves now, child tables too."""
+    """Every table equals what the sandbox serves now, child tables too."""
     account_id = lab.server.account_id
     for name in TABLES:
         endpoint = BY_NAME[name]
@@ -94,11 +94,11 @@ def test_a_sync_into_postgres(
 
 
 class Stopped(BaseException):
-    """The process is killed."""
+    """Stands for a killed process."""
 
 
 def assert_removes(address: str, lab: Lab, options: dict[str, Any]) -> None:
-    """A deleted invoice leaves with its payments, also when the first try is stopped half-way."""
+    """A deleted invoice leaves with its payments, even if the first attempt stops half-way."""
     gone = lab.server.rows("invoice_payments")[0]["invoice_id"]
     below = [row["id"] for row in lab.server.rows("invoice_payments") if row["invoice_id"] == gone]
     lab.server.delete("invoices", gone, force=True)
@@ -130,7 +130,7 @@ def assert_removes(address: str, lab: Lab, options: dict[str, Any]) -> None:
 
 
 def assert_taken_over(address: str, lab: Lab, options: dict[str, Any]) -> None:
-    """Another pipeline is refused with the command that takes over, and then the former one is."""
+    """Another pipeline is refused with the command to take over; then the former one is refused."""
     lab.rest()
     loads = select(address, "SELECT COUNT(*) AS n FROM _dlt_loads")
     with pytest.raises(ConfigError, match=r"belongs to pipeline harvest, .* --take-over"):

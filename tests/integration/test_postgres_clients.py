@@ -1,4 +1,4 @@
-"""What clients of a PostgreSQL warehouse find: keys, grants that stay, no table twice."""
+"""What clients of a PostgreSQL warehouse find: keys, lasting grants, and no table twice."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ GRANTED = """
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of this module's own, gone afterwards."""
+    """A server for this module alone, removed afterwards."""
     with serving(tmp_path_factory.mktemp("postgres")) as address:
         yield address
 
 
 @pytest.fixture
 def lab(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """A lab for the server."""
+    """A lab that loads into the server."""
     for name, value in build_environment(address).items():
         monkeypatch.setenv(name, value)
     with Lab(tmp_path, entries=30, invoices=4) as lab:
@@ -60,7 +60,7 @@ def sync(lab: Lab, **options: Any) -> SyncReport:
 
 
 def keys(address: str, dataset: str = "harvest") -> dict[str, str]:
-    """The definition of each table's key; a table has one."""
+    """The definition of each table's key; a table has one key."""
     found = select(address, KEYS, dataset)
     assert len({row["table"] for row in found}) == len(found)
     return {row["table"]: row["text"] for row in found}
@@ -69,8 +69,8 @@ def keys(address: str, dataset: str = "harvest") -> dict[str, str]:
 @pytest.mark.rare
 def test_what_clients_of_postgres_find(lab: Lab, address: str) -> None:
     """
-    Every data table has its primary key and keeps it; grants and views stay through a full refresh
-    and through the renaming of an earlier warehouse; a reader's open transaction holds no run.
+    Every data table has its primary key and keeps it; grants and views survive a full refresh and
+    the renaming of an earlier warehouse; a reader's open transaction blocks no run.
     """
     words = select(address, "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')")
     assert {row["word"] for row in words} == POSTGRES_RESERVED
@@ -112,7 +112,7 @@ def test_the_default_schema_exported(
     tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    With ``--dataset public`` the tables are where clients look that name no schema, twice over; an
+    With ``--dataset public`` the tables are where clients look that name no schema, in two runs; an
     export has PostgreSQL's rows in every format.
     """
     for name, value in build_environment(address).items():
@@ -159,7 +159,7 @@ def test_keys_stand_in_the_way_of_no_refresh(
 ) -> None:
     """
     dlt's own ``refresh`` drops or empties tables that others refer to; the next run of the command
-    writes the primary keys again.
+    creates the primary keys again.
     """
     for name, value in build_environment(address).items():
         monkeypatch.setenv(name, value)

@@ -8,7 +8,7 @@ from tests.support.labs import OpenLab
 
 
 def test_a_copy_follows_what_was_read_completely(open_lab: OpenLab) -> None:
-    """Everything was read: the copy has it. A table failed: the copy of before stays."""
+    """After a complete read the copy has the new rows; if a table failed, the old copy stays."""
     lab = open_lab()
     place = lab.folder / "readers.duckdb"
     report = lab.sync(publish=place)

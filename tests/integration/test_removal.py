@@ -1,4 +1,4 @@
-"""Rows that go and come back, whatever a run names and wherever it stops."""
+"""Rows that leave and come back, whichever tables a run names and wherever it stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 NO_REREAD = {"audit_requests": 0}
-"""A toy account is read again whole every day; a real one takes a month."""
+"""A toy account is reread whole every day; a real one takes a month."""
 SMALL: dict[str, Any] = {"entries": 0, "expenses": 0}
 BILLS = ("invoices", "invoice_payments", "invoice_messages")
 REPORT = "report_time_projects"
@@ -25,7 +25,7 @@ STAFF = ("projects", "project_user_assignments", "project_task_assignments")
 
 
 def sync(lab: Lab, *tables: str, **options: Any) -> Any:
-    """A run that reads nothing again by itself."""
+    """A run that rereads nothing on its own."""
     settings = NO_REREAD | options.pop("settings", {})
     return lab.sync(*tables, settings=settings, **options)
 
@@ -39,14 +39,14 @@ def count(lab: Lab, table: str, where: str) -> int:
 
 
 def put_back(lab: Lab, table: str, rows: list[Row]) -> None:
-    """Harvest's support restores records, as they were."""
+    """Harvest's support restores records unchanged."""
     for row in rows:
         lab.server.create(table, **row)
 
 
 @pytest.mark.rare
 def test_a_full_refresh_of_parents_takes_what_is_below(open_lab: OpenLab) -> None:
-    """Payments and messages of a deleted invoice go, though the run names invoices only."""
+    """A deleted invoice's payments and messages leave, though the run names only invoices."""
     lab = open_lab.loaded(*BILLS, **SMALL)
     gone = paid_invoice(lab)
     lab.server.delete("invoices", gone, force=True)
@@ -62,7 +62,7 @@ def test_a_full_refresh_of_parents_takes_what_is_below(open_lab: OpenLab) -> Non
 
 @pytest.mark.rare
 def test_children_alone_lose_what_has_no_parent(open_lab: OpenLab) -> None:
-    """Only payments and rates are read, never invoices or people: their own audit finds out."""
+    """If only payments and rates are read, their own audit finds the missing parents."""
     lab = open_lab.loaded("invoice_payments", "cost_rates", **SMALL)
     gone, left = paid_invoice(lab), lab.server.rows("cost_rates")[0]["user_id"]
     lab.server.delete("invoices", gone, force=True)
@@ -79,7 +79,7 @@ def test_children_alone_lose_what_has_no_parent(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_rows_whose_parent_never_came_leave(open_lab: OpenLab) -> None:
-    """An invoice was made and deleted between two lists of one run."""
+    """An invoice can be created and deleted between two lists of one run."""
     lab = open_lab.loaded(*BILLS, **SMALL)
     lab.alter(
         "INSERT INTO invoice_payments BY NAME "
@@ -97,7 +97,7 @@ def test_rows_whose_parent_never_came_leave(open_lab: OpenLab) -> None:
 def test_a_project_that_returns_has_its_children_at_once(
     open_lab: OpenLab, is_touched: bool
 ) -> None:
-    """Whether its ``updated_at`` tells that it is back, or only the count does."""
+    """The children return whether its ``updated_at`` or only the count shows its return."""
     lab = open_lab.loaded(*STAFF, **SMALL)
     project = lab.server.rows("projects")[0]
     below = {
@@ -124,7 +124,7 @@ def test_a_project_that_returns_has_its_children_at_once(
 
 @pytest.mark.rare
 def test_a_manager_who_becomes_a_member_has_no_teammates(open_lab: OpenLab) -> None:
-    """Harvest has no such list any more; the row of the person is still there."""
+    """Harvest no longer has such a list, but the person's own row is still there."""
     lab = open_lab(**SMALL)
     managers = [user["id"] for user in lab.server.rows("users")[3:5]]
     for user in managers:
@@ -141,14 +141,14 @@ def test_a_manager_who_becomes_a_member_has_no_teammates(open_lab: OpenLab) -> N
 
 
 class Stopped(BaseException):
-    """The process is killed."""
+    """Stands for a killed process."""
 
 
 @pytest.mark.rare
 def test_a_year_that_is_empty_leaves_after_a_stop(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed once it was loaded that the list is empty, before anything else was done."""
+    """The run is killed after loading that the list is empty, before anything else is done."""
     lab = open_lab.loaded(REPORT, expenses=0)
     for entry in lab.server.rows("time_entries"):
         if entry["spent_date"] >= "2026":
@@ -172,7 +172,7 @@ def test_a_year_that_is_empty_leaves_after_a_stop(
 def test_rows_leave_though_a_reader_had_the_file(
     open_lab: OpenLab, tables: tuple[str, ...]
 ) -> None:
-    """Another process opens the file after the last request and before rows leave: exit 6."""
+    """If another process opens the file after the last request, before rows leave: exit 6."""
     lab = open_lab.loaded(*tables, expenses=0)
     for entry in lab.server.rows("time_entries"):
         if entry["spent_date"] >= "2026":
@@ -183,7 +183,7 @@ def test_rows_leave_though_a_reader_had_the_file(
     with ExitStack() as reader:
 
         def hold(request: Request) -> None:
-            """Who the token's owner is, is asked again right before rows leave."""
+            """The run asks for the token's owner again immediately before rows leave."""
             asked.append(request)
             if [each.path for each in asked].count(
                 request.path
@@ -203,7 +203,7 @@ def test_rows_leave_though_a_reader_had_the_file(
 
 @pytest.mark.rare
 def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> None:
-    """It stands in the state, beside the digest that says that the list is empty."""
+    """The state keeps the removal, beside the digest that says that the list is empty."""
     lab = open_lab.loaded(REPORT, expenses=0)
     for entry in lab.server.rows("time_entries"):
         if entry["spent_date"] >= "2026":
@@ -223,7 +223,7 @@ def test_plain_dlt_leaves_what_is_empty_to_the_next_sync(open_lab: OpenLab) -> N
 
 @pytest.mark.rare
 def test_history_that_was_paused_has_no_open_version_of_what_went(open_lab: OpenLab) -> None:
-    """A task is deleted while no history is asked for: its version ends all the same."""
+    """A task deleted while no history is requested has no open version afterwards."""
     wish = {"history": ["tasks"]}
     lab = open_lab.loaded("tasks", options={"settings": wish}, **SMALL)
     first, second = (row["id"] for row in lab.server.rows("tasks")[:2])
@@ -241,7 +241,7 @@ def test_history_that_was_paused_has_no_open_version_of_what_went(open_lab: Open
 
 @pytest.mark.rare
 def test_history_begins_for_each_account_by_itself(open_lab: OpenLab) -> None:
-    """One account fails in the run that begins it: the next run reads it from its first row on."""
+    """If an account fails when its history begins, the next run reads it from its first row."""
     lab = open_lab.loaded("projects", accounts=(1000001, 1000002), **SMALL)
     wish = {"history": ["projects"]}
     lab.server.fault("html", table="projects", account_id=1000002)

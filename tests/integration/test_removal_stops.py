@@ -1,9 +1,9 @@
 """
 A model of removal: runs that remove rows of every kind, stopped before and after each statement.
 
-Rows go because they, their parent or their list are gone, and one that was removed is back. The
-run is stopped by SIGKILL, or by Ctrl-C. After one more run: no row without its parent, no open
-version of a row that is gone, each removed row recorded once, and marked as restored only if it is.
+Rows leave because they, their parent or their list are gone; one removed row has returned. The run
+is stopped by SIGKILL or Ctrl-C. After one more run: no row without its parent, no open version of a
+deleted row, each removed row recorded once, and marked as restored only if it is.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "without history": ("sync", {"deletes": True, "settings": {"history": []}}),
     "verify --fix": ("verify", {"fix": True}),
 }
-"""What is stopped, by name."""
+"""The runs that are stopped, by name."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """Rows that are to go, and a run that has removed them all."""
+    """Rows that are to be removed, and a run that has removed them all."""
 
     stops: Stops
     began: datetime
     expected: Sequence[Any]
-    """The records of that run."""
+    """The deleted records after that run."""
 
     def assert_finished(self, report: Any) -> None:
-        """The warehouse is the account, and says of each removed row what is true."""
+        """The warehouse equals the account, and its records of removed rows are true."""
         assert report.status == "ok", report.as_dict()
         assert find_differences(self.stops) == {}
         assert read_records(self.stops.place) == self.expected
 
 
 def find_differences(stops: Stops) -> dict[str, Any]:
-    """What is not as it is at Harvest, elements without their row and versions included."""
+    """The differences from Harvest, including orphaned elements and versions."""
     lab, select = stops.lab, stops.place.select
     account_id, found = lab.server.account_id, dict[str, Any]()
     for name in TABLES:
@@ -83,13 +83,13 @@ def find_differences(stops: Stops) -> dict[str, Any]:
 
 
 def read_records(place: Place) -> list[Any]:
-    """What ``deleted_records`` says, without times."""
+    """The rows of ``deleted_records`` without their times."""
     query = "SELECT table_name, parent_id, id, restored_at IS NULL AS is_gone FROM deleted_records"
     return sorted((tuple(row.values()) for row in place.select(query)), key=repr)
 
 
 def prepare(lab: Lab, place: Place) -> Stops:
-    """Load everything, remove a client, bring it back, and have rows of each kind go."""
+    """Load everything, remove a client and restore it, and delete rows of each kind."""
     stops = Stops(lab, place, TABLES, {"max_deletes": "100%", **HISTORY})
     lab.stop_timers()
     returned = lab.server.create("clients", name="Returned")
@@ -119,7 +119,7 @@ def prepare(lab: Lab, place: Place) -> Stops:
 
 
 def tell(stops: Stops) -> Story:
-    """A run that is not stopped gives what every stopped one must come to."""
+    """Run without a stop: the result is what every stopped run must reach."""
     began = stops.lab.clock()
     report = stops.run(deletes=True)
     assert report.status == "ok", report.as_dict()
@@ -133,7 +133,7 @@ def tell(stops: Stops) -> Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iterator[Story]:
-    """Of a warehouse in DuckDB, or in a PostgreSQL of its own."""
+    """The story of a warehouse in DuckDB, or in its own PostgreSQL."""
     folder: Path = tmp_path_factory.mktemp("stops")
     with Lab(folder, entries=30, expenses=0, invoices=6) as lab:
         if request.param == "duckdb":
@@ -150,7 +150,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Iterator[St
 
 
 def stop_at(story: Story, point: int, name: str, number: int) -> None:
-    """One run that is stopped at a point, and one that is not."""
+    """Stop one run at a point, then run once without a stop."""
     call, options = RUNS[name]
     story.stops.put_back(story.began)
     story.stops.run_stopped(point, number, call, **options)
@@ -170,7 +170,7 @@ PLACES = pytest.mark.parametrize("story", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.slow
 @PLACES
 def test_stopped_at_some_statements(story: Story) -> None:
-    """Two of an audit, in the second half, which is where rows go."""
+    """Stops at two statements in an audit's second half, where rows leave, lose nothing."""
     points = count_points(story, "audit")
     assert points > 100
     for point in (points // 2, points * 3 // 4):
@@ -185,7 +185,7 @@ def test_stopped_at_some_statements(story: Story) -> None:
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
 def test_stopped_at_every_statement(story: Story, name: str, number: int) -> None:
-    """Before and after each one that writes, those of dlt among them."""
+    """Stops before and after each writing statement, including dlt's, lose nothing."""
     points = count_points(story, name)
     for point in range(points):
         stop_at(story, point, name, number)

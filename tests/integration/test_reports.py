@@ -11,7 +11,7 @@ REPORT = "report_time_projects"
 
 @pytest.mark.rare
 def test_a_window_that_only_the_warehouse_has_is_asked_for(open_lab: OpenLab) -> None:
-    """Its rows leave when Harvest has none: nothing else would ever ask for them."""
+    """The window's rows leave if Harvest has none; no other rule would request the window."""
     lab = open_lab.loaded(REPORT, entries=10)
     total = "SELECT SUM(total_hours) AS hours FROM report_time_projects"
     before = lab.sql(total)

@@ -1,4 +1,4 @@
-"""How often Harvest is asked, by the sandbox's own counter: the allowance is everybody's."""
+"""The number of requests, by the sandbox's own counter: all users share the allowance."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from tests.support.labs import OpenLab
 from tests.support.meeting import Meeting
 
 UNCHANGED = 18
-"""What a run asks when nothing changed: each list once."""
+"""The requests of a run when nothing changed: each list once."""
 
 
 def count(lab: Lab) -> int:
-    """Requests of any kind that reached the sandbox since they were last forgotten."""
+    """Requests of any kind that reached the sandbox since the last reset."""
     return sum(lab.server.requests.counts().values())
 
 
 def test_the_first_sync_of_the_sandbox_fits_one_allowance(tmp_path: Path) -> None:
-    """What the README shows first does not wait for Harvest's limit; a second asks little."""
+    """The README's first sync never waits for Harvest's limit, and a second one asks little."""
     with Lab(tmp_path, entries=5000) as lab:
         assert lab.sync().status == "ok"
         assert 0 < count(lab) < GENERAL[0]
         assert any(row["is_running"] for row in lab.server.rows("time_entries"))
         assert ask_unchanged(lab, 0) == UNCHANGED
-        # The hours of running timers have grown, and before rows are loaded the owner is asked for.
+        # The hours of running timers have grown, and a run asks for the owner before it loads rows.
         assert ask_unchanged(lab, HOUR) == UNCHANGED + 1
 
 
 def ask_unchanged(lab: Lab, seconds: float) -> int:
-    """How often a run asks *seconds* later, without a change in Harvest."""
+    """The number of requests of a run *seconds* later, without a change in Harvest."""
     lab.rest(seconds)
     lab.server.reset_requests()
     report = lab.sync()
@@ -46,7 +46,7 @@ def ask_unchanged(lab: Lab, seconds: float) -> int:
 def test_a_run_asks_who_the_token_is_in_all_accounts_at_once(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When it begins and before it loads: twenty accounts waited for forty answers in a row."""
+    """A run asks at its start and before its load; in a row, twenty accounts cost forty answers."""
     accounts = (1000001, 1000002, 1000003)
     lab = open_lab(accounts=accounts, entries=0, invoices=0)
     meetings = [Meeting(len(accounts)), Meeting(len(accounts))]

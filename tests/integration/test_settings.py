@@ -1,4 +1,4 @@
-"""What the settings of a run change in what is read."""
+"""How a run's settings change what it reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.labs import OpenLab
 
 @pytest.mark.rare
 def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None:
-    """``include`` brings the columns named and no other; asked for later, a refresh fills them."""
+    """``include`` brings only the named columns; if it is set later, a refresh fills them."""
     lab = open_lab.loaded("invoices", "clients")
     asked = {"include": ["invoices.client_key"]}
     lab.rest()
@@ -21,7 +21,7 @@ def test_keys_that_open_documents_land_when_asked_for(open_lab: OpenLab) -> None
 
 
 def test_what_is_left_out_by_name_stays_out(open_lab: OpenLab) -> None:
-    """A column both included and excluded is left out: the careful wish wins."""
+    """A column both included and excluded is left out: the exclusion wins."""
     lab = open_lab()
     both = {"include": "clients.statement_key", "exclude": "clients.statement_key"}
     lab.sync("clients", settings=both)
@@ -30,7 +30,7 @@ def test_what_is_left_out_by_name_stays_out(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_full_refresh_asks_every_parent(open_lab: OpenLab) -> None:
-    """Children deleted without a trace, and those of parents that are gone, leave at once."""
+    """Children deleted without a trace, and those of deleted parents, leave at once."""
     lab = open_lab.loaded("invoices", "invoice_payments", "invoice_messages")
     payment = lab.server.rows("invoice_payments")[0]
     lab.server.delete("invoice_payments", payment["id"])

@@ -1,4 +1,4 @@
-"""A DuckDB file is made smaller by the daily run; with SIGKILL meanwhile no row is lost."""
+"""The daily run shrinks a DuckDB file; a SIGKILL meanwhile loses no row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONTENT = "SELECT count(*), count(DISTINCT id), sum(hash(t)::HUGEINT) FROM harve
 
 @pytest.fixture(scope="module")
 def wasteful(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file most of which is free, not to be changed."""
+    """A file of mostly free space; tests must not change it."""
     path = tmp_path_factory.mktemp("wasteful") / "a.duckdb"
     build(path, "CREATE TABLE harvest.t AS SELECT * FROM rows")
     return path
@@ -37,11 +37,11 @@ def read(path: Path) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     ("change", "delay_s"),
     [
-        (2, 0.01),  # While rows are written again.
-        (3, 0),  # Before they are deleted where they were.
-        (4, 0),  # Before that is committed.
+        (2, 0.01),  # While rows are rewritten.
+        (3, 0),  # Before the old rows are deleted.
+        (4, 0),  # Before the deletion is committed.
         (5, 0),  # Between two groups.
-        (9, 0.001),  # While they are written into the file.
+        (9, 0.001),  # While rows are written into the file.
         *(
             pytest.param(change, delay_s, marks=pytest.mark.slow)
             for change in range(1, 10)
@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[int, ...]:
 def test_a_kill_loses_no_row(
     wasteful: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: int, delay_s: float
 ) -> None:
-    """Each transaction of DuckDB's is there as a whole, or not at all."""
+    """DuckDB keeps each transaction whole, or not at all."""
     path = tmp_path / "a.duckdb"
     shutil.copy(wasteful, path)
     before, size = read(path), path.stat().st_size
@@ -70,7 +70,7 @@ def test_a_kill_loses_no_row(
     assert read(path) == before
     assert before[:2] == (ROWS, ROWS)
     monkeypatch.setattr(shrinking, "_WORTH_BYTES", 1 << 20)
-    # As each run does: DuckDB cuts off what is free at the end only where something has changed.
+    # As in every run: DuckDB truncates free space at the end only if something has changed.
     with file_at(path).open("") as connection:
         connection.execute("INSERT INTO own.first VALUES (10)")
     shrink(file_at(path), "harvest")
@@ -85,7 +85,7 @@ def assert_complete(lab: Lab) -> None:
 
 
 def leave_room(lab: Lab) -> None:
-    """Write the notes of time entries behind a table that is dropped then."""
+    """Write the notes of time entries behind a table, then drop that table."""
     with duckdb.connect(str(lab.database)) as connection:
         connection.execute(
             """
@@ -102,7 +102,7 @@ def leave_room(lab: Lab) -> None:
 def test_the_run_with_the_audit_gives_room_back(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """Unless the setting says never; other runs leave alone a file of which less is free."""
+    """The setting "never" prevents it; other runs skip a file with less free space."""
     monkeypatch.setattr(shrinking, "_WORTH_BYTES", 1 << 20)
     monkeypatch.setattr(shrinking, "_ALWAYS_SHARE", 100)
     monkeypatch.setenv("SOURCES__HARVEST__SHRINK_FILE", when)
@@ -125,7 +125,7 @@ def test_the_run_with_the_audit_gives_room_back(
 def test_a_run_that_leaves_much_free_gives_it_back_at_once(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    """It does not wait for the daily run."""
+    """A file with much free space does not wait for the daily run."""
     monkeypatch.setattr(shrinking, "_WORTH_BYTES", 1 << 20)
     monkeypatch.setenv("SOURCES__HARVEST__SHRINK_FILE", when)
     lab = open_lab(entries=300)

@@ -1,4 +1,4 @@
-"""Memory: every kind of run fits a small container."""
+"""Memory: every kind of run fits into a small container."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PEAK_MB = 400
 @pytest.mark.slow
 @pytest.mark.parametrize("destination", ["duckdb", "delta"])
 def test_every_kind_of_run_fits_a_small_container(destination: str) -> None:
-    """A first load, a bulk edit, the days after it and the rest end well under a hard limit."""
+    """A first load, a bulk edit, the days after it and the rest stay well below a hard limit."""
     if destination == "delta":
         pytest.importorskip("deltalake")
     with limit_memory(LIMIT) as limiter, open_place(ENTRIES, limit=False) as place:

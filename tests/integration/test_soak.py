@@ -14,7 +14,7 @@ from tests.support.lab import Lab
 @pytest.mark.rare
 @pytest.mark.parametrize("runs", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_soaked_warehouse_is_the_account(tmp_path: Path, runs: int) -> None:
-    """After each block of syncs every cell is what Harvest has."""
+    """After each block of syncs every cell equals Harvest's."""
     with Lab(tmp_path, entries=100, invoices=20) as lab:
         storm = Storm(lab, random.Random(1))
         storm.run(runs)

@@ -22,7 +22,7 @@ def lab(open_lab: OpenLab) -> Lab:
 
 
 def schemas(lab: Lab) -> list[str]:
-    """The schemas of the file, less DuckDB's own."""
+    """The schemas of the file, except DuckDB's own."""
     rows = lab.sql(
         "SELECT schema_name AS name FROM duckdb_schemas() "
         "WHERE NOT internal AND database_name = current_database() ORDER BY 1"
@@ -31,7 +31,7 @@ def schemas(lab: Lab) -> list[str]:
 
 
 def change(lab: Lab) -> int:
-    """Edit an entry; returns its id."""
+    """Edit an entry; return its id."""
     lab.rest()
     entry = int(lab.server.rows("time_entries")[0]["id"])
     lab.server.edit("time_entries", entry, notes="Changed")
@@ -43,7 +43,7 @@ def is_merged(lab: Lab, entry: int) -> bool:
 
 
 def test_no_table_has_a_twin(lab: Lab) -> None:
-    """After a first sync, a changed one, a full refresh and a mending: one schema."""
+    """After a first sync, a changed one, a full refresh and a mending there is one schema."""
     assert schemas(lab) == ["harvest"]
     entry = change(lab)
     assert lab.sync(*TABLES).status == "ok"
@@ -59,7 +59,7 @@ def test_no_table_has_a_twin(lab: Lab) -> None:
 
 
 def test_what_is_not_of_dlt_stays(lab: Lab) -> None:
-    """People's own things in that schema stay, and so does the schema then."""
+    """Tables and views that dlt did not create are kept, and then the schema is kept too."""
     lab.alter("CREATE SCHEMA harvest_staging")
     lab.alter("CREATE TABLE harvest_staging.mine AS SELECT 1 AS one")
     lab.alter("CREATE VIEW harvest_staging.users AS SELECT 1 AS one")
@@ -74,7 +74,7 @@ def test_what_is_not_of_dlt_stays(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_schema_that_dlt_did_not_make_stays(lab: Lab) -> None:
-    """A schema of that name with tables called like Harvest's, without dlt's note, is not dlt's."""
+    """A schema with tables named like Harvest's is dlt's only if it has a _dlt_version table."""
     lab.alter("CREATE SCHEMA harvest_staging")
     lab.alter("CREATE TABLE harvest_staging.roles AS SELECT 1 AS one")
     assert lab.sync(*TABLES).status == "ok"
@@ -86,7 +86,7 @@ def test_a_schema_that_dlt_did_not_make_stays(lab: Lab) -> None:
     "statement", ['DELETE FROM "harvest_staging"."_dlt_version"', "DROP TABLE", "DROP SCHEMA"]
 )
 def test_a_stopped_drop_is_finished(lab: Lab, statement: str) -> None:
-    """Stopped at any of its statements: the next run loads, and drops what is left."""
+    """If it stops at any statement, the next run loads, and drops what is left."""
     change(lab)
     with stopping_at(statement), pytest.raises(Stopped):
         lab.sync(*TABLES)
@@ -97,7 +97,7 @@ def test_a_stopped_drop_is_finished(lab: Lab, statement: str) -> None:
 
 @pytest.mark.rare
 def test_a_waiting_package_keeps_it(lab: Lab) -> None:
-    """A package that was stopped half-way may need the rows there: it is loaded before the drop."""
+    """An interrupted package may need the rows there, so it is loaded before the drop."""
     entry = change(lab)
     with start_sync(lab, *TABLES, number=signal.SIGKILL, moment=FIRST_COPIED) as child:
         assert child.wait() == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""State and warehouse agree: what is stored where, and which of the two is believed."""
+"""State and warehouse agree: what is stored where, and which of the two wins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.truth import assert_equal
 
 @contextmanager
 def warehouse_of(lab: Lab) -> Iterator[Warehouse]:
-    """The lab's warehouse as a run has it, once it is restored."""
+    """The lab's warehouse as a run has it after its restore."""
     with lab.working():
         target = build_target("duckdb", lab.database, "harvest", "harvest")
         warehouse = Warehouse(target, clock=lab.shared)
@@ -42,7 +42,7 @@ def owe(state: dict[str, Any]) -> None:
 
 
 def test_a_change_of_state_reaches_the_destination(open_lab: OpenLab) -> None:
-    """It is in the folder at once, and a folder that is lost gets it back."""
+    """The folder has it at once, and a lost folder gets it back from the destination."""
     lab = open_lab.loaded("clients")
     with warehouse_of(lab) as warehouse:
         warehouse.write_state(owe)
@@ -53,7 +53,7 @@ def test_a_change_of_state_reaches_the_destination(open_lab: OpenLab) -> None:
 
 
 def test_a_change_that_changes_nothing_loads_nothing(open_lab: OpenLab) -> None:
-    """No load package is made for it."""
+    """A change without effect makes no load package."""
     lab = open_lab.loaded("clients")
     loads = "SELECT COUNT(*) AS n FROM _dlt_loads"
     before = lab.sql(loads)
@@ -63,12 +63,12 @@ def test_a_change_that_changes_nothing_loads_nothing(open_lab: OpenLab) -> None:
 
 
 class KilledError(Exception):
-    """Stands for a process that ends."""
+    """Stands for a killed process."""
 
 
 @contextmanager
 def dying_before_loads() -> Iterator[None]:
-    """What was read and normalized is not loaded: its package waits in the working folder."""
+    """Do not load what was read and normalized: its package waits in the working folder."""
 
     def die(*_: Any, **__: Any) -> Any:
         raise KilledError
@@ -83,7 +83,7 @@ def dying_before_loads() -> Iterator[None]:
 
 
 def edit(lab: Lab, name: str) -> int:
-    """Rename the first client, long before the next run; its id."""
+    """Rename the first client, long before the next run; return its id."""
     record: int = lab.server.rows("clients")[0]["id"]
     lab.server.edit("clients", record, name=name)
     lab.rest(HOUR)
@@ -91,13 +91,13 @@ def edit(lab: Lab, name: str) -> int:
 
 
 def folder_of(lab: Lab) -> Path:
-    """dlt's working folders: those of one machine."""
+    """dlt's working folders on one machine."""
     return lab.folder / "dlt"
 
 
 @pytest.mark.rare
 def test_a_package_left_on_another_machine_is_given_up(open_lab: OpenLab) -> None:
-    """Loaded after another machine has loaded, it would bring old values and deleted rows back."""
+    """If loaded after another machine's load, it would restore old values and deleted rows."""
     lab = open_lab.loaded("clients")
     away = lab.folder / "first machine"
     gone = lab.server.rows("clients")[1]["id"]
@@ -122,7 +122,7 @@ def test_a_package_left_on_another_machine_is_given_up(open_lab: OpenLab) -> Non
 
 
 def test_a_package_that_nothing_came_between_is_loaded(open_lab: OpenLab) -> None:
-    """The next run on the same machine finishes what the killed one read, and asks for no more."""
+    """The next run on the same machine completes the killed run's load without new requests."""
     lab = open_lab.loaded("clients")
     edit(lab, "Read once")
     with dying_before_loads():
@@ -133,7 +133,7 @@ def test_a_package_that_nothing_came_between_is_loaded(open_lab: OpenLab) -> Non
 
 
 def test_a_folder_from_a_copy_takes_the_warehouse_state(open_lab: OpenLab) -> None:
-    """Cursors of an old copy are replaced by the destination's, and nothing is said."""
+    """The destination's cursors replace those of an old copy, without a warning."""
     lab = open_lab.loaded("clients")
     copy = lab.folder / "copy"
     shutil.copytree(folder_of(lab), copy)
@@ -149,7 +149,7 @@ def test_a_folder_from_a_copy_takes_the_warehouse_state(open_lab: OpenLab) -> No
 
 @pytest.mark.rare
 def test_a_backup_is_noticed_though_a_package_waits(open_lab: OpenLab) -> None:
-    """A package without a state raises no version: the backup is older than the folder knows."""
+    """A package without a state raises no version, so the backup is older than the folder."""
     lab = open_lab.loaded("clients")
     backup = lab.folder / "backup.duckdb"
     shutil.copy(lab.database, backup)
@@ -165,7 +165,7 @@ def test_a_backup_is_noticed_though_a_package_waits(open_lab: OpenLab) -> None:
 
 
 def test_nothing_is_loaded_onto_a_state_that_another_run_stored(open_lab: OpenLab) -> None:
-    """Two machines at once: the later one gives up what it read, and says so with exit code 7."""
+    """Of two machines at once, the later one discards what it read and exits with code 7."""
     lab = open_lab.loaded("clients")
     record = edit(lab, "Read by the later one")
     stored: list[str] = []
@@ -186,7 +186,7 @@ def test_nothing_is_loaded_onto_a_state_that_another_run_stored(open_lab: OpenLa
 
 
 def store_another_state(lab: Lab) -> str:
-    """Store a state as a run on another machine would; the id of its load."""
+    """Store a state as a run on another machine would; return the id of its load."""
     load_id = "another"
     with duckdb.connect(str(lab.database)) as connection:
         connection.execute("USE harvest")
@@ -205,7 +205,7 @@ def store_another_state(lab: Lab) -> str:
 
 
 def add_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
-    """Note a load of another run as complete."""
+    """Mark a load of another run as complete."""
     connection.execute(
         "INSERT INTO _dlt_loads SELECT ?, schema_name, 0, now(), schema_version_hash "
         "FROM _dlt_loads LIMIT 1",
@@ -214,7 +214,7 @@ def add_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
 
 
 def test_a_full_refresh_spares_what_others_have_loaded_meanwhile(open_lab: OpenLab) -> None:
-    """A row that it did not see and that came after it began is no deleted row."""
+    """A row that arrived after the refresh began is not deleted, though the refresh lacks it."""
     lab = open_lab.loaded("clients")
     made: list[int] = []
 
@@ -240,7 +240,7 @@ def test_a_full_refresh_spares_what_others_have_loaded_meanwhile(open_lab: OpenL
 
 @pytest.mark.rare
 def test_another_pipeline_is_refused_until_it_takes_over(open_lab: OpenLab) -> None:
-    """Two pipelines on one dataset would remove each other's rows; each way says what to do."""
+    """Two pipelines on one dataset would delete each other's rows; each message says what to do."""
     lab = open_lab.loaded("clients")
     loads = "SELECT COUNT(*) AS n FROM _dlt_loads"
     before = lab.sql(loads)

@@ -1,11 +1,11 @@
 """
-Anything, in any order: edits, creations, deletions, moves, renames, faults, kills, wrong clocks.
+Anything, in any order: edits, creations, deletions, moves, renames, faults, wrong clocks.
 
-Rows come back, invoices are paid, sent, closed and re-opened while the first walk over them lasts,
-another administrator reads, a role or a module changes while a run reads, copies of the working
-folder or of the warehouse are put back, two machines take turns, some runs read some tables and
-keep history. After it all one quiet sync must make every cell of every table what Harvest has, the
-lists below invoices once the walk over all invoices has ended, and ``verify`` must agree.
+Rows come back; invoices are paid, sent, closed and re-opened during the first walk over them;
+another administrator reads; a role or a module changes during a run; copies of the working folder
+or of the warehouse are put back; two machines take turns; some runs read some tables and keep
+history. After all that, one quiet sync must make every cell of every table equal Harvest's (in the
+lists below invoices once the walk over all invoices has ended), and ``verify`` must agree.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ DAYS = ("2019-02-28", "2026-06-01", "2026-06-15", "0001-01-01", "9999-12-31")
 
 ALL = (*TABLES, "invoice_payments", "invoice_messages")
 SUBSETS = (ALL, ALL, ALL, ("invoices",), ("invoice_payments",), ("clients", "time_entries"))
-"""What a run reads."""
+"""The tables that a run reads."""
 STORIES = int(os.environ.get("STORIES", "300"))
-"""How many long stories are told; ``--hypothesis-seed`` tells other ones in another process."""
+"""The number of long stories; ``--hypothesis-seed`` makes another process tell different ones."""
 RETURNING = ("time_entries", "invoices")
 """Tables whose records a person may restore."""
 COPIED = ("dlt", "harvest_data.duckdb")
-"""What is put back from copies."""
+"""What is restored from copies."""
 
 LONG_WALK: Final = 130
-"""Invoices of which a first walk, of fifty a run, takes three runs."""
+"""Invoices whose first walk, at fifty a run, takes three runs."""
 EVENTS = (None, "send", "close", "draft", "re-open", "view")
-"""What a message may tell: it is sent, or only says what became of the invoice."""
+"""The events of a message: it is sent, or only says what happened to the invoice."""
 
 tables = st.sampled_from(TABLES)
 places = st.integers(0, 1000)
@@ -82,10 +82,10 @@ class Storms(RuleBasedStateMachine):
     One account and one warehouse; nothing that happens to them is an error of the test.
 
     Attributes:
-        invoices: How many there are at first; by default some more than one run asks for their
+        invoices: Their number at first; by default slightly more than one run asks for
             payments.
-        drawn: What first walks over invoices have met, in all stories.
-        left: Of tables below invoices, how many invoices their first walk has still to ask.
+        drawn: What happened during first walks over invoices, in all stories.
+        left: By table below invoices, the number of invoices its first walk has still to ask.
     """
 
     invoices: ClassVar[int] = SWEEP_PARENTS + 5
@@ -102,13 +102,13 @@ class Storms(RuleBasedStateMachine):
         self.met: set[str] = set()
 
     def pick(self, table: str, place: int) -> int | None:
-        """The id of some record."""
+        """The id of some record, if there is one."""
         ids = [row["id"] for row in self.lab.server.rows(table)]
         return ids[place % len(ids)] if ids else None
 
     @rule(table=tables, place=places, text=st.sampled_from(TEXTS))
     def edit(self, table: str, place: int, text: str) -> None:
-        """Another text; the names of clients are quoted in other records."""
+        """Change a text; other records quote the names of clients."""
         name = {"time_entries": "notes", "invoices": "subject"}.get(table, "name")
         record_id = self.pick(table, place)
         if record_id is not None:
@@ -118,12 +118,12 @@ class Storms(RuleBasedStateMachine):
 
     @rule(table=tables)
     def create(self, table: str) -> None:
-        """One more."""
+        """Create a record."""
         self.lab.server.create(table)
 
     @rule(table=tables, place=places)
     def delete(self, table: str, place: int) -> None:
-        """One less, unless Harvest itself refuses."""
+        """Delete a record, unless Harvest itself refuses."""
         record_id = self.pick(table, place)
         if record_id is not None:
             try:
@@ -135,7 +135,7 @@ class Storms(RuleBasedStateMachine):
     @precondition(lambda self: any(table in RETURNING for table, _ in self.deleted))
     @rule(place=places)
     def undelete(self, place: int) -> None:
-        """A deleted record is there again, under its id."""
+        """Restore a deleted record under its id."""
         known = [each for each in self.deleted if each[0] in RETURNING]
         table, record_id = known[place % len(known)]
         self.deleted.remove((table, record_id))
@@ -143,7 +143,7 @@ class Storms(RuleBasedStateMachine):
 
     @rule(place=places, table=st.sampled_from(("invoice_payments", "invoice_messages")))
     def record(self, place: int, table: str) -> None:
-        """A payment or a message of some invoice."""
+        """Add a payment or a message to some invoice."""
         invoice_id = self.pick("invoices", place)
         if invoice_id is not None:
             self.lab.server.create(table, invoice_id=invoice_id)
@@ -151,7 +151,7 @@ class Storms(RuleBasedStateMachine):
 
     @rule(place=places, event=st.sampled_from(EVENTS))
     def tell(self, place: int, event: str | None) -> None:
-        """An invoice is sent, closed, re-opened, made a draft again, or looked at."""
+        """An invoice is sent, closed, re-opened, made a draft again, or viewed."""
         invoice_id = self.pick("invoices", place)
         if invoice_id is not None:
             self.lab.server.create("invoice_messages", invoice_id=invoice_id, event_type=event)
@@ -159,7 +159,7 @@ class Storms(RuleBasedStateMachine):
 
     @rule(place=places, table=st.sampled_from(("invoice_payments", "invoice_messages")))
     def withdraw(self, place: int, table: str) -> None:
-        """A payment or a message is deleted, which does not move its invoice."""
+        """Delete a payment or a message, which leaves its invoice's updated_at unchanged."""
         record_id = self.pick(table, place)
         if record_id is not None:
             self.lab.server.delete(table, record_id)
@@ -177,7 +177,7 @@ class Storms(RuleBasedStateMachine):
         self.note_walk(kept | read)
 
     def note_walk(self, left: dict[str, int]) -> None:
-        """Note what a first walk did in a run, which has *left* some invoices to the next."""
+        """Note what a first walk did in a run that has *left* some invoices to the next."""
         for table, before in self.left.items():
             now = left.get(table, 0)
             self.met.add("a pause" if now == before else "a further run" if now else "an end")
@@ -185,14 +185,14 @@ class Storms(RuleBasedStateMachine):
 
     @rule(place=places, day=st.sampled_from(DAYS))
     def move(self, place: int, day: str) -> None:
-        """An entry of another day."""
+        """Move an entry to another day."""
         record_id = self.pick("time_entries", place)
         if record_id is not None:
             self.lab.server.edit("time_entries", record_id, spent_date=day)
 
     @rule(seconds=st.sampled_from([1.0, 61.0, HOUR, DAY, 40 * DAY]))
     def wait(self, seconds: float) -> None:
-        """Time goes by."""
+        """Let time pass."""
         self.lab.rest(seconds)
 
     @rule(
@@ -215,7 +215,7 @@ class Storms(RuleBasedStateMachine):
         at: int,
     ) -> None:
         """
-        A run with some answers spoilt, on a machine whose clock may be wrong.
+        Run with some answers spoilt, on a machine whose clock may be wrong.
 
         After the request numbered *at* the token's owner may become a member, or the module of
         invoices may be switched off; both are undone after the run.
@@ -256,7 +256,7 @@ class Storms(RuleBasedStateMachine):
 
     @rule()
     def hand_over(self) -> None:
-        """Another administrator reads from now on."""
+        """Let another administrator read from now on."""
         first = self.lab.server.token
         other = self.lab.server.tokens["manager"]
         self.lab.server.set_role(other, "administrator")
@@ -264,7 +264,7 @@ class Storms(RuleBasedStateMachine):
 
     @rule()
     def change_machine(self) -> None:
-        """The next run is on another machine, with a working folder of its own or none yet."""
+        """The next run is on another machine, whose own working folder may not exist yet."""
         here, there = self.lab.folder / "dlt", self.lab.folder / "dlt of the other machine"
         between = self.lab.folder / "on the way"
         for source, target in ((here, between), (there, here), (between, there)):
@@ -278,11 +278,11 @@ class Storms(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(COPIED))
     def put_back(self, name: str) -> None:
-        """Replace the working folders, or the warehouse, by their copy."""
+        """Restore the working folders or the warehouse from their copy."""
         self.put(self.lab.folder / f"{name}.copy", self.lab.folder / name)
 
     def put(self, source: Path, target: Path) -> None:
-        """Make *target* what *source* is, if there is one."""
+        """Replace *target* by *source*, if *source* exists."""
         if not source.exists():
             return
         if source.is_file():
@@ -292,11 +292,11 @@ class Storms(RuleBasedStateMachine):
         shutil.copytree(source, target)
 
     def teardown(self) -> None:
-        """All is well again: the next run finds everything, and says so."""
+        """With all faults gone, the next run finds everything and reports success."""
         try:
             self.assert_equal_after_a_run(TABLES)
             self.assert_verified()
-            self.assert_equal_after_a_run(ALL)  # That run may have begun a walk.
+            self.assert_equal_after_a_run(ALL)  # That run may have started a walk.
             self.assert_verified()
             self.drawn.update(self.met)
             print("A story that ends well.", *sorted(self.met), sep="; ", flush=True)
@@ -305,7 +305,7 @@ class Storms(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def assert_equal_after_a_run(self, names: Iterable[str]) -> None:
-        """A quiet run, when all parents are due to be asked again, makes these tables right."""
+        """A quiet run makes these tables right once all parents are due to be asked again."""
         self.lab.rest(8 * DAY)
         report = self.lab.sync(*ALL, deletes=True, max_deletes="100%")
         assert report.status == "ok", (report.errors, report.run_log.failures)
@@ -313,13 +313,13 @@ class Storms(RuleBasedStateMachine):
             assert_equal(self.lab, table)
 
     def assert_verified(self) -> None:
-        """``verify`` finds no difference, either."""
+        """``verify`` finds no difference either."""
         found = self.lab.verify()
         assert found.exit_code == 0, found.differences
 
 
 class LongWalks(Storms):
-    """So many invoices that their first walk, which has begun, takes several runs."""
+    """Enough invoices that their first walk, already begun, takes several runs."""
 
     invoices = LONG_WALK
 
@@ -329,7 +329,7 @@ class LongWalks(Storms):
 
 
 def run(examples: int, steps: int, *, is_random: bool, kind: type[Storms] = Storms) -> None:
-    """Draw *examples* stories of *steps* at most; the same ones each time unless *is_random*."""
+    """Draw *examples* stories of at most *steps* steps; the same ones unless *is_random*."""
     run_state_machine_as_test(
         kind,
         settings=settings(
@@ -338,7 +338,7 @@ def run(examples: int, steps: int, *, is_random: bool, kind: type[Storms] = Stor
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
-            # Shrinking a story of real runs takes hours; the story found is short enough.
+            # Shrinking a story of real runs takes hours; the story that was found is short enough.
             phases=[Phase.explicit, Phase.generate],
             derandomize=not is_random,
             database=None,
@@ -353,7 +353,7 @@ def test_after_any_storm_the_warehouse_is_the_account() -> None:
 
 @pytest.mark.slow
 def test_after_long_storms_the_warehouse_is_the_account() -> None:
-    """The same with many long stories and walks, other ones each time."""
+    """The same with many long stories and walks, different ones each time."""
     Storms.drawn.clear()
     run(examples=STORIES, steps=12, is_random=True, kind=LongWalks)
     print(f"Met while walks were under way, in so many stories: {dict(Storms.drawn)}", flush=True)

@@ -1,4 +1,4 @@
-"""``sync_runs``: a row for every run that reached the warehouse, whatever became of it."""
+"""``sync_runs``: a row for every run that reached the warehouse, however it ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lab(open_lab: OpenLab) -> Lab:
 
 
 def last_run(lab: Lab) -> Row:
-    """The newest row, its JSON read."""
+    """The newest row, with its JSON decoded."""
     (row,) = lab.sql("SELECT * FROM sync_runs ORDER BY started_at DESC, ended_at DESC LIMIT 1")
     return row | {name: json.loads(row[name]) for name in ("tables", "errors")}
 
@@ -32,7 +32,7 @@ def last_run(lab: Lab) -> Row:
 @pytest.mark.rare
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_refused_sign_in_is_written(open_lab: OpenLab, is_first: bool) -> None:
-    """The very first run too: who looks at the table sees why there is nothing else."""
+    """Even the very first run is recorded, so that readers see why there is nothing else."""
     lab = open_lab(invoices=0) if is_first else open_lab.loaded(*TABLES, "tasks", invoices=0)
     lab.rest()
     lab.server.revoke()
@@ -49,7 +49,7 @@ def test_a_refused_sign_in_is_written(open_lab: OpenLab, is_first: bool) -> None
 
 
 def test_harvest_out_of_reach_is_written(lab: Lab) -> None:
-    """No account could be opened: the row names each."""
+    """If no account could be opened, the row names each of them."""
     lab.rest()
     lab.server.fault("unavailable")
     with pytest.raises(ServerError):
@@ -61,7 +61,7 @@ def test_harvest_out_of_reach_is_written(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_partial_run_is_written(lab: Lab) -> None:
-    """What landed and what failed, by table."""
+    """The row says by table what was loaded and what failed."""
     lab.server.create("clients")
     lab.rest()
     lab.server.fault("html", table="roles")
@@ -73,7 +73,7 @@ def test_a_partial_run_is_written(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_guarded_run_is_written(lab: Lab) -> None:
-    """A guard that refused is a failure like any other."""
+    """A refusal by the guard is a failure like any other."""
     for _ in range(60):
         lab.server.create("tasks")
     lab.rest()
@@ -94,7 +94,7 @@ def test_a_guarded_run_is_written(lab: Lab) -> None:
     ],
 )
 def test_a_lost_row_never_fails_the_sync(lab: Lab, statement: str) -> None:
-    """Whatever is in the table's place: the rows of Harvest's tables are what counts."""
+    """Whatever replaces the table, the rows of Harvest's tables decide the result."""
     lab.rest()
 
     def spoil(request: Request) -> None:
@@ -113,7 +113,7 @@ def test_a_lost_row_never_fails_the_sync(lab: Lab, statement: str) -> None:
 
 
 def test_a_run_that_loads_nothing_leaves_the_file_as_it_is(lab: Lab, tmp_path: Path) -> None:
-    """Its row is in the log beside the file, until a run that loads writes both into the file."""
+    """The run's row stays in the log beside the file until a loading run writes both into it."""
     log = lab.database.with_name(f"{lab.database.name}.wal")
     for _ in range(2):
         lab.rest()
@@ -137,7 +137,7 @@ def test_a_run_that_loads_nothing_leaves_the_file_as_it_is(lab: Lab, tmp_path: P
 
 
 def test_a_copy_for_readers_has_the_row(lab: Lab, tmp_path: Path) -> None:
-    """Though the run has loaded nothing, and left its row in the log."""
+    """The copy has the row even if the run loaded nothing and left its row in the log."""
     place = tmp_path / "published.duckdb"
     for _ in range(2):
         lab.rest()

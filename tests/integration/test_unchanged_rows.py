@@ -1,4 +1,4 @@
-"""The read with the wide overlap, once a day: what it brings again is not loaded again."""
+"""The daily read with the wide overlap: rows that it brings again are not loaded again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def edit_all(lab: Lab) -> None:
 
 
 def test_rows_that_are_here_are_not_loaded_again(open_lab: OpenLab) -> None:
-    """After a bulk edit only what was committed late is loaded the day after; all of it is read."""
+    """After a bulk edit the next day reads all rows and loads only those committed late."""
     lab = open_lab(invoices=6)
     lab.sync(*TABLES)
     lab.rest(6 * HOUR)
@@ -50,7 +50,7 @@ def test_rows_that_are_here_are_not_loaded_again(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_second_change_within_one_second_is_loaded(open_lab: OpenLab) -> None:
-    """Harvest dates changes in whole seconds: what came just before the cursor may have changed."""
+    """Harvest dates changes in whole seconds: a row from the cursor's second may have changed."""
     lab = open_lab()
     client = lab.server.rows("clients")[0]["id"]
     lab.sync("clients")
@@ -67,7 +67,7 @@ def test_a_second_change_within_one_second_is_loaded(open_lab: OpenLab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("exclude", [(), ("time_entries.is_running",)])
 def test_running_timers_are_loaded(open_lab: OpenLab, exclude: tuple[str, ...]) -> None:
-    """Their hours grow and updated_at stays, also where the warehouse has no column that tells."""
+    """Timers grow while updated_at stays, also if the warehouse lacks the column that shows it."""
     lab = open_lab()
     settings = {"audit_requests": 0, "exclude": list(exclude)}
     timers = {row["id"] for row in lab.server.rows("time_entries") if row["is_running"]}
@@ -82,7 +82,7 @@ def test_running_timers_are_loaded(open_lab: OpenLab, exclude: tuple[str, ...]) 
 
 @pytest.mark.rare
 def test_a_full_refresh_loads_every_row(open_lab: OpenLab) -> None:
-    """It removes what no load of it brought."""
+    """A full refresh removes the rows that none of its loads brought."""
     lab = open_lab()
     lab.sync("clients")
     before = loads(lab, "clients")
@@ -94,7 +94,7 @@ def test_a_full_refresh_loads_every_row(open_lab: OpenLab) -> None:
 
 
 def test_of_what_is_read_again_only_wrong_rows_are_loaded(open_lab: OpenLab) -> None:
-    """The audit of a day reads all of so small a table, and compares every value."""
+    """The daily audit reads all of so small a table and compares every value."""
     lab = open_lab.loaded("time_entries")
     before = loads(lab, "time_entries")
     first, second, third, *_ = sorted(before)

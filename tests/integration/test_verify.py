@@ -1,4 +1,4 @@
-"""``verify``: the warehouse against Harvest's own totals, and mending what differs."""
+"""``verify``: compare the warehouse with Harvest's own totals, and mend what differs."""
 
 from __future__ import annotations
 
@@ -33,10 +33,7 @@ from tests.support.meeting import Meeting
 from tests.support.truth import assert_equal
 
 OPENED = 19
-"""
-Connections of a verification without findings: two or more for each opening of the file, and one
-in memory.
-"""
+"""Connections of a verification without findings: two or more per opening, and one in memory."""
 
 TABLES = ("time_entries", "expenses", "projects", "invoices", "invoice_payments", "clients")
 
@@ -47,7 +44,7 @@ OTHER_WAYS = ("roles", "cost_rates")
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """Synced and at rest, no timer running."""
+    """A lab that is synced and at rest, with no timer running."""
     lab = open_lab.loaded(*TABLES, entries=400)
     lab.rest()
     return lab
@@ -62,7 +59,7 @@ def find(report: VerifyReport, check: str, scope: str = "all") -> list[Compariso
 
 
 def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
-    """Counts by year, hours and money by project and year, invoices by their lines: all even."""
+    """Counts by year, hours and money by project and year, and invoices by line all match."""
     before = lab.sql("SELECT COUNT(*) AS n FROM sync_runs")
     report = lab.verify()
     assert (report.exit_code, report.differences, report.run_log.warnings) == (0, [], [])
@@ -94,7 +91,7 @@ def test_an_equal_warehouse_has_no_findings(lab: Lab) -> None:
 def test_figures_that_are_asked_together_open_the_file_once(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To open a file takes DuckDB 20 ms of processor time, a further connection none."""
+    """Opening a file costs DuckDB 20 ms of processor time; a further connection costs nothing."""
     opened, connect = list[str](), duckdb.connect
 
     def note(*given: Any, **options: Any) -> duckdb.DuckDBPyConnection:
@@ -107,7 +104,7 @@ def test_figures_that_are_asked_together_open_the_file_once(
 
 
 def test_a_table_of_one_page_is_counted_in_its_list(lab: Lab) -> None:
-    """One request says which rows there are, and how many of each year."""
+    """One request shows which rows exist, and how many there are in each year."""
     lab.server.reset_requests()
     report = lab.verify()
     rows = [each for each in report.comparisons if each.check == "rows"]
@@ -122,7 +119,7 @@ def test_a_table_of_one_page_is_counted_in_its_list(lab: Lab) -> None:
 def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One after the other they took minutes where answers take a second."""
+    """In sequence they took minutes where each answer takes a second."""
     lab = open_lab.loaded(*TABLES, entries=2100)
     lab.rest()
     monkeypatch.setattr(compare_tables, "is_plentiful", lambda: True)
@@ -157,7 +154,7 @@ def test_requests_that_do_not_depend_on_each_other_are_under_way_at_once(
 def test_accounts_are_compared_at_the_same_time(
     open_lab: OpenLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each has an allowance of its own; what was found is told account by account all the same."""
+    """Each account has its own allowance; the findings are still reported account by account."""
     monkeypatch.setattr(compare_tables, "is_plentiful", lambda: True)
     accounts = (1000001, 1000002, 1000003)
     lab = open_lab.loaded("clients", "tasks", accounts=accounts, entries=0, invoices=0)
@@ -186,7 +183,7 @@ def test_accounts_are_compared_at_the_same_time(
 
 
 def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
-    """Its hours differ, and those and the money of its project and year; it alone is loaded."""
+    """Hours and money of its project and year differ; mending loads that row only."""
     others = "SELECT id, _dlt_load_id FROM time_entries WHERE id <> {} ORDER BY id"
     row = lab.sql(
         "SELECT t.* FROM time_entries t JOIN projects p ON p.id = t.project__id "
@@ -224,7 +221,7 @@ def test_a_row_tampered_with_is_found_and_mended(lab: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("has_syncs", [True, False])
 def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
-    """A warehouse of an earlier version is compared all the same; the next sync makes the table."""
+    """A warehouse of an earlier version can be compared; the next sync creates the table."""
     dropped = ("verify_runs",) if has_syncs else ("verify_runs", "sync_runs")
     forget_own_tables(lab, *dropped)
     report = lab.verify()
@@ -238,7 +235,7 @@ def test_a_verification_makes_no_table(lab: Lab, has_syncs: bool) -> None:
 
 @pytest.mark.rare
 def test_a_lost_row_of_ours_never_fails_a_verification(lab: Lab) -> None:
-    """Whatever is in the table's place: the figures were compared."""
+    """Whatever replaces our table, the figures are compared."""
     lab.alter("DROP TABLE verify_runs; CREATE VIEW verify_runs AS SELECT 1 AS id")
     report = lab.verify()
     assert (report.exit_code, report.status) == (0, "ok")
@@ -246,7 +243,7 @@ def test_a_lost_row_of_ours_never_fails_a_verification(lab: Lab) -> None:
 
 
 def test_lost_and_deleted_rows_are_found_and_mended(lab: Lab) -> None:
-    """One row too few in a year, one too many in another table: read again, and removed."""
+    """A row too few in a year is read again; a row too many in another table is removed."""
     year = lab.sql("SELECT MIN(spent_date) AS day FROM time_entries")[0]["day"].year
     lab.alter(
         "DELETE FROM time_entries WHERE id = (SELECT arg_min(id, spent_date) FROM time_entries)",
@@ -267,7 +264,7 @@ def test_lost_and_deleted_rows_are_found_and_mended(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
-    """Harvest says the same: for information. It does not: a difference, and it is mended."""
+    """If Harvest agrees, it is information; if not, it is a difference, which is mended."""
     first, second = (record["id"] for record in lab.server.rows("invoices")[:2])
     lab.server.edit("invoices", first, amount=123456.78)
     lab.sync("invoices")
@@ -285,7 +282,7 @@ def test_an_invoice_unlike_its_lines_is_asked_for(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
-    """Created, moved and edited meanwhile: the next sync brings it."""
+    """Rows created, moved or edited meanwhile are left to the next sync."""
     listed = [record["id"] for record in lab.server.rows("time_entries")]
     lab.server.edit("time_entries", listed[0], hours=7, rounded_hours=7)
     lab.server.edit("time_entries", listed[1], spent_date="2024-01-02")
@@ -299,7 +296,7 @@ def test_what_changed_since_the_last_sync_is_no_difference(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> None:
-    """Cost by project and year, payments by what is due; just those are read again."""
+    """Cost by project and year, payments by what is due; only those are read again."""
     lab = open_lab.loaded("expenses", "invoices", "invoice_payments", entries=10)
     lab.rest()
     (cost,) = lab.sql(
@@ -324,7 +321,7 @@ def test_expenses_and_payments_are_held_against_harvest(open_lab: OpenLab) -> No
 
 @pytest.mark.rare
 def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None:
-    """Every count is as it should be; the ids are not."""
+    """Every count is right, but the ids are not."""
     lab = open_lab.loaded("clients", entries=10)
     lost = lab.ids("clients")[0]
     lab.alter(f"DELETE FROM clients WHERE id = {lost}")
@@ -340,7 +337,7 @@ def test_one_row_too_many_and_one_too_few_are_noticed(open_lab: OpenLab) -> None
     [("dataset", "Datasets there: harvest"), ("pipeline", "belongs to pipeline harvest")],
 )
 def test_a_mistyped_name_is_said(open_lab: OpenLab, named: str, there: str) -> None:
-    """Nothing was loaded under it: exit code 2, and what there is instead."""
+    """Nothing was loaded under that name: exit code 2, with the names that exist."""
     lab = open_lab.loaded("clients", entries=10)
     with pytest.raises(ConfigError, match=there) as raised:
         lab.verify(**{named: "harvset"})
@@ -349,7 +346,7 @@ def test_a_mistyped_name_is_said(open_lab: OpenLab, named: str, there: str) -> N
 
 @pytest.mark.rare
 def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
-    """Nothing was compared: exit code 5, and why."""
+    """Nothing was compared: exit code 5 with the reason."""
     lab = open_lab.loaded("clients", options={"account": [1000001]}, accounts=(1000001, 1000002))
     report = lab.verify()
     assert report.exit_code == 5
@@ -359,7 +356,7 @@ def test_an_account_that_was_never_read_is_not_ok(open_lab: OpenLab) -> None:
 
 
 class Waits(Activity):
-    """Notes the processes that are waited for, once for each opening of the file."""
+    """Records the processes that a run waits for, once for each opening of the file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -372,14 +369,14 @@ class Waits(Activity):
 
 @pytest.mark.rare
 def test_a_file_that_stays_in_use_is_waited_for_once(open_lab: OpenLab) -> None:
-    """Not by each table's thread in turn: Python cannot end before they do."""
+    """The tables' threads do not wait in turn: Python cannot exit before they end."""
     lab = open_lab.loaded(entries=60)
     lab.rest()
     waits, lock, held = Waits(), Lock(), list[Child]()
     with ExitStack() as stack:
 
         def take(request: Request) -> None:
-            """Every thread has its answer only when another process has the file."""
+            """Answer each thread only once another process holds the file."""
             with lock:
                 if request.table not in (None, "users_me", "company") and not held:
                     held.append(stack.enter_context(writing(lab.database)))
@@ -389,14 +386,14 @@ def test_a_file_that_stays_in_use_is_waited_for_once(open_lab: OpenLab) -> None:
             lab.verify(hooks=Hooks(clock=lab.shared, activity=waits))
         deadline = time.monotonic() + 10
         while has_threads() and time.monotonic() < deadline:
-            gc.collect()  # The threads of a generator that was left end with it.
+            gc.collect()  # The threads of an abandoned generator end with it.
             time.sleep(0.05)
     assert len(waits.holders) == 1
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "server_error"])
 def test_an_account_that_cannot_be_opened_holds_up_no_other(open_lab: OpenLab, fault: str) -> None:
-    """It is named, with its error and its exit code; the others are compared and mended."""
+    """The account is named with its error and exit code; the others are compared and mended."""
     first, second = 1000001, 1000002
     lab = open_lab.loaded("clients", accounts=(first, second), entries=0, invoices=0)
     lab.alter(f"DELETE FROM clients WHERE account_id = {first}")
@@ -418,7 +415,7 @@ def test_an_account_that_cannot_be_opened_holds_up_no_other(open_lab: OpenLab, f
 @pytest.mark.rare
 @pytest.mark.parametrize("table", ["clients", *OTHER_WAYS])
 def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab, table: str) -> None:
-    """Its first run failed: verify and status name it, and a good run makes up for it."""
+    """If its first run failed, verify and status name the table until a run succeeds."""
     lab = open_lab(entries=20)
     lab.server.fault("server_error", table=table, times=100)
     assert lab.sync(table, "tasks").exit_code == 4
@@ -442,7 +439,7 @@ def test_a_table_that_was_never_read_to_its_end_is_not_ok(open_lab: OpenLab, tab
 
 @pytest.mark.rare
 def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
-    """Said once for each check; the others are made, and a second sync comes through."""
+    """Each check is reported once; the others are made, and a second sync succeeds."""
     excluded = [
         "time_entries.is_running",
         "time_entries.billable_rate",
@@ -464,7 +461,7 @@ def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
         "orphans",
         "list",
     }
-    # Tables are compared at the same time.
+    # Tables are compared concurrently.
     assert sorted(each.partition(" cannot")[0] for each in report.run_log.warnings) == [
         "Amounts",
         "Expenses",
@@ -475,7 +472,7 @@ def test_what_is_excluded_is_not_compared(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
-    """Hours times rate are more than the column of a sum holds: no table is left out for it."""
+    """Hours times rate may exceed the column of a sum, which leaves no table out."""
     lab = open_lab(entries=20)
     lab.stop_timers()
     entry = lab.server.rows("time_entries")[3]["id"]
@@ -491,7 +488,7 @@ def test_amounts_of_any_size_are_compared(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
-    """Harvest does not have the parent either: a difference, and mending removes them."""
+    """If Harvest lacks the parent too, it is a difference, and mending removes the rows."""
     lab = open_lab.loaded("invoices", "invoice_payments", "clients", entries=10)
     lab.rest()
     first = lab.sql("SELECT MIN(invoice_id) AS id FROM invoice_payments")[0]["id"]
@@ -518,7 +515,7 @@ def test_rows_without_their_parent_are_counted(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None:
-    """A message that was deleted and a rate with another end: no total tells, each list does."""
+    """No total shows a deleted message or a rate with another amount, but each list does."""
     lab = open_lab.loaded("invoices", "invoice_messages", "users", "cost_rates", entries=10)
     lab.rest()
     sent, rate = lab.table("invoice_messages")[0], lab.table("cost_rates")[0]
@@ -535,7 +532,7 @@ def test_lists_below_a_parent_are_compared_row_by_row(open_lab: OpenLab) -> None
 
 @pytest.mark.rare
 def test_rows_of_lists_that_stand_there_twice_are_found(open_lab: OpenLab) -> None:
-    """Each id is right, and each row: only their number is not, also where one is missing."""
+    """Every id and every row is right, only the number differs, even if another row is missing."""
     lab = open_lab.loaded("invoices", "invoice_messages", "users", "cost_rates", entries=10)
     lab.rest()
     sent, rate = lab.table("invoice_messages")[0], lab.table("cost_rates")
@@ -572,7 +569,7 @@ def by_user(rates: list[dict[str, Any]], user: int) -> list[int]:
 def test_tables_that_are_read_whole_are_compared(
     open_lab: OpenLab, statement: str, expected: dict[str, set[str]]
 ) -> None:
-    """Harvest's lists are as they were when they were loaded, so the warehouse has to be, too."""
+    """Harvest's lists are unchanged since their load, so the warehouse must equal them."""
     lab = open_lab.loaded("roles", "company", entries=10)
     lab.rest()
     lab.server.reset_requests()
@@ -605,7 +602,7 @@ def test_tables_that_are_read_whole_are_compared(
 def test_any_wrong_value_in_a_table_of_one_page_is_found(
     open_lab: OpenLab, table: str, column: str, value: str
 ) -> None:
-    """It is named with its row and column, and mending reads it again."""
+    """A wrong value is named with its row and column, and mending reads the row again."""
     lab = open_lab.loaded(table, entries=400)
     lab.rest()
     (row,) = lab.sql(f"SELECT id FROM {table} ORDER BY id LIMIT 1 OFFSET 3")
@@ -623,8 +620,10 @@ def test_any_wrong_value_in_a_table_of_one_page_is_found(
 
 @pytest.mark.rare
 def test_values_that_harvest_changes_without_a_date_are_no_difference(open_lab: OpenLab) -> None:
-    """A lock is said for information, the copy of a client's name not at all; a running timer
-    counts. Mending reads again what was said."""
+    """
+    A lock is information, the copy of a client's name is not reported, and a running timer counts.
+    Mending rereads what was reported.
+    """
     lab = open_lab.loaded("time_entries", "clients", entries=400)
     lab.rest()
     first, second = lab.ids("time_entries")[:2]
@@ -659,7 +658,7 @@ def test_of_many_wrong_values_some_are_named(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_changed_value_of_a_whole_list_is_found(open_lab: OpenLab) -> None:
-    """No sync brings it: Harvest's list is as it was. It is named with its row and column."""
+    """No sync corrects it, as Harvest's list is unchanged. It is named with its row and column."""
     lab = open_lab.loaded("roles", "company", entries=10)
     lab.rest()
     role = lab.ids("roles")[0]
@@ -681,7 +680,7 @@ def test_a_changed_value_of_a_whole_list_is_found(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_a_whole_list_that_changed_since_excuses_no_lost_row(open_lab: OpenLab) -> None:
-    """Another list has other rows, but the warehouse has as many as were loaded."""
+    """A changed list has other rows, but the warehouse must have as many as were loaded."""
     lab = open_lab.loaded("roles", entries=10)
     lab.rest()
     lab.server.create("roles")
@@ -695,7 +694,7 @@ def test_a_whole_list_that_changed_since_excuses_no_lost_row(open_lab: OpenLab) 
 
 @pytest.mark.rare
 def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
-    """A part of them, for a part of the allowance; it is said how many, and it is no difference."""
+    """Part of the allowance pays for part of them; the rest is reported and is no difference."""
     lab = open_lab.loaded("invoices", "invoice_messages", entries=10, invoices=40)
     compared = set[str]()
     for _ in range(2):
@@ -710,7 +709,7 @@ def test_of_many_lists_others_are_compared_each_day(open_lab: OpenLab) -> None:
 
 @pytest.mark.rare
 def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:
-    """A row without an open version is read again and gets one; a version without row ends."""
+    """A row without an open version is read again and gets one; a version without a row ends."""
     history = {"settings": {"history": ["clients"]}}
     lab = open_lab.loaded("clients", entries=10, options=history)
     lab.rest()
@@ -725,7 +724,7 @@ def test_history_is_held_against_its_table(open_lab: OpenLab) -> None:
 
 
 def test_verifying_nothing_is_refused(open_lab: OpenLab) -> None:
-    """A warehouse that is not there is not made."""
+    """A missing warehouse is refused, and not created."""
     lab = open_lab()
     with pytest.raises(ConfigError, match="no warehouse"):
         lab.verify()
@@ -734,9 +733,9 @@ def test_verifying_nothing_is_refused(open_lab: OpenLab) -> None:
 
 def test_a_wrong_row_beside_a_running_timer_is_mended(open_lab: OpenLab) -> None:
     """
-    The timer excuses what its project's hours differ by; mending looks at the rows.
+    The timer excuses a difference in its project's hours, but mending looks at the rows.
 
-    There are more of them than one page has, whose values are compared one by one.
+    There are more rows than fit one page, whose values would be compared one by one.
     """
     lab = open_lab.loaded("time_entries", "projects", entries=2100)
     lab.rest()

@@ -13,19 +13,19 @@ from tests.support.labs import OpenLab
 from tests.support.truth import assert_equal
 
 PAGE = 7
-"""Rows of a page: of 400 entries every project has several in each year."""
+"""Rows on a page: of 400 entries every project has several pages in each year."""
 
 
 @pytest.fixture
 def lab(open_lab: OpenLab) -> Lab:
-    """Synced and at rest, with pages of few rows."""
+    """A lab that is synced and at rest, with few rows on each page."""
     lab = open_lab.loaded("time_entries", "projects", entries=400, page_rows=PAGE)
     lab.rest()
     return lab
 
 
 def find_long_year(lab: Lab) -> dict[str, Any]:
-    """A project and year whose entries are several pages, and an entry of it."""
+    """A project and year whose entries take several pages, and one of its entries."""
     (found,) = lab.sql(
         "SELECT project__id AS project, year(spent_date) AS year, count(*) AS rows, "
         "min(id) AS id, min_by(spent_date, id) AS day FROM time_entries WHERE NOT is_running "
@@ -36,7 +36,7 @@ def find_long_year(lab: Lab) -> dict[str, Any]:
 
 
 def asked(lab: Lab, path: str = "/v2/time_entries") -> list[dict[str, str]]:
-    """What was asked of the list of entries since the requests were forgotten."""
+    """The requests for the list of entries since the last reset."""
     queries = [r.query for r in lab.server.requests if r.path == path]
     return [{name: value for name, (value, *_) in parse_qs(each).items()} for each in queries]
 
@@ -49,7 +49,7 @@ def whole_lists(lab: Lab) -> int:
 
 @pytest.mark.rare
 def test_a_wrong_hour_is_read_again_with_its_day(lab: Lab) -> None:
-    """Of a project's year all figures are compared, and the rows of one day are loaded anew."""
+    """All figures of a project's year are compared, and the rows of one day are reloaded."""
     found = find_long_year(lab)
     lab.alter(f"UPDATE time_entries SET rounded_hours = 99 WHERE id = {found['id']}")
     lab.server.reset_requests()
@@ -66,7 +66,7 @@ def test_a_wrong_hour_is_read_again_with_its_day(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_a_sum_that_no_figure_explains_is_read_whole(lab: Lab) -> None:
-    """Here, the project says otherwise what its hours are worth."""
+    """Here, the project states another value for its hours."""
     found = find_long_year(lab)
     lab.alter(f"UPDATE projects SET is_fixed_fee = NOT is_fixed_fee WHERE id = {found['project']}")
     lab.server.reset_requests()
@@ -76,7 +76,7 @@ def test_a_sum_that_no_figure_explains_is_read_whole(lab: Lab) -> None:
 
 
 def test_a_lost_row_is_looked_for_on_its_day(lab: Lab) -> None:
-    """All ids are read once; of its day, those that are there, the rows, and the ids again."""
+    """All ids are read once; then that day's ids in the warehouse, its rows, and the ids again."""
     found = find_long_year(lab)
     lab.alter(f"DELETE FROM time_entries WHERE id = {found['id']}")
     lab.server.reset_requests()
@@ -91,7 +91,7 @@ def test_a_lost_row_is_looked_for_on_its_day(lab: Lab) -> None:
 
 
 def test_one_row_too_many_and_one_too_few_are_found_among_many(lab: Lab) -> None:
-    """The counts of the year are as they should be, and so is every sum."""
+    """The counts and all sums of the year are right."""
     found = find_long_year(lab)
     lab.alter(f"UPDATE time_entries SET id = 1 WHERE id = {found['id']}")
     assert lab.verify().exit_code == 0
@@ -103,7 +103,7 @@ def test_one_row_too_many_and_one_too_few_are_found_among_many(lab: Lab) -> None
 @pytest.mark.rare
 @pytest.mark.parametrize("days", [1, 30])
 def test_a_row_under_another_day_is_found(lab: Lab, days: int) -> None:
-    """No count nor sum of a year says so: the list of ids has the day."""
+    """No count or sum of a year shows it, but the list of ids has the day."""
     found = find_long_year(lab)
     day = found["day"] + timedelta(days if found["day"] < date(found["year"], 7, 1) else -days)
     lab.alter(f"UPDATE time_entries SET spent_date = DATE '{day}' WHERE id = {found['id']}")
@@ -116,7 +116,7 @@ def test_a_row_under_another_day_is_found(lab: Lab, days: int) -> None:
 
 @pytest.mark.rare
 def test_a_row_that_stands_there_twice_is_found(lab: Lab) -> None:
-    """It is there once afterwards."""
+    """The row is there only once afterwards."""
     found = find_long_year(lab)
     lab.alter(f"INSERT INTO time_entries SELECT * FROM time_entries WHERE id = {found['id']}")
     report = lab.verify(fix=True)

@@ -1,4 +1,4 @@
-"""``status``: the age of each table by ``sync_runs``, what is planned, what waits."""
+"""``status``: the age of each table by ``sync_runs``, what is scheduled, what waits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def look(lab: Lab, **options: Any) -> WarehouseStatus:
-    """What ``status`` finds now."""
+    """The current findings of ``status``."""
     with lab.working():
         return read_warehouse_status(
             database=lab.database, settings=lab.settings, clock=lab.shared, **options
@@ -60,7 +60,7 @@ def test_a_table_is_as_old_as_its_last_complete_run(lab: Lab) -> None:
 
 
 def test_too_old_is_exit_code_5(lab: Lab) -> None:
-    """By the age that is asked for, for the tables that are asked for."""
+    """The exit code depends on the given age, and on the given tables."""
     lab.rest(3 * HOUR)
     lab.sync("clients")
     report = look(lab, max_age="2h")
@@ -84,7 +84,7 @@ def test_rows_and_plans_are_shown(lab: Lab) -> None:
 
 
 def test_plans_are_those_of_the_settings(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With ``full_walk`` the next read of all parents is as many days away as it says."""
+    """``full_walk`` sets the number of days until all parents are read again."""
     monkeypatch.setenv("SOURCES__HARVEST__FULL_WALK", "3")
     report = look(lab)
     [found] = [each for each in report.tables if each.table == "invoice_payments"]
@@ -93,7 +93,7 @@ def test_plans_are_those_of_the_settings(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 
 def test_accounts_are_chosen_as_everywhere(lab: Lab) -> None:
-    """Ids in digits, of accounts that the warehouse has rows of."""
+    """Accounts are ids in digits, and the warehouse must have rows of them."""
     assert {each.account_id for each in look(lab, account=("1000001",)).tables} == {1000001}
     with pytest.raises(ConfigError, match="digits"):
         look(lab, account=("abc",))
@@ -103,7 +103,7 @@ def test_accounts_are_chosen_as_everywhere(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
-    """A warning is no load that waits: a monitor reads each by its own name."""
+    """A warning is not a waiting load: a monitor reads each under its own name."""
     with lab.working():
         lab.database.rename("harvest.duckdb")
         report = read_warehouse_status(
@@ -115,7 +115,7 @@ def test_warnings_stand_apart_from_what_waits(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_the_last_verification_is_shown(lab: Lab) -> None:
-    """None before the first; after one that found a difference, when the last was that did not."""
+    """No verification at first; after one with a difference, the last one without."""
     assert look(lab).verified is None
     lab.rest(HOUR)
     fine = lab.verify().as_of
@@ -131,7 +131,7 @@ def test_the_last_verification_is_shown(lab: Lab) -> None:
 
 @pytest.mark.rare
 def test_harvest_is_not_asked(lab: Lab) -> None:
-    """Only ``--check`` asks; without a sign-in the rest is shown all the same."""
+    """Only ``--check`` asks Harvest; without a sign-in the rest is still shown."""
     before = len(lab.server.requests)
     report = look(lab)
     assert len(lab.server.requests) == before
@@ -142,14 +142,14 @@ def test_harvest_is_not_asked(lab: Lab) -> None:
 
 
 def test_a_refused_sign_in_is_exit_code_3_when_checked(lab: Lab) -> None:
-    """A revoked token is noticed before the next run is."""
+    """``--check`` notices a revoked token before the next run does."""
     lab.server.revoke(lab.token)
     assert look(lab).exit_code == 0
     assert look(lab, check=True).exit_code == 3
 
 
 def test_nothing_is_written(lab: Lab) -> None:
-    """A look leaves every row and every table as they were."""
+    """A look leaves every row and every table unchanged."""
 
     def read() -> list[Any]:
         with duckdb.connect(str(lab.database), read_only=True) as connection:
@@ -165,13 +165,13 @@ def test_nothing_is_written(lab: Lab) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("age", ["", "26", "h", "-1h", "1.5h", "26 hours"])
 def test_an_odd_age_is_refused(lab: Lab, age: str) -> None:
-    """With what an age looks like."""
+    """The message shows what an age looks like."""
     with pytest.raises(ConfigError, match="26h"):
         look(lab, max_age=age)
 
 
 def test_no_warehouse_is_said(tmp_path: Path) -> None:
-    """With the command that makes one."""
+    """The message names the command that creates a warehouse."""
     with pytest.raises(ConfigError, match="harvest-source sync"):
         read_warehouse_status(database=tmp_path / "none.duckdb")
     assert list(tmp_path.iterdir()) == []
@@ -179,7 +179,7 @@ def test_no_warehouse_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.rare
 def test_parents_that_no_run_has_asked_are_counted(tmp_path: Path) -> None:
-    """Until a run has, or one with ``all_children``; ``verify`` calls none of them different."""
+    """Parents count until a run asks them or all children; ``verify`` sees no difference."""
     with Lab(tmp_path, entries=20, invoices=SWEEP_PARENTS + 30) as lab:
         report = lab.sync("invoices", "invoice_payments")
         (unasked,) = report.run_log.unasked.values()

@@ -1,4 +1,4 @@
-"""History too long for one piece: read in windows of dates, loaded in packages."""
+"""History too long for one read: it is read in windows of dates and loaded in packages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.support.lab import Row
 from tests.support.labs import OpenLab
 
 ENTRIES = 20_001
-"""A list of more than 20,000 rows is cut into windows."""
+"""More than 20,000 rows: such a list is cut into windows."""
 NEWEST, OLDEST = "2026-06-17", "2001-01-01"
 
 
 def test_a_row_that_moves_between_windows_lands_where_it_is(open_lab: OpenLab) -> None:
-    """A row that goes from a window not read yet to one read already is there once, as it is."""
+    """A row that moves from an unread window to one already read is there once, as it is now."""
     lab = open_lab(entries=ENTRIES)
     newest = lab.server.create("time_entries", spent_date=NEWEST)["id"]
     lab.rest()
@@ -41,7 +41,7 @@ def test_a_row_that_moves_between_windows_lands_where_it_is(open_lab: OpenLab) -
 
 @pytest.mark.slow
 def test_rows_without_a_date_land_from_a_list_that_is_cut(open_lab: OpenLab) -> None:
-    """Drafts in a list of more than 20,000 are in no window of days, and are read all the same."""
+    """Drafts in a list of more than 20,000 rows are in no window of days, but are still read."""
     lab = open_lab(entries=0, expenses=0, invoices=0, estimates=ENTRIES)
     drafts = [row["id"] for row in lab.server.rows("estimates")[:5]]
     lab.server.edit_many("estimates", drafts, issue_date=None)
