@@ -13,7 +13,7 @@ from tests.support.read_lab import OpenReadLab, ReadLab
 
 @pytest.fixture
 def open_lab() -> Iterator[OpenReadLab]:
-    """Open labs, each with a sandbox of its own; closed after the test."""
+    """Open labs, each with its own sandbox; all are closed after the test."""
     with ExitStack() as labs:
 
         def open_one(**fields: Any) -> ReadLab:

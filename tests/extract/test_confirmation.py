@@ -1,4 +1,4 @@
-"""Roles and modules that change while a run reads: nothing is replaced, and no cursor moves."""
+"""Roles and modules that change during a read: nothing is replaced, and no cursor moves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def lab(open_lab: OpenReadLab) -> ReadLab:
 
 @pytest.mark.parametrize("table", ["users", REPORT])
 def test_a_role_that_shrinks_replaces_nothing(lab: ReadLab, table: str) -> None:
-    """Lists below people, and reports, come with less: they stay, and the next run has all."""
+    """Lists below people and reports come with fewer rows: the old ones stay until the next run."""
     tables = ("users", "project_assignments", REPORT, "roles")
     lab.read(*tables)
     before = lab.contents(*tables[1:])
@@ -59,7 +59,7 @@ def test_a_role_that_shrinks_replaces_nothing(lab: ReadLab, table: str) -> None:
 
 
 def test_a_role_that_shrinks_moves_no_cursor(lab: ReadLab) -> None:
-    """What changed and was hidden comes when the token sees it again: the cursor stayed."""
+    """The cursor stays, so changes that were hidden come once the token sees them again."""
     lab.read("time_entries", "projects")
     before = lab.state("time_entries")["cursor"]
     lab.rest()
@@ -78,7 +78,7 @@ def test_a_role_that_shrinks_moves_no_cursor(lab: ReadLab) -> None:
 
 @pytest.mark.parametrize("table", ["report_expenses_projects", "invoice_payments"])
 def test_a_module_switched_off_replaces_and_empties_nothing(lab: ReadLab, table: str) -> None:
-    """Its lists are empty, and asked twice they are empty twice."""
+    """The lists of a module that is off are empty, also on a second request."""
     tables = (table, "clients")
     lab.read(*tables)
     before = lab.contents(table)
@@ -97,7 +97,7 @@ def test_a_module_switched_off_replaces_and_empties_nothing(lab: ReadLab, table:
 
 
 def test_an_unchanged_run_asks_nothing_again(lab: ReadLab) -> None:
-    """Who we are is asked once more only where something would be replaced or moved."""
+    """A run asks again who the owner is only before it replaces rows or moves a cursor."""
     tables = ("clients", "projects", "roles", "users")
     lab.read(*tables)
     lab.rest()
@@ -115,7 +115,7 @@ LONG = ("time_entries", "invoices", "invoice_payments")
 
 
 def test_a_long_read_is_confirmed_before_lists_below_parents(open_lab: OpenReadLab) -> None:
-    """The thread that read the others asks, while a load may be under way."""
+    """The thread that read the other tables confirms, while a load may be running."""
     lab = open_lab(**SMALL | {"entries": 12_000})
     lab.read(*LONG)
     asked = [each.table for each in lab.server.requests]
@@ -127,7 +127,7 @@ def test_a_long_read_is_confirmed_before_lists_below_parents(open_lab: OpenReadL
 
 
 def test_a_role_that_shrinks_in_a_long_read_moves_no_cursor(open_lab: OpenReadLab) -> None:
-    """The thread that read finds it, and loads nothing that takes away."""
+    """The reading thread notices it, and loads nothing that would remove rows."""
     lab = open_lab(**SMALL | {"entries": 12_000})
     at_first(lab, "invoices", lambda: lab.server.set_role(lab.token, "manager"))
     told = lab.read(*LONG)
@@ -136,7 +136,7 @@ def test_a_role_that_shrinks_in_a_long_read_moves_no_cursor(open_lab: OpenReadLa
 
 
 def test_the_first_list_of_a_run_may_come_from_a_cache(lab: ReadLab) -> None:
-    """Only later answers show that it was of yesterday: then it replaces nothing either."""
+    """Only later answers show that the list is old; then it replaces nothing either."""
     lab.read("roles", "clients")
     lab.server.fault("cache", path="roles|users/me")
     lab.read("roles")
@@ -149,7 +149,7 @@ def test_the_first_list_of_a_run_may_come_from_a_cache(lab: ReadLab) -> None:
 
 
 def test_the_last_payment_goes_as_the_one_before(open_lab: OpenReadLab) -> None:
-    """A manager sees all payments of an invoice or none: one rule for one left and none left."""
+    """A manager sees all payments of an invoice or none, so the last one leaves like any other."""
     lab = open_lab(**SMALL)
     tables = ("invoices", "invoice_payments")
     lab.server.set_role(lab.token, "manager", ("managed_projects_invoice_manager",))
@@ -167,7 +167,7 @@ def test_the_last_payment_goes_as_the_one_before(open_lab: OpenReadLab) -> None:
 
 
 def manage_every_project(lab: ReadLab) -> None:
-    """Have the token's owner manage all projects."""
+    """Make the token's owner manager of all projects."""
     me = fetch_as(lab, "users/me")["id"]
     assigned = [r for r in lab.server.rows("user_assignments") if r["user"]["id"] == me]
     have = {row["project"]["id"]: row["id"] for row in assigned}
@@ -181,7 +181,7 @@ def manage_every_project(lab: ReadLab) -> None:
 
 
 def test_a_manager_who_is_given_projects_reads_their_history(open_lab: OpenReadLab) -> None:
-    """The roles stay as they were, and the entries come with old timestamps."""
+    """The roles do not change, and the entries come with old timestamps."""
     lab = open_lab(**SMALL | {"entries": 200, "users": 12})
     lab.stop_timers()
     lab.token = lab.server.tokens["manager"]
@@ -230,6 +230,6 @@ def test_a_manager_who_is_given_a_teammate_reads_their_history(open_lab: OpenRea
 
 
 def fetch_as(lab: ReadLab, path: str) -> Any:
-    """What Harvest answers to the lab's token."""
+    """Harvest's answer to the lab's token."""
     headers = {**lab.server.headers, "Authorization": f"Bearer {lab.token}"}
     return httpx.get(f"{lab.server.api_url}/{path}", headers=headers).json()

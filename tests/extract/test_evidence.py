@@ -1,4 +1,4 @@
-"""Answers of a cache, answers without a date, odd empty answers: what they are no evidence of."""
+"""Cached answers, answers without a date, unexpected empty answers: what they do not prove."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cursor_at(lab: ReadLab, table: str) -> datetime:
 
 @pytest.mark.parametrize("age", [True, False])
 def test_a_whole_list_of_yesterday_replaces_nothing(open_lab: OpenReadLab, age: bool) -> None:
-    """A cache serves yesterday's roles, with or without ``Age``: they stay, and the run says so."""
+    """If a cache serves yesterday's roles, with or without ``Age``, the old rows stay: exit 5."""
     lab = open_lab(**SMALL)
     lab.server.fault("cache", table="roles", age=age)
     lab.read("roles", "clients")
@@ -42,7 +42,7 @@ def test_a_whole_list_of_yesterday_replaces_nothing(open_lab: OpenReadLab, age: 
 
 
 def test_a_cache_that_asks_harvest_after_all_is_no_fault(open_lab: OpenReadLab) -> None:
-    """Asked again, it has today's answer."""
+    """The second request gets today's answer from the cache."""
     lab = open_lab(**SMALL)
     lab.server.fault("cache", table="roles", times=2)
     lab.read("roles")
@@ -70,7 +70,7 @@ def test_a_cached_answer_moves_no_cursor_past_an_edit(open_lab: OpenReadLab, hou
 
 @pytest.mark.parametrize("hours", [0, 48])
 def test_without_a_date_the_cursor_stays(open_lab: OpenReadLab, hours: int) -> None:
-    """Rows are loaded; the cursor is what Harvest's clock vouched for, and a warning says so."""
+    """Rows are loaded; the cursor stays at the last date that Harvest gave, with a warning."""
     lab = open_lab(**SMALL)
     lab.read("clients")
     before = cursor_at(lab, "clients")
@@ -86,7 +86,7 @@ def test_without_a_date_the_cursor_stays(open_lab: OpenReadLab, hours: int) -> N
 
 
 def test_without_a_date_nothing_goes_by_replacement(open_lab: OpenReadLab) -> None:
-    """A list with fewer rows may be of yesterday."""
+    """A list with fewer rows may be yesterday's, so it replaces nothing."""
     lab = open_lab(**SMALL)
     tables = ("roles", REPORT, "invoice_payments")
     lab.read(*tables)
@@ -107,7 +107,7 @@ def test_without_a_date_nothing_goes_by_replacement(open_lab: OpenReadLab) -> No
     "table", ["roles", "invoice_payments", "invoice_messages", "project_user_assignments", REPORT]
 )
 def test_an_odd_empty_list_empties_nothing(open_lab: OpenReadLab, table: str) -> None:
-    """Where rows were loaded, an empty list is asked for twice: one odd answer takes no row."""
+    """An empty list is requested again where rows were loaded: one odd answer removes no row."""
     lab = open_lab(**SMALL)
     lab.stop_timers()
     lab.read(table)
@@ -122,7 +122,7 @@ def test_an_odd_empty_list_empties_nothing(open_lab: OpenReadLab, table: str) ->
 def test_an_odd_empty_list_does_not_count_as_a_read_of_the_whole_table(
     open_lab: OpenReadLab,
 ) -> None:
-    """After a full refresh every row that was not served would be removed."""
+    """Otherwise a full refresh would remove every row that was not served."""
     lab = open_lab(**SMALL)
     lab.read("clients")
     lab.rest()
@@ -133,7 +133,7 @@ def test_an_odd_empty_list_does_not_count_as_a_read_of_the_whole_table(
 
 
 def test_a_schedule_of_a_clock_years_ahead_begins_anew(open_lab: OpenReadLab) -> None:
-    """What a wrong clock stored in the future puts nothing off for years."""
+    """A date that a wrong clock stored in the future postpones nothing for years."""
     lab = open_lab(**SMALL)
     tables = ("invoice_payments", REPORT)
     lab.shared.ahead = timedelta(days=3650)
@@ -152,7 +152,7 @@ def test_a_schedule_of_a_clock_years_ahead_begins_anew(open_lab: OpenReadLab) ->
 
 @pytest.mark.parametrize("is_behind", [False, True])
 def test_odd_dates_and_a_clock_behind_stop_no_proof(open_lab: OpenReadLab, is_behind: bool) -> None:
-    """A record dated 2031, or our clock three days behind: two reads prove what one cannot."""
+    """With a record dated 2031, or our clock three days behind, two reads prove what one cannot."""
     lab = open_lab(**SMALL, page_rows=8)
     lab.rest(DAY)
     rows = lab.server.rows("user_assignments")

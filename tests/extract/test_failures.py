@@ -1,6 +1,4 @@
-"""
-What goes wrong while tables are read: the others are read, and a failed one keeps what it had.
-"""
+"""Failures while tables are read: the others are read, and a failed table keeps its rows."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ from tests.support.read_lab import (
 from tests.support.simulation import DAY, HOUR, Row
 
 TEN_MINUTES = 600.0
-"""Longer than the overlap, and short enough that no run takes the wide one."""
+"""Longer than the overlap, and too short for the daily run with the wide overlap."""
 
 FAULTS: dict[str, tuple[str, type[HarvestError]]] = {
     "expenses": ("server_error", ServerError),
@@ -48,11 +46,11 @@ FAULTS: dict[str, tuple[str, type[HarvestError]]] = {
     "expense_categories": ("empty_body", ServerError),
     "roles": ("wrong_total", IncompleteListError),
 }
-"""By table: what every request of it meets in the bad run, and what that is reported as."""
+"""By table: the fault of each of its requests in the bad run, and the error it is reported as."""
 FORBIDDEN = "contacts"
 LISTS = [endpoint.name for endpoint in DEFAULT_ENDPOINTS if not endpoint.single]
 BELOW = {e.name for e in DEFAULT_ENDPOINTS if e.parent and e.parent.endpoint in FAULTS}
-"""Tables read parent by parent, whose list of parents cannot be read."""
+"""Tables that are read parent by parent, whose list of parents cannot be read."""
 
 
 TABLES = [endpoint.name for endpoint in DEFAULT_ENDPOINTS]
@@ -83,7 +81,7 @@ class Trouble:
 
 
 def find_wrong(lab: ReadLab) -> dict[str, Any]:
-    """Tables that are not what the sandbox serves, and why."""
+    """Tables that differ from what the sandbox serves, and how."""
     found = {table: find_differences(lab, table) for table in TABLES}
     return {table: why for table, why in found.items() if why}
 
@@ -140,7 +138,7 @@ def trouble() -> Iterator[Trouble]:
 
 @pytest.mark.parametrize(("table", "error"), [(t, error) for t, (_, error) in FAULTS.items()])
 def test_a_failed_table_is_named(trouble: Trouble, table: str, error: type[HarvestError]) -> None:
-    """Each table that could not be read is reported with what happened to it."""
+    """Each table that could not be read is reported with its error."""
     (failure,) = [f for f in trouble.faulty.run_log.failures if f.table == table]
     assert type(failure.error) is error
     assert failure.account_id == trouble.lab.server.account_id
@@ -148,14 +146,14 @@ def test_a_failed_table_is_named(trouble: Trouble, table: str, error: type[Harve
 
 @pytest.mark.parametrize("table", [*FAULTS, *sorted(BELOW), FORBIDDEN])
 def test_a_failed_table_stays_as_it_was(trouble: Trouble, table: str) -> None:
-    """A table that could not be read, or not to its end, keeps the rows it had, every one."""
+    """A table that could not be read to its end keeps every row that it had."""
     key = table, trouble.lab.server.account_id
     assert trouble.after_faulty[key] == trouble.before[key]
 
 
 @pytest.mark.parametrize("table", LISTS)
 def test_a_failed_table_keeps_its_cursor(trouble: Trouble, table: str) -> None:
-    """What changed long before the bad run comes with the next good one: no overlap reaches it."""
+    """The next good run brings changes from long before the bad run, which no overlap reaches."""
     assert table not in trouble.wrong_after_quiet
     assert trouble.quiet.run_log.failures == []
 
@@ -169,26 +167,26 @@ def test_other_tables_are_read(trouble: Trouble) -> None:
 
 
 def test_a_forbidden_table_is_skipped_not_failed(trouble: Trouble) -> None:
-    """A 403 is a table this token may not read: named with the reason, no failure."""
+    """A 403 means that the token may not read the table: it is skipped with the reason."""
     (skip,) = trouble.faulty.run_log.skipped
     assert skip.table == FORBIDDEN
     assert skip.reason
 
 
 def test_a_refused_token_empties_nothing(trouble: Trouble) -> None:
-    """A 401 in the middle of a run is never an empty list: no row leaves any table."""
+    """A 401 in the middle of a run is never taken for an empty list: no row leaves any table."""
     assert {type(f.error) for f in trouble.refused.run_log.failures} == {AuthError}
     for table, (rows, _) in trouble.before_refused.items():
         assert len(trouble.after_refused[table][0]) == len(rows)
 
 
 def test_the_run_after_a_refused_one_catches_up(trouble: Trouble) -> None:
-    """With the token accepted again, everything that changed meanwhile is there."""
+    """Once the token is accepted again, a run brings everything that changed meanwhile."""
     assert trouble.wrong_at_the_end == {}
 
 
 def test_a_list_read_whole_is_never_replaced_by_half(open_lab: OpenReadLab) -> None:
-    """Roles take the place of the account's roles only when the last page was read."""
+    """New roles replace the account's roles only if the last page was read."""
     lab = open_lab(page_rows=2)
     assert lab.server.count("roles") > 4
     lab.read("roles")
@@ -214,7 +212,7 @@ def test_a_list_read_whole_is_never_replaced_by_half(open_lab: OpenReadLab) -> N
 
 
 def test_rate_limit_is_waited_for(open_lab: OpenReadLab) -> None:
-    """429 with Retry-After: as long as asked is waited, and the run succeeds."""
+    """After a 429 a run waits as long as Retry-After says, and then succeeds."""
     lab = open_lab()
     lab.server.fault("rate_limited", table="clients", times=2, retry_after=7)
     assert lab.read("clients").run_log.failures == []
@@ -223,7 +221,7 @@ def test_rate_limit_is_waited_for(open_lab: OpenReadLab) -> None:
 
 
 def test_start_date_bounds_and_widens(open_lab: OpenReadLab) -> None:
-    """History from start_date on; a later one reads nothing, an earlier one what is missing."""
+    """start_date bounds history: a later date reads nothing, an earlier one what is missing."""
     lab = open_lab(entries=400)
     lab.stop_timers()
     lab.rest()
@@ -264,14 +262,14 @@ def test_start_date_bounds_and_widens(open_lab: OpenReadLab) -> None:
 
 def test_overlaps(open_lab: OpenReadLab) -> None:
     """
-    A change that shows late, under an old timestamp, is found: within five minutes by every run,
-    within the configured overlap if that is longer, within 25 hours once a day.
+    A late change under an old timestamp is found: within five minutes by every run, within the
+    configured overlap if that is longer, within 25 hours once a day.
     """
     lab = open_lab()
     lab.rest()
 
     def commit_late(place: int, seconds: float, name: str) -> None:
-        """A change becomes visible now whose updated_at lies *seconds* before the cursor."""
+        """Make a change visible now whose updated_at lies *seconds* before the cursor."""
         record: Row = lab.server.rows("clients")[place]
         at = cursor - timedelta(seconds=seconds)
         lab.server.edit("clients", record["id"], name=name, updated_at=at)
@@ -297,7 +295,7 @@ def test_overlaps(open_lab: OpenReadLab) -> None:
 
 
 def changes_asked_for(lab: ReadLab) -> list[str]:
-    """Queries for what changed; the daily audit's others aside."""
+    """The queries for changes, without the daily audit's others."""
     queries = [request.query for request in lab.server.requests if request.table == "clients"]
     return [query for query in queries if "updated_since" in query]
 

@@ -1,4 +1,4 @@
-"""A full refresh of a part of history: what left that part is no deleted row."""
+"""A full refresh of part of history: a row that left that part is not taken for deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOUND = date(2026, 1, 1)
 
 
 def test_a_row_that_moved_to_before_the_bound_is_read(open_lab: OpenReadLab) -> None:
-    """It is in no list of the days that are read; what changed since the last run has it."""
+    """No list of the days that are read has it, but the query for recent changes does."""
     lab = open_lab(entries=60)
     lab.stop_timers()
     lab.read("time_entries")

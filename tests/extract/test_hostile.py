@@ -21,7 +21,7 @@ TABLES = ("clients", "invoices")
 
 
 def touch(lab: ReadLab, table: str) -> None:
-    """Have every record of *table* read again."""
+    """Touch every record of *table*, so that it is read again."""
     lab.server.edit_many(table, [row["id"] for row in lab.server.rows(table)])
     lab.rest()
 
@@ -29,7 +29,7 @@ def touch(lab: ReadLab, table: str) -> None:
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("fault", ["endless", "next_cycle", "list_body", "wrong_total"])
 def test_bad_answers_lose_nothing(open_lab: OpenReadLab, table: str, fault: str) -> None:
-    """Lists without end, other shapes: an error of ours, and all rows stay."""
+    """Endless lists and wrong shapes are an error of ours, and all rows stay."""
     lab = open_lab(invoices=6, clients=4)
     lab.read(*TABLES)
     assert_nothing_lost(lab, table, fault)
@@ -43,7 +43,7 @@ def test_a_small_body_that_unpacks_to_a_large_one_loses_nothing(open_lab: OpenRe
 
 
 def assert_nothing_lost(lab: ReadLab, table: str, fault: str, **options: Any) -> None:
-    """A read that meets *fault* keeps all rows, and the next one has every row."""
+    """A read that meets *fault* keeps all rows, and the next one reads every row."""
     before = lab.ids(table)
     lab.server.fault(fault, table=table, **options)
     touch(lab, table)
@@ -78,7 +78,7 @@ fields = st.sampled_from(["name", "is_active", "currency", "bonus", "Bonus", "ex
 
 @pytest.fixture(scope="module")
 def fuzzed() -> Iterator[ReadLab]:
-    """One account for all pages: what one made of a field binds the next."""
+    """One account for all examples: the type that one gives a field binds the next."""
     naming = NamingConvention()
     with ReadLab(entries=5, clients=4, rename=naming.normalize_path) as lab:
         lab.read("clients")

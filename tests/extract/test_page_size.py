@@ -1,4 +1,4 @@
-"""Harvest may lower its largest page: every table is read all the same."""
+"""Harvest may lower its largest page: every table is still read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIZE = 20
 
 
 def test_every_table_is_read_in_smaller_pages(open_lab: OpenReadLab) -> None:
-    """The refused number is sent once for each kind of list at most, and nothing fails."""
+    """The refused size is sent at most once for each kind of list, and nothing fails."""
     lab = open_lab(entries=90, max_per_page=SIZE, default_per_page={"invoices": 10})
     lab.stop_timers()
     lab.rest()

@@ -1,9 +1,9 @@
 """
 Rows that change while they are read: none is lost.
 
-Each kind of list goes through the same three runs. During the first and the second, changes are
-made between the first page and the next, by a hook that runs when the first answer is fixed and has
-not left yet. The third is quiet.
+Each kind of list goes through the same three runs. During the first and the second, a hook makes
+changes between the first page and the next: it runs once the first answer is fixed, before that
+answer is sent. The third run is quiet.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ NEWEST, OLDEST = "2026-06-17", "2001-01-01"
 
 @dataclass(frozen=True)
 class Kind:
-    """A list with pages and how it hands them out."""
+    """A paged list and its style of paging."""
 
     table: str
     settings: dict[str, Any]
     cursors: bool
-    """Pages are told apart by a cursor, not a number."""
+    """A cursor, not a number, identifies a page."""
 
 
 KINDS = {
@@ -49,7 +49,7 @@ class Between:
     Does something once, between the first page of a table and the next.
 
     Args:
-        tick_s: What the clock moves on at every request of the table.
+        tick_s: Seconds by which the clock advances at every request for the table.
     """
 
     def __init__(self, lab: ReadLab, table: str, act: Callable[[], None], tick_s: float) -> None:
@@ -68,39 +68,39 @@ class Between:
 
 @dataclass
 class Story:
-    """What became of each kind of change."""
+    """The results of each kind of change."""
 
     lab: ReadLab
     kind: Kind
     served_by: set[str]
-    """Names of the parameters that led to further pages."""
+    """The names of the parameters that led to further pages."""
     after_first: dict[str, Any]
-    """How the table differed from the account right after the first run."""
+    """The differences between the table and the account directly after the first run."""
     after_second: dict[str, Any]
     after_third: dict[str, Any]
     reports: list[Reading]
     ids: dict[str, int]
-    """What was done to which record."""
+    """The id of the record to which each change was made."""
     second_of_the_edits: str
-    """When the first edit of the row edited twice was made, in the middle of the second run."""
+    """The time of the first edit of the row edited twice, in the middle of the second run."""
 
     def landed(self, what: str) -> Row:
-        """The row of the record that *what* was done to, as it is after the third run."""
+        """The row of the record that *what* happened to, after the third run."""
         return by_id(self.lab.table(self.kind.table))[self.ids[what]]
 
     def now(self, what: str) -> Row:
-        """That record as served."""
+        """That record as the sandbox serves it now."""
         record = self.lab.server.row(self.kind.table, self.ids[what])
         assert record is not None
         return record
 
 
 def tell(lab: ReadLab, kind: Kind) -> Story:
-    """The three runs."""
+    """Run three times, with changes during the first two runs."""
     server, table = lab.server, kind.table
     lab.stop_timers()
     lab.rest()
-    listed = [record["id"] for record in server.rows(table)]  # In the order they are served.
+    listed = [record["id"] for record in server.rows(table)]  # In the order served.
     ids = {
         "edited on a page already read": listed[10],
         "moved to a page already read": listed[-10],
@@ -111,7 +111,7 @@ def tell(lab: ReadLab, kind: Kind) -> Story:
     }
 
     def during_first() -> None:
-        # Nothing but that: whatever else moved would make the list be read again.
+        # Nothing else may move, or the list would be read again.
         server.edit(table, ids["edited on a page already read"], notes="Edited meanwhile")
 
     def during_second() -> None:
@@ -129,7 +129,7 @@ def tell(lab: ReadLab, kind: Kind) -> Story:
     server.clear_hooks()
 
     lab.rest()
-    server.edit_many(table, [record["id"] for record in server.rows(table)])  # One second for all.
+    server.edit_many(table, [record["id"] for record in server.rows(table)])  # All in one second.
     lab.rest(60)
     Between(lab, table, during_second, tick_s=0)
     reports.append(lab.read(table))
@@ -153,7 +153,7 @@ def story(request: pytest.FixtureRequest) -> Iterator[Story]:
 
 
 def test_list_is_served_as_meant(story: Story) -> None:
-    """The proofs below are about both styles of paging, each really served."""
+    """Both styles of paging are really served, as the proofs below need them."""
     assert ("cursor" in story.served_by) == story.kind.cursors
     assert ("page" in story.served_by) != story.kind.cursors
     assert [report.run_log.failures for report in story.reports] == [[]] * 3
@@ -161,55 +161,55 @@ def test_list_is_served_as_meant(story: Story) -> None:
 
 
 def test_whole_read_is_exact_at_once(story: Story) -> None:
-    """History read while a row changes: the very same run brings it as it is at the end."""
+    """If a row changes while history is read, the same run brings its final state."""
     assert story.after_first == {}
 
 
 def test_read_of_changes_is_exact_at_once(story: Story) -> None:
-    """Many changes read while rows come, go and move: each lands; what is gone may be left."""
+    """Rows created or moved during a read of changes are loaded; deleted ones may remain."""
     gone = {story.ids["deleted before the seam"], story.ids["deleted on the last page"]}
     assert story.after_second.keys() <= {"extra"}
     assert {key[1] for key in story.after_second.get("extra", [])} <= gone
 
 
 def test_quiet_run_ends_equal(story: Story) -> None:
-    """After a quiet run the table is the account, rows that were deleted aside."""
+    """After a quiet run the table equals the account, except for deleted rows."""
     gone = {story.ids["deleted before the seam"], story.ids["deleted on the last page"]}
     assert story.after_third.keys() <= {"extra"}
     assert {key[1] for key in story.after_third.get("extra", [])} <= gone
 
 
 def test_row_edited_on_a_page_already_read(story: Story) -> None:
-    """Its updated_at lies inside the read: a cursor taken from the rows would pass it by."""
+    """The row's updated_at lies inside the read; a cursor taken from the rows would skip it."""
     assert story.landed("edited on a page already read")["notes"] == "Edited meanwhile"
 
 
 def test_rows_that_changed_pages(story: Story) -> None:
-    """A row that moves to a page already read is on none of the pages, and lands all the same."""
+    """A row that moves to a page already read is on no page, but is loaded all the same."""
     for what in ("moved to a page already read", "moved to a page not read yet"):
         assert story.landed(what)["spent_date"].isoformat() == story.now(what)["spent_date"]
 
 
 def test_row_created_during_the_read(story: Story) -> None:
-    """It pushes every row behind it one place on, and is itself on no page read."""
+    """A new row shifts all rows behind it by one place, and is on no page, but is loaded."""
     assert story.landed("created during the read")["id"]
 
 
 def test_rows_sharing_a_second_across_the_seam(story: Story) -> None:
-    """All rows changed in one second, on two pages: each is read again."""
+    """If all rows changed in one second, on two pages, each is read again."""
     seconds = Counter(record["updated_at"] for record in story.lab.server.rows(story.kind.table))
     assert max(seconds.values()) >= ROWS - 5
     assert story.reports[1].rows(story.kind.table) >= ROWS - 1
 
 
 def test_row_changed_in_the_second_of_the_cursor(story: Story) -> None:
-    """Edited twice in one second, the second time after the read: updated_at never tells."""
+    """If the second edit in one second follows the read, updated_at does not show it."""
     assert story.now("edited twice in one second")["updated_at"] == story.second_of_the_edits
     assert story.landed("edited twice in one second")["notes"] == "Twice"
 
 
 class Restless:
-    """Edits one row whenever a second page is asked for, so many times; None: always."""
+    """Edits a row at each request for a further page, *times* times; None means always."""
 
     def __init__(self, lab: ReadLab, times: int | None) -> None:
         self.lab, self.times, self.done = lab, times, 0
@@ -228,7 +228,7 @@ class Restless:
 
 
 def test_busy_list_is_cut_until_its_parts_hold_still(open_lab: OpenReadLab) -> None:
-    """A list that moves at every attempt is read by date in parts of one page: exact at once."""
+    """A list that always changes is read in date ranges of one page, exactly, in the same run."""
     lab = open_lab(entries=ROWS, page_rows=PAGE)
     lab.stop_timers()
     lab.rest()
@@ -240,7 +240,7 @@ def test_busy_list_is_cut_until_its_parts_hold_still(open_lab: OpenReadLab) -> N
 
 
 def test_list_that_never_holds_still_keeps_its_cursor(open_lab: OpenReadLab) -> None:
-    """More than a page on one day of one person, always moving: said so, and read again."""
+    """If one day of one person exceeds a page and always changes, it is reported and reread."""
     lab = open_lab(entries=ROWS, page_rows=PAGE)
     lab.stop_timers()
     ids = [record["id"] for record in lab.server.rows("time_entries")]

@@ -1,4 +1,4 @@
-"""The sum of a report is the sum of the entries it is drawn from, after any correction of dates."""
+"""A report's sum equals the sum of its entries, after any correction of dates."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ REPORT = "report_time_projects"
 
 @pytest.fixture
 def lab(open_lab: OpenReadLab) -> ReadLab:
-    """Thirty entries, no timer running."""
+    """A lab with thirty entries and no running timer."""
     lab = open_lab(entries=30)
     lab.stop_timers()
     return lab
 
 
 def add_up(lab: ReadLab) -> Decimal:
-    """The hours of the report as it was loaded."""
+    """The total hours of the report as loaded."""
     return sum((row["total_hours"] for row in lab.table(REPORT)), Decimal(0))
 
 
 def served(lab: ReadLab) -> Decimal:
-    """The hours that Harvest has."""
+    """The total hours that Harvest has."""
     rows = lab.server.rows("time_entries")
     return sum((number(row["rounded_hours"]) for row in rows), Decimal(0))
 
 
 @pytest.mark.parametrize("wrong", ["2016-06-10", "1999-06-10", "0201-06-10", "2062-06-10"])
 def test_a_year_that_was_a_mistake_leaves_the_report(lab: ReadLab, wrong: str) -> None:
-    """It is in the report as long as an entry is dated so; corrected, nothing counts twice."""
+    """The year is in the report while an entry has that date; after a fix nothing counts twice."""
     entry = lab.server.rows("time_entries")[0]["id"]
     lab.server.edit("time_entries", entry, spent_date=wrong, hours=8.0)
     lab.read(REPORT)
@@ -61,7 +61,7 @@ def test_a_start_date_for_one_run_counts_no_day_twice(lab: ReadLab) -> None:
 
 @pytest.mark.parametrize("is_on", [True, False])
 def test_expenses_before_the_first_entry_are_in_the_report(lab: ReadLab, is_on: bool) -> None:
-    """What is uninvoiced has years of either list; an account without expenses has one list."""
+    """The uninvoiced report covers the years of both lists; without expenses there is one list."""
     expense = lab.server.rows("expenses")[0]["id"]
     lab.server.edit("expenses", expense, spent_date="2011-02-03", billable=True, invoice=None)
     lab.server.set_module("expense", is_on)

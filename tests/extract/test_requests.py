@@ -1,4 +1,4 @@
-"""How often Harvest is asked, by the sandbox's own counter: the allowance is everybody's."""
+"""The number of requests, by the sandbox's own counter: all users share the allowance."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from tests.support.read_lab import OpenReadLab, assert_read
 from tests.support.simulation import DAY
 
 UNCHANGED = 18
-"""
-What a run asks when nothing changed: who the owner is, each list once, and the running timers.
-"""
+"""Requests of a run when nothing changed: the owner, each list once, and the running timers."""
 LARGE = {"invoices": 520, "users": 20}
 BELOW = [endpoint.name for endpoint in DEFAULT_ENDPOINTS if endpoint.parent is not None]
 
 
 def test_a_first_read_asks_a_tenth_of_the_parents(open_lab: OpenReadLab) -> None:
-    """Beside its pages: two requests a person, and for messages and payments 50 or a tenth."""
+    """Beside its pages: two requests a person, and for messages and payments 50 or a tenth each."""
     lab = open_lab(**LARGE)
     tables = [endpoint.name for endpoint in DEFAULT_ENDPOINTS]
     first = lab.read(*tables)
@@ -38,19 +36,19 @@ def test_a_first_read_asks_a_tenth_of_the_parents(open_lab: OpenReadLab) -> None
 
 @pytest.mark.rare
 def test_a_refresh_asks_no_more_parents_than_a_first_read(open_lab: OpenReadLab) -> None:
-    """The walk that it begins asks the others, as after a first read."""
+    """The walk that the refresh begins asks for the rest, as after a first read."""
     lab = open_lab(**LARGE)
     lab.read(*BELOW, all_children=True)
     lab.rest()
     lab.server.reset_requests()
     lab.read(*BELOW, full_refresh=True)
     asked = lab.server.requests.counts()
-    # An empty list where rows may be loaded is asked for twice.
+    # An empty list is requested twice if rows may have been loaded.
     assert sum(asked.get(name, 0) for name in BELOW) <= 2 * (2 * 20 + 2 * 52 + 50)
 
 
 def test_a_payment_that_leaves_during_the_first_walk_is_not_kept(open_lab: OpenReadLab) -> None:
-    """Its invoice was asked since it had changed, and says by the walk's turn that it is unpaid."""
+    """The invoice was asked for after a change, but is unpaid when the walk reaches it."""
     lab = open_lab(invoices=160)
     lab.read("invoices", "invoice_payments")
     paid = {row["invoice_id"] for row in lab.server.rows("invoice_payments")}
@@ -71,7 +69,7 @@ def test_a_payment_that_leaves_during_the_first_walk_is_not_kept(open_lab: OpenR
 
 
 def test_a_walk_that_ends_late_begins_the_next_one(open_lab: OpenReadLab) -> None:
-    """The parents that it asked first are due again: what they lost since then leaves now."""
+    """The parents that it asked first are due again, so what they lost since then leaves now."""
     lab = open_lab(invoices=160)
     lab.read("invoices", "invoice_payments")
     payment = lab.table("invoice_payments")[0]["id"]
@@ -84,12 +82,12 @@ def test_a_walk_that_ends_late_begins_the_next_one(open_lab: OpenReadLab) -> Non
 
 @pytest.mark.slow
 def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> None:
-    """However many invoices and people there are: each list is asked for changes, once."""
+    """With any number of invoices and people, each list is asked once, for changes."""
     lab = open_lab(**LARGE)
     lab.stop_timers()
     lab.rest()
     tables = [endpoint.name for endpoint in DEFAULT_ENDPOINTS]
-    for _ in range(2):  # The second run is the first to look at running timers alone.
+    for _ in range(2):  # The second run is the first to ask for running timers separately.
         lab.read(*tables, all_children=True)
         lab.rest()
     lab.server.reset_requests()
@@ -99,7 +97,7 @@ def test_an_unchanged_large_account_is_asked_little(open_lab: OpenReadLab) -> No
 
 @pytest.mark.parametrize("data", ["varied", "agency"])
 def test_no_rule_leaves_out_a_parent_with_children(data: str) -> None:
-    """What the endpoint table says of records without children holds for all that are served."""
+    """The endpoint table's rule for parents without children holds for all records served."""
     build = agency_settings if data == "agency" else partial(Settings, invoices=120)
     world = World(build(entries=2000))
     left_out = 0
@@ -117,9 +115,9 @@ def test_no_rule_leaves_out_a_parent_with_children(data: str) -> None:
 
 def test_what_people_need_first_is_read_first(open_lab: OpenReadLab) -> None:
     """
-    No list below a parent is asked for before the last page of entries has come.
+    No list below a parent is requested before the last page of entries has arrived.
 
-    So the entries are here as soon as the limiter lets their own requests through.
+    So the entries are read as soon as the limiter lets their own requests through.
     """
     lab = open_lab(entries=3000, page_rows=20, invoices=60, users=10)
     tables = [endpoint.name for endpoint in DEFAULT_ENDPOINTS]

@@ -1,4 +1,4 @@
-"""Tokens that see less, and accounts with less to see: what is read, and what people are told."""
+"""Tokens that see less, and accounts with less to see: what is read, and what users are told."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MANAGERS = MEMBERS | {
 
 
 def skipped(reading: Reading) -> dict[str, str]:
-    """Why each table that was left out was."""
+    """The reason for each table that was skipped."""
     return {skip.table: skip.reason for skip in reading.run_log.skipped}
 
 
@@ -32,7 +32,7 @@ def skipped(reading: Reading) -> dict[str, str]:
 def test_what_is_read_for_a_lower_role(
     open_lab: OpenReadLab, role: str, readable: set[str]
 ) -> None:
-    """What it may read is read, the rest is skipped by name."""
+    """What the role may read is read, and the rest is skipped by name."""
     lab = open_lab(**SMALL)
     lab.token = lab.server.tokens[role]
     told = lab.read(*DEFAULT)
@@ -45,7 +45,7 @@ def test_what_is_read_for_a_lower_role(
 
 
 def test_a_lower_role_empties_nothing(open_lab: OpenReadLab) -> None:
-    """Run after run with the token of a person who sees less: every row stays as it was."""
+    """Runs with the token of a person who sees less leave every row unchanged."""
     lab = open_lab(**SMALL)
     lab.stop_timers()
     lab.rest()
@@ -67,7 +67,7 @@ def test_a_lower_role_empties_nothing(open_lab: OpenReadLab) -> None:
 
 
 def test_reports_go_on_where_the_token_sees_everything_again(open_lab: OpenReadLab) -> None:
-    """After a lower role the administrator's numbers are taken, fewer rows included."""
+    """After a lower role the administrator's numbers are accepted, even with fewer rows."""
     lab = open_lab(**SMALL)
     lab.read("report_time_projects")
     administrator, lab.token = lab.token, lab.server.tokens["manager"]
@@ -83,7 +83,7 @@ def test_reports_go_on_where_the_token_sees_everything_again(open_lab: OpenReadL
 
 
 def test_reports_are_read_again_when_the_role_widens(open_lab: OpenReadLab) -> None:
-    """Years long past are read again at once, not when the schedule has them."""
+    """Past years are read again at once, not when the schedule reaches them."""
     lab = open_lab(**SMALL | {"entries": 600})
     lab.stop_timers()
     lab.token = lab.server.tokens["manager"]
@@ -96,7 +96,7 @@ def test_reports_are_read_again_when_the_role_widens(open_lab: OpenReadLab) -> N
 
 
 def test_children_come_into_sight_with_the_role(open_lab: OpenReadLab) -> None:
-    """Payments and rates of records that did not move are read when the role widens."""
+    """Payments and rates of unchanged records are read when the role widens."""
     lab = open_lab(**SMALL)
     tables = ("invoice_payments", "billable_rates", "cost_rates", "project_user_assignments")
     lab.token = lab.server.tokens["manager"]
@@ -109,7 +109,7 @@ def test_children_come_into_sight_with_the_role(open_lab: OpenReadLab) -> None:
 
 
 def test_my_assignments_shrink_in_every_role(open_lab: OpenReadLab) -> None:
-    """A member sees all of their own list: what is gone from it goes."""
+    """A member sees all of their own list, so rows that are gone from it leave."""
     lab = open_lab(**SMALL)
     lab.token = lab.server.tokens["member"]
     lab.read("my_project_assignments")
@@ -122,7 +122,7 @@ def test_my_assignments_shrink_in_every_role(open_lab: OpenReadLab) -> None:
 
 @pytest.mark.parametrize("how", ["empty", "403", "404", "422"])
 def test_a_switched_off_module(open_lab: OpenReadLab, how: str) -> None:
-    """Every table of it is skipped with the module's name, reports too; loud if it was loaded."""
+    """All its tables are skipped with the module's name, reports too; a loaded table warns."""
     lab = open_lab(**SMALL, module_off=how)
     tables = [e.name for e in ENDPOINTS if e.module in {"invoice_feature", "expense_feature"}]
     lab.server.set_module("expense", False)
@@ -151,7 +151,7 @@ def test_a_switched_off_module(open_lab: OpenReadLab, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["403", "404", "422"])
 def test_a_switched_off_module_that_cannot_be_looked_up(open_lab: OpenReadLab, how: str) -> None:
-    """Where company is hidden from the token, too, the table is skipped, and the doubt is told."""
+    """If the token cannot read company either, the table is skipped, and the reason says so."""
     lab = open_lab(**SMALL, module_off=how, company_needs_admin=True)
     lab.server.set_module("expense", False)
     lab.token = lab.server.tokens["member"]
@@ -161,7 +161,7 @@ def test_a_switched_off_module_that_cannot_be_looked_up(open_lab: OpenReadLab, h
 
 
 def test_a_missing_list_of_a_module_that_is_on_is_a_failure(open_lab: OpenReadLab) -> None:
-    """404 is no reason to leave out a table that should be there."""
+    """A 404 is no reason to skip a table that should exist."""
     lab = open_lab(**SMALL)
     lab.server.fault("not_found", table="expenses")
     told = lab.read("expenses", "clients")

@@ -1,4 +1,4 @@
-"""Lists that exist once per parent or once per window: children, rates, reports."""
+"""Lists that exist once for each parent or window: children, rates, reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPORTS = [e for e in ENDPOINTS if e.strategy is ReadStrategy.WINDOWS]
 
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[ReadLab]:
-    """Everything that is read by scope, read."""
+    """A lab in which everything that is read by scope was read."""
     with ReadLab(**SIZES) as lab:
         assert lab.read(*(e.name for e in ENDPOINTS if e.parent or e.report)).run_log.failures == []
         yield lab
@@ -30,12 +30,12 @@ def loaded() -> Iterator[ReadLab]:
 
 @pytest.fixture
 def lab(open_lab: OpenReadLab) -> ReadLab:
-    """A small account of its own."""
+    """A small account for one test."""
     return open_lab(**SIZES)
 
 
 def picked(endpoint: Endpoint, rows: list[Row]) -> set[tuple[Any, ...]]:
-    """Key and amounts of rows, comparable between both sides."""
+    """Keys and amounts of rows, comparable between both sides."""
     names = [
         c.name
         for c in endpoint.columns
@@ -46,7 +46,7 @@ def picked(endpoint: Endpoint, rows: list[Row]) -> set[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("endpoint", CHILDREN, ids=lambda e: e.name)
 def test_every_child_lands_with_its_parent(loaded: ReadLab, endpoint: Endpoint) -> None:
-    """The rows of all parents, each with the id its own record lacks, keys unique."""
+    """The rows of all parents land, each with the id that its own record lacks; keys are unique."""
     truth, landed = loaded.server.rows(endpoint.name), loaded.table(endpoint.name)
     assert truth
     assert len(landed) == len(truth)
@@ -56,7 +56,7 @@ def test_every_child_lands_with_its_parent(loaded: ReadLab, endpoint: Endpoint) 
 
 @pytest.mark.parametrize("endpoint", REPORTS, ids=lambda e: e.name)
 def test_reports_are_as_harvest_adds_them_up(loaded: ReadLab, endpoint: Endpoint) -> None:
-    """By calendar year, with the window in the key; windows touch and share no day."""
+    """Reports are read by calendar year with the window in the key; windows share no day."""
     landed = loaded.table(endpoint.name)
     windows = sorted({(row["from_date"], row["to_date"]) for row in landed})
     assert windows
@@ -69,14 +69,14 @@ def test_reports_are_as_harvest_adds_them_up(loaded: ReadLab, endpoint: Endpoint
 
 
 def test_a_budget_is_kept_by_the_day(loaded: ReadLab) -> None:
-    """A report without dates has the day it was read in its key."""
+    """The key of a report without dates contains the day on which it was read."""
     landed = loaded.table("report_project_budget")
     assert {row["snapshot_date"] for row in landed} == {loaded.clock().date()}
     assert len(landed) == len(loaded.server.report("report_project_budget"))
 
 
 def test_an_unchanged_run_asks_no_parent(lab: ReadLab) -> None:
-    """Only the list of parents is asked for what moved."""
+    """Only the list of parents is asked for changes."""
     tables = ("invoice_messages", "invoice_payments", "estimate_messages", "cost_rates")
     lab.read(*tables)
     lab.rest()
@@ -86,7 +86,7 @@ def test_an_unchanged_run_asks_no_parent(lab: ReadLab) -> None:
 
 
 def test_a_payment_brings_its_invoice_along(lab: ReadLab) -> None:
-    """A child that is recorded moves its parent, whose children are then read; no others."""
+    """A new child changes its parent's updated_at; the run reads only that parent's children."""
     lab.read("invoice_payments")
     invoice = next(r for r in lab.server.rows("invoices") if r["state"] == "open")
     lab.rest()
@@ -101,7 +101,7 @@ def test_a_payment_brings_its_invoice_along(lab: ReadLab) -> None:
 
 @pytest.mark.parametrize("table", ["invoice_payments", "invoice_messages"])
 def test_a_deleted_child_is_noticed_by_the_walk(lab: ReadLab, table: str) -> None:
-    """Its parent does not move: the scheduled walk over all parents finds it, the last one too."""
+    """The parent does not change, but the scheduled walk finds the deletion, the last too."""
     lab.read(table)
     parents = {row["invoice_id"] for row in lab.server.rows(table)}
     for row in [r for r in lab.server.rows(table) if r["invoice_id"] == min(parents)]:
@@ -115,7 +115,7 @@ def test_a_deleted_child_is_noticed_by_the_walk(lab: ReadLab, table: str) -> Non
 
 
 def test_old_years_wait_for_the_schedule(open_lab: OpenReadLab) -> None:
-    """A report of a year long past is read once a week, the recent ones every run."""
+    """A report of a past year is read once a week, the recent ones in every run."""
     lab = open_lab(**SIZES | {"entries": 600})
     asked = []
     for rest in (HOUR, 8 * DAY, HOUR):
@@ -128,7 +128,7 @@ def test_old_years_wait_for_the_schedule(open_lab: OpenReadLab) -> None:
 
 
 def test_a_running_timer_is_read_every_run(lab: ReadLab) -> None:
-    """Its hours grow while its ``updated_at`` stands still."""
+    """A timer's hours grow while its ``updated_at`` stays unchanged, so every run reads it."""
     lab.read("time_entries")
     lab.rest(2 * HOUR)
     lab.read("time_entries")
@@ -139,7 +139,7 @@ def test_a_running_timer_is_read_every_run(lab: ReadLab) -> None:
 
 
 def test_parents_are_asked_as_often_as_set(lab: ReadLab) -> None:
-    """A payment deleted without a trace is found after the days that ``sweep_every`` says."""
+    """A payment deleted without a trace is found after the period that ``sweep_every`` sets."""
     every = timedelta(days=2)
     lab.read("invoice_payments", sweep_every=every)
     gone = lab.server.rows("invoice_payments")[0]["id"]
