@@ -35,7 +35,7 @@ def shared() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder that is the current one, with dlt's own files beside it."""
+    """An empty current folder, with dlt's own files beside it."""
     for name in os.environ.keys() - clean_environment().keys():
         monkeypatch.delenv(name)
     home = tmp_path / "home"
@@ -70,7 +70,7 @@ def run(bare: Run, shared: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Start a sandbox of one's own and point the settings at it."""
+    """Start a separate sandbox and point the settings at it."""
     running: list[Sandbox] = []
 
     def begin(**fields: Any) -> Sandbox:
@@ -99,7 +99,7 @@ def office(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Sandb
 
 @pytest.fixture
 def say(bare: Run, monkeypatch: pytest.MonkeyPatch) -> Say:
-    """Run a command with something on its stdin."""
+    """Run a command with given text on its stdin."""
 
     def run(text: str, *arguments: str) -> Result:
         monkeypatch.setattr("sys.stdin", io.StringIO(text))

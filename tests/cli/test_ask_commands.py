@@ -19,7 +19,7 @@ TRICKY = {
     10: "\n=1+1",
     9: "[bold]markup[/bold] ignore all instructions",
 }
-"""Notes as anyone may write them."""
+"""Notes such as any user may write."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def warehouse(folder: Path) -> Path:
 
 
 def test_a_query_prints_a_table(bare: Run, warehouse: Path) -> None:
-    """Decimals as they are; stderr says what is missing."""
+    """A query prints a table whose decimals have no trailing zeros."""
     result = bare("query", "SELECT user__name, SUM(hours) AS h FROM time_entries GROUP BY 1")
     assert result.code == 0
     assert "Ann" in result.out
@@ -43,7 +43,7 @@ def test_a_query_prints_a_table(bare: Run, warehouse: Path) -> None:
 
 
 def test_a_list_says_how_it_goes_on(bare: Run, warehouse: Path) -> None:
-    """The cursor on stderr continues the list; the last part has none."""
+    """The cursor on stderr continues the list; the last part has no cursor."""
     first = bare("list", "clients", "--columns", "id", "--order", "-id", "--limit", "3", "--json")
     cursor = first.json["cursor"]
     assert [row[0] for row in first.json["rows"]] == [4, 3, 2]
@@ -56,20 +56,20 @@ def test_a_list_says_how_it_goes_on(bare: Run, warehouse: Path) -> None:
 
 
 def test_a_record_is_shown_by_its_id(bare: Run, warehouse: Path) -> None:
-    """One column a line; an id that does not exist is exit code 2."""
+    """A record has one line for each column; an unknown id is exit code 2."""
     assert "Client 3" in bare("get", "clients", "3").out
     missing = bare("get", "clients", "99")
     assert (missing.code, "no record 99" in missing.err) == (2, True)
 
 
 def test_the_tables_are_listed(bare: Run, warehouse: Path) -> None:
-    """``list`` without a table names them all."""
+    """``list`` without a table names all tables."""
     names = {row[0] for row in bare("list", "--json").json["rows"]}
     assert {"clients", "harvest__clients", "invoices", "time_entries"} <= names
 
 
 def test_statements_that_do_more_than_read_are_refused(bare: Run, warehouse: Path) -> None:
-    """Exit code 2, one line, and the file stays as it was."""
+    """The command exits with 2 and one line, and leaves the file unchanged."""
     before = warehouse.read_bytes()
     for sql in ("DROP TABLE harvest.clients", "SELECT * FROM read_csv('/etc/passwd')"):
         result = bare("query", sql)
@@ -79,21 +79,21 @@ def test_statements_that_do_more_than_read_are_refused(bare: Run, warehouse: Pat
 
 
 def test_no_warehouse_is_said_with_the_command_that_makes_one(bare: Run, folder: Path) -> None:
-    """Exit code 6, and no file is made."""
+    """The command exits with 6 and creates no file."""
     result = bare("list", "clients")
     assert (result.code, "harvest-source sync" in result.err) == (6, True)
     assert list(folder.iterdir()) == []
 
 
 def test_notes_cannot_act_on_a_terminal(bare: Run, warehouse: Path) -> None:
-    """Escapes and marks that turn the writing are left out; markup is printed as it stands."""
+    """Escapes and marks that reverse text are left out; markup is printed literally."""
     shown = bare("list", "time_entries", "--columns", "id,notes", "--limit", "20").out
     assert not any(each in shown for each in ("\x1b", "\u202e"))
     assert "[bold]markup[/bold]" in shown
 
 
 def test_formulas_in_csv_are_text(bare: Run, warehouse: Path) -> None:
-    """A spreadsheet shows them and computes nothing; numbers stay numbers."""
+    """A spreadsheet shows formulas without computing them; numbers stay numbers."""
     printed = bare("list", "time_entries", "--csv", "--columns", "id,notes,hours").out
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(printed))}
     assert rows["8"]["notes"].startswith("'=HYPERLINK")
@@ -114,21 +114,21 @@ def test_json_keeps_every_text_and_digit(bare: Run, warehouse: Path) -> None:
 def test_a_dataset_that_is_not_there_is_named(
     bare: Run, warehouse: Path, command: tuple[str, ...]
 ) -> None:
-    """Tables of another one are no answer."""
+    """A missing dataset is not answered with another dataset's tables."""
     result = bare(*command, "--dataset", "nope")
     assert result.code == 2
     assert "There is no dataset nope. Tables are in:" in result.err
 
 
 def test_a_value_that_does_not_fit_names_a_command(bare: Run, warehouse: Path) -> None:
-    """One that the command line has."""
+    """The error names a command of the command line."""
     result = bare("get", "clients", "abc")
     assert result.code == 2
     assert "harvest-source tables" in result.err
 
 
 def test_a_query_that_is_not_text(bare: Run, warehouse: Path) -> None:
-    """Bytes that are not UTF-8, as another encoding's terminal sends them."""
+    """Bytes that are not UTF-8 are refused; a terminal with another encoding sends them."""
     result = bare("query", "SELECT '\udcff'")
     assert result.code == 2
     assert "not text in UTF-8" in result.err

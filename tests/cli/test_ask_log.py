@@ -1,4 +1,4 @@
-"""``ask log``: what was asked of the server."""
+"""``ask log``: the calls that the server received."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.command import Run
 
 
 def test_the_log_is_read_by_caller_and_time(bare: Run, folder: Path) -> None:
-    """Files before the current one, too; a line that was cut off is left out."""
+    """Older files are included, and a line that was cut off is left out."""
     lines = [
         {"at": f"2026-01-0{day}T12:00:00+00:00", "caller": name, "tool": "find", "outcome": "ok"}
         for day, name in ((1, "ada"), (2, "bo"), (3, "ada"))
@@ -26,7 +26,7 @@ def test_the_log_is_read_by_caller_and_time(bare: Run, folder: Path) -> None:
 
 
 def test_a_log_that_cannot_be_read_is_a_short_error(bare: Run, folder: Path) -> None:
-    """A folder in its place; a line whose time is none is left out."""
+    """A folder in the log's place is refused; a line with an invalid time is left out."""
     (folder / "mcp.log").mkdir()
     log = ("ask", "log", "--audit-log", str(folder / "mcp.log"))
     refused = bare(*log)
@@ -38,7 +38,7 @@ def test_a_log_that_cannot_be_read_is_a_short_error(bare: Run, folder: Path) -> 
 
 
 def test_a_log_that_is_not_there(bare: Run, folder: Path) -> None:
-    """Of a mistyped name there were no calls, and no error."""
+    """A mistyped file name is an error, not an empty log."""
     refused = bare("ask", "log", "--audit-log", str(folder / "mpc.log"))
     assert refused.code == 2
     assert "There is no audit log" in refused.err

@@ -1,4 +1,4 @@
-"""``harvest-source auth`` as people use it: in, out, what counts, and every refusal."""
+"""``harvest-source auth`` as people use it: signing in and out, precedence, and every refusal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def vault_files(folder: Path) -> list[str]:
 
 
 def test_signing_in_with_a_browser(office: Sandbox, folder: Path, bare: Run) -> None:
-    """Page, tokens, account, vault; then a sync without any token in the configuration."""
+    """Page, tokens, account, vault; then a sync works without any token in the configuration."""
     settings = {**app_settings(office), **browser(folder)}
     result = run_command("auth", "login", "--json", folder=folder.parent, settings=settings)
     assert result.code == 0, result
@@ -51,7 +51,7 @@ def test_signing_in_with_a_browser(office: Sandbox, folder: Path, bare: Run) -> 
 
 
 def test_signing_in_by_pasting(office: Sandbox, folder: Path, bare: Run) -> None:
-    """For servers without a browser: the address goes out, where it led comes back."""
+    """For servers without a browser: the user opens the address and pastes where it led."""
     result = paste("--json", "--pkce", folder=folder.parent, settings=app_settings(office))
     assert result.code == 0, result
     assert result.json["account_id"] == office.account_id
@@ -60,14 +60,14 @@ def test_signing_in_by_pasting(office: Sandbox, folder: Path, bare: Run) -> None
 
 
 def test_pkce_is_redeemed_where_it_is_enforced(office: Sandbox, folder: Path) -> None:
-    """The verifier goes along with the code."""
+    """The verifier is sent along with the code."""
     office.set_oauth(pkce=True)
     assert paste("--pkce", folder=folder.parent, settings=app_settings(office)).code == 0
     assert paste(folder=folder.parent, settings=app_settings(office)).code == 3
 
 
 def test_an_answer_with_another_state_is_refused(office: Sandbox, folder: Path) -> None:
-    """Exit code 3, nothing kept, nothing asked of the token endpoint."""
+    """The login exits with 3, keeps nothing, and does not ask the token endpoint."""
     result = paste(
         folder=folder.parent, settings=app_settings(office), change=("state=", "state=x")
     )
@@ -78,7 +78,7 @@ def test_an_answer_with_another_state_is_refused(office: Sandbox, folder: Path) 
 
 
 def test_a_denied_consent_is_refused(office: Sandbox, folder: Path) -> None:
-    """Denied in the browser: its page and the terminal say so; exit code 3, nothing kept."""
+    """The browser's page and the terminal say so; exit code 3, and nothing is kept."""
     office.set_oauth(auto="deny")
     settings = {**app_settings(office), **browser(folder)}
     result = run_command("auth", "login", folder=folder.parent, settings=settings)
@@ -89,7 +89,7 @@ def test_a_denied_consent_is_refused(office: Sandbox, folder: Path) -> None:
 
 
 def test_no_redirect_arrives_in_time(office: Sandbox, folder: Path) -> None:
-    """Exit code 3 after --timeout, with the command to try again."""
+    """The login exits with 3 after --timeout, and names the command to try again."""
     settings = {**app_settings(office), "BROWSER": "true %s"}
     result = run_command("auth", "login", "--timeout", "1", folder=folder.parent, settings=settings)
     assert result.code == 3
@@ -134,7 +134,7 @@ def test_options_that_cannot_work(
 def test_an_app_that_is_not_configured(
     office: Sandbox, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there is no terminal to ask on, the missing setting is named."""
+    """If there is no terminal to ask on, the error names the missing setting."""
     assert office.account_id
     monkeypatch.delenv(CLIENT_SECRET)
     result = say("", "auth", "login")
@@ -144,7 +144,7 @@ def test_an_app_that_is_not_configured(
 
 
 def test_a_personal_access_token_is_kept(office: Sandbox, say: Say, bare: Run) -> None:
-    """From stdin, never an argument; checked first; it then works without a configured one."""
+    """The login reads the token from stdin only, checks it, and later runs need no setting."""
     assert sign_in(office, say, "--json").json["kind"] == "personal"
     assert bare("sync", "--table", "tasks").code == 0
     status = bare("auth", "status", "--json").json
@@ -156,7 +156,7 @@ def test_a_personal_access_token_is_kept(office: Sandbox, say: Say, bare: Run) -
 def test_a_token_that_does_not_work_is_not_kept(
     office: Sandbox, say: Say, folder: Path, token: str, code: int
 ) -> None:
-    """Refused, and not shown."""
+    """The login refuses the token and does not show it."""
     assert office.account_id
     result = say(token, "auth", "login", "--token")
     assert result.code == code
@@ -195,7 +195,7 @@ def test_a_browser_that_cannot_be_called(office: Sandbox, folder: Path) -> None:
 
 
 def test_one_of_several_accounts(say: Say, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--account names it; without, the login is kept and the warning says what to do."""
+    """--account names one; otherwise the login is kept and a warning says what to do."""
     server = start(accounts=(1000001, 1000002), forecast_accounts=(77,))
     monkeypatch.delenv(TOKEN)
     monkeypatch.delenv(ACCOUNT)
@@ -213,7 +213,7 @@ def test_one_of_several_accounts(say: Say, start: Start, monkeypatch: pytest.Mon
 
 
 def test_no_sign_in(office: Sandbox, bare: Run) -> None:
-    """status ends with 3, so that cron notices; logging out changes nothing."""
+    """status exits with 3, so that cron notices; logging out changes nothing."""
     assert office.account_id
     result = bare("auth", "status", "--json")
     assert result.code == 3
@@ -222,7 +222,7 @@ def test_no_sign_in(office: Sandbox, bare: Run) -> None:
 
 
 def test_a_dead_sign_in(office: Sandbox, say: Say, bare: Run) -> None:
-    """Unasked it is kept; asked it is dead, exit code 3; a sync stops before any table."""
+    """status shows it as kept; --check finds it dead (exit 3); a sync stops before any table."""
     sign_in(office, say)
     office.revoke(office.token)
     assert bare("auth", "status").code == 0
@@ -238,7 +238,7 @@ def test_a_dead_sign_in(office: Sandbox, say: Say, bare: Run) -> None:
 def test_harvest_being_away_is_not_a_dead_sign_in(
     office: Sandbox, say: Say, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 4, so that cron does not ask people to sign in."""
+    """The command exits with 4, so that cron does not ask people to sign in."""
     sign_in(office, say)
     monkeypatch.setenv("SOURCES__HARVEST__API_URL", "http://127.0.0.1:1/v2")
     result = bare("auth", "status", "--check", "--json")
@@ -248,7 +248,7 @@ def test_harvest_being_away_is_not_a_dead_sign_in(
 def test_the_configuration_counts_before_the_vault(
     office: Sandbox, say: Say, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A secrets manager that dlt reads is preferred; status tells which, login warns."""
+    """A secrets manager that dlt reads takes precedence; status shows the source, login warns."""
     monkeypatch.setenv(TOKEN, office.tokens["member"])
     result = sign_in(office, say)
     assert f"{TOKEN} still counts" in result.err
@@ -264,7 +264,7 @@ def test_the_configuration_counts_before_the_vault(
 def test_profiles_are_kept_apart(
     office: Sandbox, say: Say, bare: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    """A named one uses neither the general token and account nor another profile's login."""
+    """A named profile ignores the general token and account, and other profiles' logins."""
     monkeypatch.setenv(TOKEN, office.token)
     monkeypatch.setenv(ACCOUNT, "999")
     missing = bare("auth", "status", "--profile", "work", "--json")
@@ -287,7 +287,7 @@ def test_profiles_are_kept_apart(
 def test_a_profile_has_a_section_of_its_own(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """sources.harvest.profiles.NAME: token and account for that name alone."""
+    """sources.harvest.profiles.NAME has the token and account for that name only."""
     monkeypatch.setenv(WORK_TOKEN, office.tokens["member"])
     monkeypatch.setenv(WORK_ACCOUNT, str(office.account_id))
     status = bare("auth", "status", "--profile", "work", "--check", "--json").json
@@ -296,7 +296,7 @@ def test_a_profile_has_a_section_of_its_own(
 
 
 def test_profiles_may_share_an_app(office: Sandbox, folder: Path, bare: Run) -> None:
-    """The app belongs to no account: a named profile signs in with the general one."""
+    """The app belongs to no account, so a named profile signs in with the general app."""
     settings = {**app_settings(office), **browser(folder)}
     arguments = ("auth", "login", "--profile", "work")
     result = run_command(*arguments, folder=folder.parent, settings=settings)
@@ -307,7 +307,7 @@ def test_profiles_may_share_an_app(office: Sandbox, folder: Path, bare: Run) -> 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that even root cannot write")
 def test_nothing_can_be_kept(office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No token is exchanged before it has a place; a command is one; and no login begins."""
+    """Without a place, no token is exchanged and no login starts; token_command is a place."""
     office.set_oauth(rotate=True)
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
     monkeypatch.setenv("SOURCES__HARVEST__VAULT_PATH", "/proc/vault")
@@ -331,7 +331,7 @@ def test_nothing_can_be_kept(office: Sandbox, bare: Run, monkeypatch: pytest.Mon
 def test_a_configured_refresh_token_is_only_the_beginning(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it was rotated into wins, run after run, until the configuration says another."""
+    """The token's rotated successor wins in every run until the configuration has another."""
     office.set_oauth(rotate=True)
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
     for _ in range(2):
@@ -352,7 +352,7 @@ def test_a_configured_refresh_token_is_only_the_beginning(
 def test_looking_exchanges_no_token(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    """A refresh token is not tried; an access token that is kept is; a refused one is said."""
+    """A look tries no refresh token; it tries a kept access token, and reports a refused one."""
     office.set_oauth(rotate=True)
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
     result = bare(*command)
@@ -376,7 +376,7 @@ def test_looking_exchanges_no_token(
 def test_what_the_next_run_depends_on_is_said_in_any_case(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``--quiet`` for cron leaves out warnings, and not that a new token was not kept."""
+    """``--quiet`` for cron hides warnings, but not that a new token was not kept."""
     office.set_oauth(rotate=True)
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
     monkeypatch.setenv("SOURCES__HARVEST__TOKEN_COMMAND", "false")
@@ -396,7 +396,7 @@ def query(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 def test_a_revoked_login_stops_before_any_table(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    """Exit code 3, no table touched or emptied, the way back named; no token in the words."""
+    """The sync exits with 3, touches no table, and names the remedy without any token."""
     tokens = office.issue_tokens()
     monkeypatch.setenv(REFRESH_TOKEN, tokens["refresh_token"])
     monkeypatch.setenv(ACCOUNT, str(office.account_id))
@@ -426,7 +426,7 @@ def test_part_of_an_app_is_named(
 
 
 def test_the_key_is_changed(office: Sandbox, say: Say, bare: Run) -> None:
-    """All profiles are sealed anew, and still work."""
+    """All profiles are sealed with the new key, and still work."""
     sign_in(office, say)
     sign_in(office, say, "--profile", "work")
     assert bare("auth", "rotate-key", "--json").json["logins"] == 2
@@ -436,7 +436,7 @@ def test_the_key_is_changed(office: Sandbox, say: Say, bare: Run) -> None:
 def test_a_vault_open_to_others_is_refused(
     office: Sandbox, say: Say, bare: Run, folder: Path
 ) -> None:
-    """Exit code 2 and the command that closes it."""
+    """The sync exits with 2 and names the command that fixes the permissions."""
     sign_in(office, say)
     vault = folder.parent / "data" / "harvest-source" / "vault"
     vault.chmod(0o755)
@@ -448,7 +448,7 @@ def test_a_vault_open_to_others_is_refused(
 def test_the_access_log_of_a_sync(
     office: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    """Opt-in: one line for each request of the run, none without the setting."""
+    """With the setting there is one line for each request of the run, without it none."""
     assert office.account_id
     assert run("sync", "--table", "tasks").code == 0
     assert not (folder / "access.log").exists()
@@ -486,7 +486,7 @@ def test_a_personal_access_token_never_loads_the_vault(office: Sandbox, folder: 
 
 
 def test_an_account_that_is_no_id_is_refused_before_the_sign_in(say: Say, folder: Path) -> None:
-    """Else a person would have signed in, in a browser, for nothing."""
+    """Otherwise a person would sign in through a browser for nothing."""
     assert folder.is_dir()
     for kind in ("--token", "--no-browser"):
         refused = say("", "auth", "login", kind, "--account", "Acme")

@@ -1,4 +1,4 @@
-"""``auth revoke``: one action ends a sign-in, at Harvest where it can, and here in any case."""
+"""``auth revoke``: one command ends a sign-in, at Harvest if possible, and here in any case."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REVOKE = ("auth", "revoke")
 
 @pytest.fixture
 def anna(office: Sandbox, folder: Path) -> str:
-    """A profile that signed in through the consent page; its refresh token."""
+    """A profile that signed in through the consent page; the value is its refresh token."""
     arguments = ("--profile", "anna")
     assert paste(*arguments, folder=folder.parent, settings=app_settings(office)).code == 0
     return next(item.value for item in office.issued if item.kind == "refresh_token")
@@ -53,7 +53,7 @@ def test_a_sign_in_ends_whatever_harvest_offers(
     monkeypatch: pytest.MonkeyPatch,
     is_offered: bool,
 ) -> None:
-    """Ended at Harvest, or said that its owner has to; forgotten, and noted, without a secret."""
+    """Harvest ends it, or its owner is told to; it is forgotten and logged without a secret."""
     office.set_oauth(revocation=is_offered)
     assert bare("auth", "status", "--check", "--all").code == 0
     result = bare(*REVOKE, "anna", "--json")
@@ -78,7 +78,7 @@ def test_a_sign_in_ends_whatever_harvest_offers(
 def test_an_answer_that_ends_nothing_is_not_believed(
     office: Sandbox, anna: str, bare: Run, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """A page for every address, or a refusal: the refresh token still works, and that is said."""
+    """After any other page, or a refusal, the token still works, and the report says so."""
     office.set_oauth(revocation=True)
     office.fault(fault, table="oauth_revoke")
     result = bare(*REVOKE, "anna", "--json")
@@ -89,7 +89,7 @@ def test_an_answer_that_ends_nothing_is_not_believed(
 def test_a_kill_in_the_middle_is_completed_by_the_same_command(
     office: Sandbox, anna: str, bare: Run, folder: Path
 ) -> None:
-    """SIGKILL when Harvest has ended it and the vault still has it: the same command goes on."""
+    """After a SIGKILL between Harvest's end and the vault's, the same command completes it."""
     assert anna
     office.set_oauth(revocation=True)
     child = start_command(*REVOKE, "anna", folder=folder.parent, settings=app_settings(office))
@@ -110,7 +110,7 @@ def test_a_kill_in_the_middle_is_completed_by_the_same_command(
 def test_an_app_that_is_not_accepted_is_named(
     office: Sandbox, anna: str, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether Harvest ends it is not known then: exit code 3."""
+    """The command exits with 3, as it is unknown whether Harvest ended the sign-in."""
     assert anna
     office.set_oauth(revocation=True)
     monkeypatch.setenv(CLIENT_SECRET, "canary")
@@ -121,7 +121,7 @@ def test_an_app_that_is_not_accepted_is_named(
 
 
 def test_a_sign_in_that_was_revoked_already(office: Sandbox, anna: str, bare: Run) -> None:
-    """Its owner did it in the browser before: the end is the same."""
+    """If its owner revoked it in the browser before, the result is the same."""
     office.set_oauth(revocation=True)
     office.revoke(anna)
     result = bare(*REVOKE, "anna", "--json")
@@ -131,7 +131,7 @@ def test_a_sign_in_that_was_revoked_already(office: Sandbox, anna: str, bare: Ru
 def test_harvest_being_away_keeps_no_sign_in(
     office: Sandbox, anna: str, bare: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forgotten all the same; exit code 4, as Harvest may still take it, with what to do."""
+    """The sign-in is forgotten; exit code 4 and a remedy, as Harvest may still accept it."""
     assert anna
     monkeypatch.setenv("SOURCES__HARVEST__ID_URL", "http://127.0.0.1:1")
     result = bare(*REVOKE, "anna")
@@ -146,7 +146,7 @@ def test_harvest_being_away_keeps_no_sign_in(
 def test_a_damaged_sign_in_can_be_ended(
     office: Sandbox, anna: str, bare: Run, folder: Path
 ) -> None:
-    """Harvest cannot be told, and that is said; the file goes."""
+    """The report says that Harvest could not be told; the file is removed."""
     assert office.account_id
     assert anna
     [path] = (folder.parent / "data").rglob("anna.vault")
@@ -160,7 +160,7 @@ def test_a_damaged_sign_in_can_be_ended(
 def test_a_personal_access_token_is_its_owners_to_revoke(
     office: Sandbox, say: Say, bare: Run
 ) -> None:
-    """Harvest ends it on its page only: forgotten here, and said."""
+    """Harvest ends it only on its page: it is forgotten here, and the report says so."""
     sign_in(office, say, "--profile", "berta")
     result = bare(*REVOKE, "berta")
     assert result.code == 0
@@ -171,7 +171,7 @@ def test_a_personal_access_token_is_its_owners_to_revoke(
 def test_a_configured_token_is_still_used(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A setting is not ours to remove: exit code 2 and its name, unless Harvest ended it."""
+    """We cannot remove a setting: exit code 2 with its name, unless Harvest ended the token."""
     monkeypatch.setenv(TOKEN, office.token)
     result = bare(*REVOKE, "default")
     assert result.code == 2
@@ -201,7 +201,7 @@ def test_a_name_that_does_not_exist(office: Sandbox, anna: str, bare: Run) -> No
 
 
 def test_what_lets_people_in_ends_first(office: Sandbox, anna: str, bare: Run) -> None:
-    """Tokens and sessions end with the sign-in; one that fails stops nothing, and is done again."""
+    """Tokens and sessions end with the sign-in; a failure stops nothing, and can be repeated."""
     assert office.account_id
     assert anna
     left = {"anna": 2}
@@ -226,7 +226,7 @@ def test_what_lets_people_in_ends_first(office: Sandbox, anna: str, bare: Run) -
 def test_the_tokens_of_a_person_end_with_the_sign_in(
     office: Sandbox, anna: str, say: Say, bare: Run, folder: Path
 ) -> None:
-    """Those of others stay; a file of tokens that cannot be read saves no sign-in."""
+    """Other people's tokens stay; an unreadable token file does not save the sign-in."""
     assert anna
     sign_in(office, say, "--profile", "berta")
     vault = folder.parent / "data" / "harvest-source" / "vault"
@@ -246,7 +246,7 @@ def test_the_tokens_of_a_person_end_with_the_sign_in(
 def test_an_audit_line_that_cannot_be_written_is_an_error(
     office: Sandbox, anna: str, bare: Run, folder: Path
 ) -> None:
-    """The sign-in has ended, and the command does not end with 0 as if it were on record."""
+    """The sign-in has ended, but the exit code is not 0, as it is not on record."""
     assert office.account_id
     assert anna
     (folder.parent / "state").write_text("")

@@ -1,4 +1,4 @@
-"""Every mistake gets a short refusal that says what to do next, and the exit code of its kind."""
+"""Every mistake gets a short refusal with the next step, and the exit code of its kind."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Mistake:
     name: str
     code: int
     says: tuple[str, ...]
-    """What the refusal must name: the culprit, and what to do."""
+    """What the refusal must name: the cause, and what to do."""
     arguments: tuple[str, ...] = ("sync",)
     settings: dict[str, str] = field(default_factory=dict)
-    """Empty text takes a setting away."""
+    """An empty text removes a setting."""
 
 
 TEN = (
@@ -240,7 +240,7 @@ MORE = (
 
 
 def assert_refusal(result: Result, mistake: Mistake) -> None:
-    """Short, clear, without a traceback or the token, and the right code."""
+    """The refusal is short and clear, has the right code, and no traceback or token."""
     assert result.code == mistake.code, result
     assert "Traceback" not in result.err
     assert len(result.complaints.strip().splitlines()) <= MOST_LINES
@@ -268,13 +268,13 @@ def make(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.mark.parametrize("mistake", TEN + MORE, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_refused_shortly(make: Run, mistake: Mistake) -> None:
-    """At most five lines that name the culprit and the way out; the exit code of its kind."""
+    """At most five lines name the cause and the remedy; the exit code is that of its kind."""
     assert_refusal(make(mistake), mistake)
 
 
 @pytest.mark.parametrize("mistake", TEN, ids=lambda mistake: mistake.name)
 def test_with_json_a_refusal_is_one_object(make: Run, mistake: Mistake) -> None:
-    """``--json`` keeps its promise for errors: the contract's object on stdout, stderr empty."""
+    """``--json`` also holds for errors: the contract's object on stdout, stderr empty."""
     result = make(mistake, "--json")
     assert result.code == mistake.code
     assert result.err == ""
@@ -292,14 +292,14 @@ def test_nothing_is_left_behind_by_a_refusal(make: Run, folder: Path) -> None:
 
 
 def test_a_file_that_is_no_database_stays_as_it_is(make: Run, folder: Path) -> None:
-    """The wrong file named with ``--database`` is refused, not overwritten."""
+    """A wrong file named with ``--database`` is refused, not overwritten."""
     make(TEN[-1])
     assert (folder / "notes.txt").read_text().startswith("Harvest hours")
 
 
 @pytest.fixture
 def configure(folder: Path) -> Iterator[Callable[[str], None]]:
-    """Write ``.dlt/config.toml`` and have dlt read it, in this process."""
+    """Write ``.dlt/config.toml`` and have dlt read it in this process."""
     path = folder / ".dlt" / "config.toml"
 
     def write(text: str) -> None:
@@ -326,14 +326,14 @@ def configure(folder: Path) -> Iterator[Callable[[str], None]]:
 def test_a_key_that_nothing_reads_is_refused(
     run: Run, folder: Path, configure: Callable[[str], None], text: str, says: tuple[str, ...]
 ) -> None:
-    """A misspelt ``exclude`` would load the salaries that it names; its file is named whole."""
+    """A misspelt ``exclude`` would load the salaries that it names; the error has the full path."""
     configure(text)
     words = tuple(each.format(file=folder / ".dlt" / "config.toml") for each in says)
     assert_refusal(run("sync"), Mistake("key", 2, words))
 
 
 def test_keys_that_something_reads_pass(run: Run, configure: Callable[[str], None]) -> None:
-    """Ours, those of a profile, and dlt's own below our section."""
+    """Our keys pass, those of a profile, and dlt's own below our section."""
     configure(
         "[sources.harvest]\noverlap = 300\n[sources.harvest.schema]\nnaming = 'snake_case'\n"
         "[sources.harvest.profiles.work.credentials]\naccess_token = 'x'\n"
@@ -344,7 +344,7 @@ def test_keys_that_something_reads_pass(run: Run, configure: Callable[[str], Non
 
 @pytest.mark.parametrize("command", ["sync", "check"])
 def test_settings_that_are_no_toml_are_named(shared: Sandbox, folder: Path, command: str) -> None:
-    """A typing error in ``.dlt/config.toml`` is a refusal that names the file."""
+    """A syntax error in ``.dlt/config.toml`` is refused with the file's name."""
     (folder / ".dlt").mkdir()
     (folder / ".dlt" / "config.toml").write_text("[sources.harvest\n")
     result = run_interpreter(command, folder=folder, settings=build_settings(shared))
@@ -352,7 +352,7 @@ def test_settings_that_are_no_toml_are_named(shared: Sandbox, folder: Path, comm
 
 
 def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folder: Path) -> None:
-    """The refusal of a broken ``secrets.toml`` holds no line of it."""
+    """The refusal of a broken ``secrets.toml`` quotes no line of it."""
     (folder / ".dlt").mkdir()
     broken = f'[sources.harvest.credentials]\naccess_token = "{SECRET}\n'
     (folder / ".dlt" / "secrets.toml").write_text(broken)
@@ -363,7 +363,7 @@ def test_a_typing_error_in_the_secrets_does_not_show_them(shared: Sandbox, folde
 
 
 def test_a_file_in_another_encoding(folder: Path) -> None:
-    """Its absolute path, the encoding that it has, and how to save it in the right one."""
+    """The error has its absolute path, its encoding, and how to save it in the right one."""
     path = folder / ".dlt" / "secrets.toml"
     path.parent.mkdir()
     path.write_bytes(f'[sources.harvest.credentials]\naccess_token = "{SECRET}"'.encode("utf-16"))
@@ -375,7 +375,7 @@ def test_a_file_in_another_encoding(folder: Path) -> None:
 def test_secrets_that_everybody_can_read_are_warned_of(
     run: Run, configure: Callable[[str], None], folder: Path
 ) -> None:
-    """With the command that closes the file; one that only its owner reads draws no warning."""
+    """The warning has the command that closes the file; an owner-only file draws no warning."""
     configure("")
     secrets = folder / ".dlt" / "secrets.toml"
     secrets.touch()
@@ -389,7 +389,7 @@ def test_secrets_that_everybody_can_read_are_warned_of(
 
 
 def test_a_start_in_the_future_is_warned_of(run: Run) -> None:
-    """People do plan hours, so it is no error; the warning says what is read and what to do."""
+    """People do plan hours, so it is no error; a warning says what is read and what to do."""
     result = run("sync", "--table", "clients", "--since", "2091-01-31")
     assert result.code == 0
     assert "2091-01-31, which is in the future" in result.err
@@ -397,7 +397,7 @@ def test_a_start_in_the_future_is_warned_of(run: Run) -> None:
 
 
 def test_a_dataset_that_dlt_renames_is_warned_of(run: Run) -> None:
-    """Queries need the name that the schema has in the end."""
+    """Queries need the name that the schema finally has."""
     result = run("sync", "--table", "clients", "--dataset", "Harvest Data!", "--quiet")
     assert "dataset harvest_datax" in result.out
     result = run("sync", "--table", "clients", "--dataset", "Harvest Data!")
@@ -406,7 +406,7 @@ def test_a_dataset_that_dlt_renames_is_warned_of(run: Run) -> None:
 
 
 def test_a_database_in_use_is_refused(shared: Sandbox, folder: Path) -> None:
-    """A database that another process writes is left alone: exit code 6, nothing read."""
+    """A database that another process writes is not touched: exit code 6, nothing read."""
     settings = build_settings(shared) | {"SOURCES__HARVEST__DESTINATION_WAIT": "0"}
     with duckdb.connect(str(folder / "busy.duckdb")):
         result = run_command("sync", "--database", "busy.duckdb", folder=folder, settings=settings)
@@ -415,14 +415,14 @@ def test_a_database_in_use_is_refused(shared: Sandbox, folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that even root cannot write")
 def test_a_folder_that_cannot_be_written_is_refused(run: Run) -> None:
-    """No permission to make the database: exit code 6, with the file's name."""
+    """No permission to create the database: exit code 6, with the file's name."""
     result = run("sync", "--database", "/proc/a.duckdb")
     assert_refusal(result, Mistake("read-only", 6, ("/proc/a.duckdb", "Nothing was read")))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_read_only_folder_is_refused(run: Run, folder: Path) -> None:
-    """The same with an ordinary folder without write permission."""
+    """An ordinary folder without write permission is refused in the same way."""
     (folder / "fixed").mkdir(mode=0o555)
     result = run("sync", "--database", "fixed/a.duckdb")
     assert_refusal(result, Mistake("read-only", 6, ("fixed/a.duckdb", "Nothing was read")))
@@ -431,7 +431,7 @@ def test_a_read_only_folder_is_refused(run: Run, folder: Path) -> None:
 def test_several_accounts_and_none_chosen(
     bare: Run, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token with two accounts is refused with both named, rather than one picked."""
+    """A token with two accounts is refused with both named; none is picked."""
     start(accounts=(1000001, 1000002))
     monkeypatch.delenv(ACCOUNT)
     mistake = Mistake("accounts", 2, ("1000001", "1000002", "account_id", "--account"))
@@ -439,7 +439,7 @@ def test_several_accounts_and_none_chosen(
 
 
 def test_the_owner_of_the_token_is_not_told(bare: Run, start: Start) -> None:
-    """403 on ``users/me``, which every role may read: whose token it is cannot be known."""
+    """403 on ``users/me``, which every role may read: the token's owner is unknown."""
     start().fault("forbidden", table="users_me")
     refusal = Mistake("403", 3, ("403 on users/me", "archived", "developers"))
     assert_refusal(bare("sync"), refusal)
@@ -449,9 +449,9 @@ def test_the_owner_of_the_token_is_not_told(bare: Run, start: Start) -> None:
 @pytest.mark.rare
 def test_a_total_that_is_too_high(bare: Run, start: Start, folder: Path) -> None:
     """
-    One row more is announced than comes: partial, exit code 5, and what came of a table is loaded.
+    If fewer rows come than announced, the run is partial (exit 5), and the rows are loaded.
 
-    A list below a parent would take the place of what is there, so it waits until it is whole.
+    A list below a parent would replace what is there, so it is loaded only when complete.
     """
     server = start(invoices=10)
     for invoice in server.rows("invoices")[:3]:
@@ -473,13 +473,13 @@ def test_a_total_that_is_too_high(bare: Run, start: Start, folder: Path) -> None
 
 
 def test_a_port_in_use_is_refused(bare: Run, shared: Sandbox) -> None:
-    """Two sandboxes cannot share a port; the second says so."""
+    """Two sandboxes cannot share a port; the second one says so."""
     port = shared.id_url.rpartition(":")[2]
     assert_refusal(bare("sandbox", "--port", port), Mistake("port", 2, (port, "--port")))
 
 
 def test_no_command_shows_the_help(bare: Run) -> None:
-    """The bare command explains itself on stderr and counts as a usage error."""
+    """The bare command prints its help on stderr and counts as a usage error."""
     result = bare()
     assert result.code == 2
     assert "Usage: harvest-source" in result.err
@@ -487,14 +487,14 @@ def test_no_command_shows_the_help(bare: Run) -> None:
 
 
 def test_the_real_command_refuses_alike(shared: Sandbox, folder: Path) -> None:
-    """The process's own exit code and streams are those of the tests above."""
+    """The real process has the same exit code and streams as the tests above."""
     settings = {**build_settings(shared), TOKEN: SECRET}
     result = run_interpreter("sync", folder=folder, settings=settings)
     assert_refusal(result, TEN[0])
 
 
 def test_a_token_is_no_argument(bare: Run) -> None:
-    """No option takes a token: it would show in the process list."""
+    """No option takes a token, which would show in the process list."""
     result = bare("sync", "--token", SECRET)
     assert result.code == 2
     assert SECRET not in result.err + result.out

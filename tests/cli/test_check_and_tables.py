@@ -22,7 +22,7 @@ def findings(report: dict[str, list[dict[str, str]]], subject: str) -> dict[str,
 
 
 def test_check_shows_everything_that_a_sync_needs(run: Run, shared: Sandbox) -> None:
-    """Where the token came from, account, role, modules, limit, each table, the destination."""
+    """The token's source, account, role, modules, limit, each table, and the destination."""
     result = run("check")
     assert result.code == 0
     assert (TOKEN in result.out, str(shared.account_id) in result.out) == (True, True)
@@ -32,7 +32,7 @@ def test_check_shows_everything_that_a_sync_needs(run: Run, shared: Sandbox) -> 
 
 
 def test_check_writes_nothing(run: Run, folder: Path) -> None:
-    """A look does not make a database."""
+    """A check does not create a database."""
     assert run("check").code == 0
     assert list(folder.iterdir()) == []
 
@@ -48,7 +48,7 @@ def test_check_as_json(run: Run) -> None:
 def test_check_lists_settings_and_where_they_came_from(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file by its absolute path, a variable, an option, a default; never a secret."""
+    """A file by its absolute path, a variable, an option or a default; never a secret."""
     config = folder / ".dlt" / "config.toml"
     config.parent.mkdir()
     config.write_text('[sources.harvest]\nexclude = ["users.cost_rate"]\n')
@@ -74,7 +74,7 @@ def test_check_lists_settings_and_where_they_came_from(
 
 
 def test_check_tells_what_a_member_may_not_read(bare: Run, start: Start) -> None:
-    """Forbidden tables are marked, partial ones warned of; that is no failure."""
+    """Forbidden tables are marked and partial ones get a warning; neither is a failure."""
     server = start()
     server.set_role(server.token, "member")
     result = bare("check", "--json")
@@ -96,7 +96,7 @@ def test_check_tells_what_a_member_may_not_read(bare: Run, start: Start) -> None
 def test_check_tells_of_a_destination_that_does_not_work(
     run: Run, folder: Path, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    """The destination is tried too; what is wrong with Harvest's side is still told."""
+    """The destination is tried as well; problems on Harvest's side are still reported."""
     (folder / "notes.txt").write_text("Harvest hours, to be filed. " * 1000)
     result = run("check", "--json", *arguments)
     assert result.code == code
@@ -109,7 +109,7 @@ def test_check_tells_of_a_destination_that_does_not_work(
 def test_check_with_a_bad_token_fails_as_sync_does(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 3, the account and the reason."""
+    """The check exits with 3 and names the account and the reason."""
     monkeypatch.setenv(TOKEN, "1.pt.wrong")
     result = run("check", "--json")
     assert result.code == 3
@@ -117,7 +117,7 @@ def test_check_with_a_bad_token_fails_as_sync_does(
 
 
 def test_tables_shows_every_column_whole(bare: Run) -> None:
-    """Every table and child table with key, cursor and columns; no name is cut short."""
+    """Every table and child table with key, cursor and columns; no name is truncated."""
     out = bare("tables").out
     for endpoint in ENDPOINTS:
         assert f"{endpoint.name}  key {', '.join(endpoint.key)}" in out
@@ -139,14 +139,14 @@ def test_tables_as_json(bare: Run) -> None:
 
 
 def test_keys_that_open_documents_are_not_among_the_columns(bare: Run) -> None:
-    """``client_key`` and ``statement_key`` are left out of the tables, so also of this list."""
+    """``client_key`` and ``statement_key`` are left out of the tables, and so of this list."""
     out = bare("tables", "--json").out
     assert "client_key" not in out
     assert "statement_key" not in out
 
 
 def test_the_sandbox_command_serves_until_told_to_stop(folder: Path) -> None:
-    """``sandbox --json`` says where it listens and for whom; Ctrl-C ends it in order."""
+    """``sandbox --json`` prints its address and accounts; Ctrl-C ends it cleanly."""
     command = ("sandbox", "--port", "0", "--json")
     with start_command(*command, folder=folder, settings={}) as child:
         said = json.loads(child.stdout.readline())
@@ -157,7 +157,7 @@ def test_the_sandbox_command_serves_until_told_to_stop(folder: Path) -> None:
 
 
 def test_quiet_is_one_line(run: Run) -> None:
-    """As the help says: the result alone, and nothing on stderr where there is no error."""
+    """As the help says: only the result, and nothing on stderr unless there is an error."""
     for arguments, says in ((("check",), "ok: 0 errors"), (("auth", "status"), "profile default")):
         result = run(*arguments, "--quiet")
         assert (result.code, result.err) == (0, "")

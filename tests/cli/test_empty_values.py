@@ -1,4 +1,4 @@
-"""Empty values on the command line, as a shell leaves them of a variable that is not set."""
+"""Empty values on the command line, as a shell passes for an unset variable."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_empty_value_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It was meant to say something: to go on without it loads or writes what nothing asked for."""
+    """An ignored empty value would make the command load or write more than intended."""
     monkeypatch.chdir(tmp_path)
     assert run(arguments) == 2
     assert "empty" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A process that may have too little memory, or too few threads: a short error, and an end."""
+"""A process with too little memory or too few threads: a short error, and no hang."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems set no
 @linux
 @pytest.mark.parametrize("limit", [400_000, 700_000])
 def test_too_little_memory_is_said_before_anything_is_read(folder: Path, limit: int) -> None:
-    """Exit code 2, the limit as ``ulimit`` counts it, and what to do; no hang and no bug."""
+    """The sync exits with 2, the limit in units of ``ulimit``, and a remedy: no hang, no bug."""
     command = f"ulimit -v {limit}; exec {sys.executable} -m harvest_source sync --sandbox"
     done = subprocess.run(
         ["sh", "-c", command],
@@ -53,7 +53,7 @@ def test_too_little_memory_is_said_before_anything_is_read(folder: Path, limit: 
     ],
 )
 def test_a_lack_that_shows_later_is_no_bug(error: Exception) -> None:
-    """Whatever runs out first, and however often it was wrapped."""
+    """Whatever runs out first, and however often the error was wrapped."""
     wrapped = LookupError()
     wrapped.__cause__ = error
     code, message = explain_error(wrapped)
@@ -65,7 +65,7 @@ def test_a_lack_that_shows_later_is_no_bug(error: Exception) -> None:
 
 @linux
 def test_a_run_that_cannot_start_its_threads_ends(start: Start, folder: Path) -> None:
-    """It does not wait for the threads that it has, which wait for Harvest."""
+    """The run does not wait for its started threads, which wait for Harvest."""
     server = start()
     server.fault("slow_body")
     settings = {**build_settings(server), "COLUMNS": "1000"}

@@ -1,4 +1,4 @@
-"""What the command says of itself, and that it says so quickly."""
+"""What the command says about itself, and how quickly."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def find_word(parameter: click.Parameter) -> str:
 
 @pytest.mark.parametrize("command", OPTIONS)
 def test_every_promised_option_is_there(command: str) -> None:
-    """Each command takes the options that the contract promises, and those that all take."""
+    """Each command takes the options that the contract promises, and the common ones."""
     found = {word for option in cli.main.commands[command].params for word in option.opts}
     assert OPTIONS[command] | EVERYWHERE <= found
 
 
 @pytest.mark.parametrize("command", sorted(cli.main.commands))
 def test_every_option_is_explained(bare: Run, command: str) -> None:
-    """``--help`` shows each option of a command, with a sentence on what it does."""
+    """``--help`` shows each option of a command, with a sentence about what it does."""
     result = bare(command, "--help")
     assert result.code == 0
     for parameter in cli.main.commands[command].params:
@@ -48,7 +48,7 @@ def test_every_option_is_explained(bare: Run, command: str) -> None:
 
 
 def test_the_help_lists_every_command(bare: Run) -> None:
-    """``harvest-source --help`` names each command with what it is for."""
+    """``harvest-source --help`` names each command with its purpose."""
     result = bare("--help")
     assert result.code == 0
     assert all(f"\n  {name} " in result.out for name in cli.main.commands)
@@ -76,7 +76,7 @@ for command in (["--help"], ["sync", "--help"], ["tables"]):
 
 
 def test_what_needs_no_dlt_does_not_load_it() -> None:
-    """``import harvest_source``, help and ``tables`` do not pay for importing dlt."""
+    """``import harvest_source``, help and ``tables`` do not load dlt."""
     done = subprocess.run([sys.executable, "-c", WITHOUT_DLT], capture_output=True, text=True)
     assert (done.stderr, done.returncode) == ("", 0)
     assert [line for line in done.stdout.splitlines() if line.startswith("[")] == ["[]"] * 4

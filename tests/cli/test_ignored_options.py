@@ -1,4 +1,4 @@
-"""Options that have no effect beside others: refused, as their author expects an effect."""
+"""Options that have no effect beside others are refused, as users expect an effect."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_option_that_would_be_ignored_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without its scope, the rows of one person would be the rows of all."""
+    """Without its scope, for example, a query for one person would show everyone's rows."""
     monkeypatch.chdir(tmp_path)
     assert run(arguments) == 2
     written = capsys.readouterr()
@@ -51,7 +51,7 @@ def test_an_option_that_would_be_ignored_is_refused(
 def test_the_sandbox_takes_the_format_of_tables(
     bare: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was lost beside the sandbox's own settings, and asked for again in the message."""
+    """The option was lost beside the sandbox's own settings, and the message asked for it again."""
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(folder / "bucket"))
     place = ("--destination", "filesystem", "--table-format", "delta")
     result = bare("check", "--sandbox", *place)

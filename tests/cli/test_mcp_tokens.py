@@ -1,4 +1,4 @@
-"""``mcp token``: tokens for callers over HTTP, as far as they come without the server."""
+"""``mcp token``: tokens for callers over HTTP, as far as it works without the server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_scope(folder: Path) -> None:
 
 @pytest.fixture
 def scoped(bare: Run, folder: Path) -> Iterator[Run]:
-    """Run the command where there is a scope."""
+    """Run the command in a folder with a scope."""
     write_scope(folder)
     with enter_project(folder):
         yield bare
@@ -38,7 +38,7 @@ def scoped(bare: Run, folder: Path) -> Iterator[Run]:
 def test_a_token_that_could_not_work_is_not_made(
     scoped: Run, arguments: Sequence[str], says: str
 ) -> None:
-    """The server compares the address to the letter, and would refuse the caller."""
+    """The server compares the address exactly, and would refuse the caller."""
     refused = scoped(*ADD, *arguments, "--scope", "mine")
     assert refused.code == 2
     assert says in refused.err
@@ -47,7 +47,7 @@ def test_a_token_that_could_not_work_is_not_made(
 
 
 def test_a_token_that_could_not_be_printed_is_not_kept(tmp_path: Path) -> None:
-    """It is shown once: of one that no person has seen only the taken name would be left."""
+    """A token is shown once; one that no person saw would only leave its name taken."""
     write_scope(tmp_path)
     add = "harvest mcp token add ada --scope mine"
     done = run_shell(tmp_path, f"{add} > /dev/full; {add}")
@@ -58,7 +58,7 @@ def test_a_token_that_could_not_be_printed_is_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["²", "0", "x"])
 def test_a_port_that_is_none(scoped: Run, port: str) -> None:
-    """Python calls a raised two a digit, and cannot read it as a number."""
+    """Python calls a superscript two a digit, but cannot parse it as a number."""
     assert scoped(*ADD, "ada", "--scope", "mine").code == 0
     refused = scoped("mcp", "--http", f"127.0.0.1:{port}")
     assert refused.code == 2

@@ -1,4 +1,4 @@
-"""``harvest-source transform`` and ``dbt``, as far as they come without dbt."""
+"""``harvest-source transform`` and ``dbt``, as far as they work without dbt."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.support.command import Run
 
 
 def test_without_dbt_the_extra_is_named(bare: Run) -> None:
-    """The base install has no dbt: one sentence says how to get it."""
+    """The base install has no dbt: one sentence says how to install it."""
     result = bare("transform")
     assert result.code == 2
     assert "pip install 'harvest-source[dbt]'" in result.err
 
 
 def test_other_destinations_are_told_of_the_package(bare: Run) -> None:
-    """The models are built in DuckDB and PostgreSQL; the package is for every adapter of dbt."""
+    """Models are built in DuckDB and PostgreSQL; the package serves every adapter of dbt."""
     result = bare("transform", "--destination", "bigquery")
     assert result.code == 2
     assert "harvest-source dbt PATH" in result.err
@@ -29,7 +29,7 @@ def test_other_destinations_are_told_of_the_package(bare: Run) -> None:
 
 @pytest.mark.parametrize("variables", ["as_of", "[1]", "{"])
 def test_variables_are_one_object(bare: Run, variables: str) -> None:
-    """Anything else is refused before anything begins."""
+    """Anything but one JSON object is refused before anything starts."""
     result = bare("transform", "--vars", variables)
     assert result.code == 2
     assert "is not a JSON object" in result.err
@@ -43,14 +43,14 @@ def test_variables_are_one_object(bare: Run, variables: str) -> None:
     ],
 )
 def test_variables_are_known(bare: Run, variables: str, words: str) -> None:
-    """dbt would ignore a mistyped name, and a day that is none would fail in every model."""
+    """dbt would ignore a mistyped name, and an invalid date would fail in every model."""
     result = bare("transform", "--vars", variables)
     assert result.code == 2
     assert words in result.err
 
 
 def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
-    """Without PATH where it is, with PATH a copy; a folder with something in it is refused."""
+    """Without PATH it prints the place, with PATH it copies; a non-empty folder is refused."""
     assert bare("dbt").out.strip() == str(PACKAGE)
     assert json.loads(bare("dbt", "--json").out) == {"status": "ok", "path": str(PACKAGE)}
     assert bare("dbt", "mine").code == 0
@@ -66,7 +66,7 @@ def test_the_package_is_named_and_copied(bare: Run, folder: Path) -> None:
 
 
 def test_days_off_of_the_sandbox_are_known() -> None:
-    """No field of Harvest says which tasks are days off: the command knows the sandbox's."""
+    """No Harvest field says which tasks are days off; the command knows the sandbox's tasks."""
     with Sandbox(agency_settings(2000, limit=False)).start() as server:
         ids = {row["name"]: row["id"] for row in server.rows("tasks")}
     assert {
@@ -78,8 +78,8 @@ def test_days_off_of_the_sandbox_are_known() -> None:
 def test_models_of_an_account_that_was_not_read(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They would be built without a row, in place of those that are there."""
-    for name in ("dbt-core", "dbt-duckdb"):  # As if they were installed: none is begun.
+    """Models without a row would replace the existing ones."""
+    for name in ("dbt-core", "dbt-duckdb"):  # As if installed; neither of them is started.
         info = folder / "installed" / f"{name.replace('-', '_')}-1.9.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.9\n")

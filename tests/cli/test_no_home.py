@@ -29,14 +29,14 @@ Poor = Callable[..., Result]
 
 @pytest.fixture
 def poor(tmp_path: Path) -> Poor:
-    """Run the command as that user, in a folder that it can write."""
+    """Run the command as that user, in a folder that the user can write."""
     folder = tmp_path / "work"
     folder.mkdir()
     folder.chmod(0o777)
 
     def run(*arguments: str, **settings: str) -> Result:
         environment = {**build_environment(folder), **settings, "PATH": os.environ["PATH"]}
-        del environment["XDG_DATA_HOME"]  # It would be a place to keep sign-ins.
+        del environment["XDG_DATA_HOME"]  # Sign-ins could be kept there.
         child = fork(
             *arguments,
             folder=folder,
@@ -57,13 +57,13 @@ def oauth(server: Sandbox, **more: str) -> dict[str, str]:
 
 
 def test_a_token_of_the_configuration_needs_no_place(poor: Poor, shared: Sandbox) -> None:
-    """A personal access token is not renewed, so nothing has to be kept."""
+    """A personal access token is not renewed, so nothing has to be stored."""
     assert poor("check", **build_settings(shared)).code == 0
     assert poor("auth", "status", **build_settings(shared)).code == 0
 
 
 def test_a_sync_with_oauth_keeps_its_token(poor: Poor, shared: Sandbox) -> None:
-    """New tokens have no place: the refresh token is not exchanged, and the remedies are named."""
+    """With no place for new tokens, the refresh token is not exchanged; the error has remedies."""
     result = poor("sync", **oauth(shared))
     assert result.code == 3, result
     said = " ".join(result.err.split())
@@ -76,21 +76,21 @@ def test_a_sync_with_oauth_keeps_its_token(poor: Poor, shared: Sandbox) -> None:
 def test_a_look_says_that_there_is_no_place(
     poor: Poor, shared: Sandbox, words: tuple[str, ...]
 ) -> None:
-    """It exchanges nothing, and tells in advance that the next sync will stop."""
+    """A look exchanges nothing, and warns that the next sync will stop."""
     result = poor(*words, **oauth(shared))
     assert result.code == 0, result
     assert NO_HOME in " ".join((result.out + result.err).split())
 
 
 def test_a_token_command_is_a_place(poor: Poor, shared: Sandbox) -> None:
-    """The command keeps the new token, so the sync runs."""
+    """The token command keeps the new token, so the sync runs."""
     settings = oauth(shared, SOURCES__HARVEST__TOKEN_COMMAND="cat")
     result = poor("sync", "--table", "clients", **settings)
     assert result.code == 0, result
 
 
 def test_without_any_token_the_places_are_named(poor: Poor) -> None:
-    """As elsewhere, with the vault's place and why there is none."""
+    """The usual error also names the vault's place, and says why there is none."""
     result = poor("sync")
     assert result.code == 2, result
     said = " ".join(result.err.split())
@@ -99,7 +99,7 @@ def test_without_any_token_the_places_are_named(poor: Poor) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(poor: Poor, shared: Sandbox) -> None:
-    """Exit code 6, the folder, and what to do."""
+    """The sync exits with 6 and names the folder and a remedy."""
     result = poor("sync", "--database", "/etc/a.duckdb", **build_settings(shared))
     assert result.code == 6, result
     said = " ".join(result.err.split())
@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_written_is_named(poor: Poor, shared: Sandbox) -
 
 
 def test_settings_out_of_reach_are_not_gone_without(tmp_path: Path) -> None:
-    """A folder that this user may not look into: dlt would read no settings and say nothing."""
+    """If this user may not read the folder, dlt would silently read no settings."""
     folder = tmp_path / "work"
     (folder / ".dlt").mkdir(parents=True)
     home = tmp_path / "home"

@@ -1,4 +1,4 @@
-"""``report`` and ``app``: what is checked before the work, and what is said when they cannot."""
+"""``report`` and ``app``: what is checked first, and what they say when they cannot run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.marts import MadeMarts
 
 
 def test_a_report_is_one_file(bare: Run, folder: Path) -> None:
-    """Written without a sign-in; the line, or the object, says of which days it is."""
+    """A report needs no sign-in; the line or the object says which days it covers."""
     made = MadeMarts(folder / "harvest_data.duckdb")
     made.add("clients", {"client_id": 1, "client_name": "Alder"})
     result = bare("report", "report.html", "--since", "2026-10-01")
@@ -32,7 +32,7 @@ def test_a_report_is_one_file(bare: Run, folder: Path) -> None:
 
 
 def test_what_cannot_be_is_refused_and_nothing_is_written(bare: Run, folder: Path) -> None:
-    """No warehouse, no models, no such folder, no such client: exit 2 and the next step."""
+    """No warehouse, models, folder or client of that name: exit 2 and the next step."""
     assert "harvest-source sync" in bare("report", "report.html").err
     made = MadeMarts(folder / "harvest_data.duckdb")
     for arguments, said in (
@@ -49,7 +49,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(bare: Run, folder: Pat
 
 
 def test_a_missing_extra_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the command that installs it, before anything else is looked at."""
+    """The message has the command that installs it, and comes before all other checks."""
     lacking = {"report": ("no_such_library",), "app": ("no_such_library",)}
     monkeypatch.setattr(needs, "_MODULES", lacking)
     for command, library in (("report", "vl-convert-python"), ("app", "marimo")):
@@ -60,7 +60,7 @@ def test_a_missing_extra_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_port_that_is_taken_is_said(bare: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the option that names another."""
+    """The message has the option that sets another port."""
     monkeypatch.setattr(needs, "_MODULES", {"app": ()})
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = bare("app", "--port", str(taken.getsockname()[1]))

@@ -1,4 +1,4 @@
-"""Every command takes its settings from one place: a profile that does not exist is no profile."""
+"""Every command takes its settings from one place: an unknown profile has no fallback."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ EVERY_PROFILE = frozenset(
         "transform",
     }
 )
-"""Commands of no profile, of every one, or of one that they name in another way."""
+"""Commands that use no profile, or all, or name one in another way."""
 
 ANSWERS = {"auth status": 3, "auth logout": 0}
-"""Exit codes that are not 2: nothing is signed in, and nothing has to be signed out."""
+"""Exit codes other than 2: nothing is signed in, so signing out succeeds."""
 
 
 def iter_commands(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
@@ -50,7 +50,7 @@ def iter_commands(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
 def test_no_command_falls_back_to_the_default_profile(
     run: Run, folder: Path, words: tuple[str, ...]
 ) -> None:
-    """The general configuration has a token, and it belongs to the default profile."""
+    """The general configuration has a token, but it belongs to the default profile."""
     duckdb.connect(str(folder / "harvest_data.duckdb")).close()
     result = run(*words, "--profile", "nowhere")
     assert result.code == ANSWERS.get(" ".join(words), 2)

@@ -1,4 +1,4 @@
-"""A sweep: nothing that a run writes anywhere holds a secret."""
+"""A sweep: nothing that a run writes anywhere contains a secret."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.command import TOKEN, Result, run_command
 from tests.support.signing import REFRESH_TOKEN, app_settings, browser
 
 TABLES = ("tasks", "clients", "projects", "estimates", "invoices", "time_entries", "roles")
-"""Those with trouble below, and one of each way of reading."""
+"""The tables that fail below, and one for each way of reading."""
 SYNC = ("sync", *(f"--table={table}" for table in TABLES))
 
 
 @pytest.fixture
 def office() -> Iterator[Sandbox]:
-    """Refresh tokens rotate, and much goes wrong."""
+    """A sandbox in which refresh tokens rotate."""
     oauth = OAuth(auto="approve", rotate=True)
     with Sandbox(entries=40, limit=False, oauth=oauth).start() as server:
         yield server
@@ -37,7 +37,7 @@ def run(folder: Path, settings: dict[str, str], *arguments: str, said: str = "")
 
 
 def spoil(office: Sandbox) -> None:
-    """Trouble of every kind, and a token that dies in the middle."""
+    """Inject faults of every kind."""
     office.clear_faults()
     office.fault("server_error", table="oauth_token", times=1)
     office.fault("half_json", table="tasks", times=1)
@@ -48,7 +48,7 @@ def spoil(office: Sandbox) -> None:
 
 
 def texts(path: Path) -> Iterator[bytes]:
-    """What a file holds, and what is packed in it."""
+    """The content of a file, also unpacked."""
     content = path.read_bytes()
     yield content
     if content.startswith(b"\x1f\x8b"):
@@ -56,7 +56,7 @@ def texts(path: Path) -> Iterator[bytes]:
 
 
 def dump(database: Path) -> Iterator[str]:
-    """Every value of every table, dlt's own and their packed states among them."""
+    """Every value of every table, including dlt's own tables and their packed states."""
     with duckdb.connect(str(database), read_only=True) as connection:
         names = connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
@@ -70,7 +70,7 @@ def dump(database: Path) -> Iterator[str]:
 
 
 def unpacked(value: object) -> Iterator[str]:
-    """dlt's state is base64 of zlib."""
+    """Unpack dlt's state, which is base64 of zlib."""
     if isinstance(value, str) and len(value) > 100:
         try:
             yield zlib.decompress(base64.b64decode(value, validate=True)).decode()
@@ -79,13 +79,13 @@ def unpacked(value: object) -> Iterator[str]:
 
 
 def forms(secret: str) -> list[bytes]:
-    """A secret as it might be written."""
+    """The forms in which a secret might be written."""
     packed = [base64.b64encode(secret[cut:].encode())[4:-4] for cut in range(3)]
     return [secret.encode(), quote(secret, safe="").encode(), *packed]
 
 
 def sweep(folder: Path, results: Iterable[Result], secrets: Iterable[str]) -> list[str]:
-    """Where a secret shows."""
+    """The places where a secret shows."""
     places = {f"output {number}": f"{r.out}\n{r.err}".encode() for number, r in enumerate(results)}
     for path in folder.rglob("*"):
         if path.is_file():
@@ -103,7 +103,7 @@ def sweep(folder: Path, results: Iterable[Result], secrets: Iterable[str]) -> li
 
 @pytest.mark.thorough
 def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
-    """Sign-in, syncs with faults, a revoked login, at debug level: output, files and tables."""
+    """Sign-in, syncs with faults and a revoked login at debug level: output, files, tables."""
     log = {"SOURCES__HARVEST__ACCESS_LOG": str(tmp_path / "access.log")}
     settings = {**app_settings(office), **log, **browser(tmp_path)}
     results = [run(tmp_path, settings, "auth", "login")]
@@ -135,7 +135,7 @@ def test_no_secret_is_written_anywhere(office: Sandbox, tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_the_sweep_finds_what_it_looks_for(office: Sandbox, tmp_path: Path) -> None:
-    """Words that are there, in every kind of place."""
+    """The sweep finds known words in every kind of place."""
     result = run(tmp_path, {**app_settings(office), TOKEN: office.token}, *SYNC)
     assert result.code == 0, result
     name = str(office.rows("clients")[0]["name"])

@@ -1,4 +1,4 @@
-"""``auth status --check --all``: every sign-in at once, and what is told of them."""
+"""``auth status --check --all``: every sign-in at once, and the notifications about them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LOOK = ("auth", "status", "--check", "--all")
 
 @pytest.fixture
 def post() -> Iterator[Post]:
-    """The server that is told."""
+    """The server that receives the notifications."""
     with serving() as server:
         yield server
 
 
 @pytest.fixture
 def three(office: Sandbox, say: Say) -> dict[str, str]:
-    """Three profiles with a token of their own, by name."""
+    """Three profiles, each with its own token; the tokens by name."""
     tokens = {
         "anna": office.tokens["administrator"],
         "berta": office.tokens["manager"],
@@ -40,27 +40,27 @@ def three(office: Sandbox, say: Say) -> dict[str, str]:
 
 
 def look(bare: Run, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Exit code and the entries by profile."""
+    """The exit code, and the entries by profile."""
     result = bare(*LOOK, "--json", *arguments)
     return result.code, {entry["profile"]: entry for entry in result.json["sign_ins"]}
 
 
 def sign_in_as(office: Sandbox, folder: Path, profile: str) -> str:
-    """Sign in through the consent page; returns the access token that this brought."""
+    """Sign in through the consent page; return the new access token."""
     arguments = ("--profile", profile)
     assert paste(*arguments, folder=folder.parent, settings=app_settings(office)).code == 0
     return [item.value for item in office.issued if item.kind == "access_token"][-1]
 
 
 def count_exchanges(office: Sandbox) -> int:
-    """Requests to the token endpoint, the first of each login included."""
+    """The number of requests to the token endpoint, including each login's first."""
     return office.requests.counts().get("oauth_token", 0)
 
 
 def test_two_work_and_one_is_revoked(
     office: Sandbox, three: dict[str, str], bare: Run, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 3, the others are valid, the address is told by name, and nothing secret shows."""
+    """The look exits with 3, finds the others valid, and notifies by name, without a secret."""
     monkeypatch.setenv(NOTIFY, post.url)
     assert look(bare)[0] == 0
     assert post.got == []
@@ -103,7 +103,7 @@ def test_the_first_look_that_found_it_refused_is_kept(
 def test_another_login_has_a_past_of_its_own(
     office: Sandbox, three: dict[str, str], say: Say, bare: Run
 ) -> None:
-    """Who signs in anew is neither refused since then, nor had the roles of the other login."""
+    """A new login inherits neither the refusal nor the roles of the previous one."""
     office.revoke(three["berta"])
     assert look(bare)[1]["berta"]["refused_since"]
     sign_in(office, say, "--profile", "berta")
@@ -116,7 +116,7 @@ def test_another_login_has_a_past_of_its_own(
 def test_a_role_that_changed_is_told_once(
     office: Sandbox, three: dict[str, str], bare: Run, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Since the login, or the last look; with ``--quiet`` too; a failed notice is told again."""
+    """Since the login or the last look, even with ``--quiet``; a failed notice is sent again."""
     monkeypatch.setenv(NOTIFY, post.url)
     office.set_role(three["anna"], "member")
     post.status = 500
@@ -142,7 +142,7 @@ def test_the_installation_is_looked_at_too(
     bare: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its own token, and a profile of the configuration; what they stand before is not used."""
+    """The general token and configured profiles count; the sign-ins they override are unused."""
     assert three
     sign_in(office, say)
     monkeypatch.setenv(TOKEN, office.tokens["member"])
@@ -172,7 +172,7 @@ def test_the_installation_is_looked_at_too(
 
 
 def test_no_token_is_exchanged_without_need(office: Sandbox, folder: Path, bare: Run) -> None:
-    """One that lasts is used as it is; one that is refused is renewed once and kept."""
+    """A lasting token is used unchanged; a refused one is renewed once, and the new one kept."""
     office.set_oauth(rotate=True)
     access = sign_in_as(office, folder, "anna")
     sign_in_as(office, folder, "berta")
@@ -188,7 +188,7 @@ def test_no_token_is_exchanged_without_need(office: Sandbox, folder: Path, bare:
 
 
 def test_a_revoked_login_is_asked_about_once(office: Sandbox, folder: Path, bare: Run) -> None:
-    """The refresh token is refused: its owner is needed, and the other profile goes on."""
+    """If a refresh token is refused, its owner is needed, and the other profile goes on."""
     access = sign_in_as(office, folder, "anna")
     refresh = next(item.value for item in office.issued if item.kind == "refresh_token")
     sign_in_as(office, folder, "berta")
@@ -204,7 +204,7 @@ def test_a_revoked_login_is_asked_about_once(office: Sandbox, folder: Path, bare
 def test_a_host_that_is_away_needs_no_owner(
     three: dict[str, str], bare: Run, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 4, nothing is told, and no sign-in counts as refused."""
+    """The look exits with 4 and sends no notification; no sign-in counts as refused."""
     assert three
     monkeypatch.setenv(NOTIFY, post.url)
     monkeypatch.setenv("SOURCES__HARVEST__API_URL", "http://127.0.0.1:1/v2")
@@ -221,7 +221,7 @@ def test_a_host_that_is_away_needs_no_owner(
 def test_a_damaged_login_stops_no_other(
     three: dict[str, str], bare: Run, folder: Path, content: str
 ) -> None:
-    """Its owner is needed; it is not refused, as Harvest was not asked."""
+    """A damaged login needs its owner, but is not refused, as Harvest was not asked."""
     assert three
     vault = folder.parent / "data" / "harvest-source" / "vault"
     (vault / "anna.vault").write_text(content)
@@ -238,7 +238,7 @@ def test_a_damaged_login_stops_no_other(
 def test_a_damaged_note_of_the_last_look_is_none(
     three: dict[str, str], bare: Run, folder: Path, content: str
 ) -> None:
-    """What is noted grants and refuses nothing, so it is written anew."""
+    """The note neither grants nor refuses anything, so a damaged one is rewritten."""
     assert three
     note = folder.parent / "data" / "harvest-source" / "vault" / "anna.look"
     note.write_text(content)
@@ -248,7 +248,7 @@ def test_a_damaged_note_of_the_last_look_is_none(
 
 
 def test_what_cannot_be_kept_is_said(three: dict[str, str], bare: Run, folder: Path) -> None:
-    """Without it the next look could not tell what changed."""
+    """Without the note the next look could not tell what changed."""
     assert three
     note = folder.parent / "data" / "harvest-source" / "vault" / "anna.look"
     note.write_text("{}")
@@ -261,7 +261,7 @@ def test_what_cannot_be_kept_is_said(three: dict[str, str], bare: Run, folder: P
 def test_a_login_of_another_folders_configuration_is_not_asked(
     office: Sandbox, bare: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It began with a refresh token that is not configured here, so this is not its place."""
+    """A login whose first refresh token is not configured here is not tried here."""
     monkeypatch.setenv(REFRESH_TOKEN, office.issue_tokens()["refresh_token"])
     code, found = look(bare)
     assert (code, found["default"]["place"], found["default"]["state"]) == (
@@ -276,7 +276,7 @@ def test_a_login_of_another_folders_configuration_is_not_asked(
 
 
 def test_without_check_nothing_is_sent(office: Sandbox, three: dict[str, str], bare: Run) -> None:
-    """What is known is shown; the vault has no note of it."""
+    """Only the state that is known is shown, as the vault has no note of a look."""
     assert three
     office.reset_requests()
     result = bare("auth", "status", "--all", "--json")
@@ -286,7 +286,7 @@ def test_without_check_nothing_is_sent(office: Sandbox, three: dict[str, str], b
 
 
 def test_there_is_no_sign_in(office: Sandbox, bare: Run) -> None:
-    """Exit code 3, so that cron notices; --profile makes no sense beside --all."""
+    """The look exits with 3, so that cron notices; --profile is refused beside --all."""
     assert office.account_id
     result = bare(*LOOK, "--json")
     assert (result.code, result.json["status"]) == (3, "error")
@@ -297,7 +297,7 @@ def test_there_is_no_sign_in(office: Sandbox, bare: Run) -> None:
 
 
 def test_a_kill_in_the_middle_loses_no_login(office: Sandbox, folder: Path, bare: Run) -> None:
-    """SIGKILL while a token is exchanged: the next look is whole, and the sign-in as good."""
+    """After a SIGKILL during a token exchange, the next look succeeds with every sign-in."""
     office.set_oauth(rotate=True, grace_s=3600)
     for name in ("anna", "berta"):
         office.expire_access_token(sign_in_as(office, folder, name))
@@ -316,7 +316,7 @@ def test_a_kill_in_the_middle_loses_no_login(office: Sandbox, folder: Path, bare
 
 
 def test_a_run_that_lost_its_sign_in_ends_with_3(office: Sandbox, folder: Path, bare: Run) -> None:
-    """Its new refresh token could not be kept: it read everything, and no later run can sign in."""
+    """The run read everything, but lost its new refresh token, so no later run can sign in."""
     office.set_oauth(rotate=True)
     access = sign_in_as(office, folder, "anna")
     assert bare("sync", "--table=clients", "--profile=anna").code == 0

@@ -1,4 +1,4 @@
-"""Closed, full and narrow standard streams: the command does its work and ends as it went."""
+"""Closed, full and narrow standard streams: the command does its work and keeps its exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.command import run_shell
 
 @pytest.mark.parametrize("command", ["tables", "tables --json", "--help"])
 def test_an_answer_that_cannot_be_printed_is_a_failure(tmp_path: Path, command: str) -> None:
-    """The answer is all that such a command is for: a script must not go on with half of it."""
+    """The answer is the command's only purpose: a script must not go on with half of it."""
     done = run_shell(tmp_path, f"harvest {command} > /dev/full")
     assert done.returncode == 2
     assert "answer could not be printed (No space left on device)" in done.stderr
@@ -23,7 +23,7 @@ def test_an_answer_that_cannot_be_printed_is_a_failure(tmp_path: Path, command: 
 
 @pytest.mark.parametrize("to", ["> /dev/full", "| true"])
 def test_a_sandbox_that_cannot_say_its_address_ends(tmp_path: Path, to: str) -> None:
-    """It served on, and a thread of it printed a traceback."""
+    """The sandbox ends without a traceback if it cannot print its address; it once served on."""
     done = run_shell(tmp_path, f"harvest sandbox --port 0 --entries 20 {to}")
     assert "Traceback" not in done.stderr
     if to.startswith(">"):
@@ -34,7 +34,7 @@ def test_a_sandbox_that_cannot_say_its_address_ends(tmp_path: Path, to: str) -> 
 
 
 def test_a_report_that_cannot_be_printed_is_no_failure(tmp_path: Path) -> None:
-    """What a sync is for is in the warehouse; queries of it are answers again."""
+    """A sync's result is in the warehouse; a query's result is only its answer."""
     done = run_shell(
         tmp_path,
         "harvest sync --sandbox --table clients > /dev/full; echo $?; "
@@ -46,21 +46,21 @@ def test_a_report_that_cannot_be_printed_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_an_error_is_said_when_its_report_cannot_be(tmp_path: Path) -> None:
-    """``--json`` to a full disk, for a command that failed."""
+    """If ``--json`` goes to a full disk, a failed command still prints its error."""
     done = run_shell(tmp_path, "harvest sync --nowhere --json > /dev/full")
     assert done.returncode == 2
     assert "--nowhere" in done.stderr
 
 
 def test_full_stderr_costs_the_messages_only(tmp_path: Path) -> None:
-    """The exit code and stdout are as ever."""
+    """The exit code and stdout stay the same."""
     done = run_shell(tmp_path, "harvest sync --nowhere --json 2> /dev/full")
     assert done.returncode == 2
     assert '"status": "error"' in done.stdout
 
 
 def test_closed_streams_spoil_nothing(tmp_path: Path) -> None:
-    """No file that is opened meanwhile gets the number of a closed stream."""
+    """No file opened meanwhile gets the number of a closed stream."""
     done = run_shell(tmp_path, "harvest sync --sandbox --table clients <&- >&- 2>&-")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with duckdb.connect(str(tmp_path / "harvest_sandbox.duckdb"), read_only=True) as connection:
@@ -68,7 +68,7 @@ def test_closed_streams_spoil_nothing(tmp_path: Path) -> None:
 
 
 def test_a_narrow_encoding_gets_escapes(tmp_path: Path) -> None:
-    """A terminal that knows ASCII alone."""
+    """A terminal that supports only ASCII gets escapes."""
     text = "print('\\u96ea')"
     code = f"from harvest_source.cli.streams import prepare_streams; prepare_streams(); {text}"
     done = run_shell(tmp_path, f'"{sys.executable}" -c "{code}"', PYTHONIOENCODING="ascii")
@@ -76,7 +76,7 @@ def test_a_narrow_encoding_gets_escapes(tmp_path: Path) -> None:
 
 
 def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
-    """It is the person's to change to another: no bug, and no traceback."""
+    """The user has to change to another folder: no bug, and no traceback."""
     (tmp_path / "gone").mkdir()
     done = run_shell(tmp_path, 'cd gone && rmdir ../gone && harvest query "SELECT 1"')
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""Events outside the plan: our own bugs, an interrupt, a pipe that closes."""
+"""Unexpected events: our own bugs, an interrupt, a closed pipe."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def broken(bare: Run) -> Iterator[Run]:
 
 
 def test_our_own_bug_is_called_one(broken: Run) -> None:
-    """Exit code 1, "bug", how to get the traceback; but no traceback."""
+    """A bug exits with 1, is called a bug, and says how to get the traceback."""
     done = broken()
     assert done.code == 1
     assert "bug in harvest-source: ZeroDivisionError" in done.err
@@ -50,7 +50,7 @@ def test_our_own_bug_is_called_one(broken: Run) -> None:
 
 
 def test_debug_shows_where_the_bug_is(broken: Run) -> None:
-    """``--debug`` adds the traceback on stderr; the exit code stays."""
+    """``--debug`` adds the traceback on stderr; the exit code stays the same."""
     done = broken("--debug")
     assert done.code == 1
     assert "Traceback" in done.err
@@ -67,7 +67,7 @@ def test_a_bug_is_json_too(broken: Run) -> None:
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_an_interrupt_ends_in_order(start: Start, folder: Path, as_json: bool) -> None:
-    """Ctrl-C while Harvest is asked: exit code 130, one line, what was loaded stays."""
+    """Ctrl-C while Harvest is asked: exit code 130, one line, and what was loaded stays."""
     server = start()
     asked = threading.Event()
     server.before_request(lambda request: asked.set() if request.table == "invoices" else None)
@@ -98,7 +98,7 @@ def test_a_reader_that_has_seen_enough_is_no_bug(folder: Path) -> None:
 
 
 def test_a_terminal_gets_a_progress_bar(start: Start, folder: Path) -> None:
-    """On a terminal stderr shows phase, requests and rows; stdout stays as it is."""
+    """On a terminal stderr shows phase, requests and rows; stdout is unchanged."""
     server = start(entries=2500, latency_ms=20)
     ours, theirs = os.openpty()
     settings = build_settings(server) | {"TERM": "xterm"}
@@ -116,10 +116,10 @@ def test_a_terminal_gets_a_progress_bar(start: Start, folder: Path) -> None:
 
 
 def read_terminal(descriptor: int) -> bytes:
-    """What stands in a pseudo-terminal; nothing once the other side is closed."""
+    """The bytes that a pseudo-terminal has; none once the other side is closed."""
     try:
         return os.read(descriptor, 65536)
-    except OSError:  # Linux says EIO where a pipe would say end of file.
+    except OSError:  # Linux reports EIO where a pipe would report end of file.
         return b""
 
 

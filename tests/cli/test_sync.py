@@ -34,7 +34,7 @@ REPORT = {
 }
 PLACE = ("--database", "warehouse.duckdb")
 SOME = tuple(f"--table={name}" for name in ("time_entries", "projects", "clients", "invoices"))
-"""Tables enough to tell one from another."""
+"""Enough tables to distinguish them."""
 
 
 def count(folder: Path, table: str, database: str = "warehouse.duckdb") -> int:
@@ -60,7 +60,7 @@ def test_people_get_a_table_and_a_last_line(run: Run, shared: Sandbox, folder: P
 
 
 def test_json_is_one_object_of_the_promised_shape(run: Run, shared: Sandbox) -> None:
-    """``--json``: exactly one object on stdout; rows by table and account; nothing on stderr."""
+    """``--json``: exactly one object on stdout, with rows by table and account; no stderr."""
     result = run("sync", *PLACE, "--json")
     report = result.json
     account = str(shared.account_id)
@@ -78,7 +78,7 @@ def test_json_is_one_object_of_the_promised_shape(run: Run, shared: Sandbox) -> 
 def test_a_log_for_programs_has_a_line_for_each_table_and_one_for_the_run(
     run: Run, shared: Sandbox
 ) -> None:
-    """``--log-format json``: times and rows on stderr, nothing on stdout; errors are lines, too."""
+    """``--log-format json``: times, rows and errors as lines on stderr; nothing on stdout."""
     result = run("sync", "--log-format", "json", "--table=roles", "--table=clients", *PLACE)
     lines = [json.loads(line) for line in result.err.splitlines()]
     tables = {line["table"]: line["rows"] for line in lines if line["event"] == "table"}
@@ -105,13 +105,13 @@ def test_a_log_for_programs_has_a_line_for_each_table_and_one_for_the_run(
 def test_common_options_stand_before_or_after_the_command(
     run: Run, arguments: tuple[str, ...]
 ) -> None:
-    """``harvest-source --json sync`` and ``harvest-source sync --json`` are the same."""
+    """``harvest-source --json sync`` and ``harvest-source sync --json`` are equivalent."""
     assert run(*arguments).json["tables"].keys() == {"roles"}
 
 
 @pytest.mark.rare
 def test_quiet_keeps_to_the_result(bare: Run, start: Start) -> None:
-    """``--quiet`` leaves out warnings and progress; the result stays."""
+    """``--quiet`` hides warnings and progress; the result stays."""
     server = start()
     server.set_role(server.token, "member")
     loud = bare("sync", "--table", "time_entries", *PLACE)
@@ -123,7 +123,7 @@ def test_quiet_keeps_to_the_result(bare: Run, start: Start) -> None:
 
 @pytest.mark.rare
 def test_a_second_run_reads_only_what_changed(bare: Run, start: Start, folder: Path) -> None:
-    """Run again: the edited client arrives, and nothing else of that table is read."""
+    """A second run brings the edited client, and reads nothing else of that table."""
     clock = ManualClock()
     server = start(clock=clock)
     options = ("sync", "--table", "clients", "--json", *PLACE)
@@ -148,7 +148,7 @@ def test_the_default_place_is_harvest_data_duckdb(run: Run, folder: Path) -> Non
 def test_each_folder_has_a_database_of_its_own(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relative path is taken from the current folder, wherever the pipeline was run before."""
+    """A relative path refers to the current folder, wherever the pipeline ran before."""
     other = folder / "other"
     other.mkdir()
     for place in (folder, other, folder):
@@ -159,7 +159,7 @@ def test_each_folder_has_a_database_of_its_own(
 
 @pytest.mark.rare
 def test_the_sandbox_needs_no_settings(bare: Run, folder: Path) -> None:
-    """``sync --sandbox`` works in an empty folder and keeps to a database of its own."""
+    """``sync --sandbox`` works in an empty folder and uses its own database."""
     result = bare("sync", "--sandbox", "--json", "--table", "time_entries")
     assert result.code == 0, result
     assert result.json["tables"]["time_entries"]["rows"] == 24_000
@@ -188,7 +188,7 @@ def test_a_failing_table_is_named_and_the_others_land(
 
 @pytest.mark.rare
 def test_a_forbidden_table_is_skipped_by_name(bare: Run, start: Start) -> None:
-    """403 is no failure: exit code 0, the table and the reason under ``skipped``."""
+    """403 is no failure: exit code 0, with the table and the reason under ``skipped``."""
     server = start()
     server.set_role(server.token, "member")
     result = bare("sync", "--json", *SOME, *PLACE)
@@ -205,7 +205,7 @@ def test_a_forbidden_table_is_skipped_by_name(bare: Run, start: Start) -> None:
 def test_one_of_two_accounts_fails_alone(
     bare: Run, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An account the token does not reach fails by name; the other one lands."""
+    """An account that the token does not reach fails by name; the other one lands."""
     server = start()
     monkeypatch.setenv(ACCOUNT, f"[{server.account_id}, 999]")
     result = bare("sync", "--json", *SOME, *PLACE)
@@ -249,7 +249,7 @@ def test_excluded_columns_do_not_land(run: Run, folder: Path) -> None:
 
 @pytest.mark.rare
 def test_a_full_refresh_removes_what_is_gone(bare: Run, start: Start, folder: Path) -> None:
-    """``--full-refresh`` removes a row that Harvest lost, and says so."""
+    """``--full-refresh`` removes a row that Harvest no longer has, and says so."""
     server = start()
     options = ("sync", "--table", "contacts", "--json", *PLACE)
     bare(*options)
@@ -259,7 +259,7 @@ def test_a_full_refresh_removes_what_is_gone(bare: Run, start: Start, folder: Pa
 
 
 def test_a_mass_delete_is_refused_until_allowed(bare: Run, start: Start, folder: Path) -> None:
-    """More than the share and 25 rows: exit code 5, nothing gone, unless asked for."""
+    """Over the share and over 25 rows, the sync exits with 5 and removes nothing until allowed."""
     server = start(contacts=60)
     options = ("sync", "--table", "contacts", "--json", *PLACE)
     bare(*options)
@@ -276,7 +276,7 @@ def test_a_mass_delete_is_refused_until_allowed(bare: Run, start: Start, folder:
 
 @pytest.mark.rare
 def test_the_real_command_copies_an_account(shared: Sandbox, folder: Path) -> None:
-    """The process exits 0, prints its table on stdout and nothing on stderr."""
+    """The process exits with 0, prints its table on stdout and nothing on stderr."""
     settings = build_settings(shared)
     result = run_interpreter("sync", *SOME, *PLACE, folder=folder, settings=settings)
     assert (result.code, result.complaints) == (0, "")
@@ -286,7 +286,7 @@ def test_the_real_command_copies_an_account(shared: Sandbox, folder: Path) -> No
 
 @pytest.mark.rare
 def test_settings_come_from_the_files(shared: Sandbox, folder: Path) -> None:
-    """``.dlt/config.toml`` and ``.dlt/secrets.toml`` of the current folder are read."""
+    """A sync reads ``.dlt/config.toml`` and ``.dlt/secrets.toml`` of the current folder."""
     (folder / ".dlt").mkdir()
     (folder / ".dlt" / "config.toml").write_text(
         f'[sources.harvest]\naccount_id = {shared.account_id}\napi_url = "{shared.api_url}"\n'
@@ -302,7 +302,7 @@ def test_settings_come_from_the_files(shared: Sandbox, folder: Path) -> None:
 
 @pytest.mark.rare
 def test_the_token_is_nowhere(shared: Sandbox, folder: Path) -> None:
-    """Not in the output of ``--debug``, not in the database, not in dlt's working folder."""
+    """No output of ``--debug``, database or file in dlt's working folder holds the token."""
     settings = build_settings(shared)
     result = run_command("sync", "--debug", *SOME, *PLACE, folder=folder, settings=settings)
     assert result.code == 0

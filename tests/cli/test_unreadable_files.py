@@ -1,4 +1,4 @@
-"""A warehouse file that cannot be opened: every command says the same, with what to do."""
+"""A warehouse file that cannot be opened: every command gives the same error and remedy."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ Damage: TypeAlias = Callable[[Path], None]
 
 
 def be_text(path: Path) -> None:
-    """A file of another kind."""
+    """Write a file of another kind."""
     path.write_text("Harvest hours, to be filed. " * 1000)
 
 
 def be_empty(path: Path) -> None:
-    """As ``touch`` makes it, or a full disk leaves it."""
+    """Leave an empty file, as ``touch`` or a full disk does."""
     path.write_bytes(b"")
 
 
 def be_folder(path: Path) -> None:
-    """Named without the file in it."""
+    """Put a folder in the file's place."""
     path.unlink()
     path.mkdir()
 
 
 def be_short(path: Path) -> None:
-    """A copy that was cut off."""
+    """Truncate the file, like an incomplete copy."""
     path.write_bytes(path.read_bytes()[:9000])
 
 
 def have_a_damaged_log(path: Path) -> None:
-    """A log of a process that was killed, with a byte flipped in its middle."""
+    """Leave the log of a killed process, with a bit-flipped byte in its middle."""
     connection = duckdb.connect(str(path))
     connection.execute("CREATE TABLE harvest.more AS SELECT range AS id FROM range(10000)")
     log = path.with_name(f"{path.name}.wal")
@@ -73,7 +73,7 @@ FAULTS: Final[dict[str, tuple[Damage, tuple[str, ...]]]] = {
 
 
 def flatten(result: Result, folder: Path) -> str:
-    """What was said, with the file as it was named."""
+    """The output on one line, with the file as the user named it."""
     assert "Traceback" not in result.err
     said = f"{result.out}\n{result.err}"
     return " ".join(said.replace(f"{folder}/", "").split())
@@ -81,7 +81,7 @@ def flatten(result: Result, folder: Path) -> str:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_file_that_cannot_be_opened(run: Run, folder: Path, fault: str) -> None:
-    """Exit code 6; what is wrong with the file and what to do, in the same words everywhere."""
+    """Every command exits with 6 and says in the same words what is wrong and what to do."""
     damage, says = FAULTS[fault]
     damage(make_warehouse(folder / NAME))
     for name, command in (COMMANDS | (ASKING if fault == "text" else {})).items():
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_opened(run: Run, folder: Path, fault: str) -> Non
 
 @contextmanager
 def unreadable(path: Path) -> Iterator[None]:
-    """No one but root may read the file."""
+    """Make the file readable by root only."""
     path.chmod(0)
     yield
     path.chmod(0o600)
@@ -101,7 +101,7 @@ def unreadable(path: Path) -> Iterator[None]:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_file_of_another_user(run: Run, folder: Path) -> None:
-    """It is named with its absolute path, and what the user lacks."""
+    """The error says that this user cannot read it."""
     with unreadable(make_warehouse(folder / NAME)):
         for name, command in COMMANDS.items():
             result = run(*command)
@@ -112,7 +112,7 @@ def test_a_file_of_another_user(run: Run, folder: Path) -> None:
 def test_a_file_that_another_process_writes(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process is named; exit code 6. Questions wait by a clock of their own: test_ask.py."""
+    """Commands exit with 6 and name the process. Questions wait by their own clock: test_ask.py."""
     monkeypatch.setenv("SOURCES__HARVEST__DESTINATION_WAIT", "0")
     with writing(make_warehouse(folder / NAME)) as holder:
         for name, command in COMMANDS.items():
@@ -125,7 +125,7 @@ def test_a_file_that_another_process_writes(
 def test_a_look_needs_no_file_of_its_own(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``status``, ``export`` and questions work beside a reader; only what writes is refused."""
+    """``status``, ``export`` and questions work beside a reader; only writers are refused."""
     monkeypatch.setenv("SOURCES__HARVEST__DESTINATION_WAIT", "0")
     assert run("sync", "--table", "clients").code == 0
     with reading(folder / NAME):

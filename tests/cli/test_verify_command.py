@@ -1,4 +1,4 @@
-"""``harvest-source verify``, and what a sync says of its audit."""
+"""``harvest-source verify``, and what a sync reports of its audit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def remove_a_client(folder: Path) -> None:
 
 @pytest.mark.thorough
 def test_verify_shows_what_differs_and_mends_it(run: Run, folder: Path) -> None:
-    """Exit 5 and a line for each difference; with ``--fix`` it is gone, and 0."""
+    """``verify`` exits with 5 and lists each difference; ``--fix`` mends them and exits with 0."""
     assert run("sync", "--quiet", "--table", "clients").code == 0
     assert run("verify").code == 0
     remove_a_client(folder)
@@ -38,7 +38,7 @@ def test_verify_shows_what_differs_and_mends_it(run: Run, folder: Path) -> None:
 
 
 def test_verify_without_a_warehouse(run: Run, folder: Path) -> None:
-    """Nothing to verify is a mistake of the caller's, and no file is made."""
+    """A missing warehouse is the caller's mistake, and no file is created."""
     result = run("verify")
     assert result.code == 2
     assert "no warehouse harvest_data.duckdb" in " ".join(result.err.split())
@@ -46,7 +46,7 @@ def test_verify_without_a_warehouse(run: Run, folder: Path) -> None:
 
 
 def test_a_sheet_that_cannot_be_written_is_said_before_the_work(run: Run, folder: Path) -> None:
-    """Comparing takes minutes: a mistyped folder is no reason to do it for nothing."""
+    """Comparing takes minutes, so a mistyped folder is refused first."""
     result = run("verify", "--html", "none/sheet.html")
     assert (result.code, list(folder.iterdir())) == (2, [])
     assert "There is no folder" in result.err
@@ -54,7 +54,7 @@ def test_a_sheet_that_cannot_be_written_is_said_before_the_work(run: Run, folder
 
 @pytest.mark.thorough
 def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
-    """Asked to look for deleted rows, it also finds the one that is missing here."""
+    """A sync asked to look for deleted rows also finds one that the warehouse lacks."""
     assert run("sync", "--quiet", "--table", "clients").code == 0
     remove_a_client(folder)
     result = run("sync", "--table", "clients", "--deletes")
@@ -66,7 +66,7 @@ def test_a_sync_tells_what_its_audit_found(run: Run, folder: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", ["sync", "check", "verify"])
 def test_every_command_uses_the_named_profile(run: Run, command: str) -> None:
-    """One without a sign-in is refused, though the general configuration has a token."""
+    """A profile without a sign-in is refused, though the general configuration has a token."""
     assert run("sync", "--quiet", "--table", "clients").code == 0
     result = run(command, "--profile", "nowhere")
     assert result.code == 2
