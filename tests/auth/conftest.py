@@ -1,4 +1,4 @@
-"""A simulated identity host, a vault in a folder of its own, one clock for both."""
+"""A simulated identity host, a vault in its own folder, one clock for both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.bench import Bench, Start
 
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No keyring, key or proxy of the machine's."""
+    """Hide the machine's keyring, keys and proxy."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv(VARIABLE, raising=False)
@@ -32,7 +32,7 @@ def vault(tmp_path: Path) -> Vault:
 
 @pytest.fixture
 def start(vault: Vault) -> Iterator[Start]:
-    """Start a sandbox; keyword arguments are those of its OAuth."""
+    """Start a sandbox; keyword arguments configure its OAuth."""
     running: list[Sandbox] = []
 
     def begin(**oauth: Any) -> Bench:

@@ -1,4 +1,4 @@
-"""The access log has a line for every request, no secret in it, and does not grow on."""
+"""The access log has a line for every request, contains no secret, and stays bounded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 def test_a_line_says_who_asked_what(tmp_path: Path) -> None:
-    """Time, profile, account, method, path, status, milliseconds and rows; only for its owner."""
+    """Time, profile, account, method, path, status, milliseconds and rows; for the owner only."""
     path = tmp_path / "access.log"
     AccessLog(path, "work", print)(ASKED)
     assert lines(path) == [
@@ -43,7 +43,7 @@ def test_a_line_says_who_asked_what(tmp_path: Path) -> None:
 
 
 def test_it_is_appended_to_and_begun_anew_by_size(tmp_path: Path) -> None:
-    """Older files have numbers, the oldest goes, and no line is lost before."""
+    """A full file gets a number; the oldest is deleted, and no line is lost before that."""
     path = tmp_path / "access.log"
     path.write_text('{"old": 1}\n')
     log = AccessLog(path, "default", print, max_bytes=400, keep=2)
@@ -59,7 +59,7 @@ def test_it_is_appended_to_and_begun_anew_by_size(tmp_path: Path) -> None:
 
 
 def test_threads_write_whole_lines(tmp_path: Path) -> None:
-    """Sixteen tables are read at once."""
+    """Sixteen tables are read at once, yet every line is whole."""
     path = tmp_path / "access.log"
     log = AccessLog(path, "default", print)
 
@@ -76,7 +76,7 @@ def test_threads_write_whole_lines(tmp_path: Path) -> None:
 
 
 def test_two_processes_begin_a_new_file_once(tmp_path: Path) -> None:
-    """Both see the file full: one renames it, and no line or file goes before its time."""
+    """If several writers see a full file, one renames it; no line or file is lost early."""
     path, writers, each = tmp_path / "access.log", 4, 150
     logs = [AccessLog(path, "work", print, max_bytes=500, keep=1000) for _ in range(writers)]
     together = threading.Barrier(writers)
@@ -98,7 +98,7 @@ def test_two_processes_begin_a_new_file_once(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    """A warning that names the file and the setting."""
+    """A warning names the file and the setting."""
     told: list[str] = []
     AccessLog(tmp_path / "nowhere" / "access.log", "default", told.append)(ASKED)
     assert "nowhere/access.log" in told[0]
@@ -106,7 +106,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_every_try_is_told_with_its_rows(start: Start, tmp_path: Path) -> None:
-    """Failed tries too; a page has its rows, an object one, a refusal none; never the query."""
+    """Failed attempts too; a page has its rows, an object one, a refusal none; never the query."""
     bench = start()
     log = AccessLog(tmp_path / "access.log", "default", print)
     auth = BearerToken(bench.server.token)

@@ -1,4 +1,4 @@
-"""Signing in with a real browser: headless chromium presses the button of the consent page."""
+"""Signing in with a real browser: headless chromium clicks a button of the consent page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [
     ),
 ]
 
-# What BROWSER starts: chromium under its own remote control, and one press on a button.
+# The program in BROWSER: chromium under our remote control, and one click on a button.
 DRIVER = """#!{python}
 import sys
 from pathlib import Path
@@ -51,7 +51,7 @@ def office() -> Iterator[Sandbox]:
 
 
 def run(office: Sandbox, folder: Path, button: str) -> subprocess.CompletedProcess[str]:
-    """``auth login`` of a person whose BROWSER is chromium, and who presses *button*."""
+    """``auth login`` of a person whose BROWSER is chromium, and who clicks *button*."""
     driver = folder / "browser.py"
     driver.write_text(
         DRIVER.format(
@@ -82,7 +82,7 @@ def wait_for_page(folder: Path) -> str:
 
 
 def test_signing_in_with_chromium(office: Sandbox, tmp_path: Path) -> None:
-    """Consent page, button, redirect, tokens, clear last page; and the login works."""
+    """Consent page, button, redirect, tokens and a clear last page; then the login works."""
     done = run(office, tmp_path, "approve")
     assert done.returncode == 0, done
     report = json.loads(done.stdout)
@@ -93,7 +93,7 @@ def test_signing_in_with_chromium(office: Sandbox, tmp_path: Path) -> None:
 
 
 def test_denying_with_chromium(office: Sandbox, tmp_path: Path) -> None:
-    """The other button: exit code 3, and the page says why."""
+    """The other button gives exit code 3, and the page says why."""
     done = run(office, tmp_path, "deny")
     assert done.returncode == 3, done
     assert "denied in the browser" in done.stderr + done.stdout

@@ -37,7 +37,7 @@ def get(url: str) -> httpx.Response:
 
 @contextmanager
 def browsing(url: str) -> Iterator[list[httpx.Response]]:
-    """A browser that goes to *url* meanwhile."""
+    """A browser that opens *url* in the background."""
     seen: list[httpx.Response] = []
     thread = threading.Thread(target=lambda: seen.append(get(url)))
     thread.start()
@@ -46,7 +46,7 @@ def browsing(url: str) -> Iterator[list[httpx.Response]]:
 
 
 def test_the_address_asks_for_a_code_with_a_state_of_its_own() -> None:
-    """What the documentation lists, and a state that no other try has."""
+    """The address has the documented parameters, and a state that no other attempt has."""
     one, other = attempt(), attempt()
     parts = urlsplit(one.url)
     asked = dict(parse_qsl(parts.query))
@@ -63,7 +63,7 @@ def test_the_address_asks_for_a_code_with_a_state_of_its_own() -> None:
 
 
 def test_pkce_is_sent_only_when_asked_for() -> None:
-    """Harvest does not document it: a challenge behind an option, the verifier kept back."""
+    """Harvest does not document it: an option sends the challenge; the verifier stays here."""
     tried = build_login_request(ID_URL, "app", BACK, pkce=True)
     asked = dict(parse_qsl(urlsplit(tried.url).query))
     assert asked["code_challenge_method"] == "S256"
@@ -76,7 +76,7 @@ def test_pkce_is_sent_only_when_asked_for() -> None:
     "form", ["{0}", "?{0}", " http://127.0.0.1:5005/callback?{0}\n", "https://x.example/?{0}#_=_"]
 )
 def test_the_answer_may_be_pasted_in_any_form(form: str) -> None:
-    """The whole address, or its query; blanks and a fragment do not matter."""
+    """The whole address or its query; blanks and a fragment do not matter."""
     tried = attempt()
     consent = parse_redirect(
         form.format(f"code=a%2Fb&scope=harvest%3A1&state={tried.state}"), tried
@@ -86,13 +86,13 @@ def test_the_answer_may_be_pasted_in_any_form(form: str) -> None:
 
 @pytest.mark.parametrize("query", ["", "code=a", "code=a&state=", "code=a&state=wrong", "x" * 9999])
 def test_an_answer_to_another_sign_in_is_refused(query: str) -> None:
-    """A missing state counts as a wrong one; so the code of another person's login is not taken."""
+    """A missing state counts as a wrong one, so a code of another person's login is refused."""
     with pytest.raises(SignInError, match="its state"):
         parse_redirect(query, attempt())
 
 
 def test_a_wrong_state_outweighs_an_error() -> None:
-    """What a stranger says of the error is not repeated."""
+    """The error text of a stranger is not repeated."""
     with pytest.raises(SignInError, match="its state"):
         parse_redirect("error=access_denied&state=wrong", attempt())
 
@@ -108,7 +108,7 @@ def test_a_wrong_state_outweighs_an_error() -> None:
     ],
 )
 def test_a_refusal_is_told_in_its_words(query: str, says: str) -> None:
-    """Short, printable, and with the next step."""
+    """The message is short and printable, and names the next step."""
     tried = attempt()
     with pytest.raises(SignInError, match=says) as caught:
         parse_redirect(f"{query}&state={tried.state}", tried)
@@ -117,7 +117,7 @@ def test_a_refusal_is_told_in_its_words(query: str, says: str) -> None:
 
 
 def test_the_browser_is_shown_how_it_went() -> None:
-    """The last page waits for the tokens, says so, and stays in no cache."""
+    """The last page waits for the tokens, reports the result, and is never cached."""
     with open_callback(BACK) as callback, browsing(f"{callback.redirect_url}?code=1") as seen:
         got: list[str] = []
         callback.wait(10, lambda query: got.append(query) or "All <well>.", accepts=bool)  # type: ignore[func-returns-value]
@@ -130,7 +130,7 @@ def test_the_browser_is_shown_how_it_went() -> None:
 
 @pytest.mark.parametrize("error", [SignInError("The code <was> refused."), ZeroDivisionError()])
 def test_a_login_that_fails_is_shown_too(error: Exception) -> None:
-    """Our own words on the page; of a bug only that there was one."""
+    """The page has our own message; for a bug it says only that there was one."""
 
     def finish(_: str) -> str:
         raise error
@@ -147,7 +147,7 @@ def test_a_login_that_fails_is_shown_too(error: Exception) -> None:
 
 
 def test_no_redirect_arrives() -> None:
-    """The time limit ends it, with the next step; afterwards the port is closed."""
+    """The time limit ends the wait and names the next step; then the port is closed."""
     with (
         open_callback(BACK) as callback,
         pytest.raises(SignInError, match=r"The browser did not come back.*auth login"),
@@ -158,7 +158,7 @@ def test_no_redirect_arrives() -> None:
 
 
 def anything(_: str) -> bool:
-    """Accepts every visit."""
+    """Accept every visit."""
     return True
 
 
@@ -175,13 +175,13 @@ def visit_twice(callback: Callback) -> list[int]:
 
 
 def test_one_visit_counts_and_other_pages_are_none() -> None:
-    """A browser's side questions end nothing, and a second answer is not taken."""
+    """A browser's side requests end nothing, and a second answer is refused."""
     with open_callback(BACK) as callback:
         assert visit_twice(callback) == [404, 200, 410]
 
 
 def test_a_stray_visit_is_refused_and_the_wait_goes_on() -> None:
-    """Another page must not be able to deny a login: the true answer then works, and no other."""
+    """No other page can deny a login: the true answer, and only that, still works."""
     with open_callback(BACK) as callback:
         tried = attempt(callback.redirect_url)
         answer = f"{callback.redirect_url}?code=1&state={tried.state}"
@@ -207,7 +207,7 @@ def test_a_stray_visit_is_refused_and_the_wait_goes_on() -> None:
 
 
 def test_strays_do_not_stretch_the_wait() -> None:
-    """However many come, the time limit is that of the login."""
+    """However many arrive, the login's time limit holds."""
     with open_callback(BACK) as callback:
         over = threading.Event()
 
@@ -224,7 +224,7 @@ def test_strays_do_not_stretch_the_wait() -> None:
 
 
 def test_a_connection_that_never_asks_holds_nothing_up() -> None:
-    """Browsers open some just in case."""
+    """Browsers open some connections speculatively."""
     with open_callback(BACK) as callback:
         port = urlsplit(callback.redirect_url).port or 0
         with socket.create_connection(("127.0.0.1", port)):
@@ -234,7 +234,7 @@ def test_a_connection_that_never_asks_holds_nothing_up() -> None:
 
 
 def test_the_port_may_be_chosen_and_may_be_taken() -> None:
-    """Refused with the options that help, before anybody is sent to a browser."""
+    """A taken port is refused, with the options that help, before a browser opens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -256,11 +256,11 @@ def test_the_port_may_be_chosen_and_may_be_taken() -> None:
     ],
 )
 def test_only_this_machine_is_listened_at(url: str) -> None:
-    """Another registered address has to be pasted from."""
+    """Answers to any other registered address have to be pasted."""
     with pytest.raises(ConfigError, match="--no-browser"), open_callback(url):
         pass
 
 
 def test_pages_escape_what_they_are_given() -> None:
-    """Words from outside are text."""
+    """Text from outside is shown as text."""
     assert "<script>" not in build_page("<script>", "<script>")

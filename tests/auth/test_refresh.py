@@ -1,4 +1,4 @@
-"""Access tokens are renewed once for everybody, kept before use, and end with clear words."""
+"""Access tokens are renewed once for all users, saved before use, and fail with clear messages."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ THREADS, PROCESSES = 20, 4
 
 
 def kept(bench: Bench) -> Tokens:
-    """What the vault has now."""
+    """The tokens that the vault has now."""
     login = bench.vault.read(PROFILE, ACCOUNT)
     assert login is not None
     return login.tokens
 
 
 def test_a_token_that_lasts_is_used_as_it_is(start: Start) -> None:
-    """Nothing is asked of the identity host while there is more than a day left."""
+    """While more than a day is left, the identity host is not asked."""
     bench = start()
     auth = bench.token(bench.keep(bench.issue()))
     bench.clock.advance(12.9 * DAY_S)
@@ -50,7 +50,7 @@ def test_a_token_that_lasts_is_used_as_it_is(start: Start) -> None:
 
 
 def test_it_is_renewed_a_day_before_its_end(start: Start) -> None:
-    """A run of hours never meets the end of a token."""
+    """A run of several hours never reaches the end of its token."""
     bench = start()
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -63,7 +63,7 @@ def test_it_is_renewed_a_day_before_its_end(start: Start) -> None:
 
 
 def test_a_short_life_is_used_for_nine_tenths(start: Start) -> None:
-    """Where tokens last an hour, one is not renewed all the time."""
+    """Tokens that last an hour are not renewed all the time."""
     bench = start(access_s=3600)
     auth = bench.token(bench.keep(bench.issue(3600)))
     bench.clock.advance(3200)
@@ -75,7 +75,7 @@ def test_a_short_life_is_used_for_nine_tenths(start: Start) -> None:
 
 
 def test_a_refused_token_is_renewed_and_the_request_sent_again(start: Start) -> None:
-    """A 401 in the middle of a run: both tries are counted and reported."""
+    """After a 401 in the middle of a run, both attempts are counted and reported."""
     bench = start()
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -89,7 +89,7 @@ def test_a_refused_token_is_renewed_and_the_request_sent_again(start: Start) -> 
 
 
 def test_a_new_token_that_is_refused_too_ends_it(start: Start) -> None:
-    """Where the account is what is wrong, no token is exchanged again and again."""
+    """If the account itself is refused, the token is exchanged only once."""
     bench = start()
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -102,7 +102,7 @@ def test_a_new_token_that_is_refused_too_ends_it(start: Start) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v2/oauth2/token", "/api/v1/oauth2/token"])
 def test_both_token_addresses(start: Start, path: str) -> None:
-    """Old documents name another one; either can be configured."""
+    """Old documents name another address; either can be configured."""
     bench = start()
     auth = bench.token(bench.keep(Tokens(refresh_token=bench.issue().refresh_token)),
                        app=bench.app(token_path=path))  # fmt: skip
@@ -119,7 +119,7 @@ def test_the_token_address_stays_on_its_host(path: str) -> None:
 
 @pytest.mark.parametrize("oauth", [{}, {"omit_refresh": True}, {"rotate": True}])
 def test_whatever_becomes_of_the_refresh_token(start: Start, oauth: dict[str, bool]) -> None:
-    """The same again, none, or another: the next refresh works all the same."""
+    """Whether the answer has the same refresh token, none or another, the next refresh works."""
     bench = start(**oauth)
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -132,7 +132,7 @@ def test_whatever_becomes_of_the_refresh_token(start: Start, oauth: dict[str, bo
 
 @pytest.mark.parametrize("fault", ["server_error", "unavailable_html", "cut_before_headers"])
 def test_trouble_of_the_identity_host_is_waited_out(start: Start, fault: str) -> None:
-    """5xx and broken connections are tried again, as everywhere."""
+    """5xx and broken connections are retried, as everywhere."""
     bench = start(rotate=True)
     auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
     bench.server.fault(fault, table="oauth_token", times=2)
@@ -141,7 +141,7 @@ def test_trouble_of_the_identity_host_is_waited_out(start: Start, fault: str) ->
 
 
 def test_lasting_trouble_is_named(start: Start) -> None:
-    """Given up with the identity host's status; not taken for a revoked login."""
+    """The client gives up with the identity host's error, not as if the login were revoked."""
     bench = start()
     auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
     bench.server.fault("server_error", table="oauth_token")
@@ -150,7 +150,7 @@ def test_lasting_trouble_is_named(start: Start) -> None:
 
 
 def test_a_token_that_still_works_outlasts_trouble(start: Start) -> None:
-    """Renewing early is no reason to fail: a warning, and the old token while it lasts."""
+    """A failed early renewal is no error: it warns, and the old token is used while it lasts."""
     bench = start()
     auth = bench.token(bench.keep(bench.issue()))
     bench.server.fault("server_error", table="oauth_token")
@@ -168,7 +168,7 @@ def test_a_token_that_still_works_outlasts_trouble(start: Start) -> None:
 
 
 def test_a_revoked_login_says_what_to_do(start: Start) -> None:
-    """invalid_grant: exit code 3, the command to type, and no token in it."""
+    """invalid_grant gives exit code 3 and the command to type, without a token."""
     bench = start()
     first = bench.issue()
     auth = bench.token(bench.keep(first), remedy="Sign in again: harvest-source auth login")
@@ -180,7 +180,7 @@ def test_a_revoked_login_says_what_to_do(start: Start) -> None:
 
 
 def test_a_revoked_login_is_asked_about_once(start: Start) -> None:
-    """Sixteen tables that all meet the 401 do not knock sixteen times."""
+    """Sixteen tables that all meet the 401 do not send sixteen requests."""
     bench = start()
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -192,7 +192,7 @@ def test_a_revoked_login_is_asked_about_once(start: Start) -> None:
 
 
 def test_signing_in_again_revives_a_run(start: Start) -> None:
-    """A refresh token that the vault got meanwhile is tried, though the last one was refused."""
+    """A new refresh token in the vault is tried, though the last one was refused."""
     bench = start()
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -204,7 +204,7 @@ def test_signing_in_again_revives_a_run(start: Start) -> None:
 
 
 def test_an_app_that_is_not_known_is_told_from_a_dead_login(start: Start) -> None:
-    """invalid_client names the two settings to check, and shows neither."""
+    """invalid_client names the two settings to check, and shows neither value."""
     bench = start()
     app = replace(bench.app(), client_secret="not-the-secret")
     auth = bench.token(bench.keep(replace(bench.issue(), access_token="")), app=app)
@@ -227,7 +227,7 @@ def test_an_app_that_is_not_known_is_told_from_a_dead_login(start: Start) -> Non
 def test_odd_answers_are_errors(
     start: Start, answer: httpx.Response, error: type[Exception]
 ) -> None:
-    """A redirect is not followed with a secret, and nothing unusable is kept."""
+    """The secret does not follow a redirect, and no unusable token is saved."""
     bench = start()
     first = replace(bench.issue(), access_token="")
     asked: list[httpx.Request] = []
@@ -244,7 +244,7 @@ def test_odd_answers_are_errors(
 
 
 def test_an_error_never_repeats_what_was_sent(start: Start) -> None:
-    """A description that quotes the refresh token is not shown."""
+    """An error description that quotes the refresh token is not shown."""
     bench = start()
     first = replace(bench.issue(), access_token="")
     told = {"error": "invalid_request", "error_description": f"bad {first.refresh_token}"}
@@ -256,7 +256,7 @@ def test_an_error_never_repeats_what_was_sent(start: Start) -> None:
 
 
 def test_without_a_lifetime_only_a_refusal_renews(start: Start) -> None:
-    """expires_in may be missing: the token is used until a 401."""
+    """Without expires_in the token is used until a 401."""
     bench = start()
     first = replace(bench.issue(), expires_at=None)
     auth = bench.token(bench.keep(first))
@@ -269,7 +269,7 @@ def test_without_a_lifetime_only_a_refusal_renews(start: Start) -> None:
 
 
 def test_twenty_threads_refresh_once(start: Start) -> None:
-    """All meet the same 401; one exchanges the token, the others wait and take it."""
+    """All meet the same 401; one exchanges the token, the others wait and use the new one."""
     bench = start(rotate=True)
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -293,7 +293,7 @@ def test_twenty_threads_refresh_once(start: Start) -> None:
 
 
 def spawn(bench: Bench, how: str = "") -> Child:
-    """A process that waits for a line and then asks with the vault's login."""
+    """Start a process that waits for a line and then asks with the vault's login."""
     server, folder = bench.server, bench.vault.folder
     arguments = (str(folder), server.id_url, server.api_url, server.app.client_id, how)
     call = "tests.support.login_children:ask"
@@ -304,13 +304,13 @@ def spawn(bench: Bench, how: str = "") -> Child:
 
 
 def finish(child: Child) -> int:
-    """Let it go on; how it ended."""
+    """Let the child continue; return its exit code."""
     child.communicate("\n")
     return child.wait()
 
 
 def test_four_processes_refresh_once(start: Start) -> None:
-    """They share the vault: the first one in exchanges the token, the others find the new one."""
+    """Processes share the vault: the first exchanges the token, the others find the new one."""
     bench = start(rotate=True)
     first = bench.issue()
     bench.keep(replace(first, expires_at=None))
@@ -330,7 +330,7 @@ def test_four_processes_refresh_once(start: Start) -> None:
 def test_a_kill_before_the_new_token_is_kept_can_be_redone(
     start: Start, oauth: dict[str, float]
 ) -> None:
-    """SIGKILL between the answer and its write: the vault is whole, and the next run asks again."""
+    """A SIGKILL before the new token is written spares the vault; the next run asks again."""
     bench = start(**oauth)
     first = replace(bench.issue(), access_token="")
     bench.keep(first)
@@ -342,7 +342,7 @@ def test_a_kill_before_the_new_token_is_kept_can_be_redone(
 
 
 def test_a_kill_where_tokens_rotate_at_once_ends_in_clear_words(start: Start) -> None:
-    """The successor died with the process, so signing in again is what redoes it; that works."""
+    """The new token died with the process, so the error says to sign in again, which works."""
     bench = start(rotate=True)
     bench.keep(replace(bench.issue(), access_token=""))
     assert finish(spawn(bench, "killed")) == -signal.SIGKILL
@@ -353,7 +353,7 @@ def test_a_kill_where_tokens_rotate_at_once_ends_in_clear_words(start: Start) ->
 
 @dataclass
 class Disk:
-    """A store on a disk that may be full, or fills up once it was tried."""
+    """A store on a disk that may be full, or that fills up after the test write."""
 
     tokens: Tokens
     obstacle: str = ""
@@ -376,7 +376,7 @@ class Disk:
 
 @pytest.mark.parametrize(("rotate", "says"), [(True, "sign in again"), (False, "another")])
 def test_a_token_that_cannot_be_kept_is_told(start: Start, rotate: bool, says: str) -> None:
-    """The run goes on with it, and the warning says what that means for the next."""
+    """The run continues with the token, and the warning says what follows for the next run."""
     bench = start(rotate=rotate)
     first = replace(bench.issue(), access_token="")
     bench.ask(bench.token(Disk(first)))
@@ -386,7 +386,7 @@ def test_a_token_that_cannot_be_kept_is_told(start: Start, rotate: bool, says: s
 
 
 def test_nothing_is_exchanged_without_a_place_for_the_new_token(start: Start) -> None:
-    """Exit code 3, the two settings named, and the token is as good as before."""
+    """The error names the two settings (exit code 3), and the refresh token remains valid."""
     bench = start(rotate=True)
     disk = Disk(replace(bench.issue(), access_token=""), obstacle="the disk is full")
     with pytest.raises(NoPlaceError, match="the disk is full") as caught:
@@ -401,7 +401,7 @@ def test_nothing_is_exchanged_without_a_place_for_the_new_token(start: Start) ->
 
 
 def test_a_token_that_still_works_is_used_though_no_other_could_be_kept(start: Start) -> None:
-    """Until it ends; each run that should have renewed it says so."""
+    """The token is used until it ends; each run that should have renewed it warns."""
     bench = start(rotate=True)
     auth = bench.token(Disk(bench.issue(), obstacle="the disk is full"))
     bench.clock.advance(13.5 * DAY_S)
@@ -415,7 +415,7 @@ def test_a_token_that_still_works_is_used_though_no_other_could_be_kept(start: S
 
 
 def test_a_vault_is_tried_with_a_file(start: Start) -> None:
-    """Not by its permissions, which say nothing of a disk that is full or of root."""
+    """A test file is written: permissions say nothing about a full disk or about root."""
     bench = start(rotate=True)
     store = bench.keep(replace(bench.issue(), access_token=""))
     assert store.find_obstacle() == ""
@@ -430,7 +430,7 @@ def test_a_vault_is_tried_with_a_file(start: Start) -> None:
 
 
 def test_a_command_is_a_place_if_it_is_there(start: Start) -> None:
-    """Without a vault a command that can be started is enough, and a misspelt one is not."""
+    """Without a vault, a command that can be started suffices; a misspelt one does not."""
     bench = start(rotate=True)
     nowhere = NowhereTokenStore(replace(bench.issue(), access_token=""), "no home folder")
     missing = CommandTokenStore(nowhere, "/no/such/vault kv put", bench.warnings.append)
@@ -442,7 +442,7 @@ def test_a_command_is_a_place_if_it_is_there(start: Start) -> None:
 
 
 def test_a_key_that_goes_while_a_token_is_exchanged_costs_no_run(start: Start) -> None:
-    """The answer is there and cannot be sealed: this run goes on with it, and says so."""
+    """If the new token cannot be sealed, this run continues with it and warns."""
     bench = start(rotate=True)
     store = bench.keep(replace(bench.issue(), access_token=""))
     auth = bench.token(store)
@@ -454,7 +454,7 @@ def test_a_key_that_goes_while_a_token_is_exchanged_costs_no_run(start: Start) -
 
 
 def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path) -> None:
-    """On stdin, alone, and only when it is another one: for a secrets manager."""
+    """The command gets the token alone on stdin, only if it is new: for a secrets manager."""
     bench = start(rotate=True)
     told = tmp_path / "told"
     inner = bench.keep(replace(bench.issue(), access_token=""))
@@ -472,7 +472,7 @@ def test_a_command_is_handed_the_new_refresh_token(start: Start, tmp_path: Path)
 
 @pytest.mark.parametrize(("command", "says"), [("false", "code 1"), ("/no/such", "not be started")])
 def test_a_command_that_fails_is_told(start: Start, command: str, says: str) -> None:
-    """The token is in the vault all the same; the warning holds no token."""
+    """The token is in the vault all the same; the warning contains no token."""
     bench = start(rotate=True)
     inner = bench.keep(replace(bench.issue(), access_token=""))
     bench.ask(bench.token(CommandTokenStore(inner, command, bench.warnings.append)))
@@ -485,7 +485,7 @@ def test_a_command_that_fails_is_told(start: Start, command: str, says: str) -> 
 def test_a_command_is_handed_the_token_of_a_store_that_cannot_be_read(
     start: Start, tmp_path: Path
 ) -> None:
-    """The vault's key goes while a token is exchanged: the command alone keeps the new one then."""
+    """If the vault's key disappears during the exchange, only the command keeps the new token."""
     bench = start(rotate=True)
     inner = bench.keep(replace(bench.issue(), access_token=""))
     told = tmp_path / "told"
@@ -498,7 +498,7 @@ def test_a_command_is_handed_the_token_of_a_store_that_cannot_be_read(
 
 
 def test_an_early_renewal_waits_for_no_other_process(start: Start) -> None:
-    """The vault is held by another process: the old token is used while it works."""
+    """While another process holds the vault, the old token is used as long as it works."""
 
     class Held(Disk):
         def lock(self) -> AbstractContextManager[object]:
@@ -515,7 +515,7 @@ def test_an_early_renewal_waits_for_no_other_process(start: Start) -> None:
 
 
 def test_a_refusal_of_the_app_repeats_nothing(start: Start) -> None:
-    """A 401 with any other name of an error: the name may hold what was sent."""
+    """A 401 with another error name is not quoted, as the name may contain what was sent."""
     bench = start()
     auth = bench.token(bench.keep(replace(bench.issue(), access_token="")))
     secret = bench.app().client_secret
@@ -525,7 +525,7 @@ def test_a_refusal_of_the_app_repeats_nothing(start: Start) -> None:
 
 
 def test_nothing_shows_the_tokens(start: Start) -> None:
-    """Neither repr nor str nor vars of what a debugger or a log may print; no pickle."""
+    """repr, str and vars, as in debuggers and logs, show no token, and pickling is refused."""
     bench = start()
     first = bench.issue()
     auth = bench.token(bench.keep(first))
@@ -539,7 +539,7 @@ def test_nothing_shows_the_tokens(start: Start) -> None:
 
 
 def test_a_command_with_a_zero_byte_is_none(start: Start) -> None:
-    """It could not be started, and that would be found out after the token was exchanged."""
+    """Such a command cannot start, which would show only after the token was exchanged."""
     bench = start()
     with pytest.raises(ConfigError, match="token_command is not a command"):
         CommandTokenStore(bench.keep(bench.issue()), "cat\0", bench.warnings.append)

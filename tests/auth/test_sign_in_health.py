@@ -1,4 +1,4 @@
-"""A look at every sign-in with the test's own clock: what is renewed, and what it stops."""
+"""A check of every sign-in, on the test's own clock: what is renewed, and what a failure stops."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _project(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def bench(start: Start, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Refresh tokens rotate; the settings name the sandbox and the vault."""
+    """A bench with rotating refresh tokens; the settings name the sandbox and the vault."""
     bench = start(rotate=True)
     monkeypatch.setenv(API_URL, bench.server.api_url)
     monkeypatch.setenv(ID_URL, bench.server.id_url)
@@ -42,7 +42,7 @@ def bench(start: Start, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def keep(bench: Bench, profile: str, tokens: Tokens) -> Tokens:
-    """Put a login into the vault as *profile*."""
+    """Save a login in the vault as *profile*."""
     app = bench.app()
     login = SavedLogin(
         tokens,
@@ -67,7 +67,7 @@ def states(report: HealthReport) -> dict[str, str]:
 
 
 def test_what_is_due_is_renewed_before_it_ends(bench: Bench) -> None:
-    """A sign-in that no sync uses stays alive, and says its new end; others are left alone."""
+    """An unused sign-in stays alive and reports its new expiry; others are left alone."""
     first = keep(bench, "anna", bench.issue())
     keep(bench, "berta", replace(bench.issue(), expires_at=None))
     assert look(bench).exit_code == 0
@@ -84,7 +84,7 @@ def test_what_is_due_is_renewed_before_it_ends(bench: Bench) -> None:
 
 
 def test_an_identity_host_that_is_away_stops_one(bench: Bench) -> None:
-    """The expired one is not known, and not refused; the one that needs no token is valid."""
+    """The expired sign-in is unknown, not refused; the one that needs no token is valid."""
     keep(bench, "anna", replace(bench.issue(), access_token=""))
     keep(bench, "berta", bench.issue())
     bench.server.fault("server_error", table="oauth_token")
@@ -97,7 +97,7 @@ def test_an_identity_host_that_is_away_stops_one(bench: Bench) -> None:
 
 
 def test_an_expired_sign_in_that_cannot_be_renewed_needs_its_owner(bench: Bench) -> None:
-    """Expired and revoked: told apart from one that only has to be renewed."""
+    """An expired and revoked sign-in is distinguished from one that only needs renewal."""
     tokens = [keep(bench, name, bench.issue()) for name in ("anna", "berta")]
     bench.server.revoke(tokens[0].refresh_token)
     bench.clock.advance(15 * DAY_S)
@@ -109,7 +109,7 @@ def test_an_expired_sign_in_that_cannot_be_renewed_needs_its_owner(bench: Bench)
 
 
 def test_an_unforeseen_error_stops_one(bench: Bench) -> None:
-    """Exit code 1 for a bug, with the others looked at."""
+    """A bug gives exit code 1, and the other sign-ins are checked."""
     tokens = [keep(bench, name, bench.issue()) for name in ("anna", "berta", "clara")]
 
     class Broken(httpx.HTTPTransport):
@@ -126,7 +126,7 @@ def test_an_unforeseen_error_stops_one(bench: Bench) -> None:
 
 
 def test_two_looks_at_once_exchange_once(bench: Bench) -> None:
-    """The vault's lock holds for looks as for syncs: the second one takes the new token."""
+    """The vault's lock covers checks like syncs: the second check uses the new token."""
     bench.expire(keep(bench, "anna", replace(bench.issue(), expires_at=None)))
     bench.hold_until_refused(2)
     found: list[SignInHealth] = []
@@ -142,7 +142,7 @@ def test_two_looks_at_once_exchange_once(bench: Bench) -> None:
 
 
 def test_a_token_without_a_place_is_not_exchanged(bench: Bench) -> None:
-    """The refresh token is as good as before, so it does not count as refused."""
+    """The refresh token is still valid, so it does not count as refused."""
     bench.expire(keep(bench, "anna", replace(bench.issue(), expires_at=None)))
     with limit_file_size(64):
         report = look(bench)
@@ -152,7 +152,7 @@ def test_a_token_without_a_place_is_not_exchanged(bench: Bench) -> None:
 
 
 def test_a_renewal_that_was_not_kept_needs_its_owner(bench: Bench) -> None:
-    """The old refresh token has ended and the new one ends with the look: never exit code 0."""
+    """The old refresh token is void and the new one is lost with the check: never exit code 0."""
     keep(bench, "anna", replace(bench.issue(), access_token=""))
     bench.server.before_request(lambda _: (bench.vault.folder / "key").write_text("no key"))
     report = look(bench)

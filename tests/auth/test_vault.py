@@ -1,4 +1,4 @@
-"""What rests in the vault opens where it was put, with its key, and nowhere else."""
+"""A saved login opens only in its own place, with its own key."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def put(vault: Vault, value: Any, name: str = FILE) -> None:
 
 
 def test_a_login_comes_back_as_it_went(vault: Vault) -> None:
-    """Every field, from a vault opened anew."""
+    """Every field comes back, from a newly opened vault."""
     keep(vault)
     again = Vault(vault.folder, keys=vault.keys)
     assert again.read("default", "1000001") == LOGIN
@@ -58,7 +58,7 @@ def test_a_login_comes_back_as_it_went(vault: Vault) -> None:
 
 
 def test_nothing_on_the_disk_is_readable(vault: Vault) -> None:
-    """Neither tokens nor names, and no two writes are alike."""
+    """Neither tokens nor names are readable, and no two writes are alike."""
     keep(vault)
     first = content(vault)["logins"]["1000001"]
     keep(vault)
@@ -72,7 +72,7 @@ def test_nothing_on_the_disk_is_readable(vault: Vault) -> None:
 
 
 def flip(sealed: dict[str, str], name: str) -> dict[str, str]:
-    """One bit changed."""
+    """A copy of *sealed* with one bit flipped."""
     value = bytearray(base64.b64decode(sealed[name]))
     value[0] ^= 1
     return sealed | {name: base64.b64encode(value).decode()}
@@ -91,7 +91,7 @@ def flip(sealed: dict[str, str], name: str) -> dict[str, str]:
     ],
 )
 def test_a_login_that_was_changed_is_refused(vault: Vault, tamper: Callable[[Any], Any]) -> None:
-    """By name: profile and account, with what to do."""
+    """The error names profile and account, and says what to do."""
     keep(vault)
     value = content(vault)
     value["logins"]["1000001"] = tamper(value["logins"]["1000001"])
@@ -101,7 +101,7 @@ def test_a_login_that_was_changed_is_refused(vault: Vault, tamper: Callable[[Any
 
 
 def test_a_login_moved_to_another_account_is_refused(vault: Vault) -> None:
-    """The account is bound: what was sealed for one does not open as another's."""
+    """The account is bound: a login sealed for one account does not open as another's."""
     keep(vault)
     keep(vault, account="1000002")
     value = content(vault)
@@ -114,7 +114,7 @@ def test_a_login_moved_to_another_account_is_refused(vault: Vault) -> None:
 
 
 def test_a_login_moved_to_another_profile_is_refused(vault: Vault) -> None:
-    """The profile is bound, too: one tenant's file does not open under another's name."""
+    """The profile is bound too: one tenant's file does not open under another's name."""
     keep(vault)
     keep(vault, "work")
     put(vault, content(vault), "work.vault")
@@ -125,7 +125,7 @@ def test_a_login_moved_to_another_profile_is_refused(vault: Vault) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "harvest-source vault 2"}', "{"])
 def test_a_file_that_is_no_vault_is_refused(vault: Vault, text: str) -> None:
-    """Half a file, or one of a later version, is not taken for an empty one."""
+    """Half a file, or a file of a later version, is not taken for an empty vault."""
     keep(vault)
     (vault.folder / FILE).write_text(text)
     with pytest.raises(SignInError, match="profile default"):
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_vault_is_refused(vault: Vault, text: str) -> None:
 
 
 def test_another_key_is_refused_by_name(vault: Vault) -> None:
-    """The message names profile, account, the key that is missing and where it was looked for."""
+    """The message names profile, account, the missing key and where it was looked for."""
     keep(vault)
     key_id = content(vault)["logins"]["1000001"]["key"]
     (vault.folder / "key").write_text(make_key().write())
@@ -144,7 +144,7 @@ def test_another_key_is_refused_by_name(vault: Vault) -> None:
 
 
 def test_every_login_has_a_key_of_its_own() -> None:
-    """Derived for profile and account; the id gives nothing away."""
+    """Each key is derived for a profile and account; the key's id reveals nothing."""
     key = make_key()
     derived = {key.derive(purpose) for purpose in (b"a", b"b")}
     assert len(derived | {key.value}) == 3
@@ -155,7 +155,7 @@ def test_every_login_has_a_key_of_its_own() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 @pytest.mark.parametrize(("name", "mode"), [("", 0o755), (FILE, 0o640), ("key", 0o604)])
 def test_what_is_open_to_others_is_refused(vault: Vault, name: str, mode: int) -> None:
-    """Reading and writing alike, with the command that closes it."""
+    """Reading and writing are both refused, with the command that fixes the permissions."""
     keep(vault)
     path = vault.folder / name
     path.chmod(mode)
@@ -168,7 +168,7 @@ def test_what_is_open_to_others_is_refused(vault: Vault, name: str, mode: int) -
 
 
 def test_a_write_that_fails_leaves_the_old_login(vault: Vault) -> None:
-    """A disk that is full, here a folder that takes no new file, loses nothing."""
+    """A full disk, here a folder that takes no new file, loses nothing."""
     keep(vault)
     call = "tests.support.login_children:write_without_room"
     folder = vault.folder
@@ -180,7 +180,7 @@ def test_a_write_that_fails_leaves_the_old_login(vault: Vault) -> None:
 
 
 def test_threads_that_write_at_once_lose_no_login(vault: Vault) -> None:
-    """The profile's lock holds between read and write; the first key is made once."""
+    """The profile's lock covers read and write; the first key is made once."""
     together = threading.Barrier(6)
 
     def write(number: int) -> None:
@@ -196,7 +196,7 @@ def test_threads_that_write_at_once_lose_no_login(vault: Vault) -> None:
 
 
 def test_signing_in_anew_forgets_the_other_login(vault: Vault) -> None:
-    """One login a profile; what the configuration began stays."""
+    """A profile has one login; the login that the configuration started stays."""
     keep(vault, account="any")
     keep(vault, account="configured")
     with vault.lock("default"):
@@ -215,7 +215,7 @@ def test_forgetting_a_profile_leaves_the_others(vault: Vault) -> None:
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "a.b", "a" * 65, "ä", "a b"])
 def test_a_profile_is_no_path(vault: Vault, name: str) -> None:
-    """Its name becomes a file's."""
+    """A profile's name becomes a file name."""
     with pytest.raises(ConfigError, match="--profile"):
         check_profile(name)
     with pytest.raises(ConfigError), vault.lock(name):
@@ -253,7 +253,7 @@ def test_a_change_of_keys_that_stops_halfway_loses_nothing(vault: Vault) -> None
 
 
 def test_a_change_of_keys_on_a_full_disk_loses_nothing(vault: Vault) -> None:
-    """Where the key or a login cannot be written, all opens, and the same call completes it."""
+    """If the key or a login cannot be written, all logins open, and the same call completes it."""
     keep(vault)
     for size in (10, 200):
         with limit_file_size(size), pytest.raises(SignInError, match="cannot be written"):
@@ -264,7 +264,7 @@ def test_a_change_of_keys_on_a_full_disk_loses_nothing(vault: Vault) -> None:
 
 
 def test_a_key_of_the_environment_is_the_users_to_change(tmp_path: Path) -> None:
-    """The new one goes before the old one; without a new one the command says how."""
+    """The new key goes before the old one; without a new one the error says how."""
     old, new = make_key(), make_key()
     environment = {VARIABLE: old.write()}
     place = VariablePlace(environment)
@@ -280,14 +280,14 @@ def test_a_key_of_the_environment_is_the_users_to_change(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["short", "ä", "A" * 42, "passphrase of mine, long enough for it"])
 def test_a_bad_key_is_refused_without_being_shown(text: str) -> None:
-    """32 random bytes are wanted, and the message makes them."""
+    """A key is 32 random bytes, and the message shows how to make one."""
     with pytest.raises(ConfigError, match="token_urlsafe") as caught:
         VariablePlace({VARIABLE: text}).read()
     assert text not in str(caught.value)
 
 
 def test_a_key_in_a_file_comes_with_a_warning(tmp_path: Path) -> None:
-    """What it protects, and what it does not; once, when the file is made."""
+    """The warning says what the file protects and what not; once, when the file is made."""
     told: list[str] = []
     vault = Vault(tmp_path / "vault", on_warning=told.append)
     keep(vault)
@@ -298,7 +298,7 @@ def test_a_key_in_a_file_comes_with_a_warning(tmp_path: Path) -> None:
 
 
 def test_the_systems_keyring_comes_first(tmp_path: Path) -> None:
-    """Where there is one, the key is there and in no file; other vaults have others."""
+    """If there is a keyring, it has the key and no file does; other vaults have other keys."""
     environment = os.environ | {
         "PYTHON_KEYRING_BACKEND": "tests.support.drawer.Drawer",
         drawer.FILE: str(tmp_path / "drawer.json"),
@@ -314,7 +314,7 @@ def test_the_systems_keyring_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_key_elsewhere_still_opens(tmp_path: Path) -> None:
-    """A login sealed at a desk with the file's key opens where the variable is set besides."""
+    """A login sealed with the file's key still opens if the variable is set as well."""
     folder = tmp_path / "vault"
     vault = Vault(folder)
     keep(vault)
@@ -324,7 +324,7 @@ def test_a_key_elsewhere_still_opens(tmp_path: Path) -> None:
 
 
 def test_a_seed_is_recognised_and_not_shown() -> None:
-    """Keyed anew each time, so that equal seeds look different and cannot be looked up."""
+    """Each digest has its own key, so that equal seeds differ and cannot be looked up."""
     one, other = make_digest("seed"), make_digest("seed")
     assert one != other
     assert matches_digest(one, "seed")
@@ -334,7 +334,7 @@ def test_a_seed_is_recognised_and_not_shown() -> None:
 
 
 def test_errors_of_the_vault_hold_no_secret(vault: Vault) -> None:
-    """Whatever is wrong with it."""
+    """No error of the vault contains a key or a secret."""
     keep(vault)
     key = (vault.folder / "key").read_text().strip()
     value = content(vault)
@@ -347,12 +347,12 @@ def test_errors_of_the_vault_hold_no_secret(vault: Vault) -> None:
 
 
 def test_keys_are_found_in_one_place_at_least(vault: Vault) -> None:
-    """The last resort is always the file."""
+    """The file is always the last place."""
     assert isinstance(find_places(vault.folder, {})[-1], FilePlace)
 
 
 class Locked(KeyringBackend):
-    """A keyring of a desktop whose owner is away."""
+    """A desktop keyring whose owner is away."""
 
     priority = 5
 
@@ -376,7 +376,7 @@ ERRORS = (KeyringLocked("locked"), OSError(111, "Connection refused"), RuntimeEr
 
 
 def open_vault(folder: Path, backend: KeyringBackend, **environment: str) -> Vault:
-    """A vault as a new process opens it."""
+    """Open a vault as a new process does."""
     return Vault(folder, keys=Keys(find_places(folder, environment, backend), print))
 
 
@@ -384,7 +384,7 @@ def open_vault(folder: Path, backend: KeyringBackend, **environment: str) -> Vau
 def test_a_keyring_that_cannot_be_read_is_not_an_empty_one(
     tmp_path: Path, error: Exception
 ) -> None:
-    """Exit code 3 for reading, writing and changing the key; afterwards all is as it was."""
+    """Reading, writing and changing the key all give exit code 3, and change nothing."""
     backend, folder = Locked(error), tmp_path / "vault"
     backend.error = None
     keep(open_vault(folder, backend))
@@ -409,7 +409,7 @@ def test_a_keyring_that_cannot_be_read_is_not_an_empty_one(
 
 
 def test_the_environments_key_stands_in_for_a_locked_keyring(tmp_path: Path) -> None:
-    """The way out that the message names works, for reading and for writing."""
+    """The remedy in the message works, for reading and for writing."""
     backend, folder = Locked(ERRORS[0]), tmp_path / "vault"
     backend.error = None
     keep(open_vault(folder, backend))
@@ -423,7 +423,7 @@ def test_the_environments_key_stands_in_for_a_locked_keyring(tmp_path: Path) -> 
 
 
 def test_no_new_key_is_made_while_another_is_away(tmp_path: Path) -> None:
-    """Without a session bus there is no keyring at all, and no key in the file: not a new vault."""
+    """Without a session bus there is no keyring and no key file: this is not a new vault."""
     backend, folder = Locked(ERRORS[0]), tmp_path / "vault"
     backend.error = None
     keep(open_vault(folder, backend))
@@ -434,12 +434,12 @@ def test_no_new_key_is_made_while_another_is_away(tmp_path: Path) -> None:
         assert caught.value.exit_code == 3
     assert not (folder / "key").exists()
     with bare.lock("default"):
-        bare.write("default", "7", LOGIN, alone=True)  # Takes the place of the one it cannot open.
+        bare.write("default", "7", LOGIN, alone=True)  # It replaces the login that it cannot open.
     assert bare.read("default", "7") == LOGIN
 
 
 def test_a_user_without_a_home_folder_has_no_vault() -> None:
-    """In a container that runs under a number: said so, whichever way it shows."""
+    """A container that runs under a bare uid gets this error, in either form of the failure."""
 
     def fail() -> Path:
         raise RuntimeError("could not determine the home directory")
@@ -453,7 +453,7 @@ def test_a_user_without_a_home_folder_has_no_vault() -> None:
 def test_a_keyring_that_cannot_be_loaded_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PYTHON_KEYRING_BACKEND may name what is not installed."""
+    """PYTHON_KEYRING_BACKEND may name a package that is not installed."""
     monkeypatch.setattr("keyring.core._keyring_backend", None)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no.such.Keyring")
     with pytest.raises(KeyringUnusableError, match="PYTHON_KEYRING_BACKEND"):
@@ -462,14 +462,14 @@ def test_a_keyring_that_cannot_be_loaded_is_named(
 
 
 def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(vault: Vault) -> None:
-    """A change of keys would drop the key of every login in it."""
+    """Otherwise a change of keys would drop the key of every login in it."""
     vault.folder.symlink_to(vault.folder)
     with pytest.raises(ConfigError, match="cannot be listed"):
         vault.files.profiles()
 
 
 def test_a_login_that_cannot_be_removed_is_named(vault: Vault) -> None:
-    """Signing out never ends as if it were done."""
+    """Logging out never pretends to succeed."""
     keep(vault)
     (vault.folder / "default.vault").unlink()
     (vault.folder / "default.vault").mkdir()
