@@ -1,9 +1,9 @@
 """
-What a consultancy's figures are, computed from Harvest's records alone, exactly.
+The figures of a consultancy, computed exactly and from Harvest's records alone.
 
-Written from the definitions and not from the models: both must come to the same numbers. Amounts
-are decimals without any rounding unless a definition names one; a share is a fraction. Every
-function takes :class:`Records` and returns figures by the key of the model of the same name.
+They follow the definitions, not the models: both must give the same numbers. Amounts are decimals
+without any rounding unless a definition asks for one; a share is a fraction. Every function takes
+:class:`Records` and returns figures by the key of the model of the same name.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def known(value: Any) -> Decimal | None:
 
 
 def cents(amount: Decimal | Fraction) -> Decimal:
-    """Half up to two places."""
+    """Round half up to two places."""
     exact = Fraction(amount)
     return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(CENT, ROUND_HALF_UP)
 
 
 def day(text: str | None) -> date | None:
-    """A date of the API."""
+    """Parse a date of the API."""
     return None if text is None else date.fromisoformat(text)
 
 
@@ -66,7 +66,7 @@ def add(sums: dict[Any, Decimal], key: Any, amount: Decimal) -> None:
 @dataclass(frozen=True)
 class Records:
     """
-    The records of one account, and the day that everything is as of.
+    The records of one account, and the day as of which everything is computed.
 
     Attributes:
         tables: Rows as served, by table; children hold the id of their parent.
@@ -106,7 +106,7 @@ class Records:
         return bool(self.projects[entry["project"]["id"]]["is_fixed_fee"])
 
     def cost_rate(self, entry: Row) -> Decimal | None:
-        """The entry's cost rate, or the one that held on the day."""
+        """The entry's cost rate, or the rate that was valid on its day."""
         if entry["cost_rate"] is not None:
             return number(entry["cost_rate"])
         held = [
@@ -124,17 +124,17 @@ class Records:
         return None if rate is None else number(entry["rounded_hours"]) * rate
 
     def billable_amount(self, entry: Row) -> Decimal | None:
-        """The standard value, but nothing on a fixed fee."""
+        """The standard value, but zero on a fixed-fee project."""
         return ZERO if self.is_fixed(entry) else self.standard_value(entry)
 
     def cost(self, entry: Row) -> Decimal | None:
-        """Hours at the cost rate; null where that is missing."""
+        """Hours at the cost rate; null if the rate is missing."""
         rate = self.cost_rate(entry)
         return None if rate is None else number(entry["hours"]) * rate
 
 
 def read_records(world: World, as_of: date, account_id: int | None = None) -> Records:
-    """The records of an account as an administrator is served them."""
+    """The records of an account as Harvest serves them to an administrator."""
     tables = {table: world.rows(table, account_id) for table in (*TABLES, *CHILDREN)}
     off = frozenset(row["id"] for row in tables["tasks"] if row["name"] in DAYS_OFF)
     return Records(tables, world.company(account_id), as_of, off)
@@ -155,7 +155,7 @@ class Utilization:
 
     @property
     def shares(self) -> dict[str, Fraction | None]:
-        """Each share named by what it is a share of; null of nothing."""
+        """Each share, named for its numerator and denominator; null if the denominator is zero."""
         total, billable, off = map(Fraction, (self.total, self.billable, self.off))
         net = self.capacity - off
         return {
@@ -168,7 +168,7 @@ class Utilization:
 
 
 def share(part: Fraction, whole: Fraction) -> Fraction | None:
-    """A part of a whole."""
+    """A part divided by its whole; null if the whole is zero."""
     return part / whole if whole else None
 
 
@@ -176,10 +176,10 @@ def utilization(
     records: Records, period: Callable[[date], date]
 ) -> dict[tuple[int, date], Utilization]:
     """
-    By person and period.
+    Utilization by person and period.
 
-    Capacity is a fifth of the weekly one for each working day from the first entry on: to the last
-    one of people who are archived, else up to the day that everything is as of.
+    Capacity is a fifth of the weekly capacity for each working day since the first entry: until the
+    last entry for archived people, otherwise until the as-of day.
     """
     found: dict[tuple[int, date], Utilization] = defaultdict(Utilization)
     for entry in records.rows("time_entries"):
@@ -200,7 +200,7 @@ def utilization(
 
 
 def working_days(records: Records) -> Iterator[tuple[int, date]]:
-    """Every person and working day that counts for capacity."""
+    """Every person and working day that counts towards capacity."""
     spent: dict[int, set[str]] = defaultdict(set)
     for entry in records.rows("time_entries"):
         if entry["spent_date"] <= str(records.as_of):
@@ -246,10 +246,10 @@ def collected(records: Records) -> dict[int, Decimal]:
 
 def net_lines(invoice: Row) -> dict[int, Decimal]:
     """
-    By line item: its amount less its part of the discount.
+    The net amount of each line item: its amount less its part of the discount.
 
-    The discount is spread by amount and rounded to cents; what that leaves over is the largest
-    line's, of equals that with the lowest id.
+    The discount is spread by amount and rounded to cents; the largest line gets the remainder, or
+    of equal lines the one with the lowest id.
     """
     lines = invoice["line_items"]
     whole = sum((number(line["amount"]) for line in lines), ZERO)
@@ -276,7 +276,7 @@ def project_parts(invoice: Row) -> dict[int | None, Decimal]:
 
 @dataclass(frozen=True)
 class Realisation:
-    """What an invoice brings for a project against what the work was worth."""
+    """What an invoice charges for a project, compared with the value of the work."""
 
     standard_value: Decimal | None
     invoiced: Decimal
@@ -284,7 +284,7 @@ class Realisation:
 
 
 def realisation(records: Records) -> dict[tuple[int, int | None], Realisation]:
-    """By invoice and project; no drafts. What was collected goes to projects as net amounts do."""
+    """By invoice and project, without drafts; payments are split like the net amounts."""
     worth: dict[tuple[int, int], Decimal | None] = {}
     for entry in records.rows("time_entries"):
         if entry["invoice"]:
@@ -308,14 +308,14 @@ def realisation(records: Records) -> dict[tuple[int, int | None], Realisation]:
 
 
 def bucket(records: Records, invoice: Row) -> str:
-    """How long an open invoice is overdue; one without a due date is not due."""
+    """How long an open invoice is overdue; one without a due date is never due."""
     due = day(invoice["due_date"])
     overdue = (records.as_of - due).days if due else 0
     return BUCKETS[0 if overdue <= 0 else min(4, (overdue + 29) // 30)]
 
 
 def receivables_ageing(records: Records) -> dict[tuple[int, str, str], Decimal]:
-    """What is due of open invoices, by client, currency and bucket."""
+    """The due amounts of open invoices, by client, currency and bucket."""
     sums: dict[tuple[int, str, str], Decimal] = {}
     for invoice in records.rows("invoices"):
         if invoice["state"] == "open" and number(invoice["due_amount"]) > 0:
@@ -325,7 +325,7 @@ def receivables_ageing(records: Records) -> dict[tuple[int, str, str], Decimal]:
 
 
 def written_off(records: Records) -> dict[int, Decimal]:
-    """By closed invoice: what was not paid."""
+    """The unpaid amount of each closed invoice."""
     paid = collected(records)
     return {
         row["id"]: number(row["amount"]) - paid.get(row["id"], ZERO)
@@ -336,7 +336,7 @@ def written_off(records: Records) -> dict[int, Decimal]:
 
 @dataclass
 class Revenue:
-    """Three amounts that are not to be added."""
+    """Three amounts that must not be added up."""
 
     work: Decimal = ZERO
     invoiced: Decimal = ZERO
@@ -348,10 +348,10 @@ RevenueKey = tuple[int, int | None, date | None, str]
 
 def revenue_monthly(records: Records) -> dict[RevenueKey, Revenue]:
     """
-    By client, project, month and currency.
+    Revenue by client, project, month and currency.
 
-    A payment is split among the projects of its invoice as the net amounts are, in cents; what that
-    leaves over is that of the largest.
+    A payment is split among the projects of its invoice like the net amounts, in cents; the largest
+    project gets the remainder.
     """
     found: dict[RevenueKey, Revenue] = defaultdict(Revenue)
     for entry in records.rows("time_entries"):
@@ -391,5 +391,5 @@ def split(amount: Decimal, invoice: Row) -> dict[int | None, Decimal]:
 
 
 def sum_of(amounts: Iterable[Decimal | None]) -> Decimal:
-    """A sum in which what is not known is left out."""
+    """A sum that leaves out unknown amounts."""
     return sum((amount for amount in amounts if amount is not None), ZERO)

@@ -1,4 +1,4 @@
-"""Figures of projects, as of :mod:`tests.support.agency_figures`: profit, budgets, uninvoiced."""
+"""Figures of projects, like :mod:`tests.support.agency_figures`: profit, budgets, uninvoiced."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from tests.support.agency_figures import (
 @dataclass
 class Uninvoiced:
     """
-    What is billable and not billed on a project.
+    Billable work on a project that is not billed yet.
 
     Attributes:
-        time: Null where a fixed fee counts instead is 0; ``fee`` is null where it is missing.
+        time: Zero where a fixed fee counts instead; ``fee`` is null if it is missing.
         oldest: Day of the oldest open entry or expense.
     """
 
@@ -45,25 +45,25 @@ class Uninvoiced:
     oldest: date | None = None
 
     def count(self, spent: str) -> None:
-        """Remember the oldest day."""
+        """Keep the oldest day."""
         at = date.fromisoformat(spent)
         self.oldest = at if self.oldest is None else min(self.oldest, at)
 
     @property
     def amount(self) -> Decimal | None:
-        """All of it; null where the fee is missing."""
+        """The sum of all; null if the fee is missing."""
         return None if self.fee is None else self.time + self.fee + self.expenses
 
 
 def uninvoiced(records: Records, *, running: bool = False) -> dict[int, Uninvoiced]:
     """
-    By project.
+    Uninvoiced amounts by project.
 
-    A fixed fee counts as what no invoice, draft or not, bills of it: the amounts of the project's
-    lines, before discount and taxes.
+    A fixed fee counts as far as no invoice, draft or not, bills it: the billed part is the sum of
+    the project's lines, before discount and taxes.
 
     Args:
-        running: Whether timers that run are counted, as Harvest's own report does.
+        running: Whether running timers count, as in Harvest's own report.
     """
     found = {project_id: Uninvoiced() for project_id in records.projects}
     for entry in records.rows("time_entries"):
@@ -97,7 +97,7 @@ def uninvoiced(records: Records, *, running: bool = False) -> dict[int, Uninvoic
 
 @dataclass(frozen=True)
 class Use:
-    """A part of what is spent of a budget, in hours or money."""
+    """A part of a budget's spending, in hours or money."""
 
     spent: date
     amount: Decimal
@@ -108,10 +108,10 @@ class Use:
 @dataclass(frozen=True)
 class Budget:
     """
-    A budget and its use: of the project's life, or of this month for monthly ones.
+    A budget and its use: over the project's life, or in this month if it is monthly.
 
     Attributes:
-        budget: Null when nothing is budgeted; zero is over at once.
+        budget: Null without a budget; a budget of zero is exceeded at once.
         weekly: Average of the last four full weeks.
     """
 
@@ -127,7 +127,7 @@ class Budget:
 
 
 def uses(records: Records) -> dict[int, list[Use]]:
-    """By project with a budget: what its budgeted entries, and its expenses if meant, use."""
+    """By project with a budget: its budgeted entries, and its expenses if the budget has them."""
     found: dict[int, list[Use]] = {
         project_id: []
         for project_id, project in records.projects.items()
@@ -152,7 +152,7 @@ def uses(records: Records) -> dict[int, list[Use]]:
 
 
 def budgets(records: Records) -> dict[int, Budget]:
-    """By project with a budget; a budget by line is the sum of the active lines that are set."""
+    """By project with a budget; a budget by line is the sum of its active lines that have one."""
     found = {}
     for project_id, used in uses(records).items():
         project = records.projects[project_id]
@@ -171,7 +171,7 @@ LineKey = tuple[int, int | None, int | None]
 
 
 def budget_lines(records: Records) -> dict[LineKey, Budget]:
-    """By line of a budget, archived lines and those left blank included."""
+    """By budget line, including archived and blank lines."""
     found = {}
     for project_id, used in uses(records).items():
         project = records.projects[project_id]
@@ -187,7 +187,7 @@ def budget_lines(records: Records) -> dict[LineKey, Budget]:
 
 
 def budget_months(records: Records) -> dict[tuple[int, date], tuple[Decimal, Decimal]]:
-    """By project and month: spent in it, and up to its end."""
+    """By project and month: the amount spent in the month, and until its end."""
     found = {}
     for project_id, used in uses(records).items():
         sums: dict[date, Decimal] = {}
@@ -244,7 +244,7 @@ class Profit:
 
     Attributes:
         revenue: Null for a fixed fee without an amount or without dates.
-        cost: Null where a cost rate is missing, or where the client's currency is another one.
+        cost: Null if a cost rate is missing, or if the client's currency differs.
     """
 
     revenue: Decimal | None = ZERO
@@ -261,12 +261,12 @@ class Profit:
 
     @property
     def margin(self) -> Decimal | None:
-        """Revenue less cost."""
+        """Revenue minus cost."""
         return None if self.revenue is None or self.cost is None else self.revenue - self.cost
 
 
 def profitability_monthly(records: Records) -> dict[tuple[int, date], Profit]:
-    """By project and month, up to the day that everything is as of."""
+    """Profit by project and month, up to the as-of day."""
     found: dict[tuple[int, date], Profit] = defaultdict(Profit)
     for entry in records.rows("time_entries"):
         of = found[entry["project"]["id"], month(entry["spent_date"])]
@@ -299,8 +299,8 @@ def spread_fees(records: Records) -> dict[tuple[int, date], Decimal]:
     """
     Fixed fees by project and month, spread evenly over the days from start to end.
 
-    What was invoiced, net and without drafts, takes the fee's place where it is larger. The months
-    are differences of sums in cents, so that they add up to the fee.
+    If the invoiced amount, net and without drafts, is larger, it replaces the fee. The months are
+    differences of sums in cents, so that they add up to the fee.
     """
     invoiced: dict[int, Decimal] = {}
     for invoice in records.rows("invoices"):

@@ -1,4 +1,4 @@
-"""The app of the pages as a process, and a person who clicks in it."""
+"""The app of the pages as a process, and a person who uses it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:  # The benchmark has no pytest.
     from tests.support.models_lab import Built
 
 WHOLE = "document.querySelectorAll('section').length > 9"
-"""The page has every section."""
+"""JavaScript: the page has every section."""
 
 
 @contextmanager
 def serving(built: Built, database: Path) -> Iterator[str]:
-    """``harvest-source app`` of a file, until the ``with`` ends; its address, token included."""
+    """Run ``harvest-source app`` on a file until the ``with`` ends; yields address and token."""
     command = [str(built.python), "-m", "harvest_source", "app", "--port", "0", "--json"]
     with subprocess.Popen(
         [*command, "--database", str(database)],
@@ -39,7 +39,7 @@ def serving(built: Built, database: Path) -> Iterator[str]:
 
 
 def read_tile(page: Page, label: str) -> str:
-    """The figure at the top with this label."""
+    """The figure with this label at the top."""
     found = (
         "[...document.querySelectorAll('.tile')].find("
         f"each => each.innerText.startsWith('{label}')).querySelector('.value').innerText"
@@ -54,7 +54,7 @@ def wait_for(page: Page, text: str) -> None:
 
 
 def choose(page: Page, number: int, name: str) -> None:
-    """Choose a name in one of the lists: 0 is that of clients, 1 that of people."""
+    """Choose a name in one of the lists: 0 is the clients' list, 1 the people's."""
     page.click(f"all('button', all('marimo-multiselect')[{number}].shadowRoot)[0]")
     page.click(f"all('[role=option]').find(each => each.innerText === '{name}')")
     page.press("Escape")
@@ -78,7 +78,7 @@ def type_start(page: Page, month: str, day: str, year: str) -> None:
 
 
 def read_again(page: Page) -> None:
-    """Press the button that reads everything anew."""
+    """Press the button that rereads everything."""
     page.click(
         "all('marimo-button').map(each => each.shadowRoot.querySelector('button'))"
         ".find(each => each.innerText.includes('Read again'))"

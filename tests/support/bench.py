@@ -1,4 +1,4 @@
-"""What a test of sign-ins works with: sandbox, vault, clock, and everything told meanwhile."""
+"""The bench of a sign-in test: sandbox, vault, clock, and all warnings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Bench:
         return App(known.client_id, known.client_secret, **given)
 
     def issue(self, lifetime_s: float = 1_209_600) -> Tokens:
-        """Tokens as a login brings them."""
+        """Issue tokens as a login does."""
         self.logins += 1
         told = self.server.issue_tokens()
         now = self.clock.now()
@@ -51,7 +51,7 @@ class Bench:
         return Tokens(told["access_token"], told["refresh_token"], expires_at, now)
 
     def keep(self, tokens: Tokens) -> VaultTokenStore:
-        """A login in the vault."""
+        """Save a login in the vault."""
         app = self.app()
         login = SavedLogin(tokens, client_id=app.client_id, client_secret=app.client_secret)
         with self.vault.lock(PROFILE):
@@ -59,14 +59,14 @@ class Bench:
         return VaultTokenStore(self.vault, PROFILE, ACCOUNT)
 
     def token(self, safe: TokenStore, *, app: App | None = None, **fields: Any) -> OAuthToken:
-        """The login as httpx is handed it."""
+        """The login as an httpx auth object."""
         remedy = {"remedy": fields.pop("remedy")} if "remedy" in fields else {}
         http = self.http(random=lambda: 0.0, **fields)
         endpoint = TokenEndpoint(app or self.app(), http, **remedy)
         return OAuthToken(endpoint, safe, clock=self.clock, on_warning=self.warnings.append)
 
     def ask(self, auth: httpx.Auth, **fields: Any) -> Any:
-        """``users/me`` with that login."""
+        """Request ``users/me`` with that login."""
         with self.requester(auth, **fields) as requester:
             return requester.fetch("users/me", parse=lambda answer: answer.body)
 
@@ -76,26 +76,26 @@ class Bench:
         return Requester(self.server.api_url, self.http(**fields), auth=auth, headers=headers)
 
     def http(self, **fields: Any) -> HttpContext:
-        """What its requests share."""
+        """The context that its requests share."""
         return HttpContext(clock=self.clock, contact=CONTACT, **fields)
 
     @property
     def refreshes(self) -> int:
-        """How often the identity host has handed out another access token."""
+        """How often the identity host has issued another access token."""
         issued = sum(item.kind == "access_token" for item in self.server.issued)
         return issued - self.logins
 
     @property
     def token_requests(self) -> int:
-        """Token requests in all."""
+        """The number of token requests in total."""
         return self.server.requests.counts().get("oauth_token", 0)
 
     def expire(self, tokens: Tokens) -> None:
-        """The access token is refused from now on, earlier than its answer said."""
+        """Make Harvest refuse the access token from now on, before its stated expiry."""
         self.server.expire_access_token(tokens.access_token)
 
     def hold_until_refused(self, many: int) -> None:
-        """The identity host answers only after that many requests have met the 401."""
+        """Hold the identity host's answer until that many requests have met the 401."""
         refused = threading.Semaphore(0)
         met = threading.Event()
 
@@ -114,4 +114,4 @@ class Bench:
 
 
 Start = Callable[..., Bench]
-"""Starts a sandbox; keyword arguments are those of its OAuth. The fixture ``start``."""
+"""Starts a sandbox; keyword arguments configure its OAuth. The fixture ``start``."""

@@ -1,4 +1,4 @@
-"""A certificate authority of a test, and what it signs."""
+"""A test's own certificate authority, and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Certificate:
-    """Files of a certificate and its key."""
+    """The files of a certificate and its key."""
 
     certificate: Path
     key: Path
 
     def options(self) -> tuple[str, ...]:
-        """Of the command that serves."""
+        """Options for the command that serves."""
         return ("--tls-cert", str(self.certificate), "--tls-key", str(self.key))
 
 
@@ -31,7 +31,7 @@ class Authority:
     Signs certificates for this machine.
 
     Args:
-        folder: Gets the files.
+        folder: The authority writes its files there.
     """
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
@@ -45,11 +45,11 @@ class Authority:
         self.file.write_bytes(self._sign(self._own))
 
     def trust(self) -> ssl.SSLContext:
-        """Of a client that trusts this authority alone."""
+        """The TLS context of a client that trusts only this authority."""
         return ssl.create_default_context(cafile=str(self.file))
 
     def issue(self, name: str = "server", password: bytes | None = None) -> Certificate:
-        """A certificate for 127.0.0.1 with its key, perhaps encrypted with a password."""
+        """Issue a certificate for 127.0.0.1 with its key, optionally encrypted with a password."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         built = self._build(_name(name), key.public_key()).add_extension(names, critical=False)

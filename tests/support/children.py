@@ -1,4 +1,4 @@
-"""Child processes of tests: forked from a server that has imported everything, or started anew."""
+"""Child processes of tests: forked from a server with all imports done, or started afresh."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import IO, Self
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = "harvest_source.__main__:main"
-"""``harvest-source``."""
+"""The command ``harvest-source``."""
 
 
 class Child:
@@ -43,17 +43,17 @@ class Child:
         self.returncode: int | None = None
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it still runs."""
+        """Send the process a signal if it still runs."""
         if self.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
     def wait(self) -> int:
-        """Wait for its end; its exit code."""
+        """Wait for its end; return its exit code."""
         if self.returncode is None:
             self.returncode = int(self._reply.readline())
             self._reply.close()
@@ -61,10 +61,10 @@ class Child:
 
     def communicate(self, said: str = "", *, timeout: float = 60) -> tuple[str, str]:
         """
-        Say something, close its stdin, read what it says to its end, and wait for it.
+        Write to its stdin, close that, read its output to the end, and wait for the process.
 
         Returns:
-            What came from stdout and stderr.
+            The output on stdout and stderr.
 
         Raises:
             TimeoutError: It has not ended after *timeout* seconds. It is killed.
@@ -77,7 +77,7 @@ class Child:
         listeners = [threading.Thread(target=listen, args=(stream,)) for stream in heard]
         for listener in listeners:
             listener.start()
-        with suppress(BrokenPipeError), self.stdin:  # It need not listen.
+        with suppress(BrokenPipeError), self.stdin:  # It need not read.
             self.stdin.write(said)
         for listener in listeners:
             listener.join(timeout)
@@ -102,7 +102,7 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill it if it still runs."""
+        """Kill the process if it still runs."""
         self.kill()
         self.close()
 
@@ -117,11 +117,11 @@ class _Server:
             self._process = subprocess.Popen(command, cwd=REPOSITORY, pass_fds=[theirs.fileno()])
 
     def order(self, order: Mapping[str, object], descriptors: Sequence[int]) -> None:
-        """Have it fork a child with these descriptors: reply socket, stdin, stdout, stderr."""
+        """Order a child with these descriptors: reply socket, stdin, stdout, stderr."""
         socket.send_fds(self._orders, [f"{json.dumps(order)}\n".encode()], descriptors)
 
     def close(self) -> None:
-        """End it, once its children have ended."""
+        """End the server once its children have ended."""
         self._orders.close()
         self._process.wait()
 
@@ -144,10 +144,10 @@ def fork(
     Start a process in *folder*; the first one takes as long as an interpreter does.
 
     Args:
-        arguments: Of its command line.
-        environment: All of it.
+        arguments: Its command line arguments.
+        environment: Its whole environment.
         call: ``module:function``, called without arguments.
-        stderr: A descriptor that it writes to in place of a pipe.
+        stderr: A descriptor that it writes to instead of a pipe.
     """
     pipes = [os.pipe() for _ in range(3)]
     theirs = [pipe[side] for pipe, side in zip(pipes, (0, 1, 1), strict=True)]

@@ -1,4 +1,4 @@
-"""A headless chromium by its debugging protocol: pages as people get them, and what they fetch."""
+"""A headless chromium by its debugging protocol: pages as users see them, and what they fetch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # It asks its maker what the fields of a page are, as if the page had.
+    # Chromium asks its maker about the fields of a page, as if the page had asked.
     "--disable-features=AutofillServerCommunication",
     "--hide-scrollbars",
     "--remote-debugging-port=0",
@@ -40,7 +40,7 @@ _ALL = (
     "var all = (wanted, root = document) => [...root.querySelectorAll('*')].flatMap(e => ["
     "...(e.matches(wanted) ? [e] : []), ...(e.shadowRoot ? all(wanted, e.shadowRoot) : [])]);"
 )
-"""Every element that fits, in shadow roots too."""
+"""JavaScript: every matching element, also in shadow roots."""
 
 
 class Page:
@@ -67,12 +67,12 @@ class Page:
             pass
         self._number = 0
         self.events: list[dict[str, Any]] = []
-        """What the page told of itself, in order."""
+        """The page's events, in order."""
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command, and its answer."""
+        """Send one command and return its answer."""
         answer = self._send(method, **params)
         assert "error" not in answer, answer["error"]
         return dict(answer["result"])
@@ -84,7 +84,7 @@ class Page:
         length = (
             struct.pack("!BH", 0xFE, size) if size < 1 << 16 else struct.pack("!BQ", 0xFF, size)
         )
-        self._wire.sendall(b"\x81" + length + b"\0\0\0\0" + text)  # Masked by zeros.
+        self._wire.sendall(b"\x81" + length + b"\0\0\0\0" + text)  # Masked with zeros.
         while True:
             answer = self._receive()
             if answer.get("id") == self._number:
@@ -104,7 +104,7 @@ class Page:
         self.call("Page.navigate", url=url)
 
     def evaluate(self, script: str) -> Any:
-        """The value of a JavaScript expression, or of what it promises."""
+        """The value of a JavaScript expression, or of its promise."""
         found = self.call(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
         )
@@ -112,7 +112,7 @@ class Page:
         return found["result"].get("value")
 
     def until(self, condition: str) -> None:
-        """Wait in the page until *condition* is true; a navigation cuts it short: then again."""
+        """Wait in the page until *condition* is true; start again if a navigation interrupts it."""
         wait = (
             f"new Promise(done => {{ const look = () => ({condition}) ? done(true) : "
             "requestAnimationFrame(look); look(); })"
@@ -149,7 +149,7 @@ class Page:
             self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def show(self, width: int, *, height: int = 900, dark: bool = False) -> None:
-        """Have a screen of this size, light or dark."""
+        """Set a screen of this size, light or dark."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -166,13 +166,13 @@ class Page:
         path.write_bytes(base64.b64decode(found["data"]))
 
     def print(self, path: Path) -> None:
-        """The page as PDF, on the paper that it asks for."""
+        """Print the page as PDF, in its own paper size."""
         found = self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
         path.write_bytes(base64.b64decode(found["data"]))
 
     def complaints(self) -> list[str]:
-        """Errors that the browser's console has."""
-        self.evaluate("1")  # What was said before is received by then.
+        """The errors in the browser's console."""
+        self.evaluate("1")  # Earlier messages have arrived by then.
         found = []
         for each in self.events:
             if each["method"] == "Log.entryAdded" and each["params"]["entry"]["level"] == "error":
@@ -194,7 +194,7 @@ def open_page(profile: Path) -> Iterator[Page]:
     A tab of a new browser.
 
     Args:
-        profile: Folder for what the browser keeps. :func:`list_requests` reads it afterwards.
+        profile: Folder for the browser's own data. :func:`list_requests` reads it afterwards.
     """
     assert CHROMIUM is not None
     profile.mkdir(parents=True, exist_ok=True)
@@ -228,13 +228,13 @@ def open_page(profile: Path) -> Iterator[Page]:
 
 def list_foreign(profile: Path) -> set[str]:
     """
-    Hosts and addresses of other machines that pages asked for, by the browser's log of its network.
+    Hosts and addresses of other machines that pages requested, by the browser's network log.
 
-    Workers, frames, sockets, and names that were only looked up count too. What the browser asks
-    for itself, such as its own updates, does not.
+    Workers, frames, sockets and names that were only looked up count too. The browser's own
+    requests, such as for updates, do not count.
 
     Args:
-        profile: Of a browser that has ended.
+        profile: Folder of a browser that has ended.
     """
     log = json.loads((profile / "net.json").read_text())
     kinds = {number: name for name, number in log["constants"]["logEventTypes"].items()}
@@ -252,10 +252,10 @@ def list_foreign(profile: Path) -> set[str]:
 
 
 _BROWSER = (None, "not an origin")
-"""Who asks for what belongs to no page: the browser itself, or a person who types an address."""
+"""Initiators that belong to no page: the browser itself, or a person who types an address."""
 
 _OURS = re.compile(r"file://|127\.0\.0\.1|localhost")
-"""In the key by which the browser keeps the connections of our pages apart from others."""
+"""Part of the key by which the browser separates our pages' connections from others."""
 
 _LOCAL = re.compile(
     r"(?:https?|wss?)://(?:127\.0\.0\.1|localhost)(?:[:/]|$)|file:|data:|blob:|about:"

@@ -24,7 +24,7 @@ ID_URL = "SOURCES__HARVEST__ID_URL"
 
 @dataclass(frozen=True)
 class Result:
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -32,13 +32,13 @@ class Result:
 
     @property
     def complaints(self) -> str:
-        """stderr without the lines that tell how far a slow machine has come."""
+        """stderr without the progress lines that a slow machine prints."""
         lines = self.err.splitlines(keepends=True)
         return "".join(line for line in lines if not line.startswith(MARK))
 
     @property
     def json(self) -> Any:
-        """stdout as the one JSON object it must be."""
+        """stdout, which must be one JSON object."""
         return json.loads(self.out)
 
 
@@ -59,7 +59,7 @@ def build_settings(server: Sandbox) -> dict[str, str]:
 
 
 def build_environment(folder: Path) -> dict[str, str]:
-    """dlt's own settings for a run that leaves nothing outside *folder*."""
+    """dlt's own settings for a run that writes nothing outside *folder*."""
     return {
         **DEFAULTS,
         "DLT_DATA_DIR": str(folder / "dlt"),
@@ -78,7 +78,7 @@ def start_command(
     call: str = COMMAND,
     stderr: int | None = None,
 ) -> Child:
-    """``harvest-source`` in a process of its own in *folder*; see :func:`fork`."""
+    """Start ``harvest-source`` in its own process in *folder*; see :func:`fork`."""
     environment = {**clean_environment(), **build_environment(folder), **settings}
     return fork(*arguments, folder=folder, environment=environment, call=call, stderr=stderr)
 
@@ -90,7 +90,7 @@ def run_command(
     call: str = COMMAND,
     said: str = "",
 ) -> Result:
-    """``harvest-source`` in a process of its own, *said* on its stdin, to its end."""
+    """Run ``harvest-source`` in its own process to its end, with *said* on stdin."""
     child = start_command(*arguments, folder=folder, settings=settings, call=call)
     out, err = child.communicate(said, timeout=120)
     return Result(child.wait(), out, err)
@@ -99,7 +99,7 @@ def run_command(
 def run_interpreter(
     *arguments: str, folder: Path, settings: Mapping[str, str], module: str = "harvest_source"
 ) -> Result:
-    """``python -m harvest_source``: slow, for what depends on imports and on the interpreter."""
+    """Run ``python -m harvest_source``: slow, for tests of imports and of the interpreter."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
@@ -113,7 +113,7 @@ def run_interpreter(
 
 
 def run_shell(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A shell's command line, in which ``harvest`` is a new interpreter with our command."""
+    """Run a shell command line in which ``harvest`` is our command in a new interpreter."""
     shell = f'harvest() {{ "{sys.executable}" -m harvest_source "$@"; }}; {command}'
     return subprocess.run(
         ["sh", "-c", shell],
@@ -127,6 +127,6 @@ def run_shell(folder: Path, command: str, **environment: str) -> subprocess.Comp
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings that the developer may have for real."""
+    """This process's environment without the developer's real settings."""
     ours = ("SOURCES__", "DESTINATION__", "DLT_", "RUNTIME__", "COLUMNS", "HARVEST_SOURCE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

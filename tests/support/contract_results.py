@@ -1,4 +1,4 @@
-"""What the contract's story ended with, for each destination and step: ``tests/CONTRACT.md``."""
+"""How the contract's story ended, for each destination and step: ``tests/CONTRACT.md``."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Result:
     One line.
 
     Attributes:
-        destination: A name of :mod:`tests.support.destinations`, with a version where it ran in an
-            environment of its own.
+        destination: A name of :mod:`tests.support.destinations`, with a version if it ran in its
+            own environment.
         result: :data:`OK`, ``FAILED``, :data:`NOT_REACHED`, or why it was not tried.
     """
 
@@ -42,7 +42,7 @@ class Result:
     day: str = ""
 
     def is_of(self, name: str) -> bool:
-        """Whether it is of the destination *name*, in whichever version."""
+        """Whether it belongs to the destination *name*, in any version."""
         return self.destination.partition(" ")[0] == name
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Result:
 
 
 def parse(line: str) -> Result | None:
-    """The result that a line of the table has; None for any other line."""
+    """The result in a line of the table; None for any other line."""
     cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
     if len(cells) != len(Result.__dataclass_fields__) or line in HEAD:
         return None
@@ -59,17 +59,17 @@ def parse(line: str) -> Result | None:
 
 
 def read() -> tuple[Result, ...]:
-    """Every line of the file; none if there is no file."""
+    """Every line of the file; none if the file does not exist."""
     lines = FILE.read_text().splitlines() if FILE.exists() else []
     return tuple(found for line in lines if (found := parse(line)))
 
 
 def write(results: Iterable[Result], order: Sequence[str]) -> None:
     """
-    Put *results* in place of what the file has of their destinations.
+    Replace the file's lines of the destinations in *results*.
 
     Args:
-        order: Names of destinations, as the table is to have them.
+        order: Names of destinations, in the order of the table.
     """
     new = list(results)
     told = {each.destination for each in new}
@@ -81,5 +81,5 @@ def write(results: Iterable[Result], order: Sequence[str]) -> None:
 
 
 def today() -> str:
-    """The day, as the table has it."""
+    """The day in the table's format."""
     return date.today().isoformat()  # noqa: DTZ011 - for people

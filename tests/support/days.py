@@ -39,7 +39,7 @@ def windows_and_days(draw: st.DrawFn) -> tuple[DateWindow, date, date]:
 
 
 def count_in(rows: list[date], window: DateWindow) -> int:
-    """What Harvest would count: by its inclusive bounds, not by our half-open ones."""
+    """What Harvest would count: by its inclusive bounds, not our half-open ones."""
     params = window.params()
     first = date.fromisoformat(params.get("from", date.min.isoformat()))
     last = date.fromisoformat(params.get("to", date.max.isoformat()))

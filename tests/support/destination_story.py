@@ -1,4 +1,4 @@
-"""One story for every destination: what happens to an account, and what must then be where."""
+"""One story for every destination: what happens to an account, and what its tables must hold."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TABLES = (
 """Long, with arrays, with history, short, read whole, dated, below a parent."""
 SETTINGS: dict[str, Any] = {"history": ["projects"]}
 HOURS = 1.234567891
-"""All the digits after the point that a column has."""
+"""A number with as many decimal places as a column has."""
 TEXT = 'It\'s 100 % "quoted", {braced}; \\n \N{SNOWMAN}'
 
 
@@ -98,7 +98,7 @@ class DestinationLab(Lab):
         return super().sync(*tables, **self.target, settings=settings, **options)
 
     def verify(self, **options: Any) -> VerifyReport:
-        """``verify`` of the tables of the story, by the machine's clock."""
+        """Run ``verify`` on the tables of the story, by the machine's clock."""
         settings = self.settings | SETTINGS | self._format
         return super().verify(**{**self.target, "settings": settings, "hooks": None} | options)
 
@@ -111,7 +111,7 @@ class DestinationLab(Lab):
 
     @contextmanager
     def reader(self) -> Iterator[dlt.Pipeline]:
-        """Plain dlt, attached to the dataset with a working folder of its own."""
+        """Plain dlt, attached to the dataset with a separate working folder."""
         if self._pipeline is not None:
             yield self._pipeline
             return
@@ -132,7 +132,7 @@ class DestinationLab(Lab):
 
     @contextmanager
     def querying(self) -> Iterator[Sql]:
-        """Our own reader, by plain dlt's client; of tables in files by ours, as in every run."""
+        """Our own reader through plain dlt's client; for tables in files ours, as in every run."""
         if self.server_kind.format:
             with self.working():
                 pipeline = attach(destination=self.server_kind.destination)
@@ -143,7 +143,7 @@ class DestinationLab(Lab):
             yield Sql(client, pipeline.default_schema)
 
     def table(self, name: str, *, account_id: int | None = None) -> list[Row]:
-        """Every row of a table, by plain dlt's client, with the types of its schema."""
+        """Every row of a table, through plain dlt's client, with the types of its schema."""
         with self.reader() as pipeline:
             if self.server_kind.format:
                 return self._read_files(pipeline, name, account_id)
@@ -159,7 +159,7 @@ class DestinationLab(Lab):
         return [row for row in rows if account_id in (None, row.get("account_id"))]
 
     def _read_files(self, pipeline: dlt.Pipeline, name: str, account_id: int | None) -> list[Row]:
-        """By the format's own library, as dlt opens it: DuckDB needs extensions for them."""
+        """Read through the format's own library, as dlt does: DuckDB needs extensions for them."""
         if self.server_kind.format == "delta":
             from dlt.common.libs.deltalake import get_delta_tables
 
@@ -181,7 +181,7 @@ class DestinationLab(Lab):
 
 
 def _as_typed(value: Any, kind: str) -> Any:
-    """A value as Python has it, whatever the destination makes of it."""
+    """A value with its Python type, whatever the destination returns for it."""
     if value is None:
         return None
     if kind == "decimal":
@@ -197,14 +197,14 @@ def _as_typed(value: Any, kind: str) -> Any:
 
 
 class Story:
-    """What happens to one account, step by step; every step leaves the tables as Harvest's."""
+    """One account's events, step by step; after each step the tables equal Harvest's."""
 
     def __init__(self, lab: DestinationLab) -> None:
         self.lab = lab
         self.server = lab.server
 
     def sync(self, **options: Any) -> SyncReport:
-        """One run, an hour after the last, that must go well."""
+        """Run once, an hour after the last run; the run must succeed."""
         self.lab.rest()
         report = self.lab.sync(*TABLES, **options)
         assert report.status == "ok", str(report.as_dict()["errors"])
@@ -212,7 +212,7 @@ class Story:
         return report
 
     def assert_whole(self) -> None:
-        """Every table is what the sandbox serves now, child tables too; each row once."""
+        """Every table equals what the sandbox serves now, child tables too; each row once."""
         account_id = self.server.account_id
         with self.lab.reader():
             for name in TABLES:
@@ -233,13 +233,13 @@ class Story:
                     assert not found, f"{table}: {found}"
 
     def first_load(self) -> None:
-        """Every table from nothing."""
+        """Load every table from nothing."""
         self.lab.stop_timers()
         self.sync()
         self.assert_whole()
 
     def edits(self) -> None:
-        """Rows that changed and rows that are new; all digits, every kind of character."""
+        """Changed rows and new rows, with all digits and every kind of character."""
         entry, project = self.server.rows("time_entries")[0], self.server.rows("projects")[0]
         self.server.edit("time_entries", entry["id"], hours=HOURS, notes=TEXT)
         self.server.edit("time_entries", self.server.rows("time_entries")[1]["id"], notes="")
@@ -260,7 +260,7 @@ class Story:
         self.assert_whole()
 
     def new_field(self) -> None:
-        """A field that Harvest adds becomes a column; an empty text stays one, and null is null."""
+        """A new Harvest field becomes a column; an empty text stays empty, and null stays null."""
         entry = self.server.rows("time_entries")[0]
         self.server.edit("time_entries", entry["id"], notes="Again")
         self.server.alter("time_entries", "set_field", name="brand_new", value="")
@@ -273,7 +273,7 @@ class Story:
         self.assert_whole()
 
     def type_conflict(self) -> None:
-        """A value that its column cannot hold is kept, exactly, beside it."""
+        """A value that does not fit its column is kept exactly, beside it."""
         entry = self.server.rows("time_entries")[0]
         self.server.edit("time_entries", entry["id"], notes="Once more")
         self.server.alter("time_entries", "set_field", name="hours", value="about 3")
@@ -289,7 +289,7 @@ class Story:
         self.assert_whole()
 
     def deletion(self) -> None:
-        """What Harvest deleted leaves with everything below it, and is recorded."""
+        """Rows that Harvest deleted leave with everything below them, and are recorded."""
         payment = self.server.rows("invoice_payments")[0]
         entry = self.server.rows("time_entries")[2]
         self.server.delete("invoices", payment["invoice_id"], force=True)
@@ -319,7 +319,7 @@ class Story:
         self.assert_whole()
 
     def kill(self) -> None:
-        """A run that is killed while it loads: the next one heals, and no row is there twice."""
+        """If a run is killed during its load, the next one heals, and no row is duplicated."""
         for at, moment in enumerate((NORMALIZED, FIRST_COPIED, COPIED, LOADED)):
             self._change(f"Before kill {at}")
             self._kill(moment)
@@ -340,7 +340,7 @@ class Story:
         self.lab.rest()
 
     def verify(self) -> None:
-        """The warehouse against Harvest's own totals, with a row of its own in the warehouse."""
+        """Compare with Harvest's own totals; the warehouse gets a row for the comparison."""
         before = len(self.lab.table("verify_runs"))
         found = self.lab.verify()
         assert found.exit_code == 0, found.as_dict()
@@ -367,7 +367,7 @@ class Story:
         return sorted(rows, key=lambda row: row["valid_from"])
 
     def forgetting(self) -> None:
-        """Old runs leave; what tells of a table, and what a new working folder needs, stays."""
+        """Rows about old runs leave; those about tables or needed by a new working folder stay."""
         before = {row["id"] for row in self.lab.table("sync_runs")}
         self.lab.rest(100 * DAY)
         self.sync()
@@ -378,7 +378,7 @@ class Story:
         self.assert_whole()
 
     def second_machine(self) -> None:
-        """With an empty working folder a run goes on where the last one ended."""
+        """With an empty working folder a run continues where the last one ended."""
         shutil.rmtree(self.lab.folder / "dlt")
         self.server.edit("time_entries", self.server.rows("time_entries")[0]["id"], notes="New")
         report = self.sync()
@@ -386,12 +386,12 @@ class Story:
         self.assert_whole()
 
     def statements(self) -> None:
-        """Every statement of ours, also those that no other step of the story has sent."""
+        """Every statement of ours, also those that no other step of the story sends."""
         with self.lab.querying() as sql:
             for statement in CATALOGUE:
                 for text, values in statement.render(sql, sql.dialect):
                     if self.lab.server_kind.format and not text.startswith("SELECT"):
-                        continue  # Rows of files are changed by commits.
+                        continue  # Commits change the rows of files.
                     client = sql.client
                     given = [as_parameter(value, sql.dialect) for value in values]
                     with client.execute_query(text, *given) as cursor:
@@ -416,10 +416,10 @@ STEPS: tuple[Callable[[Story], None], ...] = (
 """The whole story, in order."""
 
 LATER = (Story.first_load, Story.edits, *[Story.children] * 8, Story.forgetting, Story.edits)
-"""What becomes of rows about runs a hundred days later."""
+"""What happens to rows about runs after a hundred days."""
 
 SHORT = (Story.first_load, Story.children, Story.deletion)
-"""What the suite tells of each destination."""
+"""The part that the suite tells to each destination."""
 
 
 class Told(NamedTuple):
@@ -432,14 +432,14 @@ class Told(NamedTuple):
 
 
 def name_of(step: Callable[[Story], None]) -> str:
-    """A step as people read it."""
+    """A step's name for readers."""
     return step.__name__.replace("_", " ")
 
 
 def tell(
     server: Server, folder: Path, steps: tuple[Callable[[Story], None], ...] = STEPS
 ) -> Iterator[Told]:
-    """Tell the story of one destination; it ends with the first step that fails."""
+    """Tell the story of one destination; stop after the first step that fails."""
     with DestinationLab(folder, server, entries=60, invoices=8) as lab:
         story = Story(lab)
         for step in steps:

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 Environment = Mapping[str, str]
-"""Settings of dlt's, as environment variables."""
+"""dlt settings, as environment variables."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Server:
     One destination that tests can load into.
 
     Attributes:
-        name: In the table of the contract.
-        destination: As dlt calls it.
-        start: Starts what it needs with its files in a folder, and stops it; gives the settings
+        name: Its name in the table of the contract.
+        destination: dlt's name for it.
+        start: Starts what it needs, with its files in a folder, and stops it; returns the settings
             that lead there.
         why_not: Why it cannot be tried here; empty if it can.
-        format: Of its tables, where they are files.
-        extensions: Packages with extensions of DuckDB, of DuckDB's own version.
+        format: The format of its tables, if they are files.
+        extensions: Packages with DuckDB extensions, in DuckDB's own version.
     """
 
     name: str
@@ -67,7 +67,7 @@ def _start_sqlite(folder: Path) -> Iterator[Environment]:
 
 @contextmanager
 def _start_mariadb(folder: Path) -> Iterator[Environment]:
-    """A server on 127.0.0.1 with its files in *folder*; the system's own is not touched."""
+    """A server on 127.0.0.1 with its files in *folder*; the system's own server is not touched."""
     data = folder / "mariadb"
     common = ["--no-defaults", f"--datadir={data}", "--user=root"]
     install = ["mariadb-install-db", *common, "--auth-root-authentication-method=normal"]
@@ -133,7 +133,7 @@ def _start_ducklake(folder: Path) -> Iterator[Environment]:
 
 
 def _find_extension(name: str) -> Path | None:
-    """The file of a DuckDB extension that PyPI has as a package, for the installed DuckDB."""
+    """The file of a DuckDB extension that PyPI packages, for the installed DuckDB."""
     with suppress(ImportError):
         if (found := find_spec(f"duckdb_extension_{name}")) and found.origin:
             file = f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"

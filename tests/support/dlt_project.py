@@ -1,4 +1,4 @@
-"""The folder that dlt takes for its project in this process: settings and relative files."""
+"""The folder that dlt uses as its project in this process: settings and relative files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 @contextlib.contextmanager
 def enter_project(folder: Path) -> Iterator[None]:
     """
-    Have *folder* as the current folder and as dlt's project, until the block ends.
+    Make *folder* the current folder and dlt's project until the block ends.
 
-    dlt keeps the folder of its project beside the current one: a test that ran before in the same
-    process may have left another one there.
+    dlt stores its project folder separately from the current one: an earlier test in the same
+    process may have left another folder there.
     """
     context = Container()[PluggableRunContext]
     before = Path(context.context.run_dir).absolute()

@@ -1,4 +1,4 @@
-"""A keyring of the tests: a file where no other program looks."""
+"""A keyring for tests: a file that no other program reads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from keyring.backend import KeyringBackend
 
 FILE = "DRAWER_FILE"
-"""Variable that names the file."""
+"""The variable that names the file."""
 
 
 class Drawer(KeyringBackend):
-    """Keeps passwords in the file."""
+    """Keeps passwords in that file."""
 
     priority = 5
 

@@ -1,4 +1,4 @@
-"""Pages of JSON that are drawn, written as text, and the decoders that read them."""
+"""Randomly drawn JSON pages, written as text, and the decoders that read them."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ COLUMNS = (
 )
 PLAIN = record(*COLUMNS)
 WITH_ARRAY = record(*COLUMNS, array_of("roles", "Names"))
-"""Arrays always take the exact way."""
+"""Arrays always take the exact path."""
 
 SNAKE_CASE: Callable[[str], str] = NamingConvention().normalize_path
 
-# JSON as it is written: numbers keep their digits, objects their repeated members.
+# JSON as written: numbers keep their digits, objects their repeated members.
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def read(body: str) -> Any:
     )
 
 
-# The oracle: which cells a record must have.
+# The oracle: the cells that a record must have.
 
 
 def leaves(row: Obj, rename: Callable[[str], str], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -127,7 +127,7 @@ def same_json(one: Any, other: Any) -> bool:
 
 
 def holds(cell: Any, leaf: Any) -> bool:
-    """Whether a cell is a leaf, exactly."""
+    """Whether a cell equals a leaf exactly."""
     if isinstance(leaf, list):
         return isinstance(cell, str) and is_json(cell) and same_json(read(cell), leaf)
     if isinstance(leaf, bool):
@@ -163,7 +163,7 @@ def is_json(cell: str) -> bool:
 
 
 def family(column: str) -> str:
-    """A column and the columns of its misfits are one family."""
+    """A column and the columns of its misfits form one family."""
     return column.partition("__v_text")[0]
 
 
@@ -179,7 +179,7 @@ def assert_found(row: Obj, cells: dict[str, Any], rename: Callable[[str], str]) 
     for name, sent in expected.items():
         assert len(sent) == len(found[name]), (name, sent, found[name])
         if len(sent) > 5:
-            continue  # Permutations take too long; the number of cells is checked.
+            continue  # Permutations take too long, so only the number of cells is checked.
         assert any(all(map(holds, order, sent)) for order in permutations(found[name])), (
             name,
             sent,
@@ -257,7 +257,7 @@ FITTING: dict[Type, st.SearchStrategy[Any]] = {
 
 @st.composite
 def tidy_rows(draw: st.DrawFn) -> Obj:
-    """Records about as declared, which the fast way should take more often than not."""
+    """Records roughly as declared, most of which should take the fast path."""
     cells = {c.name: draw(st.none() | FITTING[c.type]) for c in COLUMNS if draw(st.integers(0, 2))}
     client = tuple((name[8:], each) for name, each in cells.items() if name.startswith("client__"))
     plain = tuple((name, each) for name, each in cells.items() if not name.startswith("client__"))
@@ -275,7 +275,7 @@ fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 class WatchedDecoder(Decoder):
-    """Remembers whether the last page had to go the exact way."""
+    """Records whether the last page had to take the exact path."""
 
     went_exactly = False
 

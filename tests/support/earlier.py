@@ -12,7 +12,7 @@ from tests.support.lab import Lab
 
 
 def forget_own_tables(lab: Lab, *names: str) -> None:
-    """Drop tables of ours from the warehouse and from dlt's schema of it."""
+    """Drop tables of ours from the warehouse and from dlt's schema for it."""
     for name in names:
         lab.alter(f"DROP TABLE {name}")
     with lab.working():

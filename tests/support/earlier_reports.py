@@ -1,4 +1,4 @@
-"""A warehouse as the version before made it: reports with columns ``from`` and ``to``."""
+"""A warehouse as the previous version made it: reports with columns ``from`` and ``to``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def make_earlier(
     destination: Any = None,
 ) -> None:
     """
-    Turn the lab's warehouse, and dlt's schema and state of it, into an earlier one.
+    Turn the lab's warehouse, and dlt's schema and state for it, into an earlier one.
 
     Args:
-        owed: Removals that the state of the first account owes, by report.
+        owed: Pending removals in the state of the first account, by report.
         alter: Runs a statement in the warehouse; by default in the lab's DuckDB file.
-        destination: dlt's; by default the lab's DuckDB file.
+        destination: dlt's destination; by default the lab's DuckDB file.
     """
     alter = alter or lab.alter
     destination = destination or NamingDuckDB(credentials=str(lab.database))

@@ -1,4 +1,4 @@
-"""Environments of other libraries than the tests' own, made from a package index."""
+"""Environments with other libraries than the tests' own, installed from a package index."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.support.children import REPOSITORY
 @cache
 def make_environment(place: Path, *packages: str) -> Path:
     """
-    A new environment in the folder *place*; its Python.
+    Create a new environment in the folder *place*; return its Python.
 
     Args:
-        packages: What ``pip install`` is given.
+        packages: The arguments of ``pip install``.
     """
     python = place / "bin" / "python"
     pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
     make, install = [sys.executable, "-m", "venv", str(place)], [str(python), *pip]
-    if uv := shutil.which("uv"):  # Seconds instead of a minute.
+    if uv := shutil.which("uv"):  # Takes seconds instead of a minute.
         make = [uv, "venv", "-q", "--python", sys.executable, str(place)]
         install = [uv, "pip", "install", "-q", "--python", str(python)]
     subprocess.run(make, check=True)
@@ -31,14 +31,14 @@ def make_environment(place: Path, *packages: str) -> Path:
 
 
 def make_dbt_environment(place: Path, *packages: str) -> Path:
-    """An environment with this package and its extra ``dbt``; its Python."""
+    """Create an environment with this package and its extra ``dbt``; return its Python."""
     return make_environment(place, "-e", f"{REPOSITORY}[dbt]", *packages)
 
 
 def run_code(
     python: Path, code: str, *arguments: str, folder: Path
 ) -> subprocess.CompletedProcess[str]:
-    """Run *code* in an environment, in *folder*, with nothing of this process's environment."""
+    """Run *code* in an environment, in *folder*, with none of this process's variables."""
     return subprocess.run(
         [str(python), "-W", "ignore", "-c", code, *arguments],
         cwd=folder,

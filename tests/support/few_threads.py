@@ -1,4 +1,4 @@
-"""A process that can start one thread of a pool and no second one, as with too little memory."""
+"""A process that can start one thread of a pool but no second one, as with too little memory."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import FrameType
 from typing import Any, Final
 
 _TOO_LARGE: Final = 1 << 46
-"""Bytes of stack that no process gets."""
+"""A stack size in bytes that no process gets."""
 
 
 def main() -> None:
-    """Run ``harvest-source`` so; in a forked child."""
+    """Run ``harvest-source`` under that limit; in a forked child."""
     threading.setprofile(_refuse_more)
     from harvest_source.__main__ import main as run
 
@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def _refuse_more(_frame: FrameType, _event: str, _argument: Any) -> None:
-    """Called first in each new thread: once a pool's thread runs, no other one can begin."""
+    """Called first in each new thread: once one thread of a pool runs, no other can start."""
     sys.setprofile(None)
     if threading.current_thread().name.startswith("harvest-job"):
         threading.stack_size(_TOO_LARGE)

@@ -2,9 +2,8 @@
 A process that has imported everything once and forks a child for each order.
 
 A fresh interpreter takes over a second to import dlt, DuckDB and Arrow; a fork takes milliseconds.
-A child has its own environment, working folder, standard streams and signals, and its own process
-id: a SIGKILL ends it and nothing else. It leaves the interpreter the regular way, exit hooks
-included.
+A child has its own environment, working folder, standard streams, signals and process id: a SIGKILL
+ends only that child. It exits in the regular way, including exit hooks.
 
 Run as ``python -m tests.support.fork_server DESCRIPTOR``, one end of a Unix stream socket. An order
 is one line of JSON with the descriptors of a reply socket, stdin, stdout and stderr. The reply
@@ -35,13 +34,13 @@ LIBRARIES = (
     "dlt.destinations.impl.duckdb.duck",
     "pyarrow.parquet",
 )
-"""Imported before the first fork, with all of ``harvest_source`` but what is optional."""
+"""Imported before the first fork, with all of ``harvest_source`` except the optional parts."""
 OPTIONAL = ("harvest_source.pages.", "harvest_source.ask.mcp.")
-"""Modules that need libraries of extras. What draws charts starts threads, too."""
+"""Modules that need the libraries of extras. The chart libraries also start threads."""
 
 
 class _Server:
-    """Forks children and tells how they ended."""
+    """Forks children and reports how they ended."""
 
     def __init__(self, orders: socket.socket) -> None:
         self._orders = orders
@@ -52,7 +51,7 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self) -> dict[str, Any] | None:
-        """Serve until the other end hangs up; returns, in each child, what it is to do."""
+        """Serve until the other end hangs up; in each child, return its order."""
         while True:
             ready, _, _ = select.select([self._orders.fileno(), self._ended], [], [])
             if self._ended in ready:
@@ -111,9 +110,9 @@ def _take_streams(descriptors: list[int]) -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """Take the place of a process that was started in the regular way."""
+    """Make this process like one that was started in the regular way."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # A shell that runs a command in the background has it ignore Ctrl-C, and so its children.
+    # A background shell makes its command ignore Ctrl-C, and the children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(order["env"])
@@ -127,15 +126,15 @@ def _become(order: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Serve; in a child, do what was ordered."""
-    os.environ.update(DEFAULTS)  # Arrow reads one of them as it is imported.
+    """Serve; in a child, carry out the order."""
+    os.environ.update(DEFAULTS)  # Arrow reads one of them on import.
     ours = pkgutil.walk_packages(harvest_source.__path__, "harvest_source.")
     names = (each.name for each in ours if not each.name.startswith(OPTIONAL))
     for name in (*LIBRARIES, *names):
         import_module(name)
-    # Importing DuckDB opens a database with threads, which no child would have.
+    # Importing DuckDB opens a database with threads, which a forked child would lack.
     duckdb.default_connection().close()
-    gc.freeze()  # Looking for garbage in the imported modules would copy their pages.
+    gc.freeze()  # Garbage collection would copy the pages of the imported modules.
     order = _Server(socket.socket(fileno=int(sys.argv[1]))).run()
     if order is not None:
         _become(order)

@@ -1,4 +1,4 @@
-"""Four tables that stand for all of them: something new in each, and whole again in the end."""
+"""Four tables that stand for all: a change in each, and everything equal in the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TABLES = ("time_entries", "invoices", "clients", "roles")
 
 
 def change(lab: Lab) -> None:
-    """Something new in every table, long before the next run."""
+    """Change something in every table, long before the next run."""
     lab.rest()
     for table in TABLES:
         lab.server.edit(table, lab.server.rows(table)[0]["id"], created_at=lab.clock())
@@ -20,7 +20,7 @@ def change(lab: Lab) -> None:
 
 
 def assert_whole(lab: Lab) -> None:
-    """Every table is what Harvest has, and a further run has nothing to complain about."""
+    """Every table equals Harvest's, and a further run has nothing to report."""
     for table in TABLES:
         assert_equal(lab, table)
     lab.rest()
@@ -29,5 +29,5 @@ def assert_whole(lab: Lab) -> None:
 
 
 def rows_read(report: SyncReport, table: str = "time_entries") -> int:
-    """How many records of *table* a run read."""
+    """The number of records of *table* that a run read."""
     return report.tables[table].rows

@@ -15,7 +15,7 @@ from harvest_source.warehouse.lock import only_sync
 from tests.support.children import Child, fork
 
 HELD_SINCE = datetime(2026, 6, 17, 12, tzinfo=UTC)
-"""When the holder of a lock says that it took it."""
+"""The time at which the holder of a lock says it took it."""
 
 
 @contextmanager
@@ -30,40 +30,40 @@ def _holding(call: str, what: Path, *more: str) -> Iterator[Child]:
 
 @contextmanager
 def reading(database: Path) -> Iterator[Child]:
-    """Another process that has a DuckDB file open to read it."""
+    """Another process that has a DuckDB file open for reading."""
     with _holding("read", database) as child:
         yield child
 
 
 @contextmanager
 def writing(database: Path) -> Iterator[Child]:
-    """Another process that has a DuckDB file open to write it."""
+    """Another process that has a DuckDB file open for writing."""
     with _holding("write", database) as child:
         yield child
 
 
 @contextmanager
 def syncing(folder: Path, pipeline: str = "harvest") -> Iterator[Child]:
-    """Another process that has the lock of *pipeline* in *folder*."""
+    """Another process that holds the lock of *pipeline* in *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
     with _holding("lock", folder, pipeline) as child:
         yield child
 
 
 def read() -> None:
-    """In the child: open the file named, and wait."""
+    """In the child: open the named file for reading, and wait."""
     with duckdb.connect(sys.argv[1], read_only=True):
         _wait()
 
 
 def write() -> None:
-    """In the child: open the file named for writing, and wait."""
+    """In the child: open the named file for writing, and wait."""
     with duckdb.connect(sys.argv[1]):
         _wait()
 
 
 def lock() -> None:
-    """In the child: take the lock of the folder and pipeline named, and wait."""
+    """In the child: take the lock of the named folder and pipeline, and wait."""
     with only_sync(sys.argv[2], Path(sys.argv[1]), now=HELD_SINCE):
         _wait()
 

@@ -1,4 +1,4 @@
-"""Questions answered without processes: the worker's own code, what goes to it and back as JSON."""
+"""Questions answered without processes: the worker's own code, with JSON in both directions."""
 
 from __future__ import annotations
 

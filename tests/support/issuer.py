@@ -1,4 +1,4 @@
-"""A company's issuer of tokens: a real server on this machine, with keys of its own."""
+"""A company's issuer of tokens: a real server on this machine, with its own keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def make_key(kind: str = "ES256") -> Private:
-    """A new private key: of an elliptic curve, or of RSA."""
+    """A new private key: elliptic curve or RSA."""
     if kind == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -41,13 +41,13 @@ def publish(key: Private, key_id: str, **others: str) -> dict[str, Any]:
 
 
 def encode(value: Any) -> str:
-    """A part of a token."""
+    """Encode one part of a token."""
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 def sign_with_public_key(claims: Mapping[str, Any], key: Private, key_id: str) -> str:
-    """A token with a shared secret for which a careless server takes the public key's text."""
+    """A token signed with a shared secret: the public key's text, which careless servers accept."""
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -56,20 +56,20 @@ def sign_with_public_key(claims: Mapping[str, Any], key: Private, key_id: str) -
 
 
 def write_unsigned(claims: Mapping[str, Any], key_id: str) -> str:
-    """A token that says that it needs no signature."""
+    """A token that claims to need no signature."""
     return f"{encode({'alg': 'none', 'kid': key_id})}.{encode(dict(claims))}."
 
 
 @dataclass
 class Issuer:
     """
-    What the issuer is and says.
+    The issuer's keys, callers and answers.
 
     Attributes:
-        keys: By id.
-        asked: How often each path was asked for.
-        is_away: Every request is answered 503.
-        people: Claims of the tokens that each client gets.
+        keys: The keys by id.
+        asked: How often each path was requested.
+        is_away: Whether every request is answered with 503.
+        people: The token claims that each client gets.
     """
 
     url: str = "https://issuer.example/realm"
@@ -79,7 +79,7 @@ class Issuer:
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
-        """What is at its well-known address."""
+        """The document at its well-known address."""
         return {
             "issuer": self.url,
             "jwks_uri": f"{self.url}/keys",
@@ -92,27 +92,27 @@ class Issuer:
         }
 
     def list_keys(self) -> dict[str, Any]:
-        """What is at the address of its keys."""
+        """The document at the address of its keys."""
         return {"keys": [publish(key, key_id) for key_id, key in self.keys.items()]}
 
     def claim(self, audience: Any, **others: Any) -> dict[str, Any]:
-        """Claims of a token that counts; None as a value leaves one out."""
+        """The claims of a valid token; None as a value leaves a claim out."""
         now = int(time.time())
         usual = {"iss": self.url, "aud": audience, "iat": now, "exp": now + 300, "sub": "ada"}
         found = {**usual, "scope": "openid hours", **others}
         return {name: value for name, value in found.items() if value is not None}
 
     def sign(self, claims: Mapping[str, Any], key_id: str = "one", **header: Any) -> str:
-        """A token."""
+        """Sign a token."""
         key = self.keys[key_id]
         algorithm = "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256"
         given = {"kid": key_id, "alg": algorithm, **header}
-        # As they are: the library refuses to make some claims that a server must refuse.
+        # Encoded here: the library refuses some claims that a server must refuse.
         content = json.dumps(dict(claims)).encode()
         return jwt.PyJWS().encode(content, key, algorithm=given["alg"], headers=given)
 
     def answer(self, path: str, body: str) -> Any:
-        """What a request gets; None: there is nothing at that path."""
+        """The answer to a request; None if nothing is at that path."""
         self.asked[path] += 1
         if path == "/.well-known/openid-configuration":
             return self.describe()
@@ -126,7 +126,7 @@ class Issuer:
 
     @contextmanager
     def serve(self) -> Iterator[Issuer]:
-        """Answer on this machine; the address is set."""
+        """Serve on this machine, and set the address."""
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -146,7 +146,7 @@ class Issuer:
                 self.wfile.write(content)
 
             def log_message(self, *_: Any) -> None:
-                """Nothing is printed."""
+                """Print nothing."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{server.server_port}"

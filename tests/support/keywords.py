@@ -1,4 +1,4 @@
-"""Words that PostgreSQL reserves: no table or column can be called so without quotes."""
+"""Words that PostgreSQL reserves: a table or column cannot have such a name without quotes."""
 
 from __future__ import annotations
 

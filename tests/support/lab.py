@@ -1,4 +1,4 @@
-"""What a test works in: a sandbox with one clock for both sides, and a DuckDB file."""
+"""The lab of a test: a sandbox with one clock for both sides, and a DuckDB file."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Lab(Simulation):
 
     @property
     def arguments(self) -> list[str]:
-        """Options of the command that lead to the warehouse."""
+        """Options of the command for this warehouse."""
         return [f"--database={self.database}"]
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of a process that syncs the sandbox's first account."""
+        """The environment of a process that syncs the sandbox's first account."""
         return {
             **os.environ,
             "DLT_DATA_DIR": str(self.folder / "dlt"),
@@ -65,7 +65,7 @@ class Lab(Simulation):
         }
 
     def sync(self, *tables: str, **options: Any) -> SyncReport:
-        """One run of all *tables*, or of these, for every account of the sandbox."""
+        """Run one sync of *tables*, or of all, for every account of the sandbox."""
         settings = self.settings | options.pop("settings", {})
         given = {
             "database": self.database,
@@ -79,7 +79,7 @@ class Lab(Simulation):
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """dlt's working folders are in the lab's, and no pipeline stays active afterwards."""
+        """Use dlt's working folders in the lab, and leave no pipeline active afterwards."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DLT_DATA_DIR", str(self.folder / "dlt"))
             try:
@@ -88,7 +88,7 @@ class Lab(Simulation):
                 Container()[PipelineContext].deactivate()
 
     def verify(self, **options: Any) -> VerifyReport:
-        """Compare what is here with Harvest; *options* win over the lab's."""
+        """Compare the warehouse with Harvest; *options* override the lab's."""
         given: dict[str, Any] = {
             "database": self.database,
             "account": self.server.settings.accounts,
@@ -101,9 +101,9 @@ class Lab(Simulation):
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """
-        Have the warehouse open, once for all queries in the ``with``; instants are in UTC.
+        Keep the warehouse open for all queries in the ``with``; instants are in UTC.
 
-        Opening the file is most of what a small query costs.
+        Opening the file is most of the cost of a small query.
         """
         if self._reader is not None:
             yield self._reader
@@ -117,7 +117,7 @@ class Lab(Simulation):
                 self._reader = None
 
     def sql(self, query: str, *parameters: Any) -> list[Row]:
-        """What a query of the warehouse gives."""
+        """The rows that a query of the warehouse returns."""
         with self.reading() as connection:
             rows: list[Row] = connection.sql(query, params=parameters).to_arrow_table().to_pylist()
         return rows
@@ -129,16 +129,16 @@ class Lab(Simulation):
             connection.execute(f'USE "{catalog}".harvest; {statement}')
 
     def table(self, name: str, *, account_id: int | None = None) -> list[Row]:
-        """Every row of a table, of one account if named."""
+        """Every row of a table, of one account if it is named."""
         where = "" if account_id is None else f" WHERE account_id = {account_id}"
         return self.sql(f"SELECT * FROM {name}{where}")
 
     def ids(self, name: str, *, account_id: int | None = None) -> list[int]:
-        """Every id of a table, ascending: a repeated one shows."""
+        """Every id of a table, ascending, so that a repeated id shows."""
         return sorted(row["id"] for row in self.table(name, account_id=account_id))
 
     def columns(self, name: str | None = None) -> dict[str, str]:
-        """``table.column`` to type, of the tables in the dataset; of one table if named."""
+        """``table.column`` to type, of all tables in the dataset or of the named one."""
         query = (
             "SELECT table_name || '.' || column_name AS name, data_type FROM "
             "information_schema.columns WHERE table_schema = 'harvest' AND table_name LIKE ?"

@@ -1,4 +1,4 @@
-"""Opening labs, and making a first sync that many tests begin with only once."""
+"""Opening labs, and sharing a first sync that many tests start with."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Shelf:
     """
     Labs with their first sync done, by what was synced.
 
-    dlt's state names the DuckDB file with its path, so a lab is always opened in the folder that it
-    was made in: one test at a time.
+    dlt's state names the DuckDB file by its path, so a lab always opens in the folder in which it
+    was created: one test at a time.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class Shelf:
 
     @contextmanager
     def open(self, tables: tuple[str, ...], options: Any, fields: Any) -> Iterator[Lab]:
-        """A lab of these sandbox *fields*, *tables* synced with *options*, for one test."""
+        """A lab with these sandbox *fields* and *tables* synced with *options*, for one test."""
         key = repr((tables, sorted(options.items()), sorted(fields.items())))
         folder = self.folder / str(len(self._copies))
         copy = self._copies.get(key)
@@ -74,7 +74,7 @@ class Shelf:
 
 
 def _open_files(folder: Path) -> list[str]:
-    """Files below *folder* that this process has open; nothing where the system does not say."""
+    """The files below *folder* that this process has open; none if the system does not tell."""
     descriptors = Path("/proc/self/fd")
     if not descriptors.exists():
         return []
@@ -87,11 +87,11 @@ def _open_files(folder: Path) -> list[str]:
 
 class OpenLab:
     """
-    Opens labs for one test: ``open_lab(entries=100)``; closes them with it.
+    Opens labs for one test with ``open_lab(entries=100)``, and closes them afterwards.
 
     Args:
-        folder: For new labs.
-        shelf: Has labs with their first sync done.
+        folder: The folder for new labs.
+        shelf: The labs with their first sync done.
     """
 
     def __init__(self, folder: Path, shelf: Shelf) -> None:
@@ -101,7 +101,7 @@ class OpenLab:
         self._count = 0
 
     def __call__(self, **fields: Any) -> Lab:
-        """A new lab with a sandbox of these settings and an empty warehouse."""
+        """A new lab whose sandbox has these settings, with an empty warehouse."""
         folder = self._folder / f"lab{self._count}"
         self._count += 1
         folder.mkdir()
@@ -109,10 +109,10 @@ class OpenLab:
 
     def loaded(self, *tables: str, options: dict[str, Any] | None = None, **fields: Any) -> Lab:
         """
-        A lab whose *tables* are synced and equal to Harvest's, no timer running.
+        A lab whose *tables* are synced and equal to Harvest's, with no timer running.
 
         Args:
-            options: Of that sync.
+            options: The options of that sync.
             fields: Settings of the sandbox.
         """
         return self._open.enter_context(self._shelf.open(tables, options or {}, fields))

@@ -1,4 +1,4 @@
-"""Made-up accounts of which callers may see a part, and what that part is, computed by itself."""
+"""Made-up accounts of which callers may see a part, and that part, computed independently."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ OWN: Final = {
     ),
     "deleted_records": "account_id BIGINT, table_name TEXT, id BIGINT, record JSON",
 }
-"""Tables of ours, which no limited scope shows."""
+"""Our own tables, which no limited scope shows."""
 
 SYNCED_AT: Final = "2026-02-02 10:00:00+00"
 _SYNC: Final = (
@@ -85,13 +85,13 @@ class World:
     tables: Tables
 
     def write(self, path: Path) -> Path:
-        """Make a DuckDB file of them, of tables of ours, and of a view that a user made."""
+        """Make a DuckDB file with these rows, our own tables, and a view that a user made."""
         with duckdb.connect(str(path)) as connection:
             self._fill(connection, {table: find_columns(table) for table in (*COLUMNS, *MARTS)})
             for name, columns in OWN.items():
                 connection.execute(f"CREATE TABLE harvest.{name} ({columns})")
             connection.execute(f"{_SYNC}; {_DELETED}")
-            # The model of entries is as new as the table: who may see all is answered from it.
+            # The model is as new as the table, so callers with all rows are answered from it.
             connection.execute(
                 f"CREATE TABLE {MODELS}.harvest__sync_health AS "
                 f"SELECT TIMESTAMPTZ '{SYNCED_AT}' AS started_at"
@@ -100,7 +100,7 @@ class World:
         return path
 
     def write_part(self, path: Path, shown: Mapping[str, Sequence[str]]) -> Path:
-        """Make a DuckDB file that has the columns *shown* by table, and nothing else."""
+        """Make a DuckDB file that has only the columns *shown*, by table."""
         with duckdb.connect(str(path)) as connection:
             part = {
                 table: {name: kind for name, kind in find_columns(table).items() if name in names}
@@ -156,14 +156,14 @@ def worlds(draw: st.DrawFn) -> World:
                 key | {"task__id": draw(ids), "project__id": draw(ids)}
             )
         for number in range(draw(st.integers(3, 7))):
-            # Each person has one at least, so that the rows of another one show.
+            # Each person has at least one row, so that another person's row shows.
             user = number % 3 + 1
             tables["time_entries"].append(_draw_entry(draw, account, number, user))
     return World({**tables, **build_marts(tables)})
 
 
 def build_marts(tables: Tables) -> Tables:
-    """Rows of the marts, one for each entry or person; money is of everybody's."""
+    """Rows of the marts, one for each entry or person; everyone has money columns."""
     entries = [
         {**row, "time_entry_id": row["id"], "person_name": row["user__name"]}
         | {f"{kind}_id": row[f"{kind}__id"] for kind in ("user", "project", "client", "task")}
@@ -238,7 +238,7 @@ EXAMPLE: Final = World(
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks, in each account that they belong to: their id, and what they manage."""
+    """A caller, by account to which they belong: their id, and what they manage."""
 
     ids: Mapping[int, int]
     people: Mapping[int, frozenset[int]] = field(default_factory=dict)
@@ -247,7 +247,7 @@ class Viewer:
 
 @st.composite
 def viewers(draw: st.DrawFn) -> Viewer:
-    """Of one account or of both; managers of some people and projects."""
+    """Callers of one account or of both; managers of some people and projects."""
     accounts = draw(st.sets(st.sampled_from(ACCOUNTS), min_size=1))
     some = st.frozensets(st.integers(1, 3), max_size=2)
     return Viewer(
@@ -259,11 +259,11 @@ def viewers(draw: st.DrawFn) -> Viewer:
 
 def filter_world(world: World, viewer: Viewer, kind: str, accounts: Sequence[int] = ()) -> World:
     """
-    A copy with the rows that *viewer* may see, by rules written down here once more.
+    A copy with the rows that *viewer* may see, by an independent copy of the rules.
 
     Args:
         kind: ``all``, ``own`` or ``managed``.
-        accounts: Empty: all.
+        accounts: The accounts; all if empty.
     """
     kept = {
         table: [row for row in rows if not accounts or row["account_id"] in accounts]
@@ -329,5 +329,5 @@ def _filter_people(tables: Tables, viewer: Viewer, kind: str) -> Tables:
 
 
 def refuse_to_ask(profile: str, is_managing: bool) -> tuple[Person, ...]:
-    """Where no scope depends on a person."""
+    """Fail if asked for a person, where no scope depends on one."""
     raise AssertionError(profile)

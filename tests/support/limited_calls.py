@@ -1,4 +1,4 @@
-"""Scopes and calls drawn by chance, among them calls for what a scope hides."""
+"""Randomly drawn scopes and calls, some of them for what a scope hides."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DrawnScope:
     A scope as the configuration has it.
 
     Attributes:
-        columns: Those that it shows, by table: worked out here once more.
+        columns: The columns that it shows, by table, computed independently.
     """
 
     keys: Mapping[str, Any]
@@ -45,7 +45,7 @@ class DrawnScope:
 
 
 MONEY: Final = {"billable_rate", "cost_rate", "fee"}
-"""What ``TABLE.*`` leaves out where rows are of people."""
+"""The columns that ``TABLE.*`` leaves out if rows depend on people."""
 
 
 def find_shown(keys: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -67,16 +67,16 @@ def find_shown(keys: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def declare(table: str) -> list[str]:
-    """The columns of a table that were declared."""
+    """The declared columns of a table."""
     return [name for name in find_columns(table) if name != ADDED]
 
 
 @st.composite
 def scopes(draw: st.DrawFn, kind: str) -> DrawnScope:
-    """One whose rows are *kind*: ``all``, ``own`` or ``managed``."""
+    """A scope whose rows are *kind*: ``all``, ``own`` or ``managed``."""
     keys: dict[str, Any] = {"rows": kind, "sql": draw(st.sampled_from([True, True, False]))}
     wide = WIDE if kind == "all" else OF_PEOPLE
-    # Rows by person need columns; all rows have other limits besides.
+    # Rows by person need columns; a scope of all rows needs another limit.
     choices = [wide, NARROW, OF_MARTS, *([None] if kind == "all" else [WITH_RATES])]
     if (columns := draw(st.sampled_from(choices))) is not None:
         keys["columns"] = list(columns)
@@ -103,7 +103,7 @@ NAMES: Final = (
         "pragma_database_list",
     ),
 )
-"""Of tables: shown, hidden, of nothing, and of DuckDB's own."""
+"""Names of tables: shown, hidden, unknown, and DuckDB's own."""
 
 FIELDS: Final = (
     *dict.fromkeys(name for table in COLUMNS for name in find_columns(table)),
@@ -134,7 +134,7 @@ days = st.sampled_from(["", "2026-01-03", "2026-01-05"])
 
 @st.composite
 def lists(draw: st.DrawFn) -> Mapping[str, Any]:
-    """Arguments of a list of records: mostly of the columns that its table may have."""
+    """Arguments of a record list, mostly with columns that its table may have."""
     table = draw(tables)
     own = st.sampled_from(list(find_columns(table))) if table in (*COLUMNS, *MARTS) else fields
     orders = st.builds("{}{}".format, st.sampled_from(["", "-"]), own)
@@ -187,7 +187,7 @@ STATEMENTS: Final = (
     "SELECT stats({x}) FROM {a}",
     "PIVOT {a} ON {x} IN (1, 2) USING COUNT(*)",
     "UNPIVOT {a} ON {x}",
-    # An error, or none, would tell of a row that is not shown.
+    # An error, or its absence, would reveal a row that is not shown.
     "SELECT COUNT(*) FROM {a} WHERE 1 / (CAST({x} AS TEXT) <> '51')::INT > 0",
     "SELECT SUM(CAST(left(CAST({x} AS TEXT), 4) AS INTEGER)) FROM {a} WHERE {y} = 3",
     "SELECT COUNT(*) FROM {a} WHERE CAST({x} AS TEXT) LIKE '%n%' OR {y}::DATE > '2026-01-01'",

@@ -1,4 +1,4 @@
-"""Attacks and ordinary questions of callers whose scope is limited, for any version of DuckDB."""
+"""Attacks and ordinary questions of callers with a limited scope, for any version of DuckDB."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SCOPES: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "account": ({"accounts": [1000001]}, "account_id = 1000001"),
     "no account": ({"accounts": [7]}, "FALSE"),
 }
-"""Keys of each, and the condition of the rows that it shows."""
+"""The keys of each scope, and the condition of the rows that it shows."""
 
 ATTACKED: Final = ("columns", "own")
-"""One with views of the file, which stays attached, and one with a copy."""
+"""A scope with views of the file, which stays attached, and a scope with a copy."""
 
 ORDINARY: Final = (
     "SELECT COUNT(*), SUM(hours) FROM {}",
@@ -52,7 +52,7 @@ HIDDEN: Final = (
 
 @dataclass(frozen=True)
 class LimitedFaults:
-    """What went another way than it should, with what was answered, by scope."""
+    """Statements with an unexpected result, and the answer, by scope."""
 
     not_refused: dict[str, str]
     not_right: dict[str, str]
@@ -61,7 +61,7 @@ class LimitedFaults:
 
 
 def find_limited_faults(folder: Path) -> LimitedFaults:
-    """Ask everything in every scope of a warehouse here."""
+    """Ask everything in every scope, on a warehouse in *folder*."""
     (folder / "secret.txt").write_text(SECRET)
     warehouse = make_warehouse(folder / "warehouse.duckdb")
     before = read_state(warehouse)
@@ -91,7 +91,7 @@ def _build_reach(name: str, keys: dict[str, Any]) -> Reach:
 
 
 def _iter_ordinary(warehouse: Path, condition: str) -> Iterator[tuple[Any, list[list[Any]]]]:
-    """Questions, and the rows that each should have, read from the file without a scope."""
+    """Questions, and the rows that each should return, read from the file without a scope."""
     names = ", ".join(each.partition(".")[2] for each in COLUMNS)
     part = f"(SELECT {names} FROM harvest.time_entries WHERE {condition})"
     whole = Reach()
@@ -112,7 +112,7 @@ def _iter_ordinary(warehouse: Path, condition: str) -> Iterator[tuple[Any, list[
 
 
 def _ask(warehouse: Path, reach: Reach, asked: Any) -> Reply:
-    """One request, as its worker runs it."""
+    """Run one request as its worker does."""
     is_sql = isinstance(asked, str)
     return answer(
         Request(

@@ -1,4 +1,4 @@
-"""Child processes that use a vault: each of these is called in one, with its arguments in argv."""
+"""Child processes that use a vault: each function runs in its own child, with arguments in argv."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.logins import LOGIN, keep
 
 
 class _Killed(VaultTokenStore):
-    """Dies before it has written anything."""
+    """A store that kills its process before it writes."""
 
     def write(self, tokens: Tokens) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -47,14 +47,14 @@ def ask() -> None:
 
 
 def write_without_room() -> None:
-    """Write another login where no file may have more than 64 bytes."""
+    """Write another login while no file may exceed 64 bytes."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
     _open(sys.argv[1]).write("default", "1000001", replace(LOGIN, user="Bob"))
 
 
 def use_keyring() -> None:
-    """Two vaults whose keys the system's keyring keeps."""
+    """Use two vaults whose keys are in the system's keyring."""
     told: list[str] = []
     vaults = [Vault(Path(sys.argv[1]) / name, on_warning=told.append) for name in "ab"]
     for vault in vaults:

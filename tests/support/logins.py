@@ -1,4 +1,4 @@
-"""A login as it rests in a vault."""
+"""A login as a vault stores it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ LOGIN = SavedLogin(
 
 
 def keep(vault: Vault, profile: str = "default", account: str = "1000001") -> None:
-    """Put :data:`LOGIN` into *vault*."""
+    """Save :data:`LOGIN` in *vault*."""
     with vault.lock(profile):
         vault.write(profile, account, LOGIN)

@@ -1,4 +1,4 @@
-"""A warehouse of made-up rows, without Harvest: what a removal takes, and what it leaves."""
+"""A warehouse of made-up rows without Harvest: what a removal takes, and what it leaves."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def fill(warehouse: Warehouse, *, own_table: bool = True) -> None:
 
 
 class _Account:
-    """Answers who the token's owner is: an administrator, as long as nothing else is said."""
+    """Answers who the token's owner is: an administrator, unless told otherwise."""
 
     account_id = 7
     roles = ("administrator",)
@@ -135,7 +135,7 @@ class _Sessions:
 
 
 def build_workspace(warehouse: Warehouse, *, keep_content: bool = True) -> Workspace:
-    """What the steps of a run share; an administrator's token, and no Harvest."""
+    """The shared state of a run's steps, with an administrator's token and without Harvest."""
     sessions = cast(Sessions, _Sessions())
     extraction = Extraction(sessions, ReadOptions(FakeClock(NOW)), RunLog())
     upkeep = Upkeep(None, Decimal("0.2"), 0, None, keep_content)

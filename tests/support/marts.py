@@ -17,7 +17,7 @@ SCHEMA = "harvest_models"
 ACCOUNT = 7
 
 OpenPage = Callable[..., Page]
-"""Opens the models of a warehouse as a page is made of them; keyword arguments are filters."""
+"""Opens the models of a warehouse as pages do; keyword arguments are filters."""
 
 
 @cache
@@ -35,14 +35,14 @@ class MadeMarts:
     A DuckDB file with every mart, empty.
 
     Args:
-        path: The file, which is made.
-        as_of: The day that everything is as of, ISO.
+        path: The file to create.
+        as_of: The as-of day, in ISO format.
     """
 
     def __init__(self, path: Path, as_of: str = "2026-11-30") -> None:
         self.path = path
         self.statements: list[tuple[str, list[Any]]] = []
-        """What made it, with marks for values: another database can be made of it, too."""
+        """The statements that made it, with placeholders: they can fill another database too."""
         made = [f"CREATE SCHEMA harvest; CREATE SCHEMA {SCHEMA}"]
         for name, columns in read_contracts().items():
             listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
@@ -56,7 +56,7 @@ class MadeMarts:
         self._run_all((statement, []) for statement in made)
 
     def add(self, mart: str, *rows: Mapping[str, Any], **same: Any) -> None:
-        """Add rows to a mart; columns that none names are null."""
+        """Add rows to a mart; columns that a row does not name are null."""
         account = {} if mart == "sync_health" else {"account_id": ACCOUNT}
         inserts = []
         for row in rows or ({},):
@@ -69,7 +69,7 @@ class MadeMarts:
         self._run_all(inserts)
 
     def run(self, statement: str, *values: Any) -> None:
-        """Change the file."""
+        """Run a statement that changes the file."""
         self._run_all([(statement, list(values))])
 
     def _run_all(self, statements: Iterable[tuple[str, list[Any]]]) -> None:

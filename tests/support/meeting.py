@@ -7,10 +7,10 @@ import threading
 
 class Meeting:
     """
-    The first *parties* that come wait for each other, a minute at most; others pass.
+    The first *parties* requests wait for each other, for at most a minute; later ones pass.
 
     Raises:
-        threading.BrokenBarrierError: In those that wait, if not all of them came.
+        threading.BrokenBarrierError: In the waiting requests, if some did not come.
     """
 
     def __init__(self, parties: int) -> None:
@@ -25,7 +25,7 @@ class Meeting:
             return self._missing <= 0
 
     def attend(self) -> None:
-        """Come, and wait for the others if this is one of the first."""
+        """Arrive, and wait for the others if this is one of the first."""
         with self._lock:
             self._missing -= 1
             is_awaited = self._missing >= 0

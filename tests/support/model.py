@@ -57,7 +57,7 @@ class Row:
     notes: str
     changed_s: float
     dated_s: int | None = None
-    """A date that no change moves, such as one years ahead; None: that of the last change."""
+    """A date that no change moves, such as one years ahead; None means the last change's date."""
 
     @property
     def updated_s(self) -> int:
@@ -71,7 +71,7 @@ class Row:
         )
 
     def cells(self) -> tuple[date, int, str]:
-        """What a copy of this row must hold."""
+        """The cells that a copy of this row must hold."""
         return self.day, self.user, self.notes
 
 
@@ -98,20 +98,20 @@ class World:
         return new
 
     def fix_date(self, row_id: int, at_s: int) -> None:
-        """Give a row a date that stays, whatever is done to the row."""
+        """Give a row a fixed date that no later change moves."""
         self.rows[row_id] = replace(self.rows[row_id], dated_s=at_s)
 
     def edit(self, row_id: int) -> None:
-        """Change what a row says."""
+        """Change a row's content."""
         self._touch(row_id)
 
     def move(self, row_id: int, to: date) -> None:
-        """Change the day of a row, and with it its place in the list."""
+        """Change the day of a row, and so its place in the list."""
         self.rows[row_id] = replace(self.rows[row_id], day=to)
         self._touch(row_id)
 
     def delete(self, row_id: int) -> None:
-        """Harvest deletes without a trace."""
+        """Delete a row without a trace, as Harvest does."""
         del self.rows[row_id]
         self.deleted.add(row_id)
 
@@ -198,7 +198,7 @@ class ModelClient:
         return (row.id,) if self._keyset == "id" else (row.day, row.id)
 
     def _select(self, params: Mapping[str, str]) -> list[Row]:
-        """What a list with these filters holds now, in its order."""
+        """The current rows of a list with these filters, in its order."""
         rows: Iterable[Row] = self._world.rows.values()
         if "from" in params:
             first = date.fromisoformat(params["from"])
@@ -220,7 +220,7 @@ SCHEMA = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in ENTRIE
 
 
 def decode(rows: bytes) -> pa.Table:
-    """Rows of the model as an Arrow table, the quick way: decoding has tests of its own."""
+    """The model's rows as an Arrow table, decoded quickly: decoding has its own tests."""
     return pa.Table.from_pylist([_parse(row) for row in json.loads(rows)], SCHEMA)
 
 
@@ -230,11 +230,11 @@ def _parse(row: dict[str, Any]) -> dict[str, Any]:
 
 
 WarehouseCopy = dict[int, tuple[date, int, str]]
-"""What a warehouse holds, by id."""
+"""The rows that a warehouse holds, by id."""
 
 
 def merge(tables: Iterable[pa.Table], into: Mapping[int, Any] | None = None) -> WarehouseCopy:
-    """Tables as a warehouse merges them: the newest ``updated_at`` wins, then the later table."""
+    """Merge tables as a warehouse does: the newest ``updated_at`` wins, then the later table."""
     newest: dict[int, datetime] = {}
     copy: WarehouseCopy = dict(into or {})
     for table in tables:
@@ -248,10 +248,10 @@ def merge(tables: Iterable[pa.Table], into: Mapping[int, Any] | None = None) -> 
 
 class Unrest:
     """
-    Changes a world at random between requests and while they are answered, while *budget* lasts.
+    Changes a world at random between and during requests, while *budget* lasts.
 
-    Rows are created and deleted again within a request or two rather often: such rows leave no
-    trace in any list, and only they can make two wrongs look right.
+    Rows are often created and deleted again within a request or two: such rows leave no trace in
+    any list, and only they can make two errors cancel out.
     """
 
     def __init__(self, chance: random.Random, world: World, *, budget: int, rate: float) -> None:
@@ -268,7 +268,7 @@ class Unrest:
             self.change()
 
     def change(self) -> None:
-        """Do one thing at random."""
+        """Make one random change."""
         chance, world = self._chance, self._world
         fresh = [row_id for row_id in self._fresh if row_id in world.rows]
         what = chance.choice(("create", "create", "edit", "move", "delete", "delete", "undo"))
@@ -288,9 +288,9 @@ class Unrest:
 
 
 def any_day(chance: random.Random) -> date:
-    """A day of the model's few; half of the rows share one, so that days must be cut, too."""
+    """One of the model's few days; half of the rows share one, so that days must be cut too."""
     return FIRST_DAY + timedelta(days=chance.choice((*range(DAYS), *[2] * DAYS)))
 
 
 MOODS = ((0, 0.0), (2, 0.2), (4, 0.2), (4, 0.5), (8, 0.3), (16, 0.5), (40, 0.5), (400, 0.85))
-"""How many changes in all, and how likely another one is between any two moments."""
+"""The total number of changes, and the chance of another one between any two moments."""

@@ -1,4 +1,4 @@
-"""Which columns of which mart are which computed figures."""
+"""Which columns of which mart correspond to which computed figures."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.support.agency_figures import Records, read_records
 from tests.support.models_lab import ModelsLab, by
 
 Figures = Mapping[tuple[Any, ...], Mapping[str, Any]]
-"""By the key of a mart: what its columns should have."""
+"""By the key of a mart: the expected columns."""
 
 TIME_OFF, HOLIDAYS = ("Vacation", "Sick leave"), ("Public holiday",)
 CENT, SHARE = Decimal("0.006"), Decimal("0.00006")
-"""How far a figure may be off: half of the last place, and the rounding of what it is made of."""
+"""The tolerance of a figure: half of the last place, and the rounding of its parts."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a comparison came to."""
+    """The result of a comparison."""
 
     rows: int
     values: int
@@ -37,7 +37,7 @@ class Comparison:
     One mart and how its figures are computed.
 
     Attributes:
-        key: Columns of the mart that are the key of the figures.
+        key: Columns of the mart that form the key of the figures.
     """
 
     mart: str
@@ -45,7 +45,7 @@ class Comparison:
     compute: Callable[[Records], Figures]
 
     def compare(self, lab: ModelsLab, account_id: int | None = None) -> Found:
-        """Compare every row and column of the account; of the only one, if none is named."""
+        """Compare every row and column of the account; without a name, of the only account."""
         records = read_records(lab.server, lab.clock().date(), account_id)
         expected = self.compute(records)
         found = [row for row in lab.mart(self.mart) if account_id in (None, row["account_id"])]
@@ -62,7 +62,7 @@ class Comparison:
 
 
 def is_figure(found: Any, expected: Any, column: str) -> bool:
-    """Whether a value of a mart is the computed one, but for its rounding."""
+    """Whether a value of a mart equals the computed one, apart from its rounding."""
     if not isinstance(expected, Decimal | Fraction) or found is None:
         return bool(found == expected)
     allowed = SHARE if "share" in column or column == "realisation" else CENT
@@ -124,7 +124,7 @@ def utilization(
 
 
 def week(records: Records) -> Callable[[date], date]:
-    """The first day of a day's week, as the account has it."""
+    """The first day of a day's week, by the account's setting."""
     first = {"Monday": 1, "Sunday": 7, "Saturday": 6}[records.company["week_start_day"]]
     return lambda at: at - timedelta((at.isoweekday() - first) % 7)
 
@@ -166,7 +166,7 @@ def budget_lines(records: Records) -> Figures:
 
 
 def budget_months(records: Records) -> Figures:
-    """What was spent in a month, and until its end."""
+    """The amount spent in a month, and until its end."""
     return {
         key: {"spent_in_month": spent, "spent_so_far": so_far}
         for key, (spent, so_far) in projects.budget_months(records).items()
@@ -174,7 +174,7 @@ def budget_months(records: Records) -> Figures:
 
 
 def uninvoiced(records: Records) -> Figures:
-    """Every project, whether it has anything uninvoiced or not."""
+    """Every project, even without anything uninvoiced."""
     return {
         (key,): {
             "uninvoiced_hours": of.hours,
@@ -213,7 +213,7 @@ def invoice_lines(records: Records) -> Figures:
 
 
 def realisation(records: Records) -> Figures:
-    """Invoiced against worth, and collected."""
+    """Invoiced and collected amounts, compared with the value of the work."""
     return {
         key: {
             "standard_value": of.standard_value,
@@ -228,7 +228,7 @@ def realisation(records: Records) -> Figures:
 
 
 def receivables(records: Records) -> Figures:
-    """What is due."""
+    """The amounts due."""
     found = figures.receivables_ageing(records)
     return {key: {"due_amount": amount} for key, amount in found.items()}
 

@@ -1,4 +1,4 @@
-"""A warehouse with models: a simulated consultancy, synced here and built by a dbt elsewhere."""
+"""A warehouse with models: a simulated consultancy, synced here and built by dbt elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ModelsLab(Lab):
 
     @property
     def child_environment(self) -> dict[str, str]:
-        """Of a process that transforms."""
+        """The environment of a process that transforms."""
         return {
             **self.environment,
             "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -40,7 +40,7 @@ class ModelsLab(Lab):
 
     @property
     def days_off(self) -> dict[str, list[int]]:
-        """Variables that say on which tasks the consultancy records time off and holidays."""
+        """Variables that name the tasks on which the consultancy records time off and holidays."""
         tasks = {row["name"]: row["id"] for row in self.server.rows("tasks")}
         return {
             "harvest_time_off_task_ids": [tasks["Vacation"], tasks["Sick leave"]],
@@ -48,7 +48,7 @@ class ModelsLab(Lab):
         }
 
     def run(self, python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """``harvest-source`` in another environment, in the lab's folder."""
+        """Run ``harvest-source`` in another environment, in the lab's folder."""
         return subprocess.run(
             [str(python), "-W", "ignore", "-m", "harvest_source", *arguments],
             cwd=self.folder,
@@ -65,7 +65,7 @@ class ModelsLab(Lab):
     def transform(
         self, python: Path, *arguments: str, expect: int = 0, variables: Mapping[str, Any] = {}
     ) -> Row:
-        """Build the models; the report."""
+        """Build the models; return the report."""
         command = ["transform", "--json", *arguments]
         if "--destination" not in arguments:
             command += ["--database", str(self.database)]
@@ -84,7 +84,7 @@ class ModelsLab(Lab):
 
 
 def read(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
-    """What a query gives."""
+    """The rows that a query returns."""
     rows: list[Row] = connection.sql(query).to_arrow_table().to_pylist()
     return rows
 
@@ -97,12 +97,12 @@ def by(rows: Sequence[Row], *key: str) -> dict[tuple[Any, ...], Row]:
 
 
 def total(rows: Sequence[Row], column: str) -> Decimal:
-    """A sum; null is nothing."""
+    """A sum in which null counts as zero."""
     return sum((row[column] or Decimal(0) for row in rows), Decimal(0))
 
 
 def is_near(left: Any, right: Any, tolerance: str = "0.01") -> bool:
-    """Whether two numbers are the same, but for the last digit of a rounding; null is null."""
+    """Whether two numbers are equal apart from the last rounded digit; null equals null."""
     if left is None or right is None:
         return left is right
     return abs(Decimal(str(left)) - Decimal(str(right))) <= Decimal(tolerance)
@@ -114,8 +114,8 @@ class Built:
     The consultancy with its models.
 
     Attributes:
-        python: Of the environment with dbt that built them.
-        report: What ``transform`` said.
+        python: The Python of the environment whose dbt built them.
+        report: The report of ``transform``.
     """
 
     lab: ModelsLab

@@ -1,4 +1,4 @@
-"""The marts against Harvest's own reports, where those say the same."""
+"""The marts compared with Harvest's own reports, where both have the same figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Difference = tuple[str, Any, Any]
 
 
 def compare_budgets(lab: ModelsLab) -> Found:
-    """Budget, spent and left of every project, whatever its budget is by."""
+    """Compare budget, spent and left of every project, for every kind of budget."""
     theirs = by(lab.server.report("report_project_budget"), "project_id")
     ours = by(lab.mart("budgets"), "project_id")
     names = {"budget": "budget", "spent": "budget_spent", "budget_left": "budget_remaining"}
@@ -32,21 +32,21 @@ def compare_budgets(lab: ModelsLab) -> Found:
 
 
 def compare_time_by_project(lab: ModelsLab) -> Found:
-    """Rounded hours, billable hours and what they earn, by project."""
+    """Compare rounded hours, billable hours and their amounts, by project."""
     return _compare_time(lab, "report_time_projects", "project_id")
 
 
 def compare_time_by_person(lab: ModelsLab) -> Found:
-    """Rounded hours, billable hours and what they earn, by person and currency."""
+    """Compare rounded hours, billable hours and their amounts, by person and currency."""
     return _compare_time(lab, "report_time_team", "user_id")
 
 
 def compare_uninvoiced(lab: ModelsLab) -> Found:
     """
-    Uninvoiced hours, expenses and amounts by project.
+    Compare uninvoiced hours, expenses and amounts by project.
 
-    Harvest's report repeats what is left of a fixed fee in every window that ends after the
-    project's start. It has running timers, which the model leaves out: stop them before.
+    Harvest's report repeats the rest of a fixed fee in every window that ends after the project's
+    start. It includes running timers, which the model leaves out: stop them first.
     """
     sums = {(key,): row for key, row in add_up(lab, "report_uninvoiced", "project_id").items()}
     last = by(lab.server.report("report_uninvoiced", *windows(lab)[-1]), "project_id")
@@ -60,7 +60,7 @@ def compare_uninvoiced(lab: ModelsLab) -> Found:
         yield from _iter_columns(row, report, names)
         if not row["is_fixed_fee"]:
             yield "uninvoiced_amount", row["uninvoiced_amount"], report["uninvoiced_amount"]
-        elif row["uninvoiced_fee"] is not None:  # For Harvest a missing fee is nothing.
+        elif row["uninvoiced_fee"] is not None:  # Harvest treats a missing fee as zero.
             yield "uninvoiced_fee", row["uninvoiced_fee"], report["fee"]
 
     return _find(by(lab.mart("uninvoiced"), "project_id"), sums, find)
@@ -93,7 +93,7 @@ def _compare_time(lab: ModelsLab, report: str, key: str) -> Found:
 
 
 def windows(lab: ModelsLab) -> list[tuple[str, str]]:
-    """Years that together have every entry and expense, as Harvest's reports take them."""
+    """Years that together cover every entry and expense, as windows of Harvest's reports."""
     days = [
         row["spent_date"] for name in ("time_entries", "expenses") for row in lab.server.rows(name)
     ]
@@ -102,7 +102,7 @@ def windows(lab: ModelsLab) -> list[tuple[str, str]]:
 
 
 def add_up(lab: ModelsLab, name: str, key: str) -> Sums:
-    """A report of all years, its numbers added up by a column."""
+    """A report over all years, its numbers added up by a column."""
     sums: Sums = defaultdict(lambda: defaultdict(Decimal))
     for first, last in windows(lab):
         for row in lab.server.report(name, first, last):
@@ -129,7 +129,7 @@ def _find(
     for key in ours.keys() & theirs.keys():
         for column, left, right in compare(ours[key], theirs[key]):
             values += 1
-            # Harvest rounds each window and currency by itself.
+            # Harvest rounds each window and currency separately.
             if not is_near(left, right, "0.05"):
                 differences.append(f"{key} {column}: {left}, Harvest {right}")
     return Found(len(ours), values, sorted(differences))

@@ -1,4 +1,4 @@
-"""Moments at which a test strikes a run with a signal, and the process that is struck."""
+"""Moments at which a test sends a run a signal, and the process that gets it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def start_sync(
     lab: Lab, *tables: str, number: int = 0, moment: str = "", call_number: int = 1
 ) -> Child:
     """
-    ``harvest-source sync`` as a process that sends itself signal *number* at *moment*.
+    Start ``harvest-source sync`` as a process that sends itself signal *number* at *moment*.
 
     Args:
-        call_number: Which time it comes to that moment, from 1.
+        call_number: At which occurrence of that moment, from 1.
     """
     arguments = ["sync", *lab.arguments, *(f"--table={table}" for table in tables)]
     return fork(
@@ -53,7 +53,7 @@ def start_sync(
 
 
 def run_struck() -> None:
-    """``harvest-source`` with three arguments before its own: signal, moment, which time."""
+    """Run ``harvest-source`` with three leading arguments: signal, moment, occurrence."""
     number, moment, call = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     if moment:
         strike_at(moment, number, call=call)
@@ -62,7 +62,7 @@ def run_struck() -> None:
 
 
 def strike_at(moment: str, number: int, *, call: int = 1) -> None:
-    """Have this process send itself a signal as it is about to do something, for the n-th time."""
+    """Make this process send itself a signal immediately before the n-th call of a method."""
     module, name, method = moment.split(":")
     owner = getattr(import_module(module), name)
     whole = getattr(owner, method)

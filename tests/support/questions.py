@@ -1,4 +1,4 @@
-"""A small warehouse made by hand, and statements to ask of it: attacks and ordinary questions."""
+"""A small warehouse made by hand, and statements for it: attacks and ordinary questions."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ SYNTAX: Final = (
     "NotImplementedException",
     "PermissionException",
 )
-"""How DuckDB's parsers, from 1.4.5 to 2.0.1, refuse what is no statement, or reads files."""
+"""How DuckDB's parsers, from 1.4.5 to 2.0.1, refuse invalid statements or reading files."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """Statements that went another way than they should, with what was answered."""
+    """Statements with an unexpected result, and the answer to each."""
 
     not_refused: dict[str, str]
     not_answered: dict[str, str]
     is_changed: bool
-    """The file, or what stands beside it, is not as it was."""
+    """Whether the file, or the files beside it, changed."""
 
 
 def find_faults(folder: Path) -> Faults:
-    """Ask every statement of :data:`REACHING_OUT` and :data:`ORDINARY` of a warehouse here."""
+    """Run all of :data:`REACHING_OUT` and :data:`ORDINARY` on a warehouse in *folder*."""
     (folder / "secret.txt").write_text(SECRET)
     warehouse = make_warehouse(folder / "warehouse.duckdb")
     before = read_state(warehouse)
@@ -57,7 +57,7 @@ SECRET: Final = "the secret"
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """Why a statement has no answer; empty: it has one."""
+    """Why a statement has no answer; empty if it has one."""
     try:
         reply = run(connection, Request("", "harvest", SCHEMAS, sql=sql))
     except (StatementRefused, duckdb.Error) as error:
@@ -66,7 +66,7 @@ def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 
 def read_state(warehouse: Path) -> tuple[str, list[str]]:
-    """The bytes of the file, and what stands beside it."""
+    """The digest of the file, and the names of the files beside it."""
     names = sorted(each.name for each in warehouse.parent.iterdir())
     return hashlib.sha256(warehouse.read_bytes()).hexdigest(), names
 
@@ -83,7 +83,7 @@ def find_workers() -> set[int]:
 
 
 def make_warehouse(path: Path) -> Path:
-    """A file with a few tables, a view, a macro of the user's own, and no sync behind it."""
+    """A file with a few tables, a view and a user's macro, made without a sync."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE SCHEMA harvest")
         connection.execute("CREATE SCHEMA harvest_models")
@@ -132,11 +132,11 @@ MODELS_OF_ENTRIES: Final = (
        CAST(billable_rate AS DECIMAL(18, 4)) AS billable_rate, notes,
        CAST(updated_at AS TIMESTAMP) AS updated_at FROM harvest.time_entries""",
 )
-"""A sync that is recorded, and the models of time entries that were built after it."""
+"""A recorded sync, and the models of time entries that were built after it."""
 
 
 REACHING_OUT: Final = (
-    # Files, by every door that DuckDB has.
+    # Files, through every way that DuckDB has.
     "SELECT * FROM read_csv('{secret}')",
     "SELECT * FROM read_csv_auto('{secret}')",
     "SELECT * FROM read_text('{secret}')",
@@ -221,7 +221,7 @@ REACHING_OUT: Final = (
     "SELECT * FROM pragma_table_info('clients')",
     "SELECT * FROM pragma_storage_info('clients')",
     "SELECT * FROM pragma_database_size()",
-    # Text as SQL, and what hides a name.
+    # Text as SQL, and ways to hide a name.
     "SELECT * FROM query('SELECT 1')",
     "SELECT * FROM query_table('clients')",
     "SELECT * FROM json_execute_serialized_sql('{{}}')",
@@ -245,7 +245,7 @@ REACHING_OUT: Final = (
     "SHOW DATABASES",
     "WITH pg_class AS (SELECT * FROM pg_class) SELECT * FROM pg_class",
     "SELECT * FROM (WITH c AS (SELECT 1) SELECT * FROM c), pg_class",
-    # Waiting, and macros that others made.
+    # Waiting, and other users' macros.
     "SELECT sleep_ms(60000)",
     "SELECT pg_sleep(60)",
     "SELECT salary(1)",
@@ -275,7 +275,7 @@ TOO_MUCH: Final = (
     "SELECT " + "(" * 5000 + "1" + ")" * 5000,
     "SELECT '" + "x" * 21_000 + "'",
 )
-"""Each is refused, fails or is stopped: too long, too large, without end."""
+"""Each is refused, fails or is stopped: too long, too large, endless."""
 
 ORDINARY: Final = (
     "SELECT 1",

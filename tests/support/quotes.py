@@ -1,4 +1,4 @@
-"""Whether the records of a sandbox quote each other truly."""
+"""Whether the records of a sandbox quote each other correctly."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ REFERENCES = {
 }
 """By member: the table that it quotes."""
 LATE = (*REFERENCES, "line_items", "user_ids")
-"""Members that stand after ``updated_at`` in recorded answers."""
+"""Members that follow ``updated_at`` in recorded answers."""
 
 
 def check_quotes(rows: Iterable[Row], originals: Mapping[str, Mapping[int, Row]]) -> None:
-    """Every quoted record exists, and the quoted members are those of the original."""
+    """Every quoted record exists, and the quoted members equal the original's."""
     for row in rows:
         for source in (row, *row.get("line_items", [])):
             for member, target in REFERENCES.items():
@@ -43,7 +43,7 @@ def _check_quote(quoted: Row, original: Row) -> None:
 
 
 def check_order(row: Row) -> None:
-    """As recorded: id first, and quoted records and lines after updated_at."""
+    """The order of recorded answers: id first, quoted records and lines after updated_at."""
     members = list(row)
     assert members[0] == "id"
     late = [name for name in LATE if name in members]

@@ -1,4 +1,4 @@
-"""Reading a simulated account without dlt: what would be loaded is kept in memory."""
+"""Reading a simulated account without dlt: the rows that would be loaded stay in memory."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ Key = tuple[str, int]
 @dataclass
 class Memory:
     """
-    Rows of one table of one account, kept as a merge would keep them.
+    The rows of one table of one account, kept as a merge would keep them.
 
     Attributes:
         rows: By key, without arrays.
-        arrays: By key and name, the elements.
+        arrays: The elements, by key and name.
         learned: Columns that were not declared, by name.
         state: As the table's reader left it.
     """
@@ -49,11 +49,11 @@ class Memory:
     _brought: set[tuple[Any, ...]] = field(default_factory=set)
 
     def begin(self) -> None:
-        """A run begins: of the versions of a row that it brings, the newest counts."""
+        """Begin a run: the newest version of each row in the run wins."""
         self._brought.clear()
 
     def put(self, rows: Iterable[Row], arrays: Collection[str]) -> None:
-        """Merge *rows* by key; of a list that is read whole they take the place of its own."""
+        """Merge *rows* by key; in a table read whole they replace all rows of their scope."""
         rows = list(rows)
         if self.endpoint.cursor is None:
             for scope in {self._scope(row) for row in rows}:
@@ -87,13 +87,13 @@ def _is_newer(row: Row, other: Row) -> bool:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one read did."""
+    """The result of one read."""
 
     run_log: RunLog
     requests: int
 
     def rows(self, table: str) -> int:
-        """Records of *table* read, of all accounts."""
+        """The number of records of *table* that were read, in all accounts."""
         return sum(rows for (name, _), rows in self.run_log.rows.items() if name == table)
 
 
@@ -102,7 +102,7 @@ class ReadLab(Simulation):
     One simulated installation, read table by table into memory.
 
     Args:
-        rename: Gives columns that are not declared their names.
+        rename: Names the columns that are not declared.
         fields: Settings of the sandbox.
     """
 
@@ -125,7 +125,7 @@ class ReadLab(Simulation):
         Read what is new in *tables*, as a sync does.
 
         Args:
-            accounts: All of the sandbox, unless named.
+            accounts: The accounts; all of the sandbox by default.
         """
         log = RunLog()
         http = HttpContext(clock=self.shared, on_notice=log.add_notice, random=lambda: 0.0)
@@ -189,12 +189,12 @@ class ReadLab(Simulation):
         return self._memory.setdefault((table, account_id), Memory(BY_NAME[table]))
 
     def table(self, name: str, *, account_id: int | None = None) -> list[Row]:
-        """Every row of a table, of one account if named; without arrays."""
+        """Every row of a table without arrays, of one account if it is named."""
         accounts = self.server.settings.accounts if account_id is None else (account_id,)
         return [row for each in accounts for row in self._remember(name, each).rows.values()]
 
     def state(self, name: str) -> dict[str, Any]:
-        """What is stored of a table of the first account."""
+        """The stored state of a table of the first account."""
         return self._remember(name, self.server.account_id).state
 
     def ids(self, name: str, *, account_id: int | None = None) -> list[int]:
@@ -202,12 +202,12 @@ class ReadLab(Simulation):
         return sorted(row["id"] for row in self.table(name, account_id=account_id))
 
     def arrays(self, table: str, account_id: int | None = None) -> dict[int, dict[str, list[Any]]]:
-        """The arrays of a table's rows by id and name, as they were served."""
+        """The arrays of a table's rows, by id and name, as served."""
         memory = self._remember(table, account_id or self.server.account_id)
         return {memory.rows[key]["id"]: found for key, found in memory.arrays.items()}
 
     def contents(self, *tables: str) -> dict[Key, tuple[Any, ...]]:
-        """Rows and arrays of some tables, to be compared with themselves later."""
+        """Rows and arrays of some tables, for a later comparison."""
         return {
             (table, account): (dict(memory.rows), dict(memory.arrays))
             for table in tables
@@ -221,7 +221,7 @@ OpenReadLab = Callable[..., ReadLab]
 
 
 def find_differences(lab: ReadLab, name: str, *, account_id: int | None = None) -> dict[str, Any]:
-    """How what was read of a table differs from what the sandbox serves now; empty: nowhere."""
+    """The differences between the rows read and what the sandbox serves now; empty if none."""
     endpoint, account_id = BY_NAME[name], account_id or lab.server.account_id
     records = served(lab, endpoint, account_id)
     rows = lab.table(name, account_id=account_id)
@@ -237,7 +237,7 @@ def find_differences(lab: ReadLab, name: str, *, account_id: int | None = None) 
 
 
 def exact(value: Any) -> Any:
-    """A JSON value whose numbers are decimals, so that two spellings of one number are equal."""
+    """A JSON value with decimal numbers, so that two spellings of one number are equal."""
     if isinstance(value, dict):
         return {name: exact(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -247,5 +247,5 @@ def exact(value: Any) -> Any:
 
 
 def assert_read(lab: ReadLab, name: str, *, account_id: int | None = None) -> None:
-    """What was read of a table is what the sandbox serves now, arrays included."""
+    """The rows read of a table equal what the sandbox serves now, arrays included."""
     assert find_differences(lab, name, account_id=account_id) == {}

@@ -1,4 +1,4 @@
-"""Every statement of ours as the grammar of a dialect has it, without a server."""
+"""Every statement of ours, checked by the grammar of its dialect, without a server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def schema() -> dlt.Schema:
 
 @dataclass(frozen=True)
 class CapabilityNames:
-    """Names as dlt's capabilities of a destination spell them, without its driver."""
+    """Names spelled by dlt's capabilities of a destination, without its driver."""
 
     capabilities: Any
 
@@ -47,7 +47,7 @@ class CapabilityNames:
 
 
 def parse(text: str, dialect: str) -> None:
-    """A statement must parse; its parameters stand as numbers."""
+    """Parse a statement, which must succeed; numbers replace its parameters."""
     for tree in sqlglot.parse(text.replace("%s", "1"), dialect=dialect):
         if tree is None:
             continue
@@ -59,10 +59,10 @@ def parse(text: str, dialect: str) -> None:
 
 def iter_rendered(warehouse: Warehouse, statement: Statement) -> Iterator[Rendered]:
     """
-    The texts of *statement* as the dialect of *warehouse* has them, with their parameters.
+    The texts of *statement* in the dialect of *warehouse*, with their parameters.
 
     Raises:
-        sqlglot.ParseError: One is none of its statements.
+        sqlglot.ParseError: A text is not a statement of the dialect.
     """
     names = CapabilityNames(warehouse.build().capabilities())
     for text, values in statement.render(names, find_dialect(warehouse.dialect)):

@@ -1,4 +1,4 @@
-"""A proxy that encrypts, as people put one before a server: on a thread of the test."""
+"""A proxy with TLS, as people put one before a server: on a thread of the test."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from starlette.routing import Route
 from tests.support.certificates import Certificate
 
 ADDRESS: Final = "127.0.0.2"
-"""From which it connects: another machine as far as the server can tell."""
+"""The address from which it connects, which the server takes for another machine."""
 
 
 def build_proxy(port: int, *, passes_host: bool = True) -> Starlette:
     """
-    Passes everything on to *port*, with the headers that proxies add.
+    An app that passes everything on to *port*, with the headers that proxies add.
 
     Args:
-        passes_host: False: ``Host`` becomes that of the server behind, as nginx does by itself.
+        passes_host: If False, ``Host`` becomes that of the server behind, as nginx does by default.
     """
 
     async def pass_on(request: Request) -> StreamingResponse:
@@ -64,7 +64,7 @@ def build_proxy(port: int, *, passes_host: bool = True) -> Starlette:
 
 @contextmanager
 def run_proxy(app: Starlette, port: int, certificate: Certificate) -> Iterator[None]:
-    """Serve it, encrypted."""
+    """Serve the proxy with TLS."""
     server = uvicorn.Server(
         uvicorn.Config(
             app,

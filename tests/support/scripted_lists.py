@@ -1,4 +1,4 @@
-"""A client that answers from a script, and rows, pages and tasks to try the readers with."""
+"""A client that answers from a script, and rows, pages and tasks to test the readers with."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def page(rows: Sequence[Row], total: int | None, *, at: float = 0) -> ModelPage:
 
 
 def table(*rows: Row) -> pa.Table:
-    """*rows* as the readers see them."""
+    """*rows* in the form that the readers get."""
     return decode(page(rows, None).rows)
 
 
@@ -94,11 +94,11 @@ class ScriptedClient:
 
 class FixedClient:
     """
-    Answers by path, however often: *lists* has the JSON of each list's records.
+    Answers by path, any number of times: *lists* has the JSON of each list's records.
 
-    Requests with ``updated_since`` get those under the path with ``?changed``. Lists that are not
-    given are empty. Every list is one page. Counts are by the last day asked for, *others* by path
-    first.
+    Requests with ``updated_since`` get the records under the path with ``?changed``. Lists that are
+    not given are empty. Every list is one page. Counts are by the last day requested, *others* by
+    path first.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class FixedClient:
         return self.others.get(path, self.counts).get(params.get("to", ""), 0)
 
     def fetch_page(self, path: str, *, key: str | None) -> ListPage:
-        """No single object says anything: of ``company``, no module is known to be off."""
+        """Single objects are empty, so ``company`` says of no module that it is off."""
         return ModelPage(b"[{}]", None, NOON)
 
     def _note(self, path: str, params: Mapping[str, str]) -> None:
@@ -137,14 +137,14 @@ class FixedClient:
 def slice_reader(
     client: ListClient, endpoint: Endpoint = ENTRIES, *, on_page: OnPage = ignore_page
 ) -> SliceReader:
-    """A reader of single slices of *client*'s list."""
+    """A reader for single slices of *client*'s list."""
     return SliceReader(ListSource(client, endpoint, decode), today=END_OF_MARCH, on_page=on_page)
 
 
 def list_reader(
     client: ListClient, endpoint: Endpoint = ENTRIES, *, long_rows: int = 100
 ) -> ListReader:
-    """A reader of *client*'s list."""
+    """A reader for *client*'s list."""
     settings = WindowSettings(END_OF_MARCH, long_rows, long_rows)
     return ListReader(ListSource(client, endpoint, decode), settings)
 

@@ -1,4 +1,4 @@
-"""The server over HTTP as a process, and tokens of its callers."""
+"""The server over HTTP as a process, and the tokens of its callers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ COMMAND = (sys.executable, "-W", "ignore", "-m", "harvest_source")
 @dataclass
 class Served:
     """
-    A server that runs, its callers' tokens by name, and its files.
+    A running server, its callers' tokens by name, and its files.
 
     Attributes:
-        url: What callers use.
-        listens: Host and port; empty: those of *url*.
-        options: Further ones of the command.
-        tls: Whom callers trust to say that it is the server.
+        url: The address that callers use.
+        listens: Host and port; if empty, those of *url*.
+        options: Further options of the command.
+        tls: The TLS context of the callers.
     """
 
     url: str
@@ -63,12 +63,12 @@ class Served:
 
     @property
     def surroundings(self) -> dict[str, str]:
-        """Environment of the command and of the server: nothing outside of its folder."""
+        """Environment of the command and of the server, limited to its folder."""
         own = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         return {**build_environment(self.folder), **self.settings, **own}
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command in the server's folder, to its end."""
+        """Run the command in the server's folder to its end."""
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
@@ -79,7 +79,7 @@ class Served:
         )
 
     def add(self, name: str, scope: str, *more: str, url: str = "") -> None:
-        """Make a caller's token."""
+        """Create a caller's token."""
         made = self.command(
             *("mcp", "token", "add", name, "--scope", scope, "--url", url or self.url), *more
         )
@@ -87,7 +87,7 @@ class Served:
         self.tokens[name] = made.stdout.strip()
 
     def post(self, name: str = "", **headers: str) -> httpx.Response:
-        """A first request, with a caller's token and other headers."""
+        """Send a first request with a caller's token and other headers."""
         given = {"accept": "application/json, text/event-stream", **headers}
         if name:
             given["authorization"] = f"Bearer {self.tokens[name]}"
@@ -96,7 +96,7 @@ class Served:
         )
 
     def ask(self, name: str, era: str, talk: Callable[[Client], Awaitable[Any]]) -> Any:
-        """Talk to the server as a caller."""
+        """Connect as a caller, and return what *talk* returns."""
 
         async def run() -> Any:
             headers = {"authorization": f"Bearer {self.tokens[name]}"}
@@ -112,7 +112,7 @@ class Served:
 
     @contextmanager
     def running(self) -> Iterator[int]:
-        """Have the server run; its process."""
+        """Run the server; yields its process."""
         address = self.listens or self.url.removeprefix("http://").partition("/")[0]
         given = ("--http", address, "--url", self.url, "--audit-log", str(self.log))
         with self.stderr.open("w") as errors:
@@ -138,24 +138,24 @@ class Served:
 
 
 def find_port() -> int:
-    """One that no process listens on."""
+    """A port on which no process listens."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port: int = free.getsockname()[1]
         return port
 
 
 def is_listening(port: int) -> bool:
-    """Whether a process takes connections."""
+    """Whether a process accepts connections."""
     with closing(socket.socket()) as tried:
         return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def prepare(folder: Path, scopes: str, **settings: str) -> Served:
     """
-    A server that does not run yet, on a free port.
+    A server on a free port that is not started yet.
 
     Args:
-        folder: Has the warehouse, ``harvest_data.duckdb``.
+        folder: The folder with the warehouse, ``harvest_data.duckdb``.
         scopes: The configuration.
         settings: Environment variables of the command and of the server.
     """

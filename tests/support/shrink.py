@@ -1,4 +1,4 @@
-"""A DuckDB file of which much is free, and a process that makes it smaller until it is killed."""
+"""A DuckDB file with much free space, and a process that shrinks it until it is killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harvest_source.warehouse.duckdb_file import DuckDBFile
 
 ROWS = 150_000
 _FREED = 1_000_000
-"""Rows of a table that is dropped: they lie before the others."""
+"""Rows of a table that is dropped: they precede the others in the file."""
 _CHANGES = ("BEGIN", "INSERT", "DELETE", "COMMIT", "SET enable_progress_bar = false; CHECKPOINT")
 
 
@@ -25,7 +25,7 @@ def file_at(path: Path) -> DuckDBFile:
 
 
 def build(path: Path, made: str) -> DuckDBFile:
-    """A file of which much is free before the tables that *made* makes, of a table ``rows``."""
+    """A file with much free space before the tables that *made* makes, from a table ``rows``."""
     file = file_at(path)
     with file.open("") as connection:
         connection.execute(
@@ -55,7 +55,7 @@ class _Struck:
             _Struck.left -= 1
             if not _Struck.left and not self.delay_s:
                 os.kill(os.getpid(), signal.SIGKILL)
-            if not _Struck.left:  # Nothing handles it: the system ends the process.
+            if not _Struck.left:  # There is no handler, so the system ends the process.
                 signal.setitimer(signal.ITIMER_REAL, self.delay_s)
         return self._connection.execute(query, parameters)
 
@@ -70,7 +70,7 @@ class _Struck:
 
 
 def shrink_struck() -> None:
-    """Arguments: the file, which change is struck, and how many seconds after its begin."""
+    """Arguments: the file, the number of the change to strike, and the delay in seconds."""
     path, _Struck.left, _Struck.delay_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     whole: Any = DuckDBFile._open
     opened: Any = lambda file: _Struck(whole(file))  # noqa: E731 - in place of a method

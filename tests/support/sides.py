@@ -1,4 +1,4 @@
-"""Two clients that have to be answered alike: one with a scope, one of a file without the rest."""
+"""Two clients that must get the same answers: one with a scope, one on a file without the rest."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mcp import Client, MCPError
 
 class Side:
     """
-    A client; one of two that have to be answered alike.
+    One of two clients that must get the same answers.
 
     Attributes:
-        said: All that it was told.
-        cursors: Those that it was given, with the arguments of their lists.
+        said: All answers that it got.
+        cursors: The cursors that it got, with the arguments of their lists.
     """
 
     def __init__(self, client: Client) -> None:
@@ -55,7 +55,7 @@ class Side:
         return said if result.is_error else result.structured_content
 
     async def list_everything(self) -> list[Any]:
-        """Tools, resources and prompts, with what each prompt says."""
+        """Tools, resources and prompts, with the text of each prompt."""
         tools = [each.model_dump() for each in (await self.client.list_tools()).tools]
         resources = [each.model_dump() for each in (await self.client.list_resources()).resources]
         prompts = (await self.client.list_prompts()).prompts

@@ -1,4 +1,4 @@
-"""People who sign in: an app's settings, a browser that is a script, a pasted address."""
+"""People who sign in: an app's settings, a scripted browser, a pasted address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLIENT_SECRET = "SOURCES__HARVEST__CREDENTIALS__CLIENT_SECRET"
 REFRESH_TOKEN = "SOURCES__HARVEST__CREDENTIALS__REFRESH_TOKEN"
 
 Say = Callable[..., Result]
-"""Runs a command with something on its stdin; the fixture ``say``."""
+"""Runs a command with text on its stdin; the fixture ``say``."""
 
 VISIT = """
 import sys, urllib.request
@@ -28,7 +28,7 @@ open(sys.argv[2], "w").write(page)
 
 
 def app_settings(server: Sandbox) -> dict[str, str]:
-    """The environment of a person with an app, who has not signed in yet."""
+    """The environment of a person with an app who has not signed in yet."""
     return {
         API_URL: server.api_url,
         ID_URL: server.id_url,
@@ -38,14 +38,14 @@ def app_settings(server: Sandbox) -> dict[str, str]:
 
 
 def browser(folder: Path) -> dict[str, str]:
-    """A BROWSER that follows redirects, presses nothing, and keeps the last page it saw."""
+    """A BROWSER that follows redirects, presses nothing, and keeps the last page."""
     script = folder / "visit.py"
     script.write_text(VISIT)
     return {"BROWSER": f"{sys.executable} {script} %s {folder / 'page.html'}"}
 
 
 def visit(url: str) -> str:
-    """Where a browser is sent that opens *url*, of a sandbox that asks nothing."""
+    """Where a browser ends up that opens *url*, in a sandbox without a consent page."""
     answer = httpx.get(
         url, verify=NO_CERTIFICATES, trust_env=False, headers={"User-Agent": "browser"}
     )
@@ -69,7 +69,7 @@ def paste(
 
 
 def sign_in(server: Sandbox, say: Say, *arguments: str) -> Result:
-    """Keep an administrator's personal access token."""
+    """Save an administrator's personal access token."""
     result = say(server.token, "auth", "login", "--token", *arguments)
     assert result.code == 0, result
     return result

@@ -18,10 +18,10 @@ DAY = 24 * HOUR
 
 class SharedClock:
     """
-    The sandbox's clock as the connector's: sleeping moves it on for both, and no test waits.
+    The sandbox's clock as the connector's: sleeping advances both, and no test waits.
 
     Attributes:
-        slept: Seconds of every sleep asked for.
+        slept: Seconds of every requested sleep.
         ahead: How far the connector's wall time is ahead of the sandbox's.
     """
 
@@ -49,7 +49,7 @@ class Simulation:
     One sandbox, serving until it is closed; use it in a ``with``.
 
     Attributes:
-        token: Of the person who reads; an administrator's at first.
+        token: The token of the person who reads; at first an administrator's.
 
     Args:
         fields: Settings of the sandbox.
@@ -73,7 +73,7 @@ class Simulation:
         self.clock.advance(seconds)
 
     def stop_timers(self) -> None:
-        """The hours of a running timer grow with every second: stop them all."""
+        """Stop all timers, as the hours of a running one grow every second."""
         for account_id in self.server.settings.accounts:
             for entry in self.server.rows("time_entries", account_id):
                 if entry["is_running"]:
@@ -88,9 +88,9 @@ class Simulation:
     @contextmanager
     def quotes_tell(self) -> Iterator[None]:
         """
-        Records that quote one changed inside have their updated_at moved, too.
+        Move the updated_at of records that quote a changed record, too.
 
-        Harvest does not do that: what it means for a warehouse is not what these tests are about.
+        Harvest does not do that; its effect on a warehouse is not the subject of these tests.
         """
         tables = [(name, account) for account in self.server.settings.accounts for name in TABLES]
         before = {key: by_id(self.server.rows(*key)) for key in tables}
@@ -103,7 +103,7 @@ class Simulation:
 
 
 def number(value: Any) -> Decimal:
-    """The decimal a JSON number spells, not the binary float behind it."""
+    """The decimal that a JSON number spells, not the binary float behind it."""
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(str(value))
 
 

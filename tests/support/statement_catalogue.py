@@ -1,4 +1,4 @@
-"""Every statement of ours: where its text stood, what sends it, and how a dialect spells it."""
+"""Every statement of ours: where its text was, what sends it, and its text in a dialect."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Statement:
     One statement.
 
     Attributes:
-        what: In words.
-        stood: Where its text was before it came into the room ``sql``.
-        stands: What asks for it now.
+        what: Its purpose, in words.
+        stood: Where its text was before it moved to the room ``sql``.
+        stands: What uses it now.
         render: Its texts in a dialect, each with its parameters.
     """
 

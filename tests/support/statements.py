@@ -11,12 +11,12 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 
 class Stopped(BaseException):
-    """The process is killed."""
+    """Stands for a killed process."""
 
 
 @contextmanager
 def stopping_at(beginning: str, client: Any = DuckDbSqlClient) -> Iterator[None]:
-    """Raise :class:`Stopped` where dlt's SQL *client* is given a statement with that beginning."""
+    """Raise :class:`Stopped` when dlt's SQL *client* gets a statement with that beginning."""
     whole = client.execute_query
 
     def strike(self: Any, query: Any, *given: Any, **more: Any) -> Any:

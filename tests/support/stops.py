@@ -1,8 +1,8 @@
 """
-Runs that are stopped before or after any statement of SQL, in DuckDB and in PostgreSQL.
+Runs that are stopped before or after any SQL statement, in DuckDB and in PostgreSQL.
 
-A run is a process of its own and stops by a signal, so that statements of dlt's threads count, too.
-Each begins with the same warehouse, the same working folder and the same Harvest.
+A run is a separate process and is stopped by a signal, so that statements of dlt's threads count
+too. Each run starts with the same warehouse, the same working folder and the same Harvest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.postgres import build_environment, copy_database, find_databa
 NEVER = -1
 """A point that no run reaches."""
 _READING = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "SET ")
-"""How statements begin that change nothing in the warehouse."""
+"""The beginnings of statements that change nothing in the warehouse."""
 
 
 class Place(Protocol):
@@ -40,20 +40,20 @@ class Place(Protocol):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Of a run that loads into it."""
+        """Options of a run that loads into it."""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Of a process that loads into it, beside the lab's."""
+        """Environment of a process that loads into it, in addition to the lab's."""
 
     def keep(self) -> None:
-        """Keep a copy of it as it is."""
+        """Keep a copy of the warehouse."""
 
     def put_back(self) -> None:
-        """Make it what it was."""
+        """Restore the warehouse from the copy."""
 
     def select(self, query: str) -> list[Row]:
-        """What a query of the dataset gives."""
+        """The rows that a query of the dataset returns."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ def in_postgres(address: str) -> InPostgres:
 @dataclass(frozen=True)
 class Stops:
     """
-    Runs in one lab that begin alike.
+    Runs in one lab that start alike.
 
     Attributes:
-        options: Of every run.
+        options: The options of every run.
     """
 
     lab: Lab
@@ -123,33 +123,33 @@ class Stops:
     options: Mapping[str, Any]
 
     def keep(self) -> None:
-        """Let every run begin with the warehouse, the folder and the time as they are now."""
+        """Start every later run with the current warehouse, folder and time."""
         self.place.keep()
         shutil.copytree(self.lab.folder / "dlt", self.lab.folder / "dlt.copy")
 
     def put_back(self, at: datetime) -> None:
-        """Make everything but Harvest what it was, at the time *at*."""
+        """Restore everything except Harvest, and set the clock to *at*."""
         self.place.put_back()
         shutil.rmtree(self.lab.folder / "dlt")
         shutil.copytree(self.lab.folder / "dlt.copy", self.lab.folder / "dlt")
         self.lab.clock.set(at)
 
     def run(self, **options: Any) -> Any:
-        """A run that is not stopped, in this process."""
+        """Run in this process without a stop."""
         return self.lab.sync(*self.tables, **self.place.options, **self._merge(options))
 
     def run_stopped(self, point: int, number: int, call: str, **options: Any) -> int:
         """
-        A run that is sent signal *number* at *point*; its exit code.
+        Run and send signal *number* at *point*; return the exit code.
 
         Args:
-            point: Twice the number of a statement, from 0: before it; one more: after it.
+            point: Twice a statement's number, from 0, is the point before it; one more is after it.
             call: ``sync`` or ``verify``.
         """
         return self._start(point, number, call, options)[0]
 
     def count(self, call: str, **options: Any) -> int:
-        """How many points a run has that is not stopped."""
+        """The number of points of a run that is not stopped."""
         code, said = self._start(NEVER, 0, call, options)
         assert code == 0, said
         return int(said.split()[-1])
@@ -195,7 +195,7 @@ class _Points:
 
 
 def run_and_stop() -> None:
-    """The run that the one argument names; how many points it came by is its last word."""
+    """Run as the one argument says; the last word printed is the number of points passed."""
     chosen, number, call, at, given = json.loads(sys.argv[1])
     points = _Points(chosen, number)
     for client in (DuckDbSqlClient, Psycopg2SqlClient):
@@ -208,9 +208,9 @@ def run_and_stop() -> None:
 
 def _watch(client: Any, points: _Points) -> None:
     """
-    Have *points* told before and after each statement that writes, and each end of a transaction.
+    Report a point before and after each statement that writes, and each end of a transaction.
 
-    Statements that read change nothing: before them is after the one that wrote last.
+    Statements that read change nothing: the point before one equals that after the last write.
     """
     query, commit = client.execute_query, client.commit_transaction
 

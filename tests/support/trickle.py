@@ -1,4 +1,4 @@
-"""Servers on real sockets that answer so slowly that no single read is ever late."""
+"""Servers on real sockets that answer so slowly that no single read ever times out."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from typing_extensions import Buffer
 T = TypeVar("T")
 
 PAUSE_S = 0.005
-"""Between two pieces of an answer: far below every limit of a single read."""
+"""Pause between two pieces of an answer: far below every limit of a single read."""
 
 MOST_PIECES = 600
-"""After so many the server leaves, so that a client without a deadline fails and does not hang."""
+"""After so many pieces the server leaves: a client without a deadline fails instead of hanging."""
 
 HOST = "api.harvestapp.test"
 """A name that only a proxy can reach."""
@@ -34,10 +34,10 @@ Speak = Callable[[socket.socket, "Trickler"], None]
 
 class Trickler:
     """
-    One server. What it does with a connection is a function.
+    One server. A function defines what it does with a connection.
 
     Attributes:
-        over: Set when the test has ended: then nothing more is sent.
+        over: Set when the test has ended; nothing more is sent then.
     """
 
     def __init__(self, speak: Speak) -> None:
@@ -68,7 +68,7 @@ class Trickler:
             thread.join()
 
     def repeat(self, connection: socket.socket, piece: bytes) -> None:
-        """Send *piece* until the client leaves, or has had far more time than it was given."""
+        """Send *piece* until the client leaves, or has had far more than its time limit."""
         for _ in range(MOST_PIECES):
             if self.over.wait(PAUSE_S):
                 return
@@ -81,7 +81,7 @@ class Trickler:
 
 @contextmanager
 def serve(speak: Speak) -> Iterator[Trickler]:
-    """A server that runs inside the block."""
+    """Run a server inside the block."""
     server = Trickler(speak)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
@@ -93,7 +93,7 @@ def serve(speak: Speak) -> Iterator[Trickler]:
 
 
 def receive_head(connection: socket.socket) -> bytes:
-    """A request up to its empty line."""
+    """Receive a request up to its empty line."""
     head = b""
     while b"\r\n\r\n" not in head:
         received = connection.recv(4096)
@@ -115,13 +115,13 @@ def trickle(begin: bytes, piece: bytes) -> Speak:
 
 
 def trickle_unasked(connection: socket.socket, server: Trickler) -> None:
-    """Send bytes of a TLS record that is never whole, before anything was asked."""
+    """Send bytes of a TLS record that never completes, before any request."""
     connection.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
     server.repeat(connection, b"\x00")
 
 
 def tunnel(context: ssl.SSLContext, inside: Speak) -> Speak:
-    """An ``https`` proxy that agrees to every tunnel and then plays the server itself."""
+    """An ``https`` proxy that accepts every tunnel and then acts as the server itself."""
 
     def speak(connection: socket.socket, server: Trickler) -> None:
         with context.wrap_socket(connection, server_side=True) as outer:
@@ -133,7 +133,7 @@ def tunnel(context: ssl.SSLContext, inside: Speak) -> Speak:
 
 
 def speak_tls(context: ssl.SSLContext, speak: Speak) -> Speak:
-    """The server's side of a TLS connection that lies inside another one."""
+    """The server's side of a TLS connection inside another one."""
 
     def inside(outer: socket.socket, server: Trickler) -> None:
         with _NestedTls(outer, context) as connection:
@@ -143,7 +143,7 @@ def speak_tls(context: ssl.SSLContext, speak: Speak) -> Speak:
 
 
 class _NestedTls(socket.socket):
-    """What a :data:`Speak` needs of a socket."""
+    """The part of a socket that a :data:`Speak` needs."""
 
     def __init__(self, outer: socket.socket, context: ssl.SSLContext) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def make_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
     A certificate for 127.0.0.1 and :data:`HOST`.
 
     Returns:
-        The file that clients trust, and the context of a server that shows it.
+        The file that clients trust, and the server's context with the certificate.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])

@@ -1,7 +1,7 @@
 """
-What the warehouse should hold, worked out from the records the sandbox serves.
+What the warehouse should hold, computed from the records that the sandbox serves.
 
-An oracle of its own: it shares the declared columns with the connector and none of its code.
+An independent oracle: it shares the declared columns with the connector, but none of its code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SQL_TYPES = {
 
 
 def served(lab: Simulation, endpoint: Endpoint, account_id: int) -> list[Row]:
-    """Every record of a table as an administrator is served it now, with what a request knows."""
+    """Every record of a table as served to an administrator now, with what its request implies."""
     if endpoint.report is not None:
         return _reported(lab, endpoint, account_id)
     if not endpoint.single:
@@ -70,12 +70,12 @@ def expected_row(endpoint: Endpoint, record: Row, account_id: int) -> Row:
 
 
 def shown(endpoint: Endpoint) -> list[Column]:
-    """The declared columns that are not left out for being secret."""
+    """The declared columns, without the secret ones."""
     return [column for column in endpoint.columns if not column.secret]
 
 
 def expected_children(endpoint: Endpoint, child: Child, record: Row, account_id: int) -> list[Row]:
-    """The rows of one array, in order, without dlt's columns other than the place in the list."""
+    """The rows of one array, in order, without dlt's columns except the position in the list."""
     elements = record.get(child.name) or []
     key = {column.name: record[name] for name, column in endpoint.parent_keys.items()}
     return [
@@ -95,7 +95,7 @@ def expected_children(endpoint: Endpoint, child: Child, record: Row, account_id:
 
 
 def lookup(record: Mapping[str, Any], name: str) -> Any:
-    """The value that column *name* stands for: ``client__id`` is member id of object client."""
+    """The value of column *name*: ``client__id`` is member id of object client."""
     head, _, tail = name.partition("__")
     value = record.get(head)
     if not tail:
@@ -117,7 +117,7 @@ def cell(column: Column, value: Any) -> Any:
 
 
 def expected_types(columns: tuple[Column, ...] | list[Column]) -> dict[str, str]:
-    """Column to SQL type for declared columns, the account's id included."""
+    """The SQL type of each declared column, including the account's id."""
     return {"account_id": "BIGINT", **{c.name: SQL_TYPES[c.type] for c in columns}}
 
 
@@ -125,7 +125,7 @@ def differences(
     endpoint: Endpoint, rows: Iterable[Row], records: Iterable[Row], account_id: int
 ) -> dict[str, Any]:
     """
-    How one account's *rows* differ from the *records* served; empty when they are equal.
+    The differences between one account's *rows* and the *records* served; empty if none.
 
     ``repeated`` keys, ``missing`` and ``extra`` ones, and ``wrong`` cells as (landed, served).
     """
@@ -162,10 +162,10 @@ def child_differences(
     account_id: int,
 ) -> dict[int, Any]:
     """
-    How the elements of one array differ, by record id, as (landed, served); empty when equal.
+    The differences in one array's elements, by record id, as (landed, served); empty if none.
 
     Args:
-        parents: Rows of the main table, for the ids that dlt ties children to.
+        parents: Rows of the main table, for the ids by which dlt links children.
         rows: Rows of the child table.
     """
     roots = {row["_dlt_id"]: row["id"] for row in parents}
@@ -193,7 +193,7 @@ def assert_equal(
     where: Any = lambda _: True,
 ) -> None:
     """
-    The account's table is what the sandbox serves now, children included.
+    The account's table equals what the sandbox serves now, children included.
 
     Args:
         gone: Ids that Harvest no longer has and that may still be there.

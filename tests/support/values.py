@@ -1,4 +1,4 @@
-"""Comparing values that may have become text, or another column's, on the way."""
+"""Comparing values that may have become text, or moved to another column, on the way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def leaves(value: Any) -> list[Any]:
 
 
 def spell(value: Any) -> str:
-    """A value as one text, whatever type its column has."""
+    """The text of a value, independent of its column's type."""
     if isinstance(value, Decimal | int | float) and not isinstance(value, bool):
         return format(Decimal(str(value)).normalize(), "f")
     if isinstance(value, date):

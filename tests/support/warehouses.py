@@ -1,4 +1,4 @@
-"""Warehouses that cannot be started here: dlt's own clients for them, which are never connected."""
+"""Warehouses that cannot be started here: dlt's own clients for them, never connected."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Warehouse:
     A destination that is rendered and not run.
 
     Attributes:
-        name: As dlt calls it.
-        dialect: The grammar that its statements must obey, as sqlglot calls it.
-        driver: The module of its driver; without it dlt's client cannot be made.
-        settings: What dlt's factory takes; nothing of it is real.
+        name: dlt's name for it.
+        dialect: sqlglot's name for the grammar that its statements must follow.
+        driver: The module of its driver, without which dlt's client cannot be built.
+        settings: The arguments of dlt's factory; none of them is real.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Warehouse:
 
     @property
     def is_installed(self) -> bool:
-        """Whether its driver can be imported, and so dlt's client made."""
+        """Whether its driver can be imported, so that dlt's client can be built."""
         try:
             return find_spec(self.driver) is not None and bool(self.build().client_class)
         except ImportError:
@@ -106,7 +106,7 @@ BY_NAME: Mapping[str, Warehouse] = {each.name: each for each in WAREHOUSES}
 
 
 def build_schema() -> dlt.Schema:
-    """All tables and columns that a sync may make, as dlt's schema."""
+    """All tables and columns that a sync may create, as dlt's schema."""
     schema = dlt.Schema("harvest")
     for endpoint in ENDPOINTS:
         _add(schema, endpoint.name, dict(build_hints(endpoint)))
@@ -134,7 +134,7 @@ def _add(schema: dlt.Schema, name: str, columns: Any, parent: str | None = None)
 
 
 def build_client(warehouse: Warehouse, schema: dlt.Schema) -> SqlJobClientBase:
-    """dlt's client for *schema*; it is not connected."""
+    """dlt's client for *schema*, not connected."""
     destination = warehouse.build()
     config = destination.spec()._bind_dataset_name("harvest")
     client: Any = destination.client(schema, config)
@@ -146,7 +146,7 @@ def build_client(warehouse: Warehouse, schema: dlt.Schema) -> SqlJobClientBase:
 
 
 def render_ddl(client: SqlJobClientBase) -> list[str]:
-    """Every statement by which dlt makes the tables."""
+    """Every statement with which dlt creates the tables."""
     tables: Any = [(name, {}) for name in client.schema.tables]
     scripts, _ = client._build_schema_update_sql(tables)
     return scripts

@@ -1,4 +1,4 @@
-"""The list reader on the model, recording what it did, with clauses of the proof switched off."""
+"""The list reader on the model, with a record of its steps and parts of the proof switched off."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from tests.support.model import DAYS, FIRST_DAY, USERS, ModelPage, decode
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Which clauses of the proof are switched off, and what the reader did."""
+    """The clauses of the proof that are switched off, and a record of the reader's steps."""
 
     without: frozenset[str] = frozenset()
-    """Of ``totals``, ``ids``, ``news``, ``catch-up``, ``count``."""
+    """Some of ``totals``, ``ids``, ``news``, ``catch-up``, ``count``."""
     branches: Counter[str] = field(default_factory=Counter)
     """How often each branch of the reader ran."""
     totals: list[int | None] = field(default_factory=list)
-    """What every page reported."""
+    """The total that every page reported."""
     caught_up: list[tuple[int, bool]] = field(default_factory=list)
-    """For each catch-up: the changes made before it began, and whether it was proven."""
+    """For each catch-up: the number of changes before it began, and whether it was proven."""
 
     def build_clauses(self) -> Clauses:
-        """The clauses of the proof, counted when they object, without those switched off."""
+        """The clauses of the proof without those switched off; each objection is counted."""
         return Clauses(
             self._pages_agree, self._changed_during_read, self._is_affected, self._count_changed
         )
@@ -80,7 +80,7 @@ class Watch:
 
 
 class WatchedSliceReader(SliceReader):
-    """Records what every page reports as the total."""
+    """Records the total that every page reports."""
 
     def __init__(self, source: ListSource, today: date, watch: Watch, known: KnownRows) -> None:
         super().__init__(source, today=today, known=known)
@@ -88,7 +88,7 @@ class WatchedSliceReader(SliceReader):
 
     def _iter_pages(self, slice_: Slice, most_rows: int | None) -> Generator[ListPage, None, None]:
         pages: Iterable[ListPage] = super()._iter_pages(slice_, most_rows)
-        if "totals" in self._watch.without:  # As if every page reported what the last one reports.
+        if "totals" in self._watch.without:  # As if every page reported the last total.
             pages = list(pages)
             last = pages[-1].total_entries
             pages = [ModelPage(page.rows, last, page.began) for page in pages]
@@ -98,7 +98,7 @@ class WatchedSliceReader(SliceReader):
 
 
 class WatchedProver(Prover):
-    """Counts what follows a read that is not proven."""
+    """Counts what follows an unproven read."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class WatchedCounter(WindowCounter):
 
 class WatchedReader(ListReader):
     """
-    The list reader, recording which of its branches ran.
+    The list reader, with a record of the branches that ran.
 
     The readers of its catch-ups are not watched and use every clause.
 
@@ -170,7 +170,7 @@ class WatchedReader(ListReader):
         self._prover = WatchedProver(self.slices, self.catch_up, self.watch)
         self._counter = WatchedCounter(self.slices, settings, self.watch)
         self.changes: Callable[[], int] = int
-        """How many changes the world has seen."""
+        """The number of changes that the world has seen."""
 
     def catch_up(self, began: datetime, emit: Emit) -> CaughtUp:
         known = self.changes()
