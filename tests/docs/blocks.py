@@ -1,4 +1,4 @@
-"""What a document is made of: generated parts, hidden commands, and fenced blocks."""
+"""The parts of a document: generated parts, hidden commands, and fenced blocks."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _FENCE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block that is written by hand."""
+    """A fenced block written by hand."""
 
     kind: str
-    """The word behind the fence: ``sh``, ``toml``, ..."""
+    """The word after the fence: ``sh``, ``toml``, ..."""
     text: str
     line: int
-    """Number of its first line in the document, from 1."""
+    """The number of its first line in the document, from 1."""
 
 
 def iter_blocks(text: str) -> Iterator[Block]:
-    """Hand-written fenced blocks of a document, in order."""
+    """The hand-written fenced blocks of a document, in order."""
     hidden = PART.sub(lambda part: "\n" * part[0].count("\n"), text)
     for found in _FENCE.finditer(hidden):
         indent = found["indent"]
@@ -41,6 +41,6 @@ def iter_blocks(text: str) -> Iterator[Block]:
 
 
 def iter_inline_code(text: str) -> Iterator[str]:
-    """Text between single backticks, outside fenced blocks."""
+    """The text between single backticks, outside fenced blocks."""
     for found in re.finditer(r"(?<!`)`([^`\n]+)`(?!`)", _FENCE.sub("", text)):
         yield found[1]

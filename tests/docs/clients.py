@@ -15,7 +15,7 @@ _SERVER: Final = "postgresql://reader@localhost/warehouse"
 
 
 def build_result(_: str) -> str:
-    """What ``python -m tests.clients --write`` has found."""
+    """The results that ``python -m tests.clients --write`` found."""
     return (CLIENTS / "RESULT.md").read_text().rstrip()
 
 

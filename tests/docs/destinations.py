@@ -48,7 +48,7 @@ _NOTES: Final = {
     "athena": "Iceberg tables; smaller parts of a second than thousandths stand beside, as text",
     "dremio": "smaller parts of a second than thousandths stand beside, as text",
 }
-"""What a destination is known to do otherwise."""
+"""Known differences of a destination."""
 
 
 def build_destinations() -> str:
@@ -82,13 +82,13 @@ def _describe_server(server: Server) -> tuple[str, ...]:
 
 
 def find_strategy(server: Server) -> str:
-    """The first merge strategy that the destination of a sync has, which dlt takes."""
+    """The merge strategy that dlt takes for a sync: the first that the destination has."""
     destination = find_destination(server.destination)
     return find_merge_strategies(destination, {"name": "a", "table_format": server.format})[0]
 
 
 def _describe_steps(server: Server) -> str:
-    """Whether deletions, verify and history ended well where the contract was written down."""
+    """Whether deletions, verify and history succeeded when the contract was recorded."""
     ended = {each.step: each.result for each in read() if each.is_of(server.name)}
     if not ended:
         return "not written down since the last change of the contract"

@@ -1,4 +1,4 @@
-"""What the connection properties of Harvest drivers become here, for docs/drivers.md."""
+"""The equivalents of Harvest drivers' connection properties here, for docs/drivers.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Property:
     One or several properties of a driver.
 
     Attributes:
-        keys: Keys of ours that take their place; empty where there are none.
+        keys: Our keys that replace them; empty if there are none.
         options: Options of commands.
     """
 

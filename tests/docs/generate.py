@@ -1,7 +1,7 @@
 """
 Write the generated parts of README.md and of the pages: ``python -m tests.docs.generate``.
 
-Each stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; tests compare them with the
+Each part is between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; tests compare it with the
 code. A name is a kind and, for some kinds, an argument: ``help sync``, ``file pipelines/x.py``. For
 the kind ``output`` see :mod:`tests.docs.outputs`.
 """
@@ -58,11 +58,11 @@ BUILDERS: Final[Mapping[str, Callable[[str], str]]] = {
     "connection": clients.build_connection,
     "driver properties": lambda _: build_properties(),
 }
-"""Kinds of parts, but for ``output``, which takes a run."""
+"""The kinds of parts, except ``output``, which needs a run."""
 
 
 def fill(text: str) -> str:
-    """*text* with every part that repeats the code as the code is now."""
+    """*text* with every part that repeats the code brought up to date."""
     return PART.sub(_fill_part, text)
 
 
@@ -77,7 +77,7 @@ def _fill_part(part: re.Match[str]) -> str:
 
 
 def fill_outputs(text: str, outputs: Iterable[str]) -> str:
-    """*text* with new *outputs*; one that differs in times and the like only stays as it is."""
+    """*text* with new *outputs*; an output that differs only in times and the like stays."""
     bodies = iter(outputs)
 
     def replace(part: re.Match[str]) -> str:

@@ -1,5 +1,5 @@
 """
-Real output of the commands that the documents show.
+The real output of the commands that the documents show.
 
 The commands run in one folder, against a sandbox whose clock stands still: the same rows every day.
 A part ``output`` shows what the ``sh`` block before it prints; ``output 6..1`` its first six lines
@@ -34,9 +34,9 @@ _STEP: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _BIN: Final = ".venv/bin/"
-"""Where the README has the command; it is on the path elsewhere."""
+"""The README's place of the command; elsewhere it is on the path."""
 _WIDTH: Final = "120"
-"""Columns of the terminal."""
+"""Width of the terminal."""
 _MASKS: Final = (
     (re.compile(r"\d+ requests"), "N requests"),
     (re.compile(r"\b[\d.]+ s\b"), "N s"),
@@ -44,34 +44,34 @@ _MASKS: Final = (
     (re.compile(r"as of [\d: -]+ UTC"), "as of T UTC"),
 )
 _SHOWN_CODES: Final = frozenset({0, 5})
-"""5: ``verify`` found the difference that a page shows."""
+"""5 means that ``verify`` found the difference that a page shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A folder where a person types commands."""
+    """A folder in which a person types commands."""
 
     home: Path
     server: Sandbox
     first_syncs: Mapping[str, str] = field(default_factory=dict)
-    """What the commands that make a warehouse printed."""
+    """The output of the commands that make a warehouse."""
 
     @property
     def _saved(self) -> Path:
         return self.home.with_name("saved")
 
     def save(self) -> None:
-        """Keep the folder as it is, for :meth:`restore`."""
+        """Save the folder for :meth:`restore`."""
         shutil.copytree(self.home, self._saved)
 
     def restore(self) -> None:
-        """Bring the folder back to where it was saved."""
+        """Restore the folder as it was saved."""
         shutil.rmtree(self.home)
         shutil.copytree(self._saved, self.home)
 
     @contextlib.contextmanager
     def entered(self, **more: str | None) -> Iterator[None]:
-        """Be in the folder, with the person's settings and *more*; None removes one."""
+        """Enter the folder with the person's settings and *more*; None removes one."""
         before = dict(os.environ)
         settings = {
             **clean_environment(),
@@ -90,7 +90,7 @@ class Session:
             os.environ.update(before)
 
     def run(self, command: str) -> str:
-        """Run *command*; returns what it printed on stdout."""
+        """Run *command*; return its stdout."""
         if command in self.first_syncs:
             return self.first_syncs[command]
         program, *arguments = shlex.split(command)
@@ -109,7 +109,7 @@ class Session:
             contextlib.redirect_stderr(err),
             self.entered(),
         ):
-            # The sandbox has no limit, and the examples should not wait for Harvest's.
+            # The sandbox has no limit, and the examples should not wait for Harvest's limit.
             status = cli.run(arguments, build_limiter=no_limiter)
         assert status in _SHOWN_CODES, f"{arguments}\n{out.getvalue()}\n{err.getvalue()}"
         return out.getvalue()
@@ -117,14 +117,14 @@ class Session:
 
 @contextlib.contextmanager
 def open_session(folder: Path) -> Iterator[Session]:
-    """A new session in *folder*, which is empty, with the warehouses of the README's commands."""
+    """A new session in the empty *folder*, with the warehouses of the README's commands."""
     home = folder / "home"
     home.mkdir()
     with Sandbox(agency_settings(clock=ManualClock(), limit=False)).start() as server:
         session = Session(home, server)
         first = session.run("harvest-source sync")
         session.run("harvest-source sync --all-children")
-        # As --sandbox does it, with the sandbox that is here already.
+        # As --sandbox does it, but with the running sandbox.
         sandbox = session.run(
             f"harvest-source sync --all-children --database {SANDBOX_DATABASE} "
             f"--pipeline {SANDBOX_PIPELINE}"
@@ -140,7 +140,7 @@ Outputs = Mapping[Path, Sequence[str]]
 
 
 def collect(documents: Mapping[Path, str], session: Session) -> Outputs:
-    """Run the commands of all *documents* whose output is shown, each document in a new folder."""
+    """Run the commands of *documents* whose output is shown, each document in a new folder."""
     found = {}
     for document, text in documents.items():
         session.restore()
@@ -160,7 +160,7 @@ def _iter_outputs(text: str, session: Session) -> Iterator[str]:
 
 
 def last_command(block: str) -> str:
-    """The last command of an ``sh`` block, without the folder it is in."""
+    """The last command of an ``sh`` block, without the folder of the command."""
     return block.strip().splitlines()[-1].split("&&")[-1].strip().removeprefix(_BIN)
 
 
@@ -174,7 +174,7 @@ def _build_block(printed: str, wanted: str) -> str:
 
 
 def mask(text: str) -> str:
-    """*text* without what differs from run to run: times, ports, numbers of requests."""
+    """*text* without the parts that differ between runs: times, ports, numbers of requests."""
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
     return text

@@ -21,7 +21,7 @@ class Page:
     """One page under ``docs/``."""
 
     name: str
-    """File name without its ending."""
+    """File name without its extension."""
     title: str
     """First heading of the file."""
 
@@ -63,5 +63,5 @@ DOCUMENTS: Final = (
 
 
 def relative(document: Path) -> str:
-    """Path of *document* in the repository, for messages and test ids."""
+    """The path of *document* in the repository, for messages and test ids."""
     return document.relative_to(REPOSITORY).as_posix()

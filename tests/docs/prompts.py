@@ -14,7 +14,7 @@ FILE: Final[Path] = REPOSITORY / "harvest_source" / "ask" / "mcp" / "prompts.jso
 
 
 def build_prompts() -> str:
-    """Each question with its two queries, as the package keeps them."""
+    """Each question with its two queries, in the package's form."""
     prompts = []
     for part in re.split(r"^## ", (FOLDER / "questions.md").read_text(), flags=re.MULTILINE)[1:]:
         question = part.partition("\n")[0]
@@ -32,5 +32,5 @@ def build_prompts() -> str:
 
 
 def write_prompts() -> None:
-    """Write the file that the package keeps."""
+    """Write the package's file of prompts."""
     FILE.write_text(build_prompts())

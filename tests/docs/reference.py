@@ -1,4 +1,4 @@
-"""Parts of the documents that repeat the code: tables, columns, keys, help, exit codes."""
+"""The parts of the documents that repeat the code: tables, columns, keys, help, exit codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harvest_source.warehouse.dlt_settings import SECTIONS, Rule
 
 HARVEST_REFERENCE: Final = "https://help.getharvest.com/api-v2/"
 README_KEYS: Final = ("account_id", "start_date", "rate_limit")
-"""Keys that the README shows."""
+"""The keys that the README shows."""
 
 _READ_BY: Final = {
     ReadStrategy.CHANGES: "changes",
@@ -44,12 +44,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def code(names: Iterable[str]) -> str:
-    """Names as code, separated by commas; ``-`` for none."""
+    """Names as code, separated by commas; ``-`` if there are none."""
     return ", ".join(f"`{name}`" for name in names) or "-"
 
 
 def build_table_groups() -> str:
-    """The tables by how they are read: the README's short form."""
+    """The tables, grouped by how they are read: the README's short form."""
     groups: dict[str, list[str]] = {}
     for endpoint in DEFAULT_ENDPOINTS:
         groups.setdefault(_READ_BY[endpoint.strategy], []).append(endpoint.name)
@@ -76,7 +76,7 @@ def _table_row(endpoint: Endpoint) -> tuple[str, ...]:
 
 
 def build_columns() -> str:
-    """Every column of every table under the table's name."""
+    """Every column of every table, under the table's name."""
     return "\n\n".join(chain.from_iterable(map(_column_sections, ENDPOINTS)))
 
 
@@ -116,7 +116,7 @@ def build_dlt_settings() -> str:
 
 
 def build_own_tables() -> str:
-    """Columns of the tables that are ours."""
+    """The columns of our own tables."""
     shown = {
         name: [column for column in columns if not column.startswith("_dlt_")]
         for name, columns in own_tables.COLUMNS.items()
@@ -126,7 +126,7 @@ def build_own_tables() -> str:
 
 
 def build_diagram() -> str:
-    """Tables that are read by default and their references, for Mermaid."""
+    """The tables that are read by default and their references, for Mermaid."""
     tables = {name for each in DEFAULT_ENDPOINTS for name in (each.name, *each.child_tables)}
     lines = [
         f"    {each.name} ||--o{{ {child} : has"
@@ -155,7 +155,7 @@ class Key:
 
 
 def read_keys() -> tuple[Key, ...]:
-    """Keys of the configuration specs in their order, with the docstring below each."""
+    """Keys of the configuration specs in order, each with the docstring below it."""
     credentials = _read_spec(spec.HarvestCredentials)
     settings = _read_spec(spec.HarvestConfiguration)
     named = [Key(f"credentials.{key.name}", key.meaning, key.default) for key in credentials]
@@ -181,7 +181,7 @@ def _build_key(name: str, docstring: str, value: object) -> Key:
 
 
 def read_field_docstrings(configuration: type) -> Mapping[str, str]:
-    """Docstrings that stand below the fields of a class, each on one line."""
+    """The docstrings below the fields of a class, each on one line."""
     [body] = ast.parse(inspect.getsource(configuration)).body
     assert isinstance(body, ast.ClassDef)
     found = {}
@@ -196,7 +196,7 @@ def read_field_docstrings(configuration: type) -> Mapping[str, str]:
 
 
 def build_keys(names: Sequence[str] = ()) -> str:
-    """The keys of the configuration with these *names*; all of them when there are none."""
+    """The configuration keys with these *names*; all keys if no name is given."""
     rows = [
         (f"`{key.name}`", key.meaning, key.default)
         for key in read_keys()
@@ -237,7 +237,7 @@ def build_help(command: str = "") -> str:
 
 
 def build_tools() -> str:
-    """What agents can call, with the arguments of each."""
+    """The tools that agents can call, with the arguments of each."""
     rows = [
         (code([tool.name]), tool.description, code(tool.arguments.model_fields))
         for tool in TOOLS.values()

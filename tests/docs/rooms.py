@@ -1,4 +1,4 @@
-"""The floors of the code, for docs/development.md: as tests/floors.py has them."""
+"""The floors of the code, for docs/development.md, as in tests/floors.py."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.floors import FLOORS, SANDBOX, WITHOUT_DLT, Floor
 from tests.structure import DEFAULT_FOLDER
 
 ENTRY = frozenset({"__init__", "__main__"})
-"""Modules that are the way in, not rooms."""
+"""Modules that are entry points, not rooms."""
 
 
 def build_rooms() -> str:
-    """Every room with what it holds, from the top floor down; the sandbox stands apart."""
+    """Every room with its content, from the top floor down; the sandbox is separate."""
     rows = [
         (str(number), f"`{room}`", _describe(room), _libraries(floor, room))
         for number, floor in reversed(list(enumerate(FLOORS, start=1)))
@@ -34,7 +34,7 @@ def _sandbox() -> Iterator[str]:
 
 
 def _libraries(floor: Floor, room: str) -> str:
-    """What a room may import from others."""
+    """The libraries that a room may import."""
     return code(sorted(floor.libraries - ({"dlt"} if room in WITHOUT_DLT else set())))
 
 

@@ -1,4 +1,4 @@
-"""The table of destinations says what the contract's story ended with, and what dlt can do."""
+"""The table of destinations agrees with the contract's results and with dlt's capabilities."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IN_CI = ("duckdb", "postgres", "sqlite", "delta")
 
 
 def test_every_step_ended_well() -> None:
-    """Of every destination and version in the file; a step that was added has to be told first."""
+    """Every step succeeded for every destination and version in the file, added steps included."""
     found: dict[str, dict[str, str]] = {}
     for each in read():
         found.setdefault(each.destination, {})[each.step] = each.result
@@ -26,12 +26,12 @@ def test_every_step_ended_well() -> None:
 
 @each_server
 def test_rows_are_deleted_and_inserted(server: Server) -> None:
-    """By every destination that a sync loads into: so is what vanished from an array."""
+    """Each destination that a sync loads into deletes and inserts rows, so array elements leave."""
     assert find_strategy(server) == "delete-insert"
 
 
 def test_a_line_is_read_as_it_was_written() -> None:
-    """And nothing else is a line."""
+    """A written line is read back unchanged, and no other text is a line."""
     for each in read():
         assert parse(str(each)) == each
     assert parse("| a | b |") is None

@@ -1,7 +1,7 @@
 """
-What the documents show of a terminal, their queries, and the files in ``pipelines/``, all run.
+The terminal output and queries in the documents, and the files in ``pipelines/``, all run.
 
-One module, because all of it uses the warehouse that the README's commands make.
+They are in one module because all use the warehouse that the README's commands make.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PIPELINES = REPOSITORY / "pipelines"
 EXAMPLES = [each for each in sorted(PIPELINES.rglob("*.*")) if each.suffix != ".pyc"]
 LONGEST = 30
 LONGEST_OF_FRAMEWORKS = 90
-"""Lines of a file for a scheduler, which has the framework's own declarations too."""
+"""Lines of a scheduler's file, which also has the framework's own declarations."""
 OF_MODELS = ("questions.md",)
 """Run by ``tests/dbt``, which has a warehouse with models."""
 TEXTS = {document: document.read_text() for document in DOCUMENTS}
@@ -46,7 +46,7 @@ class Examples:
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
-    """Every command of the documents whose output is shown."""
+    """The outputs of every command in the documents whose output is shown."""
     with open_session(tmp_path_factory.mktemp("docs")) as session:
         yield Examples(session, collect(TEXTS, session))
 
@@ -60,7 +60,7 @@ def home(examples: Examples) -> Path:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_examples_read_without_holding_the_file(document: Path) -> None:
-    """No example keeps a sync waiting: each opens the file with read_only=True."""
+    """No example blocks a sync: each opens the file with read_only=True."""
     for block in iter_blocks(TEXTS[document]):
         for call in find_connections(block.text):
             assert "read_only=True" in call, f"{relative(document)}:{block.line}: {call}"
@@ -68,7 +68,7 @@ def test_examples_read_without_holding_the_file(document: Path) -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.name))
 def test_pipelines_read_without_holding_the_file(file: Path) -> None:
-    """As the examples of the documents."""
+    """Files in ``pipelines/`` open the file with read_only=True as well."""
     assert all("read_only=True" in call for call in find_connections(file.read_text()))
 
 
@@ -79,13 +79,13 @@ def find_connections(text: str) -> list[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_outputs_are_real(examples: Examples, document: Path) -> None:
-    """Each output in a document is the real one, times and numbers of requests aside."""
+    """Every output in a document is real, except for times and numbers of requests."""
     text = TEXTS[document]
     assert mask(fill_outputs(text, examples.outputs[document])) == mask(text)
 
 
 def test_queries_run(home: Path) -> None:
-    """Each hand-written query finds rows in the default file, as it stands."""
+    """Each hand-written query finds rows in the default file, unchanged."""
     texts = [text for document, text in TEXTS.items() if document.name not in OF_MODELS]
     queries = [b.text for text in texts for b in iter_blocks(text) if b.kind == "sql"]
     assert queries
@@ -96,13 +96,13 @@ def test_queries_run(home: Path) -> None:
 
 @pytest.mark.parametrize("script", sorted(PIPELINES.rglob("*.py")), ids=lambda path: path.name)
 def test_scripts_are_short(script: Path) -> None:
-    """A script to copy is read in half a minute."""
+    """A script to copy can be read in half a minute."""
     longest = LONGEST_OF_FRAMEWORKS if script.parent.name == "orchestrators" else LONGEST
     assert len(script.read_text().splitlines()) < longest
 
 
 def run_script(session: Session, name: str, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run a file of ``pipelines/`` as ``python NAME`` does; returns exit code and stdout."""
+    """Run a file of ``pipelines/`` as ``python NAME`` does; return exit code and stdout."""
     out = io.StringIO()
     with session.entered(**environment), contextlib.redirect_stdout(out):
         before, sys.argv = sys.argv, [name, *arguments]
@@ -116,7 +116,7 @@ def run_script(session: Session, name: str, *arguments: str, **environment: str)
 
 
 def test_first_sync(examples: Examples, home: Path) -> None:
-    """It syncs into the default database, names a table that fails, and exits as the command."""
+    """The script syncs the default database, names a failed table, and exits like the command."""
     server = examples.session.server
     before = count(home / DATABASE, "sync_runs")
     server.fault("missing_key", table="projects")
@@ -136,7 +136,7 @@ def test_ask_warehouse(examples: Examples, home: Path) -> None:
 
 
 def test_one_table(examples: Examples, home: Path) -> None:
-    """Time entries alone, by plain dlt, and a question answered."""
+    """Plain dlt reads time entries only, and the script answers a question."""
     code, out = run_script(examples.session, "one_table.py")
     assert code == 0
     assert len([line for line in out.splitlines() if line.endswith(" h")]) == 3
@@ -146,7 +146,7 @@ def test_one_table(examples: Examples, home: Path) -> None:
 
 @pytest.mark.rare
 def test_row_steps(examples: Examples, home: Path) -> None:
-    """Some rows of one table, without a column's values and with a new one."""
+    """The script loads some rows of one table, without a column's values and with a new column."""
     code, _ = run_script(examples.session, "row_steps.py")
     assert code == 0
     database = home / "billable.duckdb"
@@ -158,7 +158,7 @@ def test_row_steps(examples: Examples, home: Path) -> None:
 
 @pytest.mark.slow
 def test_another_destination_by_name(examples: Examples, home: Path) -> None:
-    """The destination named lands the same tables; its settings are dlt's own."""
+    """The named destination gets the same tables; its settings are dlt's own."""
     url = (home / "bucket").as_uri()
     code, _ = run_script(
         examples.session,
@@ -178,7 +178,7 @@ def test_another_destination_by_name(examples: Examples, home: Path) -> None:
     [("orchestrators/harvest.cron", "sync.log"), ("sign_in_health.cron", "sign_ins.log")],
 )
 def test_the_cron_line(tmp_path: Path, name: str, log: str) -> None:
-    """cron's command, run by a shell as cron would, calls a real command and appends to the log."""
+    """cron's command, run by a shell as cron would, runs and appends to the log."""
     lines = (PIPELINES / name).read_text().splitlines()
     [line] = [line for line in lines if line[:1].isdigit()]
     *when, command = line.split(maxsplit=5)
@@ -195,7 +195,7 @@ def test_the_cron_line(tmp_path: Path, name: str, log: str) -> None:
 
 
 def count(database: Path, table: str) -> int:
-    """Rows of *table* in dataset ``harvest`` of *database*."""
+    """The number of rows of *table* in dataset ``harvest`` of *database*."""
     with duckdb.connect(str(database), read_only=True) as connection:
         found = connection.execute(f"SELECT COUNT(*) FROM harvest.{table}").fetchone()
     return int(found[0]) if found else 0

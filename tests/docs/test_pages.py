@@ -1,4 +1,4 @@
-"""Every document says what is there: pages, links, files, commands, keys, and blocks of code."""
+"""Every document is true: pages, links, files, commands, keys, and blocks of code."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tests.docs.generate import fill
 from tests.docs.pages import DOCUMENTS, FOLDER, PAGES, README, REPOSITORY, Page, relative
 
 YOURS = {".dlt/secrets.toml"}
-"""Files that readers make."""
+"""Files that readers create."""
 
 PROGRAMS = {"export", "pip", "dlt"}
-"""Programs of others whose arguments are theirs."""
+"""Other programs, whose arguments are not checked."""
 
 SOURCES = ("sources", "harvest")
 
@@ -34,7 +34,7 @@ each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_begin_with_their_title(page: Page) -> None:
-    """The list of pages and the files agree."""
+    """Each page begins with the title in the list of pages."""
     assert page.path.read_text().startswith(f"# {page.title}\n")
 
 
@@ -45,7 +45,7 @@ def test_no_page_is_forgotten() -> None:
 
 @each_document
 def test_generated_parts_are_in_step(document: Path) -> None:
-    """Tables, keys, help and files are as the code is now: ``python -m tests.docs.generate``."""
+    """Tables, keys, help and files match the code: ``python -m tests.docs.generate``."""
     text = document.read_text()
     assert len(BEGIN.findall(text)) == len(PART.findall(text))
     assert fill(text) == text
@@ -62,14 +62,14 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def iter_anchors(text: str) -> Iterator[str]:
-    """Names of the headings as links spell them."""
+    """The names of the headings as links spell them."""
     for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
         yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @each_document
 def test_files_and_tests_named_exist(document: Path) -> None:
-    """Every path of this repository in a document is there, and every test in that file."""
+    """Every path of this repository in a document exists, and every named test in that file."""
     named = re.findall(
         r"`((?:tests|pipelines|harvest_source|docs|\.ci|\.dlt)/[^`]*)`", document.read_text()
     )
@@ -81,14 +81,14 @@ def test_files_and_tests_named_exist(document: Path) -> None:
 
 @each_document
 def test_modules_named_exist(document: Path) -> None:
-    """Every ``python -m tests...`` in a document is there."""
+    """Every ``python -m tests...`` in a document exists."""
     for module in re.findall(r"-m (tests\.[\w.]+)", document.read_text()):
         assert is_module(module), module
 
 
 @each_document
 def test_commands_in_the_text_exist(document: Path) -> None:
-    """A command that is named in a sentence can be typed as it stands."""
+    """A command in a sentence can be typed as shown."""
     for code in iter_inline_code(document.read_text()):
         if code.startswith("harvest-source "):
             check_ours(shlex.split(code)[1:])
@@ -96,7 +96,7 @@ def test_commands_in_the_text_exist(document: Path) -> None:
 
 @each_document
 def test_blocks_hold(document: Path) -> None:
-    """Every block written by hand is of a kind that is checked; :data:`CHECKS` says how."""
+    """Every hand-written block has a kind that is checked; :data:`CHECKS` says how."""
     for block in iter_blocks(document.read_text()):
         assert block.kind in CHECKS, f"{relative(document)}:{block.line}"
         CHECKS[block.kind](block)
@@ -108,7 +108,7 @@ def check_shell(block: Block) -> None:
         words = shlex.split(command)
         program = words[0].rpartition("/")[2]
         if program in {"uvx", "pipx"}:
-            assert "." in words, command  # The clone: there is no such package elsewhere.
+            assert "." in words, command  # The clone: elsewhere there is no such package.
             words = words[words.index("harvest-source") :]
             program = words[0]
         if program == "harvest-source":
@@ -122,7 +122,7 @@ def check_shell(block: Block) -> None:
 
 
 def check_python(words: list[str]) -> None:
-    """A module of ours or a tool of everybody's; code only where its output is shown."""
+    """A module of ours or a common tool; code only where its output is shown."""
     assert words[0] in {"-m", "-c"}
     if words[1].startswith("tests."):
         assert is_module(words[1]), words[1]
@@ -137,7 +137,7 @@ def is_module(name: str) -> bool:
 
 
 def check_toml(block: Block) -> None:
-    """Keys of ours are keys of the configuration; sections of others are dlt's."""
+    """Our keys are keys of the configuration; other sections are dlt's."""
     known = {key.name for key in reference.read_keys()}
     ours: Any = tomllib.loads(block.text)
     for section in SOURCES:
@@ -163,21 +163,21 @@ def check_json(block: Block) -> None:
 
 
 def skip_check(_: Block) -> None:
-    """Checked by :mod:`tests.docs.test_outputs`, which has a warehouse."""
+    """Checked by :mod:`tests.docs.test_examples`, which has a warehouse."""
 
 
 def check_yaml(block: Block) -> None:
-    """It parses."""
+    """The block parses."""
     assert yaml.safe_load(block.text)
 
 
 def check_text(block: Block) -> None:
-    """What a command prints is generated, but for the end of a sign-in, which takes a browser."""
+    """Command output is generated, except the end of a sign-in, which needs a browser."""
     assert block.text.startswith("ok: signed in to account ")
 
 
 def check_nginx(block: Block) -> None:
-    """Every line is whole, and what is opened is closed."""
+    """Every line is complete, and braces are balanced."""
     lines = [line.strip() for line in block.text.splitlines() if line.strip()]
     assert all(line.endswith((";", "{", "}")) for line in lines)
     assert block.text.count("{") == block.text.count("}")
@@ -195,6 +195,6 @@ CHECKS: Mapping[str, Callable[[Block], None]] = {
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    """No page can be missed."""
+    """The README links to every page."""
     text = README.read_text()
     assert [page.name for page in PAGES if f"](docs/{page.name}.md)" not in text] == []

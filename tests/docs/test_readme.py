@@ -12,27 +12,27 @@ BYTES = 9_000
 
 
 def command_after(comment: str) -> str:
-    """The fenced block that stands right after an HTML comment: where ``.ci/run`` looks."""
+    """The fenced block directly after an HTML comment, where ``.ci/run`` looks for it."""
     found = re.findall(rf"^<!-- {comment} -->\n```sh\n(.*?)\n```$", TEXT, re.MULTILINE | re.DOTALL)
     assert len(found) == 1
     return str(found[0])
 
 
 def test_it_is_read_in_five_minutes() -> None:
-    """At most 180 lines and 9 KB: details are in ``docs/``."""
+    """At most 180 lines and 9 KB, as details are in ``docs/``."""
     assert len(TEXT.splitlines()) <= LINES
     assert len(TEXT.encode()) <= BYTES
 
 
 def test_the_main_job_is_one_line_that_sets_itself_up() -> None:
-    """The first command makes its environment, installs the clone and syncs the sandbox."""
+    """The first command creates its environment, installs the clone and syncs the sandbox."""
     command = command_after("main job")
     assert "\n" not in command
     assert re.fullmatch(r"python3 -m venv .* pip install .*harvest-source sync --sandbox", command)
 
 
 def test_the_tests_are_one_line_that_sets_itself_up() -> None:
-    """The second command makes its environment, installs the tools and runs the suite."""
+    """The second command creates its environment, installs the tools and runs the suite."""
     command = command_after("tests")
     assert "\n" not in command
     assert re.fullmatch(r"python3 -m venv .* pip install .*\[dev\].* -m pytest.*", command)

@@ -1,4 +1,4 @@
-"""The pages that repeat the code repeat all of it."""
+"""The pages that repeat the code are complete."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_command_and_option_is_documented(command: str) -> None:
 
 
 def test_every_key_is_documented_with_its_default() -> None:
-    """docs/configuration.md has one line for each key that is read, and no other."""
+    """docs/configuration.md has one line for each key that is read, and no other line."""
     lines = re.findall(r"^\| `([\w.]+)` \| (.+) \| (.+) \|$", read("configuration"), re.MULTILINE)
     documented = {name: default for name, _, default in lines}
     fields = HarvestConfiguration.get_resolvable_fields().keys() - {"credentials"}
@@ -66,13 +66,13 @@ def test_every_table_and_column_is_documented() -> None:
 
 
 def split_section(section: str) -> tuple[str, str]:
-    """Heading and body."""
+    """Split a section into heading and body."""
     heading, _, body = section.partition("\n")
     return heading, body
 
 
 def test_the_diagram_shows_every_reference() -> None:
-    """A line for each reference between tables read by default, and no table is left out."""
+    """There is a line for each reference between default tables, and no table is missing."""
     diagram = reference.build_diagram()
     for endpoint in DEFAULT_ENDPOINTS:
         for name in (endpoint.name, *endpoint.child_tables):
@@ -82,14 +82,14 @@ def test_the_diagram_shows_every_reference() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    """docs/command-line.md has every one, each with what it means."""
+    """docs/command-line.md has every exit code with its meaning."""
     section = read("command-line").split("| Exit code | Meaning |")[1]
     found = re.findall(r"^\| (\d+) \| \w", section, re.MULTILINE)
     assert set(map(int, found)) == set(ExitCode)
 
 
 def read_settings(name: str) -> Any:
-    """A file of ``.dlt``, its examples that are commented out included."""
+    """Read a file of ``.dlt``, including its commented-out examples."""
     text = (REPOSITORY / ".dlt" / name).read_text()
     return tomllib.loads(re.sub(r"^# (?=\w+ = |\[)", "", text, flags=re.MULTILINE))
 
@@ -109,12 +109,12 @@ def test_dlt_scripts_run_with_the_settings_of_the_command() -> None:
     settings = read_settings("config.toml")
     for name, value in DEFAULTS.items():
         section, _, key = name.lower().partition("__")
-        if key and key != "log_level":  # A script has no report of its own: it warns.
+        if key and key != "log_level":  # A script has no report of its own, so it warns.
             assert settings[section][key] == tomllib.loads(f"value = {value}")["value"], name
 
 
 def test_every_folder_of_tests_is_described() -> None:
-    """docs/development.md has a line for each folder of tests, and names each marker's command."""
+    """docs/development.md has a line for each folder of tests, and each marker's command."""
     text = read("development")
     for folder in (REPOSITORY / "tests").iterdir():
         if folder.is_dir() and any(folder.rglob("test_*.py")):
@@ -125,7 +125,7 @@ def test_every_folder_of_tests_is_described() -> None:
 
 
 def test_drivers_properties_lead_to_keys_and_options_that_exist() -> None:
-    """docs/drivers.md sends readers to what the configuration and the commands have."""
+    """docs/drivers.md names only keys and options that exist."""
     keys = {key.name for key in reference.read_keys()}
     options = {
         name
@@ -139,5 +139,5 @@ def test_drivers_properties_lead_to_keys_and_options_that_exist() -> None:
 
 
 def test_the_entry_of_the_registry_is_in_step() -> None:
-    """server.json has this version and the command as it is."""
+    """server.json has this version and the current command."""
     assert json.loads(SERVER_JSON.read_text()) == build_server_json()
