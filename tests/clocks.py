@@ -1,4 +1,4 @@
-"""Clocks that never wait: sleeping moves them on at once."""
+"""Clocks that never wait: sleeping advances them at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ START = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 
 class FakeClock:
     """
-    Wall time and counter that only move when told to; thread-safe.
+    Wall time and a counter that only advance when told to; thread-safe.
 
     Attributes:
-        slept: Every sleep asked for, in order, in seconds.
+        slept: Every requested sleep, in order, in seconds.
     """
 
     def __init__(self, now: datetime = START) -> None:
@@ -35,17 +35,17 @@ class FakeClock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* pass without anybody having slept."""
+        """Let *seconds* pass without a sleep."""
         with self._lock:
             self._passed_s += seconds
 
 
 class OwnClock:
     """
-    Wall time from elsewhere and a counter of its own, which only sleeping moves on.
+    Wall time from elsewhere and a separate counter, which only sleeping advances.
 
     Args:
-        on_sleep: Told the seconds slept in all, after each sleep.
+        on_sleep: Called after each sleep with the total seconds slept.
     """
 
     def __init__(self, now: Callable[[], datetime], on_sleep: Callable[[float], object]) -> None:

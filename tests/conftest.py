@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings for every test."""
 
 import gc
 import os
@@ -19,14 +19,14 @@ WHOLE_RUNS = (
     "tests/docs/test_examples.py",
     "tests/unit/warehouse/test_run_retention.py",
 )
-"""Where tests make many whole syncs: they are thorough, but for ``IN_THE_SUITE``."""
+"""Where tests make many whole syncs: they are thorough, except those in ``IN_THE_SUITE``."""
 FIRST_CASE = ("tests/integration/", "tests/cli/")
-"""Of a thorough test with parameters in these folders, all cases after the first are rare."""
+"""In these folders, all cases of a parametrised thorough test after the first are rare."""
 IN_THE_SUITE = ("test_contract.py",)
 OWN_COMMANDS = frozenset(
     {SLOW, RARE, "agents", "app", "dbt", "destinations", "duckdb_versions", "schedulers"}
 )
-"""Markers of tests that run by a command of their own: they are not thorough."""
+"""Markers of tests that have their own command: they are not thorough."""
 
 settings.register_profile(
     "suite",
@@ -38,8 +38,8 @@ settings.register_profile("long", parent=settings.get_profile("suite"), max_exam
 settings.load_profile("suite")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell that runs pytest in the background has it ignore Ctrl-C, and so would the processes
-    # that tests start and interrupt.
+    # A background shell makes pytest ignore Ctrl-C, and the processes that tests start and
+    # interrupt would ignore it too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -50,16 +50,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Tests wait for sockets and processes: three workers on two cores are done sooner."""
+    """Tests wait for sockets and processes, so three workers finish sooner on two cores."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
-# Whatever is made while tests are collected stays to the end.
+# Objects created during collection live to the end.
 gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests stay to the end: the garbage collector need not look through them."""
+    """Keep the collected tests out of garbage collection: thousands of them live to the end."""
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -68,17 +68,17 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
-    ``-m slow`` selects property tests, too. Tests of one module fixture stay on one worker. Those
-    that make many whole syncs are thorough.
+    Mark tests: ``-m slow`` selects property tests too, tests of one module fixture stay on one
+    worker, and tests that make many whole syncs are thorough.
 
-    An address in a test's name differs in each worker, and pytest-xdist then runs nothing.
+    A memory address in a test's name differs in each worker, and then pytest-xdist runs nothing.
     """
     begun: set[str] = set()
     for item in items:
         if _makes_whole_runs(item) and not _has_own_command(item):
             item.add_marker(RARE if _is_further_case(item, begun) else THOROUGH)
         if _shares_a_module_fixture(item):
-            # The fixture would be made once in each worker.
+            # Otherwise each worker would make the fixture.
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     if unstable := [item.nodeid for item in items if " object at 0x" in item.nodeid]:
         raise pytest.UsageError(f"Give these tests names of their own: {unstable}")
@@ -93,7 +93,7 @@ def _makes_whole_runs(item: pytest.Item) -> bool:
 
 
 def _is_further_case(item: pytest.Item, begun: set[str]) -> bool:
-    """Whether *begun* has an earlier case of the test. The first case is put there."""
+    """Whether *begun* has an earlier case of the test. The first case is added to it."""
     test = item.nodeid.partition("[")[0]
     is_further = test in begun and test.startswith(FIRST_CASE)
     begun.add(test)
@@ -105,7 +105,7 @@ def _has_own_command(item: pytest.Item) -> bool:
 
 
 def _shares_a_module_fixture(item: pytest.Item) -> bool:
-    """Whether a fixture of the test's module is made once for all tests of the module."""
+    """Whether a fixture of the test has module scope."""
     info = getattr(item, "_fixtureinfo", None)
     definitions = info.name2fixturedefs.values() if info else ()
     return any(each.scope == "module" for group in definitions for each in group)

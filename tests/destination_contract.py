@@ -1,14 +1,14 @@
 """
-Tells the contract's story to destinations, and prints one line for each of them and each step.
+Tells the contract's story to destinations, and prints one line for each destination and step.
 
 Usage::
 
     python -m tests.destination_contract [--write] [NAME...]
 
 Names are those of :data:`tests.support.destinations.SERVERS`; without any, all that can be tried
-here. ``duckdb@2.0.1`` is that version of DuckDB, in an environment that is made for it, which needs
-a package index; ``ducklake@1.5.5`` too. ``--write`` puts the lines into ``tests/CONTRACT.md``. Ends
-with 1 if a step failed.
+here. ``duckdb@2.0.1`` is that version of DuckDB, in an environment that is created for it, which
+needs a package index; so does ``ducklake@1.5.5``. ``--write`` puts the lines into
+``tests/CONTRACT.md``. The exit code is 1 if a step failed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NOT_TRIED = "not tried"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code."""
+    """Run the command; return the exit code."""
     warnings.simplefilter("ignore")
     os.environ.update(SURROUNDINGS)
     parser = argparse.ArgumentParser(description=__doc__)
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
 
 
 def iter_results(names: Iterable[str]) -> Iterator[Result]:
-    """Every line of every destination that is named."""
+    """Every line of every named destination."""
     for name in names:
         if "@" in name:
             yield from tell_in_version(name)
@@ -71,7 +71,7 @@ def iter_results(names: Iterable[str]) -> Iterator[Result]:
 
 
 def tell_here(server: Server) -> Iterator[Result]:
-    """The whole story of one destination."""
+    """Tell the whole story to one destination."""
     told = set()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DLT_PROJECT_DIR"] = folder
@@ -87,7 +87,7 @@ def tell_here(server: Server) -> Iterator[Result]:
 
 
 def tell_in_version(name: str) -> Iterator[Result]:
-    """The same in an environment with that version of DuckDB."""
+    """Tell the same story in an environment with that version of DuckDB."""
     destination, _, version = name.partition("@")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "environment"
@@ -96,7 +96,7 @@ def tell_in_version(name: str) -> Iterator[Result]:
         packages = [f"duckdb=={version}", "pytest", str(REPOSITORY), *extensions]
         make = [sys.executable, "-m", "venv", str(place)]
         install = [str(python), "-m", "pip", "install", "-q", *packages]
-        if uv := shutil.which("uv"):  # Seconds instead of a minute.
+        if uv := shutil.which("uv"):  # Takes seconds instead of a minute.
             make = [uv, "venv", "-q", "--python", sys.executable, str(place)]
             install = [uv, "pip", "install", "-q", "--python", str(python), *packages]
         subprocess.run(make, check=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Floor:
-    """Rooms that may import each other's modules and every room below, and these libraries."""
+    """Rooms that may import each other, every room below, and these libraries."""
 
     rooms: frozenset[str]
     libraries: frozenset[str] = frozenset()
@@ -38,9 +38,9 @@ FLOORS = (
         "dlt click rich anyio platformdirs duckdb altair marimo vl_convert uvicorn",
     ),
 )
-"""From the ground up."""
+"""From the bottom up."""
 
 WITHOUT_DLT = frozenset({"schema", "sql", "api", "decode", "auth", "extract", "ask"})
-"""Rooms that may not know dlt, whatever their floor allows."""
+"""Rooms that may not import dlt, whatever their floor allows."""
 
 SANDBOX = "sandbox"

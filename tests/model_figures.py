@@ -1,5 +1,5 @@
 """
-How often a read of a list that changes meanwhile is taken for complete and is not.
+How often a read of a list that changes meanwhile is wrongly taken for complete.
 
 ``python -m tests.model_figures`` prints the figures for the model in ``tests/support/model.py``,
 with all clauses of the proof and without some of them.
@@ -40,19 +40,19 @@ from tests.support.watched_reader import WatchedReader
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one trial came to. All sets hold ids; of an unproven read they are empty."""
+    """The result of one trial. All sets hold ids; they are empty for an unproven read."""
 
     proven: bool
     missing: frozenset[int] = frozenset()
-    """In the list, and not in the copy, not even after the next read."""
+    """In the list, but not in the copy, even after the next read."""
     stale: frozenset[int] = frozenset()
-    """In the copy as they once were, even after the next read."""
+    """Outdated in the copy, even after the next read."""
     late: frozenset[int] = frozenset()
     """Changed before the last catch-up, and wrong until the next read."""
 
     @property
     def is_false(self) -> bool:
-        """Proven, and a row is lost all the same."""
+        """Whether the read is proven although a row is lost."""
         return bool(self.missing or self.stale)
 
 
@@ -66,8 +66,8 @@ def run_trial(
     Read a list that changes meanwhile, then once more when it is quiet, and compare.
 
     Args:
-        odd_dates: Some rows are dated years ahead, whatever is done to them, and the reader's clock
-            may be behind.
+        odd_dates: Whether some rows have a fixed date years ahead, and the reader's clock may be
+            behind.
     """
     chance, oddly = random.Random(seed), random.Random(f"odd {seed}")
     world = World()
@@ -140,7 +140,7 @@ def _judge(
 def _late(
     world: World, slice_: Slice, copy: WarehouseCopy, caught_up: Sequence[tuple[int, bool]]
 ) -> frozenset[int]:
-    """Rows whose last change was before the last catch-up, and that the copy has not."""
+    """Rows last changed before the last catch-up that are missing or wrong in the copy."""
     known, is_sure = caught_up[-1] if caught_up else (0, False)
     if not is_sure:
         return frozenset()
@@ -154,7 +154,7 @@ def _wrong(world: World, copy: WarehouseCopy) -> set[int]:
 
 
 def run_many(seeds: Iterable[int], *, odd_dates: bool = False) -> tuple[Counter[str], Counter[str]]:
-    """Verdicts and branches of many trials, counted."""
+    """The counted verdicts and branches of many trials."""
     verdicts, branches = Counter[str](), Counter[str]()
     for seed in seeds:
         verdict = run_trial(seed, branches, odd_dates=odd_dates)
@@ -174,14 +174,14 @@ Script = Sequence[str]
 """
 What happens before each of four requests: the first page, the second, the catch-up, the count.
 
-``D`` deletes the newest row of those there at first, ``M`` moves it behind all others; ``B`` and
-``F`` create a row behind or in front of all others, ``U`` deletes the one created last; ``d``
-deletes the oldest row.
+``D`` deletes the newest of the initial rows, ``M`` moves it behind all others; ``B`` and ``F``
+create a row behind or in front of all others, ``U`` deletes the row created last; ``d`` deletes the
+oldest row.
 """
 
 
 def play(world: World, step: str) -> None:
-    """Do one letter of a script."""
+    """Carry out one letter of a script."""
     first = [i for i in range(101, 107) if i in world.rows]
     created = [i for i in world.rows if i > 106]
     behind, run_ahead = FIRST_DAY - timedelta(days=world.changes), FIRST_DAY + timedelta(days=99)
@@ -204,7 +204,7 @@ def open_stage(
     Six rows, 106 (newest day) down to 101, read in pages of three while *script* runs.
 
     Args:
-        odd: A row that is dated years ahead, whatever is done to it.
+        odd: A row with a fixed date years ahead, whatever changes it.
     """
     world = World()
     for number in range(6):
@@ -225,7 +225,7 @@ def open_stage(
 def read_script(
     script: Script, without: frozenset[str] = frozenset(), odd: int | None = None
 ) -> Verdict:
-    """Let the reader, less some clauses, read while *script* runs; *odd* as in `open_stage`."""
+    """Read without some clauses while *script* runs; *odd* as in `open_stage`."""
     world, reader = open_stage(script, without, odd)
     result = ReadResult()
     copy = merge(reader.iter_tables(Slice(), result))
@@ -236,7 +236,7 @@ def read_script(
 
 
 def find_objections(script: Script) -> tuple[frozenset[str], bool]:
-    """The clauses that object to reading once while *script* runs, and whether a row is lost."""
+    """The clauses that object to one read while *script* runs, and whether a row is lost."""
     world, reader = open_stage(script)
     read = reader.slices.read_all(Slice())
     totals = list(reader.watch.totals)
@@ -263,9 +263,7 @@ def every_script(most: int) -> Iterator[Script]:
 
 
 def count_false(most: int) -> tuple[int, int, dict[frozenset[str], int]]:
-    """
-    Scripts played, scripts that lose a row, and for each set of clauses the losses it lets pass.
-    """
+    """Scripts played, scripts that lose a row, and the unnoticed losses for each set of clauses."""
     played, losing = 0, Counter[frozenset[str]]()
     for script in every_script(most):
         objections, lost = find_objections(script)
@@ -282,7 +280,7 @@ def count_false(most: int) -> tuple[int, int, dict[frozenset[str], int]]:
 
 
 def main() -> None:
-    """Run it all and print what it came to."""
+    """Run everything and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="the first of the seeds")
     parser.add_argument("--trials", type=int, default=3000)

@@ -1,12 +1,12 @@
 """
-Prints every statement of ours: where its text stood and stands, where it was rendered and ran.
+Prints every statement of ours: where its text was and is, where it was rendered and ran.
 
 Usage::
 
     python -m tests.statements
 
-Each is rendered now, and parsed by the grammar of its dialect; which have run, by the step
-``statements`` of the contract, says ``tests/CONTRACT.md``.
+Each is rendered now, and parsed by the grammar of its dialect; ``tests/CONTRACT.md`` says which
+have run, in the contract's step ``statements``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Plain:
 
 
 def main() -> None:
-    """One line for each statement."""
+    """Print one line for each statement."""
     print("Their texts stand in `harvest_source/sql`.\n")
     print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}")
     for each in CATALOGUE:
@@ -45,14 +45,14 @@ def main() -> None:
 
 
 def iter_parsed(statement: Statement) -> Iterator[str]:
-    """The dialects that have it; several texts where a dialect describes columns one by one."""
+    """The dialects that have it; several texts if a dialect describes columns one by one."""
     for warehouse in WAREHOUSES:
         if any(True for _ in iter_rendered(warehouse, statement)):
             yield warehouse.name
 
 
 def iter_ran(texts: str) -> Iterator[str]:
-    """The destinations that it has run in. Files are changed by commits, not by statements."""
+    """The destinations in which it has run. Commits, not statements, change files."""
     for result in read():
         server = BY_NAME[result.destination.partition(" ")[0]]
         is_sent = not server.format or texts.startswith("SELECT")

@@ -24,7 +24,7 @@ DEFAULT_FOLDER = Path(__file__).parents[1] / PACKAGE
 
 @dataclass(frozen=True)
 class Block:
-    """A class or function: where it starts, how many lines it has, how many arguments."""
+    """A class or function: its first line, its number of lines, its number of arguments."""
 
     place: str
     lines: int
@@ -42,7 +42,7 @@ class Source:
 
     @property
     def room(self) -> str:
-        """The folder, or the module itself when it lies directly in the package."""
+        """The folder, or the module itself if it is directly in the package."""
         return self.module.partition(".")[0]
 
     def classes(self) -> Iterator[Block]:
@@ -78,7 +78,8 @@ def read_package(folder: Path) -> Sequence[Source]:
     """
     Parse every file of the package, in the order of their names.
 
-    Once in a process: it takes seconds, and many tests look at the same trees. Change none.
+    This happens once in a process: it takes seconds, and many tests share the trees. Do not change
+    them.
     """
     sources = []
     for path in sorted(folder.rglob("*.py")):
@@ -97,7 +98,7 @@ def find_imports(source: Source, modules: Iterable[str]) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             if any(name.removeprefix(f"{PACKAGE}.") not in known for name in names):
-                names.append(node.module)  # More than submodules is imported from it.
+                names.append(node.module)  # It imports more than submodules.
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:
@@ -108,10 +109,10 @@ def find_imports(source: Source, modules: Iterable[str]) -> set[str]:
 
 def count_floors(imports: Mapping[str, set[str]]) -> int:
     """
-    Number of floors if every node stands one floor above the highest node that it imports.
+    Number of floors if every node is one floor above the highest node that it imports.
 
     Raises:
-        RecursionError: The imports form a circle.
+        RecursionError: The imports form a cycle.
     """
 
     @cache
@@ -124,7 +125,7 @@ def count_floors(imports: Mapping[str, set[str]]) -> int:
 def group_by_room(
     sources: Iterable[Source], imports: Mapping[str, set[str]]
 ) -> dict[str, set[str]]:
-    """The imports between rooms: folders, and modules that lie directly in the package."""
+    """The imports between rooms: folders, and modules directly in the package."""
     rooms: dict[str, set[str]] = {}
     for source in sources:
         needed = {module.partition(".")[0] for module in imports[source.module]}
@@ -133,7 +134,7 @@ def group_by_room(
 
 
 def describe(folder: Path) -> Iterator[tuple[str, str]]:
-    """``(figure, value)`` of the package in *folder*; the sandbox is counted apart."""
+    """``(figure, value)`` of the package in *folder*; the sandbox is counted separately."""
     everything = read_package(folder)
     sources = [source for source in everything if source.room != "sandbox"]
     modules = [source.module for source in sources]

@@ -1,9 +1,9 @@
 """
-Prints the files that one value passes in a sync, in order: ``python -m tests.walk``.
+Prints the files that one value passes through in a sync, in order: ``python -m tests.walk``.
 
 A real sync reads the sandbox. The files are those of the calls that are open when the value is
-used: those of the thread that started the work, then those of the thread that does it. Helpers that
-only call back (threads, retries) are left out. A file that the way enters again is marked.
+used: first in the thread that started the work, then in the thread that does it. Helpers that only
+call back (threads, retries) are left out. A file that the path enters again is marked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Station:
     The call that ends a walk.
 
     Attributes:
-        has_value: Whether the call has the value, by its frame.
+        has_value: Whether the call has the value, judged by its frame.
     """
 
     title: str
@@ -53,7 +53,7 @@ HELPERS = frozenset({"concurrency.py", "api/retry.py"})
 
 @dataclass
 class Walks:
-    """A profiler that notes the open calls when a station is reached, the first time."""
+    """A profiler that records the open calls when a station is first reached."""
 
     main: int
     found: dict[Station, list[str]] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Walks:
         names = name_files(frame)
         if threading.get_ident() != self.main:
             before = name_files(sys._current_frames()[self.main])
-            # The work of this thread was begun by a function of the file that it begins in.
+            # This thread's work was started by a function of the file in which the thread starts.
             names = before[: before.index(names[0])] + names
         return [name for name, _ in groupby(names)]
 
@@ -82,14 +82,14 @@ def name_files(frame: FrameType) -> list[str]:
 
 
 def iter_callers(frame: FrameType | None) -> Iterator[FrameType]:
-    """The frame and those that wait for it."""
+    """The frame and its callers."""
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
 def file_of(frame: FrameType) -> str | None:
-    """The file below the package that a call is in; None for the sandbox and others' code."""
+    """The file of a call, below the package; None for the sandbox and other code."""
     path = Path(frame.f_code.co_filename)
     if not path.is_relative_to(DEFAULT_FOLDER):
         return None
