@@ -1,5 +1,5 @@
 """
-Anything, in any order: edits, creations, deletions, moves, renames, faults, wrong clocks.
+Anything, in any order: edits, creations, deletions, moves, renames, faults, kills, wrong clocks.
 
 Rows come back; invoices are paid, sent, closed and re-opened during the first walk over them;
 another administrator reads; a role or a module changes during a run; copies of the working folder
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
@@ -37,6 +38,7 @@ from harvest_source.sandbox import EditRefusedError, Request
 from tests.clocks import OwnClock
 from tests.support.four_tables import TABLES
 from tests.support.lab import DAY, HOUR, Lab
+from tests.support.moments import MOMENTS, STATEMENT, start_sync
 from tests.support.truth import assert_equal
 
 FAULTS = (
@@ -85,18 +87,19 @@ class Storms(RuleBasedStateMachine):
         invoices: Their number at first; by default slightly more than one run asks for
             payments.
         drawn: What happened during first walks over invoices, in all stories.
+        killed: What the runs that were to be killed ended with, in all stories.
         left: By table below invoices, the number of invoices its first walk has still to ask.
     """
 
     invoices: ClassVar[int] = SWEEP_PARENTS + 5
     drawn: ClassVar[Counter[str]] = Counter()
+    killed: ClassVar[Counter[int]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.lab = Lab(Path(self.folder.name), entries=40, invoices=self.invoices)
         self.lab.stop_timers()
-        self.kills = 0
         self.deleted: list[tuple[str, int]] = []
         self.left: dict[str, int] = {}
         self.met: set[str] = set()
@@ -245,6 +248,19 @@ class Storms(RuleBasedStateMachine):
             for each in ("role", "module"):
                 self.allow(True, each)
 
+    @rule(
+        number=st.sampled_from([signal.SIGKILL, signal.SIGKILL, signal.SIGINT]),
+        moment=st.sampled_from([*MOMENTS.values(), STATEMENT]),
+        call=st.integers(1, 12),
+        subset=st.sampled_from(SUBSETS),
+    )
+    def kill(self, number: int, moment: str, call: int, subset: tuple[str, ...]) -> None:
+        """End a run of the command line at some moment, if it gets so far."""
+        with start_sync(self.lab, *subset, number=number, moment=moment, call_number=call) as child:
+            ended = child.wait()
+        self.killed[ended] += 1
+        self.note_walk(self.left)
+
     def allow(self, is_allowed: bool, what: str) -> None:
         """Take a role or a module away, or give it back."""
         if what == "module":
@@ -357,4 +373,6 @@ def test_after_long_storms_the_warehouse_is_the_account() -> None:
     Storms.drawn.clear()
     run(examples=STORIES, steps=12, is_random=True, kind=LongWalks)
     print(f"Met while walks were under way, in so many stories: {dict(Storms.drawn)}", flush=True)
+    print(f"Exit codes of runs that were to be killed: {dict(Storms.killed)}", flush=True)
     assert STORIES < 10 or {"a further run", "a pause", "an end"} <= {*Storms.drawn}
+    assert STORIES < 10 or -signal.SIGKILL in Storms.killed
