@@ -237,12 +237,7 @@ class Sessions:
         return opened
 
     def _keep(self, account_id: int, opened: Session | HarvestError, closings: int) -> None:
-        """
-        Store a session, or close it if the last reader has left since it began to open.
-
-        Args:
-            closings: Value of ``_closings`` when the session began to open.
-        """
+        """Store a session that began to open after *closings*, or close it if all readers left."""
         with self._lock:
             is_late = self._closings != closings
             if not is_late:

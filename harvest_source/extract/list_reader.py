@@ -199,15 +199,14 @@ class ListReader:
 
     def read_page(self, slice_: Slice, most_rows: int) -> pa.Table | None:
         """
-        The rows of *slice_*, if all of them fit one page of *most_rows* rows: one request.
+        The rows of *slice_*, if one page of *most_rows* rows holds all of them: one request.
 
-        Returns:
-            None if there are more, or if the page does not hold as many as it announces.
+        Returns None if there are more, or if the page does not hold as many as it announces.
         """
         read = self._reader.read(slice_, most_rows=most_rows)
-        if isinstance(read, TooLong) or read.needs_proof:
+        if isinstance(read, TooLong) or read.needs_proof or read.table.num_rows != read.total:
             return None
-        return read.table if read.table.num_rows == read.total else None
+        return read.table
 
     def _start(
         self, slice_: Slice, result: ReadResult

@@ -28,7 +28,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
     """
     warehouse, file = workspace.warehouse, workspace.warehouse.file
     is_audit, is_first = workspace.run_log.audit.was_due, not warehouse.has_table(SYNC_RUNS)
-    has_changed = is_audit or (file is not None and file.has_changed)
+    has_changed = is_audit or (file is not None and file.log.has_changed)
     is_open = True
     with ExitStack() as stack:
         if file is not None:
@@ -44,7 +44,7 @@ def finish(workspace: Workspace, report: SyncReport) -> None:
             drop_staging(workspace)
         if file is not None:
             if not has_changed:
-                file.leave_log()
+                file.log.leave()
             write_log(workspace, file)
     if has_changed and is_open:  # DuckDB reports free space only after it reopened the file.
         _shrink(workspace, is_daily=is_audit and not is_first)

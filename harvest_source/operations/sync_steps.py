@@ -64,7 +64,7 @@ class SyncSteps:
         if file is None:
             yield
             return
-        file.keep_log()
+        file.log.keep()
         try:
             yield
         finally:

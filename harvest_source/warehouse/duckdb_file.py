@@ -15,12 +15,10 @@ from harvest_source.dlt_internals import create_duckdb_file
 from harvest_source.errors import DestinationError
 from harvest_source.machine import read_memory, read_processors
 from harvest_source.sql.statements import (
-    DUCKDB_CHECKPOINT,
     DUCKDB_GIVE_BACK,
     DUCKDB_HAS_TABLE,
     DUCKDB_JOIN,
     DUCKDB_JOIN_ALL,
-    DUCKDB_KEEP_LOG,
     DUCKDB_READ_SHARE,
     DUCKDB_SCHEMAS_WITH,
     DUCKDB_SET_MEMORY,
@@ -58,8 +56,6 @@ takes a tenth less processor time with 160 MB than with 80, and a little more wi
 """
 _OTHERS: Final = 352 * 1024 * 1024
 """What the process needs besides DuckDB: Python, its libraries, pages that were read ahead."""
-_LEFT_BYTES: Final = 1 << 16
-"""Largest log left beside the file after a run that loaded nothing: a day of rows about runs."""
 _MOST_THREADS: Final = 2
 """
 Maximum of DuckDB's threads while it loads, on every machine: a package is one file, which one
@@ -67,9 +63,6 @@ thread copies. On two processors a first load took 7 to 18 % more processor time
 than with one, 32 % more with four and 60 % with eight, and each needs memory for the rows that it
 writes.
 """
-_LOG_BYTES: Final = 1 << 20
-"""A longer log is written into the file at once, because opening the file reads the log."""
-
 _LOGGED: Final = "Nothing is lost: what changed is in the log beside it."
 _LOADED: Final = "_dlt_version"
 """A table of every dataset that dlt has loaded."""
@@ -101,10 +94,6 @@ class _State:
     Attributes:
         limit_before: DuckDB's own memory limit; None outside :meth:`DuckDBFile.held`.
         lifted: How often :meth:`DuckDBFile.lift` has given DuckDB more memory.
-        keeps_log: Whether a short log stays beside the file when the file is closed.
-        has_kept_log: Whether this run has left one so. Otherwise a log there is another process's.
-        before: Mark of file and log when :meth:`DuckDBFile.keep_log` was called.
-        leaves_log: Whether the log also stays beside the file after the run.
         checked: The connection of :meth:`DuckDBFile.check`, if the file stayed open.
         waits: Whether to wait for other processes.
         is_large: Whether much is written, so that row groups are not joined.
@@ -112,10 +101,6 @@ class _State:
 
     limit_before: str | None = None
     lifted: int = 0
-    keeps_log: bool = False
-    has_kept_log: bool = False
-    before: tuple[int, ...] = ()
-    leaves_log: bool = False
     checked: duckdb.DuckDBPyConnection | None = None
     waits: bool = True
     is_large: bool = False
@@ -140,7 +125,12 @@ class DuckDBFile:
     only_reads: bool = False
     memory: int = field(default_factory=lambda: choose_memory(read_memory()))
     """Bytes that DuckDB may use in :meth:`held`."""
+    log: DuckDBLog = field(init=False, repr=False, compare=False)
+    """What is not in the file yet."""
     _state: _State = field(default_factory=_State, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log", DuckDBLog(self.path))
 
     @contextmanager
     def held(self, kept: Kept) -> Iterator[None]:
@@ -172,7 +162,7 @@ class DuckDBFile:
             finally:
                 self._state.limit_before = None
                 with suppress(duckdb.Error):  # People need to know the first failure, not this one.
-                    self._end_log(connection)
+                    self.log.end(connection)
                     connection.execute(DUCKDB_SET_THREADS.format(threads))
                     connection.execute(DUCKDB_JOIN_ALL)
                     connection.execute(restore_memory(limit))
@@ -212,22 +202,6 @@ class DuckDBFile:
         """Bytes that DuckDB may use now; None: as many as it uses by default."""
         return _list_bounds(self.memory)[self._state.lifted]
 
-    def _end_log(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """
-        Keep a short log if :meth:`keep_log` asked for it, else write it into the file.
-
-        It is written here because the memory limit still applies; closing the file would write it
-        without a limit. DuckDB refuses while another connection of this process has uncommitted
-        changes, and then writes the log later.
-        """
-        if self._state.keeps_log and self._log.read_bytes() <= _LOG_BYTES:
-            connection.execute(DUCKDB_KEEP_LOG)
-            self._state.has_kept_log = True
-            self._log.protect()
-        elif self._log.read_bytes():
-            with suppress(duckdb.TransactionException):
-                connection.execute(DUCKDB_CHECKPOINT)
-
     def lift(self, kept: Kept) -> bool:
         """Raise DuckDB's memory limit by one step from now on; False if it had no limit."""
         if self._bound is None:
@@ -241,49 +215,15 @@ class DuckDBFile:
                 )
         return True
 
-    def keep_log(self) -> None:
-        """
-        From now on, write nothing into the file when it is closed, until :meth:`write_log`.
-
-        When the last connection closes, DuckDB writes its log into the file, and with it a new
-        description of every table: 2.6 MB each time, even for one row. A run closes the file after
-        each step, so that others can read it. Until then the log stays beside the file, where every
-        DuckDB reads it.
-        """
-        self._state.keeps_log = not self.only_reads
-        self._state.before = self._log.read_mark()
-
-    @property
-    def has_changed(self) -> bool:
-        """Whether anything was written since :meth:`keep_log`."""
-        return self._log.read_mark() != self._state.before
-
-    @property
-    def _log(self) -> DuckDBLog:
-        return DuckDBLog(self.path)
-
-    def leave_log(self) -> None:
-        """
-        Leave a short log beside the file, so that :meth:`write_log` does nothing.
-
-        This is for a row or two, which take 2 KB in the log and 2.6 MB in the file. Every DuckDB
-        from 1.0 on reads them from the log, and the next one that writes moves them into the file;
-        a copy of the file alone lacks them.
-        """
-        self._state.leaves_log = self._log.read_bytes() <= _LEFT_BYTES
-
     def write_log(self) -> None:
         """
-        Write the changes since :meth:`keep_log` into the file, unless the log is to be left.
+        Write the changes since the log was kept into the file, unless the log is to be left.
 
         Raises:
             DestinationError: The file cannot be opened. The next process to open it for writing
                 will write them.
         """
-        if self._state.leaves_log:
-            return
-        self._state.keeps_log = False
-        if self._state.has_kept_log and self._log.read_bytes():
+        if self.log.take_back():
             with self.held(_LOGGED), self.open(_LOGGED) as connection:
                 connection.execute(DUCKDB_WRITE_LOG)  # Another connection may still be open.
 

@@ -84,7 +84,7 @@ def test_the_file_is_written_once(tmp_path: Path, is_linked: bool) -> None:
         path.with_name("b.duckdb").symlink_to(path)
         path = path.with_name("b.duckdb")
     file, before = file_at(path), path.read_bytes()
-    file.keep_log()
+    file.log.keep()
     for number in range(3):
         with file.held(KEPT), duckdb.connect(str(path)) as connection:
             connection.execute(f"CREATE TABLE t{number} AS SELECT 1 AS a")
@@ -103,7 +103,7 @@ def test_a_long_log_is_written_at_once(tmp_path: Path) -> None:
     """To open the file is to read the log."""
     path = tmp_path / "a.duckdb"
     file = file_at(path)
-    file.keep_log()
+    file.log.keep()
     with file.held(KEPT), duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE t (a VARCHAR)")
         connection.executemany("INSERT INTO t VALUES (?)", [["x" * 100_000]] * 12)
@@ -115,7 +115,7 @@ def test_the_log_is_written_beside_a_connection_that_stays_open(tmp_path: Path) 
     path = tmp_path / "a.duckdb"
     file = file_at(path)
     with file.open(KEPT) as notebook:
-        file.keep_log()
+        file.log.keep()
         with file.held(KEPT):
             notebook.execute("CREATE TABLE t AS SELECT 1 AS a")
         file.write_log()
@@ -132,13 +132,13 @@ def test_a_short_log_is_left(tmp_path: Path) -> None:
     before, log, rows = path.read_bytes(), path.with_name("a.duckdb.wal"), 0
     while True:
         file = file_at(path)
-        file.keep_log()
-        assert not file.has_changed
+        file.log.keep()
+        assert not file.log.has_changed
         with file.held(KEPT):
             with duckdb.connect(str(path)) as connection:
                 connection.execute("INSERT INTO t VALUES (?)", ["x" * 10_000])
-            assert file.has_changed
-            file.leave_log()
+            assert file.log.has_changed
+            file.log.leave()
             file.write_log()
         rows += 1
         with duckdb.connect(str(path), read_only=True) as reader:
@@ -154,14 +154,14 @@ def test_what_is_in_the_file_already_has_changed_it(tmp_path: Path) -> None:
     path = tmp_path / "a.duckdb"
     file_at(path).open(KEPT).close()
     file = file_at(path)
-    file.keep_log()
+    file.log.keep()
     with file.held(KEPT), duckdb.connect(str(path)):
         pass
-    assert not file.has_changed
+    assert not file.log.has_changed
     with file.held(KEPT), duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1 AS a; CHECKPOINT")
     assert not path.with_name("a.duckdb.wal").exists()
-    assert file.has_changed
+    assert file.log.has_changed
 
 
 @pytest.mark.parametrize("limit", ["1.5GB", "700MB", "-1"])
@@ -246,7 +246,7 @@ def test_the_log_of_another_process_is_left_to_it(tmp_path: Path) -> None:
     path = tmp_path / "a.duckdb"
     file = file_at(path)
     file.open(KEPT).close()
-    file.keep_log()
+    file.log.keep()
     log = path.with_name("a.duckdb.wal")
     log.write_text("Not a log: opening the file fails on it.")
     file.write_log()
