@@ -1,1 +1,1 @@
-"""Agent frameworks over the server for agents, each in an environment of its own."""
+"""Tests of the server for agents with agent frameworks, each in its own environment."""

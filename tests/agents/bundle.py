@@ -1,10 +1,10 @@
 """
-How others install the server for agents: ``python -m tests.agents.bundle FOLDER``.
+Build what others install the server for agents with: ``python -m tests.agents.bundle FOLDER``.
 
-Writes ``server.json``, as the MCP registry wants it, and ``harvest-source.mcpb``, the bundle that
-Claude's desktop program opens by a click. The bundle has this package as a wheel; what that depends
-on is installed by uv when it is opened. Needs npm, for the bundle's own tool. Both are checked by
-``tests/agents/test_bundle.py``.
+Writes ``server.json``, the MCP registry's entry, and ``harvest-source.mcpb``, the bundle that
+Claude's desktop program installs at a click. The bundle contains this package as a wheel; uv
+installs its dependencies when the bundle is opened. Needs npm, for the bundle's own tool.
+``tests/agents/test_bundle.py`` checks both files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.support.children import REPOSITORY
 TOOL: Final = "@anthropic-ai/mcpb@2.1.2"
 SERVER_JSON: Final = REPOSITORY / "server.json"
 NAME: Final = "io.github.harvest-source/harvest-source"
-"""In the registry. Who publishes has to own the name before the slash, and writes theirs."""
+"""The registry name. A publisher must own the part before the slash, and writes their own."""
 DESCRIPTION: Final = "Ask a local copy of a Harvest account, read-only: hours, money, budgets, SQL."
 _DATABASE: Final = "The DuckDB file that harvest-source sync fills."
 
@@ -102,7 +102,7 @@ def build_manifest(wheel: str) -> dict[str, Any]:
 
 
 def build_project(wheel: str) -> str:
-    """What uv installs when the bundle is opened."""
+    """The project file from which uv installs the bundle when it is opened."""
     return (
         '[project]\nname = "harvest-bundle"\n'
         f'version = "{__version__}"\nrequires-python = ">=3.11"\n'
@@ -112,12 +112,12 @@ def build_project(wheel: str) -> str:
 
 
 def write_server_json() -> None:
-    """Write the file in the repository."""
+    """Write ``server.json`` into the repository."""
     SERVER_JSON.write_text(json.dumps(build_server_json(), indent=2) + "\n")
 
 
 def build_bundle(folder: Path) -> Path:
-    """Build the wheel and the bundle, validated and packed by the bundle's own tool; its path."""
+    """Build the wheel, and the bundle, which its own tool validates and packs; return the path."""
     bundle = folder / "harvest-source.mcpb"
     with tempfile.TemporaryDirectory() as place:
         inside = Path(place) / "bundle"
@@ -137,7 +137,7 @@ def build_bundle(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Write both."""
+    """Write ``server.json`` and the bundle."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="Where the bundle is written.")
     folder: Path = parser.parse_args().folder

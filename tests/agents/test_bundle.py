@@ -1,4 +1,4 @@
-"""The registry's entry and the bundle, checked by others' tools: ``pytest -m agents``."""
+"""The registry's entry and the bundle, checked by third-party tools: ``pytest -m agents``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.agents
 
 @pytest.mark.skipif(not shutil.which("npm"), reason="The bundle's tool is npm's.")
 def test_the_bundle_answers(tmp_path: Path) -> None:
-    """Packed by the bundle's own tool, unpacked, and started as its manifest says."""
+    """A bundle that its own tool packed answers when it is started as its manifest says."""
     bundle = build_bundle(tmp_path)
     opened = tmp_path / "opened"
     with zipfile.ZipFile(bundle) as packed:
@@ -46,7 +46,7 @@ def test_the_bundle_answers(tmp_path: Path) -> None:
 
 
 def test_the_registry_takes_the_entry(tmp_path: Path) -> None:
-    """Valid by the registry's released schema and rules, as a linter of others has them."""
+    """A third-party linter finds the entry valid by the registry's released schema and rules."""
     python = make_environment(tmp_path / "environment", "skillsaw>=0.22,<0.23")
     place = tmp_path / "entry"
     place.mkdir()

@@ -1,7 +1,7 @@
 """
-Several people's agents at one server, each by another client library: ``pytest -m agents``.
+Several people's agents on one server, each with its own client library: ``pytest -m agents``.
 
-Each library is in an environment of its own, and talks by stdio, and over HTTP with a token.
+Each library is in its own environment, and talks over stdio, and over HTTP with a token.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PACKAGES = {
     "openai_agents": ("openai-agents>=0.24,<0.25",),
 }
 CLIENTS = (("mcp", "auto"), ("mcp", "legacy"), ("fastmcp", "auto"), ("openai_agents", ""))
-"""Each library with the era of the protocol that it is told to speak."""
+"""Each library with the era of the protocol that it speaks."""
 each_client = pytest.mark.parametrize(("library", "era"), CLIENTS)
 
 NOTIFY = "http://127.0.0.1:1/hook/notify-canary"
@@ -43,7 +43,7 @@ OAUTH = {
     "CLIENT_SECRET": "secret-canary-0123456789",
     "REFRESH_TOKEN": "refresh-canary-0123456789",
 }
-"""A sign-in that Harvest does not take."""
+"""A sign-in that Harvest refuses."""
 SCOPES = """
 [sources.harvest.scopes.hours]
 tools = ["list_tables", "list_records", "sum_time"]
@@ -110,11 +110,11 @@ class Agent:
         return tools
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """Call a tool; how it went, and the text."""
+        """Call a tool; return whether it failed, and the text."""
         return self._ask({"name": name, "arguments": arguments})
 
     def read(self, name: str, arguments: Mapping[str, Any]) -> Any:
-        """Call a tool that answers; its rows."""
+        """Call a tool that must succeed; return its rows."""
         said = self.call(name, arguments)
         assert said.get("is_error") is False, said
         return json.loads(said["text"])["rows"]
@@ -137,7 +137,7 @@ class Office:
     Three people's agents, their server, and the account behind it.
 
     Attributes:
-        heard: All that any agent was told.
+        heard: Everything that any agent received.
     """
 
     served: Served
@@ -154,7 +154,7 @@ class Office:
 
     @contextmanager
     def started(self, library: str, era: str, *arguments: str) -> Iterator[Agent]:
-        """A client that starts a server of its own."""
+        """A client that starts its own server."""
         command = [*("-m", "harvest_source", "mcp", "--audit-log", str(self.served.log))]
         connection = {
             "command": sys.executable,
@@ -220,7 +220,7 @@ def write_generation(office: Office, number: int) -> None:
 
 
 def check_scope(agent: Agent, scope: str) -> None:
-    """The tools of a scope, a call of one that it hides, and of one that there is not."""
+    """Check a scope's tools and rows; a hidden tool must answer like one that does not exist."""
     assert agent.began == {"is_connected": True}
     assert agent.list_tools() == TOOLS[scope]
     listed = agent.read("list_records", {"table": "time_entries", "limit": 500})
@@ -236,7 +236,7 @@ def check_scope(agent: Agent, scope: str) -> None:
 
 @each_client
 def test_each_library_has_the_tools_of_its_scope(office: Office, library: str, era: str) -> None:
-    """By both transports; a tool that the scope hides answers as one that does not exist."""
+    """Over both transports, a tool that the scope hides answers like one that does not exist."""
     with office.agent("ada", library, era) as agent:
         check_scope(agent, "hours")
     with office.agent("cy", library, era) as agent:
@@ -248,7 +248,7 @@ def test_each_library_has_the_tools_of_its_scope(office: Office, library: str, e
 
 
 def test_one_of_three_is_revoked_and_two_go_on(office: Office) -> None:
-    """Each with another library, in a conversation that is open."""
+    """Revoking one person's token ends that person's open conversation, and no other."""
     office.served.add("di", "mine", "--profile", "manager")
     used = (("ada", "mcp", "legacy"), ("di", "fastmcp", "auto"), ("cy", "openai_agents", ""))
     asked = {"table": "time_entries", "limit": 1}
@@ -265,7 +265,7 @@ def test_one_of_three_is_revoked_and_two_go_on(office: Office) -> None:
 
 @each_client
 def test_strangers_get_nothing(office: Office, library: str, era: str) -> None:
-    """A token of another server; and a page in a browser, or a name that leads here."""
+    """Another server's token, a foreign ``Origin`` and a foreign ``Host`` are all refused."""
     for name, headers in (
         ("elsewhere", {}),
         ("cy", {"Host": "evil.example"}),
@@ -276,7 +276,7 @@ def test_strangers_get_nothing(office: Office, library: str, era: str) -> None:
 
 
 def test_agents_ask_while_syncs_run(office: Office) -> None:
-    """Three clients, without a pause, and a sync after the other: answers, each of one state."""
+    """Three clients query without a pause while syncs run: each answer is of a single state."""
     used = (("cy", "mcp", "auto"), ("bo", "fastmcp", "auto"), ("cy", "openai_agents", ""))
     is_over = threading.Event()
     states: list[list[str]] = []
@@ -312,7 +312,7 @@ def test_agents_ask_while_syncs_run(office: Office) -> None:
 
 
 def test_harvest_revokes_one(office: Office) -> None:
-    """Whose sign-in Harvest refuses, with a token in its words, gets nothing; others go on."""
+    """If Harvest refuses a person's sign-in, that person gets nothing, and the others go on."""
     trouble = f"bad token {office.account.tokens['manager']}"
     office.account.fault("invalid", path="/users/me", message=trouble)
     office.served.add("fay", "mine", "--profile", "newcomer")
@@ -328,7 +328,7 @@ def test_harvest_revokes_one(office: Office) -> None:
 
 
 def test_no_secret_was_said_or_written(office: Office) -> None:
-    """In no answer, error, log, list of tokens or file: Harvest's tokens, ours, the notify URL."""
+    """No answer, error, log, token list or file has Harvest's tokens, ours, or the notify URL."""
     secrets = {*office.account.tokens.values(), *office.served.tokens.values(), "notify-canary"}
     secrets |= {OAUTH["CLIENT_SECRET"], OAUTH["REFRESH_TOKEN"]}
     commands = (

@@ -1,8 +1,8 @@
 """
-The files of ``pipelines/agents``, run as they stand: ``pytest -m agents``.
+The files of ``pipelines/agents``, run unchanged: ``pytest -m agents``.
 
-Each framework is in an environment of its own, with a model that follows a script where the
-framework has one, and talks to this ``harvest-source`` by stdio.
+Each framework is in its own environment and talks to this ``harvest-source`` over stdio. Where the
+framework has a model that follows a script, that model is used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SCRIPTS = Path(__file__).parent / "scripts"
 FRAMEWORKS = {
     "pydantic_ai": ("pydantic-ai-slim[mcp]>=2.68,<3",),
     "openai_agents": ("openai-agents>=0.24,<0.25",),
-    # Wants mcp 1.x, so it could not be in one environment with the server.
+    # Requires mcp 1.x, so it cannot share an environment with the server.
     "langchain": ("langchain>=1.5,<2", "langchain-mcp-adapters>=0.3.2,<0.4"),
 }
-"""What each needs; tried with the lowest of these."""
+"""What each framework needs; tested with the lowest of these versions."""
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def test_a_model_finds_its_answer(
     """
     A scripted model gets the clients' names.
 
-    With Pydantic AI and LangChain it asks with a wrong column first, and mends that by the error;
-    with OpenAI Agents it fills in every argument, as a strict schema demands.
+    With Pydantic AI and LangChain it asks for a wrong column first, and corrects it from the error
+    message; with OpenAI Agents it fills in every argument, as a strict schema demands.
     """
     place = tmp_path_factory.mktemp("environments") / framework
     python = make_environment(place, *FRAMEWORKS[framework])
@@ -81,6 +81,6 @@ def test_a_fastmcp_client(folder: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
 def test_the_protocols_own_client(folder: Path, era: str) -> None:
-    """Plain Python, in both eras of the protocol."""
+    """Plain Python lists the clients' hours in both eras of the protocol."""
     out = run(folder, sys.executable, EXAMPLES / "ask_with_mcp.py", era)
     assert "'client_name': 'Client 4'" in out

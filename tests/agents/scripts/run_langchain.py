@@ -14,7 +14,7 @@ RIGHT = {"table": "clients", "where": ["name~Client"], "columns": ["name"], "lim
 
 
 class Script(BaseChatModel):
-    """Asks with a wrong column, mends that by what the error says, and answers."""
+    """Asks for a wrong column, corrects it from the error message, and answers."""
 
     @property
     def _llm_type(self):

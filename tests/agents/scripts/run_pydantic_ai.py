@@ -13,7 +13,7 @@ RIGHT = {"table": "clients", "where": ["name~Client"], "columns": ["name"], "lim
 
 
 def follow(messages, info):
-    """Ask with a wrong column, mend that by what the error says, and answer."""
+    """Ask for a wrong column, correct it from the error message, and answer."""
     names = {tool.name for tool in info.function_tools}
     assert {"list_tables", "sum_time", "query"} <= names, names
     last = messages[-1].parts[-1]

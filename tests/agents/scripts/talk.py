@@ -1,8 +1,8 @@
 """
-A conversation with a server, for each client library: requests and answers are lines of JSON.
+Talk to a server through any client library: requests and answers are lines of JSON.
 
-``{"name": TOOL, "arguments": {...}}`` calls a tool, ``{}`` lists them. The first argument of a
-script says how to connect; the token of a caller is in the environment.
+``{"name": TOOL, "arguments": {...}}`` calls a tool, ``{}`` lists the tools. The first argument of a
+script says how to connect; the caller's token is in the environment.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ import sys
 import traceback
 
 CONNECTION = json.loads(sys.argv[1])
-"""``url`` and ``headers``, or ``command`` and ``args``; ``mode``, an era of the protocol."""
+"""``url`` and ``headers``, or ``command`` and ``args``; ``mode`` is an era of the protocol."""
 
 
 def build_headers():
-    """Those of the connection, with the caller's token."""
+    """The connection's headers, with the caller's token."""
     return {"Authorization": f"Bearer {os.environ['TOKEN']}", **CONNECTION.get("headers", {})}
 
 
@@ -25,8 +25,8 @@ async def talk(list_tools, call_tool):
     Answer every line of stdin.
 
     Args:
-        list_tools: Gives tools.
-        call_tool: Gives whether it is an error, and the text.
+        list_tools: Returns the tools.
+        call_tool: Returns whether the answer is an error, and its text.
     """
     write({"is_connected": True})
     while line := await asyncio.to_thread(sys.stdin.readline):
@@ -37,12 +37,12 @@ async def talk(list_tools, call_tool):
                 write({"is_error": bool(is_error), "text": text})
             else:
                 write({"tools": [tool.name for tool in await list_tools()]})
-        except Exception:  # Each library has its own; all of it is looked through.
+        except Exception:  # Each library has its own; the tests search the whole traceback.
             write({"failed": traceback.format_exc()})
 
 
 def run(main):
-    """Run *main*; what prevents a connection is an answer, too."""
+    """Run *main*; a failure to connect is printed as an answer too."""
     try:
         asyncio.run(main())
     except BaseException:
@@ -50,5 +50,5 @@ def run(main):
 
 
 def write(answer):
-    """One line."""
+    """Print *answer* as one line of JSON."""
     print(json.dumps(answer), flush=True)

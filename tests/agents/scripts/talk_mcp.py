@@ -1,4 +1,4 @@
-"""The protocol's own client, in either era."""
+"""The protocol's own client, in either era of the protocol."""
 
 import httpx2
 from mcp import Client, StdioServerParameters, stdio_client

@@ -1,4 +1,4 @@
-"""The connections of OpenAI Agents, without a model: what an agent of it lists and calls."""
+"""The connections of OpenAI Agents without a model: what such an agent lists and calls."""
 
 from agents.mcp import MCPServerStdio, MCPServerStreamableHttp
 from talk import CONNECTION, build_headers, run, talk
