@@ -1,4 +1,4 @@
-"""The report and the app in a real browser: what SQL says, and no request to another machine."""
+"""Report and app in a real browser: they show what SQL says, and contact no other machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 WHY = "(document.getElementById('why') || {innerText: ''}).innerText"
-"""Why there is nothing to show."""
+"""The page's explanation of why there is nothing to show."""
 
 FOREIGN = """<link rel=preconnect href="https://a.example"><script src="https://b.example/x.js">
 </script><iframe srcdoc="<img src='https://c.example/x.png'>"></iframe><script>
@@ -45,7 +45,7 @@ new WebSocket('wss://e.example/') </script>"""
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    """The simulated consultancy with its models, in an environment of its own, built once."""
+    """The simulated consultancy with its models, built once, in its own environment."""
     python = make_environment(
         tmp_path_factory.mktemp("environments") / "app", "-e", f"{REPOSITORY}[app,dbt]"
     )
@@ -57,12 +57,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
 
 @pytest.fixture
 def database(built: Built, tmp_path: Path) -> Path:
-    """A copy of the warehouse, as readers get it."""
+    """A copy of the warehouse, as a reader gets it."""
     return Path(shutil.copy(built.lab.database, tmp_path / "warehouse.duckdb"))
 
 
 def hours(database: Path, where: str = "TRUE") -> str:
-    """Hours of the app's twelve months, as SQL says, and as a person reads them."""
+    """Hours of the app's twelve months, computed with SQL and formatted as the page shows them."""
     with duckdb.connect(str(database), read_only=True) as connection:
         ((found,),) = connection.execute(
             "SELECT SUM(hours) FROM harvest_models.harvest__hours_daily, "
@@ -80,7 +80,7 @@ def find(database: Path, query: str) -> tuple[str, ...]:
 
 
 def test_the_meter_sees_what_a_page_fetches(tmp_path: Path) -> None:
-    """Scripts, frames, workers, sockets and names that are only looked up."""
+    """The meter records scripts, frames, workers, sockets and names that are only resolved."""
     (tmp_path / "page.html").write_text(FOREIGN)
     with open_page(tmp_path / "browser") as page:
         page.go((tmp_path / "page.html").as_uri())
@@ -91,7 +91,7 @@ def test_the_meter_sees_what_a_page_fetches(tmp_path: Path) -> None:
 
 
 def test_the_report_is_read_without_a_network(built: Built, tmp_path: Path) -> None:
-    """From a file: light and dark, narrow and wide, on paper; nothing is asked for."""
+    """The report opens from a file, light, dark, narrow, wide and printed, without any request."""
     path = tmp_path / "report.html"
     done = built.lab.run(built.python, "report", str(path), "--database", str(built.lab.database))
     assert done.returncode == 0, done.stderr
@@ -113,7 +113,7 @@ def test_the_report_is_read_without_a_network(built: Built, tmp_path: Path) -> N
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    """A browser that has asked no other machine for anything in the end."""
+    """A browser; after the test, it must have contacted no other machine."""
     with open_page(tmp_path / "browser") as page:
         page.show(1440)
         yield page
@@ -122,7 +122,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 
 def test_clicks_change_what_is_shown(built: Built, database: Path, page: Page) -> None:
-    """Client, person, currency and period: the figures are those of SQL each time."""
+    """After each choice of client, person, currency and period, the figures equal those of SQL."""
     client, currency = find(
         database,
         "SELECT client_name, currency FROM harvest_models.harvest__hours_daily "
@@ -148,7 +148,7 @@ def test_clicks_change_what_is_shown(built: Built, database: Path, page: Page) -
 
 
 def test_the_address_alone_opens_it(built: Built, database: Path, page: Page) -> None:
-    """Without the token no user of this machine reads the rates; there is no other address."""
+    """Without the token, no user of this machine reads the rates; there is no other address."""
     with serving(built, database) as url:
         place = urlsplit(url)
         assert place.hostname == "127.0.0.1"
@@ -163,7 +163,7 @@ def test_the_address_alone_opens_it(built: Built, database: Path, page: Page) ->
 
 
 def test_a_file_in_use_is_said_and_read_later(built: Built, database: Path, page: Page) -> None:
-    """While a sync writes, the page says by whom; the button shows everything once it has ended."""
+    """While a sync writes, the page names the process; afterwards, the button shows everything."""
     with serving(built, database) as url:
         with writing(database):
             page.go(url)
@@ -182,7 +182,7 @@ def test_a_file_in_use_is_said_and_read_later(built: Built, database: Path, page
 def test_what_is_missing_is_said(
     built: Built, database: Path, page: Page, change: str, said: str
 ) -> None:
-    """No models yet, or nothing at all: the command that helps."""
+    """Without models, or without any tables, the page names the command that helps."""
     with duckdb.connect(str(database)) as connection:
         connection.execute(change)
     with serving(built, database) as url:
@@ -191,7 +191,7 @@ def test_what_is_missing_is_said(
 
 
 def test_a_sync_is_not_kept_waiting(built: Built, database: Path, page: Page) -> None:
-    """The app holds the file while it reads and no longer: a writer gets it beside an open page."""
+    """The app holds the file only while it reads, so a writer can open it beside an open page."""
     with serving(built, database) as url:
         page.go(url)
         page.until(WHOLE)
