@@ -1,1 +1,1 @@
-"""Clients of the warehouse, each in an environment of its own: ``python -m tests.clients``."""
+"""Clients of the warehouse, each in its own environment: ``python -m tests.clients``."""

@@ -29,7 +29,7 @@ RESULT = Path(__file__).parent / "RESULT.md"
 
 
 def try_client(client: Client, warehouse: Warehouse, environments: Path) -> tuple[str, Any]:
-    """Its versions, and its answers by task."""
+    """The client's versions, and its answers by task."""
     try:
         command, versions = make(client, environments)
     except EnvironmentFailed as error:
@@ -56,7 +56,7 @@ def try_client(client: Client, warehouse: Warehouse, environments: Path) -> tupl
 
 
 def judge(answer: Mapping[str, Any], expected: Any) -> str:
-    """``ok``; ``float`` or ``text`` where decimals come as such; or what is wrong."""
+    """Return ``ok``; ``float`` or ``text`` if decimals arrive as that; or what is wrong."""
     if "error" in answer:
         return str(answer["error"])
     found = answer["value"]
@@ -69,7 +69,7 @@ def judge(answer: Mapping[str, Any], expected: Any) -> str:
 
 
 def _normalize(value: Any) -> Any:
-    """Numbers alike in whichever type they came, rows in lists."""
+    """Make numbers of every type equal, and rows lists."""
     if isinstance(value, dict):
         (number,) = value.values()
         return round(float(number), 6)
@@ -86,7 +86,7 @@ def _normalize(value: Any) -> Any:
 
 
 def main() -> int:
-    """Print the table; exit 1 when an answer is wrong."""
+    """Print the table; return 1 if an answer is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "clients")
     parser.add_argument("--only", action="append", default=[])

@@ -1,9 +1,9 @@
 """
-dlt's dashboard on a warehouse that ``sync`` has made: ``python -m tests.clients.dashboard``.
+dlt's dashboard on a warehouse that ``sync`` has filled: ``python -m tests.clients.dashboard``.
 
-On "another machine", so without dlt's working folder: ``harvest_source.attach()`` makes it, and
-``dlt pipeline harvest show`` is opened with a headless Chromium. Prints what the page shows; exit 1
-unless it shows the rows. Makes an environment, which needs a package index.
+Runs as if on another machine, without dlt's working folder: ``harvest_source.attach()`` creates it,
+and a headless Chromium opens ``dlt pipeline harvest show``. Prints what the page shows; exits with
+1 unless it shows the rows. Makes an environment, which needs a package index.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def run(python: Path, environment: dict[str, str], folder: Path, code: str, *given: str) -> str:
-    """A script in the environment; its output."""
+    """Run a script in the environment; return its output."""
     done = subprocess.run(
         [str(python), "-W", "ignore", "-c", code, *given],
         cwd=folder,

@@ -28,7 +28,7 @@ def make(client: Client, folder: Path) -> tuple[list[str], str]:
         The command that runs its script, and the versions that the table shows.
 
     Raises:
-        EnvironmentFailed: Says why, in a line.
+        EnvironmentFailed: The packages cannot be installed; the message is one line.
     """
     digest = hashlib.blake2b(repr(client.packages).encode(), digest_size=6).hexdigest()
     place = folder / f"{client.script.partition('.')[0]}-{digest}"
@@ -40,11 +40,11 @@ def _make_python(client: Client, place: Path) -> tuple[list[str], str]:
     pip = [str(python), "-m", "pip"]
     install = [*pip, "install", "-q", "--disable-pip-version-check"]
     make, freeze = [sys.executable, "-m", "venv", str(place)], [*pip, "list", "--format=json"]
-    if uv := shutil.which("uv"):  # Seconds instead of a minute.
+    if uv := shutil.which("uv"):  # Takes seconds instead of a minute.
         make = [uv, "venv", "-q", "--clear", "--python", sys.executable, str(place)]
         install = [uv, "pip", "install", "-q", "--python", str(python)]
         freeze = [uv, "pip", "list", "--format=json", "--python", str(python)]
-    is_ours = str(REPOSITORY) in client.packages  # As it is now.
+    is_ours = str(REPOSITORY) in client.packages  # Installed again each time, as it is now.
     if is_ours or not (place / "made").exists():
         _run(make)
         _run([*install, *client.packages])

@@ -1,4 +1,4 @@
-"""Which clients are tried, on what, with which packages."""
+"""Which clients are tried, on which warehouses, with which packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.children import REPOSITORY
 
 DUCKDB, POSTGRES = "DuckDB", "PostgreSQL"
 DUCKDB_MAIN = "DuckDB file, --dataset main,"
-"""For clients that know the default schema alone."""
+"""For clients that read only the default schema."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Client:
     One client.
 
     Attributes:
-        name: For people, with its version if several are tried.
-        place: What it reads.
-        script: In ``tests/clients/scripts``.
-        packages: From PyPI, or from npm for a script of node's.
+        name: Shown to people, with the version if several are tried.
+        place: The kind of warehouse that it reads.
+        script: The file in ``tests/clients/scripts``.
+        packages: From PyPI, or from npm if node runs the script.
         shown: The packages whose versions the table shows.
         is_dlt: The script takes the arguments of ``attach`` in place of an address.
-        is_writer: It writes tables of its own, so it is given a copy of a file.
+        is_writer: It writes tables of its own, so it gets a copy of a file.
     """
 
     name: str

@@ -17,7 +17,7 @@ from tests.support.children import REPOSITORY
 from tests.support.postgres import build_environment, serving
 
 MADE_UNDER = ("1.5.6", "2.0.1")
-"""Versions of DuckDB that make a file each."""
+"""DuckDB versions; each makes a file."""
 
 TABLES = ("time_entries", "invoices", "clients", "projects", "users")
 
@@ -35,7 +35,7 @@ class Warehouse:
     One warehouse.
 
     Attributes:
-        name: For people.
+        name: Shown to people.
         address: A file's path, or a server's URI.
         given: Arguments of ``harvest_source.attach``.
     """
@@ -48,10 +48,10 @@ class Warehouse:
 
 @contextmanager
 def open_warehouses(folder: Path, environments: Path) -> Iterator[list[Warehouse]]:
-    """Make them all, of one simulated account."""
+    """Make all warehouses, from one simulated account."""
     with Sandbox(entries=400, invoices=30, limit=False).start() as server:
         for row in server.rows("time_entries"):
-            if row["is_running"]:  # Its hours would grow from one warehouse to the next.
+            if row["is_running"]:  # Its hours would grow between two warehouses.
                 server.edit("time_entries", row["id"], is_running=False, timer_started_at=None)
         entry = server.rows("time_entries")[0]
         server.edit("time_entries", entry["id"], hours=123.456789012, notes="=1+1")
@@ -78,7 +78,7 @@ def open_warehouses(folder: Path, environments: Path) -> Iterator[list[Warehouse
 
 
 def write_settings(server: Sandbox, tables: Sequence[str]) -> dict[str, Any]:
-    """Arguments of ``harvest_source.sync`` for some tables of a simulated account."""
+    """Arguments of ``harvest_source.sync`` for *tables* of a simulated account."""
     return {
         "account": [server.account_id],
         "table": tables,

@@ -1,4 +1,4 @@
-"""Altair: the values of a chart's specification, made from a frame of DuckDB's."""
+"""Altair: the values in a chart's specification, made from a DuckDB data frame."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ class Client:
         # end connect
 
     def query(self, sql):
-        """Decimals are cast: a chart takes none."""
+        """Decimals are cast: a chart accepts none."""
         return [tuple(row.values()) for row in self.draw(as_doubles(sql))]
 
     def draw(self, sql):

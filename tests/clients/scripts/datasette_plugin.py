@@ -1,4 +1,4 @@
-"""Datasette with datasette-parquet, which knows DuckDB's default schema alone."""
+"""Datasette with datasette-parquet, which reads only DuckDB's default schema."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ class Client:
         return answer
 
     def query(self, sql):
-        """Rows as JSON, which has no decimals: they are cast."""
+        """Rows as JSON. JSON has no decimals, so they are cast."""
         sql = as_doubles(sql).replace("harvest.", "")
         return self.get("/harvest.json", sql=sql).json()["rows"]
 

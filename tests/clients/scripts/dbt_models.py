@@ -1,4 +1,4 @@
-"""dbt on either: a model for each query, made in a schema of its own, and read back."""
+"""dbt on either warehouse: a model for each query, built in its own schema, and read back."""
 
 import json
 import os

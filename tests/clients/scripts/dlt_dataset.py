@@ -1,4 +1,4 @@
-"""dlt's dataset(), by harvest_source.attach(): the address is JSON with its arguments."""
+"""dlt's dataset(), through harvest_source.attach(): the address is JSON with its arguments."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""pandas, by DuckDB's library."""
+"""pandas, through DuckDB's library."""
 
 import duckdb
 from tasks import run

@@ -1,4 +1,4 @@
-"""polars, by DuckDB's library."""
+"""polars, through DuckDB's library."""
 
 import duckdb
 from tasks import run

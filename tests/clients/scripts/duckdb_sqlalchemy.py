@@ -1,4 +1,4 @@
-"""SQLAlchemy on a DuckDB file, by duckdb-engine."""
+"""SQLAlchemy on a DuckDB file, through duckdb-engine."""
 
 import sqlalchemy as sa
 from tasks import run, write_rows

@@ -1,4 +1,4 @@
-"""harlequin, the SQL editor for terminals: its own app, driven without a terminal."""
+"""harlequin, the SQL editor for terminals: the app itself, driven without a terminal."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ class Client:
         return asyncio.run(self.type(sql))
 
     async def type(self, sql):
-        """Run a query in the editor, and read the table of results."""
+        """Run a query in the editor, and read the results table."""
         app = Harlequin(self.adapter)
         async with app.run_test(size=(140, 40)) as pilot:
             for _ in range(300):
@@ -45,7 +45,7 @@ class Client:
 
 
 def tables(client):
-    """What its tree shows below the schema."""
+    """The tables that its tree shows below the schema."""
     catalog = client.adapter.connect().get_catalog()
     for database in catalog.items:
         for schema in [*database.fetch_children()] or [database]:

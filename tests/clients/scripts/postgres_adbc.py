@@ -17,7 +17,7 @@ class Client:
             return cursor.fetchall()
 
     def export(self, sql, path):
-        # ADBC hands out numeric as a type of its own that no writer knows.
+        # ADBC returns numeric as its own type, which no writer knows.
         sql = sql.replace("hours,", "CAST(hours AS double precision) AS hours,")
         with self.connection.cursor() as cursor:
             cursor.execute(sql)

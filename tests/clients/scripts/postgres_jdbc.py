@@ -1,4 +1,4 @@
-"""JDBC, by PostgreSQL's driver (Debian's libpostgresql-jdbc-java), in a Java of this process."""
+"""JDBC with PostgreSQL's driver (Debian's libpostgresql-jdbc-java), in this process's JVM."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ jpype.startJVM(classpath=["/usr/share/java/postgresql.jar"])
 
 
 def relay(path):
-    """A port for the server's socket, which is a file that Java's drivers cannot open."""
+    """Open a port for the server's socket, which is a file that Java's drivers cannot open."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def pump(source, target):
@@ -56,7 +56,7 @@ class Client:
 
 
 def plain(value):
-    """A value of Java's as Python has it."""
+    """Convert a Java value to the Python value."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, jpype.java.math.BigDecimal):
@@ -70,7 +70,7 @@ def plain(value):
 
 
 def tables(client):
-    """Those that the driver lists, each with its primary key unless it is dlt's own."""
+    """The tables that the driver lists, each with its primary key unless it is one of dlt's."""
     described = client.connection.getMetaData()
     found = described.getTables(None, "harvest", "%", ["TABLE"])
     names = []

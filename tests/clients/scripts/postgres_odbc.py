@@ -1,4 +1,4 @@
-"""ODBC, by psqlODBC (Debian's odbc-postgresql) and pyodbc."""
+"""ODBC, through psqlODBC (Debian's odbc-postgresql) and pyodbc."""
 
 from urllib.parse import parse_qs, urlsplit
 

@@ -1,4 +1,4 @@
-"""pandas on PostgreSQL, by SQLAlchemy."""
+"""pandas on PostgreSQL, through SQLAlchemy."""
 
 import pandas as pd
 import sqlalchemy as sa

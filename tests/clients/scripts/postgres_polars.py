@@ -1,4 +1,4 @@
-"""polars on PostgreSQL, by ADBC."""
+"""polars on PostgreSQL, through ADBC."""
 
 import polars as pl
 from tasks import run
@@ -17,7 +17,7 @@ class Client:
         return self.read(sql).rows()
 
     def export(self, sql, path):
-        # ADBC hands out numeric as a type of its own that no writer knows.
+        # ADBC returns numeric as its own type, which no writer knows.
         sql = sql.replace("hours,", "CAST(hours AS double precision) AS hours,")
         frame = self.read(sql)
         frame.write_csv(path)

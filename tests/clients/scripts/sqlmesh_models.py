@@ -1,4 +1,4 @@
-"""SQLMesh on either: a model for each query, built by a plan, and read back."""
+"""SQLMesh on either warehouse: a model for each query, built by a plan, and read back."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tasks import QUERIES, Builder, run
 
 
 class Client(Builder):
-    schema = "meshed"  # dbt's tables are in the other one, and here they will be views.
+    schema = "meshed"  # dbt's tables are in the other schema; SQLMesh makes views here.
 
     def __init__(self, address):
         self.address, self.folder = address, Path(sys.argv[2]) / "project"
@@ -19,7 +19,7 @@ class Client(Builder):
         is_server = address.startswith("postgres")
         for name, sql in QUERIES.items():
             if name == "list" and not is_server:
-                # It puts the file's name before each schema, and DuckDB has no such place.
+                # SQLMesh puts the file's name before each schema, but DuckDB has no such schema.
                 sql = sql.replace("information_schema.tables", "duckdb_tables()")
                 sql = sql.replace("table_schema", "schema_name")
             text = f"MODEL (name {self.schema}.task_{name}, kind FULL);\n{sql}\n"

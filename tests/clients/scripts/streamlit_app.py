@@ -1,4 +1,4 @@
-"""Streamlit: an app that shows a table for each query, run as Streamlit runs it."""
+"""Streamlit: an app that shows a table for each query, run by Streamlit itself."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ class Client:
         return [tuple(row) for row in self.show(sql).itertuples(index=False)]
 
     def show(self, sql):
-        """The frame that the page shows."""
+        """The data frame that the page shows."""
         app = server if self.address.startswith("postgres") else file
         page = AppTest.from_function(app, kwargs={"address": self.address, "sql": sql})
         page.run(timeout=60)

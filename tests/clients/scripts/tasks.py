@@ -1,8 +1,8 @@
 """
-What each client is asked to do. Runs in the client's own environment: standard library only.
+The tasks for each client. Runs in the client's own environment: standard library only.
 
 A script makes a client with ``query(sql) -> rows`` and ``export(sql, path) -> rows written``, and
-hands it to :func:`run`, which prints the answers as JSON.
+passes it to :func:`run`, which prints the answers as JSON.
 """
 
 import csv
@@ -48,13 +48,13 @@ QUERIES = {
     "booleans": FLAGS,
     "export": EXPORT,
 }
-"""Each task's query."""
+"""The query of each task."""
 
 _DECIMALS = ("SUM(hours)", "SUM(l.amount)", "MIN(hours)", "MAX(hours)")
 
 
 def as_doubles(sql: str) -> str:
-    """The query for clients that take no decimals."""
+    """Rewrite the query for clients that accept no decimals."""
     for each in _DECIMALS:
         sql = sql.replace(each, f"{each}::double")
     return sql
@@ -69,10 +69,10 @@ class Client(Protocol):
 
 def run(make: Callable[[str], Client], **instead: Callable[[Client], Any]) -> None:
     """
-    Do every task with the client that *make* makes of an address, and print the answers.
+    Do every task with the client that *make* builds from an address, and print the answers.
 
     Args:
-        instead: By task, how this client does it when SQL is not its own way.
+        instead: By task, how this client does it if not with SQL.
     """
     address, folder = sys.argv[1], Path(sys.argv[2])
     tasks: dict[str, Callable[[Client], Any]] = {
@@ -103,14 +103,14 @@ def run(make: Callable[[str], Client], **instead: Callable[[Client], Any]) -> No
 
 
 def write_rows(rows: Sequence[Sequence[Any]], path: str) -> int:
-    """Write a CSV file; returns how many rows."""
+    """Write a CSV file; return the number of rows."""
     with Path(path).open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     return len(rows)
 
 
 def fetch(address: str, sql: str) -> Sequence[Sequence[Any]]:
-    """Rows by the plainest client of a warehouse, for clients that only build tables."""
+    """Read rows with the plainest client of a warehouse, for clients that only build tables."""
     if address.startswith("postgres"):
         import psycopg2
 
@@ -124,7 +124,7 @@ def fetch(address: str, sql: str) -> Sequence[Sequence[Any]]:
 
 
 class Builder:
-    """A client that builds a table ``task_NAME`` for each query, in a schema; others read them."""
+    """A client that builds a table ``task_NAME`` per query in a schema; another client reads it."""
 
     address: str
     schema = "analytics"
@@ -138,19 +138,19 @@ class Builder:
 
 
 def count_rows(path: str) -> int:
-    """The rows of a CSV file, less the one with the names."""
+    """The number of rows in a CSV file, without the header."""
     with Path(path).open(newline="") as file:
         return sum(1 for _ in csv.reader(file)) - 1
 
 
 def describe(error: Exception) -> str:
-    """One line."""
+    """Describe an error in one line."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"[:160]
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it, with its kind where JSON has none."""
+    """Convert a value to JSON, with its kind where JSON has no such type."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -161,7 +161,7 @@ def plain(value: Any) -> Any:
         return value.isoformat() if value.time().isoformat() != "00:00:00" else str(value.date())
     if isinstance(value, date):
         return value.isoformat()
-    if hasattr(value, "item"):  # A number of numpy's.
+    if hasattr(value, "item"):  # A numpy number.
         return plain(value.item())
     if type(value).__name__ in {"NaTType", "NAType"}:
         return None
