@@ -1,4 +1,4 @@
-"""Interpreters and environments for what is released, and the story that each is to tell."""
+"""Interpreters and environments for what is released, and the script that each must run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.children import REPOSITORY
 from tests.support.environments import run_code
 
 EPOCH = "1767225600"
-"""The moment that builds are dated with: 2026-01-01."""
+"""The date of every build: 2026-01-01."""
 
 STORY = """
 import importlib.metadata, json, platform, sys
@@ -46,7 +46,7 @@ print("TOLD", json.dumps({"python": platform.python_version(), **versions}))
 
 
 def find_python(minor: int) -> Path | None:
-    """Python 3.*minor* of this machine, by its name or from pyenv; None: there is none."""
+    """This machine's Python 3.*minor*, by its name or from pyenv; None if there is none."""
     if sys.version_info[:2] == (3, minor):
         return Path(sys.executable)
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -60,7 +60,7 @@ def find_python(minor: int) -> Path | None:
 
 
 def install(place: Path, python: Path, *arguments: str | Path) -> Path:
-    """An environment of *python* with what ``uv pip install`` is given; its Python."""
+    """Make an environment of *python* with what ``uv pip install`` is given; return its Python."""
     subprocess.run(["uv", "venv", "-q", "--python", python, place], check=True)
     ours = place / "bin" / "python"
     subprocess.run(["uv", "pip", "install", "-q", "--python", ours, *arguments], check=True)
@@ -68,14 +68,14 @@ def install(place: Path, python: Path, *arguments: str | Path) -> Path:
 
 
 def build(place: Path) -> list[Path]:
-    """The source distribution, and the wheel that is made of it."""
+    """Build the source distribution, and the wheel from it."""
     command: list[str | Path] = ["uv", "build", "-q", "--out-dir", place, REPOSITORY]
     subprocess.run(command, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
     return sorted(path for path in place.iterdir() if path.suffix in {".whl", ".gz"})
 
 
 def tell_story(python: Path, folder: Path) -> str:
-    """Sync twice and verify in an empty *folder*; the versions that did."""
+    """Sync twice and verify in an empty *folder*; return the versions that did."""
     folder.mkdir()
     done = run_code(python, STORY, folder=folder)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,5 +1,5 @@
 """
-What is released, without the repository: ``python -m pytest -m release -n 0 -s``.
+What is released, tested without the repository: ``python -m pytest -m release -n 0 -s``.
 
 Needs uv and a package index. Interpreters that this machine does not have are skipped, by name.
 """
@@ -39,7 +39,7 @@ def wheel_of(built: list[Path]) -> Path:
 
 
 def resolve(python: str, *options: str) -> str:
-    """The versions with wheels that pyproject.toml leads to, one on a line."""
+    """The versions with wheels that pyproject.toml resolves to, one per line."""
     command = ["uv", "pip", "compile", "-q", "--only-binary=:all:", "--python-version", python]
     command += [*options, "pyproject.toml"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
@@ -48,7 +48,7 @@ def resolve(python: str, *options: str) -> str:
 
 
 def test_two_builds_are_equal(built: list[Path], tmp_path: Path) -> None:
-    """Byte for byte, with SOURCE_DATE_EPOCH."""
+    """Two builds with SOURCE_DATE_EPOCH are equal, byte for byte."""
     again = build(tmp_path / "again")
     for one, other in zip(built, again, strict=True):
         hashes = [hashlib.sha256(each.read_bytes()).hexdigest() for each in (one, other)]
@@ -57,7 +57,7 @@ def test_two_builds_are_equal(built: list[Path], tmp_path: Path) -> None:
 
 
 def test_the_distributions_hold_what_they_must(built: list[Path]) -> None:
-    """The wheel the package alone; the source distribution what tests and documents need."""
+    """The wheel has only the package; the source distribution has what tests and documents need."""
     with zipfile.ZipFile(wheel_of(built)) as wheel:
         tops = {name.partition("/")[0] for name in wheel.namelist()}
         assert "harvest_source/dbt/dbt_project.yml" in wheel.namelist()
@@ -85,13 +85,13 @@ def test_dependencies(built: list[Path], tmp_path: Path, minor: int, resolution:
 
 @pytest.mark.parametrize("minor", PYTHONS, ids=lambda minor: f"3.{minor}")
 def test_dependencies_have_wheels(minor: int) -> None:
-    """For Pythons that this machine lacks, too: nothing has to be compiled."""
+    """No dependency has to be compiled, even on Pythons that this machine lacks."""
     pins = resolve(f"3.{minor}")
     print(f"\n3.{minor}: {sum('==' in line for line in pins.splitlines())} packages")
 
 
 def test_the_bill_of_materials(built: list[Path], tmp_path: Path) -> None:
-    """A CycloneDX file of everything that comes with the wheel, with licences."""
+    """A CycloneDX file lists everything that is installed with the wheel, with licences."""
     python = find_python(11)
     assert python
     ours = install(tmp_path / "env", python, wheel_of(built))
@@ -115,7 +115,7 @@ def test_the_bill_of_materials(built: list[Path], tmp_path: Path) -> None:
 
 
 def test_known_vulnerabilities(built: list[Path], tmp_path: Path) -> None:
-    """pip-audit knows of none in the newest versions; skipped where its service is not reached."""
+    """pip-audit knows of none in the newest versions; skipped if its service is unreachable."""
     python = find_python(11)
     assert python
     ours = install(tmp_path / "env", python, wheel_of(built))

@@ -21,12 +21,12 @@ from tests.support.command import build_environment, build_settings, clean_envir
 pytestmark = pytest.mark.release
 
 EARLIER = "49fe92a"
-"""The commit whose warehouse is migrated: with other columns, models and tables of our own."""
+"""The commit whose warehouse is migrated: its columns, models and own tables differ."""
 
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Python with the earlier version, and the DuckDB of its time."""
+    """Python with the earlier version, and with the DuckDB of its time."""
     place = tmp_path_factory.mktemp("earlier")
     archive: list[str | Path] = [
         "git",
@@ -52,7 +52,7 @@ def server() -> Iterator[SandboxProcess]:
 
 
 def run(python: Path, server: SandboxProcess, folder: Path, *arguments: str) -> Any:
-    """A command of one version in *folder*; its report."""
+    """Run a command of one version in *folder*; return its report."""
     environment = {**clean_environment(), **build_environment(folder)}
     environment |= build_settings(server)  # type: ignore[arg-type]
     environment.pop("PYTHONPATH")
@@ -69,7 +69,7 @@ def run(python: Path, server: SandboxProcess, folder: Path, *arguments: str) -> 
 
 
 def read(folder: Path, query: str) -> list[tuple[Any, ...]]:
-    """What the warehouse gives: the earlier version called its file otherwise."""
+    """Read the warehouse; the earlier version gave its file another name."""
     (file,) = folder.glob("*.duckdb")
     with duckdb.connect(str(file), read_only=True) as connection:
         connection.execute(f"USE {file.stem}.harvest")
@@ -79,7 +79,7 @@ def read(folder: Path, query: str) -> list[tuple[Any, ...]]:
 def test_a_warehouse_of_an_earlier_version(
     earlier: Path, server: SandboxProcess, tmp_path: Path
 ) -> None:
-    """The first sync goes on from its cursors: no row twice or lost, and verify finds nothing."""
+    """The first sync continues from its cursors: no row is duplicated or lost, verify is clean."""
     old = run(earlier, server, tmp_path, "sync")
     rows = "SELECT id, spent_date, hours, notes FROM time_entries WHERE NOT is_running ORDER BY 1"
     before = read(tmp_path, rows)
