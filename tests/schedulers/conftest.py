@@ -15,7 +15,7 @@ from tests.support.environments import make_environment
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where environments are made."""
+    """The folder in which environments are made."""
     return tmp_path_factory.mktemp("environments")
 
 
@@ -34,7 +34,7 @@ def prefect(environments: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def airflow(environments: Path) -> Path:
-    """Python with Airflow alone: this package is in another environment."""
+    """Python with Airflow only: this package is in another environment."""
     return make_environment(environments / "airflow", "apache-airflow>=3,<4")
 
 

@@ -1,5 +1,5 @@
 """
-Runs the fleet's schedule once, by Dagster in an environment of its own.
+Run the fleet's schedule once, with Dagster in its own environment.
 
 ``python fleet_worker.py FILE WORKERS ACCOUNT...`` prints a line of JSON when each account's run has
 ended. Each of *WORKERS* processes runs one account after the other, as Dagster's run workers do.
@@ -20,7 +20,7 @@ import dagster as dg
 
 
 def run(file: str, account: str) -> dict[str, Any]:
-    """One partition's run; its status, as Dagster has it."""
+    """Run one partition; return its status, as Dagster records it."""
     began = time.monotonic()
     definitions = run_path(file)
     with dg.DagsterInstance.get() as instance:
@@ -34,7 +34,7 @@ def run(file: str, account: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Ask the schedule which runs there are, and run them."""
+    """Ask the schedule which runs it requests, and run them."""
     file, workers, *accounts = sys.argv[1:]
     definitions = run_path(file)
     with dg.DagsterInstance.get() as instance:

@@ -1,4 +1,4 @@
-"""What a scheduler's test works in: a sandbox, a volume that is kept, and a disk that vanishes."""
+"""What a scheduler's test works in: a sandbox, a volume that is kept, and a disk that is wiped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.command import build_settings, clean_environment
 FILES = REPOSITORY / "pipelines" / "orchestrators"
 COMMAND = Path(sys.executable).with_name("harvest-source")
 QUIET = 30
-"""Requests that a run without changes stays below, as the documents say."""
+"""A run without changes sends fewer requests than this, as the documents say."""
 
 
 @dataclass
@@ -28,8 +28,8 @@ class Site:
     One machine with a scheduler.
 
     Attributes:
-        server: The sandbox, in a process of its own.
-        folder: For everything.
+        server: The sandbox, in its own process.
+        folder: Contains the volume and the disk.
     """
 
     server: SandboxProcess
@@ -37,12 +37,12 @@ class Site:
 
     @property
     def volume(self) -> Path:
-        """Is kept between runs."""
+        """The folder that is kept between runs."""
         return self.folder / "volume"
 
     @property
     def disk(self) -> Path:
-        """Is empty each time: dlt's working folder, the home and the framework's own files."""
+        """Empty each time: dlt's working folder, the home and the framework's own files."""
         return self.folder / "disk"
 
     @property
@@ -52,7 +52,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of every process: the token, the places, and no telemetry."""
+        """The environment of every process: the token, the places, and no telemetry."""
         return {
             **clean_environment(),
             **build_settings(self.server),  # type: ignore[arg-type]
@@ -66,17 +66,17 @@ class Site:
         }
 
     def wipe(self) -> None:
-        """Throw the disk away, and give an empty one."""
+        """Replace the disk with an empty one."""
         shutil.rmtree(self.disk, ignore_errors=True)
         self.disk.mkdir(parents=True)
         self.volume.mkdir(exist_ok=True)
 
     def run(self, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
         """
-        A command on the disk, to its end; its output is shown with ``-s``.
+        Run a command on the disk until it ends; ``-s`` shows its output.
 
         Args:
-            more: Variables of its environment; an empty one is taken away.
+            more: Variables of its environment; an empty value removes the variable.
         """
         done = subprocess.run(
             [str(each) for each in command],
@@ -93,19 +93,19 @@ class Site:
         return done
 
     def count_requests(self) -> int:
-        """Requests since the last time this was called."""
+        """The number of requests since the last call."""
         counted = sum(self.server.control("stats")["requests"].values())
         self.server.control("reset_requests")
         return int(counted)
 
     def query(self, query: str) -> list[tuple[object, ...]]:
-        """What the warehouse gives."""
+        """The rows that the warehouse returns."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             connection.execute("USE harvest")
             return connection.execute(query).fetchall()
 
     def hold(self) -> subprocess.Popen[str]:
-        """A process that holds the pipeline's lock, as a sync at work does."""
+        """Start a process that holds the pipeline's lock, as a running sync does."""
         code = (
             "from harvest_source.warehouse.lock import only_sync\n"
             "from harvest_source.dlt_internals import find_pipelines_folder\n"
@@ -126,14 +126,14 @@ class Site:
 
 
 def check_nothing_twice(site: Site, first: int, second: int) -> None:
-    """After two runs on empty disks: the second read from the cursors, and asked little."""
+    """Check two runs on empty disks: the second read from the cursors, and sent few requests."""
     runs = site.query("SELECT status, requests, tables FROM sync_runs ORDER BY started_at")
     print(f"{first} requests on the first disk, {second} on the second: {[r[:2] for r in runs]}")
     assert [status for status, *_ in runs[-2:]] == ["ok", "ok"]
     assert second < QUIET < first
     entries = int(str(site.query("SELECT COUNT(*) FROM time_entries")[0][0]))
     assert entries == site.server.control("count", table="time_entries")
-    # A running timer changes with each second.
+    # A running timer changes every second.
     running = [
         row for row in site.server.control("rows", table="time_entries") if row["is_running"]
     ]

@@ -1,4 +1,4 @@
-"""Fifty accounts on Dagster, three of them in trouble: none holds the others."""
+"""Fifty accounts on Dagster, three of them in trouble: none holds up the others."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ ACCOUNTS = tuple(range(1000001, 1000051))
 SLOW, FAILING, REVOKED = ACCOUNTS[:3]
 WORKERS = 4
 WAIT_S = 15.0
-"""How long each answer to the slow account takes at most."""
+"""The longest wait for each answer to the slow account."""
 
 
 def start_fleet(server: Sandbox, folder: Path, dagster: Path) -> subprocess.Popen[str]:
-    """Dagster's workers, with each account's token in the environment."""
+    """Start Dagster's workers, with each account's token in the environment."""
     tokens = {f"HARVEST_TOKEN_{each}": f"{each}.pt.fleet" for each in ACCOUNTS}
     settings = {
         "SOURCES__HARVEST__API_URL": server.api_url,
@@ -99,7 +99,7 @@ def test_fifty_accounts(tmp_path: Path, dagster: Path) -> None:
 
 
 def check_loaded(folder: Path, account: int, server: Sandbox) -> None:
-    """Its file has its rows, and no other account's."""
+    """Check that the account's file has its rows, and no other account's."""
     file = folder / f"account_{account}.duckdb"
     with duckdb.connect(str(file), read_only=True) as connection:
         query = "SELECT account_id, COUNT(*) FROM harvest.time_entries GROUP BY ALL"

@@ -1,4 +1,4 @@
-"""Dagster, Airflow and Prefect, each for real: ``python -m pytest -m schedulers -n 0 -s``."""
+"""The real Dagster, Airflow and Prefect: ``python -m pytest -m schedulers -n 0 -s``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.schedulers
 
 
 def run_dagster(site: Site, dagster: Path, *arguments: str) -> str:
-    """The job of the example, or a part of it; its log."""
+    """Run the example's job, or a part of it; return its log."""
     done = site.run(
         dagster.with_name("dagster"),
         *arguments,
@@ -28,7 +28,7 @@ def run_dagster(site: Site, dagster: Path, *arguments: str) -> str:
 
 
 def test_dagster(site: Site, dagster: Path) -> None:
-    """Tables as assets with counts, models below them; a wiped disk; a part; a failed table."""
+    """The job and its assets survive a wiped disk, the models have rows, and a part runs alone."""
     requests = []
     runs = (
         ("job", "execute", "-j", "harvest"),
@@ -51,7 +51,7 @@ def test_dagster(site: Site, dagster: Path) -> None:
 
 
 def test_dagster_tells_which_table_failed(site: Site, dagster: Path) -> None:
-    """The others are materialized, and the run fails."""
+    """If a table fails, the others are materialized, and the run fails."""
     site.server.control("fault", name="missing_key", table="projects", times=50)
     said = run_dagster(site, dagster, "asset", "materialize", "--select", "group:harvest")
     assert not said.startswith("exit 0\n")
@@ -70,7 +70,7 @@ def test_dagster_skips_while_another_run_is_at_work(site: Site, dagster: Path) -
 
 
 def run_airflow(site: Site, airflow: Path) -> str:
-    """The DAG of the example, once; its log."""
+    """Run the example's DAG once; return its log."""
     dags = site.disk / "dags"
     dags.mkdir(exist_ok=True)
     (dags / "airflow_dag.py").write_bytes((FILES / "airflow_dag.py").read_bytes())
@@ -89,7 +89,7 @@ def run_airflow(site: Site, airflow: Path) -> str:
 
 
 def test_airflow(site: Site, airflow: Path) -> None:
-    """One task in an environment of its own; a wiped disk; busy is a skip."""
+    """The task runs in its own environment and survives a wiped disk; a busy pipeline is a skip."""
     requests = []
     for _ in range(2):
         site.wipe()
@@ -104,7 +104,7 @@ def test_airflow(site: Site, airflow: Path) -> None:
 
 
 def run_prefect(site: Site, prefect: Path) -> str:
-    """The flow of the example, once, with a server of its own; its log."""
+    """Run the example's flow once, with its own server; return its log."""
     settings = {
         "PREFECT_HOME": str(site.disk),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -115,7 +115,7 @@ def run_prefect(site: Site, prefect: Path) -> str:
 
 
 def test_prefect(site: Site, prefect: Path) -> None:
-    """One task; a wiped disk; a failed table fails it; busy is a skip."""
+    """The task survives a wiped disk; a busy pipeline is a skip; a failed table fails the task."""
     requests = []
     for _ in range(2):
         site.wipe()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.schedulers
 
 
 def install(site: Site) -> Path:
-    """A home with the command where the files expect it."""
+    """Make a home with the command where the files expect it."""
     entry = site.disk / "harvest" / ".venv" / "bin" / "harvest-source"
     entry.parent.mkdir(parents=True, exist_ok=True)
     entry.symlink_to(COMMAND)
@@ -26,7 +26,7 @@ def install(site: Site) -> Path:
 
 @pytest.fixture
 def busybox(tmp_path: Path) -> str:
-    """Busybox, whose cron takes a folder of its own; from Debian's packages if it is not there."""
+    """Busybox, whose cron accepts a folder; from Debian's packages if it is not installed."""
     if found := shutil.which("busybox"):
         return found
     if not shutil.which("apt-get"):
@@ -55,7 +55,7 @@ def test_cron_runs_the_line(site: Site, busybox: str) -> None:
         try:
             ends = time.monotonic() + 150
             while time.monotonic() < ends and not (log.exists() and log.read_text()):
-                time.sleep(0.5)  # cron has a clock of its own.
+                time.sleep(0.5)  # cron uses the real clock.
         finally:
             crond.terminate()
             crond.wait()
@@ -66,7 +66,7 @@ def test_cron_runs_the_line(site: Site, busybox: str) -> None:
 
 @pytest.fixture
 def units(site: Site) -> Path:
-    """The unit files with a place that is there."""
+    """The unit files, with paths that exist."""
     place = install(site)
     for unit in FILES.glob("harvest.[st]*"):
         text = unit.read_text().replace("/srv/harvest", str(place)).replace("User=harvest\n", "")
@@ -76,7 +76,7 @@ def units(site: Site) -> Path:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="There is no systemd.")
 def test_systemd_accepts_the_units(site: Site, units: Path) -> None:
-    """Every key and value, by systemd's own parser; the time is each hour at seven."""
+    """systemd's parser accepts every key and value; the timer fires hourly at seven past."""
     names = (units / "harvest.service", units / "harvest.timer")
     done = site.run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *names)
     ours = [line for line in done.stdout.splitlines() if "harvest" in line]
@@ -88,7 +88,7 @@ def test_systemd_accepts_the_units(site: Site, units: Path) -> None:
 
 
 def test_what_systemd_would_start_runs(site: Site, units: Path) -> None:
-    """ExecStart of the unit, twice, with an empty disk in between; busy is exit code 7."""
+    """The unit's ExecStart runs twice, with an empty disk in between; busy is exit code 7."""
     requests = []
     service = (units / "harvest.service").read_text()
     command = re.search(r"ExecStart=(.*)", service)
@@ -109,7 +109,7 @@ def test_what_systemd_would_start_runs(site: Site, units: Path) -> None:
 
 
 def test_github_accepts_the_workflow(site: Site, schemas: Path) -> None:
-    """By the JSON schema of workflows."""
+    """The workflow is valid by the JSON schema of workflows."""
     check = schemas.with_name("check-jsonschema")
     workflow = FILES / "github_actions.yml"
     done = site.run(check, "--builtin-schema", "vendor.github-workflows", workflow)
@@ -117,7 +117,7 @@ def test_github_accepts_the_workflow(site: Site, schemas: Path) -> None:
 
 
 def test_the_workflow_runs_against_postgres(site: Site, tmp_path: Path) -> None:
-    """Its step, twice, each with nothing on the disk: the cursors are in PostgreSQL."""
+    """The workflow's step runs twice, each time on an empty disk: the cursors are in PostgreSQL."""
     (step,) = re.findall(r"run: harvest-source (.*)", (FILES / "github_actions.yml").read_text())
     with serving(tmp_path) as address:
         requests = []
@@ -137,7 +137,7 @@ def test_the_workflow_runs_against_postgres(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_sign_in_outlives_the_disk(site: Site) -> None:
-    """OAuth with tokens that may be used once: token_command hands each new one on."""
+    """With single-use OAuth tokens, token_command passes on each new one."""
     site.server.control("set_oauth", rotate=True)
     secret = site.volume / "refresh_token"
     secret.write_text(site.server.control("issue_tokens")["refresh_token"])
