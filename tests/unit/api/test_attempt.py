@@ -1,4 +1,4 @@
-"""One attempt: what is read of a response, and what its status means."""
+"""One attempt: which parts of a response are read, and what its status means."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKEN = "1234567.pt.very-secret"
 
 
 class Slow(httpx.SyncByteStream):
-    """A body of one byte a minute."""
+    """A body that sends one byte per minute."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -60,7 +60,7 @@ def make(
 
 
 def refuse(response: httpx.Response, kind: type[HarvestError], **spec: Any) -> HarvestError:
-    """The error that *response* means, checked for secrets."""
+    """The error that *response* raises, checked for secrets."""
     with pytest.raises(kind) as caught:
         make(response, **spec).build_answer()
     assert TOKEN not in str(caught.value)
@@ -101,7 +101,7 @@ def test_what_a_status_means(status: int, kind: type[Exception] | None) -> None:
 
 @pytest.mark.parametrize("status", [302, 403, 404])
 def test_an_api_error_says_what_was_asked(status: int) -> None:
-    """Path, status and number of the attempt, for the report; label and account, for people."""
+    """An ApiError has path, status and attempt for the report, label and account for people."""
     error = refuse(respond(status), ApiError)
     assert isinstance(error, ApiError)
     assert (error.path, error.status, error.attempts) == ("/v2/time_entries", status, 2)
@@ -110,7 +110,7 @@ def test_an_api_error_says_what_was_asked(status: int) -> None:
 
 
 def test_a_request_can_explain_its_own_refusals() -> None:
-    """The token endpoint's 400 means something else than a list's."""
+    """A 400 means something else from the token endpoint than from a list."""
     own = SignInError("ended")
     seen: list[tuple[int, bytes]] = []
 
@@ -124,13 +124,13 @@ def test_a_request_can_explain_its_own_refusals() -> None:
 
 
 def test_a_retryable_status_is_not_explained_away() -> None:
-    """A 503 from a proxy says nothing about the login."""
+    """A proxy's 503 does not mean that the sign-in has ended."""
     with pytest.raises(TransientFailure):
         make(respond(503), explain=lambda *_: SignInError("ended")).build_answer()
 
 
 def test_secrets_of_a_form_are_not_repeated() -> None:
-    """An error that quotes what was sent is not shown."""
+    """An error that quotes a secret that was sent is not shown."""
     form = {"grant_type": "refresh_token", "client_secret": "app-secret"}
     told = {"error_description": "refresh_token app-secret is unknown"}
     assert "app-secret" not in str(refuse(respond(422, json=told), ResponseError, form=form))
@@ -157,7 +157,7 @@ def test_secrets_of_a_form_are_not_repeated() -> None:
     ],
 )
 def test_how_long_to_wait(headers: dict[str, str], wait_s: float | None) -> None:
-    """A date is compared with the server's clock, and with ours where there is no other."""
+    """A date is compared with the server's clock, or with ours if the server sent no date."""
     with pytest.raises(TransientFailure) as caught:
         make(respond(429, headers=headers), took_s=0).build_answer()
     failure = caught.value
@@ -166,7 +166,7 @@ def test_how_long_to_wait(headers: dict[str, str], wait_s: float | None) -> None
 
 
 def test_an_answer_knows_when_it_began() -> None:
-    """The server's clock less the duration, and how far it is from ours."""
+    """The beginning is the server's clock minus the duration; the clock skew is known."""
     response = respond(200, headers={"Date": "Fri, 01 Mar 2024 11:50:04 GMT"}, content=b"{}")
     answer = make(response, took_s=4).build_answer()
     assert (answer.body, answer.elapsed_s) == (b"{}", 4)
@@ -175,21 +175,21 @@ def test_an_answer_knows_when_it_began() -> None:
 
 
 def test_a_body_may_be_cancelled() -> None:
-    """Between two chunks, so that Ctrl-C does not wait for a long page."""
+    """Reading can be cancelled between two chunks, so Ctrl-C does not wait for a long page."""
     attempt = Attempt(FakeClock(), RequestSpec(URL, ""), number=1, account=None)
     with pytest.raises(Cancelled):
         attempt.read(respond(200, content=b"{}"), lambda: True)
 
 
 def test_a_refusal_is_judged_without_a_body_that_cannot_be_read() -> None:
-    """A 403 in a compression that was not asked for is a 403."""
+    """A 403 in an unrequested compression is still a 403."""
     refuse(
         respond(403, headers={"Content-Encoding": "br"}, stream=Slow(FakeClock())), ForbiddenError
     )
 
 
 def test_what_callbacks_get() -> None:
-    """Every field of the exchange, whatever came of the attempt; no query."""
+    """Callbacks get every field of the exchange, whatever the attempt's outcome, but no query."""
     attempt = make(respond(503, content=b"down"), took_s=3, method="POST")
     attempt.rows = 5
     assert attempt.build_exchange() == Exchange(
@@ -208,7 +208,7 @@ def test_what_callbacks_get() -> None:
 
 
 def test_the_token_is_known_to_be_compared() -> None:
-    """A 401 on a token that was renewed meanwhile is no reason to renew again."""
+    """An attempt knows its token: a 401 on a token renewed meanwhile causes no second renewal."""
     assert make(respond(401)).token == TOKEN
 
 
@@ -226,5 +226,5 @@ def test_the_token_is_known_to_be_compared() -> None:
     ],
 )
 def test_a_reason_is_harvests_own_words_or_none(body: bytes, shown: str) -> None:
-    """Never a raw body, a secret, or what looks like a token."""
+    """A reason is never a raw body, a secret, or text that looks like a token."""
     assert pick_message(body, secrets=("secret", "")) == shown

@@ -1,4 +1,4 @@
-"""One account: lists, counts, objects."""
+"""The client of one account: lists, counts, objects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def build_client(
     report_limiter: RateLimiter | None = None,
     **changes: Any,
 ) -> HarvestClient:
-    """A client of the account 77; *changes* are fields of its :class:`HttpContext`."""
+    """A client of account 77; *changes* are fields of its :class:`HttpContext`."""
     clock = clock or FakeClock()
     given: dict[str, Any] = {
         "clock": clock,
@@ -77,7 +77,7 @@ def number_of(request: httpx.Request) -> int:
 
 
 def wait_for_threads() -> None:
-    """Until no page is being fetched ahead any more."""
+    """Wait until no page is being fetched ahead."""
     end = time.monotonic() + 5
     while any(thread.name == THREAD for thread in threading.enumerate()):
         assert time.monotonic() < end, "a thread hangs"
@@ -85,7 +85,7 @@ def wait_for_threads() -> None:
 
 
 def test_a_list_follows_links_as_given() -> None:
-    """First the filters and per_page=2000, then nothing but what Harvest hands out."""
+    """The first URL has the filters and per_page=2000; every later one is Harvest's own link."""
     urls: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -106,7 +106,7 @@ def test_a_list_follows_links_as_given() -> None:
 
 
 class Limited:
-    """A Harvest whose largest page has *most* rows; *invalid* filters are refused alike."""
+    """A Harvest whose largest page has *most* rows; it refuses *invalid* filters the same way."""
 
     def __init__(self, most: int, *, invalid: str = "") -> None:
         self.most = most
@@ -123,7 +123,7 @@ class Limited:
 
 
 def test_a_lower_largest_page_is_met() -> None:
-    """2,000 refused: asked once without a number, and in no later list with one."""
+    """If 2,000 is refused, the page is requested without a number, as are all later lists."""
     harvest = Limited(500)
     with build_client(harvest) as client:
         assert client.page_rows("users") == 2000
@@ -136,7 +136,7 @@ def test_a_lower_largest_page_is_met() -> None:
 
 
 def test_a_smaller_page_than_asked_for_is_noted() -> None:
-    """A server may cap a page without refusing it; the number is still asked for."""
+    """A server may cap a page without refusing it; later requests still ask for 2,000."""
 
     def cap(request: httpx.Request) -> httpx.Response:
         assert request.url.params["per_page"] == "2000"
@@ -150,7 +150,7 @@ def test_a_smaller_page_than_asked_for_is_noted() -> None:
 
 
 def test_another_invalid_parameter_is_no_matter_of_the_size() -> None:
-    """The refusal of the request as it was sent is raised, and the number is asked for again."""
+    """The original request's refusal is raised, and later requests still ask for 2,000."""
     harvest = Limited(2000, invalid="user_id")
     with build_client(harvest) as client:
         with pytest.raises(ResponseError, match="422 on /v2/users"):
@@ -165,7 +165,7 @@ def test_another_invalid_parameter_is_no_matter_of_the_size() -> None:
 def test_a_list_that_is_too_long_ends_with_its_first_page(
     most_rows: int | None, asked: int
 ) -> None:
-    """A look at how long a list is costs one request: the next page is not fetched ahead."""
+    """Checking a list's length costs one request: the next page is not fetched ahead."""
     with build_client(lambda request: build_page(number_of(request), 3)) as client:
         pages = list(client.iter_pages("users", key="users", most_rows=most_rows))
         assert client.requests == asked
@@ -183,9 +183,9 @@ def test_a_list_that_is_too_long_ends_with_its_first_page(
 )
 def test_the_longest_list_goes_first(path: str, pages: int, urgencies: list[float]) -> None:
     """
-    Of long lists the one with most pages left, so that they end together; short ones at once.
+    Among long lists, the one with most pages left goes first, so that they end together.
 
-    Lists below a parent, of which there are many, go last.
+    Short lists go at once. Lists below a parent, of which there are many, go last.
     """
 
     class Noting(RateLimiter):
@@ -208,7 +208,7 @@ def test_the_longest_list_goes_first(path: str, pages: int, urgencies: list[floa
 
 
 def test_a_single_object_is_one_page_without_per_page() -> None:
-    """company takes no paging."""
+    """company takes no paging parameters."""
     urls: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -222,7 +222,7 @@ def test_a_single_object_is_one_page_without_per_page() -> None:
 
 
 def test_the_next_page_is_fetched_while_one_is_in_hand() -> None:
-    """Parsing and the network do not wait for each other; one page ahead, no more."""
+    """Parsing does not wait for the network: one page is fetched ahead, and no more."""
     asked: list[int] = []
     second = threading.Event()
 
@@ -242,7 +242,7 @@ def test_the_next_page_is_fetched_while_one_is_in_hand() -> None:
 
 
 def test_closing_early_leaves_no_thread() -> None:
-    """A page under way is dropped, and the one after it is never asked for."""
+    """A page in flight is dropped, and the one after it is never requested."""
     asked: list[int] = []
     go_on = threading.Event()
 
@@ -262,7 +262,7 @@ def test_closing_early_leaves_no_thread() -> None:
 
 
 def test_closing_early_ends_retries() -> None:
-    """A page that was dropped is not retried for minutes."""
+    """A dropped page is not retried for minutes."""
     closed, waiting = threading.Event(), threading.Event()
 
     class Blocking(FakeClock):
@@ -285,7 +285,7 @@ def test_closing_early_ends_retries() -> None:
 
 
 def test_a_link_to_another_host_is_not_followed() -> None:
-    """The caller has the rows before it; the list ends with an error, not with a last page."""
+    """The caller has the earlier rows; the list ends with an error, as if more pages follow."""
     calls: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -301,7 +301,7 @@ def test_a_link_to_another_host_is_not_followed() -> None:
 
 
 def test_a_link_to_itself_ends_the_walk() -> None:
-    """Never the same twice."""
+    """No page is requested twice."""
     url = f"{API}/users?page=2"
     with (
         build_client(lambda _request: build_page(1, 9, next_url=url)) as client,
@@ -311,7 +311,7 @@ def test_a_link_to_itself_ends_the_walk() -> None:
 
 
 def test_endless_pages_end() -> None:
-    """Ever new links: far beyond what the first page announced, it is not a list any more."""
+    """If links go on far beyond the pages first announced, the list is given up with an error."""
     count = 0
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -328,7 +328,7 @@ def test_endless_pages_end() -> None:
 
 
 def test_a_list_goes_on_under_the_other_prefix() -> None:
-    """Harvest has handed out /api/v2/ links for /v2/ requests."""
+    """Harvest has returned /api/v2/ links to /v2/ requests; they are followed."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         url = f"{API.replace('/v2', '/api/v2')}/users?cursor=c2"
@@ -356,7 +356,7 @@ def test_a_list_goes_on_under_the_other_prefix() -> None:
     ],
 )
 def test_errors_name_the_page(response: httpx.Response, kind: type[Exception], said: str) -> None:
-    """Raised where the page is wanted, not in the thread that fetched it."""
+    """An error is raised where the page is used, not in the thread that fetched it."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         return build_page(1, 2) if number_of(request) == 1 else response
@@ -371,7 +371,7 @@ def test_errors_name_the_page(response: httpx.Response, kind: type[Exception], s
 
 
 def test_errors_name_the_window() -> None:
-    """Of many windows of one table, which one."""
+    """An error names the window, as a table is read in many."""
     params = {"from": "2024-03-01", "to": "2024-03-31", "updated_since": "2020-01-01T00:00:00Z"}
     with (
         build_client(lambda _request: httpx.Response(503)) as client,
@@ -382,7 +382,7 @@ def test_errors_name_the_window() -> None:
 
 
 def test_a_count_is_one_request_for_one_row() -> None:
-    """The total is Harvest's own."""
+    """A count is Harvest's own total."""
     urls: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -396,7 +396,7 @@ def test_a_count_is_one_request_for_one_row() -> None:
 
 @pytest.mark.parametrize("total", [None, "7", -1, True])
 def test_a_count_that_is_none_is_an_error(total: Any) -> None:
-    """No total is never zero: rows would be taken for deleted."""
+    """A missing total never counts as zero: rows would be treated as deleted."""
     body = {"users": [], "total_entries": total, "links": {"next": None}}
     with (
         build_client(lambda _request: httpx.Response(200, json=body)) as client,
@@ -406,13 +406,13 @@ def test_a_count_that_is_none_is_an_error(total: Any) -> None:
 
 
 def test_an_object_keeps_its_decimals() -> None:
-    """Rates are money."""
+    """Rates are money, so they stay decimals."""
     with build_client(lambda _request: httpx.Response(200, text='{"rate":10.10}')) as client:
         assert client.fetch_object("users/me") == {"rate": Decimal("10.10")}
 
 
 def test_params_are_not_changed() -> None:
-    """What the caller passes stays the caller's."""
+    """The caller's params are not modified."""
     params = {"from": "2024-03-01"}
     with build_client(lambda _request: build_page(1, 1)) as client:
         list(client.iter_pages("users", key="users", params=params))
@@ -439,12 +439,12 @@ def test_reports_have_their_own_allowance() -> None:
 
 
 def test_a_client_shows_no_secret() -> None:
-    """repr ends up in logs."""
+    """repr has no secret, because it ends up in logs."""
     with build_client(lambda _request: build_page(1, 1)) as client:
         assert repr(client) == f"HarvestClient('{API}', account_id=77)"
 
 
 def test_a_bad_api_url_is_refused() -> None:
-    """Before anything is sent."""
+    """A bad api_url is refused before anything is sent."""
     with pytest.raises(ConfigError, match=r"api_url is http://api\.harvestapp"):
         build_client(lambda _request: build_page(1, 1), api_url="http://api.harvestapp.com/v2")

@@ -1,4 +1,4 @@
-"""A whole request has a deadline that no pattern of bytes defeats, on real sockets."""
+"""A whole request has a deadline that no pattern of bytes can extend, on real sockets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 GZIP_NAME = gzip.compress(b"")[:3] + b"\x08" + b"\x00" * 6
-"""A gzip header whose file name begins and never ends: not one byte comes out of it."""
+"""A gzip header whose file name never ends: it decompresses to nothing."""
 
 PATTERNS = {
     "status line": (b"HTTP/1.1 200 O", b"K"),
@@ -55,7 +55,7 @@ PATTERNS = {
 
 
 def ask(url: str, limit_s: float = LIMIT_S, attempts: int = 1) -> bytes:
-    """One request with a small deadline; the body of its answer."""
+    """Send one request with a short deadline; return the answer's body."""
     limits = RetryLimits(attempts=attempts, attempt_s=limit_s)
     http = HttpContext(clock=FakeClock(), retry_limits=limits)
     with Requester(url, http, auth=httpx.Auth()) as requester:
@@ -68,7 +68,7 @@ def _pick_body(answer: Answer) -> bytes:
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """A server's TLS context, whose certificate clients trust."""
+    """A server's TLS context, with a certificate that clients trust."""
     public, context = make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(public))
     return context
@@ -76,14 +76,14 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy of this machine's."""
+    """Remove this machine's proxies."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
 
 
 class Recorder(httpcore.NetworkStream):
-    """A connection that notes how much is asked of it."""
+    """A connection that records how many bytes are requested of it."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -95,7 +95,7 @@ class Recorder(httpcore.NetworkStream):
 
 
 def test_a_body_is_read_in_parts_of_the_chosen_size() -> None:
-    """httpcore asks for 64 KB of a body at a time, and for less of anything else."""
+    """httpcore requests 64 KB of a body at a time, and less of anything else."""
     inner, backend = Recorder(), DeadlineBackend(part=500_000)
     stream = backend.adopt(inner)
     for asked in (4_096, 64 * 1024):
@@ -106,7 +106,7 @@ def test_a_body_is_read_in_parts_of_the_chosen_size() -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS.keys())
 def test_a_request_ends_whatever_trickles(pattern: tuple[bytes, bytes]) -> None:
-    """Each read is in time; the whole is not, and is given up as too slow."""
+    """Each read is in time but the whole is not, so the request is given up as too slow."""
     with (
         serve(trickle(*pattern)) as server,
         pytest.raises(ServerError, match=r"answered too slowly \(not complete after 0.25 s\)"),
@@ -115,14 +115,14 @@ def test_a_request_ends_whatever_trickles(pattern: tuple[bytes, bytes]) -> None:
 
 
 def test_a_trickled_refusal_is_still_that_refusal() -> None:
-    """Of an error the status counts, even when its body never ends."""
+    """An error's status counts even if its body never ends."""
     refusal = b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n"
     with serve(trickle(refusal, b" ")) as server, pytest.raises(ResponseError, match="404 on /x"):
         ask(f"http://127.0.0.1:{server.port}")
 
 
 def test_a_silent_server_meets_the_same_deadline() -> None:
-    """Where nothing comes at all, the deadline is before the limit of a read."""
+    """If nothing arrives at all, the deadline comes before the read timeout."""
 
     def keep_silent(connection: socket.socket, server: Trickler) -> None:
         receive_head(connection)
@@ -133,7 +133,7 @@ def test_a_silent_server_meets_the_same_deadline() -> None:
 
 
 def test_closing_the_client_ends_requests_under_way() -> None:
-    """The thread that waits for the answer is told, and the socket is closed there and then."""
+    """Closing the client ends a thread's wait for an answer, and closes the socket at once."""
     ended: list[bytes] = []
 
     def keep_silent(connection: socket.socket, _: Trickler) -> None:
@@ -159,7 +159,7 @@ def test_closing_the_client_ends_requests_under_way() -> None:
 
 
 def test_a_connection_made_while_the_client_closes_is_closed() -> None:
-    """No list of connections would have it."""
+    """A connection made during the close would be in no list, so it is closed too."""
     backend = DeadlineBackend()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -174,7 +174,7 @@ def test_a_connection_made_while_the_client_closes_is_closed() -> None:
 
 
 def test_every_attempt_has_the_same_time() -> None:
-    """A connection that was slow is not used again, and the next attempt may succeed."""
+    """A slow connection is not reused, and the next attempt may succeed."""
     calls: list[int] = []
 
     def slow_then_quick(connection: socket.socket, server: Trickler) -> None:
@@ -191,14 +191,14 @@ def test_every_attempt_has_the_same_time() -> None:
 
 
 def test_a_trickled_tls_handshake_ends(trusted: ssl.SSLContext) -> None:
-    """Before there is any HTTP."""
+    """The deadline covers the TLS handshake, before any HTTP."""
     with serve(trickle_unasked) as server, pytest.raises(ServerError, match="too slowly"):
         ask(f"https://127.0.0.1:{server.port}")
 
 
 @pytest.mark.parametrize("pattern", ["header", "chunks"])
 def test_a_trickle_inside_tls_ends(trusted: ssl.SSLContext, pattern: str) -> None:
-    """Each record brings one byte."""
+    """The deadline holds if each TLS record carries one byte."""
 
     def speak(connection: socket.socket, server: Trickler) -> None:
         with trusted.wrap_socket(connection, server_side=True) as inside:
@@ -212,7 +212,7 @@ def test_a_trickle_inside_tls_ends(trusted: ssl.SSLContext, pattern: str) -> Non
 def test_a_proxy_that_trickles_is_given_up(
     scheme: str, trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it makes the tunnel, by either kind of connection to it."""
+    """A proxy that trickles while it opens the tunnel is given up, over HTTP and HTTPS alike."""
     plain = trickle(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n")
 
     def encrypted(connection: socket.socket, server: Trickler) -> None:
@@ -228,7 +228,7 @@ def test_a_proxy_that_trickles_is_given_up(
 def test_tls_inside_the_tls_of_a_proxy_works_and_ends(
     trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer arrives through an ``https`` proxy; a trickled one has its deadline there too."""
+    """An answer arrives through an ``https`` proxy; a trickled one meets its deadline there too."""
 
     def answer(connection: socket.socket, server: Trickler) -> None:
         receive_head(connection)

@@ -1,4 +1,4 @@
-"""How old an answer is: cursors, answers of a cache, answers without a date."""
+"""How old an answer is: cursors, cached answers, answers without a date."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def receive(clock: FakeClock, server: ServerClock, date: datetime | None) -> Dat
     ],
 )
 def test_an_answer_began_at_the_earlier_clock(ahead: timedelta, expected: datetime) -> None:
-    """Too early reads again, too late loses."""
+    """The earlier clock counts: a cursor too early rereads rows, one too late loses them."""
     dating = ServerClock(FakeClock()).date(START + ahead, sent_at=START, elapsed_s=3)
     assert dating.began == expected
 
@@ -35,7 +35,7 @@ def test_an_answer_began_at_the_earlier_clock(ahead: timedelta, expected: dateti
     ("seconds", "is_stale"), [(0, False), (-2, False), (-3, True), (-86400, True)]
 )
 def test_an_answer_from_before_the_run_is_stale(seconds: int, is_stale: bool) -> None:
-    """What counts is the server's time when the run began, however long ago that is."""
+    """An answer is compared with the server's time at the run's start, however long ago."""
     clock = FakeClock()
     server = ServerClock(clock)
     assert not receive(clock, server, START).is_stale
@@ -45,7 +45,7 @@ def test_an_answer_from_before_the_run_is_stale(seconds: int, is_stale: bool) ->
 
 @pytest.mark.parametrize("hours", [-72, 72])
 def test_a_wrong_clock_of_ours_makes_no_answer_stale(hours: int) -> None:
-    """Only the server's dates are compared."""
+    """Only the server's own dates are compared, so a wrong local clock makes no answer stale."""
     clock = FakeClock(START + hours * HOUR)
     server = ServerClock(clock)
     for seconds in range(0, 300, 60):
@@ -54,7 +54,7 @@ def test_a_wrong_clock_of_ours_makes_no_answer_stale(hours: int) -> None:
 
 
 def test_a_slow_answer_makes_no_other_stale() -> None:
-    """The date is from the answer's first byte; the run's beginning is never put too late by it."""
+    """A slow answer's date is from its first byte, so it never puts the run's start too late."""
     clock = FakeClock()
     server = ServerClock(clock)
     clock.advance(180)
@@ -64,7 +64,7 @@ def test_a_slow_answer_makes_no_other_stale() -> None:
 
 
 def test_an_answer_accepted_too_early_is_known_later() -> None:
-    """The first answer of a run may come from a cache, too: then the second shows it."""
+    """A run's first answer may also come from a cache; then the second one reveals it."""
     clock = FakeClock()
     server = ServerClock(clock)
     payments = "/api/v2/invoices/77/payments"
@@ -76,7 +76,7 @@ def test_an_answer_accepted_too_early_is_known_later() -> None:
 
 
 def test_without_a_date_no_cursor_passes_what_the_server_vouched_for() -> None:
-    """Our own clock may be days ahead: a cursor from it would pass days of changes."""
+    """Our own clock may be days ahead: a cursor from it would skip days of changes."""
     clock = FakeClock(START + 48 * HOUR)
     server = ServerClock(clock)
     assert server.vouched(clock.now()) == clock.now()

@@ -1,4 +1,4 @@
-"""What only a socket can show."""
+"""Behaviour that only a real socket shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.clocks import FakeClock
 
 class Served(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # Header and body in one packet; two would wait for each other.
+    wbufsize = -1  # Send header and body in one packet; two packets would wait for each other.
     peers: set[tuple[str, int]]
 
     def do_GET(self) -> None:
@@ -53,14 +53,14 @@ def build_requester(port: int) -> Requester:
 
 
 def get(requester: Requester, url: str, params: dict[str, str] | None = None) -> Answer:
-    """The answer as it is."""
+    """Return the answer unchanged."""
     return requester.fetch(url, params, parse=lambda answer: answer)
 
 
 def test_a_loopback_host_is_asked_directly(
     server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy from the environment would get the token in the clear."""
+    """A loopback host is never reached through a proxy, which would get the token in the clear."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
@@ -70,7 +70,7 @@ def test_a_loopback_host_is_asked_directly(
 
 
 def test_connections_are_kept_and_shared(server: ThreadingHTTPServer) -> None:
-    """Sixteen threads, many requests, no more connections than threads."""
+    """Sixteen threads with many requests open no more connections than threads."""
     with build_requester(server.server_port) as requester:
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda _: get(requester, "/x").body, range(160)))
@@ -80,7 +80,7 @@ def test_connections_are_kept_and_shared(server: ThreadingHTTPServer) -> None:
 
 
 def test_a_body_shorter_than_promised_is_a_failure(server: ThreadingHTTPServer) -> None:
-    """Cut on the wire, found out by its length."""
+    """A body that was cut off is detected by its length."""
     with (
         build_requester(server.server_port) as requester,
         pytest.raises(ServerError, match=r"8 tries .* each was cut short"),
@@ -89,7 +89,7 @@ def test_a_body_shorter_than_promised_is_a_failure(server: ThreadingHTTPServer) 
 
 
 def test_a_refused_connection_is_reported_as_one() -> None:
-    """The message says what happened, after a few attempts."""
+    """A refused connection is named as such after three attempts."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Envelopes, good and odd."""
+"""Page envelopes, valid and odd."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def parse(body: bytes, key: str | None = "users") -> Page:
 
 
 def test_rows_are_the_bytes_that_were_sent() -> None:
-    """Spacing, order, number spelling, escapes: nothing is rewritten on the way to the columns."""
+    """Spacing, order, number spelling and escapes reach the columns unchanged."""
     rows = b'[ {"b":1.10, "a":"\\u00e9\xc3\xa9", "n":123456789012345678901234567890} ]'
     page = parse(b'{"users":' + rows + b',"links":{"next":null},"total_entries":1}')
     assert page.rows == rows
 
 
 def test_an_envelope_is_read() -> None:
-    """Totals, link, place and time all come with the rows."""
+    """Totals, link, page number and time come with the rows."""
     page = parse(build_body(links={"next": NEXT}, total_pages=7, total_entries=13_000))
     assert page == Page(
         rows=b'[{"id": 1}, {"id": 2}]',
@@ -70,34 +70,34 @@ def test_an_envelope_is_read() -> None:
 
 
 def test_a_single_object_is_a_list_of_one() -> None:
-    """company has no envelope; its own fields are never taken for one."""
+    """company has no envelope; its own fields are never mistaken for one."""
     page = parse(b' {"name":"Acme","total_entries":5,"links":{"next":"x"}}\n', key=None)
     assert page.rows == b'[{"name":"Acme","total_entries":5,"links":{"next":"x"}}]'
     assert (page.next_url, page.total_entries, page.total_pages) == (None, None, None)
 
 
 def test_an_empty_list_is_no_error() -> None:
-    """As recorded: key present, no entries, one page."""
+    """An empty list has its key, no entries and one page, as recorded."""
     page = parse(build_body(users=[], total_entries=0))
     assert (page.rows, page.total_entries, page.next_url) == (b"[]", 0, None)
 
 
 def test_next_page_is_no_stop_signal() -> None:
-    """In cursor mode next_page is null on middle pages: only links.next counts."""
+    """In cursor mode next_page is null on middle pages, so only links.next counts."""
     assert parse(build_body(links={"next": NEXT}, next_page=None)).next_url == NEXT
     assert parse(build_body(links={"next": None}, next_page=2)).next_url is None
 
 
 @pytest.mark.parametrize("total", [None, "2", 2.5, -1, True, [], {}, "absent"])
 def test_odd_totals_are_unknown_totals(total: Any) -> None:
-    """A total that is no count proves nothing, and breaks nothing."""
+    """A total that is not a count is ignored."""
     page = parse(build_body(total_entries=total, total_pages=total))
     assert (page.total_entries, page.total_pages) == (None, None)
 
 
 @pytest.mark.parametrize("links", ["absent", None])
 def test_missing_links_are_tolerated_on_a_list_of_one_page(links: Any) -> None:
-    """The list says itself that there is nothing more."""
+    """Without links, next_page and total_pages show that there are no more pages."""
     assert parse(build_body(links=links)).next_url is None
 
 
@@ -118,7 +118,7 @@ def test_missing_links_are_tolerated_on_a_list_of_one_page(links: Any) -> None:
     ],
 )
 def test_no_telling_whether_there_is_more_is_an_error(changes: dict[str, Any]) -> None:
-    """Taking such a page for the last would lose all after it."""
+    """If such a page were treated as the last one, all later rows would be lost."""
     with pytest.raises(ResponseError, match=r"users, page 3, but the body .*links\.next"):
         parse(build_body(**changes))
 
@@ -144,7 +144,7 @@ def test_no_telling_whether_there_is_more_is_an_error(changes: dict[str, Any]) -
     ],
 )
 def test_a_200_that_is_no_page_is_an_error(body: bytes, said: str) -> None:
-    """Never an empty table, and the body is never shown."""
+    """It is never an empty table, and the body is never shown."""
     with pytest.raises(ResponseError, match="Harvest answered 200 for users, page 3") as caught:
         parse(body)
     assert said in str(caught.value)
@@ -153,7 +153,7 @@ def test_a_200_that_is_no_page_is_an_error(body: bytes, said: str) -> None:
 
 
 def test_half_a_json_is_told_from_nonsense() -> None:
-    """Wherever it is cut, it was lost in transport: worth another attempt."""
+    """A body cut at any position was lost in transport, and is worth another attempt."""
     body = build_body(users=[{"id": 1, "name": "é", "hours": 1.5, "on": True}])
     for end in range(len(body)):
         with pytest.raises(TruncatedBody):
@@ -162,7 +162,7 @@ def test_half_a_json_is_told_from_nonsense() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_body_ends_in_a_traceback(body: bytes) -> None:
-    """Whatever arrives is a page or one of two errors."""
+    """Any bytes give a page or one of two errors."""
     with contextlib.suppress(ResponseError, TruncatedBody):
         assert parse(body).rows
 
@@ -175,7 +175,7 @@ def test_no_body_ends_in_a_traceback(body: bytes) -> None:
     st.sampled_from(["links", "total_entries", "total_pages", "next_page", "users"]),
 )
 def test_no_envelope_ends_in_a_traceback(value: Any, name: str) -> None:
-    """Whatever stands in a known place of the envelope is read or refused."""
+    """Any value in a known field of the envelope is read or refused."""
     for links in ({"next": None}, "absent"):
         with contextlib.suppress(ResponseError, TruncatedBody):
             page = parse(build_body(**({"links": links} | {name: value})))
@@ -187,7 +187,7 @@ def test_no_envelope_ends_in_a_traceback(value: Any, name: str) -> None:
     [(1, 51), (50, 100), (1000, 2000), (None, MAX_PAGES), (10**9, MAX_PAGES)],
 )
 def test_a_walk_has_an_end(total_pages: int | None, cap: int) -> None:
-    """Lists may grow while they are read, but not without bound."""
+    """Lists may grow while they are read, but not without limit."""
     page = parse(build_body(total_pages=total_pages))
     assert max_pages(page) == cap
 
@@ -198,7 +198,7 @@ def test_an_object_keeps_its_decimals() -> None:
 
 
 def test_half_an_object_is_told_from_nonsense() -> None:
-    """As for pages."""
+    """A truncated object is distinguished from nonsense, like a page."""
     with pytest.raises(TruncatedBody):
         parse_object(b'{"rate":10.1')
     with pytest.raises(ResponseError, match="is an HTML page"):
@@ -206,13 +206,13 @@ def test_half_an_object_is_told_from_nonsense() -> None:
 
 
 def test_a_number_python_will_not_read_is_refused() -> None:
-    """5,000 digits are a clean error, not a ValueError."""
+    """A number of 5,000 digits raises a clear error, not a ValueError."""
     with pytest.raises(ResponseError, match="cannot be read"):
         parse_object(b'{"id":' + b"9" * 5000 + b"}")
 
 
 def test_rows_that_are_read_with_the_body_are_no_bytes() -> None:
-    """The envelope is that of the body."""
+    """Rows decoded with the body replace its bytes; the envelope is the body's."""
     envelope = msgspec.json.decode(build_body(total_entries=7), type=dict[str, msgspec.Raw])
     page = parse_page(
         build_body(), key="users", began=BEGAN, read_body=lambda _: ([1, 2, 3], envelope)
@@ -222,7 +222,7 @@ def test_rows_that_are_read_with_the_body_are_no_bytes() -> None:
 
 
 def test_a_body_that_cannot_be_read_in_one_go_is_read_in_two() -> None:
-    """Its rows are bytes, and what is wrong with it is said."""
+    """Its rows are bytes, and an error in the body is reported."""
     page = parse_page(build_body(), key="users", began=BEGAN, read_body=lambda _: None)
     assert (page.made, count_rows(page)) == (None, 2)
     with pytest.raises(TruncatedBody):

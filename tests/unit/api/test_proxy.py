@@ -1,4 +1,4 @@
-"""Which proxy is used, and what is said of one that cannot be."""
+"""Which proxy is used, and which error an unusable one causes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROXY = "http://proxy.example:3128"
     ],
 )
 def test_no_proxy_names_hosts_and_networks(no_proxy: str, host: str, direct: bool) -> None:
-    """As curl reads it: a name covers its subdomains, an address or network its own kind."""
+    """As in curl, a name covers its subdomains, and an address or network its own kind."""
     assert is_direct(httpx.URL(f"https://{host}/v2"), no_proxy) is direct
 
 
@@ -53,13 +53,13 @@ def test_no_proxy_names_hosts_and_networks(no_proxy: str, host: str, direct: boo
     ["[::1]", "fe80::/10", "[::1", "::1]", "300.1.1.1/99", "://", ":", "[]", "é", "a b", "%"],
 )
 def test_what_systems_write_into_no_proxy_is_no_error(entry: str) -> None:
-    """An entry that means nothing here is passed over, and the others count."""
+    """A meaningless entry is ignored, and the others count."""
     assert not is_direct(API, entry)
     assert is_direct(API, f"{entry},harvestapp.com")
 
 
 def test_the_scheme_chooses_the_proxy() -> None:
-    """``HTTPS_PROXY`` before ``ALL_PROXY``; another scheme's is not used."""
+    """``HTTPS_PROXY`` precedes ``ALL_PROXY``; another scheme's proxy is not used."""
     chosen = choose_proxy(API, {"https": PROXY, "all": "http://all.example"})
     assert chosen is not None
     assert str(chosen.url) == PROXY
@@ -73,7 +73,7 @@ def test_the_scheme_chooses_the_proxy() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_this_machine_is_asked_directly(host: str) -> None:
-    """Whatever the environment says, usable or not."""
+    """This machine is reached directly, even if the environment's proxy is unusable."""
     assert choose_proxy(httpx.URL(f"http://{host}:8080/v2"), {"http": "http://[::1"}) is None
 
 
@@ -82,7 +82,7 @@ def test_this_machine_is_asked_directly(host: str) -> None:
 )
 @pytest.mark.parametrize("scheme", ["https", "all"])
 def test_a_proxy_that_is_none_is_a_setting_to_correct(scheme: str, value: str) -> None:
-    """By the name of the variable, without the value."""
+    """An unusable proxy is reported by its variable, without the value."""
     with pytest.raises(
         ConfigError, match=rf"{scheme.upper()}_PROXY .*http://proxy.example"
     ) as caught:
@@ -91,13 +91,13 @@ def test_a_proxy_that_is_none_is_a_setting_to_correct(scheme: str, value: str) -
 
 
 def test_a_socks_proxy_needs_a_package() -> None:
-    """Which is not among ours."""
+    """A SOCKS proxy needs a package that we do not depend on."""
     with pytest.raises(ConfigError, match=r"ALL_PROXY names a SOCKS proxy.*socksio"):
         choose_proxy(API, {"all": "socks5://proxy.example:1080"})
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, proxy: str) -> str:
-    """What is said when Harvest is asked through *proxy* in vain."""
+    """The error of a failing request to Harvest through *proxy*."""
     for name in ("NO_PROXY", "no_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", proxy)
@@ -108,7 +108,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, proxy: str) -> str:
 
 
 def test_a_dead_proxy_is_named_as_what_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Harvest was not reached, but the proxy is what to check; its password is not shown."""
+    """If the proxy is dead, the error says to check it, and does not show its password."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -120,7 +120,7 @@ def test_a_dead_proxy_is_named_as_what_is_dead(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_proxy_that_refuses_is_named_with_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that wants a password is no trouble of Harvest's."""
+    """If a proxy requires a password, the error does not blame Harvest."""
 
     def refuse(connection: socket.socket, server: Trickler) -> None:
         receive_head(connection)
@@ -133,7 +133,7 @@ def test_a_proxy_that_refuses_is_named_with_its_answer(monkeypatch: pytest.Monke
 
 
 def test_a_name_without_address_is_no_trouble_of_harvests() -> None:
-    """No DNS, or a misspelt host: the message says which host, and what to check."""
+    """Without DNS, or for a misspelt host, the message names the host and what to check."""
     http = HttpContext(clock=FakeClock())
     with (
         Requester("https://api.harvestapp.invalid/v2", http, auth=httpx.Auth()) as requester,

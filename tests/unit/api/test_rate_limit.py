@@ -1,4 +1,4 @@
-"""The limiter: never above the allowance, never slower than needed."""
+"""The rate limiter: never above the allowance, never slower than needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EPSILON = 1e-6
 
 
 def most_in_any_window(times: list[float], seconds: float) -> int:
-    """Windows are half-open and, where it matters, begin with a request."""
+    """The most requests in any half-open window; a window that matters begins with a request."""
     return max(sum(start <= time < start + seconds - EPSILON for time in times) for start in times)
 
 
@@ -35,7 +35,7 @@ def most_in_any_window(times: list[float], seconds: float) -> int:
 def test_no_window_holds_more_than_allowed(
     gaps: list[float], requests: int, seconds: float
 ) -> None:
-    """Whenever requests arrive, no window of *seconds* sees more than *requests* of them."""
+    """Whenever requests arrive, no window of *seconds* has more than *requests* of them."""
     clock = FakeClock()
     limiter = RateLimiter(requests=requests, seconds=seconds, clock=clock)
     times: list[float] = []
@@ -54,7 +54,7 @@ def test_no_window_holds_more_than_allowed(
 def test_no_request_waits_longer_than_needed(
     gaps: list[float], requests: int, seconds: float
 ) -> None:
-    """A request goes out on arrival, or the moment the window lets it, whichever is later."""
+    """A request goes out on arrival, or when the window allows it, whichever is later."""
     clock = FakeClock()
     limiter = RateLimiter(requests=requests, seconds=seconds, clock=clock)
     times: list[float] = []
@@ -76,7 +76,7 @@ def test_no_request_waits_longer_than_needed(
 def test_it_tells_when_the_next_request_may_go(
     gaps: list[float], requests: int, pause_s: float | None
 ) -> None:
-    """Seconds until then, zero or less: at once. After a 429 it may be sooner: the share grows."""
+    """Zero or less means at once. After a 429 it may be sooner, as the share grows."""
     clock = FakeClock()
     limiter = RateLimiter(requests=requests, seconds=10, clock=clock)
     if pause_s is not None:
@@ -91,7 +91,7 @@ def test_it_tells_when_the_next_request_may_go(
 
 
 def test_threads_share_the_window() -> None:
-    """Sixteen threads together stay within the one allowance."""
+    """Sixteen threads together stay within one allowance."""
     clock = FakeClock()
     limiter = RateLimiter(requests=5, seconds=10, clock=clock)
     taken: list[float] = []
@@ -128,7 +128,7 @@ def test_a_pause_holds_all_threads_back() -> None:
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    """The later of two not-befores counts."""
+    """Of two overlapping pauses, the one that ends later counts."""
     clock = FakeClock()
     limiter = RateLimiter(requests=5, seconds=10, clock=clock)
     limiter.pause(15)
@@ -138,7 +138,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 
 
 def test_a_complaint_slows_down_and_quiet_windows_recover() -> None:
-    """While other programs use the allowance we take less, and more again window by window."""
+    """While other programs use the allowance we use less; each quiet window restores a part."""
     clock = FakeClock()
     limiter = RateLimiter(requests=10, seconds=15, clock=clock)
     limiter.pause(1)
@@ -178,7 +178,7 @@ def test_waiting_does_not_hold_the_lock() -> None:
     class Reporting(FakeClock):
         def sleep(self, seconds: float) -> None:
             if not self.slept:
-                limiter.pause(30)  # Would wait for ever if the lock were held.
+                limiter.pause(30)  # Would block forever if the lock were held.
             super().sleep(seconds)
 
     clock = Reporting()
@@ -201,7 +201,7 @@ def test_waiting_is_no_busy_loop() -> None:
 
 
 def test_a_dropped_wait_takes_no_turn() -> None:
-    """A request that is cancelled while it waits counts for nothing."""
+    """A request that is cancelled while it waits does not count."""
     clock = FakeClock()
     limiter = RateLimiter(requests=1, seconds=10, clock=clock)
     limiter.acquire()
@@ -213,12 +213,12 @@ def test_a_dropped_wait_takes_no_turn() -> None:
 
 @pytest.mark.parametrize(("urgency", "goes_at"), [(0, 14), (1, 10), (2, 10)])
 def test_a_turn_is_left_to_who_is_more_urgent(urgency: float, goes_at: float) -> None:
-    """Turns come free at 10 and at 14: a less urgent request cannot take one from a waiting one."""
+    """Turns are free at 10 and 14: a less urgent request takes none from a waiting urgent one."""
 
     class Meeting(FakeClock):
         def sleep(self, seconds: float) -> None:
             self.slept.append(seconds)
-            if len(self.slept) == 1:  # The waiting thread sleeps, and another one asks.
+            if len(self.slept) == 1:  # The waiting thread sleeps, and another one arrives.
                 limiter.acquire(urgency=urgency)
                 went_at.append(self.monotonic())
             else:
@@ -256,13 +256,13 @@ def test_a_crowd_of_more_urgent_ones_is_waited_for() -> None:
 
 @pytest.mark.parametrize(("requests", "seconds"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
 def test_numbers_out_of_bounds_are_refused(requests: int, seconds: float) -> None:
-    """A limiter that admits nothing or everything is a mistake."""
+    """A limiter that admits nothing, or everything, is refused."""
     with pytest.raises(ValueError, match="A limiter needs"):
         RateLimiter(requests=requests, seconds=seconds, clock=FakeClock())
 
 
 def test_the_constants_stay_below_what_harvest_allows() -> None:
-    """100 in 15 s, and 100 in 15 minutes for reports, are never reached."""
+    """The limits of 100 requests in 15 s, and 100 in 15 minutes for reports, are never reached."""
     for (requests, seconds), window in ((GENERAL, 15.0), (REPORTS, 900.0)):
         assert requests < 100
         assert seconds > window

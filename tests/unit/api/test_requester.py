@@ -1,4 +1,4 @@
-"""One request: what is sent, how it is repeated, and what an error says."""
+"""One request: what is sent, how it is retried, and what an error says."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Bearer(httpx.Auth):
 
 
 class Chunks(httpx.SyncByteStream):
-    """A body in pieces, each taking its time, perhaps broken off at the end."""
+    """A body in chunks that each take time, and that may end in an error."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Chunks(httpx.SyncByteStream):
 
 
 class Noting(RateLimiter):
-    """Keeps what it was told to pause for."""
+    """Records the pauses that it was given."""
 
     def __init__(self, *, requests: int, seconds: float, clock: FakeClock) -> None:
         super().__init__(requests=requests, seconds=seconds, clock=clock)
@@ -94,7 +94,7 @@ def build_requester(
     url_name: str = "api_url",
     **changes: Any,
 ) -> Requester:
-    """A requester of the account 77; *changes* are fields of its :class:`HttpContext`."""
+    """A requester of account 77; *changes* are fields of its :class:`HttpContext`."""
     given: dict[str, Any] = {
         "clock": FakeClock(),
         "contact": "me@example.com",
@@ -112,12 +112,12 @@ def build_requester(
 
 
 def get(requester: Requester, url: str, params: dict[str, str] | None = None) -> Answer:
-    """The answer as it is."""
+    """Return the answer unchanged."""
     return requester.fetch(url, params, parse=lambda answer: answer)
 
 
 def answer_with(*answers: httpx.Response | Exception) -> Handler:
-    """One after the other; the last one for ever."""
+    """Return the answers one after the other, and the last one forever."""
     left = list(answers)
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -130,7 +130,7 @@ def answer_with(*answers: httpx.Response | Exception) -> Handler:
 
 
 def fail(handler: Handler, kind: type[HarvestError], **changes: Any) -> HarvestError:
-    """The error that a get ends with, checked for secrets."""
+    """The error that a GET raises, checked for secrets."""
     with build_requester(handler, **changes) as requester, pytest.raises(kind) as caught:
         get(requester, "time_entries", {"updated_since": "2024-02-02T02:02:02Z"})
     text = str(caught.value)
@@ -140,7 +140,7 @@ def fail(handler: Handler, kind: type[HarvestError], **changes: Any) -> HarvestE
 
 
 def test_what_is_sent() -> None:
-    """GET without a body, token, account, user agent, and the query as given."""
+    """A GET has no body, but has token, account, user agent, and the query as given."""
     sent: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -173,7 +173,7 @@ def test_what_is_sent() -> None:
     ],
 )
 def test_another_host_is_never_asked(url: str) -> None:
-    """Whatever address is passed in, the token stays with the configured host."""
+    """The token goes only to the configured host, whatever URL is passed in."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         raise AssertionError(request.url)
@@ -184,7 +184,7 @@ def test_another_host_is_never_asked(url: str) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
 def test_redirects_are_not_followed(status: int) -> None:
-    """The token would go along."""
+    """A redirect would take the token along."""
     requests: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -198,7 +198,7 @@ def test_redirects_are_not_followed(status: int) -> None:
 
 
 def test_401_names_both_causes() -> None:
-    """A missing or wrong account looks exactly like a bad token."""
+    """Harvest answers a missing or wrong account exactly like a bad token."""
     body = {"error": "invalid_token", "error_description": f"{TOKEN} is expired"}
     error = fail(answer_with(httpx.Response(401, json=body)), AuthError)
     assert "401 on /v2/time_entries, account 77" in str(error)
@@ -207,7 +207,7 @@ def test_401_names_both_causes() -> None:
 
 
 def test_403_repeats_harvests_reason() -> None:
-    """Only Harvest can tell a role from a switched-off module."""
+    """Only Harvest can distinguish a role from a disabled module."""
     handler = answer_with(httpx.Response(403, json={"message": "Not authorized!"}))
     error = fail(handler, ForbiddenError)
     assert "may not read /v2/time_entries (403 on /v2/time_entries, account 77)" in str(error)
@@ -216,7 +216,7 @@ def test_403_repeats_harvests_reason() -> None:
 
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 410, 422])
 def test_other_refusals_end_at_once(status: int) -> None:
-    """Nothing is sent twice, and status and attempt come along."""
+    """Such a request is not retried; the error has its status and attempt."""
     requests: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -249,7 +249,7 @@ def test_other_refusals_end_at_once(status: int) -> None:
     ],
 )
 def test_reasons_are_shown_short_and_clean(body: bytes, shown: str) -> None:
-    """One line of Harvest's own words, or nothing; never a raw body, query or token."""
+    """A reason is one line of Harvest's own words, or nothing; never a raw body, query or token."""
     error = fail(answer_with(httpx.Response(404, content=body)), ResponseError)
     assert "hunter2" not in str(error)
     assert shown in str(error)
@@ -259,12 +259,12 @@ def test_reasons_are_shown_short_and_clean(body: bytes, shown: str) -> None:
 
 @pytest.mark.parametrize("status", [201, 202, 204, 206])
 def test_other_successes_are_no_answers(status: int) -> None:
-    """A list is a 200, or it is not a list: part of one least of all."""
+    """A list needs a 200; a part of one, least of all, is not accepted."""
     fail(answer_with(httpx.Response(status, content=b'{"time_entries":[]}')), ResponseError)
 
 
 def test_a_429_waits_as_told_and_holds_the_others_back() -> None:
-    """Retry-After is for everyone who shares the allowance."""
+    """Retry-After pauses everything that shares the allowance."""
     clock = FakeClock()
     limiter = Noting(requests=97, seconds=15.4, clock=clock)
     handler = answer_with(
@@ -278,7 +278,7 @@ def test_a_429_waits_as_told_and_holds_the_others_back() -> None:
 
 
 def test_a_503_pauses_no_other_request() -> None:
-    """A server error is not about the allowance."""
+    """A server error does not concern the allowance."""
     clock = FakeClock()
     limiter = Noting(requests=97, seconds=15.4, clock=clock)
     handler = answer_with(httpx.Response(503), httpx.Response(200, content=b"{}"))
@@ -289,7 +289,7 @@ def test_a_503_pauses_no_other_request() -> None:
 
 
 def test_retry_after_as_a_date_is_read_by_the_servers_clock() -> None:
-    """Ours may be wrong by minutes."""
+    """Our own clock may be wrong by minutes."""
     clock = FakeClock(START - timedelta(hours=1))
     handler = answer_with(
         httpx.Response(
@@ -307,7 +307,7 @@ def test_retry_after_as_a_date_is_read_by_the_servers_clock() -> None:
 
 
 def warnings_of_429(sent: int) -> list[str]:
-    """What is warned of when the request after *sent* others meets a 429."""
+    """The warnings when the request after *sent* others gets a 429."""
     clock, notices = FakeClock(), list[Notice]()
     limiter = RateLimiter(requests=97, seconds=15.4, clock=clock)
     for _ in range(sent):
@@ -324,20 +324,20 @@ def warnings_of_429(sent: int) -> list[str]:
 
 
 def test_something_else_is_named_only_when_it_must_be_there() -> None:
-    """So few requests cannot be too many, however the network delivered them."""
+    """Few requests cannot exceed the allowance, however the network delivered them."""
     [warning] = warnings_of_429(20)
     assert "this run sent 21 requests in the last 31 s: something else uses" in warning
 
 
 def test_requests_that_the_network_may_have_bunched_are_said_to_be_ours() -> None:
-    """With as many as the allowance in two windows, what is known is said, and no more."""
+    """With two windows' allowance sent, the warning states what is known, and no more."""
     [warning] = warnings_of_429(150)
     assert "this run sent 151 requests in the last 31 s" in warning
     assert "delivered them together, or something else" in warning
 
 
 def test_429_for_ever_is_given_up() -> None:
-    """Limits of tries hold, and the error says how it went."""
+    """The limit on tries applies, and the error says what happened."""
     handler = answer_with(httpx.Response(429, headers={"Retry-After": "15"}))
     error = fail(handler, RateLimitedError)
     assert "8 tries in 105 s, each answered 429 (last Retry-After 15 s)" in str(error)
@@ -358,7 +358,7 @@ def test_429_for_ever_is_given_up() -> None:
 def test_failures_are_tried_again_then_given_up(
     failure: httpx.Response | Exception, said: str
 ) -> None:
-    """One failure costs a wait; the same one eight times ends the request."""
+    """One failure costs a wait; eight of them end the request."""
     requester = build_requester(answer_with(failure, httpx.Response(200, content=b"{}")))
     with requester:
         assert get(requester, "users").body == b"{}"
@@ -368,7 +368,7 @@ def test_failures_are_tried_again_then_given_up(
 
 
 def test_an_unreachable_host_is_given_up_soon() -> None:
-    """A host that has never answered is probably the wrong one."""
+    """A host that has never answered is probably the wrong one, so three tries are enough."""
     error = fail(answer_with(httpx.ConnectError("[Errno 111] Connection refused")), ServerError)
     assert "3 tries in 2 s, each found no connection ([Errno 111] Connection refused)." in str(
         error
@@ -377,7 +377,7 @@ def test_an_unreachable_host_is_given_up_soon() -> None:
 
 
 def test_a_host_that_has_answered_gets_full_patience() -> None:
-    """A network that goes away for a while in the middle of a long run comes back."""
+    """If the network fails in the middle of a long run, the full number of tries applies."""
     down = [httpx.ConnectError("down")] * 6
     handler = answer_with(
         httpx.Response(200, content=b"{}"), *down, httpx.Response(200, content=b"{}")
@@ -389,7 +389,7 @@ def test_a_host_that_has_answered_gets_full_patience() -> None:
 
 
 def test_an_untrusted_certificate_is_not_tried_again() -> None:
-    """It will not get better; the message says what to set."""
+    """Retrying does not help; the message says what to set."""
     cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
     cause.verify_message = "self-signed certificate"
     calls: list[int] = []
@@ -405,14 +405,14 @@ def test_an_untrusted_certificate_is_not_tried_again() -> None:
 
 
 def test_a_body_cut_short_is_tried_again() -> None:
-    """A connection lost inside a body is a failure like any other."""
+    """A connection lost inside a body is retried like any other failure."""
     cut = httpx.Response(200, stream=Chunks(b'{"a":', error=httpx.ReadError("reset")))
     with build_requester(answer_with(cut, httpx.Response(200, content=b"{}"))) as requester:
         assert get(requester, "users").body == b"{}"
 
 
 def test_half_a_json_is_tried_again() -> None:
-    """A proxy may end a body neatly in its middle."""
+    """A proxy may end a body cleanly in the middle; the request is retried."""
 
     def parse(answer: Answer) -> dict[str, Any]:
         return parse_object(answer.body)
@@ -430,7 +430,7 @@ def test_half_a_json_is_tried_again() -> None:
 
 
 def test_a_trickling_error_does_not_hold_us_up() -> None:
-    """Of an error the status counts; its body gets seconds."""
+    """An error's status counts; its body gets only seconds."""
     clock = FakeClock()
     stream = Chunks(*[b" "] * 1000, clock=clock, delay_s=30)
     fail(lambda _request: httpx.Response(404, stream=stream), ResponseError, clock=clock)
@@ -438,13 +438,13 @@ def test_a_trickling_error_does_not_hold_us_up() -> None:
 
 
 def test_an_error_with_a_broken_body_is_still_that_error() -> None:
-    """Decided by status first."""
+    """The status decides before the body is read."""
     stream = Chunks(b'{"mess', error=httpx.ReadError("reset"))
     fail(lambda _request: httpx.Response(401, stream=stream), AuthError)
 
 
 def test_a_body_beyond_the_limit_is_refused() -> None:
-    """Memory is bounded whatever is sent; asking again would bring it again."""
+    """Memory is bounded whatever is sent; a retry would bring the same body."""
     mega = b" " * 2**20
     stream = Chunks(*[mega] * (MAX_BODY_BYTES // 2**20 + 1))
     error = fail(lambda _request: httpx.Response(200, stream=stream), ResponseError)
@@ -452,7 +452,7 @@ def test_a_body_beyond_the_limit_is_refused() -> None:
 
 
 def test_a_gzip_bomb_is_refused() -> None:
-    """The limit counts what comes out, not what goes over the wire."""
+    """The limit counts decompressed bytes, not bytes on the wire."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = b"".join(packer.compress(b" " * 2**20) for _ in range(260)) + packer.flush()
     pieces = [bomb[at : at + 4096] for at in range(0, len(bomb), 4096)]
@@ -462,13 +462,13 @@ def test_a_gzip_bomb_is_refused() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "compress"])
 def test_compressions_not_asked_for_are_refused(encoding: str) -> None:
-    """Stacks and other kinds can grow beyond any limit within one chunk."""
+    """Stacked and other compressions can exceed any limit within one chunk."""
     response = httpx.Response(200, headers={"Content-Encoding": encoding}, stream=Chunks(b"x"))
     assert "compression" in str(fail(lambda _request: response, ResponseError))
 
 
 def test_gzip_is_unpacked() -> None:
-    """Asked for, and read."""
+    """gzip is requested, and decompressed."""
     packed = gzip.compress(b'{"a":1}')
     response = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Chunks(packed))
     with build_requester(lambda _request: response) as requester:
@@ -476,14 +476,14 @@ def test_gzip_is_unpacked() -> None:
 
 
 def test_broken_gzip_is_tried_again() -> None:
-    """Damage on the way."""
+    """Broken gzip counts as damage in transport, and is retried."""
     broken = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Chunks(b"nonsense"))
     with build_requester(answer_with(broken, httpx.Response(200, content=b"{}"))) as requester:
         assert get(requester, "users").body == b"{}"
 
 
 def test_every_try_is_told() -> None:
-    """Progress, counters and an access log see failures too, and no query."""
+    """Progress, counters and an access log get failed tries too, and no query."""
     clock = FakeClock()
     told: list[Exchange] = []
     handler = answer_with(
@@ -502,7 +502,7 @@ def test_every_try_is_told() -> None:
 
 
 def test_answers_carry_when_they_began() -> None:
-    """The duration of the very try that was answered is taken off, earlier tries are not."""
+    """Only the duration of the try that was answered is subtracted, not earlier tries."""
     clock = FakeClock()
     date = "Fri, 01 Mar 2024 12:00:00 GMT"
 
@@ -517,14 +517,14 @@ def test_answers_carry_when_they_began() -> None:
 
 
 def test_a_cached_answer_counts_by_its_date() -> None:
-    """``Date`` is when the data was made; an ``Age`` beside it changes nothing."""
+    """``Date`` says when the data was made; an ``Age`` beside it changes nothing."""
     headers = {"Date": "Fri, 01 Mar 2024 11:00:00 GMT", "Age": "3600"}
     with build_requester(lambda _: httpx.Response(200, headers=headers, content=b"{}")) as each:
         assert get(each, "users").began == START - timedelta(hours=1)
 
 
 def serve_dates(*minutes: int | None, status: int = 200) -> Callable[..., httpx.Response]:
-    """A handler whose answers are dated so many minutes after the start; None: without a date."""
+    """A handler that dates its answers *minutes* after the start; None omits the date."""
     dates = iter(minutes)
 
     def handler(_request: httpx.Request) -> httpx.Response:
@@ -538,7 +538,7 @@ def serve_dates(*minutes: int | None, status: int = 200) -> Callable[..., httpx.
 
 @pytest.mark.parametrize("status", [200, 403, 404])
 def test_an_answer_from_before_the_run_is_asked_for_twice_more(status: int) -> None:
-    """A cache's list or refusal proves nothing about today; after three tries it is given up."""
+    """A cached list or refusal proves nothing about today; it is given up after three tries."""
     with build_requester(serve_dates(0, -60, -60, -60, status=status)) as requester:
         get(requester, "company")
         with pytest.raises(StaleAnswerError, match="came from a cache"):
@@ -547,14 +547,14 @@ def test_an_answer_from_before_the_run_is_asked_for_twice_more(status: int) -> N
 
 
 def test_an_answer_of_now_after_one_from_a_cache_counts() -> None:
-    """The cache asked Harvest after all."""
+    """A fresh answer after cached ones counts: the cache has asked Harvest."""
     with build_requester(serve_dates(0, -60, -60, 1)) as requester:
         get(requester, "company")
         assert get(requester, "clients").date == START + timedelta(minutes=1)
 
 
 def test_caches_are_told_to_ask_harvest() -> None:
-    """In every request."""
+    """Every request has Cache-Control: no-cache."""
     asked: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -567,7 +567,7 @@ def test_caches_are_told_to_ask_harvest() -> None:
 
 
 def test_a_missing_date_is_warned_of_once() -> None:
-    """What follows is said with it."""
+    """The warning is given once, and says what follows."""
     notices: list[Notice] = []
     handler = serve_dates(None, None)
     with build_requester(handler, on_notice=notices.append) as requester:
@@ -578,7 +578,7 @@ def test_a_missing_date_is_warned_of_once() -> None:
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_clocks_far_apart_are_warned_of_once(hours: int) -> None:
-    """Either way round; the earlier one still counts."""
+    """Either clock may be ahead; the earlier one still counts."""
     clock = FakeClock(START + timedelta(hours=hours))
     notices: list[Notice] = []
     response = httpx.Response(200, headers={"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, content=b"{}")
@@ -593,7 +593,7 @@ def test_clocks_far_apart_are_warned_of_once(hours: int) -> None:
 
 
 def test_clocks_close_together_are_not_warned_of() -> None:
-    """Five minutes are ordinary."""
+    """Clocks up to five minutes apart are normal."""
     clock = FakeClock(START + timedelta(minutes=4))
     notices: list[Notice] = []
     response = httpx.Response(200, headers={"Date": "Fri, 01 Mar 2024 12:00:00 GMT"}, content=b"{}")
@@ -613,7 +613,7 @@ def test_limits_are_an_argument() -> None:
 
 
 def test_a_requester_shows_no_secret() -> None:
-    """repr and vars end up in tracebacks."""
+    """repr and vars have no secret, because they end up in tracebacks."""
     with build_requester(answer_with(httpx.Response(200))) as requester:
         assert repr(requester) == f"Requester('{API}')"
         assert TOKEN not in str(vars(requester))
@@ -623,13 +623,13 @@ def test_a_requester_shows_no_secret() -> None:
     "base_url", ["http://api.harvestapp.com/v2", "https://u:p@api.harvestapp.com/v2", "nonsense"]
 )
 def test_a_bad_address_is_refused_before_anything_is_sent(base_url: str) -> None:
-    """By the name of its setting."""
+    """The error names the setting."""
     with pytest.raises(ConfigError, match="id_url"):
         build_requester(answer_with(httpx.Response(200)), base_url=base_url, url_name="id_url")
 
 
 def test_unusable_proxy_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of an unknown kind is a setting to mend, and its password is not shown."""
+    """A proxy of an unknown kind is a setting to correct, and its password is not shown."""
     monkeypatch.setenv("HTTPS_PROXY", "gopher://user:hunter2@proxy.example")
     with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
         build_requester(answer_with(httpx.Response(200)), transport=None)
@@ -637,7 +637,7 @@ def test_unusable_proxy_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_missing_certificate_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundle is looked for when the client is built, not at the first request."""
+    """The file is looked up when the client is built, not at the first request."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with pytest.raises(ConfigError, match="SSL_CERT_FILE"):
         build_requester(answer_with(httpx.Response(200)), transport=None)
@@ -656,10 +656,10 @@ def test_a_missing_certificate_file_is_named(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_user_agent_is_one_plain_line(contact: str | None, expected: str) -> None:
-    """Whatever the contact holds, it makes no second header and no broken comment."""
+    """No contact can add a second header or break the comment."""
     assert build_user_agent("0.1.0", contact) == expected
 
 
 def test_truncated_body_is_private() -> None:
-    """Callers see ServerError; the marker for another try never gets out."""
+    """Callers see ServerError; the marker for a retry never reaches them."""
     assert not issubclass(TruncatedBody, HarvestError)

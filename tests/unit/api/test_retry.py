@@ -74,13 +74,13 @@ def test_refusals_are_not_tried_again(status: int) -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, expected: float | None) -> None:
-    """Both forms count; what is not in the future is as good as absent."""
+    """Both forms count; a time that is not in the future counts as absent."""
     assert parse_retry_after(text, now=NOW) == expected
 
 
 @given(st.text(max_size=60))
 def test_any_date_header_is_survived(text: str) -> None:
-    """Whatever stands in a header, reading it raises nothing and gives an aware time or None."""
+    """Reading any header raises nothing, and gives an aware time or None."""
     date = parse_http_date(text)
     assert date is None or date.tzinfo is UTC
     wait_s = parse_retry_after(text, now=NOW)
@@ -92,24 +92,24 @@ def test_any_date_header_is_survived(text: str) -> None:
     ["Mon, 01 Jan 1601 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 32 Foo 2024", "x"],
 )
 def test_absurd_dates_do_not_count(text: str) -> None:
-    """A date near the ends of time would overflow later arithmetic."""
+    """A date near the limits of datetime would overflow later arithmetic."""
     assert parse_http_date(text) is None
 
 
 def test_a_date_without_zone_is_utc() -> None:
-    """HTTP dates are GMT even where the header forgets to say so."""
+    """HTTP dates are GMT even if the header does not say so."""
     assert parse_http_date("Fri, 01 Mar 2024 12:00:00 -0000") == NOW
 
 
 def test_retry_after_wins_over_backoff() -> None:
-    """The server knows when it is ready; our cap does not shorten its wait."""
+    """The server knows when it is ready, so our cap does not shorten its wait."""
     limits = RetryLimits(cap_s=1)
     assert choose_wait(throttled(15), 1, limits=limits, random=lambda: 0.0) == 15
 
 
 @given(st.integers(1, 200), st.floats(0, 1))
 def test_backoff_is_full_jitter_below_a_doubling_cap(tries: int, dice: float) -> None:
-    """Without Retry-After: anything between nothing and min(cap, base x 2^(tries-1))."""
+    """Without Retry-After the wait is between zero and min(cap, base x 2^(tries-1))."""
     limits = RetryLimits(base_s=0.5, cap_s=30)
     wait_s = choose_wait(throttled(), tries, limits=limits, random=lambda: dice)
     assert wait_s == pytest.approx(dice * min(30, 0.5 * 2 ** (tries - 1)))
@@ -131,12 +131,12 @@ def test_backoff_is_full_jitter_below_a_doubling_cap(tries: int, dice: float) ->
 def test_the_first_limit_reached_counts(
     failure: TransientFailure, tries: int, spent_s: float, wait_s: float, over: bool
 ) -> None:
-    """Tries, seconds (the coming wait included), and a host that has never answered."""
+    """The limits are tries, seconds (with the coming wait), and a host that never answered."""
     assert is_exhausted(failure, tries, spent_s=spent_s, wait_s=wait_s, limits=LIMITS) is over
 
 
 def test_giving_up_on_429_says_everything() -> None:
-    """What, how often, in how long, answered what, why perhaps, what next."""
+    """The error says what failed, how often, in how long, with which answer, and why perhaps."""
     error = build_final_error(
         [throttled(15)] * 6, label="time_entries", path="/v2/x", spent_s=94.4, limits=LIMITS
     )
@@ -149,7 +149,7 @@ def test_giving_up_on_429_says_everything() -> None:
 
 
 def test_giving_up_on_mixed_failures_counts_each() -> None:
-    """Different failures are counted by kind; the last decides the type."""
+    """Different failures are counted by kind; the last one decides the error's type."""
     failures = [throttled(), throttled(), TransientFailure("timed out")]
     error = build_final_error(failures, label="users", path="", spent_s=9, limits=LIMITS)
     assert isinstance(error, ServerError)
@@ -168,7 +168,7 @@ def test_giving_up_on_a_long_retry_after_says_so(seconds: float, shown: str) -> 
 
 
 def test_a_loop_ends_with_the_first_answer() -> None:
-    """Failures are followed by a wait; attempts are numbered from 1."""
+    """Each failure is followed by a wait; attempts are numbered from 1."""
     clock = FakeClock()
     seen: list[int] = []
 
@@ -184,7 +184,7 @@ def test_a_loop_ends_with_the_first_answer() -> None:
 
 
 def test_time_in_tries_counts_towards_the_total() -> None:
-    """The seconds of an attempt count as its waits do."""
+    """An attempt's seconds count towards the total like its waits."""
     clock = FakeClock()
     count = 0
 
@@ -200,7 +200,7 @@ def test_time_in_tries_counts_towards_the_total() -> None:
 
 
 def test_queueing_for_our_own_allowance_costs_no_patience() -> None:
-    """Only what a try took counts: a report may queue for minutes before it is sent."""
+    """Only a try's own duration counts: a report may queue for minutes before it is sent."""
     clock = FakeClock()
 
     def send(attempt: int) -> str:
@@ -213,7 +213,7 @@ def test_queueing_for_our_own_allowance_costs_no_patience() -> None:
 
 
 def test_other_exceptions_pass_at_once() -> None:
-    """Only transient failures are retried; a bug or a refusal is not."""
+    """Only transient failures are retried, not bugs or refusals."""
     clock = FakeClock()
 
     def send(attempt: int) -> str:
@@ -225,7 +225,7 @@ def test_other_exceptions_pass_at_once() -> None:
 
 
 def test_a_cancelled_loop_stops_waiting() -> None:
-    """A cancelled request does not wait out its Retry-After."""
+    """A cancelled request does not wait for its Retry-After."""
     clock = FakeClock()
 
     def send(attempt: int) -> str:

@@ -1,4 +1,4 @@
-"""Where a token may go."""
+"""Which hosts the token may be sent to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ API = "https://api.harvestapp.com/v2"
     ],
 )
 def test_links_that_stay_home_are_followed(url: str, api_url: str) -> None:
-    """Own scheme, host and port, below either of Harvest's prefixes, whatever host is set."""
+    """A link may have our scheme, host and port, below either of Harvest's prefixes."""
     check_link(url, api_url=api_url, seen=frozenset())
 
 
@@ -61,7 +61,7 @@ def test_links_that_stay_home_are_followed(url: str, api_url: str) -> None:
     ],
 )
 def test_links_to_elsewhere_are_refused(url: str) -> None:
-    """Anything that could carry the token off, or that two readers could read differently."""
+    """A link that could carry the token off, or that two parsers read differently, is refused."""
     with pytest.raises(UnsafeLinkError):
         check_link(url, api_url=API, seen=frozenset())
 
@@ -74,7 +74,7 @@ def test_a_link_is_followed_once() -> None:
 
 
 def test_the_message_names_the_host_and_no_more() -> None:
-    """The query of a link may hold a cursor or worse; it is not repeated."""
+    """A link's query may contain a cursor or a secret, so it is not repeated."""
     with pytest.raises(UnsafeLinkError) as caught:
         check_link("https://evil.example/v2/x?access_token=abc", api_url=API, seen=frozenset())
     assert "https://evil.example, which is not https://api.harvestapp.com." in str(caught.value)
@@ -94,7 +94,7 @@ def test_the_message_names_the_host_and_no_more() -> None:
     ],
 )
 def test_good_settings_are_taken_without_trailing_slash(url: str, expected: str) -> None:
-    """https anywhere, http on this machine."""
+    """https is accepted anywhere, http only on this machine."""
     assert check_url(url, "api_url") == expected
 
 
@@ -120,7 +120,7 @@ def test_good_settings_are_taken_without_trailing_slash(url: str, expected: str)
     ],
 )
 def test_bad_settings_are_refused_by_name(url: str) -> None:
-    """The setting is named; a password in it is not repeated."""
+    """The error names the setting, and does not repeat a password in it."""
     with pytest.raises(ConfigError, match="api_url") as caught:
         check_url(url, "api_url")
     assert "hunter2" not in str(caught.value)
