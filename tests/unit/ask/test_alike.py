@@ -1,9 +1,9 @@
 """
-What a scope hides takes the same path as what never was: compared by the work, not by the clock.
+A hidden thing takes the same path as one that never existed, measured by work, not by time.
 
-A caller who measures time learns how much was done. So each question about a hidden thing is asked
-once more about a thing that does not exist, and both must run the same statements, open the same
-files and call the same functions as often.
+A caller who measures time learns how much work was done. So each question about a hidden thing is
+asked again about a thing that does not exist: both must run the same statements, open the same
+files, and call the same functions equally often.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ from tests.support.limited import EXAMPLE, refuse_to_ask
 @dataclass
 class Work:
     """
-    What was done.
+    The work that was done.
 
     Attributes:
-        statements: Texts, in order.
-        calls: Of our functions, of DuckDB's, and of ``open``, by name.
+        statements: SQL texts, in order.
+        calls: Calls of our functions, of DuckDB's, and of ``open``, by name.
     """
 
     statements: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
 
     def note(self, frame: FrameType, event: str, called: Any) -> None:
-        """Count a call, as the interpreter tells it."""
+        """Count a call that the interpreter reports."""
         module = str(frame.f_globals.get("__name__"))
         if event == "call" and module.startswith("harvest_source"):
             self.calls[f"{module}.{frame.f_code.co_name}"] += 1
@@ -71,7 +71,7 @@ class Work:
 
 @contextmanager
 def watching() -> Iterator[Work]:
-    """Note what this thread does."""
+    """Record the work of this thread."""
     work, before = Work(), sys.getprofile()
     sys.setprofile(work.note)
     try:
@@ -81,7 +81,7 @@ def watching() -> Iterator[Work]:
 
 
 class Watched:
-    """A connection that notes its statements."""
+    """A connection that records its statements."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, work: Work) -> None:
         self._connection = connection
@@ -141,7 +141,7 @@ HIDDEN: dict[str, tuple[Callable[[str], Any], str, str]] = {
         "notez",
     ),
 }
-"""How a thing is asked for, the name of one that is hidden, and one that nothing has."""
+"""How to ask for a thing, the name of a hidden one, and a name that nothing has."""
 
 ROWS: dict[str, Callable[[str], Any]] = {
     "record": lambda key: GetRecord(ENTRIES, key),
@@ -151,17 +151,17 @@ ROWS: dict[str, Callable[[str], Any]] = {
     "error by a row": "SELECT CAST(id || 'x' AS INTEGER) FROM time_entries WHERE id = {}".format,
 }
 OTHERS_ROW, NO_ROW = "21", "99"
-"""Of another person, in both accounts, and of no person."""
+"""The ids of another person's row, in both accounts, and of no row."""
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three people's entries, and tables that no scope here names."""
+    """A warehouse with three people's entries, and tables that no scope here names."""
     return EXAMPLE.write(tmp_path_factory.mktemp("alike") / "warehouse.duckdb")
 
 
 def run(path: Path, scope: Scope, asked: Any) -> tuple[Work, Reply]:
-    """What is done for a question, and its answer, as the worker does it."""
+    """The work done for a question, and its answer, as in the worker."""
     is_sql = isinstance(asked, str)
     request = Request(
         str(path),
@@ -181,8 +181,8 @@ def run(path: Path, scope: Scope, asked: Any) -> tuple[Work, Reply]:
 
 
 def compare(path: Path, scope: Scope, ask: Callable[[str], Any], one: str, other: str) -> Reply:
-    """Ask for both: the work and the answer are the same, names aside."""
-    run(path, scope, ask(other))  # What is imported once, for all calls, is imported.
+    """Ask for both, and check that the work and the answer are the same except for names."""
+    run(path, scope, ask(other))  # First, import what is imported once for all calls.
     work, reply = run(path, scope, ask(one))
     same_work, same_reply = run(path, scope, ask(other))
     assert [each.replace(one, other) for each in work.statements] == same_work.statements
@@ -197,14 +197,14 @@ def compare(path: Path, scope: Scope, ask: Callable[[str], Any], one: str, other
 def test_a_hidden_thing_takes_the_path_of_an_unknown_one(
     warehouse: Path, scope: str, name: str
 ) -> None:
-    """Tables, views, columns and the file's own name, asked for in every way."""
+    """Tables, views, columns and the file's own name, asked for in every way, are alike."""
     ask, hidden, unknown = HIDDEN[name]
     assert compare(warehouse, SCOPES[scope], ask, hidden, unknown).error
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_hidden_row_takes_the_path_of_one_that_is_none(warehouse: Path, name: str) -> None:
-    """By its id, and where an expression would fail on it."""
+    """A hidden row is like a missing one, by its id and where an expression would fail on it."""
     reply = compare(warehouse, SCOPES["own"], ROWS[name], OTHERS_ROW, NO_ROW)
     assert reply.rows in ((), ((0,),))
     assert not reply.error
@@ -212,7 +212,7 @@ def test_a_hidden_row_takes_the_path_of_one_that_is_none(warehouse: Path, name: 
 
 @pytest.fixture
 def server(warehouse: Path, tmp_path: Path) -> AskServer:
-    """A server for a caller who may list records, and nothing else."""
+    """A server for a caller who may only list records."""
     keys = {"tools": ["list_records"], "columns": COLUMNS}
     caller, clock = Caller("ada", parse_scope("few", keys)), SystemClock()
     access = Access(Runner(warehouse), People(refuse_to_ask, clock))
@@ -246,7 +246,7 @@ def get_prompt(server: AskServer, name: str) -> Any:
 def test_a_hidden_tool_takes_the_path_of_an_unknown_one(
     server: AskServer, ask: Callable[..., Any], hidden: str, unknown: str
 ) -> None:
-    """Also descriptions and prompts: refused before anything is started for them."""
+    """Tools, descriptions and prompts are refused before any work starts for them."""
 
     def done(name: str) -> tuple[Counter[str], str]:
         async def run() -> str:
@@ -259,12 +259,12 @@ def test_a_hidden_tool_takes_the_path_of_an_unknown_one(
             said = anyio.run(run)
         return work.calls, said
 
-    done(unknown)  # What is read once, for all calls, is read.
+    done(unknown)  # First, read what is read once for all calls.
     assert done(hidden) == done(unknown)
 
 
 def test_anothers_cursor_takes_the_path_of_a_made_up_one() -> None:
-    """Nothing of it is read before its seal is found good."""
+    """Nothing in a cursor is read before its seal is verified."""
     key = b"k" * 32
     real = CursorSeal(key, "bo").write([1, 2], "q")
     made_up = ("A" if real[0] != "A" else "B") + real[1:]

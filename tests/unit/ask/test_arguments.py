@@ -1,4 +1,4 @@
-"""Arguments of the functions that answer, as people write them in Python."""
+"""Arguments of the ask functions, as people write them in Python."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harvest_source.ask.records import build_filters, parse_names
 
 @pytest.mark.parametrize("names", ["month", ["month"], iter(["month"]), {"month": 1}.keys()])
 def test_one_name_in_any_form(names: Any) -> None:
-    """One text is one name and not its letters."""
+    """A string is one name, not its letters."""
     assert parse_names(names) == ("month",)
 
 
 def test_names_with_commas() -> None:
-    """As a setting of several names is written."""
+    """Names with commas are split, as in a setting of several names."""
     assert parse_names("id, -name") == ("id", "-name")
 
 
 def test_one_filter_as_text() -> None:
-    """Its value keeps its commas."""
+    """A filter's value keeps its commas."""
     assert build_filters("name=Miller, Ltd") == (Filter("name", "=", "Miller, Ltd"),)

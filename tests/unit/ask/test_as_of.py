@@ -1,4 +1,4 @@
-"""How old an answer is, by ``sync_runs`` as DuckDB holds it."""
+"""How old an answer is, according to ``sync_runs`` in DuckDB."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOTH: Final = '{"accounts": {"1": {"rows": 1}, "2": {"rows": 1}}}'
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Both accounts at ten o'clock; then one of them, and all but a table that failed."""
+    """Runs of both accounts at ten, then of one, then one with a failed table, then of another."""
     with duckdb.connect() as connection:
         connection.execute(
             "CREATE SCHEMA harvest; CREATE TABLE harvest.sync_runs (started_at TIMESTAMPTZ, "
@@ -38,7 +38,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_an_answer_is_as_old_as_its_oldest_rows(connection: duckdb.DuckDBPyConnection) -> None:
-    """By table and account; child tables and history are their endpoint's, models are all."""
+    """The age is per table and account; child tables and history have their endpoint's age."""
     for tables, hour in (
         (("users",), 10),
         (("users__roles",), 10),
@@ -55,7 +55,7 @@ def test_an_answer_is_as_old_as_its_oldest_rows(connection: duckdb.DuckDBPyConne
 def test_models_are_as_old_as_the_syncs_before_they_were_built(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
-    """A sync after them makes them no newer; models that do not say it have no known age."""
+    """A sync after the build makes models no newer; models without sync_health have no age."""
     marts = [Relation("harvest_models", "harvest__budgets")]
     assert read_as_of(connection, "harvest", marts) is None
     connection.execute("UPDATE harvest.sync_runs SET errors = '[]', tables = ?", [WHOLE])
@@ -72,7 +72,7 @@ def test_models_are_as_old_as_the_syncs_before_they_were_built(
 def test_a_warehouse_without_runs_answers_all_the_same(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
-    """Plain dlt keeps no runs; a column may have been dropped by hand."""
+    """Plain dlt keeps no runs, and a user may have dropped a column; then the age is unknown."""
     users = [Relation("harvest", "users")]
     assert read_as_of(connection, "other", users) is None
     connection.execute("ALTER TABLE harvest.sync_runs DROP COLUMN requests")

@@ -1,4 +1,4 @@
-"""The audit log: a line for each call, or no answer."""
+"""The audit log has a line for each call, or the call gets no answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.limited import EXAMPLE, refuse_to_ask
 from tests.support.no_room import limit_file_size
 
 FULL = Path("/dev/full")
-"""Can be opened, and takes no byte."""
+"""A file that can be opened, but accepts no byte."""
 
 
 def tell_time() -> datetime:
@@ -45,7 +45,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def server(tmp_path: Path, told: list[str]) -> AskServer:
-    """A server whose log is on a disk without room."""
+    """A server whose log is on a full disk."""
     runner, clock = Runner(EXAMPLE.write(tmp_path / "warehouse.duckdb")), SystemClock()
     audit = AuditLog(FULL, tell_time, told.append)
     return AskServer(
@@ -54,7 +54,7 @@ def server(tmp_path: Path, told: list[str]) -> AskServer:
 
 
 def ask_tool(server: AskServer) -> str:
-    """Call a tool that answers; the words of the failure."""
+    """Call a tool that must fail; return the error text."""
     params = CallToolRequestParams(name="list_records", arguments={"table": "clients"})
     result = anyio.run(server.call_tool, None, params)
     assert result.is_error
@@ -65,7 +65,7 @@ def ask_tool(server: AskServer) -> str:
 
 
 def test_nothing_is_answered_without_a_line(server: AskServer, told: list[str]) -> None:
-    """A tool, a resource and a prompt; who runs the server is told once, with the reason."""
+    """No tool, resource or prompt is answered; the operator is told once, with the reason."""
     said = ask_tool(server)
     assert "audit log" in said
     assert str(FULL) not in said
@@ -87,14 +87,14 @@ def test_nothing_is_answered_without_a_line(server: AskServer, told: list[str]) 
 
 @pytest.mark.parametrize("name", [".", "file/mcp.log"])
 def test_a_log_that_cannot_be_written_is_said_at_the_start(tmp_path: Path, name: str) -> None:
-    """A folder, a file in the way of a folder: no traceback, and what to do."""
+    """A folder in place of the file, or a file in place of the folder, is a short error."""
     (tmp_path / "file").touch()
     with pytest.raises(AuditFailed, match="--audit-log"):
         AuditLog(tmp_path / name, tell_time)
 
 
 def test_a_line_that_is_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
-    """The disk was full for a while: the lines before and after are whole."""
+    """If the disk is full for a while, the lines before and after are complete."""
     path = tmp_path / "mcp.log"
     log = AuditLog(path, tell_time)
     log.write("find", Call(Caller("ada")), ms=1)
@@ -106,7 +106,7 @@ def test_a_line_that_is_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_a_log_that_is_begun_anew(tmp_path: Path) -> None:
-    """Neither appends to a file that the other has put aside."""
+    """Neither process appends to a file that the other has rotated away."""
     path = tmp_path / "mcp.log"
     one, other = (RotatedFile(path, max_bytes=20) for _ in range(2))
     for each in (one, other, one):

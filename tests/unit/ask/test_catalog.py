@@ -1,4 +1,4 @@
-"""Which tables of a file answer questions."""
+"""Which tables of a file can be queried."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harvest_source.ask.statement_guard import Relation
 
 
 def test_only_the_datasets_own_staging_is_left_out() -> None:
-    """A dataset whose name ends like a staging schema is read; rows half loaded are not."""
+    """A dataset named like a staging schema is read; its own half-loaded rows are not."""
     with duckdb.connect() as connection:
         for schema in ("team_staging", "team_staging_staging", "other_staging"):
             connection.execute(f"CREATE SCHEMA {schema}")

@@ -1,4 +1,4 @@
-"""What a limited caller sees, through every tool, is what a file without the rest would show."""
+"""A limited caller sees, through every tool, what a file without the rest would show."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ CORE: Sequence[Called] = (
     ("describe_table", {"table": "time_entries"}),
     ("query", {"sql": "SELECT COUNT(*), MAX(cost_rate) FROM time_entries"}),
 )
-"""Asked always; the rest is drawn."""
+"""These calls are always made; the others are drawn."""
 
 
 def build_people(viewer: Viewer, is_managing: bool) -> tuple[Person, ...]:
-    """What Harvest would say of a viewer."""
+    """What Harvest would say about a viewer."""
     return tuple(
         Person(
             account,
@@ -61,7 +61,7 @@ def build_people(viewer: Viewer, is_managing: bool) -> tuple[Person, ...]:
 
 
 def compare(place: Path, world: World, drawn: Drawn, asked: Sequence[Called], era: str) -> None:
-    """Ask the whole file for callers with scopes, and for each a file that has their part alone."""
+    """Ask the whole file with each caller's scope, and a file of that caller's part; compare."""
     whole = RunnerHere(world.write(place / "warehouse.duckdb"))
     clock = SystemClock()
 
@@ -101,7 +101,7 @@ def compare(place: Path, world: World, drawn: Drawn, asked: Sequence[Called], er
 
 
 async def compare_sides(limited: Side, alike: Side, asked: Sequence[Called]) -> None:
-    """Every answer and error is the same, and nothing hidden is in any."""
+    """Check that all answers and errors are the same, and that none contains a hidden value."""
     assert await limited.list_everything() == await alike.list_everything()
     for name, arguments in asked:
         if name == "get_status":
@@ -118,7 +118,7 @@ async def compare_sides(limited: Side, alike: Side, asked: Sequence[Called]) -> 
 
 
 def draw(least: int, most: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A warehouse, a scope and a person for each kind of rows, and some calls."""
+    """Draw a warehouse, a scope and a person for each kind of rows, and some calls."""
     callers = (st.tuples(st.just(kind), scopes(kind), viewers()) for kind in KINDS)
     return given(
         world=worlds(),
@@ -138,7 +138,7 @@ def test_callers_see_filtered_copies(
     asked: Sequence[Called],
     era: str,
 ) -> None:
-    """Three callers of one server, with scopes of all, own and managed rows; whatever they ask."""
+    """Three callers of one server, with all, own and managed rows, see filtered copies."""
     compare(tmp_path_factory.mktemp("world"), world, drawn, asked, era)
 
 
@@ -152,5 +152,5 @@ def test_callers_see_filtered_copies_at_length(
     asked: Sequence[Called],
     era: str,
 ) -> None:
-    """The same, for thousands of calls."""
+    """The same holds for thousands of calls."""
     compare(tmp_path_factory.mktemp("world"), world, drawn, asked, era)

@@ -1,4 +1,4 @@
-"""Where the server may listen, which tokens count, and how many calls."""
+"""Where the server may listen, which tokens are valid, and how many calls each has."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ HTTPS = "https://harvest.example.com/mcp"
 def test_nothing_is_served_in_the_clear_to_other_machines(
     make: Callable[[], Place], words: str
 ) -> None:
-    """Off the own machine only with a certificate, or behind a proxy that is named."""
+    """Other machines are served only with a certificate, or behind a named proxy."""
     with pytest.raises(ConfigError, match=words):
         make()
 
 
 def test_hosts_and_origins_are_those_of_the_address() -> None:
-    """Whether the library would check them by itself or not."""
+    """Allowed hosts and origins are set, whatever the library's default is."""
     security = Place("192.0.2.1", 1, HTTPS, proxy="192.0.2.2").build_security()
     assert security.enable_dns_rebinding_protection
     name = "harvest.example.com"
@@ -54,7 +54,7 @@ def test_hosts_and_origins_are_those_of_the_address() -> None:
 
 
 def test_a_proxy_is_one_machine_however_its_address_is_written() -> None:
-    """The system may say an old address in the new form."""
+    """The system may report an IPv4 address in IPv6 form."""
     place = Place("127.0.0.1", 1, HTTPS, proxy="192.0.2.2")
     assert place.may_connect("192.0.2.2")
     assert place.may_connect("::ffff:192.0.2.2")
@@ -63,7 +63,7 @@ def test_a_proxy_is_one_machine_however_its_address_is_written() -> None:
 
 
 def test_an_address_in_use_is_a_short_error() -> None:
-    """Also one of another machine, and a name that leads nowhere."""
+    """So is another machine's address, or a name that does not resolve."""
     (taken,) = Place("127.0.0.1", 0, "http://127.0.0.1/mcp").listen()
     with closing(taken):
         port = taken.getsockname()[1]
@@ -73,7 +73,7 @@ def test_an_address_in_use_is_a_short_error() -> None:
 
 
 def test_a_certificate_that_cannot_be_used_is_a_short_error(tmp_path: Path) -> None:
-    """One with its key can; no file, another key, a key with a password, no certificate cannot."""
+    """A good pair works; a missing file, another's key, a locked key or no certificate does not."""
     authority = Authority(tmp_path)
     good, other = authority.issue(), authority.issue("other")
     locked, nothing = authority.issue("locked", b"password"), tmp_path / "nothing.pem"
@@ -92,7 +92,7 @@ def test_a_certificate_that_cannot_be_used_is_a_short_error(tmp_path: Path) -> N
 
 
 def test_a_token_counts_until_it_ends(tmp_path: Path) -> None:
-    """It is found by all of it; a new one of the same name has another id."""
+    """Only the whole token is valid, until it ends or is revoked."""
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
     tokens = ServerTokens(tmp_path / "vault", lambda: now[0])
     text = tokens.add("ada", scope="hours", profile="ada", url=HTTPS, days=2)
@@ -113,7 +113,7 @@ def test_a_token_counts_until_it_ends(tmp_path: Path) -> None:
 
 
 def test_tokens_that_others_can_read_are_refused(tmp_path: Path) -> None:
-    """The file is as private as the vault."""
+    """The token file must be as private as the vault."""
     tokens = ServerTokens(tmp_path / "vault", lambda: datetime(2026, 1, 1, tzinfo=UTC))
     tokens.add("ada", scope="hours", profile="ada", url=HTTPS, days=None)
     (tmp_path / "vault" / "server_tokens.json").chmod(0o644)
@@ -122,7 +122,7 @@ def test_tokens_that_others_can_read_are_refused(tmp_path: Path) -> None:
 
 
 def test_each_token_has_an_allowance_of_its_own() -> None:
-    """A minute's calls, and the seconds to wait when they are used."""
+    """Each token has a minute's calls, and then a number of seconds to wait."""
     clock = FakeClock()
     allowance = Allowance(clock, 2)
     assert [allowance.take("a") for _ in range(3)] == [0.0, 0.0, 60.0]
@@ -132,7 +132,7 @@ def test_each_token_has_an_allowance_of_its_own() -> None:
 
 
 def test_tokens_that_cannot_be_read_or_written_are_a_short_error(tmp_path: Path) -> None:
-    """A folder in the place of a file, a file in the place of the folder, a disk without room."""
+    """So is a folder in place of the file, a file in place of the folder, or a full disk."""
     (tmp_path / "file").touch(0o600)
     (tmp_path / "vault").mkdir(0o700)
     (tmp_path / "vault" / "server_tokens.json").mkdir(0o700)

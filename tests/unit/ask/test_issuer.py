@@ -1,4 +1,4 @@
-"""Tokens of a company's issuer: which count, whose they are, and when its keys are asked for."""
+"""Tokens of a company's issuer: which are valid, whose they are, when its keys are fetched."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ SCOPES = {name: Scope(name) for name in ("hours", "all")}
 
 ISSUER = Issuer(keys={"one": make_key(), "rsa": make_key("RS256")})
 STRANGER = Issuer(keys={"one": make_key(), "rsa": make_key("RS256"), "other": make_key()})
-"""Says that it is the issuer, and has other keys."""
+"""Claims to be the issuer, but has other keys."""
 
 
 class Desk:
-    """A server's view of an issuer, by a clock that a test moves."""
+    """A server's view of an issuer, with a clock that a test moves."""
 
     def __init__(self, issuer: Issuer = ISSUER, **rules: ClaimRule) -> None:
         self.issuer = issuer
@@ -78,7 +78,7 @@ def desk() -> Desk:
 
 @pytest.mark.parametrize("key_id", ["one", "rsa"])
 def test_a_token_of_the_issuer_is_a_caller(desk: Desk, key_id: str) -> None:
-    """Scope and profile are those of its claims; it ends when it says."""
+    """The token's claims give the caller's scope and profile, and the time it ends."""
     claims = ISSUER.claim(URL)
     found = desk.verify(ISSUER.sign(claims, key_id, typ="at+jwt"))
     assert found is not None
@@ -99,7 +99,7 @@ def with_header(**header: Any) -> Callable[[], str]:
 
 NOW = int(time.time())
 GOOD = ISSUER.sign(ISSUER.claim(URL, exp=NOW + 86_400))
-"""For as long as the tests take: it is made before all of them."""
+"""Valid while the tests run: it is made before all of them."""
 ATTACKS: dict[str, Callable[[], str]] = {
     "nothing": lambda: "",
     "no token": lambda: "eyJ.eyJ.e",
@@ -168,13 +168,13 @@ ATTACKS: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_other_tokens_are_none(desk: Desk, name: str) -> None:
-    """Whatever is wrong with them, and whatever is right."""
+    """Any single fault makes a token invalid, whatever else about it is right."""
     assert desk.verify(GOOD)
     assert desk.verify(ATTACKS[name]()) is None
 
 
 def test_what_is_wrong_with_a_signed_token_is_told_to_the_servers_owner(desk: Desk) -> None:
-    """Of a person who signed in and has no scope; of made-up tokens nothing."""
+    """The owner hears of a person who signed in without a scope, but not of made-up tokens."""
     desk.verify(attack(scope=None)())
     desk.verify(attack(scope="hours all")())
     desk.verify(attack(sub="../ada")())
@@ -188,7 +188,7 @@ def test_what_is_wrong_with_a_signed_token_is_told_to_the_servers_owner(desk: De
 
 
 def test_values_of_claims_are_mapped() -> None:
-    """Groups to scopes, persons to profiles; what is not in the settings means nothing."""
+    """Groups map to scopes and persons to profiles; a value not in the settings is refused."""
     desk = Desk(
         scope=ClaimRule("groups", {"g-1": "all", "g-2": "all", "g-3": "hours"}),
         profile=ClaimRule("oid", {"7f": "ada", "80": "default"}),
@@ -212,7 +212,7 @@ def test_values_of_claims_are_mapped() -> None:
 
 
 def test_keys_are_kept_and_asked_for_again_when_one_is_unknown() -> None:
-    """Once for many tokens, once in half a minute for tokens with made-up keys."""
+    """Keys are fetched once for many tokens, and once per half minute for unknown keys."""
     issuer = Issuer(keys={"one": make_key()})
     desk = Desk(issuer)
     token = issuer.sign(issuer.claim(URL))
@@ -220,7 +220,7 @@ def test_keys_are_kept_and_asked_for_again_when_one_is_unknown() -> None:
     assert desk.fetched == 1
     issuer.keys["two"] = make_key()
     new = issuer.sign(issuer.claim(URL), "two")
-    assert desk.verify(new) is None  # Asked a moment ago.
+    assert desk.verify(new) is None  # The keys were fetched a moment ago.
     desk.clock.sleep(RETRY_S)
     assert desk.verify(new)
     for number in range(20):
@@ -229,7 +229,7 @@ def test_keys_are_kept_and_asked_for_again_when_one_is_unknown() -> None:
 
 
 def test_a_key_that_is_withdrawn_ends() -> None:
-    """Within ten minutes, with the tokens that it signed."""
+    """A withdrawn key, and the tokens that it signed, end within ten minutes."""
     issuer = Issuer(keys={"one": make_key(), "two": make_key()})
     desk = Desk(issuer)
     token = issuer.sign(issuer.claim(URL))
@@ -242,7 +242,7 @@ def test_a_key_that_is_withdrawn_ends() -> None:
 
 
 def test_an_issuer_out_of_reach_closes_what_is_not_known() -> None:
-    """New keys at once, known ones after an hour; told once, and open again with its answer."""
+    """New keys fail at once, known ones after an hour, with one warning; its answer ends this."""
     issuer = Issuer(keys={"one": make_key()})
     desk = Desk(issuer)
     token = issuer.sign(issuer.claim(URL))
@@ -266,7 +266,7 @@ def test_an_issuer_out_of_reach_closes_what_is_not_known() -> None:
 
 
 def test_calls_that_wait_for_keys_ask_once() -> None:
-    """Fifty at the same moment."""
+    """Fifty simultaneous calls fetch the keys once."""
     desk = Desk()
 
     async def verify_all() -> None:
@@ -290,7 +290,7 @@ DESCRIPTIONS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_a_description_that_cannot_be_right_gives_no_keys(name: str) -> None:
-    """Nothing is asked of an address that is not encrypted."""
+    """No address without encryption is contacted."""
 
     def get(url: str) -> Any:
         assert url.startswith("https://")
@@ -301,7 +301,7 @@ def test_a_description_that_cannot_be_right_gives_no_keys(name: str) -> None:
 
 
 def test_both_places_of_a_description_are_known() -> None:
-    """OpenID Connect puts it behind the path, RFC 8414 before it."""
+    """OpenID Connect puts the description behind the path, RFC 8414 before it."""
     asked: list[str] = []
 
     def get(url: str) -> Any:
@@ -319,7 +319,7 @@ def test_both_places_of_a_description_are_known() -> None:
 
 
 def test_keys_that_sign_nothing_of_ours_are_left_out() -> None:
-    """Shared secrets, keys to encrypt with, other algorithms, weak and broken ones."""
+    """Shared secrets, encryption keys, other algorithms, and weak or broken keys are ignored."""
     good = publish(ISSUER.keys["rsa"], "good", alg="PS256")
     listed = [
         {"kty": "oct", "kid": "secret", "k": "c2VjcmV0", "alg": "HS256"},

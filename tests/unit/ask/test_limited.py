@@ -1,4 +1,4 @@
-"""What scopes show and hide, case by case; ``test_filtered_copy.py`` asks by chance."""
+"""What scopes show and hide, case by case; ``test_filtered_copy.py`` tests at random."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NARROW = [
 
 
 def ask(path: Path, reach: Reach, question: Any = None, sql: Any = "") -> Reply:
-    """One request, as its worker runs it; a connection of its own each time."""
+    """Run one request like its worker; each has its own connection."""
     value = {"kind": type(question).__name__, **asdict(question)} if question else None
     request = Request(
         str(path),
@@ -60,7 +60,7 @@ def ask(path: Path, reach: Reach, question: Any = None, sql: Any = "") -> Reply:
 
 
 def build_scope(kind: str, columns: Sequence[str], **keys: Any) -> Scope:
-    """A scope as the configuration has it."""
+    """A scope as the configuration writes it."""
     return parse_scope("test", {"rows": kind, "columns": list(columns), "sql": True, **keys})
 
 
@@ -81,7 +81,7 @@ def build_reach(scope: Scope, viewer: Viewer) -> Reach:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two accounts of three people; each has one entry in each project."""
+    """Two accounts of three people, who each have one entry in each project."""
     return EXAMPLE.write(tmp_path_factory.mktemp("example") / "warehouse.duckdb")
 
 
@@ -101,7 +101,7 @@ VIEWER = Viewer({1: 2}, {1: frozenset({3})}, {1: frozenset({1})})
     ids=str,
 )
 def test_rows_are_those_of_the_caller(whole: Path, keys: Any, expected: set[Any]) -> None:
-    """By account and person; of the manager also what others record on their project."""
+    """Rows match account and person; a manager also sees what others record on their project."""
     scope = parse_scope("test", {"columns": ["time_entries.*"], "sql": True, **keys})
     sql = "SELECT DISTINCT account_id, user__id FROM time_entries"
     reply = ask(whole, build_reach(scope, VIEWER), sql=sql)
@@ -109,7 +109,7 @@ def test_rows_are_those_of_the_caller(whole: Path, keys: Any, expected: set[Any]
 
 
 def test_what_is_hidden_answers_as_what_is_not_there(whole: Path) -> None:
-    """Tables, columns, views, and the file's own name; also with columns alone limited."""
+    """Tables, columns, views and the file's own name, also if only columns are limited."""
     for kind in ("all", "own"):
         reach = build_reach(build_scope(kind, NARROW), VIEWER)
         for hidden, unknown in (
@@ -137,7 +137,7 @@ def test_what_is_hidden_answers_as_what_is_not_there(whole: Path) -> None:
 
 
 def test_a_field_that_harvest_adds_is_not_shown(whole: Path) -> None:
-    """Neither where a table is limited by name alone, nor by account; without a limit it is."""
+    """A limit of any kind, on tables or accounts, hides a new field; without a limit it shows."""
     for keys, is_shown in (({"tables": ["clients"]}, False), ({"accounts": [1]}, False)):
         reply = ask(whole, Reach(parse_scope("test", keys)), DescribeTable("clients"))
         assert ("brand_new" in str(reply.rows)) is is_shown
@@ -151,14 +151,14 @@ def test_no_statement_where_it_is_off(whole: Path) -> None:
 
 
 def test_amounts_need_rates_that_are_shown(whole: Path) -> None:
-    """Hours divide an amount into a rate: without rates there are no amounts."""
+    """An amount divided by hours gives the rate, so without rates there are no amounts."""
     for columns, has_amount in ((WIDE, True), (NARROW, False)):
         reply = ask(whole, build_reach(build_scope("own", columns), VIEWER), SumTime())
         assert ("amount" in [name for name, _ in reply.columns]) is has_amount
 
 
 def test_a_scope_of_rows_without_a_person_shows_none(whole: Path) -> None:
-    """It fails closed."""
+    """A scope of rows without a known person fails closed."""
     reach = Reach(build_scope("own", WIDE))
     assert ask(whole, reach, ListRecords("time_entries")).rows == ()
     assert ask(whole, reach, ListRecords("clients")).rows == ()
@@ -166,7 +166,7 @@ def test_a_scope_of_rows_without_a_person_shows_none(whole: Path) -> None:
 
 @pytest.mark.parametrize("stem", ["harvest", "Harvest_Models", "asked"])
 def test_a_file_may_be_called_as_a_schema(tmp_path: Path, stem: str) -> None:
-    """Its tables are found, by their schema too, and nothing else is within reach."""
+    """Its tables are found, with their schema too, and nothing else is within reach."""
     path = EXAMPLE.write(tmp_path / "first.duckdb").rename(tmp_path / f"{stem}.duckdb")
     for reach in (Reach(), build_reach(build_scope("all", NARROW), VIEWER)):
         assert ask(path, reach, ListRecords("clients")).rows
@@ -186,7 +186,7 @@ def test_a_file_may_be_called_as_a_schema(tmp_path: Path, stem: str) -> None:
 
 
 def read_settings(path: Path) -> list[Any]:
-    """What keeps a connection to a file from reaching anything else."""
+    """The settings that keep a connection to a file from reaching anything else."""
     with open_locked(path, ("harvest",), memory_mb=100, threads=1) as connection:
         found: list[Any] = connection.execute(
             "SELECT name, value FROM duckdb_settings() WHERE name IN (SELECT unnest(?)) ORDER BY 1",

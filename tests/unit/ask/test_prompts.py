@@ -13,14 +13,14 @@ PROMPTS = read_prompts()
 
 
 def test_they_are_the_questions_of_the_documentation() -> None:
-    """The file in the package is generated from docs/questions.md and in step with it."""
+    """The package's file is generated from docs/questions.md and matches it."""
     assert FILE.read_text() == build_prompts()
     assert len(PROMPTS) == 10
 
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_models_are_asked_where_they_were_built(name: str) -> None:
-    """The query on models if all of its models are there, else the one on tables."""
+    """A prompt queries the models if all of its models exist, and the tables otherwise."""
     prompt = PROMPTS[name]
     marts = re.findall(r"harvest_models\.(\w+)", prompt.of_models)
     assert prompt.of_models in prompt.build_text("harvest", ["clients", *marts])
@@ -28,7 +28,7 @@ def test_models_are_asked_where_they_were_built(name: str) -> None:
 
 
 def test_the_queries_are_of_the_dataset_that_is_asked() -> None:
-    """Under another name, both schemas are named after it."""
+    """If the dataset has another name, both schemas are named after it."""
     for prompt in PROMPTS.values():
         marts = re.findall(r"harvest_models\.(\w+)", prompt.of_models)
         for tables in ((), marts):

@@ -1,4 +1,4 @@
-"""The guard of callers' own SQL: attacks are refused, ordinary questions pass."""
+"""The guard on callers' own SQL refuses attacks, and lets ordinary questions pass."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tests.support.questions import ORDINARY, REACHING_OUT, Faults, find_faults
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
-    """What the lists of statements showed."""
+    """The faults that the lists of statements revealed."""
     return find_faults(tmp_path_factory.mktemp("asked"))
 
 
 def test_statements_that_reach_out_are_refused(faults: Faults) -> None:
-    """Files, settings, writing, other databases: refused, and nothing changes on the disk."""
+    """Files, settings, writes and other databases are refused, and the disk is unchanged."""
     assert faults.not_refused == {}
     assert not faults.is_changed
     assert len(REACHING_OUT) >= 80
 
 
 def test_ordinary_questions_pass(faults: Faults) -> None:
-    """What analysts ask of a warehouse is not in the way of the guard."""
+    """The guard lets pass what analysts ask of a warehouse."""
     assert faults.not_answered == {}
     assert len(ORDINARY) >= 100

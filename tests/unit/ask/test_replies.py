@@ -1,4 +1,4 @@
-"""Answers as agents get them: within their limit, and never stuck."""
+"""Replies to agents: within their size limit, and never a dead end."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from harvest_source.ask.statement_guard import StatementRefused
 
 
 def answer(*rows: tuple[Any, ...], columns: int = 2) -> Answer:
-    """A list with a cursor behind each row."""
+    """A list with a cursor after each row."""
     names = tuple(f"c{at}" for at in range(columns))
     cursors = tuple(str(at) for at in range(len(rows)))
     return Answer(names, ("VARCHAR",) * columns, rows, None, cursors=cursors)
 
 
 def measure(found: Answer) -> int:
-    """Characters of both copies of a reply."""
+    """The characters of both copies of a reply."""
     return 2 * len(json.dumps(build_reply(found)))
 
 
 @pytest.mark.parametrize("letter", ["n", '"', "\u4e2d", "\n"])
 def test_one_row_that_is_too_long_is_shortened(letter: str) -> None:
-    """The list goes on behind it; numbers stay whole."""
+    """The row's texts are cut and the list continues after it; numbers stay whole."""
     long = (letter * 20_000, [letter * 20_000], 7, letter * 20_000)
     found = fit(answer(long, (1, 2, 3, 4), columns=4))
     assert measure(found) <= MAX_CHARACTERS
@@ -36,19 +36,19 @@ def test_one_row_that_is_too_long_is_shortened(letter: str) -> None:
 
 
 def test_the_last_row_has_nothing_behind_it() -> None:
-    """Shortened, and the list ends."""
+    """A last row that is cut still ends the list."""
     found = fit(answer(("n" * 60_000, "")))
     assert (found.is_cut, found.has_more, found.cursor) == (True, False, None)
 
 
 def test_names_of_columns_count() -> None:
-    """What no row would fit beside is refused."""
+    """Column names so long that no row fits beside them are refused."""
     with pytest.raises(StatementRefused, match="too many columns"):
         fit(answer(("",) * 4000, columns=4000))
 
 
 def test_nothing_is_cut_that_fits() -> None:
-    """Short answers are as they were."""
+    """A short answer is returned unchanged."""
     short = answer(("a", 1), ("b", 2))
     assert fit(short) is short
     assert fit(answer()).rows == ()

@@ -1,4 +1,4 @@
-"""Scopes as the configuration has them: what they show, and which are refused."""
+"""Scopes from the configuration: what they show, and which are refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_without_a_limit_all_is_shown() -> None:
 
 
 def test_columns_are_an_allow_list() -> None:
-    """Named ones, or the declared ones of a table; other tables do not exist."""
+    """Named columns, or a table's declared columns, are shown; other tables do not exist."""
     scope = parse_scope("hours", {"columns": ["time_entries.id", "clients.*"]})
     assert scope.find_columns("time_entries") == frozenset({"id"})
     of_clients = scope.find_columns("clients") or frozenset()
@@ -51,7 +51,7 @@ def test_columns_are_an_allow_list() -> None:
 
 
 def test_money_has_to_be_named_where_rows_are_of_people() -> None:
-    """Harvest shows people their hours, and not what these cost or bring."""
+    """Harvest shows people their hours, but not what these cost or earn."""
     for kind in ("own", "managed"):
         listed = ["time_entries.*", "users.*", "projects.*"]
         scope = parse_scope("mine", {"rows": kind, "columns": listed})
@@ -66,7 +66,7 @@ def test_money_has_to_be_named_where_rows_are_of_people() -> None:
 
 
 def test_child_tables_and_models_have_to_be_named() -> None:
-    """A model mixes tables; who names tables means those."""
+    """A model mixes tables, so a scope that names tables does not include models."""
     of_accounts = parse_scope("one", {"accounts": [1]})
     assert of_accounts.find_columns("harvest__budgets") == frozenset()
     assert "amount" in (of_accounts.find_columns("invoices__line_items") or ())
@@ -109,7 +109,7 @@ def test_what_is_not_understood_is_refused(keys: Any, words: str) -> None:
 
 
 def test_no_column_of_a_model_reveals_a_cost_that_is_hidden() -> None:
-    """Every model's column whose description speaks of cost or margin needs the cost rate shown."""
+    """A model's column whose description mentions cost or margin requires the cost rate shown."""
     models = yaml.safe_load(MARTS.read_text())["models"]
     for model in models:
         for column in model["columns"]:
@@ -120,7 +120,7 @@ def test_no_column_of_a_model_reveals_a_cost_that_is_hidden() -> None:
             if "currency of the account" in words or column["data_type"] == "boolean":
                 continue
             if "without" in column["name"]:
-                continue  # Says how much has no rate, and no rate.
+                continue  # It says how much has no rate, but reveals none.
             with pytest.raises(ConfigError, match="is computed from"):
                 parse_scope("test", {"columns": [name]})
             shown = [name, "time_entries.cost_rate", "time_entries.billable_rate"]
@@ -138,7 +138,7 @@ def test_no_column_of_a_model_reveals_a_cost_that_is_hidden() -> None:
     ],
 )
 def test_a_rate_is_shown_with_what_is_computed_of_it_or_not_at_all(shown: str, hidden: str) -> None:
-    """Whatever the model calls it; a margin needs both rates."""
+    """Whatever the model calls the rate; a margin requires both rates."""
     with pytest.raises(ConfigError, match=f"computed from time_entries.{hidden}"):
         parse_scope("test", {"columns": [shown]})
     parse_scope("test", {"columns": [shown, f"time_entries.{hidden}"]})
@@ -148,7 +148,7 @@ def test_a_rate_is_shown_with_what_is_computed_of_it_or_not_at_all(shown: str, h
 
 
 def test_models_that_reveal_rates_have_these_columns() -> None:
-    """A column that was renamed would be shown unnoticed."""
+    """If a column was renamed, its rate would be shown unnoticed."""
     for table, names in COMPUTED["time_entries.billable_rate"].items():
         assert not table.startswith("report_") or names <= find_declared(table)
     models = yaml.safe_load(MARTS.read_text())["models"]
@@ -159,6 +159,6 @@ def test_models_that_reveal_rates_have_these_columns() -> None:
 
 
 def test_an_unknown_scope_is_refused() -> None:
-    """With the names of those that there are."""
+    """The error names the scopes that exist."""
     with pytest.raises(ConfigError, match="hours"):
         choose_scope(parse_scopes({"hours": {"tables": ["clients"]}}), "hour")

@@ -1,4 +1,4 @@
-"""Sums of time, from the model of time entries where it can stand for the table."""
+"""Sums of time, from the model of time entries where it can replace the table."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ MODEL = ("harvest_models.harvest__time_entries",)
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The small warehouse, without a sync that is recorded and without the model."""
+    """The small warehouse, with neither a recorded sync nor the model."""
     with duckdb.connect(str(make_warehouse(tmp_path / "warehouse.duckdb"))) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
 
 def ask(connection: Any, *by: str, where: tuple[str, ...] = (), **fields: Any) -> Reply:
-    """Sum time as the worker does."""
+    """Sum time like the worker."""
     question = SumTime(by, where=tuple(parse_filter(each) for each in where), **fields)
     value = {"kind": "SumTime", **asdict(question)}
     return run(connection, Request("", "harvest", SCHEMAS, question=value))
 
 
 def build_models(connection: Any) -> None:
-    """As ``transform`` leaves them."""
+    """Build the models that ``transform`` leaves."""
     for statement in MODELS_OF_ENTRIES:
         connection.execute(statement)
 
 
 @pytest.mark.parametrize("by", [(), ("person",), ("client", "month"), ("task", "project", "week")])
 def test_table_and_model_give_the_same(connection: duckdb.DuckDBPyConnection, by: Any) -> None:
-    """Columns and rows are alike; the answer says which was read."""
+    """Table and model give the same columns and rows; the answer says which was read."""
     of_table = ask(connection, *by, where=("user__name=Bo", "billable=true"), start="2026-01-05")
     build_models(connection)
     of_model = ask(connection, *by, where=("user__name=Bo", "billable=true"), start="2026-01-05")
@@ -70,14 +70,14 @@ def test_table_and_model_give_the_same(connection: duckdb.DuckDBPyConnection, by
 def test_a_model_that_may_be_older_is_not_read(
     connection: duckdb.DuckDBPyConnection, change: str
 ) -> None:
-    """After a sync or a removal, and where its age is not known, the table answers."""
+    """After a sync or a removal, or if the model's age is unknown, the table answers."""
     build_models(connection)
     connection.execute(change)
     assert ask(connection, "person").tables == TABLE
 
 
 def test_filters_may_use_the_names_of_either(connection: duckdb.DuckDBPyConnection) -> None:
-    """Agents see both; a filter that the model lacks is asked of the table."""
+    """Agents see both names; a filter that the model lacks is applied to the table."""
     assert ask(connection, where=("person_name=Ann",)).tables == TABLE
     build_models(connection)
     expected = ask(connection, where=("user__name=Ann",)).rows
