@@ -36,7 +36,7 @@ def fetch(response: httpx.Response, sent: list[httpx.Request] | None = None) -> 
 
 
 def test_accounts_are_asked_for_with_token_and_user_agent() -> None:
-    """No account header: none is chosen yet."""
+    """The request has no account header: no account is chosen yet."""
     sent: list[httpx.Request] = []
     rows = [
         {"id": 9001, "name": "Acme plans", "product": "forecast"},
@@ -61,13 +61,13 @@ def test_accounts_are_asked_for_with_token_and_user_agent() -> None:
     ],
 )
 def test_odd_answers_are_errors(body: Any) -> None:
-    """Never an empty list of accounts."""
+    """An odd answer is never an empty list of accounts."""
     with pytest.raises(ResponseError, match="the list of accounts"):
         fetch(httpx.Response(200, json=body))
 
 
 def test_names_are_fit_to_print() -> None:
-    """An account's name is typed by people, and printed in errors."""
+    """People type account names, and errors print them."""
     row = {"id": 1, "name": "A\x1b[31m\nB" + "c" * 200, "product": None}
     account = fetch(httpx.Response(200, json={"accounts": [row]}))[0]
     assert account.name.startswith("A [31m Bccc")
@@ -76,19 +76,19 @@ def test_names_are_fit_to_print() -> None:
 
 
 def test_a_refused_token_is_an_auth_error() -> None:
-    """The identity host answers as the API does."""
+    """The identity host answers like the API."""
     with pytest.raises(AuthError, match="the list of accounts"):
         fetch(httpx.Response(401))
 
 
 def test_forecast_is_left_out() -> None:
-    """The first of the list is often Forecast's."""
+    """Forecast's account is often the first in the list."""
     assert harvest_accounts([PLANS, ACME]) == [ACME]
     assert choose_account([PLANS, ACME]) == ACME
 
 
 def test_of_several_none_is_guessed() -> None:
-    """All are named, so that one can be chosen."""
+    """The error names all accounts, so that one can be chosen."""
     with pytest.raises(ConfigError) as caught:
         choose_account([PLANS, ACME, LABS])
     assert str(caught.value) == (
@@ -105,6 +105,6 @@ def test_of_several_none_is_guessed() -> None:
     ],
 )
 def test_none_is_a_matter_of_signing_in(accounts: list[Account], said: str) -> None:
-    """The token works, for nothing of ours."""
+    """A token without a Harvest account is valid, but useless here."""
     with pytest.raises(AuthError, match=said):
         choose_account(accounts)

@@ -1,4 +1,4 @@
-"""Tokens that can be used but not read."""
+"""Tokens that can be sent but not read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOKEN = "1234567.pt.very-secret"
 
 
 def test_the_token_is_sent_as_a_header() -> None:
-    """Never in the query, where logs would keep it."""
+    """The token is never in the query, where logs would keep it."""
     sent: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -30,7 +30,7 @@ def test_the_token_is_sent_as_a_header() -> None:
 
 @pytest.mark.parametrize("token", [f" {TOKEN}", f"{TOKEN}\n", f"\t{TOKEN} \r\n"])
 def test_blanks_around_it_are_dropped(token: str) -> None:
-    """A file or a copied line ends with one."""
+    """A file or a copied line often ends with a blank."""
     request = httpx.Request("GET", "https://h")
     next(BearerToken(token).auth_flow(request))
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
@@ -51,14 +51,14 @@ def test_blanks_around_it_are_dropped(token: str) -> None:
     ],
 )
 def test_what_is_no_token_is_refused(token: str) -> None:
-    """Before it is sent, and without being repeated."""
+    """The text is refused before it is sent, and not repeated."""
     with pytest.raises(ConfigError) as caught:
         BearerToken(token)
     assert "very-secret" not in str(caught.value)
 
 
 def test_it_cannot_be_read() -> None:
-    """repr, str, format and vars are what ends up in logs and traces."""
+    """repr, str, format and vars end up in logs and traces, so none has the token."""
     token = BearerToken(TOKEN)
     assert repr(token) == "BearerToken(***)"
     for text in (str(token), f"{token}", f"{token!r}", str(vars(token))):
@@ -66,7 +66,7 @@ def test_it_cannot_be_read() -> None:
 
 
 def test_it_cannot_be_pickled_or_copied() -> None:
-    """A pickle of it would be the token in a file."""
+    """A pickled token would be a token in a file."""
     token = BearerToken(TOKEN)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="cannot be pickled or copied"):

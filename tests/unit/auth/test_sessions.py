@@ -1,4 +1,4 @@
-"""Accounts are opened once, and leaving does not wait for one that is being opened."""
+"""Accounts are opened once, and leaving does not wait for one that is still opening."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.meeting import Meeting
 
 
 def test_leaving_does_not_wait_for_an_account_that_is_being_opened() -> None:
-    """Ctrl-C, or a warehouse that cannot be opened, while Harvest is silent; then it is dropped."""
+    """Leaving while Harvest is silent (Ctrl-C, an unopenable warehouse) drops the request."""
     asked, answer, dropped, ended = (threading.Event() for _ in range(4))
 
     def handler(_: httpx.Request) -> httpx.Response:
@@ -61,7 +61,7 @@ def test_an_account_that_opens_after_the_last_reader_left_is_closed() -> None:
 
 
 class SilentTransport(httpx.BaseTransport):
-    """Answers nothing until it is closed."""
+    """A transport that answers nothing until it is closed."""
 
     def __init__(self) -> None:
         self.asked, self.closed = threading.Event(), threading.Event()
@@ -89,14 +89,14 @@ def test_leaving_ends_a_request_that_opens_an_account() -> None:
 
 
 def user(request: httpx.Request) -> httpx.Response:
-    """``users/me`` of whichever account."""
+    """Answer ``users/me`` for any account."""
     return httpx.Response(200, json={"id": 1, "access_roles": ["administrator"]})
 
 
 def hold_back(
     asked: threading.Event, answer: threading.Event
 ) -> Callable[[httpx.Request], httpx.Response]:
-    """A server that says that it was asked, and answers when it is told to."""
+    """A server that signals each request, and answers when *answer* is set."""
 
     def wait(request: httpx.Request) -> httpx.Response:
         asked.set()
@@ -112,7 +112,7 @@ def open_sessions(handler: Callable[[httpx.Request], httpx.Response]) -> Session
 
 
 def test_requests_are_counted_while_accounts_are_opened() -> None:
-    """Progress asks for the number from another thread than the one that opens accounts."""
+    """Progress reads the number in another thread than the one that opens accounts."""
     sessions, over = open_sessions(user), threading.Event()
     failures: list[BaseException] = []
 
@@ -136,7 +136,7 @@ def test_requests_are_counted_while_accounts_are_opened() -> None:
 
 
 def test_counting_requests_does_not_wait_for_an_answer() -> None:
-    """While Harvest is silent, progress goes on."""
+    """Progress continues while Harvest is silent."""
     asked, answer = threading.Event(), threading.Event()
     sessions = open_sessions(hold_back(asked, answer))
     opening = threading.Thread(target=sessions.open, args=(1,))
@@ -167,7 +167,7 @@ def test_accounts_are_opened_at_the_same_time_and_each_of_them_once() -> None:
 
 
 def test_sessions_tell_when_every_allowance_has_room() -> None:
-    """One account that used up its allowance is a pause, though another one is read meanwhile."""
+    """An account that used up its allowance is a pause, even if another is read meanwhile."""
     sessions = open_sessions(user)
     assert sessions.until_free_s() == 0, "no account is open"
     busy, _ = sessions.open(1), sessions.open(2)
@@ -179,7 +179,7 @@ def test_sessions_tell_when_every_allowance_has_room() -> None:
 
 
 def test_an_account_that_refuses_its_owner_is_explained_and_the_other_opens() -> None:
-    """403 on what every role may read is about person and account, and not about modules."""
+    """A 403 on what every role may read is about person and account, not about modules."""
 
     def refuse_one(request: httpx.Request) -> httpx.Response:
         if request.headers["Harvest-Account-Id"] == "1":
@@ -211,11 +211,11 @@ def test_an_account_that_refuses_its_owner_is_explained_and_the_other_opens() ->
 def test_an_owner_without_roles_may_be_an_administrator(
     me: dict[str, object], roles: tuple[str, ...]
 ) -> None:
-    """``is_admin`` is the form from before 2022 (quirk 16); roles win over it."""
+    """``is_admin`` is the form used before 2022 (quirk 16); roles take precedence over it."""
     assert parse_owner({"id": 7, **me}).access_roles == roles
 
 
 def test_a_name_shows_no_control_characters() -> None:
-    """It is printed on terminals, and its owner chose it."""
+    """The owner chooses the name, and terminals print it."""
     owner = parse_owner({"id": 7, "first_name": "Ada\x1b[2J\n", "last_name": None})
     assert owner.name == "Ada [2J"

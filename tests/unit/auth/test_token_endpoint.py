@@ -1,4 +1,4 @@
-"""The token endpoint: what is sent, what an answer means, and what a refusal says."""
+"""The token endpoint: the request, the meaning of its answer, and the words of a refusal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def build(handler: Handler, *, app: App = APP, **options: Any) -> TokenEndpoint:
 
 
 def grant(**fields: Any) -> dict[str, Any]:
-    """An answer as Harvest's docs show it."""
+    """An answer as in Harvest's docs."""
     return {
         "access_token": "new-access",
         "refresh_token": "new-refresh",
@@ -60,7 +60,7 @@ def grant(**fields: Any) -> dict[str, Any]:
 
 
 def answer(status: int = 200, **fields: Any) -> Handler:
-    """Answers every request alike."""
+    """Answer every request with the same response."""
     return lambda _: httpx.Response(status, json=grant(**fields) if status == 200 else fields)
 
 
@@ -74,7 +74,7 @@ def refuse(call: Callable[[], object], kind: type[HarvestError]) -> str:
 
 
 def test_a_refresh_sends_the_app_and_the_refresh_token() -> None:
-    """As a form, to the identity host, with the User-Agent and without any other token."""
+    """A form goes to the identity host, with the User-Agent and without any other token."""
     sent: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -100,7 +100,7 @@ def test_a_refresh_sends_the_app_and_the_refresh_token() -> None:
 
 @pytest.mark.parametrize("verifier", [None, "proof"])
 def test_a_code_is_redeemed(verifier: str | None) -> None:
-    """With PKCE's verifier only where the login sent a challenge."""
+    """PKCE's verifier is sent only if the sign-in sent a challenge."""
     sent: list[dict[str, str]] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -121,7 +121,7 @@ def test_a_code_is_redeemed(verifier: str | None) -> None:
 
 
 def test_new_tokens_have_their_dates() -> None:
-    """The life is counted from the moment of asking: earlier than Harvest's own count."""
+    """The life counts from the request, which is earlier than Harvest's own count."""
     assert build(answer()).refresh(OLD) == Tokens(
         "new-access", "new-refresh", START + 14 * DAY, START
     )
@@ -129,13 +129,13 @@ def test_new_tokens_have_their_dates() -> None:
 
 @pytest.mark.parametrize("missing", [{"refresh_token": None}, {"refresh_token": ""}])
 def test_without_a_new_refresh_token_the_old_one_stays(missing: dict[str, Any]) -> None:
-    """Harvest's docs show the same one again; another server may leave it out."""
+    """Harvest's docs return the same one again; another server may omit it."""
     assert build(answer(**missing)).refresh(OLD).refresh_token == "old-refresh"
 
 
 @pytest.mark.parametrize("value", [None, 0, -1, "soon", 1.5, 10**12, "9" * 5000, True])
 def test_an_implausible_life_is_no_life(value: Any) -> None:
-    """Then only a 401 says that the token has ended."""
+    """Then only a 401 shows that the token has expired."""
     assert build(answer(expires_in=value)).refresh(OLD).expires_at is None
 
 
@@ -158,13 +158,13 @@ def test_a_life_may_be_text(value: Any) -> None:
     ],
 )
 def test_tokens_that_cannot_be_used_are_no_answer(fields: dict[str, Any]) -> None:
-    """Stored, they would replace ones that work."""
+    """If they were stored, they would replace tokens that work."""
     message = refuse(lambda: build(answer(**fields)).refresh(OLD), ResponseError)
     assert "without a usable one" in message
 
 
 def test_half_an_answer_is_told_from_a_wrong_one() -> None:
-    """The first is asked for again, the second not."""
+    """A truncated answer is requested again, a wrong one is not."""
     body = json.dumps(grant()).encode()
     with pytest.raises(TruncatedBody):
         parse_tokens(body[:-5], START, "/token")
@@ -174,7 +174,7 @@ def test_half_an_answer_is_told_from_a_wrong_one() -> None:
 
 @pytest.mark.parametrize("status", [400, 401])
 def test_a_refused_refresh_token_ends_the_login(status: int) -> None:
-    """The message ends with the way out that the caller knows."""
+    """The message ends with the caller's remedy."""
     endpoint = build(answer(status, error="invalid_grant"), remedy="Do this: that")
     message = refuse(lambda: endpoint.refresh(OLD), SignInError)
     assert "refused the refresh token (invalid_grant)" in message
@@ -182,7 +182,7 @@ def test_a_refused_refresh_token_ends_the_login(status: int) -> None:
 
 
 def test_a_refused_code_ends_the_sign_in() -> None:
-    """It is good once: the way out is another sign-in."""
+    """A code works once, so the remedy is another sign-in."""
     endpoint = build(answer(400, error="invalid_grant"), remedy="not for this")
     message = refuse(lambda: endpoint.redeem("the-code"), SignInError)
     assert "refused the code" in message
@@ -209,14 +209,14 @@ def test_a_refused_app_is_told_from_a_refused_login(
 
 
 def test_another_refusal_is_an_error_of_the_request() -> None:
-    """The login may well be in order."""
+    """The sign-in may well be valid."""
     message = refuse(lambda: build(answer(404, error="not_found")).refresh(OLD), ResponseError)
     assert "404 on /api/v2/oauth2/token" in message
 
 
 @pytest.mark.parametrize(("status", "kind"), [(503, ServerError), (429, RateLimitedError)])
 def test_a_token_is_not_waited_for_as_long_as_a_page(status: int, kind: type[HarvestError]) -> None:
-    """Every thread waits for it: its own limits hold, whatever those of the run are."""
+    """Every thread waits for the token, so its own limits apply, not the run's."""
     message = refuse(lambda: build(lambda _: httpx.Response(status)).refresh(OLD), kind)
     assert f"Gave up on an access token: {TOKEN_LIMITS.attempts} tries" in message
 
@@ -235,14 +235,14 @@ def test_the_path_can_be_configured() -> None:
 
 
 def test_a_plain_identity_host_is_refused() -> None:
-    """The app's secret would travel unencrypted."""
+    """The app's secret would be sent unencrypted."""
     app = App("i", "s", "http://id.getharvest.com")
     with pytest.raises(ConfigError, match="id_url"):
         build(answer(), app=app).refresh(OLD)
 
 
 def test_nothing_shows_a_secret() -> None:
-    """Reprs end up in logs."""
+    """reprs end up in logs."""
     shown = f"{APP!r} {OLD!r} {build(answer())!r}"
     for secret in ("app-secret", "old-access", "old-refresh"):
         assert secret not in shown
@@ -265,7 +265,7 @@ def test_nothing_shows_a_secret() -> None:
 def test_when_a_token_is_renewed(
     tokens: Tokens, after: timedelta, is_due: bool, is_expired: bool
 ) -> None:
-    """A day before its end, or after nine tenths of a short life; without dates, after a 401."""
+    """Renewed a day before its end, or after 90% of a short life; without dates, after a 401."""
     now: datetime = START + after
     assert (tokens.is_due(now), tokens.is_expired(now)) == (is_due, is_expired)
 
@@ -274,5 +274,5 @@ def test_when_a_token_is_renewed(
     ("text", "expected"), [("abc.-_~", True), ("a b", False), ("a\n", False), ("é", False)]
 )
 def test_what_a_header_can_carry(text: str, expected: bool) -> None:
-    """Printable ASCII without blanks."""
+    """A header carries printable ASCII without blanks."""
     assert is_token_text(text) is expected
