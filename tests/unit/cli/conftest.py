@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Set the width, in columns, that commands print for."""
+    """Set the width, in columns, for which commands print."""
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
 

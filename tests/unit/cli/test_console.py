@@ -1,4 +1,4 @@
-"""Messages and tables: whole, plain and on the right stream."""
+"""Messages and tables are complete, plain, and on the right stream."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def show(**options: object) -> None:
 
 
 def test_a_message_is_one_line_on_stderr(capsys: Capture, screen: Screen) -> None:
-    """However long it is and however narrow the screen: it can be searched and copied."""
+    """A message is never wrapped, so it can be searched for and copied."""
     screen(80)
     message = "Harvest refused the token. " * 10
     Console().error(message)
@@ -35,7 +35,7 @@ def test_a_message_is_one_line_on_stderr(capsys: Capture, screen: Screen) -> Non
 
 @pytest.mark.parametrize("message", ["[bold]loud[/]", "[sources.harvest]", ":smile:", "a [/] b"])
 def test_markup_in_a_message_is_plain_text(capsys: Capture, message: str) -> None:
-    """Names of sections and whatever Harvest sends are not taken for colours."""
+    """Section names and Harvest's texts are not parsed as colour markup."""
     console = Console()
     console.error(message)
     console.note("warning", message)
@@ -43,7 +43,7 @@ def test_markup_in_a_message_is_plain_text(capsys: Capture, message: str) -> Non
 
 
 def test_quiet_silences_notes_and_not_errors(capsys: Capture) -> None:
-    """``--quiet`` leaves the result and what is wrong."""
+    """``--quiet`` leaves the result and the errors."""
     console = Console(quiet=True)
     console.note("warning", "something to know")
     console.error("something to do")
@@ -51,7 +51,7 @@ def test_quiet_silences_notes_and_not_errors(capsys: Capture) -> None:
 
 
 def test_json_is_one_line_on_stdout(capsys: Capture) -> None:
-    """A program reads it with one call, and no screen cuts it."""
+    """A program parses it as one line, and no screen width cuts it."""
     print_json({"status": "ok", "tables": {"time_entries": 5}})
     assert capsys.readouterr().out == '{"status": "ok", "tables": {"time_entries": 5}}\n'
 
@@ -80,7 +80,7 @@ NARROW = """\
 def test_a_table_fits_the_screen(
     capsys: Capture, screen: Screen, columns: int, expected: str
 ) -> None:
-    """Numbers stand flush right, long text goes on below, lines end without blanks."""
+    """Numbers are right-aligned, long text wraps in its column, no line ends with blanks."""
     screen(columns)
     show()
     assert capsys.readouterr().out == expected
@@ -88,7 +88,7 @@ def test_a_table_fits_the_screen(
 
 @pytest.mark.parametrize("columns", [10, 40, 60])
 def test_names_and_numbers_are_never_cut(capsys: Capture, screen: Screen, columns: int) -> None:
-    """On a screen that is too narrow lines run over its edge: a part of a number misleads."""
+    """On too narrow a screen lines run over the edge, as part of a number would mislead."""
     screen(columns)
     show()
     out = capsys.readouterr().out
@@ -99,24 +99,24 @@ def test_names_and_numbers_are_never_cut(capsys: Capture, screen: Screen, column
 
 @pytest.mark.usefixtures("screen")
 def test_a_pipe_has_no_edge(capsys: Capture) -> None:
-    """In a file or a pipe a line is as long as a wide screen's: nothing has to fit there."""
+    """In a file or pipe a line is as long as needed: there is no screen to fit."""
     show()
     assert "Harvest answered 500 three times in a row\n" in capsys.readouterr().out
 
 
 def test_a_pipe_gets_no_colours(capsys: Capture) -> None:
-    """Colours are for terminals: whatever reads a pipe gets the text alone."""
+    """Colours are for terminals; a pipe gets only the text."""
     show()
     assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_table_without_rows_has_its_headings(capsys: Capture) -> None:
-    """Nothing found is not nothing printed."""
+    """A result without rows still prints its headings."""
     print_table(("Account", "Name"), ())
     assert "Account   Name" in capsys.readouterr().out
 
 
 def test_markup_in_a_cell_is_plain_text(capsys: Capture) -> None:
-    """A client named ``[red]`` is shown as that."""
+    """A client named ``[red]`` is shown by that name."""
     print_table(("Client",), [("[red] & [/] sons",)])
     assert "[red] & [/] sons" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""``--log-format json``: one object on each line, one line for each table and one for the run."""
+"""``--log-format json``: one object per line, one line per table and one for the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_lines(capsys: Capture) -> list[dict[str, Any]]:
 
 
 def build_report() -> SyncReport:
-    """A run in which one table of each kind of ending is."""
+    """A run whose tables end in each possible way."""
     log = RunLog()
     for table in ("clients", "invoices", "projects", "roles"):
         log.note_times(table, 7, START, LATER)
@@ -45,7 +45,7 @@ def build_report() -> SyncReport:
 
 
 def test_each_table_has_a_line_with_its_times_and_the_run_has_the_last(capsys: Capture) -> None:
-    """Read, failed, skipped and unproven tables; then what the exit code says, once."""
+    """Tables read, failed, skipped and unproven; then, once, what the exit code means."""
     console = Console(log=JsonLog(FakeClock()))
     show_sync(console, build_report())
     assert console.log is not None
@@ -79,7 +79,7 @@ def test_a_run_without_a_report_has_its_line(capsys: Capture) -> None:
 
 
 def test_json_on_stdout_is_independent_of_the_log(capsys: Capture) -> None:
-    """``--json`` beside it: the one object on stdout, the lines on stderr."""
+    """With ``--json``, stdout has the one object, and stderr the lines."""
     console = Console(as_json=True, log=JsonLog(FakeClock()))
     show_sync(console, build_report())
     captured = capsys.readouterr()
@@ -100,5 +100,5 @@ def test_json_on_stdout_is_independent_of_the_log(capsys: Capture) -> None:
 def test_the_log_is_chosen_before_the_command_line_is_parsed(
     arguments: list[str], wanted: bool
 ) -> None:
-    """So a mistake in it is a line of the log, too."""
+    """So that a mistake in the command line is a line of the log too."""
     assert wants_json_log(arguments) is wanted

@@ -1,4 +1,4 @@
-"""Commands that are imported when they are called."""
+"""Commands that are imported only when they are called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ assert isinstance(main.commands, LateCommands)
 
 @pytest.mark.parametrize(("name", "summary"), main.commands.list_summaries())
 def test_the_summary_is_that_of_the_command(name: str, summary: str) -> None:
-    """``--help`` says of each what its own help begins with, under its own name."""
+    """``--help`` summarizes each command with the first line of its own help."""
     command = main.commands[name]
     assert isinstance(command, click.Command)
     assert (command.name, command.get_short_help_str(100)) == (name, summary)
@@ -24,7 +24,7 @@ def test_the_summary_is_that_of_the_command(name: str, summary: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"]])
 def test_other_commands_are_not_imported(arguments: list[str]) -> None:
-    """Neither for the list of all commands, nor for one of them."""
+    """Neither the list of all commands nor one command imports the others."""
     code = (
         "import sys; from harvest_source.cli.main import run;"
         f"code = run({arguments!r});"

@@ -28,7 +28,7 @@ WHOLE = (
 @pytest.mark.parametrize("width", [40, 80, 100, 140])
 @pytest.mark.parametrize("message", MESSAGES)
 def test_no_word_command_path_or_address_is_broken(message: str, width: int) -> None:
-    """They can be copied; nothing is lost, and lines fit unless one such thing is longer."""
+    """They can be copied; nothing is lost, and lines fit unless one such word is longer."""
     lines = lay_out("error", message, width).splitlines()
     assert " ".join(" ".join(lines).split()) == f"error: {message}"
     for whole in WHOLE:
@@ -41,11 +41,11 @@ def test_no_word_command_path_or_address_is_broken(message: str, width: int) -> 
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_the_remedy_begins_a_line(message: str) -> None:
-    """What happened, then what to do, below it."""
+    """What happened comes first; what to do begins a line below it."""
     lines = lay_out("error", message, 100).splitlines()
     assert any(line.startswith(("       Make", "       Close", "       To")) for line in lines)
 
 
 def test_a_message_without_a_remedy_is_one_paragraph() -> None:
-    """A short one is a line."""
+    """A short message is one line."""
     assert lay_out("warning", "The clocks differ.", 80) == "warning: The clocks differ."

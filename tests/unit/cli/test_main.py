@@ -1,4 +1,4 @@
-"""What the process ends with, and what people are told, for every kind of end."""
+"""The exit code and the message for every way in which the process ends."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from harvest_source.exit_codes import ExitCode
     ],
 )
 def test_an_error_of_ours_has_its_code_and_its_own_words(error: HarvestError, code: int) -> None:
-    """The codes of the contract."""
+    """The exit codes are those of the contract."""
     assert explain_error(error) == (code, "x")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
 def test_an_interrupt_is_130(error: BaseException) -> None:
-    """And says that nothing was lost."""
+    """The message says that the same command continues."""
     code, message = explain_error(error)
     assert code == int(ExitCode.INTERRUPTED) == 130
     assert "the same command goes on from here" in message
 
 
 def test_an_error_that_an_interrupt_led_to_is_an_interrupt() -> None:
-    """dlt closes what still runs, and raises errors of its own on the way."""
+    """dlt closes what is still running, and raises its own errors meanwhile."""
     error = RuntimeError("pool is closed")
     error.__context__ = KeyboardInterrupt()
     assert explain_error(error)[0] == ExitCode.INTERRUPTED
 
 
 def test_anything_else_is_a_bug_of_ours() -> None:
-    """Exit code 1, its type, and how to report it; not its text, which may hold a secret."""
+    """Exit code 1 names the type and how to report it, not the text, which may hold a secret."""
     code, message = explain_error(ZeroDivisionError("secret"))
     assert code == 1
     assert "bug in harvest-source: ZeroDivisionError" in message
@@ -60,7 +60,7 @@ def test_anything_else_is_a_bug_of_ours() -> None:
 
 
 def test_a_command_line_that_cannot_be_parsed_names_the_help() -> None:
-    """Exit code 2, click's own words, and where to look them up."""
+    """Exit code 2 has click's own message, and where to look up the options."""
     context = click.Context(click.Command("sync"), info_name="harvest-source sync")
     code, message = explain_error(click.UsageError("No such option: --tables.", context))
     assert (code, message) == (2, "No such option: --tables. See: harvest-source sync --help")

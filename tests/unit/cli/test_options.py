@@ -1,4 +1,4 @@
-"""How command lines are parsed: defaults, names, and the options that every command takes."""
+"""How command lines are parsed: defaults, names, and options that every command accepts."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ EVERY_COMMAND = {command.name: command for command in (*COMMANDS, *auth.commands
 
 
 def parse(command: click.Command, *arguments: str) -> dict[str, Any]:
-    """The values that *command* would be called with."""
-    # Below the group, as people call it: click keeps what it first learns of a command's --help.
+    """The values with which *command* would be called."""
+    # As people call it, below the group: click caches its first result for a command's --help.
     group = click.Context(main, obj=Context(), **main.context_settings)
     return command.make_context(str(command.name), list(arguments), parent=group).params
 
 
 @pytest.mark.parametrize("name", PLACES)
 def test_the_defaults_of_a_warehouse(name: str) -> None:
-    """Every command that opens a warehouse opens the same one when nothing is said."""
+    """Every command that opens a warehouse opens the same one by default."""
     found = parse(EVERY_COMMAND[name])
     assert (found["destination"], found["dataset"], found["account"]) == ("duckdb", "harvest", ())
     assert (found["database"], found["pipeline"]) == (None, None), "they depend on --sandbox"
 
 
 def test_repeatable_options_keep_their_order() -> None:
-    """Tables, columns and accounts may each be named several times."""
+    """Tables, columns and accounts may each be given several times."""
     found = parse(
         sync, "--table", "users", "--table", "roles", "--exclude", "users.email", "--account", "7"
     )
@@ -48,32 +48,32 @@ def test_repeatable_options_keep_their_order() -> None:
 def test_deletes_is_once_a_day_unless_said(
     arguments: tuple[str, ...], expected: bool | None
 ) -> None:
-    """Without the option the audit decides by its own schedule."""
+    """Without the option, the audit follows its own schedule."""
     assert parse(sync, *arguments)["deletes"] is expected
 
 
 @pytest.mark.parametrize("command", [sync, verify])
 def test_removals_have_a_limit(command: click.Command) -> None:
-    """Both commands that remove rows take the same guard with the same default."""
+    """Both commands that remove rows have the same guard with the same default."""
     assert parse(command)["max_deletes"] == "20%"
     assert parse(command, "--max-deletes", "100%")["max_deletes"] == "100%"
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a b", "", "ä?"])
 def test_a_pipeline_is_the_name_of_a_folder(name: str) -> None:
-    """What would be taken for a path, or is none, is refused before anything is made."""
+    """A name that is a path, or no folder's name, is refused before anything is created."""
     with pytest.raises(click.BadParameter, match="names a folder"):
         parse(check, "--pipeline", name)
 
 
 @pytest.mark.parametrize("name", ["harvest", "harvest-2", "ernte_ü"])
 def test_names_that_a_pipeline_may_have(name: str) -> None:
-    """Letters of any alphabet, digits, ``-`` and ``_``."""
+    """A name has letters of any alphabet, digits, ``-`` and ``_``."""
     assert parse(check, "--pipeline", name)["pipeline"] == name
 
 
 def test_a_dataset_is_not_empty() -> None:
-    """An empty name would be taken for dlt's default."""
+    """dlt would replace an empty name by its default."""
     with pytest.raises(click.BadParameter, match="cannot be empty"):
         parse(check, "--dataset", "  ")
 
@@ -91,7 +91,7 @@ def take(context: Context, **said: Any) -> Context:
 
 
 def test_common_options_add_up() -> None:
-    """What stands before the command's name holds as well as what stands after it."""
+    """An option before the command's name applies as well as one after it."""
     context = take(take(Context(), as_json=True), quiet=True)
     assert (context.console.as_json, context.console.quiet) == (True, True)
 
@@ -103,11 +103,11 @@ def test_the_last_profile_counts() -> None:
 
 
 def test_without_a_profile_the_configuration_decides() -> None:
-    """No key is set that would win over the configured profile."""
+    """No key is set that would override the configured profile."""
     assert take(Context()).settings == {}
 
 
 def test_a_profile_has_a_name_that_can_be_a_file() -> None:
-    """It names a file of the vault and a section of the configuration."""
+    """The name is a file in the vault and a section in the configuration."""
     with pytest.raises(ConfigError, match="profile"):
         take(Context(), profile="../other")

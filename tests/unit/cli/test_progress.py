@@ -1,4 +1,4 @@
-"""What people see while a run is under way."""
+"""What people see during a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 2000
 
 @dataclass
 class Clock:
-    """Never waits."""
+    """A clock that never waits."""
 
     at: float = 0.0
     sent: list[float] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Clock:
 def read(
     board: Board, clock: Clock, pages: int, *, latency_s: float, rate_limit: int | None
 ) -> Iterator[tuple[float, float | None]]:
-    """Read *pages* pages, eight at a time; yields the time and the estimate."""
+    """Read *pages* pages, eight at a time; yield the time and the estimate."""
     limiter = general_limiter(clock, rate_limit)  # type: ignore[arg-type]
     free = [0.0] * 8
     rows = pages * PAGE
@@ -55,7 +55,7 @@ def read(
     ids=["long", "short", "slow answers", "a part of the limit"],
 )
 def test_the_time_left_is_right(pages: int, latency_s: float, rate_limit: int | None) -> None:
-    """From a tenth of the way on within 30 % of what it took, by a simulated clock."""
+    """After a tenth of a run the estimate is within 30 % of the real time left (simulated)."""
     clock, activity = Clock(), Activity()
     board = Board(activity, clock.monotonic)
     activity.allowed = (rate_limit or GENERAL[0], GENERAL[1])
@@ -69,7 +69,7 @@ def test_the_time_left_is_right(pages: int, latency_s: float, rate_limit: int | 
 
 
 def test_a_line_names_phase_requests_rows_and_time_left() -> None:
-    """Thousands have separators; what is not known is left out."""
+    """Thousands have separators; unknown parts are omitted."""
     clock, activity = Clock(), Activity()
     board = Board(activity, clock.monotonic)
     assert write_line(board) == "progress: reading, 0 requests"
@@ -84,7 +84,7 @@ def test_a_line_names_phase_requests_rows_and_time_left() -> None:
 
 
 def test_columns_keep_their_width() -> None:
-    """The line does not jump while numbers grow."""
+    """The line does not jump as numbers grow."""
     clock, activity = Clock(), Activity()
     board = Board(activity, clock.monotonic)
     before = [len(each) for each in board.describe()[:2]]
@@ -95,7 +95,7 @@ def test_columns_keep_their_width() -> None:
 
 
 def test_every_phase_is_named() -> None:
-    """The graver one of two; the process that holds the file by its PID."""
+    """The more serious of two phases is named, and the process that holds the file, by PID."""
     clock, activity = Clock(), Activity(Phase.COMPARING)
     board = Board(activity, clock.monotonic)
     assert write_line(board).startswith("progress: comparing, ")
@@ -112,6 +112,6 @@ def test_every_phase_is_named() -> None:
 
 
 def test_durations() -> None:
-    """Hours, minutes, seconds."""
+    """A duration has hours, minutes and seconds, and days if needed."""
     assert write_duration(201) == "0:03:21"
     assert write_duration(90_061) == "1 d 1:01:01"

@@ -41,7 +41,7 @@ def compare(check: str, here: str, there: str, **fields: Any) -> Comparison:
 
 
 def show_all(name: str) -> None:
-    """One report of each command, as a large account has it."""
+    """Print a report of one command, as for a large account."""
     log = RunLog()
     log.warn("Two clocks differ by 400 s, and the earlier one counts. Set this machine's clock.")
     if name == "sync":
@@ -82,7 +82,7 @@ def show_all(name: str) -> None:
 
 
 class Stream(io.TextIOWrapper):
-    """A standard stream of one encoding, a terminal or a pipe."""
+    """A standard stream with one encoding, a terminal or a pipe."""
 
     def __init__(self, encoding: str, *, is_terminal: bool) -> None:
         self.bytes = io.BytesIO()
@@ -102,7 +102,7 @@ Render = Callable[..., tuple[str, str]]
 
 @pytest.fixture
 def render(monkeypatch: pytest.MonkeyPatch) -> Iterator[Render]:
-    """What a command prints on stdout and stderr."""
+    """A function that returns what a command prints on stdout and stderr."""
     for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
     streams: list[Stream] = []
@@ -134,11 +134,11 @@ COMMANDS = pytest.mark.parametrize("name", ["sync", "check", "status", "verify"]
 @COMMANDS
 @pytest.mark.parametrize("columns", [80, 100, 140])
 def test_lines_fit_the_screen(render: Render, name: str, columns: int) -> None:
-    """Nothing is cut, no figure and no name is broken, and no line is folded."""
+    """Nothing is cut, no figure or name is broken, and no line exceeds the screen."""
     out, err = render(name, columns=columns, NO_COLOR="1")
     assert "\u2026" not in out + err
     assert "\x1b[3" not in out + err, "colours"
-    out, err = (re.sub(r"\x1b\[[\d;]*m", "", each) for each in (out, err))  # Bold is no colour.
+    out, err = (re.sub(r"\x1b\[[\d;]*m", "", each) for each in (out, err))  # Bold is not a colour.
     whole = {
         "sync": (LONG, FIGURES[2]),
         "check": (LONG,),
@@ -152,7 +152,7 @@ def test_lines_fit_the_screen(render: Render, name: str, columns: int) -> None:
 
 @COMMANDS
 def test_a_terminal_has_colours_unless_told(render: Render, name: str) -> None:
-    """``NO_COLOR`` and pipes get text alone."""
+    """With ``NO_COLOR``, a terminal gets no colours either."""
     out, err = render(name, columns=100)
     assert "\x1b[" in out + err
     out, err = render(name, columns=100, NO_COLOR="1")
@@ -161,7 +161,7 @@ def test_a_terminal_has_colours_unless_told(render: Render, name: str) -> None:
 
 @COMMANDS
 def test_a_pipe_gets_plain_text(render: Render, name: str) -> None:
-    """One line for each message, no colours, no edge."""
+    """Each message is one line, without colours or wrapping."""
     out, err = render(name)
     assert "\x1b" not in out + err
     assert all(
@@ -172,7 +172,7 @@ def test_a_pipe_gets_plain_text(render: Render, name: str) -> None:
 
 @COMMANDS
 def test_an_old_encoding_gets_no_escapes(render: Render, name: str) -> None:
-    """In cp1252, which Windows' consoles and pipes have, rules are of hyphens."""
+    """In cp1252, the encoding of Windows consoles and pipes, rules are hyphens."""
     out, err = render(name, encoding="cp1252")
     assert "\\u" not in out + err
     assert "-----" in out

@@ -1,4 +1,4 @@
-"""What people see of ``harvest-source auth``."""
+"""What ``harvest-source auth`` prints for people."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def login(*accounts: Account, overruled_by: str = "", **fields: Any) -> LoginRep
 def test_an_address_stands_whole_on_its_line(
     capsys: Capture, screen: Screen, by_hand: bool
 ) -> None:
-    """However long it is: it has to be copied."""
+    """The address is never broken, however long it is, because people copy it."""
     screen(80)
     show_address(URL, by_hand=by_hand)
     captured = capsys.readouterr()
@@ -58,7 +58,7 @@ def test_an_address_stands_whole_on_its_line(
 
 
 def test_a_login_says_who_and_where(capsys: Capture) -> None:
-    """One line; no token in it."""
+    """The login is one line, without a token."""
     show_login(Console(), login())
     captured = capsys.readouterr()
     assert captured.out == (
@@ -68,7 +68,7 @@ def test_a_login_says_who_and_where(capsys: Capture) -> None:
 
 
 def test_a_login_without_an_account_says_neither(capsys: Capture) -> None:
-    """The accounts are listed, none is chosen."""
+    """The accounts are listed, and none is chosen."""
     show_login(Console(), login(ACME, LABS, account_id=None, account_name="", user="", roles=()))
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "ok: signed in, profile default"
@@ -77,7 +77,7 @@ def test_a_login_without_an_account_says_neither(capsys: Capture) -> None:
 
 
 def test_a_login_that_is_not_used_is_warned_of(capsys: Capture) -> None:
-    """A credential of the configuration comes first."""
+    """A credential in the configuration takes precedence."""
     show_login(Console(), login(overruled_by="SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"))
     assert "ACCESS_TOKEN still counts before this sign-in" in capsys.readouterr().err
 
@@ -101,7 +101,7 @@ def test_accounts_are_a_table(capsys: Capture, screen: Screen, columns: int) -> 
 
 
 def test_a_dead_sign_in_says_why(capsys: Capture) -> None:
-    """The error on stderr, what is known on stdout; empty lines are left out."""
+    """The error is on stderr, the known facts on stdout; empty lines are omitted."""
     error = AuthError("Harvest refused the token.")
     show_status(Console(), StatusReport("work", SignInState.DEAD, "/vault", error=error))
     captured = capsys.readouterr()
@@ -112,13 +112,13 @@ def test_a_dead_sign_in_says_why(capsys: Capture) -> None:
 
 @pytest.mark.parametrize("state", SignInState)
 def test_every_state_has_words(capsys: Capture, state: SignInState) -> None:
-    """A new state must be given some."""
+    """Every state has a text, so a new state needs one."""
     show_status(Console(), StatusReport("work", state, "/vault"))
     assert " state " in capsys.readouterr().out
 
 
 def test_a_logout_says_that_harvest_still_knows_the_login(capsys: Capture) -> None:
-    """It was forgotten here; only Harvest can revoke it."""
+    """The sign-in is forgotten here; only Harvest can revoke it."""
     show_logout(Console(), "work", was_there=True)
     captured = capsys.readouterr()
     assert captured.out == "ok: profile work is forgotten here\n"
@@ -127,14 +127,14 @@ def test_a_logout_says_that_harvest_still_knows_the_login(capsys: Capture) -> No
 
 
 def test_a_logout_without_a_login_is_no_failure(capsys: Capture) -> None:
-    """Nothing to revoke either."""
+    """There is nothing to revoke either."""
     show_logout(Console(), "work", was_there=False)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("ok: profile work was not signed in\n", "")
 
 
 def test_every_report_has_a_json_form(capsys: Capture) -> None:
-    """One object each, and nothing on stderr."""
+    """Each report is one object, and stderr is empty."""
     console = Console(as_json=True)
     show_login(console, login(overruled_by="somewhere"))
     show_accounts(console, [account_dict(ACME, 1001)])

@@ -1,4 +1,4 @@
-"""What people see of a check."""
+"""What a check prints for people."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ WIDER = """\
 def test_a_line_for_each_finding(
     capsys: Capture, screen: Screen, columns: int, expected: str
 ) -> None:
-    """Details go on below where the screen is narrow; names never do."""
+    """Details wrap if the screen is narrow; names never do."""
     screen(columns)
     show_check(Console(), REPORT)
     captured = capsys.readouterr()
@@ -58,6 +58,6 @@ def test_a_line_for_each_finding(
 
 
 def test_json_is_the_report(capsys: Capture) -> None:
-    """One object with every finding."""
+    """The report is one object with every finding."""
     show_check(Console(as_json=True), REPORT)
     assert json.loads(capsys.readouterr().out) == REPORT.as_dict()

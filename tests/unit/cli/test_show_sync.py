@@ -61,7 +61,7 @@ as of {START:%H:%M:%S} UTC
 
 @pytest.mark.parametrize("columns", [80, 100, 140])
 def test_the_table_and_the_last_line(capsys: Capture, screen: Screen, columns: int) -> None:
-    """The same on every screen: a table fits, the last line is never broken."""
+    """The output is the same on every screen: a table fits, the last line is never broken."""
     screen(columns)
     show_sync(Console(), report())
     captured = capsys.readouterr()
@@ -70,7 +70,7 @@ def test_the_table_and_the_last_line(capsys: Capture, screen: Screen, columns: i
 
 
 def test_tables_without_news_are_counted(capsys: Capture) -> None:
-    """An hourly run shows what changed, and no line for each table that did not."""
+    """An hourly run lists only the tables that changed, and counts the others."""
     quiet = TableCount(0, 0, {1000001: (0, 0)})
     show_sync(Console(), report(tables={"roles": ROLES, "clients": quiet, "tasks": quiet}))
     lines = capsys.readouterr().out.splitlines()
@@ -80,7 +80,7 @@ def test_tables_without_news_are_counted(capsys: Capture) -> None:
 
 
 def test_quiet_is_one_line_with_the_time(capsys: Capture) -> None:
-    """When it ended, rows, and as of when the rows are complete."""
+    """The line has the end time, the rows, and the time as of which they are complete."""
     show_sync(Console(quiet=True), report())
     captured = capsys.readouterr()
     (line,) = captured.out.splitlines()
@@ -91,7 +91,7 @@ def test_quiet_is_one_line_with_the_time(capsys: Capture) -> None:
 
 
 def test_several_accounts_have_a_column(capsys: Capture) -> None:
-    """Rows of one table are told apart by account, and the last line names both."""
+    """Accounts have separate lines per table, and the last line names both accounts."""
     entries = TableCount(12, 0, {1000001: (10, 0), 1000002: (2, 0)})
     show_sync(Console(), report(account_ids=(1000001, 1000002), tables={"time_entries": entries}))
     lines = capsys.readouterr().out.splitlines()
@@ -103,7 +103,7 @@ def test_several_accounts_have_a_column(capsys: Capture) -> None:
 
 
 def test_what_went_wrong_is_on_stderr(capsys: Capture) -> None:
-    """Warnings, skipped tables, the audit, then errors: each on a line of its own."""
+    """Warnings, skipped tables, the audit, then errors: each on its own line."""
     log = RunLog()
     log.warn("The clocks differ.")
     log.skip("invoices", 1000001, "the role may not read it")
@@ -125,7 +125,7 @@ def test_what_went_wrong_is_on_stderr(capsys: Capture) -> None:
 
 
 def test_what_runs_to_come_read_is_said(capsys: Capture) -> None:
-    """How many parents of how many, for which table, until when, and how to read all now."""
+    """The message has table, parents left and in total, the last date, and how to read all now."""
     log = RunLog()
     log.unasked["invoice_payments", 1000001] = Unasked(450, 500, START + timedelta(days=7))
     show_sync(Console(), report(log))
@@ -148,7 +148,7 @@ def test_what_runs_to_come_read_is_said(capsys: Capture) -> None:
 
 
 def test_a_run_without_tables_prints_its_last_line(capsys: Capture) -> None:
-    """There is no empty table."""
+    """No empty table is printed."""
     show_sync(Console(), report(tables={}, errors=(DestinationError("Full."),)))
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("error: 0 rows of account 1000001, into acme.duckdb, ")
@@ -165,6 +165,6 @@ def test_json_is_the_report_and_nothing_else(capsys: Capture) -> None:
 
 
 def test_the_last_line_names_the_destination() -> None:
-    """Where there is no file, the destination's name says where the rows went."""
+    """Without a file, the destination's name says where the rows went."""
     target = Target("postgres", None, "harvest_raw", "harvest")
     assert ", into postgres, dataset harvest_raw: " in summarise(report(target=target))

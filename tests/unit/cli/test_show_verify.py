@@ -1,4 +1,4 @@
-"""What people see of a verification."""
+"""What a verification prints for people."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ UTC, 7 requests, 2.5 s
 
 
 def test_one_line_for_each_check_and_what_differs_below(capsys: Capture, screen: Screen) -> None:
-    """Sums by currency, the share that was compared; names beside ids; when it was true."""
+    """Lines have sums by currency and the share compared; below are names, ids and the time."""
     screen(100)
     show_verify(Console(), report(*EQUAL, *DIFFERENT))
     captured = capsys.readouterr()
@@ -75,7 +75,7 @@ def test_one_line_for_each_check_and_what_differs_below(capsys: Capture, screen:
 
 @pytest.mark.parametrize("columns", [30, 60, 80, 100, 140])
 def test_figures_are_whole_at_any_width(capsys: Capture, screen: Screen, columns: int) -> None:
-    """A sum that is cut short would be read as another sum."""
+    """A truncated sum would be read as another sum."""
     screen(columns)
     show_verify(Console(), report(*EQUAL, *DIFFERENT))
     out = capsys.readouterr().out
@@ -86,7 +86,7 @@ def test_figures_are_whole_at_any_width(capsys: Capture, screen: Screen, columns
 
 
 def test_a_table_that_failed_is_never_said_to_be_equal(capsys: Capture) -> None:
-    """The last line begins with what was not compared, and says "0 differ" of nothing."""
+    """The last line begins with what was not compared, and does not say "0 differ"."""
     found = report(*EQUAL)
     found.run_log.fail("invoices", 1000001, ServerError("Gave up on invoices."))
     show_verify(Console(quiet=True), found)
@@ -96,14 +96,14 @@ def test_a_table_that_failed_is_never_said_to_be_equal(capsys: Capture) -> None:
 
 
 def test_nothing_compared_is_not_ok() -> None:
-    """An account of which everything failed."""
+    """If everything in an account failed, the result is an error."""
     found = report()
     found.run_log.fail("", 1000001, ServerError("Gave up on users/me."))
     assert summarise(found).startswith("error: not compared: account 1000001; nothing else was ")
 
 
 def test_no_remedy_where_nothing_differs_or_it_was_tried(capsys: Capture) -> None:
-    """``--fix`` is named when there is something that it may mend."""
+    """``--fix`` is suggested only if there is something it may fix."""
     show_verify(Console(), report(*EQUAL))
     show_verify(Console(), report(*DIFFERENT, mended=True))
     assert capsys.readouterr().err == ""
@@ -122,7 +122,7 @@ def test_warnings_and_failures_are_on_stderr(capsys: Capture) -> None:
 
 
 def test_json_is_the_report(capsys: Capture) -> None:
-    """One object with every comparison, exact figures as text."""
+    """The report is one object with every comparison, and exact figures as text."""
     show_verify(Console(as_json=True), report(*EQUAL, *DIFFERENT))
     captured = capsys.readouterr()
     assert json.loads(captured.out) == report(*EQUAL, *DIFFERENT).as_dict()
