@@ -1,4 +1,4 @@
-"""The issuer of tokens: its keys in a file and in the environment, and what cannot work."""
+"""The token issuer: its keys in a file and in the environment, and invalid settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def configure(**keys: Any) -> HarvestConfiguration:
 
 @pytest.mark.parametrize("scopes", [{"g-1": "all"}, '{"g-1": "all"}'])
 def test_an_issuer_is_a_section_or_json(scopes: Any) -> None:
-    """The environment has no sections. The address stays as it is: it is compared to the letter."""
+    """JSON is for the environment, which has no sections. The address is kept to the letter."""
     found = parse_issuer(
         configure(issuer_url=f" {URL}", issuer_scope_claim="groups", issuer_scopes=scopes)
     )
@@ -51,20 +51,20 @@ def test_an_issuer_is_a_section_or_json(scopes: Any) -> None:
     ],
 )
 def test_settings_that_cannot_work_are_refused(keys: dict[str, Any], words: str) -> None:
-    """With what to write instead, and never with a password."""
+    """The error says what to write instead, and never repeats a password."""
     with pytest.raises(ConfigError, match=words) as caught:
         parse_issuer(configure(**keys))
     assert "secret" not in str(caught.value)
 
 
 def test_values_of_claims_are_no_keys_of_ours() -> None:
-    """Sections whose names are the user's own are one key; others are looked into."""
+    """A section whose names are the user's own is one key; other sections are walked."""
     section = {"issuer_scopes": {"g-1": "all"}, "issuer_profiles": {"a": "b"}, "x": {"y": 1}}
     assert list(iter_paths(section)) == [("issuer_scopes",), ("issuer_profiles",), ("x", "y")]
 
 
 def test_words_are_split_where_the_standard_has_words() -> None:
-    """A group's name may hold a blank."""
+    """Only the scope claim is split into words: a group's name may contain a blank."""
     assert ClaimRule("scope").read({"scope": "openid all"}) == {"openid", "all"}
     assert ClaimRule("groups").read({"groups": "openid all"}) == {"openid all"}
     assert ClaimRule("sub", never="default").read({"sub": "default"}) == frozenset()

@@ -1,4 +1,4 @@
-"""Values of the configuration and the command line, as people write them."""
+"""Values in the configuration and on the command line, as people write them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SPELLINGS: list[Any] = [
     "['{0}', '{1}']",
     "[{0}, {1}]",
 ]
-"""Every way to write a list of two."""
+"""Every way to write a list of two items."""
 
 
 def spell(form: Any, *items: str) -> Any:
@@ -59,7 +59,7 @@ def spell(form: Any, *items: str) -> Any:
 
 @pytest.mark.parametrize("form", SPELLINGS)
 def test_every_setting_reads_lists_alike(form: Any) -> None:
-    """What works for one list works for each: the environment can hold text only."""
+    """All list settings accept the same spellings: the environment can hold only text."""
     assert parse_list(spell(form, "a", "b")) == ["a", "b"]
     assert parse_account_ids(spell(form, "7", "8")) == (7, 8)
     assert parse_exclude(spell(form, RATE, DEFAULT_RATE)) == {RATE, DEFAULT_RATE}
@@ -70,7 +70,7 @@ def test_every_setting_reads_lists_alike(form: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, "", "  ", "[]", "[ ]", [], ()])
 def test_an_empty_list_names_nothing(value: Any) -> None:
-    """Leaving a key out and leaving it empty are the same for names."""
+    """For names, an empty key is the same as no key."""
     assert parse_list(value) == []
     assert parse_exclude(value) == parse_include(value) == parse_history(value) == frozenset()
 
@@ -82,7 +82,7 @@ def test_anything_else_is_one_item() -> None:
 
 
 def test_blank_names_are_dropped() -> None:
-    """A comma too many names nothing."""
+    """An extra comma adds no name."""
     assert parse_exclude(f"{RATE}, ,") == {RATE}
 
 
@@ -90,7 +90,7 @@ def test_blank_names_are_dropped() -> None:
     "name", ["users", "users.nothing", "nowhere.id", "users.", ".id", "x" * 999]
 )
 def test_columns_that_are_not_there_cannot_be_excluded(name: str) -> None:
-    """A misspelt name would leave the column in: it is refused, and cut in the message."""
+    """A misspelt name would leave the column in, so it is refused, and cut in the message."""
     with pytest.raises(ConfigError, match="harvest-source tables") as caught:
         parse_exclude(name)
     assert len(str(caught.value)) < 200
@@ -98,21 +98,21 @@ def test_columns_that_are_not_there_cannot_be_excluded(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["users.id", "users.updated_at", "time_entries.spent_date"])
 def test_columns_that_reading_needs_cannot_be_excluded(name: str) -> None:
-    """Key, cursor and date: without them rows cannot be merged, or are lost."""
+    """Without key, cursor or date, rows cannot be merged, or are lost."""
     with pytest.raises(ConfigError, match="cannot be excluded"):
         parse_exclude([name])
 
 
 @pytest.mark.parametrize("name", ["clients.name", "nowhere.client_key", "client_key"])
 def test_only_columns_left_out_can_be_included(name: str) -> None:
-    """The message lists those that can."""
+    """The message lists the columns that can be included."""
     with pytest.raises(ConfigError, match=r"invoices\.client_key"):
         parse_include([name])
 
 
 @pytest.mark.parametrize("name", ["time_entries", "nowhere", "company"])
 def test_tables_without_history(name: str) -> None:
-    """What is dated by itself, or does not exist, is refused with the names that work."""
+    """A table dated by itself, or unknown, is refused with the names that work."""
     with pytest.raises(ConfigError, match="projects"):
         parse_history([name])
 
@@ -130,7 +130,7 @@ def test_tables_without_history(name: str) -> None:
     ],
 )
 def test_days(value: Any, expected: date | None) -> None:
-    """As text, or as a TOML date or datetime; never with a time of day."""
+    """A day is text, or a TOML date or datetime; its time of day is dropped."""
     day = parse_date(value, "start_date")
     assert day == expected
     assert type(day) in (date, type(None))
@@ -140,14 +140,14 @@ def test_days(value: Any, expected: date | None) -> None:
     "value", ["yesterday", "2024-02-30", "2024-01-31T10:00:00Z", "31.01.2024", "P1D", 0, True, " "]
 )
 def test_what_is_not_a_day_is_refused(value: Any) -> None:
-    """By the setting's name, with a day that would work."""
+    """The error names the setting, and a day that would work."""
     with pytest.raises(ConfigError, match=r"start_date is not a day: .* 2024-01-31"):
         parse_date(value, "start_date")
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_a_day_or_refused(text: str) -> None:
-    """No text ends in a traceback."""
+    """No text causes a traceback."""
     with suppress(ConfigError):
         assert type(parse_date(text, "start_date")) in (date, type(None))
 
@@ -164,19 +164,19 @@ def test_any_text_is_a_day_or_refused(text: str) -> None:
     ],
 )
 def test_percentages(value: str, expected: str) -> None:
-    """With or without the sign; exact."""
+    """A percentage has a sign or not, and is exact."""
     assert parse_share(value) == Decimal(expected)
 
 
 @pytest.mark.parametrize("value", ["", "-1", "101", "a lot", "20%%", "nan", "inf", None, "1" * 999])
 def test_what_is_not_a_percentage_is_refused(value: Any) -> None:
-    """A share beyond 0..100 % would switch the guard off, or never let anything go."""
+    """A share outside 0..100 % would disable the guard, or block every removal."""
     with pytest.raises(ConfigError, match="--max-deletes is not a percentage"):
         parse_share(value)
 
 
 def test_tables_by_name_keep_the_order_of_the_endpoint_table() -> None:
-    """Parents come before children, however they were named; without names, the defaults."""
+    """Parents precede children in any given order; without names, the defaults apply."""
     assert [each.name for each in parse_tables(["clients", "time_entries"])] == [
         "time_entries",
         "clients",
@@ -192,7 +192,7 @@ def test_an_unknown_table_is_refused() -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [(60, 60), (300, 300), (10**9, 10**9)])
 def test_an_overlap_is_a_minute_or_more(value: int, expected: int) -> None:
-    """In seconds."""
+    """The overlap is in seconds."""
     assert parse_overlap(value) == timedelta(seconds=expected)
 
 
@@ -216,7 +216,7 @@ def test_an_overlap_is_a_minute_or_more(value: int, expected: int) -> None:
     ],
 )
 def test_numbers_out_of_range_are_refused(parse: Any, value: Any, says: str) -> None:
-    """By the setting's name, before a date overflows or a loop never waits."""
+    """The error names the setting, before a date overflows or a loop never waits."""
     with pytest.raises(ConfigError) as caught:
         parse(value)
     assert says in str(caught.value)
@@ -236,13 +236,13 @@ def test_numbers_out_of_range_are_refused(parse: Any, value: Any, says: str) -> 
 )
 @pytest.mark.parametrize("value", ["300", 300.0, True, [300]])
 def test_what_is_not_a_whole_number_is_refused(parse: Any, name: str, value: Any) -> None:
-    """A caller's values are not converted as a provider's are: a wrong type is no traceback."""
+    """Values given in Python are not converted like a provider's; a wrong type is a clear error."""
     with pytest.raises(ConfigError, match=f"{name} is not a whole number"):
         parse(value)
 
 
 def test_numbers_in_range() -> None:
-    """The smallest ones, and those that may be left out."""
+    """The smallest numbers work, and None where a setting is optional."""
     assert parse_full_walk(1) == timedelta(days=1)
     assert parse_destination_wait(0) == 0
     assert parse_audit_requests(0) == 0
@@ -273,7 +273,7 @@ def test_numbers_in_range() -> None:
     ],
 )
 def test_ids_are_read_as_people_write_them(value: object, expected: tuple[int, ...]) -> None:
-    """In order, each once."""
+    """Ids are kept in order, each once."""
     assert parse_account_ids(value) == expected
 
 
@@ -315,7 +315,7 @@ def test_ids_are_read_as_people_write_them(value: object, expected: tuple[int, .
     ],
 )
 def test_anything_else_is_refused(value: object) -> None:
-    """Early and by name: the account header would only come back as a 401."""
+    """They are refused early, by the setting's name: Harvest would only answer 401."""
     with pytest.raises(ConfigError, match="account_id"):
         parse_account_ids(value)
 
@@ -324,14 +324,14 @@ def test_anything_else_is_refused(value: object) -> None:
     "value", ["1234567.pt.very-secret", " 1234567.pt.very-secret ", ["1234567.pt.very-secret"]]
 )
 def test_a_token_in_the_wrong_place_is_recognised(value: object) -> None:
-    """Harvest's own samples once had the two swapped. It is not repeated."""
+    """Harvest's own samples once had the two swapped. The token is not repeated."""
     with pytest.raises(ConfigError, match="account_id holds an access token") as caught:
         parse_account_ids(value)
     assert "very-secret" not in str(caught.value)
 
 
 def test_another_secret_in_the_wrong_place_is_not_repeated() -> None:
-    """OAuth tokens have no shape to know them by."""
+    """OAuth tokens have no recognisable form."""
     with pytest.raises(ConfigError) as caught:
         parse_account_ids("very-secret")
     assert "very-secret" not in str(caught.value)
@@ -342,24 +342,24 @@ def test_another_secret_in_the_wrong_place_is_not_repeated() -> None:
     ["clients", "clients,", ["clients"], {"clients"}, map(str, ["clients"]), {"clients": 1}.keys()],
 )
 def test_one_table_in_any_form(value: Any) -> None:
-    """One text is one name and not its letters; what can be iterated over only once is enough."""
+    """A string is one name, not its letters; an iterator that can be read only once works too."""
     assert [each.name for each in parse_tables(value)] == ["clients"]
 
 
 @pytest.mark.parametrize("value", [12, "12", [12], {"12"}, iter(["12"])])
 def test_one_account_in_any_form(value: Any) -> None:
-    """A number is an account and not its digits."""
+    """A number is one account, not its digits."""
     assert parse_accounts(value) == (12,)
 
 
 @pytest.mark.parametrize("value", ["", " ", [""], ["clients", " "], ("",)])
 def test_an_empty_value_is_no_value_that_was_left_out(value: Any) -> None:
-    """A shell's variable that is not set would read every table, or leave out no column."""
+    """With an unset shell variable, every table would be read, or no column excluded."""
     with pytest.raises(ConfigError, match="exclude has an empty value"):
         parse_values(value, "exclude")
 
 
 @pytest.mark.parametrize("value", [None, (), [], iter(())])
 def test_no_values_are_what_was_left_out(value: Any) -> None:
-    """A collection without items is as good as none."""
+    """An empty collection counts as left out."""
     assert parse_values(value, "exclude") == []

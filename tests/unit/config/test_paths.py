@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_an_address_is_no_file(folder: Path, text: str) -> None:
-    """It would be made as a file of an odd name, which nothing else opens."""
+    """An address would create a file with an odd name, which nothing else opens."""
     with pytest.raises(ConfigError, match="takes the path of a DuckDB file"):
         build_target("duckdb", text, "harvest", "harvest")
     assert list(folder.iterdir()) == []
@@ -44,13 +44,13 @@ def test_an_address_is_no_file(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a.duckdb", "./duckdb:n", "at 12:30.duckdb", "C:\\a", "C:/a"])
 def test_files_may_have_a_colon(text: str) -> None:
-    """As on Windows behind a drive, or in a name."""
+    """A colon may follow a Windows drive, or be part of a name."""
     assert check_database(text) == Path(text)
 
 
 @pytest.mark.parametrize("text", ["x" * 300, "x" * 250, "\udcff.duckdb", "loop", "a\0b"])
 def test_what_cannot_be_a_name_is_refused(folder: Path, text: str) -> None:
-    """Too long, not UTF-8, a link to itself: said before anything is opened."""
+    """A name too long, not UTF-8, or a link to itself is refused before anything is opened."""
     (folder / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match="--database"):
         build_target("duckdb", text, "harvest", "harvest")
@@ -63,7 +63,7 @@ def make_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [os.mkfifo, make_socket])
 def test_what_is_no_file_is_not_opened(folder: Path, make: Callable[[Path], None]) -> None:
-    """To open a named pipe is to wait for ever for a writer."""
+    """Opening a named pipe waits forever for a writer."""
     make(folder / "odd")
     with pytest.raises(ConfigError, match="and no DuckDB file"):
         build_target("duckdb", "odd", "harvest", "harvest")

@@ -1,4 +1,4 @@
-"""Which settings count, by profile and by what the caller gives."""
+"""Which settings apply, by profile and by the caller's values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GENERAL, WORK = "1.pt.general-secret", "2.pt.work-secret"
 
 
 def test_defaults_hold_where_nothing_is_set() -> None:
-    """An empty configuration is no error: credentials may be in the vault."""
+    """An empty configuration is valid, because the credentials may be in the vault."""
     config = read_configuration({})
     assert (config.overlap, config.api_url, config.auth_profile) == (OVERLAP_S, API_URL, PROFILE)
     assert config.credentials.access_token is None
@@ -41,7 +41,7 @@ def test_a_callers_value_wins_and_none_does_not_count(configure: Configure) -> N
 
 @pytest.mark.parametrize("given", [{"access_token": WORK}, HarvestCredentials()])
 def test_credentials_can_be_given(configure: Configure, given: Any) -> None:
-    """As a mapping, or as the specification; they win over configured ones."""
+    """Credentials are a mapping or the specification; they override the configured ones."""
     if isinstance(given, HarvestCredentials):
         given.access_token = WORK
     configure(credentials__access_token=GENERAL)
@@ -58,7 +58,7 @@ def test_a_named_profile_has_its_own_credentials_and_accounts(configure: Configu
 
 
 def test_a_named_profile_never_falls_back_to_the_general_one(configure: Configure) -> None:
-    """A token or account of the general section would read what belongs to the other profile."""
+    """A general token or account would read what does not belong to the profile."""
     configure(credentials__access_token=GENERAL, credentials__refresh_token="r", account_id="1")
     config = read_configuration({"auth_profile": "work"})
     assert config.credentials.access_token is None
@@ -67,7 +67,7 @@ def test_a_named_profile_never_falls_back_to_the_general_one(configure: Configur
 
 
 def test_what_a_caller_gives_counts_for_a_named_profile(configure: Configure) -> None:
-    """Even an account that the general section names as well."""
+    """The caller's account applies even if the general section names it too."""
     configure(credentials__access_token=GENERAL, account_id="1")
     configure("work", credentials__access_token=WORK, account_id="2")
     given = {"auth_profile": "work", "account_id": "1", "credentials": {"access_token": "3.pt.x"}}
@@ -76,14 +76,14 @@ def test_what_a_caller_gives_counts_for_a_named_profile(configure: Configure) ->
 
 
 def test_a_profile_can_be_configured(configure: Configure) -> None:
-    """``auth_profile`` in the general section chooses as ``--profile`` does."""
+    """``auth_profile`` in the general section selects a profile like ``--profile``."""
     configure(auth_profile="work")
     configure("work", credentials__access_token=WORK)
     assert read_configuration({}).credentials.access_token == WORK
 
 
 def test_the_app_is_shared_by_profiles(configure: Configure) -> None:
-    """An app is a program and belongs to no account; a profile with an app of its own keeps it."""
+    """An app is a program and belongs to no account; a profile's own app replaces it whole."""
     configure(credentials__client_id="app", credentials__client_secret="secret")
     shared = read_profile_credentials("work")
     assert (shared.client_id, shared.client_secret) == ("app", "secret")
@@ -93,7 +93,7 @@ def test_the_app_is_shared_by_profiles(configure: Configure) -> None:
 
 
 def test_a_refresh_token_never_meets_another_app(configure: Configure) -> None:
-    """It is good with the app that it was made with, and no other."""
+    """A refresh token works only with the app for which it was issued."""
     configure(credentials__client_id="app", credentials__client_secret="secret")
     configure("work", credentials__refresh_token="r")
     assert read_profile_credentials("work").client_id is None
@@ -101,13 +101,13 @@ def test_a_refresh_token_never_meets_another_app(configure: Configure) -> None:
 
 @pytest.mark.parametrize("name", ["../work", "", "a b", "x" * 65, ".hidden"])
 def test_a_profile_that_cannot_be_named_is_refused(name: str) -> None:
-    """Its name becomes a file and a section."""
+    """The profile's name becomes a file and a section."""
     with pytest.raises(ConfigError, match="--profile"):
         read_configuration({"auth_profile": name})
 
 
 def test_a_value_that_cannot_be_read_is_named(configure: Configure) -> None:
-    """By key and wanted type, and never with the value: it may be a token in the wrong place."""
+    """The error has key and type, but not the value: it may be a token in the wrong place."""
     configure(overlap="very-secret")
     with pytest.raises(ConfigError, match="overlap is not of type int") as caught:
         read_configuration({})
@@ -115,7 +115,7 @@ def test_a_value_that_cannot_be_read_is_named(configure: Configure) -> None:
 
 
 def test_a_value_and_where_it_was_found(configure: Configure) -> None:
-    """The place is what people look for: an environment variable, or a key and its file."""
+    """The place is what people search for: an environment variable, or a key and its file."""
     configure(credentials__access_token=GENERAL)
     configure("work", account_id="2")
     place = "SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"
@@ -125,13 +125,13 @@ def test_a_value_and_where_it_was_found(configure: Configure) -> None:
 
 
 def test_sections_by_profile() -> None:
-    """As written in a TOML file."""
+    """The sections are named as in a TOML file."""
     assert name_section(PROFILE) == "sources.harvest"
     assert name_section("work") == "sources.harvest.profiles.work"
 
 
 def test_dlt_resolves_the_credentials_to_our_type(configure: Configure, tmp_path: Path) -> None:
-    """A type that is imported for type checkers only makes dlt hand out a marker in its place."""
+    """If the type was imported for type checkers only, dlt would return a marker instead."""
     configure(credentials__access_token=GENERAL, vault_path=str(tmp_path))
     config = resolve_configuration(HarvestConfiguration(), sections=("sources", "harvest"))
     assert type(config.credentials) is HarvestCredentials
@@ -153,7 +153,7 @@ def test_dlt_resolves_the_credentials_to_our_type(configure: Configure, tmp_path
 def test_a_key_given_in_python_that_nothing_reads_is_refused(
     configure: Configure, given: dict[str, Any], says: str
 ) -> None:
-    """Else excluded columns would be loaded, or another person's token used."""
+    """Otherwise excluded columns would be loaded, or another person's token used."""
     configure(credentials__access_token=GENERAL)
     with pytest.raises(ConfigError, match=says) as caught:
         read_configuration(given)
@@ -161,7 +161,7 @@ def test_a_key_given_in_python_that_nothing_reads_is_refused(
 
 
 def test_a_refresh_token_that_is_given_is_used(configure: Configure) -> None:
-    """The access token of the environment, which takes precedence over it, may be another's."""
+    """The environment's access token would take precedence, but may be another person's."""
     configure(credentials__access_token=GENERAL, credentials__client_id="app")
     credentials = read_configuration({"credentials": {"refresh_token": "r"}}).credentials
     assert (credentials.access_token, credentials.refresh_token) == (None, "r")

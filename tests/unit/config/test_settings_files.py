@@ -1,4 +1,4 @@
-"""Settings files that cannot be read: which one, and why."""
+"""Unreadable settings files: which file it is, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = f'[sources.harvest.credentials]\naccess_token = "{SECRET}"\n# Zürich\n'
 
 
 def refuse(*paths: Path) -> TomlProviderReadException:
-    """dlt's error of a provider that looks into *paths*."""
+    """dlt's error from a provider that reads *paths*."""
     names = [str(path) for path in paths]
     return TomlProviderReadException("secrets.toml", "secrets.toml", names, "unreadable")
 
@@ -32,7 +32,7 @@ def refuse(*paths: Path) -> TomlProviderReadException:
     ids=["16", "16-be", "32", "8-sig", "latin-1", "toml"],
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes, says: str) -> None:
-    """Named by its absolute path, beside one that can be read; nothing of it is repeated."""
+    """The file is named by its absolute path beside a readable one; its text is not repeated."""
     good, bad = tmp_path / "good.toml", tmp_path / "secrets.toml"
     good.write_text(TEXT, encoding="utf-8")
     bad.write_bytes(content)
@@ -43,5 +43,5 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes, says: str) -
 
 
 def test_another_error_is_not_explained(tmp_path: Path) -> None:
-    """All files are readable: dlt's own words have to do."""
+    """If all files are readable, dlt's own message remains."""
     assert explain_unreadable(refuse(tmp_path / "absent.toml")) == ""

@@ -1,4 +1,4 @@
-"""Which credential a run uses, and where its tokens are kept. Nothing is sent."""
+"""Which credential a run uses, and where its tokens are kept. No request is sent."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ Refuse = Callable[[httpx.Request], httpx.Response]
 
 
 def refuse_grant(_: httpx.Request) -> httpx.Response:
-    """The identity host's answer to a refresh token that has ended."""
+    """The identity host's answer to a refresh token that has expired."""
     return httpx.Response(400, json={"error": "invalid_grant"})
 
 
 def forbid(request: httpx.Request) -> httpx.Response:
-    """No request may be sent."""
+    """Fail, because no request may be sent."""
     raise AssertionError(request.url)
 
 
 class Choice:
-    """Chooses a sign-in and keeps what was warned of."""
+    """Chooses a sign-in and records the warnings."""
 
     def __init__(self, transport: Refuse = forbid) -> None:
         self.warnings: list[str] = []
@@ -60,12 +60,12 @@ class Choice:
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Vault:
-    """The configured vault, to put logins into."""
+    """The configured vault, for saving logins."""
     return Vault(tmp_path / "vault")
 
 
 def save(vault: Vault, account: str, profile: str = PROFILE, **fields: Any) -> None:
-    """Put a login of an app into the vault."""
+    """Save an app's login in the vault."""
     given: dict[str, Any] = {
         "tokens": Tokens("access-secret", "refresh-secret"),
         "client_id": "login-app",
@@ -83,12 +83,12 @@ def authorization(auth: httpx.Auth) -> str:
 
 
 def block_vault(tmp_path: Path) -> None:
-    """Make the vault's folder impossible to create, for root as well."""
+    """Make the vault's folder impossible to create, even for root."""
     (tmp_path / "vault").write_text("a file")
 
 
 def test_without_any_credential_the_three_ways_to_one_are_named() -> None:
-    """Token in a file or the environment, sign-in, and the sandbox."""
+    """The ways are a token in a file or the environment, a sign-in, and the sandbox."""
     with pytest.raises(ConfigError) as caught:
         Choice().choose()
     for word in ("secrets.toml", f"{VARIABLE}ACCESS_TOKEN", "auth login", "--sandbox"):
@@ -96,7 +96,7 @@ def test_without_any_credential_the_three_ways_to_one_are_named() -> None:
 
 
 def test_an_access_token_comes_first(configure: Configure, vault: Vault) -> None:
-    """Before a refresh token and a saved login; the one that is not used is named."""
+    """It precedes a refresh token and a saved login; the unused credential is named."""
     save(vault, "7")
     configure(credentials__access_token=TOKEN, credentials__refresh_token=SEED, **APP)
     found = Choice().choose()
@@ -115,7 +115,7 @@ def test_an_access_token_comes_first(configure: Configure, vault: Vault) -> None
 def test_a_token_of_the_caller_is_not_said_to_come_from_the_environment(
     configure: Configure,
 ) -> None:
-    """An error that names the wrong place sends people to mend the wrong token."""
+    """An error with the wrong place would make people replace the wrong token."""
     configure(credentials__access_token=TOKEN)
     found = Choice().choose(credentials={"access_token": "2.pt.given"})
     assert authorization(found.auth) == "Bearer 2.pt.given"
@@ -123,14 +123,14 @@ def test_a_token_of_the_caller_is_not_said_to_come_from_the_environment(
 
 
 def test_an_access_token_that_cannot_work_is_refused(configure: Configure) -> None:
-    """An empty one is no reason to go on to the next credential."""
+    """After an empty one, the next credential is not tried."""
     configure(credentials__access_token=" ", credentials__refresh_token=SEED, **APP)
     with pytest.raises(ConfigError, match="access token is empty"):
         Choice().choose()
 
 
 def test_a_refresh_token_comes_before_a_saved_login(configure: Configure, vault: Vault) -> None:
-    """What it is exchanged for is kept in the vault, under the profile."""
+    """The vault keeps the tokens that it is exchanged for, under the profile."""
     save(vault, "7")
     configure(credentials__refresh_token=SEED, **APP)
     choice = Choice()
@@ -144,7 +144,7 @@ def test_a_refresh_token_comes_before_a_saved_login(configure: Configure, vault:
 
 
 def test_a_refused_refresh_token_is_named_by_its_place(configure: Configure) -> None:
-    """The way out is a new one in the same place, or a sign-in."""
+    """The remedy is a new one in the same place, or a sign-in."""
     configure(credentials__refresh_token=SEED, **APP)
     found = Choice(refuse_grant).choose()
     with pytest.raises(SignInError, match=f"{VARIABLE}REFRESH_TOKEN.*auth login"):
@@ -153,7 +153,7 @@ def test_a_refused_refresh_token_is_named_by_its_place(configure: Configure) -> 
 
 @pytest.mark.parametrize("token", [" ", "two words", "line\nend", "é"])
 def test_a_refresh_token_that_cannot_work_is_refused(configure: Configure, token: str) -> None:
-    """It is not repeated."""
+    """The error does not repeat it."""
     configure(credentials__refresh_token=token, **APP)
     with pytest.raises(ConfigError, match=r"credentials\.refresh_token is empty, or holds blanks"):
         Choice().choose()
@@ -162,7 +162,7 @@ def test_a_refresh_token_that_cannot_work_is_refused(configure: Configure, token
 def test_where_the_vault_cannot_be_written_no_token_is_exchanged(
     configure: Configure, tmp_path: Path
 ) -> None:
-    """Nothing is sent; the message names both settings that make a place."""
+    """Nothing is sent; the error names both settings that would keep the token."""
     block_vault(tmp_path)
     configure(credentials__refresh_token=SEED, **APP)
     choice = Choice()
@@ -177,7 +177,7 @@ def test_where_the_vault_cannot_be_written_no_token_is_exchanged(
 
 
 def test_a_caller_that_does_not_exchange(configure: Configure, vault: Vault) -> None:
-    """The access token that is kept is used while it lasts; without one nothing is tried."""
+    """The kept access token is used while it is valid; without one, nothing is tried."""
     configure(credentials__refresh_token=SEED, **APP)
     config = read_configuration({})
     choice = Choice()
@@ -199,7 +199,7 @@ def test_a_caller_that_does_not_exchange(configure: Configure, vault: Vault) -> 
 def test_a_token_command_keeps_every_new_token(
     configure: Configure, tmp_path: Path, is_blocked: bool
 ) -> None:
-    """With or without a vault; no loss is warned of."""
+    """With or without a vault, the token is kept, and no warning says it is lost."""
     if is_blocked:
         block_vault(tmp_path)
     kept = tmp_path / "kept"
@@ -215,7 +215,7 @@ def test_a_token_command_keeps_every_new_token(
 
 
 def test_a_saved_personal_token(vault: Vault) -> None:
-    """It brings the account that was chosen at login, and keeps nothing."""
+    """A saved personal token has the account chosen at login, and needs no store."""
     save(vault, "7", tokens=Tokens("3.pt.saved"))
     found = Choice().choose()
     assert isinstance(found.auth, BearerToken)
@@ -246,7 +246,7 @@ def test_a_login_for_which_no_account_was_chosen(vault: Vault) -> None:
 def test_a_saved_login_that_has_ended_says_how_to_sign_in(
     configure: Configure, vault: Vault
 ) -> None:
-    """By the profile's own command."""
+    """The error has the profile's own command."""
     save(vault, "7", "work", tokens=Tokens("", "refresh-secret"))
     found = Choice(refuse_grant).choose(auth_profile="work")
     with pytest.raises(SignInError, match="auth login --profile work"):
@@ -254,14 +254,14 @@ def test_a_saved_login_that_has_ended_says_how_to_sign_in(
 
 
 def test_tokens_of_a_configured_refresh_token_are_no_saved_login(vault: Vault) -> None:
-    """Removing the refresh token from the configuration is signing out."""
+    """Removing the refresh token from the configuration signs out."""
     save(vault, CONFIGURED)
     with pytest.raises(ConfigError, match="No Harvest access token was found"):
         Choice().choose()
 
 
 def test_another_profiles_login_does_not_count(configure: Configure, vault: Vault) -> None:
-    """A misspelt profile must not read the default one's account."""
+    """A misspelt profile must not read the default profile's account."""
     save(vault, "7")
     configure(credentials__access_token=TOKEN)
     with pytest.raises(ConfigError, match=r"no sign-in named work.*auth login --profile work"):
@@ -269,7 +269,7 @@ def test_another_profiles_login_does_not_count(configure: Configure, vault: Vaul
 
 
 def test_a_login_that_was_moved_is_refused(vault: Vault) -> None:
-    """It is bound to its profile."""
+    """A login is bound to its profile."""
     save(vault, "7", "work")
     (vault.folder / "work.vault").rename(vault.folder / "home.vault")
     with pytest.raises(SignInError, match="belongs to another profile"):
@@ -285,7 +285,7 @@ def test_a_login_that_was_moved_is_refused(vault: Vault) -> None:
     ],
 )
 def test_an_app_in_part_is_refused(credentials: dict[str, str], says: str) -> None:
-    """What is missing is named, with the section it belongs into."""
+    """The error names what is missing, and the section where it belongs."""
     config = read_configuration({"credentials": credentials})
     with pytest.raises(ConfigError) as caught:
         build_app(config)
@@ -305,14 +305,14 @@ def test_an_app_in_part_is_refused(credentials: dict[str, str], says: str) -> No
 def test_a_login_stays_with_its_app(
     credentials: dict[str, str], client_id: str, secret: str
 ) -> None:
-    """A refresh token is good with its own app only; that app's secret may have been renewed."""
+    """A refresh token works only with its own app, whose secret may have been renewed."""
     login = SavedLogin(Tokens("a", "r"), client_id="login-app", client_secret="login-secret")
     app = build_app(read_configuration({"credentials": credentials}), login)
     assert (app.client_id, app.client_secret) == (client_id, secret)
 
 
 def test_an_app_asks_where_the_configuration_says(configure: Configure) -> None:
-    """Identity host and path of the token endpoint."""
+    """The configuration sets the identity host and the token endpoint's path."""
     configure(id_url="https://id.example", oauth_token_path="/api/v1/oauth2/token", **APP)
     app = build_app(read_configuration({}))
     assert (app.id_url, app.token_path) == ("https://id.example", "/api/v1/oauth2/token")
@@ -321,7 +321,7 @@ def test_an_app_asks_where_the_configuration_says(configure: Configure) -> None:
 def test_the_vault_is_where_the_configuration_says(
     configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise in the user's data folder; building it creates neither."""
+    """The default is the user's data folder; building the vault creates neither folder."""
     configure(vault_path=str(tmp_path / "elsewhere"))
     assert build_vault(read_configuration({}), print).folder == tmp_path / "elsewhere"
     monkeypatch.delenv("SOURCES__HARVEST__VAULT_PATH")
