@@ -1,4 +1,4 @@
-"""A value fits its column without change, or goes to ``__v_text`` as exact text."""
+"""A value fits its column unchanged, or goes to ``__v_text`` as exact text."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def parsed(text: str) -> Any:
     ],
 )
 def test_what_fits(column_type: Type, sent: str, fitted: Any) -> None:
-    """Values that a column holds without change, text that spells a number included."""
+    """A column holds these values unchanged, including text that spells a number."""
     found = fit(parsed(sent), column_type)
     assert found == fitted
     assert type(found) is type(fitted)
@@ -104,7 +104,7 @@ def test_what_fits(column_type: Type, sent: str, fitted: Any) -> None:
     ],
 )
 def test_what_does_not_fit(column_type: Type, sent: str, text: str) -> None:
-    """Nothing is rounded, guessed or cut to make it fit."""
+    """Nothing is rounded, guessed or truncated to make it fit."""
     assert fit(parsed(sent), column_type) == Misfit(text)
 
 
@@ -128,7 +128,7 @@ def decimal_of(text: str) -> Decimal | None:
 
 @given(NUMBERS, st.sampled_from([Type.BIGINT, Type.DECIMAL]), st.booleans())
 def test_numbers_keep_their_value(text: str, column_type: Type, as_string: bool) -> None:
-    """However it is written, a number is in the column as it is, or beside it as text."""
+    """A number, however written, is in its column with the same value, or beside it as text."""
     fitted = fit(parsed(json.dumps(text) if as_string else text), column_type)
     kept = fitted.text if isinstance(fitted, Misfit) else fitted
     assert Decimal(kept) == Decimal(text)
@@ -143,7 +143,7 @@ def test_numbers_keep_their_value(text: str, column_type: Type, as_string: bool)
 
 @given(st.text(st.sampled_from("0123456789+-.eE_ ")), st.sampled_from(Type))
 def test_text_that_looks_like_a_number_keeps_its_value(text: str, column_type: Type) -> None:
-    """Text is a number only where it spells one; otherwise it stays the text it is."""
+    """Text counts as a number only if it spells one; otherwise it stays unchanged."""
     fitted = fit(text, column_type)
     if isinstance(fitted, Misfit):
         assert fitted.text == text
@@ -162,26 +162,26 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_json_text_means_what_was_parsed(value: Any) -> None:
-    """What is written out for an array reads back as the same, lone surrogates too."""
+    """An array's JSON text parses back to the same value, lone surrogates included."""
     assert json.loads(dumps(parsed(json.dumps(value)))) == value
     as_text(parsed(json.dumps(value))).encode()
 
 
 @given(NUMBERS)
 def test_numbers_in_json_text_keep_their_value(text: str) -> None:
-    """Inside arrays, too, no digit is lost."""
+    """No digit is lost inside arrays either."""
     (number,) = json.loads(dumps([parsed(text)]), parse_float=Decimal, parse_int=Decimal)
     assert number == Decimal(text)
 
 
 def test_a_number_beyond_all_measure_stays_a_number() -> None:
-    """An exponent that no Decimal holds is kept digit by digit, and unquoted in arrays."""
+    """An exponent too large for Decimal is kept digit by digit, and unquoted in arrays."""
     assert dumps(parsed(f"[{BEYOND}]")) == f"[{BEYOND}]"
     assert learn(parsed(BEYOND)) is Type.DECIMAL
 
 
 def test_a_member_sent_twice_is_kept_twice() -> None:
-    """JSON allows it; which one Harvest means is not ours to say."""
+    """JSON allows it; we cannot decide which one Harvest means."""
     assert dumps(parsed('[{"a":1,"a":2}]')) == '[{"a":1,"a":2}]'
     assert list(flatten(parsed('{"a":1,"a":2}'), str)) == [("a", ("a",), 1), ("a", ("a",), 2)]
     twice = '{"a":{"b":1},"a":{"c":2}}'
@@ -213,12 +213,12 @@ def test_objects_flatten_under_the_destinations_names() -> None:
     ],
 )
 def test_what_a_first_value_teaches(sent: str, learned: Type) -> None:
-    """A number makes a decimal, the next one may have a fraction; anything else what it is."""
+    """A number gives a decimal, as the next may have a fraction; others give their own type."""
     assert learn(parsed(sent)) is learned
     assert not isinstance(fit(parsed(sent), learned), Misfit)
 
 
 def test_misfits_have_one_column() -> None:
-    """A value that does not fit a misfit's column goes to no third one by name."""
+    """A misfit in a misfit's column gets no third column name."""
     assert variant("hours") == "hours__v_text"
     assert variant("hours__v_text") == "hours__v_text"

@@ -1,4 +1,4 @@
-"""Pages into tables: every value of every page is found again, exactly, whatever Harvest sends."""
+"""Pages become tables in which every value of every page is found again, exactly."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def types_of(table: pa.Table) -> dict[str, pa.DataType]:
 def test_every_value_is_found_again(
     pages: list[list[Obj]], rename: Callable[[str], str], pad: str, declared: Record
 ) -> None:
-    """Whatever a page holds, each value is in its column or beside it, and nothing else is."""
+    """Each value of any page is in its column or beside it, and nothing else is there."""
     decoder = build(declared, rename=rename)
     types: dict[str, pa.DataType] = {}
     for page in pages:
@@ -71,7 +71,7 @@ def test_every_value_is_found_again(
 @fuzz
 @given(PAGES, RENAMES)
 def test_a_type_once_learned_stays(pages: list[list[Obj]], rename: Callable[[str], str]) -> None:
-    """The next run, told what this one learned, gives every column the same type, in any order."""
+    """A next run with this run's learned types gives columns the same types, in any order."""
     first = build(rename=rename)
     for page in pages:
         first.decode(write(page).encode())
@@ -88,7 +88,7 @@ def test_a_type_once_learned_stays(pages: list[list[Obj]], rename: Callable[[str
 @fuzz
 @given(st.lists(TIDY | st.lists(WILD, max_size=1), min_size=1, max_size=3), RENAMES, PADS)
 def test_both_ways_agree(pages: list[list[Obj]], rename: Callable[[str], str], pad: str) -> None:
-    """What Arrow's own parser accepts is, column by column, what the exact way makes of it."""
+    """Whatever Arrow's parser accepts equals the exact path's result, column by column."""
     fast, exact = build(rename=rename), build(WITH_ARRAY, rename=rename)
     for page in pages:
         body = write(page, pad).encode()
@@ -111,7 +111,7 @@ def test_both_ways_agree(pages: list[list[Obj]], rename: Callable[[str], str], p
     ],
 )
 def test_both_ways_agree_on_the_edge(name: str, value: str) -> None:
-    """Arrow's parser is laxer here and there; where it is, its result does not count."""
+    """Where Arrow's parser is more lenient, its result is not used."""
     body = f'[{{"{name}":{value}}}]'
     expected = build(WITH_ARRAY).decode(body.encode()).drop_columns(["roles"])
     table = build().decode(body.encode())
@@ -133,7 +133,7 @@ def test_what_is_no_page_is_an_error_of_ours(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", ["[null]", "[[]]", "[5]", '[{"id":1},null]', "{}", "5", "[{]"])
 def test_records_only(body: str) -> None:
-    """A null among the records is no record of nulls."""
+    """A null in place of a record is an error, not a record of nulls."""
     with pytest.raises(ResponseError):
         build().decode(body.encode())
 
@@ -141,7 +141,7 @@ def test_records_only(body: str) -> None:
 @pytest.mark.parametrize("depth", [50, 1000, 3000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 def test_deep_nesting_is_read_or_refused(depth: int, opening: str, closing: str) -> None:
-    """Nesting too deep to parse is an error of ours, not a RecursionError."""
+    """Nesting too deep to parse is our own error, not a RecursionError."""
     body = '[{"new":' + opening * depth + "5" + closing * depth + "}]"
     try:
         table = build().decode(body.encode())
@@ -169,7 +169,7 @@ TYPICAL = (
     ],
 )
 def test_ordinary_pages_go_the_fast_way(body: str) -> None:
-    """Nulls, absent objects and new fields without values cost no speed."""
+    """Nulls, absent objects and new fields without values do not need the slow path."""
     decoder = build()
     decoder.decode(body.encode())
     assert not decoder.went_exactly
@@ -177,7 +177,7 @@ def test_ordinary_pages_go_the_fast_way(body: str) -> None:
 
 @pytest.mark.parametrize("name", ["newField", "new__field", "outer", "new_field"])
 def test_a_learned_field_goes_the_fast_way_from_then_on(name: str) -> None:
-    """In this run and in the next, whatever Harvest's own name for it looks like."""
+    """In this run and the next, and whatever Harvest calls the field."""
     value = '{"inner":1.5}' if name == "outer" else "1.5"
     body = TYPICAL.replace('"id":1', f'"id":1,"{name}":{value}').encode()
     decoder = build(rename=SNAKE_CASE)
@@ -192,7 +192,7 @@ def test_a_learned_field_goes_the_fast_way_from_then_on(name: str) -> None:
 
 
 def test_left_out_columns_stay_out_whatever_they_become() -> None:
-    """A secret that turns into an object, an array or a misfit is as secret as before."""
+    """A secret that becomes an object, an array or a misfit is still left out."""
     decoder = build(excluded=frozenset({"client__key", "hours"}))
     for key in ('"s"', "5", "null", '["s"]', '{"inner":{"most":"s"}}'):
         table = decoder.decode(TYPICAL.replace('"key":"s"', f'"key":{key}').encode())
@@ -201,7 +201,7 @@ def test_left_out_columns_stay_out_whatever_they_become() -> None:
 
 
 def test_a_field_named_like_ours_does_not_take_our_place() -> None:
-    """``account_id`` and dlt's own names belong to us; Harvest's value stands beside."""
+    """``account_id`` and dlt's names are reserved; Harvest's value goes to a column beside."""
     table = build().decode(b'[{"account_id":5,"_dlt_load_id":"x","_dlt_new":1}]')
     (cells,) = table.to_pylist()
     assert {name: cell for name, cell in cells.items() if cell is not None} == {
@@ -213,7 +213,7 @@ def test_a_field_named_like_ours_does_not_take_our_place() -> None:
 
 
 def test_a_field_named_like_a_misfits_column_is_text() -> None:
-    """It must never get a type that a misfit of the column beside it does not fit."""
+    """Another type could later reject a misfit from the column beside it."""
     decoder = build()
     decoder.decode(b'[{"hours__v_text":5,"hours":1}]')
     (cells,) = decoder.decode(b'[{"hours__v_text":5,"hours":"x"}]').to_pylist()
@@ -222,7 +222,7 @@ def test_a_field_named_like_a_misfits_column_is_text() -> None:
 
 
 def test_an_array_column_holds_arrays_only() -> None:
-    """Who turns arrays into child rows must not meet a scalar, declared array or learned."""
+    """Code that turns arrays into child rows must not get a scalar, declared or learned."""
     decoder = build(WITH_ARRAY)
     decoder.decode(b'[{"roles":["a"],"tags":[1]}]')
     (cells,) = decoder.decode(b'[{"roles":5,"tags":"x"}]').to_pylist()
@@ -236,14 +236,14 @@ def test_an_array_column_holds_arrays_only() -> None:
 
 
 def test_an_empty_page_has_every_column() -> None:
-    """Tables exist with all declared columns before there is a row."""
+    """Tables exist with all declared columns before they have a row."""
     table = build().decode(b"[]")
     assert table.schema == build().empty().schema
     assert table.column_names == [ACCOUNT_ID, *(column.name for column in COLUMNS)]
 
 
 def test_pages_decoded_at_the_same_time_join() -> None:
-    """Threads share a decoder: what they learn at once has one type, and nothing gets lost."""
+    """Threads share a decoder: a column learned by several has one type, and no value is lost."""
     pages = [
         [
             Obj(
@@ -267,7 +267,7 @@ def test_pages_decoded_at_the_same_time_join() -> None:
 
 
 class OvertakenDecoder(WatchedDecoder):
-    """Lets another thread go on between seeing which columns there are and expecting them."""
+    """Lets another thread learn between this one's look at the columns and its update."""
 
     meanwhile: Callable[[], object] | None = None
 
@@ -280,7 +280,7 @@ class OvertakenDecoder(WatchedDecoder):
 
 
 def test_columns_that_two_threads_learn_at_once_are_both_expected() -> None:
-    """Pages that have them are read the fast way from then on."""
+    """From then on, pages with both columns take the fast path."""
     decoder = OvertakenDecoder(PLAIN, account_id=7)
     with ThreadPoolExecutor(1) as other:
 
@@ -295,7 +295,7 @@ def test_columns_that_two_threads_learn_at_once_are_both_expected() -> None:
 
 
 def test_elements_of_arrays_are_placed_by_the_same_rules() -> None:
-    """Child rows have typed cells, misfits beside, and learned columns, without nulls."""
+    """Child rows have typed cells, misfits beside them, and learned columns, but no nulls."""
     fitter = ColumnFitter([bigint("id", "Id"), decimal("amount", "Amount")], rename=SNAKE_CASE)
     assert fitter.place([{"id": "7", "amount": True, "newField": 1, "gone": None}]) == [
         {"id": 7, "amount__v_text": "true", "new_field": Decimal(1)}
@@ -305,7 +305,7 @@ def test_elements_of_arrays_are_placed_by_the_same_rules() -> None:
 
 @pytest.mark.parametrize("declared", [CLIENT, INVOICE])
 def test_text_that_is_not_utf8_is_an_error(declared: Record) -> None:
-    """Whichever way a page takes: such text could be read from no warehouse."""
+    """On either path such text is refused: no warehouse could return it."""
     decoder = Decoder(declared, account_id=1)
     with pytest.raises(ResponseError):
         decoder.decode(b'[{"id":1,"notes":"\xff","address":"\xc3\x28"}]')
@@ -313,7 +313,7 @@ def test_text_that_is_not_utf8_is_an_error(declared: Record) -> None:
 
 @pytest.mark.parametrize("number", ["1e-92", "0.00001E-87", "-1E-92", "1e-12"])
 def test_a_tiny_number_is_not_taken_for_zero(number: str) -> None:
-    """Arrow's parser says zero for some of them: such a page goes the exact way."""
+    """Arrow's parser reads some of them as zero, so such a page takes the exact path."""
     table = Decoder(record(bigint("id", "Id"), decimal("hours", "Hours")), account_id=1).decode(
         f'[{{"id":1,"hours":{number}}}]'.encode()
     )
@@ -327,12 +327,12 @@ def test_a_tiny_number_is_not_taken_for_zero(number: str) -> None:
     "rows", [b'[{"notes":"re-open3e-mail"}]', b'[{"id":"a3e-4b"}]', b'[{"id":"3e-4"}]', b"[]"]
 )
 def test_texts_do_not_look_like_tiny_numbers(rows: bytes) -> None:
-    """Mail, UUIDs and quoted numbers stay on the fast way."""
+    """Mail addresses, UUIDs and quoted numbers stay on the fast path."""
     assert not has_negative_exponent(rows)
 
 
 def test_a_page_is_copied_once() -> None:
-    """Each further copy of a page takes memory that the system maps and clears anew."""
+    """Each further copy of a page costs memory that the system maps and clears again."""
     rows = b"[" + b",".join(b'{"id":%d,"name":"%s"}' % (i, b"x" * 500) for i in range(2_000)) + b"]"
     decoder = Decoder(CLIENT, account_id=1)
     decoder.decode(rows)

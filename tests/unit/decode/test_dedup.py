@@ -1,4 +1,4 @@
-"""Which copy of a row stays."""
+"""Which copy of a row is kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = pa.schema(
 )
 
 Copy = tuple[int, int | None, str]
-"""An id, the second of its last change (None: unknown) and a note."""
+"""An id, the second of its last change (None if unknown), and a note."""
 
 
 def table(*copies: Copy) -> pa.Table:
@@ -35,7 +35,7 @@ def table(*copies: Copy) -> pa.Table:
 def test_the_newest_copy_stays_and_the_later_of_equals(
     reads: list[list[tuple[int, int]]],
 ) -> None:
-    """One row per id: the greatest ``updated_at``, and of those the one read last."""
+    """One row per id is kept: the greatest ``updated_at``, and among equals the last one read."""
     expected: dict[int, tuple[int, str]] = {}
     tables = []
     for at, rows in enumerate(reads):
@@ -57,7 +57,7 @@ def test_the_newest_copy_stays_and_the_later_of_equals(
     st.integers(1, 20),
 )
 def test_table_by_table_is_the_same(reads: list[list[tuple[int, int]]], rows: int) -> None:
-    """The same rows in the same order, however many come at once, and no table is kept."""
+    """The rows and their order do not depend on the batch size, and no table is kept."""
     tables = [
         table(*((*row, f"{at}.{place}") for place, row in enumerate(copies)))
         for at, copies in enumerate(reads)
@@ -71,21 +71,21 @@ def test_table_by_table_is_the_same(reads: list[list[tuple[int, int]]], rows: in
 
 
 def test_a_copy_without_a_date_never_wins() -> None:
-    """A row whose ``updated_at`` was no instant loses against any that has one."""
+    """A row whose ``updated_at`` is unusable loses to any row that has one."""
     blank, dated = table((1, None, "blank")), table((1, 0, "dated"))
     for tables in ([blank, dated], [dated, blank]):
         assert keep_newest(tables, ["id"]).column("notes").to_pylist() == ["dated"]
 
 
 def test_rows_without_a_key_all_stay() -> None:
-    """Whether two rows without an id are the same row cannot be told."""
+    """Without an id, two rows cannot be recognised as the same row."""
     schema = pa.schema([("id", pa.int64()), ("n", pa.string())])
     rows = pa.table({"id": [None, 1, None, 1], "n": ["a", "b", "c", "d"]}, schema=schema)
     assert keep_newest([rows], ["id"]).column("n").to_pylist() == ["a", "c", "d"]
 
 
 def test_keys_of_several_columns_tell_rows_apart() -> None:
-    """A row is another when any column of its key is."""
+    """Rows differ if any column of their key differs."""
     rows = pa.table({"id": [1, 1, 1], "project__id": [7, 8, 7], "n": ["a", "b", "c"]})
     assert keep_newest([rows], ["id", "project__id"]).column("n").to_pylist() == ["b", "c"]
 

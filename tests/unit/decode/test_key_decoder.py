@@ -1,4 +1,4 @@
-"""Keys of a page: the same values as whole rows have, whatever Harvest sends."""
+"""A page's keys: the same values as in whole rows, whatever Harvest sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.drawn_pages import PADS, PLAIN, TIDY, WILD, Obj, build, fuzz,
 
 READ = ("id", "spent_date", "updated_at", "client__id", "hours", "client__rate", "billable")
 WANTED = (*READ, "notes", "no such column")
-"""Text is not read, nor what is not declared."""
+"""Text and undeclared columns are not read."""
 
 
 def build_keys() -> KeyDecoder:
@@ -25,7 +25,7 @@ def build_keys() -> KeyDecoder:
 @fuzz
 @given(TIDY | st.lists(WILD, max_size=2), PADS)
 def test_keys_are_those_of_whole_rows(page: list[Obj], pad: str) -> None:
-    """Column by column and row by row, and what is no page is the same error."""
+    """Keys equal whole rows by column and row, and an invalid page raises the same error."""
     body = write(page, pad).encode()
     whole, keys = build().decode(body), build_keys().decode(body)
     assert set(READ) <= set(keys.column_names) <= set(whole.column_names)
@@ -53,7 +53,7 @@ def test_keys_are_those_of_whole_rows(page: list[Obj], pad: str) -> None:
     ],
 )
 def test_odd_values_are_read_as_whole_rows_have_them(row: str) -> None:
-    """A value that does not fit leaves null behind in both, and a page without records fails."""
+    """A value that does not fit is null in both, and a page without records fails."""
     body = f"[{row}]".encode()
     try:
         whole = build().decode(body)
@@ -68,7 +68,7 @@ def test_odd_values_are_read_as_whole_rows_have_them(row: str) -> None:
 @fuzz
 @given(TIDY | st.lists(WILD, max_size=2), PADS, st.booleans())
 def test_a_body_is_read_as_its_rows_are(page: list[Obj], pad: str, is_first: bool) -> None:
-    """In one go or not at all; what else it has stays as it came."""
+    """It is read in one pass or not at all; its other members are unchanged."""
     rows, others = write(page, pad), '"links":{"next":null},"total_entries":5,"page":1'
     members = (f'"rows":{rows}', others) if is_first else (others, f'"rows":{rows}')
     read = build_keys().read_body(("{" + f",{pad}".join(members) + "}").encode())
@@ -81,7 +81,7 @@ def test_a_body_is_read_as_its_rows_are(page: list[Obj], pad: str, is_first: boo
 
 
 def test_an_ordinary_body_is_read_in_one_go() -> None:
-    """Numbers and flags included; null is null."""
+    """Numbers and flags are read too; null stays null."""
     body = b'{"rows":[{"id":7,"hours":1.25,"billable":true,"client":null}],"per_page":2000}'
     read = build_keys().read_body(body)
     assert read is not None
@@ -98,7 +98,7 @@ def test_an_ordinary_body_is_read_in_one_go() -> None:
     ],
 )
 def test_what_is_no_such_body_is_left_to_others(body: str) -> None:
-    """They say what is wrong with it."""
+    """The other reader says what is wrong with it."""
     assert build_keys().read_body(body.encode()) is None
 
 
