@@ -1,4 +1,4 @@
-"""Excel files, read back by another library."""
+"""Excel files, read back with another library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harvest_source.export.excel_files import LONGEST_TEXT, write_excel
 
 
 def write(folder: Path, values: list[Any], kind: pa.DataType) -> list[Any]:
-    """The cells of one column, as Excel would have them."""
+    """The cells of one column, as Excel would read them."""
     path = folder / "table.xlsx"
     assert write_excel(path, [pa.table({"value": pa.array(values, kind)})]) == len(values)
     book = openpyxl.load_workbook(path)
@@ -46,20 +46,20 @@ def write(folder: Path, values: list[Any], kind: pa.DataType) -> list[Any]:
     ],
 )
 def test_cells(tmp_path: Path, value: Any, kind: pa.DataType, cell: Any) -> None:
-    """Numbers and days are Excel's own where it holds them exactly, and texts otherwise."""
+    """Numbers and days are Excel's own types if it holds them exactly, and text otherwise."""
     empty, filled = write(tmp_path, [None, value], kind)
     assert (filled.value, type(filled.value)) == (cell, type(cell))
     assert empty.value is None
 
 
 def test_no_text_is_a_formula(tmp_path: Path) -> None:
-    """Not when it is opened, and not after a person has edited the cell."""
+    """The text stays text when it is opened, and after a person edits the cell."""
     (cell,) = write(tmp_path, ['=HYPERLINK("http://evil")'], pa.string())
     assert (cell.data_type, cell.value) == ("s", '=HYPERLINK("http://evil")')
     assert cell.quotePrefix
 
 
 def test_a_long_text_is_cut(tmp_path: Path) -> None:
-    """A cell holds 32,767 characters; the last one says that there are more."""
+    """A cell holds 32,767 characters; the last one shows that there are more."""
     (cell,) = write(tmp_path, ["x" * 40_000], pa.string())
     assert (len(cell.value), cell.value[-1]) == (LONGEST_TEXT, "…")

@@ -1,4 +1,4 @@
-"""Values as a spreadsheet takes them."""
+"""Values as a spreadsheet reads them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def column(values: list[Any], kind: pa.DataType) -> pa.ChunkedArray:
     ],
 )
 def test_decimals(value: str | None, text: str | None) -> None:
-    """Every digit, no zeros at the end, no exponent; with a comma if asked for."""
+    """A decimal keeps every digit, without trailing zeros or exponent; a comma is an option."""
     given = [None if value is None else Decimal(value)]
     assert to_texts(column(given, DECIMAL)).to_pylist() == [text]
     comma = to_texts(column(given, DECIMAL), comma=True).to_pylist()
@@ -40,13 +40,13 @@ def test_decimals(value: str | None, text: str | None) -> None:
 
 
 def test_decimals_of_one_column_do_not_change_each_other() -> None:
-    """A zero among them, which Arrow writes with an exponent, leaves the others as they are."""
+    """A zero, which Arrow writes with an exponent, does not change the other values."""
     given = column([Decimal("0"), Decimal("1.10"), Decimal("20"), None], DECIMAL)
     assert to_texts(given).to_pylist() == ["0", "1.1", "20", None]
 
 
 def test_instants_are_in_utc_without_a_zone() -> None:
-    """Fractions only where there are any."""
+    """Fractions of a second appear only if there are any."""
     given = column([AT, AT.replace(microsecond=250000), None], INSTANT)
     assert to_texts(given).to_pylist() == [
         "2026-01-31 23:30:00",
@@ -57,7 +57,7 @@ def test_instants_are_in_utc_without_a_zone() -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
 def test_formulas_are_defused(text: str) -> None:
-    """A text that a spreadsheet would run is shown as it is."""
+    """Text that a spreadsheet would execute is shown as text."""
     assert to_texts(column([text], pa.string())).to_pylist() == [f"'{text}"]
 
 
@@ -66,10 +66,10 @@ def test_formulas_are_defused(text: str) -> None:
     [("a=b", pa.string()), ("", pa.string()), (5, pa.int64()), (True, pa.bool_())],
 )
 def test_other_values_stay(value: Any, kind: pa.DataType) -> None:
-    """What no spreadsheet mistakes is not touched."""
+    """A value that no spreadsheet misreads is unchanged."""
     assert to_texts(column([value, None], kind)).to_pylist() == [value, None]
 
 
 def test_days_stay() -> None:
-    """They have no zone."""
+    """Days have no zone."""
     assert to_texts(column([date(2026, 1, 31)], pa.date32())).to_pylist() == [date(2026, 1, 31)]
