@@ -1,4 +1,4 @@
-"""When each window was last read, and what is stored of it."""
+"""When each window was last read, and how that is stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def day(number: int) -> date:
 def test_each_day_has_the_time_of_the_last_read_of_its_window(
     reads: list[tuple[int | None, int | None]],
 ) -> None:
-    """Windows touch, cover all days and survive storage; the last read of a day counts."""
+    """Windows touch, cover all days and survive storage; a day has the time of its last read."""
     coverage, last = Coverage.whole(START), dict.fromkeys(range(-5, 50), START)
     for number, (start, width) in enumerate(reads):
         at = START + number * DAY
@@ -51,7 +51,7 @@ def test_each_day_has_the_time_of_the_last_read_of_its_window(
     [None, {}, {"seen": []}, {"seen": [["2020-01-01", "2020-01-01T00:00:00+00:00"]]}, {"seen": 1}],
 )
 def test_malformed_state_counts_as_never_audited(stored: Any) -> None:
-    """An unneeded audit costs requests; a skipped one may hide a lost row."""
+    """An unneeded audit costs requests; a skipped one may miss a lost row."""
     assert load_audited(stored, START).counted_at.year == 1970
 
 

@@ -1,4 +1,4 @@
-"""Progress of a first read: stored, joined, and used only for the same read."""
+"""Progress of a first read: stored, merged, and used only for the same read."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ STORED = {
 
 
 def test_progress_is_stored_in_few_windows() -> None:
-    """Neighbours are joined, in whatever order they ended."""
+    """Adjacent windows are merged, in whatever order they ended."""
     done = [DateWindow(THREE), DateWindow(ONE, TWO), DateWindow(None, ONE)]
     assert dump_backfill(Slice(), ReadResult(BEGAN, done=done), OWNER) == STORED
 
 
 def test_stored_progress_is_understood() -> None:
-    """The format that state files of earlier runs have."""
+    """This is the format in earlier runs' state files."""
     loaded = load_backfill(STORED, Slice(), OWNER, BEGAN)
     assert (loaded.began, loaded.done) == (BEGAN, [DateWindow(None, TWO), DateWindow(THREE)])
 

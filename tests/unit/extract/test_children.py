@@ -1,4 +1,4 @@
-"""Children of parents that changed, and sweeps over all parents, some per run."""
+"""Children of changed parents, and sweeps over all parents, a part per run."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def payment(number: int) -> str:
 
 
 def build_client(parents: int) -> FixedClient:
-    """Invoices with one payment each."""
+    """A client with invoices of one payment each."""
     lists = {f"invoices/{each}/payments": f"[{payment(each)}]" for each in range(1, parents + 1)}
     lists["invoices"] = "[" + ",".join(payment(each) for each in range(1, parents + 1)) + "]"
     return FixedClient(lists)
 
 
 def test_a_first_read_asks_all_of_few_parents() -> None:
-    """A sweep counts as finished, the cursor is that of the parents, and rows know their parent."""
+    """The sweep counts as finished, the cursor is the parents', and rows have their parent's id."""
     state: dict[str, Any] = {}
     task = build_task(build_client(50), PAYMENTS, state=state, now=NOW)
     rows = [row for table in read(task) for row in table.to_pylist()]
@@ -53,13 +53,13 @@ def test_a_first_read_asks_all_of_few_parents() -> None:
 
 
 def invoice(number: int, **fields: Any) -> str:
-    """As the list of invoices has it; one that was paid unless *fields* say else."""
+    """A row of the list of invoices; it is paid unless *fields* say otherwise."""
     given = {"amount": 10.0, "due_amount": 0.0, "paid_at": "2026-01-02T00:00:00Z"} | fields
     return json.dumps({"id": number, "updated_at": "2026-01-02T00:00:00Z", **given})
 
 
 def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
-    """The newest first; what waits is said, and once all were asked nothing waits."""
+    """The newest go first; the run says what waits, and after all are asked nothing waits."""
     client = build_client(520)
     client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
     client.lists["invoices?changed"] = "[]"
@@ -84,7 +84,7 @@ def test_a_first_read_asks_a_tenth_and_later_runs_the_rest() -> None:
 
 
 def test_a_first_sweep_that_begins_again_still_says_what_it_leaves() -> None:
-    """A role that sees more, or a full refresh, reads all of history before all were asked."""
+    """A role that sees more, or a full refresh, rereads history before the sweep has ended."""
     client = build_client(520)
     client.lists["invoices"] = "[" + ",".join(invoice(each) for each in range(1, 521)) + "]"
     state: dict[str, Any] = {}
@@ -95,7 +95,7 @@ def test_a_first_sweep_that_begins_again_still_says_what_it_leaves() -> None:
 
 
 def test_a_sweep_waits_for_a_whole_list_of_parents() -> None:
-    """A parent that an incomplete list lacks would be passed, and not asked for a week more."""
+    """A parent missing from an incomplete list would be skipped for another week."""
     client = ShortClient(build_client(60).lists)
     client.shortens_changes = False
     client.lists["invoices?changed"] = "[]"
@@ -108,7 +108,7 @@ def test_a_sweep_waits_for_a_whole_list_of_parents() -> None:
 
 
 def test_all_children_asks_every_parent_at_once() -> None:
-    """At first as well as later, when the parents' own columns say that there is nothing."""
+    """It asks at first as well as later, even if the parents' columns say there is nothing."""
     client = build_client(60)
     unpaid = {"due_amount": 10.0, "paid_at": None}
     client.lists["invoices"] = "[" + ",".join(invoice(i, **unpaid) for i in range(1, 61)) + "]"
@@ -123,7 +123,7 @@ def test_all_children_asks_every_parent_at_once() -> None:
 
 
 def test_a_first_read_leaves_out_parents_that_say_they_have_none() -> None:
-    """Only where every column says so; the next sweep asks them all the same."""
+    """A parent is left out only if every column says so; the next sweep asks it anyway."""
     client = build_client(5)
     client.lists["invoices"] = "[" + ",".join([
         invoice(1),
@@ -143,7 +143,7 @@ def test_a_first_read_leaves_out_parents_that_say_they_have_none() -> None:
 
 
 def test_a_full_refresh_asks_no_more_than_a_first_read() -> None:
-    """Nor fewer than what changed; no column excludes a parent whose children may be loaded."""
+    """It asks changed parents too; no column excludes one whose children may be loaded."""
     client = build_client(200)
     paid = {each: invoice(each) for each in range(2, 201)}
     unpaid = invoice(1, due_amount=10.0, paid_at=None, updated_at="2026-11-22T11:00:00Z")
@@ -160,7 +160,7 @@ def test_a_full_refresh_asks_no_more_than_a_first_read() -> None:
 
 
 def test_later_reads_ask_changed_parents_and_the_next_of_a_sweep() -> None:
-    """Deleting a child may not change its parent, so all parents are asked on a schedule."""
+    """Deleting a child may not touch its parent, so all parents are asked on a schedule."""
     client = build_client(60)
     client.lists["invoices?changed"] = "[" + payment(60) + "]"
     state: dict[str, Any] = {
@@ -179,7 +179,7 @@ def test_later_reads_ask_changed_parents_and_the_next_of_a_sweep() -> None:
 
 
 def test_more_parents_than_the_schedule_can_ask_for_are_reported() -> None:
-    """A day reads a share of what Harvest allows; the run says how long all of them take."""
+    """A day reads a share of the allowance; the run says how long all parents take."""
     client = build_client(0)
     client.lists["invoices"] = f"[{','.join(map(payment, range(1, SWEEP_MOST + 2)))}]"
     walk = ParentSweep(began=NOW, parents=SWEEP_MOST + 1, at=NOW)
@@ -193,7 +193,7 @@ def test_more_parents_than_the_schedule_can_ask_for_are_reported() -> None:
 
 
 def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:
-    """What is shown below a parent depends on the role, so fewer children are no evidence."""
+    """What is visible below a parent depends on the role, so fewer children prove nothing."""
     partial_endpoint = replace(PAYMENTS, in_part=True)
     state: dict[str, Any] = {"cursor": Cursor(NOW, None, "1:administrator", NOW).dump()}
     client = build_client(3)
@@ -206,7 +206,7 @@ def test_a_lower_role_does_not_replace_what_it_sees_in_part() -> None:
 
 
 class ShortClient(FixedClient):
-    """Announces one row more than it serves of the list with the path *short*."""
+    """Announces one row more than it serves in the list at path *short*."""
 
     short = "invoices"
     shortens_changes = True
@@ -221,7 +221,7 @@ class ShortClient(FixedClient):
 
 
 def test_parents_that_were_not_all_read_move_no_cursor() -> None:
-    """The children of a parent that was not listed would never be read."""
+    """The children of an unlisted parent would never be read."""
     state: dict[str, Any] = {}
     task = build_task(ShortClient(build_client(3).lists), PAYMENTS, state=state, now=NOW)
     assert sum(table.num_rows for table in read(task)) == 3
@@ -230,7 +230,7 @@ def test_parents_that_were_not_all_read_move_no_cursor() -> None:
 
 
 def test_a_parent_whose_list_is_not_whole_holds_up_no_other() -> None:
-    """It keeps its rows, is said, and is read in each run until its list is whole."""
+    """The parent keeps its rows, is reported, and is reread in each run until its list is whole."""
     client = ShortClient(build_client(3).lists)
     client.short = "invoices/2/payments"
     client.lists["invoices?changed"] = "[]"
@@ -263,7 +263,7 @@ def test_a_parent_whose_list_is_not_whole_holds_up_no_other() -> None:
 
 
 def test_a_reread_parent_whose_list_is_not_whole_is_read_again() -> None:
-    """What a verification chose is not forgotten because one answer was odd."""
+    """A parent chosen by a verification is not forgotten because of one odd answer."""
     client = ShortClient(build_client(3).lists)
     client.short = "invoices/2/payments"
     state: dict[str, Any] = {"unread": [7]}

@@ -1,4 +1,4 @@
-"""What is asked once more before anything is removed, of several accounts at once."""
+"""What is asked again before anything is removed, for several accounts at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADMINISTRATOR = ("administrator",)
 
 
 class Account:
-    """Answers who the token's owner is once all of *together* have been asked."""
+    """Answers who the token's owner is, once all accounts of *together* have been asked."""
 
     def __init__(self, account_id: int, roles: tuple[str, ...], together: threading.Barrier):
         self.account_id = account_id
@@ -34,7 +34,7 @@ class Account:
 
 
 class OpenSessions:
-    """Sessions of accounts that an administrator has opened, by their roles now."""
+    """Sessions of accounts that an administrator has opened, by their current roles."""
 
     def __init__(self, *roles: tuple[str, ...]) -> None:
         together = threading.Barrier(len(roles), timeout=20)
@@ -50,7 +50,7 @@ class OpenSessions:
 
 
 def test_all_accounts_are_asked_at_once_and_doubted_alone() -> None:
-    """No account waits for another's answer; what one of them says holds for that one."""
+    """No account waits for another's answer, and an answer affects only its own account."""
     sessions = OpenSessions(ADMINISTRATOR, ("manager",), ADMINISTRATOR, ())
     clients, run_log = BY_NAME["clients"], RunLog()
     places = [(clients, account_id) for account_id in (1, 2, 3, 4)]

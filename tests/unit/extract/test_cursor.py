@@ -1,4 +1,4 @@
-"""What a cursor asks for next, and what becomes of it."""
+"""What a cursor requests next, and how it moves."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_what_is_read(
     is_whole: bool,
     covered_from: date | None,
 ) -> None:
-    """History without a cursor, changes with one, and what an earlier bound uncovers."""
+    """History is read without a cursor, changes with one, and what an earlier bound adds."""
     planned = read_plan(before, start=start)
     assert list(planned.slices) == slices
     assert (planned.is_whole, planned.covered_from) == (is_whole, covered_from)
@@ -101,7 +101,7 @@ def test_what_is_read(
 def test_another_owner_or_role_reads_all_that_was_covered(
     covered_from: date | None, start: date | None, bound: date | None
 ) -> None:
-    """Rows that become visible have old timestamps: no bound may leave them as they were."""
+    """Rows that become visible have old timestamps, so no bound may leave them outdated."""
     before = cursor(covered_from=covered_from, visibility="7:manager")
     for owner in ("8:manager", "7:administrator", "7:manager,people_manager"):
         planned = read_plan(before, start=start, owner=owner)
@@ -112,7 +112,7 @@ def test_another_owner_or_role_reads_all_that_was_covered(
 
 @pytest.mark.parametrize("owner", ["7:manager", "8:member", "9:administrator"])
 def test_who_sees_no_more_reads_no_history(owner: str) -> None:
-    """After an administrator no row becomes visible, and hidden values must not overwrite known."""
+    """After an administrator no row becomes visible, and hidden values must overwrite nothing."""
     planned = read_plan(cursor(visibility="7:administrator"), owner=owner)
     assert planned.slices == (Slice(since=AN_HOUR_AGO - OVERLAP),)
 
@@ -129,7 +129,7 @@ def test_once_a_day_the_overlap_is_a_day_long(hours: float, is_wide: bool) -> No
 
 
 def test_a_longer_overlap_stays_longer() -> None:
-    """The daily overlap never shortens the one people asked for."""
+    """The daily overlap never shortens a longer configured overlap."""
     overlap = timedelta(hours=40)
     for wide_at in (AN_HOUR_AGO, NOW - timedelta(days=2)):
         (slice_,) = read_plan(cursor(wide_at=wide_at), overlap=overlap).slices
@@ -137,33 +137,33 @@ def test_a_longer_overlap_stays_longer() -> None:
 
 
 def test_a_clock_set_back_does_not_end_the_daily_overlap() -> None:
-    """A wide read that seems to lie days ahead counts as none."""
+    """A wide read that seems to be days ahead does not count."""
     assert read_plan(cursor(wide_at=NOW + timedelta(days=2))).is_wide
 
 
 def test_a_cursor_from_the_future_is_none() -> None:
-    """Nothing would ever have changed since: history is read. Two hours are a skewed clock."""
+    """Nothing would ever have changed since, so history is read. Two hours are a skewed clock."""
     assert read_plan(cursor(at=NOW + timedelta(days=2))).slices == (history(),)
     soon = NOW + timedelta(hours=2)
     assert read_plan(cursor(at=soon)).slices == (Slice(since=soon - OVERLAP),)
 
 
 def test_an_overlap_beyond_all_measure_asks_for_everything_that_changed() -> None:
-    """An absurd setting costs time, and nothing else."""
+    """An absurd setting costs time, but causes no error."""
     (slice_,) = read_plan(CURSOR, overlap=timedelta(days=999_999_999)).slices
     assert slice_.params() == {"updated_since": "2006-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize("is_wide", [True, False])
 def test_a_proven_read_earns_the_time_it_began(is_wide: bool) -> None:
-    """The new cursor is when reading began; it remembers the last wide overlap."""
+    """The new cursor is the read's beginning, and keeps the time of the last wide overlap."""
     began = NOW + timedelta(minutes=1)
     earned = ReadPlan((), False, SPRING, is_wide).earn(began, OWNER, CURSOR)
     assert earned == Cursor(began, SPRING, OWNER, began if is_wide else CURSOR.wide_at)
 
 
 def test_the_first_read_counts_as_wide() -> None:
-    """All of history has just been read."""
+    """It has just read all of history."""
     planned = read_plan(None)
     assert planned.earn(NOW, OWNER, None).wide_at == NOW
 
@@ -175,7 +175,7 @@ instants = st.datetimes(datetime(2006, 1, 2), datetime(9999, 12, 30), timezones=
 def test_cursors_survive_storage(
     at: datetime, covered_from: date | None, visibility: str, wide_at: datetime
 ) -> None:
-    """What is stored comes back as it was."""
+    """A stored cursor loads unchanged."""
     before = Cursor(at, covered_from, visibility, wide_at)
     assert load_cursor(before.dump()) == before
 
@@ -190,7 +190,7 @@ def test_cursors_survive_storage(
 def test_planning_never_leaves_a_gap(
     at: datetime, now: datetime, covered: date | None, start: date | None, overlap: timedelta
 ) -> None:
-    """From the bound on, every day is covered or read, and every change is asked for."""
+    """From the bound on, every day is covered or read, and every change is requested."""
     before = cursor(at=at, covered_from=covered, wide_at=at)
     planned = read_plan(before, start=start, now=now, overlap=overlap)
     *missing, last = planned.slices
@@ -222,9 +222,9 @@ def test_planning_never_leaves_a_gap(
 )
 @pytest.mark.parametrize("name", ["at", "wide_at"])
 def test_times_that_cannot_be_right_make_no_cursor(name: str, instead: Any) -> None:
-    """Reading history again loses nothing; guessing might. A time without a zone is a guess."""
+    """Rereading history loses nothing; guessing might, and a time without a zone is a guess."""
     if name == "wide_at" and instead == "0001-01-01T00:00:00+00:00":
-        return  # Only makes the next overlap a wide one.
+        return  # It only makes the next overlap wide.
     assert load_cursor({**STORED, name: instead}) is None
 
 
@@ -243,12 +243,12 @@ def test_times_that_cannot_be_right_make_no_cursor(name: str, instead: Any) -> N
     ],
 )
 def test_garbage_makes_no_cursor(stored: Any) -> None:
-    """State of another version, or damaged, is read as none at all, and never raises."""
+    """Damaged state, or another version's, counts as no cursor, and never raises."""
     assert load_cursor(stored) is None
 
 
 def test_a_stored_cursor_is_understood() -> None:
-    """The format that state files of earlier runs have."""
+    """This is the format in earlier runs' state files."""
     assert load_cursor(STORED) == Cursor(
         AN_HOUR_AGO, SPRING, OWNER, datetime(2024, 6, 30, 10, 0, tzinfo=UTC)
     )

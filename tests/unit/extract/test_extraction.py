@@ -1,4 +1,4 @@
-"""Packages: of a bounded size, and smaller while reading pauses for the rate limit."""
+"""Packages have a limited size, and are smaller while reading waits for the rate limit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE = pa.table({"id": pa.array(range(2000), pa.int64())})
 
 @dataclass(frozen=True, slots=True)
 class Bursts(Extraction):
-    """Reads some pages, then waits for *go_on*, as when Harvest's rate limit is used up."""
+    """Reads some pages, then waits for *go_on*, as if Harvest's rate limit was used up."""
 
     pages: tuple[int, ...] = ()
     go_on: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -55,7 +55,7 @@ class Bursts(Extraction):
 
 
 def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> list[int]:
-    """The rows of each package."""
+    """The number of rows in each package."""
     extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pages=pages)
     packages: list[int] = []
     feed = TableFeed(BY_NAME["time_entries"], 1, cast("Decoder", None), {})
@@ -67,7 +67,7 @@ def read(pages: tuple[int, ...], on_package: Callable[[Bursts, int], None]) -> l
 
 
 def test_rows_do_not_wait_for_the_limit() -> None:
-    """Buffered rows are loaded while reading pauses, so that less is left to load at the end."""
+    """Buffered rows are loaded while reading pauses, so that less remains at the end."""
 
     def on_package(extraction: Bursts, rows: int) -> None:
         if rows == 140_000:
@@ -81,7 +81,7 @@ def test_rows_do_not_wait_for_the_limit() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Progressing(Bursts):
-    """Notes its progress after each burst."""
+    """Records its progress after each burst."""
 
     def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         for place, batch in enumerate(super(Progressing, self)._iter_unconfirmed(feed), 1):
@@ -91,7 +91,7 @@ class Progressing(Bursts):
 
 
 def test_rows_do_not_wait_for_a_question() -> None:
-    """While the limit is used up, what only may be loaded after a question is loaded later."""
+    """While the limit is used up, batches that Harvest must confirm first are loaded later."""
     extraction = Progressing(
         cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pages=(6, 1)
     )
@@ -106,7 +106,7 @@ def test_rows_do_not_wait_for_a_question() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Endless(Bursts):
-    """Reads payments, one after the other, until *go_on* or ten thousand of them."""
+    """Reads payments, one after the other, until *go_on*, or ten thousand of them."""
 
     def _iter_unconfirmed(self, feed: TableFeed) -> Iterator[Batch]:
         if not feed.endpoint.is_read_last:
@@ -125,7 +125,7 @@ class Endless(Bursts):
 def test_rows_do_not_wait_for_lists_below_parents(
     pages: tuple[int, ...], packages: list[int]
 ) -> None:
-    """Harvest is asked about them before these lists begin, unless they are few."""
+    """Harvest is asked about them before these lists begin, unless the rows are few."""
     extraction = Endless(cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pages=pages)
     names = ("time_entries", "invoice_payments")
     feeds = [TableFeed(BY_NAME[name], 1, cast("Decoder", None), {}) for name in names]
@@ -143,7 +143,7 @@ def test_rows_do_not_wait_for_lists_below_parents(
 
 @pytest.mark.parametrize(("left", "polls"), [(2000, 5), (0, 1)])
 def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> None:
-    """Several quiet polls make a pause; one does when all announced rows have come."""
+    """Several quiet polls count as a pause; one is enough once all announced rows have come."""
     extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog())
     extraction.run_log.progress("time_entries", 1, 98_000, 98_000 + left)
     assert [extraction._is_due(98_000, number) for number in range(7)].index(True) == polls
@@ -152,7 +152,7 @@ def test_the_last_rows_do_not_wait_for_their_proof(left: int, polls: int) -> Non
 
 
 def test_answers_that_take_long_are_no_pause() -> None:
-    """A few pages at a time would be loads of their own, whenever Harvest takes a second."""
+    """Otherwise, whenever Harvest takes a second, a few pages would be a load of their own."""
     extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog(), pause_s=0.9)
     extraction.run_log.progress("time_entries", 1, 98_000, 100_000)
     assert not any(extraction._is_due(98_000, number) for number in range(200))
@@ -160,7 +160,7 @@ def test_answers_that_take_long_are_no_pause() -> None:
 
 
 def test_few_rows_do_not_wait_for_lists_below_parents() -> None:
-    """After two quiet seconds any number of rows is loaded, and nothing where there are none."""
+    """After two quiet seconds any number of rows is loaded, unless there are none."""
     extraction = Bursts(cast("Sessions", None), ReadOptions(SystemClock()), RunLog())
     assert extraction._is_due(1, 40)
     assert not extraction._is_due(0, 400)

@@ -18,7 +18,7 @@ REPORT = BY_NAME["report_time_clients"]
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 HOURS_BEFORE = {"2025-12-31": 9, "2024-12-31": 5, "2023-12-31": 0}
-"""Entries up to the end of a year: the first are in 2024."""
+"""The number of entries up to the end of a year; the first are in 2024."""
 
 
 ROWS = '[{"id": 1, "client_id": 1, "client_name": "A", "total_hours": 1, "currency": "EUR"}]'
@@ -27,7 +27,7 @@ ROWS = '[{"id": 1, "client_id": 1, "client_name": "A", "total_hours": 1, "curren
 def read_years(
     state: dict[str, Any], now: datetime, before: dict[str, int] = HOURS_BEFORE, **options: Any
 ) -> list[str]:
-    """The first days of the years that a run reads; *before* has entries up to a day."""
+    """The first days of the years that a run reads; *before* has the entries up to a day."""
     client = FixedClient({}, before)
     list(read(build_task(client, REPORT, state=state, now=now, **options)))
     reports = [each for each in client.asked if each.startswith("reports/")]
@@ -35,7 +35,7 @@ def read_years(
 
 
 def test_old_years_are_read_on_a_schedule() -> None:
-    """First all years with hours; then only what is still edited; in a week all again."""
+    """First all years with hours are read, then only recent ones, and after a week all again."""
     state: dict[str, Any] = {}
     every_year = ["20240101", "20250101", "20260101"]
     assert read_years(state, NOW) == every_year
@@ -45,7 +45,7 @@ def test_old_years_are_read_on_a_schedule() -> None:
 
 
 def test_last_year_is_still_edited_in_its_first_quarter() -> None:
-    """Hours younger than ninety days change, so a report that reaches into them is read."""
+    """Hours less than ninety days old change, so a year that contains some is read."""
     state: dict[str, Any] = {}
     march = datetime(2026, 3, 1, 12, tzinfo=UTC)
     read_years(state, march)
@@ -62,7 +62,7 @@ def test_a_token_that_sees_more_reads_every_year() -> None:
 
 
 def test_a_start_date_bounds_reports() -> None:
-    """It is their first day; rows before it are not counted."""
+    """It is the report's first day; rows before it are not counted."""
     client = FixedClient({}, HOURS_BEFORE)
     list(read(build_task(client, REPORT, now=NOW, start_date=date(2025, 7, 1))))
     assert client.asked == [
@@ -74,7 +74,7 @@ def test_a_start_date_bounds_reports() -> None:
 
 
 def test_a_year_whose_rows_became_more_or_fewer_is_read() -> None:
-    """Dates were corrected: the old year and the new one are read at once, not in a week."""
+    """If dates were corrected, the old and the new year are read at once, not in a week."""
     state: dict[str, Any] = {}
     assert read_years(state, NOW) == ["20240101", "20250101", "20260101"]
     moved = {"2025-12-31": 9, "2024-12-31": 6, "2023-12-31": 0}
@@ -83,7 +83,7 @@ def test_a_year_whose_rows_became_more_or_fewer_is_read() -> None:
 
 
 def test_a_year_without_rows_is_asked_until_it_is_empty() -> None:
-    """A wrong year was corrected: its rows leave, and then it is forgotten."""
+    """If a wrong year was corrected, its rows are removed, and then it is forgotten."""
     state: dict[str, Any] = {}
     read_years(state, NOW, {"2025-12-31": 9, "2024-12-31": 9, "2023-12-31": 9, "2022-12-31": 0})
     assert set(state["windows"]) == {f"{year}-01-01/{year}-12-31" for year in range(2023, 2027)}
@@ -92,7 +92,7 @@ def test_a_year_without_rows_is_asked_until_it_is_empty() -> None:
 
 
 def test_a_window_inside_another_leaves() -> None:
-    """A year was read from July on and is read from January on now: July counts once."""
+    """A year read from July and now from January counts July only once."""
     state: dict[str, Any] = {}
     client = FixedClient({"reports/time/clients": ROWS}, HOURS_BEFORE)
     list(read(build_task(client, REPORT, state=state, now=NOW, start_date=date(2026, 5, 1))))
@@ -112,7 +112,7 @@ def test_a_window_inside_another_leaves() -> None:
 
 
 def test_an_answer_without_a_date_forgets_no_window() -> None:
-    """It may be of yesterday and lack rows: the window that was read stays until one is dated."""
+    """It may be outdated and lack rows: the window that was read stays until a dated answer."""
     state: dict[str, Any] = {}
     client = FixedClient({"reports/time/clients": ROWS}, HOURS_BEFORE)
     list(read(build_task(client, REPORT, state=state, now=NOW, start_date=date(2026, 5, 1))))
@@ -151,7 +151,7 @@ def test_a_report_of_two_lists_is_read_for_years_of_either() -> None:
 
 
 def test_a_snapshot_is_kept_once_a_day() -> None:
-    """Only the state of its own day is stored: older days are never read again."""
+    """A snapshot is stored only for its own day: earlier days are never read again."""
     state: dict[str, Any] = {}
     budget = BY_NAME["report_project_budget"]
     for now in (NOW, NOW, NOW + DAY):
@@ -160,7 +160,7 @@ def test_a_snapshot_is_kept_once_a_day() -> None:
 
 
 class ShortYear(FixedClient):
-    """Announces one row more than it serves of every report of a year beginning *short*."""
+    """Announces one row more than it serves in every report of a year that begins at *short*."""
 
     short = ""
 
@@ -173,7 +173,7 @@ class ShortYear(FixedClient):
 
 
 def test_a_year_that_is_not_whole_holds_up_no_other() -> None:
-    """Its rows stay, those of a window that it covers too, and it is read in the next run."""
+    """Its rows stay, with those of a window that it covers, and the next run reads it."""
     client = ShortYear({"reports/time/clients": ROWS}, HOURS_BEFORE)
     state: dict[str, Any] = {}
     list(read(build_task(client, REPORT, state=state, now=NOW, start_date=date(2025, 7, 1))))

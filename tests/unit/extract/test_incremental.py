@@ -1,4 +1,4 @@
-"""What a read of changes or history stores of itself, beside the rows."""
+"""What a read of changes or history stores about itself, beside the rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class UnsteadyClient(ModelClient):
         params: Mapping[str, str],
         most_rows: int | None = None,
     ) -> Generator[ListPage, None, None]:
-        if path != ENTRIES.list_path:  # There are no ids to split the day by.
+        if path != ENTRIES.list_path:  # There are no ids by which to split the day.
             yield ModelPage(b"[]", 0, START)
             return
         pages = super().iter_pages(path, key=key, params=params, most_rows=most_rows)
@@ -66,7 +66,7 @@ class UnsteadyClient(ModelClient):
 def read_once(
     world: World, client: type[ModelClient], state: dict[str, Any], *exclude: str
 ) -> tuple[int, list[str]]:
-    """Rows of one run, page by page as from Harvest, and why they are not proven complete."""
+    """The number of rows in one run, read page by page, and why they are unproven."""
     served = client(world, lambda _request, _is_sent: None, per_page=2000)
     now = START + timedelta(seconds=world.now_s)
     task = build_task(served, state=state, now=now, exclude=frozenset(exclude))
@@ -85,7 +85,7 @@ def fill_world() -> World:
 
 
 def test_what_was_proven_is_kept_when_something_else_was_not() -> None:
-    """The next run reads the rest, and not all of a long list again."""
+    """The next run reads the rest, not all of a long list again."""
     world = fill_world()
     state: dict[str, Any] = {}
     rows, unproven = read_once(world, UnsteadyClient, state)
@@ -105,7 +105,7 @@ NOTES = "time_entries.notes"
 
 
 def test_all_is_read_again_once_a_column_is_no_longer_left_out() -> None:
-    """Nothing in Harvest has changed, and the rows here lack it. Once: then changes are enough."""
+    """Harvest has not changed, but the rows here lack it. After that, changes are enough."""
     world, state = fill_world(), dict[str, Any]()
     read_once(world, ModelClient, state, NOTES)
     assert state["excluded"] == ["notes"]
@@ -118,7 +118,7 @@ def test_all_is_read_again_once_a_column_is_no_longer_left_out() -> None:
 
 
 def test_reading_again_goes_on_where_it_was_interrupted() -> None:
-    """Its windows have the column; those of a read that left it out do not."""
+    """Its own windows have the column; those of a read without the column do not count."""
     world, state = fill_world(), dict[str, Any]()
     read_once(world, UnsteadyClient, state, NOTES)
     assert ("backfill" in state, state["excluded"]) == (True, ["notes"])
@@ -131,7 +131,7 @@ def test_reading_again_goes_on_where_it_was_interrupted() -> None:
 
 
 def test_a_lower_role_fills_no_column() -> None:
-    """It may be shown nulls in place of rates that are known."""
+    """A lower role may get nulls in place of known rates."""
     manager = Owner(1, "Ann", "", ("manager",))
     state = {**stored_cursor(visibility="1:administrator"), "excluded": ["notes"]}
     list(read(build_task(ScriptedClient(), state=state, owner=manager)))
@@ -160,7 +160,7 @@ def stored_cursor(**changes: Any) -> dict[str, Any]:
 def test_a_cursor_moves_when_that_is_worth_a_load(
     changes: dict[str, Any], rows: int, moves: bool
 ) -> None:
-    """State is loaded with rows; without any, a moved cursor would cost a load of its own."""
+    """State is loaded with rows; without rows, a moved cursor would cost a load of its own."""
     state = stored_cursor(**changes)
     before = load_cursor(state["cursor"])
     client = ScriptedClient(changed=[entry(1)] * rows)
@@ -172,7 +172,7 @@ def test_a_cursor_moves_when_that_is_worth_a_load(
 
 
 def test_rows_that_another_token_read_are_noted() -> None:
-    """Fewer rows are then no evidence of deletions. Two administrators see the same."""
+    """Fewer rows then do not prove deletions. Two administrators see the same rows."""
     manager = Owner(1, "Ann", "", ("manager",))
     for owner, noted in ((manager, {("time_entries", 1)}), (None, set())):
         state = stored_cursor(visibility="2:administrator")
@@ -182,7 +182,7 @@ def test_rows_that_another_token_read_are_noted() -> None:
 
 
 def test_all_of_history_renews_the_audit() -> None:
-    """Every row was just read: nothing is due to be read again."""
+    """Every row was just read, so none is due for rereading."""
     state: dict[str, Any] = {}
     task = build_task(ScriptedClient([[page([entry(1)], 1)]]), state=state)
     assert sum(table.num_rows for table in read(task)) == 1
@@ -201,7 +201,7 @@ def test_all_of_history_renews_the_audit() -> None:
 def test_reading_all_again_finds_no_deleted_row(
     cursor: dict[str, Any] | None, *, is_full: bool, is_counted: bool
 ) -> None:
-    """So the rows are still to be counted: else two jobs in turn would put that off for ever."""
+    """So rows must still be counted: otherwise two alternating jobs would postpone it forever."""
     before = Audited.whole(NOON - 25 * HOUR)
     state = {"audit": before.dump(), **({} if cursor is None else stored_cursor(**cursor))}
     client = ScriptedClient([[page([entry(1)], 1)]])
@@ -215,7 +215,7 @@ def test_reading_all_again_finds_no_deleted_row(
 
 
 def test_running_timers_are_loaded_when_they_changed() -> None:
-    """Their hours grow without a new ``updated_at``; unchanged ones are only counted as read."""
+    """Their hours grow without a new ``updated_at``; unchanged ones only count as read."""
     state = stored_cursor()
     loaded = []
     for notes in ("a", "a", "b"):
@@ -227,7 +227,7 @@ def test_running_timers_are_loaded_when_they_changed() -> None:
 
 
 def timers(*notes: str) -> pa.Table:
-    """Entries; those without notes do not run."""
+    """A table of entries; those without notes do not run."""
     rows = [
         {"id": number, "is_running": text != "", "notes": text, "updated_at": NOON}
         for number, text in enumerate(notes, 1)
@@ -236,7 +236,7 @@ def timers(*notes: str) -> pa.Table:
 
 
 def test_all_of_history_has_the_running_timers() -> None:
-    """The digest of a first read is what the next run finds, in whatever order they come."""
+    """The digest of a first read equals the next run's, in any order of rows."""
     first, listed = VolatileRows(TIMERS), timers("a", "", "b")
     for at in (2, 1, 0):
         first.add(listed.slice(at, 1))
@@ -251,7 +251,7 @@ def test_all_of_history_has_the_running_timers() -> None:
 
 
 def test_a_full_refresh_continues_nothing() -> None:
-    """Rows that it does not see are removed afterwards, so it must see all of them."""
+    """It removes the rows that it does not see, so it must read all of them."""
     state: dict[str, Any] = stored_cursor()
     state["backfill"] = {
         "window": [None, None],
@@ -266,7 +266,7 @@ def test_a_full_refresh_continues_nothing() -> None:
 
 @pytest.mark.parametrize("is_proven", [True, False])
 def test_a_reread_is_remembered_when_it_is_proven(is_proven: bool) -> None:
-    """The cursor stays; other tables of the run are not read at all."""
+    """The cursor stays; the run's other tables are not read."""
     one_day, state = DateWindow(date(2024, 3, 1), date(2024, 3, 2)), stored_cursor()
     before, audit = dict(state), Audited.whole(NOON).dump()
     rereads = {("time_entries", 1): Reread((Slice(one_day),), audit)}
@@ -280,13 +280,13 @@ def test_a_reread_is_remembered_when_it_is_proven(is_proven: bool) -> None:
 
 
 class TogetherClient(FixedClient):
-    """No list is answered in a thread of its own before another one is asked for, too."""
+    """In a thread, answers no list before another one is requested too."""
 
     def __init__(self) -> None:
         super().__init__({ENTRIES.list_path: '[{"id": 1}]'})
         self._together = threading.Barrier(2, timeout=20)
         self.alone = 0
-        """Lists that the thread of the test has asked for."""
+        """The number of lists that the test's own thread requested."""
 
     def iter_pages(
         self, path: str, *, key: str | None, params: Mapping[str, str], most_rows: int | None
@@ -300,7 +300,7 @@ class TogetherClient(FixedClient):
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_slices_are_read_again_at_once(workers: int) -> None:
-    """With one worker in turn, in this thread, none before the rows of the last were taken."""
+    """With one worker they are read in turn, in this thread, each after the last one's rows."""
     days = [date(2024, 3, 1) + timedelta(days=number) for number in range(4)]
     slices = tuple(Slice(DateWindow(day, day + timedelta(days=1))) for day in days)
     audit, state, client = Audited.whole(NOON).dump(), dict[str, Any](), TogetherClient()
@@ -320,7 +320,7 @@ ODD_ID = '{"id": 99999999999999999999999}'
 
 
 def test_a_record_with_an_odd_id_holds_up_no_other_record() -> None:
-    """It is counted and said, and the cursor stays until it can be loaded."""
+    """It is counted and reported, and the cursor stays until the record can be loaded."""
     good = ", ".join(f'{{"id": {each}}}' for each in range(1, 25))
     client = FixedClient({"clients": f"[{good}, {ODD_ID}]"})
     state: dict[str, Any] = {}

@@ -42,7 +42,7 @@ from tests.support.watched_reader import WatchedReader
 
 
 def test_one_page_is_one_request() -> None:
-    """A read that fits one page is atomic: nothing more is requested."""
+    """A read that fits on one page is atomic: nothing more is requested."""
     client, result = ScriptedClient([[page([entry(2), entry(1)], 2)]]), ReadResult()
     (only,) = list_reader(client).iter_tables(Slice(), result)
     assert ids(only) == [1, 2]
@@ -55,7 +55,7 @@ TWO = page([entry(2), entry(1)], 2)
 
 
 def test_a_list_behind_an_odd_empty_answer_is_not_held_in_memory() -> None:
-    """Its pages are handed over while the others are read, as those of any list."""
+    """Its pages are delivered while the others are read, as for any list."""
     many = [page([entry(each)], 30) for each in range(1, 31)]
     read = list[int]()
 
@@ -94,7 +94,7 @@ WITHOUT_ID = ModelPage(TWO.rows.replace(b'"id":1,', b'"id":null,'), 2, NOON)
 def test_a_short_list_is_read_by_one_request(
     endpoint: Endpoint, pages: list[ModelPage], most_rows: int, expected: list[int] | None
 ) -> None:
-    """Only if the page has as many rows as it announces, each with an id of its own."""
+    """The page must have as many rows as it announces, each with its own id."""
     client = ScriptedClient([pages])
     found = list_reader(client, endpoint).read_page(Slice(), most_rows)
     assert (None if found is None else ids(found)) == expected
@@ -102,7 +102,7 @@ def test_a_short_list_is_read_by_one_request(
 
 
 class ForgetfulClient(ModelClient):
-    """Leaves the first row out of every list that is requested by date: it has no date."""
+    """Omits the first row, which has no date, from every list requested by date."""
 
     def _select(self, params: Mapping[str, str]) -> list[Row]:
         rows = super()._select(params)
@@ -111,7 +111,7 @@ class ForgetfulClient(ModelClient):
 
 @pytest.mark.parametrize("client", [ModelClient, ForgetfulClient])
 def test_a_row_in_no_window_is_read_all_the_same(client: type[ModelClient]) -> None:
-    """The list has more rows than its windows, so it is read once more without a date."""
+    """The list has more rows than its windows, so it is reread without dates."""
     world, result = World(), ReadResult()
     for day in range(8):
         world.create(date(2024, 3, 1 + day), user=11)
@@ -145,7 +145,7 @@ class OddClient(ModelClient):
 
 @pytest.mark.parametrize("last_rows", [inf, -inf])
 def test_a_record_without_an_id_leaves_only_its_window_to_be_read_again(last_rows: float) -> None:
-    """Whether the window's proof is deferred or not; no request more than without the record."""
+    """With the proof deferred or not, it costs no more requests than without the record."""
     requests: list[list[int]] = []
     for client in (ModelClient, OddClient):
         world, result = World(), ReadResult()
@@ -169,7 +169,7 @@ def test_a_record_without_an_id_leaves_only_its_window_to_be_read_again(last_row
 
 
 class UneasyClient(ForgetfulClient):
-    """Edits a row whenever the whole list is asked for, so that no whole list is proven."""
+    """Edits a row on each request for the whole list, so that no whole list is proven."""
 
     def _select(self, params: Mapping[str, str]) -> list[Row]:
         rows = super()._select(params)
@@ -179,7 +179,7 @@ class UneasyClient(ForgetfulClient):
 
 
 def test_a_row_in_no_window_of_a_busy_list_leaves_it_unproven() -> None:
-    """The cursor stays where it was, and the message says how many rows are in no window."""
+    """The cursor stays, and the message says how many rows are in no window."""
     world, result = World(), ReadResult()
     for day in range(8):
         world.create(date(2024, 3, 1 + day), user=11)
@@ -194,7 +194,7 @@ def test_a_row_in_no_window_of_a_busy_list_leaves_it_unproven() -> None:
 
 @pytest.mark.parametrize("client", [ModelClient, ForgetfulClient])
 def test_a_row_in_neither_half_is_read_all_the_same(client: type[ModelClient]) -> None:
-    """The same for a short list that was split because it kept changing."""
+    """The same holds for a short list that was split because it kept changing."""
     world, result = World(), ReadResult()
     for day in range(4):
         world.create(date(2024, 3, 1 + day), user=11)
@@ -213,7 +213,7 @@ def test_a_row_in_neither_half_is_read_all_the_same(client: type[ModelClient]) -
 
 
 def build_dense_world() -> World:
-    """Sixteen rows on four days."""
+    """A world with sixteen rows on four days."""
     world = World()
     for number in range(16):
         world.create(FIRST_DAY + timedelta(days=number // 4), user=11)
@@ -223,7 +223,7 @@ def build_dense_world() -> World:
 
 @pytest.mark.parametrize(("last_rows", "catch_ups"), [(inf, 1), (0, 4)])
 def test_windows_that_end_together_are_proven_together(last_rows: float, catch_ups: int) -> None:
-    """One catch-up proves them all; a window that ended long before the others is proven alone."""
+    """One catch-up proves them all; a window that ended long before is proven alone."""
     result = ReadResult()
     cut = WatchedReader(
         ModelClient(build_dense_world(), lambda _request, _is_sent: None, per_page=2),
@@ -239,7 +239,7 @@ def test_windows_that_end_together_are_proven_together(last_rows: float, catch_u
 
 
 class RecordingClient(ModelClient):
-    """Keeps the query of every request."""
+    """Records the query of every request."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, lambda _request, _is_sent: None, per_page=2)
@@ -251,7 +251,7 @@ class RecordingClient(ModelClient):
 
 
 def test_an_interrupted_read_continues_with_the_windows_it_lacks() -> None:
-    """Windows that are done are not read again; the catch-up reaches back to the beginning."""
+    """Finished windows are not reread; the catch-up goes back to the beginning."""
     client = RecordingClient(build_dense_world())
     settings = WindowSettings(END_OF_MARCH, long_rows=4, window_rows=4)
     reader = ListReader(ListSource(client, ENTRIES, decode), settings)
@@ -268,7 +268,7 @@ def test_an_interrupted_read_continues_with_the_windows_it_lacks() -> None:
 
 
 def test_several_workers_read_what_one_does() -> None:
-    """Windows that are read in parallel lose nothing to each other."""
+    """Windows that are read in parallel lose no rows."""
     client = ModelClient(build_dense_world(), lambda _request, _is_sent: None, per_page=2)
     settings = WindowSettings(END_OF_MARCH, long_rows=4, window_rows=4, workers=3)
     result = ReadResult()
@@ -278,7 +278,7 @@ def test_several_workers_read_what_one_does() -> None:
 
 
 def test_results_of_slices_add_up() -> None:
-    """One slice that was not counted makes the rows of the whole unknown."""
+    """One uncounted slice makes the total number of rows unknown."""
     result, window = ReadResult(), DateWindow(None, FIRST_DAY)
     assert not result.proven, "it has not begun"
     result.began = NOON
@@ -290,7 +290,7 @@ def test_results_of_slices_add_up() -> None:
 
 
 def test_windows_are_ending_when_none_has_many_rows_to_come() -> None:
-    """A window that was not read at all may have any number of rows."""
+    """A window that has not been read at all may have any number of rows."""
     one, other = Slice(DateWindow(None, FIRST_DAY)), Slice(DateWindow(FIRST_DAY))
     pace = WindowPace([one, other], last_rows=10)
     pace.update(one, 0)

@@ -1,7 +1,7 @@
 """
 Reading a list that changes meanwhile, against the model in ``tests/support/model.py``.
 
-The suite plays a few hundred trials and every short script. The long form, which found the seeds
+The suite runs a few hundred trials and every short script. The long form, which found the seeds
 below, is ``python -m pytest -m slow tests/unit/extract``.
 """
 
@@ -47,7 +47,7 @@ ONLY: dict[str, Script] = {
     "catch-up": ("", "DB", "", ""),
     "count": ("", "DB", "U", ""),
 }
-"""Scripts that lose a row, and to which one clause of rule 2 alone objects."""
+"""Scripts that lose a row, and that only one clause of rule 2 detects."""
 
 MOVED_OUT = (7641, 9008, 11932)
 """Trials in which a row leaves the slice that is read after one catch-up, before the next read."""
@@ -56,10 +56,10 @@ LEFT_BETWEEN_ATTEMPTS = (2633, 4874, 7132, 8118, 14774, 15411, 16750)
 """Trials in which a row leaves the slice after an attempt whose pages disagree."""
 
 ENDED_TOGETHER = (57209, 66825, 106386, 136435)
-"""Trials in which a row is lost by a window whose proof is deferred to the last catch-up."""
+"""Trials in which a window whose proof is deferred to the last catch-up loses a row."""
 
 UNPROVEN_AT_LAST = (563, 653, 1312)
-"""Trials in which the last catch-up does not prove a window that was deferred to it."""
+"""Trials in which the last catch-up does not prove a window deferred to it."""
 
 FEW = (
     *range(300),
@@ -71,7 +71,7 @@ FEW = (
 MANY = (*range(20_000), *MOVED_OUT, *ENDED_TOGETHER)
 
 FOUR_ARE_FOOLED: Script = ("", "DB", "U", "B")
-"""One row is deleted, one created behind it and deleted again; one comes before the count."""
+"""One row is deleted; one is created behind it and deleted again; one appears before the count."""
 
 
 @pytest.fixture(
@@ -88,7 +88,7 @@ def trials(request: pytest.FixtureRequest) -> tuple[Counter[str], Counter[str]]:
 def test_what_is_proven_and_read_once_more_is_all_there(
     trials: tuple[Counter[str], Counter[str]],
 ) -> None:
-    """After a proven read and one more, no row is missing and none is as it once was."""
+    """After a proven read and one more, no row is missing, and none is outdated."""
     verdicts, _ = trials
     assert verdicts["false"] == 0
     assert verdicts["proven"] > 0.85 * verdicts["trials"]
@@ -97,7 +97,7 @@ def test_what_is_proven_and_read_once_more_is_all_there(
 def test_rows_edited_on_pages_already_read_are_right_at_once(
     trials: tuple[Counter[str], Counter[str]],
 ) -> None:
-    """What changed before the last catch-up of a proven read needs no later read to be right."""
+    """A change before the last catch-up of a proven read is correct without a later read."""
     verdicts, _ = trials
     assert verdicts["late"] == 0
 
@@ -105,7 +105,7 @@ def test_rows_edited_on_pages_already_read_are_right_at_once(
 def test_the_trials_took_every_way_through_the_reader(
     trials: tuple[Counter[str], Counter[str]],
 ) -> None:
-    """Planning, re-reads, halves, days split by id, catch-ups of catch-ups: each ran."""
+    """Planning, rereads, halves, days split by id, and repeated catch-ups all occurred."""
     _, branches = trials
     assert branches.keys() == BRANCHES
     assert min(branches.values()) > 0, branches
@@ -126,7 +126,7 @@ def test_odd_dates_and_a_clock_behind_give_no_false_proof(seeds: range) -> None:
 @pytest.mark.parametrize("most", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("odd", [101, 106])
 def test_no_short_script_fools_a_list_with_a_row_of_years_ahead(odd: int, most: int) -> None:
-    """The row is moved and deleted in some of them, its date staying as it is."""
+    """Some scripts move or delete that row, but none changes its date."""
     verdicts = [read_script(script, odd=odd) for script in every_script(most)]
     assert not any(verdict.is_false for verdict in verdicts)
     assert verdicts[0].proven, "nothing changed"
@@ -136,7 +136,7 @@ def test_no_short_script_fools_a_list_with_a_row_of_years_ahead(odd: int, most: 
     "most", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
 )
 def test_no_short_script_of_changes_goes_unnoticed(most: int) -> None:
-    """Of all scripts of so many changes, those that lose a row are objected to."""
+    """Every script of up to *most* changes that loses a row is detected."""
     played, losing, passed = count_false(most)
     assert losing > played / 10
     assert passed[frozenset(CLAUSES)] == 0
@@ -146,7 +146,7 @@ def test_no_short_script_of_changes_goes_unnoticed(most: int) -> None:
 
 @pytest.mark.parametrize("clause", ONLY)
 def test_each_clause_of_rule_2_is_needed(clause: str) -> None:
-    """Without it, and without the look at what the pages say, a script loses a row for good."""
+    """Without the clause, and without the pages' own dates, a script loses a row permanently."""
     script = ONLY[clause]
     objections, lost = find_objections(script)
     assert lost
@@ -156,12 +156,12 @@ def test_each_clause_of_rule_2_is_needed(clause: str) -> None:
 
 
 def test_the_four_clauses_of_rule_2_are_not_enough() -> None:
-    """Rows that come and go between requests fool all four; the pages' own dates do not lie."""
+    """Rows that come and go between requests fool all four; the pages' own dates do not."""
     assert find_objections(FOUR_ARE_FOOLED) == (frozenset({"news"}), True)
     assert read_script(FOUR_ARE_FOOLED, without=frozenset({"news"})).is_false
 
 
 @pytest.mark.parametrize("script", [*ONLY.values(), FOUR_ARE_FOOLED], ids="|".join)
 def test_all_clauses_together_are_not_fooled(script: Script) -> None:
-    """The reader reads again, or says that it has no proof; it never claims what is not so."""
+    """The reader rereads or reports no proof; it never claims a false one."""
     assert not read_script(script).is_false

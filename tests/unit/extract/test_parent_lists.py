@@ -1,4 +1,4 @@
-"""Lists of parents that serve several tables of one run."""
+"""Lists of parents that are shared by several tables of one run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SINCE = Slice(since=NOON)
 
 
 def parent_list(*slices: Slice, columns: Sequence[str] = ()) -> ParentList:
-    """An empty list, read with these filters."""
+    """An empty list that was read with these filters."""
     names = columns or PARENT_COLUMNS["invoices"]
     rows = pa.table({name: pa.array([], pa.int64()) for name in names})
     return ParentList(slices, rows, ReadResult(NOON))
 
 
 def test_a_table_uses_a_list_once() -> None:
-    """What it reads later must be newer: else it would never see another change."""
+    """Its next read must be newer, or it would never see another change."""
     lists = ParentLists()
     lists.keep(PLACE, parent_list(SINCE))
     assert lists.take(PLACE, [SINCE], "invoice_payments") is not None
@@ -49,21 +49,21 @@ def test_a_table_uses_a_list_once() -> None:
     ],
 )
 def test_a_list_serves_only_where_it_has_all_that_is_asked_for(had: Slice, is_used: bool) -> None:
-    """It may reach a little further back, which asks some parents once more."""
+    """The list may go back a little further, so that some parents are asked again."""
     lists = ParentLists()
     lists.keep(PLACE, parent_list(had))
     assert (lists.take(PLACE, [SINCE], "invoice_payments") is not None) is is_used
 
 
 def test_a_list_without_a_column_that_decides_serves_nothing() -> None:
-    """Such as one whose due amounts are excluded."""
+    """For example, a list whose due amounts are excluded."""
     lists = ParentLists()
     lists.keep(PLACE, parent_list(SINCE, columns=("id", "updated_at")))
     assert lists.take(PLACE, [SINCE], "invoice_payments") is None
 
 
 def test_parents_are_listed_once_for_all_tables_below_them() -> None:
-    """And for their own table, which is read first; without it, by the first that needs them."""
+    """Their own table, read first, shares the list; without it, the first child table does."""
     client = FixedClient({"invoices": '[{"id": 1}]'})
     first = build_task(client, BY_NAME["invoices"], state={})
     list(read(first))

@@ -1,4 +1,4 @@
-"""Sweeps over all parents: every one in turn, and none later than planned."""
+"""Sweeps over all parents: each has its turn, and none later than planned."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 @given(st.sets(st.integers(1, 500), max_size=60), st.integers(1, 20))
 def test_a_sweep_reads_every_parent_once(parents: set[int], most: int) -> None:
-    """Some per run, the newest first, however many runs it takes; then it has ended."""
+    """A run reads some, the newest first, until the sweep has ended."""
     sweep, read = ParentSweep(), list[int]()
     for _ in range(len(parents) + 1):
         these = sweep.next_parents(parents, most)
@@ -38,7 +38,7 @@ def test_a_sweep_reads_every_parent_once(parents: set[int], most: int) -> None:
 
 
 def oldest_read(parents: int, hours: int) -> timedelta:
-    """How long a parent waits at most in four weeks of runs every so many *hours*."""
+    """The longest that a parent waits in four weeks of runs every *hours* hours."""
     everyone = range(parents)
     read_at = dict.fromkeys(everyone, NOW)
     sweep, worst = ParentSweep.whole(parents, NOW), timedelta(0)
@@ -55,12 +55,12 @@ def oldest_read(parents: int, hours: int) -> timedelta:
 @pytest.mark.parametrize("parents", [1, 50, 51, 120, 300, 1_000, 5_000, 30_000])
 @pytest.mark.parametrize("hours", [6, 24, 48])
 def test_no_parent_waits_longer_than_a_week(parents: int, hours: int) -> None:
-    """Whatever their number, and however often runs come: a week, and the wait for the next run."""
+    """The limit is a week plus the time to the next run, for any number of parents."""
     assert oldest_read(parents, hours) <= WEEK + timedelta(hours=hours)
 
 
 def test_few_parents_are_read_in_one_run_a_week() -> None:
-    """Between sweeps a run asks for none of them."""
+    """Between sweeps a run asks none of them."""
     sweep = ParentSweep.whole(SWEEP_PARENTS, NOW)
     assert not sweep.is_due(NOW + 6 * DAY, WEEK)
     assert sweep.is_due(NOW + WEEK, WEEK)
@@ -68,7 +68,7 @@ def test_few_parents_are_read_in_one_run_a_week() -> None:
 
 
 def test_a_day_reads_a_share_of_the_allowance_at_most() -> None:
-    """One that was not run for a month does not make up for it in one run."""
+    """A day after a month without runs does not make up for it in one run."""
     sweep = ParentSweep.whole(10**6, NOW)
     assert sweep.count_next(10**6, NOW + DAY, WEEK) == SWEEP_MOST
     assert sweep.count_next(10**6, NOW + timedelta(minutes=1), WEEK) == SWEEP_PARENTS
@@ -76,12 +76,12 @@ def test_a_day_reads_a_share_of_the_allowance_at_most() -> None:
 
 @pytest.mark.parametrize("stored", [None, {}, {"before": "x"}, {"began": "yesterday"}])
 def test_a_malformed_sweep_begins_anew(stored: dict[str, str] | None) -> None:
-    """Reading the children of a parent once more loses nothing."""
+    """Rereading a parent's children loses nothing."""
     assert ParentSweep.load(stored) == ParentSweep()
 
 
 def test_a_stored_sweep_is_understood() -> None:
-    """The format of earlier runs; one that went from the lowest id upwards begins anew."""
+    """Earlier runs' state loads; a sweep that went upwards from the lowest id begins anew."""
     began = {"finished_at": None, "began": "2026-11-22T12:00:00+00:00"}
     sweep = ParentSweep.load(began | {"before": 7, "is_first": True})
     assert sweep == ParentSweep(began=NOW, before=7, is_first=True)
@@ -92,7 +92,7 @@ def test_a_stored_sweep_is_understood() -> None:
 
 
 def test_a_first_sweep_says_what_it_leaves_and_until_when() -> None:
-    """A run a day ends it in a week, whatever was read at first; then no parent waits."""
+    """With a run a day it ends in a week, whatever was read at first; then no parent waits."""
     parents = range(1, 501)
     sweep, now = ParentSweep(is_first=True), NOW
     sweep = sweep.advance(sweep.next_parents(parents, 50), parents, now)
@@ -113,13 +113,13 @@ def test_a_first_sweep_says_what_it_leaves_and_until_when() -> None:
     [(500, 0.1, 50), (30, 0.1, 30), (4_000, 0.1, 400), (10**6, 0.1, SWEEP_MOST), (400, 1.0, 400)],
 )
 def test_a_first_read_asks_a_share(parents: int, share: float, asked: int) -> None:
-    """Never fewer than a later run asks for, nor more than a day does."""
+    """The share is at least what a later run asks, and at most what a day asks."""
     assert min(count_at_first(parents, share), parents) == asked
 
 
 @pytest.mark.parametrize(("days", "begins"), [(6, False), (7, True), (30, True)])
 def test_a_sweep_that_ends_late_begins_the_next_one(days: int, begins: bool) -> None:
-    """With what is left of the run's share, the newest first, all parents among them."""
+    """The rest of the run's share goes to the next sweep, newest first, of all parents."""
     everyone, some = range(1, 161), range(1, 161, 2)
     first = sorted(some, reverse=True)[:50]
     sweep = ParentSweep(is_first=True).advance(first, some, NOW)
@@ -133,6 +133,6 @@ def test_a_sweep_that_ends_late_begins_the_next_one(days: int, begins: bool) -> 
 
 
 def test_a_sweep_that_begins_and_ends_in_one_run_begins_no_other() -> None:
-    """However large the run's share is."""
+    """This holds however large the run's share is."""
     step = take_step(ParentSweep(), [1, 2], [1, 2, 3], now=NOW, every=timedelta(0))
     assert step == Step([2, 1], ParentSweep(finished_at=NOW, parents=2, at=NOW))

@@ -1,4 +1,4 @@
-"""When a slice counts as read completely, and what is done with one that does not."""
+"""When a slice counts as read completely, and what happens to one that does not."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def read_of(*rows: Row, window: DateWindow = ALL_DAYS, total: int | None = None)
     ],
 )
 def test_pages_agree_if_they_hold_what_they_announce(read: SliceRead, expected: bool) -> None:
-    """Several pages need a common total; one page needs none, but must not lack rows."""
+    """Several pages need a common total; one page needs no total, but must not lack rows."""
     assert pages_agree(read) is expected
 
 
 @pytest.mark.parametrize(("at", "expected"), [(-1, False), (0, True), (1, True)])
 def test_a_change_in_the_second_the_read_began_is_during_the_read(at: int, expected: bool) -> None:
-    """Harvest dates changes in whole seconds, so that second counts whole."""
+    """Harvest dates changes in whole seconds, so all of that second counts."""
     began = datetime(2024, 3, 1, 12, 0, 0, 900_000, tzinfo=UTC)
     rows = table(entry(1), entry(2, at=at))
     recent = digest_recent_rows(rows, began)
@@ -81,7 +81,7 @@ def test_a_change_in_the_second_the_read_began_is_during_the_read(at: int, expec
 
 
 def test_a_row_that_is_not_dated_may_have_changed_during_the_read() -> None:
-    """Also beside rows whose dates are all older."""
+    """This holds beside rows whose dates are all older, too."""
     rows = table(entry(1), entry(2))
     at = rows.column("updated_at")
     undated = pa.array([None, at[1].as_py()], at.type)
@@ -101,7 +101,7 @@ def test_a_row_that_is_not_dated_may_have_changed_during_the_read() -> None:
 def test_a_row_that_was_known_before_did_not_change_during_the_read(
     before: list[Row], expected: bool
 ) -> None:
-    """However its date looks: two reads tell, not dates. In the catch-up that follows as well."""
+    """Two reads decide, not the row's date; so they do in the catch-up that follows."""
     rows = table(entry(1), entry(2, at=9))
     recent, known = digest_recent_rows(rows, NOON), digest_recent_rows(table(*before), NOON)
     read = SliceRead(Slice(), rows, 2, NOON, pages=2, records=2, recent=recent, known=known)
@@ -131,7 +131,7 @@ def test_a_row_with_two_contents_is_not_known() -> None:
     ],
 )
 def test_a_slice_is_affected_by_what_is_in_it_or_was(changed: list[Row], expected: bool) -> None:
-    """A change elsewhere does not matter to a slice; a row that moved out of it does."""
+    """A change elsewhere does not affect a slice; a row that moved out of it does."""
     read = read_of(entry(1, day=12), window=MARCH_10_TO_19)
     assert is_affected(read, table(*changed), ENTRIES) is expected
 
@@ -143,7 +143,7 @@ def test_without_dates_every_change_affects_a_slice() -> None:
 
 @pytest.mark.parametrize("name", ["spent_date", "updated_at"])
 def test_a_change_without_a_date_affects_every_slice(name: str) -> None:
-    """When it is not known where or when a row moved, the worst is assumed."""
+    """If it is unknown where or when a row moved, the slice counts as affected."""
     changed = table(entry(5, day=1, at=9))
     field = changed.schema.field(name)
     at = changed.schema.get_field_index(name)
@@ -154,12 +154,12 @@ def test_a_change_without_a_date_affects_every_slice(name: str) -> None:
 
 @pytest.mark.parametrize(("count", "expected"), [(1, True), (2, False), (3, True)])
 def test_a_count_must_confirm_the_total(count: int, expected: bool) -> None:
-    """Fewer rows count as well as more."""
+    """Fewer rows are a change, like more rows."""
     assert count_changed(read_of(entry(1), entry(2)), lambda _: count) is expected
 
 
 def test_an_unproven_catch_up_proves_nothing() -> None:
-    """Then a change may be missing from it; not even the count is requested."""
+    """The catch-up may lack a change, so not even the count is requested."""
     client = ScriptedClient()
     prover = Prover(slice_reader(client), lambda _began, _emit: NOTHING)
     read = read_of(entry(1), entry(2))
@@ -171,7 +171,7 @@ def test_an_unproven_catch_up_proves_nothing() -> None:
 
 
 def test_one_page_needs_no_proof() -> None:
-    """It was served at one moment: no catch-up, no count."""
+    """It was served at one moment, so it needs no catch-up and no count."""
 
     def catch_up(_began: datetime, _emit: Emit) -> CaughtUp:
         raise AssertionError("one page was caught up")
@@ -183,7 +183,7 @@ def test_one_page_needs_no_proof() -> None:
 
 
 def test_two_pages_need_a_catch_up_and_a_count() -> None:
-    """More than one page: what changed from the very second it began, and the count."""
+    """Several pages need the changes since the second they began, and the count."""
     pages = [page([entry(2)], 2, at=0.5), page([entry(1)], 2, at=1)]
     client, result = ScriptedClient([pages], [2]), ReadResult()
     assert ids(*list_reader(client).iter_tables(Slice(), result)) == [1, 2]
@@ -192,7 +192,7 @@ def test_two_pages_need_a_catch_up_and_a_count() -> None:
 
 
 def test_a_page_that_lacks_rows_it_announces_is_read_again() -> None:
-    """One page whose total is not its rows is no proof, and never becomes one."""
+    """One page whose total differs from its rows is never a proof."""
     client = ScriptedClient([[page([entry(1)], 2)]] * 3)
     result = ReadResult()
     assert ids(*list_reader(client).iter_tables(Slice(), result)) == [1]
@@ -202,7 +202,7 @@ def test_a_page_that_lacks_rows_it_announces_is_read_again() -> None:
 
 @pytest.mark.parametrize("pages", [1, 2])
 def test_a_row_that_leaves_between_two_attempts_is_caught_up(pages: int) -> None:
-    """The first attempt delivered it as it was then; no other attempt brings it."""
+    """The first attempt delivered an old state of it, and no other attempt brings it."""
     disagreeing = [page([entry(3)], 3), page([entry(2)], 2)]
     rows = [entry(2), entry(1)] if pages == 2 else [entry(2)]
     agreeing = [page([each], pages, at=100) for each in rows]
@@ -227,7 +227,7 @@ def test_a_row_that_leaves_between_two_attempts_is_caught_up(pages: int) -> None
 def test_what_is_not_proven_does_not_move_the_cursor(
     pages: list[tuple[list[int], int | None]], changed: list[Row], count: int
 ) -> None:
-    """Each clause alone is enough to refuse; rows read are delivered all the same."""
+    """Each clause alone is enough to refuse; the rows read are still delivered."""
     served = [page([entry(i) for i in rows], total) for rows, total in pages]
     client, result = ScriptedClient([served] * 3, [count] * 3, changed), ReadResult()
     tables = list_reader(client, UNDATED).iter_tables(Slice(), result)
@@ -236,7 +236,7 @@ def test_what_is_not_proven_does_not_move_the_cursor(
 
 
 def test_a_row_that_changed_during_the_read_refuses_the_proof() -> None:
-    """A row on a page, changed in the second the read began or later, and again in each read."""
+    """A row on a page changed in the second the read began or later, in each read."""
     lists = [
         [page([entry(3)], 2), page([entry(2, at=1, notes=notes)], 2)]
         for notes in ("One", "Two", "Three")
@@ -252,7 +252,7 @@ def test_a_row_that_changed_during_the_read_refuses_the_proof() -> None:
     ids=["a row on a page", "a row in the catch-up"],
 )
 def test_a_row_that_looks_new_in_two_reads_did_not_change(on_page: Row, changed: list[Row]) -> None:
-    """The first read is not proven, for the row may be news; the second finds it as it was."""
+    """The first read is unproven, as the row may be new; the second finds it unchanged."""
     pages = [page([entry(3)], 2), page([on_page], 2)]
     client, result = ScriptedClient([pages] * 3, [2] * 3, changed), ReadResult()
     list(list_reader(client, UNDATED).iter_tables(Slice(), result))
@@ -264,7 +264,7 @@ def test_a_row_that_looks_new_in_two_reads_did_not_change(on_page: Row, changed:
 def test_a_day_is_split_only_if_all_its_rows_have_a_known_id(
     known: tuple[int, ...], is_proven: bool
 ) -> None:
-    """Rows of a person who is not in the list of people would be lost: the day stays unproven."""
+    """Rows of a person missing from the list of people would be lost: the day stays unproven."""
     world, result = World(), ReadResult()
     for number in range(4):
         world.create(date(2024, 3, 5), user=11 + number % 2)

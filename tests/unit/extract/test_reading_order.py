@@ -1,4 +1,4 @@
-"""Which tables of a run are read first."""
+"""Which of a run's tables are read first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def places(found: Sequence[TableFeed]) -> list[tuple[str, int]]:
 
 
 def test_lists_below_parents_wait_for_the_others_of_their_account() -> None:
-    """One account does not wait for another one, and a list below a parent releases nothing."""
+    """No account waits for another, and a list below a parent releases nothing."""
     order = ReadingOrder([*feeds(1, *TABLES), *feeds(2, *TABLES)])
     assert places(order.first) == [
         ("time_entries", 1), ("invoices", 1), ("time_entries", 2), ("invoices", 2),
@@ -37,7 +37,7 @@ def test_lists_below_parents_wait_for_the_others_of_their_account() -> None:
 
 
 def test_the_last_account_whose_tables_are_read_is_told() -> None:
-    """Accounts without lists below parents, and such lists, do not count."""
+    """Accounts without lists below parents, and these lists themselves, do not count."""
     order = ReadingOrder([*feeds(1, *TABLES), *feeds(2, *TABLES), *feeds(3, "invoices")])
     first, last = ([each for each in order.first if each.account_id == n] for n in (1, 2))
     assert [order.finish(feed).is_last for feed in first] == [False, False]
@@ -47,7 +47,7 @@ def test_the_last_account_whose_tables_are_read_is_told() -> None:
 
 
 def test_lists_below_parents_begin_at_once_where_nothing_else_is_read() -> None:
-    """There is no other table whose end could release them."""
+    """No other table's end could release them."""
     order = ReadingOrder([*feeds(2, "invoice_payments"), *feeds(1, "invoices")])
     assert places(order.first) == [("invoices", 1), ("invoice_payments", 2)]
     assert order.finish(order.first[0]) == Finished(order.first[:1])

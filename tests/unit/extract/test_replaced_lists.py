@@ -1,4 +1,4 @@
-"""Lists that are read whole and replaced: complete or not at all, and only by a token that may."""
+"""Lists that are read whole and replaced: completely or not at all, if the token allows."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def owner(*roles: str, user_id: int = 7) -> Owner:
 
 
 def test_a_list_of_one_page_is_complete() -> None:
-    """One page with all it announces: nothing more is requested."""
+    """One page has everything it announces, so nothing more is requested."""
     client = ScriptedClient([[page([entry(1)], 1)]])
     assert ids(read_whole(slice_reader(client, WHOLE)).table) == [1]
     assert client.asked == [{}]
 
 
 def test_an_empty_list_is_confirmed_by_a_count() -> None:
-    """It would empty the table."""
+    """An empty list would empty the table."""
     client = ScriptedClient([[page([], 0)], [page([entry(1)], 1)]], [1])
     assert ids(read_whole(slice_reader(client, WHOLE)).table) == [1]
     assert client.asked == [{}, "count", {}]
@@ -86,14 +86,14 @@ def test_an_empty_list_of_which_no_row_was_loaded_is_asked_for_once() -> None:
 def test_a_whole_list_is_complete_or_refused(
     served: list[tuple[list[int], int]], count: int
 ) -> None:
-    """Half a list must never take the place of the account's rows."""
+    """Half a list must never replace the account's rows."""
     pages = [page([entry(i) for i in rows], total) for rows, total in served]
     with pytest.raises(ResponseError, match=r"kept changing|announced 2 rows and 1 came"):
         read_whole(slice_reader(ScriptedClient([pages] * 3, [count] * 3), WHOLE))
 
 
 def test_a_single_object_needs_no_total() -> None:
-    """``company`` is no list."""
+    """``company`` is not a list."""
     client = ScriptedClient([[page([entry(1)], None)]])
     assert read_whole(slice_reader(client, SINGLE)).table.num_rows == 1
 
@@ -114,7 +114,7 @@ def test_a_single_object_needs_no_total() -> None:
 def test_fewer_rows_are_evidence_to_administrators_only(
     reader: Owner, rows: int, expected: bool
 ) -> None:
-    """A token that sees less, or other rows, replaces nothing but lists about its own owner."""
+    """A token that sees less, or other rows, replaces only lists about its own owner."""
     before = LastRead(NOW, owner("manager").visibility, 3, "digest")
     report = build_task(ScriptedClient(), BY_NAME["report_time_team"], owner=reader)
     assert may_replace(report, before, rows) is expected
@@ -124,20 +124,20 @@ def test_fewer_rows_are_evidence_to_administrators_only(
 
 @pytest.mark.parametrize("stored", [None, "2026-01-01T00:00:00+00:00", {}, {"at": "yesterday"}])
 def test_a_malformed_last_read_is_none(stored: object) -> None:
-    """An older state, or none, is read anew; what was stored comes back as it was."""
+    """Old state, or none, is read anew; stored state loads unchanged."""
     assert LastRead.load(stored) is None
     last_read = LastRead(NOW, "7:manager", 3, "digest")
     assert LastRead.load(last_read.dump()) == last_read
 
 
 def test_a_stored_last_read_is_understood() -> None:
-    """The format that state files of earlier runs have."""
+    """This is the format in earlier runs' state files."""
     stored = {"at": "2026-11-22T12:00:00+00:00", "by": "7:manager", "rows": 3, "digest": "digest"}
     assert LastRead.load(stored) == LastRead(NOW, "7:manager", 3, "digest")
 
 
 def test_a_fingerprint_tells_content_and_not_the_order_of_columns() -> None:
-    """A new column, another value or another order of rows is another list."""
+    """A new column, another value or another order of rows gives another fingerprint."""
     rows = pa.table({"a": [1, 2], "b": ["x", None]})
     assert fingerprint(rows) == fingerprint(rows.select(["b", "a"]))
     others = [rows.select(["a"]), rows.take([1, 0]), pa.table({"a": [1, 2], "b": ["x", "y"]})]
@@ -145,12 +145,12 @@ def test_a_fingerprint_tells_content_and_not_the_order_of_columns() -> None:
 
 
 def lists(*rows: Iterable[int]) -> list[list[ModelPage]]:
-    """One page a list."""
+    """Lists of one page each."""
     return [[page([entry(i) for i in each], len(list(each)))] for each in rows]
 
 
 def test_an_unchanged_list_is_not_loaded_again() -> None:
-    """Loading it would cost as much as a changed one; its rows are counted as read all the same."""
+    """Loading it would cost as much as a changed one; its rows still count as read."""
     state: dict[str, Any] = {}
     client = ScriptedClient(lists([1, 2], [1, 2], [1]))
     loaded = []
@@ -162,7 +162,7 @@ def test_an_unchanged_list_is_not_loaded_again() -> None:
 
 
 def test_a_lower_role_replaces_no_list() -> None:
-    """Nothing is requested, nothing is loaded, and the warning says what to do."""
+    """Nothing is requested or loaded, and the warning says what to do."""
     state: dict[str, Any] = {}
     list(read_all(build_task(ScriptedClient(lists([1, 2])), WHOLE, state=state)))
     client = ScriptedClient()
@@ -173,7 +173,7 @@ def test_a_lower_role_replaces_no_list() -> None:
 
 
 def test_an_empty_list_is_recorded_for_removal() -> None:
-    """A merge without rows deletes nothing; to a lower role an empty list is no evidence."""
+    """A merge without rows deletes nothing; an empty list proves nothing for a lower role."""
     task = build_task(ScriptedClient(lists([]), [0]), WHOLE)
     assert [each.num_rows for each in read_all(task)] == [0]
     (removal,) = load_owed(WHOLE, 1, task.state)
@@ -184,7 +184,7 @@ def test_an_empty_list_is_recorded_for_removal() -> None:
 
 
 def test_a_list_that_stays_empty_owes_nothing_more() -> None:
-    """The digest says that it was empty before: an unchanged run must not change the state."""
+    """The digest says that it was already empty: an unchanged run must not change the state."""
     state: dict[str, Any] = {}
     list(read_all(build_task(ScriptedClient(lists([]), [0]), WHOLE, state=state)))
     del state[OWED]
@@ -197,7 +197,7 @@ def test_a_list_that_stays_empty_owes_nothing_more() -> None:
 
 
 def test_every_row_gets_what_its_request_knew() -> None:
-    """The parent's id, or the window; a stand-in where a key is hidden from a role."""
+    """The parent's id or the window; or a placeholder where a key is hidden from a role."""
     payment = Scope((("invoice_id", 7),), "", {}).stamp(
         pa.table({"id": [1, 2]}), BY_NAME["invoice_payments"]
     )
@@ -210,7 +210,7 @@ def test_every_row_gets_what_its_request_knew() -> None:
 
 
 def test_that_a_list_is_unchanged_is_stored_once_in_a_while() -> None:
-    """A change of state costs a load, so not in every run."""
+    """Changed state costs a load, so it does not change in every run."""
     state: dict[str, Any] = {}
     scope, rows = Scope((), "", {}), table(entry(1))
     stored_at = []
@@ -225,7 +225,7 @@ def test_that_a_list_is_unchanged_is_stored_once_in_a_while() -> None:
 
 
 def test_a_parent_that_is_gone_has_no_list() -> None:
-    """Its rows are removed with the parent; any other failure is one of the table."""
+    """Its rows are removed with the parent; any other failure is the table's."""
 
     class Gone(ScriptedClient):
         def iter_pages(self, *_args: Any, **_named: Any) -> Any:
@@ -239,7 +239,7 @@ def test_a_parent_that_is_gone_has_no_list() -> None:
 
 
 def test_a_list_with_an_odd_id_takes_the_place_of_nothing() -> None:
-    """Which row it stands for is not known: it might be one that is loaded."""
+    """It may stand for any row, including one that is already loaded."""
     body = b'[{"id": 1}, {"id": 99999999999999999999999}]'
     client = ScriptedClient([[ModelPage(body, 2, NOON)]] * 3)
     with pytest.raises(IncompleteListError, match="1 record came without a usable key"):

@@ -1,4 +1,4 @@
-"""Which years have rows, and the windows of a report that follow from them."""
+"""Which years have rows, and the report windows that follow from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAYS = st.dates(date(1, 1, 1), date(9999, 12, 31))
 
 
 class Counting:
-    """Counts days as Harvest would, and its requests."""
+    """Counts days like Harvest, and counts its requests."""
 
     def __init__(self, days: list[date]) -> None:
         self.days = days
@@ -37,7 +37,7 @@ class Counting:
 
 @given(days=st.lists(DAYS, max_size=8), start=st.none() | DAYS)
 def test_every_year_with_rows_is_found(days: list[date], start: date | None) -> None:
-    """Years like 201 and 9999 too; this year needs no count."""
+    """Years like 201 and 9999 are found too; this year needs no count."""
     within = (day.year for day in days if start is None or day >= start)
     expected = Counter(year for year in within if year != TODAY.year)
     assert count_years(Counting(days), TODAY, start) == expected
@@ -53,7 +53,7 @@ def test_every_year_with_rows_is_found(days: list[date], start: date | None) -> 
     ],
 )
 def test_counting_costs_few_requests(days: list[date], requests: int) -> None:
-    """One for each year back to the first, one for all later ones."""
+    """It costs one request for each year back to the first, and one for all later years."""
     counting = Counting(days)
     count_years(counting, TODAY, None)
     assert counting.requests == requests
@@ -63,7 +63,7 @@ def test_counting_costs_few_requests(days: list[date], requests: int) -> None:
 def test_windows_share_no_day_and_never_exceed_what_harvest_takes(
     years: set[int], start: date | None
 ) -> None:
-    """At most 365 days between ``from`` and ``to``, leap years included."""
+    """``from`` and ``to`` are at most 365 days apart, leap years included."""
     years = {year for year in years if start is None or year >= start.year}
     plan = plan_report(years, start, [])
     assert [each.start.year for each in plan.windows if each.start] == sorted(years)
@@ -75,14 +75,14 @@ def test_windows_share_no_day_and_never_exceed_what_harvest_takes(
 
 @given(DAYS)
 def test_a_window_is_known_by_its_name(day: date) -> None:
-    """In the last year that there is, too."""
+    """This holds in the last possible year, too."""
     window = year_window(day.year, day)
     assert parse_window(name_window(window)) == window
 
 
 @pytest.mark.parametrize("name", ["", "x", "2024-01-01", "2024-01-01/2025-12-31", "2024-01-01/x"])
 def test_other_names_are_no_windows(name: str) -> None:
-    """State that cannot be parsed is no year."""
+    """State that cannot be parsed is no window."""
     assert parse_window(name) is None
 
 
@@ -106,7 +106,7 @@ YEAR, MAY, JULY = (f"2025-{month:02}-01/2025-12-31" for month in (1, 5, 7))
 def test_what_was_read_before_is_asked_again_once(
     start: date | None, stored: list[str], windows: list[str], covered: list[str]
 ) -> None:
-    """The widest window of a year counts, and the others leave."""
+    """The widest window of a year counts, and the others are removed."""
     plan = plan_report([2025], start, stored)
     assert [name_window(each) for each in plan.windows] == windows
     assert list(plan.covered) == covered

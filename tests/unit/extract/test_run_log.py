@@ -16,7 +16,7 @@ TABLES = 3_000
 
 @pytest.fixture
 def hasty_threads() -> Iterator[None]:
-    """Threads that take turns a thousand times as often as usual."""
+    """Threads that switch a thousand times as often as usual."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(before / 1000)
     yield
@@ -24,7 +24,7 @@ def hasty_threads() -> Iterator[None]:
 
 
 def note_tables(note: Callable[[int], object], look: Callable[[], object]) -> None:
-    """*note* each of many tables in one thread while this one has a *look* again and again."""
+    """Call *note* for many tables in one thread while this one calls *look* repeatedly."""
     has_looked = threading.Event()
 
     def note_all() -> None:
@@ -43,7 +43,7 @@ def note_tables(note: Callable[[int], object], look: Callable[[], object]) -> No
 @pytest.mark.usefixtures("hasty_threads")
 @pytest.mark.parametrize("figure", ["left", "total", "pages_left", "rows"])
 def test_pages_are_counted_while_others_come(figure: str) -> None:
-    """The first page of a table comes from the thread that reads it, at any moment."""
+    """A table's first page comes from the thread that reads it, at any moment."""
     counts = PageCounts()
 
     def note(number: int) -> None:
@@ -56,7 +56,7 @@ def test_pages_are_counted_while_others_come(figure: str) -> None:
 @pytest.mark.usefixtures("hasty_threads")
 @pytest.mark.parametrize("doubts", [False, True])
 def test_no_table_that_was_read_whole_is_lost(doubts: bool) -> None:
-    """Doubts about one table come while other tables end."""
+    """Doubts about one table may arise while other tables end."""
     run_log = RunLog()
 
     def look() -> None:
@@ -70,7 +70,7 @@ def test_no_table_that_was_read_whole_is_lost(doubts: bool) -> None:
 
 
 def test_pages_tell_what_is_still_to_come() -> None:
-    """Totals that grow count; rows that no list announced make the rest unknown."""
+    """Growing totals count; rows that no list announced make the remainder unknown."""
     counts = PageCounts()
     counts.add(Progress(1, "projects", 20, 50))
     counts.add(Progress(1, "clients", 5, 5))
@@ -82,7 +82,7 @@ def test_pages_tell_what_is_still_to_come() -> None:
 
 
 def test_a_warning_is_recorded_once() -> None:
-    """A message that every table of an account causes is shown once."""
+    """A message caused by every table of an account is shown once."""
     run_log = RunLog()
     for _ in range(3):
         run_log.warn("The token sees less.")
@@ -90,7 +90,7 @@ def test_a_warning_is_recorded_once() -> None:
 
 
 def test_a_table_read_without_rows_is_in_the_report() -> None:
-    """Zero rows are a result; a table that is not named was not read."""
+    """Zero rows are a result; a table that is absent from the report was not read."""
     run_log = RunLog()
     run_log.add_rows("roles", 1, 0)
     run_log.add_rows("users", 1, 2)
@@ -99,14 +99,14 @@ def test_a_table_read_without_rows_is_in_the_report() -> None:
 
 
 def test_an_audit_without_work_was_not_due() -> None:
-    """It is then not reported."""
+    """Such an audit is not reported."""
     assert not AuditReport().was_due
     assert AuditReport(compared=1).was_due
     assert AuditReport(reread=1).was_due
 
 
 class Told(RunLog):
-    """Keeps what is told to those who watch a log."""
+    """Records the messages for those who watch a log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Told(RunLog):
 
 @pytest.mark.usefixtures("hasty_threads")
 def test_what_several_threads_say_is_told_once() -> None:
-    """Each account's reader says the same of the token, and a list may be read twice."""
+    """Each account's reader warns about the same token, and a list may be read twice."""
     run_log, together = Told(), threading.Barrier(4)
 
     def say(_: int) -> None:

@@ -1,4 +1,4 @@
-"""When something is due again, and which stored times say nothing."""
+"""When something is due again, and which stored times are useless."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ HOUR = timedelta(hours=1)
     ("hours", "expected"), [(0, False), (19, False), (20, True), (-24, False), (-25, True)]
 )
 def test_once_a_day_is_due_after_20_hours(hours: int, expected: bool) -> None:
-    """A daily job starts earlier on some days. A time more than a day ahead is worthless: due."""
+    """A daily job may start early. A time more than a day ahead is useless, so it is due."""
     assert is_due(NOW - hours * HOUR, NOW) is expected
 
 
 def test_what_was_never_done_is_due() -> None:
-    """There is no time of it."""
+    """No time is stored for it."""
     assert is_due(None, NOW)
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(163, False), (164, True), (-9000, True)])
 def test_once_a_week_is_due_four_hours_early(hours: int, expected: bool) -> None:
-    """A weekly plan has the slack of a daily one, and is not put off by a clock of years ahead."""
+    """A weekly plan has a daily one's slack, and a clock years ahead does not delay it."""
     assert is_due(NOW - hours * HOUR, NOW, timedelta(days=7)) is expected
 
 

@@ -1,4 +1,4 @@
-"""Reading all pages of one slice, once."""
+"""Reading all pages of one slice once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.scripted_lists import (
 
 
 def test_pages_are_joined_and_counted() -> None:
-    """One row per id, records with their repetitions, and the clock of the first page."""
+    """A read has one row per id, counts repeated records, and dates from the first page."""
     pages = [page([entry(3), entry(2)], 3), page([entry(2), entry(1)], 3, at=1)]
     read = slice_reader(ScriptedClient([pages])).read_all(Slice())
     assert (ids(read.table), read.table.num_rows) == ([1, 2, 3], 3)
@@ -40,13 +40,13 @@ def test_pages_are_joined_and_counted() -> None:
 
 
 def test_totals_that_differ_are_no_total() -> None:
-    """A list that grew or shrank between two pages has no total to prove anything with."""
+    """A list that grew or shrank between two pages has no total that proves anything."""
     pages = [page([entry(2)], 2), page([entry(1)], 3)]
     assert slice_reader(ScriptedClient([pages])).read_all(Slice()).total is None
 
 
 def test_emitted_rows_are_not_kept() -> None:
-    """Rows that were handed on leave only the columns that a proof looks at."""
+    """Of rows that were passed on, only the columns that a proof needs are kept."""
     emitted: list[object] = []
     read = slice_reader(ScriptedClient([[page([entry(1)], 1)]])).read_all(Slice(), emitted.append)
     assert len(emitted) == 1
@@ -54,7 +54,7 @@ def test_emitted_rows_are_not_kept() -> None:
 
 
 def test_what_a_proof_keeps_is_joined() -> None:
-    """Small pieces grow until they are large; no row is lost or moved, nor a column new in one."""
+    """Small pieces are joined into large ones; no row or new column is lost or moved."""
     tables: list[pa.Table] = []
     for start in (0, 30_000, 60_000):
         ids_of_page = pa.array(range(start, start + 30_000))
@@ -69,7 +69,7 @@ def test_what_a_proof_keeps_is_joined() -> None:
 
 
 def test_a_long_read_stops_after_the_first_page() -> None:
-    """Of a list that is to be cut only the first page is requested."""
+    """Only the first page of a list that will be cut is requested."""
     drawn = []
 
     def pages() -> Iterator[ModelPage]:
@@ -83,19 +83,19 @@ def test_a_long_read_stops_after_the_first_page() -> None:
 
 
 def test_a_list_of_most_rows_is_not_too_long() -> None:
-    """The bound itself is read."""
+    """A list of exactly the limit is read."""
     client = ScriptedClient([[page([entry(2), entry(1)], 2)]])
     assert isinstance(slice_reader(client).read(Slice(), most_rows=2), SliceRead)
 
 
 def test_no_page_at_all_is_an_error() -> None:
-    """A missing answer is never taken for an empty list."""
+    """A missing answer never counts as an empty list."""
     with pytest.raises(ResponseError, match="no page at all"):
         slice_reader(ScriptedClient([[]])).read(Slice())
 
 
 def test_every_page_is_reported() -> None:
-    """Progress comes page by page, with the total of the slice and the rows still to come."""
+    """Each page reports progress, with the slice's total and the remaining rows."""
     reported: list[tuple[int, int | None]] = []
     left: list[int] = []
     client = ScriptedClient([[page([entry(2), entry(3)], 3), page([entry(1)], 3)]])
@@ -115,7 +115,7 @@ def test_filters_of_the_list_and_of_the_slice_are_sent_together() -> None:
 
 
 def test_a_page_of_undated_rows_has_a_sample_of_today() -> None:
-    """Windows are then planned from today backwards."""
+    """Windows are then planned backwards from today."""
     undated = pa.table({"id": [1], "spent_date": pa.nulls(1, pa.date32())})
     source = ListSource(ScriptedClient([[page([entry(1)], 9)]]), ENTRIES, lambda _rows: undated)
     found = SliceReader(source, today=END_OF_MARCH).read(Slice(), most_rows=1)

@@ -19,7 +19,7 @@ def test_a_day_is_inside_exactly_when_harvest_says_so(window: DateWindow, day: d
 
 
 def test_what_is_asked_is_inclusive() -> None:
-    """The last day asked for is the one before the end, and years have four digits."""
+    """The last requested day is the one before the end, and years have four digits."""
     window = DateWindow(date(201, 1, 1), date(2024, 3, 1))
     assert window.params() == {"from": "0201-01-01", "to": "2024-02-29"}
     assert ALL_DAYS.params() == {}
@@ -27,7 +27,7 @@ def test_what_is_asked_is_inclusive() -> None:
 
 @given(windows_and_days())
 def test_cutting_loses_no_day(case: tuple[DateWindow, date, date]) -> None:
-    """Every day of a window is in exactly one of its two halves, at whatever day it is cut."""
+    """Every day of a window is in exactly one of its two halves, wherever it is cut."""
     window, day, _ = case
     older, newer = window.cut_at(day)
     for each in (day, day - DAY if day > date.min else day, date.min, date.max):
@@ -36,7 +36,7 @@ def test_cutting_loses_no_day(case: tuple[DateWindow, date, date]) -> None:
 
 @given(windows(), st.booleans())
 def test_an_empty_window_has_no_day(window: DateWindow, is_empty: bool) -> None:
-    """Windows that start where they end are empty; all others have a day that can be asked for."""
+    """A window that starts where it ends is empty; any other contains a day."""
     if is_empty and window.start is not None:
         window = DateWindow(window.start, window.start)
     candidates = (window.start, window.end and window.end > date.min and window.end - DAY, TODAY)
@@ -52,7 +52,7 @@ def test_windows_are_named_in_words() -> None:
 
 
 def test_a_slice_asks_in_harvests_words() -> None:
-    """Inclusive days, whole UTC seconds, and the id filter without the double underscore."""
+    """Parameters have inclusive days, whole UTC seconds, and an id filter with one underscore."""
     slice_ = Slice(
         DateWindow(date(2024, 3, 1), date(2024, 4, 1)),
         since=NOON + timedelta(seconds=5, microseconds=900_000),

@@ -27,7 +27,7 @@ from harvest_source.schema.endpoints import BY_NAME
     ],
 )
 def test_which_token_sees_no_less(visibility: str, other: str, expected: bool) -> None:
-    """Administrators see every row; otherwise only roles of the same person can be compared."""
+    """Administrators see every row; otherwise only roles of one person can be compared."""
     assert covers(visibility, other) is expected
 
 
@@ -40,7 +40,7 @@ def test_which_token_sees_no_less(visibility: str, other: str, expected: bool) -
     ],
 )
 def test_without_a_permission_a_table_is_skipped(error: ResponseError, is_skipped: bool) -> None:
-    """A 403 names what is missing; anything else is a failure, unless a module may be off."""
+    """A 403 means a missing permission; any other error is a failure, unless a module is off."""
     assert (explain_skip(BY_NAME["clients"], None, error) is not None) is is_skipped
 
 
@@ -51,5 +51,5 @@ def test_without_a_permission_a_table_is_skipped(error: ResponseError, is_skippe
 def test_a_stored_cursor_or_list_shows_that_a_table_was_read(
     state: dict[str, object], expected: bool
 ) -> None:
-    """Skipping it is then worth a warning: its rows are no longer updated."""
+    """Skipping the table is then worth a warning: its rows are no longer updated."""
     assert was_read(state) is expected

@@ -1,4 +1,4 @@
-"""Counts of windows: to plan them, and to find rows that no window shows."""
+"""Counts of windows, for planning them and for finding rows that no window shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def build_counter(*counts: int, workers: int = 1) -> tuple[WindowCounter, Script
 
 
 def test_a_plan_costs_one_count_a_cut() -> None:
-    """The other filters of the slice stay on every window."""
+    """Every window keeps the slice's other filters."""
     counter, client = build_counter(50)
     found = TooLong(
         Slice(only=("user__id", 7)), 100, NOON, Sample(10, date(2024, 3, 22), END_OF_MARCH)
@@ -47,7 +47,7 @@ def test_a_plan_costs_one_count_a_cut() -> None:
 def test_a_row_in_neither_half_is_in_no_window(
     total: int, rows: int | None, halves: tuple[int, ...], expected: int
 ) -> None:
-    """Two counts tell a row without a date from rows that came or went during the read."""
+    """Two counts distinguish a row without a date from rows that came or went during the read."""
     counter, client = build_counter(*halves)
     assert counter.count_hidden(Slice(ALL_DAYS), total, rows) == expected
     assert len(client.asked) == len(halves)
@@ -62,6 +62,6 @@ def test_a_single_day_is_not_cut_by_date() -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_answers_come_in_the_order_of_the_questions(workers: int) -> None:
-    """However many are asked in parallel."""
+    """The order holds however many requests run in parallel."""
     counter, _ = build_counter(workers=workers)
     assert counter.ask([partial(int, number) for number in range(9)]) == list(range(9))

@@ -24,7 +24,7 @@ counts = st.integers(0, 2000)
 
 
 def assert_covers(pieces: list[DateWindow], whole: DateWindow) -> None:
-    """*pieces* touch in order, and their ends are the sides of *whole*."""
+    """*pieces* touch in order, and their outer ends are those of *whole*."""
     assert pieces[0].start == whole.start
     assert pieces[-1].end == whole.end
     for older, newer in pairwise(pieces):
@@ -33,7 +33,7 @@ def assert_covers(pieces: list[DateWindow], whole: DateWindow) -> None:
 
 @given(windows(), days, days)
 def test_halves_cover_and_are_smaller(window: DateWindow, first: date, last: date) -> None:
-    """Halves touch and cover, even for days Harvest should not have served in this window."""
+    """Halves touch and cover, even for days that Harvest should not have served here."""
     halves = halve(window, first, last)
     if halves is None:
         assert window.is_one_day
@@ -46,7 +46,7 @@ def test_halves_cover_and_are_smaller(window: DateWindow, first: date, last: dat
 
 @given(windows_and_days())
 def test_halving_parts_the_rows_it_saw(case: tuple[DateWindow, date, date]) -> None:
-    """Rows on two days come apart at once."""
+    """Rows on two days are separated at once."""
     window, first, last = case
     assume(first < last)
     halves = halve(window, first, last)
@@ -57,7 +57,7 @@ def test_halving_parts_the_rows_it_saw(case: tuple[DateWindow, date, date]) -> N
 
 @given(windows_and_days())
 def test_halving_ends_at_a_single_day(case: tuple[DateWindow, date, date]) -> None:
-    """A window whose rows are all on one day is down to that day after two cuts."""
+    """A window whose rows are all on one day is cut down to that day in at most three cuts."""
     window, day, _ = case
     for _ in range(3):
         halves = halve(window, day, day)
@@ -72,18 +72,18 @@ PAGE = 20
 
 
 def sample(rows: list[date], window: DateWindow) -> Sample:
-    """What Harvest's first page of *window* shows of *rows*: the newest."""
+    """The sample that Harvest's first page of *window* gives of *rows*: the newest."""
     page = sorted((row for row in rows if row in window), reverse=True)[:PAGE]
     return Sample(len(page), page[-1], page[0]) if page else Sample(0, TODAY, TODAY)
 
 
 def counter(rows: list[date]) -> Callable[[Sequence[DateWindow]], list[int]]:
-    """Answers a plan's questions from *rows*."""
+    """A function that answers a plan's questions from *rows*."""
     return lambda windows: [count_in(rows, each) for each in windows]
 
 
 def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[DateWindow], int]:
-    """Windows as they are read at last, and how many were cut again on the way."""
+    """The windows that are finally read, and how many were cut again on the way."""
     left, pieces, cuts = [window], [], -1
     while left:
         each = left.pop(0)
@@ -111,7 +111,7 @@ def plan_all(rows: list[date], window: DateWindow, size: int) -> tuple[list[Date
 def test_whatever_a_sample_says_plans_cover(
     window: DateWindow, total: int, shown: Sample, size: int, said: list[int]
 ) -> None:
-    """The pieces touch, keep the window's sides, have a day each, and are smaller than it was."""
+    """Pieces touch, keep the window's ends, have a day each, and are smaller than the window."""
     asked: list[int] = []
 
     def count(pieces: Sequence[DateWindow]) -> list[int]:
@@ -131,7 +131,7 @@ def test_whatever_a_sample_says_plans_cover(
 @example(ALL_DAYS, [date(201, 1, 1), date(201, 1, 3)], 1)
 @given(windows(), st.lists(days, max_size=60), st.integers(1, 20))
 def test_plans_come_to_an_end(window: DateWindow, dated: list[date], size: int) -> None:
-    """However rows bunch up: every row is in one piece, and cutting ends."""
+    """However rows are clustered, every row is in one piece, and cutting ends."""
     rows = [day for day in dated if day in window]
     pieces, _ = plan_all(rows, window, size)
     assert_covers(pieces, window)
@@ -140,7 +140,7 @@ def test_plans_come_to_an_end(window: DateWindow, dated: list[date], size: int) 
 
 @pytest.mark.parametrize("years", [1, 2, 5, 12, 24])
 def test_even_history_is_cut_once_and_evenly(years: int) -> None:
-    """However old an account is: pieces of about the size asked for, and nothing is cut again."""
+    """At any age of an account, pieces have about the requested size, and none is cut again."""
     rows = [TODAY - DAY * number for number in range(365 * years)]
     pieces, cuts = plan_all(rows, ALL_DAYS, 60)
     assert cuts == 0
@@ -149,7 +149,7 @@ def test_even_history_is_cut_once_and_evenly(years: int) -> None:
 
 
 def test_a_sample_of_quiet_days_does_not_make_windows_uneven() -> None:
-    """The newest days are a weekend: the history looks far longer than it is."""
+    """The newest days are a weekend, so the history looks far longer than it is."""
     rows = [TODAY - DAY * (n // 2) for n in range(6)]
     rows += [TODAY - DAY * (10 + n // 20) for n in range(8000)]
     pieces, cuts = plan_all(rows, ALL_DAYS, 1000)
@@ -169,7 +169,7 @@ def test_a_sample_of_quiet_days_does_not_make_windows_uneven() -> None:
     ],
 )
 def test_uneven_history_is_cut_again_a_few_times(ages: list[int]) -> None:
-    """Each time costs a page; pieces have about the size asked for all the same."""
+    """Each cut costs a page; the pieces still have about the requested size."""
     rows = [TODAY - DAY * age for age in ages]
     pieces, cuts = plan_all(rows, ALL_DAYS, 60)
     assert cuts <= 9
@@ -181,7 +181,7 @@ def test_uneven_history_is_cut_again_a_few_times(ages: list[int]) -> None:
 def test_gaps_are_the_days_that_are_not_done(
     window: DateWindow, done: list[DateWindow], day: date
 ) -> None:
-    """Every day of a window is in something done or in exactly one gap, never in both."""
+    """Every day of a window is either done or in exactly one gap."""
     done = [each for each in done if not each.is_empty]
     found = find_gaps(window, done)
     is_left = day in window and not any(day in each for each in done)
