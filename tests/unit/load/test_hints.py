@@ -1,4 +1,4 @@
-"""dlt's hints of a table, from its row in the endpoint table."""
+"""dlt's hints for a table, from its row in the endpoint table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLIENTS, INVOICES, ROLES = BY_NAME["clients"], BY_NAME["invoices"], BY_NAME["rol
 
 
 def make_schema(**tables: dict[str, str | None]) -> dlt.Schema:
-    """A schema with columns by their data types; None: a column whose type is not known yet."""
+    """A schema with columns by their data types; None is a type that is not known yet."""
     schema = dlt.Schema("harvest")
     for name, columns in tables.items():
         made: Any = {
@@ -42,7 +42,7 @@ def make_schema(**tables: dict[str, str | None]) -> dlt.Schema:
 
 @each_table
 def test_every_declared_column_has_a_hint(endpoint: Endpoint) -> None:
-    """Its type by dlt's name, its description, and beside it the account."""
+    """The hint has dlt's name for the type, and the description; the account is there too."""
     hints = build_hints(endpoint)
     assert hints["account_id"]["data_type"] == "bigint"
     for column in endpoint.columns:
@@ -52,7 +52,7 @@ def test_every_declared_column_has_a_hint(endpoint: Endpoint) -> None:
 
 @each_table
 def test_key_columns_are_never_null_and_others_may_be(endpoint: Endpoint) -> None:
-    """Everything but keys can be hidden from a role."""
+    """Everything except keys can be hidden from a role."""
     hints = build_hints(endpoint)
     never_null = {name for name, hint in hints.items() if hint.get("nullable") is False}
     assert never_null - {LOAD_ID} == set(endpoint.key)
@@ -60,19 +60,19 @@ def test_key_columns_are_never_null_and_others_may_be(endpoint: Endpoint) -> Non
 
 @each_table
 def test_the_newest_version_of_a_row_wins(endpoint: Endpoint) -> None:
-    """Of two with one key, by the cursor; lists read whole have no such order."""
+    """Of two rows with one key the cursor decides; lists read whole have no such order."""
     ordered = [name for name, hint in build_hints(endpoint).items() if "dedup_sort" in hint]
     assert ordered == ([endpoint.cursor] if endpoint.cursor else [])
 
 
 @each_table
 def test_the_load_id_is_ours_only_where_rows_travel_as_arrow(endpoint: Endpoint) -> None:
-    """To dictionaries dlt adds it itself."""
+    """dlt itself adds it to dictionaries."""
     assert (LOAD_ID in build_hints(endpoint)) is not bool(endpoint.record.children)
 
 
 def test_decimals_are_exact() -> None:
-    """38 digits, 9 of them after the point; other types have no precision."""
+    """Decimals have 38 digits, 9 after the point; other types have no precision."""
     assert type_hint("rate", Type.DECIMAL) == {
         "name": "rate",
         "data_type": "decimal",
@@ -83,7 +83,7 @@ def test_decimals_are_exact() -> None:
 
 
 def test_excluded_columns_have_no_hint() -> None:
-    """Neither columns nor arrays that are left out, and no reference of theirs."""
+    """Excluded columns and arrays have no hint, and no reference."""
     excluded = excluded_columns(INVOICES, frozenset({"invoices.client__id", "users.cost_rate"}))
     assert excluded == {"client__id"}
     assert "client__id" not in build_hints(INVOICES, excluded)
@@ -93,12 +93,12 @@ def test_excluded_columns_have_no_hint() -> None:
 
 
 def test_tables_without_arrays_have_no_nested_hints() -> None:
-    """None, which dlt takes for no hint at all."""
+    """None means to dlt that there is no hint."""
     assert build_nested_hints(CLIENTS) is None
 
 
 def test_child_tables_have_the_account_and_dlts_keys() -> None:
-    """So that they can be made before their first row, as dlt would make them."""
+    """With these, they can be created before their first row, as dlt would create them."""
     (lines,) = (child for child in INVOICES.record.children if child.name == "line_items")
     hints = build_child_hints(INVOICES, lines)
     assert hints["account_id"]["data_type"] == "bigint"
@@ -110,7 +110,7 @@ def test_child_tables_have_the_account_and_dlts_keys() -> None:
 
 
 def test_references_keep_accounts_apart() -> None:
-    """An id is unique within its account only."""
+    """An id is unique only within its account."""
     assert {
         "referenced_table": "clients",
         "columns": ["account_id", "client__id"],
@@ -119,7 +119,7 @@ def test_references_keep_accounts_apart() -> None:
 
 
 def test_learned_columns_are_what_was_not_declared() -> None:
-    """With their types; without dlt's own, and without those whose type is not known yet."""
+    """They have types; dlt's own columns, and those of unknown type, are left out."""
     schema = make_schema(
         clients={
             "id": "bigint",
@@ -135,7 +135,7 @@ def test_learned_columns_are_what_was_not_declared() -> None:
 
 
 def test_a_table_is_declared_once_every_column_is_there() -> None:
-    """One that is missing has the table made again; more than declared do not matter."""
+    """If one is missing, the table is created again; additional columns do not matter."""
     columns: dict[str, str | None] = dict.fromkeys([*build_hints(ROLES), "brand_new"], "text")
     hints = build_child_hints(ROLES, ROLES.record.children[0])
     members: dict[str, str | None] = dict.fromkeys(hints, "text")
@@ -154,5 +154,5 @@ def test_a_table_is_declared_once_every_column_is_there() -> None:
 
 
 def test_columns_of_a_table_that_is_not_there() -> None:
-    """None."""
+    """A missing table has no columns."""
     assert stored_columns(dlt.Schema("harvest"), "clients") == {}

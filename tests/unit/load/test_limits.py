@@ -1,4 +1,4 @@
-"""Values that a destination would store as others: as text beside their column, or refused."""
+"""Values that a destination would change are stored as text beside their column, or refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ATHENA = LIMITS["athena"]
 def test_a_value_that_does_not_fit_stands_beside_its_column(
     limits: Limits, value: object, text: str
 ) -> None:
-    """Exactly; other rows and columns are as they were."""
+    """The text is exact; other rows and columns are unchanged."""
     rows = pa.table({"id": [1, 2], "it": pa.array([None, value])})
     placed = limits.place("time_entries", rows)
     assert placed.to_pylist() == [
@@ -46,7 +46,7 @@ def test_a_value_that_does_not_fit_stands_beside_its_column(
 
 
 def test_what_stands_beside_the_column_already_stays() -> None:
-    """A value of another type, in another row."""
+    """A value of another type, in another row, stays too."""
     rows = pa.table({"it": [None, date(1, 1, 1)], "it__v_text": ["about 3", None]})
     assert CLICKHOUSE.place("t", rows).column("it__v_text").to_pylist() == ["about 3", "0001-01-01"]
 
@@ -59,7 +59,7 @@ def test_what_stands_beside_the_column_already_stays() -> None:
     ],
 )
 def test_a_value_that_fits_nowhere_is_refused(limits: Limits, value: object, what: str) -> None:
-    """With its column, what the destination keeps, and how to go on. A key is never null."""
+    """The error has column, limit and remedy. A key is refused because it is never null."""
     with pytest.raises(ConfigError) as refused:
         limits.place("time_entries", pa.table({"id": [1, 2], "it": [None, value]}), ("it",))
     assert f"time_entries.it has {what}" in str(refused.value)
@@ -67,7 +67,7 @@ def test_a_value_that_fits_nowhere_is_refused(limits: Limits, value: object, wha
 
 
 def test_values_within_the_limits_are_left_alone() -> None:
-    """The first and the last that fit, nulls, empty tables, and everything elsewhere."""
+    """The first and the last values that fit, nulls and empty tables are unchanged."""
     days = pa.table({"it": [date(1970, 1, 1), date(2149, 6, 6), None]})
     texts = pa.table({"it": ["x" * 65_535, "", None]})
     instants = pa.table({"it": [datetime(2024, 1, 1, 1, 1, 1, 999000, UTC), None]})
@@ -84,7 +84,7 @@ def test_values_within_the_limits_are_left_alone() -> None:
 
 @pytest.mark.parametrize("name", WAREHOUSES)
 def test_limits_are_those_of_the_capabilities(name: str) -> None:
-    """What dlt knows of a destination's instants and texts is what is looked after here."""
+    """The limits on instants and texts equal dlt's capabilities of the destination."""
     capabilities = WAREHOUSES[name].build().capabilities()
     limits = LIMITS.get(name, Limits())
     assert limits.in_milliseconds == (capabilities.timestamp_precision == 3)
@@ -96,7 +96,7 @@ def test_limits_are_those_of_the_capabilities(name: str) -> None:
 
 @pytest.fixture
 def decoder(tmp_path: Path) -> Iterator[Decoder]:
-    """Of time entries, on their way to ClickHouse, which is not connected."""
+    """A decoder for time entries on their way to ClickHouse, which is not connected."""
     pipeline = dlt.pipeline(
         "limits",
         destination=dlt.destinations.clickhouse(credentials="clickhouse://a:-@host:9440/wh"),
@@ -108,7 +108,7 @@ def decoder(tmp_path: Path) -> Iterator[Decoder]:
 
 
 def test_such_a_column_is_made_where_rows_and_versions_are_encoded(decoder: Decoder) -> None:
-    """With a hint for dlt, in the table and in its history."""
+    """It has a hint for dlt, both in the table and in its history."""
     endpoint = BY_NAME["time_entries"]
     page = decoder.decode(b'[{"id": 1, "spent_date": "1969-12-31"}]')
     encoder = DltEncoder(endpoint, decoder, 1, dlt.Schema("harvest"))

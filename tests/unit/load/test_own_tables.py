@@ -1,4 +1,4 @@
-"""The tables of this package itself."""
+"""The package's own tables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ each_table = pytest.mark.parametrize("table", COLUMNS)
 
 @each_table
 def test_names_are_not_harvests(table: str) -> None:
-    """A table of Harvest's by that name would be mixed up with ours."""
+    """A Harvest table of that name would be mixed with ours."""
     assert table not in BY_NAME
 
 
 @each_table
 def test_rows_merge_by_their_key(table: str) -> None:
-    """Written twice, a row is there once."""
+    """A row that is written twice is stored once."""
     schema = build_own_resource(table, []).compute_table_schema()
     keys = {name for name, hint in schema["columns"].items() if hint.get("primary_key")}
     assert keys == {name for name, hint in COLUMNS[table].items() if hint.get("primary_key")}
@@ -36,13 +36,13 @@ def test_rows_merge_by_their_key(table: str) -> None:
 
 @each_table
 def test_rows_are_drawn_as_they_are(table: str) -> None:
-    """The resource yields what it was given."""
+    """The resource yields what it is given."""
     rows = [{"id": 1}, {"id": 2}]
     assert list(build_own_resource(table, rows)) == rows
 
 
 def test_a_table_is_made_once_it_has_every_column() -> None:
-    """A column that a newer version of ours brings has it made again."""
+    """If a newer version adds a column, the table is created again."""
     schema = dlt.Schema("harvest")
     assert not is_made(SYNC_RUNS, schema)
     schema.update_table(build_own_resource(SYNC_RUNS, []).compute_table_schema())

@@ -1,4 +1,4 @@
-"""Batches as dlt gets them."""
+"""Batches as dlt receives them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build_page(number: int) -> bytes:
 def test_rows_that_become_values_come_in_small_parts(
     destination: Any, together: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """dlt makes Python values of all rows that it gets at once, where they travel as text."""
+    """If rows travel as text, dlt makes Python values of all rows that it gets at once."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     pipeline = dlt.pipeline("parts", pipelines_dir=str(tmp_path), destination=destination)
     builder = PackageBuilder([BY_NAME["time_entries"]], frozenset(), dlt.Schema(SOURCE), {})
@@ -53,7 +53,7 @@ def test_rows_that_become_values_come_in_small_parts(
 def test_accounts_share_the_table_that_dlt_looks_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """dlt works out a table anew for each Arrow table: rows and states of all come at once."""
+    """dlt derives a table again for each Arrow table, so rows and states come all at once."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     duckdb = dlt.destinations.duckdb(":memory:")
     pipeline = dlt.pipeline("shared", pipelines_dir=str(tmp_path), destination=duckdb)
@@ -61,7 +61,7 @@ def test_accounts_share_the_table_that_dlt_looks_at(
     batches: list[Batch] = []
     for feed in builder.build_feeds([1, 2, 3]):
         page = json.loads(build_page(0))
-        if feed.account_id == 2:  # A field that Harvest has for one account alone.
+        if feed.account_id == 2:  # A field that Harvest has for only one account.
             page[7]["mood"] = "good"
         for table in (feed.decoder.decode(json.dumps(page).encode()) for _ in range(2)):
             batches.append(Batch(feed.endpoint, feed.account_id, table))
@@ -76,7 +76,7 @@ def test_accounts_share_the_table_that_dlt_looks_at(
     pipeline.extract(source)
     assert [size for size in sizes if size] == [3 * ROWS]
     files = map(pq.ParquetFile, tmp_path.rglob("time_entries.*.parquet"))
-    (described,) = (each for each in files if each.metadata.num_rows)  # One makes the table.
+    (described,) = (each for each in files if each.metadata.num_rows)  # One creates the table.
     rows = described.read().select(["account_id", "mood"]).to_pylist()
     assert Counter(row["account_id"] for row in rows) == {1: ROWS, 2: ROWS, 3: ROWS}
     assert [row["account_id"] for row in rows if row["mood"]] == [2]

@@ -1,4 +1,4 @@
-"""Rows of a user's steps as Arrow tables: declared types, types of added columns, misfits."""
+"""Rows from a user's steps as Arrow tables: declared types, added columns, misfits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def build(row: dict[str, Any], table: str = "time_entries") -> pa.Table:
 
 
 def test_declared_columns_keep_their_types() -> None:
-    """Python's values fit as Harvest's do; binary fractions get nine decimals."""
+    """Python values fit like Harvest's; binary fractions get nine decimals."""
     [row] = build(
         {
             "hours": 1 / 3,
@@ -64,7 +64,7 @@ def test_added_columns_get_the_type_of_their_first_value(
 
 
 def test_objects_become_columns_and_misfits_stand_beside() -> None:
-    """An object's members become columns; what does not fit its column is exact text beside it."""
+    """An object's members become columns; a value that does not fit is exact text beside it."""
     [row] = build({"added": {"a": {"b": 1}}, "hours": "many", "is_locked": 1}).to_pylist()
     assert row["added__a__b"] == 1
     assert (row["hours"], row["hours__v_text"]) == (None, "many")
@@ -72,6 +72,6 @@ def test_objects_become_columns_and_misfits_stand_beside() -> None:
 
 
 def test_rows_without_a_key_are_refused() -> None:
-    """They could not be merged."""
+    """Rows without a key cannot be merged."""
     with pytest.raises(ConfigError, match="without a usable id"):
         RowTables(BY_NAME["clients"], frozenset()).build([{"account_id": 1}], dlt.Schema("some"))

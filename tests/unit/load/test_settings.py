@@ -1,4 +1,4 @@
-"""The settings of a run: one way in for harvest(), sync(), verify and check."""
+"""The settings of a run: one entry point for harvest(), sync(), verify and check."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def build(**arguments: Any) -> Settings:
 
 
 def test_defaults(configure: Configure) -> None:
-    """With a token alone everything is read, and deletions are looked for once a day."""
+    """With only a token, everything is read, and deletions are searched for once a day."""
     configure(**TOKEN)
     settings = build()
     assert (settings.connection.account_ids, settings.connection.api_url) == ((), API_URL)
@@ -51,7 +51,7 @@ def test_defaults(configure: Configure) -> None:
 
 
 def test_every_key_arrives(configure: Configure) -> None:
-    """As an environment variable, checked and in its type."""
+    """An environment variable of any key arrives checked, in its type."""
     configure(
         **TOKEN,
         account_id="[7, 8]",
@@ -90,7 +90,7 @@ def test_every_key_arrives(configure: Configure) -> None:
 
 
 def test_arguments_of_a_run_win_over_the_configuration(configure: Configure) -> None:
-    """Accounts and start date replace the configured ones; excluded columns are added to them."""
+    """Accounts and start date replace the configured ones; excluded columns are added."""
     configure(**TOKEN, account_id="7", start_date="2020-01-01", exclude="users.cost_rate")
     settings = build(
         account=["8", 9],
@@ -109,14 +109,14 @@ def test_arguments_of_a_run_win_over_the_configuration(configure: Configure) -> 
 
 
 def test_excluding_wins_over_including(configure: Configure) -> None:
-    """A column that is both stays out: the careful wish."""
+    """A column that is both stays out, as the careful choice."""
     configure(**TOKEN)
     both = "clients.statement_key"
     assert both in build(settings={"include": both, "exclude": both}).options.exclude
 
 
 def test_a_named_profile_is_read_with_its_own_account(configure: Configure) -> None:
-    """And its token; the general section's account is not checked, for it is not used."""
+    """So is its token; the general section's unused account is not even checked."""
     configure(**TOKEN, account_id="nonsense")
     configure("work", credentials__access_token="2.pt.work-secret", account_id="2")
     connection = build(settings={"auth_profile": "work"}).connection
@@ -125,7 +125,7 @@ def test_a_named_profile_is_read_with_its_own_account(configure: Configure) -> N
 
 
 def test_a_configured_account_wins_over_the_saved_one(configure: Configure, tmp_path: Path) -> None:
-    """The account chosen at login counts where the configuration names none."""
+    """The account chosen at login applies if the configuration names none."""
     configure(vault_path=str(tmp_path / "vault"))
     vault = Vault(tmp_path / "vault")
     with vault.lock("default"):
@@ -136,7 +136,7 @@ def test_a_configured_account_wins_over_the_saved_one(configure: Configure, tmp_
 
 
 def test_plain_dlt_use_has_the_same_profiles(configure: Configure) -> None:
-    """``harvest(auth_profile=...)`` takes no account and no token of the general section."""
+    """``harvest(auth_profile=...)`` uses no account or token of the general section."""
     configure(**TOKEN, account_id="nonsense")
     with pytest.raises(ConfigError, match="no sign-in named work"):
         harvest(auth_profile="work")
@@ -165,7 +165,7 @@ def test_plain_dlt_use_has_the_same_profiles(configure: Configure) -> None:
     ],
 )
 def test_plain_dlt_use_and_sync_refuse_alike(configure: Configure, wrong: dict[str, Any]) -> None:
-    """The same value, the same words: there is one function that reads settings."""
+    """The same value gives the same message: one function reads the settings."""
     configure(**TOKEN)
     with pytest.raises(ConfigError) as by_source:
         harvest(**wrong)
@@ -186,7 +186,7 @@ def test_a_source_with_a_section_of_its_own(
 
 
 def test_a_misspelt_argument_is_an_error(configure: Configure) -> None:
-    """It would otherwise be left out in silence."""
+    """Otherwise it would be ignored silently."""
     configure(**TOKEN)
     misspelt: dict[str, Any] = {"acount_id": 1}
     with pytest.raises(TypeError, match="acount_id"):
@@ -194,7 +194,7 @@ def test_a_misspelt_argument_is_an_error(configure: Configure) -> None:
 
 
 def test_requests_go_to_the_access_log_and_the_caller(configure: Configure, tmp_path: Path) -> None:
-    """Both see every attempt; without a log the caller alone."""
+    """Both see every attempt; without a log only the caller does."""
     seen: list[Exchange] = []
     exchange = Exchange(START, "GET", "/v2/users/me", 200, 0.5, 1, 7, account="7", rows=1)
     path = tmp_path / "access.log"
@@ -225,7 +225,7 @@ def test_without_a_log_or_a_listener_nothing_is_counted(configure: Configure) ->
     ],
 )
 def test_one_value_or_several_in_python(configure: Configure, given: dict[str, Any]) -> None:
-    """A text or a number is one value; an iterator is read once and not lost."""
+    """A string or a number is one value; an iterator is read once and not lost."""
     configure(**TOKEN)
     settings = build(**given)
     assert settings.connection.account_ids == (12,)
@@ -236,14 +236,14 @@ def test_one_value_or_several_in_python(configure: Configure, given: dict[str, A
 
 @pytest.mark.parametrize("given", [{"exclude": ""}, {"exclude": [""]}, {"account": ""}])
 def test_an_empty_argument_is_refused(configure: Configure, given: dict[str, Any]) -> None:
-    """It would load the columns, or read the accounts, that were not meant."""
+    """It would load columns, or read accounts, that the caller did not mean."""
     configure(**TOKEN)
     with pytest.raises(ConfigError, match="has an empty value"):
         build(**given)
 
 
 def test_settings_are_a_mapping(configure: Configure) -> None:
-    """Any other object is named as what it is not."""
+    """The error says that another object is not a mapping."""
     configure(**TOKEN)
     with pytest.raises(ConfigError, match="mapping of keys to values"):
         build(settings="exclude")
@@ -253,7 +253,7 @@ def test_settings_are_a_mapping(configure: Configure) -> None:
 def test_an_access_log_that_cannot_be_is_refused(
     configure: Configure, tmp_path: Path, place: str
 ) -> None:
-    """As every value that cannot work: a warning would be hidden by ``--quiet``."""
+    """It is an error, as for any unusable value: ``--quiet`` would hide a warning."""
     configure(**TOKEN, access_log=str(tmp_path / place))
     with pytest.raises(ConfigError, match="access_log is"):
         build()

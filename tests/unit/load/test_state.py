@@ -1,4 +1,4 @@
-"""Where the state of our source lies, and who may change it."""
+"""Where our source's state is stored, and which modules may change it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ STATE: dict[str, Any] = {
 
 
 def test_accounts_of_one_table() -> None:
-    """By account id, as text."""
+    """The state is by account id, as text."""
     assert stored_accounts(source_state(STATE), "clients") == {"1": {"cursor": "2024"}}
 
 
 @pytest.mark.parametrize("state", [{}, {"sources": {}}, {"sources": {"other": {}}}])
 def test_a_state_without_ours(state: dict[str, Any]) -> None:
-    """Nothing is stored of a source that never ran."""
+    """A source that never ran has no state."""
     assert source_state(state) == {}
     assert stored_accounts(source_state(state), "clients") == {}
     forget_tables(source_state(state), ["clients"])
 
 
 def test_forgotten_tables_leave_the_others() -> None:
-    """Only the named tables, only of our source."""
+    """Only the named tables are forgotten, and only of our source."""
     state = {
         "sources": {
             name: {"resources": dict(each["resources"])} for name, each in STATE["sources"].items()
@@ -49,10 +49,10 @@ def test_forgotten_tables_leave_the_others() -> None:
 
 
 STATES = {
-    # Reached by dlt while it extracts.
+    # dlt gives access to these while it extracts.
     "resource_state": {"load.state"},
     "source_state": {"load.state"},
-    # Changed by us, and loaded at once.
+    # We change this one, and load it at once.
     "managed_state": {"warehouse.pipeline"},
 }
 """Ways to change dlt's state, and the modules that may use each."""
