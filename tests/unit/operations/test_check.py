@@ -1,4 +1,4 @@
-"""Findings of a check: what a warning is about, and what the exit code follows from."""
+"""A check's findings: the subject of a warning, and what determines the exit code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.support.meeting import Meeting
 
 @pytest.mark.parametrize("kind", NoticeKind)
 def test_every_kind_of_notice_has_a_subject(kind: NoticeKind) -> None:
-    """A new kind must be given one; its words are not looked at."""
+    """A new kind needs a subject; the notice's words are not examined."""
     found = build_finding(Notice(kind, "Words that may change."))
     assert found.subject
     assert (found.state, found.detail) == ("warning", "Words that may change.")
 
 
 def test_notices_are_told_apart_by_their_kind() -> None:
-    """The clock, the allowance and the sign-in are different lines."""
+    """The clock, the allowance and the sign-in have different lines."""
     subjects = {kind: build_finding(Notice(kind, "x")).subject for kind in NoticeKind}
     assert subjects[NoticeKind.CLOCK] == "clock"
     assert subjects[NoticeKind.ALLOWANCE] == "limit"
@@ -36,14 +36,14 @@ def finding(error: AuthError | ServerError | DestinationError | None, state: str
 
 
 def test_warnings_and_skipped_tables_are_no_failures() -> None:
-    """A member's token is checked with exit code 0."""
+    """A check of a member's token exits with 0."""
     report = CheckReport((finding(None, "warning"), finding(None, "skipped")))
     assert report.exit_code == 0
     assert report.as_dict()["status"] == "ok"
 
 
 def test_the_gravest_error_decides() -> None:
-    """As in a sync."""
+    """The most serious error decides, as in a sync."""
     errors = (ServerError("x"), DestinationError("x"), AuthError("x"))
     report = CheckReport(tuple(finding(error, "error") for error in errors))
     assert report.exit_code == 6
@@ -51,7 +51,7 @@ def test_the_gravest_error_decides() -> None:
 
 
 def test_tables_are_asked_for_at_the_same_time() -> None:
-    """To try a token takes a few answers in a row, not thirty; the lines keep their order."""
+    """Testing a token takes a few sequential answers, not thirty; the lines keep their order."""
     meeting = Meeting(8)
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Hours and amounts of one project and year beside Harvest's report."""
+"""Hours and amounts of one project and year, compared with Harvest's report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def compare(**fields: Any) -> dict[str, Comparison]:
 
 
 def test_equal_sums_are_equal() -> None:
-    """Hours and amount, named by project and year."""
+    """Equal hours and amounts are named by project and year."""
     found = compare()
     assert {name: each.state for name, each in found.items()} == {
         "hours": State.OK,
@@ -43,26 +43,26 @@ def test_equal_sums_are_equal() -> None:
 
 
 def test_a_difference_is_read_again_for_that_project_and_year() -> None:
-    """No more than what differs."""
+    """Only what differs is read again."""
     found = compare(reported=[{**REPORTED, "total_hours": "10.26"}])["hours"]
     assert found.state is State.DIFFERS
     assert found.slices == (Slice(YEAR, only=("project__id", 17)),)
 
 
 def test_hours_that_changed_since_the_sync_are_no_difference() -> None:
-    """Neither are the amounts that follow from them."""
+    """Nor are the amounts that follow from them."""
     found = compare(is_unsettled=True, reported=[{**REPORTED, "total_hours": "12"}])
     assert found["hours"].detail == "changed since the last sync"
     assert compare(is_unsettled=True, sums=Sums())["amount"].state is State.INFORMATION
 
 
 def test_amounts_hidden_from_the_role_are_not_compared() -> None:
-    """The report shows null in their place."""
+    """The report has null in their place."""
     assert compare(reported=[{**REPORTED, "billable_amount": None}]).keys() == {"hours"}
 
 
 def test_entries_that_harvest_does_not_report_differ() -> None:
-    """The project is not in the report of that year at all."""
+    """The project is missing from that year's report."""
     found = compare(reported=[])
     assert (found["hours"].here, found["hours"].there) == (Decimal("10.25"), Decimal(0))
     assert found["hours"].state is State.DIFFERS
@@ -87,7 +87,7 @@ def test_hours_that_only_harvest_has_differ() -> None:
 def test_amounts_that_may_differ_rightly_are_an_information(
     fields: dict[str, Any], reason: str
 ) -> None:
-    """With the reason; hours have no such excuse."""
+    """The reason is given; it does not excuse hours."""
     found = compare(**{"sums": replace(SUMS, amount=Decimal(1), rounded=Decimal(1)), **fields})
     assert found["amount"].state is State.INFORMATION
     assert reason in found["amount"].detail
@@ -104,7 +104,7 @@ def test_amounts_that_may_differ_rightly_are_an_information(
     ],
 )
 def test_an_amount_is_the_exact_sum_or_that_of_rounded_amounts(reported: str, state: State) -> None:
-    """Half a cent of tolerance for each row would let whole euros pass."""
+    """A tolerance of half a cent per row would let whole euros pass."""
     sums = Sums(Decimal("10.25"), Decimal("10.003"), Decimal("10.03"))
     found = compare(sums=sums, reported=[{**REPORTED, "billable_amount": reported}])
     assert found["amount"].state is state
@@ -116,7 +116,7 @@ def group(hours: str, rate: str | None, rows: int, *, billable: bool = True) -> 
 
 
 def test_sums_are_exact_however_large() -> None:
-    """No product is more than a column can hold: the destination multiplies nothing."""
+    """No product exceeds what a column holds, because the destination multiplies nothing."""
     huge = "9" * 29 + ".999999999"
     (sums,) = add_groups([group(huge, huge, 7), group("0.01", "0.5", 3)]).values()
     one = 10**38 - 1
@@ -126,26 +126,26 @@ def test_sums_are_exact_however_large() -> None:
 
 
 def test_hours_that_are_not_billable_have_no_amount() -> None:
-    """Nor have hours without a rate."""
+    """Hours without a rate have none either."""
     (sums,) = add_groups([group("2", "50", 1, billable=False), group("1", None, 1)]).values()
     assert sums == Sums(Decimal(3), Decimal(0), Decimal("0.00"))
 
 
 def test_a_fixed_fee_is_not_added_up_by_rates() -> None:
-    """Its entries have rates all the same; Harvest reports nothing for them."""
+    """Its entries have rates, but Harvest reports nothing for them."""
     project = {"is_fixed_fee": True}
     found = compare(project=project, reported=[{**REPORTED, "billable_amount": "0"}])
     assert (found["amount"].here, found["amount"].state) == (Decimal(0), State.OK)
 
 
 def test_a_window_cut_by_the_bound_is_named_by_its_year() -> None:
-    """``start_date`` lies within it."""
+    """``start_date`` is within the window."""
     found = compare(window=DateWindow(date(2024, 5, 1), date(2025, 1, 1)))
     assert found["hours"].scope == "project 17, 2024"
 
 
 def test_entries_belong_to_their_project_and_year() -> None:
-    """Days come as some destinations hand them out; undated entries belong to none."""
+    """Days may be text, as in some destinations; undated entries belong to no year."""
     entries: list[dict[str, Any]] = [
         {"project__id": 1, "spent_date": date(2024, 5, 1)},
         {"project__id": 1, "spent_date": "2023-12-31"},

@@ -1,4 +1,4 @@
-"""Comparing the ids of a large table window by window."""
+"""Comparing a large table's ids window by window."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def day(number: int) -> date:
 
 @pytest.mark.parametrize("root", [ALL_DAYS, DateWindow(day(-10), day(40))])
 def test_every_day_is_in_one_window(root: DateWindow) -> None:
-    """Days without rows here, too: Harvest may have some there. Only one day alone is too much."""
+    """Days without rows here count: Harvest may have some. Only one day may be too large."""
     counts: dict[date | None, int] = {day(each): 1 + each % 4 for each in range(0, 30, 2)}
     counts[day(7)] = 99
     groups = cut_days(root, counts, 6)
@@ -37,14 +37,14 @@ def test_every_day_is_in_one_window(root: DateWindow) -> None:
 
 
 def test_few_or_undated_rows_are_compared_at_once() -> None:
-    """No window has rows without a date."""
+    """No window contains rows without a date."""
     assert cut_days(ALL_DAYS, {day(1): 3, day(2): 3}, 6) == [()]
     assert cut_days(ALL_DAYS, {day(1): 30, None: 1}, 6) == [()]
     assert cut_days(ALL_DAYS, {}, 6) == [()]
 
 
 def test_windows_differ_where_the_whole_does() -> None:
-    """By the same days and figures: a row that is missing, one too many, one on another day."""
+    """Windows find the same days and figures: a row missing, an extra one, one on another day."""
     ids = range(60)
     stored = build_keys({each: day(each % 20) for each in ids if each != 5})
     listed = build_keys({each: day(each % 20) for each in ids if each != 11} | {17: day(3)})

@@ -1,4 +1,4 @@
-"""Row counts by year: windows that miss no day, and changes that are not merged yet."""
+"""Row counts by year: windows that miss no day, and changes that are not yet merged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_windows_touch_and_fill_the_days_that_are_compared(
 
 @given(days=COUNTS)
 def test_every_year_with_rows_has_a_window_of_its_own(days: dict[date | None, int]) -> None:
-    """So that a difference names the year that it is in."""
+    """A difference can then name its year."""
     windows = list_year_windows(ALL_DAYS, days)
     for day in days:
         if day is not None and day.year < date.max.year:
@@ -63,7 +63,7 @@ def test_without_rows_all_days_are_one_window() -> None:
     ],
 )
 def test_a_year_is_named_by_its_number(start: date | None, end: date | None, name: str) -> None:
-    """Also one that a bound cuts; anything else by its days."""
+    """A year that a bound cuts has its number too; anything else is named by its days."""
     assert name_window(DateWindow(start, end)) == name
 
 
@@ -87,14 +87,14 @@ def row(day: date | None) -> dict[str, Any]:
 def test_changed_rows_count_as_harvest_has_them(
     changed: list[ChangedRow], expected: dict[date, int]
 ) -> None:
-    """New ones are added, moved ones are moved; undated ones are in no window of days."""
+    """New rows are added, moved ones are moved; undated ones are in no window of days."""
     root = DateWindow(start=MARCH - timedelta(days=1))
     days = apply_changes({MARCH: 2}, changed, day_column="spent_date", root=root)
     assert {day: rows for day, rows in days.items() if rows} == expected
 
 
 def test_rows_that_move_out_of_the_bound_are_not_compared() -> None:
-    """Before it nothing is counted on either side."""
+    """Neither side counts anything before the bound."""
     changed = [ChangedRow(row(MAY), row(MARCH)), ChangedRow(row(MARCH), row(MAY))]
     days = apply_changes(
         {MAY: 5}, changed, day_column="spent_date", root=DateWindow(start=MARCH + timedelta(1))

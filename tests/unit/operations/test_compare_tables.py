@@ -1,4 +1,4 @@
-"""After mending, what is compared again: tables that differed, and those that look into them."""
+"""What is compared again after a fix: tables that differed, and tables that depend on them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_tables_of_files_are_compared_one_by_one(
     *,
     is_plentiful: bool,
 ) -> None:
-    """Another thread has another catalog of Iceberg's tables: an empty one."""
+    """Another thread has its own, empty, catalog of Iceberg tables."""
     monkeypatch.setattr(compare_tables, "is_plentiful", lambda: is_plentiful)
     assert choose_workers(table_format) == workers
 
@@ -55,7 +55,7 @@ def compared(
 
 
 def forget(*mended: Comparison) -> tuple[set[Place], dict[Place, list[DateWindow]]]:
-    """The places that hold from before, and those of whose ids only some windows do not."""
+    """The places that remain valid, and the windows of ids to compare again by place."""
     comparison = TablesComparison(cast("Workspace", None))
     for name in TABLES:
         comparison._found[name, 1] = [compared(name, "rows"), compared(name, "ids")]
@@ -74,26 +74,26 @@ def forget(*mended: Comparison) -> tuple[set[Place], dict[Place, list[DateWindow
     ],
 )
 def test_what_differed_is_compared_again(table: str, check: str, again: set[str]) -> None:
-    """Lists below a row and a history belong to its table; projects tell what entries are worth."""
+    """Child lists and a history belong to their table; entries' amounts depend on projects."""
     kept, _ = forget(compared(table, check))
     assert kept == {(name, 1) for name in TABLES if name not in again}
 
 
 def test_ids_hold_where_only_values_were_wrong() -> None:
-    """Which rows there are does not change by reading some of them again."""
+    """Rereading some rows does not change which rows there are."""
     _, ids = forget(compared("time_entries", "hours"))
     assert ids == {("time_entries", 1): []}
 
 
 @pytest.mark.parametrize("check", ["rows", "ids"])
 def test_ids_are_compared_again_where_rows_were_wrong(check: str) -> None:
-    """All of that table's; those that only look into it keep theirs."""
+    """All of that table's ids are; tables that only depend on it keep theirs."""
     _, ids = forget(compared("projects", check), compared("projects", "hours"))
     assert ids == {("time_entries", 1): [], ("expenses", 1): []}
 
 
 def test_only_the_ids_that_were_wrong_are_compared_again() -> None:
-    """The others were right, and nothing has touched them: of a year the days that are known."""
+    """The other ids were right and are untouched; in a year, only the known days are compared."""
     days = [compared("time_entries", "ids", window=each) for each in (NEW_YEAR, MARCH)]
     years = [compared("time_entries", "rows", window=each) for each in (OF_MARCH, BEFORE)]
     _, ids = forget(*years, *days, compared("time_entries", "rows"))
@@ -101,6 +101,6 @@ def test_only_the_ids_that_were_wrong_are_compared_again() -> None:
 
 
 def test_other_accounts_hold() -> None:
-    """Each has its own rows."""
+    """Each account has its own rows."""
     kept, ids = forget(compared("time_entries", "rows", account_id=2))
     assert (len(kept), ids) == (len(TABLES), {})

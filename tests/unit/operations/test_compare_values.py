@@ -12,13 +12,13 @@ from harvest_source.schema.records import INVOICE, TIME_ENTRY
 
 
 def test_only_rows_on_both_sides_are_compared() -> None:
-    """One that is missing on a side is told by the ids."""
+    """A row that is missing on one side is reported by the ids."""
     found = find_values({1: {"a": 1}, 2: {"a": 2}}, {2: {"a": 2}, 3: {"a": 3}}, ["a"])
     assert (found.equal, found.differing) == (1, {})
 
 
 def test_a_row_is_told_with_its_columns() -> None:
-    """In the order of the columns, and no other."""
+    """Only the columns that differ are named, in the order of the columns."""
     here, there = {1: {"a": 1, "b": 2, "c": 3}}, {1: {"a": 0, "b": 2, "c": None}}
     found = find_values(here, there, ["a", "b", "c"])
     assert (found.equal, found.differing) == (0, {1: ("a", "c")})
@@ -42,13 +42,13 @@ def test_a_row_is_told_with_its_columns() -> None:
 def test_what_a_destination_cannot_hold_is_no_difference(
     here: Any, there: Any, is_exact: bool, is_equal: bool
 ) -> None:
-    """SQLite keeps 15 digits of a decimal, PostgreSQL no NUL; nothing else is alike."""
+    """SQLite keeps 15 digits of a decimal, and PostgreSQL no NUL; nothing else is excused."""
     found = find_values({1: {"a": here}}, {1: {"a": there}}, ["a"], is_exact=is_exact)
     assert found.equal == is_equal
 
 
 def test_copies_of_other_records_are_not_a_records_own() -> None:
-    """The id of the other record is; so is an object that is no other record."""
+    """The other record's id is the record's own; so is an object that is not a record."""
     names = {each.name for each in TIME_ENTRY.own}
     assert {"user__id", "client__id", "invoice__id", "external_reference__service"} <= names
     assert not {"client__name", "task_assignment__hourly_rate", "invoice__number"} & names

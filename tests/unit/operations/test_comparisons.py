@@ -1,4 +1,4 @@
-"""One figure here and there: when they count as equal, and what a difference is called."""
+"""One figure on two sides: when it counts as equal, and what a difference is called."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def compare(here: str, there: str, **fields: Any) -> Comparison:
 def test_figures_within_the_tolerance_are_equal(
     here: str, there: str, tolerance: str, expected: State
 ) -> None:
-    """Either way round, the tolerance included."""
+    """The tolerance is inclusive, and applies in both directions."""
     assert compare(here, there, tolerance=Decimal(tolerance)).state is expected
 
 
 def test_an_excuse_makes_a_difference_an_information() -> None:
-    """And is told with it."""
+    """The excuse is reported with it."""
     found = compare("1", "2", excuse="fixed fee")
     assert (found.state, found.detail) == (State.INFORMATION, "fixed fee")
 
 
 def test_equal_figures_need_no_excuse() -> None:
-    """Nothing is told beside them."""
+    """Equal figures are reported without a detail."""
     found = compare("2", "2", excuse="fixed fee")
     assert (found.state, found.detail) == (State.OK, "")
 
 
 def test_the_object_of_json_has_exact_numbers() -> None:
-    """As text: no binary float, no exponent, no padding."""
+    """Numbers are text: no binary float, no exponent, no padding."""
     found = compare("1234567.250000000", "1E+2", tolerance=HALF_CENT)
     assert found.as_dict() == {
         "account_id": 7,
@@ -68,5 +68,5 @@ def test_the_object_of_json_has_exact_numbers() -> None:
     [(None, "0"), (0.1, "0.1"), (3, "3"), ("2.50", "2.50"), (Decimal("9.99"), "9.99")],
 )
 def test_numbers_are_read_as_they_are_written(value: Any, expected: str) -> None:
-    """A float is what its digits say; nothing is nothing."""
+    """A float is what its digits say; None is zero."""
     assert as_number(value) == Decimal(expected)

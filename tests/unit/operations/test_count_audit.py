@@ -1,4 +1,4 @@
-"""What people are told when the counts of a table differ."""
+"""What the messages say if a table's counts differ."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ OVERLAP = timedelta(minutes=5)
 
 
 def test_deleted_rows_need_no_words() -> None:
-    """They are removed and counted."""
+    """Deleted rows are removed and counted, without a message."""
     assert explain_findings("clients", 7, Findings(5, 4, gone=frozenset({1})), OVERLAP, 3) == []
 
 
 def test_missing_rows_are_said_with_the_days_they_are_on() -> None:
-    """What happened, that it is mended, what explains it, how often, and what helps."""
+    """The message says what happened, that it is fixed, the cause, how often, and the remedy."""
     found = Findings(5, 6, lost=(Slice(MAY),), missing=1)
     [message] = explain_findings("expenses", 7, found, OVERLAP, 3)
     assert message.startswith("expenses of account 7 lacked 1 row that Harvest has")
@@ -45,7 +45,7 @@ def test_missing_rows_are_said_with_the_days_they_are_on() -> None:
 
 
 def test_days_that_keep_changing_are_left_for_the_next_run() -> None:
-    """Nothing was removed there."""
+    """Nothing was removed in these days."""
     [message] = explain_findings("expenses", 7, Findings(5, 6, open=(MAY, JUNE)), OVERLAP, 3)
     assert "2 windows, the first 2024-05-01 to 2024-06-01" in message
     assert "Nothing was removed there" in message
@@ -59,13 +59,13 @@ def test_counts_that_nothing_explains_name_the_command() -> None:
 
 
 def test_rows_that_changed_meanwhile_explain_a_difference() -> None:
-    """The next run merges them."""
+    """The next run merges these rows."""
     assert explain_findings("clients", 7, Findings(5, 6, moved=1), OVERLAP, 3) == []
     assert explain_doubt("clients", 7, Findings(5, 6, moved=1)) == ""
 
 
 def test_doubled_rows_leave_a_doubt() -> None:
-    """They are read again, and the run says that they were there."""
+    """They are read again, and the run reports them."""
     message = explain_doubt("clients", 7, Findings(12, 6, lost=(Slice(MAY),), doubled=6))
     assert "has 12 rows and Harvest counts 6: 6 rows stood" in message
     assert "read again now" in message
@@ -79,7 +79,7 @@ def test_one_slice_is_named_and_several_are_counted() -> None:
 
 @dataclass
 class OneThreadCopy:
-    """A warehouse's table of five rows that one thread alone may ask."""
+    """A warehouse table of five rows that only one thread may query."""
 
     bound: date | None = None
 
@@ -92,7 +92,7 @@ class OneThreadCopy:
 
 
 class WaitingClient(FixedClient):
-    """Lists of five rows; no count is answered before *together* are asked. One is refused."""
+    """Lists of five rows; no count is answered before *together* are requested; one is refused."""
 
     def __init__(self, together: int, refused: str) -> None:
         super().__init__({}, {"": 5})
@@ -124,7 +124,7 @@ def audited(client: FixedClient, endpoint: Endpoint) -> AuditedTable:
 
 
 def test_all_tables_are_counted_at_once_and_fail_alone() -> None:
-    """The tables do not wait for each other's answers, and the warehouse is asked in one thread."""
+    """Tables do not wait for each other's answers, and one thread queries the warehouse."""
     names = ("clients", "tasks", "users", "projects")
     client = WaitingClient(len(names), refused="tasks")
     tables = [audited(client, replace(UNDATED, name=name, path=name)) for name in names]

@@ -1,4 +1,4 @@
-"""Rows by day, cut into windows."""
+"""Row counts by day, cut into windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDE = st.none() | st.dates()
 def test_halves_touch_and_share_the_rows(
     counts: dict[date, int], start: date | None, end: date | None
 ) -> None:
-    """Each half has rows, none is in both, and neither has more than all but one day."""
+    """Each half has rows, none is in both, and they differ by at most one day's rows."""
     window, days = DateWindow(start, end), DayCounts(dict[date | None, int](counts.items()))
     halves = days.halve(window)
     inside = [day for day in counts if day in window]
@@ -38,7 +38,7 @@ def test_halves_touch_and_share_the_rows(
 def test_the_first_days_hold_as_many_rows_as_asked_for(
     counts: dict[date, int], start: date | None, end: date | None, rows: int
 ) -> None:
-    """They begin where the window does; one more day with rows would be too much."""
+    """The days begin with the window; one more day with rows would exceed the number."""
     window, days = DateWindow(start, end), DayCounts(dict[date | None, int](counts.items()))
     first = days.first(window, rows)
     inside = sorted(day for day in counts if day in window)

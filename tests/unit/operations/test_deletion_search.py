@@ -46,13 +46,13 @@ PAGE = 3
 
 @dataclass
 class ModelCopy:
-    """A warehouse's table: ids and their days."""
+    """A warehouse table: ids and their days."""
 
     days: dict[int, date | None]
     bound: date | None = None
     is_dated: bool = True
     doubled: list[int] = field(default_factory=list)
-    """Ids of rows that are there twice."""
+    """Ids of rows that are duplicated."""
 
     def count_days(self) -> Mapping[date | None, int]:
         counts: dict[date | None, int] = {}
@@ -80,7 +80,7 @@ class ModelCopy:
 
 @dataclass
 class Stage:
-    """A world, the copy of it that was merged a moment ago, and a search between them."""
+    """A world, its copy that was merged a moment ago, and a search that compares them."""
 
     world: World
     copy: ModelCopy
@@ -113,7 +113,7 @@ class Stage:
 
 
 def open_stage(rows: int, chance: random.Random, *, days: int = DAYS) -> Stage:
-    """*rows* rows, all of them in the copy."""
+    """A stage of *rows* rows, all of them in the copy."""
     world = World()
     for _ in range(rows):
         day = any_day(chance) if days == DAYS else FIRST_DAY + timedelta(chance.randrange(days))
@@ -143,7 +143,7 @@ def test_no_row_that_stands_is_taken_for_deleted(
     by_id: bool,
     bound: int | None,
 ) -> None:
-    """Whatever is created, edited, moved or deleted between requests: only deleted rows go."""
+    """Whatever changes between requests, only deleted rows are reported as deleted."""
     chance = random.Random(seed)
     stage = open_stage(rows, chance)
     world, copy = stage.world, stage.copy
@@ -160,7 +160,7 @@ def test_no_row_that_stands_is_taken_for_deleted(
     assert found.gone <= world.deleted
     assert found.gone <= copy.days.keys()
 
-    # The next time it is quiet, and all is found: updates are merged first, as in a run.
+    # The next search is undisturbed and finds everything: updates are merged first, as in a run.
     unrest.budget = 0
     changed = {row.id: row.day for row in world.rows.values() if row.changed_s > 9_900}
     copy.days |= {row: day for row, day in changed.items() if row not in world.deleted}
@@ -172,12 +172,12 @@ def test_no_row_that_stands_is_taken_for_deleted(
 
 
 def _settle(stage: Stage, *, by_id: bool) -> None:
-    """Search in a quiet world, do as the findings say, until the counts are even."""
+    """Search in an undisturbed world and apply the findings until the counts are equal."""
     world, copy = stage.world, stage.copy
     for _ in range(40):
         found = stage.search(by_id=by_id)
         if found.here == found.there:
-            # As many lost as deleted cancel out; the rolling re-read brings what was lost.
+            # Equally many lost and deleted rows cancel out; the rolling reread brings them.
             copy.days |= {row.id: row.day for row in world.rows.values()}
             if len(copy.ids([ALL_DAYS])) == found.there:
                 return
@@ -191,7 +191,7 @@ def _settle(stage: Stage, *, by_id: bool) -> None:
 
 
 def test_equal_counts_cost_one_request() -> None:
-    """Nothing deleted: nothing else is asked."""
+    """If nothing was deleted, nothing else is requested."""
     stage = open_stage(500, random.Random(1), days=200)
     assert stage.search() == Findings(500, 500)
     assert stage.requests == 1
@@ -199,7 +199,7 @@ def test_equal_counts_cost_one_request() -> None:
 
 @pytest.mark.parametrize("deletions", [1, 2, 7])
 def test_cost_grows_with_deletions_and_the_logarithm_of_history(deletions: int) -> None:
-    """A count for each halving, then one page, one answer, and one look at what changed."""
+    """It costs a count per halving, then one page, one answer, and one look at the changes."""
     stage = open_stage(4000, random.Random(2), days=1000)
     gone = random.Random(3).sample(sorted(stage.world.rows), deletions)
     for row in gone:
@@ -247,7 +247,7 @@ def test_windows_of_one_level_are_counted_at_once(
     changes: dict[date | None, int],
     theirs: dict[date | None, int] | None,
 ) -> None:
-    """The cuts, the counts and the windows are those of a search that asks one after the other."""
+    """Cuts, counts and windows equal those of a search that asks one after the other."""
     here = DayCounts(ours)
     kept = {day: max(rows - changes.get(day, 0), 0) for day, rows in ours.items()}
     there = DayCounts(kept if theirs is None else theirs)
@@ -267,7 +267,7 @@ def test_windows_of_one_level_are_counted_at_once(
 
 @pytest.mark.parametrize("by_id", [False, True])
 def test_what_does_not_depend_on_each_other_is_asked_at_once(by_id: bool) -> None:
-    """Two rows are gone, far apart: each count of a half, list and record comes with another."""
+    """Two deleted rows are far apart: each count, list and record request runs with another."""
     stage = open_stage(0, random.Random(15))
     for day in range(64):
         row = stage.world.create(FIRST_DAY + timedelta(days=day), USERS[0])
@@ -303,7 +303,7 @@ def test_a_row_moved_to_another_day_is_not_deleted() -> None:
 
 
 def test_a_deletion_between_the_counts_does_no_harm() -> None:
-    """The half that was not asked for looks one row short; only what is gone is found."""
+    """The half that was not counted seems one row short, but only deleted rows are found."""
     stage = open_stage(40, random.Random(5), days=40)
     first, second = sorted(stage.world.rows)[:2]
     stage.world.delete(first)
@@ -319,7 +319,7 @@ def test_a_deletion_between_the_counts_does_no_harm() -> None:
 
 
 def test_many_are_confirmed_in_a_second_list() -> None:
-    """Beyond a few, two lists are cheaper than a question for each, and ask no question."""
+    """Beyond a few, two lists are cheaper than one request per row, and replace them."""
     stage = open_stage(60, random.Random(13), days=4)
     gone = [row for row in stage.world.rows if stage.world.rows[row].day == FIRST_DAY]
     gone += [row for row in stage.world.rows if row not in gone][:20]
@@ -332,7 +332,7 @@ def test_many_are_confirmed_in_a_second_list() -> None:
 
 
 def test_many_are_not_taken_for_deleted_when_another_list_has_them() -> None:
-    """A row that stands on another day is missing from both lists of its old one."""
+    """A row that is on another day is missing from both lists of its old day."""
     stage = open_stage(60, random.Random(14), days=10)
     row, *others = sorted(stage.world.rows, key=lambda each: stage.world.rows[each].day)
     stage.copy.days[row] = FIRST_DAY + timedelta(days=9)
@@ -344,7 +344,7 @@ def test_many_are_not_taken_for_deleted_when_another_list_has_them() -> None:
 
 
 def test_what_we_lost_is_to_be_read_again() -> None:
-    """A row that Harvest has and we have not, though nothing changed: its window."""
+    """If Harvest has a row that we lack, though nothing changed, its window is read again."""
     stage = open_stage(40, random.Random(6), days=40)
     row = sorted(stage.world.rows)[20]
     day = stage.copy.days.pop(row)
@@ -355,12 +355,12 @@ def test_what_we_lost_is_to_be_read_again() -> None:
 
 
 def test_a_row_that_stands_on_another_day_is_read_again() -> None:
-    """Moved without a new updated_at: asking for it by id says where it is now."""
+    """A row that moved without a new updated_at is requested by id, which tells its day."""
     stage = open_stage(40, random.Random(7), days=40)
     row = sorted(stage.world.rows)[3]
     actual = stage.copy.days[row]
     stage.copy.days[row] = FIRST_DAY + timedelta(days=300)
-    stage.copy.days[0] = FIRST_DAY + timedelta(days=301)  # Gone, so that the totals differ at all.
+    stage.copy.days[0] = FIRST_DAY + timedelta(days=301)  # Deleted, so that the totals differ.
     found = stage.search()
     assert found.gone == {0}
     assert any(actual in part.window for part in found.lost)
@@ -375,7 +375,7 @@ def test_rows_without_a_day_are_asked_for_by_id() -> None:
 
 
 def test_a_list_that_keeps_moving_leaves_its_window_open() -> None:
-    """What cannot be proven is left for the next run, and nothing is removed for it."""
+    """What cannot be proven is left to the next run, and nothing is removed for it."""
     stage = open_stage(12, random.Random(9))
     for row in sorted(stage.world.rows)[:2]:
         stage.world.delete(row)
@@ -392,7 +392,7 @@ def test_a_list_that_keeps_moving_leaves_its_window_open() -> None:
 
 
 def test_counts_that_nothing_explains_are_said_to_be() -> None:
-    """Harvest's total and its list disagree: nothing is done, and it is said."""
+    """If Harvest's total and list disagree, nothing is removed, and the run says so."""
     stage = open_stage(12, random.Random(11))
     found = replace(stage.search(), here=13)
     assert found.is_unexplained
@@ -401,7 +401,7 @@ def test_counts_that_nothing_explains_are_said_to_be() -> None:
 
 @pytest.mark.parametrize("is_dated", [True, False])
 def test_rows_that_are_here_twice_are_found(is_dated: bool) -> None:
-    """Counted twice and listed once: the part that has them is read again, nothing is removed."""
+    """They are counted twice and listed once: their part is reread, and nothing is removed."""
     stage = open_stage(12, random.Random(12))
     stage.copy.is_dated = is_dated
     stage.copy.doubled = [min(stage.world.rows), max(stage.world.rows)]
@@ -414,7 +414,7 @@ def test_rows_that_are_here_twice_are_found(is_dated: bool) -> None:
 
 
 def test_parts_name_what_they_are() -> None:
-    """The parts to read again are plain windows: nothing is filtered."""
+    """The parts to reread are plain windows without other filters."""
     stage = open_stage(10, random.Random(12))
     del stage.copy.days[min(stage.copy.days)]
     assert all(part == Slice(part.window) for part in stage.search().lost)

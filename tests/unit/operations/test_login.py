@@ -1,4 +1,4 @@
-"""Which account of a sign-in is chosen."""
+"""Which account is chosen at sign-in."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ def forbid(_: Sequence[Account]) -> int | None:
 
 
 def test_the_only_account_is_chosen() -> None:
-    """Forecast's do not count, and no person is asked."""
+    """Forecast's accounts do not count, and no person is asked."""
     assert pick_account([FORECAST, ACME], None, forbid) == ACME
 
 
 @pytest.mark.parametrize("wanted", ["1002", 1002, [1002]])
 def test_a_wanted_account_is_chosen(wanted: object) -> None:
-    """As an option or a setting writes it."""
+    """The account may be written as in an option or in a setting."""
     assert pick_account([ACME, LABS], wanted, forbid) == LABS
 
 
 @pytest.mark.parametrize("wanted", ["77", "999"])
 def test_an_account_that_is_not_reached_is_refused(wanted: str) -> None:
-    """Also one of another product; those that are reached are named."""
+    """So is an account of another product; the error names the reachable ones."""
     with pytest.raises(ConfigError, match="1001 Acme, 1002 Acme Labs"):
         pick_account([FORECAST, ACME, LABS], wanted, forbid)
 
 
 def test_a_person_chooses_among_several() -> None:
-    """Only Harvest's are shown."""
+    """Only Harvest's accounts are shown."""
     shown: list[Account] = []
 
     def ask(accounts: Sequence[Account]) -> int | None:
@@ -50,7 +50,7 @@ def test_a_person_chooses_among_several() -> None:
 
 @pytest.mark.parametrize("wanted", [None, "1001,1002"])
 def test_without_a_choice_there_is_no_account(wanted: str | None) -> None:
-    """No answer at the prompt, or several accounts in the configuration."""
+    """There was no answer at the prompt, or the configuration has several accounts."""
     assert pick_account([ACME, LABS], wanted, lambda _: None) is None
 
 
@@ -61,7 +61,7 @@ def test_a_token_that_reaches_no_account_is_refused() -> None:
 
 
 def test_the_chosen_account_is_marked() -> None:
-    """In the list that ``auth accounts --json`` prints."""
+    """The list is that of ``auth accounts --json``."""
     assert account_dict(ACME, 1001) == {
         "id": 1001,
         "name": "Acme",

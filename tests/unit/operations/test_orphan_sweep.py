@@ -1,4 +1,4 @@
-"""Rows whose parent is gone: what Harvest is asked, and what leaves."""
+"""Rows whose parent is gone: what Harvest is asked, and which rows are removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.model import ModelPage
 
 
 class Lists:
-    """Lists of parents: none is answered before all of *together* are asked for; one may fail."""
+    """Parents' lists: none is answered before all of *together* are requested; one may fail."""
 
     account_id = 7
 
@@ -43,8 +43,8 @@ class Lists:
 def test_lists_of_parents_are_read_at_once_and_fail_alone(
     tmp_path: Path, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows below an invoice and below a project that are gone: neither list waits for the other."""
-    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))  # Other workers have the same name.
+    """The lists of invoices and of projects do not wait for each other."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))  # Other workers use the same name.
     warehouse = open_warehouse(tmp_path / "warehouse.duckdb")
     fill(warehouse)
     with warehouse.sql() as sql:

@@ -1,4 +1,4 @@
-"""Which windows an audit reads again, and in which order."""
+"""Which windows an audit rereads, and in which order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def candidate(
 
 
 def test_nothing_is_read_again_within_a_day() -> None:
-    """However many requests are allowed."""
+    """This holds however many requests are allowed."""
     assert plan_rereads([candidate("time_entries", {0: 9})], 20, START + DAY / 2) == ([], {})
 
 
@@ -38,7 +38,7 @@ def test_a_small_account_is_read_again_whole() -> None:
 
 
 def test_a_day_never_spends_more_than_its_requests() -> None:
-    """A long history is read page by page over many days, the oldest reading first."""
+    """A long history is reread page by page over many days, the oldest read first."""
     rows = dict.fromkeys(range(3000), 70)  # 210,000 rows.
     table, small = candidate("time_entries", rows), candidate("clients", {0: 5})
     now, days = START, 0
@@ -66,7 +66,7 @@ def test_what_is_before_the_bound_is_not_read_again() -> None:
 
 
 def test_a_list_without_dates_is_read_on_a_day_of_its_own() -> None:
-    """A list without dates may need more requests than a day has; then it is read alone."""
+    """If a list without dates needs more requests than a day has, it is read alone."""
     large = RereadCandidate(
         "task_assignments", Coverage.whole(START), DayCounts({None: 60_000}), False
     )

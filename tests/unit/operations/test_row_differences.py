@@ -1,4 +1,4 @@
-"""Rows stored beside rows listed: what differs, on which days, and in how few windows they are."""
+"""Stored rows against listed rows: what differs, on which days, and in how few windows."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def compare(
 def test_what_differs_is_found_row_by_row(
     stored: list[Row], listed: list[Row], moved: list[int]
 ) -> None:
-    """As dictionaries of rows say it, of lists in any order and with repeated rows."""
+    """The result equals that of dictionaries, in any order and with repeated rows."""
     ours = [row for row in stored if row[0] not in moved]
     theirs = [row for row in listed if row[0] not in moved]
     found = compare(stored, listed, moved)
     assert found.here == len({row[0] for row in ours})
     assert found.there == len({row[0] for row in theirs})
     assert found.doubled == len(ours) - found.here
-    # One row of each id, and the same on both sides.
+    # Each id has one row, the same on both sides.
     once = Counter(row[0] for row in ours)
     versions = {key: {row for row in theirs if row[0] == key} for key, *_ in theirs}
     right = {row for row in ours if once[row[0]] == 1 and versions.get(row[0]) == {row}}
@@ -69,7 +69,7 @@ def test_what_differs_is_found_row_by_row(
 
 @given(rows=ROWS, data=st.data())
 def test_the_same_rows_are_equal_in_any_order(rows: list[Row], data: st.DataObject) -> None:
-    """Also if the list has some of them twice; and one that is missing or wrong is not."""
+    """So are rows that are listed twice; a row that is missing or wrong is found."""
     once = list({row[0]: row for row in rows}.values())
     listed = data.draw(st.permutations([*once, *once[: len(once) // 2]]))
     assert compare(once, listed).is_equal
@@ -83,7 +83,7 @@ def test_the_same_rows_are_equal_in_any_order(rows: list[Row], data: st.DataObje
 
 
 def test_many_rows_are_compared_part_by_part() -> None:
-    """With the same result: the parts are by id."""
+    """Parts are by id, and do not change the result."""
     stored = [(each, FIRST, 0) for each in range(40)]
     listed = [(each, SECOND if each == 7 else FIRST, 0) for each in range(5, 50)]
     found = find_differences(table(stored), table(listed), part_rows=3)
@@ -98,7 +98,7 @@ def test_many_rows_are_compared_part_by_part() -> None:
 def test_windows_cover_the_days_and_little_else(
     counts: dict[date | None, int], missing: list[date], most: int
 ) -> None:
-    """Each day is in one window, which one request brings unless it is a single day."""
+    """Each day is in one window, which one request can read unless it is a single day."""
     days = {*list(counts)[::2], *missing}
     windows = cover_days(days, counts, most)
     assert all(sum(day in each for each in windows) == 1 for day in days)
@@ -112,7 +112,7 @@ def test_windows_cover_the_days_and_little_else(
 
 
 def test_an_undated_row_is_in_no_window() -> None:
-    """So all days are read; and the last day there is has no end."""
+    """All days are read for it; a window of the last possible day has no end."""
     assert cover_days([None, FIRST], {}, 5) == [ALL_DAYS]
     assert cover_days([date.max], {}, 5) == [DateWindow(date.max, None)]
     assert cover_days([], {FIRST: 3}, 5) == []

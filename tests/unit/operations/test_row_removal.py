@@ -1,8 +1,8 @@
 """
 Removals that are stopped before and after every statement: the next run finishes them.
 
-A stop is an error that no code of ours expects, raised where the statement would begin. Nothing is
-done after it, as when the process is killed.
+A stop is an error that our code does not expect, raised where the statement would begin. Nothing
+runs after it, as if the process was killed.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ from tests.support.made_up import (
 from tests.support.postgres import build_environment, copy_database, serving
 
 OURS = 'DELETE FROM "harvest".'
-"""dlt empties tables of its staging schema, too."""
+"""dlt also empties tables in its staging schema."""
 
 
 class Stopped(BaseException):
-    """The process is killed."""
+    """Stands for killing the process."""
 
 
 @dataclass
 class Stop:
     """
-    Counts statements, and stops the run as it is about to begin the n-th.
+    Counts statements, and stops the run before the n-th.
 
-    Statements of dlt's own threads do not count: dlt waits for ever for a thread that ends so.
+    Statements in dlt's own threads do not count: dlt would wait forever for a thread that ends so.
     """
 
     at: int
@@ -83,7 +83,7 @@ class Stop:
 def stopping(
     stop: Stop, *, has_transactions: bool = True, client: Any = DuckDbSqlClient
 ) -> Iterator[None]:
-    """Ask *stop* before every statement, and once more after the last one; catch the stop."""
+    """Call *stop* before every statement, and once after the last one; catch the stop."""
     whole = client.execute_query
 
     def strike(self: Any, query: Any, *given: Any, **options: Any) -> Any:
@@ -105,10 +105,10 @@ def stopping(
 @dataclass(frozen=True)
 class Shelf:
     """
-    A filled warehouse that every case begins with.
+    A filled warehouse with which every case begins.
 
     Attributes:
-        address: Of a PostgreSQL that it is in; empty: it is a DuckDB file.
+        address: The PostgreSQL that contains it; empty for a DuckDB file.
     """
 
     folder: Path
@@ -116,7 +116,7 @@ class Shelf:
 
     @property
     def client(self) -> Any:
-        """What runs the statements."""
+        """The client that runs the statements."""
         return Psycopg2SqlClient if self.address else DuckDbSqlClient
 
     @property
@@ -125,7 +125,7 @@ class Shelf:
 
     @contextmanager
     def open(self) -> Iterator[Warehouse]:
-        """As the first process finds it."""
+        """The warehouse as the first process finds it."""
         if self.copy.exists():
             shutil.rmtree(self.folder)
             shutil.copytree(self.copy, self.folder)
@@ -136,7 +136,7 @@ class Shelf:
 
     @contextmanager
     def open_again(self) -> Iterator[Warehouse]:
-        """As the next process finds it."""
+        """The warehouse as the next process finds it."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
             patch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
@@ -154,7 +154,7 @@ class Shelf:
 
 
 def remember_lists(state: dict[str, Any]) -> None:
-    """That the assignments of both projects were read, one each."""
+    """Record that the assignments of both projects were read, one each."""
     read = {"at": NOW.isoformat(), "by": "1:administrator", "rows": 1, "digest": "d"}
     account = state.setdefault("resources", {}).setdefault(ASSIGNED.name, {})
     account["accounts"] = {"7": {"parents": {"1": read, "2": read}}}
@@ -173,7 +173,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 @pytest.fixture(scope="module")
 def shelf_in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    """The same in a real server."""
+    """The same warehouse in a real server."""
     with serving(tmp_path_factory.mktemp("postgres")) as address:
         shelf = Shelf(tmp_path_factory.mktemp("made_up") / "shelf", address)
         shelf.folder.mkdir()
@@ -201,13 +201,13 @@ def decide(workspace: Workspace) -> RowRemoval:
 
 
 def owed(warehouse: Warehouse) -> list[str]:
-    """Tables whose state owes a removal."""
+    """Tables whose state has a pending removal."""
     resources = warehouse.source_state.get("resources", {})
     return sorted(t for t, s in resources.items() if OWED in s.get("accounts", {}).get("7", {}))
 
 
 def assert_removed(warehouse: Warehouse) -> None:
-    """Everything is gone and recorded once, no orphan, no open version, nothing is restored."""
+    """All is removed and recorded once: no orphan, no open version, and nothing is restored."""
     assert owed(warehouse) == []
     assert ids(warehouse) == [(7, 2), (8, 1)]
     assert ids(warehouse, "projects") == [(7, 2)]
@@ -236,7 +236,7 @@ def assert_removed(warehouse: Warehouse) -> None:
 
 
 def run_until(shelf: Shelf, stop: Stop, *, has_transactions: bool = True) -> None:
-    """A run that removes rows and is stopped; then one that is not."""
+    """Run a removal that is stopped, and then one that is not."""
     told = stopping(stop, has_transactions=has_transactions, client=shelf.client)
     with shelf.open() as warehouse, told:
         decide(build_workspace(warehouse)).execute()
@@ -245,7 +245,7 @@ def run_until(shelf: Shelf, stop: Stop, *, has_transactions: bool = True) -> Non
         workspace = build_workspace(warehouse)
         finish_owed(workspace)
         if stop.count == stop.at and ids(warehouse) != [(7, 2), (8, 1)]:
-            # Stopped before anything was owed: the next run decides the same.
+            # If it was stopped before anything was pending, the next run decides the same.
             decide(workspace).execute()
         assert_removed(warehouse)
 
@@ -257,7 +257,7 @@ def count_statements(shelf: Shelf) -> int:
 
 
 def test_a_removal_without_a_stop(shelf: Shelf) -> None:
-    """All rows at once, counted; children are deleted before their parents."""
+    """All rows are removed and counted at once; children are deleted before their parents."""
     stop = Stop(-1)
     with shelf.open() as warehouse:
         warehouse.restore()
@@ -288,7 +288,7 @@ def test_a_removal_of_nothing_costs_no_load(shelf: Shelf) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize("has_transactions", [True, False])
 def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> None:
-    """A few; the test below takes them all."""
+    """A few stops; the test below tries all of them."""
     few = 50 if has_transactions else 20  # Within a transaction, every stop is the same.
     for at in range(few, count_statements(shelf), few):
         run_until(shelf, Stop(at), has_transactions=has_transactions)
@@ -297,7 +297,7 @@ def test_stopped_at_some_statements(shelf: Shelf, has_transactions: bool) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("has_transactions", [True, False])
 def test_stopped_at_any_statement(shelf: Shelf, has_transactions: bool) -> None:
-    """Before the first, between any two, and after the last one, those of dlt among them."""
+    """Stops are before the first, between any two, and after the last one, dlt's included."""
     stop_at_any_statement(shelf, has_transactions=has_transactions)
 
 
@@ -306,23 +306,23 @@ def test_stopped_at_any_statement(shelf: Shelf, has_transactions: bool) -> None:
 def test_stopped_at_any_statement_in_postgres(
     shelf_in_postgres: Shelf, has_transactions: bool
 ) -> None:
-    """The same statements by another road."""
+    """The same statements run through another client."""
     stop_at_any_statement(shelf_in_postgres, has_transactions=has_transactions)
 
 
 def stop_at_any_statement(shelf: Shelf, *, has_transactions: bool) -> None:
-    """Before the first, between any two, and after the last one."""
+    """Stop before the first, between any two, and after the last one."""
     statements = count_statements(shelf)
     for at in range(statements + 1):
         run_until(shelf, Stop(at), has_transactions=has_transactions)
     print(f"Stopped at each of {statements} statements.")
 
 
-# What is owed by lists that are empty now.
+# Removals that are pending because lists are empty now.
 
 
 def write_empty(*lists: int) -> Callable[[dict[str, Any]], None]:
-    """As plain dlt leaves the state when the payments of some invoices are empty."""
+    """The state that plain dlt leaves when the payments of some invoices are empty."""
 
     def change(state: dict[str, Any]) -> None:
         table = state.setdefault("resources", {}).setdefault(PAYMENTS.name, {})
@@ -334,7 +334,7 @@ def write_empty(*lists: int) -> Callable[[dict[str, Any]], None]:
 
 
 def test_what_plain_dlt_found_empty_leaves_with_the_next_sync(shelf: Shelf) -> None:
-    """It stands in the state beside the digest that says that the list is empty."""
+    """The state keeps it beside the digest that says that the list is empty."""
     with shelf.open() as warehouse:
         warehouse.write_state(write_empty(2, 5))
         warehouse.write_state(write_empty(5, 6))
@@ -352,7 +352,7 @@ def payments(*numbers: int, invoice_id: int) -> pa.Table:
 
 
 def test_rows_that_a_list_lacks_leave_before_it_is_loaded(shelf: Shelf) -> None:
-    """They are recorded with what they were; lists that were not read stay."""
+    """The records have the removed rows; lists that were not read stay."""
     state: dict[str, Any] = {"cursor": "c"}
     owe(state, Removal(PAYMENTS, 7, Reason.EMPTY, NOW, ("invoice_id",), ((2,),)))
     batches = [
@@ -371,7 +371,7 @@ def test_rows_that_a_list_lacks_leave_before_it_is_loaded(shelf: Shelf) -> None:
 
 
 def test_what_the_guard_refuses_is_not_loaded(shelf: Shelf) -> None:
-    """Neither rows nor state, of this package and the next; a failure says why, once."""
+    """Neither rows nor state of this package and the next are; a failure says why, once."""
     many = [
         {"account_id": 7, "invoice_id": 2, "id": n, "_dlt_id": f"{n}", "_dlt_load_id": "1"}
         for n in range(200, 240)
@@ -398,7 +398,7 @@ def test_what_the_guard_refuses_is_not_loaded(shelf: Shelf) -> None:
 
 
 def test_the_guard_counts_before_any_row_is_loaded(shelf: Shelf) -> None:
-    """Doomed rows with their children may not fit into memory: only their numbers are asked for."""
+    """The rows to delete and their children may not fit into memory, so only counts are read."""
     stop = Stop(-1)
     many = [
         {"account_id": 7, "id": n, "_dlt_id": f"{n}", "_dlt_load_id": "1"} for n in range(200, 240)
@@ -421,7 +421,7 @@ def test_the_guard_counts_before_any_row_is_loaded(shelf: Shelf) -> None:
 
 
 def test_a_removal_is_stored_and_read_as_it_was() -> None:
-    """Days as text; what cannot be understood is left out."""
+    """Days are text; values that cannot be understood are left out."""
     report = BY_NAME["report_time_projects"]
     removal = choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1])
     assert load_owed(INVOICES, 7, {OWED: [removal.dump(), {"reason": "?"}, 5]}) == [removal]

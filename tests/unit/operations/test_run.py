@@ -1,4 +1,4 @@
-"""Opening a run: every operation gets the same settings, and nothing is sent."""
+"""Opening a run: every operation gets the same settings, and no request is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def begin(arguments: RunArguments | None = None) -> Run:
 
 
 def test_a_run_has_the_configured_settings(configure: Configure) -> None:
-    """Accounts, bounds and shares, checked and typed."""
+    """Accounts, bounds and shares are checked and typed."""
     configure(credentials__access_token="1.pt.x", account_id="7", start_date="2024-01-31")
     run = begin()
     assert run.sessions.account_ids() == (7,)
@@ -31,7 +31,7 @@ def test_a_run_has_the_configured_settings(configure: Configure) -> None:
 
 
 def test_arguments_win_over_the_configuration(configure: Configure) -> None:
-    """And settings that the caller passes win over it too."""
+    """So do the settings that the caller passes."""
     configure(credentials__access_token="1.pt.x", account_id="7")
     arguments = RunArguments(
         settings={"overlap": 90}, account=("8", 9), since="2023-05-01", max_deletes="100%"
@@ -44,7 +44,7 @@ def test_arguments_win_over_the_configuration(configure: Configure) -> None:
 
 
 def test_what_settings_warn_of_is_in_the_run_log(configure: Configure) -> None:
-    """A warning that comes before the first request is not lost."""
+    """A warning from before the first request is not lost."""
     configure(credentials__access_token="1.pt.x", start_date="2099-01-01")
     [warning] = begin().run_log.warnings
     assert "start_date (--since) is 2099-01-01, which is in the future" in warning
@@ -52,13 +52,13 @@ def test_what_settings_warn_of_is_in_the_run_log(configure: Configure) -> None:
 
 @pytest.mark.usefixtures("configure")
 def test_a_run_without_a_credential_is_refused() -> None:
-    """Before anything is opened or sent."""
+    """The refusal comes before anything is opened or sent."""
     with pytest.raises(ConfigError, match="No Harvest access token"):
         begin()
 
 
 def test_an_argument_that_cannot_work_is_refused(configure: Configure) -> None:
-    """As a setting would be."""
+    """It is refused like a setting."""
     configure(credentials__access_token="1.pt.x")
     with pytest.raises(ConfigError, match="max-deletes"):
         begin(RunArguments(max_deletes="lots"))

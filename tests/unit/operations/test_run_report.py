@@ -26,7 +26,7 @@ ENDPOINTS = (BY_NAME["clients"], BY_NAME["roles"], BY_NAME["users"])
 
 
 def read(*tables: str, account_id: int = ACCOUNT) -> RunLog:
-    """A log in which *tables* were read."""
+    """A log with *tables* read."""
     log = RunLog()
     for table in tables:
         log.add_rows(table, account_id, 3)
@@ -48,7 +48,7 @@ def report(log: RunLog, *errors: HarvestError) -> SyncReport:
 
 
 def test_a_run_without_failures_is_ok() -> None:
-    """Skipped tables and warnings are no failures."""
+    """Skipped tables and warnings are not failures."""
     log = read("clients")
     log.skip("users", ACCOUNT, "the role may not read it")
     log.warn("The clocks differ.")
@@ -57,7 +57,7 @@ def test_a_run_without_failures_is_ok() -> None:
 
 
 def test_a_run_in_which_one_of_two_tables_failed_is_partial() -> None:
-    """The other one landed."""
+    """The other table was loaded."""
     log = read("clients", "roles")
     log.fail("roles", ACCOUNT, ServerError("x"))
     found = report(log)
@@ -65,14 +65,14 @@ def test_a_run_in_which_one_of_two_tables_failed_is_partial() -> None:
 
 
 def test_a_table_that_failed_after_some_rows_did_not_land() -> None:
-    """Rows that were read of it are no success."""
+    """Its rows that were read are not a success."""
     log = read("clients")
     log.fail("clients", ACCOUNT, ServerError("x"))
     assert report(log).status == "error"
 
 
 def test_a_table_that_failed_for_one_account_landed_for_another() -> None:
-    """Each account of a table counts by itself."""
+    """Each account of a table counts separately."""
     log = read("clients")
     log.add_rows("clients", OTHER, 1)
     log.fail("clients", ACCOUNT, ServerError("x"))
@@ -80,7 +80,7 @@ def test_a_table_that_failed_for_one_account_landed_for_another() -> None:
 
 
 def test_a_list_that_could_not_be_proven_complete_makes_the_run_partial() -> None:
-    """Its rows landed, and a row may be missing: exit code 5, named among the errors."""
+    """Its rows are loaded, but one may be missing: exit code 5, with the table among the errors."""
     log = read("clients", "roles")
     log.note_unproven("clients", ACCOUNT, "clients kept changing.")
     log.note_unproven("clients", ACCOUNT, "clients kept changing.")
@@ -97,7 +97,7 @@ def test_a_list_that_could_not_be_proven_complete_makes_the_run_partial() -> Non
 
 
 def test_a_failure_of_the_whole_run_is_an_error() -> None:
-    """Whatever was read: the destination refused it."""
+    """The destination refused the run, whatever was read."""
     found = report(read("clients"), DestinationError("x"))
     assert (found.status, found.exit_code) == ("error", 6)
 
@@ -116,7 +116,7 @@ def test_a_failure_of_the_whole_run_is_an_error() -> None:
 def test_failures_of_tables_and_of_the_run_count_alike(
     errors: tuple[HarvestError, HarvestError], expected: int
 ) -> None:
-    """The exit code is chosen from both."""
+    """The exit code depends on both."""
     of_table, of_run = errors
     log = read("clients")
     log.fail("roles", ACCOUNT, of_table)
@@ -124,7 +124,7 @@ def test_failures_of_tables_and_of_the_run_count_alike(
 
 
 def test_counts_are_by_table_and_account() -> None:
-    """In the order of the endpoints; tables that were not read are not there."""
+    """They are in the order of the endpoints; tables that were not read are absent."""
     log = read("users", "clients")
     log.add_rows("clients", OTHER, 4)
     log.add_deleted("clients", OTHER, 1)
@@ -135,14 +135,14 @@ def test_counts_are_by_table_and_account() -> None:
 
 
 def test_an_empty_table_that_was_read_is_counted() -> None:
-    """Zero rows is what was found, and not that nothing was asked."""
+    """Zero rows are a result, not a missing request."""
     log = RunLog()
     log.add_rows("roles", ACCOUNT, 0)
     assert count_tables(log, ENDPOINTS)["roles"].rows == 0
 
 
 def test_the_object_of_json() -> None:
-    """The keys and shapes of the contract."""
+    """The object has the keys and shapes of the contract."""
     log = read("clients")
     log.skip("users", ACCOUNT, "no permission")
     log.fail("roles", ACCOUNT, ServerError("Gave up."))

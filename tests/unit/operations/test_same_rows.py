@@ -1,4 +1,4 @@
-"""What is read again and is in the warehouse just so is not loaded."""
+"""Rows that are reread and unchanged in the warehouse are not loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def digests() -> Iterator[PageDigests]:
 
 
 def page(*names: str, account_id: int = 1, **more: object) -> pa.Table:
-    """A page of clients of an account, the first with id 0."""
+    """A page of one account's clients; the first has id 0."""
     rows = [
         {"account_id": account_id, "id": at, "name": name, **more} for at, name in enumerate(names)
     ]
@@ -32,7 +32,7 @@ def page(*names: str, account_id: int = 1, **more: object) -> pa.Table:
 
 
 def store(digests: PageDigests, rows: pa.Table, *, times: int = 1) -> StoredRows:
-    """What a warehouse says of *rows*, each of which stands there so many *times*."""
+    """The warehouse's answer for *rows*, each stored *times* times."""
     (content,) = digests.digest(rows, [COLUMNS])
     found = rows.select(["account_id", "id"]).append_column("content", content)
     return StoredRows(found.append_column("rows", pa.array([times] * rows.num_rows)), COLUMNS)
@@ -50,7 +50,7 @@ def choose(same: SameRows, rows: pa.Table, endpoint: object = CLIENTS) -> list[s
 
 
 def test_only_rows_that_differ_are_loaded(digests: PageDigests) -> None:
-    """Changed ones and new ones; an account's rows are not another one's."""
+    """Changed and new rows are loaded; each account has its own rows."""
     same = SameRows({"clients": store(digests, page("a", "b", "c"))}, digests)
     assert choose(same, page("a", "changed", "c", "new")) == ["changed", "new"]
     assert choose(same, page("a", "b", account_id=2)) == ["a", "b"]
@@ -58,7 +58,7 @@ def test_only_rows_that_differ_are_loaded(digests: PageDigests) -> None:
 
 
 def test_states_are_kept_in_their_order(digests: PageDigests) -> None:
-    """A state after rows that are left out is stored all the same."""
+    """A state that follows omitted rows is still stored."""
     same = SameRows({"clients": store(digests, page("a"))}, digests)
     state = Batch(CLIENTS, 1, state={"audit": {}})
     new = Batch(CLIENTS, 1, table=page("new"))
@@ -66,7 +66,7 @@ def test_states_are_kept_in_their_order(digests: PageDigests) -> None:
 
 
 def test_the_later_of_two_versions_decides(digests: PageDigests) -> None:
-    """A row that is again as it was is loaded after the version between."""
+    """A row that returns to its old content is loaded after the version between."""
     same = SameRows({"clients": store(digests, page("a", "b"))}, digests)
     assert choose(same, page("between", "b")) == ["between"]
     assert choose(same, page("a", "b")) == ["a"]
@@ -104,7 +104,7 @@ def test_pages_that_are_told_together_stay_apart(digests: PageDigests) -> None:
 def test_what_cannot_be_told_is_loaded(
     digests: PageDigests, endpoint: object, times: int, history: tuple[str, ...], more: object
 ) -> None:
-    """Rows that stand there twice, rows with versions or children, and columns that are new."""
+    """Duplicated rows, rows with versions or children, and new columns cannot be compared."""
     stored = {name: store(digests, page("a"), times=times) for name in ("clients", "invoices")}
     same = SameRows(stored, digests, frozenset(history))
     assert choose(same, page("a", **more), endpoint) == ["a"]  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What is known of a sign-in, without asking Harvest."""
+"""What is known about a sign-in, without asking Harvest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.configuration import Configure
 def test_the_exit_code_tells_a_dead_sign_in_from_an_absent_harvest(
     state: SignInState, error: HarvestError | None, code: int
 ) -> None:
-    """3 is for a person to sign in; 4 is for the next run to try again."""
+    """With 3 a person must sign in; with 4 the next run tries again."""
     report = StatusReport("default", state, "vault", error=error)
     assert report.exit_code == code
     assert report.as_dict()["status"] == ("ok" if code == 0 else "error")
@@ -38,7 +38,7 @@ def read(profile: str = "default") -> StatusReport:
 
 
 def test_a_configured_token_is_named_by_its_place(configure: Configure) -> None:
-    """And never by its value."""
+    """The report never has its value."""
     configure(credentials__access_token="1.pt.secret", account_id="7")
     report = read()
     assert report.state is SignInState.KEPT

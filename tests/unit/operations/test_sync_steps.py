@@ -1,4 +1,4 @@
-"""What a sync takes for evidence that rows are gone."""
+"""What a sync accepts as evidence that rows are gone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def leave_open(log: RunLog) -> None:
 
 @pytest.mark.parametrize("end", [fail, skip, leave_open])
 def test_a_table_that_did_not_come_the_second_time(end: Callable[[RunLog], None]) -> None:
-    """What was read of it the first time was given up with a table that was refused."""
+    """What the first read brought was given up together with a refused table."""
     log = RunLog()
     for account_id in (1, 2):
         log.note_whole("tasks", account_id)

@@ -48,14 +48,14 @@ def report(*comparisons: Comparison, error: HarvestError | None = None) -> Verif
 def test_the_exit_code(
     comparisons: tuple[Comparison, ...], error: HarvestError | None, code: int
 ) -> None:
-    """5 for a difference; a table that could not be compared is graver."""
+    """A difference gives 5; a table that could not be compared is more serious."""
     found = report(*comparisons, error=error)
     assert found.exit_code == code
     assert found.as_dict()["status"] == ("ok" if code == 0 else "error")
 
 
 def test_comparisons_are_counted_by_state() -> None:
-    """Each state is there, also when nothing came to it."""
+    """Every state is listed, with zero too."""
     assert report(EQUAL, EQUAL, EXCUSED).count_states() == {
         "ok": 2,
         "differs": 0,
@@ -64,5 +64,5 @@ def test_comparisons_are_counted_by_state() -> None:
 
 
 def test_only_what_has_no_excuse_is_a_difference() -> None:
-    """What ``--fix`` reads again."""
+    """These are the differences that ``--fix`` reads again."""
     assert report(EQUAL, DIFFERENT, EXCUSED).differences == [DIFFERENT]

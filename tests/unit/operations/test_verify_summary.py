@@ -1,4 +1,4 @@
-"""One line per check and currency: what its sums and its share are made of."""
+"""One line per check and currency: how its sums and its share are computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def compare(here: str, there: str, **fields: Any) -> Comparison:
 
 
 def test_currencies_are_never_added() -> None:
-    """Each has a line of its own."""
+    """Each currency has its own line."""
     euros, yen = compare("1", "1", currency="EUR"), compare("2", "2", currency="JPY")
     found = summarise_checks((euros, yen, compare("3", "3", currency="EUR")))
     assert [(each.currency, each.here) for each in found] == [
@@ -25,7 +25,7 @@ def test_currencies_are_never_added() -> None:
 
 
 def test_years_of_a_table_are_not_added_to_the_whole() -> None:
-    """A row is counted once; a year that differs makes the check differ all the same."""
+    """A row is counted once; a year that differs still makes the check differ."""
     whole = compare("10", "10", check="rows", scope="all")
     parts = (compare("4", "5", check="rows", scope="2024"), compare("6", "5", check="rows"))
     (found,) = summarise_checks((whole, *parts))
@@ -42,13 +42,13 @@ def test_the_share_is_of_the_sum_in_harvest() -> None:
 
 
 def test_a_check_of_which_nothing_could_be_told_is_not_ok() -> None:
-    """Its sums are of nothing."""
+    """Its sums contain nothing."""
     (found,) = summarise_checks((compare("0", "10", excuse="fixed fee"),))
     assert (found.state, found.share) == (State.INFORMATION, Decimal(0))
 
 
 def test_sums_are_exact() -> None:
-    """Figures of forty digits add up without rounding."""
+    """Figures of forty digits are added without rounding."""
     large, small = "1" + "0" * 39, "0.000000001"
     (found,) = summarise_checks((compare(large, large), compare(small, "0", tolerance=Decimal(1))))
     assert found.difference == Decimal(small)
