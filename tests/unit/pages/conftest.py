@@ -1,4 +1,4 @@
-"""A file with every mart, and its models opened."""
+"""A file with every mart, and its opened models."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.marts import MadeMarts, OpenPage
 
 @pytest.fixture
 def made(tmp_path: Path) -> MadeMarts:
-    """A warehouse whose models are empty."""
+    """A warehouse with empty models."""
     return MadeMarts(tmp_path / "warehouse.duckdb")
 
 
 @pytest.fixture
 def open_page(made: MadeMarts) -> Iterator[OpenPage]:
-    """The models of the warehouse as a page is made of them; keyword arguments are filters."""
+    """The warehouse's models, opened as for a page; keyword arguments are filters."""
     with ExitStack() as stack:
 
         def enter(**filters: object) -> Page:

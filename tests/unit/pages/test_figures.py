@@ -1,4 +1,4 @@
-"""What the pages say: each figure is what SQL says, and none stands for more than it knows."""
+"""What the pages say: each figure equals SQL's, and none claims more than is known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAY = date(2026, 11, 2)
 
 
 def fill(made: MadeMarts) -> None:
-    """Two clients in two currencies, two people."""
+    """Add two clients with two currencies, and two people."""
     made.add("clients", {"client_id": 1, "client_name": "Alder", "currency": "EUR"})
     made.add("clients", {"client_id": 2, "client_name": "Birch <b>", "currency": "JPY"})
     made.add("people", {"user_id": 11, "person_name": "Ada", "weekly_capacity_hours": 40})
@@ -42,17 +42,17 @@ def fill(made: MadeMarts) -> None:
 
 
 def names(section: Section) -> list[str]:
-    """Texts of a chart."""
+    """The texts of a chart."""
     return re.findall(r"<text[^>]*>([^<]*)</text>", section.chart)
 
 
 def titles(section: Section) -> list[str]:
-    """What the marks of a chart say below the pointer."""
+    """The tooltips of a chart's marks."""
     return re.findall(r"<title>([^<]*)</title>", section.chart)
 
 
 def test_sums_follow_what_is_chosen(made: MadeMarts, open_page: OpenPage) -> None:
-    """Client, person, currency, account and days each leave out what they should."""
+    """Client, person, currency, account and days each filter the sums."""
     fill(made)
     page = open_page()
     for filters, hours in (
@@ -71,7 +71,7 @@ def test_sums_follow_what_is_chosen(made: MadeMarts, open_page: OpenPage) -> Non
 
 
 def test_a_page_of_empty_models_has_every_section(open_page: OpenPage) -> None:
-    """Nothing divides by nothing, and each section says that it has nothing."""
+    """No section divides by zero, and each says that it has nothing."""
     page = open_page()
     for name, build in BUILDERS.items():
         section = build(page)
@@ -81,7 +81,7 @@ def test_a_page_of_empty_models_has_every_section(open_page: OpenPage) -> None:
 
 
 def test_currencies_share_no_bar_and_no_sum(made: MadeMarts, open_page: OpenPage) -> None:
-    """Each has an axis that names it, and a figure of its own at the top; the account's first."""
+    """Each currency has its own axis and top figure; the account's currency comes first."""
     fill(made)
     project = {"project_name": "P", "is_archived": False, "is_fixed_fee": False}
     for client, currency, amount in ((1, "EUR", 100), (2, "JPY", 90_000)):
@@ -105,7 +105,7 @@ def test_currencies_share_no_bar_and_no_sum(made: MadeMarts, open_page: OpenPage
 def test_a_fee_that_was_exceeded_pays_for_no_other_work(
     made: MadeMarts, open_page: OpenPage
 ) -> None:
-    """What was invoiced beyond a fee is said, and makes nothing else smaller."""
+    """The amount invoiced beyond a fee is named, and reduces nothing else."""
     same = {"client_id": 1, "client_name": "Alder", "currency": "EUR", "uninvoiced_expenses": 0}
     made.add(
         "uninvoiced",
@@ -139,7 +139,7 @@ def margin(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_margin_is_of_known_months_alone(made: MadeMarts, open_page: OpenPage) -> None:
-    """A missing rate makes no margin better or worse: its hours are left out, and said."""
+    """Hours without a rate do not change the margin: they are left out, and named."""
     made.add(
         "profitability_monthly",
         margin(),
@@ -152,7 +152,7 @@ def test_a_margin_is_of_known_months_alone(made: MadeMarts, open_page: OpenPage)
 
 
 def test_a_margin_that_is_not_known_has_no_bar(made: MadeMarts, open_page: OpenPage) -> None:
-    """Another currency without an exchange rate, and what has no revenue: named, not drawn."""
+    """A currency without an exchange rate, and work without revenue, are named, not drawn."""
     made.add(
         "profitability_monthly",
         margin(currency="JPY", cost=None, margin=None, is_other_currency=True),
@@ -166,7 +166,7 @@ def test_a_margin_that_is_not_known_has_no_bar(made: MadeMarts, open_page: OpenP
 
 
 def test_utilization_is_of_hours_available(made: MadeMarts, open_page: OpenPage) -> None:
-    """Time off makes a week shorter; a week that is not over is not shown; capacity is said."""
+    """Time off shortens a week; an unfinished week is not shown; capacity is named."""
     fill(made)
     same = {"user_id": 11, "person_name": "Ada", "capacity_hours": 40, "billable_hours": 16}
     made.add(
@@ -183,7 +183,7 @@ def test_utilization_is_of_hours_available(made: MadeMarts, open_page: OpenPage)
 
 
 def test_two_of_one_name_are_two_bars(made: MadeMarts, open_page: OpenPage) -> None:
-    """People, and projects of one client, that are called the same: never added up."""
+    """People, and projects of one client, with the same name are never added up."""
     same = {"person_name": "Ada", "week_start": DAY, "billable_hours": 0, "capacity_hours": 40}
     for user, worked in ((11, 20), (12, 60)):
         made.add("utilization_weekly", {"user_id": user, **same}, worked_hours=worked, off_hours=0)
@@ -202,7 +202,7 @@ def test_two_of_one_name_are_two_bars(made: MadeMarts, open_page: OpenPage) -> N
 
 
 def test_a_budget_says_when_it_runs_out(made: MadeMarts, open_page: OpenPage) -> None:
-    """Money in its currency, hours as hours; what has no amount is named, not drawn."""
+    """Money has its currency, hours are hours; a budget without an amount is named, not drawn."""
     same = {"client_name": "Alder", "currency": "EUR", "is_archived": False, "weekly_use": 10}
     made.add(
         "budgets",
@@ -234,7 +234,7 @@ def test_a_budget_says_when_it_runs_out(made: MadeMarts, open_page: OpenPage) ->
 
 
 def test_the_day_of_the_sync_is_not_missing_yet(made: MadeMarts, open_page: OpenPage) -> None:
-    """Who has logged nothing today may still do so."""
+    """A person who has logged nothing today may still do so."""
     same = {"user_id": 11, "person_name": "Ada", "capacity_hours": 8, "is_archived": False}
     made.add("missing_time", {"day": date(2026, 11, 27)}, {"day": date(2026, 11, 30)}, **same)
     section = BUILDERS["missing"](open_page())
@@ -242,7 +242,7 @@ def test_the_day_of_the_sync_is_not_missing_yet(made: MadeMarts, open_page: Open
 
 
 def test_ageing_without_invoices(made: MadeMarts, open_page: OpenPage) -> None:
-    """The module is switched off: it is said, and nothing at the top is zero."""
+    """If the module is off, the page says so, and no tile shows zero."""
     made.run("DROP TABLE harvest_models.harvest__receivables_ageing")
     page = open_page()
     assert BUILDERS["ageing"](page).notes == ("Invoices are switched off in Harvest.",)
@@ -250,7 +250,7 @@ def test_ageing_without_invoices(made: MadeMarts, open_page: OpenPage) -> None:
 
 
 def test_models_older_than_the_last_sync_are_said(made: MadeMarts, open_page: OpenPage) -> None:
-    """With the command; and how the warehouse compared with Harvest."""
+    """The page names the command, and how the warehouse compared with Harvest."""
     made.run(
         "CREATE TABLE harvest.sync_runs AS SELECT TIMESTAMPTZ '2026-11-30 10:00:00+00' AS "
         "started_at, TIMESTAMPTZ '2026-11-30 10:01:00+00' AS ended_at, 'ok' AS status, "
@@ -265,7 +265,7 @@ def test_models_older_than_the_last_sync_are_said(made: MadeMarts, open_page: Op
 
 
 def test_names_are_text(made: MadeMarts, open_page: OpenPage) -> None:
-    """A client may be called anything, also in a chart; the page fetches nothing."""
+    """A client's name is never markup, not even in a chart, so the page fetches nothing."""
     fill(made)
     made.add(
         "receivables_ageing",
@@ -293,7 +293,7 @@ def test_names_are_text(made: MadeMarts, open_page: OpenPage) -> None:
     ],
 )
 def test_what_is_missing_is_said_with_the_command(made: MadeMarts, change: str, said: str) -> None:
-    """A warehouse without models, with other models, or empty."""
+    """The warehouse has no models, other models, or no tables."""
     made.run(change)
     target = build_target("duckdb", made.path, "harvest", "p")
     with pytest.raises(ConfigError, match=said), open_marts(target):
@@ -301,7 +301,7 @@ def test_what_is_missing_is_said_with_the_command(made: MadeMarts, change: str, 
 
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    """The command that makes one is said."""
+    """The error names the command that creates one."""
     target = build_target("duckdb", tmp_path / "none.duckdb", "harvest", "p")
     with pytest.raises(ConfigError, match="harvest-source sync"), open_marts(target):
         pass
@@ -309,7 +309,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_written_is_said_to_be_in_use(made: MadeMarts) -> None:
-    """By which process; nothing waits for long."""
+    """The error names the process, and does not wait for long."""
     target = build_target("duckdb", made.path, "harvest", "p")
     with writing(made.path), pytest.raises(DestinationError, match="in use"), open_marts(target):
         pass
@@ -317,13 +317,13 @@ def test_a_file_that_is_written_is_said_to_be_in_use(made: MadeMarts) -> None:
 
 @pytest.fixture
 def choices(made: MadeMarts, open_page: OpenPage) -> Choices:
-    """What can be chosen of the two clients."""
+    """The choices for the two clients."""
     fill(made)
     return open_page().choices
 
 
 def test_names_and_days_are_taken_as_typed(choices: Choices) -> None:
-    """A name in any case, an id, a currency in small letters; twelve months by default."""
+    """A name in any case, an id, or a lower-case currency is accepted; the default is a year."""
     found = build_filters(choices, client=("alder", "2"), currency="eur", person=("ADA",))
     assert found.clients == ((7, 1), (7, 2))
     assert (found.people, found.currency) == (((7, 11),), "EUR")
@@ -332,7 +332,7 @@ def test_names_and_days_are_taken_as_typed(choices: Choices) -> None:
 
 
 def test_what_is_not_there_is_refused(choices: Choices) -> None:
-    """With what there is."""
+    """The error lists what exists."""
     refused: list[tuple[dict[str, Any], str]] = [
         ({"client": ("Aldr",)}, "no client 'Aldr'.*Alder"),
         ({"person": ("Zed",)}, "no person 'Zed'"),

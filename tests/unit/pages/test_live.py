@@ -1,4 +1,4 @@
-"""What the app shows of a warehouse, and what it says where it cannot."""
+"""What the app shows of a warehouse, and what it says if it cannot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def show(path: Path, account: int = 7) -> None:
 
 
 def test_names_that_two_share_are_chosen_together() -> None:
-    """And one without a name is told by its id."""
+    """One without a name is shown by its id."""
     known = (((7, 1), "Acme"), ((8, 1), "Acme"), ((7, 2), ""))
     assert live.group_by_name(known) == {
         "Acme": ((7, 1), (8, 1)),
@@ -27,7 +27,7 @@ def test_names_that_two_share_are_chosen_together() -> None:
 
 
 def test_what_is_chosen_is_shown(made: MadeMarts) -> None:
-    """The page is that of the report, with the chosen clients and currency."""
+    """The page is the report's, with the chosen clients and currency."""
     made.add("clients", {"client_id": 1, "client_name": "Alder", "currency": "EUR"})
     show(made.path)
     choices = live.find_choices()
@@ -42,7 +42,7 @@ def test_what_is_chosen_is_shown(made: MadeMarts) -> None:
 
 
 def test_why_there_is_nothing_is_shown(made: MadeMarts, tmp_path: Path) -> None:
-    """As text, with the command; also when the models vanish while the page is open."""
+    """The reason is text with the command, even if the models vanish while the page is open."""
     show(tmp_path / "<none>.duckdb")
     said = live.find_choices()
     assert isinstance(said, str)
@@ -57,7 +57,7 @@ def test_why_there_is_nothing_is_shown(made: MadeMarts, tmp_path: Path) -> None:
 
 
 def test_an_account_that_the_models_lack_is_said(made: MadeMarts) -> None:
-    """Nothing would be chosen by it, so that the page would show every account."""
+    """Such a filter would be empty, and the page would show every account."""
     show(made.path, 5)
     said = live.find_choices()
     assert isinstance(said, str)

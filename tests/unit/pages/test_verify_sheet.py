@@ -1,4 +1,4 @@
-"""The sheet of a verification, as finance signs it."""
+"""The sheet of a verification, for finance to sign."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ FIGURES = (
 
 
 def test_sums_by_year_client_and_project_in_each_currency() -> None:
-    """What is undecided is in no sum, and said beside it; currencies are never added."""
+    """Undecided figures are in no sum, but named beside it; currencies are never added."""
     euros = build(*FIGURES).split("Billable amounts, EUR</h2>")[1]
     assert read_table(euros, "By year") == [
         ["2024", "10.10", "10.10", "0.00", ""],
@@ -77,7 +77,7 @@ def test_sums_by_year_client_and_project_in_each_currency() -> None:
 
 
 def test_exceptions_are_named_before_the_place_to_sign() -> None:
-    """What differs and what is undecided, with names: the person who signs has seen both."""
+    """Differences and undecided figures are named, so the signer has seen both."""
     page = build(*FIGURES)
     first, rest = page.split("Compared by")
     assert "1 of 4 figures differ" in first
@@ -89,7 +89,7 @@ def test_exceptions_are_named_before_the_place_to_sign() -> None:
 
 
 def test_an_invoice_is_of_the_year_it_was_issued_in() -> None:
-    """By its own date, which the comparison reads again by."""
+    """The date is its own, by which the comparison rereads it."""
     day = date(2023, 12, 31)
     invoice = compare(
         *("3", "3", "INV-1", "Acme", 0),
@@ -102,7 +102,7 @@ def test_an_invoice_is_of_the_year_it_was_issued_in() -> None:
 
 
 def test_names_are_text() -> None:
-    """A client may be called anything; a browser runs none of it, and fetches nothing."""
+    """A client may have any name; a browser executes none of it, and fetches nothing."""
     page = build(compare("1", "2", "<script>alert(1)</script>", "<img src=http://x.example>", 2024))
     assert "<script" not in page
     assert "<img" not in page
@@ -110,7 +110,7 @@ def test_names_are_text() -> None:
 
 
 def test_what_was_not_compared_is_said() -> None:
-    """A sheet never says that all is well when a table failed."""
+    """A sheet never says that all is well if a table failed."""
     log = RunLog()
     log.fail("invoices", 7, ServerError("Gave up on invoices."))
     page = build_sheet(VerifyReport((7,), FIGURES[:2], log, 9))
@@ -120,7 +120,7 @@ def test_what_was_not_compared_is_said() -> None:
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
-    """It is replaced at once; a folder, or one that is not there, is refused before the work."""
+    """It is replaced at once; a folder, or a path in a missing folder, is refused first."""
     path = tmp_path / "sheet.html"
     path.write_text("earlier")
     write_sheet(path, VerifyReport((7,), FIGURES, RunLog(), 9))
