@@ -1,4 +1,4 @@
-"""The endpoint table holds together: every row's names refer to columns of the right type."""
+"""The endpoint table is consistent: each row's names refer to columns of the right type."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_REFERENCE = {
     "transaction_id": "the payment provider's",
     "employee_id": "the customer's own",
 }
-"""Columns named like an id of another table, and why none is."""
+"""Columns named like another table's id, and why they are not."""
 MONEY = ("rate", "amount", "hours", "price", "cost", "budget", "fee", "quantity", "tax", "units")
 
 
@@ -65,7 +65,7 @@ def test_columns_have_names_of_their_own(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_names_are_as_the_warehouse_has_them(endpoint: Endpoint) -> None:
-    """Names are snake case, never one of ours, never taken for a misfit's column."""
+    """Names are snake case, never reserved by us, and never look like a misfit's column."""
     names = [c.name for c in columns_of(endpoint.record)]
     for name in [endpoint.name, *names, *(child.name for child in endpoint.record.children)]:
         assert NAME.fullmatch(name), name
@@ -75,7 +75,7 @@ def test_names_are_as_the_warehouse_has_them(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_no_value_lies_inside_another(endpoint: Endpoint) -> None:
-    """A column never is the parent of a nested one, nor an array's name the prefix of a column."""
+    """No column's or array's name is the prefix of a nested column."""
     names = {*types_of(endpoint), *(child.name for child in endpoint.record.children)}
     inside = [(a, b) for a in names for b in names if b.startswith(a + SEPARATOR)]
     assert inside == []
@@ -83,7 +83,7 @@ def test_no_value_lies_inside_another(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_keys_are_columns(endpoint: Endpoint) -> None:
-    """The primary key is made of columns; ids are whole numbers, what may be hidden is filled."""
+    """A key consists of columns; its ids are integers, and what may be hidden is filled."""
     types = types_of(endpoint)
     assert endpoint.key[0] == ACCOUNT_ID
     for name in endpoint.primary_key:
@@ -98,7 +98,7 @@ def test_keys_are_columns(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_cursors_are_instants(endpoint: Endpoint) -> None:
-    """What ``updated_since`` compares is a timestamp, and reading looks for it under one name."""
+    """The column that ``updated_since`` compares is always the timestamp ``updated_at``."""
     if endpoint.cursor is not None:
         assert endpoint.cursor == "updated_at"
         assert types_of(endpoint)[endpoint.cursor] is Type.TIMESTAMP
@@ -107,7 +107,7 @@ def test_cursors_are_instants(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_windows_are_days(endpoint: Endpoint) -> None:
-    """What ``from`` and ``to`` filter is a date, and only lists with a cursor are cut by it."""
+    """``from`` and ``to`` filter by a date column, and only lists with a cursor are cut by it."""
     if endpoint.window is not None:
         assert types_of(endpoint)[endpoint.window] is Type.DATE
         assert endpoint.cursor is not None
@@ -115,7 +115,7 @@ def test_windows_are_days(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_days_are_cut_by_the_id_of_another_table(endpoint: Endpoint) -> None:
-    """The ids that a day is cut by are those of a table that is read."""
+    """The ids by which a day is cut are those of a table that is read."""
     if endpoint.cut_by is not None:
         assert endpoint.window is not None
         assert types_of(endpoint)[endpoint.cut_by] is Type.BIGINT
@@ -124,7 +124,7 @@ def test_days_are_cut_by_the_id_of_another_table(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_scopes_are_known_before_the_rows(endpoint: Endpoint) -> None:
-    """What rows of a scope share is part of their key, and no member of the record."""
+    """What a scope's rows share is part of their key, but not a member of the record."""
     assert set(endpoint.scope) <= set(endpoint.primary_key)
     assert not set(endpoint.scope) & endpoint.record.names
     if endpoint.parent is not None:
@@ -139,14 +139,14 @@ def test_scopes_are_known_before_the_rows(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_modules_are_flags_of_the_company(endpoint: Endpoint) -> None:
-    """The flag that switches a table off is a column of ``company``."""
+    """The flag that disables a table is a column of ``company``."""
     if endpoint.module is not None:
         assert types_of(BY_NAME["company"])[endpoint.module] is Type.BOOL
 
 
 @every_endpoint
 def test_references_lead_to_ids(endpoint: Endpoint) -> None:
-    """What a column is the id of is a table with such ids, read as such a column's type."""
+    """A reference leads to a table with such ids, of the same type."""
     tables = {endpoint.name: list(endpoint.columns)}
     tables |= {
         f"{endpoint.name}__{child.name}": list(endpoint.child_columns(child))
@@ -167,13 +167,13 @@ def test_every_id_says_whose_it_is(endpoint: Endpoint) -> None:
 
 
 def test_reasons_for_no_reference_are_needed() -> None:
-    """The list of exceptions names nothing that is not there."""
+    """The list of exceptions names only existing columns."""
     assert set(NO_REFERENCE) <= {c.name for each in ENDPOINTS for c in columns_of(each.record)}
 
 
 @every_endpoint
 def test_everything_is_described(endpoint: Endpoint) -> None:
-    """Every table says who may read it and where it is documented, every column what it holds."""
+    """Each table states who may read it and where it is documented, each column what it holds."""
     assert endpoint.permission
     assert re.fullmatch(r"[a-z-]+-api(/[a-z-]+)+/", endpoint.docs)
     members: list[Column | Child] = [*columns_of(endpoint.record), *endpoint.record.children]
@@ -198,7 +198,7 @@ def test_types_follow_the_names(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_what_opens_documents_is_secret(endpoint: Endpoint) -> None:
-    """A key that opens a page without a login is marked as secret, and no key column is."""
+    """A key that opens a page without a login is marked as secret, and no other column is."""
     for column in columns_of(endpoint.record):
         assert column.secret == (column.name in {"client_key", "statement_key"}), column.name
     for child in endpoint.record.children:
@@ -216,7 +216,7 @@ def test_arrays_are_objects_or_plain_values(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_paths_stay_below_the_api(endpoint: Endpoint) -> None:
-    """Paths are relative, and the envelope's key is a plain word, or absent for one object."""
+    """Paths are relative, and the envelope's key is absent only for a single object."""
     path = endpoint.list_path.replace("{parent}", "parent")
     assert re.fullmatch(r"[a-z_]+(/[a-z_]+)*", path)
     assert (endpoint.envelope_key is None) == endpoint.single

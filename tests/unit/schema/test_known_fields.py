@@ -1,8 +1,8 @@
 """
-Every field that Harvest is known to send has a column: the documented ones and the observed.
+Every field that Harvest is known to send has a column: documented and observed fields.
 
-The list of fields beside this file is made from the project's facts about the API, which are not
-part of it: ``python -m tests.unit.schema.test_known_fields`` where they lie beside the clone.
+The list of fields beside this file is generated from the project's facts about the API, which are
+not part of it: run ``python -m tests.unit.schema.test_known_fields`` with them beside the clone.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ KNOWN: Known = json.loads(LIST.read_text())
 
 
 def find_facts() -> Path | None:
-    """The facts about the API, if they lie beside this clone or the folder of its worktrees."""
+    """The facts about the API, if they are beside this clone or its worktrees' folder."""
     places = [parent / FACTS for parent in list(Path(__file__).resolve().parents)[3:5]]
     return next((place for place in places if place.exists()), None)
 
 
 def parse_facts(facts: Any) -> Known:
-    """Fields by table, from what the facts say of each endpoint's record."""
+    """Fields by table, from the facts about each endpoint's record."""
     return {
         endpoint["name"]: dict(_fields(facts["records"][endpoint["record"]]["fields"]))
         for endpoint in facts["endpoints"]
@@ -73,7 +73,7 @@ def _fields(fields: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def columns(endpoint: Endpoint) -> dict[str, Column]:
-    """Declared columns, named as fields are."""
+    """Declared columns, named like the fields."""
     found = {column.name: column for column in endpoint.record}
     for child in endpoint.record.children:
         for column in child.columns:
@@ -100,7 +100,7 @@ def test_every_table_has_known_fields() -> None:
 
 
 def test_the_list_is_in_step_with_the_facts() -> None:
-    """Made anew from the facts the list is the same; where there are none it stands as it is."""
+    """Generated again from the facts, the list is the same; without the facts, this is skipped."""
     place = find_facts()
     if place is None:
         pytest.skip("the facts about the API are not beside this clone")

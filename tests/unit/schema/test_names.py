@@ -31,7 +31,7 @@ def iter_names() -> Iterator[tuple[str, str]]:
 
 
 def reserved_in_duckdb() -> frozenset[str]:
-    """What the installed DuckDB takes for a keyword where a table or a column could stand."""
+    """The words that the installed DuckDB reserves where a table or column could be named."""
     with duckdb.connect() as connection:
         rows = connection.execute(
             "SELECT keyword_name FROM duckdb_keywords() "

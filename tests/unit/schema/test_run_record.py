@@ -1,4 +1,4 @@
-"""Which tables a run has read, and how old what follows from it is."""
+"""Which tables a run has read, and how old the results that use them are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def hours(at: datetime | None) -> float | None:
 
 
 def test_a_failure_covers_no_table_of_its_own() -> None:
-    """Of one table, of one account, or of the whole run; another's failure counts for neither."""
+    """A failure may be of a table, an account, or the whole run; others' failures do not count."""
     failed = {"account_id": ONE, "table": "clients"}
     found = run(0, failed, clients=(ONE, TWO), users=(ONE, TWO))
     assert [found.has_read("clients", each) for each in (ONE, TWO)] == [False, True]
@@ -48,7 +48,7 @@ def test_a_failure_covers_no_table_of_its_own() -> None:
 
 
 def test_a_table_is_as_old_as_its_oldest_account() -> None:
-    """A run of one account makes the rows of the other no younger."""
+    """A run of one account does not make the other's rows newer."""
     runs = [run(0, users=(ONE, TWO)), run(3, users=(ONE,))]
     assert hours(find_last_read(runs, "users", ONE)) == 3
     assert hours(find_last_read(runs, "users", TWO)) == 0
@@ -56,7 +56,7 @@ def test_a_table_is_as_old_as_its_oldest_account() -> None:
 
 
 def test_an_answer_is_as_old_as_its_oldest_table() -> None:
-    """Tables may have been read by different runs; one that never was makes the age unknown."""
+    """Different runs may have read the tables; one that was never read makes the age unknown."""
     runs = [run(0, users=(ONE,)), run(2, clients=(ONE,))]
     assert hours(find_as_of(runs, ["users", "clients"])) == 0
     assert hours(find_as_of(runs, ["clients"])) == 2
@@ -66,7 +66,7 @@ def test_an_answer_is_as_old_as_its_oldest_table() -> None:
 
 
 def test_what_is_kept_of_runs_tells_the_same() -> None:
-    """The age of every table and account, by few runs, however many there were."""
+    """A few runs keep the age of every table and account, however many runs there were."""
     failed = {"account_id": ONE, "table": "clients"}
     runs = [run(0, users=(ONE, TWO)), *(run(at, users=(ONE,)) for at in range(1, 500))]
     runs += [run(at, failed, clients=(ONE, TWO)) for at in range(500, 600)]
