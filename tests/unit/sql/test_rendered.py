@@ -1,6 +1,6 @@
 """
-Warehouses without a server here: every statement of ours, and every statement by which dlt makes
-our tables, obeys the grammar of its dialect. Rendered, not run.
+Warehouses without a server here: each statement of ours, and each by which dlt creates our tables,
+obeys its dialect's grammar. Statements are rendered, not run.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from tests.support.statement_catalogue import CATALOGUE, Statement
 from tests.support.warehouses import WAREHOUSES, Warehouse, build_client, render_ddl
 
 LONGEST = 63
-"""Characters of the shortest limit for names, PostgreSQL's."""
+"""Characters in the shortest limit for names, PostgreSQL's."""
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES, ids=lambda each: each.name)
 @pytest.mark.parametrize("statement", CATALOGUE, ids=lambda each: each.what)
 def test_statements_obey_the_grammar(warehouse: Warehouse, statement: Statement) -> None:
-    """Named and quoted by the destination's capabilities, with its dialect's forms."""
+    """Names are quoted by the destination's capabilities, and forms are its dialect's."""
     capabilities = warehouse.build().capabilities()
     assert capabilities.sqlglot_dialect == warehouse.dialect
     names = CapabilityNames(capabilities)
     for text, values in iter_rendered(warehouse, statement):
         assert text.count("%s") == len(values)
-        if names.column("id") == '"ID"':  # Snowflake: a small letter would be another name.
+        if names.column("id") == '"ID"':  # In Snowflake a lower-case letter would be another name.
             assert '"' not in re.sub(r'"[A-Z0-9_]+"', "", text)
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES, ids=lambda each: each.name)
 def test_tables_obey_the_grammar(warehouse: Warehouse) -> None:
-    """Every CREATE by dlt's own client for it, and our names are those of its client."""
+    """dlt's own client creates each table, and our names equal its names."""
     if not warehouse.is_installed:
         pytest.skip(f"{warehouse.driver} is not installed")
     client = build_client(warehouse, schema())
@@ -49,6 +49,6 @@ def test_tables_obey_the_grammar(warehouse: Warehouse) -> None:
 
 
 def test_no_name_is_longer_than_any_destination_takes() -> None:
-    """Not even with what stands behind a column for values that do not fit; dlt would cut it."""
+    """This includes the suffix for values that do not fit; dlt would shorten a longer name."""
     found = {name for name, table in schema().tables.items() for name in (name, *table["columns"])}
     assert max(map(len, found)) + len(VARIANT) <= LONGEST

@@ -1,4 +1,4 @@
-"""How our statements are spelled, and that no other room has any."""
+"""How our statements are written, and that no other room contains SQL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.structure import DEFAULT_FOLDER, Source, read_package
 
 
 class Backticks:
-    """Names as MySQL, BigQuery and Databricks spell them, where "x" is a text."""
+    """Names as MySQL, BigQuery and Databricks quote them, where "x" is a text."""
 
     def table(self, name: str) -> str:
         return f"`data`.`{name}`"
@@ -77,7 +77,7 @@ DAY = date(2024, 1, 31)
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_conditions(condition: Condition, text: str, parameters: list[Any]) -> None:
-    """Names by the destination's quotes, values as parameters in the order of their marks."""
+    """The destination quotes names; values are parameters in the order of their placeholders."""
     assert condition.render(Backticks()) == (text, parameters)
     assert text.count("%s") == len(parameters)
 
@@ -87,7 +87,7 @@ MYSQL = find_dialect("mysql")
 
 
 def test_a_selection_says_what_it_is_asked_for() -> None:
-    """Order, direction and limit only where they are given."""
+    """Order, direction and limit appear only if they are given."""
     assert statements.select(NAMES, "t", ID, ("a", "b")) == (
         "SELECT `a`, `b` FROM `data`.`t` WHERE `id` = %s",
         [7],
@@ -101,7 +101,7 @@ def test_a_selection_says_what_it_is_asked_for() -> None:
 
 
 def test_groups_are_named_and_not_counted_off() -> None:
-    """SQL Server takes no ordinals in GROUP BY."""
+    """SQL Server accepts no ordinals in GROUP BY."""
     text, _ = statements.count_by(NAMES, "t", EVERY_ROW, ("a", "b"))
     assert text == "SELECT `a`, `b`, COUNT(*) FROM `data`.`t` WHERE 1 = 1 GROUP BY `a`, `b`"
 
@@ -115,7 +115,7 @@ def test_digests_are_of_all_columns_that_are_named() -> None:
 
 
 def test_parameters_come_in_the_order_of_their_marks() -> None:
-    """First the new values, then those of the condition."""
+    """The new values come first, then those of the condition."""
     text, values = statements.update(NAMES, MYSQL, "t", {"a": 1, "b": None}, Equals("id", 2))
     assert (text, values) == (
         "UPDATE `data`.`t` SET `a` = %s, `b` = %s WHERE `id` = %s",
@@ -158,7 +158,7 @@ def test_every_deletion_has_a_condition(dialect: Dialect) -> None:
     ],
 )
 def test_comments(dialect: str, texts: list[str]) -> None:
-    """At once where the client takes several statements, one by one elsewhere, or not at all."""
+    """Comments are sent at once if the client accepts several statements, else singly, or never."""
     given = {"": "it's", "c": r"a\b"}
     assert list(statements.set_comments(NAMES, find_dialect(dialect), "t", given)) == texts
 
@@ -170,7 +170,7 @@ SQL = re.compile(
 
 
 def iter_texts(source: Source) -> Iterator[str]:
-    """Every text of a module that is not a docstring or a line by itself."""
+    """Every string of a module, except docstrings and strings that are statements."""
     alone = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
@@ -178,10 +178,10 @@ def iter_texts(source: Source) -> Iterator[str]:
 
 
 ADVICE = frozenset({"warehouse.remedies"})
-"""Modules that tell people which statement undoes what they did, and send none."""
+"""Modules that tell people which statement reverts what they did, but send none."""
 
 FIGURES = frozenset({"pages.figures", "pages.filters", "pages.marts"})
-"""Queries over the marts, which exist in DuckDB and PostgreSQL alone: tests run all in both."""
+"""Queries on the marts, which exist only in DuckDB and PostgreSQL; tests run all in both."""
 
 SOURCES = [
     each
@@ -195,14 +195,14 @@ def test_no_other_room_contains_sql(source: Source) -> None:
     """
     Every statement is built in the room ``sql``, where each dialect's form of it is tested.
 
-    ``ask`` builds its own: it opens DuckDB files alone, and judges statements of others. So do the
+    ``ask`` builds its own: it opens only DuckDB files, and checks statements of others. So do the
     figures of the pages, which only read: ``tests/integration/test_page_figures.py``.
     """
     assert [text for text in iter_texts(source) if SQL.search(text)] == []
 
 
 def test_sql_is_recognized() -> None:
-    """Also inside an f-string; not in a docstring."""
+    """SQL is found in an f-string, but not in a docstring."""
     tree = ast.parse("def f(x):\n    'SELECT in a docstring'\n    return f'SELECT {x} FROM y'")
     found = [text for text in iter_texts(Source("m", 3, tree)) if SQL.search(text)]
     assert found == ["SELECT "]

@@ -1,4 +1,4 @@
-"""Values that come back as another type than Python's, and parameters for such destinations."""
+"""Values that return as another type than Python's, and parameters for such destinations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ELSEWHERE = datetime(2024, 1, 31, 14, 30, tzinfo=timezone(timedelta(hours=2)))
     ],
 )
 def test_values_are_read_as_the_schema_types_them(kind: str, given: Any, read: Any) -> None:
-    """Whatever the driver makes of them."""
+    """Values have the schema's type, whatever type the driver returns."""
     found = READERS[kind](given)
     assert (found, type(found)) == (read, type(read))
 
@@ -54,6 +54,6 @@ def test_values_are_read_as_the_schema_types_them(kind: str, given: Any, read: A
 def test_parameters_are_written_as_the_driver_takes_them(
     dialect: str, given: Any, written: Any
 ) -> None:
-    """Instants in UTC wherever the time zone is lost."""
+    """Instants are in UTC wherever the driver would lose the time zone."""
     found = as_parameter(given, find_dialect(dialect))
     assert (found, type(found)) == (written, type(written))
