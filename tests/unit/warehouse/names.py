@@ -1,10 +1,10 @@
-"""Names as a destination spells them."""
+"""Names as a destination quotes them."""
 
 from __future__ import annotations
 
 
 class Quoted:
-    """As DuckDB and PostgreSQL spell them."""
+    """Quotes names as DuckDB and PostgreSQL do."""
 
     def table(self, name: str) -> str:
         return f'"harvest"."{name}"'

@@ -1,4 +1,4 @@
-"""One connection for several uses, or one for each, and never one that may be out of date."""
+"""One connection is shared or each use has its own, and none may be out of date."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """One with a few rows of dlt's own."""
-    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))  # Other workers have one of this name, too.
+    """A warehouse with a few of dlt's own rows."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))  # Other workers use this name, too.
     found = Warehouse(build_target("duckdb", tmp_path / "data.duckdb", "harvest", "connections"))
     found.merge_own("verify_runs", [])
     return found
 
 
 def test_a_kept_connection_serves_all_uses(warehouse: Warehouse) -> None:
-    """Each other one is opened and closed."""
+    """Without it, each use opens and closes its own connection."""
     with warehouse.sql() as one, warehouse.sql() as other:
         assert one is not other
     with warehouse.querying():
@@ -43,7 +43,7 @@ def test_a_kept_connection_serves_all_uses(warehouse: Warehouse) -> None:
 
 
 def test_nothing_is_opened_that_is_not_used() -> None:
-    """A run that asks nothing keeps no reader out."""
+    """A run that queries nothing blocks no reader."""
     held: list[bool] = []
 
     @contextmanager
@@ -62,7 +62,7 @@ def test_nothing_is_opened_that_is_not_used() -> None:
 
 
 def test_nothing_is_loaded_beside_a_kept_connection(warehouse: Warehouse) -> None:
-    """It might not see it."""
+    """The connection might not see the load."""
     with warehouse.querying(), pytest.raises(AssertionError, match="close it first"):
         warehouse.merge_own("verify_runs", [])
     warehouse.merge_own("verify_runs", [])
@@ -70,7 +70,7 @@ def test_nothing_is_loaded_beside_a_kept_connection(warehouse: Warehouse) -> Non
 
 @pytest.mark.parametrize("keeps", [False, True])
 def test_threads_take_turns(warehouse: Warehouse, *, keeps: bool) -> None:
-    """There is one client of dlt's, and a kept connection is of the thread that keeps it."""
+    """dlt has one client, and a kept connection belongs to the thread that keeps it."""
     inside, leave, entered = threading.Event(), threading.Event(), threading.Event()
     kept: list[Sql] = []
 
@@ -90,7 +90,7 @@ def test_threads_take_turns(warehouse: Warehouse, *, keeps: bool) -> None:
         first = pool.submit(use)
         assert inside.wait(60)
         second = pool.submit(use_too)
-        # A thread that takes no turn is inside as fast as it starts.
+        # A thread that does not wait would be inside as fast as it starts.
         assert not entered.wait(0.2)
         leave.set()
         first.result(60)
@@ -99,7 +99,7 @@ def test_threads_take_turns(warehouse: Warehouse, *, keeps: bool) -> None:
 
 
 def test_an_error_ends_the_keeping(warehouse: Warehouse) -> None:
-    """The next use has a connection of its own."""
+    """The next use has its own connection."""
     with pytest.raises(ZeroDivisionError), warehouse.querying(), warehouse.sql():
         raise ZeroDivisionError
     with warehouse.sql() as sql:
@@ -107,7 +107,7 @@ def test_an_error_ends_the_keeping(warehouse: Warehouse) -> None:
 
 
 def test_days_before_the_bound_do_not_count() -> None:
-    """Nor rows without a date, which no list with a bound shows; of other accounts none does."""
+    """Rows without a date do not count with a bound; other accounts' rows never count."""
     march, may = date(2024, 3, 1), date(2024, 5, 1)
     stored = StoredDays(None, [1])  # type: ignore[arg-type]
     stored._counts["time_entries"] = {1: {march: 2, may: 3, None: 4}}

@@ -1,4 +1,4 @@
-"""What reading rows again has corrected, told by digests before and after."""
+"""What rereading rows has corrected, found by digests before and after."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def table(*rows: Row) -> pa.Table:
 def test_a_row_is_corrected_if_it_changed_without_a_new_time(
     before: Row, after: Row, corrected: list[int]
 ) -> None:
-    """Or came: the same id of another account is another row."""
+    """A row that appeared is corrected too; the same id in another account is another row."""
     found = compare_digests(table(before), table(after))
     assert found.column("id").to_pylist() == corrected
 
 
 def test_what_came_is_told_by_account() -> None:
-    """Ascending; what changed was there, and what left is none of the rows that were read."""
+    """Ids are ascending; rows that changed or left are not among them."""
     before = table((1, 1, 0, 0), (1, 9, 0, 0))
     after = table((1, 1, 0, 1), (1, 4, 0, 0), (1, 3, 0, 0), (2, 1, 0, 0))
     found = compare_digests(before, after)
@@ -46,6 +46,6 @@ def test_what_came_is_told_by_account() -> None:
 
 
 def test_nothing_read_is_nothing_corrected() -> None:
-    """Nor where nothing was there before."""
+    """Nor is anything corrected if nothing was there before."""
     assert compare_digests(table(), table()).num_rows == 0
     assert find_came(compare_digests(table(), table((1, 2, 3, 4))), 1) == [2]

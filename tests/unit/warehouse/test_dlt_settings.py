@@ -1,4 +1,4 @@
-"""dlt's settings: the table has all of them, and those that are refused are refused."""
+"""dlt's settings: our table lists all of them, and the forbidden ones are refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SPECS: dict[str, tuple[type[BaseConfiguration], ...]] = {
     "runtime": (RuntimeConfiguration, PipelineRuntimeConfiguration),
     "providers": (ConfigProvidersConfiguration,),
 }
-"""dlt's own lists of its settings, by our section."""
+"""dlt's own lists of settings, by our section."""
 
 TARGET = Target(pipeline="nightly")
 
@@ -62,7 +62,7 @@ NO_SETTINGS = {
     "pluggable_run_context",
     "runtime",
 }
-"""Fields of those lists that stand for something else: other sections, or values of a run."""
+"""Fields of those lists that are no settings: other sections, or values of a run."""
 
 
 def names_of(settings: Iterable[Setting]) -> set[str]:
@@ -71,7 +71,7 @@ def names_of(settings: Iterable[Setting]) -> set[str]:
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)
 def test_every_setting_of_dlt_has_its_rule(section: Section) -> None:
-    """A new dlt with a setting that we have not thought about fails here."""
+    """A new dlt with a setting that we have not considered fails here."""
     fields = {
         name
         for spec in SPECS[section.name]
@@ -84,7 +84,7 @@ def test_every_setting_of_dlt_has_its_rule(section: Section) -> None:
 
 
 def test_every_list_of_settings_was_read() -> None:
-    """The table has a section for each of dlt's lists, each once."""
+    """The table has a section for each of dlt's lists, once."""
     assert [section.name for section in SECTIONS] == list(SPECS)
 
 
@@ -94,7 +94,7 @@ REFUSED = [
     for name in setting.names.split(", ")
     for place in [(), *section.places]
 ]
-"""Name of a setting, a variable of the environment that sets it, and its rule."""
+"""A setting's name, an environment variable that sets it, and its rule."""
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ REFUSED = [
 def test_what_is_refused_is_found(
     monkeypatch: pytest.MonkeyPatch, name: str, variable: str, setting: Setting
 ) -> None:
-    """Wherever dlt would find it; the message says the setting, the place and what to use."""
+    """It is found wherever dlt would find it; the error has setting, place and replacement."""
     variable = variable.replace("__NAME__", "__NIGHTLY__")
     for value in ("drop_data", "true", "false"):
         if setting.is_harmless(value):
@@ -134,13 +134,13 @@ def test_what_is_refused_is_found(
 def test_what_changes_nothing_is_allowed(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
-    """dlt's own default spelled out, another pipeline's settings, and what may differ."""
+    """Such are dlt's default written out, another pipeline's settings, and harmless settings."""
     monkeypatch.setenv(variable, value)
     check_settings(TARGET)
 
 
 def test_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting in config.toml is named with the file's path."""
+    """A setting in config.toml is reported with the file's path."""
     folder = tmp_path / ".dlt"
     folder.mkdir()
     (folder / "config.toml").write_text('[pipelines.nightly]\nrefresh = "drop_sources"\n')

@@ -1,4 +1,4 @@
-"""Why a DuckDB file cannot be opened or read, by what each DuckDB says."""
+"""Why a DuckDB file cannot be opened or read, from each DuckDB version's messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NEWER = {
     68: "Trying to read a database file with version number 69, but we can only read versions "
     "between 64 and 68.\nThe database file was created with a newer version of DuckDB.",
 }
-"""What DuckDB 1.0.0, 1.4.5 and 1.5.6 say of a file that 2.0.1 made, by the newest they read."""
+"""Messages of DuckDB 1.0.0, 1.4.5 and 1.5.6 on a file from 2.0.1, by the newest they read."""
 OLDER = (
     "Trying to read a database file with version number 43, but we can only read versions between "
     "64 and 68.\nThe database file was created with an older version of DuckDB."
@@ -47,7 +47,7 @@ def explain(error: duckdb.Error, path: Path) -> str:
 
 @pytest.mark.parametrize("text", [LOCKED, WINDOWS_LOCKED])
 def test_the_holder_is_named(text: str, tmp_path: Path) -> None:
-    """Who has the file, what became of the data, and the setting to wait for longer."""
+    """The message says who has the file, what became of the data, and how to wait for longer."""
     error = duckdb.IOException(text)
     assert is_locked(error)
     message = explain(error, tmp_path / "a.duckdb")
@@ -57,13 +57,13 @@ def test_the_holder_is_named(text: str, tmp_path: Path) -> None:
 
 
 def test_a_holder_that_is_not_said() -> None:
-    """DuckDB cannot always tell who has the file."""
+    """DuckDB cannot always tell which process has the file."""
     assert find_holder(duckdb.IOException("Could not set lock on file")) == "another process"
 
 
 @pytest.mark.parametrize("newest", NEWER)
 def test_a_newer_file_is_called_that(newest: int, tmp_path: Path) -> None:
-    """Both versions and what to install; not that it is no database."""
+    """The error has both versions and what to install; it does not deny that it is a database."""
     message = explain(duckdb.IOException(NEWER[newest]), tmp_path / "a.duckdb")
     assert "was made by a newer DuckDB" in message
     assert duckdb.__version__ in message
@@ -72,7 +72,7 @@ def test_a_newer_file_is_called_that(newest: int, tmp_path: Path) -> None:
 
 
 def test_an_older_file_is_called_that(tmp_path: Path) -> None:
-    """A file from before storage was stable."""
+    """The file is from before DuckDB's storage format was stable."""
     message = explain(duckdb.IOException(OLDER), tmp_path / "a.duckdb")
     assert "made by a DuckDB older than 0.10" in message
 
@@ -86,7 +86,7 @@ def test_an_older_file_is_called_that(tmp_path: Path) -> None:
     ],
 )
 def test_damage_that_shows_in_the_middle_has_its_remedy(text: str) -> None:
-    """A block is read long after the file was opened; what was read is kept for a backup."""
+    """A block is read long after opening; the error says what is kept and how to move the file."""
     target, error = Target(database=Path("a.duckdb")), duckdb.IOException(text)
     assert is_damaged(error)
     assert may_pass(target, error)
@@ -98,7 +98,7 @@ def test_damage_that_shows_in_the_middle_has_its_remedy(text: str) -> None:
 
 
 def test_words_of_others_are_no_lock_and_no_damage() -> None:
-    """Only DuckDB's own errors say what a file is; a note of a person may hold the same words."""
+    """Only DuckDB's own errors count: a person's note may contain the same words."""
     error = ValueError("Could not set lock on file. Corrupt database file")
     assert not is_locked(error)
     assert not is_damaged(error)

@@ -1,4 +1,4 @@
-"""Opening the DuckDB file: making it, and keeping it open."""
+"""Opening the DuckDB file: creating it, and keeping it open."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def file_at(path: Path) -> DuckDBFile:
 
 
 def test_a_file_is_made_for_old_clients(tmp_path: Path) -> None:
-    """Opening one that is not there makes it, in the storage version that DuckDB 1.0 reads."""
+    """Opening a missing file creates it, in the storage version that DuckDB 1.0 reads."""
     path = tmp_path / "new.duckdb"
     with file_at(path).open(KEPT) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1 AS a; CHECKPOINT")
@@ -30,7 +30,7 @@ def test_a_file_is_made_for_old_clients(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
-    """A text is no database, by its first bytes."""
+    """A text file is recognised by its first bytes."""
     path = tmp_path / "notes.duckdb"
     path.write_text("Notes. " * 1000)
     with pytest.raises(DestinationError, match="is not a DuckDB database"):
@@ -38,7 +38,7 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
-    """It is named, and not made."""
+    """The error names the folder, and does not create it."""
     path = tmp_path / "nowhere" / "a.duckdb"
     with pytest.raises(DestinationError, match=r"nowhere does not exist"):
         file_at(path).open(KEPT)
@@ -46,7 +46,7 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_the_file_stays_open_while_held(tmp_path: Path) -> None:
-    """Connections of others in this process come and go without writing the log away."""
+    """Other connections in this process come and go without a checkpoint of the log."""
     path = tmp_path / "a.duckdb"
     with file_at(path).held(KEPT):
         with duckdb.connect(str(path)) as connection:
@@ -56,7 +56,7 @@ def test_the_file_stays_open_while_held(tmp_path: Path) -> None:
 
 
 def test_a_checked_file_stays_open_until_it_is_held(tmp_path: Path) -> None:
-    """No other process can come between, and afterwards it is closed."""
+    """No other process can open it in between, and afterwards it is closed."""
     path = tmp_path / "a.duckdb"
     file = file_at(path)
     file.check(KEPT, stays_open=True)
@@ -77,7 +77,7 @@ def opens_elsewhere(path: Path) -> bool:
 
 @pytest.mark.parametrize("is_linked", [False, True])
 def test_the_file_is_written_once(tmp_path: Path, is_linked: bool) -> None:
-    """While the log is kept, closing the file writes nothing into it, and readers see all of it."""
+    """While the log is kept, closing the file writes nothing into it, yet readers see all rows."""
     path = tmp_path / "a.duckdb"
     file_at(path).open(KEPT).close()
     if is_linked:
@@ -100,7 +100,7 @@ def test_the_file_is_written_once(tmp_path: Path, is_linked: bool) -> None:
 
 
 def test_a_long_log_is_written_at_once(tmp_path: Path) -> None:
-    """To open the file is to read the log."""
+    """Opening the file reads the log, so a long one is written into the file."""
     path = tmp_path / "a.duckdb"
     file = file_at(path)
     file.log.keep()
@@ -111,7 +111,7 @@ def test_a_long_log_is_written_at_once(tmp_path: Path) -> None:
 
 
 def test_the_log_is_written_beside_a_connection_that_stays_open(tmp_path: Path) -> None:
-    """A notebook in the same process: the file is complete when that closes."""
+    """With a notebook in the same process, the file is complete when the notebook closes it."""
     path = tmp_path / "a.duckdb"
     file = file_at(path)
     with file.open(KEPT) as notebook:
@@ -123,7 +123,7 @@ def test_the_log_is_written_beside_a_connection_that_stays_open(tmp_path: Path) 
 
 
 def test_a_short_log_is_left(tmp_path: Path) -> None:
-    """Readers see its rows; who may read the file may read it; a longer one is written."""
+    """Readers see its rows, its permissions are the file's, and a longer log is written away."""
     path = tmp_path / "a.duckdb"
     file_at(path).open(KEPT).close()
     with duckdb.connect(str(path)) as connection:
@@ -150,7 +150,7 @@ def test_a_short_log_is_left(tmp_path: Path) -> None:
 
 
 def test_what_is_in_the_file_already_has_changed_it(tmp_path: Path) -> None:
-    """A load that writes into the file leaves no log behind."""
+    """A load that writes into the file leaves no log."""
     path = tmp_path / "a.duckdb"
     file_at(path).open(KEPT).close()
     file = file_at(path)
@@ -166,7 +166,7 @@ def test_what_is_in_the_file_already_has_changed_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["1.5GB", "700MB", "-1"])
 def test_a_notebook_keeps_its_settings(tmp_path: Path, limit: str) -> None:
-    """DuckDB cuts off decimals where it says what its limit is, and has a word for none."""
+    """DuckDB truncates decimals when it reports its limit, and has a word for no limit."""
     path = tmp_path / "a.duckdb"
     settings = (
         "SELECT current_setting('memory_limit'), current_setting('threads'), "
@@ -184,7 +184,7 @@ def test_a_notebook_keeps_its_settings(tmp_path: Path, limit: str) -> None:
 MB = 1024 * 1024
 LITTLE = 8 * MB
 TOO_MUCH = "SELECT len(list(hash(i))) FROM range(2_000_000) AS t(i)"
-"""Needs a list of two million numbers, which no file beside the database can hold for it."""
+"""Needs a list of two million numbers, which DuckDB cannot spill to disk."""
 
 
 def read_limit(path: Path) -> str:
@@ -198,13 +198,13 @@ def read_limit(path: Path) -> str:
     [(None, 80), (64, 80), (512, 80), (600, 124), (1024, 160), (24_000, 160)],
 )
 def test_memory_by_what_the_process_may_use(available: int | None, megabytes: int) -> None:
-    """A small container leaves little for DuckDB, a large machine leaves enough."""
+    """A small container leaves little for DuckDB; a large machine leaves enough."""
     here = None if available is None else available * MB
     assert choose_memory(here) == megabytes * MB
 
 
 def test_memory_is_bounded_while_the_file_is_held(tmp_path: Path) -> None:
-    """What a connection of a notebook had before, it has again afterwards."""
+    """A notebook's connection gets its earlier limit back afterwards."""
     path = tmp_path / "a.duckdb"
     file = replace(file_at(path), memory=LITTLE)
     with duckdb.connect(str(path)) as notebook:
@@ -215,7 +215,7 @@ def test_memory_is_bounded_while_the_file_is_held(tmp_path: Path) -> None:
 
 
 def test_the_bound_can_be_lifted(tmp_path: Path) -> None:
-    """To a little more, to what a large machine has, then without: in later statements, too."""
+    """It rises a little, then to a large machine's, then ends; later statements keep it."""
     path = tmp_path / "a.duckdb"
     file = replace(file_at(path), memory=LITTLE)
     with file.held(KEPT), duckdb.connect(str(path)) as connection:
@@ -232,7 +232,7 @@ def test_the_bound_can_be_lifted(tmp_path: Path) -> None:
 
 
 def test_the_log_is_written_while_memory_is_bounded(tmp_path: Path) -> None:
-    """It is not left to the last connection that closes, which has no bound."""
+    """It is not left to the last connection that closes, which has no limit."""
     path = tmp_path / "a.duckdb"
     with duckdb.connect(str(path)) as notebook:
         with file_at(path).held(KEPT), duckdb.connect(str(path)) as connection:
@@ -242,7 +242,7 @@ def test_the_log_is_written_while_memory_is_bounded(tmp_path: Path) -> None:
 
 
 def test_the_log_of_another_process_is_left_to_it(tmp_path: Path) -> None:
-    """A run that was refused because the file is in use does not wait for it once more."""
+    """A run that was refused because the file is in use does not wait for it again."""
     path = tmp_path / "a.duckdb"
     file = file_at(path)
     file.open(KEPT).close()

@@ -1,4 +1,4 @@
-"""Errors of dlt, DuckDB and the system, by type, as errors of ours."""
+"""Errors of dlt, DuckDB and the system, translated to our errors by type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEPT = "What was read waits."
 
 
 def step_failed(cause: BaseException, step: Any = "load") -> PipelineStepFailed:
-    """What ``Pipeline.run`` raises around *cause*."""
+    """The error that ``Pipeline.run`` raises around *cause*."""
 
     class Pipeline:
         pipeline_name = "harvest"
@@ -42,13 +42,13 @@ def step_failed(cause: BaseException, step: Any = "load") -> PipelineStepFailed:
 
 
 def job_failed(cause: BaseException) -> PipelineStepFailed:
-    """A load job that gave up, as dlt reports it: with the whole traceback in its message."""
+    """The error of a load job that gave up, as dlt reports it: with a traceback in its message."""
     text = f"Traceback (most recent call last):\n  File ...\nduckdb.Error: {cause}"
     return step_failed(LoadClientJobRetry("1", "job", 5, 5, text, cause))
 
 
 def translate(error: BaseException, target: Target = FILE) -> BaseException:
-    """What leaves the warehouse when *error* is raised in it."""
+    """The error that leaves the warehouse when *error* is raised in it."""
     try:
         with as_destination_error(target, lambda: KEPT):
             raise error
@@ -68,7 +68,7 @@ def translate(error: BaseException, target: Target = FILE) -> BaseException:
     ids=lambda error: type(error).__name__,
 )
 def test_what_the_destination_refuses(error: BaseException) -> None:
-    """A DestinationError that names the file and says what became of the data."""
+    """The result is a DestinationError with the file, and with what became of the data."""
     raised = translate(error)
     assert isinstance(raised, DestinationError)
     assert "w.duckdb" in str(raised)
@@ -78,20 +78,20 @@ def test_what_the_destination_refuses(error: BaseException) -> None:
 
 
 def test_errors_of_ours_pass_as_they_are() -> None:
-    """What the source raised while dlt drew rows from it is raised itself."""
+    """An error that the source raised while dlt read rows from it is raised itself."""
     ours = ServerError("Harvest gave up", path="/v2/clients")
     assert translate(step_failed(ours, "extract")) is ours
 
 
 def test_missing_settings_are_a_matter_of_configuration() -> None:
-    """Exit code 2, and where they belong."""
+    """The exit code is 2, and the error says where the settings belong."""
     raised = translate(step_failed(ConfigurationValueError("no password")), REMOTE)
     assert isinstance(raised, ConfigError)
     assert "[destination.postgres.credentials]" in str(raised)
 
 
 def test_a_bug_in_the_source_stays_a_bug() -> None:
-    """An error in extracting that is neither ours nor the disk's is not the destination's."""
+    """An extraction error that is neither ours nor the disk's is not the destination's."""
     error = step_failed(KeyError("id"), "extract")
     assert translate(error) is error
 
@@ -120,13 +120,13 @@ def test_a_full_disk_is_named(error: BaseException) -> None:
 
 
 def test_too_few_threads_are_named() -> None:
-    """A load that cannot start its threads says which limit of the process is in the way."""
+    """A load that cannot start its threads names the limit of the process."""
     error = translate(step_failed(RuntimeError("can't start new thread")))
     assert f"{KEPT} Not enough memory or threads" in str(error)
 
 
 def test_the_last_words_of_a_traceback() -> None:
-    """Of a job's traceback only the message at its end is shown."""
+    """Of a job's traceback, only the message at its end is shown."""
     raised = str(translate(job_failed(duckdb.BinderException("column x is unknown"))))
     assert "refused: column x is unknown. " in raised
 
@@ -154,20 +154,20 @@ LASTING = [
 @pytest.mark.parametrize("error", PASSING, ids=str)
 @pytest.mark.parametrize("wrap", [lambda error: error, job_failed], ids=["bare", "in a job"])
 def test_what_may_pass(error: Exception, wrap: Any) -> None:
-    """A lock, memory, a disk's state: the package stays and is tried again."""
+    """A lock, memory or a disk's state may pass: the package stays and is retried."""
     assert may_pass(FILE, wrap(error))
     assert may_pass(REMOTE, wrap(error))
 
 
 @pytest.mark.parametrize("error", LASTING, ids=str)
 def test_what_does_not_pass(error: Exception) -> None:
-    """A package that is broken stays broken: it is given up, and its rows are read again."""
+    """A broken package stays broken: it is given up, and its rows are read again."""
     assert not may_pass(FILE, step_failed(error))
     assert not may_pass(REMOTE, step_failed(error))
 
 
 def test_transient_errors_count_for_servers_only() -> None:
-    """dlt calls every error of a DuckDB file transient, a broken package included."""
+    """dlt calls every error of a DuckDB file transient, even for a broken package."""
     error = step_failed(DestinationTransientException())
     assert may_pass(REMOTE, error)
     assert not may_pass(FILE, error)

@@ -1,4 +1,4 @@
-"""Attaching and loading happen in one module, ``warehouse.pipeline``."""
+"""Only the module ``warehouse.pipeline`` attaches and loads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAKERS = frozenset({"dlt.attach", "dlt.pipeline", "dlt.run"})
 
 
 def find_loads(tree: ast.Module) -> Iterator[str]:
-    """Calls in *tree* that attach to a pipeline or load by one."""
+    """Calls in *tree* that attach to a pipeline or load with one."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
@@ -36,14 +36,14 @@ def test_one_module_loads(source: Source) -> None:
     """
     No other module attaches to dlt's pipeline, or extracts, normalizes, loads or runs it.
 
-    The trial of a destination has a pipeline and a dataset of its own, which it removes.
+    The trial of a destination has its own pipeline and dataset, which it removes.
     """
     found = set(find_loads(source.tree))
     assert (found != set()) == (source.module in (HOME, TRIAL)), found
 
 
 def test_loads_are_found() -> None:
-    """The search sees calls however the pipeline is reached, and nothing else."""
+    """The search finds calls however the pipeline is reached, and nothing else."""
     calls = "self.pipeline.run(x); pipeline.load(); self._folder.pipeline.normalize(); dlt.attach()"
     assert len(list(find_loads(ast.parse(calls)))) == 4
     assert list(find_loads(ast.parse("self._folder.load(x); json.load(f); steps.run()"))) == []

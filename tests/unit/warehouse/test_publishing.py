@@ -16,7 +16,7 @@ from harvest_source.warehouse.target import Target
 
 @pytest.fixture
 def target(tmp_path: Path) -> Target:
-    """A file with one table, whose row is in the log alone."""
+    """A file with one table, whose row is only in the log."""
     database = tmp_path / "harvest_data.duckdb"
     write(database, 1)
     return Target(database=database)
@@ -36,7 +36,7 @@ def read(path: Path) -> list[int]:
 
 
 def test_a_copy_is_complete_and_read_only(target: Target, tmp_path: Path) -> None:
-    """It has every row, needs no log, cannot be written, and nothing else lies beside it."""
+    """It has every row, needs no log, is read-only, and is alone in its folder."""
     place = tmp_path / "new" / "readers.duckdb"
     found = publish(target, place)
     assert read(place) == [1]
@@ -46,7 +46,7 @@ def test_a_copy_is_complete_and_read_only(target: Target, tmp_path: Path) -> Non
 
 
 def test_a_reader_keeps_the_copy_that_it_has_open(target: Target, tmp_path: Path) -> None:
-    """The next copy takes the place in one step; who has the one before open reads on."""
+    """The next copy replaces it in one step; a reader of the earlier copy continues."""
     assert target.database is not None
     place = tmp_path / "readers.duckdb"
     publish(target, place)
@@ -58,7 +58,7 @@ def test_a_reader_keeps_the_copy_that_it_has_open(target: Target, tmp_path: Path
 
 
 def test_a_log_of_an_earlier_copy_is_not_replayed(target: Target, tmp_path: Path) -> None:
-    """A log beside the place would belong to another file."""
+    """A log beside the copy would belong to another file."""
     log = tmp_path / "readers.duckdb.wal"
     log.write_bytes(b"of another file")
     publish(target, tmp_path / "readers.duckdb")
@@ -68,7 +68,7 @@ def test_a_log_of_an_earlier_copy_is_not_replayed(target: Target, tmp_path: Path
 def test_a_copy_that_fails_leaves_the_one_before(
     target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk costs neither the copy of before nor the warehouse, and leaves no draft."""
+    """A full disk affects neither the earlier copy nor the warehouse, and leaves no draft."""
     place = tmp_path / "readers.duckdb"
     publish(target, place)
 
@@ -83,7 +83,7 @@ def test_a_copy_that_fails_leaves_the_one_before(
 
 
 def test_places_that_are_refused(target: Target, tmp_path: Path) -> None:
-    """Before anything is read: no file, a folder, the warehouse itself by whatever name."""
+    """A destination without a file, a folder, and the warehouse itself are refused at once."""
     assert target.database is not None
     link = tmp_path / "link.duckdb"
     link.symlink_to(target.database)

@@ -1,4 +1,4 @@
-"""Which rows leave a table, with what, and what remembers them. No Harvest: rows are made up."""
+"""Which rows are removed, with what, and what is recorded, on made-up rows without Harvest."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ ROLES = BY_NAME["roles"]
 
 MAY_DELETE = {"warehouse.removal", "warehouse.trial"}
 """
-The only modules that delete rows: the removal, and the trial of a destination, which does so in a
-dataset of its own.
+The only modules that delete rows: the removal, and the trial of a destination, which does so in its
+own dataset.
 """
 MOVES: Final = "warehouse.shrinking"
-"""Deletes rows in the transaction in which it has written as many of them again."""
+"""Deletes rows in the same transaction in which it has written as many of them again."""
 
 
 @pytest.mark.parametrize("source", read_package(DEFAULT_FOLDER), ids=lambda each: each.module)
 def test_no_other_module_deletes_rows(source: Source) -> None:
-    """Code that wants rows gone asks for a removal, or nothing would record and finish it."""
+    """Code that deletes rows uses a removal; otherwise nothing would record and finish it."""
     calls = {
         ast.unparse(node.func)
         for node in ast.walk(source.tree)
@@ -83,7 +83,7 @@ def test_no_other_module_deletes_rows(source: Source) -> None:
 
 
 def rendered(rows: Removal) -> tuple[str, list[Any]]:
-    """The condition with double quotes."""
+    """The condition, with double quotes."""
     text, values = build_condition(rows).render(Quoted())
     return text, values
 
@@ -96,12 +96,12 @@ def chosen(table: str, columns: tuple[str, ...] = (), *values: tuple[Any, ...]) 
 
 
 def test_all_rows_of_an_account() -> None:
-    """Never another account's."""
+    """The condition never matches another account's rows."""
     assert rendered(chosen("roles")) == ('("account_id" = %s)', [7])
 
 
 def test_rows_that_a_full_refresh_did_not_bring() -> None:
-    """Nor any later load; rows before the bound were not looked at."""
+    """Later loads do not match either, nor do rows before the bound, which were not read."""
     unseen = Unseen(("a", "b"), "17.5", date(2024, 1, 1))
     text, parameters = rendered(replace(chosen("invoices"), unseen=unseen))
     assert '("_dlt_load_id" NOT IN (%s, %s))' in text
@@ -111,13 +111,13 @@ def test_rows_that_a_full_refresh_did_not_bring() -> None:
 
 
 def test_a_bound_does_not_matter_without_dates() -> None:
-    """Roles have none."""
+    """Roles have no dates."""
     unseen = Unseen((), "17.5", date(2024, 1, 1))
     assert rendered(replace(chosen("roles"), unseen=unseen))[1] == [7, "17.5"]
 
 
 def test_rows_by_id() -> None:
-    """As one list."""
+    """The ids are one list."""
     text, parameters = rendered(choose_by_id(INVOICES, 7, Reason.GONE, NOW, [3, 1]))
     assert '"id" IN (%s, %s)' in text
     assert parameters == [7, 1, 3]
@@ -132,7 +132,7 @@ def test_rows_by_several_columns() -> None:
 
 
 def test_every_history_is_keyed_by_account_and_id() -> None:
-    """What :func:`end_versions` relies on."""
+    """:func:`end_versions` relies on these keys."""
     keys = {endpoint.key for endpoint in ENDPOINTS if endpoint.may_have_history}
     assert keys == {(ACCOUNT_ID, "id")}
 
@@ -151,7 +151,7 @@ def test_every_history_is_keyed_by_account_and_id() -> None:
     ],
 )
 def test_the_guard(rows: int, total: int, limit: str, refused: bool) -> None:
-    """Refuses what is more than the limit and more than 25 rows."""
+    """The guard refuses a removal of more than the limit and more than 25 rows."""
     if not refused:
         guard(INVOICES, rows, total, Decimal(limit), "--deletes")
         return
@@ -177,7 +177,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wareh
 
 
 def remove(warehouse: Warehouse, *removals: Removal, keep_content: bool = True) -> None:
-    """All statements of some removals."""
+    """Execute all statements of *removals*."""
     with warehouse.sql() as sql:
         for removal in removals:
             for rows in iter_rows(sql, removal):
@@ -197,7 +197,7 @@ def kept(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
 
 
 def test_rows_leave_with_everything_below_them(warehouse: Warehouse) -> None:
-    """Lines, payments, messages and their recipients; other rows and accounts stay."""
+    """Lines, payments, messages and their recipients go; other rows and accounts stay."""
     remove(warehouse, gone(1, 3))
     assert ids(warehouse) == [(7, 2), (8, 1)]
     assert ids(warehouse, "invoices__line_items") == [(7, 20), (7, 21), (8, 10), (8, 11)]
@@ -209,7 +209,7 @@ def test_rows_leave_with_everything_below_them(warehouse: Warehouse) -> None:
 
 
 def test_rows_are_recorded_whole(warehouse: Warehouse) -> None:
-    """Lines included, every digit of an amount as text; twice removed, recorded once."""
+    """Lines are included, and amounts are exact text; a row removed twice is recorded once."""
     remove(warehouse, gone(1, 3), gone(1, 3))
     assert [(row["id"], row["parent_id"]) for row in kept(warehouse, "invoices")] == [
         (1, None),
@@ -234,7 +234,7 @@ def test_only_ids_are_recorded_when_asked(warehouse: Warehouse) -> None:
 
 
 def test_rows_are_counted_before_they_go(warehouse: Warehouse) -> None:
-    """However many portions it takes; a table that does not exist has none."""
+    """Rows are counted in any number of portions; a missing table has none."""
     with warehouse.sql() as sql:
         assert count_rows(sql, gone(*range(1, 1200))) == 3
         assert count_rows(sql, chosen("invoice_payments", ("invoice_id",), (1,), (2,))) == 2
@@ -243,7 +243,7 @@ def test_rows_are_counted_before_they_go(warehouse: Warehouse) -> None:
 
 
 def test_what_is_back_is_marked(warehouse: Warehouse) -> None:
-    """Only rows that are in their table again, only of tables that are asked about."""
+    """Only rows that are in their table again are marked, and only in the tables asked for."""
     remove(warehouse, gone(1, 2))
     with warehouse.sql() as sql:
         sql.insert("invoices", [{"account_id": 7, "id": 2, "_dlt_id": "x", "_dlt_load_id": "y"}])
@@ -257,7 +257,7 @@ def test_what_is_back_is_marked(warehouse: Warehouse) -> None:
 
 
 def test_an_id_below_two_parents_is_two_rows(warehouse: Warehouse) -> None:
-    """The same person below two managers: only the row that is back is marked."""
+    """If two parents share the id, only the row that is back is marked."""
     with warehouse.sql() as sql:
         row = {"account_id": 7, "invoice_id": 2, "id": 91, "_dlt_id": "x", "_dlt_load_id": "y"}
         sql.insert("invoice_payments", [row])
@@ -270,7 +270,7 @@ def test_an_id_below_two_parents_is_two_rows(warehouse: Warehouse) -> None:
 
 
 def test_each_removal_of_a_row_is_recorded(warehouse: Warehouse) -> None:
-    """It goes, comes back and goes again: two removals, the first of which was undone."""
+    """A row that goes, returns and goes again has two records, the first marked as restored."""
     row = {"account_id": 7, "id": 3, "_dlt_id": "x", "_dlt_load_id": "y"}
     remove(warehouse, gone(3))
     with warehouse.sql() as sql:
@@ -283,7 +283,7 @@ def test_each_removal_of_a_row_is_recorded(warehouse: Warehouse) -> None:
 
 
 def test_records_are_forgotten_after_a_while(warehouse: Warehouse) -> None:
-    """None keeps them."""
+    """With None, records are kept forever."""
     for number, days in ((3, 10), (1, 1)):
         remove(warehouse, replace(gone(number), detected_at=NOW - timedelta(days=days)))
     with warehouse.sql() as sql:
@@ -294,7 +294,7 @@ def test_records_are_forgotten_after_a_while(warehouse: Warehouse) -> None:
 
 
 def test_versions_of_rows_that_are_gone_are_closed(warehouse: Warehouse) -> None:
-    """By the removal itself; those of other rows stay open, and a closed one keeps its end."""
+    """The removal itself closes them; other rows' versions stay, and a closed one keeps its end."""
     table = TableHistory(PROJECTS).table
     remove(warehouse, choose_by_id(PROJECTS, 7, Reason.GONE, NOW, [1]))
     with warehouse.sql() as sql:
@@ -305,7 +305,7 @@ def test_versions_of_rows_that_are_gone_are_closed(warehouse: Warehouse) -> None
 
 
 def test_rows_without_a_parent_are_found(warehouse: Warehouse) -> None:
-    """By the ids of the parents that are missing, and counted, elements of arrays too."""
+    """They are found by the ids of missing parents, and counted, with elements of arrays."""
     with warehouse.sql() as sql:
         assert find_missing_parents(sql, PAYMENTS, 7) == []
         sql.delete("invoices", OneOf("id", [1]))

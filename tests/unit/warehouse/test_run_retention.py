@@ -1,4 +1,4 @@
-"""Which rows about runs, loads and states leave the warehouse, and which stay. No Harvest."""
+"""Which rows about runs, loads and states are deleted, and which stay, without Harvest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    """Made-up rows, and our own tables without any."""
+    """A warehouse with made-up rows, and our own tables with the first runs."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))
     made = open_warehouse(tmp_path / "harvest_data.duckdb")
     fill(made)
@@ -73,7 +73,7 @@ def age_loads(warehouse: Warehouse, at: datetime) -> None:
 
 
 def test_old_runs_leave_but_those_that_tell_something(warehouse: Warehouse) -> None:
-    """The last that read each table, the last with rows, the last of all; all of the last days."""
+    """The last run per table, the last with rows, the last of all, and all recent runs stay."""
     rows = [
         run("1", 250, clients=7, users=8),
         run("2", 240, clients=7),
@@ -90,7 +90,7 @@ def test_old_runs_leave_but_those_that_tell_something(warehouse: Warehouse) -> N
 
 @pytest.mark.rare
 def test_old_verifications_leave_but_the_last(warehouse: Warehouse) -> None:
-    """And the last that found everything equal."""
+    """The last one that found everything equal stays too."""
     rows = [verification("1", 200), verification("2", 150, "differs"), verification("3", 100, "x")]
     add(warehouse, VERIFY_RUNS, *rows)
     forget_old_runs(warehouse, 90, now=NOW + 10 * DAY)
@@ -99,7 +99,7 @@ def test_old_verifications_leave_but_the_last(warehouse: Warehouse) -> None:
 
 @pytest.mark.rare
 def test_it_is_done_once_a_week(warehouse: Warehouse) -> None:
-    """The working folder remembers when; and a clock that is ahead once deletes nothing."""
+    """The working folder stores the time; one run with a clock ahead deletes nothing."""
     add(warehouse, SYNC_RUNS, run("1", 5, clients=7), run("2", 0, clients=7))
     forget_old_runs(warehouse, 90, now=NOW + 3650 * DAY)
     assert ids(warehouse, SYNC_RUNS) == ["0", "1", "2", "z"]
@@ -113,7 +113,7 @@ def test_it_is_done_once_a_week(warehouse: Warehouse) -> None:
 
 
 def test_a_load_stays_as_long_as_a_row_names_it(warehouse: Warehouse) -> None:
-    """Of a table, a history, or a state; others leave, but for the newest and other sources'."""
+    """Tables, histories and states name loads; of the rest, the newest and other sources' stay."""
     named = set(ids(warehouse, "invoices", LOAD_ID) + ids(warehouse, SYNC_RUNS, LOAD_ID))
     named |= set(
         ids(warehouse, "_dlt_pipeline_state", LOAD_ID) + ids(warehouse, VERIFY_RUNS, LOAD_ID)
@@ -139,7 +139,7 @@ def test_a_load_stays_as_long_as_a_row_names_it(warehouse: Warehouse) -> None:
 
 
 def test_the_newest_states_stay_and_restore_a_new_folder(warehouse: Warehouse) -> None:
-    """Whatever their age: the state is what a run on another machine goes on from."""
+    """They stay at any age: a run on another machine continues from the state."""
     pipeline = warehouse.pipeline
     for at in range(15):
         warehouse.write_state(lambda state, at=at: state.update(tried=at))  # type: ignore[misc]
@@ -168,7 +168,7 @@ def test_states_of_both_orders_and_of_each_schema_stay() -> None:
 
 @pytest.mark.rare
 def test_what_stopped_is_done_by_the_next_run(warehouse: Warehouse) -> None:
-    """Nothing is noted as done before it is."""
+    """Nothing is recorded as done before it is done."""
     add(warehouse, SYNC_RUNS, run("1", 200, clients=7))
     rename(warehouse, VERIFY_RUNS, "away")
     with pytest.raises(DestinationError, match="verify_runs"):

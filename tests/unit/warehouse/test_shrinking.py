@@ -1,4 +1,4 @@
-"""Giving room in a DuckDB file back to the disk."""
+"""Returning free space in a DuckDB file to the disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOTS = """
     SELECT sum("count") FROM pragma_storage_info('harvest.t')
     WHERE column_id = 0 AND segment_type <> 'VALIDITY' GROUP BY row_group_id ORDER BY row_group_id
 """
-"""Rows of each group, deleted ones included."""
+"""The number of rows in each group, deleted rows included."""
 IRREGULAR = (96_000, 100_000, 84_000, 100_000, 20_000)
 CONTENT = "SELECT count(*), sum(hash(t)::HUGEINT), count(DISTINCT id) FROM {} AS t"
 
@@ -36,14 +36,14 @@ def _worth_little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def describe(path: Path, *tables: str) -> list[Any]:
-    """What is in the file."""
+    """The content of the file."""
     with duckdb.connect(str(path), read_only=True) as connection:
         found: list[Any] = connection.execute(OBJECTS).fetchall()
         return [*found, *(connection.execute(CONTENT.format(t)).fetchall() for t in tables)]
 
 
 def test_free_room_is_given_back(tmp_path: Path) -> None:
-    """The file is little larger than its rows; rows, comments, views and indexes are the same."""
+    """The file is hardly larger than its rows; rows, comments, views and indexes are unchanged."""
     path, tables = tmp_path / "a.duckdb", ("harvest.t", "own.first")
     file = build(
         path,
@@ -64,7 +64,7 @@ def test_free_room_is_given_back(tmp_path: Path) -> None:
 
 
 def fill(path: Path, rows: int, *, first: int = 0) -> None:
-    """Add so many rows to a table, as a group of their own."""
+    """Add *rows* rows to a table, as a separate group."""
     with duckdb.connect(str(path)) as connection:
         connection.execute(
             "CREATE SCHEMA IF NOT EXISTS harvest; SET enable_progress_bar = false;"
@@ -75,7 +75,7 @@ def fill(path: Path, rows: int, *, first: int = 0) -> None:
 
 
 def delete(file: DuckDBFile, where: str, then: str = "") -> None:
-    """Delete rows as a large load does."""
+    """Delete rows like a large load."""
     with file.writing_much(), file.held(""), file.open("") as connection:
         connection.execute(
             f"BEGIN; DELETE FROM harvest.t WHERE {where}; {then}; COMMIT; CHECKPOINT"
@@ -88,7 +88,7 @@ def read_slots(path: Path) -> list[int]:
 
 
 def test_a_large_load_writes_only_what_has_changed(tmp_path: Path) -> None:
-    """DuckDB would write groups once more that fit into fewer, whatever their number."""
+    """DuckDB would rewrite any number of groups that fit into fewer."""
     path = tmp_path / "a.duckdb"
     for number, rows in enumerate(IRREGULAR):
         fill(path, rows, first=sum(IRREGULAR[:number]))
@@ -98,7 +98,7 @@ def test_a_large_load_writes_only_what_has_changed(tmp_path: Path) -> None:
 
 
 def test_the_few_rows_of_each_run_are_joined(tmp_path: Path) -> None:
-    """By themselves they would fill a block; and no run writes many groups again."""
+    """Alone they would fill a block each; yet no run rewrites many groups."""
     path = tmp_path / "a.duckdb"
     for number in range(5):
         fill(path, 60_000, first=number * 60_000)
@@ -109,7 +109,7 @@ def test_the_few_rows_of_each_run_are_joined(tmp_path: Path) -> None:
 
 
 def test_room_of_deleted_rows_is_given_back(tmp_path: Path) -> None:
-    """Half of the rows of each group are gone, and no block is free."""
+    """Half of each group's rows are deleted, but no block is free."""
     path = tmp_path / "a.duckdb"
     fill(path, 400_000)
     file = file_at(path)
@@ -123,7 +123,7 @@ def test_room_of_deleted_rows_is_given_back(tmp_path: Path) -> None:
 
 
 def test_the_last_rows_of_a_table_are_moved_first() -> None:
-    """Once the rows of a group were moved, DuckDB may give its ids to those of later ones."""
+    """Once a group's rows are moved, DuckDB may give their row ids to later rows."""
     sparse = {"last_block": 1, "blocks": 9, "rows": 50_000}
     first, second, third = (
         Group("t", first_row=at, last_row=at + 99, **sparse) for at in (0, 100, 200)
@@ -134,7 +134,7 @@ def test_the_last_rows_of_a_table_are_moved_first() -> None:
 
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_rows_behind_groups_that_are_gone_are_found(tmp_path: Path, is_ours: bool) -> None:
-    """In a file that DuckDB 2 made for itself, row ids stay as they are when groups go."""
+    """In a file of DuckDB 2's own format, row ids stay unchanged when groups are removed."""
     path = tmp_path / "a.duckdb"
     file = file_at(path)
     if is_ours:
@@ -163,7 +163,7 @@ def test_rows_behind_groups_that_are_gone_are_found(tmp_path: Path, is_ours: boo
     ],
 )
 def test_what_cannot_be_moved_stays(tmp_path: Path, made: str) -> None:
-    """A table of another schema, and one with keys, which DuckDB would find twice."""
+    """A table of another schema stays; so does one with keys, which DuckDB would find twice."""
     path = tmp_path / "a.duckdb"
     file, table = build(path, made), "own.t" if "own" in made else "harvest.t"
     before, content = describe(path, table), path.read_bytes()

@@ -1,4 +1,4 @@
-"""Our statements: how they are spelled, and what they do in a real DuckDB."""
+"""Our statements: how they are written, and what they do in a real DuckDB."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RUNNERS = frozenset(
     ids=lambda source: source.module,
 )
 def test_no_other_module_runs_statements(source: Source) -> None:
-    """Statements on our tables are run in one module, those of dlt's own work in three."""
+    """One module runs statements on our tables, and three run those of dlt's own work."""
     methods = {node.attr for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
     assert not methods & {"execute_sql", "execute_query", "make_qualified_table_name"}
 
@@ -101,7 +101,7 @@ def ids(sql: Sql, where: Condition = EVERY_ROW) -> list[int]:
 
 
 def test_rows_come_under_our_names(sql: Sql) -> None:
-    """All columns of dlt's schema under its names for them; values are exact."""
+    """All columns of dlt's schema come under its names; values are exact."""
     (row,) = sql.select("order", Equals("id", 3))
     assert row.keys() == set(sql.columns_of("order"))
     assert row["amount"] == Decimal("3.000000003")
@@ -109,13 +109,13 @@ def test_rows_come_under_our_names(sql: Sql) -> None:
 
 
 def test_rows_are_ordered_when_asked(sql: Sql) -> None:
-    """By columns, ascending."""
+    """The order is by columns, ascending."""
     rows = sql.select("order__lines", EVERY_ROW, ("n", "_dlt_root_id"), ("n",))
     assert [row["n"] for row in rows] == sorted(row["n"] for row in rows)
 
 
 def test_many_rows_are_iterated(sql: Sql) -> None:
-    """In the order of the columns named."""
+    """The values are in the order of the named columns."""
     found = list(sql.iter_values("order", EVERY_ROW, ("paid", "id")))
     assert sorted(found) == sorted((number % 2 == 0, number) for number in range(1, 6))
 
@@ -125,7 +125,7 @@ DIGESTED = ("id", "from", "amount", "paid", "at")
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
 def test_a_digest_changes_with_any_value(sql: Sql, dialect: str) -> None:
-    """A null is another value than an empty text; what is not digested does not count."""
+    """A null differs from an empty text; columns that are not digested do not count."""
     object.__setattr__(sql, "dialect", replace(sql.dialect, name=dialect))
 
     def digests() -> dict[int, tuple[int, int]]:
@@ -169,7 +169,7 @@ def test_a_page_has_the_digests_of_the_rows_that_came_of_it(sql: Sql, dialect: s
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
 def test_keys_come_as_numbers_and_days(sql: Sql, dialect: str) -> None:
-    """Whether the driver has Arrow or rows; none are none."""
+    """This holds for drivers with Arrow and with rows, and for no rows."""
     object.__setattr__(sql, "dialect", replace(sql.dialect, name=dialect))
     keys = select_keys(sql, "order", EVERY_ROW, "from").sort_by("id").to_pylist()
     assert keys == [{"id": each["id"], "day": each["from"]} for each in ORDERS]
@@ -184,7 +184,7 @@ def test_keys_come_as_numbers_and_days(sql: Sql, dialect: str) -> None:
 
 
 def test_counts(sql: Sql) -> None:
-    """All, by condition, and by the values of a column."""
+    """All rows are counted, by condition, and by the values of a column."""
     assert sql.count("order") == 5
     assert sql.count("order", Equals("paid", True)) == 2
     assert sql.count_by("order", EVERY_ROW, "paid") == {True: 2, False: 3}
@@ -208,12 +208,12 @@ def test_counts(sql: Sql) -> None:
     ids=str,
 )
 def test_which_rows_fulfil_a_condition(sql: Sql, where: Condition, found: list[int]) -> None:
-    """As DuckDB understands it."""
+    """The rows are those that DuckDB finds."""
     assert ids(sql, where) == found
 
 
 def test_updates_and_deletions_keep_to_their_rows(sql: Sql) -> None:
-    """The other rows stay as they were."""
+    """The other rows are unchanged."""
     sql.update("order", {"from": None, "paid": None}, Equals("id", 1))
     assert ids(sql, Equals("from", None)) == [1]
     sql.assign("order", "from", "id", {1: date(2001, 1, 1), 2: date(2002, 2, 2)})
@@ -233,7 +233,7 @@ def test_an_insert_takes_objects_as_json(sql: Sql) -> None:
 
 
 def test_a_failed_transaction_changes_nothing(pipeline: dlt.Pipeline) -> None:
-    """What happened before the error is undone."""
+    """Statements before the error are undone."""
 
     def fail(sql: Sql) -> None:
         with sql.transaction():
@@ -248,7 +248,7 @@ def test_a_failed_transaction_changes_nothing(pipeline: dlt.Pipeline) -> None:
 
 
 def test_comments_are_taken_word_for_word(sql: Sql) -> None:
-    """Quotes, marks, backslashes and braces included."""
+    """They may contain quotes, placeholders, backslashes and braces."""
     text = 'It\'s 100 % "quoted", {braced}; \\n and é'
     sql.set_comments("order", {"": text, "from": text})
     for view, name in (("columns", "column_name = 'from'"), ("tables", "table_name = 'order'")):

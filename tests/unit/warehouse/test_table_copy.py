@@ -1,4 +1,4 @@
-"""Which rows of a table a reread concerns."""
+"""Which rows of a table a reread affects."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ class Plain:
 def test_a_part_is_its_window_and_its_filter(
     parts: list[Slice], condition: str, values: list[object]
 ) -> None:
-    """Not every row of the window: a project of a year is a small part of that year."""
+    """A project's part of a year is far smaller than all rows of that year."""
     copy = TableCopy(cast("Warehouse", None), BY_NAME["time_entries"], 1)
     assert copy.condition_of(parts, COLUMNS).render(Plain()) == (condition, values)

@@ -1,4 +1,4 @@
-"""Where the tables go: names, identities, the default file."""
+"""Where the tables are stored: names, identities, the default file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make_warehouse(name: str, dataset: str = "harvest") -> None:
-    """A DuckDB file that dlt once loaded *dataset* into."""
+    """A DuckDB file into which dlt has loaded *dataset*."""
     with duckdb.connect(name) as connection:
         connection.execute(f'CREATE SCHEMA "{dataset}"')
         connection.execute(
@@ -34,14 +34,14 @@ def build(database: str | None = None, dataset: str = "harvest") -> Target:
 
 
 def test_databases_have_schemas_of_their_own() -> None:
-    """PostgreSQL keeps every name with pg_; in DuckDB only two names are taken."""
+    """PostgreSQL reserves every name with pg_; DuckDB reserves only two names."""
     assert build_target("duckdb", "a.duckdb", "pg_harvest", "harvest").dataset == "pg_harvest"
     with pytest.raises(ConfigError, match="schema of postgres's own"):
         build_target("postgres", None, "PG_harvest", "harvest")
 
 
 def test_the_default_file(folder: Path) -> None:
-    """It is in the current folder, and choosing it makes no file."""
+    """It is in the current folder, and choosing it creates no file."""
     target = build()
     assert (target.database, target.warnings) == (Path(DATABASE), ())
     assert str(target) == DATABASE
@@ -49,7 +49,7 @@ def test_the_default_file(folder: Path) -> None:
 
 
 def test_an_earlier_warehouse_is_chosen() -> None:
-    """Only when it holds this dataset and the default is absent; the warning names both files."""
+    """It must contain this dataset, and no default file may exist; the warning names both."""
     make_warehouse(EARLIER_DATABASE)
     target = build()
     assert target.database == Path(EARLIER_DATABASE)
@@ -62,26 +62,26 @@ def test_an_earlier_warehouse_is_chosen() -> None:
 
 
 def test_the_datasets_case_does_not_matter() -> None:
-    """dlt makes ``harvest`` of ``Harvest``, and so does DuckDB."""
+    """dlt and DuckDB both treat ``Harvest`` as ``harvest``."""
     make_warehouse(EARLIER_DATABASE)
     assert build(dataset="HARVEST").database == Path(EARLIER_DATABASE)
 
 
 @pytest.mark.parametrize("content", [b"", b"DUCK", b"Some text that is no database at all."])
 def test_a_file_of_another_kind_is_no_warehouse(content: bytes) -> None:
-    """Another file with the earlier name is left alone."""
+    """Another file with the earlier name is ignored."""
     Path(EARLIER_DATABASE).write_bytes(content)
     assert build().database == Path(DATABASE)
 
 
 def test_an_empty_database_is_no_warehouse() -> None:
-    """``dlt.attach("harvest")`` leaves one behind."""
+    """``dlt.attach("harvest")`` leaves an empty database."""
     duckdb.connect(EARLIER_DATABASE).close()
     assert build().database == Path(DATABASE)
 
 
 def test_a_named_file_is_taken_as_it_is() -> None:
-    """An earlier warehouse beside it changes nothing."""
+    """An earlier warehouse beside it is ignored."""
     make_warehouse(EARLIER_DATABASE)
     target = build("mine.duckdb")
     assert (target.database, target.warnings) == (Path("mine.duckdb"), ())
@@ -104,14 +104,14 @@ def test_a_collision_is_warned_of(database: str | None, dataset: str, catalog: s
 
 
 def test_a_file_needs_duckdb() -> None:
-    """``--database`` with another destination is refused, and says where credentials go."""
+    """``--database`` with another destination is refused, with the place for credentials."""
     with pytest.raises(ConfigError, match=r"secrets\.toml"):
         build_target("postgres", "x.duckdb", "harvest", "harvest")
     assert build_target("postgres", None, "harvest", "harvest").database is None
 
 
 def test_targets_with_one_identity_share_cursors() -> None:
-    """The same file by a relative and a whole path is one; dataset and destination tell apart."""
+    """A relative and an absolute path to one file are equal; dataset and destination differ."""
     assert build("a.duckdb").identity == build(str(Path("a.duckdb").absolute())).identity
     others = {
         build("a.duckdb").identity,
@@ -133,6 +133,6 @@ def test_targets_with_one_identity_share_cursors() -> None:
     ],
 )
 def test_objects_in_place_of_names_are_refused(given: Any, says: str) -> None:
-    """As dlt's own destinations and pipelines, which dlt takes where we take names."""
+    """For example dlt's own destinations and pipelines, which dlt accepts in place of names."""
     with pytest.raises(ConfigError, match=says):
         build_target(*given)

@@ -1,4 +1,4 @@
-"""Loading where DuckDB may have less memory than a merge needs, and reading in little."""
+"""Loading where DuckDB may have too little memory for a merge, and reading in little memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from harvest_source.warehouse.warehouse import Warehouse
 
 ROWS = 1_000_000
 STEP = 300
-"""Every so many rows change: few, and in every part of the table."""
+"""One row in so many changes: few rows, but in every part of the table."""
 BOUND = 9 * 1024 * 1024
 
 
 def build_source(rows: pa.Table) -> Any:
-    """A source of one table."""
+    """A source with one table."""
 
     @dlt.source(name="harvest")
     def source() -> Any:
@@ -42,9 +42,9 @@ def test_rows_of_every_part_of_a_table_are_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: str
 ) -> None:
     """
-    DuckDB needs 16 KB for each 2,048 rows of which one goes, and does not undo what did not fit.
+    A merge succeeds although DuckDB needs 16 KB for each 2,048 rows of which one is deleted.
 
-    dlt tries again, and DuckDB refuses: it takes the rows for those of another deletion.
+    DuckDB does not undo what did not fit, and refuses dlt's retry as a conflicting deletion.
     """
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
@@ -74,7 +74,7 @@ def test_rows_of_every_part_of_a_table_are_replaced(
 def test_digests_of_scattered_rows_keep_little_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thread_bytes: int, fits: bool
 ) -> None:
-    """Few rows of all parts of a table are found in little memory, or with all that there is."""
+    """A few rows in all parts of a table are read in little memory, or else with all of it."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
@@ -109,7 +109,7 @@ class Counted(Sql):
 def test_a_read_that_fails_for_another_reason_fails_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More memory would not help, and the error is the first one. The limit is as it was."""
+    """More memory would not help, so the first error is raised, and the limit is restored."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     warehouse = Warehouse(build_target("duckdb", tmp_path / "data.duckdb", "harvest", "tight"))
