@@ -1,4 +1,4 @@
-"""What tests without a server share: a configuration that holds only what the test sets."""
+"""Shared by tests without a server: a configuration with only what the test sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
     """
     Set keys of ``[sources.harvest]``, or of a profile: ``configure("work", account_id="2")``.
 
-    Nothing else is configured: no setting, keyring or vault of this machine counts.
+    Nothing else is configured: this machine's settings, keyring and vault are not used.
     """
     for name in os.environ:
         if name.startswith("SOURCES__"):

@@ -1,4 +1,4 @@
-"""Jobs on threads: every result arrives, in each job's order, and closing ends the jobs."""
+"""Jobs on threads: every result arrives in its job's order, and closing ends the jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def count_up(most: int, emit: Callable[[tuple[int, int]], None]) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 5])
 @pytest.mark.parametrize("waiting", [1, 100])
 def test_everything_arrives_in_each_jobs_order(workers: int, waiting: int) -> None:
-    """Jobs overtake each other; what one emits does not."""
+    """Jobs may overtake each other; the results of one job do not."""
     jobs = [3, 1, 0, 40, 7]
     found = list(gather(count_up, jobs, workers=workers, waiting=waiting))
     for most in jobs:
@@ -70,7 +70,7 @@ def test_a_job_that_is_ahead_waits_and_ends_when_the_stream_is_closed() -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
-    """The items that a job returns are worked on too, and so on."""
+    """Items that a job returns are processed too, recursively."""
 
     def work(number: int, emit: Callable[[int], None]) -> list[int] | None:
         emit(number)
@@ -81,7 +81,7 @@ def test_a_job_may_turn_out_to_be_several(workers: int) -> None:
 
 
 def test_further_items_begin_while_nothing_is_consumed() -> None:
-    """The loop that iterates may be busy for long."""
+    """The consuming loop may be busy for long."""
     began = threading.Event()
 
     def work(number: int, emit: Callable[[int], None]) -> list[int]:
@@ -97,7 +97,7 @@ def test_further_items_begin_while_nothing_is_consumed() -> None:
 
 
 def test_a_further_item_may_end_before_the_one_that_it_came_from() -> None:
-    """The results of the others still arrive."""
+    """The other items' results still arrive."""
     taken = threading.Event()
 
     class Several(list[int]):
@@ -119,7 +119,7 @@ def test_a_further_item_may_end_before_the_one_that_it_came_from() -> None:
 
 
 def test_as_many_threads_are_busy_as_there_are_processors() -> None:
-    """And two at least: one that decodes, and the one that loads."""
+    """At least two threads may be busy: one that decodes, and the one that loads."""
     share, most = processor_share(), max(2, read_processors())
     with ExitStack() as busy:
         for _ in range(most):
@@ -130,7 +130,7 @@ def test_as_many_threads_are_busy_as_there_are_processors() -> None:
 
 
 def test_a_silence_is_yielded() -> None:
-    """While no result comes, the loop that iterates still gets its turn."""
+    """While no result arrives, the consuming loop still gets its turn."""
     go_on = threading.Event()
 
     def work(number: int, emit: Callable[[int], None]) -> None:
@@ -147,19 +147,19 @@ def test_a_silence_is_yielded() -> None:
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 5))
 def test_results_come_in_order(items: list[int], workers: int) -> None:
-    """In the order of the items, whichever was ready first."""
+    """Results have the order of the items, whichever was ready first."""
     assert list(in_parallel(str, items, workers=workers)) == [str(item) for item in items]
 
 
 @pytest.mark.parametrize("items", [[], [1], (1,)])
 def test_no_thread_is_started_for_a_single_item(items: Sequence[int]) -> None:
-    """Most lists of questions have one."""
+    """Most lists of questions have one item."""
     threads = in_parallel(lambda _: threading.current_thread(), items, workers=8)
     assert {*threads} <= {threading.main_thread()}
 
 
 def test_the_first_failure_is_raised_in_its_place() -> None:
-    """What came before it is delivered; nothing after it is."""
+    """Results before the failure are delivered, and none after it."""
     results = in_parallel(lambda n: 1 // n, [1, 1, 0, 1], workers=2)
     assert [next(results), next(results)] == [1, 1]
     with pytest.raises(ZeroDivisionError):
@@ -167,7 +167,7 @@ def test_the_first_failure_is_raised_in_its_place() -> None:
 
 
 def test_a_task_runs_beside_the_block() -> None:
-    """The block goes on while the task runs, and gets its result."""
+    """The block continues while the task runs, and gets its result."""
     go_on = threading.Event()
 
     def task(_: Callable[[], bool]) -> str:
@@ -199,7 +199,7 @@ def test_a_task_learns_that_its_block_was_left() -> None:
 
 
 def test_an_error_of_a_task_is_raised_where_its_result_is_taken() -> None:
-    """Not in the block, which may never ask for the result."""
+    """It is not raised in the block, which may never ask for the result."""
 
     def task(_: Callable[[], bool]) -> None:
         raise LookupError

@@ -1,4 +1,4 @@
-"""Files of a Delta table that are exchanged in one commit, in a folder of this test."""
+"""Files of a Delta table that are exchanged in one commit, in the test's folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def build_rows(first: int, last: int, name: str = "old") -> pa.Table:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A table of two files: three parts of rows, and ten rows."""
+    """A table of two files: one with three parts of rows, one with ten rows."""
     folder = tmp_path / "a table"
     deltalake.write_deltalake(folder, build_rows(0, 3 * PART))
     deltalake.write_deltalake(folder, build_rows(3 * PART, 3 * PART + 10), mode="append")
@@ -52,7 +52,7 @@ def read_names(table: DeltaTable) -> dict[int, str]:
 
 
 def test_rows_go_from_every_part_and_files_without_them_stay(folder: Path) -> None:
-    """First and last rows of parts, too; a file in which nothing changes is not written anew."""
+    """The rows include first and last ones of parts; an unchanged file is not rewritten."""
     table = open_table(folder)
     untouched = {each for each in table.files if pq.read_metadata(each).num_rows == 10}
     changed = [0, PART - 1, PART, 2 * PART + 5, 3 * PART - 1]
@@ -66,7 +66,7 @@ def test_rows_go_from_every_part_and_files_without_them_stay(folder: Path) -> No
 
 
 def test_every_row_of_a_file_can_go(folder: Path) -> None:
-    """And of all files, so that nothing is left."""
+    """So can every row of all files."""
     table = open_table(folder)
     table.replace(build_rows(3 * PART, 3 * PART + 10).select(["id"]), None)
     assert [pq.read_metadata(each).num_rows for each in table.files] == [3 * PART]
@@ -75,7 +75,7 @@ def test_every_row_of_a_file_can_go(folder: Path) -> None:
 
 
 def test_a_table_that_another_process_changed_is_refused(folder: Path) -> None:
-    """The rows that were looked at may not be those there. Its files may be a commit's."""
+    """The rows read may be outdated. The files stay, because a commit may refer to them."""
     here, other = open_table(folder), open_table(folder)
     other.replace(None, build_rows(-5, 0))
     files = {*folder.glob("*.parquet")}
@@ -86,7 +86,7 @@ def test_a_table_that_another_process_changed_is_refused(folder: Path) -> None:
 
 
 def test_a_change_that_is_not_committed_leaves_no_file(folder: Path) -> None:
-    """As where a file cannot be read."""
+    """For example, if a file cannot be read."""
     table = open_table(folder)
     files, rows = {*folder.glob("*.parquet")}, build_rows(0, 9 * PART)
     with FileExchange(table._table, table.file_system, rows.schema) as exchange:
@@ -97,7 +97,7 @@ def test_a_change_that_is_not_committed_leaves_no_file(folder: Path) -> None:
 
 @contextmanager
 def short_files(size: int) -> Iterator[None]:
-    """Let no file of this process become longer: as on a full disk, to write more fails."""
+    """Limit the size of this process's files, so that writing more fails as on a full disk."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -109,7 +109,7 @@ def short_files(size: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("size", [0, 1_000, 60_000])
 def test_files_that_do_not_fit_the_disk_leave_it(folder: Path, size: int) -> None:
-    """Each further try would leave one more. The error is the disk's."""
+    """Otherwise each retry would leave one more file. The error is the disk's."""
     table, files = open_table(folder), {*folder.glob("*.parquet")}
     with short_files(size), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
         table.replace(pa.table({"id": [1]}), build_rows(1, 2, "new"))
@@ -118,7 +118,7 @@ def test_files_that_do_not_fit_the_disk_leave_it(folder: Path, size: int) -> Non
 
 
 def test_rules_of_others_are_left_to_deltalake(folder: Path) -> None:
-    """Constraints are checked, and a feed of changes has the rows that changed."""
+    """deltalake checks constraints, and writes changed rows into a change data feed."""
     table: Any = deltalake.DeltaTable(folder)
     assert can_exchange(table)
     table.alter.add_constraint({"known": "name <> 'bad'"})
@@ -130,7 +130,7 @@ def test_rules_of_others_are_left_to_deltalake(folder: Path) -> None:
 
 
 def test_files_with_other_names_are_left_to_deltalake(folder: Path) -> None:
-    """Under a name that the log has encoded, a removed file would stay."""
+    """If the log encodes a file's name, the removed file would stay."""
     pq.write_table(build_rows(-5, 0), folder / "a b.parquet")
     table: Any = deltalake.DeltaTable(folder)
     size = (folder / "a b.parquet").stat().st_size
@@ -142,7 +142,7 @@ def test_files_with_other_names_are_left_to_deltalake(folder: Path) -> None:
 
 
 def test_a_feed_of_changes_is_written(tmp_path: Path) -> None:
-    """Exchanged files alone would say that every row of them had changed."""
+    """With exchanged files alone, the feed would report every row in them as changed."""
     feed = {"delta.enableChangeDataFeed": "true"}
     deltalake.write_deltalake(tmp_path / "fed", build_rows(0, 10), configuration=feed)
     open_table(tmp_path / "fed").replace(pa.table({"id": [1]}), build_rows(1, 2, "new"))
@@ -151,7 +151,7 @@ def test_a_feed_of_changes_is_written(tmp_path: Path) -> None:
 
 
 def test_bounds_are_those_of_the_rows(tmp_path: Path) -> None:
-    """Exact or none: by wrong ones a reader would pass over rows. Years like 201 are dated so."""
+    """Bounds are exact or absent: wrong ones hide rows. Years like 201 have exact ones too."""
     rows = pa.table(
         {
             "id": [3, 1, None],
@@ -176,7 +176,7 @@ def test_bounds_are_those_of_the_rows(tmp_path: Path) -> None:
 
 
 def test_deltalake_finds_rows_by_the_bounds(folder: Path) -> None:
-    """It reads the log that was written, and passes over files that cannot have the rows."""
+    """It reads the log that we wrote, and skips files that cannot contain the rows."""
     open_table(folder).replace(pa.table({"id": [7]}), build_rows(7, 8, "new"))
     query = deltalake.QueryBuilder().register("rows", deltalake.DeltaTable(folder))
     found = pa.table(query.execute("SELECT name FROM rows WHERE id = 7").read_all())

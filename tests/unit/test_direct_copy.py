@@ -1,4 +1,4 @@
-"""Copying the rows of a package straight into their table, where all of them are new."""
+"""Copying a package's rows directly into their table, if all of them are new."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HINTS: dict[str, Any] = {"primary_key": "id", "columns": {"moment": {"dedup_sort
 
 
 class Loads:
-    """A pipeline whose staging tables keep what the last load brought there."""
+    """A pipeline whose staging tables keep what the last load wrote."""
 
     def __init__(self, folder: Path) -> None:
         self.database = folder / "other.duckdb"
@@ -31,7 +31,7 @@ class Loads:
         )
 
     def extract(self, *tables: pa.Table, **hints: Any) -> None:
-        """A package of *tables*, as many files of one table."""
+        """Extract a package of *tables*, as several files of one table."""
 
         @dlt.resource(name="t", write_disposition="merge", **{**HINTS, **hints})
         def rows() -> Iterator[pa.Table]:
@@ -54,7 +54,7 @@ class Loads:
         return int(rows)
 
     def assert_rows(self, *, rows: int = ROWS, at: int, changed: int | None = None) -> None:
-        """*rows* of different keys; those that *changed*, or all, are of the moment *at*."""
+        """Check *rows* distinct keys, of which *changed*, or all, have the moment *at*."""
         found = self.sql(
             f"SELECT count(*), count(DISTINCT id), count_if(moment = {at}) FROM data.t"
         )
@@ -72,7 +72,7 @@ def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loads:
 
 
 def test_new_rows_pass_by_the_staging_table(loads: Loads) -> None:
-    """In a first load, and in one that brings other keys."""
+    """They do so in a first load, and in a load of other keys."""
     loads.load(rows_of(1))
     loads.load(rows_of(1, start=ROWS))
     assert loads.staged == 0
@@ -80,7 +80,7 @@ def test_new_rows_pass_by_the_staging_table(loads: Loads) -> None:
 
 
 def test_new_rows_pass_by_the_log(loads: Loads) -> None:
-    """They are written once, into the file; other changes are logged as dlt has it."""
+    """They are written once, into the file; other changes are logged as in dlt."""
     loads.load(rows_of(1))
     with duckdb.connect(str(loads.database)) as other:
         loads.load(rows_of(1, start=ROWS, count=120_000))
@@ -93,7 +93,7 @@ def test_new_rows_pass_by_the_log(loads: Loads) -> None:
 
 
 def test_rows_with_a_known_key_are_merged(loads: Loads) -> None:
-    """One is enough: the others may be new."""
+    """One such row is enough, even if the others are new."""
     loads.load(rows_of(1))
     loads.load(rows_of(2, start=ROWS - 1))
     assert loads.staged == ROWS
@@ -101,7 +101,7 @@ def test_rows_with_a_known_key_are_merged(loads: Loads) -> None:
 
 
 def test_of_a_key_that_comes_twice_the_newest_stays(loads: Loads) -> None:
-    """dlt finds it in the staging table."""
+    """dlt finds the newest row in the staging table."""
     loads.load(pa.concat_tables([rows_of(2), rows_of(1, count=1)]))
     assert loads.staged == ROWS + 1
     loads.assert_rows(at=2)
@@ -110,7 +110,7 @@ def test_of_a_key_that_comes_twice_the_newest_stays(loads: Loads) -> None:
 def test_of_a_key_in_two_files_the_newest_stays(
     loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever is copied last."""
+    """The order in which the files are copied does not matter."""
     monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", str(ROWS))
     monkeypatch.setenv("DATA_WRITER__BUFFER_MAX_ITEMS", str(ROWS))
     loads.load(rows_of(2), rows_of(1))
@@ -119,14 +119,14 @@ def test_of_a_key_in_two_files_the_newest_stays(
 
 
 def test_rows_that_replace_others_are_merged(loads: Loads) -> None:
-    """A merge key takes away rows that have other primary keys."""
+    """A merge key replaces rows that have other primary keys."""
     loads.load(rows_of(1), merge_key="moment")
     loads.load(rows_of(1, start=ROWS), merge_key="moment")
     loads.assert_rows(at=1)
 
 
 def test_what_the_table_refuses_is_refused_by_dlts_own_way(loads: Loads) -> None:
-    """Too few rows to ask about, and rows of which one does not fit."""
+    """Too few rows to be worth a query, and rows of which one does not fit, go dlt's own way."""
     loads.load(rows_of(1, count=5))
     assert loads.staged == 5
     loads.sql("ALTER TABLE data.t ALTER id TYPE TINYINT")
@@ -137,7 +137,7 @@ def test_what_the_table_refuses_is_refused_by_dlts_own_way(loads: Loads) -> None
 
 
 def test_a_copy_that_dlt_has_not_noted(loads: Loads) -> None:
-    """As after a kill: dlt copies the file once more, and each row is there once."""
+    """As after a kill, dlt copies the file again, and each row is stored once."""
     loads.load(rows_of(0, start=ROWS, count=1))
     loads.extract(rows_of(1))
     parquet = next((Path(loads.pipeline.working_dir) / "load/normalized").rglob("t.*.parquet"))
@@ -153,7 +153,7 @@ def find_limit(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def test_the_log_has_its_limit_again_after_two_copies_at_once() -> None:
-    """DuckDB has one for all connections to a file, and dlt copies two tables at the same time."""
+    """DuckDB has one limit for all connections to a file, and dlt copies two tables at once."""
     with duckdb.connect() as connection, duckdb.connect() as other:
         before = find_limit(connection)
         first = past_log(connection.cursor(), "first.duckdb")
@@ -174,13 +174,13 @@ MOVES = [
     ("new_jobs", "started_jobs"),
     ("started_jobs", "completed_jobs"),
     ("started_jobs", "failed_jobs"),
-    ("started_jobs", "new_jobs"),  # Of a job that is tried again.
+    ("started_jobs", "new_jobs"),  # A job that is retried.
 ]
 
 
 @pytest.mark.parametrize("move", MOVES, ids="-".join)
 def test_a_file_that_dlt_moves_meanwhile_is_seen(tmp_path: Path, move: tuple[str, str]) -> None:
-    """dlt begins the other jobs of a package, and ends them, while a job looks for other files."""
+    """dlt starts and ends a package's other jobs while one job looks for other files."""
     for folder in FOLDERS:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{folder}.1.0.parquet").touch()

@@ -1,7 +1,7 @@
 """
-What we need of dlt's internals still works: one test per point of ``dlt_internals``.
+What we need from dlt's internals still works: one test per point of ``dlt_internals``.
 
-When a new dlt fails here, its docstring there says what to do.
+If a new dlt fails here, the docstring of that point says what to do.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PUBLIC = frozenset(
         "dlt.pipeline.exceptions",
     }
 )
-"""What dlt's documentation imports from."""
+"""The modules from which dlt's documentation imports."""
 
 NAMESPACES = frozenset({"dlt.common", "dlt.extract", "dlt.load", "dlt.normalize", "dlt.pipeline"})
 """Internal packages that ``import dlt`` makes reachable as attributes."""
@@ -98,7 +98,7 @@ class Warehouse:
         self.pipeline = self.attach()
 
     def copy(self, folder: Path) -> Warehouse:
-        """Another one like it, in *folder*."""
+        """Copy the warehouse to *folder*."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Warehouse(folder)
 
@@ -129,7 +129,7 @@ class Warehouse:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A loaded warehouse, not to be changed."""
+    """A loaded warehouse that tests must not change."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         patch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
@@ -141,7 +141,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
 
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Folders of the test's own, and no pipeline active before or after."""
+    """The test's own folders, and no pipeline active before or after."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
@@ -151,7 +151,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
 
 
 def test_config_values_say_where_they_are_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting comes with the key that people would look for, and its provider."""
+    """A setting comes with its provider and the key that people would search for."""
     monkeypatch.setenv("SOURCES__SOMETHING__LIMIT", "12")
     (found, *_) = dlt_internals.iter_config_values("limit", "sources", "something")
     assert found == ("12", "SOURCES__SOMETHING__LIMIT", "Environment Variables")
@@ -162,7 +162,7 @@ def test_config_values_say_where_they_are_from(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_kept_of_loaded_packages_is_bounded(
     loaded: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, kept: int
 ) -> None:
-    """The newest ones, unless a person wants to look at what was loaded; loads go on."""
+    """The newest packages are kept, or all if a person wants to see them; loads continue."""
     monkeypatch.setenv("LOAD__DELETE_COMPLETED_JOBS", setting)
     warehouse = loaded.copy(tmp_path / "pruned")
     for _ in range(3):
@@ -190,7 +190,7 @@ def test_what_dlt_says_of_earlier_packages_is_not_kept(loaded: Warehouse, tmp_pa
 
 
 def test_addresses_are_parsed_without_sqlalchemy() -> None:
-    """What dlt brings along reads the addresses of all destinations, as it does where it is not."""
+    """dlt's own parser reads every destination's address, as without SQLAlchemy installed."""
     code = (
         "import sys, dlt;"
         "from harvest_source.dlt_internals import leave_out_sqlalchemy;"
@@ -212,7 +212,7 @@ def test_addresses_are_parsed_without_sqlalchemy() -> None:
     ],
 )
 def test_requests_are_imported_when_they_are_used(use: str) -> None:
-    """With dlt's configuration, as if dlt had done it at its start."""
+    """The client has dlt's configuration, as if dlt had imported it at startup."""
     code = (
         "import sys, dlt;"
         "from harvest_source.dlt_internals import put_off_requests;"
@@ -231,7 +231,7 @@ def test_requests_are_imported_when_they_are_used(use: str) -> None:
 def test_a_warning_is_in_the_log_of_dlt(
     loaded: Warehouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where users of plain dlt look, once dlt has read its configuration."""
+    """Users of plain dlt look there, once dlt has read its configuration."""
     del loaded
     monkeypatch.setattr(logging.getLogger("dlt"), "propagate", True)
     with caplog.at_level(logging.WARNING, "dlt"):
@@ -240,7 +240,7 @@ def test_a_warning_is_in_the_log_of_dlt(
 
 
 def test_the_active_pipeline(loaded: Warehouse) -> None:
-    """The pipeline that was made last, and None where none is active."""
+    """It is the pipeline that was made last, or None if none is active."""
     assert dlt_internals.find_active_pipeline() is None
     loaded.pipeline.activate()
     assert dlt_internals.find_active_pipeline() is loaded.pipeline
@@ -262,7 +262,7 @@ def test_the_load_id_is_known_while_extracting(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_pipelines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It follows DLT_DATA_DIR, as dlt itself does."""
+    """The folder follows DLT_DATA_DIR, as in dlt itself."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "elsewhere"))
     assert dlt_internals.find_pipelines_folder() == tmp_path / "elsewhere" / "pipelines"
 
@@ -278,7 +278,7 @@ def test_a_restored_pipeline_does_not_ask_again(tmp_path: Path) -> None:
 
 
 def test_state_versions_here_and_at_the_destination(loaded: Warehouse, tmp_path: Path) -> None:
-    """After a load both are the same; an empty destination has none."""
+    """After a load both versions are equal; an empty destination has none."""
     state = loaded.pipeline.state
     expected = dlt_internals.read_expected_version(state)
     assert expected.number == dlt_internals.read_state_number(state) > 0
@@ -298,7 +298,7 @@ def test_state_versions_here_and_at_the_destination(loaded: Warehouse, tmp_path:
 
 @pytest.mark.parametrize("step", ["extract", "normalize"])
 def test_a_package_says_what_it_was_made_on(tmp_path: Path, step: str) -> None:
-    """The state at the destination then, whether the package brings a state or not."""
+    """It is the destination's state at that time, even if the package brings no state."""
     warehouse = Warehouse(tmp_path)
     pipeline = warehouse.pipeline
     assert dlt_internals.read_pending_base(pipeline) is None
@@ -318,7 +318,7 @@ def test_a_package_says_what_it_was_made_on(tmp_path: Path, step: str) -> None:
 
 
 def test_states_are_told_apart() -> None:
-    """By digest, and by number where both are known; two absent states are one."""
+    """States differ by digest, and by number if both are known; two absent states are equal."""
     version = dlt_internals.StateVersion
     assert version("a", 1).is_same(version("a", 1))
     assert version("a", 1).is_same(version("a"))
@@ -328,7 +328,7 @@ def test_states_are_told_apart() -> None:
 
 
 def test_the_highest_state_is_restored(loaded: Warehouse, tmp_path: Path) -> None:
-    """Also where a load with a later id brought an earlier state: a machine's clock was ahead."""
+    """A later load id may have an older state, if a machine's clock was ahead."""
     warehouse = loaded.copy(tmp_path)
     with duckdb.connect(str(warehouse.database)) as connection:
         for table, change in (
@@ -350,7 +350,7 @@ def test_the_highest_state_is_restored(loaded: Warehouse, tmp_path: Path) -> Non
 
 
 def test_the_state_is_read_again_when_its_file_is_another(loaded: Warehouse) -> None:
-    """By this pipeline, by another one, and not at all where a run changes it just now."""
+    """It is reread after any pipeline's write, except while this run is changing it."""
     pipeline = loaded.pipeline
     before = dlt_internals.read_state(pipeline)
     assert dlt_internals.read_state(pipeline) is before
@@ -367,7 +367,7 @@ def test_the_state_is_read_again_when_its_file_is_another(loaded: Warehouse) -> 
 
 
 def test_local_values_are_public(loaded: Warehouse) -> None:
-    """Values of the working folder alone: set, read, and a KeyError for one that is not there."""
+    """Values of the working folder can be set and read; a missing one raises KeyError."""
     loaded.pipeline.set_local_state_val("ours", {"a": 1})
     assert loaded.pipeline.get_local_state_val("ours") == {"a": 1}
     with pytest.raises(KeyError):
@@ -375,7 +375,7 @@ def test_local_values_are_public(loaded: Warehouse) -> None:
 
 
 def test_the_schema_knows_tables_with_rows_and_roots(loaded: Warehouse) -> None:
-    """A table that never had a row is recognised; a child leads to its main table."""
+    """A table that never had a row is recognised; a child leads to its root table."""
     schema = loaded.pipeline.default_schema
     assert dlt_internals.has_rows(schema.tables["orders__lines"])
     assert not dlt_internals.has_rows(schema.tables["orders__refunds"])
@@ -404,14 +404,14 @@ def test_missing_tables_and_columns_are_found_and_made(loaded: Warehouse, tmp_pa
 
 
 def test_a_query_can_be_limited(loaded: Warehouse) -> None:
-    """Few rows come, however a destination says it."""
+    """The limit works in each destination's syntax."""
     with loaded.pipeline.sql_client() as client:
         top, last = dlt_internals.limit_clause(client, 1)
         assert len(client.execute_sql(f"SELECT {top} n FROM orders__lines {last}") or ()) == 1
 
 
 def test_nothing_is_known_of_tables_without_sql(tmp_path: Path) -> None:
-    """A destination of plain files is not searched."""
+    """A destination of plain files is not inspected."""
     pipeline = dlt.pipeline(
         "files",
         destination=dlt.destinations.filesystem(str(tmp_path / "bucket")),
@@ -423,7 +423,7 @@ def test_nothing_is_known_of_tables_without_sql(tmp_path: Path) -> None:
 
 
 def test_destinations_by_name() -> None:
-    """Known names are found with what they can do; unknown ones and missing extras are None."""
+    """Known names are found with their capabilities; unknown names and missing extras are None."""
     postgres = dlt_internals.find_destination("postgres")
     assert dlt_internals.supports_merge(postgres, "delete-insert")
     assert not dlt_internals.supports_merge(postgres, "telepathy")
@@ -434,14 +434,14 @@ def test_destinations_by_name() -> None:
 
 
 def test_statements_for_postgresql_are_short() -> None:
-    """Each is in memory several times: dlt's of 32 MB would take 100 MB."""
+    """Each is in memory several times: dlt's limit of 32 MB would take 100 MB."""
     found = dlt_internals.find_destination("postgres")
     assert found is not None
     assert found.capabilities().max_query_length == 4 * 1024 * 1024
 
 
 def test_errors_of_a_load_lead_to_their_cause(tmp_path: Path) -> None:
-    """From what ``run`` raises, the driver's own error can be reached."""
+    """The driver's own error is reachable from the error that ``run`` raises."""
     warehouse = Warehouse(tmp_path)
     warehouse.database.write_bytes(b"This is a text and not a database. " * 400)
     with pytest.raises(PipelineStepFailed) as caught:
@@ -464,7 +464,7 @@ def test_missing_settings_have_their_own_error(tmp_path: Path) -> None:
 def test_damaged_folders_raise_known_errors(
     loaded: Warehouse, tmp_path: Path, name: str, content: str | None
 ) -> None:
-    """Each file that is empty, cut or missing gives one of FOLDER_ERRORS, or nothing."""
+    """An empty, truncated or missing file raises one of FOLDER_ERRORS, or nothing."""
     warehouse = loaded.copy(tmp_path)
     for file in (tmp_path / "pipelines").rglob(name):
         file.unlink()
@@ -484,7 +484,7 @@ def test_damaged_folders_raise_known_errors(
 
 
 def test_an_interrupt_waits_for_the_block() -> None:
-    """A SIGINT inside is delivered at the end, as KeyboardInterrupt, and once."""
+    """A SIGINT inside the block is delivered once, at its end, as KeyboardInterrupt."""
     done = []
 
     def write() -> None:
@@ -521,7 +521,7 @@ FILES = [
 
 @pytest.mark.parametrize("name", FILES)
 def test_catalogs_are_named_as_duckdb_names_them(tmp_path: Path, name: str) -> None:
-    """The same rule as in the DuckDB that is installed."""
+    """The rule is the same as in the installed DuckDB."""
     path = str(tmp_path / name)
     with duckdb.connect(path) as connection:
         (catalog,) = connection.execute("SELECT current_database()").fetchall()[0]
@@ -536,7 +536,7 @@ def test_catalogs_are_named_as_duckdb_names_them(tmp_path: Path, name: str) -> N
     ],
 )
 def test_a_dataset_named_like_its_catalog_loads(tmp_path: Path, name: str, dataset: str) -> None:
-    """Load, merge, restore from the destination, read: by names that DuckDB understands."""
+    """Load, merge, restore and read use names that DuckDB understands."""
 
     def attach() -> dlt.Pipeline:
         return dlt.pipeline(
@@ -559,13 +559,13 @@ def test_a_dataset_named_like_its_catalog_loads(tmp_path: Path, name: str, datas
 
 
 def test_dlt_can_attach_without_us(loaded: Warehouse) -> None:
-    """The folder names dlt's own destination: ``dlt.attach`` and dlt's commands work."""
+    """The folder names dlt's own destination, so ``dlt.attach`` and dlt's commands work."""
     again = dlt.attach("internals", pipelines_dir=str(loaded.folder / "pipelines"))
     assert again.destination.destination_type == "dlt.destinations.duckdb"
 
 
 def test_a_plain_pipeline_is_given_our_client(tmp_path: Path) -> None:
-    """Its settings stay; destinations of other kinds are left alone."""
+    """Its settings are kept; destinations of other kinds are unchanged."""
     given = dlt.destinations.duckdb(str(tmp_path / "harvest.duckdb"), create_indexes=True)
     pipeline = dlt.pipeline(
         "plain", destination=given, dataset_name="harvest", pipelines_dir=str(tmp_path)
@@ -585,7 +585,7 @@ def test_a_plain_pipeline_is_given_our_client(tmp_path: Path) -> None:
 
 
 def test_sections_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file with the section, and its content; none from the environment."""
+    """Each file with the section is returned with its content; the environment is ignored."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("[sources.something]\nlimit = 3\n")
     monkeypatch.setenv("SOURCES__SOMETHING__LIMIT", "4")
@@ -603,7 +603,7 @@ def test_sections_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_last_step_stands_behind_the_steps_of_users() -> None:
-    """It gets rows behind every step, and its name; steps that take tables are no row steps."""
+    """It gets every step's rows and the resource's name; steps that take tables do not count."""
     found: list[object] = []
 
     @dlt.resource
@@ -632,7 +632,7 @@ def test_the_last_step_stands_behind_the_steps_of_users() -> None:
 
 
 def test_tables_are_computed_before_rows_come() -> None:
-    """A resource's table and child tables, with every hint; none where hints need a row."""
+    """They are a resource's table and child tables with all hints; none if hints need a row."""
     schema = dlt.Schema("some")
     nested: Any = {"lines": dlt.mark.make_nested_hints(columns={"n": {"data_type": "bigint"}})}
     orders = dlt.resource([], name="Orders", primary_key="id", nested_hints=nested)
@@ -650,7 +650,7 @@ def test_tables_are_computed_before_rows_come() -> None:
 
 
 def test_merge_strategies_depend_on_the_table_format() -> None:
-    """Files merge in Delta and Iceberg tables only; DuckDB by deletion and insertion first."""
+    """Files merge only in Delta and Iceberg tables; DuckDB prefers delete-insert."""
     files, ours = dlt.destinations.filesystem("memory://x"), dlt_internals.OpenTables("memory://x")
     found = dlt_internals.find_merge_strategies
     assert found(ours, {"name": "a"}) == ()
@@ -661,7 +661,7 @@ def test_merge_strategies_depend_on_the_table_format() -> None:
 
 
 def test_the_staging_dataset_can_be_dropped(loaded: Warehouse, tmp_path: Path) -> None:
-    """Its tables and the dataset go; dlt makes them again with the next load."""
+    """Its tables and the dataset are dropped; the next load creates them again."""
     warehouse = loaded.copy(tmp_path)
     with duckdb.connect(str(warehouse.database)) as connection:
         connection.execute("SELECT * FROM data_staging.orders")
@@ -676,7 +676,7 @@ def test_the_staging_dataset_can_be_dropped(loaded: Warehouse, tmp_path: Path) -
 
 
 def test_columns_can_be_renamed(loaded: Warehouse, tmp_path: Path) -> None:
-    """In the destination, in dlt's schema there and here; loads go on under the new name."""
+    """They are renamed in the destination and in dlt's schema; loads use the new name."""
     warehouse = loaded.copy(tmp_path)
     schema = warehouse.pipeline.default_schema.clone()
     with warehouse.pipeline.destination_client() as client:
@@ -699,7 +699,7 @@ def test_columns_can_be_renamed(loaded: Warehouse, tmp_path: Path) -> None:
 
 
 def test_dlt_finds_the_file(loaded: Warehouse, tmp_path: Path) -> None:
-    """``dlt.attach`` alone opens the file that was remembered, and not one of its own naming."""
+    """``dlt.attach`` alone opens the remembered file, not a file that dlt would name."""
     warehouse = loaded.copy(tmp_path)
     dlt_internals.remember_database(warehouse.pipeline, str(warehouse.database))
     pipeline = dlt.attach("internals", pipelines_dir=str(tmp_path / "pipelines"))
@@ -707,7 +707,7 @@ def test_dlt_finds_the_file(loaded: Warehouse, tmp_path: Path) -> None:
 
 
 def test_a_file_can_be_opened_for_reading(loaded: Warehouse, tmp_path: Path) -> None:
-    """Two readers have it open at once, and neither can write."""
+    """Two readers can open it at once, and neither can write."""
     warehouse = loaded.copy(tmp_path)
     destination = dlt_internals.build_duckdb(str(warehouse.database), read_only=True)
     pipeline = dlt.attach(
@@ -720,7 +720,7 @@ def test_a_file_can_be_opened_for_reading(loaded: Warehouse, tmp_path: Path) -> 
 
 
 def test_a_schema_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until its file is another one; what was changed here and not written yet stays."""
+    """It is reread once its file has changed; unsaved changes here are kept."""
     warehouse = Warehouse(tmp_path)
     warehouse.load()
     pipeline, read = warehouse.pipeline, list[str]()

@@ -1,4 +1,4 @@
-"""What errors share: codes, causes, and their form in reports."""
+"""What all errors share: codes, causes, and their form in reports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Wrapper(Exception):
 
 
 def chain(*errors: BaseException) -> BaseException:
-    """The last of *errors*, each raised from the one before."""
+    """The last of *errors*, each of which has the one before as its cause."""
     for cause, error in pairwise(errors):
         error.__cause__ = cause
     return errors[-1]
@@ -39,19 +39,19 @@ def chain(*errors: BaseException) -> BaseException:
 
 @pytest.mark.parametrize("kind", [AuthError, SignInError, ApiError, UnsafeLinkError])
 def test_harvests_side_is_one_type(kind: type[HarvestError]) -> None:
-    """What spoils one table only is caught by type, not by exit code."""
+    """An error that affects only one table is caught by type, not by exit code."""
     assert issubclass(kind, RemoteError)
     assert kind.exit_code in {3, 4}
 
 
 @pytest.mark.parametrize("kind", [ConfigError, DestinationError])
 def test_our_side_is_not(kind: type[HarvestError]) -> None:
-    """A setting or the warehouse concerns the whole run."""
+    """A wrong setting, or the warehouse, affects the whole run."""
     assert not issubclass(kind, RemoteError)
 
 
 def test_a_cause_is_found_along_the_chain() -> None:
-    """The nearest one of its type, the error itself included."""
+    """The nearest cause of the type is found, the error itself included."""
     inner, outer = ConfigError("inner"), ConfigError("outer")
     error = chain(KeyError(), inner, ValueError(), outer, TypeError())
     assert find_cause(error, ConfigError) is outer
@@ -61,7 +61,7 @@ def test_a_cause_is_found_along_the_chain() -> None:
 
 
 def raise_while_handling() -> None:
-    """As libraries do, without ``from``."""
+    """Raise like a library, without ``from``."""
     try:
         raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -69,14 +69,14 @@ def raise_while_handling() -> None:
 
 
 def test_an_exception_raised_while_another_is_handled() -> None:
-    """What was being handled counts as its cause."""
+    """The exception that was being handled counts as the cause."""
     with pytest.raises(TypeError) as caught:
         raise_while_handling()
     assert find_cause(caught.value, KeyboardInterrupt) is not None
 
 
 def test_an_exception_that_stands_for_another() -> None:
-    """It is followed where the attribute's name is known, and nowhere else."""
+    """An inner error is found only if the attribute's name is known."""
     hidden = ConfigError("hidden")
     error = chain(Wrapper(hidden), TypeError())
     assert find_cause(error, ConfigError) is None
@@ -84,14 +84,14 @@ def test_an_exception_that_stands_for_another() -> None:
 
 
 def test_a_circle_of_causes_ends() -> None:
-    """Each exception comes once."""
+    """Each exception is yielded once."""
     one, other = TypeError(), ValueError()
     one.__cause__, other.__cause__ = other, one
     assert list(iter_causes(one)) == [one, other]
 
 
 def test_an_error_in_a_report() -> None:
-    """Of a table, of an account, or of the run."""
+    """An error may be of a table, of an account, or of the run."""
     error = AuthError("refused")
     entry = {"account_id": None, "table": None, "type": "AuthError", "message": "refused"}
     assert error_dict(error) == entry
@@ -118,5 +118,5 @@ def test_an_error_in_a_report() -> None:
     ],
 )
 def test_text_from_outside_is_one_short_line(text: object, shown: str) -> None:
-    """No control characters, no queries, no page-long messages."""
+    """It has no control characters and no queries, and is cut."""
     assert printable(text) == shown

@@ -11,7 +11,7 @@ OURS = [each for each in read_package(DEFAULT_FOLDER) if each.room != "sandbox"]
 
 
 def modules_with(matches: Callable[[ast.AST], bool]) -> set[str]:
-    """The modules in which a node matches."""
+    """The modules that have a matching node."""
     return {each.module for each in OURS if any(matches(node) for node in ast.walk(each.tree))}
 
 
@@ -26,7 +26,7 @@ def stores(node: ast.AST, key: str) -> bool:
 
 
 def calls(node: ast.AST, *names: str) -> bool:
-    """Whether *node* is a call of one of *names*, as a function or a method."""
+    """Whether *node* calls one of *names*, as a function or a method."""
     if not isinstance(node, ast.Call):
         return False
     called = node.func
@@ -35,12 +35,12 @@ def calls(node: ast.AST, *names: str) -> bool:
 
 
 def names_header(node: ast.AST) -> bool:
-    """Whether *node* is the name of a header that tells the age of an answer."""
+    """Whether *node* names a header that tells the age of an answer."""
     return isinstance(node, ast.Constant) and node.value in {"Date", "Age"}
 
 
 def measures_since(node: ast.AST) -> bool:
-    """Whether *node* compares the time that passed since a stored time."""
+    """Whether *node* compares the time elapsed since a stored time."""
     if not isinstance(node, ast.Compare):
         return False
     sides = [node.left, *node.comparators]
@@ -53,7 +53,7 @@ def measures_since(node: ast.AST) -> bool:
 
 
 def test_one_file_moves_cursors() -> None:
-    """Every cursor passes the rules of ``extract/cursor.py``."""
+    """Every cursor follows the rules of ``extract/cursor.py``."""
     assert modules_with(lambda node: stores(node, "cursor")) == {"extract.cursor"}
     assert modules_with(lambda node: calls(node, "Cursor", "earn")) == {"extract.cursor"}
 
@@ -65,13 +65,13 @@ def test_one_file_judges_how_old_an_answer_is() -> None:
 
 
 def test_one_file_says_what_is_due() -> None:
-    """A stored time in the future, and a day that is a little short, are met in one place."""
+    """Stored times in the future, and days that are slightly short, are handled in one place."""
     rooms = {"extract", "load", "warehouse", "operations"}
     found = modules_with(measures_since)
     assert {each for each in found if each.partition(".")[0] in rooms} == {"extract.schedule"}
 
 
 def test_one_function_asks_twice_for_an_empty_list() -> None:
-    """Whole tables, parents, reports and slices of long lists go through it."""
+    """Whole tables, parents, reports and slices of long lists all use it."""
     callers = modules_with(lambda node: calls(node, "confirm_empty"))
     assert callers == {"extract.proof", "extract.replaced_lists"}

@@ -1,4 +1,4 @@
-"""What the command line ends with."""
+"""The exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SOURCES = [source for source in read_package(DEFAULT_FOLDER) if source.room != "
 
 
 def test_the_numbers_are_fixed() -> None:
-    """Schedulers act on them."""
+    """Schedulers depend on them."""
     assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5, 6, 7, 130]
     assert {kind.exit_code for kind in find_kinds()} == set(ExitCode) - {0, 130}
 
@@ -40,12 +40,12 @@ def find_kinds() -> list[type[errors.HarvestError]]:
     ],
 )
 def test_the_gravest_code_stands(codes: set[int], expected: int) -> None:
-    """Where several apply: 1, 2, 7, 6, 3, 4, 5."""
+    """If several apply, the order is 1, 2, 7, 6, 3, 4, 5."""
     assert choose_exit_code(codes) == expected
 
 
 def iter_bare(source: Source) -> list[int]:
-    """Lines on which a number stands for an exit code."""
+    """Lines with a number in place of an exit code."""
     is_command = source.room == "cli"
     found = []
     for node in ast.walk(source.tree):
@@ -63,7 +63,7 @@ def iter_bare(source: Source) -> list[int]:
 
 
 def find_numbers(function: ast.FunctionDef) -> list[int]:
-    """Lines of a function that return a number, alone or in a choice."""
+    """Lines on which a function returns a number, alone or in a conditional."""
     values = [each.value for each in ast.walk(function) if isinstance(each, ast.Return)]
     parts = [part for value in values if value for part in (value, *ast.iter_child_nodes(value))]
     return [
@@ -73,5 +73,5 @@ def find_numbers(function: ast.FunctionDef) -> list[int]:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.module)
 def test_no_bare_number_stands_for_an_exit_code(source: Source) -> None:
-    """A reader sees what the process ends with; a search finds every place."""
+    """A reader sees how the process ends, and a search finds every place."""
     assert iter_bare(source) == []

@@ -1,4 +1,4 @@
-"""FAULTS.md and MISTAKES.md name a test for each line; it has to exist."""
+"""FAULTS.md and MISTAKES.md name a test in each line, and that test exists."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 LINES = {"FAULTS.md": 30, "MISTAKES.md": 37}
-"""How many lines each table has at least."""
+"""The minimum number of lines in each table."""
 
 
 @pytest.mark.parametrize("name", LINES)
 def test_every_test_that_holds_a_fault_exists(name: str) -> None:
-    """By file and function; ``::name`` alone is in the file named before it in the line."""
+    """A test is named by file and function; ``::name`` refers to the file before it in the line."""
     lines = (REPOSITORY / "tests" / name).read_text().splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]
     assert len(rows) >= LINES[name]

@@ -1,4 +1,4 @@
-"""What people are told to install can be installed where they are."""
+"""The install commands that people are told work in their environment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from harvest_source.installation import advise_extra, advise_install
 
 
 def test_the_command_names_this_environment() -> None:
-    """``pip`` alone may belong to another one."""
+    """``pip`` alone may belong to another environment."""
     words = shlex.split(advise_install(["dlt[postgres]"]))
     assert sys.executable in words
     assert words[-1] == "dlt[postgres]"
 
 
 def test_an_extra_is_named_by_what_it_needs() -> None:
-    """The package is not on PyPI, so ``harvest-source[dev]`` could not be found there."""
+    """The package is not on PyPI, so pip would not find ``harvest-source[dev]`` there."""
     words = shlex.split(advise_extra("dev"))
     assert any(word.startswith("hypothesis") for word in words)
     assert "dlt[postgres]" in words

@@ -1,4 +1,4 @@
-"""Modules that libraries import when they start, and that are imported when they are used."""
+"""Modules that libraries import at startup, but that are imported only when used."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BEGIN = (
 
 
 def run(code: str) -> list[str]:
-    """What a process of its own prints that puts imports off and runs *code*."""
+    """The output of a separate process that defers imports and runs *code*."""
     command = [sys.executable, "-c", _BEGIN + code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.split()
 
 
 def test_what_is_put_off_is_asked_for_and_waits() -> None:
-    """A module that nothing imports any more, or whose names are wanted at once, saves nothing."""
+    """Deferring a module that is never imported, or is used at once, would save nothing."""
     code = (
         "import harvest_source.operations.sync_steps, harvest_source.config.parse, pyarrow.acero;"
         "from harvest_source.late_imports import LATE, LateModule;"
@@ -35,12 +35,12 @@ def test_what_is_put_off_is_asked_for_and_waits() -> None:
 @pytest.mark.parametrize(
     ("use", "printed"),
     [
-        # A destination by its name, as dlt looks it up, and as people import it.
+        # A destination by name, as dlt finds it, and as people import it.
         ("from dlt.common.destination import Destination as d;"
          "print(d.from_reference('postgres').destination_type)", "dlt.destinations.postgres"),
         ("from dlt.destinations import postgres as p; print(p.__module__)",
          "dlt.destinations.impl.postgres.factory"),
-        # One that is answered early is the same one later.
+        # A destination that was answered early is the same object later.
         ("early = dlt.destinations.duckdb; dlt.destinations.postgres;"
          "import dlt.destinations as d; print(early is d.duckdb)", "True"),
         ("import dlt.destinations.impl.postgres.factory as f, dlt.destinations as d;"
@@ -59,12 +59,12 @@ def test_what_is_put_off_is_asked_for_and_waits() -> None:
     ],
 )  # fmt: skip
 def test_each_is_what_it_was(use: str, printed: str) -> None:
-    """It is imported when it is used, in every way that Python has."""
+    """The module is imported on use, with every import syntax of Python."""
     assert run(use) == printed.split()
 
 
 def test_threads_wait_until_it_is_there() -> None:
-    """None sees a module whose code is still being run."""
+    """No thread sees a module whose code is still running."""
     code = (
         "from concurrent.futures import ThreadPoolExecutor as P; from threading import Barrier;"
         "import pyarrow.compute as pc, yaml; b = Barrier(8);"

@@ -1,7 +1,7 @@
 """
-The floors of the package: imports go downward only, and each room has its own libraries.
+The floors of the package: imports go only downward, and each room has its own libraries.
 
-A room is a folder of ``harvest_source``, or a module that lies directly in it.
+A room is a folder of ``harvest_source``, or a module directly in it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROOT = DEFAULT_FOLDER.parent
 
 
 SIZES = {"file": 400, "class": 200, "arguments": 6}
-"""Most lines of a file (tables of data aside) and of a class; most arguments of a constructor."""
+"""Most lines of a file (except tables of data) and of a class; most arguments of a constructor."""
 
 TABLES_OF_DATA = frozenset({"schema.records", "schema.endpoints"})
 
@@ -42,7 +42,7 @@ IMPORTS = {source.module: find_imports(source, MODULES) for source in SOURCES}
 
 
 def level(room: str) -> int | None:
-    """The floor a room is on, from 0; None when it is on none."""
+    """The floor of a room, from 0; None if it has no floor."""
     return next((at for at, each in enumerate(FLOORS) if room in each.rooms), None)
 
 
@@ -56,7 +56,7 @@ def each(sources: Sequence[Source]) -> pytest.MarkDecorator:
 
 @each(OURS)
 def test_every_module_is_on_a_floor(source: Source) -> None:
-    """A new room must be given a floor, or no test guards its imports."""
+    """A new room needs a floor, or no test guards its imports."""
     assert level(source.room) is not None, f"put {source.room} into FLOORS"
 
 
@@ -75,7 +75,7 @@ def test_imports_go_downward_only(source: Source) -> None:
 
 @each(OURS)
 def test_each_floor_has_its_own_libraries(source: Source) -> None:
-    """Values need the standard library only; dlt, sockets and DuckDB keep to their own floors."""
+    """Values need only the standard library; dlt, sockets and DuckDB stay on their own floors."""
     mine = level(source.room)
     assert mine is not None
     allowed = FLOORS[mine].libraries | sys.stdlib_module_names | {PACKAGE}
@@ -85,7 +85,7 @@ def test_each_floor_has_its_own_libraries(source: Source) -> None:
 
 
 def find_libraries(source: Source) -> Iterator[str]:
-    """Top-level names of everything that a file imports."""
+    """Top-level names of all imports in a file."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -98,19 +98,19 @@ def find_libraries(source: Source) -> Iterator[str]:
 
 
 def test_modules_do_not_import_in_a_circle() -> None:
-    """Modules of one room may import each other, but every chain of imports ends."""
+    """Modules of one room may import each other, but never in a cycle."""
     assert count_floors(IMPORTS) > 1
 
 
 def test_floors_are_at_most_ten() -> None:
-    """A newcomer can hold the whole house in mind."""
+    """A newcomer can remember the whole structure."""
     assert len(FLOORS) <= 10
     assert not any(below.rooms & above.rooms for below, above in pairwise(FLOORS))
 
 
 @each(SOURCES)
 def test_files_classes_and_constructors_stay_small(source: Source) -> None:
-    """What grows past these sizes is cut along its seams."""
+    """A file, class or constructor that exceeds these sizes has to be split."""
     if source.module not in TABLES_OF_DATA:
         assert source.lines <= SIZES["file"]
     assert [block for block in source.classes() if block.lines > SIZES["class"]] == []
@@ -120,7 +120,7 @@ def test_files_classes_and_constructors_stay_small(source: Source) -> None:
 
 @each(OURS)
 def test_few_modules_start_the_sandbox(source: Source) -> None:
-    """The sandbox is for people and tests: the connector never leans on it."""
+    """The sandbox is for people and tests; the connector never depends on it."""
     if source.module not in SANDBOX_GUESTS:
         assert SANDBOX not in set(map(room_of, IMPORTS[source.module]))
 
@@ -133,7 +133,7 @@ def test_the_sandbox_imports_nothing_of_ours(source: Source) -> None:
 
 @pytest.mark.parametrize("module", [PACKAGE, f"{PACKAGE}.cli.main", f"{PACKAGE}.__main__"])
 def test_importing_us_is_cheap(module: str) -> None:
-    """``--help`` does not pay for dlt, Arrow, DuckDB or HTTP."""
+    """``--help`` imports neither dlt nor Arrow, DuckDB or HTTP."""
     dear = {"dlt", "duckdb", "httpx", "msgspec", "pyarrow", "rich"}
     code = f"import sys, {module}; print(*sorted({dear!r} & set(sys.modules)))"
     done = subprocess.run(

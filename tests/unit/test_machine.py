@@ -1,4 +1,4 @@
-"""What the system leaves to a process, read from files as Linux writes them, and from limits."""
+"""What the system allows a process, from files as Linux writes them, and from limits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harvest_source.resources import ADDRESS_SPACE
 
 MB = 1024 * 1024
 V1_NONE = "9223372036854771712"
-"""How version 1 says that there is no limit."""
+"""Version 1's number for no limit."""
 
 Tree = dict[str, str]
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A machine whose real memory and address space are larger than any limit below."""
+    """A machine whose real memory and address space exceed every limit below."""
     return tmp_path
 
 
@@ -96,7 +96,7 @@ GROUPS: dict[str, tuple[Tree, int]] = {
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_the_limit_of_a_control_group(machine: Path, name: str) -> None:
-    """The smallest of the groups that a process is in holds."""
+    """The smallest limit among the process's groups applies."""
     tree, megabytes = GROUPS[name]
     assert read_memory(write(machine, tree)) == megabytes * MB
 
@@ -112,7 +112,7 @@ def test_the_limit_of_a_control_group(machine: Path, name: str) -> None:
     ],
 )
 def test_without_a_control_group_that_limits(machine: Path, tree: Tree) -> None:
-    """The machine's memory holds, or a limit of this process."""
+    """The machine's memory applies, or a limit of this process."""
     found = read_memory(write(machine, tree))
     assert found is not None
     assert found == read_memory(machine / "nothing")
@@ -129,7 +129,7 @@ def test_without_a_control_group_that_limits(machine: Path, tree: Tree) -> None:
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold these limits")
 def test_a_limit_of_the_process(kind: str, limit: int, expected: int) -> None:
-    """Of its address space, most of which a sync reserves without using it, and of its data."""
+    """The limit is on data, or on address space, most of which a sync reserves but never uses."""
     code = (
         "import resource, sys; from harvest_source.machine import read_memory\n"
         f"resource.setrlimit(resource.RLIMIT_{kind}, ({limit}, {limit}))\n"
@@ -164,7 +164,7 @@ def test_a_limit_of_the_process(kind: str, limit: int, expected: int) -> None:
     ],
 )
 def test_processors(machine: Path, tree: Tree, processors: int | None) -> None:
-    """A share of the time counts as the processors that it fills; without one, all."""
+    """A share of time counts as that many processors; without a limit, all count."""
     everything = read_processors(machine / "nothing")
     assert everything >= 1
     assert read_processors(write(machine, tree)) == (processors or everything)

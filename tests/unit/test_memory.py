@@ -1,4 +1,4 @@
-"""What the process keeps of memory that is free."""
+"""How much free memory the process keeps."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ for size in map(int, sys.argv[2:]):
 """
 MB = 1024 * 1024
 COLUMNS = 256 * 1024
-"""Bytes that Arrow may take at once for columns of a page."""
+"""Bytes that Arrow may allocate at once for a page's columns."""
 PAGE = 5 * MB // 2
 """Bytes of 2,000 time entries as JSON."""
 
 
 def ask(limit_mb: int, **environment: str) -> str:
-    """Which allocator Arrow has in a process that may have *limit_mb*."""
+    """Arrow's allocator in a process that may use *limit_mb*."""
     mine = {name: text for name, text in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
     command = [sys.executable, "-c", CODE, str(limit_mb * MB)]
     done = subprocess.run(
@@ -52,7 +52,7 @@ def ask(limit_mb: int, **environment: str) -> str:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere Arrow's own is not replaced.")
 def test_arrow_shares_the_c_library_s_memory_where_there_is_little() -> None:
-    """Also if it was imported before; not where there is much, and not against a person's will."""
+    """This works after Arrow's import too, but not with much memory, or against a setting."""
     assert ask(1_900) == "system"
     assert ask(1_900, ARROW_DEFAULT_MEMORY_POOL="mimalloc") == "mimalloc"
     assert ask(1_000_000) != "system"
@@ -60,7 +60,7 @@ def test_arrow_shares_the_c_library_s_memory_where_there_is_little() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere no allocator is tuned.")
 def test_pages_are_given_back_in_little_memory_and_their_columns_used_again() -> None:
-    """To map and clear a block anew that is taken for each page costs more than it saves."""
+    """Mapping and clearing a block again for each page costs more than it saves."""
     if not hasattr(ctypes.CDLL(None), "mallinfo2"):
         pytest.skip("not glibc, or one before 2.33")
     assert find_mapped(1_900, COLUMNS, PAGE) == [False, True]
@@ -68,7 +68,7 @@ def test_pages_are_given_back_in_little_memory_and_their_columns_used_again() ->
 
 
 def find_mapped(limit_mb: int, *sizes: int) -> list[bool]:
-    """Whether blocks of these sizes are mapped by themselves in a process of *limit_mb*."""
+    """Whether blocks of these sizes are mapped separately in a process limited to *limit_mb*."""
     command = [sys.executable, "-c", MAPPED, *map(str, (limit_mb * MB, *sizes))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [line == "1" for line in done.stdout.split()]

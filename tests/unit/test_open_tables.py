@@ -1,4 +1,4 @@
-"""Tables of Delta and Iceberg, by dlt's loads and by commits of ours, in a folder of this test."""
+"""Delta and Iceberg tables, written by dlt's loads and by our commits, in the test's folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Lake:
     A pipeline into tables of one format.
 
     Attributes:
-        pipeline: dlt's.
+        pipeline: The dlt pipeline.
     """
 
     def __init__(self, folder: Path, table_format: str) -> None:
@@ -46,7 +46,7 @@ class Lake:
         )
 
     def load(self, rows: Any, **hints: Any) -> None:
-        """One load of *rows* into the table ``work``."""
+        """Load *rows* once into the table ``work``."""
         hints = {"name": "work", "primary_key": "id", "write_disposition": "merge"} | hints
         resource = dlt.resource(
             rows, table_format=self.table_format, file_format="parquet", **hints
@@ -54,7 +54,7 @@ class Lake:
         self.pipeline.run(resource)
 
     def read(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """Every row, in order, as our own reader has it."""
+        """Every row, sorted, as our own reader returns it."""
         with self.pipeline.sql_client() as client:
             return sorted(
                 open_sql(client, self.pipeline.default_schema).iter_values(table, AllOf(), columns),
@@ -64,14 +64,14 @@ class Lake:
 
 @pytest.fixture(params=FORMATS)
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    """A lake of each format that is installed."""
+    """A lake in each installed format."""
     pytest.importorskip({"delta": "deltalake", "iceberg": "pyiceberg"}[request.param])
     return Lake(tmp_path, request.param)
 
 
 @pytest.fixture
 def sql(lake: Lake) -> Iterator[Sql]:
-    """Statements of ours on a lake in which WORK is loaded."""
+    """Our statements on a lake in which WORK is loaded."""
     lake.load(WORK)
     with lake.pipeline.sql_client() as client:
         yield open_sql(client, lake.pipeline.default_schema)
@@ -90,7 +90,7 @@ def test_a_load_replaces_rows_with_their_elements(lake: Lake) -> None:
 
 
 def test_columns_are_added_and_null_before(lake: Lake) -> None:
-    """New columns of any type; every digit and instant as it was."""
+    """New columns may have any type; every digit and instant is kept."""
     lake.load(WORK)
     at = datetime(2024, 2, 29, 23, 59, 59, 123456, UTC)
     amount = Decimal("12345678901234567890123456789.123456789")
@@ -103,7 +103,7 @@ def test_columns_are_added_and_null_before(lake: Lake) -> None:
 
 
 def test_a_table_without_rows_exists(lake: Lake) -> None:
-    """With the columns that were declared for it."""
+    """It has its declared columns."""
     columns: Any = {"id": {"data_type": "bigint"}, "name": {"data_type": "text"}}
     lake.load(lambda: iter([dlt.mark.materialize_table_schema()]), columns=columns)
     assert lake.read("work", "id", "name") == []
@@ -112,7 +112,7 @@ def test_a_table_without_rows_exists(lake: Lake) -> None:
 
 
 def test_plain_dlt_reads_what_was_written(lake: Lake) -> None:
-    """The schema and the tables say to dlt itself which format they have."""
+    """dlt itself learns their format from the schema and the tables."""
     lake.load(WORK)
     plain = dlt.pipeline(
         "lake",
@@ -135,7 +135,7 @@ VERSIONS: Any = {
 
 
 def test_versions_are_opened_and_closed(lake: Lake) -> None:
-    """A version follows another of its row; one that comes again while open changes nothing."""
+    """A row's versions follow each other; loading the open version again changes nothing."""
 
     def load(*rows: tuple[int, str]) -> None:
         table = pa.table({"id": [row for row, _ in rows], "_dlt_id": [each for _, each in rows]})
@@ -159,7 +159,7 @@ def test_versions_are_opened_and_closed(lake: Lake) -> None:
 
 
 def test_rows_are_deleted_by_any_condition(sql: Sql, lake: Lake) -> None:
-    """What the condition says, by a subquery too; elements by their row."""
+    """A condition may have a subquery; elements are deleted by their row."""
     sql.delete("work__tags", InTable("_dlt_root_id", "work", "_dlt_id", Equals("id", 1)))
     assert lake.read("work__tags", "tag") == [("z",)]
     sql.delete("work", Equals("name", "a"))
@@ -169,7 +169,7 @@ def test_rows_are_deleted_by_any_condition(sql: Sql, lake: Lake) -> None:
 
 
 def test_rows_are_changed_by_any_condition(sql: Sql, lake: Lake) -> None:
-    """Only the columns that are named, also to null; by the values of another column."""
+    """Only named columns change, to null too, or by the values of another column."""
     sql.update("work", {"name": None}, OneOf("id", [2, 3]))
     assert lake.read("work", "id", "name") == [(1, "a"), (2, None)]
     sql.assign("work", "name", "id", {1: "p", 2: "q", 9: "r"})
@@ -178,7 +178,7 @@ def test_rows_are_changed_by_any_condition(sql: Sql, lake: Lake) -> None:
 
 
 def test_rows_are_inserted(sql: Sql, lake: Lake) -> None:
-    """Columns that are not named are null; objects go in as JSON text."""
+    """Columns that are not named are null; objects become JSON text."""
     row = {"id": 3, "name": {"a": [1]}, "_dlt_id": "x", "_dlt_load_id": "y"}
     with sql.transaction():
         sql.insert("work", [row])
@@ -186,7 +186,7 @@ def test_rows_are_inserted(sql: Sql, lake: Lake) -> None:
 
 
 def test_one_change_is_one_commit(sql: Sql) -> None:
-    """Rows that go and rows that come are never seen apart."""
+    """No reader sees deletions without the insertions."""
     table = find_open_table(sql.client, "work")
     before = count_commits(table)
     keys = pa.table({"id": [1, 9]})
@@ -205,12 +205,12 @@ def count_commits(table: OpenTable) -> int:
     )
     if hasattr(inner, "file_uris"):
         return len(versions)
-    # A snapshot is a step of a commit; a commit is a file of metadata.
+    # A commit may have several snapshots, but writes one metadata file.
     return len(inner.metadata.metadata_log)
 
 
 def test_present_keys_are_found_by_all_their_columns(sql: Sql) -> None:
-    """Each once; a row that has one column of a key and not the other is another's."""
+    """Each key is found once; a row that matches only one of its columns does not count."""
     table = find_open_table(sql.client, "work")
     keys = pa.table({"id": [1, 1, 2, 7], "name": ["a", "a", "a", "a"]})
     assert take_present(table, keys).to_pylist() == [{"id": 1, "name": "a"}]

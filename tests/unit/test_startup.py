@@ -1,4 +1,4 @@
-"""What a command does without when it starts."""
+"""What a command leaves out when it starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def test_httpx_goes_without_its_own_command_line() -> None:
-    """As where rich is not installed: everything else of it is there."""
+    """As without rich installed, everything else in httpx works."""
     code = (
         "import sys; from harvest_source.startup import leave_out_httpx_command;"
         "leave_out_httpx_command();"
@@ -19,7 +19,7 @@ def test_httpx_goes_without_its_own_command_line() -> None:
 
 
 def test_methods_are_compiled_when_they_are_called() -> None:
-    """They do what dataclasses' own do; those of a version of Python that has other ones stay."""
+    """They work like dataclasses' own; on a Python version with other internals, those stay."""
     code = """
 import dataclasses, sys
 from harvest_source.startup import compile_methods_late
@@ -57,7 +57,7 @@ print(is_late == (sys.version_info < (3, 13)))
 
 
 def test_modules_are_no_garbage_to_search() -> None:
-    """In a command's own process alone: what a notebook has made by then would stay."""
+    """Only a command's own process does this: in a notebook, existing objects would stay."""
     code = (
         "import gc; from harvest_source.startup import leave_out_modules, without_gc\n"
         "def read():\n"
@@ -71,7 +71,7 @@ def test_modules_are_no_garbage_to_search() -> None:
 
 
 def test_neither_arrow_nor_duckdb_is_imported_before_the_first_question() -> None:
-    """They are while Harvest answers, which takes about as long."""
+    """They are imported while Harvest answers, which takes about as long."""
     code = (
         "import sys; import harvest_source.operations.sync;"
         "print({'pyarrow', 'duckdb'} & {*sys.modules})"

@@ -1,4 +1,4 @@
-"""Tests share what they need through plain modules, never through each other."""
+"""Tests share code through plain modules, never through each other."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MODULES = sorted(TESTS.rglob("*.py"))
 
 
 def is_collected(module: str) -> bool:
-    """Whether pytest runs a module, or takes fixtures from it."""
+    """Whether pytest collects a module, or takes fixtures from it."""
     name = module.rpartition(".")[2]
     return name == "conftest" or name.startswith("test_")
 
 
 def imported(path: Path) -> set[str]:
-    """Modules of the tests that a module may be importing, wherever it does so."""
+    """Test modules that a module may import, anywhere in its code."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
@@ -31,5 +31,5 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TESTS)))
 def test_no_test_module_is_imported(path: Path) -> None:
-    """Fixtures come from conftest by name; anything else that two modules need is in a third."""
+    """Fixtures come from conftest by name; other shared code is in a separate module."""
     assert [module for module in imported(path) if is_collected(module)] == []

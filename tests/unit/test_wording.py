@@ -14,7 +14,7 @@ UNNAMED = re.compile(r"\b(?:whoever|nobody|somebody)\b|_nobody", re.IGNORECASE)
 
 
 def iter_files() -> Iterator[Path]:
-    """Text files that people wrote."""
+    """Text files that people write."""
     for folder in FOLDERS:
         for path in sorted((REPOSITORY / folder).rglob("*")):
             is_text = path.is_file() and path.suffix in KINDS and "__pycache__" not in path.parts
