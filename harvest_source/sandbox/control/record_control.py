@@ -89,8 +89,8 @@ class RecordReading(Installation):
             params: The report's own parameters, such as ``include_fixed_fee=True``.
 
         Raises:
-            ValueError: There is no such report or parameter, the window is invalid, or the role is
-                too low.
+            ValueError: There is no such report or parameter, the window is invalid, the role is
+                too low, or the token does not reach the account.
         """
         given = {"from": from_, "to": to, **params}
         texts = {key: _text(value) for key, value in given.items() if value is not None}

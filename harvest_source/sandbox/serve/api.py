@@ -81,11 +81,11 @@ class Api:
         self, name: str, account: Account, token: str, params: Mapping[str, str]
     ) -> list[Record]:
         """
-        The rows of a report with the role of *token*, whichever accounts the token reaches.
+        The rows of a report as the API serves them to *token*.
 
         Raises:
-            ValueError: There is no such report or parameter, the token is not valid, or the API
-                would refuse the request.
+            ValueError: There is no such report or parameter, the token is not valid or does not
+                reach *account*, or the API would refuse the request for another reason.
         """
         known = REPORTS[name].known_params if name in REPORTS else frozenset()
         if not known.issuperset(params):
@@ -95,6 +95,7 @@ class Api:
         if person is None:
             msg = "That token is not in force"
             raise ValueError(msg)
+        self._check_reach(person, account.account_id)
         viewer, now = build_viewer(person, account.tables), epoch(self.settings.clock())
         off = frozenset(self.modules_off[account.account_id])
         rows = ReportCall(REPORTS[name], account, viewer, off, now).rows(params)
@@ -125,11 +126,14 @@ class Api:
     def _account(self, request: Request, person: Person) -> Account:
         if "harvest-account-id" not in request.headers:
             raise RefusalError(replies.unauthorized())
-        account = self.accounts.get(request.account_id or 0)
-        if account is None or not person.reaches(account.account_id):
+        account_id = request.account_id or 0
+        self._check_reach(person, account_id)
+        return self.accounts[account_id]
+
+    def _check_reach(self, person: Person, account_id: int) -> None:
+        if account_id not in self.accounts or not person.reaches(account_id):
             wrong = self.settings.wrong_account
             raise RefusalError(replies.not_found() if wrong == 404 else replies.unauthorized())
-        return account
 
     def _admit(self, request: Request, person: Person, report: bool) -> None:
         if not self.limit:

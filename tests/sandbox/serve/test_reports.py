@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import REPORTS, Limit, ManualClock, Sandbox
+from harvest_source.sandbox import REPORTS, Limit, ManualClock, Person, Sandbox
 from tests.sandbox.reader import Reader, Start
 
 Row = dict[str, Any]
@@ -386,6 +386,21 @@ def test_refused_reports(busy: Reader) -> None:
     for name, dates, params in refused:
         with pytest.raises(ValueError, match=r"report|timeframe|authorized"):
             server.report(name, *dates, **params)
+
+
+@pytest.mark.parametrize("status", [404, 401])
+def test_a_report_needs_a_token_that_reaches_the_account(start: Start, status: int) -> None:
+    """`report` refuses an account out of the token's reach, as the API does."""
+    people = (Person("1.pt.a"), Person("2.pt.b", accounts=(1000002,)))
+    reader = start(accounts=(1000001, 1000002), people=people, wrong_account=status)
+    for name, report in REPORTS.items():
+        dates = {"from_": FIRST, "to": LAST} if report.dated else {}
+        with pytest.raises(ValueError, match=str(status)):
+            reader.server.report(name, account_id=1000001, token="2.pt.b", **dates)
+        path = f"reports/{report.path}"
+        answer = reader.get(path, account_id=1000001, token="2.pt.b", **dates)
+        assert answer.status_code == status
+        assert reader.server.report(name, account_id=1000002, token="2.pt.b", **dates)
 
 
 def test_forecast_hours_come_on_request(busy: Reader) -> None:
