@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -10,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import CHILDREN, NESTED, TABLES, ManualClock, Settings, World
+from harvest_source.sandbox import (
+    CHILDREN,
+    NESTED,
+    TABLES,
+    ManualClock,
+    Settings,
+    World,
+    agency_settings,
+)
 from harvest_source.sandbox.data.records.guesses import GUESSED
 from tests.support.quotes import check_order, check_quotes
 
@@ -244,6 +253,26 @@ def test_entries_have_every_variety(world: World) -> None:
     assert any(row["is_running"] for row in rows)
     assert any(row["billable_rate"] is None and not row["billable"] for row in rows)
     assert min(row["id"] for row in rows) > 2**31
+
+
+BOTH_DATA: dict[str, Callable[..., Settings]] = {"varied": Settings, "agency": agency_settings}
+
+
+@pytest.mark.parametrize("data", BOTH_DATA)
+@pytest.mark.parametrize("clock_24h", [False, True])
+def test_clock_times_are_as_far_apart_as_the_hours(data: str, clock_24h: bool) -> None:
+    """From start to end of a stopped entry are its hours, rounded to a hundredth."""
+    fields: dict[str, Any] = {"entries": 2000, "clock": ManualClock(), "clock_24h": clock_24h}
+    rows = World(BOTH_DATA[data](**fields)).rows("time_entries")
+    clocked = [row for row in rows if row["ended_time"]]
+    assert {"2026-06-17"} < {row["spent_date"] for row in clocked}
+    for row in clocked:
+        started, ended = (
+            datetime.strptime(row[name], "%H:%M" if clock_24h else "%I:%M%p").replace(tzinfo=UTC)
+            for name in ("started_time", "ended_time")
+        )
+        seconds = (ended - started).total_seconds()
+        assert seconds / 3600 == pytest.approx(row["hours"], abs=0.005), row
 
 
 def test_timestamps_tie_and_ids_do_not_follow_dates(world: World) -> None:

@@ -69,7 +69,7 @@ def build_work(rng: random.Random, *, timers: bool, clock_24h: bool) -> Work:
         amount=hour_members(hours) | {"notes": rng.choice(words.NOTES)},
         timer=timer_members(
             clock_text(start, clock_24h) if clocked else None,
-            clock_text(start + minutes, clock_24h) if clocked else None,
+            clock_text(start if idle else start + minutes, clock_24h) if clocked else None,
         ),
     )
 

@@ -11,7 +11,7 @@ from harvest_source.sandbox.data.records.time_entries import clock_text, entry_r
 from harvest_source.sandbox.data.records.work import Booking
 from harvest_source.sandbox.data.seeding.plan import Plan
 from harvest_source.sandbox.data.seeding.work import list_bookings
-from harvest_source.sandbox.data.values import DAY_S, Record, day_epoch, epoch, iso
+from harvest_source.sandbox.data.values import Record, day_epoch, epoch, iso
 
 RUNNING = 3
 MOST_OF_TODAY = 12
@@ -44,19 +44,23 @@ def count_today(total: int) -> int:
 
 
 def entry_of_today(plan: Plan, store: EntryStore, booked: Booking, position: int) -> Record:
-    """An entry made between midnight UTC and the clock's current time; the first few still run."""
+    """
+    An entry made between midnight UTC and the clock's current time; the first few still run.
+
+    It is created when its work starts. Start and end are in the local time of its user.
+    """
     now = epoch(plan.settings.clock())
     midnight = day_epoch(plan.today)
     at = midnight + (now - midnight) * (position + 1) // 32
     record = entry_record(store.new_id(), store.seeded.quotes(booked), booked, iso(at))
     running = position < RUNNING
-    timers = plan.settings.timestamp_timers
-    started = clock_text(at % DAY_S // 60, plan.settings.clock_24h) if timers else None
-    record |= hour_members(0.25 * position)
+    timers, clock_24h = plan.settings.timestamp_timers, plan.settings.clock_24h
+    start, minutes = (at - midnight) // 60, 15 * position
+    record |= hour_members(minutes / 60)
     return record | {
         "timer_started_at": iso(at) if running else None,
-        "started_time": started,
-        "ended_time": None if running else started,
+        "started_time": clock_text(start, clock_24h) if timers else None,
+        "ended_time": clock_text(start + minutes, clock_24h) if timers and not running else None,
         "is_running": running,
         "notes": None if running else "Today",
         "approval_status": "submitted" if position > 2 * RUNNING else "unsubmitted",
