@@ -275,6 +275,15 @@ def test_clock_times_are_as_far_apart_as_the_hours(data: str, clock_24h: bool) -
         assert seconds / 3600 == pytest.approx(row["hours"], abs=0.005), row
 
 
+@pytest.mark.parametrize("data", BOTH_DATA)
+def test_entries_have_clock_times_only_with_timestamp_timers(data: str) -> None:
+    """An account that tracks durations has no start and end times, even of running timers."""
+    fields: dict[str, Any] = {"entries": 2000, "clock": ManualClock(), "timestamp_timers": False}
+    rows = World(BOTH_DATA[data](**fields)).rows("time_entries")
+    assert sum(row["is_running"] for row in rows) == 3
+    assert {(row["started_time"], row["ended_time"]) for row in rows} == {(None, None)}
+
+
 def test_timestamps_tie_and_ids_do_not_follow_dates(world: World) -> None:
     """Many rows share updated_at and spent_date; a later id may have an earlier date."""
     rows = world.rows("time_entries")

@@ -29,7 +29,7 @@ from harvest_source.sandbox.data.entries.ledger_records import (
     Ledger,
 )
 from harvest_source.sandbox.data.entries.store import EntryStore
-from harvest_source.sandbox.data.records.time_entries import reference_record
+from harvest_source.sandbox.data.records.time_entries import clock_text, reference_record
 from harvest_source.sandbox.data.seeding.categories import seed_categories
 from harvest_source.sandbox.data.seeding.documents import seed_messages
 from harvest_source.sandbox.data.seeding.plan import Plan
@@ -40,8 +40,8 @@ ENTRIES_A_WEEK = 11
 """Average of one person, including time off; a little low, so that there are enough weeks."""
 FEWEST_WEEKS, SPARE_WEEKS = 30, 4
 REFERENCES, REFERENCE_EVERY = 40, 13
-STALE, STALE_DAYS = 2, 6
-"""Which of today's timers was started days ago, and how many."""
+STALE, STALE_DAYS, STALE_START = 2, 6, 16 * 60 + 40
+"""Which of today's timers was started days ago, how many, and at which minute of its day."""
 APPROVED_AFTER_DAYS = 9
 """From Monday to the Wednesday of the next week."""
 
@@ -91,10 +91,13 @@ def _bookings_of_today(hours: Hours, count: int) -> list[int]:
 
 def _forgotten(plan: Plan, record: Record) -> Record:
     """A timer that was started some days ago and never stopped."""
-    started = iso(day_epoch(plan.until - STALE_DAYS) + 16 * 3600 + 40 * 60)
+    settings = plan.settings
+    started = iso(day_epoch(plan.until - STALE_DAYS) + STALE_START * 60)
     return record | {
         "spent_date": started[:10],
-        "started_time": "16:40" if plan.settings.clock_24h else "4:40pm",
+        "started_time": clock_text(STALE_START, settings.clock_24h)
+        if settings.timestamp_timers
+        else None,
         "timer_started_at": started,
         "created_at": started,
         "updated_at": started,
