@@ -62,6 +62,20 @@ def parse_day(text: Any) -> int | None:
         return None
 
 
+def parse_whole(text: str) -> int | None:
+    """
+    ASCII digits to a number; ``None`` for any other text, and for more digits than ``int`` reads.
+
+    ``int`` alone would also read signs, blanks, underscores and the digits of other scripts.
+    """
+    if not (text.isascii() and text.isdigit()):
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
 def money(amount: Decimal) -> float:
     """Rounded half up to cents, as the JSON number Harvest sends."""
     return float(amount.quantize(CENT, ROUND_HALF_UP))

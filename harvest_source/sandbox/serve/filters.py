@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harvest_source.sandbox.data.query import IDS, Query
-from harvest_source.sandbox.data.values import parse_day, parse_instant
+from harvest_source.sandbox.data.values import parse_day, parse_instant, parse_whole
 from harvest_source.sandbox.endpoints import Endpoint
 from harvest_source.sandbox.serve.reply import RefusalError, invalid
 
@@ -46,8 +46,9 @@ def _value(name: str, text: str) -> Any:
         if text in BOOLEANS:
             return BOOLEANS[text]
     elif name in IDS:
-        if text.isascii() and text.isdigit():
-            return int(text)
+        number = parse_whole(text)
+        if number is not None:
+            return number
     else:
         return text
     raise RefusalError(invalid(f"Invalid {name} parameter"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
-from harvest_source.sandbox.data.values import dumps
+from harvest_source.sandbox.data.values import dumps, parse_whole
 from harvest_source.sandbox.oauth.consent import Asked, Redirect
 from harvest_source.sandbox.oauth.identity import Identity
 from harvest_source.sandbox.oauth.logins import GrantRefusedError
@@ -30,7 +30,8 @@ def _read_asked(request: Request) -> Asked:
     if request.method != "POST":
         return Asked(dict(request.params))
     fields = parse_qs(request.body.decode("utf-8", "replace"))
-    chosen = frozenset(int(text) for text in fields.get("account", []) if text.isdigit())
+    ticked = map(parse_whole, fields.get("account", []))
+    chosen = frozenset(account_id for account_id in ticked if account_id is not None)
     return Asked({name: found[0] for name, found in fields.items()}, True, chosen)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl
 
+from harvest_source.sandbox.data.values import parse_whole
 from harvest_source.sandbox.serve.routes import API_PATH, IDENTITY_PATHS, Route, route
 
 
@@ -42,8 +43,7 @@ def build_request(
     found = API_PATH.match(path)
     target = route(found["rest"]) if found and path not in IDENTITY_PATHS else None
     table = IDENTITY_PATHS.get(path, target.table if target else None)
-    account = headers.get("harvest-account-id", "").strip()
-    account_id = int(account) if account.isascii() and account.isdigit() else None
+    account_id = parse_whole(headers.get("harvest-account-id", "").strip())
     return Request(method, path, query, headers, body, time, params, target, table, account_id)
 
 

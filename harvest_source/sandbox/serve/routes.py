@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from harvest_source.sandbox.data.values import parse_whole
 from harvest_source.sandbox.endpoints import ENDPOINTS, LISTS, MINE, NESTED, REPORTS, Report
 
 REPORT_PREFIX = "reports/"
@@ -78,7 +79,7 @@ def route(rest: str) -> Route | None:
         return None
     if not tail:
         return Route("list", name)
-    record_id = _id(tail[0])
+    record_id = parse_whole(tail[0])
     if len(tail) == 1:
         known = endpoint.single and record_id is not None
         return Route("record", name, record_id) if known else None
@@ -88,16 +89,12 @@ def route(rest: str) -> Route | None:
 def _route_below(name: str, tail: list[str]) -> Route | None:
     if name == "users" and tail == ["me", "project_assignments"]:
         return Route("list", MINE)
-    endpoint, parent_id = _BELOW.get((name, tail[1])), _id(tail[0])
+    endpoint, parent_id = _BELOW.get((name, tail[1])), parse_whole(tail[0])
     if endpoint is None or parent_id is None:
         return None
     if len(tail) == 2:
         return Route("list", endpoint.name, parent_id=parent_id)
-    record_id = _id(tail[2])
+    record_id = parse_whole(tail[2])
     if len(tail) > 3 or not endpoint.single or record_id is None:
         return None
     return Route("record", endpoint.name, record_id, parent_id)
-
-
-def _id(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None

@@ -126,6 +126,18 @@ def test_denying_brings_an_error_back(start: Start) -> None:
     assert reader.server.issued == []
 
 
+@pytest.mark.parametrize(
+    "account",
+    ["²", "\u0661\u0660\u0660\u0660\u0660\u0660\u0661", "9" * 4301],
+    ids=["superscript", "1000001 in Arabic digits", "too long"],
+)
+def test_an_account_that_is_no_number_is_not_chosen(start: Start, account: str) -> None:
+    """A form whose ticked account is not written in ASCII digits chooses no account."""
+    reader = start(entries=5)
+    back = landed(click(reader, authorize(reader), "approve", account=account))
+    assert back.get("scope", "") == ""
+
+
 def test_the_person_chooses_the_accounts(start: Start) -> None:
     """Tokens reach the ticked accounts only."""
     reader = start(entries=5, accounts=(1000001, 1000002))

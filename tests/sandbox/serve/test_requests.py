@@ -132,6 +132,29 @@ def test_unknown_paths_are_html(shared: Reader) -> None:
         assert (answer.status_code, answer.headers["content-type"][:9]) == (404, "text/html")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("clients/{}", 404),
+        ("users/{}/billable_rates", 404),
+        ("users/1/billable_rates/{}", 404),
+        ("contacts?client_id={}", 422),
+        ("clients?page={}", 422),
+    ],
+)
+def test_a_number_of_thousands_of_digits_is_refused(shared: Reader, path: str, status: int) -> None:
+    """A number longer than Python reads is refused like one that is none."""
+    assert shared.get(path.format("9" * 4301)).status_code == status
+
+
+def test_an_account_id_of_thousands_of_digits_is_out_of_reach(shared: Reader) -> None:
+    """An account id longer than Python reads is answered like any other wrong account."""
+    assert shared.get("users/me", account_id=10**4300 - 1).status_code == 404
+    headers = shared.headers() | {"Harvest-Account-Id": "9" * 4301}
+    answer = shared.client.get(f"{shared.server.api_url}/users/me", headers=headers)
+    assert (answer.status_code, answer.json()) == (404, {"status": 404, "error": "Not Found"})
+
+
 def test_a_missing_record_is_json(shared: Reader) -> None:
     """An id that does not exist is a 404 in JSON."""
     answer = shared.get("clients/1")
