@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from harvest_source.sandbox.data.listing import Listing, Mark
-from harvest_source.sandbox.data.values import dumps
+from harvest_source.sandbox.data.values import dumps, parse_whole
 from harvest_source.sandbox.endpoints import PAGING_PARAMS
 from harvest_source.sandbox.serve.reply import RefusalError, invalid
 
@@ -55,11 +55,10 @@ def parse_asked(params: Mapping[str, str], default_per_page: int, max_per_page: 
 
 
 def _whole(name: str, params: Mapping[str, str], default: int) -> int:
-    text = params.get(name, str(default))
-    try:
-        return int(text)
-    except ValueError:
-        raise RefusalError(invalid(f"Invalid {name} parameter")) from None
+    number = parse_whole(params[name]) if name in params else default
+    if number is None:
+        raise RefusalError(invalid(f"Invalid {name} parameter"))
+    return number
 
 
 def _decode(cursor: str) -> dict[str, Any]:

@@ -118,15 +118,26 @@ def test_links_repeat_filters(shared: Reader) -> None:
     assert content["links"]["first"].startswith(shared.server.api_url)
 
 
-@pytest.mark.parametrize("per_page", [0, -1, 2001, "many"])
+@pytest.mark.parametrize("per_page", [0, -1, 2001, "many", "1_0", " 1 ", "+1", ""])
 def test_per_page_out_of_range_is_422(shared: Reader, per_page: object) -> None:
-    """A value above 2000 is refused as recorded: a message, repeated in the Hint header."""
+    """A value above 2000, or none in digits, is refused: a message, repeated in the Hint header."""
     answer = shared.get("clients", per_page=per_page)
     assert (answer.status_code, answer.json()) == (422, {"message": "Invalid per_page parameter"})
     assert answer.headers["Hint"] == "Invalid per_page parameter"
 
 
-@pytest.mark.parametrize("query", [{"page": 0}, {"page": "x"}, {"cursor": "%%"}, {"cursor": "e30"}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": 0},
+        {"page": "x"},
+        {"page": "1_0"},
+        {"page": " 1 "},
+        {"page": "\u0661"},
+        {"cursor": "%%"},
+        {"cursor": "e30"},
+    ],
+)
 def test_a_page_that_makes_no_sense_is_422(shared: Reader, query: dict[str, Any]) -> None:
     """An invalid page number or cursor is refused."""
     assert shared.get("clients", **query).status_code == 422
