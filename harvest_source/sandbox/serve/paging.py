@@ -61,14 +61,17 @@ def _whole(name: str, params: Mapping[str, str], default: int) -> int:
     return number
 
 
-def _decode(cursor: str) -> dict[str, Any]:
+def _decode(cursor: str) -> dict[str, Mark]:
+    """The content of a cursor by its direction, of which there is one."""
     try:
         content = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        mark = content.get("after") or content["before"]
+        direction = "after" if content.get("after") else "before"
+        mark = content[direction]
         int(mark["id"]), int(mark.get("day") or 0)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    # JSON nested too deeply is a RecursionError, and Infinity as a whole number an OverflowError.
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise RefusalError(invalid("Invalid cursor parameter")) from None
-    return dict(content)
+    return {direction: mark}
 
 
 def encode(direction: str, mark: Mark) -> str:

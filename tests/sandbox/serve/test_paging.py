@@ -143,6 +143,31 @@ def test_a_page_that_makes_no_sense_is_422(shared: Reader, query: dict[str, Any]
     assert shared.get("clients", **query).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"after":{"id":Infinity}}',
+        b'{"after":{"id":1,"day":1e400}}',
+        b'{"after":{},"before":{"id":"x"}}',
+        b"[" * 20_000,
+    ],
+    ids=["id", "day", "before", "nested"],
+)
+@pytest.mark.parametrize("path", ["clients", "reports/project_budget"])
+def test_a_cursor_of_strange_content_is_422(shared: Reader, path: str, content: bytes) -> None:
+    """A cursor of valid base64 is refused if its content names no row."""
+    answer = shared.get(path, cursor=base64.urlsafe_b64encode(content).decode())
+    assert (answer.status_code, answer.json()) == (422, {"message": "Invalid cursor parameter"})
+
+
+def test_a_cursor_with_one_empty_direction_has_the_other(shared: Reader) -> None:
+    """An empty ``after`` beside a ``before`` is ignored."""
+    ids = [row["id"] for row in shared.server.rows("clients")]
+    cursor = base64.b64encode(b'{"after":{},"before":{"id":%d}}' % ids[3]).decode()
+    answer = shared.get("clients", cursor=cursor, per_page=2).json()
+    assert [row["id"] for row in answer["clients"]] == ids[1:3]
+
+
 def test_invoices_default_to_a_smaller_page(shared: Reader) -> None:
     """Without per_page, a page has 100 invoices or 2000 rows of any other table (quirk 29)."""
     assert shared.get("invoices").json()["per_page"] == 100
