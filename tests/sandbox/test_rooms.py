@@ -72,6 +72,39 @@ def test_the_sandbox_imports_nothing_of_the_connector() -> None:
     assert not foreign
 
 
+def find_constants(source: Source) -> Iterator[str]:
+    """The names that a file gives values and types at its top level."""
+    for node in source.tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for part in (part for target in targets for part in ast.walk(target)):
+                if isinstance(part, ast.Name) and not part.id.startswith("__"):
+                    yield part.id
+
+
+def find_uses(source: Source) -> Iterator[str]:
+    """The names that a file reads or imports."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+
+
+def test_every_constant_is_used() -> None:
+    """No constant or type outlives the code that read it."""
+    used = {name for source in SOURCES for name in find_uses(source)}
+    unused = [
+        (source.module, name)
+        for source in SOURCES
+        for name in find_constants(source)
+        if name not in used
+    ]
+    assert not unused
+
+
 def test_files_and_classes_stay_small() -> None:
     """Every file, class and constructor is small enough to be read in one go."""
     assert not [source.module for source in SOURCES if source.lines > FILE_LINES]

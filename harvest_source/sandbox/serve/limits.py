@@ -34,10 +34,6 @@ class RateLimits:
         moment = now.timestamp()
         self._window(budget, owner, moment).extend([moment] * requests)
 
-    def reset(self) -> None:
-        """Forget every request so far."""
-        self._admitted.clear()
-
     def _window(self, budget: str, owner: Hashable, moment: float) -> deque[float]:
         times = self._admitted.setdefault((budget, owner), deque())
         oldest = moment - self._limits[budget].seconds

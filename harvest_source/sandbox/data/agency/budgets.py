@@ -15,8 +15,6 @@ from harvest_source.sandbox.data.agency.model import (
 from harvest_source.sandbox.data.values import Record
 
 BLANK_LINE, ZERO_LINE = 1, 3
-FULL_MONTH = 4.345
-"""Weeks per month."""
 WITHOUT_FEE = 2
 """Which fixed-fee project, from the oldest, has no fee."""
 

@@ -58,9 +58,6 @@ RETAINER_WEIGHT = 0.14
 CLIENTS_PER_POD = 3
 PROJECT_PRICES = (120, 135.0, 110, 142.4)
 ARCHIVED_AFTER = 45
-QUIET_CLIENT = 21
-FEE_WITHOUT_AMOUNT = 2
-"""Which of the fixed-fee projects, from the newest, has no fee."""
 
 
 @dataclass(frozen=True, slots=True)

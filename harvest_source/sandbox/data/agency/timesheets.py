@@ -226,9 +226,6 @@ def _internal_task(rng: random.Random) -> str:
 
 # -- the entries of one day ------------------------------------------------------------------
 
-Piece = tuple[int, int, int]
-"""Minutes, minute of the day at which it starts or -1, and position of the note."""
-
 
 @lru_cache(16)
 def _build_patterns(
