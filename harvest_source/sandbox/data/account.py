@@ -90,7 +90,7 @@ class Account:
         )
 
     def below(self, name: str, parent_id: int) -> list[Record]:
-        """The rows of one nested list, in served order."""
+        """The rows of one nested list, in served order; none when the parent does not exist."""
         endpoint = ENDPOINTS[name]
         rows = self._nested.rows(name, parent_id)
         return sorted(
@@ -109,7 +109,7 @@ class Account:
     def listing_below(
         self, name: str, parent_id: int, query: Query, scope: Scope = EVERYTHING
     ) -> Listing:
-        """A nested list below one parent, which need not exist except for ``teammates``."""
+        """A nested list below one parent; empty when the parent does not exist."""
         endpoint = ENDPOINTS[name]
         test = _both(build_test(endpoint, query), scope_test(name, scope))
         step = 1 if endpoint.ascending else -1

@@ -67,9 +67,9 @@ class NestedRows:
         return VIEWS[name](self, parent_id)
 
     def teammates(self, user_id: int) -> list[Record]:
-        """The users that a manager looks after; none for other roles."""
+        """The users that a manager looks after; none for other roles and unknown users."""
         users = self._tables["users"]
-        if not is_manager(users[user_id]):
+        if user_id not in users or not is_manager(users[user_id]):
             return []
         names = ("id", "first_name", "last_name", "email")
         return [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harvest_source.sandbox import CHILDREN, NESTED, EditRefusedError, ManualClock, Settings, World
+from harvest_source.sandbox.data.query import Query
 from harvest_source.sandbox.endpoints import ENDPOINTS
 from tests.sandbox.reader import Reader, Start
 
@@ -334,6 +335,14 @@ def test_children_go_with_their_parent(start: Start, table: str, children: tuple
     for child in children:
         assert all(row[parent.key] != deleted for row in server.rows(child))
         assert server.count(child) == len(server.rows(child)) > 0
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_lists_below_an_unknown_record_are_empty(world: World, name: str) -> None:
+    """An account lists nothing below a record that does not exist, whatever the list."""
+    account = world._account(None)
+    assert account.below(name, 1) == []
+    assert account.listing_below(name, 1, Query()).total == 0
 
 
 def test_alterations_and_faults_reach_nested_lists(start: Start) -> None:
