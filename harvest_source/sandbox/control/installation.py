@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from harvest_source.sandbox.data.account import Account
 from harvest_source.sandbox.endpoints import ENDPOINTS, STORED
@@ -45,6 +46,20 @@ class Installation:
         return found
 
 
+def check_name(table: str, known: Iterable[str]) -> str:
+    """
+    *table*, if it is one of the *known* names.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    names = tuple(known)
+    if table not in names:
+        msg = f"No table named {table}; there are {', '.join(names)}"
+        raise ValueError(msg)
+    return table
+
+
 def check_stored(table: str) -> str:
     """
     *table*, if it has records of its own.
@@ -52,10 +67,7 @@ def check_stored(table: str) -> str:
     Raises:
         ValueError: It has none.
     """
-    if table not in STORED:
-        msg = f"No table named {table}; there are {', '.join(STORED)}"
-        raise ValueError(msg)
-    return table
+    return check_name(table, STORED)
 
 
 def check_list(table: str) -> str:
@@ -65,7 +77,4 @@ def check_list(table: str) -> str:
     Raises:
         ValueError: It has none.
     """
-    if table not in ENDPOINTS:
-        msg = f"No table named {table}; there are {', '.join(ENDPOINTS)}"
-        raise ValueError(msg)
-    return table
+    return check_name(table, ENDPOINTS)

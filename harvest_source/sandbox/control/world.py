@@ -6,18 +6,24 @@ from typing import Any, Self
 
 from harvest_source.sandbox.control.access_control import AccessControl
 from harvest_source.sandbox.control.alterations import build_change
+from harvest_source.sandbox.control.installation import check_name
 from harvest_source.sandbox.control.login_control import LoginControl
 from harvest_source.sandbox.control.record_control import RecordEditing, RecordReading
 from harvest_source.sandbox.data.lens import Change
-from harvest_source.sandbox.endpoints import STORED
+from harvest_source.sandbox.endpoints import ENDPOINTS, REPORTS, STORED
 from harvest_source.sandbox.serve.app import Hook
 from harvest_source.sandbox.serve.faults import Fault, Faults, apply_faults, prevents
 from harvest_source.sandbox.serve.reply import Reply
 from harvest_source.sandbox.serve.request_log import RequestLog
 from harvest_source.sandbox.serve.requests import Request
+from harvest_source.sandbox.serve.routes import IDENTITY_PATHS
 from harvest_source.sandbox.settings import Settings
 
 FAULT_FIELDS = frozenset({"table", "path", "method", "account_id", "nth", "times", "probability"})
+SHAPED = (*ENDPOINTS, *REPORTS, "company")
+"""Names of everything that has records whose shape can be changed."""
+LOGGED = (*SHAPED, "users_me", *dict.fromkeys(IDENTITY_PATHS.values()))
+"""Names in the request log, except the paths that Harvest does not have."""
 
 
 class World(LoginControl, AccessControl, RecordReading, RecordEditing):
@@ -58,12 +64,15 @@ class World(LoginControl, AccessControl, RecordReading, RecordEditing):
                 ``probability`` say which requests it hits; the rest are the fault's own.
 
         Raises:
-            ValueError: No fault has that name.
+            ValueError: No fault has that name, or the request log has no such table.
         """
         matched = {key: value for key, value in arguments.items() if key in FAULT_FIELDS}
         own = {key: value for key, value in arguments.items() if key not in FAULT_FIELDS}
+        found = Fault(name, **matched, arguments=own)
+        if found.table is not None:
+            check_name(found.table, LOGGED)
         with self._lock:
-            return self._faults.add(Fault(name, **matched, arguments=own))
+            return self._faults.add(found)
 
     def clear_faults(self) -> None:
         """End every fault."""
@@ -75,9 +84,17 @@ class World(LoginControl, AccessControl, RecordReading, RecordEditing):
         Change the shape of the table's records as served, by name (see `CHANGES`) or by function.
 
         A function gets a copy of the record and returns it, or ``None`` after an in-place change.
+
+        Args:
+            table: A list, a report (``report_uninvoiced`` and the like) or ``company``. What
+                changes ``users`` also changes ``users/me``.
+
+        Raises:
+            ValueError: There is no such table, or no change has that name.
         """
+        made = build_change(change, arguments)
         with self._lock:
-            self._api.changes.setdefault(table, []).append(build_change(change, arguments))
+            self._api.changes.setdefault(check_name(table, SHAPED), []).append(made)
 
     def clear_alterations(self) -> None:
         """End every alteration: serve records as they are stored again."""

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from harvest_source.sandbox import TABLES, EditRefusedError, ManualClock, Request, Sandbox
+from harvest_source.sandbox import (
+    REPORTS,
+    TABLES,
+    EditRefusedError,
+    ManualClock,
+    Request,
+    Sandbox,
+)
+from harvest_source.sandbox.endpoints import ENDPOINTS
 from tests.sandbox.reader import Reader, Start
 
 NOW = "2026-06-17T12:00:00Z"
@@ -310,6 +318,27 @@ def test_each_named_change(
     assert reader.rows("users")[-1].items() >= expected.items()
     with pytest.raises(ValueError, match="No change named"):
         reader.server.alter("users", "melt")
+
+
+def test_misspelt_tables_are_refused(start: Start) -> None:
+    """A change or fault for a table that does not exist would have no effect: it is refused."""
+    server = start(entries=5).server
+    for table in ("time_entry", "users_me", "report_time", ""):
+        with pytest.raises(ValueError, match=f"No table named {table}; there are .*company"):
+            server.alter(table, "drop_field", name="id")
+    for table in ("time_entry", "oauth", "report_time", ""):
+        with pytest.raises(ValueError, match=f"No table named {table}; there are .*oauth_token"):
+            server.fault("unavailable", table=table)
+
+
+def test_every_table_can_be_altered_and_made_to_fail(start: Start) -> None:
+    """Lists, nested lists, reports and the company take changes; those and logins take faults."""
+    server = start(entries=5).server
+    for table in (*ENDPOINTS, *REPORTS, "company"):
+        server.alter(table, "add_field", name="mood")
+    logins = ("accounts", "oauth_authorize", "oauth_token", "oauth_revoke")
+    for table in (*ENDPOINTS, *REPORTS, "company", "users_me", *logins):
+        server.fault("unavailable", table=table)
 
 
 def test_the_request_log_says_what_was_asked(start: Start) -> None:
