@@ -25,6 +25,7 @@ class LruCache(Generic[T]):
     def put(self, key: Hashable, value: T) -> None:
         """Keep *value*, and drop the least recently used one when there are too many."""
         self._kept[key] = value
+        self._kept.move_to_end(key)
         if len(self._kept) > self._size:
             self._kept.popitem(last=False)
 
