@@ -94,7 +94,7 @@ def test_the_first_look_that_found_it_refused_is_kept(
     first = look(bare)[1]["berta"]
     second = look(bare)[1]["berta"]
     assert first["refused_since"] == second["refused_since"]
-    office.grant(three["berta"])
+    office.restore_token(three["berta"])
     code, found = look(bare)
     assert (code, found["berta"]["refused_since"]) == (0, None)
     assert found["berta"]["worked_at"]

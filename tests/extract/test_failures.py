@@ -119,7 +119,7 @@ def trouble() -> Iterator[Trouble]:
         refused = lab.read(*TABLES)
         after_refused = lab.contents(*TABLES)
         lab.server.clear_hooks()
-        lab.server.grant()
+        lab.server.restore_token()
         lab.rest(TEN_MINUTES)
         lab.read(*TABLES)
         yield Trouble(

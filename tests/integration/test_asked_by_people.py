@@ -150,7 +150,7 @@ def test_own_rows_are_the_persons(access: Access, lab: Lab) -> None:
 
 
 def test_a_revoked_caller_sees_nothing_and_others_all_of_theirs(access: Access, lab: Lab) -> None:
-    """A revoked caller loses access within a minute; no token leaks; a new grant restores it."""
+    """A revoked caller loses access within a minute; no token leaks; restore_token undoes it."""
     token = lab.server.tokens["member"]
     before = read_ids(access, "own", "member", "time_entries")
     lab.server.revoke(token)
@@ -162,7 +162,7 @@ def test_a_revoked_caller_sees_nothing_and_others_all_of_theirs(access: Access, 
         assert token not in str(caught.value)
         assert read_ids(access, "own", "manager", "time_entries")
     finally:
-        lab.server.grant(token)
+        lab.server.restore_token(token)
     assert read_ids(access, "own", "member", "time_entries") == before
 
 

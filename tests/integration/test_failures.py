@@ -86,7 +86,7 @@ def test_a_token_refused_in_the_middle_empties_nothing(open_lab: OpenLab) -> Non
     assert {type(f.error) for f in refused.run_log.failures} == {AuthError}
     assert contents(lab) == before
     lab.server.clear_hooks()
-    lab.server.grant()
+    lab.server.restore_token()
     lab.server.edit("clients", lab.server.rows("clients")[0]["id"], name="Edited")
     lab.rest(TEN_MINUTES)
     assert lab.sync(*TABLES).status == "ok"

@@ -42,7 +42,7 @@ def test_a_refused_sign_in_is_written(open_lab: OpenLab, is_first: bool) -> None
     assert (run["status"], run["tables"]) == ("error", {})
     assert [error["type"] for error in run["errors"]] == ["AuthError"]
     assert run["account_ids"] == str(lab.server.account_id)
-    lab.server.grant()
+    lab.server.restore_token()
     lab.rest()
     assert lab.sync(*TABLES).status == "ok"
     assert lab.ids("clients") == sorted(row["id"] for row in lab.server.rows("clients"))

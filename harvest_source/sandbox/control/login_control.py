@@ -32,7 +32,7 @@ class LoginControl(Installation):
             if not self._api.logins.revoke(token or self.token):
                 self._api.people.pop(token or self.token, None)
 
-    def grant(self, token: str | None = None) -> None:
+    def restore_token(self, token: str | None = None) -> None:
         """Undo `revoke` of a personal access token."""
         with self._lock:
             for person in self.settings.people:

@@ -58,7 +58,7 @@ COMMANDS: dict[str, Command] = {
             "clear_faults",
             "reset_requests",
             "revoke",
-            "grant",
+            "restore_token",
             "set_role",
             "set_module",
             "set_limit",

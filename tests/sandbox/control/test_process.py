@@ -52,6 +52,8 @@ def test_faults_tokens_and_modules_over_http(start: Start) -> None:
     assert control(reader, "advance", seconds=60).json() == {"now": "2026-06-17T12:01:00Z"}
     control(reader, "revoke")
     assert reader.get("clients").status_code == 401
+    control(reader, "restore_token")
+    assert reader.get("clients").status_code == 200
 
 
 def test_exact_numbers_over_http(start: Start) -> None:

@@ -79,12 +79,12 @@ def test_an_account_out_of_reach_may_be_401(start: Start) -> None:
 
 
 def test_a_revoked_token_stops_working_at_once(start: Start) -> None:
-    """After revoke every request is a 401, and grant undoes it."""
+    """After revoke every request is a 401, and restore_token undoes it."""
     reader = start()
     assert reader.get("users/me").status_code == 200
     reader.server.revoke()
     assert reader.get("users/me").status_code == 401
-    reader.server.grant()
+    reader.server.restore_token()
     assert reader.get("users/me").status_code == 200
 
 
