@@ -36,7 +36,7 @@ def readable(function: F) -> F:
     default=1000,
     show_default=True,
     type=click.IntRange(1, 100_000),
-    help="Rows that are printed at most.",
+    help="Maximum number of rows to print.",
 )
 @readable
 @everywhere
@@ -58,18 +58,18 @@ def query(context: Context, sql: str, limit: int, **options: Any) -> int:
     "--where",
     multiple=True,
     metavar="COLUMN=VALUE",
-    help="Filter, also with != < <= > >= and ~ (contains); null asks for no value; repeatable.",
+    help="Filter, also with != < <= > >= and ~ (contains); null means no value; repeatable.",
 )
-@click.option("--columns", metavar="NAMES", help="Columns, with commas between.  [default: all]")
+@click.option("--columns", metavar="NAMES", help="Columns, separated by commas.  [default: all]")
 @click.option("--order", metavar="NAMES", help="Columns to sort by; -NAME for descending.")
 @click.option(
     "--limit",
     default=100,
     show_default=True,
     type=click.IntRange(1, 500),
-    help="Records that are printed at most.",
+    help="Maximum number of records to print.",
 )
-@click.option("--after", metavar="CURSOR", help="Continue a list: its last line says how.")
+@click.option("--after", metavar="CURSOR", help="Continue a list: its last line gives CURSOR.")
 @readable
 @everywhere
 def list_(context: Context, table: str | None, limit: int, **options: Any) -> int:
@@ -79,7 +79,7 @@ def list_(context: Context, table: str | None, limit: int, **options: Any) -> in
     _refuse_two_forms(context, options)
     if table is None:
         of_records = ("where", "columns", "order", "limit", "after")
-        refuse_given(of_records, "it is for the records of a table. Name a TABLE.")
+        refuse_given(of_records, "it applies to the records of a table. Name a TABLE.")
     runner = open_runner(context, options, "list_records" if table else "list_tables")
     if table is None:
         answer = list_tables(warehouse=runner)
@@ -124,7 +124,7 @@ def get(context: Context, table: str, record_id: str, **options: Any) -> int:
 
 def _refuse_two_forms(context: Context, options: dict[str, Any]) -> None:
     if context.console.as_json and options["as_csv"]:
-        raise click.UsageError("--csv and --json are two forms of one answer. Leave one out.")
+        raise click.UsageError("--csv and --json cannot be used together. Leave one of them out.")
 
 
 def _parse_names(text: str | None, option: str) -> tuple[str, ...]:

@@ -27,9 +27,11 @@ def ask(context: Context) -> None:
 
 
 @ask.command()
-@click.option("--caller", metavar="NAME", help="Only the calls of this one.")
-@click.option("--since", metavar="TIME", help="Only from then on: 2026-01-31, or 2026-01-31T12:00.")
-@click.option("--audit-log", metavar="PATH", help="File.  [default: mcp.log, as of mcp]")
+@click.option("--caller", metavar="NAME", help="Only the calls of this caller.")
+@click.option(
+    "--since", metavar="TIME", help="Only calls since then: 2026-01-31, or 2026-01-31T12:00."
+)
+@click.option("--audit-log", metavar="PATH", help="Audit log file.  [default: mcp.log, as for mcp]")
 @everywhere
 def log(context: Context, caller: str | None, since: str | None, audit_log: str | None) -> int:
     """
@@ -41,7 +43,9 @@ def log(context: Context, caller: str | None, since: str | None, audit_log: str 
     place, begin = find_audit_log(audit_log), _parse_time(since)
     files = _list_files(place)
     if audit_log and not files:  # The default file exists only once a call was logged.
-        msg = f"There is no audit log {printable(place)}. Name the file that mcp --audit-log has."
+        msg = (
+            f"There is no audit log {printable(place)}. Name the file that mcp --audit-log writes."
+        )
         raise ConfigError(msg)
     found = [
         each
@@ -115,6 +119,6 @@ def _parse_time(text: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        msg = f"--since {text[:40]!r} is no time. Write it as 2026-01-31 or 2026-01-31T12:00."
+        msg = f"--since {text[:40]!r} is not a time. Write it as 2026-01-31 or 2026-01-31T12:00."
         raise ConfigError(msg) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -29,7 +29,7 @@ _as_option = click.option(
     "--as",
     "as_profile",
     metavar="PROFILE",
-    help="Sign-in of the person whose rows a scope shows.  [default: as --profile]",
+    help="Sign-in of the person whose rows a scope shows.  [default: that of --profile]",
 )
 
 

@@ -52,17 +52,21 @@ def auth(context: Context) -> None:
 
 
 @auth.command()
-@click.option("--no-browser", is_flag=True, help="Print the address, take the pasted answer.")
-@click.option("--token", is_flag=True, help="Keep a personal access token, from prompt or stdin.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and read the pasted answer.")
+@click.option("--token", is_flag=True, help="Save a personal access token, from a prompt or stdin.")
 @click.option("--account", metavar="ID", help="The account to remember, if there are several.")
-@click.option("--pkce", is_flag=True, help="Send a PKCE challenge; Harvest documents none.")
+@click.option(
+    "--pkce", is_flag=True, help="Send a PKCE challenge, which Harvest does not document."
+)
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
-    help="Port to come back to.  [default: a free one]",
+    help="Port that the browser returns to.  [default: a free one]",
 )
-@click.option("--redirect-url", metavar="URL", help="As registered.  [default: http://127.0.0.1]")
+@click.option(
+    "--redirect-url", metavar="URL", help="As registered for the app.  [default: http://127.0.0.1]"
+)
 @click.option(
     "--timeout",
     "timeout_s",
@@ -87,9 +91,9 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
     if account is not None:
         parse_account_ids(account)  # Now, so that no person signs in only to be refused.
     if token:
-        refuse_given(tuple(options), "--token takes a token, without a browser.")
+        refuse_given(tuple(options), "--token reads a token and uses no browser.")
     if options["no_browser"]:
-        refuse_given(["timeout_s"], "--no-browser waits for what is pasted. Leave it out.")
+        refuse_given(["timeout_s"], "--no-browser waits until an answer is pasted. Leave it out.")
     sign_in = _open(context)
     vault = open_vault_for_login(sign_in)
     made = _read_token(sign_in) if token else _BrowserLogin(**options).run(context, sign_in, vault)
@@ -101,7 +105,7 @@ def login(context: Context, *, token: bool, account: str | None, **options: Any)
 
 
 @auth.command()
-@click.option("--check", is_flag=True, help="Ask Harvest whether it still works.")
+@click.option("--check", is_flag=True, help="Ask Harvest whether the sign-in still works.")
 @click.option("--all", "every", is_flag=True, help="Look at the sign-ins of every profile.")
 @everywhere
 def status(context: Context, *, check: bool, every: bool) -> int:
@@ -164,7 +168,7 @@ def revoke(context: Context, name: str) -> int:
     from harvest_source.operations.revocation import revoke_sign_in
 
     if context.profile not in (None, name):
-        msg = "--profile and NAME are two names for one thing. Leave --profile out."
+        msg = "--profile and NAME are different profiles. Leave --profile out."
         raise ConfigError(msg)
     context.profile = check_profile(name, "NAME")
     sign_in = _open(context)
@@ -197,7 +201,7 @@ def _show_every_sign_in(context: Context, *, check: bool) -> int:
     from harvest_source.operations.sign_in_health import check_sign_ins
 
     if context.profile is not None:
-        msg = "--all looks at every profile. Leave --profile out, or --all."
+        msg = "--all looks at every profile. Leave out --profile or --all."
         raise ConfigError(msg)
     report = check_sign_ins(_open(context), ask=check)
     context.exit_code = report.exit_code
@@ -244,7 +248,7 @@ class _BrowserLogin:
         if self.no_browser:
             request = self._build_request(sign_in, app, self._choose_pasted_url())
             show_address(request.url, by_hand=True)
-            answer = _read_line("The address you were sent to, all of it")
+            answer = _read_line("The whole address that you were sent to")
             return _finish(sign_in, vault, app, request, answer)
         made: list[SavedLogin] = []
         with open_callback(self._choose_callback_url()) as callback:
@@ -254,7 +258,7 @@ class _BrowserLogin:
 
             def finish(query: str) -> str:
                 made.append(_finish(sign_in, vault, app, request, query))
-                return "harvest-source has what it needs. The rest is in the terminal."
+                return "harvest-source has what it needs. Return to the terminal."
 
             callback.wait(self.timeout_s, finish, accepts=lambda query: is_answer(query, request))
         return made[0]
@@ -278,7 +282,10 @@ class _BrowserLogin:
 
     def _refuse_two_places(self) -> None:
         if self.redirect_url is not None and self.port is not None:
-            msg = "--port and --redirect-url both say where to come back to. Leave one of them out."
+            msg = (
+                "--port and --redirect-url both set where the browser returns to. Leave one of "
+                "them out."
+            )
             raise ConfigError(msg)
 
 
@@ -362,6 +369,6 @@ def _read_stdin(name: str) -> str:
         line = sys.stdin.readline() if sys.stdin is not None else ""
         line.encode()  # In some locales bytes that are not text are read as lone surrogates.
     except UnicodeError as error:
-        msg = f"{name}: what was piped in is not text in {sys.stdin.encoding}."
+        msg = f"{name}: the piped input is not text in {sys.stdin.encoding}."
         raise ConfigError(msg) from error
     return line

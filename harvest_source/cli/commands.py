@@ -41,15 +41,18 @@ from harvest_source.startup import without_gc
 @table_format_option
 @sandbox_option
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
-@click.option("--since", metavar="DATE", help="start_date of this run: 2024-01-31.")
-@click.option("--full-refresh", is_flag=True, help="Read everything; remove what is gone.")
-@click.option("--all-children", is_flag=True, help="Ask for all messages, payments and rates now.")
+@click.option("--since", metavar="DATE", help="start_date for this run, such as 2024-01-31.")
+@click.option("--full-refresh", is_flag=True, help="Read everything; remove rows that are gone.")
+@click.option("--all-children", is_flag=True, help="Read all messages, payments and rates now.")
 @click.option(
     "--deletes/--no-deletes", default=None, help="Look for deleted rows.  [default: once a day]"
 )
 @max_deletes_option("a run")
 @click.option(
-    "--exclude", multiple=True, metavar="COLUMN", help="Leave out table.column; repeatable."
+    "--exclude",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column to leave out: table.column; repeatable.",
 )
 @click.option("--take-over", is_flag=True, help="Load into a warehouse of another pipeline.")
 @publish_option
@@ -59,7 +62,7 @@ def sync(context: Context, *, sandbox: bool, **options: Any) -> int:
     """Read what changed and merge it into the warehouse."""
     if options["full_refresh"] and options["deletes"] is False:
         msg = (
-            "--full-refresh removes the rows that it did not see, so --no-deletes cannot hold. "
+            "--full-refresh removes the rows that it did not see, which --no-deletes forbids. "
             "Leave one of them out."
         )
         raise click.UsageError(msg)
@@ -119,9 +122,12 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
 @warehouse
 @table_format_option
 @sandbox_option
-@click.option("--fix", is_flag=True, help="Read again what differs, then compare once more.")
+@click.option("--fix", is_flag=True, help="Reread what differs, then compare again.")
 @click.option(
-    "--exclude", multiple=True, metavar="COLUMN", help="Not compared: table.column; repeatable."
+    "--exclude",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column not to compare: table.column; repeatable.",
 )
 @max_deletes_option("--fix")
 @log_format_option
@@ -129,7 +135,7 @@ def check(context: Context, *, sandbox: bool, **options: Any) -> int:
     "--html",
     metavar="FILE",
     type=PathType(),
-    help="Write every figure as a sheet to sign.",
+    help="Write a page with every figure, to be signed.",
 )
 @everywhere
 def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any) -> int:
@@ -140,7 +146,7 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
     lines and payments. Without --fix it changes nothing except for adding a row to verify_runs.
     """
     if not options["fix"]:
-        refuse_given(["max_deletes"], "it bounds what --fix removes. Add --fix, or leave it out.")
+        refuse_given(["max_deletes"], "it limits what --fix removes. Add --fix, or leave it out.")
     with _importing():
         from harvest_source.operations.sync import Hooks
         from harvest_source.operations.verify import verify as run_verify
@@ -167,7 +173,9 @@ def verify(context: Context, *, sandbox: bool, html: Path | None, **options: Any
 @click.command()
 @warehouse
 @table_format_option
-@click.option("--max-age", metavar="AGE", help="Exit code 5 when a table is older: 90m, 26h, 2d.")
+@click.option(
+    "--max-age", metavar="AGE", help="Exit with code 5 if a table is older: 90m, 26h, 2d."
+)
 @click.option("--table", multiple=True, metavar="NAME", help="Only this table; repeatable.")
 @click.option("--check", is_flag=True, help="Ask Harvest whether the sign-in works.")
 @everywhere
@@ -207,26 +215,26 @@ def tables(context: Context) -> int:
     default=8765,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="0 takes a free one.",
+    help="0 picks a free port.",
 )
 @click.option(
     "--data",
     default="agency",
     show_default=True,
     type=click.Choice(["agency", "varied"]),
-    help="A plausible consultancy, or few rows with every oddity of the API.",
+    help="A plausible consultancy, or a few rows with every oddity of the API.",
 )
 @click.option(
     "--entries",
     type=click.IntRange(0),
-    help="Time entries of each account.  [default: 24000; varied: 5000]",
+    help="Time entries per account.  [default: 24000; varied: 5000]",
 )
 @click.option(
     "--people",
     type=click.IntRange(3),
-    help="People of the agency.  [default: 40; more above 108000 entries]",
+    help="People in the agency.  [default: 40; more above 108000 entries]",
 )
-@click.option("--seed", default=1, show_default=True, help="The same seed, the same account.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same account.")
 @click.option(
     "--accounts",
     default=1,
@@ -239,9 +247,9 @@ def tables(context: Context) -> int:
     default=0.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Wait before each answer.",
+    help="Milliseconds to wait before each answer.",
 )
-@click.option("--no-limit", is_flag=True, help="Without Harvest's limit of 100 requests in 15 s.")
+@click.option("--no-limit", is_flag=True, help="Turn off Harvest's limit of 100 requests in 15 s.")
 @click.option("--cursor-entries", is_flag=True, help="Hand out cursors for time entries.")
 @everywhere
 def sandbox(
@@ -279,7 +287,8 @@ def sandbox(
         raise  # Stdout was closed; the port is fine.
     except OSError as error:
         msg = (
-            f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host or --port."
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --host or "
+            "--port."
         )
         raise ConfigError(msg) from error
     return ExitCode.DONE

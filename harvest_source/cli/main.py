@@ -175,10 +175,10 @@ def _explain_unprinted(error: OutputError, *, is_done: bool) -> str:
     if is_done:
         what, so = "report", "The exit code says how the command ended."
     else:
-        what, so = "answer", "What was written of it is not whole."
+        what, so = "answer", "The part that was written is incomplete."
     return (
-        f"The {what} could not be printed ({error}). {so} "
-        "Give it another place: harvest-source ... > FILE"
+        f"The {what} could not be printed ({error}). {so} Send it elsewhere: harvest-source ... > "
+        "FILE"
     )
 
 
@@ -210,13 +210,16 @@ def _explain_refusal(error: BaseException) -> str | None:
     try:
         Path.cwd()
     except OSError:
-        return "The current folder is gone, or closed to this user. Change to another: cd PATH"
+        return (
+            "The current folder does not exist any more, or this user may not read it. Change to "
+            "another: cd PATH"
+        )
     found = find_cause(error, PermissionError)
     if found is None or not found.filename:
         return None
     return (
-        f"{printable(found.filename)} is out of reach ({describe_os_error(found)}). Nothing that "
-        "was loaded is lost. Give this user the right to it, or name another place."
+        f"{printable(found.filename)} cannot be accessed ({describe_os_error(found)}). Nothing "
+        "that was loaded is lost. Give this user access, or name another path."
     )
 
 

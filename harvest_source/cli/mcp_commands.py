@@ -36,12 +36,15 @@ _URL = f"http://{_ADDRESS}/mcp"
 @click.option(
     "--http",
     metavar="HOST:PORT",
-    help=f"Serve over HTTP, for callers with a token: {_ADDRESS}.  [default: stdin and stdout]",
+    help=(
+        f"Serve over HTTP to callers with a token, such as on {_ADDRESS}.  [default: stdin and "
+        "stdout]"
+    ),
 )
-@click.option("--url", metavar="URL", help="Address that callers use.  [default: by --http]")
-@click.option("--tls-cert", metavar="PATH", help="Certificate, where other machines connect.")
+@click.option("--url", metavar="URL", help="Address that callers use.  [default: made from --http]")
+@click.option("--tls-cert", metavar="PATH", help="Certificate, if other machines connect.")
 @click.option("--tls-key", metavar="PATH", help="Key of the certificate.")
-@click.option("--proxy", metavar="ADDRESS", help="The proxy that alone connects, and encrypts.")
+@click.option("--proxy", metavar="ADDRESS", help="The proxy that encrypts; only it may connect.")
 @readable_file
 @everywhere
 @click.pass_context
@@ -55,7 +58,8 @@ def mcp(command: click.Context, /, context: Context, **options: Any) -> int:
     if (below := command.invoked_subcommand) is not None:
         # ``mcp --url https://... token add ada`` would make a token for another server.
         why = (
-            f"it is for the server. Leave it out, or write it after the command below mcp {below}."
+            "it applies to the server. Leave it out, or write it after the subcommand of mcp "
+            f"{below}."
         )
         refuse_given(tuple(options), why)
         return ExitCode.DONE
@@ -76,9 +80,9 @@ def _serve(context: Context, options: dict[str, Any]) -> int:
 
     if options["http"] is None:
         names = ("url", "tls_cert", "tls_key", "proxy")
-        refuse_given(names, "it is for callers over HTTP. Name the address, with --http.")
+        refuse_given(names, "it applies to callers over HTTP. Give the address with --http.")
     else:
-        why = "over HTTP each caller's token says it: harvest-source mcp token add."
+        why = "over HTTP each caller's token sets it: harvest-source mcp token add."
         refuse_given(("scope", "as_profile"), why)
     context.console.quiet = True  # stdout belongs to the protocol.
     access, clock = open_access(options), SystemClock()
@@ -133,15 +137,17 @@ def token(context: Context) -> None:
 
 @token.command()
 @click.argument("name")
-@click.option("--scope", required=True, metavar="NAME", help="What it allows.")
+@click.option(
+    "--scope", required=True, metavar="NAME", help="Scope that says what the token allows."
+)
 @click.option(
     "--days",
     type=click.IntRange(1, 36_500),
     metavar="N",
-    help="Days until it ends.  [default: no end]",
+    help="Days until the token expires.  [default: never]",
 )
 @click.option(
-    "--url", default=_URL, show_default=True, metavar="URL", help="Server that it is for."
+    "--url", default=_URL, show_default=True, metavar="URL", help="Server that the token is for."
 )
 @everywhere
 def add(context: Context, *, name: str, scope: str, days: int | None, url: str) -> int:
@@ -236,7 +242,7 @@ def _build_place(options: dict[str, Any]) -> Place:
 
     host, _, port = options["http"].rpartition(":")
     if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
-        raise ConfigError(f"--http looks like {_ADDRESS}.")
+        raise ConfigError(f"--http has to be HOST:PORT, such as {_ADDRESS}.")
     host = host.strip("[]")
     scheme = "https" if options["tls_cert"] else "http"
     return Place(

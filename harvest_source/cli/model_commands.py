@@ -29,7 +29,7 @@ from harvest_source.exit_codes import ExitCode
 
 @click.command()
 @warehouse
-@click.option("--sandbox", is_flag=True, help="The warehouse of sync --sandbox.")
+@click.option("--sandbox", is_flag=True, help="Use the warehouse of sync --sandbox.")
 @click.option(
     "--vars", "variables", metavar="JSON", help="Variables of the dbt package, as one JSON object."
 )

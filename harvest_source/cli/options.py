@@ -17,7 +17,7 @@ from harvest_source.cli.json_log import JSON, OPTION
 from harvest_source.defaults import DATABASE, DATASET, DUCKDB, MAX_DELETES, PIPELINE
 from harvest_source.exit_codes import ExitCode
 
-_EMPTY = "It is empty. Write a value, or leave it out. (A variable of the shell that is not set?)"
+_EMPTY = "It is empty. Write a value, or leave it out. (Is a shell variable not set?)"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,9 +71,9 @@ def everywhere(function: F) -> F:
     """Add the common options, which are accepted both before and after the command's name."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-    @click.option("--quiet", is_flag=True, help="Print one line with the result, and errors.")
+    @click.option("--quiet", is_flag=True, help="Print only the result, as one line, and errors.")
     @click.option("--debug", is_flag=True, help="Show tracebacks and dlt's log.")
-    @click.option("--profile", metavar="NAME", help="Named sign-in, as of auth login.")
+    @click.option("--profile", metavar="NAME", help="Named sign-in, made with auth login.")
     @click.pass_obj
     @functools.wraps(function)
     def wrapped(context: Context, /, **options: Any) -> Any:
@@ -146,7 +146,7 @@ def check_name(_: click.Context, parameter: click.Parameter, value: str | None) 
         msg = "Letters, digits, - and _ only: it names a folder."
         raise click.BadParameter(msg)
     if not value.strip():
-        msg = f"It cannot be empty. Leave it out for {DATASET}."
+        msg = f"It cannot be empty. Leave it out to use {DATASET}."
         raise click.BadParameter(msg)
     return value
 
@@ -173,7 +173,7 @@ def warehouse(function: F) -> F:
             default=DUCKDB,
             show_default=True,
             metavar="NAME",
-            help="Any destination of dlt.",
+            help="Any dlt destination.",
         ),
         database_option,
         dataset_option,
@@ -184,7 +184,10 @@ def warehouse(function: F) -> F:
             help=f"dlt pipeline that keeps the cursors.  [default: {PIPELINE}]",
         ),
         click.option(
-            "--account", multiple=True, metavar="ID", help="Instead of account_id; repeatable."
+            "--account",
+            multiple=True,
+            metavar="ID",
+            help="Use this account, not account_id; repeatable.",
         ),
     )
     for option in reversed(options):
@@ -202,7 +205,7 @@ table_format_option = click.option(
     metavar="FORMAT",
     expose_value=False,
     callback=_take_table_format,
-    help="delta or iceberg: with --destination filesystem.",
+    help="delta or iceberg; needs --destination filesystem.",
 )
 
 
@@ -216,14 +219,14 @@ def refuse_table_format(destination: str) -> None:
         click.UsageError: The option was given for DuckDB.
     """
     if destination == DUCKDB:
-        refuse_given(["table_format"], "DuckDB keeps its own. Add --destination filesystem.")
+        refuse_given(["table_format"], "DuckDB has its own format. Add --destination filesystem.")
 
 
 publish_option = click.option(
     "--publish",
     metavar="PATH",
     type=PathType(),
-    help="Copy the DuckDB file there afterwards, for readers.",
+    help="Afterwards copy the DuckDB file to PATH, for readers.",
 )
 
 sandbox_option = click.option(
@@ -237,7 +240,7 @@ log_format_option = click.option(
     default="text",
     show_default=True,
     expose_value=False,  # :func:`main.run` reads it before the command line is parsed.
-    help="How stderr is written; json: an object on each line.",
+    help="Format of stderr; json: one object per line.",
 )
 
 
@@ -248,5 +251,5 @@ def max_deletes_option(remover: str) -> Callable[[F], F]:
         default=MAX_DELETES,
         show_default=True,
         metavar="PERCENT",
-        help=f"Share of a table that {remover} may remove, beyond 25 rows.",
+        help=f"Largest share of a table that {remover} may remove, beyond 25 rows.",
     )

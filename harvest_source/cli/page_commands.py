@@ -22,15 +22,15 @@ from harvest_source.exit_codes import ExitCode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_sandbox = click.option("--sandbox", is_flag=True, help="The warehouse of sync --sandbox.")
+_sandbox = click.option("--sandbox", is_flag=True, help="Use the warehouse of sync --sandbox.")
 
 
 @click.command()
 @click.argument("file", type=PathType())
 @warehouse
 @_sandbox
-@click.option("--since", metavar="DATE", help="First day.  [default: twelve months]")
-@click.option("--until", metavar="DATE", help="Last day.  [default: that of the last sync]")
+@click.option("--since", metavar="DATE", help="First day.  [default: twelve months back]")
+@click.option("--until", metavar="DATE", help="Last day.  [default: day of the last sync]")
 @click.option("--client", multiple=True, metavar="NAME", help="Only this client; repeatable.")
 @click.option("--person", multiple=True, metavar="NAME", help="Only this person; repeatable.")
 @click.option("--currency", metavar="CODE", help="Only clients with this currency.")
@@ -84,9 +84,9 @@ def report(context: Context, *, file: Path, sandbox: bool, **options: Any) -> in
     default=8766,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="0 takes a free one.",
+    help="0 picks a free port.",
 )
-@click.option("--no-browser", is_flag=True, help="Print the address; open nothing.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 @everywhere
 def app(context: Context, *, sandbox: bool, port: int, no_browser: bool, **options: Any) -> int:
     """

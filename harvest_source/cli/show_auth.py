@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from harvest_source.operations.sign_in_status import StatusReport
 
 _STATES: Final[Mapping[str, str]] = {
-    "ok": "works: Harvest was asked",
-    "kept": "not asked; --check asks Harvest",
+    "ok": "works: Harvest accepts it",
+    "kept": "not checked; --check asks Harvest",
     "dead": "dead: sign in again",
     "none": "not signed in",
     "unknown": "not known",
@@ -31,8 +31,8 @@ _HEALTH: Final = ("Profile", "Place", "State", "Kind", "User", "Roles", "Expires
 _HARVEST_SIDES: Final[Mapping[str, str]] = {
     "nothing": "",
     "ended": "Harvest has ended it too.",
-    "by_hand": "Harvest offers no way to end it from here and still accepts it: its owner revokes "
-    "it at https://id.getharvest.com/developers.",
+    "by_hand": "Harvest offers no way to end it from here and still accepts it. Its owner has to "
+    "revoke it at https://id.getharvest.com/developers.",
     "failed": "",
 }
 """What happened to a revoked sign-in at Harvest; a failure is listed with the errors."""
@@ -64,7 +64,9 @@ def show_address(url: str, *, by_hand: bool) -> None:
             err=True,
         )
     else:
-        click.echo("Your browser opens. If it does not, open this address yourself:\n", err=True)
+        click.echo(
+            "Your browser should open. If it does not, open this address yourself:\n", err=True
+        )
     click.echo(f"{url}\n", err=True)
 
 
@@ -84,7 +86,7 @@ def show_login(console: Console, report: LoginReport) -> None:
     if report.overruled_by:
         console.note(
             "warning",
-            f"{report.overruled_by} still counts before this sign-in. Remove it to use this one.",
+            f"{report.overruled_by} takes precedence over this sign-in. Remove it to use this one.",
         )
 
 
@@ -123,7 +125,7 @@ def show_health(console: Console, report: HealthReport) -> None:
                 mark, f"profile {each.report.profile}: {each.report.error}", always=each.is_used
             )
         for change in each.role_changes:
-            text = f"profile {each.report.profile}: {change}. Other rows may be seen by now."
+            text = f"profile {each.report.profile}: {change}. It may see other rows now."
             console.note("warning", text, always=True)
     for text, always in _list_warnings(report):
         console.note("warning", text, always=always)

@@ -48,7 +48,7 @@ def _show_tables(report: SyncReport) -> None:
             whole=(),
         )
     if len(news) < len(rows):
-        print(f"No news in {counted(len(rows) - len(news), 'table')}.\n")
+        print(f"Nothing new in {counted(len(rows) - len(news), 'table')}.\n")
 
 
 def _first_column(report: SyncReport) -> int:
@@ -67,7 +67,7 @@ def _tell(console: Console, report: SyncReport) -> None:
     if log.audit.was_due:
         console.note("audit", log.audit.describe())
     if log.given_back:
-        console.note("file", f"{log.given_back / 1e6:,.1f} MB that were free given back")
+        console.note("file", f"{log.given_back / 1e6:,.1f} MB of free space given back")
     for error in report.errors:
         console.error(str(error))
     for failure in log.failures:
@@ -87,8 +87,8 @@ def describe_unasked(report: SyncReport) -> str:
     )
     by = max(each.by for _, each in unasked)
     return (
-        f"the runs to come read {parts}, all of them by {by:%Y-%m-%d} if there is a run a day. "
-        "All now: harvest-source sync --all-children"
+        f"the next runs read {parts}, all of them by {by:%Y-%m-%d} with one run a day. To read all "
+        "now: harvest-source sync --all-children"
     )
 
 
@@ -124,7 +124,7 @@ def _describe_freshness(report: SyncReport) -> str:
     as_of = f"as of {report.started_at:%H:%M:%S} UTC"
     if report.run_log.unasked:
         tables = {table for table, _ in report.run_log.unasked}
-        as_of += f" but for {counted(len(tables), 'table')}"
+        as_of += f" except for {counted(len(tables), 'table')}"
     partial = report.run_log.partial_roles
     if not partial:
         return f", complete {as_of}"

@@ -25,7 +25,7 @@ def show_warehouse_status(console: Console, report: WarehouseStatus) -> None:
     if not console.quiet:
         _show_runs(report)
         _show_tables(report)
-        asked = ", Harvest was asked" if report.is_checked else ""
+        asked = ", checked with Harvest" if report.is_checked else ""
         console.note("sign-in", f"{report.sign_in.state}{asked}")
         console.note("last verify", describe_verified(report))
     if report.is_checked and report.sign_in.error:
@@ -49,7 +49,7 @@ def summarise(report: WarehouseStatus) -> str:
     """One line: the age of the oldest table, and how many are too old."""
     if stale := report.stale:
         names = ", ".join(dict.fromkeys(each.table for each in stale))
-        return f"stale: {counted(len(stale), 'table')} older than asked for: {names}"
+        return f"stale: {counted(len(stale), 'table')} older than allowed: {names}"
     known = [each.as_of for each in report.tables if each.as_of is not None]
     if len(known) < len(report.tables) or not known:
         missing = [each.table for each in report.tables if each.as_of is None]
@@ -94,7 +94,7 @@ def _show_tables(report: WarehouseStatus) -> None:
 def _iter_rows(report: WarehouseStatus) -> Iterator[list[str]]:
     for each in report.tables:
         mark = "stale, " if each.is_stale else ""
-        left = f", {each.parents_left:,} not asked yet" if each.parents_left else ""
+        left = f", {each.parents_left:,} not read yet" if each.parents_left else ""
         as_of = f"{mark}{_age(report, each.as_of)}" if each.as_of else f"{mark}not known"
         yield [
             str(each.account_id),

@@ -251,7 +251,7 @@ def test_the_configuration_counts_before_the_vault(
     """A secrets manager that dlt reads takes precedence; status shows the source, login warns."""
     monkeypatch.setenv(TOKEN, office.tokens["member"])
     result = sign_in(office, say)
-    assert f"{TOKEN} still counts" in result.err
+    assert f"{TOKEN} takes precedence over this sign-in" in result.err
     monkeypatch.setenv(REFRESH_TOKEN, "1.rt.other")
     status = bare("auth", "status", "--check", "--json").json
     assert (status["source"], status["roles"]) == (TOKEN, ["member"])

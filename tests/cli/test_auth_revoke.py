@@ -164,7 +164,7 @@ def test_a_personal_access_token_is_its_owners_to_revoke(
     sign_in(office, say, "--profile", "berta")
     result = bare(*REVOKE, "berta")
     assert result.code == 0
-    assert "its owner revokes it at https://id.getharvest.com/developers" in result.err
+    assert "Its owner has to revoke it at https://id.getharvest.com/developers" in result.err
     assert "oauth_revoke" not in office.requests.counts()
 
 

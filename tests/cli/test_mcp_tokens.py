@@ -62,4 +62,4 @@ def test_a_port_that_is_none(scoped: Run, port: str) -> None:
     assert scoped(*ADD, "ada", "--scope", "mine").code == 0
     refused = scoped("mcp", "--http", f"127.0.0.1:{port}")
     assert refused.code == 2
-    assert "--http looks like" in refused.err
+    assert "--http has to be HOST:PORT" in refused.err

@@ -80,4 +80,4 @@ def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     done = run_shell(tmp_path, 'cd gone && rmdir ../gone && harvest query "SELECT 1"')
     assert done.returncode == 2
-    assert "The current folder is gone" in done.stderr
+    assert "The current folder does not exist any more" in done.stderr

@@ -79,7 +79,7 @@ def test_a_login_without_an_account_says_neither(capsys: Capture) -> None:
 def test_a_login_that_is_not_used_is_warned_of(capsys: Capture) -> None:
     """A credential in the configuration takes precedence."""
     show_login(Console(), login(overruled_by="SOURCES__HARVEST__CREDENTIALS__ACCESS_TOKEN"))
-    assert "ACCESS_TOKEN still counts before this sign-in" in capsys.readouterr().err
+    assert "ACCESS_TOKEN takes precedence over this sign-in" in capsys.readouterr().err
 
 
 ACCOUNTS = """\

@@ -76,7 +76,7 @@ def test_tables_without_news_are_counted(capsys: Capture) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert "roles" in lines[3]
     assert not any("clients" in line for line in lines)
-    assert "No news in 2 tables." in lines
+    assert "Nothing new in 2 tables." in lines
 
 
 def test_quiet_is_one_line_with_the_time(capsys: Capture) -> None:
@@ -131,11 +131,11 @@ def test_what_runs_to_come_read_is_said(capsys: Capture) -> None:
     show_sync(Console(), report(log))
     captured = capsys.readouterr()
     assert captured.err == (
-        "later: the runs to come read invoice_payments of 450 of 500 invoices, all of them by "
-        f"{START + timedelta(days=7):%Y-%m-%d} if there is a run a day. All now: harvest-source "
-        "sync --all-children\n"
+        "later: the next runs read invoice_payments of 450 of 500 invoices, all of them by "
+        f"{START + timedelta(days=7):%Y-%m-%d} with one run a day. To read all now: "
+        "harvest-source sync --all-children\n"
     )
-    assert captured.out.endswith(f"complete as of {START:%H:%M:%S} UTC but for 1 table\n")
+    assert captured.out.endswith(f"complete as of {START:%H:%M:%S} UTC except for 1 table\n")
     assert report(log).as_dict()["unasked"] == [
         {
             "account_id": 1000001,

@@ -70,7 +70,7 @@ def test_one_line_for_each_check_and_what_differs_below(capsys: Capture, screen:
     show_verify(Console(), report(*EQUAL, *DIFFERENT))
     captured = capsys.readouterr()
     assert captured.out == EXPECTED
-    assert captured.err == "warning: To read again what differs: harvest-source verify --fix\n"
+    assert captured.err == "warning: To reread what differs: harvest-source verify --fix\n"
 
 
 @pytest.mark.parametrize("columns", [30, 60, 80, 100, 140])
